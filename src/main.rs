@@ -1,1 +1,10 @@
-fn main() {}
+//! The binary: the custom handler and the command line tool.
+
+use std::process::ExitCode;
+
+use keyvault_backup::cli;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    cli::main().await
+}

@@ -1,0 +1,113 @@
+//! The program's parts, put together from the settings.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    azure::{
+        Connection,
+        container::Container,
+        credential::credential,
+        queue::Queue,
+        transport::{GuardedTransport, http_client},
+        vault::VaultClient,
+    },
+    catalogue::Catalogue,
+    config::{Config, WORK_QUEUE},
+    domain::object::{VaultName, VaultUrl},
+    error::{Error, Result},
+    jobs::Jobs,
+};
+
+/// The longest that a single retry waits, whatever a service asks for.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// What use cases work with. Making one sends nothing.
+pub struct App {
+    vaults: BTreeMap<VaultName, VaultClient>,
+    catalogue: Option<Catalogue>,
+    jobs: Option<Jobs>,
+    queue: Option<Queue>,
+    full_pass: time::Duration,
+}
+
+impl App {
+    /// Builds the clients.
+    ///
+    /// # Errors
+    /// When the system's certificate authorities cannot be read, or the identity's own settings are not
+    /// there.
+    pub fn build(config: &Config) -> Result<Self> {
+        let unusable = |error: &dyn std::error::Error| Error::Refused(format!("the program cannot start: {error}"));
+        let client = http_client(config.request_timeout).map_err(|error| unusable(&error))?;
+        let credential =
+            credential(&config.identity, client.clone(), LONGEST_WAIT).map_err(|error| unusable(&error))?;
+        let transport = GuardedTransport::new(client, config.hosts());
+        let connection = Connection::new(transport, credential, LONGEST_WAIT, config.api_version.clone());
+        let vault = |url: &VaultUrl| {
+            let client = VaultClient::new(url, &connection, config.vault_rate)?;
+            Ok((url.name().clone(), client))
+        };
+        let container = |url: &Option<url::Url>| url.as_ref().map(|url| Container::new(url, &connection)).transpose();
+        let build = || -> azure_core::Result<Self> {
+            Ok(Self {
+                vaults: config.vaults.iter().map(vault).collect::<azure_core::Result<_>>()?,
+                catalogue: container(&config.container)?.map(Catalogue::new),
+                jobs: container(&config.jobs_container)?.map(Jobs::new),
+                queue: config
+                    .queue_service
+                    .as_ref()
+                    .map(|service| Queue::new(service, WORK_QUEUE, &connection))
+                    .transpose()?,
+                full_pass: config.full_pass,
+            })
+        };
+        build().map_err(|error| unusable(&error))
+    }
+
+    /// The configured vaults.
+    pub fn vaults(&self) -> impl Iterator<Item = &VaultClient> {
+        self.vaults.values()
+    }
+
+    /// A configured vault.
+    ///
+    /// # Errors
+    /// When it is not configured: nothing is ever sent to a vault that the settings do not name.
+    pub fn vault(&self, name: &VaultName) -> Result<&VaultClient> {
+        self.vaults.get(name).ok_or_else(|| {
+            Error::Refused(format!("vault {name} is not one of KEYVAULT_BACKUP_VAULTS; add its URL there if it should be"))
+        })
+    }
+
+    /// The catalogue.
+    ///
+    /// # Errors
+    /// When no container is configured.
+    pub fn catalogue(&self) -> Result<&Catalogue> {
+        self.catalogue.as_ref().ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_CONTAINER is not set".into()))
+    }
+
+    /// The open runs.
+    ///
+    /// # Errors
+    /// When no container is configured.
+    pub fn jobs(&self) -> Result<&Jobs> {
+        self.jobs.as_ref().ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_JOBS_CONTAINER is not set".into()))
+    }
+
+    /// The work queue.
+    ///
+    /// # Errors
+    /// When no queue is configured.
+    pub fn queue(&self) -> Result<&Queue> {
+        self.queue.as_ref().ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_QUEUE__queueServiceUri is not set".into()))
+    }
+
+    /// Time between runs that back up everything.
+    pub fn full_pass(&self) -> time::Duration {
+        self.full_pass
+    }
+}
+
+/// The program behind a pointer that handlers share.
+pub type SharedApp = Arc<App>;

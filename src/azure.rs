@@ -1,0 +1,58 @@
+//! The Azure services that the product calls: Key Vault, Blob and Queue storage, the identity endpoint.
+//!
+//! Everything goes through the official clients; this module adds what they leave to their user:
+//!
+//! - [`transport`]: one shared HTTP client with time-outs and without redirects, which refuses to send
+//!   anything to a host that is not configured;
+//! - [`credential`]: which identity to use;
+//! - [`retry`]: short, capped retries, because the queue does the long ones;
+//! - [`limiter`]: the pace at which a vault is called;
+//! - [`error`]: errors in the domain's words, with the service's own code, text and request id.
+
+pub mod container;
+pub mod credential;
+pub mod error;
+pub mod limiter;
+pub mod queue;
+pub mod retry;
+pub mod transport;
+pub mod vault;
+
+use std::{sync::Arc, time::Duration};
+
+use azure_core::{
+    credentials::TokenCredential,
+    http::{ClientOptions, RetryOptions, Transport, policies::Policy},
+};
+
+use self::{retry::ShortRetry, transport::GuardedTransport};
+
+/// What every client is made of.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    transport: Arc<GuardedTransport>,
+    credential: Arc<dyn TokenCredential>,
+    retry: Arc<ShortRetry>,
+    api_version: String,
+}
+
+impl Connection {
+    /// Puts the parts together. `api_version` is the Key Vault service version to ask for.
+    pub fn new(
+        transport: Arc<GuardedTransport>,
+        credential: Arc<dyn TokenCredential>,
+        longest_wait: Duration,
+        api_version: String,
+    ) -> Self {
+        Self { transport, credential, retry: Arc::new(ShortRetry::new(longest_wait)), api_version }
+    }
+
+    fn client_options(&self, per_try: Vec<Arc<dyn Policy>>) -> ClientOptions {
+        ClientOptions {
+            per_try_policies: per_try,
+            retry: RetryOptions::custom(Arc::clone(&self.retry)),
+            transport: Some(Transport::new(Arc::clone(&self.transport) as _)),
+            ..ClientOptions::default()
+        }
+    }
+}

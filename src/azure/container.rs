@@ -1,0 +1,189 @@
+//! A blob container: create-only writes, conditional writes, reads, listings.
+
+use std::{collections::HashMap, sync::Arc};
+
+use azure_core::{
+    Bytes,
+    http::{Etag, RequestContent, Url},
+};
+use azure_storage_blob::{
+    BlobContainerClient, BlobContainerClientOptions,
+    models::{
+        BlobClientDeleteOptions, BlobClientGetPropertiesResultHeaders as _, BlobClientUploadOptions,
+        BlobContainerClientListBlobsOptions, BlobItem, ListBlobsIncludeItem,
+    },
+};
+use futures::{Stream, TryStreamExt as _};
+
+use super::{
+    Connection,
+    error::{Meaning, ServiceError},
+};
+
+/// A blob's metadata. Names are in lower case.
+pub type Metadata = HashMap<String, String>;
+
+/// A container. Cheap to clone.
+#[derive(Clone)]
+pub struct Container {
+    client: Arc<BlobContainerClient>,
+    name: String,
+}
+
+/// What a create-only write found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Nothing by that name: the blob is there now, whole.
+    Created,
+    /// A blob by that name, which is left as it was.
+    AlreadyThere,
+}
+
+/// One blob of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The blob's name.
+    pub name: String,
+    /// Its metadata, when it was asked for.
+    pub metadata: Metadata,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The tag of this state of the blob.
+    pub etag: Option<String>,
+}
+
+/// What a listing covers.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'a> {
+    /// Names start with this.
+    pub prefix: &'a str,
+    /// Blobs a request, at most 5,000.
+    pub page: u16,
+    /// Whether to ask for metadata.
+    pub metadata: bool,
+}
+
+impl Container {
+    /// The container at `url`, `https://ACCOUNT.blob…/NAME`.
+    ///
+    /// # Errors
+    /// When the official client refuses the URL.
+    pub fn new(url: &Url, connection: &Connection) -> azure_core::Result<Self> {
+        let options = BlobContainerClientOptions {
+            client_options: connection.client_options(Vec::new()),
+            ..BlobContainerClientOptions::default()
+        };
+        let credential = Some(Arc::clone(&connection.credential));
+        let client = BlobContainerClient::new(url.clone(), credential, Some(options))?;
+        Ok(Self { client: Arc::new(client), name: url.path().trim_matches('/').to_owned() })
+    }
+
+    /// Writes a blob that must not exist, whole or not at all, with its metadata in the same request.
+    ///
+    /// Safe to run twice: the second run changes nothing and says so. A retry after a lost answer may
+    /// therefore say that the blob was there when it is its own.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn create(&self, name: &str, bytes: Vec<u8>, metadata: Metadata) -> Result<Written, ServiceError> {
+        let options = BlobClientUploadOptions { metadata: Some(metadata), ..BlobClientUploadOptions::default() };
+        match self.upload(name, bytes, options.if_not_exists()).await {
+            Ok(()) => Ok(Written::Created),
+            Err(error) if error.meaning == Meaning::Exists => Ok(Written::AlreadyThere),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces a blob that is still in the state `etag`.
+    ///
+    /// # Errors
+    /// [`Meaning::Exists`] when somebody else was faster; else as the service answers.
+    pub async fn replace(&self, name: &str, etag: &str, metadata: Metadata) -> Result<(), ServiceError> {
+        let options = BlobClientUploadOptions {
+            metadata: Some(metadata),
+            if_match: Some(Etag::from(etag)),
+            ..BlobClientUploadOptions::default()
+        };
+        self.upload(name, Vec::new(), options).await
+    }
+
+    async fn upload(&self, name: &str, bytes: Vec<u8>, options: BlobClientUploadOptions<'_>) -> Result<(), ServiceError> {
+        let blob = self.client.blob_client(name);
+        let content = RequestContent::from(bytes);
+        let sent = blob.upload(content, Some(options)).await;
+        sent.map(drop).map_err(|error| self.error("write", name, &error))
+    }
+
+    /// A blob's bytes, or `None` when there is no such blob.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn read(&self, name: &str) -> Result<Option<Bytes>, ServiceError> {
+        let blob = self.client.blob_client(name);
+        let read = async { blob.download(None).await?.body.collect().await };
+        self.found("read", name, read.await)
+    }
+
+    /// A blob's metadata, or `None` when there is no such blob.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn metadata(&self, name: &str) -> Result<Option<Metadata>, ServiceError> {
+        let blob = self.client.blob_client(name);
+        let read = async { blob.get_properties(None).await?.metadata() };
+        self.found("look up", name, read.await)
+    }
+
+    /// Deletes a blob. One that is not there counts as deleted.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn delete(&self, name: &str) -> Result<(), ServiceError> {
+        let blob = self.client.blob_client(name);
+        let deleted = blob.delete(Some(BlobClientDeleteOptions::default())).await;
+        self.found("delete", name, deleted).map(drop)
+    }
+
+    /// The blobs of a listing in the order of their names, page by page.
+    ///
+    /// The stream ends after its first error.
+    pub fn list(&self, listing: Listing<'_>) -> impl Stream<Item = Result<Vec<Item>, ServiceError>> + use<> {
+        let options = BlobContainerClientListBlobsOptions {
+            prefix: Some(listing.prefix.to_owned()),
+            maxresults: Some(listing.page.into()),
+            include: listing.metadata.then(|| vec![ListBlobsIncludeItem::Metadata]),
+            ..BlobContainerClientListBlobsOptions::default()
+        };
+        let (this, prefix) = (self.clone(), listing.prefix.to_owned());
+        let pages = self.client.list_blobs(Some(options)).map(azure_core::http::Pager::into_pages);
+        let pages = futures::stream::once(async { pages }).try_flatten();
+        pages
+            .and_then(|page| async { Ok(page.into_model()?.blob_items.into_iter().filter_map(item).collect()) })
+            .map_err(move |error| this.error("list", &prefix, &error))
+    }
+
+    fn found<T>(&self, verb: &str, name: &str, read: azure_core::Result<T>) -> Result<Option<T>, ServiceError> {
+        match read.map_err(|error| self.error(verb, name, &error)) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.failure.code == "BlobNotFound" => Ok(None),
+            // An answer to HEAD has no body to tell which of the two is missing.
+            Err(error) if error.meaning == Meaning::NotFound && error.failure.code == "404" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn error(&self, verb: &str, name: &str, error: &azure_core::Error) -> ServiceError {
+        ServiceError::of(format!("{verb} blob {}/{name}", self.name), error)
+    }
+}
+
+fn item(blob: BlobItem) -> Option<Item> {
+    let properties = blob.properties;
+    let metadata = blob.metadata.and_then(|metadata| metadata.values).unwrap_or_default();
+    Some(Item {
+        name: blob.name?,
+        metadata: metadata.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+        bytes: properties.as_ref().and_then(|properties| properties.content_length).unwrap_or_default(),
+        etag: properties.and_then(|properties| properties.etag).map(|etag| etag.to_string()),
+    })
+}

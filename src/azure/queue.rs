@@ -1,0 +1,56 @@
+//! The work queue.
+
+use std::{sync::Arc, time::Duration};
+
+use azure_core::http::{RequestContent, Url, XmlFormat};
+use azure_storage_queue::{
+    QueueClient, QueueClientOptions,
+    models::{QueueClientSendMessageOptions, QueueMessage},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
+use super::{Connection, error::ServiceError};
+
+/// A queue that the Functions host reads. Cheap to clone.
+#[derive(Clone)]
+pub struct Queue {
+    client: Arc<QueueClient>,
+    name: String,
+}
+
+impl Queue {
+    /// The queue `name` of the storage account's queue endpoint.
+    ///
+    /// # Errors
+    /// When the official client refuses the URL.
+    pub fn new(service: &Url, name: &str, connection: &Connection) -> azure_core::Result<Self> {
+        let options = QueueClientOptions {
+            client_options: connection.client_options(Vec::new()),
+            ..QueueClientOptions::default()
+        };
+        let url = service.join(name)?;
+        let client = QueueClient::new(url, Some(Arc::clone(&connection.credential)), Some(options))?;
+        Ok(Self { client: Arc::new(client), name: name.to_owned() })
+    }
+
+    /// Sends a text, which disappears after `lifetime` if nobody took it.
+    ///
+    /// The host expects base64 (host.json, `messageEncoding`); the client leaves that to us. A retry
+    /// after a lost answer sends the text twice: whoever reads it must not mind.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn send(&self, text: &str, lifetime: Duration) -> Result<(), ServiceError> {
+        let sent = async {
+            let message = QueueMessage { message_text: Some(BASE64.encode(text)) };
+            let content: RequestContent<QueueMessage, XmlFormat> = message.try_into()?;
+            let options = QueueClientSendMessageOptions {
+                message_time_to_live: i32::try_from(lifetime.as_secs()).ok(),
+                ..QueueClientSendMessageOptions::default()
+            };
+            self.client.send_message(content, Some(options)).await
+        };
+        let what = || format!("send a message to queue {}", self.name);
+        sent.await.map(drop).map_err(|error| ServiceError::of(what(), &error))
+    }
+}

@@ -1,0 +1,97 @@
+//! Moving open runs on: the only thing that closes a run whose work the queue does.
+
+use futures::{StreamExt as _, stream};
+use tracing::warn;
+
+use super::{close, send};
+use crate::{
+    app::App,
+    clock::Clock,
+    domain::{
+        job::{BackupJob, Need},
+        manifest::Summary,
+        outcome::{Failure, Outcome, OutcomeKind},
+        plan::Plan,
+    },
+    error::{Error, Result},
+    jobs::Stored,
+};
+
+/// Open runs that are looked at together.
+const AT_ONCE: usize = 8;
+
+/// What a look at the open runs did.
+#[derive(Debug, Default)]
+pub struct Advanced {
+    /// Runs that are still open.
+    pub open: usize,
+    /// Runs that were closed.
+    pub closed: Vec<Summary>,
+    /// What went wrong, run by run. The next look tries again.
+    pub errors: Vec<Error>,
+}
+
+/// Looks at every open run once and does what it needs. One run's trouble does not hold up another.
+///
+/// Safe to run twice, at once or later: closing, sending and recording all are.
+pub async fn advance(app: &App, clock: &Clock) -> Result<Advanced> {
+    let jobs = app.jobs()?.all().await?;
+    let looks: Vec<_> = jobs.into_iter().map(|stored| advance_one(app, stored, clock)).collect();
+    let mut advanced = Advanced::default();
+    let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
+    while let Some(look) = looks.next().await {
+        match look {
+            Ok(Some(summary)) => advanced.closed.push(summary),
+            Ok(None) => advanced.open += 1,
+            Err(error) => advanced.errors.push(error),
+        }
+    }
+    Ok(advanced)
+}
+
+async fn advance_one(app: &App, mut stored: Stored, clock: &Clock) -> Result<Option<Summary>> {
+    let BackupJob { vault, run, .. } = stored.job.clone();
+    let Some(plan) = app.catalogue()?.plan(&vault, &run).await? else {
+        if stored.job.need(None, clock.now()) == Need::Planning {
+            warn!(vault.name = %vault, run.id = %run, "Run {run} of vault {vault} was never planned; planning it now");
+            super::start(app, app.vault(&vault)?, &run, clock).await?;
+        }
+        return Ok(None);
+    };
+    let unanswered = send::unanswered(app, &plan).await?.len();
+    let planned = plan.to_back_up().count();
+    let news = stored.job.note(count(planned - unanswered), clock.now());
+    match stored.job.need(Some(count(planned)), clock.now()) {
+        Need::Closing => return close(app, &plan).await.map(Some),
+        Need::GivingUp => {
+            give_up(app, &plan, clock).await?;
+            return close(app, &plan).await.map(Some);
+        }
+        Need::Sending => {
+            warn!(
+                vault.name = %vault, run.id = %run, run.unanswered = unanswered,
+                "Run {run} of vault {vault} stands still; sending {unanswered} messages again"
+            );
+            send::again(app, &plan, stored, clock).await?;
+        }
+        Need::Patience | Need::Planning if news => app.jobs()?.save(&stored).await?,
+        Need::Patience | Need::Planning => {}
+    }
+    Ok(None)
+}
+
+fn count(objects: usize) -> u32 {
+    u32::try_from(objects).unwrap_or(u32::MAX)
+}
+
+/// Records a failure for everything that is still unanswered.
+async fn give_up(app: &App, plan: &Plan, clock: &Clock) -> Result<()> {
+    let header = &plan.header;
+    for planned in send::unanswered(app, plan).await? {
+        let text = "nothing came of its message; see the poison queue and the log for why";
+        let failure = Failure::ours("NoAnswer", text);
+        let outcome = Outcome::new(&planned.id, OutcomeKind::Failed, failure, clock.now());
+        app.catalogue()?.create_outcome(&header.vault, &header.run, &outcome).await?;
+    }
+    Ok(())
+}

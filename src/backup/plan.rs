@@ -1,0 +1,156 @@
+//! Listing a vault and deciding what to back up.
+
+use futures::{TryStreamExt as _, future::try_join_all, pin_mut};
+use tracing::{info, warn};
+
+use crate::{
+    app::App,
+    azure::{container::Written, error::ServiceError, vault::VaultClient},
+    catalogue::View,
+    clock::Clock,
+    domain::{
+        index::Index,
+        job::BackupJob,
+        object::{ObjectId, ObjectKind, VaultName},
+        outcome::Fate,
+        plan::{PLAN_FORMAT, Plan, PlanHeader, Unlisted, full_pass_is_due, plan_objects, plan_vault},
+        run::{RunId, Scope},
+        versions::Listed,
+    },
+    error::{Error, Result},
+};
+
+/// The plan of a whole vault's run: the stored one, or a new one, which is then the stored one.
+///
+/// Opens the run first, so that it is not forgotten if this process dies while listing.
+///
+/// # Errors
+/// When listing meets something that may pass, such as throttling: then nothing is stored, and the run
+/// can be planned again. A kind that the vault refuses to list is not an error: it is part of the plan.
+pub async fn whole_vault(app: &App, vault: &VaultClient, run: &RunId, clock: &Clock) -> Result<Plan> {
+    let (name, catalogue) = (vault.url().name(), app.catalogue()?);
+    let opened = app.jobs()?.open(&BackupJob::open(name.clone(), run.clone(), clock.now())).await?;
+    if opened == Written::AlreadyThere
+        && let Some(plan) = catalogue.plan(name, run).await?
+    {
+        return Ok(plan);
+    }
+    let plan = make(app, vault, run, clock, Wanted::AsDue).await?;
+    let plan = catalogue.create_plan(plan).await?;
+    let (objects, due) = (plan.objects.len(), plan.to_back_up().count());
+    info!(
+        vault.name = %name,
+        run.id = %run,
+        plan.objects = objects,
+        plan.back_up = due,
+        plan.full_pass = plan.header.is_full_pass(),
+        "Planned run {run} of vault {name}: {objects} objects, {due} to back up"
+    );
+    Ok(plan)
+}
+
+/// How much of a vault is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// What changed, and everything when a full pass is due.
+    AsDue,
+    /// Everything.
+    Everything,
+}
+
+/// Makes a plan for a whole vault and stores nothing.
+pub async fn make(app: &App, vault: &VaultClient, run: &RunId, clock: &Clock, wanted: Wanted) -> Result<Plan> {
+    let name = vault.url().name();
+    // The time comes first: a change after it is the next run's.
+    let planned = whole_second(clock);
+    let (view, index, last_full) = known(app, name).await?;
+    let (listed, unlisted) = list(vault).await?;
+    let full = wanted == Wanted::Everything || full_pass_is_due(last_full, app.full_pass(), planned);
+    let header = PlanHeader {
+        v: PLAN_FORMAT,
+        vault: name.clone(),
+        run: run.clone(),
+        scope: Scope::Vault,
+        planned,
+        full_pass: last_full.filter(|_| !full).unwrap_or(planned),
+        base: view.base.map(|base| base.name),
+        folds: view.folds.into_iter().map(|fold| fold.name).collect(),
+        unlisted,
+    };
+    Ok(Plan { header, objects: plan_vault(listed, &index, full) })
+}
+
+/// Makes a plan for some objects of a vault and stores nothing.
+pub async fn some_objects(
+    app: &App,
+    vault: &VaultName,
+    run: &RunId,
+    clock: &Clock,
+    objects: Vec<ObjectId>,
+) -> Result<Plan> {
+    let planned = whole_second(clock);
+    let (_, index, last_full) = known(app, vault).await?;
+    let header = PlanHeader {
+        v: PLAN_FORMAT,
+        vault: vault.clone(),
+        run: run.clone(),
+        scope: Scope::Objects,
+        planned,
+        full_pass: last_full.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
+        base: None,
+        folds: Vec::new(),
+        unlisted: Vec::new(),
+    };
+    Ok(Plan { header, objects: plan_objects(objects, &index) })
+}
+
+fn whole_second(clock: &Clock) -> time::OffsetDateTime {
+    let now = clock.now();
+    now.replace_nanosecond(0).unwrap_or(now)
+}
+
+/// What the catalogue knows of a vault. A damaged catalogue must not stop backups: then everything is
+/// backed up, as on the first night.
+async fn known(app: &App, vault: &VaultName) -> Result<(View, Index, Option<time::OffsetDateTime>)> {
+    let catalogue = app.catalogue()?;
+    let view = catalogue.view(vault).await?;
+    match catalogue.index(&view).await {
+        Ok((index, last_full)) => Ok((view, index, last_full)),
+        Err(error @ Error::Damaged { .. }) => {
+            warn!(vault.name = %vault, "Everything in vault {vault} is backed up: {error}");
+            Ok((View::default(), Index::default(), None))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Lists every kind at once, each to its last page.
+async fn list(vault: &VaultClient) -> Result<(Vec<Listed>, Vec<Unlisted>)> {
+    let kinds = try_join_all(ObjectKind::ALL.map(|kind| list_kind(vault, kind))).await?;
+    let (mut listed, mut unlisted) = (Vec::new(), Vec::new());
+    for (kind, objects) in ObjectKind::ALL.into_iter().zip(kinds) {
+        match objects {
+            Ok(objects) => listed.extend(objects),
+            Err(error) => {
+                warn!(vault.name = %vault.url().name(), "A kind of object is not backed up: {error}");
+                unlisted.push(Unlisted { kind, failure: *error.failure });
+            }
+        }
+    }
+    Ok((listed, unlisted))
+}
+
+/// The outer error may pass; the inner one will not.
+async fn list_kind(vault: &VaultClient, kind: ObjectKind) -> Result<Result<Vec<Listed>, ServiceError>> {
+    let pages = vault.list(kind);
+    pin_mut!(pages);
+    let mut listed = Vec::new();
+    loop {
+        match pages.try_next().await {
+            Ok(Some(page)) => listed.extend(page),
+            Ok(None) => return Ok(Ok(listed)),
+            Err(error) if error.fate() == Fate::Retry => return Err(error.into()),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Making manifests again from plans and from the metadata of the blobs.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    app::App,
+    catalogue::Catalogue,
+    domain::{
+        object::VaultName,
+        plan::{PLAN_FORMAT, Plan, PlanHeader},
+        run::{RunId, Scope},
+    },
+    error::{Error, Result},
+};
+
+/// What was found of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Its manifest is as it should be.
+    Sound,
+    /// It had none, and has one now.
+    Rebuilt,
+    /// It is still open: the manifest comes when it closes.
+    Open,
+    /// Its manifest is there and is not what its blobs say. Nothing is overwritten.
+    Differs,
+}
+
+/// Looks at every run of a vault, oldest first, and writes the manifests that are missing.
+///
+/// Reads the name of every blob; plans and manifests are read whole, and every blob's metadata once.
+/// Safe to run twice, and while runs are open: those are left alone.
+pub async fn vault(app: &App, vault: &VaultName, mut report: impl FnMut(&RunId, Found)) -> Result<()> {
+    let catalogue = app.catalogue()?;
+    let open: BTreeSet<RunId> =
+        app.jobs()?.all().await?.into_iter().filter(|stored| stored.job.vault == *vault).map(|stored| stored.job.run).collect();
+    let mut plans = Vec::new();
+    for run in catalogue.all_runs(vault).await? {
+        if open.contains(&run) {
+            report(&run, Found::Open);
+            continue;
+        }
+        let header = match catalogue.plan(vault, &run).await {
+            Ok(Some(plan)) => plan.header,
+            Ok(None) | Err(Error::Damaged { .. }) => without_plan(vault, &run)?,
+            Err(error) => return Err(error),
+        };
+        plans.push(header);
+    }
+    // A run builds on those that were planned before it.
+    plans.sort_by_key(|header| header.planned);
+    for header in plans {
+        let found = one(catalogue, &header).await?;
+        report(&header.run, found);
+    }
+    Ok(())
+}
+
+async fn one(catalogue: &Catalogue, header: &PlanHeader) -> Result<Found> {
+    let stored = match catalogue.plan(&header.vault, &header.run).await {
+        Ok(stored) => stored,
+        Err(Error::Damaged { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let plan = stored.unwrap_or_else(|| Plan { header: header.clone(), objects: Vec::new() });
+    if !catalogue.is_closed(header).await? {
+        catalogue.close(&plan).await?;
+        return Ok(Found::Rebuilt);
+    }
+    match catalogue.check_manifest(&plan).await {
+        Ok(true) => Ok(Found::Sound),
+        Ok(false) | Err(Error::Damaged { .. }) => Ok(Found::Differs),
+        Err(error) => Err(error),
+    }
+}
+
+/// A run whose plan is lost keeps what its blobs say, as a run of some objects.
+fn without_plan(vault: &VaultName, run: &RunId) -> Result<PlanHeader> {
+    let planned = run.occurrence().ok_or_else(|| Error::Refused(format!("{run} has no time")))?;
+    Ok(PlanHeader {
+        v: PLAN_FORMAT,
+        vault: vault.clone(),
+        run: run.clone(),
+        scope: Scope::Objects,
+        planned,
+        full_pass: planned,
+        base: None,
+        folds: Vec::new(),
+        unlisted: Vec::new(),
+    })
+}

@@ -1,0 +1,244 @@
+//! The catalogue: what is backed up, kept in the blobs themselves.
+//!
+//! There is no database. A run's plan is written first and its manifest last, and every blob once; a
+//! reader believes manifests and nothing else. A manifest can be made again from the plan and the blobs'
+//! metadata, and comes out the same, byte for byte.
+//!
+//! The newest index of a vault costs a listing of one page and the reading of one manifest (and of those
+//! that came after it), however many objects and nights there are.
+
+mod codec;
+mod layout;
+mod view;
+
+use azure_core::Bytes;
+use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut};
+
+pub use self::{
+    codec::ManifestReader,
+    view::{ManifestRef, View},
+};
+use self::layout::Leaf;
+use crate::{
+    azure::container::{Container, Item, Listing, Metadata, Written},
+    domain::{
+        blob::BackupBlob,
+        entry::{ENTRY_FORMAT, Entry},
+        manifest::{Line, Merge, ObjectResult, Summary},
+        object::{ObjectId, VaultName},
+        outcome::{Failure, OUTCOME_FORMAT, Outcome, OutcomeKind},
+        plan::{Plan, PlanHeader},
+        run::RunId,
+    },
+    error::{Error, Result},
+};
+
+/// Blobs a listing request, with metadata of about a kilobyte each: keeps a page under a megabyte.
+const RESULTS_PAGE: u16 = 500;
+
+/// Blobs a listing request without metadata.
+const NAMES_PAGE: u16 = 1000;
+
+/// The catalogue in its container. Cheap to clone.
+#[derive(Clone)]
+pub struct Catalogue {
+    container: Container,
+}
+
+impl Catalogue {
+    /// The catalogue in a container, which may be empty.
+    pub fn new(container: Container) -> Self {
+        Self { container }
+    }
+
+    /// Stores a run's plan, unless the run has one: then that one is the plan. Safe to run twice.
+    pub async fn create_plan(&self, plan: Plan) -> Result<Plan> {
+        let header = &plan.header;
+        let name = layout::plan(&header.vault, &header.run);
+        let bytes = codec::write_plan(&plan).map_err(|error| damaged(&name, &error))?;
+        match self.container.create(&name, bytes, Metadata::new()).await? {
+            Written::Created => Ok(plan),
+            Written::AlreadyThere => {
+                let gone = || Error::Refused(format!("blob {name} was deleted while it was read"));
+                self.plan(&plan.header.vault, &plan.header.run).await?.ok_or_else(gone)
+            }
+        }
+    }
+
+    /// A run's plan, if it has one yet.
+    pub async fn plan(&self, vault: &VaultName, run: &RunId) -> Result<Option<Plan>> {
+        let name = layout::plan(vault, run);
+        let bytes = self.container.read(&name).await?;
+        bytes.map(|bytes| codec::read_plan(&name, bytes)).transpose()
+    }
+
+    /// Stores a backup with its entry, in one request. Safe to run twice: the first one stays.
+    pub async fn create_backup(&self, entry: &Entry, blob: BackupBlob) -> Result<Written> {
+        let name = layout::object(&entry.vault, &entry.run, &entry.id(), Leaf::Backup);
+        let metadata = metadata(&name, "entry", entry)?;
+        Ok(self.container.create(&name, blob.into_bytes(), metadata).await?)
+    }
+
+    /// Records that a planned object has no backup. Safe to run twice: the first record stays.
+    pub async fn create_outcome(&self, vault: &VaultName, run: &RunId, outcome: &Outcome) -> Result<Written> {
+        let name = layout::object(vault, run, &outcome.id(), Leaf::Outcome);
+        let metadata = metadata(&name, "outcome", outcome)?;
+        Ok(self.container.create(&name, Vec::new(), metadata).await?)
+    }
+
+    /// The objects of a run that have a backup or an outcome, in order, page by page. An object that has
+    /// both comes twice.
+    pub fn answered(&self, vault: &VaultName, run: &RunId) -> impl Stream<Item = Result<Vec<ObjectId>>> + use<> {
+        let prefix = layout::objects(vault, run);
+        let pages = self.container.list(Listing { prefix: &prefix, page: NAMES_PAGE, metadata: false });
+        pages.map(move |page| {
+            Ok(page?.iter().filter_map(|item| Some(layout::parse_object(&prefix, &item.name)?.0)).collect())
+        })
+    }
+
+    /// Whether a run has its manifest.
+    pub async fn is_closed(&self, header: &PlanHeader) -> Result<bool> {
+        let name = layout::manifest(&header.vault, header.planned, &header.run);
+        Ok(self.container.metadata(&name).await?.is_some())
+    }
+
+    /// The same, for one who does not have the plan.
+    pub async fn is_closed_at(&self, vault: &VaultName, planned: time::OffsetDateTime, run: &RunId) -> Result<bool> {
+        Ok(self.container.metadata(&layout::manifest(vault, planned, run)).await?.is_some())
+    }
+
+    /// Writes the manifest of a run whose planned objects all have a result, and with it closes the run.
+    ///
+    /// Safe to run twice, and at the same time: the manifest is a function of what is stored.
+    pub async fn close(&self, plan: &Plan) -> Result<Summary> {
+        let header = &plan.header;
+        let name = layout::manifest(&header.vault, header.planned, &header.run);
+        let (bytes, summary) = self.manifest_bytes(plan, &name).await?;
+        let metadata = metadata(&name, "summary", &summary)?;
+        match self.container.create(&name, bytes, metadata).await? {
+            Written::Created => Ok(summary),
+            Written::AlreadyThere => Ok(self.summary(&name).await?.unwrap_or(summary)),
+        }
+    }
+
+    async fn summary(&self, name: &str) -> Result<Option<Summary>> {
+        let metadata = self.container.metadata(name).await?;
+        Ok(metadata.as_ref().and_then(|metadata| view::summary_of(metadata)))
+    }
+
+    async fn manifest_bytes(&self, plan: &Plan, name: &str) -> Result<(Vec<u8>, Summary)> {
+        let failed = |error: std::io::Error| damaged(name, &error);
+        let header = &plan.header;
+        let mut merge = Merge::new(plan, self.before(header).await?);
+        let mut out = codec::ManifestWriter::new(header).map_err(failed)?;
+        let results = self.results(&header.vault, &header.run);
+        pin_mut!(results);
+        let mut last = None;
+        while let Some(page) = results.try_next().await? {
+            for result in page {
+                let id = result.id();
+                // A backup outlives a record of failure that an earlier delivery left.
+                if last.as_ref() == Some(&id) {
+                    continue;
+                }
+                while let Some(line) = merge.before(Some(&id))? {
+                    out.push(line).map_err(failed)?;
+                }
+                out.push(merge.with(result)?).map_err(failed)?;
+                last = Some(id);
+            }
+        }
+        while let Some(line) = merge.before(None)? {
+            out.push(line).map_err(failed)?;
+        }
+        let summary = merge.finish();
+        Ok((out.finish(&summary).map_err(failed)?, summary))
+    }
+
+    /// The results of a run in order, page by page.
+    fn results(&self, vault: &VaultName, run: &RunId) -> impl Stream<Item = Result<Vec<ObjectResult>>> + use<> {
+        let prefix = layout::objects(vault, run);
+        let pages = self.container.list(Listing { prefix: &prefix, page: RESULTS_PAGE, metadata: true });
+        pages.map(move |page| page?.iter().filter_map(|item| result_of(&prefix, item).transpose()).collect())
+    }
+
+    /// The runs of a vault that left anything in the container, oldest first. Reads every name.
+    pub async fn all_runs(&self, vault: &VaultName) -> Result<Vec<RunId>> {
+        let prefix = layout::runs(vault);
+        let pages = self.container.list(Listing { prefix: &prefix, page: 5000, metadata: false });
+        pin_mut!(pages);
+        let mut runs: Vec<RunId> = Vec::new();
+        while let Some(page) = pages.try_next().await? {
+            for run in page.iter().filter_map(|item| layout::parse_run(&prefix, &item.name)) {
+                if runs.last() != Some(&run) {
+                    runs.push(run);
+                }
+            }
+        }
+        Ok(runs)
+    }
+
+    /// The entry of an object in a run, from the blob's metadata.
+    pub async fn entry(&self, vault: &VaultName, run: &RunId, id: &ObjectId) -> Result<Option<Entry>> {
+        let name = layout::object(vault, run, id, Leaf::Backup);
+        let metadata = self.container.metadata(&name).await?;
+        let entry = metadata.map(|metadata| read_metadata(&name, &metadata, "entry", ENTRY_FORMAT));
+        entry.transpose().map(Option::flatten)
+    }
+
+    /// Compares a stored manifest with what it would be if it were made now.
+    pub async fn check_manifest(&self, plan: &Plan) -> Result<bool> {
+        let header = &plan.header;
+        let name = layout::manifest(&header.vault, header.planned, &header.run);
+        let (bytes, _) = self.manifest_bytes(plan, &name).await?;
+        Ok(self.container.read(&name).await?.is_some_and(|stored: Bytes| *stored == *bytes))
+    }
+}
+
+fn metadata(name: &str, key: &str, value: &impl serde::Serialize) -> Result<Metadata> {
+    let value = codec::to_metadata(value).map_err(|error| damaged(name, &error))?;
+    Ok([(key.to_owned(), value)].into())
+}
+
+/// Reads a record from metadata; `None` when it is not there.
+fn read_metadata<T: serde::de::DeserializeOwned>(
+    name: &str,
+    metadata: &Metadata,
+    key: &str,
+    known: u32,
+) -> Result<Option<T>> {
+    let Some(text) = metadata.get(key) else { return Ok(None) };
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| damaged(name, &error))?;
+    match value.get("v").and_then(serde_json::Value::as_u64) {
+        Some(found) if found > known.into() => Err(Error::TooNew { what: format!("blob {name}"), found, known }),
+        _ => serde_json::from_value(value).map(Some).map_err(|error| damaged(name, &error)),
+    }
+}
+
+fn damaged(name: &str, error: &impl std::fmt::Display) -> Error {
+    Error::Damaged { blob: format!("blob {name}"), text: error.to_string() }
+}
+
+/// The result that a blob stands for. One whose record cannot be read is a failure of its object, not of
+/// the run; one that a newer program wrote stops the run, because that program can close it.
+fn result_of(prefix: &str, item: &Item) -> Result<Option<ObjectResult>> {
+    let Some((id, leaf)) = layout::parse_object(prefix, &item.name) else { return Ok(None) };
+    let record = match leaf {
+        Leaf::Backup => read_metadata::<Entry>(&item.name, &item.metadata, "entry", ENTRY_FORMAT)
+            .map(|entry| entry.filter(|entry| entry.id() == id && entry.bytes == item.bytes).map(ObjectResult::Entry)),
+        Leaf::Outcome => read_metadata::<Outcome>(&item.name, &item.metadata, "outcome", OUTCOME_FORMAT)
+            .map(|outcome| outcome.filter(|outcome| outcome.id() == id).map(ObjectResult::Outcome)),
+    };
+    let text = match record {
+        Ok(Some(result)) => return Ok(Some(result)),
+        Err(error @ Error::TooNew { .. }) => return Err(error),
+        Err(error) => error.to_string(),
+        Ok(None) => format!("blob {} does not carry its own record", item.name),
+    };
+    let failure = Failure::ours("RecordUnreadable", text);
+    let outcome = Outcome::new(&id, OutcomeKind::Failed, failure, time::OffsetDateTime::UNIX_EPOCH);
+    Ok(Some(ObjectResult::Outcome(outcome)))
+}
+
+/// The lines of an index that is read while it is used.
+pub type Lines = Box<dyn Iterator<Item = Result<Line>> + Send>;

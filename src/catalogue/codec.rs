@@ -1,0 +1,240 @@
+//! How plans and manifests are stored: compressed JSON lines with a first and a last line of their own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+
+use azure_core::Bytes;
+use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    domain::{
+        manifest::{Line, MANIFEST_FORMAT, Summary},
+        plan::{PLAN_FORMAT, Plan, PlanHeader, Planned},
+    },
+    error::{Error, Result},
+};
+
+/// A line of a stored plan. The last line says how many there are, so that none can go missing.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PlanLine {
+    Plan(PlanHeader),
+    Object(Planned),
+    End(usize),
+}
+
+/// A line of a stored manifest.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
+enum ManifestLine {
+    Manifest(PlanHeader),
+    Object(Line),
+    Summary(Summary),
+}
+
+/// Writes a plan.
+pub(super) fn write_plan(plan: &Plan) -> std::io::Result<Vec<u8>> {
+    let mut out = LineWriter::default();
+    out.push(&PlanLine::Plan(plan.header.clone()))?;
+    for object in &plan.objects {
+        out.push(&PlanLine::Object(object.clone()))?;
+    }
+    out.push(&PlanLine::End(plan.objects.len()))?;
+    out.finish()
+}
+
+/// Reads a plan to its last line.
+pub(super) fn read_plan(blob: &str, bytes: Bytes) -> Result<Plan> {
+    let mut lines = LineReader::new(blob, bytes);
+    let header = match lines.next_line(Some(PLAN_FORMAT))? {
+        Some(PlanLine::Plan(header)) => header,
+        _ => return Err(lines.damaged("it does not start with a plan")),
+    };
+    let mut objects = Vec::new();
+    loop {
+        match lines.next_line(None)? {
+            Some(PlanLine::Object(object)) => objects.push(object),
+            Some(PlanLine::End(count)) if count == objects.len() => break,
+            _ => return Err(lines.damaged("it ends early")),
+        }
+    }
+    if !objects.is_sorted_by(|a, b| a.id < b.id) {
+        return Err(lines.damaged("its objects are out of order"));
+    }
+    objects.shrink_to_fit();
+    Ok(Plan { header, objects })
+}
+
+/// Writes a manifest line by line.
+pub(super) struct ManifestWriter(LineWriter);
+
+impl ManifestWriter {
+    pub(super) fn new(header: &PlanHeader) -> std::io::Result<Self> {
+        let mut out = LineWriter::default();
+        out.push(&ManifestLine::Manifest(header.clone()))?;
+        Ok(Self(out))
+    }
+
+    pub(super) fn push(&mut self, line: Line) -> std::io::Result<()> {
+        self.0.push(&ManifestLine::Object(line))
+    }
+
+    pub(super) fn finish(mut self, summary: &Summary) -> std::io::Result<Vec<u8>> {
+        self.0.push(&ManifestLine::Summary(summary.clone()))?;
+        self.0.finish()
+    }
+}
+
+/// A manifest that is read line by line, in constant memory beyond its compressed bytes.
+pub struct ManifestReader {
+    header: PlanHeader,
+    lines: LineReader,
+    count: u32,
+    summary: Option<Summary>,
+    failed: bool,
+}
+
+impl ManifestReader {
+    pub(super) fn new(blob: &str, bytes: Bytes) -> Result<Self> {
+        let mut lines = LineReader::new(blob, bytes);
+        match lines.next_line(Some(MANIFEST_FORMAT))? {
+            Some(ManifestLine::Manifest(header)) => {
+                Ok(Self { header, lines, count: 0, summary: None, failed: false })
+            }
+            _ => Err(lines.damaged("it does not start with a manifest")),
+        }
+    }
+
+    /// The plan's header, which the manifest starts with.
+    pub fn header(&self) -> &PlanHeader {
+        &self.header
+    }
+
+    /// The run as a whole, once every line was read.
+    pub fn summary(&self) -> Option<&Summary> {
+        self.summary.as_ref()
+    }
+
+    fn read(&mut self) -> Result<Option<Line>> {
+        match self.lines.next_line(None)? {
+            Some(ManifestLine::Object(line)) => {
+                self.count += 1;
+                Ok(Some(line))
+            }
+            Some(ManifestLine::Summary(summary)) if summary.lines == self.count => {
+                self.summary = Some(summary);
+                Ok(None)
+            }
+            _ => Err(self.lines.damaged("it ends early")),
+        }
+    }
+}
+
+impl Iterator for ManifestReader {
+    type Item = Result<Line>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed || self.summary.is_some() {
+            return None;
+        }
+        let line = self.read();
+        self.failed = line.is_err();
+        line.transpose()
+    }
+}
+
+struct LineWriter(GzEncoder<Vec<u8>>);
+
+impl Default for LineWriter {
+    fn default() -> Self {
+        Self(GzEncoder::new(Vec::new(), Compression::default()))
+    }
+}
+
+impl LineWriter {
+    fn push(&mut self, line: &impl Serialize) -> std::io::Result<()> {
+        serde_json::to_writer(&mut self.0, line)?;
+        self.0.write_all(b"\n")
+    }
+
+    fn finish(self) -> std::io::Result<Vec<u8>> {
+        self.0.finish()
+    }
+}
+
+struct LineReader {
+    blob: String,
+    input: BufReader<GzDecoder<std::io::Cursor<Bytes>>>,
+    line: Vec<u8>,
+}
+
+impl LineReader {
+    fn new(blob: &str, bytes: Bytes) -> Self {
+        let input = BufReader::new(GzDecoder::new(std::io::Cursor::new(bytes)));
+        Self { blob: blob.to_owned(), input, line: Vec::new() }
+    }
+
+    /// The next line. `format` is the newest known format, for the line that carries one.
+    fn next_line<T: DeserializeOwned>(&mut self, format: Option<u32>) -> Result<Option<T>> {
+        self.line.clear();
+        let read = self.input.read_until(b'\n', &mut self.line);
+        if read.map_err(|error| self.damaged(&error.to_string()))? == 0 {
+            return Ok(None);
+        }
+        if let Some(known) = format {
+            self.check_format(known)?;
+        }
+        serde_json::from_slice(&self.line).map(Some).map_err(|error| self.damaged(&error.to_string()))
+    }
+
+    fn check_format(&self, known: u32) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Format {
+            v: u64,
+        }
+        let first: std::collections::HashMap<String, Format> =
+            serde_json::from_slice(&self.line).map_err(|error| self.damaged(&error.to_string()))?;
+        match first.into_values().next() {
+            Some(Format { v }) if v > known.into() => {
+                Err(Error::TooNew { what: format!("blob {}", self.blob), found: v, known })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn damaged(&self, text: &str) -> Error {
+        Error::Damaged { blob: format!("blob {}", self.blob), text: text.to_owned() }
+    }
+}
+
+/// JSON in ASCII, which is what blob metadata can hold.
+pub(super) fn to_metadata(value: &impl Serialize) -> std::io::Result<String> {
+    let json = serde_json::to_string(value)?;
+    if json.is_ascii() {
+        return Ok(json);
+    }
+    let mut ascii = String::with_capacity(json.len() * 2);
+    let mut units = [0; 2];
+    for c in json.chars() {
+        if c.is_ascii() {
+            ascii.push(c);
+        } else {
+            ascii.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    Ok(ascii)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_ascii_and_reads_back() {
+        let text = "Schlüssel 鍵 🔑 \"quoted\"\r\n";
+        let stored = to_metadata(&text).unwrap();
+        assert!(stored.bytes().all(|b| (b' '..=b'~').contains(&b)), "{stored}");
+        assert_eq!(serde_json::from_str::<String>(&stored).unwrap(), text);
+    }
+}

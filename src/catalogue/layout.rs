@@ -1,0 +1,113 @@
+//! Where everything lies. No other module knows a blob name.
+//!
+//! ```text
+//! vaults/VAULT/runs/RUN/plan.jsonl.gz                      what the run is to do, first
+//! vaults/VAULT/runs/RUN/objects/KIND/NAME/backup           a backup, its entry in its metadata
+//! vaults/VAULT/runs/RUN/objects/KIND/NAME/outcome          a record that there is no backup, and why
+//! vaults/VAULT/manifests/COUNTDOWN-RUN.jsonl.gz            what came of the run, last
+//! ```
+//!
+//! Listing goes forward only, so manifests carry the seconds left until a far future in front of their
+//! name: the newest comes first, and finding it takes one request however many there are. Object names
+//! stand in lower case, because Key Vault does not tell names apart by case. Every blob is written once.
+
+use time::OffsetDateTime;
+
+use crate::domain::{
+    object::{ObjectId, VaultName},
+    run::RunId,
+};
+
+const FAR_FUTURE: i64 = 99_999_999_999;
+
+pub(super) fn runs(vault: &VaultName) -> String {
+    format!("vaults/{vault}/runs/")
+}
+
+pub(super) fn plan(vault: &VaultName, run: &RunId) -> String {
+    format!("vaults/{vault}/runs/{run}/plan.jsonl.gz")
+}
+
+pub(super) fn objects(vault: &VaultName, run: &RunId) -> String {
+    format!("vaults/{vault}/runs/{run}/objects/")
+}
+
+pub(super) fn object(vault: &VaultName, run: &RunId, id: &ObjectId, leaf: Leaf) -> String {
+    let leaf = leaf.as_str();
+    format!("vaults/{vault}/runs/{run}/objects/{}/{}/{leaf}", id.kind, id.name.folded())
+}
+
+pub(super) fn manifests(vault: &VaultName) -> String {
+    format!("vaults/{vault}/manifests/")
+}
+
+pub(super) fn manifest(vault: &VaultName, planned: OffsetDateTime, run: &RunId) -> String {
+    let countdown = FAR_FUTURE - planned.unix_timestamp();
+    format!("vaults/{vault}/manifests/{countdown:011}-{run}.jsonl.gz")
+}
+
+/// The two things that can lie under an object's name. The backup comes first in a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaf {
+    Backup,
+    Outcome,
+}
+
+impl Leaf {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Outcome => "outcome",
+        }
+    }
+}
+
+/// The object and the leaf of a blob under [`objects`].
+pub(super) fn parse_object(prefix: &str, name: &str) -> Option<(ObjectId, Leaf)> {
+    let mut parts = name.strip_prefix(prefix)?.split('/');
+    let id = ObjectId::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let leaf = match parts.next()? {
+        "backup" => Leaf::Backup,
+        "outcome" => Leaf::Outcome,
+        _ => return None,
+    };
+    parts.next().is_none().then_some((id, leaf))
+}
+
+/// The run that a blob under [`runs`] belongs to.
+pub(super) fn parse_run(prefix: &str, name: &str) -> Option<RunId> {
+    name.strip_prefix(prefix)?.split('/').next()?.parse().ok()
+}
+
+/// The run that a manifest speaks of.
+pub(super) fn parse_manifest(prefix: &str, name: &str) -> Option<RunId> {
+    name.strip_prefix(prefix)?.strip_suffix(".jsonl.gz")?.split_once('-')?.1.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        let vault: VaultName = "kv-prod".parse().unwrap();
+        let run: RunId = "20261122T020000Z-nightly".parse().unwrap();
+        let id = ObjectId::new("secret".parse().unwrap(), "db-Password".parse().unwrap());
+        let name = object(&vault, &run, &id, Leaf::Backup);
+        assert_eq!(name, "vaults/kv-prod/runs/20261122T020000Z-nightly/objects/secret/db-password/backup");
+        assert_eq!(parse_object(&objects(&vault, &run), &name), Some((id, Leaf::Backup)));
+        assert_eq!(parse_run(&runs(&vault), &name).as_ref(), Some(&run));
+        let name = manifest(&vault, datetime!(2026-11-22 02:00 UTC), &run);
+        assert_eq!(parse_manifest(&manifests(&vault), &name), Some(run));
+    }
+
+    #[test]
+    fn the_newest_manifest_sorts_first() {
+        let vault: VaultName = "kv-prod".parse().unwrap();
+        let name = |at| manifest(&vault, at, &RunId::nightly(at));
+        assert!(name(datetime!(2026-11-23 02:00 UTC)) < name(datetime!(2026-11-22 02:00 UTC)));
+        assert!(name(datetime!(2099-01-01 0:00 UTC)) < name(datetime!(1999-01-01 0:00 UTC)));
+    }
+}

@@ -1,0 +1,52 @@
+//! `serve`: the custom handler.
+
+use std::{process::ExitCode, sync::Arc};
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tracing::{error, info};
+
+use crate::{
+    app::App,
+    config::{Config, Needs, environment},
+    telemetry, triggers,
+};
+
+/// Answers the host until it stops this process.
+///
+/// Anything that keeps it from starting ends the process with a code that is not 0: the host would not
+/// start a process again that ended with 0.
+pub async fn run() -> ExitCode {
+    telemetry::for_host(environment("RUST_LOG").as_deref());
+    match start().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            error!("keyvault-backup cannot start: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start() -> Result<(), String> {
+    let port = environment("FUNCTIONS_CUSTOMHANDLER_PORT");
+    let port = port.ok_or("FUNCTIONS_CUSTOMHANDLER_PORT is not set: `serve` is for the Azure Functions host")?;
+    let port: u16 = port.trim().parse().map_err(|_| "FUNCTIONS_CUSTOMHANDLER_PORT is not a port")?;
+    // Bound first: the host is waiting, and nothing below needs the network.
+    let listener = TcpListener::bind(("127.0.0.1", port)).await;
+    let listener = listener.map_err(|error| format!("port {port} cannot be bound: {error}"))?;
+    let config = Config::read(environment, Needs::Serve).map_err(|error| error.to_string())?;
+    let app = App::build(&config).map_err(|error| error.to_string())?;
+    let stop = stop().map_err(|error| error.to_string())?;
+    info!("keyvault-backup {} answers on port {port}", env!("CARGO_PKG_VERSION"));
+    triggers::serve(listener, Arc::new(app), stop).await.map_err(|error| error.to_string())
+}
+
+/// Ready when a container runtime asks the process to end. The host itself never asks.
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        terminate.recv().await;
+    })
+}

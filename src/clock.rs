@@ -1,0 +1,33 @@
+//! The time, which everything below takes as an argument.
+
+use std::time::Instant;
+
+use time::OffsetDateTime;
+
+/// A clock that was set once and runs from there.
+///
+/// Under the Functions host each invocation's clock is set by the time the host sends, so that a test
+/// which drives the host drives the product's time. At a terminal it is the system's.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    set: OffsetDateTime,
+    at: Instant,
+}
+
+impl Clock {
+    /// A clock that shows `now` now.
+    pub fn set(now: OffsetDateTime) -> Self {
+        Self { set: now, at: Instant::now() }
+    }
+
+    /// A clock that shows the system's time.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
+    pub fn system() -> Self {
+        Self::set(OffsetDateTime::now_utc())
+    }
+
+    /// The time.
+    pub fn now(&self) -> OffsetDateTime {
+        self.set + self.at.elapsed()
+    }
+}

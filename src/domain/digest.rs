@@ -1,0 +1,81 @@
+//! SHA-256 digests, whole and shortened, which print and travel as hexadecimal text.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// The first `N` bytes of a SHA-256 digest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Hash<const N: usize>([u8; N]);
+
+/// The digest of a stored blob.
+pub type Digest = Hash<32>;
+
+/// Enough of a digest to tell two states of one object apart.
+pub type Fingerprint = Hash<16>;
+
+impl<const N: usize> Hash<N> {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::cut(&Sha256::digest(bytes))
+    }
+
+    /// The digest of several fields. Each is preceded by its length, so that no two lists collide.
+    pub fn of_fields<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hasher = Sha256::new();
+        for field in fields {
+            hasher.update((field.len() as u64).to_be_bytes());
+            hasher.update(field);
+        }
+        Self::cut(&hasher.finalize())
+    }
+
+    fn cut(digest: &[u8]) -> Self {
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(&digest[..N]);
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8; N] {
+        &self.0
+    }
+}
+
+impl<const N: usize> fmt::Display for Hash<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl<const N: usize> fmt::Debug for Hash<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<const N: usize> FromStr for Hash<N> {
+    type Err = hex::FromHexError;
+
+    fn from_str(text: &str) -> Result<Self, hex::FromHexError> {
+        let mut bytes = [0; N];
+        hex::decode_to_slice(text, &mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl<const N: usize> TryFrom<String> for Hash<N> {
+    type Error = hex::FromHexError;
+
+    fn try_from(text: String) -> Result<Self, hex::FromHexError> {
+        text.parse()
+    }
+}
+
+impl<const N: usize> From<Hash<N>> for String {
+    fn from(hash: Hash<N>) -> Self {
+        hex::encode(hash.0)
+    }
+}

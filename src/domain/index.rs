@@ -1,0 +1,83 @@
+//! A vault's index in memory: for every object, just what planning asks of its newest backup.
+
+use std::collections::HashMap;
+
+use time::OffsetDateTime;
+
+use super::{digest::Fingerprint, entry::Entry, object::ObjectId, run::RunId};
+
+/// What planning knows of an object's newest backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What listing showed then.
+    pub fingerprint: Fingerprint,
+    /// Whether a change after the backup may not show in it.
+    pub unsettled: bool,
+    /// The run that took the backup.
+    pub run: RunId,
+}
+
+struct Slot {
+    taken: i64,
+    fingerprint: Fingerprint,
+    unsettled: bool,
+    run: u32,
+}
+
+/// The newest backup of every object, at about a hundred bytes an object.
+///
+/// Objects are filed under a digest of their identity rather than under the name, and runs are kept once.
+#[derive(Default)]
+pub struct Index {
+    slots: HashMap<Fingerprint, Slot>,
+    runs: Vec<RunId>,
+}
+
+impl Index {
+    /// Files an entry, unless the index holds a newer one of the object.
+    pub fn insert(&mut self, entry: &Entry) {
+        let run = self.run(&entry.run);
+        let slot = Slot {
+            taken: seconds(entry.taken),
+            fingerprint: entry.fingerprint,
+            unsettled: entry.unsettled,
+            run,
+        };
+        let known = self.slots.entry(address(&entry.id()));
+        known.and_modify(|known| if known.taken <= slot.taken { *known = Slot { ..slot } }).or_insert(slot);
+    }
+
+    /// The newest backup of an object, if there is any.
+    pub fn get(&self, id: &ObjectId) -> Option<Known> {
+        let slot = self.slots.get(&address(id))?;
+        let run = self.runs.get(slot.run as usize)?.clone();
+        Some(Known { fingerprint: slot.fingerprint, unsettled: slot.unsettled, run })
+    }
+
+    /// How many objects have a backup.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether no object has a backup.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The number of a run. Entries of one run tend to stand together, so the search starts at the end.
+    fn run(&mut self, run: &RunId) -> u32 {
+        let at = self.runs.iter().rposition(|known| known == run).unwrap_or_else(|| {
+            self.runs.push(run.clone());
+            self.runs.len() - 1
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+}
+
+fn address(id: &ObjectId) -> Fingerprint {
+    Fingerprint::of_fields([id.kind.as_str().as_bytes(), id.name.folded().as_bytes()])
+}
+
+fn seconds(at: OffsetDateTime) -> i64 {
+    at.unix_timestamp()
+}

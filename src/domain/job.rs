@@ -1,0 +1,120 @@
+//! A backup run that has not been closed yet.
+
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use super::{object::VaultName, run::RunId};
+
+/// The version of the stored form that this program writes.
+pub const JOB_FORMAT: u32 = 1;
+
+/// How long nothing may come in before the messages of unanswered objects are sent again. Longer than
+/// the queue takes to deliver a failing message five times.
+pub const STALLED_AFTER: Duration = Duration::minutes(15);
+
+/// How long planning may take before somebody else does it. Longer than an invocation can last.
+pub const PLANNED_WITHIN: Duration = Duration::minutes(35);
+
+/// How long a run may stay open. Then what is unanswered has failed.
+pub const OPEN_FOR: Duration = Duration::hours(20);
+
+/// How long a message lives. Shorter than a run, so that none arrives after its run was closed.
+pub const MESSAGE_LIFETIME: Duration = Duration::hours(19);
+
+/// The record of an open run. It is written before the run's plan and deleted after its manifest, so a
+/// run that was started is never forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupJob {
+    /// [`JOB_FORMAT`] of the program that wrote it.
+    pub v: u32,
+    /// The vault.
+    pub vault: VaultName,
+    /// The run.
+    pub run: RunId,
+    /// When it was opened.
+    #[serde(with = "time::serde::rfc3339")]
+    pub opened: OffsetDateTime,
+    /// Whether all messages were sent at least once.
+    pub sent: bool,
+    /// How many planned objects had an outcome when it was last looked at.
+    pub answered: u32,
+    /// When that number last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub progressed: OffsetDateTime,
+}
+
+/// What an open run needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: others are at work.
+    Patience,
+    /// A plan: whoever was to make it is gone.
+    Planning,
+    /// Its messages sent, again or for the first time.
+    Sending,
+    /// A record of failure for what is unanswered, then its manifest.
+    GivingUp,
+    /// Its manifest.
+    Closing,
+}
+
+impl BackupJob {
+    /// The record of a run that begins now.
+    pub fn open(vault: VaultName, run: RunId, now: OffsetDateTime) -> Self {
+        let now = now.replace_nanosecond(0).unwrap_or(now);
+        Self { v: JOB_FORMAT, vault, run, opened: now, sent: false, answered: 0, progressed: now }
+    }
+
+    /// Notes how many planned objects have an outcome. Says whether that is news.
+    pub fn note(&mut self, answered: u32, now: OffsetDateTime) -> bool {
+        let news = answered != self.answered;
+        if news {
+            self.answered = answered;
+            self.progressed = now.replace_nanosecond(0).unwrap_or(now);
+        }
+        news
+    }
+
+    /// What the run needs. `planned` is how many objects its plan backs up, if there is a plan.
+    pub fn need(&self, planned: Option<u32>, now: OffsetDateTime) -> Need {
+        let Some(planned) = planned else {
+            return if now - self.opened >= PLANNED_WITHIN { Need::Planning } else { Need::Patience };
+        };
+        if self.answered >= planned {
+            Need::Closing
+        } else if now - self.opened >= OPEN_FOR {
+            Need::GivingUp
+        } else if now - self.progressed >= STALLED_AFTER {
+            Need::Sending
+        } else {
+            Need::Patience
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn an_open_run_always_ends() {
+        let start = datetime!(2026-11-22 02:00 UTC);
+        let mut job = BackupJob::open("kv-prod".parse().unwrap(), RunId::nightly(start), start);
+        assert_eq!(job.need(None, start + Duration::MINUTE), Need::Patience);
+        assert_eq!(job.need(None, start + PLANNED_WITHIN), Need::Planning);
+        assert_eq!(job.need(Some(2), start + Duration::MINUTE), Need::Patience);
+        assert!(job.note(1, start + Duration::minutes(10)));
+        assert_eq!(job.need(Some(2), start + Duration::minutes(24)), Need::Patience);
+        assert_eq!(job.need(Some(2), start + Duration::minutes(25)), Need::Sending);
+        assert_eq!(job.need(Some(2), start + OPEN_FOR), Need::GivingUp);
+        assert!(job.note(2, start + OPEN_FOR));
+        assert_eq!(job.need(Some(2), start + OPEN_FOR), Need::Closing);
+    }
+
+    #[test]
+    fn no_message_outlives_its_run() {
+        assert!(MESSAGE_LIFETIME < OPEN_FOR);
+    }
+}

@@ -1,0 +1,57 @@
+//! The message that asks for the backup of one object.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::{
+    object::{ObjectId, ObjectKind, ObjectName, VaultName},
+    plan::{PlanHeader, Planned},
+    run::RunId,
+};
+
+/// The version of the form that this program sends.
+pub const MESSAGE_FORMAT: u32 = 1;
+
+/// A reference to a planned object; never any material.
+///
+/// The host merges a message's fields into the invocation's metadata, over its own: no field may be
+/// called `id`, `dequeueCount` or the like. Unknown fields are ignored, since other senders stamp theirs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// [`MESSAGE_FORMAT`] of the program that sent it.
+    pub version: u32,
+    /// The vault.
+    pub vault: VaultName,
+    /// The run.
+    pub run: RunId,
+    /// When the run was planned.
+    #[serde(with = "time::serde::timestamp")]
+    pub planned: OffsetDateTime,
+    /// The object's kind.
+    pub kind: ObjectKind,
+    /// The object's name.
+    pub object: ObjectName,
+    /// The run of the object's newest backup so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<RunId>,
+}
+
+impl Message {
+    /// The message for one object of a plan.
+    pub fn new(header: &PlanHeader, planned: &Planned) -> Self {
+        Self {
+            version: MESSAGE_FORMAT,
+            vault: header.vault.clone(),
+            run: header.run.clone(),
+            planned: header.planned,
+            kind: planned.id.kind,
+            object: planned.id.name.clone(),
+            previous: planned.previous.clone(),
+        }
+    }
+
+    /// The object it asks for.
+    pub fn id(&self) -> ObjectId {
+        ObjectId::new(self.kind, self.object.clone())
+    }
+}

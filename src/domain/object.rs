@@ -1,0 +1,310 @@
+//! Names of vaults and objects. A value of these types can stand in a URL and in a blob name.
+
+use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+/// What is wrong with a name, a vault URL or a kind. The text says what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Not `secret`, `key` or `certificate`.
+    #[error("`{0}` is not a kind of object: expected secret, key or certificate")]
+    Kind(String),
+    /// Not an object name.
+    #[error("`{0}` is not an object name: expected 1 to 127 letters, digits and hyphens")]
+    Object(String),
+    /// Not a vault name.
+    #[error("`{0}` is not a vault name: expected 3 to 24 letters, digits and hyphens, starting with a letter")]
+    Vault(String),
+    /// Not the URL of a vault.
+    #[error("`{0}` is not a vault URL: expected https://NAME.vault.azure.net (or .usgovcloudapi.net, .azure.cn)")]
+    VaultUrl(String),
+}
+
+/// Cuts what a stranger sent before it is repeated in an error or a log line.
+fn quoted(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(80).collect()
+}
+
+/// The three kinds of object that a vault holds.
+///
+/// The order is the one in which blob storage lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectKind {
+    /// A certificate; its backup contains the key and the secret that belong to it.
+    Certificate,
+    /// A key.
+    Key,
+    /// A secret.
+    Secret,
+}
+
+impl ObjectKind {
+    /// Every kind, in order.
+    pub const ALL: [Self; 3] = [Self::Certificate, Self::Key, Self::Secret];
+
+    /// The kind's name in the singular, as it stands in blob names and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Key => "key",
+            Self::Secret => "secret",
+        }
+    }
+}
+
+impl fmt::Display for ObjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for ObjectKind {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| NameError::Kind(quoted(text)))
+    }
+}
+
+/// The name of an object: 1 to 127 ASCII letters, digits and hyphens.
+///
+/// Key Vault keeps the case a name was created with but does not tell names apart by it; neither do
+/// comparisons here.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ObjectName(Box<str>);
+
+impl ObjectName {
+    /// The name as the vault shows it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as it stands in a blob name: in lower case, so that two spellings are one object.
+    pub fn folded(&self) -> Cow<'_, str> {
+        if self.0.bytes().any(|b| b.is_ascii_uppercase()) {
+            Cow::Owned(self.0.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(&self.0)
+        }
+    }
+
+    /// The bytes that decide the order: folded, with the `/` that follows the name in a blob name.
+    fn order(&self) -> impl Iterator<Item = u8> + '_ {
+        self.0.bytes().map(|b| b.to_ascii_lowercase()).chain([b'/'])
+    }
+}
+
+impl FromStr for ObjectName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let legal = (1..=127).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if legal { Ok(Self(text.into())) } else { Err(NameError::Object(quoted(text))) }
+    }
+}
+
+impl TryFrom<String> for ObjectName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<ObjectName> for String {
+    fn from(name: ObjectName) -> Self {
+        name.0.into()
+    }
+}
+
+impl PartialEq for ObjectName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for ObjectName {}
+
+impl PartialOrd for ObjectName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ObjectName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(other.order())
+    }
+}
+
+impl fmt::Debug for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// One object of a vault: its kind and its name.
+///
+/// Ordered as blob storage lists `KIND/NAME/…`, which lets a run's plan, its results and the previous
+/// manifest be merged as streams.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectId {
+    /// Secret, key or certificate.
+    pub kind: ObjectKind,
+    /// The object's name.
+    pub name: ObjectName,
+}
+
+impl ObjectId {
+    /// Puts the two parts together.
+    pub fn new(kind: ObjectKind, name: ObjectName) -> Self {
+        Self { kind, name }
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+/// The name of a vault, in lower case. Unique within a cloud.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct VaultName(Arc<str>);
+
+impl VaultName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for VaultName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let legal = (3..=24).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && text.starts_with(|c: char| c.is_ascii_alphabetic());
+        if legal { Ok(Self(text.to_ascii_lowercase().into())) } else { Err(NameError::Vault(quoted(text))) }
+    }
+}
+
+impl TryFrom<String> for VaultName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<VaultName> for String {
+    fn from(name: VaultName) -> Self {
+        name.0.as_ref().into()
+    }
+}
+
+impl fmt::Debug for VaultName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for VaultName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The DNS suffixes of Key Vault in the public, US Government and China clouds.
+const VAULT_SUFFIXES: [&str; 3] = [".vault.azure.net", ".vault.usgovcloudapi.net", ".vault.azure.cn"];
+
+/// The address of a vault: `https://NAME` and one of the clouds' suffixes, nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultUrl {
+    name: VaultName,
+    host: String,
+}
+
+impl VaultUrl {
+    /// The vault's name.
+    pub fn name(&self) -> &VaultName {
+        &self.name
+    }
+
+    /// The vault's host name.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl FromStr for VaultUrl {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let wrong = || NameError::VaultUrl(quoted(text));
+        let host = text.strip_prefix("https://").ok_or_else(wrong)?;
+        let host = host.strip_suffix('/').unwrap_or(host).to_ascii_lowercase();
+        let name = VAULT_SUFFIXES.iter().find_map(|suffix| host.strip_suffix(suffix)).ok_or_else(wrong)?;
+        let name = name.parse().map_err(|_| wrong())?;
+        Ok(Self { name, host })
+    }
+}
+
+impl fmt::Display for VaultUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "https://{}", self.host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_could_change_a_url_are_refused() {
+        for bad in ["", ".", "..", "a/b", "a?b", "a%2Fb", "a b", "é", "a#", &"x".repeat(128)] {
+            assert!(bad.parse::<ObjectName>().is_err(), "{bad}");
+        }
+        assert!("x".repeat(127).parse::<ObjectName>().is_ok());
+    }
+
+    #[test]
+    fn vault_urls_are_exact() {
+        let url: VaultUrl = "https://KV-prod.vault.azure.net/".parse().unwrap();
+        assert_eq!((url.name().as_str(), url.to_string().as_str()), ("kv-prod", "https://kv-prod.vault.azure.net"));
+        for bad in [
+            "http://kv-prod.vault.azure.net",
+            "https://kv-prod.vault.azure.net.evil.example",
+            "https://kv-prod.vault.azure.net:8443",
+            "https://kv-prod.vault.azure.net/secrets",
+            "https://a.b.vault.azure.net",
+            "https://user@kv-prod.vault.azure.net",
+            "https://vault.azure.net",
+        ] {
+            assert!(bad.parse::<VaultUrl>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn order_is_the_order_of_blob_names() {
+        let mut names = ["a0", "a", "A-b", "a-", "b", "ab"].map(|n| n.parse::<ObjectName>().unwrap());
+        names.sort();
+        let mut paths = names.clone().map(|n| format!("{}/", n.folded()));
+        paths.sort();
+        assert_eq!(names.map(|n| format!("{}/", n.folded())), paths);
+    }
+}

@@ -1,0 +1,198 @@
+//! A run's name, its numbers and how it ended.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
+
+use super::object::ObjectKind;
+
+const STAMP: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]Z");
+
+/// The name of a run: its occurrence to the second, and what started it.
+///
+/// `20261122T020000Z-nightly` is the run that the schedule asks for at 02:00 on that day. Whoever fires
+/// for the same occurrence again names the same run, and finds its plan instead of making a second one.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId(Arc<str>);
+
+/// Not the name of a run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a run: expected a name such as 20261122T020000Z-nightly")]
+pub struct RunIdError;
+
+impl RunId {
+    /// The run of a schedule's occurrence.
+    pub fn nightly(occurrence: OffsetDateTime) -> Self {
+        Self::new(occurrence, "nightly")
+    }
+
+    /// A run that somebody asked for. `salt` tells apart two that are asked for in one second.
+    pub fn manual(asked: OffsetDateTime, salt: u16) -> Self {
+        Self::new(asked, &format!("manual-{salt:04x}"))
+    }
+
+    fn new(at: OffsetDateTime, label: &str) -> Self {
+        let stamp = at.to_offset(UtcOffset::UTC).format(STAMP).unwrap_or_default();
+        Self(format!("{stamp}-{label}").into())
+    }
+
+    /// The time in the name.
+    pub fn occurrence(&self) -> Option<OffsetDateTime> {
+        let (stamp, _) = self.0.split_once('-')?;
+        PrimitiveDateTime::parse(stamp, STAMP).ok().map(PrimitiveDateTime::assume_utc)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RunId {
+    type Err = RunIdError;
+
+    fn from_str(text: &str) -> Result<Self, RunIdError> {
+        let (stamp, label) = text.split_once('-').ok_or(RunIdError)?;
+        PrimitiveDateTime::parse(stamp, STAMP).map_err(|_| RunIdError)?;
+        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let legal = (1..=32).contains(&label.len()) && label.bytes().all(legal);
+        if legal { Ok(Self(text.into())) } else { Err(RunIdError) }
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = RunIdError;
+
+    fn try_from(text: String) -> Result<Self, RunIdError> {
+        text.parse()
+    }
+}
+
+impl From<RunId> for String {
+    fn from(run: RunId) -> Self {
+        run.0.as_ref().into()
+    }
+}
+
+impl fmt::Debug for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What a run covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The whole vault: its manifest is the vault's index at that time.
+    Vault,
+    /// Some objects, by name: its manifest holds these alone, and the next whole run folds it in.
+    Objects,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Every listed object is backed up or rightly skipped.
+    Succeeded,
+    /// Some objects failed, or some could not be listed.
+    PartiallyFailed,
+    /// Nothing is protected by this run.
+    Failed,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Succeeded => "Succeeded",
+            Self::PartiallyFailed => "PartiallyFailed",
+            Self::Failed => "Failed",
+        })
+    }
+}
+
+/// A run's numbers. [`Numbers::add_up`] holds for every manifest that was ever written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbers {
+    /// Objects that the vault listed, or that were asked for by name.
+    pub listed: u32,
+    /// Objects with a new, checked backup.
+    pub backed_up: u32,
+    /// Skipped: nothing changed since the last backup.
+    pub unchanged: u32,
+    /// Skipped: the key or secret of a certificate, which the certificate's backup contains.
+    pub managed: u32,
+    /// Skipped: deleted between listing and backup.
+    pub disappeared: u32,
+    /// Not backed up.
+    pub failed: u32,
+    /// Bytes of new backups.
+    pub bytes: u64,
+    /// Objects with so many versions that the service will soon refuse to back them up.
+    pub near_version_limit: u32,
+    /// Kinds that could not be listed; what they hold is not in `listed`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unlisted: Vec<ObjectKind>,
+}
+
+impl Numbers {
+    /// How many were skipped, whatever the reason.
+    pub fn skipped(&self) -> u32 {
+        self.unchanged + self.managed + self.disappeared
+    }
+
+    /// Whether listed = backed up + skipped + failed.
+    pub fn add_up(&self) -> bool {
+        self.listed == self.backed_up + self.skipped() + self.failed
+    }
+
+    /// How a run with these numbers ended.
+    pub fn verdict(&self) -> Verdict {
+        let protected = self.backed_up + self.skipped() > 0;
+        match (self.failed == 0 && self.unlisted.is_empty(), protected) {
+            (true, _) => Verdict::Succeeded,
+            (false, true) => Verdict::PartiallyFailed,
+            (false, false) => Verdict::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn an_occurrence_names_one_run_in_every_time_zone() {
+        let run = RunId::nightly(datetime!(2026-11-22 03:00:00.25 +01:00));
+        assert_eq!(run.as_str(), "20261122T020000Z-nightly");
+        assert_eq!(run, RunId::nightly(datetime!(2026-11-22 02:00 UTC)));
+        assert_eq!(run.as_str().parse(), Ok(run));
+    }
+
+    #[test]
+    fn names_that_could_leave_their_folder_are_refused() {
+        for bad in ["", "nightly", "20261122T020000Z", "20261322T020000Z-nightly", "20261122T020000Z-../x"] {
+            assert_eq!(bad.parse::<RunId>(), Err(RunIdError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_verdict_never_hides_a_failure() {
+        let mut numbers = Numbers { listed: 2, unchanged: 2, ..Numbers::default() };
+        assert_eq!(numbers.verdict(), Verdict::Succeeded);
+        numbers.unlisted.push(ObjectKind::Key);
+        assert_eq!(numbers.verdict(), Verdict::PartiallyFailed);
+        let none = Numbers { listed: 1, failed: 1, ..Numbers::default() };
+        assert_eq!(none.verdict(), Verdict::Failed);
+    }
+}

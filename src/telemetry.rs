@@ -1,0 +1,45 @@
+//! Log lines.
+//!
+//! Under the Functions host: one JSON object a line, on standard output, which the host files as
+//! information; errors on standard error, which it files as errors. Every line of an invocation carries
+//! its `invocation.id`. Fields have dotted names (`vault.name`, `run.id`, `object.kind`), and a unit
+//! where they are quantities. The text is readable without the fields.
+//!
+//! A failure is logged once, where it is decided what becomes of it. Never logged: tokens, backup blobs,
+//! secret values, request or message bodies, the invocation's envelope.
+
+use tracing::Level;
+use tracing_subscriber::{EnvFilter, fmt::writer::MakeWriterExt as _, prelude::*};
+
+/// Ours at `info`; the Azure clients only when something is wrong, since they log every request.
+const FILTER: &str = "warn,keyvault_backup=info";
+
+/// Logs for the host. `RUST_LOG`-style `filter` overrides the default.
+pub fn for_host(filter: Option<&str>) {
+    let writer = std::io::stderr.with_max_level(Level::ERROR).or_else(std::io::stdout);
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_target(false)
+        .with_writer(writer);
+    install(lines, filter.unwrap_or(FILTER));
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(panic.place = %place, "A defect in this program stopped an invocation at {place}");
+    }));
+}
+
+/// Logs for a person at a terminal: what is wrong, on standard error.
+pub fn for_terminal(filter: Option<&str>) {
+    let lines = tracing_subscriber::fmt::layer().without_time().with_target(false).with_writer(std::io::stderr);
+    install(lines, filter.unwrap_or("error,keyvault_backup=error"));
+}
+
+fn install<L>(lines: L, filter: &str)
+where
+    L: tracing_subscriber::Layer<tracing_subscriber::Registry> + Send + Sync,
+{
+    let filter = EnvFilter::builder().parse_lossy(filter);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+}

@@ -1,0 +1,106 @@
+//! The custom handler: what the Functions host calls.
+//!
+//! The host starts this program with a port in `FUNCTIONS_CUSTOMHANDLER_PORT`, waits until `GET /` is
+//! answered, and sends each invocation as `POST /FUNCTION` with an envelope. It has no patience with
+//! empty answers (it waits for its own time-out, then kills the process and everything in flight), it
+//! drops the body of anything but a 2xx, and it ends the process with SIGKILL. So every answer is a JSON
+//! object, every invocation has a deadline below the host's, a panic costs one invocation, and nothing
+//! relies on an orderly end.
+
+pub mod envelope;
+pub mod functions;
+
+use std::{any::Any, future::Future, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
+
+use self::{envelope::Invocation, functions::Function};
+use crate::app::App;
+
+/// The largest envelope that is read. A queue message has 64 KiB and stands in its envelope twice.
+const ENVELOPE_LIMIT: usize = 2 * 1024 * 1024;
+
+/// Below `functionTimeout` in host.json, at which the host kills this process.
+pub const LONG_DEADLINE: Duration = Duration::from_secs(25 * 60);
+
+/// For one object: long enough for the slowest backup with its retries.
+pub const OBJECT_DEADLINE: Duration = Duration::from_secs(8 * 60);
+
+/// Deliveries of a queue message; `maxDequeueCount` in host.json.
+pub const MAX_DELIVERIES: u32 = 5;
+
+/// Answers the host on `listener` until `stop` is ready, and then what is in flight.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
+}
+
+fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(|| async { Json(json!({})) }))
+        .route("/{function}", post(invoke))
+        .fallback(|| async { failed(StatusCode::NOT_FOUND, "no such function") })
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(DefaultBodyLimit::max(ENVELOPE_LIMIT))
+        .with_state(app)
+}
+
+async fn invoke(
+    State(app): State<Arc<App>>,
+    Path(function): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Response {
+    let id = headers.get("x-azure-functions-invocationid").and_then(|id| id.to_str().ok()).unwrap_or("none");
+    let Ok(function) = function.parse::<Function>() else {
+        return failed(StatusCode::NOT_FOUND, "no such function");
+    };
+    let span = tracing::info_span!("invocation", invocation.id = %id, invocation.function = function.as_str());
+    let answer = async {
+        let body = body.map_err(|rejection| format!("the envelope cannot be read: {rejection}"))?;
+        let invocation = Invocation::read(&body).map_err(|error| error.to_string())?;
+        functions::run(&app, function, &invocation).await.map_err(|error| error.to_string())
+    };
+    async move {
+        match answer.await {
+            Ok(log) => succeeded(&log),
+            Err(text) => {
+                tracing::error!("{} failed: {text}", function.as_str());
+                failed(StatusCode::INTERNAL_SERVER_ERROR, &text)
+            }
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+fn succeeded(log: &str) -> Response {
+    Json(json!({ "Outputs": {}, "Logs": [log], "ReturnValue": null })).into_response()
+}
+
+fn failed(status: StatusCode, text: &str) -> Response {
+    (status, Json(json!({ "Outputs": {}, "Logs": [text], "ReturnValue": null }))).into_response()
+}
+
+/// The panic's own text is not repeated: it may hold anything. The hook logs its place.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
+fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
+    failed(StatusCode::INTERNAL_SERVER_ERROR, "a defect in this program; see the log")
+}

@@ -1,0 +1,199 @@
+//! The functions, each a few lines: decode, call one use case, say what came of it.
+
+use std::{future::Future, str::FromStr, time::Duration};
+
+use futures::{StreamExt as _, future::BoxFuture, stream};
+use time::{OffsetDateTime, Time};
+
+use super::{
+    LONG_DEADLINE, MAX_DELIVERIES, OBJECT_DEADLINE,
+    envelope::{EnvelopeError, Invocation, Timer},
+};
+use crate::{
+    app::App,
+    azure::vault::VaultClient,
+    backup::{
+        self, Progress, advance,
+        object::{self, Attempt, Done},
+    },
+    clock::Clock,
+    domain::{
+        message::{MESSAGE_FORMAT, Message},
+        object::VaultName,
+        run::RunId,
+    },
+    error::{Error, Result},
+};
+
+/// Vaults that are planned at once: each holds its list of objects in memory.
+const VAULTS_AT_ONCE: usize = 4;
+
+/// How far ahead of its time a timer may fire and still serve its next occurrence. A later "next" means
+/// that somebody fired it by hand.
+const EARLY: time::Duration = time::Duration::MINUTE;
+
+/// A folder under `functions/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Starts the night's run of every vault.
+    NightlyVaultBackup,
+    /// Backs up one object.
+    BackUpObject,
+    /// Moves open runs on.
+    AdvanceJobs,
+}
+
+impl Function {
+    /// Every function.
+    pub const ALL: [Self; 3] = [Self::NightlyVaultBackup, Self::BackUpObject, Self::AdvanceJobs];
+
+    /// The folder's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NightlyVaultBackup => "NightlyVaultBackup",
+            Self::BackUpObject => "BackUpObject",
+            Self::AdvanceJobs => "AdvanceJobs",
+        }
+    }
+}
+
+impl FromStr for Function {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|function| function.as_str() == text).ok_or(())
+    }
+}
+
+impl From<EnvelopeError> for Error {
+    fn from(error: EnvelopeError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+/// Runs a function within its deadline and says in one line what came of it.
+///
+/// # Errors
+/// What should make the host count the invocation as failed: for a queue message, another delivery.
+pub async fn run(app: &App, function: Function, invocation: &Invocation) -> Result<String> {
+    match function {
+        Function::NightlyVaultBackup => within(LONG_DEADLINE, function, nightly_vault_backup(app, invocation)).await,
+        Function::BackUpObject => within(OBJECT_DEADLINE, function, back_up_object(app, invocation)).await,
+        Function::AdvanceJobs => within(LONG_DEADLINE, function, advance_jobs(app, invocation)).await,
+    }
+}
+
+async fn within<T>(limit: Duration, function: Function, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Error::Deadline { what: function.as_str().to_owned(), seconds: limit.as_secs() };
+    tokio::time::timeout(limit, Box::pin(work)).await.map_err(late)?
+}
+
+async fn nightly_vault_backup(app: &App, invocation: &Invocation) -> Result<String> {
+    let run = run_of(invocation.timer("timer")?, invocation.clock.now());
+    let starts: Vec<_> = app.vaults().map(|vault| start(app, vault, &run, &invocation.clock)).collect();
+    let mut starts = stream::iter(starts).buffer_unordered(VAULTS_AT_ONCE);
+    let (mut said, mut failed) = (Vec::new(), Vec::new());
+    while let Some((vault, progress)) = starts.next().await {
+        match progress {
+            Ok(Progress::Sent { objects }) => said.push(format!("{vault}: {objects} messages sent")),
+            Ok(Progress::Closed(summary)) => said.push(format!("{vault}: {}", summary.verdict)),
+            Err(error) => failed.push(format!("{vault}: {error}")),
+        }
+    }
+    outcome(format!("run {run}: {}", said.join("; ")), &failed)
+}
+
+/// Boxed, because the compiler cannot see through a stream of these futures that they may change threads.
+fn start<'a>(
+    app: &'a App,
+    vault: &'a VaultClient,
+    run: &'a RunId,
+    clock: &'a Clock,
+) -> BoxFuture<'a, (&'a VaultName, Result<Progress>)> {
+    Box::pin(async move { (vault.url().name(), backup::start(app, vault, run, clock).await) })
+}
+
+/// The run that a firing asks for.
+///
+/// The occurrence, not the time of firing, names it: a retry and a late firing name the same run. A timer
+/// that somebody fired by hand shows its next occurrence, which must stay free for the schedule.
+fn run_of(timer: Timer, now: OffsetDateTime) -> RunId {
+    match timer.next {
+        Some(next) if next <= now + EARLY => RunId::nightly(next),
+        _ => {
+            let minute = Time::from_hms(now.hour(), now.minute(), 0).unwrap_or(Time::MIDNIGHT);
+            RunId::manual(now.replace_time(minute), 0)
+        }
+    }
+}
+
+async fn back_up_object(app: &App, invocation: &Invocation) -> Result<String> {
+    let message = decode(&invocation.text("message")?)?;
+    let attempt = match invocation.delivery {
+        0 | 1 => Attempt::First,
+        delivery if delivery < MAX_DELIVERIES => Attempt::Again,
+        _ => Attempt::Last,
+    };
+    let done = object::back_up(app, &message, attempt, &invocation.clock).await?;
+    let id = message.id();
+    Ok(match done {
+        Done::BackedUp { bytes } => format!("{id}: backed up, {bytes} bytes"),
+        Done::Already => format!("{id}: nothing to do, it was done before"),
+        Done::Disappeared => format!("{id}: deleted after it was listed"),
+        Done::Failed(failure) => format!("{id}: failed: {}", failure.code),
+    })
+}
+
+/// Decodes a message. One that cannot be decoded fails its invocation, so that the host keeps it in the
+/// poison queue; a newer program may understand what this one does not.
+pub fn decode(text: &str) -> Result<Message> {
+    let malformed = |error| Error::Refused(format!("the message cannot be decoded: {error}"));
+    let value: serde_json::Value = serde_json::from_str(text).map_err(malformed)?;
+    match value.get("version").and_then(serde_json::Value::as_u64) {
+        Some(found) if found > MESSAGE_FORMAT.into() => {
+            Err(Error::TooNew { what: "the message".into(), found, known: MESSAGE_FORMAT })
+        }
+        _ => serde_json::from_value(value).map_err(malformed),
+    }
+}
+
+async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
+    let advanced = advance::advance(app, &invocation.clock).await?;
+    let errors: Vec<_> = advanced.errors.iter().map(ToString::to_string).collect();
+    outcome(format!("{} runs closed, {} still open", advanced.closed.len(), advanced.open), &errors)
+}
+
+fn outcome(said: String, failed: &[String]) -> Result<String> {
+    if failed.is_empty() { Ok(said) } else { Err(Error::Refused(format!("{said}; failed: {}", failed.join("; ")))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-22 10:11:12 UTC);
+
+    fn run(next: Option<OffsetDateTime>) -> String {
+        run_of(Timer { next, past_due: false }, NOW).to_string()
+    }
+
+    #[test]
+    fn the_occurrence_names_the_run() {
+        assert_eq!(run(Some(datetime!(2026-11-22 02:00 UTC))), "20261122T020000Z-nightly");
+        assert_eq!(run(Some(datetime!(2026-11-22 10:11:13 UTC))), "20261122T101113Z-nightly");
+    }
+
+    #[test]
+    fn firing_by_hand_leaves_the_next_occurrence_to_the_schedule() {
+        assert_eq!(run(Some(datetime!(2026-11-23 02:00 UTC))), "20261122T101100Z-manual-0000");
+        assert_eq!(run(None), "20261122T101100Z-manual-0000");
+    }
+
+    #[test]
+    fn a_newer_message_is_told_from_a_broken_one() {
+        assert!(matches!(decode(r#"{"version":2,"x":1}"#), Err(Error::TooNew { found: 2, .. })));
+        assert!(matches!(decode(r#"{"version":1}"#), Err(Error::Refused(_))));
+    }
+}

@@ -1,0 +1,126 @@
+//! The managed identity endpoint of App Service, and the tokens it issues.
+
+use std::{collections::HashMap, sync::Arc};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use hyper::StatusCode;
+use parking_lot::RwLock;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{call::Query, clock::real_now, reply::Reply};
+
+const JSON: &str = "application/json; charset=utf-8";
+
+/// The tenant of all identities, and of vaults which name no other.
+pub(crate) const TENANT: &str = "11111111-aaaa-4aaa-8aaa-111111111111";
+/// The client id of the system-assigned identity.
+const SYSTEM_ASSIGNED: &str = "22222222-bbbb-4bbb-8bbb-222222222222";
+/// How long a token is good for.
+const LIFETIME: time::Duration = time::Duration::hours(24);
+
+/// What a token stands for.
+#[derive(Debug)]
+pub(crate) struct Token {
+    /// Without a slash at its end.
+    pub(crate) audience: String,
+    /// The client id asked for; empty for the system-assigned identity.
+    pub(crate) caller: Arc<str>,
+}
+
+impl Token {
+    /// The identity as Key Vault spells it in its errors.
+    pub(crate) fn principal(&self) -> String {
+        let appid = if self.caller.is_empty() { SYSTEM_ASSIGNED } else { &self.caller };
+        format!("appid={appid};oid={appid};iss=https://sts.windows.net/{TENANT}/")
+    }
+}
+
+/// Issues tokens and knows those it issued.
+#[derive(Debug)]
+pub struct Identity {
+    header: String,
+    tokens: RwLock<HashMap<String, Arc<Token>>>,
+    /// The token of each audience and client id, so that asking twice gives the same one.
+    issued: RwLock<HashMap<(String, String), String>>,
+}
+
+impl Identity {
+    pub(crate) fn new() -> Self {
+        Self {
+            header: Uuid::new_v4().simple().to_string(),
+            tokens: RwLock::default(),
+            issued: RwLock::default(),
+        }
+    }
+
+    /// The value of `IDENTITY_HEADER`.
+    pub fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// A token for an audience, as the endpoint would give it. For tests that call a service themselves.
+    pub fn issue(&self, audience: &str, client_id: Option<&str>) -> String {
+        let audience = audience.trim_end_matches('/').to_owned();
+        let client_id = client_id.unwrap_or_default().to_owned();
+        let mut issued = self.issued.write();
+        let token =
+            issued.entry((audience.clone(), client_id.clone())).or_insert_with(|| jwt(&audience, &client_id));
+        self.tokens
+            .write()
+            .entry(token.clone())
+            .or_insert_with(|| Arc::new(Token { audience, caller: client_id.into() }));
+        token.clone()
+    }
+
+    /// Makes every token issued so far worthless. The next request with one of them is challenged.
+    pub fn revoke_all(&self) {
+        self.issued.write().clear();
+        self.tokens.write().clear();
+    }
+
+    /// What is known about a bearer token.
+    pub(crate) fn token(&self, token: &str) -> Option<Arc<Token>> {
+        self.tokens.read().get(token).cloned()
+    }
+
+    /// Answers `GET /msi/token`.
+    pub(crate) fn answer(&self, header: Option<&str>, query: &Query) -> Reply {
+        if header != Some(self.header.as_str()) {
+            return refusal(StatusCode::UNAUTHORIZED, "The X-IDENTITY-HEADER header is missing or wrong.");
+        }
+        if query.get("api-version") != Some("2019-08-01") {
+            return refusal(StatusCode::BAD_REQUEST, "The api-version is missing or not supported.");
+        }
+        let Some(resource) = query.get("resource").filter(|r| !r.is_empty()) else {
+            return refusal(StatusCode::BAD_REQUEST, "The resource is missing.");
+        };
+        let client_id = query.get("client_id");
+        let body = json!({
+            "access_token": self.issue(resource, client_id),
+            "expires_on": (real_now() + LIFETIME).unix_timestamp().to_string(),
+            "resource": resource,
+            "token_type": "Bearer",
+            "client_id": client_id.unwrap_or(SYSTEM_ASSIGNED),
+        });
+        Reply::new(StatusCode::OK).body(JSON, body.to_string())
+    }
+}
+
+fn refusal(status: StatusCode, message: &str) -> Reply {
+    Reply::new(status).body(JSON, json!({"statusCode": status.as_u16(), "message": message}).to_string())
+}
+
+/// Something that clients which look into tokens can read. The signature is none.
+fn jwt(audience: &str, client_id: &str) -> String {
+    let appid = if client_id.is_empty() { SYSTEM_ASSIGNED } else { client_id };
+    let now = real_now();
+    let header = json!({"typ": "JWT", "alg": "RS256", "kid": "emulator"});
+    let claims = json!({
+        "aud": audience, "iss": format!("https://sts.windows.net/{TENANT}/"), "tid": TENANT, "appid": appid, "oid": appid, "sub": appid,
+        "iat": now.unix_timestamp(), "nbf": now.unix_timestamp(), "exp": (now + LIFETIME).unix_timestamp(), "ver": "1.0",
+        "uti": Uuid::new_v4().simple().to_string(),
+    });
+    let part = |json: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
+    format!("{}.{}.{}", part(header), part(claims), BASE64_URL_SAFE_NO_PAD.encode(Uuid::new_v4().as_bytes()))
+}

@@ -1,0 +1,26 @@
+//! The Key Vault data plane.
+//!
+//! Served: the challenge, the lists and their pages, versions, bundles, set, create, update and backup of secrets, keys and certificates.
+//! Shapes, headers and texts are those of recorded traffic unless the place where they are made says otherwise.
+
+mod answer;
+mod backup;
+mod bundle;
+mod error;
+mod handle;
+mod list;
+mod material;
+mod object;
+mod spec;
+mod vault;
+mod write;
+
+pub use backup::{BackedUp, BackedUpVersion, BackupError};
+pub use handle::VaultHandle;
+pub use object::{Attributes, Kind, Material};
+pub use spec::{CertificateSpec, KeySpec, Properties, SecretSpec};
+pub use vault::VaultOptions;
+
+pub(crate) use answer::{answer, challenge, damage_backup, decorate, forbidden, rate_limited};
+pub(crate) use error::{not_found, status_reply, throttled};
+pub(crate) use vault::Vault;

@@ -1,0 +1,133 @@
+//! A vault in the hands of a test.
+
+use std::sync::Arc;
+
+use super::{
+    backup::{self, BackedUp, BackupError},
+    object::{Attributes, Kind},
+    spec::{CertificateSpec, KeySpec, SecretSpec},
+    vault::{Vault, VaultOptions},
+};
+use crate::azure::World;
+
+/// A vault: fills it, changes it and looks into it without REST.
+#[derive(Clone)]
+pub struct VaultHandle {
+    pub(crate) world: Arc<World>,
+    pub(crate) vault: Arc<Vault>,
+}
+
+impl VaultHandle {
+    /// `https://{name}.vault.azure.net`, without a slash at its end.
+    pub fn url(&self) -> String {
+        self.vault.url()
+    }
+
+    /// The settings.
+    pub fn options(&self) -> VaultOptions {
+        self.vault.options.read().clone()
+    }
+
+    /// Changes the settings.
+    pub fn configure(&self, change: impl FnOnce(&mut VaultOptions)) {
+        change(&mut self.vault.options.write());
+    }
+
+    /// Adds a version of a secret and gives its id.
+    pub fn put_secret(&self, name: &str, spec: SecretSpec) -> String {
+        let (material, properties) = spec.into_parts();
+        self.vault.add(Kind::Secret, name, material, properties, self.world.clock.now())
+    }
+
+    /// Adds a version of a key and gives its id.
+    pub fn put_key(&self, name: &str, spec: KeySpec) -> String {
+        let (material, properties) = spec.into_parts();
+        self.vault.add(Kind::Key, name, material, properties, self.world.clock.now())
+    }
+
+    /// Adds a version of a certificate, and of the key and the secret which it manages, and gives their id.
+    pub fn put_certificate(&self, name: &str, spec: CertificateSpec) -> String {
+        let (material, properties) = spec.into_parts();
+        self.vault.add(Kind::Certificate, name, material, properties, self.world.clock.now())
+    }
+
+    /// Changes attributes and tags of the newest version and sets `updated` to now, unless the change itself sets it. Says whether
+    /// there is such an object.
+    pub fn update(&self, kind: Kind, name: &str, change: impl FnOnce(&mut Attributes)) -> bool {
+        self.change(kind, name, None, change)
+    }
+
+    /// Changes attributes and tags of one version. Lists of objects do not show such a change when the version is not the newest.
+    pub fn update_version(
+        &self,
+        kind: Kind,
+        name: &str,
+        version: &str,
+        change: impl FnOnce(&mut Attributes),
+    ) -> bool {
+        self.change(kind, name, Some(version), change)
+    }
+
+    fn change(
+        &self,
+        kind: Kind,
+        name: &str,
+        version: Option<&str>,
+        change: impl FnOnce(&mut Attributes),
+    ) -> bool {
+        let mut store = self.vault.store.write();
+        let Some(version) = store.get_mut(kind, name).and_then(|object| object.version_mut(version)) else {
+            return false;
+        };
+        let before = version.attributes.updated;
+        change(&mut version.attributes);
+        if version.attributes.updated == before {
+            version.attributes.updated = self.world.clock.now();
+        }
+        true
+    }
+
+    /// Makes an object disappear at once and for good. A certificate takes its key and its secret with it.
+    pub fn remove(&self, kind: Kind, name: &str) -> bool {
+        let mut store = self.vault.store.write();
+        if kind == Kind::Certificate {
+            store.remove(Kind::Key, name);
+            store.remove(Kind::Secret, name);
+        }
+        store.remove(kind, name).is_some()
+    }
+
+    /// The names of all objects of a kind, in the order of the service's list. Managed keys and secrets are among them.
+    pub fn objects(&self, kind: Kind) -> Vec<String> {
+        self.vault.store.read().all(kind).map(|object| object.name.clone()).collect()
+    }
+
+    /// How many objects of a kind there are.
+    pub fn len(&self, kind: Kind) -> usize {
+        self.vault.store.read().len(kind)
+    }
+
+    /// Whether there is no object at all.
+    pub fn is_empty(&self) -> bool {
+        Kind::ALL.into_iter().all(|kind| self.len(kind) == 0)
+    }
+
+    /// The ids of all versions of an object, oldest first.
+    pub fn versions(&self, kind: Kind, name: &str) -> Vec<String> {
+        let store = self.vault.store.read();
+        let versions = store
+            .get(kind, name)
+            .map(|object| object.versions().iter().map(|version| version.id.clone()).collect());
+        versions.unwrap_or_default()
+    }
+
+    /// The attributes and tags of the newest version.
+    pub fn attributes(&self, kind: Kind, name: &str) -> Option<Attributes> {
+        self.vault.store.read().get(kind, name).map(|object| object.newest().attributes.clone())
+    }
+
+    /// What is in a backup blob (the raw bytes, not their base64url form).
+    pub fn open_backup(blob: &[u8]) -> Result<BackedUp, BackupError> {
+        backup::open(blob).map(|(state, _)| state)
+    }
+}

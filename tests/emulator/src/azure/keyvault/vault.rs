@@ -1,0 +1,141 @@
+//! One vault and its settings.
+
+use std::collections::VecDeque;
+
+use parking_lot::{Mutex, RwLock};
+use sha2::{Digest, Sha256};
+use time::{Duration, OffsetDateTime};
+
+use super::{
+    material,
+    object::{Kind, Material, Store, Version},
+    spec::{KeySpec, Properties},
+};
+use crate::azure::{hosts::Cloud, identity::TENANT};
+
+/// Where a vault is and to whom it belongs. Backups can be restored only where subscription and geography are the same.
+#[derive(Debug, Clone)]
+pub struct VaultOptions {
+    /// The region, as headers and errors name it.
+    pub region: String,
+    /// The geography of the region.
+    pub geography: String,
+    /// The subscription.
+    pub subscription: String,
+    /// The tenant, as the challenge names it.
+    pub tenant: String,
+    /// The id of the service's key that wraps backups. The same for a whole geography unless it is set.
+    pub wrapping_kid: Option<String>,
+    /// For how many days deleted objects can be recovered; 7 to 90.
+    pub recoverable_days: u8,
+    /// Whether deleted objects can not be purged.
+    pub purge_protection: bool,
+}
+
+impl Default for VaultOptions {
+    fn default() -> Self {
+        Self {
+            region: "westeurope".into(),
+            geography: "europe".into(),
+            subscription: "33333333-cccc-4ccc-8ccc-333333333333".into(),
+            tenant: TENANT.into(),
+            wrapping_kid: None,
+            recoverable_days: 90,
+            purge_protection: false,
+        }
+    }
+}
+
+impl VaultOptions {
+    /// The key id that stands in backups of this vault.
+    pub fn kid(&self) -> String {
+        self.wrapping_kid.clone().unwrap_or_else(|| {
+            let digest = Sha256::digest(format!("wrapping key of {}", self.geography));
+            let mut bytes = [0; 16];
+            bytes.copy_from_slice(&digest[..16]);
+            uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+        })
+    }
+
+    pub(crate) fn recovery_level(&self) -> &'static str {
+        match (self.recoverable_days < 90, self.purge_protection) {
+            (true, true) => "CustomizedRecoverable",
+            (true, false) => "CustomizedRecoverable+Purgeable",
+            (false, true) => "Recoverable",
+            (false, false) => "Recoverable+Purgeable",
+        }
+    }
+}
+
+/// A vault.
+#[derive(Debug)]
+pub(crate) struct Vault {
+    /// The full host name.
+    pub(crate) host: String,
+    /// The first part of the host name.
+    pub(crate) name: String,
+    pub(crate) cloud: Cloud,
+    pub(crate) options: RwLock<VaultOptions>,
+    pub(crate) store: RwLock<Store>,
+    /// When the requests of the last second came.
+    window: Mutex<VecDeque<OffsetDateTime>>,
+}
+
+impl Vault {
+    pub(crate) fn new(host: &str, name: &str, cloud: Cloud) -> Self {
+        Self {
+            host: host.to_owned(),
+            name: name.to_owned(),
+            cloud,
+            options: RwLock::default(),
+            store: RwLock::default(),
+            window: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("https://{}", self.host)
+    }
+
+    /// Adds a version, and the object if it is new. Gives the id of the version.
+    pub(crate) fn add(
+        &self,
+        kind: Kind,
+        name: &str,
+        material: Material,
+        properties: Properties,
+        now: OffsetDateTime,
+    ) -> String {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let attributes = properties.attributes(now);
+        let mut store = self.store.write();
+        if let Material::Certificate { content_type, .. } = &material {
+            let secret =
+                Material::Secret { value: material::pkcs12(&id), content_type: Some(content_type.clone()) };
+            let (key, _) = KeySpec::default().into_parts();
+            for (kind, material) in [(Kind::Secret, secret), (Kind::Key, key)] {
+                store.add_version(
+                    kind,
+                    name,
+                    true,
+                    Version { id: id.clone(), attributes: attributes.clone(), material },
+                );
+            }
+        }
+        store.add_version(kind, name, false, Version { id: id.clone(), attributes, material });
+        id
+    }
+
+    /// Counts a request in if the last second had fewer than `limit`.
+    pub(crate) fn admit(&self, now: OffsetDateTime, limit: usize) -> bool {
+        let mut window = self.window.lock();
+        while window.front().is_some_and(|at| now - *at >= Duration::SECOND) {
+            window.pop_front();
+        }
+        if window.len() >= limit {
+            return false;
+        }
+        window.push_back(now);
+        true
+    }
+}

@@ -1,0 +1,105 @@
+//! Which service was called, and for what.
+
+use serde::Serialize;
+
+/// A service of the emulator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum Service {
+    /// The managed identity endpoint.
+    Identity,
+    /// The data plane of a vault.
+    Vault,
+    /// The data plane of a Managed HSM.
+    Hsm,
+    /// Blob storage.
+    Blob,
+    /// Queue storage.
+    Queue,
+}
+
+/// What a request asks for. Deletes, recoveries and the like name the object in [`crate::Entry::object`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum Operation {
+    /// A token from the identity endpoint.
+    Token,
+
+    /// `GET /secrets`.
+    ListSecrets,
+    /// `GET /keys`.
+    ListKeys,
+    /// `GET /certificates`.
+    ListCertificates,
+    /// `GET /{kind}/{name}/versions`.
+    ListVersions,
+    /// `GET /{kind}/{name}` or one version of it.
+    GetObject,
+    /// `PUT /secrets/{name}`.
+    SetSecret,
+    /// `POST /keys/{name}/create`.
+    CreateKey,
+    /// `PATCH` of an object or a version.
+    UpdateObject,
+    /// `POST /{kind}/{name}/backup`.
+    Backup,
+    /// `POST /{kind}/restore`.
+    Restore,
+    /// `DELETE /{kind}/{name}`.
+    DeleteObject,
+    /// `GET /deleted{kind}`.
+    ListDeleted,
+    /// `GET /deleted{kind}/{name}`.
+    GetDeleted,
+    /// `POST /deleted{kind}/{name}/recover`.
+    Recover,
+    /// `DELETE /deleted{kind}/{name}`.
+    Purge,
+
+    /// `PUT ?restype=container`.
+    CreateContainer,
+    /// `GET` or `HEAD ?restype=container`.
+    GetContainer,
+    /// `DELETE ?restype=container`.
+    DeleteContainer,
+    /// `GET ?restype=container&comp=list`.
+    ListBlobs,
+    /// A whole blob in one `PUT`.
+    PutBlob,
+    /// `PUT ?comp=block`.
+    PutBlock,
+    /// `PUT ?comp=blocklist`.
+    PutBlockList,
+    /// `GET` of a blob.
+    GetBlob,
+    /// `HEAD` of a blob.
+    GetBlobProperties,
+    /// `PUT ?comp=metadata` of a blob.
+    SetBlobMetadata,
+    /// `DELETE` of a blob.
+    DeleteBlob,
+
+    /// `GET ?comp=list` of the account.
+    ListQueues,
+    /// `PUT` of a queue.
+    CreateQueue,
+    /// `DELETE` of a queue.
+    DeleteQueue,
+    /// `GET` or `HEAD ?comp=metadata` of a queue.
+    GetQueue,
+    /// `PUT ?comp=metadata` of a queue.
+    SetQueueMetadata,
+    /// `POST /{queue}/messages`.
+    SendMessage,
+    /// `GET /{queue}/messages`.
+    ReceiveMessages,
+    /// `GET /{queue}/messages?peekonly=true`.
+    PeekMessages,
+    /// `PUT /{queue}/messages/{id}`.
+    UpdateMessage,
+    /// `DELETE /{queue}/messages/{id}`.
+    DeleteMessage,
+    /// `DELETE /{queue}/messages`.
+    ClearMessages,
+
+    /// Anything the emulator does not know.
+    Other,
+}

@@ -1,0 +1,153 @@
+//! What a request asks for, read from its method, path and query.
+
+use hyper::Method;
+
+use super::{
+    call::{Query, segments},
+    keyvault::Kind,
+    operation::{Operation, Service},
+};
+
+/// The classified target of a request.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) operation: Operation,
+    /// The kind of vault object.
+    pub(crate) kind: Option<Kind>,
+    /// The name of the object, container or queue.
+    pub(crate) name: String,
+    /// The version of the object, the name of the blob, or the id of the message.
+    pub(crate) item: Option<String>,
+}
+
+impl Route {
+    pub(crate) fn of(service: Service, method: &Method, path: &str, query: &Query) -> Self {
+        match service {
+            Service::Vault | Service::Hsm => vault(method, &segments(path)),
+            Service::Blob => blob(method, path, query),
+            Service::Queue => queue(method, &segments(path), query),
+            Service::Identity => Self::new(Operation::Token),
+        }
+    }
+
+    /// What the log and the faults call the object.
+    pub(crate) fn object(&self) -> String {
+        match (self.kind, &self.item) {
+            (None, Some(item)) if !self.name.is_empty() => format!("{}/{item}", self.name),
+            _ => self.name.clone(),
+        }
+    }
+
+    fn new(operation: Operation) -> Self {
+        Self { operation, kind: None, name: String::new(), item: None }
+    }
+
+    fn named(operation: Operation, name: &str, item: Option<&str>) -> Self {
+        Self { operation, kind: None, name: name.to_owned(), item: item.map(str::to_owned) }
+    }
+}
+
+fn vault(method: &Method, segments: &[String]) -> Route {
+    let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let Some((collection, rest)) = parts.split_first() else { return Route::new(Operation::Other) };
+    let (kind, deleted) = match collection.strip_prefix("deleted") {
+        Some(plain) => (Kind::from_collection(plain), true),
+        None => (Kind::from_collection(collection), false),
+    };
+    let Some(kind) = kind else { return Route::new(Operation::Other) };
+    let operation =
+        if deleted { deleted_operation(method, rest) } else { live_operation(method, kind, rest) };
+    let name = if operation == Operation::Restore { "" } else { rest.first().copied().unwrap_or_default() };
+    let item = match operation {
+        Operation::GetObject | Operation::UpdateObject => rest.get(1).copied(),
+        _ => None,
+    };
+    Route { kind: Some(kind), ..Route::named(operation, name, item) }
+}
+
+fn live_operation(method: &Method, kind: Kind, rest: &[&str]) -> Operation {
+    match (method.as_str(), rest) {
+        ("GET", []) => kind.list_operation(),
+        ("POST", ["restore"]) => Operation::Restore,
+        ("GET", [_, "versions"]) => Operation::ListVersions,
+        ("POST", [_, "backup"]) => Operation::Backup,
+        ("POST", [_, "create"]) if kind == Kind::Key => Operation::CreateKey,
+        ("GET", [_] | [_, _]) => Operation::GetObject,
+        ("PUT", [_]) if kind == Kind::Secret => Operation::SetSecret,
+        ("PATCH", [_] | [_, _]) => Operation::UpdateObject,
+        ("DELETE", [_]) => Operation::DeleteObject,
+        _ => Operation::Other,
+    }
+}
+
+fn deleted_operation(method: &Method, rest: &[&str]) -> Operation {
+    match (method.as_str(), rest) {
+        ("GET", []) => Operation::ListDeleted,
+        ("GET", [_]) => Operation::GetDeleted,
+        ("POST", [_, "recover"]) => Operation::Recover,
+        ("DELETE", [_]) => Operation::Purge,
+        _ => Operation::Other,
+    }
+}
+
+fn blob(method: &Method, path: &str, query: &Query) -> Route {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    // A blob's name may contain slashes, plain or encoded, so only the first one divides.
+    let (container, blob) = path.split_once('/').unwrap_or((path, ""));
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (container, blob) = (decode(container), decode(blob));
+    if blob.is_empty() {
+        let operation = container_operation(method, query);
+        return Route::named(operation, &container, None);
+    }
+    Route::named(blob_operation(method, query), &container, Some(&blob))
+}
+
+fn container_operation(method: &Method, query: &Query) -> Operation {
+    if !query.is("restype", "container") {
+        return Operation::Other;
+    }
+    match (method.as_str(), query.get("comp")) {
+        ("PUT", None) => Operation::CreateContainer,
+        ("GET" | "HEAD", None) => Operation::GetContainer,
+        ("DELETE", None) => Operation::DeleteContainer,
+        ("GET", Some("list")) => Operation::ListBlobs,
+        _ => Operation::Other,
+    }
+}
+
+fn blob_operation(method: &Method, query: &Query) -> Operation {
+    match (method.as_str(), query.get("comp")) {
+        ("PUT", None) => Operation::PutBlob,
+        ("PUT", Some("block")) => Operation::PutBlock,
+        ("PUT", Some("blocklist")) => Operation::PutBlockList,
+        ("PUT", Some("metadata")) => Operation::SetBlobMetadata,
+        ("GET", None) => Operation::GetBlob,
+        ("HEAD", None | Some("metadata")) | ("GET", Some("metadata")) => Operation::GetBlobProperties,
+        ("DELETE", None) => Operation::DeleteBlob,
+        _ => Operation::Other,
+    }
+}
+
+fn queue(method: &Method, segments: &[String], query: &Query) -> Route {
+    let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let metadata = query.is("comp", "metadata");
+    let operation = match (method.as_str(), parts.as_slice()) {
+        ("GET", []) if query.is("comp", "list") => Operation::ListQueues,
+        ("PUT", [_]) if metadata => Operation::SetQueueMetadata,
+        ("GET" | "HEAD", [_]) if metadata => Operation::GetQueue,
+        ("PUT", [_]) if query.get("comp").is_none() => Operation::CreateQueue,
+        ("DELETE", [_]) => Operation::DeleteQueue,
+        ("POST", [_, "messages"]) => Operation::SendMessage,
+        ("GET", [_, "messages"]) if query.is("peekonly", "true") => Operation::PeekMessages,
+        ("GET", [_, "messages"]) => Operation::ReceiveMessages,
+        ("DELETE", [_, "messages"]) => Operation::ClearMessages,
+        ("PUT", [_, "messages", _]) => Operation::UpdateMessage,
+        ("DELETE", [_, "messages", _]) => Operation::DeleteMessage,
+        _ => Operation::Other,
+    };
+    Route {
+        item: parts.get(2).map(|id| (*id).to_owned()),
+        ..Route::named(operation, parts.first().copied().unwrap_or_default(), None)
+    }
+}

@@ -1,0 +1,104 @@
+//! A storage account and what it holds.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use md5::{Digest, Md5};
+use parking_lot::{Mutex, RwLock};
+use time::OffsetDateTime;
+
+use super::{metadata::Metadata, queue::Queue};
+use crate::azure::hosts::Cloud;
+
+/// A stored blob, as tests see it.
+#[derive(Debug, Clone)]
+pub struct StoredBlob {
+    /// The content.
+    pub bytes: Bytes,
+    /// The metadata, in the order sent.
+    pub metadata: Vec<(String, String)>,
+    /// The content type.
+    pub content_type: String,
+    /// The content encoding, if one was given.
+    pub content_encoding: Option<String>,
+    /// The MD5 of the content, which the service computes for blobs put in one piece.
+    pub content_md5: Option<[u8; 16]>,
+    /// The entity tag, in quotes.
+    pub etag: String,
+    /// When it was first put under this name.
+    pub created: OffsetDateTime,
+    /// When it was last changed.
+    pub last_modified: OffsetDateTime,
+}
+
+impl StoredBlob {
+    /// The value of a metadata name.
+    pub fn meta(&self, name: &str) -> Option<&str> {
+        self.metadata.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A container.
+#[derive(Debug)]
+pub(crate) struct Container {
+    pub(crate) blobs: BTreeMap<String, StoredBlob>,
+    /// Blocks that were put and not yet committed, by blob and block id.
+    pub(crate) blocks: HashMap<String, HashMap<String, Bytes>>,
+    /// Neither overwriting nor deleting is allowed.
+    pub(crate) append_only: bool,
+    pub(crate) metadata: Metadata,
+    pub(crate) etag: String,
+    pub(crate) last_modified: OffsetDateTime,
+}
+
+/// A storage account.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) name: String,
+    pub(crate) cloud: Cloud,
+    pub(crate) containers: RwLock<BTreeMap<String, Container>>,
+    pub(crate) queues: Mutex<BTreeMap<String, Queue>>,
+    etags: AtomicU64,
+}
+
+impl Account {
+    pub(crate) fn new(name: &str, cloud: Cloud) -> Self {
+        Self {
+            name: name.to_owned(),
+            cloud,
+            containers: RwLock::default(),
+            queues: Mutex::default(),
+            etags: AtomicU64::new(0x8DE_0000_0000_0001),
+        }
+    }
+
+    /// A new entity tag, in quotes as on the wire.
+    pub(crate) fn etag(&self) -> String {
+        format!("\"0x{:X}\"", self.etags.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Makes a container unless it is there. Says whether it was made.
+    pub(crate) fn create_container(&self, name: &str, metadata: Metadata, now: OffsetDateTime) -> bool {
+        let mut containers = self.containers.write();
+        if containers.contains_key(name) {
+            return false;
+        }
+        let container = Container {
+            blobs: BTreeMap::new(),
+            blocks: HashMap::new(),
+            append_only: false,
+            metadata,
+            etag: self.etag(),
+            last_modified: now,
+        };
+        containers.insert(name.to_owned(), container);
+        true
+    }
+}
+
+pub(crate) fn md5(bytes: &[u8]) -> [u8; 16] {
+    Md5::digest(bytes).into()
+}

@@ -1,0 +1,106 @@
+//! Requests to Blob storage, answered.
+
+use hyper::StatusCode;
+
+use super::{
+    account::{Account, Container},
+    blob, blob_write,
+    error::{container_not_found, error, status_reply},
+    list, metadata,
+};
+use crate::azure::{World, call::Call, operation::Operation, reply::Reply, timestamp::http_date};
+
+/// Answers a request that carries a good token.
+pub(crate) fn answer(world: &World, account: &Account, call: &Call) -> Reply {
+    route(world, account, call).unwrap_or_else(|refusal| refusal)
+}
+
+/// A refusal is an answer, too. It comes as an error so that `?` ends the work.
+fn route(world: &World, account: &Account, call: &Call) -> Result<Reply, Reply> {
+    let container = &call.route.name;
+    match call.route.operation {
+        Operation::CreateContainer => return create(account, call),
+        Operation::DeleteContainer => {
+            let removed = account.containers.write().remove(container);
+            return removed
+                .map(|_| Reply::new(StatusCode::ACCEPTED))
+                .ok_or_else(|| container_not_found(call));
+        }
+        Operation::GetContainer => {
+            return read(account, call, |container| Ok(container_reply(StatusCode::OK, container)));
+        }
+        Operation::ListBlobs => {
+            return read(account, call, |container| {
+                list::list(account, container, call, world.knobs.blob_page_size())
+            });
+        }
+        _ => {}
+    }
+    let Some(name) = call.route.item.as_deref() else {
+        return Err(status_reply(call, StatusCode::NOT_IMPLEMENTED));
+    };
+    match call.route.operation {
+        Operation::GetBlob => read(account, call, |container| blob::get(container, call, name)),
+        Operation::GetBlobProperties => read(account, call, |container| blob::head(container, call, name)),
+        Operation::PutBlob => {
+            write(account, call, |container| blob_write::put(account, container, call, name))
+        }
+        Operation::PutBlock => write(account, call, |container| blob_write::put_block(container, call, name)),
+        Operation::PutBlockList => {
+            write(account, call, |container| blob_write::put_block_list(account, container, call, name))
+        }
+        Operation::SetBlobMetadata => {
+            write(account, call, |container| blob_write::set_metadata(account, container, call, name))
+        }
+        Operation::DeleteBlob => write(account, call, |container| blob::delete(container, call, name)),
+        _ => Err(status_reply(call, StatusCode::NOT_IMPLEMENTED)),
+    }
+}
+
+fn read(
+    account: &Account,
+    call: &Call,
+    answer: impl FnOnce(&Container) -> Result<Reply, Reply>,
+) -> Result<Reply, Reply> {
+    account.containers.read().get(&call.route.name).map_or_else(|| Err(container_not_found(call)), answer)
+}
+
+fn write(
+    account: &Account,
+    call: &Call,
+    answer: impl FnOnce(&mut Container) -> Result<Reply, Reply>,
+) -> Result<Reply, Reply> {
+    account
+        .containers
+        .write()
+        .get_mut(&call.route.name)
+        .map_or_else(|| Err(container_not_found(call)), answer)
+}
+
+fn create(account: &Account, call: &Call) -> Result<Reply, Reply> {
+    let metadata = metadata::read(call)?;
+    if !account.create_container(&call.route.name, metadata, call.now) {
+        return Err(error(
+            call,
+            StatusCode::CONFLICT,
+            "ContainerAlreadyExists",
+            "The specified container already exists.",
+        ));
+    }
+    read(account, call, |container| Ok(container_reply(StatusCode::CREATED, container)))
+}
+
+fn container_reply(status: StatusCode, container: &Container) -> Reply {
+    let mut reply = Reply::new(status)
+        .header("etag", &container.etag)
+        .header("last-modified", &http_date(container.last_modified));
+    if status == StatusCode::OK {
+        reply.set_static("x-ms-lease-state", "available");
+        reply.set_static("x-ms-lease-status", "unlocked");
+        reply.set_static("x-ms-has-legal-hold", "false");
+        reply
+            .set_static("x-ms-has-immutability-policy", if container.append_only { "true" } else { "false" });
+        metadata::write(&container.metadata, &mut reply);
+    }
+    reply
+}

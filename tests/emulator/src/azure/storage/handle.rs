@@ -1,0 +1,132 @@
+//! A storage account in the hands of a test.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{
+    account::{Account, Container, StoredBlob, md5},
+    queue_handle::QueueHandle,
+};
+use crate::azure::{World, operation::Service};
+
+/// A storage account: looks into it and changes it without REST.
+#[derive(Clone)]
+pub struct StorageHandle {
+    pub(crate) world: Arc<World>,
+    pub(crate) account: Arc<Account>,
+}
+
+impl StorageHandle {
+    /// `https://{account}.blob.core.windows.net`, without a slash at its end.
+    pub fn blob_url(&self) -> String {
+        self.url(Service::Blob)
+    }
+
+    /// `https://{account}.queue.core.windows.net`, without a slash at its end.
+    pub fn queue_url(&self) -> String {
+        self.url(Service::Queue)
+    }
+
+    fn url(&self, service: Service) -> String {
+        format!("https://{}{}", self.account.name, self.account.cloud.suffix(service))
+    }
+
+    /// Makes a container unless it is there.
+    pub fn create_container(&self, name: &str) {
+        self.account.create_container(name, Vec::new(), self.world.clock.now());
+    }
+
+    /// Makes a queue unless it is there.
+    pub fn create_queue(&self, name: &str) {
+        self.account.queues.lock().entry(name.to_owned()).or_default();
+    }
+
+    /// The names of all containers.
+    pub fn containers(&self) -> Vec<String> {
+        self.account.containers.read().keys().cloned().collect()
+    }
+
+    /// The names of all blobs in a container, in the order of a listing. None if there is no such container.
+    pub fn blobs(&self, container: &str) -> Vec<String> {
+        let containers = self.account.containers.read();
+        containers
+            .get(container)
+            .map(|container| container.blobs.keys().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// A blob.
+    pub fn blob(&self, container: &str, name: &str) -> Option<StoredBlob> {
+        self.account.containers.read().get(container)?.blobs.get(name).cloned()
+    }
+
+    /// Puts a blob, whatever is there and whatever a policy says. Makes the container if it must.
+    pub fn put_blob(&self, container: &str, name: &str, bytes: impl Into<Bytes>, metadata: &[(&str, &str)]) {
+        let (bytes, now) = (bytes.into(), self.world.clock.now());
+        let blob = StoredBlob {
+            content_md5: Some(md5(&bytes)),
+            bytes,
+            metadata: metadata
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            content_type: "application/octet-stream".into(),
+            content_encoding: None,
+            etag: self.account.etag(),
+            created: now,
+            last_modified: now,
+        };
+        self.create_container(container);
+        self.with(container, |container| container.blobs.insert(name.to_owned(), blob));
+    }
+
+    /// Deletes a blob, whatever a policy says. Says whether it was there.
+    pub fn delete_blob(&self, container: &str, name: &str) -> bool {
+        self.with(container, |container| container.blobs.remove(name)).flatten().is_some()
+    }
+
+    /// Changes a blob behind everybody's back: neither its entity tag nor its MD5 follow unless the change sets them. Says whether
+    /// it was there.
+    pub fn damage_blob(&self, container: &str, name: &str, change: impl FnOnce(&mut StoredBlob)) -> bool {
+        self.with(container, |container| container.blobs.get_mut(name).map(change)).flatten().is_some()
+    }
+
+    /// Flips a bit in the middle of a blob. Says whether it was there.
+    pub fn flip_bit(&self, container: &str, name: &str) -> bool {
+        self.damage_blob(container, name, |blob| {
+            let mut bytes = blob.bytes.to_vec();
+            let middle = bytes.len() / 2;
+            if let Some(byte) = bytes.get_mut(middle) {
+                *byte ^= 1;
+            }
+            blob.bytes = bytes.into();
+        })
+    }
+
+    /// Sets whether a container refuses to give up what it has: overwriting is answered 409 as under an immutability policy, deleting 403
+    /// as without the right to. The handle itself is not bound by it.
+    pub fn set_append_only(&self, container: &str, append_only: bool) {
+        self.create_container(container);
+        self.with(container, |container| container.append_only = append_only);
+    }
+
+    /// A queue, made if it is not there.
+    pub fn queue(&self, name: &str) -> QueueHandle {
+        self.create_queue(name);
+        QueueHandle {
+            world: Arc::clone(&self.world),
+            account: Arc::clone(&self.account),
+            name: name.to_owned(),
+        }
+    }
+
+    /// The names of all queues.
+    pub fn queues(&self) -> Vec<String> {
+        self.account.queues.lock().keys().cloned().collect()
+    }
+
+    fn with<T>(&self, container: &str, work: impl FnOnce(&mut Container) -> T) -> Option<T> {
+        self.account.containers.write().get_mut(container).map(work)
+    }
+}

@@ -1,0 +1,76 @@
+//! The command line, environment and pipes of the handler process.
+
+use std::{
+    io,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use uuid::Uuid;
+
+use super::{
+    logs::{Logs, Stream},
+    settings::{Environment, HandlerSettings},
+};
+
+/// What to run.
+pub(super) struct Launch {
+    pub(super) executable: PathBuf,
+    arguments: Vec<String>,
+    pub(super) directory: PathBuf,
+    script_root: PathBuf,
+    environment: Environment,
+    pub(super) initialization_timeout: Duration,
+}
+
+impl Launch {
+    /// Without a `handler`: the executable that the settings name.
+    pub(super) fn new(
+        settings: &HandlerSettings,
+        script_root: &Path,
+        handler: Option<PathBuf>,
+        environment: Environment,
+    ) -> Self {
+        let under = |folder: &Option<String>| {
+            folder.as_ref().map_or_else(|| script_root.to_owned(), |folder| script_root.join(folder))
+        };
+        let packaged = under(&settings.worker_directory).join(&settings.executable);
+        let named = if packaged.exists() { packaged } else { PathBuf::from(&settings.executable) };
+        Self {
+            executable: handler.unwrap_or(named),
+            arguments: settings.arguments.clone(),
+            directory: under(&settings.working_directory),
+            script_root: script_root.to_owned(),
+            environment,
+            initialization_timeout: settings.initialization_timeout,
+        }
+    }
+
+    /// Starts a process on a free port, its output going to the log.
+    pub(super) fn spawn(&self, logs: &Arc<Logs>) -> io::Result<(Child, u16)> {
+        // As the host does it, race and all: bind, read the number, close.
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let mut child = self.command(port).spawn()?;
+        if let Some(stdout) = child.stdout.take() {
+            logs.follow(Stream::Out, stdout);
+        }
+        if let Some(stderr) = child.stderr.take() {
+            logs.follow(Stream::Err, stderr);
+        }
+        Ok((child, port))
+    }
+
+    fn command(&self, port: u16) -> Command {
+        let (id, port) = (Uuid::new_v4().to_string(), port.to_string());
+        let mut command = Command::new(&self.executable);
+        command.args(&self.arguments).current_dir(&self.directory).env_clear().envs(self.environment.iter());
+        command.env("FUNCTIONS_CUSTOMHANDLER_PORT", &port).env("FUNCTIONS_HTTPWORKER_PORT", &port);
+        command.env("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", &id).env("FUNCTIONS_HTTPWORKER_ID", &id);
+        command.env("FUNCTIONS_APP_ROOT_PATH", &self.script_root);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}

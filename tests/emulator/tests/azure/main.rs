@@ -1,0 +1,8 @@
+//! The emulated Azure, called over its proxy.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test, like the tests themselves")]
+
+mod client;
+mod faults;
+mod storage;
+mod vault;
