@@ -37,7 +37,8 @@ impl App {
     /// When the system's certificate authorities cannot be read, or the identity's own settings are not
     /// there.
     pub fn build(config: &Config) -> Result<Self> {
-        let unusable = |error: &dyn std::error::Error| Error::Refused(format!("the program cannot start: {error}"));
+        let unusable =
+            |error: &dyn std::error::Error| Error::Refused(format!("the program cannot start: {error}"));
         let client = http_client(config.request_timeout).map_err(|error| unusable(&error))?;
         let credential =
             credential(&config.identity, client.clone(), LONGEST_WAIT).map_err(|error| unusable(&error))?;
@@ -47,7 +48,8 @@ impl App {
             let client = VaultClient::new(url, &connection, config.vault_rate)?;
             Ok((url.name().clone(), client))
         };
-        let container = |url: &Option<url::Url>| url.as_ref().map(|url| Container::new(url, &connection)).transpose();
+        let container =
+            |url: &Option<url::Url>| url.as_ref().map(|url| Container::new(url, &connection)).transpose();
         let build = || -> azure_core::Result<Self> {
             Ok(Self {
                 vaults: config.vaults.iter().map(vault).collect::<azure_core::Result<_>>()?,
@@ -75,7 +77,9 @@ impl App {
     /// When it is not configured: nothing is ever sent to a vault that the settings do not name.
     pub fn vault(&self, name: &VaultName) -> Result<&VaultClient> {
         self.vaults.get(name).ok_or_else(|| {
-            Error::Refused(format!("vault {name} is not one of KEYVAULT_BACKUP_VAULTS; add its URL there if it should be"))
+            Error::Refused(format!(
+                "vault {name} is not one of KEYVAULT_BACKUP_VAULTS; add its URL there if it should be"
+            ))
         })
     }
 
@@ -100,7 +104,9 @@ impl App {
     /// # Errors
     /// When no queue is configured.
     pub fn queue(&self) -> Result<&Queue> {
-        self.queue.as_ref().ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_QUEUE__queueServiceUri is not set".into()))
+        self.queue
+            .as_ref()
+            .ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_QUEUE__queueServiceUri is not set".into()))
     }
 
     /// Time between runs that back up everything.

@@ -21,11 +21,7 @@ use crate::{
     app::App,
     azure::vault::VaultClient,
     clock::Clock,
-    domain::{
-        manifest::Summary,
-        plan::Plan,
-        run::RunId,
-    },
+    domain::{manifest::Summary, plan::Plan, run::RunId},
     error::Result,
 };
 

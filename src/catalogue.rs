@@ -14,11 +14,11 @@ mod view;
 use azure_core::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut};
 
+use self::layout::Leaf;
 pub use self::{
     codec::ManifestReader,
     view::{ManifestRef, View},
 };
-use self::layout::Leaf;
 use crate::{
     azure::container::{Container, Item, Listing, Metadata, Written},
     domain::{
@@ -88,7 +88,11 @@ impl Catalogue {
 
     /// The objects of a run that have a backup or an outcome, in order, page by page. An object that has
     /// both comes twice.
-    pub fn answered(&self, vault: &VaultName, run: &RunId) -> impl Stream<Item = Result<Vec<ObjectId>>> + use<> {
+    pub fn answered(
+        &self,
+        vault: &VaultName,
+        run: &RunId,
+    ) -> impl Stream<Item = Result<Vec<ObjectId>>> + use<> {
         let prefix = layout::objects(vault, run);
         let pages = self.container.list(Listing { prefix: &prefix, page: NAMES_PAGE, metadata: false });
         pages.map(move |page| {
@@ -103,7 +107,12 @@ impl Catalogue {
     }
 
     /// The same, for one who does not have the plan.
-    pub async fn is_closed_at(&self, vault: &VaultName, planned: time::OffsetDateTime, run: &RunId) -> Result<bool> {
+    pub async fn is_closed_at(
+        &self,
+        vault: &VaultName,
+        planned: time::OffsetDateTime,
+        run: &RunId,
+    ) -> Result<bool> {
         Ok(self.container.metadata(&layout::manifest(vault, planned, run)).await?.is_some())
     }
 
@@ -156,7 +165,11 @@ impl Catalogue {
     }
 
     /// The results of a run in order, page by page.
-    fn results(&self, vault: &VaultName, run: &RunId) -> impl Stream<Item = Result<Vec<ObjectResult>>> + use<> {
+    fn results(
+        &self,
+        vault: &VaultName,
+        run: &RunId,
+    ) -> impl Stream<Item = Result<Vec<ObjectResult>>> + use<> {
         let prefix = layout::objects(vault, run);
         let pages = self.container.list(Listing { prefix: &prefix, page: RESULTS_PAGE, metadata: true });
         pages.map(move |page| page?.iter().filter_map(|item| result_of(&prefix, item).transpose()).collect())
@@ -210,7 +223,9 @@ fn read_metadata<T: serde::de::DeserializeOwned>(
     let Some(text) = metadata.get(key) else { return Ok(None) };
     let value: serde_json::Value = serde_json::from_str(text).map_err(|error| damaged(name, &error))?;
     match value.get("v").and_then(serde_json::Value::as_u64) {
-        Some(found) if found > known.into() => Err(Error::TooNew { what: format!("blob {name}"), found, known }),
+        Some(found) if found > known.into() => {
+            Err(Error::TooNew { what: format!("blob {name}"), found, known })
+        }
         _ => serde_json::from_value(value).map(Some).map_err(|error| damaged(name, &error)),
     }
 }
@@ -224,8 +239,11 @@ fn damaged(name: &str, error: &impl std::fmt::Display) -> Error {
 fn result_of(prefix: &str, item: &Item) -> Result<Option<ObjectResult>> {
     let Some((id, leaf)) = layout::parse_object(prefix, &item.name) else { return Ok(None) };
     let record = match leaf {
-        Leaf::Backup => read_metadata::<Entry>(&item.name, &item.metadata, "entry", ENTRY_FORMAT)
-            .map(|entry| entry.filter(|entry| entry.id() == id && entry.bytes == item.bytes).map(ObjectResult::Entry)),
+        Leaf::Backup => {
+            read_metadata::<Entry>(&item.name, &item.metadata, "entry", ENTRY_FORMAT).map(|entry| {
+                entry.filter(|entry| entry.id() == id && entry.bytes == item.bytes).map(ObjectResult::Entry)
+            })
+        }
         Leaf::Outcome => read_metadata::<Outcome>(&item.name, &item.metadata, "outcome", OUTCOME_FORMAT)
             .map(|outcome| outcome.filter(|outcome| outcome.id() == id).map(ObjectResult::Outcome)),
     };

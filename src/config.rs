@@ -105,7 +105,9 @@ impl Config {
                 needs == Needs::Serve,
             ),
             identity: reader.identity(),
-            full_pass: time::Duration::days(reader.number("KEYVAULT_BACKUP_FULL_PASS_DAYS", 7_u16, 1, 90).into()),
+            full_pass: time::Duration::days(
+                reader.number("KEYVAULT_BACKUP_FULL_PASS_DAYS", 7_u16, 1, 90).into(),
+            ),
             vault_rate: reader.number("KEYVAULT_BACKUP_VAULT_RATE", DEFAULT_CEILING, 1, 4000),
             request_timeout: Duration::from_secs(
                 reader.number("KEYVAULT_BACKUP_REQUEST_TIMEOUT", 60_u32, 1, 300).into(),
@@ -161,7 +163,8 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         let text = self.required(name, required)?;
         let url = Url::parse(&text).ok().filter(|url| {
             let host = url.host_str().unwrap_or_default();
-            let known = suffixes.iter().any(|suffix| host.strip_suffix(suffix).is_some_and(|of| !of.is_empty()));
+            let known =
+                suffixes.iter().any(|suffix| host.strip_suffix(suffix).is_some_and(|of| !of.is_empty()));
             let bare = url.username().is_empty() && url.query().is_none() && url.fragment().is_none();
             url.scheme() == "https" && url.port().is_none() && known && bare
         });
@@ -200,7 +203,13 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
     }
 
-    fn number<T: FromStr + PartialOrd + fmt::Display>(&mut self, name: &str, default: T, least: T, most: T) -> T {
+    fn number<T: FromStr + PartialOrd + fmt::Display>(
+        &mut self,
+        name: &str,
+        default: T,
+        least: T,
+        most: T,
+    ) -> T {
         let Some(text) = (self.lookup)(name) else { return default };
         match text.trim().parse::<T>() {
             Ok(number) if number >= least && number <= most => number,
@@ -226,7 +235,8 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)], needs: Needs) -> Result<Config, ConfigError> {
-        let lookup = |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let lookup =
+            |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         Config::read(lookup, needs)
     }
 

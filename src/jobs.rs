@@ -57,10 +57,13 @@ impl Jobs {
         let mut jobs = Vec::new();
         while let Some(page) = pages.try_next().await? {
             for item in page {
-                let job = item.metadata.get("job").and_then(|text| serde_json::from_str::<BackupJob>(text).ok());
+                let job =
+                    item.metadata.get("job").and_then(|text| serde_json::from_str::<BackupJob>(text).ok());
                 match (job.filter(|job| job.v <= JOB_FORMAT), item.etag) {
                     (Some(job), Some(etag)) => jobs.push(Stored { job, etag }),
-                    _ => tracing::error!(blob.name = %item.name, "A job record cannot be read and is passed over: {}", item.name),
+                    _ => {
+                        tracing::error!(blob.name = %item.name, "A job record cannot be read and is passed over: {}", item.name)
+                    }
                 }
             }
         }

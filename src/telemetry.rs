@@ -32,7 +32,8 @@ pub fn for_host(filter: Option<&str>) {
 
 /// Logs for a person at a terminal: what is wrong, on standard error.
 pub fn for_terminal(filter: Option<&str>) {
-    let lines = tracing_subscriber::fmt::layer().without_time().with_target(false).with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().without_time().with_target(false).with_writer(std::io::stderr);
     install(lines, filter.unwrap_or("error,keyvault_backup=error"));
 }
 

@@ -72,7 +72,8 @@ async fn invoke(
     let Ok(function) = function.parse::<Function>() else {
         return failed(StatusCode::NOT_FOUND, "no such function");
     };
-    let span = tracing::info_span!("invocation", invocation.id = %id, invocation.function = function.as_str());
+    let span =
+        tracing::info_span!("invocation", invocation.id = %id, invocation.function = function.as_str());
     let answer = async {
         let body = body.map_err(|rejection| format!("the envelope cannot be read: {rejection}"))?;
         let invocation = Invocation::read(&body).map_err(|error| error.to_string())?;

@@ -85,8 +85,14 @@ impl Container {
     ///
     /// # Errors
     /// As the service answers.
-    pub async fn create(&self, name: &str, bytes: Vec<u8>, metadata: Metadata) -> Result<Written, ServiceError> {
-        let options = BlobClientUploadOptions { metadata: Some(metadata), ..BlobClientUploadOptions::default() };
+    pub async fn create(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        metadata: Metadata,
+    ) -> Result<Written, ServiceError> {
+        let options =
+            BlobClientUploadOptions { metadata: Some(metadata), ..BlobClientUploadOptions::default() };
         match self.upload(name, bytes, options.if_not_exists()).await {
             Ok(()) => Ok(Written::Created),
             Err(error) if error.meaning == Meaning::Exists => Ok(Written::AlreadyThere),
@@ -107,7 +113,12 @@ impl Container {
         self.upload(name, Vec::new(), options).await
     }
 
-    async fn upload(&self, name: &str, bytes: Vec<u8>, options: BlobClientUploadOptions<'_>) -> Result<(), ServiceError> {
+    async fn upload(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        options: BlobClientUploadOptions<'_>,
+    ) -> Result<(), ServiceError> {
         let blob = self.client.blob_client(name);
         let content = RequestContent::from(bytes);
         let sent = blob.upload(content, Some(options)).await;
@@ -158,11 +169,18 @@ impl Container {
         let pages = self.client.list_blobs(Some(options)).map(azure_core::http::Pager::into_pages);
         let pages = futures::stream::once(async { pages }).try_flatten();
         pages
-            .and_then(|page| async { Ok(page.into_model()?.blob_items.into_iter().filter_map(item).collect()) })
+            .and_then(|page| async {
+                Ok(page.into_model()?.blob_items.into_iter().filter_map(item).collect())
+            })
             .map_err(move |error| this.error("list", &prefix, &error))
     }
 
-    fn found<T>(&self, verb: &str, name: &str, read: azure_core::Result<T>) -> Result<Option<T>, ServiceError> {
+    fn found<T>(
+        &self,
+        verb: &str,
+        name: &str,
+        read: azure_core::Result<T>,
+    ) -> Result<Option<T>, ServiceError> {
         match read.map_err(|error| self.error(verb, name, &error)) {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.failure.code == "BlobNotFound" => Ok(None),

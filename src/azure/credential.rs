@@ -46,15 +46,19 @@ pub fn credential(
         ..ClientOptions::default()
     };
     Ok(match identity {
-        Identity::Managed { client_id } => ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
-            user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
-            client_options,
-        }))?,
-        Identity::Workload { client_id } => WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
-            credential_options: ClientAssertionCredentialOptions { client_options },
-            client_id: client_id.clone(),
-            ..WorkloadIdentityCredentialOptions::default()
-        }))?,
+        Identity::Managed { client_id } => {
+            ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
+                user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
+                client_options,
+            }))?
+        }
+        Identity::Workload { client_id } => {
+            WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
+                credential_options: ClientAssertionCredentialOptions { client_options },
+                client_id: client_id.clone(),
+                ..WorkloadIdentityCredentialOptions::default()
+            }))?
+        }
         Identity::Cli => AzureCliCredential::new(None)?,
     })
 }

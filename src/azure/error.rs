@@ -63,7 +63,9 @@ impl ServiceError {
             ErrorKind::HttpResponse { status, error_code, raw_response } => {
                 answered(*status, error_code.as_deref(), raw_response.as_deref())
             }
-            ErrorKind::Connection | ErrorKind::Io => (Meaning::Network, Failure::ours("NoAnswer", chain(error))),
+            ErrorKind::Connection | ErrorKind::Io => {
+                (Meaning::Network, Failure::ours("NoAnswer", chain(error)))
+            }
             ErrorKind::DataConversion => (Meaning::Nonsense, Failure::ours("BadAnswer", chain(error))),
             ErrorKind::Credential => (Meaning::NoToken, Failure::ours("NoToken", chain(error))),
             _ => (Meaning::NotSent, Failure::ours("NotSent", chain(error))),
@@ -81,9 +83,11 @@ impl ServiceError {
             | Meaning::Busy
             | Meaning::Nonsense
             | Meaning::NoToken => Fate::Retry,
-            Meaning::Forbidden | Meaning::NotFound | Meaning::Exists | Meaning::Refused | Meaning::NotSent => {
-                Fate::Fail
-            }
+            Meaning::Forbidden
+            | Meaning::NotFound
+            | Meaning::Exists
+            | Meaning::Refused
+            | Meaning::NotSent => Fate::Fail,
         }
     }
 }

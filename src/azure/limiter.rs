@@ -182,7 +182,10 @@ mod tests {
         while Instant::now() < end {
             limiter.turn().await;
             let now = Instant::now();
-            while window.front().is_some_and(|&at| now.saturating_duration_since(at) >= Duration::from_secs(1)) {
+            while window
+                .front()
+                .is_some_and(|&at| now.saturating_duration_since(at) >= Duration::from_secs(1))
+            {
                 window.pop_front();
             }
             if window.len() < limit {

@@ -4,7 +4,11 @@ use std::time::Duration as StdDuration;
 
 use async_trait::async_trait;
 use azure_core::{
-    http::{StatusCode, headers::{HeaderName, RETRY_AFTER}, policies::{RetryHeaders, RetryPolicy}},
+    http::{
+        StatusCode,
+        headers::{HeaderName, RETRY_AFTER},
+        policies::{RetryHeaders, RetryPolicy},
+    },
     time::Duration,
 };
 

@@ -35,11 +35,13 @@ impl GuardedTransport {
     fn check(&self, request: &Request) -> azure_core::Result<()> {
         let url = request.url();
         let host = url.host_str().unwrap_or_default();
-        let allowed = url.scheme() == "https" && url.port().is_none_or(|port| port == 443) && self.hosts.contains(host);
+        let allowed =
+            url.scheme() == "https" && url.port().is_none_or(|port| port == 443) && self.hosts.contains(host);
         if allowed {
             return Ok(());
         }
-        let text = format!("refused to call {}://{host}: it is not one of the configured hosts", url.scheme());
+        let text =
+            format!("refused to call {}://{host}: it is not one of the configured hosts", url.scheme());
         Err(Error::with_message(ErrorKind::Other, text))
     }
 }
@@ -67,7 +69,10 @@ impl TokenTransport {
 impl HttpClient for TokenTransport {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
         if request.headers().get_optional_str(&AUTHORIZATION).is_some() {
-            return Err(Error::with_message(ErrorKind::Other, "refused to send a token to an identity provider"));
+            return Err(Error::with_message(
+                ErrorKind::Other,
+                "refused to send a token to an identity provider",
+            ));
         }
         execute(&self.0, request).await
     }

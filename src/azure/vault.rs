@@ -59,8 +59,11 @@ impl VaultClient {
             client_options: options(),
             ..SecretClientOptions::default()
         };
-        let keys =
-            KeyClientOptions { api_version: version(), client_options: options(), ..KeyClientOptions::default() };
+        let keys = KeyClientOptions {
+            api_version: version(),
+            client_options: options(),
+            ..KeyClientOptions::default()
+        };
         let certificates = CertificateClientOptions {
             api_version: version(),
             client_options: options(),
@@ -92,7 +95,9 @@ impl VaultClient {
     pub fn list(&self, kind: ObjectKind) -> impl Stream<Item = Result<Vec<Listed>, ServiceError>> + use<> {
         let what = format!("list the {kind}s of vault {}", self.url.name());
         let pages: azure_core::Result<BoxStream<'static, _>> = match kind {
-            ObjectKind::Secret => self.secrets.list_secret_properties(None).map(|pager| raw(pager.into_pages())),
+            ObjectKind::Secret => {
+                self.secrets.list_secret_properties(None).map(|pager| raw(pager.into_pages()))
+            }
             ObjectKind::Key => self.keys.list_key_properties(None).map(|pager| raw(pager.into_pages())),
             ObjectKind::Certificate => {
                 self.certificates.list_certificate_properties(None).map(|pager| raw(pager.into_pages()))
@@ -113,10 +118,13 @@ impl VaultClient {
             ObjectKind::Secret => {
                 self.secrets.list_secret_properties_versions(name, None).map(|pager| raw(pager.into_pages()))
             }
-            ObjectKind::Key => self.keys.list_key_properties_versions(name, None).map(|pager| raw(pager.into_pages())),
-            ObjectKind::Certificate => {
-                self.certificates.list_certificate_properties_versions(name, None).map(|pager| raw(pager.into_pages()))
+            ObjectKind::Key => {
+                self.keys.list_key_properties_versions(name, None).map(|pager| raw(pager.into_pages()))
             }
+            ObjectKind::Certificate => self
+                .certificates
+                .list_certificate_properties_versions(name, None)
+                .map(|pager| raw(pager.into_pages())),
         };
         decode(what, pages, Item::version).try_concat().await
     }
@@ -137,13 +145,16 @@ impl VaultClient {
                 let region = region(&answer);
                 Ok((answer.into_model()?.value, region))
             }),
-            ObjectKind::Certificate => self.certificates.backup_certificate(name, None).await.and_then(|answer| {
-                let region = region(&answer);
-                Ok((answer.into_model()?.value, region))
-            }),
+            ObjectKind::Certificate => {
+                self.certificates.backup_certificate(name, None).await.and_then(|answer| {
+                    let region = region(&answer);
+                    Ok((answer.into_model()?.value, region))
+                })
+            }
         }
         .map_err(|error| ServiceError::of(what(), &error))?;
-        let blob = blob.ok_or_else(|| ServiceError::nonsense(what(), "BadAnswer", "the answer holds no backup"))?;
+        let blob =
+            blob.ok_or_else(|| ServiceError::nonsense(what(), "BadAnswer", "the answer holds no backup"))?;
         Ok(Handed { blob: blob.into(), region })
     }
 }
@@ -175,7 +186,8 @@ fn decode<T: Send + 'static>(
     pages.map(move |page| {
         let page = page.map_err(|error| ServiceError::of(what.clone(), &error))?;
         let nonsense = |text: String| ServiceError::nonsense(what.clone(), "BadAnswer", text);
-        let page: Page = serde_json::from_slice(page.body().as_ref()).map_err(|error| nonsense(error.to_string()))?;
+        let page: Page =
+            serde_json::from_slice(page.body().as_ref()).map_err(|error| nonsense(error.to_string()))?;
         page.value.into_iter().map(|item| read(item).map_err(nonsense)).collect()
     })
 }
@@ -238,7 +250,8 @@ impl Item {
 
     fn attributes(self) -> Result<Attributes, String> {
         let of = self.attributes.unwrap_or_default();
-        let thumbprint = self.x5t.map(|x5t| BASE64URL.decode(x5t).map_err(|_| "x5t is not base64url".to_owned()));
+        let thumbprint =
+            self.x5t.map(|x5t| BASE64URL.decode(x5t).map_err(|_| "x5t is not base64url".to_owned()));
         Ok(Attributes {
             enabled: of.enabled.unwrap_or(true),
             created: moment(of.created)?,
@@ -253,7 +266,9 @@ impl Item {
 }
 
 fn moment(seconds: Option<i64>) -> Result<Option<OffsetDateTime>, String> {
-    let moment = |seconds| OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| "a time is out of range".to_owned());
+    let moment = |seconds| {
+        OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| "a time is out of range".to_owned())
+    };
     seconds.map(moment).transpose()
 }
 
@@ -267,16 +282,22 @@ mod tests {
 
     #[test]
     fn items_of_every_kind_are_read() {
-        let key = item(r#"{"kid":"https://v.vault.azure.net/keys/k1","attributes":{"enabled":true,"created":1},"managed":true}"#);
+        let key = item(
+            r#"{"kid":"https://v.vault.azure.net/keys/k1","attributes":{"enabled":true,"created":1},"managed":true}"#,
+        );
         let listed = key.listed(ObjectKind::Key).unwrap();
         assert_eq!((listed.id.to_string().as_str(), listed.managed), ("key k1", true));
-        let version = item(r#"{"id":"https://v.vault.azure.net:443/secrets/s/0123","x5t":"K18xSdveNM3KO5GCNzrlvCtwRHs"}"#);
+        let version = item(
+            r#"{"id":"https://v.vault.azure.net:443/secrets/s/0123","x5t":"K18xSdveNM3KO5GCNzrlvCtwRHs"}"#,
+        );
         assert_eq!(version.version().unwrap().0.as_str(), "0123");
     }
 
     #[test]
     fn an_item_that_cannot_be_named_is_an_error_and_not_a_gap() {
-        for bad in ["", "https://v.vault.azure.net", "https://v.vault.azure.net/secrets/", "https://v/secrets/a%20b"] {
+        for bad in
+            ["", "https://v.vault.azure.net", "https://v.vault.azure.net/secrets/", "https://v/secrets/a%20b"]
+        {
             let json = serde_json::json!({ "id": bad }).to_string();
             assert!(item(&json).listed(ObjectKind::Secret).is_err(), "{bad}");
         }

@@ -153,7 +153,13 @@ fn too_many(mut error: ServiceError, versions: u32) -> Untaken {
     Untaken::Refused(error.into())
 }
 
-async fn record(app: &App, message: &Message, kind: OutcomeKind, failure: Failure, clock: &Clock) -> Result<Done> {
+async fn record(
+    app: &App,
+    message: &Message,
+    kind: OutcomeKind,
+    failure: Failure,
+    clock: &Clock,
+) -> Result<Done> {
     let id = message.id();
     let outcome = Outcome::new(&id, kind, failure, clock.now());
     app.catalogue()?.create_outcome(&message.vault, &message.run, &outcome).await?;

@@ -59,7 +59,13 @@ pub enum Wanted {
 }
 
 /// Makes a plan for a whole vault and stores nothing.
-pub async fn make(app: &App, vault: &VaultClient, run: &RunId, clock: &Clock, wanted: Wanted) -> Result<Plan> {
+pub async fn make(
+    app: &App,
+    vault: &VaultClient,
+    run: &RunId,
+    clock: &Clock,
+    wanted: Wanted,
+) -> Result<Plan> {
     let name = vault.url().name();
     // The time comes first: a change after it is the next run's.
     let planned = whole_second(clock);

@@ -32,8 +32,14 @@ pub enum Found {
 /// Safe to run twice, and while runs are open: those are left alone.
 pub async fn vault(app: &App, vault: &VaultName, mut report: impl FnMut(&RunId, Found)) -> Result<()> {
     let catalogue = app.catalogue()?;
-    let open: BTreeSet<RunId> =
-        app.jobs()?.all().await?.into_iter().filter(|stored| stored.job.vault == *vault).map(|stored| stored.job.run).collect();
+    let open: BTreeSet<RunId> = app
+        .jobs()?
+        .all()
+        .await?
+        .into_iter()
+        .filter(|stored| stored.job.vault == *vault)
+        .map(|stored| stored.job.run)
+        .collect();
     let mut plans = Vec::new();
     for run in catalogue.all_runs(vault).await? {
         if open.contains(&run) {

@@ -71,7 +71,11 @@ impl Catalogue {
     /// The manifests that make up a vault's index now.
     pub async fn view(&self, vault: &VaultName) -> Result<View> {
         let whole = |found: &ManifestRef| {
-            found.summary.as_ref().filter(|summary| summary.scope == Scope::Vault).map(|summary| summary.planned)
+            found
+                .summary
+                .as_ref()
+                .filter(|summary| summary.scope == Scope::Vault)
+                .map(|summary| summary.planned)
         };
         let found = self.manifests(vault, |found| {
             let base = found.iter().find_map(whole);
@@ -81,7 +85,9 @@ impl Catalogue {
         let mut folds = found.await?;
         let base = folds.iter().position(|found| whole(found).is_some()).map(|at| folds.remove(at));
         if let Some(planned) = base.as_ref().and_then(whole) {
-            folds.retain(|found| found.summary.as_ref().is_none_or(|of| planned - of.planned <= CLOSES_WITHIN));
+            folds.retain(|found| {
+                found.summary.as_ref().is_none_or(|of| planned - of.planned <= CLOSES_WITHIN)
+            });
         }
         Ok(View { base, folds })
     }
@@ -94,7 +100,8 @@ impl Catalogue {
                 index.insert(entry);
             }
         }
-        let full_pass = view.base.as_ref().and_then(|base| base.summary.as_ref()).map(|summary| summary.full_pass);
+        let full_pass =
+            view.base.as_ref().and_then(|base| base.summary.as_ref()).map(|summary| summary.full_pass);
         Ok((index, full_pass))
     }
 
@@ -110,7 +117,8 @@ impl Catalogue {
             let header = base.header();
             header.base.as_ref() == Some(name) || header.folds.contains(name)
         };
-        let folds: Vec<_> = view.folds.iter().map(|fold| fold.name.clone()).filter(|name| !known(name)).collect();
+        let folds: Vec<_> =
+            view.folds.iter().map(|fold| fold.name.clone()).filter(|name| !known(name)).collect();
         self.folded(Some(base), &folds).await
     }
 

@@ -31,7 +31,8 @@ pub async fn run() -> ExitCode {
 
 async fn start() -> Result<(), String> {
     let port = environment("FUNCTIONS_CUSTOMHANDLER_PORT");
-    let port = port.ok_or("FUNCTIONS_CUSTOMHANDLER_PORT is not set: `serve` is for the Azure Functions host")?;
+    let port =
+        port.ok_or("FUNCTIONS_CUSTOMHANDLER_PORT is not set: `serve` is for the Azure Functions host")?;
     let port: u16 = port.trim().parse().map_err(|_| "FUNCTIONS_CUSTOMHANDLER_PORT is not a port")?;
     // Bound first: the host is waiting, and nothing below needs the network.
     let listener = TcpListener::bind(("127.0.0.1", port)).await;

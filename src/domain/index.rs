@@ -44,7 +44,13 @@ impl Index {
             run,
         };
         let known = self.slots.entry(address(&entry.id()));
-        known.and_modify(|known| if known.taken <= slot.taken { *known = Slot { ..slot } }).or_insert(slot);
+        known
+            .and_modify(|known| {
+                if known.taken <= slot.taken {
+                    *known = Slot { ..slot }
+                }
+            })
+            .or_insert(slot);
     }
 
     /// The newest backup of an object, if there is any.

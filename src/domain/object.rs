@@ -14,10 +14,14 @@ pub enum NameError {
     #[error("`{0}` is not an object name: expected 1 to 127 letters, digits and hyphens")]
     Object(String),
     /// Not a vault name.
-    #[error("`{0}` is not a vault name: expected 3 to 24 letters, digits and hyphens, starting with a letter")]
+    #[error(
+        "`{0}` is not a vault name: expected 3 to 24 letters, digits and hyphens, starting with a letter"
+    )]
     Vault(String),
     /// Not the URL of a vault.
-    #[error("`{0}` is not a vault URL: expected https://NAME.vault.azure.net (or .usgovcloudapi.net, .azure.cn)")]
+    #[error(
+        "`{0}` is not a vault URL: expected https://NAME.vault.azure.net (or .usgovcloudapi.net, .azure.cn)"
+    )]
     VaultUrl(String),
 }
 
@@ -64,10 +68,7 @@ impl FromStr for ObjectKind {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| NameError::Kind(quoted(text)))
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| NameError::Kind(quoted(text)))
     }
 }
 
@@ -104,7 +105,8 @@ impl FromStr for ObjectName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let legal = (1..=127).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let legal =
+            (1..=127).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if legal { Ok(Self(text.into())) } else { Err(NameError::Object(quoted(text))) }
     }
 }
@@ -285,7 +287,10 @@ mod tests {
     #[test]
     fn vault_urls_are_exact() {
         let url: VaultUrl = "https://KV-prod.vault.azure.net/".parse().unwrap();
-        assert_eq!((url.name().as_str(), url.to_string().as_str()), ("kv-prod", "https://kv-prod.vault.azure.net"));
+        assert_eq!(
+            (url.name().as_str(), url.to_string().as_str()),
+            ("kv-prod", "https://kv-prod.vault.azure.net")
+        );
         for bad in [
             "http://kv-prod.vault.azure.net",
             "https://kv-prod.vault.azure.net.evil.example",

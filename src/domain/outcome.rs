@@ -83,7 +83,14 @@ impl Outcome {
     /// The record of `failure`, or of the object's disappearance.
     pub fn new(id: &ObjectId, outcome: OutcomeKind, failure: Failure, at: OffsetDateTime) -> Self {
         let at = at.replace_nanosecond(0).unwrap_or(at);
-        Self { v: OUTCOME_FORMAT, kind: id.kind, name: id.name.clone(), outcome, failure: failure.bounded(), at }
+        Self {
+            v: OUTCOME_FORMAT,
+            kind: id.kind,
+            name: id.name.clone(),
+            outcome,
+            failure: failure.bounded(),
+            at,
+        }
     }
 
     /// The object it speaks of.

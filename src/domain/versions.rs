@@ -149,7 +149,8 @@ impl VersionsSeen {
         let (newest, attributes) = versions.iter().max_by_key(|(_, of)| (of.created, of.updated))?.clone();
         let ids = Fingerprint::of_fields(versions.iter().map(|(id, _)| id.as_str().as_bytes()));
         let states: Vec<_> = versions.iter().map(|(id, of)| (id, of.lasting())).collect();
-        let states = states.iter().flat_map(|(id, state)| [id.as_str().as_bytes(), state.as_bytes().as_slice()]);
+        let states =
+            states.iter().flat_map(|(id, state)| [id.as_str().as_bytes(), state.as_bytes().as_slice()]);
         Some(Self {
             count: u32::try_from(versions.len()).unwrap_or(u32::MAX),
             newest,
@@ -202,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_change_in_the_second_of_reading_is_not_trusted() {
-        let seen = VersionsSeen::of(vec![version("a", datetime!(2026-11-22 02:00 UTC).unix_timestamp())]).unwrap();
+        let seen =
+            VersionsSeen::of(vec![version("a", datetime!(2026-11-22 02:00 UTC).unix_timestamp())]).unwrap();
         assert!(!seen.settled(datetime!(2026-11-22 02:00:03 UTC)));
         assert!(seen.settled(datetime!(2026-11-22 02:00:06 UTC)));
     }

@@ -130,7 +130,10 @@ mod tests {
         let body = br#"{"Data":{"timer":{"ScheduleStatus":{"Last":"0001-01-01T00:00:00+00:00","Next":"2026-08-22T04:00:00+02:00"},"IsPastDue":true}}}"#;
         let timer = Invocation::read(body).unwrap().timer("timer").unwrap();
         assert_eq!(timer, Timer { next: Some(datetime!(2026-08-22 02:00 UTC)), past_due: true });
-        let timer = Invocation::read(br#"{"Data":{"timer":{"ScheduleStatus":null}}}"#).unwrap().timer("timer").unwrap();
+        let timer = Invocation::read(br#"{"Data":{"timer":{"ScheduleStatus":null}}}"#)
+            .unwrap()
+            .timer("timer")
+            .unwrap();
         assert_eq!(timer, Timer { next: None, past_due: false });
     }
 }

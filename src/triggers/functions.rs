@@ -77,7 +77,9 @@ impl From<EnvelopeError> for Error {
 /// What should make the host count the invocation as failed: for a queue message, another delivery.
 pub async fn run(app: &App, function: Function, invocation: &Invocation) -> Result<String> {
     match function {
-        Function::NightlyVaultBackup => within(LONG_DEADLINE, function, nightly_vault_backup(app, invocation)).await,
+        Function::NightlyVaultBackup => {
+            within(LONG_DEADLINE, function, nightly_vault_backup(app, invocation)).await
+        }
         Function::BackUpObject => within(OBJECT_DEADLINE, function, back_up_object(app, invocation)).await,
         Function::AdvanceJobs => within(LONG_DEADLINE, function, advance_jobs(app, invocation)).await,
     }
@@ -164,7 +166,11 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
 }
 
 fn outcome(said: String, failed: &[String]) -> Result<String> {
-    if failed.is_empty() { Ok(said) } else { Err(Error::Refused(format!("{said}; failed: {}", failed.join("; ")))) }
+    if failed.is_empty() {
+        Ok(said)
+    } else {
+        Err(Error::Refused(format!("{said}; failed: {}", failed.join("; "))))
+    }
 }
 
 #[cfg(test)]

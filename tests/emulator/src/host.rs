@@ -35,7 +35,12 @@ mod route;
 mod settings;
 mod timer;
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{self, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use time::OffsetDateTime;
@@ -109,13 +114,16 @@ impl Host {
     /// A handler that exits or stays silent is started again by the host's rules; the error comes when those give up.
     pub async fn start(options: HostOptions) -> Result<Self, HostError> {
         let environment = Environment::new(options.env);
-        let mut settings = Settings::read(&options.script_root, &environment)?;
+        // The handler runs in the script root, where a relative path would mean something else.
+        let script_root = path::absolute(&options.script_root).map_err(HostError::Local)?;
+        let handler = options.handler.map(path::absolute).transpose().map_err(HostError::Local)?;
+        let mut settings = Settings::read(&script_root, &environment)?;
         if let Some(timeout) = options.function_timeout {
             settings.function_timeout = timeout;
         }
-        let functions = function::read_all(&options.script_root, &environment)?;
+        let functions = function::read_all(&script_root, &environment)?;
         let logs = Arc::new(Logs::new(options.echo_logs, settings.handler.stderr_is_errors));
-        let launch = Launch::new(&settings.handler, &options.script_root, options.handler, environment);
+        let launch = Launch::new(&settings.handler, &script_root, handler, environment);
         let supervisor = Arc::new(Supervisor::new(launch, Arc::clone(&logs), Arc::clone(&options.clock))?);
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&supervisor).supervise());

@@ -45,7 +45,7 @@ pub enum FaultKind {
     Forbidden(Forbidden),
     /// 404, as if the object were not there.
     NotFound,
-    /// 409.
+    /// 409: `Conflict` from a vault, `LeaseAlreadyPresent` from storage.
     Conflict,
     /// Some status.
     Status(u16),

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE};
 use reqwest::{Method, header::HOST};
 use serde_json::Value;
 use tokio::time::timeout;
-use url::Url;
+use url::{Position, Url};
 
 use super::{
     Host, Inner, Invocation, Outcome, envelope,
@@ -195,10 +195,7 @@ impl Inner {
     }
 
     async fn pass(&self, port: u16, call: &Call, invocation_id: &str) -> Result<HttpAnswer, String> {
-        let mut url = call.url.clone();
-        url.set_host(Some("127.0.0.1"))
-            .and_then(|()| url.set_port(Some(port)).or(Ok(())))
-            .map_err(|error| error.to_string())?;
+        let url = format!("http://127.0.0.1:{port}{}", &call.url[Position::BeforePath..Position::AfterQuery]);
         let method = Method::from_bytes(call.method.as_bytes()).map_err(|error| error.to_string())?;
         let mut request = self.forwarding.request(method, url);
         for (name, value) in call.headers.iter().filter(|(name, _)| !is_connection_header(name)) {

@@ -123,6 +123,11 @@ impl Supervisor {
         }
     }
 
+    /// Whether the host takes messages: not after a kill, when nobody would work on them.
+    pub(super) fn listens(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Starting | Phase::Running(_))
+    }
+
     /// The process to call. Waits while it starts, as long as the host would; after that the host shuts down.
     pub(super) async fn ready(&self) -> Result<Instance, String> {
         let limit = self.launch.initialization_timeout.saturating_mul(4);

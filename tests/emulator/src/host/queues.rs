@@ -70,7 +70,8 @@ impl Host {
     /// Lets the listener of a queue function work until its queue has no visible message and nothing is in flight.
     ///
     /// A message that failed is hidden for `visibilityTimeout`: advance the clock and pump again to have it redelivered. With a
-    /// `visibilityTimeout` of zero all deliveries up to the poison queue happen in one pass. An unknown or disabled function does nothing.
+    /// `visibilityTimeout` of zero all deliveries up to the poison queue happen in one pass. Nothing is
+    /// received while the handler is killed or the host has shut down, nor for an unknown or disabled function.
     pub async fn pump(&self, function: &str) -> PumpReport {
         match self.inner.function(function).filter(|function| !function.disabled) {
             Some(function) => self.inner.pump(function).await,
@@ -105,7 +106,7 @@ impl Inner {
         let mut in_flight = FuturesUnordered::new();
         loop {
             // A batch is fetched whenever few enough are left of the one before.
-            if in_flight.len() <= settings.new_batch_threshold && self.supervisor.stopped().is_none() {
+            if in_flight.len() <= settings.new_batch_threshold && self.supervisor.listens() {
                 let batch = self.queues.receive(queue, settings.batch_size, LEASE);
                 in_flight.extend(batch.into_iter().map(|message| self.process(function, queue, message)));
             }

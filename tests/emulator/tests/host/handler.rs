@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, time::sleep};
 
 /// Set in the environment of every handler: what it is to do at its start and when a timer fires.
-pub const SCRIPT: &str = "TEST_HANDLER_SCRIPT";
+pub(crate) const SCRIPT: &str = "TEST_HANDLER_SCRIPT";
 
 static IN_FLIGHT: AtomicU64 = AtomicU64::new(0);
 

@@ -1,8 +1,12 @@
 //! At least once, in parallel, with a poison queue. Acceptance item 5.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use keyvault_backup_emulator::host::{HostClock, PumpReport, Queues};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use keyvault_backup_emulator::{
+    Azure,
+    host::{HostClock, PumpReport, Queues},
+};
 use serde_json::json;
 
 use crate::world::World;
@@ -84,6 +88,17 @@ async fn a_message_survives_the_death_of_its_handler() {
 }
 
 #[tokio::test]
+async fn a_killed_host_receives_nothing() {
+    let world = World::new();
+    let host = world.start().await;
+    host.kill().await;
+    world.send(&json!({}));
+    assert_eq!(host.pump("Work").await, report(0, 0, 0, 0));
+    host.restart().await.unwrap();
+    assert_eq!(host.pump("Work").await, report(1, 1, 0, 0));
+}
+
+#[tokio::test]
 async fn an_abandoned_listener_leaves_its_messages_leased() {
     let world = World::new();
     let host = world.start().await;
@@ -93,4 +108,22 @@ async fn an_abandoned_listener_leaves_its_messages_leased() {
     assert_eq!((world.queues.len("work"), world.queues.visible("work")), (1, 0));
     world.clock.advance(MINUTE * 10);
     assert_eq!(world.queues.visible("work"), 1);
+}
+
+#[tokio::test]
+async fn the_emulated_storage_account_is_a_source_of_messages() {
+    let azure = Azure::start().await.unwrap();
+    let storage = azure.storage("backups");
+    let world = World::new();
+    let this = std::env::current_exe().unwrap();
+    let beside = world.start_beside(Some(&this), Arc::new(storage.clone()), Arc::new(azure.clone()));
+    let host = beside.await.unwrap();
+    assert_eq!(host.pump("Work").await, report(0, 0, 0, 0));
+    assert!(storage.queues().is_empty(), "polling creates no queue");
+    storage.queue("work").send(&BASE64_STANDARD.encode(r#"{"do":"fail"}"#), Duration::ZERO, None);
+    for poisoned in [0, 0, 1] {
+        assert_eq!(host.pump("Work").await, report(1, 0, 1, poisoned));
+        azure.clock().advance(MINUTE);
+    }
+    assert_eq!((storage.queue("work").len(), storage.queue("work-poison").len()), (0, 1));
 }

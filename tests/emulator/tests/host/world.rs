@@ -19,20 +19,20 @@ use time::{OffsetDateTime, macros::datetime};
 
 use crate::handler::SCRIPT;
 
-pub const NOW: OffsetDateTime = datetime!(2026-08-22 02:00:00 UTC);
+pub(crate) const NOW: OffsetDateTime = datetime!(2026-08-22 02:00:00 UTC);
 
 /// What a host is built from. The defaults are those of most tests.
-pub struct World {
-    pub root: TempDir,
-    pub clock: Arc<TestClock>,
-    pub queues: Arc<MemoryQueues>,
-    pub env: Vec<(String, String)>,
-    pub host_json: Value,
-    pub timeout: Option<Duration>,
+pub(crate) struct World {
+    pub(crate) root: TempDir,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) queues: Arc<MemoryQueues>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) host_json: Value,
+    pub(crate) timeout: Option<Duration>,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = Arc::new(TestClock(Mutex::new(NOW)));
         let queues = Arc::new(MemoryQueues { clock: Arc::clone(&clock), messages: Mutex::default() });
         let host_json = json!({
@@ -67,39 +67,50 @@ impl World {
         world
     }
 
-    pub fn function(&self, name: &str, json: &Value) {
+    pub(crate) fn function(&self, name: &str, json: &Value) {
         let folder = self.root.path().join("functions").join(name);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("function.json"), json.to_string()).unwrap();
     }
 
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn timeout(mut self, timeout: Duration) -> Self {
+    pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    pub async fn start(&self) -> Host {
+    pub(crate) async fn start(&self) -> Host {
         self.try_start().await.unwrap()
     }
 
-    pub async fn try_start(&self) -> Result<Host, HostError> {
+    pub(crate) async fn try_start(&self) -> Result<Host, HostError> {
         let this = std::env::current_exe().unwrap();
         self.start_with(Some(&this)).await
     }
 
-    pub async fn start_with(&self, handler: Option<&Path>) -> Result<Host, HostError> {
+    pub(crate) async fn start_with(&self, handler: Option<&Path>) -> Result<Host, HostError> {
+        let (queues, clock) = (Arc::clone(&self.queues), Arc::clone(&self.clock));
+        self.start_beside(handler, queues, clock).await
+    }
+
+    /// With queues and a clock of the caller's.
+    pub(crate) async fn start_beside(
+        &self,
+        handler: Option<&Path>,
+        queues: Arc<dyn Queues>,
+        clock: Arc<dyn HostClock>,
+    ) -> Result<Host, HostError> {
         fs::write(self.root.path().join("host.json"), self.host_json.to_string()).unwrap();
         let options = HostOptions {
             script_root: self.root.path().to_owned(),
             handler: handler.map(Path::to_owned),
             env: self.env.clone(),
-            queues: Arc::clone(&self.queues) as Arc<dyn Queues>,
-            clock: Arc::clone(&self.clock) as Arc<dyn HostClock>,
+            queues,
+            clock,
             function_timeout: self.timeout.or(Some(Duration::from_secs(20))),
             echo_logs: false,
         };
@@ -107,18 +118,18 @@ impl World {
         tokio::time::timeout(Duration::from_secs(40), start).await.expect("starting has an end")
     }
 
-    pub fn send(&self, message: &Value) {
+    pub(crate) fn send(&self, message: &Value) {
         self.queues.send("work", &BASE64_STANDARD.encode(message.to_string()));
     }
 }
 
 /// Has the queue function carry out one command.
-pub async fn command(host: &Host, command: Value) -> Invocation {
+pub(crate) async fn command(host: &Host, command: Value) -> Invocation {
     host.deliver("Work", &command.to_string(), 1).await
 }
 
 /// Waits for something that happens on its own, but not for ever.
-pub async fn eventually(what: &str, condition: impl Fn() -> bool) {
+pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     let began = Instant::now();
     while !condition() {
         assert!(began.elapsed() < Duration::from_secs(15), "not within 15 seconds: {what}");
@@ -127,12 +138,12 @@ pub async fn eventually(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// Whether a process exists, as a zombie or not.
-pub fn exists(pid: u32) -> bool {
+pub(crate) fn exists(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
 /// A clock that stands still.
-pub struct TestClock(Mutex<OffsetDateTime>);
+pub(crate) struct TestClock(Mutex<OffsetDateTime>);
 
 impl HostClock for TestClock {
     fn now(&self) -> OffsetDateTime {
@@ -145,14 +156,14 @@ impl HostClock for TestClock {
 }
 
 /// Storage queues, as far as the listener can tell.
-pub struct MemoryQueues {
+pub(crate) struct MemoryQueues {
     clock: Arc<TestClock>,
     messages: Mutex<HashMap<String, Vec<QueueMessage>>>,
 }
 
 impl MemoryQueues {
     /// The decoded texts of a queue, in order.
-    pub fn texts(&self, queue: &str) -> Vec<String> {
+    pub(crate) fn texts(&self, queue: &str) -> Vec<String> {
         let decode = |message: &QueueMessage| {
             BASE64_STANDARD
                 .decode(&message.text)
@@ -161,7 +172,7 @@ impl MemoryQueues {
         self.messages.lock().get(queue).into_iter().flatten().map(decode).collect()
     }
 
-    pub fn first(&self, queue: &str) -> QueueMessage {
+    pub(crate) fn first(&self, queue: &str) -> QueueMessage {
         self.messages.lock()[queue][0].clone()
     }
 }

@@ -84,6 +84,10 @@ impl VaultHandle {
         if version.attributes.updated == before {
             version.attributes.updated = self.world.clock.now();
         }
+        if kind == Kind::Certificate {
+            let (id, attributes) = (version.id.clone(), version.attributes.clone());
+            store.mirror(name, &id, &attributes);
+        }
         true
     }
 

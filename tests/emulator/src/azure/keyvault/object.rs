@@ -206,6 +206,17 @@ impl Store {
         }
     }
 
+    /// Gives the key and the secret of a certificate its attributes. Tags are their own.
+    pub(crate) fn mirror(&mut self, certificate: &str, version: &str, attributes: &Attributes) {
+        for kind in [Kind::Key, Kind::Secret] {
+            let twin = self.get_mut(kind, certificate).filter(|object| object.managed);
+            if let Some(twin) = twin.and_then(|object| object.version_mut(Some(version))) {
+                let tags = std::mem::take(&mut twin.attributes.tags);
+                twin.attributes = Attributes { tags, ..attributes.clone() };
+            }
+        }
+    }
+
     pub(crate) fn remove(&mut self, kind: Kind, name: &str) -> Option<Object> {
         self.live[kind.index()].remove(&name.to_ascii_uppercase())
     }

@@ -4,7 +4,8 @@ use hyper::StatusCode;
 
 use super::{
     account::{Account, Container},
-    blob, blob_write,
+    blob,
+    blob_write::{self, Upload},
     error::{container_not_found, error, status_reply},
     list, metadata,
 };
@@ -43,9 +44,13 @@ fn route(world: &World, account: &Account, call: &Call) -> Result<Reply, Reply> 
         Operation::GetBlob => read(account, call, |container| blob::get(container, call, name)),
         Operation::GetBlobProperties => read(account, call, |container| blob::head(container, call, name)),
         Operation::PutBlob => {
-            write(account, call, |container| blob_write::put(account, container, call, name))
+            let upload = Upload::read(call)?;
+            write(account, call, |container| blob_write::put(account, container, call, name, upload))
         }
-        Operation::PutBlock => write(account, call, |container| blob_write::put_block(container, call, name)),
+        Operation::PutBlock => {
+            let upload = Upload::read(call)?;
+            write(account, call, |container| blob_write::put_block(container, call, name, upload))
+        }
         Operation::PutBlockList => {
             write(account, call, |container| blob_write::put_block_list(account, container, call, name))
         }

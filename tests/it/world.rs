@@ -1,0 +1,194 @@
+//! A world in which a test is a few lines: Azure, the host, the real binary, and a clock to drive.
+
+use std::{io::BufRead as _, path::PathBuf, process::Output, sync::Arc, time::Duration};
+
+use flate2::bufread::GzDecoder;
+use keyvault_backup_emulator::{
+    Azure, StorageHandle, VaultHandle,
+    host::{Firing, Host, HostOptions, Invocation},
+};
+use serde_json::Value;
+use time::{OffsetDateTime, macros::datetime};
+
+/// The first night.
+pub const NIGHT: OffsetDateTime = datetime!(2027-01-10 02:00 UTC);
+
+/// The container for backups.
+pub const BACKUPS: &str = "backups";
+
+/// The container for open runs.
+pub const JOBS: &str = "backup-jobs";
+
+const QUEUE: &str = "backup-objects";
+
+/// Everything that a test needs. The vault `kv-a` is configured.
+pub struct World {
+    pub azure: Azure,
+    pub vault: VaultHandle,
+    pub backups: StorageHandle,
+    pub work: StorageHandle,
+    pub env: Vec<(String, String)>,
+    host: Option<Host>,
+}
+
+impl World {
+    /// A world at the first night, with an empty vault.
+    pub async fn new() -> Self {
+        Self::with_vaults(&["kv-a"]).await
+    }
+
+    /// A world with several vaults, all configured.
+    pub async fn with_vaults(names: &[&str]) -> Self {
+        let azure = Azure::start().await.expect("the emulator starts");
+        azure.clock().set(NIGHT - time::Duration::days(30));
+        let (backups, work) = (azure.storage("backups"), azure.storage("workstore"));
+        backups.create_container(BACKUPS);
+        backups.set_append_only(BACKUPS, true);
+        work.create_container(JOBS);
+        work.create_queue(QUEUE);
+        let urls: Vec<_> = names.iter().map(|name| azure.vault(name).url()).collect();
+        let mut env = azure.env();
+        let settings = [
+            ("KEYVAULT_BACKUP_VAULTS", urls.join(" ")),
+            ("KEYVAULT_BACKUP_CONTAINER", format!("{}/{BACKUPS}", backups.blob_url())),
+            ("KEYVAULT_BACKUP_JOBS_CONTAINER", format!("{}/{JOBS}", work.blob_url())),
+            ("KEYVAULT_BACKUP_QUEUE__queueServiceUri", work.queue_url()),
+            ("KEYVAULT_BACKUP_REQUEST_TIMEOUT", "2".to_owned()),
+            ("VAULT_BACKUP_SCHEDULE", "0 0 2 * * *".to_owned()),
+        ];
+        env.extend(settings.map(|(name, value)| (name.to_owned(), value)));
+        let vault = azure.vault(names[0]);
+        Self { azure, vault, backups, work, env, host: None }
+    }
+
+    /// Sets a variable of the handler's environment.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The host, started when it is first needed.
+    pub async fn host(&mut self) -> Host {
+        if self.host.is_none() {
+            self.host = Some(Host::start(self.host_options()).await.expect("the handler starts"));
+        }
+        self.host.clone().expect("it was just started")
+    }
+
+    /// What the host is started with.
+    pub fn host_options(&self) -> HostOptions {
+        HostOptions {
+            script_root: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
+            handler: Some(env!("CARGO_BIN_EXE_keyvault-backup").into()),
+            env: self.env.clone(),
+            queues: Arc::new(self.work.clone()),
+            clock: Arc::new(self.azure.clone()),
+            function_timeout: None,
+            echo_logs: std::env::var_os("ECHO_LOGS").is_some(),
+        }
+    }
+
+    /// Moves to `at`, which lies ahead.
+    pub fn at(&self, at: OffsetDateTime) {
+        self.azure.clock().set(at);
+    }
+
+    /// Fires the nightly timer for an occurrence, at that time.
+    pub async fn fire(&mut self, occurrence: OffsetDateTime) -> Invocation {
+        self.at(occurrence);
+        self.host().await.fire("NightlyVaultBackup", Firing::at(occurrence)).await
+    }
+
+    /// One look of `AdvanceJobs`, a minute later.
+    pub async fn advance(&mut self) -> Invocation {
+        self.azure.clock().advance(Duration::from_secs(60));
+        let now = self.azure.clock().now();
+        self.host().await.fire("AdvanceJobs", Firing::at(now)).await
+    }
+
+    /// Works until no run is open, for at most a day of the driven clock.
+    pub async fn settle(&mut self) {
+        let host = self.host().await;
+        for _ in 0..24 * 60 {
+            host.pump("BackUpObject").await;
+            self.advance().await;
+            if self.work.blobs(JOBS).is_empty() {
+                return;
+            }
+        }
+        panic!("a run is still open after a day: {:?}", self.work.blobs(JOBS));
+    }
+
+    /// A whole night: the timer, the queue, `AdvanceJobs`. Returns the run's summary in `kv-a`.
+    pub async fn night(&mut self, occurrence: OffsetDateTime) -> Value {
+        let fired = self.fire(occurrence).await;
+        assert!(fired.succeeded(), "{fired:?}");
+        self.settle().await;
+        self.newest("kv-a").summary
+    }
+
+    /// The manifests of a vault, newest first.
+    pub fn manifests(&self, vault: &str) -> Vec<String> {
+        let prefix = format!("vaults/{vault}/manifests/");
+        self.backups.blobs(BACKUPS).into_iter().filter(|name| name.starts_with(&prefix)).collect()
+    }
+
+    /// The newest manifest of a vault.
+    pub fn newest(&self, vault: &str) -> Manifest {
+        Manifest::read(self, self.manifests(vault).first().expect("there is a manifest"))
+    }
+
+    /// The stored bytes of an entry's blob.
+    pub fn stored(&self, entry: &Value) -> Vec<u8> {
+        let text = |key: &str| entry[key].as_str().unwrap_or_default();
+        let name = format!(
+            "vaults/{}/runs/{}/objects/{}/{}/backup",
+            text("vault"),
+            text("run"),
+            text("kind"),
+            text("name").to_lowercase()
+        );
+        self.backups.blob(BACKUPS, &name).unwrap_or_else(|| panic!("{name} is stored")).bytes.to_vec()
+    }
+
+    /// Runs the command line tool.
+    pub async fn cli(&self, args: &[&str]) -> Output {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_keyvault-backup"));
+        command.args(args).env_clear().envs(self.env.iter().cloned()).kill_on_drop(true);
+        let output = tokio::time::timeout(Duration::from_secs(120), command.output()).await;
+        output.expect("the command ends").expect("the command starts")
+    }
+}
+
+/// A manifest, read without the product's code.
+pub struct Manifest {
+    pub header: Value,
+    pub lines: Vec<Value>,
+    pub summary: Value,
+}
+
+impl Manifest {
+    /// Reads a manifest by its blob name.
+    pub fn read(world: &World, name: &str) -> Self {
+        let blob = world.backups.blob(BACKUPS, name).expect("the manifest is stored");
+        let lines = GzDecoder::new(blob.bytes.as_ref());
+        let mut values: Vec<Value> = std::io::BufReader::new(lines)
+            .lines()
+            .map(|line| serde_json::from_str(&line.expect("it is whole")).expect("it is JSON"))
+            .collect();
+        let summary = values.pop().expect("it has a last line")["summary"].take();
+        let header = values.remove(0)["manifest"].take();
+        Self { header, lines: values.into_iter().map(|mut value| value["object"].take()).collect(), summary }
+    }
+
+    /// The line of an object.
+    pub fn line(&self, kind: &str, name: &str) -> &Value {
+        let found = self.lines.iter().find(|line| line["kind"] == kind && line["name"] == name);
+        found.unwrap_or_else(|| panic!("the manifest has a line for {kind} {name}"))
+    }
+
+    /// How an object fared.
+    pub fn fared(&self, kind: &str, name: &str) -> &str {
+        self.line(kind, name)["fared"].as_str().expect("it is text")
+    }
+}
