@@ -61,7 +61,10 @@ pub async fn back_up(app: &App, message: &Message, attempt: Attempt, clock: &Clo
     }
     match take(app, vault, message, clock).await {
         Ok(done) => Ok(done),
-        Err(Untaken::Gone(failure)) => record(app, message, OutcomeKind::Disappeared, failure, clock).await,
+        Err(Untaken::Gone(failure)) => {
+            let kind = if message.asked { OutcomeKind::Failed } else { OutcomeKind::Disappeared };
+            record(app, message, kind, failure, clock).await
+        }
         Err(Untaken::Error(error)) if error.fate() == Fate::Retry && attempt != Attempt::Last => Err(error),
         Err(Untaken::Error(error) | Untaken::Refused(error)) => {
             record(app, message, OutcomeKind::Failed, error.failure(), clock).await

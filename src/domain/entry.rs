@@ -59,7 +59,7 @@ pub struct Entry {
     /// What listing showed of the newest version: a different one on a later night means "changed".
     pub fingerprint: Fingerprint,
     /// The last change was so recent that a later one might not show. Such an object counts as changed.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsettled: bool,
     /// Whether the newest version was enabled.
     pub enabled: bool,
@@ -72,11 +72,6 @@ pub struct Entry {
     /// The run of this object's backup before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<RunId>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// What an entry is made of.

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{
     object::{ObjectId, ObjectKind, ObjectName, VaultName},
-    plan::{PlanHeader, Planned},
+    plan::{Decision, PlanHeader, Planned},
     run::RunId,
 };
 
@@ -34,6 +34,9 @@ pub struct Message {
     /// The run of the object's newest backup so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<RunId>,
+    /// Somebody asked for this very object: that it is not there is then a failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
 }
 
 impl Message {
@@ -47,6 +50,7 @@ impl Message {
             kind: planned.id.kind,
             object: planned.id.name.clone(),
             previous: planned.previous.clone(),
+            asked: planned.decision == Decision::Asked,
         }
     }
 

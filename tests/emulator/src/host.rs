@@ -21,6 +21,7 @@ mod clock;
 mod cron;
 mod envelope;
 mod error;
+mod error_stack;
 mod front_door;
 mod function;
 mod http;

@@ -18,7 +18,8 @@ pub use azure::{
     clock::Clock,
     faults::{Fault, FaultKind, Faults, Fired, Forbidden, Matcher},
     keyvault::{
-        Attributes, BackedUp, BackedUpVersion, BackupError, CertificateSpec, Properties, KeySpec, Kind, Material, SecretSpec, VaultHandle, VaultOptions,
+        Attributes, BackedUp, BackedUpVersion, BackupError, CertificateSpec, KeySpec, Kind, Material,
+        Properties, SecretSpec, VaultHandle, VaultOptions,
     },
     knobs::{Knobs, RateLimit},
     operation::{Operation, Service},

@@ -151,3 +151,63 @@ fn queue(method: &Method, segments: &[String], query: &Query) -> Route {
         ..Route::named(operation, parts.first().copied().unwrap_or_default(), None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(service: Service, request: &str) -> Operation {
+        let (method, target) = request.split_once(' ').unwrap();
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let method = method.parse::<Method>().unwrap();
+        Route::of(service, &method, path, &Query::parse(query)).operation
+    }
+
+    #[test]
+    fn vault_paths() {
+        for (request, expected) in [
+            ("GET /secrets", Operation::ListSecrets),
+            ("GET /Keys/", Operation::ListKeys),
+            ("GET /certificates/c/versions", Operation::ListVersions),
+            ("GET /secrets/s/", Operation::GetObject),
+            ("GET /secrets/s/0123", Operation::GetObject),
+            ("POST /keys/restore", Operation::Restore),
+            ("POST /keys/k/backup", Operation::Backup),
+            ("PUT /keys/k", Operation::Other),
+            ("DELETE /deletedkeys/k", Operation::Purge),
+            ("POST /deletedsecrets/s/recover", Operation::Recover),
+            ("GET /", Operation::Other),
+        ] {
+            assert_eq!(operation(Service::Vault, request), expected, "{request}");
+        }
+    }
+
+    #[test]
+    fn blob_paths() {
+        for (request, expected) in [
+            ("PUT /c?restype=container", Operation::CreateContainer),
+            ("GET /c?restype=container&comp=list", Operation::ListBlobs),
+            ("PUT /c/a/b", Operation::PutBlob),
+            ("PUT /c/b?comp=block&blockid=MQ==", Operation::PutBlock),
+            ("GET /c", Operation::Other),
+        ] {
+            assert_eq!(operation(Service::Blob, request), expected, "{request}");
+        }
+        let route = Route::of(Service::Blob, &Method::GET, "/c/a%2Fb/%C3%BC", &Query::default());
+        assert_eq!(route.object(), "c/a/b/ü");
+    }
+
+    #[test]
+    fn queue_paths() {
+        for (request, expected) in [
+            ("PUT /q", Operation::CreateQueue),
+            ("GET /q/messages", Operation::ReceiveMessages),
+            ("GET /q/messages?peekonly=true", Operation::PeekMessages),
+            ("DELETE /q/messages/1?popreceipt=x", Operation::DeleteMessage),
+            ("HEAD /q?comp=metadata", Operation::GetQueue),
+        ] {
+            assert_eq!(operation(Service::Queue, request), expected, "{request}");
+        }
+    }
+}

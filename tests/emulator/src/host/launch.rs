@@ -18,9 +18,9 @@ use super::{
 
 /// What to run.
 pub(super) struct Launch {
-    pub(super) executable: PathBuf,
+    executable: PathBuf,
     arguments: Vec<String>,
-    pub(super) directory: PathBuf,
+    directory: PathBuf,
     script_root: PathBuf,
     environment: Environment,
     pub(super) initialization_timeout: Duration,
@@ -61,6 +61,12 @@ impl Launch {
             logs.follow(Stream::Err, stderr);
         }
         Ok((child, port))
+    }
+
+    /// What the host says of a process that could not be started. A missing directory looks like a missing executable.
+    pub(super) fn failure(&self, error: &io::Error) -> String {
+        let (executable, directory) = (self.executable.display(), self.directory.display());
+        format!("Failed to start Worker Channel. Process fileName: {executable}, in {directory}: {error}")
     }
 
     fn command(&self, port: u16) -> Command {

@@ -9,13 +9,12 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use time::OffsetDateTime;
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
 
-use super::{HostClock, HostError, Level, launch::Launch, logs::Logs};
+use super::{HostClock, HostError, Level, error_stack::ErrorStack, launch::Launch, logs::Logs};
 
 /// How often the host looks whether a handler answers.
 const PROBE_INTERVAL: Duration = Duration::from_millis(25);
@@ -23,10 +22,6 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(25);
 const EXIT_INTERVAL: Duration = Duration::from_millis(10);
 /// How long the host waits for a killed process.
 const KILL_WAIT: Duration = Duration::from_secs(1);
-/// With the third error the host gives up.
-const MAX_ERRORS: usize = 3;
-/// An error this long after the one before is the first again.
-const ERROR_MEMORY: Duration = Duration::from_secs(30 * 60);
 /// An exit code that asks for a restart and is no error.
 const INTENTIONAL_RESTART: i32 = 200;
 
@@ -86,7 +81,7 @@ pub(super) struct Supervisor {
     client: reqwest::Client,
     phase: watch::Sender<Phase>,
     slot: Mutex<Slot>,
-    errors: Mutex<Vec<OffsetDateTime>>,
+    errors: ErrorStack,
     start_up: Mutex<Duration>,
 }
 
@@ -99,7 +94,7 @@ impl Supervisor {
             client: super::invocation::client(reqwest::redirect::Policy::none())?,
             phase: watch::Sender::new(Phase::Starting),
             slot: Mutex::new(Slot { child: None, intent: Intent::Restart, generation: 0, closed: false }),
-            errors: Mutex::default(),
+            errors: ErrorStack::default(),
             start_up: Mutex::default(),
         })
     }
@@ -113,7 +108,7 @@ impl Supervisor {
     }
 
     pub(super) fn errors(&self) -> u32 {
-        u32::try_from(self.errors.lock().len()).unwrap_or(u32::MAX)
+        self.errors.len()
     }
 
     pub(super) fn stopped(&self) -> Option<String> {
@@ -184,7 +179,7 @@ impl Supervisor {
     /// Kills what is there and asks the supervisor for a new process.
     pub(super) async fn restart(&self) -> Result<(), String> {
         self.kill().await;
-        self.errors.lock().clear();
+        self.errors.clear();
         {
             let mut slot = self.slot.lock();
             slot.intent = Intent::Restart;
@@ -227,13 +222,7 @@ impl Supervisor {
             Attempt::Exited(exit, intent) => self.verdict(exit, intent),
             Attempt::Late => self.count_error("The handler did not answer within initializationTimeout."),
             Attempt::Impossible(_) if self.slot.lock().intent == Intent::StayDown => Verdict::Down,
-            Attempt::Impossible(error) => {
-                let (executable, directory) =
-                    (self.launch.executable.display(), self.launch.directory.display());
-                Verdict::Stop(format!(
-                    "Failed to start Worker Channel. Process fileName: {executable}, in {directory}: {error}"
-                ))
-            }
+            Attempt::Impossible(error) => Verdict::Stop(self.launch.failure(&error)),
         };
         self.follow_up(verdict);
     }
@@ -319,13 +308,7 @@ impl Supervisor {
     fn count_error(&self, what: &str) -> Verdict {
         let reason = format!("{what} {}", self.logs.last_errors());
         self.logs.host(Level::Error, reason.trim_end());
-        let now = self.clock.now();
-        let mut errors = self.errors.lock();
-        if errors.last().is_some_and(|last| now - *last > ERROR_MEMORY) {
-            errors.clear();
-        }
-        errors.push(now);
-        if errors.len() < MAX_ERRORS {
+        if self.errors.push(self.clock.now()) {
             return Verdict::Restart;
         }
         Verdict::Stop(format!(

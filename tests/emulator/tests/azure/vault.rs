@@ -236,3 +236,35 @@ async fn only_emulated_hosts_are_reachable() {
     let hsm = http.get("https://h.managedhsm.azure.net/keys").await;
     assert_eq!(hsm.status, StatusCode::NOT_IMPLEMENTED);
 }
+
+#[tokio::test]
+async fn a_certificate_and_its_twins_change_together() {
+    let (azure, vault, http) = start().await;
+    let id = vault.put_certificate("c", CertificateSpec::default().tag("a", "b"));
+    assert_eq!(vault.versions(Kind::Key, "c"), [id.as_str()]);
+    azure.clock().advance(std::time::Duration::from_secs(60));
+    let patch = json!({"attributes": {"enabled": false, "exp": 2_000_000_000}, "tags": {}});
+    let url = format!("{}/certificates/c?{V}", vault.url());
+    let patched = answer(http.request(Method::PATCH, &url).body(patch.to_string())).await;
+    assert_eq!(patched.json()["attributes"]["enabled"], false);
+    for kind in Kind::ALL {
+        let attributes = vault.attributes(kind, "c").unwrap();
+        assert!(!attributes.enabled && attributes.updated > attributes.created);
+        assert_eq!(attributes.expires.unwrap().unix_timestamp(), 2_000_000_000);
+        assert_eq!(attributes.tags.len(), usize::from(kind != Kind::Certificate));
+    }
+    assert!(vault.remove(Kind::Certificate, "c") && vault.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_is_created_over_rest() {
+    let (_azure, vault, http) = start().await;
+    let url = format!("{}/keys/k/create?{V}", vault.url());
+    let created = answer(http.request(Method::POST, &url).body(r#"{"kty":"EC","crv":"P-521"}"#)).await.json();
+    assert_eq!(created["key"]["crv"], "P-521");
+    let version = created["key"]["kid"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let read = http.get(&format!("{}/keys/K/{}?{V}", vault.url(), version.to_uppercase())).await.json();
+    assert_eq!(read["key"], created["key"]);
+    let missing = http.get(&format!("{}/keys/k/0123?{V}", vault.url())).await;
+    assert!(missing.text.contains("A key with (name/id) k/0123 was not found"));
+}

@@ -103,7 +103,7 @@ pub(crate) fn seal(state: &BackedUp, owner: &Owner) -> Result<Vec<u8>, BackupErr
     text.resize(length, b' ');
     let key = content_key(owner);
     encrypt(&key, &iv, &mut text)?;
-    let tag = tag(&key, &iv, &text);
+    let tag = tag(&key, [&header, &wrapped, &iv, &text]);
 
     let magic = if state.kind == Kind::Secret { SECRET_MAGIC } else { KEY_MAGIC };
     let mut blob = Vec::with_capacity(length * 4 / 3 + 700);
@@ -123,17 +123,17 @@ pub(crate) fn open(blob: &[u8]) -> Result<(BackedUp, Owner), BackupError> {
     let parts = parts.map_err(|_| BackupError::Corrupt)?;
     let [header, wrapped, iv, text, sealed_tag]: [Vec<u8>; 5] =
         parts.try_into().map_err(|_| BackupError::Corrupt)?;
-    let header: Header = serde_json::from_slice(&header).map_err(|_| BackupError::Corrupt)?;
+    let parsed: Header = serde_json::from_slice(&header).map_err(|_| BackupError::Corrupt)?;
     let iv: [u8; 16] = iv.try_into().map_err(|_| BackupError::Corrupt)?;
 
-    let mut wrapped = wrapped;
-    encrypt(&wrapping_key(&header.kid), &iv, &mut wrapped)?;
-    let subscription = wrapped.get(..SUBSCRIPTION_LENGTH).ok_or(BackupError::Corrupt)?;
+    let mut unwrapped = wrapped.clone();
+    encrypt(&wrapping_key(&parsed.kid), &iv, &mut unwrapped)?;
+    let subscription = unwrapped.get(..SUBSCRIPTION_LENGTH).ok_or(BackupError::Corrupt)?;
     let subscription = std::str::from_utf8(subscription).map_err(|_| BackupError::Corrupt)?;
-    let owner = Owner { kid: header.kid, subscription: subscription.trim_end().to_owned() };
+    let owner = Owner { kid: parsed.kid, subscription: subscription.trim_end().to_owned() };
 
     let key = content_key(&owner);
-    if tag(&key, &iv, &text).as_slice() != sealed_tag {
+    if tag(&key, [&header, &wrapped, &iv, &text]).as_slice() != sealed_tag {
         return Err(BackupError::Corrupt);
     }
     let mut text = text;
@@ -193,11 +193,38 @@ fn encrypt(key: &[u8; 32], iv: &[u8; 16], data: &mut [u8]) -> Result<(), BackupE
     Ok(())
 }
 
-fn tag(key: &[u8; 32], iv: &[u8; 16], text: &[u8]) -> [u8; 32] {
+/// Covers all parts, so that no damage goes unnoticed.
+fn tag(key: &[u8; 32], parts: [&[u8]; 4]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
-    context.update(iv);
-    context.update(text);
+    for part in parts {
+        context.update(part);
+    }
     let mut out = [0; 32];
     out.copy_from_slice(context.sign().as_ref());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_names_its_owner() {
+        let state = BackedUp { kind: Kind::Key, vault: "v".into(), name: "k".into(), versions: Vec::new() };
+        let owner = Owner { kid: "kid".into(), subscription: "s".into() };
+        let blob = seal(&state, &owner).unwrap();
+        assert_eq!(open(&blob), Ok((state, owner)));
+    }
+
+    #[test]
+    fn every_damage_is_noticed() {
+        let state = BackedUp { kind: Kind::Key, vault: "v".into(), name: "k".into(), versions: Vec::new() };
+        let blob = seal(&state, &Owner { kid: "kid".into(), subscription: "s".into() }).unwrap();
+        for at in (0..blob.len()).step_by(7) {
+            let mut damaged = blob.clone();
+            damaged[at] ^= 0x04;
+            assert!(open(&damaged).is_err(), "byte {at}");
+        }
+        assert_eq!(open(&blob[..blob.len() / 2]), Err(BackupError::Corrupt));
+    }
 }

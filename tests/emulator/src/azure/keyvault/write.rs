@@ -125,11 +125,14 @@ pub(crate) fn update(vault: &Vault, call: &Call, kind: Kind) -> Reply {
         return error::not_found(kind, &format!("{}/{}", call.route.name, id.unwrap_or_default()));
     };
     body.apply(version, call.now);
-    let id = version.id.clone();
+    let (id, attributes) = (version.id.clone(), version.attributes.clone());
     let Some(version) = object.version(&id) else { return error::not_found(kind, &call.route.name) };
     let mut bundle = bundle(vault, kind, object, version);
     if let (Kind::Secret, Value::Object(members)) = (kind, &mut bundle) {
         members.remove("value");
+    }
+    if kind == Kind::Certificate {
+        store.mirror(&call.route.name, &id, &attributes);
     }
     ok(&bundle)
 }

@@ -48,8 +48,13 @@ pub(crate) fn put(
         return Err(error(call, StatusCode::BAD_REQUEST, "InvalidHeaderValue", message));
     }
     let content_type = call.header("x-ms-blob-content-type").or_else(|| call.header("content-type"));
-    let mut reply =
-        store(account, container, call, name, Content { bytes: upload.bytes, md5: Some(upload.md5), content_type })?;
+    let mut reply = store(
+        account,
+        container,
+        call,
+        name,
+        Content { bytes: upload.bytes, md5: Some(upload.md5), content_type },
+    )?;
     reply.set("content-md5", &BASE64_STANDARD.encode(upload.md5));
     Ok(reply)
 }
@@ -171,7 +176,8 @@ fn md5_mismatch(call: &Call) -> Reply {
 }
 
 fn invalid_md5(call: &Call) -> Reply {
-    let message = "The MD5 value specified in the request is invalid. MD5 value must be 128 bits and base64-encoded.";
+    let message =
+        "The MD5 value specified in the request is invalid. MD5 value must be 128 bits and base64-encoded.";
     error(call, StatusCode::BAD_REQUEST, "InvalidMd5", message)
 }
 

@@ -173,3 +173,34 @@ fn receipt() -> String {
     use base64::{Engine, prelude::BASE64_STANDARD};
     BASE64_STANDARD.encode(&Uuid::new_v4().as_bytes()[..12])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_message_with_no_time_out_is_received_once_a_call() {
+        let mut queue = Queue::default();
+        let now = OffsetDateTime::UNIX_EPOCH;
+        queue.send("a", Duration::ZERO, None, now);
+        queue.send("b", Duration::ZERO, None, now);
+        let received = queue.receive(32, Duration::ZERO, now);
+        assert_eq!(received.iter().map(|m| m.text.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(queue.receive(1, HOUR, now)[0].dequeue_count, 2);
+    }
+
+    #[test]
+    fn a_receipt_is_void_after_the_next_receive() {
+        let mut queue = Queue::default();
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let id = queue.send("a", Duration::ZERO, Some(2 * HOUR), now).id;
+        let first = queue.receive(1, HOUR, now).remove(0);
+        assert!(queue.receive(1, HOUR, now).is_empty());
+        let second = queue.receive(1, HOUR, now + HOUR).remove(0);
+        assert_eq!(queue.delete(&id, &first.pop_receipt, now + HOUR), Err(Refusal::Receipt));
+        assert_eq!(queue.delete(&id, &second.pop_receipt, now + 2 * HOUR), Err(Refusal::NotFound));
+        assert_eq!(queue.delete(&id, &second.pop_receipt, now + HOUR), Ok(()));
+    }
+}

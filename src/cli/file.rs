@@ -1,0 +1,136 @@
+//! `backup --file`: one object's blob as a file, byte for byte what `az` writes and reads.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+use time::macros::format_description;
+
+use super::{
+    Done, Exit, Failed,
+    output::{self, Format},
+};
+use crate::{
+    app::App,
+    clock::Clock,
+    domain::{
+        blob::BackupBlob,
+        object::{ObjectId, VaultName, VaultUrl},
+    },
+};
+
+/// Where the blob goes, and whether it may replace a file.
+#[derive(Debug)]
+pub struct Target {
+    path: PathBuf,
+    force: bool,
+}
+
+impl Target {
+    /// `path`, or a name made of vault, object and time when it is empty.
+    pub fn new(path: &Path, vault: &VaultName, id: &ObjectId, force: bool, clock: &Clock) -> Self {
+        if !path.as_os_str().is_empty() {
+            return Self { path: path.to_owned(), force };
+        }
+        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+        let now = clock.now().format(format).unwrap_or_default();
+        Self { path: format!("{vault}-{}-{now}", id.name).into(), force }
+    }
+
+    /// The file's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Refuses early what [`Target::write`] would refuse late, after the vault was asked.
+    fn check(&self) -> Result<(), Failed> {
+        if self.force || !self.path.exists() {
+            return Ok(());
+        }
+        Err(Failed(format!("{} exists; name another file, or replace it with --force", self.path.display())))
+    }
+
+    /// Writes the bytes whole or not at all, readable by their owner alone.
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        if !self.force {
+            return create(&self.path, bytes);
+        }
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(format!(".{}", std::process::id()));
+        let beside = PathBuf::from(beside);
+        create(&beside, bytes)?;
+        fs::rename(&beside, &self.path).inspect_err(|_| drop(fs::remove_file(&beside)))
+    }
+}
+
+fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.inspect_err(|_| drop(fs::remove_file(path)))
+}
+
+/// Backs up one object into a file.
+///
+/// # Errors
+/// When the file exists, the vault refuses, or what it hands out is not a backup.
+pub async fn back_up(app: &App, vault: &VaultUrl, id: &ObjectId, target: &Target, format: Format) -> Done {
+    target.check()?;
+    let handed = app.vault(vault.name())?.backup(id).await.map_err(crate::error::Error::from)?;
+    handed
+        .blob
+        .inspect(id.kind)
+        .map_err(|fault| Failed(format!("{id} of {vault}: {fault}; nothing was written")))?;
+    let (digest, bytes) = (handed.blob.digest(), handed.blob.len() as u64);
+    write(target, handed.blob)?;
+    match format {
+        Format::Json => output::json(&json!({
+            "vault": vault.name(), "kind": id.kind, "name": id.name,
+            "file": target.path(), "bytes": bytes, "sha256": digest,
+        }))?,
+        Format::Table => output::line(format_args!(
+            "{id} of {vault} is in {} ({}, SHA-256 {digest})",
+            target.path().display(),
+            output::bytes(bytes)
+        ))?,
+    }
+    Ok(Exit::All)
+}
+
+fn write(target: &Target, blob: BackupBlob) -> Result<(), Failed> {
+    let text = |error| Failed(format!("{} cannot be written: {error}", target.path().display()));
+    target.write(&blob.into_bytes()).map_err(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn target(path: &Path, force: bool) -> Target {
+        let id = ObjectId::new("secret".parse().unwrap(), "db-password".parse().unwrap());
+        let clock = Clock::set(datetime!(2026-11-22 10:11:12 UTC));
+        Target::new(path, &"kv-prod".parse().unwrap(), &id, force, &clock)
+    }
+
+    #[test]
+    fn a_name_is_made_of_vault_object_and_time() {
+        assert_eq!(target(Path::new(""), false).path(), Path::new("kv-prod-db-password-20261122T101112Z"));
+    }
+
+    #[test]
+    fn an_existing_file_is_replaced_only_by_force_and_then_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blob");
+        target(&path, false).write(b"one").unwrap();
+        assert!(target(&path, false).check().is_err());
+        assert!(target(&path, false).write(b"two").is_err());
+        target(&path, true).write(b"three").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"three");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,83 @@
+//! Tables, JSON, and the few formats that tables share.
+
+use std::io::{self, Write as _};
+
+use clap::ValueEnum;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use serde::Serialize;
+use time::{Duration, OffsetDateTime, UtcOffset, macros::format_description};
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One JSON value, for programs.
+    Json,
+}
+
+/// Prints a value as one line of JSON.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn json(value: &impl Serialize) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    writeln!(out)
+}
+
+/// Prints a line of text.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn line(text: impl std::fmt::Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
+
+/// A table with these headings. Those that start with `#` are numbers.
+pub fn table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(headings.iter().map(|heading| heading.trim_start_matches('#')));
+    for (index, heading) in headings.iter().enumerate() {
+        if heading.starts_with('#')
+            && let Some(column) = table.column_mut(index)
+        {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// A time to the second, in UTC.
+pub fn moment(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    at.to_offset(UtcOffset::UTC).format(format).unwrap_or_default()
+}
+
+/// How long ago something was, in its largest unit.
+pub fn age(since: Duration) -> String {
+    let (days, hours, minutes) = (since.whole_days(), since.whole_hours(), since.whole_minutes());
+    match (days, hours, minutes) {
+        (2.., _, _) => format!("{days} days"),
+        (_, 2.., _) => format!("{hours} hours"),
+        (_, _, 2..) => format!("{minutes} minutes"),
+        _ => "just now".to_owned(),
+    }
+}
+
+/// A number of bytes for people.
+pub fn bytes(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_in_the_largest_unit_that_says_enough() {
+        let ages = [30, 150, 3 * 3600, 47 * 3600, 49 * 3600].map(|seconds| age(Duration::seconds(seconds)));
+        assert_eq!(ages, ["just now", "2 minutes", "3 hours", "47 hours", "2 days"]);
+    }
+}

@@ -1,0 +1,53 @@
+//! `rebuild`: the catalogue made again from the blobs.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    Done, Exit, OutputArg, VaultArg, app_for,
+    output::{self, Format},
+};
+use crate::{
+    backup::rebuild::{self, Found},
+    config::Needs,
+};
+
+/// Write the manifests that are missing.
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    #[command(flatten)]
+    vault: VaultArg,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When settings are wrong or the storage cannot be used.
+pub async fn run(args: RebuildArgs) -> Done {
+    let app = app_for(&args.vault.vault, Needs::Backup)?;
+    let mut found = Vec::new();
+    rebuild::vault(&app, args.vault.vault.name(), |run, state| found.push((run.clone(), state))).await?;
+    let differs = found.iter().filter(|(_, state)| *state == Found::Differs).count();
+    if args.output.output == Format::Json {
+        let found = found.iter().map(|(run, state)| json!({ "run": run, "manifest": words(*state) }));
+        output::json(&found.collect::<Vec<_>>())?;
+    } else {
+        let mut table = output::table(&["run", "manifest"]);
+        for (run, state) in &found {
+            table.add_row([run.as_str(), words(*state)]);
+        }
+        output::line(table)?;
+    }
+    Ok(if differs == 0 { Exit::All } else { Exit::Part })
+}
+
+fn words(found: Found) -> &'static str {
+    match found {
+        Found::Sound => "sound",
+        Found::Rebuilt => "written again",
+        Found::Open => "still open",
+        Found::Differs => "differs from the blobs; left as it is",
+    }
+}
