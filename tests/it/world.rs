@@ -4,14 +4,14 @@ use std::{io::BufRead as _, path::PathBuf, process::Output, sync::Arc, time::Dur
 
 use flate2::bufread::GzDecoder;
 use keyvault_backup_emulator::{
-    Azure, StorageHandle, VaultHandle,
+    Azure, SecretSpec, StorageHandle, VaultHandle,
     host::{Firing, Host, HostOptions, Invocation},
 };
 use serde_json::Value;
 use time::{OffsetDateTime, macros::datetime};
 
-/// The first night.
-pub const NIGHT: OffsetDateTime = datetime!(2027-01-10 02:00 UTC);
+/// The first night. It lies in the past, so that the command line tool, which goes by the real time, comes later.
+pub const NIGHT: OffsetDateTime = datetime!(2026-01-10 02:00 UTC);
 
 /// The container for backups.
 pub const BACKUPS: &str = "backups";
@@ -35,6 +35,16 @@ impl World {
     /// A world at the first night, with an empty vault.
     pub async fn new() -> Self {
         Self::with_vaults(&["kv-a"]).await
+    }
+
+    /// A world whose vault has so many secrets, `secret-0` and on, all long settled.
+    pub async fn with_secrets(count: usize) -> Self {
+        let world = Self::new().await;
+        for number in 0..count {
+            world.vault.put_secret(&format!("secret-{number}"), SecretSpec::new("value"));
+        }
+        world.at(NIGHT);
+        world
     }
 
     /// A world with several vaults, all configured.
@@ -86,6 +96,14 @@ impl World {
             function_timeout: None,
             echo_logs: std::env::var_os("ECHO_LOGS").is_some(),
         }
+    }
+
+    /// Moves to the real time, at which the command line tool runs, and returns it.
+    #[expect(clippy::disallowed_methods, reason = "the tool cannot be told another time")]
+    pub fn today(&self) -> OffsetDateTime {
+        let today = OffsetDateTime::now_utc();
+        self.at(today);
+        today
     }
 
     /// Moves to `at`, which lies ahead.
