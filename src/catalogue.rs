@@ -132,7 +132,7 @@ impl Catalogue {
 
     async fn summary(&self, name: &str) -> Result<Option<Summary>> {
         let metadata = self.container.metadata(name).await?;
-        Ok(metadata.as_ref().and_then(|metadata| view::summary_of(metadata)))
+        Ok(metadata.as_ref().and_then(view::summary_of))
     }
 
     async fn manifest_bytes(&self, plan: &Plan, name: &str) -> Result<(Vec<u8>, Summary)> {

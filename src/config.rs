@@ -192,10 +192,9 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         match (self.lookup)(NAME).as_deref() {
             Some("managed") => Identity::Managed { client_id },
             Some("workload") => Identity::Workload { client_id },
-            Some("cli") => Identity::Cli,
             None if set("IDENTITY_ENDPOINT") => Identity::Managed { client_id },
             None if set("AZURE_FEDERATED_TOKEN_FILE") => Identity::Workload { client_id },
-            None => Identity::Cli,
+            Some("cli") | None => Identity::Cli,
             Some(_) => {
                 self.fault(NAME, "expected managed, workload or cli");
                 Identity::Cli
@@ -203,7 +202,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
     }
 
-    fn number<T: FromStr + PartialOrd + fmt::Display>(
+    fn number<T: FromStr + Copy + PartialOrd + fmt::Display>(
         &mut self,
         name: &str,
         default: T,

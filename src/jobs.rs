@@ -62,7 +62,8 @@ impl Jobs {
                 match (job.filter(|job| job.v <= JOB_FORMAT), item.etag) {
                     (Some(job), Some(etag)) => jobs.push(Stored { job, etag }),
                     _ => {
-                        tracing::error!(blob.name = %item.name, "A job record cannot be read and is passed over: {}", item.name)
+                        let name = &item.name;
+                        tracing::error!(blob.name = %name, "A job record cannot be read and is passed over: {name}");
                     }
                 }
             }

@@ -101,7 +101,6 @@ fn failed(status: StatusCode, text: &str) -> Response {
 }
 
 /// The panic's own text is not repeated: it may hold anything. The hook logs its place.
-#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
 fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
     failed(StatusCode::INTERNAL_SERVER_ERROR, "a defect in this program; see the log")
 }

@@ -47,9 +47,8 @@ pub(super) fn write_plan(plan: &Plan) -> std::io::Result<Vec<u8>> {
 /// Reads a plan to its last line.
 pub(super) fn read_plan(blob: &str, bytes: Bytes) -> Result<Plan> {
     let mut lines = LineReader::new(blob, bytes);
-    let header = match lines.next_line(Some(PLAN_FORMAT))? {
-        Some(PlanLine::Plan(header)) => header,
-        _ => return Err(lines.damaged("it does not start with a plan")),
+    let Some(PlanLine::Plan(header)) = lines.next_line(Some(PLAN_FORMAT))? else {
+        return Err(lines.damaged("it does not start with a plan"));
     };
     let mut objects = Vec::new();
     loop {

@@ -31,6 +31,7 @@ use crate::{
 
 /// Back up a whole vault, or the objects that are named.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct BackupArgs {
     #[command(flatten)]
     vault: VaultArg,
@@ -244,11 +245,17 @@ fn print_summary(plan: &Plan, summary: &Summary, failures: &Failures, format: Fo
     output::line(summary_line(summary))
 }
 
-/// A run in one line.
+/// A run in one line, and what it warns of in another.
 pub fn summary_line(summary: &Summary) -> String {
     let numbers = &summary.numbers;
-    let mut line = format!(
-        "{} {}: {} listed = {} backed up ({}) + {} skipped ({} unchanged, {} of certificates, {} disappeared) + {} failed",
+    let near = match numbers.near_version_limit {
+        0 => String::new(),
+        near => {
+            format!("\n{near} objects have 400 versions or more; above 500 Key Vault does not back them up")
+        }
+    };
+    format!(
+        "{} {}: {} listed = {} backed up ({}) + {} skipped ({} unchanged, {} of certificates, {} disappeared) + {} failed{near}",
         summary.run,
         summary.verdict,
         numbers.listed,
@@ -259,12 +266,5 @@ pub fn summary_line(summary: &Summary) -> String {
         numbers.managed,
         numbers.disappeared,
         numbers.failed,
-    );
-    if numbers.near_version_limit > 0 {
-        line.push_str(&format!(
-            "\n{} objects have 400 versions or more; above 500 Key Vault backs none of them up",
-            numbers.near_version_limit
-        ));
-    }
-    line
+    )
 }

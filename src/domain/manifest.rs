@@ -102,6 +102,7 @@ pub struct Summary {
 
 /// What came of a planned object.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "almost all are entries")]
 pub enum ObjectResult {
     /// A stored backup.
     Entry(Entry),

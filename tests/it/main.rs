@@ -1,6 +1,7 @@
 //! Behaviour, through the real binary: the emulated Azure on one side, the player of the Functions host on
 //! the other.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on stops")]
 #![expect(unreachable_pub, reason = "one crate; nothing outside it sees its items")]
 
 mod world;
