@@ -8,6 +8,7 @@ pub mod file;
 pub mod list;
 pub mod output;
 pub mod rebuild;
+pub mod report;
 pub mod serve;
 pub mod show;
 
@@ -138,7 +139,7 @@ pub type Done = Result<Exit, Failed>;
 /// A vault by its URL.
 #[derive(Clone, Debug, Args)]
 pub struct VaultArg {
-    /// The vault, such as <https://kv-prod.vault.azure.net>
+    /// The vault's URL, `https://NAME.vault.azure.net`
     #[arg(long, value_name = "URL")]
     pub vault: VaultUrl,
 }

@@ -59,12 +59,11 @@ impl Jobs {
             for item in page {
                 let job =
                     item.metadata.get("job").and_then(|text| serde_json::from_str::<BackupJob>(text).ok());
-                match (job.filter(|job| job.v <= JOB_FORMAT), item.etag) {
-                    (Some(job), Some(etag)) => jobs.push(Stored { job, etag }),
-                    _ => {
-                        let name = &item.name;
-                        tracing::error!(blob.name = %name, "A job record cannot be read and is passed over: {name}");
-                    }
+                if let (Some(job), Some(etag)) = (job.filter(|job| job.v <= JOB_FORMAT), item.etag) {
+                    jobs.push(Stored { job, etag });
+                } else {
+                    let name = item.name;
+                    tracing::error!(blob.name = %name, "A job record cannot be read and is passed over: {name}");
                 }
             }
         }

@@ -1,4 +1,68 @@
-//! x
+//! The backup operator for Azure Key Vault, run by Azure Functions as a custom handler, and its command
+//! line tool.
+//!
+//! Azure Key Vault backs up one object per call. This program backs up whole vaults, every night, and
+//! accounts for every object: listed = backed up + skipped (with a reason) + failed (with the service's
+//! words). The README says how to use it; this page says how it is made.
+//!
+//! # The parts
+//!
+//! ```text
+//! triggers (what the host calls)        cli (what an engineer calls)
+//!                 \                    /
+//!                  backup (use cases)          jobs (open runs)
+//!                 /        |         \        /
+//!       domain (pure)   catalogue (what is stored, and where)
+//!                                |
+//!                 azure (clients: vault, container, queue)
+//! ```
+//!
+//! Arrows only go down.
+//!
+//! - [`domain`] holds the values and every decision: names, plans, entries, manifests, what an open run
+//!   needs. It does no I/O; time is an argument. A plan is computed and stored, and what carries it out
+//!   decides nothing: a dry run is a plan that is printed.
+//! - [`azure`] holds the official clients and what they leave to their user: the guard that keeps tokens
+//!   from foreign hosts, short retries, the pace for each vault, errors in the domain's words.
+//! - [`catalogue`] is what is backed up. There is no database; it is the only module that knows a blob's
+//!   name. Every blob in it is written once.
+//! - [`jobs`] remembers which runs are open, in a container of its own. Nothing in it is needed to restore.
+//! - [`backup`] holds the use cases. Each is safe to run twice, and says why.
+//! - [`triggers`] and [`cli`] decode, call one use case, and say what came of it.
+//! - [`app`] puts the parts together from the [`config`], which alone reads the environment.
+//!
+//! There is no interface with one implementation. The seam for tests is the network: the tests run the
+//! real binary against an emulator of Azure and a player of the Functions host (`tests/emulator`).
+//!
+//! # One secret, from the timer to its blob
+//!
+//! 1. At 02:00 the host posts to `/NightlyVaultBackup`. [`triggers::envelope`] reads the occurrence out of
+//!    the envelope; it names the run: `20261122T020000Z-nightly`. A retry, a late firing or a second
+//!    instance name the same run.
+//! 2. [`backup::start`] opens the run in [`jobs`], then [`backup::plan`] reads the vault's newest manifest
+//!    and lists its secrets, keys and certificates to the last page.
+//!    [`domain::plan::plan_vault`] compares what the list shows of `db-password` with what it showed at
+//!    its last backup, and decides: `changed`. The plan is stored create-only.
+//! 3. [`backup::send`] puts a message on the queue: vault, run, kind, name; never any material.
+//! 4. The host posts the message to `/BackUpObject`. [`backup::object`] reads the secret's versions, then
+//!    asks the vault for its backup, at the pace of the vault's [`azure::limiter`].
+//! 5. [`domain::blob`] checks that the bytes are a whole backup of a secret. A [`domain::entry::Entry`]
+//!    records digest, size, wrapping key, versions, and what was seen of the newest one.
+//! 6. [`catalogue::Catalogue::create_backup`] writes the blob with the entry as its metadata, in one
+//!    create-only request, so there is no moment with one and not the other:
+//!    `vaults/kv-prod/runs/20261122T020000Z-nightly/objects/secret/db-password/backup`.
+//! 7. If the vault throttles or does not answer, the request is tried again for a few seconds; then the
+//!    invocation fails and the host delivers the message again a minute later, five times in all. The
+//!    last failure, or one that will not pass, is written as an outcome beside where the backup would be.
+//! 8. Every minute the host posts to `/AdvanceJobs`. When each planned object has a backup or an outcome,
+//!    [`catalogue::Catalogue::close`] merges plan, results and the manifest before into the run's
+//!    manifest, and the run is no longer open. If nothing has come in for a quarter of an hour, the
+//!    missing messages are sent again; after twenty hours the missing objects have failed, and the run
+//!    closes all the same.
+//!
+//! A process may die anywhere in this. What it wrote is whole, what it did not write is done by the next
+//! delivery or the next minute, and nothing is written twice.
+
 pub mod app;
 pub mod azure;
 pub mod backup;

@@ -122,7 +122,7 @@ impl Container {
         let blob = self.client.blob_client(name);
         let content = RequestContent::from(bytes);
         let sent = blob.upload(content, Some(options)).await;
-        sent.map(drop).map_err(|error| self.error("write", name, &error))
+        sent.map(drop).map_err(|error| self.error("write blob", name, &error))
     }
 
     /// A blob's bytes, or `None` when there is no such blob.
@@ -132,7 +132,7 @@ impl Container {
     pub async fn read(&self, name: &str) -> Result<Option<Bytes>, ServiceError> {
         let blob = self.client.blob_client(name);
         let read = async { blob.download(None).await?.body.collect().await };
-        self.found("read", name, read.await)
+        self.found("read blob", name, read.await)
     }
 
     /// A blob's metadata, or `None` when there is no such blob.
@@ -142,7 +142,7 @@ impl Container {
     pub async fn metadata(&self, name: &str) -> Result<Option<Metadata>, ServiceError> {
         let blob = self.client.blob_client(name);
         let read = async { blob.get_properties(None).await?.metadata() };
-        self.found("look up", name, read.await)
+        self.found("look up blob", name, read.await)
     }
 
     /// Deletes a blob. One that is not there counts as deleted.
@@ -152,7 +152,7 @@ impl Container {
     pub async fn delete(&self, name: &str) -> Result<(), ServiceError> {
         let blob = self.client.blob_client(name);
         let deleted = blob.delete(Some(BlobClientDeleteOptions::default())).await;
-        self.found("delete", name, deleted).map(drop)
+        self.found("delete blob", name, deleted).map(drop)
     }
 
     /// The blobs of a listing in the order of their names, page by page.
@@ -172,7 +172,7 @@ impl Container {
             .and_then(|page| async {
                 Ok(page.into_model()?.blob_items.into_iter().filter_map(item).collect())
             })
-            .map_err(move |error| this.error("list", &prefix, &error))
+            .map_err(move |error| this.error("list blobs under", &prefix, &error))
     }
 
     fn found<T>(
@@ -191,7 +191,7 @@ impl Container {
     }
 
     fn error(&self, verb: &str, name: &str, error: &azure_core::Error) -> ServiceError {
-        ServiceError::of(format!("{verb} blob {}/{name}", self.name), error)
+        ServiceError::of(format!("{verb} {}/{name}", self.name), error)
     }
 }
 

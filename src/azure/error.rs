@@ -94,16 +94,28 @@ impl ServiceError {
     }
 }
 
+/// What the client says about itself, around what happened.
+const NOISE: [&str; 3] = [
+    "retry policy expired and the request will no longer be retried",
+    "non-transport error occurred which will not be retried",
+    "failed to execute `reqwest` request",
+];
+
 /// The texts of an error and of what caused it, once each: outer texts often repeat inner ones.
 fn chain(error: &azure_core::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
+    let mut text = String::new();
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let mut own = error.to_string();
+        for noise in NOISE {
+            own = own.replace(noise, "");
         }
-        source = cause.source();
+        let own = own.trim_matches(|c: char| c == ':' || c.is_whitespace());
+        if !own.is_empty() && !text.contains(own) {
+            text += if text.is_empty() { "" } else { ": " };
+            text += own;
+        }
+        cause = error.source();
     }
     text
 }

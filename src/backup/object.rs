@@ -102,8 +102,12 @@ async fn take(app: &App, vault: &VaultClient, message: &Message, clock: &Clock) 
     let read = clock.now();
     let versions = vault.versions(&id).await?;
     let Some(seen) = VersionsSeen::of(versions) else {
-        let text = "the vault lists no version of it any more: it was deleted after it was listed";
-        return Err(Untaken::Gone(Failure::ours("NoVersions", text)));
+        let text = if message.asked {
+            "the vault has no such object; `az keyvault ... list-deleted` shows deleted ones"
+        } else {
+            "the vault has no version of it any more: it was deleted after it was listed"
+        };
+        return Err(Untaken::Gone(Failure::ours("NotFound", text)));
     };
     if seen.count >= VERSIONS_WARNING {
         warn!(

@@ -1,37 +1,29 @@
 //! `backup`: a whole vault or some objects, into the configured storage or into a file.
 
 use std::{
-    collections::BTreeMap,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
     path::PathBuf,
 };
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
 
 use super::{
     Done, Exit, Failed, ObjectArgs, OutputArg, VaultArg, app_for, file,
-    output::{self, Format},
+    output::Format,
+    report::{self, Failures},
 };
 use crate::{
     app::App,
     backup::{here, object, plan},
     clock::Clock,
     config::Needs,
-    domain::{
-        job::BackupJob,
-        manifest::Summary,
-        object::ObjectId,
-        outcome::Failure,
-        plan::{Decision, Plan},
-        run::RunId,
-    },
+    domain::{job::BackupJob, manifest::Summary, plan::Plan, run::RunId},
 };
 
 /// Back up a whole vault, or the objects that are named.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[expect(clippy::struct_excessive_bools, clippy::option_option, reason = "the flags as clap reads them")]
 pub struct BackupArgs {
     #[command(flatten)]
     vault: VaultArg,
@@ -42,8 +34,8 @@ pub struct BackupArgs {
     everything: bool,
     /// Write one object's blob to a file as `az keyvault … backup --file` does; without a path, to
     /// `VAULT-NAME-TIME` in this folder
-    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "")]
-    file: Option<PathBuf>,
+    #[arg(long, value_name = "PATH")]
+    file: Option<Option<PathBuf>>,
     /// Replace the file if it exists
     #[arg(long, requires = "file")]
     force: bool,
@@ -67,14 +59,10 @@ pub struct BackupArgs {
 pub async fn run(args: BackupArgs) -> Done {
     if let Some(path) = &args.file {
         let id = args.objects.one()?;
-        let target = file::Target::new(path, args.vault.vault.name(), &id, args.force, &Clock::system());
+        let target =
+            file::Target::new(path.as_deref(), args.vault.vault.name(), &id, args.force, &Clock::system());
         if args.what_if {
-            output::line(format_args!(
-                "Would back up {id} of {} to {}",
-                args.vault.vault,
-                target.path().display()
-            ))?;
-            return Ok(Exit::All);
+            return file::print_plan(&args.vault.vault, &id, &target, args.output.output);
         }
         let question = format!("Back up {id} of {} to {}?", args.vault.vault, target.path().display());
         return if !args.confirm || confirmed(&question)? {
@@ -103,7 +91,7 @@ async fn into_storage(args: &BackupArgs) -> Done {
     }
     let plan = make_plan(&app, args, &run, &clock).await?;
     if args.what_if {
-        print_plan(&plan, args.output.output)?;
+        report::print_plan(&plan, args.output.output)?;
         return Ok(Exit::All);
     }
     if args.confirm {
@@ -115,7 +103,7 @@ async fn into_storage(args: &BackupArgs) -> Done {
     }
     let plan = app.catalogue()?.create_plan(plan).await?;
     let (summary, failures) = work(&app, args, &plan, &clock).await?;
-    print_summary(&plan, &summary, &failures, args.output.output)?;
+    report::print_summary(&plan, &summary, &failures, args.output.output)?;
     Ok(summary.verdict.into())
 }
 
@@ -133,8 +121,6 @@ async fn make_plan(app: &App, args: &BackupArgs, run: &RunId, clock: &Clock) -> 
     let wanted = if args.everything { plan::Wanted::Everything } else { plan::Wanted::AsDue };
     Ok(plan::make(app, vault, run, clock, wanted).await?)
 }
-
-type Failures = Vec<(ObjectId, Failure)>;
 
 async fn work(
     app: &App,
@@ -179,92 +165,4 @@ fn confirmed(question: &str) -> Result<bool, Failed> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
-fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
-    if format == Format::Json {
-        return output::json(&json!({ "plan": plan.header, "objects": plan.objects }));
-    }
-    let mut counts = BTreeMap::<&str, usize>::new();
-    let mut table = output::table(&["kind", "name", "would be", "newest backup"]);
-    for planned in &plan.objects {
-        *counts.entry(words(planned.decision)).or_default() += 1;
-        let previous = planned.previous.as_ref().map_or("none", RunId::as_str);
-        table.add_row([
-            planned.id.kind.as_str(),
-            planned.id.name.as_str(),
-            words(planned.decision),
-            previous,
-        ]);
-    }
-    output::line(table)?;
-    for unlisted in &plan.header.unlisted {
-        output::line(format_args!("The {}s could not be listed: {}", unlisted.kind, unlisted.failure.text))?;
-    }
-    let counts: Vec<_> = counts.iter().map(|(words, count)| format!("{count} {words}")).collect();
-    output::line(format_args!("{} objects: {}. Nothing was done.", plan.objects.len(), counts.join(", ")))
-}
-
-fn words(decision: Decision) -> &'static str {
-    match decision {
-        Decision::New => "backed up: new",
-        Decision::Changed => "backed up: changed",
-        Decision::Unsettled => "backed up: changed shortly before its last backup",
-        Decision::FullPass => "backed up: everything is due",
-        Decision::Asked => "backed up: asked for",
-        Decision::Unchanged => "skipped: unchanged",
-        Decision::Managed => "skipped: belongs to a certificate",
-    }
-}
-
-fn print_summary(plan: &Plan, summary: &Summary, failures: &Failures, format: Format) -> io::Result<()> {
-    if format == Format::Json {
-        let failures: Vec<_> = failures
-            .iter()
-            .map(|(id, failure)| json!({ "kind": id.kind, "name": id.name, "failure": failure }))
-            .collect();
-        return output::json(&json!({
-            "vault": plan.header.vault,
-            "run": summary.run,
-            "verdict": summary.verdict,
-            "numbers": summary.numbers,
-            "unlisted": plan.header.unlisted,
-            "failures": failures,
-        }));
-    }
-    if !failures.is_empty() {
-        let mut table = output::table(&["kind", "name", "code", "why"]);
-        for (id, failure) in failures {
-            table.add_row([id.kind.as_str(), id.name.as_str(), &failure.code, &failure.text]);
-        }
-        output::line(table)?;
-    }
-    for unlisted in &plan.header.unlisted {
-        output::line(format_args!("The {}s could not be listed: {}", unlisted.kind, unlisted.failure.text))?;
-    }
-    output::line(summary_line(summary))
-}
-
-/// A run in one line, and what it warns of in another.
-pub fn summary_line(summary: &Summary) -> String {
-    let numbers = &summary.numbers;
-    let near = match numbers.near_version_limit {
-        0 => String::new(),
-        near => {
-            format!("\n{near} objects have 400 versions or more; above 500 Key Vault does not back them up")
-        }
-    };
-    format!(
-        "{} {}: {} listed = {} backed up ({}) + {} skipped ({} unchanged, {} of certificates, {} disappeared) + {} failed{near}",
-        summary.run,
-        summary.verdict,
-        numbers.listed,
-        numbers.backed_up,
-        output::bytes(numbers.bytes),
-        numbers.skipped(),
-        numbers.unchanged,
-        numbers.managed,
-        numbers.disappeared,
-        numbers.failed,
-    )
 }

@@ -31,9 +31,9 @@ pub struct Target {
 }
 
 impl Target {
-    /// `path`, or a name made of vault, object and time when it is empty.
-    pub fn new(path: &Path, vault: &VaultName, id: &ObjectId, force: bool, clock: &Clock) -> Self {
-        if !path.as_os_str().is_empty() {
+    /// `path`, or a name made of vault, object and time.
+    pub fn new(path: Option<&Path>, vault: &VaultName, id: &ObjectId, force: bool, clock: &Clock) -> Self {
+        if let Some(path) = path {
             return Self { path: path.to_owned(), force };
         }
         let format = format_description!("[year][month][day]T[hour][minute][second]Z");
@@ -71,6 +71,23 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written.inspect_err(|_| drop(fs::remove_file(path)))
+}
+
+/// Says what would be written, and writes nothing.
+///
+/// # Errors
+/// When the file exists.
+pub fn print_plan(vault: &VaultUrl, id: &ObjectId, target: &Target, format: Format) -> Done {
+    target.check()?;
+    match format {
+        Format::Json => output::json(&json!({
+            "vault": vault.name(), "kind": id.kind, "name": id.name, "file": target.path(), "written": false,
+        }))?,
+        Format::Table => {
+            output::line(format_args!("Would back up {id} of {vault} to {}", target.path().display()))?;
+        }
+    }
+    Ok(Exit::All)
 }
 
 /// Backs up one object into a file.
@@ -111,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    fn target(path: &Path, force: bool) -> Target {
+    fn target(path: Option<&Path>, force: bool) -> Target {
         let id = ObjectId::new("secret".parse().unwrap(), "db-password".parse().unwrap());
         let clock = Clock::set(datetime!(2026-11-22 10:11:12 UTC));
         Target::new(path, &"kv-prod".parse().unwrap(), &id, force, &clock)
@@ -119,17 +136,17 @@ mod tests {
 
     #[test]
     fn a_name_is_made_of_vault_object_and_time() {
-        assert_eq!(target(Path::new(""), false).path(), Path::new("kv-prod-db-password-20261122T101112Z"));
+        assert_eq!(target(None, false).path(), Path::new("kv-prod-db-password-20261122T101112Z"));
     }
 
     #[test]
     fn an_existing_file_is_replaced_only_by_force_and_then_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("blob");
-        target(&path, false).write(b"one").unwrap();
-        assert!(target(&path, false).check().is_err());
-        assert!(target(&path, false).write(b"two").is_err());
-        target(&path, true).write(b"three").unwrap();
+        target(Some(&path), false).write(b"one").unwrap();
+        assert!(target(Some(&path), false).check().is_err());
+        assert!(target(Some(&path), false).write(b"two").is_err());
+        target(Some(&path), true).write(b"three").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"three");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -111,7 +111,7 @@ async fn vaults(format: Format) -> Done {
             None => table.add_row([url.as_str(), "none", "", "", ""]),
         };
     }
-    output::line(table)?;
+    output::print(&table)?;
     Ok(Exit::All)
 }
 
@@ -141,7 +141,7 @@ async fn runs(args: RunsArgs) -> Done {
             bytes(of.numbers.bytes),
         ]);
     }
-    output::line(table)?;
+    output::print(&table)?;
     Ok(Exit::All)
 }
 
@@ -176,7 +176,7 @@ async fn objects(args: ObjectsArgs) -> Done {
             state(line),
         ]);
     }
-    output::line(table)?;
+    output::print(&table)?;
     output::line(format_args!("{} objects", lines.len()))?;
     Ok(Exit::All)
 }
@@ -206,6 +206,10 @@ async fn history(args: HistoryArgs) -> Done {
         output::json(&entries)?;
         return Ok(Exit::All);
     }
+    if entries.is_empty() {
+        output::line(format_args!("There is no backup of {id} of {}", args.vault.vault))?;
+        return Ok(Exit::None);
+    }
     let mut table = output::table(&["taken", "run", "#versions", "newest version", "#size", "SHA-256"]);
     for entry in &entries {
         table.add_row([
@@ -217,8 +221,8 @@ async fn history(args: HistoryArgs) -> Done {
             entry.sha256.to_string(),
         ]);
     }
-    output::line(table)?;
-    Ok(if entries.is_empty() { Exit::None } else { Exit::All })
+    output::print(&table)?;
+    Ok(Exit::All)
 }
 
 /// Follows an object's backups from the newest back to the first.

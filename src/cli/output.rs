@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use clap::ValueEnum;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets::NOTHING};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime, UtcOffset, macros::format_description};
 
@@ -34,10 +34,19 @@ pub fn line(text: impl std::fmt::Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
 }
 
+/// Prints a table.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn print(table: &Table) -> io::Result<()> {
+    line(table.trim_fmt())
+}
+
 /// A table with these headings. Those that start with `#` are numbers.
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_style(TableComponent::HeaderLines, '─');
     table.set_header(headings.iter().map(|heading| heading.trim_start_matches('#')));
     for (index, heading) in headings.iter().enumerate() {
         if heading.starts_with('#')

@@ -38,7 +38,7 @@ pub async fn run(args: RebuildArgs) -> Done {
         for (run, state) in &found {
             table.add_row([run.as_str(), words(*state)]);
         }
-        output::line(table)?;
+        output::print(&table)?;
     }
     Ok(if differs == 0 { Exit::All } else { Exit::Part })
 }

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::{
     Done, Exit, Failed, OutputArg, VaultArg, app_for,
-    backup::summary_line,
     list::state,
     output::{self, Format},
+    report::summary_line,
 };
 use crate::{
     config::Needs,
@@ -64,7 +64,7 @@ pub async fn run(args: ShowArgs) -> Done {
             for line in &lines {
                 table.add_row([line.kind.as_str(), line.name.as_str(), fared(line.fared), &state(line)]);
             }
-            output::line(table)?;
+            output::print(&table)?;
         }
         for unlisted in &unlisted {
             output::line(format_args!(
