@@ -1,9 +1,9 @@
 //! Azure on loopback.
 //!
-//! [`Azure::start`] opens two ports on the loopback interface. One is an HTTPS proxy that answers `CONNECT` for the host names of Key
-//! Vault, Managed HSM, Blob and Queue storage in the public, Government and China clouds, and serves them itself, with certificates of
-//! a CA made for the occasion. The other is the managed identity endpoint of App Service. [`Azure::env`] gives the variables which
-//! point a program there.
+//! [`Azure::start`] opens two ports on the loopback interface. One is an HTTPS proxy that answers `CONNECT`
+//! for the host names of Key Vault, Managed HSM, Blob and Queue storage in the public, Government and China
+//! clouds, and serves them itself, with certificates of a CA made for the occasion. The other is the managed
+//! identity endpoint of App Service. [`Azure::env`] gives the variables which point a program there.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -15,13 +15,14 @@
 //! azure.storage("backups").create_container("vaults");
 //! azure.faults().add(Fault::on(Operation::Backup).times(2).reply(FaultKind::Throttled { retry_after: None }));
 //!
-//! std::process::Command::new("az").args(["keyvault", "secret", "list", "--vault-name", "payments"]).envs(azure.env()).status()?;
-//! assert_eq!(azure.requests().total(Operation::ListSecrets), 2); // one of them the challenge
+//! tokio::process::Command::new("some-program").envs(azure.env()).status().await?;
+//! assert_eq!(azure.requests().total(Operation::ListSecrets), 2); // the challenge, and the page
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! One lock guards one vault, account or log, and is never held across an `await`. Nothing is kept on disk but the CA certificate.
+//! One lock guards one vault, account or log, and is never held across an `await`. Nothing is kept on disk
+//! but the CA certificate.
 
 mod authority;
 mod call;
@@ -74,9 +75,9 @@ pub struct AzureOptions {
     pub identity_port: u16,
     /// Where to write the CA certificate. A temporary file if left out.
     pub ca_pem: Option<PathBuf>,
-    /// Whether a vault or an account comes into being when a client first connects to it. Otherwise only [`Azure::vault`] and
-    /// [`Azure::storage`] make them, and a client that asks for another meets what it would meet in the real world: a name that does not
-    /// resolve.
+    /// Whether a vault or an account comes into being when a client first connects to it. Otherwise only
+    /// [`Azure::vault`] and [`Azure::storage`] make them, and a client that asks for another meets what it
+    /// would meet in the real world: a name that does not resolve.
     pub create_on_demand: bool,
 }
 
@@ -94,6 +95,8 @@ pub(crate) struct World {
     vaults: RwLock<HashMap<String, Arc<Vault>>>,
     /// By the host name of their blob service.
     accounts: RwLock<HashMap<String, Arc<Account>>>,
+    /// Hosts that somebody else serves.
+    forwards: RwLock<HashMap<String, SocketAddr>>,
 }
 
 impl World {
@@ -109,6 +112,10 @@ impl World {
         let account =
             accounts.entry(account_key(name, cloud)).or_insert_with(|| Arc::new(Account::new(name, cloud)));
         Arc::clone(account)
+    }
+
+    fn forward(&self, host: &str) -> Option<SocketAddr> {
+        self.forwards.read().get(&host.to_ascii_lowercase()).copied()
     }
 
     pub(crate) fn find_vault(&self, host: &str) -> Option<Arc<Vault>> {
@@ -147,7 +154,8 @@ pub struct Azure {
 }
 
 impl Azure {
-    /// Starts it on free ports. It runs on the calling runtime, so a test must not block that runtime's only thread.
+    /// Starts it on free ports. It runs on the calling runtime, so a test must not block that runtime's only
+    /// thread.
     pub async fn start() -> io::Result<Self> {
         Self::start_with(AzureOptions::default()).await
     }
@@ -171,6 +179,7 @@ impl Azure {
             create_on_demand: options.create_on_demand,
             vaults: RwLock::default(),
             accounts: RwLock::default(),
+            forwards: RwLock::default(),
         });
         let proxy = proxy::bind(options.proxy_port).await?;
         let identity = proxy::bind(options.identity_port).await?;
@@ -204,6 +213,17 @@ impl Azure {
             ("IDENTITY_HEADER", self.identity().header().to_owned()),
         ];
         variables.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+
+    /// Lets another server serve a host: the proxy opens tunnels to it. The server needs a
+    /// [certificate](Self::certificate).
+    pub fn forward(&self, host: &str, server: SocketAddr) {
+        self.running.world.forwards.write().insert(host.to_ascii_lowercase(), server);
+    }
+
+    /// A certificate for these hosts, with its chain, and its key; both as PEM.
+    pub fn certificate(&self, hosts: &[String]) -> io::Result<(String, String)> {
+        self.running.world.authority.certificate(hosts)
     }
 
     /// The file with the certificate of the emulator's CA.

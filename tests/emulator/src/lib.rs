@@ -2,13 +2,14 @@
 //!
 //! Two halves, which know nothing of each other:
 //!
-//! - [`azure`]: Key Vault, the managed identity endpoint, and as much Blob and Queue storage as a backup needs, behind an
-//!   HTTPS proxy. Whatever honours `HTTPS_PROXY` (this project's release binary, the official SDKs, `az`) talks to real host
-//!   names, over real TLS, and goes through the real challenge. No program needs a test switch for it.
+//! - [`azure`]: Key Vault, the managed identity endpoint, and as much Blob and Queue storage as a backup
+//!   needs, behind an HTTPS proxy. Whatever honours `HTTPS_PROXY` (this project's release binary, the official
+//!   SDKs, `az`) talks to real host names, over real TLS, and goes through the real challenge. No program needs
+//!   a test switch for it.
 //! - [`host`]: the Functions host, which spawns the real binary and plays timers, queues and HTTP to it.
 //!
-//! Neither is ever part of the release binary. An emulator proves nothing by itself: what is known of the service and what is
-//! guessed is said where it is answered, and recorded traffic is held against it.
+//! Neither is ever part of the release binary. An emulator proves nothing by itself: what is known of the service
+//! and what is guessed is said where it is answered, and recorded traffic is held against it.
 
 pub mod azure;
 pub mod host;
@@ -16,7 +17,7 @@ pub mod host;
 pub use azure::{
     Azure, AzureOptions,
     clock::Clock,
-    faults::{Fault, FaultKind, Faults, Fired, Forbidden, Matcher},
+    faults::{Fault, FaultKind, Faults, Fired, Forbidden, Matcher, Subject},
     keyvault::{
         Attributes, BackedUp, BackedUpVersion, BackupError, CertificateSpec, KeySpec, Kind, Material,
         Properties, SecretSpec, VaultHandle, VaultOptions,

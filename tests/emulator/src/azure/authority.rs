@@ -23,6 +23,7 @@ const VALID_DAYS: i64 = 820;
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     ca: CertificateDer<'static>,
+    ca_pem: String,
     /// All leaves share one key: nothing here is secret, and making keys takes time.
     leaf_key: KeyPair,
     acceptors: RwLock<HashMap<String, TlsAcceptor>>,
@@ -34,8 +35,10 @@ impl Authority {
         let params = ca_params();
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = params.self_signed(&key).map_err(io::Error::other)?;
-        std::fs::write(pem_path, certificate.pem())?;
+        let ca_pem = certificate.pem();
+        std::fs::write(pem_path, &ca_pem)?;
         Ok(Self {
+            ca_pem,
             ca: certificate.der().clone(),
             issuer: Issuer::new(params, key),
             leaf_key: KeyPair::generate().map_err(io::Error::other)?,
@@ -52,8 +55,14 @@ impl Authority {
         Ok(self.acceptors.write().entry(host.to_owned()).or_insert(acceptor).clone())
     }
 
+    /// A certificate for hosts that somebody else serves, with its chain, and its key; both as PEM.
+    pub(crate) fn certificate(&self, hosts: &[String]) -> io::Result<(String, String)> {
+        let leaf = leaf_params(hosts)?.signed_by(&self.leaf_key, &self.issuer).map_err(io::Error::other)?;
+        Ok((leaf.pem() + &self.ca_pem, self.leaf_key.serialize_pem()))
+    }
+
     fn server_config(&self, host: &str) -> io::Result<ServerConfig> {
-        let leaf = leaf_params(host)?.signed_by(&self.leaf_key, &self.issuer).map_err(io::Error::other)?;
+        let leaf = leaf_params(&[host.to_owned()])?.signed_by(&self.leaf_key, &self.issuer).map_err(io::Error::other)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.leaf_key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -76,8 +85,8 @@ fn ca_params() -> CertificateParams {
     params
 }
 
-fn leaf_params(host: &str) -> io::Result<CertificateParams> {
-    let mut params = validity(CertificateParams::new(vec![host.to_owned()]).map_err(io::Error::other)?);
+fn leaf_params(hosts: &[String]) -> io::Result<CertificateParams> {
+    let mut params = validity(CertificateParams::new(hosts).map_err(io::Error::other)?);
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "emulated service");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -7,8 +7,9 @@ use time::OffsetDateTime;
 
 /// What time it is in the emulator.
 ///
-/// It starts at real time and runs at its pace. Time stamps, the visibility and the life of queue messages and the rate limits all
-/// follow it. The validity of tokens and of TLS certificates does not: a client judges those by its own clock.
+/// It starts at real time and runs at its pace. Time stamps, the visibility and the life of queue messages
+/// and the rate limits all follow it. The validity of tokens and of TLS certificates does not: a client
+/// judges those by its own clock.
 #[derive(Debug, Default)]
 pub struct Clock {
     offset: RwLock<time::Duration>,

@@ -1,13 +1,16 @@
 //! The fault script: which requests go wrong, and how.
 //!
-//! Rules are asked in the order they were added; the first that applies decides. A request without a good token is challenged before
-//! any rule is asked, so that `times(1)` hits a call and not its challenge. The identity endpoint has rules like the others.
+//! Rules are asked in the order they were added; the first that applies decides. A request without a good
+//! token is challenged before any rule is asked, so that `times(1)` hits a call and not its challenge; only the
+//! rules of [`Fault::on_challenge`] see such a request, and no other. The identity endpoint has rules like the
+//! others.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use time::OffsetDateTime;
@@ -68,6 +71,15 @@ pub enum FaultKind {
         /// The body.
         body: String,
     },
+    /// An answer to be given as it is: only the date is added if it has none.
+    Raw {
+        /// The status.
+        status: u16,
+        /// The headers.
+        headers: Vec<(String, String)>,
+        /// The body.
+        body: Bytes,
+    },
     /// A backup's answer is valid, but its blob is damaged in the middle. Other answers are left alone.
     CorruptBackup,
 }
@@ -88,6 +100,7 @@ impl FaultKind {
             Self::Slow(_) => "slow",
             Self::Hang => "hang",
             Self::Body { .. } => "body",
+            Self::Raw { .. } => "raw",
             Self::CorruptBackup => "corrupt backup",
         }
     }
@@ -104,6 +117,8 @@ pub struct Fault {
     seen: usize,
     chance: Option<(f64, StdRng)>,
     kinds: Vec<FaultKind>,
+    /// Whether it is for requests without a good token.
+    challenge: bool,
 }
 
 impl Fault {
@@ -116,7 +131,13 @@ impl Fault {
             seen: 0,
             chance: None,
             kinds: Vec::new(),
+            challenge: false,
         }
+    }
+
+    /// A rule for requests without a good token, played in place of the challenge.
+    pub fn on_challenge(matcher: impl Into<Matcher>) -> Self {
+        Self { challenge: true, ..Self::on(matcher) }
     }
 
     /// Plays it so many times, then no more. Without this it is played for ever.
@@ -141,7 +162,7 @@ impl Fault {
     }
 
     fn pick(&mut self, subject: &Subject<'_>) -> Option<FaultKind> {
-        if self.kinds.is_empty() || !self.matcher.matches(subject) {
+        if self.kinds.is_empty() || self.challenge == subject.authorized || !self.matcher.matches(subject) {
             return None;
         }
         if let Some((probability, random)) = &mut self.chance {
@@ -193,7 +214,8 @@ impl Faults {
         self.armed.store(true, Ordering::Release);
     }
 
-    /// Lets each request fail with some probability, in one of several ways. The same seed plays the same sequence.
+    /// Lets each request fail with some probability, in one of several ways. The same seed plays the same
+    /// sequence.
     pub fn random(&self, probability: f64, seed: u64, kinds: impl IntoIterator<Item = FaultKind>) {
         self.random_for(Matcher::any(), probability, seed, kinds);
     }

@@ -1,7 +1,8 @@
 //! The Key Vault data plane.
 //!
-//! Served: the challenge, the lists and their pages, versions, bundles, set, create, update and backup of secrets, keys and certificates.
-//! Shapes, headers and texts are those of recorded traffic unless the place where they are made says otherwise.
+//! Served: the challenge, the lists and their pages, versions, bundles, set, create, update and backup of
+//! secrets, keys and certificates. Shapes, headers and texts are those of recorded traffic unless the place
+//! where they are made says otherwise.
 
 mod answer;
 mod backup;

@@ -19,6 +19,8 @@ use super::{
 /// The head of a `CONNECT` is a few hundred bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
+const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
+
 /// Accepts connections for ever. Dropping the future ends them all.
 pub(crate) async fn accept<F>(
     listener: TcpListener,
@@ -57,7 +59,11 @@ pub(crate) async fn identity(world: Arc<World>, stream: TcpStream) -> io::Result
 /// Opens a tunnel and serves the host at its other end.
 pub(crate) async fn tunnel(world: Arc<World>, mut stream: TcpStream) -> io::Result<()> {
     let head = read_head(&mut stream).await?;
-    let host = match parse_connect(&head) {
+    let target = parse_connect(&head);
+    if let Some(server) = target.and_then(|(host, _)| world.forward(host)) {
+        return forward(stream, server).await;
+    }
+    let host = match target {
         Some((host, 443)) => Host::find(&world, host),
         _ => Err(Refusal::Foreign),
     };
@@ -65,13 +71,21 @@ pub(crate) async fn tunnel(world: Arc<World>, mut stream: TcpStream) -> io::Resu
         Ok(host) => Arc::new(host),
         Err(refusal) => return refuse(stream, &refusal).await,
     };
-    stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+    stream.write_all(ESTABLISHED).await?;
     let stream = world.authority.acceptor(&host.name)?.accept(stream).await?;
     let service = service_fn(|request| serve::service(Arc::clone(&world), Arc::clone(&host), request));
     http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
 }
 
-/// A client sends nothing after the head before it has an answer, so reading on can not take bytes of the tunnel.
+/// Opens a tunnel to a server which serves the host in place of the emulator.
+async fn forward(mut stream: TcpStream, server: SocketAddr) -> io::Result<()> {
+    let mut server = TcpStream::connect(server).await?;
+    stream.write_all(ESTABLISHED).await?;
+    tokio::io::copy_bidirectional(&mut stream, &mut server).await.map(drop)
+}
+
+/// A client sends nothing after the head before it has an answer, so reading on can not take bytes of the
+/// tunnel.
 async fn read_head(stream: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::with_capacity(512);
     while !head.ends_with(b"\r\n\r\n") {

@@ -13,7 +13,8 @@ use hyper::{
     header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 
-/// An answer before it is sent. The headers are boxed to keep it small: it is also the error type of handlers.
+/// An answer before it is sent. The headers are boxed to keep it small: it is also the error type of
+/// handlers.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,

@@ -31,7 +31,8 @@ pub struct Entry {
     pub operation: Operation,
     /// The name of the vault object, `container/blob`, or the queue. Empty when the request names none.
     pub object: String,
-    /// The client id of the identity whose token it carried. Empty for the system-assigned one, and without a token.
+    /// The client id of the identity whose token it carried. Empty for the system-assigned one, and without a
+    /// token.
     pub caller: Arc<str>,
     /// The status answered, or 0 when the connection was cut instead.
     pub status: u16,
@@ -49,7 +50,8 @@ struct Inner {
     totals: HashMap<(Operation, u16), u64>,
 }
 
-/// All requests since the start or the last [`RequestLog::clear`]; the newest 100,000 in full, the others as counters.
+/// All requests since the start or the last [`RequestLog::clear`]; the newest 100,000 in full, the others as
+/// counters.
 #[derive(Debug, Default)]
 pub struct RequestLog {
     inner: Mutex<Inner>,

@@ -6,11 +6,12 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
-    header::{AUTHORIZATION, DATE, HeaderValue},
+    header::{AUTHORIZATION, DATE, HeaderName, HeaderValue},
 };
 use uuid::Uuid;
 
@@ -65,10 +66,7 @@ pub(crate) async fn service(
     let started = Instant::now();
     let call = read(&world, host, request).await?;
     let object = call.route.object();
-    let fault = match &call.token {
-        Some(token) => world.faults.pick(&subject(&call, &object, token), call.now),
-        None => None,
-    };
+    let fault = world.faults.pick(&subject(&call, &object), call.now);
     let played = fault.as_ref().map(FaultKind::name);
     let outcome = process(&world, &call, fault).await;
     let status = outcome.as_ref().map_or(0, |reply| reply.status.as_u16());
@@ -91,7 +89,7 @@ pub(crate) async fn service(
 fn finish(world: &World, outcome: Outcome) -> io::Result<Response<ReplyBody>> {
     let mut reply = outcome.map_err(|Cut| io::Error::from(io::ErrorKind::ConnectionAborted))?;
     if let Ok(date) = HeaderValue::from_str(&http_date(world.clock.now())) {
-        reply.headers.insert(DATE, date);
+        reply.headers.entry(DATE).or_insert(date);
     }
     Ok(reply.into_response())
 }
@@ -133,14 +131,15 @@ fn good(host: &Host, token: &Token) -> bool {
     }
 }
 
-fn subject<'a>(call: &'a Call, object: &'a str, token: &'a Token) -> Subject<'a> {
+fn subject<'a>(call: &'a Call, object: &'a str) -> Subject<'a> {
     Subject {
         service: call.host.service,
         host: &call.host.name,
         operation: call.route.operation,
         kind: call.route.kind,
         object,
-        caller: &token.caller,
+        caller: call.token.as_ref().map_or("", |token| &token.caller),
+        authorized: call.token.is_some(),
         method: call.method.as_str(),
         path: call.uri.path_and_query().map_or("", |path| path.as_str()),
         headers: &call.headers,
@@ -152,12 +151,8 @@ async fn process(world: &World, call: &Call, fault: Option<FaultKind>) -> Outcom
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    if call.token.is_none() {
-        let mut reply = challenge(call);
-        decorate(call, &mut reply);
-        return Ok(reply);
-    }
     let mut reply = match fault {
+        Some(FaultKind::Raw { status, headers, body }) => return Ok(raw(status, &headers, body)),
         Some(FaultKind::CorruptBackup) => {
             let mut reply = answer(world, call);
             if call.route.operation == Operation::Backup && reply.status == StatusCode::OK {
@@ -203,6 +198,7 @@ async fn play(
         FaultKind::Body { status, content_type, body } => {
             Ok(Reply::new(to_status(status)).body(content_type, body))
         }
+        FaultKind::Raw { status, headers, body } => Ok(raw(status, &headers, body)),
         FaultKind::Status(status) => Ok(status_reply(to_status(status))),
         FaultKind::Conflict => Ok(status_reply(StatusCode::CONFLICT)),
         FaultKind::Throttled { retry_after } => {
@@ -219,11 +215,25 @@ async fn play(
     }
 }
 
+fn raw(status: u16, headers: &[(String, String)], body: Bytes) -> Reply {
+    let mut reply = Reply { body, ..Reply::new(to_status(status)) };
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+            reply.headers.append(name, value);
+        }
+    }
+    reply
+}
+
 fn to_status(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn answer(world: &World, call: &Call) -> Reply {
+    // A fault such as `Slow` may stand in place of the challenge. It must not let the request in.
+    if call.token.is_none() {
+        return challenge(call);
+    }
     match &call.host.target {
         Target::Vault(vault) => {
             keyvault::rate_limited(world, vault, call).unwrap_or_else(|| keyvault::answer(world, vault, call))
@@ -237,6 +247,7 @@ fn answer(world: &World, call: &Call) -> Reply {
 fn challenge(call: &Call) -> Reply {
     let present = call.headers.contains_key(AUTHORIZATION);
     match &call.host.target {
+        // No recording has a token for somebody else. The code is remembered, the words are ours.
         Target::Vault(vault) if present => {
             keyvault::challenge(vault, "AKV10022: Invalid audience, issuer or signature of the token.")
         }

@@ -1,13 +1,12 @@
 //! Time as headers and XML write it.
 
-use time::{
-    OffsetDateTime,
-    format_description::{BorrowedFormatItem, well_known::Rfc3339},
-    macros::format_description,
-};
+use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
 const HTTP_DATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
+const TICKS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]Z");
 
 /// Such as `Mon, 06 Nov 2023 12:49:59 GMT`.
 pub(crate) fn http_date(at: OffsetDateTime) -> String {
@@ -16,5 +15,19 @@ pub(crate) fn http_date(at: OffsetDateTime) -> String {
 
 /// Such as `2023-11-06T12:49:59.1234567Z`.
 pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_default()
+    at.to_offset(time::UtcOffset::UTC).format(TICKS).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn forms() {
+        let at = datetime!(2023-11-06 12:49:59.1234567 UTC);
+        assert_eq!(http_date(at), "Mon, 06 Nov 2023 12:49:59 GMT");
+        assert_eq!(rfc3339(at), "2023-11-06T12:49:59.1234567Z");
+    }
 }

@@ -1,6 +1,7 @@
 //! `cargo emulator`: Azure on loopback, for a terminal.
 //!
-//! Prints what to set in another terminal, so that `az`, an SDK or this project's binary talks to it, and runs until Ctrl-C.
+//! Prints what to set in another terminal, so that `az`, an SDK or this project's binary talks to it, and
+//! runs until Ctrl-C.
 
 use std::{
     io::{self, Write},
@@ -25,7 +26,8 @@ struct Arguments {
     /// Name of the sample vault.
     #[arg(long, default_value = "sample")]
     vault: String,
-    /// Number of secrets in the sample vault. It has a tenth of that in keys and in certificates, and at least one.
+    /// Number of secrets in the sample vault. It has a tenth of that in keys and in certificates, and at
+    /// least one.
     #[arg(long, default_value_t = 30)]
     objects: usize,
     /// Storage account, with the containers `vaults` and `catalogue`.
@@ -85,10 +87,10 @@ fn explain(azure: &Azure, arguments: &Arguments) -> io::Result<()> {
         out,
         "# Other vaults and accounts come into being when they are first used. Everything is gone after Ctrl-C."
     )?;
+    let url = azure.vault(&arguments.vault).url();
     writeln!(
         out,
-        "# For example: az login --identity && az keyvault secret list --vault-name {}",
-        arguments.vault
+        "# To see the challenge: curl -i --cacert \"$SSL_CERT_FILE\" '{url}/secrets?api-version=7.4'"
     )?;
     out.flush()
 }

@@ -24,6 +24,8 @@ pub struct Subject<'a> {
     pub object: &'a str,
     /// The client id of the caller; empty for the system-assigned identity.
     pub caller: &'a str,
+    /// Whether the request carries a good token, or needs none.
+    pub authorized: bool,
     /// The HTTP method.
     pub method: &'a str,
     /// The path and the query.

@@ -1,9 +1,10 @@
 //! The backup blob.
 //!
-//! Outside it is what the service makes: a length byte, a magic string and a JWE in compact form with the recorded header and sizes.
-//! Inside is the whole state of the object, under a key that follows from the id of the wrapping key and the subscription. So a
-//! restore needs no memory of the backup, and a blob of another subscription or geography can not be read, as with the service.
-//! Nothing about it is secret: whoever has the blob can open it.
+//! Outside it is what the service makes: a length byte, a magic string and a JWE in compact form with the
+//! recorded header and sizes. Inside is the whole state of the object, under a key that follows from the id
+//! of the wrapping key and the subscription. So a restore needs no memory of the backup, and a blob of
+//! another subscription or geography can not be read, as with the service. Nothing about it is secret:
+//! whoever has the blob can open it.
 
 use std::fmt;
 
@@ -152,7 +153,8 @@ fn strip_magic(blob: &[u8]) -> Result<&[u8], BackupError> {
     }
 }
 
-/// Sizes near the recorded medians (4, 9 and 32 kilobytes with one version), growing with the versions; multiples of 16 as with CBC.
+/// Sizes near the recorded medians (4, 9 and 32 kilobytes with one version), growing with the versions;
+/// multiples of 16 as with CBC.
 fn padded_length(state: &BackedUp, at_least: usize) -> usize {
     let (first, more) = match state.kind {
         Kind::Secret => (2_640, 900),

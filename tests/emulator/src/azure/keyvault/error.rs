@@ -67,7 +67,8 @@ pub(crate) fn managed(kind: Kind) -> Reply {
     error(StatusCode::FORBIDDEN, "Forbidden", Some(&format!("{title}ManagedByKeyVault")), &message)
 }
 
-/// How the service refuses an object with too many versions is not known. The limit is documented, the code and the words are ours.
+/// How the service refuses an object with too many versions is not known. The limit is documented, the code
+/// and the words are ours.
 pub(crate) fn too_many_versions(kind: Kind, name: &str, versions: usize, limit: usize) -> Reply {
     let message = format!(
         "The {} {name} has {versions} versions. At most {limit} versions can be backed up.",

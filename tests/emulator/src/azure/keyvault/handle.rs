@@ -51,13 +51,14 @@ impl VaultHandle {
         self.vault.add(Kind::Certificate, name, material, properties, self.world.clock.now())
     }
 
-    /// Changes attributes and tags of the newest version and sets `updated` to now, unless the change itself sets it. Says whether
-    /// there is such an object.
+    /// Changes attributes and tags of the newest version and sets `updated` to now, unless the change itself
+    /// sets it. Says whether there is such an object.
     pub fn update(&self, kind: Kind, name: &str, change: impl FnOnce(&mut Attributes)) -> bool {
         self.change(kind, name, None, change)
     }
 
-    /// Changes attributes and tags of one version. Lists of objects do not show such a change when the version is not the newest.
+    /// Changes attributes and tags of one version. Lists of objects do not show such a change when the
+    /// version is not the newest.
     pub fn update_version(
         &self,
         kind: Kind,
@@ -101,7 +102,8 @@ impl VaultHandle {
         store.remove(kind, name).is_some()
     }
 
-    /// The names of all objects of a kind, in the order of the service's list. Managed keys and secrets are among them.
+    /// The names of all objects of a kind, in the order of the service's list. Managed keys and secrets are
+    /// among them.
     pub fn objects(&self, kind: Kind) -> Vec<String> {
         self.vault.store.read().all(kind).map(|object| object.name.clone()).collect()
     }

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::azure::{hosts::Cloud, identity::TENANT};
 
-/// Where a vault is and to whom it belongs. Backups can be restored only where subscription and geography are the same.
+/// Where a vault is and to whom it belongs. Backups can be restored only where subscription and geography are
+/// the same.
 #[derive(Debug, Clone)]
 pub struct VaultOptions {
     /// The region, as headers and errors name it.

@@ -30,6 +30,7 @@ pub(crate) async fn identity(
         kind: None,
         object: query.get("resource").unwrap_or_default(),
         caller: query.get("client_id").unwrap_or_default(),
+        authorized: true,
         method: request.method().as_str(),
         path: request.uri().path_and_query().map_or("", |path| path.as_str()),
         headers: request.headers(),

@@ -53,7 +53,7 @@ pub(crate) fn put(
         container,
         call,
         name,
-        Content { bytes: upload.bytes, md5: Some(upload.md5), content_type },
+        NewBlob { bytes: upload.bytes, md5: Some(upload.md5), content_type },
     )?;
     reply.set("content-md5", &BASE64_STANDARD.encode(upload.md5));
     Ok(reply)
@@ -106,7 +106,7 @@ pub(crate) fn put_block_list(
     }
     // The sum of a blob made of blocks is what the client says it is. Nobody checks it.
     let md5 = call.header("x-ms-blob-content-md5").and_then(|sum| BASE64_STANDARD.decode(sum).ok());
-    let content = Content {
+    let content = NewBlob {
         bytes: content.freeze(),
         md5: md5.and_then(|sum| sum.try_into().ok()),
         content_type: call.header("x-ms-blob-content-type"),
@@ -136,7 +136,7 @@ pub(crate) fn set_metadata(
 }
 
 /// The content of a blob that is to be stored.
-struct Content<'a> {
+struct NewBlob<'a> {
     bytes: Bytes,
     md5: Option<[u8; 16]>,
     content_type: Option<&'a str>,
@@ -147,7 +147,7 @@ fn store(
     container: &mut Container,
     call: &Call,
     name: &str,
-    content: Content<'_>,
+    content: NewBlob<'_>,
 ) -> Result<Reply, Reply> {
     let existing = container.blobs.get(name);
     condition::check_write(call, existing)?;

@@ -86,8 +86,8 @@ impl StorageHandle {
         self.with(container, |container| container.blobs.remove(name)).flatten().is_some()
     }
 
-    /// Changes a blob behind everybody's back: neither its entity tag nor its MD5 follow unless the change sets them. Says whether
-    /// it was there.
+    /// Changes a blob behind everybody's back: neither its entity tag nor its MD5 follow unless the change
+    /// sets them. Says whether it was there.
     pub fn damage_blob(&self, container: &str, name: &str, change: impl FnOnce(&mut StoredBlob)) -> bool {
         self.with(container, |container| container.blobs.get_mut(name).map(change)).flatten().is_some()
     }
@@ -104,8 +104,8 @@ impl StorageHandle {
         })
     }
 
-    /// Sets whether a container refuses to give up what it has: overwriting is answered 409 as under an immutability policy, deleting 403
-    /// as without the right to. The handle itself is not bound by it.
+    /// Sets whether a container refuses to give up what it has: overwriting is answered 409 as under an
+    /// immutability policy, deleting 403 as without the right to. The handle itself is not bound by it.
     pub fn set_append_only(&self, container: &str, append_only: bool) {
         self.create_container(container);
         self.with(container, |container| container.append_only = append_only);
