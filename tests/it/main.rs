@@ -4,7 +4,13 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on stops")]
 #![expect(unreachable_pub, reason = "one crate; nothing outside it sees its items")]
 
+mod checks;
+mod recorded;
+mod wire;
 mod world;
 
 mod cli;
+mod contract;
+mod faults;
 mod nightly;
+mod recordings;

@@ -1,0 +1,64 @@
+//! What the host is told and what the program expects are one thing.
+
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+
+use keyvault_backup::{
+    config::WORK_QUEUE,
+    domain::job::STALLED_AFTER,
+    triggers::{LONG_DEADLINE, MAX_DELIVERIES, OBJECT_DEADLINE, functions::Function},
+};
+use serde_json::Value;
+
+fn read(path: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    serde_json::from_str(&fs::read_to_string(path).expect("the file is there")).expect("it is JSON")
+}
+
+fn binding(function: Function) -> Value {
+    read(&format!("functions/{}/function.json", function.as_str()))["bindings"][0].take()
+}
+
+/// `hh:mm:ss`, as host.json writes spans of time.
+fn span(value: &Value) -> Duration {
+    let parts = value.as_str().expect("a span").split(':').map(|part| part.parse::<u64>().expect("a number"));
+    Duration::from_secs(parts.fold(0, |total, part| total * 60 + part))
+}
+
+#[test]
+fn every_folder_is_a_function_and_every_function_has_a_folder() {
+    let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("functions")).expect("functions/");
+    let folders: BTreeSet<_> =
+        folders.map(|entry| entry.expect("a folder").file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(folders, Function::ALL.iter().map(|function| function.as_str().to_owned()).collect());
+}
+
+#[test]
+fn bindings_have_the_names_that_the_program_reads() {
+    assert_eq!(binding(Function::NightlyVaultBackup)["name"], "timer");
+    assert_eq!(binding(Function::AdvanceJobs)["name"], "timer");
+    let queue = binding(Function::BackUpObject);
+    assert_eq!((&queue["name"], &queue["queueName"]), (&"message".into(), &WORK_QUEUE.into()));
+    assert_eq!(queue["connection"], "KEYVAULT_BACKUP_QUEUE", "its __queueServiceUri is read by both");
+}
+
+#[test]
+fn deadlines_lie_below_the_hosts() {
+    let host = read("host.json");
+    let timeout = span(&host["functionTimeout"]);
+    assert!(LONG_DEADLINE + Duration::from_secs(60) < timeout && OBJECT_DEADLINE < timeout);
+}
+
+#[test]
+fn the_queue_is_read_as_it_is_written() {
+    let queues = &read("host.json")["extensions"]["queues"];
+    assert_eq!(queues["messageEncoding"], "base64");
+    assert_eq!(queues["maxDequeueCount"], MAX_DELIVERIES);
+    let deliveries = span(&queues["visibilityTimeout"]) * (MAX_DELIVERIES - 1);
+    assert!(deliveries < STALLED_AFTER.unsigned_abs(), "a failing message is not sent again while it is delivered");
+}
+
+#[test]
+fn the_route_prefix_is_never_empty() {
+    let http = &read("host.json")["extensions"]["http"];
+    assert_eq!(http["routePrefix"], "api", "an empty one would let a caller forge a trigger");
+}
