@@ -135,10 +135,26 @@ impl Catalogue {
         Ok(metadata.as_ref().and_then(view::summary_of))
     }
 
+    /// A manifest's bytes. When the index before it cannot be read, the run closes without it: what should
+    /// have been carried forward is then recorded as lost, and the next run backs it up again.
     async fn manifest_bytes(&self, plan: &Plan, name: &str) -> Result<(Vec<u8>, Summary)> {
+        let merged = match self.before(&plan.header).await {
+            Ok(before) => self.merge(plan, before, name).await,
+            Err(error) => Err(error),
+        };
+        match merged {
+            Err(error @ Error::Damaged { .. }) => {
+                tracing::error!(run.id = %plan.header.run, "Run {} closes without the index before it: {error}", plan.header.run);
+                self.merge(plan, Box::new(std::iter::empty()), name).await
+            }
+            merged => merged,
+        }
+    }
+
+    async fn merge(&self, plan: &Plan, before: Lines, name: &str) -> Result<(Vec<u8>, Summary)> {
         let failed = |error: std::io::Error| damaged(name, &error);
         let header = &plan.header;
-        let mut merge = Merge::new(plan, self.before(header).await?);
+        let mut merge = Merge::new(plan, before);
         let mut out = codec::ManifestWriter::new(header).map_err(failed)?;
         let results = self.results(&header.vault, &header.run);
         pin_mut!(results);

@@ -115,14 +115,14 @@ fn whole_second(clock: &Clock) -> time::OffsetDateTime {
     now.replace_nanosecond(0).unwrap_or(now)
 }
 
-/// What the catalogue knows of a vault. A damaged catalogue must not stop backups: then everything is
-/// backed up, as on the first night.
+/// What the catalogue knows of a vault. A catalogue that cannot be read, because it is damaged or a newer
+/// program wrote it, must not stop backups: then everything is backed up, as on the first night.
 async fn known(app: &App, vault: &VaultName) -> Result<(View, Index, Option<time::OffsetDateTime>)> {
     let catalogue = app.catalogue()?;
     let view = catalogue.view(vault).await?;
     match catalogue.index(&view).await {
         Ok((index, last_full)) => Ok((view, index, last_full)),
-        Err(error @ Error::Damaged { .. }) => {
+        Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {
             warn!(vault.name = %vault, "Everything in vault {vault} is backed up: {error}");
             Ok((View::default(), Index::default(), None))
         }

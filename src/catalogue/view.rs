@@ -96,9 +96,7 @@ impl Catalogue {
     pub async fn index(&self, view: &View) -> Result<(Index, Option<OffsetDateTime>)> {
         let mut index = Index::default();
         for line in self.lines(view).await? {
-            if let Some(entry) = &line?.entry {
-                index.insert(entry);
-            }
+            index.insert(&line?);
         }
         let full_pass =
             view.base.as_ref().and_then(|base| base.summary.as_ref()).map(|summary| summary.full_pass);

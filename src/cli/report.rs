@@ -49,6 +49,7 @@ fn words(decision: Decision) -> &'static str {
         Decision::New => "backed up: new",
         Decision::Changed => "backed up: changed",
         Decision::Unsettled => "backed up: changed shortly before its last backup",
+        Decision::Missed => "backed up: the last run could not",
         Decision::FullPass => "backed up: everything is due",
         Decision::Asked => "backed up: asked for",
         Decision::Unchanged => "skipped: unchanged",

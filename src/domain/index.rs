@@ -4,7 +4,13 @@ use std::collections::HashMap;
 
 use time::OffsetDateTime;
 
-use super::{digest::Fingerprint, entry::Entry, object::ObjectId, run::RunId};
+use super::{
+    digest::Fingerprint,
+    entry::Entry,
+    manifest::{Fared, Line},
+    object::ObjectId,
+    run::RunId,
+};
 
 /// What planning knows of an object's newest backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +19,8 @@ pub struct Known {
     pub fingerprint: Fingerprint,
     /// Whether a change after the backup may not show in it.
     pub unsettled: bool,
+    /// Whether the last run should have backed it up and could not.
+    pub missed: bool,
     /// The run that took the backup.
     pub run: RunId,
 }
@@ -21,6 +29,7 @@ struct Slot {
     taken: i64,
     fingerprint: Fingerprint,
     unsettled: bool,
+    missed: bool,
     run: u32,
 }
 
@@ -34,13 +43,20 @@ pub struct Index {
 }
 
 impl Index {
-    /// Files an entry, unless the index holds a newer one of the object.
-    pub fn insert(&mut self, entry: &Entry) {
+    /// Files the entry of a manifest's line, unless the index holds a newer one of the object.
+    pub fn insert(&mut self, line: &Line) {
+        let Some(entry) = &line.entry else { return };
+        let missed = matches!(line.fared, Fared::Failed | Fared::Carried);
+        self.insert_entry(entry, missed);
+    }
+
+    fn insert_entry(&mut self, entry: &Entry, missed: bool) {
         let run = self.run(&entry.run);
         let slot = Slot {
             taken: seconds(entry.taken),
             fingerprint: entry.fingerprint,
             unsettled: entry.unsettled,
+            missed,
             run,
         };
         let known = self.slots.entry(address(&entry.id()));
@@ -57,7 +73,7 @@ impl Index {
     pub fn get(&self, id: &ObjectId) -> Option<Known> {
         let slot = self.slots.get(&address(id))?;
         let run = self.runs.get(slot.run as usize)?.clone();
-        Some(Known { fingerprint: slot.fingerprint, unsettled: slot.unsettled, run })
+        Some(Known { fingerprint: slot.fingerprint, unsettled: slot.unsettled, missed: slot.missed, run })
     }
 
     /// How many objects have a backup.

@@ -24,6 +24,8 @@ pub enum Decision {
     Changed,
     /// Backed up: it changed so shortly before its last backup that a later change may not show.
     Unsettled,
+    /// Backed up: the last run should have, and could not.
+    Missed,
     /// Backed up although nothing shows a change, because listing does not show changes of older versions.
     FullPass,
     /// Backed up because somebody asked for this very object.
@@ -138,6 +140,7 @@ fn decide(object: Listed, index: &Index, full_pass: bool) -> Planned {
         None => Decision::New,
         Some(known) if known.fingerprint != object.fingerprint => Decision::Changed,
         Some(_) if full_pass => Decision::FullPass,
+        Some(known) if known.missed => Decision::Missed,
         Some(known) if known.unsettled => Decision::Unsettled,
         Some(_) => Decision::Unchanged,
     };
