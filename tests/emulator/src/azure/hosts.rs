@@ -60,8 +60,16 @@ pub(crate) fn parse(host: &str) -> Option<(&str, Service, Cloud)> {
     })
 }
 
+/// The hosts of Entra ID, which gives tokens to federated identities.
+const LOGIN: [(&str, Cloud); 3] = [
+    ("login.microsoftonline.com", Cloud::Public),
+    ("login.microsoftonline.us", Cloud::Government),
+    ("login.chinacloudapi.cn", Cloud::China),
+];
+
 /// What stands behind a host name.
 pub(crate) enum Target {
+    Login,
     Vault(Arc<Vault>),
     Hsm,
     Blob(Arc<Account>),
@@ -87,6 +95,10 @@ pub(crate) enum Refusal {
 impl Host {
     pub(crate) fn find(world: &World, host: &str) -> Result<Self, Refusal> {
         let host = host.to_ascii_lowercase();
+        if let Some((_, cloud)) = LOGIN.iter().find(|(login, _)| *login == host) {
+            let service = Service::Identity;
+            return Ok(Self { name: host.into(), service, cloud: *cloud, target: Target::Login });
+        }
         let (_, service, cloud) = parse(&host).ok_or(Refusal::Foreign)?;
         let target = match service {
             Service::Vault => Target::Vault(world.find_vault(&host).ok_or(Refusal::Unknown)?),

@@ -1,4 +1,5 @@
-//! The managed identity endpoint of App Service, and the tokens it issues.
+//! The managed identity endpoint of App Service, Entra ID's exchange of federated tokens, and the tokens
+//! that both issue.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -102,6 +103,29 @@ impl Identity {
             "resource": resource,
             "token_type": "Bearer",
             "client_id": client_id.unwrap_or(SYSTEM_ASSIGNED),
+        });
+        Reply::new(StatusCode::OK).body(JSON, body.to_string())
+    }
+}
+
+impl Identity {
+    /// Answers `POST /{tenant}/oauth2/v2.0/token` of Entra ID, for a client that presents a federated token.
+    ///
+    /// Any assertion but an empty one is taken: who may present which is not emulated.
+    pub(crate) fn exchange(&self, form: &[u8]) -> Reply {
+        let form = Query::parse(std::str::from_utf8(form).ok());
+        let scope = form.get("scope").and_then(|scope| scope.strip_suffix("/.default"));
+        let assertion = form.get("client_assertion").filter(|assertion| !assertion.is_empty());
+        let (Some(audience), Some(_), Some(client_id)) = (scope, assertion, form.get("client_id")) else {
+            let body = json!({"error": "invalid_request", "error_description": "AADSTS900144: a parameter is missing."});
+            return Reply::new(StatusCode::BAD_REQUEST).body(JSON, body.to_string());
+        };
+        let seconds = LIFETIME.whole_seconds();
+        let body = json!({
+            "token_type": "Bearer",
+            "expires_in": seconds,
+            "ext_expires_in": seconds,
+            "access_token": self.issue(audience, Some(client_id)),
         });
         Reply::new(StatusCode::OK).body(JSON, body.to_string())
     }

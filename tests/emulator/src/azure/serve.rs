@@ -231,6 +231,9 @@ fn to_status(status: u16) -> StatusCode {
 
 fn answer(world: &World, call: &Call) -> Reply {
     // A fault such as `Slow` may stand in place of the challenge. It must not let the request in.
+    if matches!(call.host.target, Target::Login) {
+        return world.identity.exchange(&call.body);
+    }
     if call.token.is_none() {
         return challenge(call);
     }
@@ -240,7 +243,7 @@ fn answer(world: &World, call: &Call) -> Reply {
         }
         Target::Blob(account) => storage::answer_blob(world, account, call),
         Target::Queue(account) => storage::answer_queue(account, call),
-        Target::Hsm => status_reply(call, StatusCode::NOT_IMPLEMENTED),
+        Target::Hsm | Target::Login => status_reply(call, StatusCode::NOT_IMPLEMENTED),
     }
 }
 
@@ -254,7 +257,7 @@ fn challenge(call: &Call) -> Reply {
         Target::Vault(vault) => {
             keyvault::challenge(vault, "AKV10000: Request is missing a Bearer or PoP token.")
         }
-        Target::Hsm => status_reply(call, StatusCode::NOT_IMPLEMENTED),
+        Target::Hsm | Target::Login => status_reply(call, StatusCode::NOT_IMPLEMENTED),
         Target::Blob(_) | Target::Queue(_) => storage::challenge(call, present),
     }
 }
@@ -276,7 +279,7 @@ fn status_reply(call: &Call, status: StatusCode) -> Reply {
 fn decorate(call: &Call, reply: &mut Reply) {
     match &call.host.target {
         Target::Vault(vault) => keyvault::decorate(vault, call, reply),
-        Target::Hsm => {}
+        Target::Hsm | Target::Login => {}
         Target::Blob(_) | Target::Queue(_) => storage::decorate(call, reply),
     }
 }
