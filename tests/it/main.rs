@@ -14,3 +14,4 @@ mod contract;
 mod faults;
 mod nightly;
 mod recordings;
+mod storage;
