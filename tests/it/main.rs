@@ -10,6 +10,7 @@ mod wire;
 mod world;
 
 mod cli;
+mod conformance;
 mod contract;
 mod faults;
 mod nightly;

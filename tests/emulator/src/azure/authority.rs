@@ -62,7 +62,9 @@ impl Authority {
     }
 
     fn server_config(&self, host: &str) -> io::Result<ServerConfig> {
-        let leaf = leaf_params(&[host.to_owned()])?.signed_by(&self.leaf_key, &self.issuer).map_err(io::Error::other)?;
+        let leaf = leaf_params(&[host.to_owned()])?
+            .signed_by(&self.leaf_key, &self.issuer)
+            .map_err(io::Error::other)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.leaf_key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)

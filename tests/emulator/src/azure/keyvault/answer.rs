@@ -67,23 +67,32 @@ pub(crate) fn ok(body: &Value) -> Reply {
 fn get(vault: &Vault, call: &Call, kind: Kind) -> Reply {
     let store = vault.store.read();
     let name = &call.route.name;
-    let Some(object) = store.get(kind, name) else { return error::not_found(kind, name) };
-    let version = match call.route.item.as_deref().filter(|id| !id.is_empty()) {
-        Some(id) => object.version(&id.to_ascii_lowercase()),
-        None => Some(object.newest()),
-    };
-    let Some(version) = version else {
-        let id = call.route.item.as_deref().unwrap_or_default();
-        // Certificates were recorded with "versions" in between, the others without.
-        let what =
-            if kind == Kind::Certificate { format!("{name}/versions/{id}") } else { format!("{name}/{id}") };
-        return error::not_found(kind, &what);
+    let id = call.route.item.as_deref().filter(|id| !id.is_empty());
+    let found = store.get(kind, name).and_then(|object| {
+        let version = id.map_or(Some(object.newest()), |id| object.version(&id.to_ascii_lowercase()));
+        Some((object, version?))
+    });
+    let Some((object, version)) = found else {
+        return error::not_found(kind, &asked_for(kind, name, id));
     };
     if kind == Kind::Secret && !version.attributes.enabled {
         let message = "Operation get is not allowed on a disabled secret.";
         return error::error(StatusCode::FORBIDDEN, "Forbidden", Some("SecretDisabled"), message);
     }
-    ok(&bundle(vault, kind, object, version))
+    let mut bundle = bundle(vault, kind, object, version);
+    if let (Kind::Certificate, Some(_), Value::Object(members)) = (kind, id, &mut bundle) {
+        members.remove("policy"); // the policy belongs to the certificate, not to one of its versions
+    }
+    ok(&bundle)
+}
+
+/// How errors name what a `GET` asked for: certificates with "versions" in between, the others without.
+fn asked_for(kind: Kind, name: &str, version: Option<&str>) -> String {
+    match version {
+        None => name.to_owned(),
+        Some(id) if kind == Kind::Certificate => format!("{name}/versions/{id}"),
+        Some(id) => format!("{name}/{id}"),
+    }
 }
 
 fn back_up(world: &World, vault: &Vault, call: &Call, kind: Kind) -> Reply {

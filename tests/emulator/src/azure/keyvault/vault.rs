@@ -113,7 +113,9 @@ impl Vault {
         if let Material::Certificate { content_type, .. } = &material {
             let secret =
                 Material::Secret { value: material::pkcs12(&id), content_type: Some(content_type.clone()) };
-            let (key, _) = KeySpec::default().into_parts();
+            // What the certificate's key usage allows: signatures and wrapping keys.
+            let operations = ["sign", "verify", "wrapKey", "unwrapKey"].map(String::from).to_vec();
+            let (key, _) = KeySpec { operations, ..KeySpec::default() }.into_parts();
             for (kind, material) in [(Kind::Secret, secret), (Kind::Key, key)] {
                 store.add_version(
                     kind,
