@@ -182,17 +182,23 @@ async fn objects(args: ObjectsArgs) -> Done {
 }
 
 /// What a reader should know of an object besides its newest backup.
-pub fn state(line: &Line) -> String {
-    let near = line.entry.as_ref().filter(|entry| entry.versions >= VERSIONS_WARNING);
+fn state(line: &Line) -> String {
+    let why = why(line);
+    if line.fared == Fared::Failed { format!("failed: {why}") } else { why }
+}
+
+/// Why an object fared as it did; empty where that needs no words.
+pub fn why(line: &Line) -> String {
+    let failure = line.failure.as_ref();
+    let near = line.entry.as_ref().is_some_and(|entry| entry.versions >= VERSIONS_WARNING);
     match line.fared {
-        Fared::BackedUp | Fared::Unchanged if near.is_some() => "near the limit of 500 versions".to_owned(),
+        Fared::BackedUp | Fared::Unchanged if near => "near the limit of 500 versions".to_owned(),
         Fared::BackedUp | Fared::Unchanged => String::new(),
         Fared::Managed => "belongs to a certificate".to_owned(),
         Fared::Disappeared => "deleted while the vault was backed up".to_owned(),
-        Fared::Failed => line
-            .failure
-            .as_ref()
-            .map_or_else(String::new, |failure| format!("failed: {}: {}", failure.code, failure.text)),
+        Fared::Failed => {
+            failure.map_or_else(String::new, |of| format!("{}: {}", of.code, output::one_line(&of.text)))
+        }
         Fared::Gone => "gone from the vault".to_owned(),
         Fared::Carried => "not listed in the newest run".to_owned(),
     }

@@ -1,11 +1,13 @@
 //! Tables, JSON, and the few formats that tables share.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets::NOTHING};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime, UtcOffset, macros::format_description};
+
+use crate::config::environment;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,10 +45,16 @@ pub fn print(table: &Table) -> io::Result<()> {
 }
 
 /// A table with these headings. Those that start with `#` are numbers.
+///
+/// It is as wide as the terminal; where there is none, as wide as `COLUMNS` says, or as it needs.
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_style(TableComponent::HeaderLines, '─');
+    let columns = environment("COLUMNS").and_then(|columns| columns.parse().ok());
+    if let Some(columns) = columns.filter(|_| !io::stdout().is_terminal()) {
+        table.set_width(columns);
+    }
     table.set_header(headings.iter().map(|heading| heading.trim_start_matches('#')));
     for (index, heading) in headings.iter().enumerate() {
         if heading.starts_with('#')
@@ -56,6 +64,11 @@ pub fn table(headings: &[&str]) -> Table {
         }
     }
     table
+}
+
+/// A service's text on one line: some have many.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A time to the second, in UTC.

@@ -9,7 +9,7 @@ use crate::domain::{
     manifest::Summary,
     object::ObjectId,
     outcome::Failure,
-    plan::{Decision, Plan},
+    plan::{Decision, Plan, Unlisted},
     run::{Numbers, RunId},
 };
 
@@ -38,7 +38,7 @@ pub fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
     }
     output::print(&table)?;
     for unlisted in &plan.header.unlisted {
-        output::line(format_args!("The {}s could not be listed: {}", unlisted.kind, unlisted.failure.text))?;
+        output::line(unlisted_line(unlisted))?;
     }
     let counts: Vec<_> = counts.iter().map(|(words, count)| format!("{count} {words}")).collect();
     output::line(format_args!("{} objects: {}. Nothing was done.", plan.objects.len(), counts.join(", ")))
@@ -79,14 +79,30 @@ pub fn print_summary(plan: &Plan, summary: &Summary, failures: &Failures, format
     if !failures.is_empty() {
         let mut table = output::table(&["kind", "name", "code", "why"]);
         for (id, failure) in failures {
-            table.add_row([id.kind.as_str(), id.name.as_str(), &failure.code, &failure.text]);
+            table.add_row([
+                id.kind.as_str(),
+                id.name.as_str(),
+                &failure.code,
+                &output::one_line(&failure.text),
+            ]);
         }
         output::print(&table)?;
     }
     for unlisted in &plan.header.unlisted {
-        output::line(format_args!("The {}s could not be listed: {}", unlisted.kind, unlisted.failure.text))?;
+        output::line(unlisted_line(unlisted))?;
     }
     output::line(summary_line(summary))
+}
+
+/// A kind of object that could not be listed, in one line.
+pub fn unlisted_line(unlisted: &Unlisted) -> String {
+    let failure = &unlisted.failure;
+    format!(
+        "The {}s could not be listed: {}: {}",
+        unlisted.kind,
+        failure.code,
+        output::one_line(&failure.text)
+    )
 }
 
 /// A run in one line, and what it warns of in another.

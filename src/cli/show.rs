@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::{
     Done, Exit, Failed, OutputArg, VaultArg, app_for,
-    list::state,
+    list::why,
     output::{self, Format},
-    report::summary_line,
+    report::{summary_line, unlisted_line},
 };
 use crate::{
     config::Needs,
@@ -62,15 +62,12 @@ pub async fn run(args: ShowArgs) -> Done {
         if !lines.is_empty() {
             let mut table = output::table(&["kind", "name", "fared", "why"]);
             for line in &lines {
-                table.add_row([line.kind.as_str(), line.name.as_str(), fared(line.fared), &state(line)]);
+                table.add_row([line.kind.as_str(), line.name.as_str(), fared(line.fared), &why(line)]);
             }
             output::print(&table)?;
         }
         for unlisted in &unlisted {
-            output::line(format_args!(
-                "The {}s could not be listed: {}",
-                unlisted.kind, unlisted.failure.text
-            ))?;
+            output::line(unlisted_line(unlisted))?;
         }
         if let Some(summary) = &summary {
             output::line(summary_line(summary))?;
@@ -81,7 +78,7 @@ pub async fn run(args: ShowArgs) -> Done {
 
 fn needs_attention(line: &Line) -> bool {
     matches!(line.fared, Fared::Failed | Fared::Disappeared | Fared::Carried)
-        || !state(line).is_empty() && line.fared != Fared::Managed
+        || !why(line).is_empty() && line.fared != Fared::Managed
 }
 
 fn fared(fared: Fared) -> &'static str {
