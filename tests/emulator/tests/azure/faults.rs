@@ -129,3 +129,23 @@ async fn rules_have_their_turn() {
     }
     assert!((15..45).contains(&failed), "{failed}");
 }
+
+#[tokio::test]
+async fn a_raw_answer_is_given_as_it_is() {
+    let (azure, http, url) = start().await;
+    let raw = |status, name: &str| {
+        let headers = vec![("x-recorded".to_owned(), name.to_owned())];
+        FaultKind::Raw { status, headers, body: name.to_owned().into() }
+    };
+    azure.faults().add(Fault::on_challenge(Operation::Backup).reply(raw(401, "challenge")));
+    azure.faults().add(Fault::on(Operation::Backup).reply(raw(200, "call")));
+    for (expected, given) in
+        [((401, "challenge"), answer(http.client.post(&url)).await), ((200, "call"), http.post(&url).await)]
+    {
+        assert_eq!((given.status.as_u16(), given.text.as_str()), expected);
+        assert_eq!(given.header("x-recorded"), expected.1);
+        let mut names: Vec<_> = given.headers.keys().map(reqwest::header::HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-length", "date", "x-recorded"]);
+    }
+}

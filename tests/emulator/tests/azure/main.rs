@@ -4,5 +4,6 @@
 
 mod client;
 mod faults;
+mod forward;
 mod storage;
 mod vault;
