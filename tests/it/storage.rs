@@ -29,7 +29,7 @@ use keyvault_backup_emulator::{KeySpec, SecretSpec};
 use serde_json::{Value, json};
 use stage::Stage;
 
-use crate::world::NIGHT;
+use crate::world::{JOBS, NIGHT};
 
 macro_rules! on_both {
     ($($case:ident),* $(,)?) => {
@@ -54,6 +54,7 @@ macro_rules! on_both {
 }
 
 on_both![
+    nobody_is_let_in_without_a_token,
     one_of_many_writers_wins,
     a_blob_that_is_there_is_left_alone,
     metadata_comes_back_as_it_was,
@@ -73,6 +74,14 @@ fn metadata(value: &str) -> Metadata {
 
 async fn listed(container: &Container, prefix: &str, page: u16) -> Vec<Vec<Item>> {
     container.list(Listing { prefix, page, metadata: true }).try_collect().await.expect("it is listed")
+}
+
+async fn nobody_is_let_in_without_a_token(stage: &mut Stage) {
+    let url = format!("{}/{JOBS}?restype=container&comp=list", stage.world.work.blob_url());
+    let request = stage.wire().http.get(url).header("x-ms-version", "2025-11-05");
+    let answer = stage.wire().http.execute(request.build().expect("it is a request")).await;
+    let status = answer.expect("storage answers").status().as_u16();
+    assert!([401, 403].contains(&status), "{status}");
 }
 
 async fn one_of_many_writers_wins(stage: &mut Stage) {
