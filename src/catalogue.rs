@@ -11,13 +11,12 @@ mod codec;
 mod layout;
 mod view;
 
-use azure_core::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut};
 
 use self::layout::Leaf;
 pub use self::{
     codec::ManifestReader,
-    view::{ManifestRef, View},
+    view::{Basis, ManifestRef, View},
 };
 use crate::{
     azure::container::{Container, Item, Listing, Metadata, Written},
@@ -102,8 +101,7 @@ impl Catalogue {
 
     /// Whether a run has its manifest.
     pub async fn is_closed(&self, header: &PlanHeader) -> Result<bool> {
-        let name = layout::manifest(&header.vault, header.planned, &header.run);
-        Ok(self.container.metadata(&name).await?.is_some())
+        self.is_closed_at(&header.vault, header.planned, &header.run).await
     }
 
     /// The same, for one who does not have the plan.
@@ -220,7 +218,8 @@ impl Catalogue {
         let header = &plan.header;
         let name = layout::manifest(&header.vault, header.planned, &header.run);
         let (bytes, _) = self.manifest_bytes(plan, &name).await?;
-        Ok(self.container.read(&name).await?.is_some_and(|stored: Bytes| *stored == *bytes))
+        let stored = self.container.read(&name).await?;
+        stored.map_or(Ok(false), |stored| codec::same_text(&name, stored, bytes.into()))
     }
 }
 

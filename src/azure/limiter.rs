@@ -36,7 +36,7 @@ const RECOVERY: f64 = 0.01;
 ///
 /// It starts at half the ceiling and doubles each second up to the ceiling until the vault answers 429
 /// for the first time. On a 429 it drops to what the vault was seen to serve in the last second, less a
-/// little, holds everything back for a moment, and from then on recovers slowly. Several instances that
+/// little, but to no less than half; holds everything back for a moment, and from then on recovers slowly. Several instances that
 /// share a vault each find their share this way. Retries and challenges go through it like first tries.
 #[derive(Debug)]
 pub struct Limiter {
@@ -126,7 +126,8 @@ impl State {
             return;
         }
         let served = self.served.pace(now).unwrap_or(self.pace);
-        self.pace = (self.pace * 0.9).min(served * 0.95).max(FLOOR);
+        // Not below half: what was served tells little when little was asked for.
+        self.pace = (served * 0.95).clamp(self.pace * 0.5, self.pace * 0.9).max(FLOOR);
         self.doubling = false;
         self.cut = Some(now);
         self.grown = now;
@@ -219,10 +220,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_refusal_after_an_idle_time_does_not_stop_everything() {
+        let limiter = Limiter::new(DEFAULT_CEILING);
+        drive(&limiter, 4000, 1).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        limiter.answered(StatusCode::TooManyRequests);
+        assert!(limiter.pace() > 90.0, "{}", limiter.pace());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_pace_recovers_when_the_vault_does() {
         let limiter = Limiter::new(DEFAULT_CEILING);
         drive(&limiter, 40, 10).await;
-        assert!(limiter.pace() < 45.0, "{}", limiter.pace());
+        assert!(limiter.pace() < 50.0, "{}", limiter.pace());
         drive(&limiter, 4000, 300).await;
         assert!(limiter.pace() > 380.0, "{}", limiter.pace());
     }

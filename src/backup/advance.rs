@@ -3,7 +3,7 @@
 use futures::{StreamExt as _, stream};
 use tracing::warn;
 
-use super::{close, send};
+use super::{close, plan, send};
 use crate::{
     app::App,
     clock::Clock,
@@ -52,11 +52,7 @@ pub async fn advance(app: &App, clock: &Clock) -> Result<Advanced> {
 async fn advance_one(app: &App, mut stored: Stored, clock: &Clock) -> Result<Option<Summary>> {
     let BackupJob { vault, run, .. } = stored.job.clone();
     let Some(plan) = app.catalogue()?.plan(&vault, &run).await? else {
-        if stored.job.need(None, clock.now()) == Need::Planning {
-            warn!(vault.name = %vault, run.id = %run, "Run {run} of vault {vault} was never planned; planning it now");
-            super::start(app, app.vault(&vault)?, &run, clock).await?;
-        }
-        return Ok(None);
+        return unplanned(app, &stored.job, clock).await;
     };
     let unanswered = send::unanswered(app, &plan).await?.len();
     let planned = plan.to_back_up().count();
@@ -78,6 +74,23 @@ async fn advance_one(app: &App, mut stored: Stored, clock: &Clock) -> Result<Opt
         Need::Patience | Need::Planning => {}
     }
     Ok(None)
+}
+
+/// Plans a run that whoever opened it did not plan, and closes one that cannot be planned.
+async fn unplanned(app: &App, job: &BackupJob, clock: &Clock) -> Result<Option<Summary>> {
+    let BackupJob { vault, run, .. } = job;
+    match job.need(None, clock.now()) {
+        Need::Planning => {
+            warn!(vault.name = %vault, run.id = %run, "Run {run} of vault {vault} was never planned; planning it now");
+            super::start(app, app.vault(vault)?, run, clock).await?;
+            Ok(None)
+        }
+        Need::GivingUp => {
+            let plan = plan::unlisted(app, vault, run, clock).await?;
+            close(app, &plan).await.map(Some)
+        }
+        Need::Patience | Need::Sending | Need::Closing => Ok(None),
+    }
 }
 
 fn count(objects: usize) -> u32 {

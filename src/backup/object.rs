@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     domain::{
         entry::{Entry, Taken},
+        job::STALLED_AFTER,
         message::Message,
         outcome::{Failure, Fate, Outcome, OutcomeKind},
         versions::{VERSIONS_LIMIT, VERSIONS_WARNING, VersionsSeen},
@@ -54,9 +55,8 @@ pub enum Done {
 pub async fn back_up(app: &App, message: &Message, attempt: Attempt, clock: &Clock) -> Result<Done> {
     let vault = app.vault(&message.vault)?;
     // A message that comes twice may come late. A closed run's manifest must stay the whole truth.
-    if attempt != Attempt::First
-        && app.catalogue()?.is_closed_at(&message.vault, message.planned, &message.run).await?
-    {
+    let late = attempt != Attempt::First || clock.now() - message.planned >= STALLED_AFTER;
+    if late && app.catalogue()?.is_closed_at(&message.vault, message.planned, &message.run).await? {
         return Ok(Done::Already);
     }
     match take(app, vault, message, clock).await {

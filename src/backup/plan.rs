@@ -6,13 +6,12 @@ use tracing::{info, warn};
 use crate::{
     app::App,
     azure::{container::Written, error::ServiceError, vault::VaultClient},
-    catalogue::View,
+    catalogue::Basis,
     clock::Clock,
     domain::{
-        index::Index,
         job::BackupJob,
         object::{ObjectId, ObjectKind, VaultName},
-        outcome::Fate,
+        outcome::{Failure, Fate},
         plan::{PLAN_FORMAT, Plan, PlanHeader, Unlisted, full_pass_is_due, plan_objects, plan_vault},
         run::{RunId, Scope},
         versions::Listed,
@@ -69,21 +68,21 @@ pub async fn make(
     let name = vault.url().name();
     // The time comes first: a change after it is the next run's.
     let planned = whole_second(clock);
-    let (view, index, last_full) = known(app, name).await?;
+    let basis = basis(app, name).await?;
     let (listed, unlisted) = list(vault).await?;
-    let full = wanted == Wanted::Everything || full_pass_is_due(last_full, app.full_pass(), planned);
+    let full = wanted == Wanted::Everything || full_pass_is_due(basis.full_pass, app.full_pass(), planned);
     let header = PlanHeader {
         v: PLAN_FORMAT,
         vault: name.clone(),
         run: run.clone(),
         scope: Scope::Vault,
         planned,
-        full_pass: last_full.filter(|_| !full).unwrap_or(planned),
-        base: view.base.map(|base| base.name),
-        folds: view.folds.into_iter().map(|fold| fold.name).collect(),
+        full_pass: basis.full_pass.filter(|_| !full).unwrap_or(planned),
+        base: basis.base,
+        folds: basis.folds,
         unlisted,
     };
-    Ok(Plan { header, objects: plan_vault(listed, &index, full) })
+    Ok(Plan { header, objects: plan_vault(listed, &basis.index, full) })
 }
 
 /// Makes a plan for some objects of a vault and stores nothing.
@@ -95,19 +94,44 @@ pub async fn some_objects(
     objects: Vec<ObjectId>,
 ) -> Result<Plan> {
     let planned = whole_second(clock);
-    let (_, index, last_full) = known(app, vault).await?;
+    let basis = basis(app, vault).await?;
     let header = PlanHeader {
         v: PLAN_FORMAT,
         vault: vault.clone(),
         run: run.clone(),
         scope: Scope::Objects,
         planned,
-        full_pass: last_full.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
+        full_pass: basis.full_pass.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
         base: None,
         folds: Vec::new(),
         unlisted: Vec::new(),
     };
-    Ok(Plan { header, objects: plan_objects(objects, &index) })
+    Ok(Plan { header, objects: plan_objects(objects, &basis.index) })
+}
+
+/// The plan of a run that could not be planned while it was open: every kind is on record as unlisted, with
+/// the reason, and its entries are carried forward. It becomes the run's plan for good.
+pub async fn unlisted(app: &App, vault: &VaultName, run: &RunId, clock: &Clock) -> Result<Plan> {
+    let planned = whole_second(clock);
+    let reason = match app.vault(vault) {
+        Ok(client) => list(client).await.err(),
+        Err(error) => Some(error),
+    };
+    let late = || Failure::ours("NotPlanned", "nothing planned the run while it was open");
+    let failure = reason.as_ref().map_or_else(late, Error::failure);
+    let basis = basis(app, vault).await?;
+    let header = PlanHeader {
+        v: PLAN_FORMAT,
+        vault: vault.clone(),
+        run: run.clone(),
+        scope: Scope::Vault,
+        planned,
+        full_pass: basis.full_pass.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
+        base: basis.base,
+        folds: basis.folds,
+        unlisted: ObjectKind::ALL.map(|kind| Unlisted { kind, failure: failure.clone() }).into(),
+    };
+    app.catalogue()?.create_plan(Plan { header, objects: Vec::new() }).await
 }
 
 fn whole_second(clock: &Clock) -> time::OffsetDateTime {
@@ -117,16 +141,13 @@ fn whole_second(clock: &Clock) -> time::OffsetDateTime {
 
 /// What the catalogue knows of a vault. A catalogue that cannot be read, because it is damaged or a newer
 /// program wrote it, must not stop backups: then everything is backed up, as on the first night.
-async fn known(app: &App, vault: &VaultName) -> Result<(View, Index, Option<time::OffsetDateTime>)> {
-    let catalogue = app.catalogue()?;
-    let view = catalogue.view(vault).await?;
-    match catalogue.index(&view).await {
-        Ok((index, last_full)) => Ok((view, index, last_full)),
+async fn basis(app: &App, vault: &VaultName) -> Result<Basis> {
+    match app.catalogue()?.basis(vault).await {
         Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {
             warn!(vault.name = %vault, "Everything in vault {vault} is backed up: {error}");
-            Ok((View::default(), Index::default(), None))
+            Ok(Basis::default())
         }
-        Err(error) => Err(error),
+        basis => basis,
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Found {
     Open,
     /// Its manifest is there and is not what its blobs say. Nothing is overwritten.
     Differs,
+    /// Its manifest is there and cannot be checked, because its plan is lost.
+    PlanLost,
 }
 
 /// Looks at every run of a vault, oldest first, and writes the manifests that are missing.
@@ -40,40 +42,45 @@ pub async fn vault(app: &App, vault: &VaultName, mut report: impl FnMut(&RunId, 
         .filter(|stored| stored.job.vault == *vault)
         .map(|stored| stored.job.run)
         .collect();
-    let mut plans = Vec::new();
+    let manifests = catalogue.manifests(vault, |_| false).await?;
+    let closed: BTreeSet<RunId> = manifests.into_iter().map(|found| found.run).collect();
+    let mut headers = Vec::new();
     for run in catalogue.all_runs(vault).await? {
         if open.contains(&run) {
             report(&run, Found::Open);
             continue;
         }
-        let header = match catalogue.plan(vault, &run).await {
-            Ok(Some(plan)) => plan.header,
-            Ok(None) | Err(Error::Damaged { .. }) => without_plan(vault, &run)?,
-            Err(error) => return Err(error),
-        };
-        plans.push(header);
+        match plan(catalogue, vault, &run).await? {
+            Some(plan) => headers.push(plan.header),
+            None if closed.contains(&run) => report(&run, Found::PlanLost),
+            None => headers.push(without_plan(vault, &run)?),
+        }
     }
     // A run builds on those that were planned before it.
-    plans.sort_by_key(|header| header.planned);
-    for header in plans {
-        let found = one(catalogue, &header).await?;
+    headers.sort_by_key(|header| header.planned);
+    for header in headers {
+        let plan = plan(catalogue, vault, &header.run).await?;
+        let plan = plan.unwrap_or_else(|| Plan { header: header.clone(), objects: Vec::new() });
+        let found = one(catalogue, &plan, closed.contains(&header.run)).await?;
         report(&header.run, found);
     }
     Ok(())
 }
 
-async fn one(catalogue: &Catalogue, header: &PlanHeader) -> Result<Found> {
-    let stored = match catalogue.plan(&header.vault, &header.run).await {
-        Ok(stored) => stored,
-        Err(Error::Damaged { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    let plan = stored.unwrap_or_else(|| Plan { header: header.clone(), objects: Vec::new() });
-    if !catalogue.is_closed(header).await? {
-        catalogue.close(&plan).await?;
+/// A run's plan, as far as it can be read.
+async fn plan(catalogue: &Catalogue, vault: &VaultName, run: &RunId) -> Result<Option<Plan>> {
+    match catalogue.plan(vault, run).await {
+        Err(Error::Damaged { .. }) => Ok(None),
+        plan => plan,
+    }
+}
+
+async fn one(catalogue: &Catalogue, plan: &Plan, closed: bool) -> Result<Found> {
+    if !closed {
+        catalogue.close(plan).await?;
         return Ok(Found::Rebuilt);
     }
-    match catalogue.check_manifest(&plan).await {
+    match catalogue.check_manifest(plan).await {
         Ok(true) => Ok(Found::Sound),
         Ok(false) | Err(Error::Damaged { .. }) => Ok(Found::Differs),
         Err(error) => Err(error),

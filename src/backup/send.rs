@@ -1,6 +1,7 @@
 //! Sending a plan's messages.
 
 use futures::{StreamExt as _, TryStreamExt as _, pin_mut, stream::FuturesUnordered};
+use tracing::warn;
 
 use crate::{
     app::App,
@@ -18,6 +19,9 @@ use crate::{
 /// Messages that are sent at once.
 const AT_ONCE: usize = 32;
 
+/// So many that could not be sent mean that the queue is at fault, and not a message: no more are tried.
+const FAILURES: usize = 32;
+
 /// Sends a run's messages, unless that was done before. Returns how many were sent.
 ///
 /// # Errors
@@ -32,27 +36,44 @@ pub async fn once(app: &App, plan: &Plan, clock: &Clock) -> Result<usize> {
 /// Sends a message for each planned object that has no result yet, and notes that they were sent.
 ///
 /// Returns how many were sent. Safe to run twice: an object that is asked for twice is backed up once,
-/// because its backup is written create-only.
+/// because its backup is written create-only. A few messages that cannot be sent are no error: they are as
+/// good as lost, and are sent again when nothing comes of them, when the others need no second message.
 pub async fn again(app: &App, plan: &Plan, mut stored: Stored, clock: &Clock) -> Result<usize> {
     let unanswered = unanswered(app, plan).await?;
-    let sent = unanswered.len();
-    send(app, plan, &unanswered).await?;
+    let sent = send(app, plan, &unanswered).await?;
     stored.job.sent = true;
     stored.job.progressed = clock.now();
     app.jobs()?.save(&stored).await?;
     Ok(sent)
 }
 
-async fn send(app: &App, plan: &Plan, objects: &[&Planned]) -> Result<()> {
+async fn send(app: &App, plan: &Plan, objects: &[&Planned]) -> Result<usize> {
     let queue = app.queue()?;
+    let mut objects = objects.iter();
     let mut sending = FuturesUnordered::new();
-    for planned in objects {
-        if sending.len() >= AT_ONCE {
-            sending.next().await.transpose()?;
+    let (mut sent, mut failures) = (0, Vec::new());
+    loop {
+        while sending.len() < AT_ONCE
+            && let Some(planned) = objects.next()
+        {
+            sending.push(send_one(queue, Message::new(&plan.header, planned)));
         }
-        sending.push(send_one(queue, Message::new(&plan.header, planned)));
+        match sending.next().await {
+            Some(Ok(())) => sent += 1,
+            Some(Err(error)) if failures.len() + 1 >= FAILURES => return Err(error),
+            Some(Err(error)) => failures.push(error),
+            None => break,
+        }
     }
-    sending.try_collect().await
+    match failures.pop() {
+        Some(error) if sent == 0 => Err(error),
+        Some(error) => {
+            let (run, late) = (&plan.header.run, failures.len() + 1);
+            warn!(vault.name = %plan.header.vault, run.id = %run, "{late} messages of run {run} are sent later: {error}");
+            Ok(sent)
+        }
+        None => Ok(sent),
+    }
 }
 
 async fn send_one(queue: &Queue, message: Message) -> Result<()> {

@@ -54,7 +54,7 @@ pub(super) fn read_plan(blob: &str, bytes: Bytes) -> Result<Plan> {
     loop {
         match lines.next_line(None)? {
             Some(PlanLine::Object(object)) => objects.push(object),
-            Some(PlanLine::End(count)) if count == objects.len() => break,
+            Some(PlanLine::End(count)) if count == objects.len() => break lines.end()?,
             _ => return Err(lines.damaged("it ends early")),
         }
     }
@@ -122,6 +122,7 @@ impl ManifestReader {
                 Ok(Some(line))
             }
             Some(ManifestLine::Summary(summary)) if summary.lines == self.count => {
+                self.lines.end()?;
                 self.summary = Some(summary);
                 Ok(None)
             }
@@ -176,15 +177,25 @@ impl LineReader {
 
     /// The next line. `format` is the newest known format, for the line that carries one.
     fn next_line<T: DeserializeOwned>(&mut self, format: Option<u32>) -> Result<Option<T>> {
-        self.line.clear();
-        let read = self.input.read_until(b'\n', &mut self.line);
-        if read.map_err(|error| self.damaged(&error.to_string()))? == 0 {
+        if !self.read()? {
             return Ok(None);
         }
         if let Some(known) = format {
             self.check_format(known)?;
         }
         serde_json::from_slice(&self.line).map(Some).map_err(|error| self.damaged(&error.to_string()))
+    }
+
+    /// Reads a line, and says whether there was one.
+    fn read(&mut self) -> Result<bool> {
+        self.line.clear();
+        let read = self.input.read_until(b'\n', &mut self.line);
+        read.map(|bytes| bytes > 0).map_err(|error| self.damaged(&error.to_string()))
+    }
+
+    /// Reads the end, where the checksum of everything before it is.
+    fn end(&mut self) -> Result<()> {
+        if self.read()? { Err(self.damaged("it goes on after its end")) } else { Ok(()) }
     }
 
     fn check_format(&self, known: u32) -> Result<()> {
@@ -207,6 +218,17 @@ impl LineReader {
     }
 }
 
+/// Whether two blobs hold the same text. The same text need not be compressed to the same bytes for ever.
+pub(super) fn same_text(blob: &str, a: Bytes, b: Bytes) -> Result<bool> {
+    let (mut a, mut b) = (LineReader::new(blob, a), LineReader::new(blob, b));
+    while a.read()? | b.read()? {
+        if a.line != b.line {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// JSON in ASCII, which is what blob metadata can hold.
 pub(super) fn to_metadata(value: &impl Serialize) -> std::io::Result<String> {
     let json = serde_json::to_string(value)?;
@@ -227,7 +249,44 @@ pub(super) fn to_metadata(value: &impl Serialize) -> std::io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use time::OffsetDateTime;
+
     use super::*;
+    use crate::domain::{
+        object::{ObjectId, ObjectKind},
+        plan::Decision,
+        run::{RunId, Scope},
+    };
+
+    #[test]
+    fn a_flipped_bit_is_found_wherever_it_is() {
+        let planned = OffsetDateTime::UNIX_EPOCH;
+        let header = PlanHeader {
+            v: PLAN_FORMAT,
+            vault: "kv-prod".parse().unwrap(),
+            run: RunId::nightly(planned),
+            scope: Scope::Vault,
+            planned,
+            full_pass: planned,
+            base: None,
+            folds: Vec::new(),
+            unlisted: Vec::new(),
+        };
+        let id = |name: &str| ObjectId::new(ObjectKind::Key, name.parse().unwrap());
+        let planned = |name| Planned { id: id(name), decision: Decision::New, previous: None };
+        let plan = Plan { header, objects: ["a", "b"].map(planned).into() };
+        let whole = write_plan(&plan).unwrap();
+        assert_eq!(read_plan("plan", whole.clone().into()).unwrap(), plan);
+        // Some bits of the format mean nothing: then the text is the same.
+        for bit in 0..whole.len() * 8 {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(read_plan("plan", damaged.into()).map_or(true, |read| read == plan), "bit {bit}");
+        }
+        for length in 0..whole.len() {
+            assert!(read_plan("plan", whole[..length].to_vec().into()).is_err(), "{length} bytes");
+        }
+    }
 
     #[test]
     fn metadata_is_ascii_and_reads_back() {

@@ -45,6 +45,19 @@ pub struct View {
     pub folds: Vec<ManifestRef>,
 }
 
+/// What a plan starts from.
+#[derive(Default)]
+pub struct Basis {
+    /// The newest backup of every object.
+    pub index: Index,
+    /// When everything was last backed up regardless of changes.
+    pub full_pass: Option<OffsetDateTime>,
+    /// The name of the newest whole manifest.
+    pub base: Option<String>,
+    /// The names of those whose entries are missing from it.
+    pub folds: Vec<String>,
+}
+
 impl Catalogue {
     /// Manifests of a vault, newest first, until `enough`.
     pub async fn manifests(
@@ -92,32 +105,36 @@ impl Catalogue {
         Ok(View { base, folds })
     }
 
-    /// A vault's index, for planning, and when everything was last backed up.
-    pub async fn index(&self, view: &View) -> Result<(Index, Option<OffsetDateTime>)> {
+    /// What a vault's next plan starts from.
+    pub async fn basis(&self, vault: &VaultName) -> Result<Basis> {
+        let view = self.view(vault).await?;
+        let (base, folds) = self.open(&view).await?;
+        let full_pass = base.as_ref().map(|base| base.header().full_pass);
         let mut index = Index::default();
-        for line in self.lines(view).await? {
+        for line in self.folded(base, &folds).await? {
             index.insert(&line?);
         }
-        let full_pass =
-            view.base.as_ref().and_then(|base| base.summary.as_ref()).map(|summary| summary.full_pass);
-        Ok((index, full_pass))
+        Ok(Basis { index, full_pass, base: view.base.map(|base| base.name), folds })
     }
 
     /// The lines of a vault's index, in order.
     pub async fn lines(&self, view: &View) -> Result<Lines> {
-        let Some(base) = &view.base else {
-            let folds: Vec<_> = view.folds.iter().map(|fold| fold.name.clone()).collect();
-            return self.folded(None, &folds).await;
+        let (base, folds) = self.open(view).await?;
+        self.folded(base, &folds).await
+    }
+
+    /// Opens the whole manifest of a view, and names the others that it has not folded in itself.
+    async fn open(&self, view: &View) -> Result<(Option<ManifestReader>, Vec<String>)> {
+        let base = match &view.base {
+            Some(base) => Some(self.manifest(&base.name).await?),
+            None => None,
         };
-        let base = self.manifest(&base.name).await?;
-        // What the base has folded in needs no second reading.
-        let known = |name: &String| {
-            let header = base.header();
-            header.base.as_ref() == Some(name) || header.folds.contains(name)
+        let header = base.as_ref().map(ManifestReader::header);
+        let has = |name: &String| {
+            header.is_some_and(|header| header.base.as_ref() == Some(name) || header.folds.contains(name))
         };
-        let folds: Vec<_> =
-            view.folds.iter().map(|fold| fold.name.clone()).filter(|name| !known(name)).collect();
-        self.folded(Some(base), &folds).await
+        let folds = view.folds.iter().map(|fold| fold.name.clone()).filter(|name| !has(name)).collect();
+        Ok((base, folds))
     }
 
     /// The index that a plan starts from.

@@ -48,6 +48,7 @@ fn words(found: Found) -> &'static str {
         Found::Sound => "sound",
         Found::Rebuilt => "written again",
         Found::Open => "still open",
+        Found::PlanLost => "there, but its plan is lost, so it cannot be checked",
         Found::Differs => "differs from the blobs; left as it is",
     }
 }

@@ -18,7 +18,8 @@ pub const PLANNED_WITHIN: Duration = Duration::minutes(35);
 /// How long a run may stay open. Then what is unanswered has failed.
 pub const OPEN_FOR: Duration = Duration::hours(20);
 
-/// How long a message lives. Shorter than a run, so that none arrives after its run was closed.
+/// How long a message lives. Shorter than a run, so that none that is sent with the plan arrives after its
+/// run was closed. One that is sent again may: whoever gets a late message looks first.
 pub const MESSAGE_LIFETIME: Duration = Duration::hours(19);
 
 /// The record of an open run. It is written before the run's plan and deleted after its manifest, so a
@@ -77,12 +78,17 @@ impl BackupJob {
 
     /// What the run needs. `planned` is how many objects its plan backs up, if there is a plan.
     pub fn need(&self, planned: Option<u32>, now: OffsetDateTime) -> Need {
+        let age = now - self.opened;
         let Some(planned) = planned else {
-            return if now - self.opened >= PLANNED_WITHIN { Need::Planning } else { Need::Patience };
+            return match () {
+                () if age >= OPEN_FOR => Need::GivingUp,
+                () if age >= PLANNED_WITHIN => Need::Planning,
+                () => Need::Patience,
+            };
         };
         if self.answered >= planned {
             Need::Closing
-        } else if now - self.opened >= OPEN_FOR {
+        } else if age >= OPEN_FOR {
             Need::GivingUp
         } else if now - self.progressed >= STALLED_AFTER {
             Need::Sending
@@ -104,6 +110,7 @@ mod tests {
         let mut job = BackupJob::open("kv-prod".parse().unwrap(), RunId::nightly(start), start);
         assert_eq!(job.need(None, start + Duration::MINUTE), Need::Patience);
         assert_eq!(job.need(None, start + PLANNED_WITHIN), Need::Planning);
+        assert_eq!(job.need(None, start + OPEN_FOR), Need::GivingUp);
         assert_eq!(job.need(Some(2), start + Duration::MINUTE), Need::Patience);
         assert!(job.note(1, start + Duration::minutes(10)));
         assert_eq!(job.need(Some(2), start + Duration::minutes(24)), Need::Patience);

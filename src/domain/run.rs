@@ -159,7 +159,8 @@ impl Numbers {
 
     /// How a run with these numbers ended.
     pub fn verdict(&self) -> Verdict {
-        let protected = self.backed_up + self.skipped() > 0;
+        // What belongs to a certificate is as protected as the certificate, which is counted itself.
+        let protected = self.backed_up + self.unchanged > 0;
         match (self.failed == 0 && self.unlisted.is_empty(), protected) {
             (true, _) => Verdict::Succeeded,
             (false, true) => Verdict::PartiallyFailed,

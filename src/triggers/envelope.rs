@@ -5,7 +5,7 @@
 //! documentation shows them, with single encoding, are read too.
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, error::Category};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::clock::Clock;
@@ -14,14 +14,33 @@ use crate::clock::Clock;
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {
     /// Not the JSON object that the host sends.
-    #[error("the envelope is not one of the Functions host: {0}")]
-    Shape(serde_json::Error),
+    #[error("the envelope is not one of the Functions host: {fault} at line {line}, column {column}")]
+    Shape {
+        /// What is wrong with it.
+        fault: &'static str,
+        /// Where.
+        line: usize,
+        /// Where in the line, in bytes.
+        column: usize,
+    },
     /// The binding's data is not there.
     #[error("the envelope has no data named `{0}`; functions/*/function.json and the program do not agree")]
     Missing(&'static str),
     /// The binding's data has another type.
     #[error("the envelope's data `{0}` is not what this trigger sends")]
     Type(&'static str),
+}
+
+impl From<serde_json::Error> for EnvelopeError {
+    /// Leaves out the error's own text, which may repeat a part of the envelope.
+    fn from(error: serde_json::Error) -> Self {
+        let fault = match error.classify() {
+            Category::Io | Category::Syntax => "it is not JSON",
+            Category::Eof => "it ends early",
+            Category::Data => "its data or metadata is not an object",
+        };
+        Self::Shape { fault, line: error.line(), column: error.column() }
+    }
 }
 
 #[derive(Deserialize)]
@@ -57,7 +76,7 @@ impl Invocation {
     /// # Errors
     /// When it is not an envelope. The text does not repeat any of it: it may hold anything.
     pub fn read(body: &[u8]) -> Result<Self, EnvelopeError> {
-        let raw: Raw = serde_json::from_slice(body).map_err(EnvelopeError::Shape)?;
+        let raw: Raw = serde_json::from_slice(body)?;
         let sent = raw.metadata.get("sys").and_then(|sys| sys.get("UtcNow")).and_then(moment);
         let delivery = raw.metadata.get("DequeueCount").and_then(number).unwrap_or(1);
         Ok(Self { data: raw.data, clock: sent.map_or_else(Clock::system, Clock::set), delivery })

@@ -149,7 +149,11 @@ async fn back_up_object(app: &App, invocation: &Invocation) -> Result<String> {
 /// Decodes a message. One that cannot be decoded fails its invocation, so that the host keeps it in the
 /// poison queue; a newer program may understand what this one does not.
 pub fn decode(text: &str) -> Result<Message> {
-    let malformed = |error| Error::Refused(format!("the message cannot be decoded: {error}"));
+    let malformed = |error: serde_json::Error| {
+        // The text may repeat a part of the message, which may be of any length.
+        let text: String = error.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
+        Error::Refused(format!("the message cannot be decoded: {text}"))
+    };
     let value: serde_json::Value = serde_json::from_str(text).map_err(malformed)?;
     match value.get("version").and_then(serde_json::Value::as_u64) {
         Some(found) if found > MESSAGE_FORMAT.into() => {

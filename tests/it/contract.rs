@@ -54,7 +54,10 @@ fn the_queue_is_read_as_it_is_written() {
     assert_eq!(queues["messageEncoding"], "base64");
     assert_eq!(queues["maxDequeueCount"], MAX_DELIVERIES);
     let deliveries = span(&queues["visibilityTimeout"]) * (MAX_DELIVERIES - 1);
-    assert!(deliveries < STALLED_AFTER.unsigned_abs(), "a failing message is not sent again while it is delivered");
+    assert!(
+        deliveries < STALLED_AFTER.unsigned_abs(),
+        "a failing message is not sent again while it is delivered"
+    );
 }
 
 #[test]

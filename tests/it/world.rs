@@ -85,6 +85,12 @@ impl World {
         self.host.clone().expect("it was just started")
     }
 
+    /// Starts the host anew, with the settings as they are now.
+    pub async fn restart_with_settings(&mut self) {
+        self.host = None;
+        self.host().await;
+    }
+
     /// What the host is started with.
     #[expect(clippy::disallowed_methods, reason = "a switch for whoever looks at a failing test")]
     pub fn host_options(&self) -> HostOptions {

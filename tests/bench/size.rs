@@ -1,0 +1,28 @@
+//! How much is measured.
+
+/// Numbers of objects and repetitions.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Objects of a run that is measured for speed.
+    pub speed: usize,
+    /// Pairs of runs, product and bare client; the median pair counts.
+    pub pairs: usize,
+    /// Objects of the vault that does not change.
+    pub night: usize,
+    /// Objects of the vault with a limit.
+    pub pace: usize,
+    /// Objects of the small and of the large vault.
+    pub memory: [usize; 2],
+    /// Starts of the program.
+    pub starts: usize,
+}
+
+impl Size {
+    /// What docs/performance.md holds.
+    pub const FULL: Self =
+        Self { speed: 4000, pairs: 5, night: 5000, pace: 6000, memory: [1000, 25_000], starts: 20 };
+
+    /// A minute's worth.
+    pub const QUICK: Self =
+        Self { speed: 400, pairs: 1, night: 1000, pace: 800, memory: [250, 1000], starts: 5 };
+}

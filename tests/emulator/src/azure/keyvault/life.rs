@@ -1,0 +1,191 @@
+//! The other half of an object's life: deleted, recovered, purged, restored.
+//!
+//! A certificate takes its key and its secret along on every step. What takes time at the service takes the
+//! time that [`Delays`](crate::Delays) say, on the emulator's clock; what a reader meets meanwhile is this:
+//!
+//! | state | live | deleted | set, create | recover | purge | restore |
+//! |---|---|---|---|---|---|---|
+//! | being deleted | 404 | 404 | 409 | 409 | 409 | 409 |
+//! | deleted | 404 | 200 | 409 | 200 | 204 | 409 (inferred) |
+//! | being recovered (inferred) | 404 | 404 | 409 | 409 | 409 | 409 |
+//! | purged, name not free yet | 404 | 404 | 409 (inferred) | 404 | 404 | 409 |
+//!
+//! The rest of the table was recorded. While something is being recovered only its absence among the live
+//! objects was, and the 409 for setting it again was reported.
+
+use time::{Duration, OffsetDateTime};
+
+use super::{
+    answer::owner,
+    backup::{self, BackedUp, BackedUpVersion, BackupError},
+    bundle::identifier,
+    object::{Kind, Material, Object, Store, Version},
+    spec::Properties,
+    vault::Vault,
+};
+use crate::azure::knobs::Delays;
+
+pub(crate) mod bin;
+mod refusal;
+pub(crate) mod rest;
+
+use bin::{Departed, Stage};
+pub use refusal::Refusal;
+
+/// The kinds that go with one, itself first.
+fn company(kind: Kind) -> &'static [Kind] {
+    match kind {
+        Kind::Secret => &[Kind::Secret],
+        Kind::Key => &[Kind::Key],
+        Kind::Certificate => &[Kind::Certificate, Kind::Key, Kind::Secret],
+    }
+}
+
+/// A deleted object which may be recovered or purged.
+fn deleted<'a>(store: &'a Store, kind: Kind, name: &str) -> Result<&'a Departed, Refusal> {
+    if store.get(kind, name).is_some() {
+        return Err(Refusal::Live);
+    }
+    let departed = store.departed(kind, name).ok_or(Refusal::NotFound)?;
+    match departed.stage {
+        Stage::Purged => Err(Refusal::NotFound),
+        Stage::Deleted if departed.object.managed => Err(Refusal::Managed),
+        Stage::Deleted => Ok(departed),
+        stage => Err(stage.into()),
+    }
+}
+
+fn is_taken(store: &Store, kind: Kind, name: &str) -> bool {
+    company(kind).iter().any(|&kind| store.get(kind, name).is_some() || store.departed(kind, name).is_some())
+}
+
+impl Vault {
+    /// Does what time has done since the last request.
+    pub(crate) fn settle(&self, now: OffsetDateTime) {
+        let due = self.store.read().is_due(now);
+        if due {
+            self.store.write().settle(now);
+        }
+    }
+
+    /// Deletes an object.
+    pub(crate) fn delete(
+        &self,
+        kind: Kind,
+        name: &str,
+        now: OffsetDateTime,
+        delays: Delays,
+    ) -> Result<Departed, Refusal> {
+        let days = Duration::days(self.options.read().recoverable_days.into());
+        let mut store = self.store.write();
+        let object = store.get(kind, name).ok_or(Refusal::NotFound)?;
+        if object.managed {
+            return Err(Refusal::Managed);
+        }
+        let departed = Departed {
+            object: object.clone(),
+            stage: Stage::Deleting,
+            until: now + delays.deletion,
+            deleted_at: now,
+            purge_at: now + days,
+        };
+        for &kind in company(kind) {
+            if let Some(object) = store.remove(kind, name) {
+                store.depart(kind, Departed { object, ..departed.clone() }, now);
+            }
+        }
+        Ok(departed)
+    }
+
+    /// Recovers a deleted object.
+    pub(crate) fn recover(
+        &self,
+        kind: Kind,
+        name: &str,
+        now: OffsetDateTime,
+        delays: Delays,
+    ) -> Result<Object, Refusal> {
+        let mut store = self.store.write();
+        let object = deleted(&store, kind, name)?.object.clone();
+        store.move_on(company(kind), name, Stage::Recovering, now + delays.recovery, now);
+        Ok(object)
+    }
+
+    /// Purges a deleted object.
+    pub(crate) fn purge(
+        &self,
+        kind: Kind,
+        name: &str,
+        now: OffsetDateTime,
+        delays: Delays,
+    ) -> Result<(), Refusal> {
+        let mut store = self.store.write();
+        deleted(&store, kind, name)?;
+        if self.options.read().purge_protection {
+            return Err(Refusal::PurgeProtected);
+        }
+        store.move_on(company(kind), name, Stage::Purged, now + delays.purge, now);
+        Ok(())
+    }
+
+    /// Restores a backup under the name it was taken of, with the ids, attributes and tags of its versions. A
+    /// kind refuses blobs of the others.
+    pub(crate) fn restore(&self, blob: &[u8], expected: Option<Kind>) -> Result<(Kind, Object), Refusal> {
+        let (state, of) = backup::open(blob)?;
+        if of != owner(self) {
+            return Err(BackupError::Foreign.into());
+        }
+        if let Some(expected) = expected.filter(|expected| *expected != state.kind) {
+            return Err(wrong_kind(expected, state.kind).into());
+        }
+        let newest = state.versions.last().ok_or(BackupError::Corrupt)?;
+        let mut store = self.store.write();
+        if is_taken(&store, state.kind, &state.name) {
+            let id = identifier(self, state.kind, &state.name, Some(&newest.id));
+            return Err(Refusal::NameTaken { id });
+        }
+        let BackedUp { kind, name, versions, managed, .. } = state;
+        let restored = object(&name, false, versions).ok_or(BackupError::Corrupt)?;
+        for twin in managed {
+            if let Some(object) = object(&name, true, twin.versions) {
+                store.insert(twin.kind, object);
+            }
+        }
+        store.insert(kind, restored.clone());
+        Ok((kind, restored))
+    }
+
+    /// Adds a version as a client does: not to a name that a deleted object holds.
+    pub(crate) fn create(
+        &self,
+        kind: Kind,
+        name: &str,
+        material: Material,
+        properties: Properties,
+        now: OffsetDateTime,
+    ) -> Result<(), Refusal> {
+        if let Some(departed) = self.store.read().departed(kind, name) {
+            return Err(departed.stage.into());
+        }
+        self.add(kind, name, material, properties, now);
+        Ok(())
+    }
+}
+
+/// No recording has a blob of the wrong kind. The magic string tells secrets from the others; where it does
+/// not, the content does not fit.
+fn wrong_kind(expected: Kind, given: Kind) -> BackupError {
+    if (expected == Kind::Secret) == (given == Kind::Secret) {
+        BackupError::Corrupt
+    } else {
+        BackupError::Version
+    }
+}
+
+fn object(name: &str, managed: bool, versions: Vec<BackedUpVersion>) -> Option<Object> {
+    let mut versions =
+        versions.into_iter().map(|BackedUpVersion { id, attributes, material }| Version { id, attributes, material });
+    let mut object = Object::new(name, managed, versions.next()?);
+    versions.for_each(|version| object.push(version));
+    Some(object)
+}

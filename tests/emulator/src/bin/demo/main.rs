@@ -1,0 +1,88 @@
+//! `cargo demo`: a vault of a thousand objects, backed up for two nights by the real binary.
+//!
+//! Nothing but Rust is needed: Azure and the Functions host are played by this crate, on loopback. Each
+//! chapter of the story is a module of its own, and takes the stage as the one before left it:
+//!
+//! 1. [`scene`]: the product is built, a vault is filled, the host starts;
+//! 2. [`first_night`]: everything is backed up, in spite of what goes wrong;
+//! 3. [`second_night`]: a few things change, and only those are backed up;
+//! 4. [`stay`]: on request, everything stays up to be played with.
+
+mod first_night;
+mod night;
+mod product;
+mod scene;
+mod second_night;
+mod stage;
+mod stay;
+mod story;
+
+use std::{error::Error, process::ExitCode};
+
+use clap::Parser;
+use serde::Serialize;
+
+use self::{night::Night, story::Story};
+
+/// Anything that goes wrong ends the demo.
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Backs up a vault of a thousand objects on an emulator, for two nights.
+#[derive(Debug, Parser)]
+#[command(name = "cargo demo")]
+struct Arguments {
+    /// Print one JSON object on standard output; the story goes to standard error.
+    #[arg(long)]
+    json: bool,
+    /// Leave everything up and print how to call it, until Ctrl-C.
+    #[arg(long)]
+    stay: bool,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    #[serde(flatten)]
+    first_night: Night,
+    second_night: Night,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // `cargo demo -- --json` hands over the `--`, since the alias has one of its own.
+    let arguments = std::env::args_os().enumerate().filter(|(at, argument)| *at != 1 || argument != "--");
+    let arguments = Arguments::parse_from(arguments.map(|(_, argument)| argument));
+    match Box::pin(tell(&arguments)).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nThe demo failed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn tell(arguments: &Arguments) -> Result<()> {
+    let mut story = Story::new(arguments.json);
+    story.title("keyvault-backup: two nights of a vault")?;
+    let stage = scene::tell(&mut story).await?;
+    let first_night = first_night::tell(&mut story, &stage).await?;
+    let second_night = second_night::tell(&mut story, &stage).await?;
+    let report = Report { first_night, second_night };
+    end(&mut story, &report)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&report)?);
+    }
+    if arguments.stay {
+        stay::tell(&mut story, &stage).await?;
+    }
+    Ok(())
+}
+
+fn end(story: &mut Story, report: &Report) -> Result<()> {
+    story.chapter("The sum")?;
+    story.line("", "listed = backed up + skipped + failed")?;
+    for (label, night) in [("Night 1", &report.first_night), ("Night 2", &report.second_night)] {
+        story.line(label, &night.sum())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! The pure part of a manifest, on random inputs: a plan, its results and the index before, against what
+//! one would write down by hand.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+};
+
+use keyvault_backup::domain::{
+    blob::BlobFacts,
+    digest::{Digest, Fingerprint},
+    entry::{ENTRY_FORMAT, Entry},
+    index::Index,
+    manifest::{Fared, Folded, Line, Merge, ObjectResult, Summary, fold_line},
+    object::{ObjectId, ObjectKind},
+    outcome::{Failure, Outcome, OutcomeKind},
+    plan::{Decision, PLAN_FORMAT, Plan, PlanHeader, Unlisted, plan_vault},
+    run::{RunId, Scope},
+    versions::Listed,
+};
+use proptest::prelude::*;
+use time::{Duration, OffsetDateTime, macros::datetime};
+
+const NOW: OffsetDateTime = datetime!(2026-01-10 02:00 UTC);
+
+fn id((kind, name): (usize, u8)) -> ObjectId {
+    ObjectId::new(ObjectKind::ALL[kind % 3], format!("n-{name}").parse().expect("a name"))
+}
+
+/// A backup so many hours before now, of an object that looked like `looks`.
+fn entry(id: &ObjectId, hours: i64, looks: u8) -> Entry {
+    let taken = NOW - Duration::hours(hours);
+    Entry {
+        v: ENTRY_FORMAT,
+        vault: "kv-a".parse().expect("a name"),
+        kind: id.kind,
+        name: id.name.clone(),
+        run: RunId::nightly(taken),
+        taken,
+        sha256: Digest::of(b""),
+        bytes: 7,
+        wrapping: BlobFacts { kid: "k".into(), alg: "a".into(), enc: "e".into() },
+        region: None,
+        versions: 1,
+        newest: "0".parse().expect("a version"),
+        version_ids: Fingerprint::of(b""),
+        version_states: Fingerprint::of(b""),
+        fingerprint: Fingerprint::of(&[looks]),
+        unsettled: false,
+        enabled: true,
+        expires: None,
+        tags: BTreeMap::new(),
+        previous: None,
+    }
+}
+
+fn line(id: &ObjectId, fared: Fared, entry: Entry) -> Line {
+    Line { kind: id.kind, name: id.name.clone(), fared, entry: Some(entry), failure: None, gone: None }
+}
+
+fn header(unlisted: &[ObjectKind]) -> PlanHeader {
+    let unlisted = unlisted.iter().map(|&kind| Unlisted { kind, failure: Failure::ours("no", "no") });
+    PlanHeader {
+        v: PLAN_FORMAT,
+        vault: "kv-a".parse().expect("a name"),
+        run: RunId::nightly(NOW),
+        scope: Scope::Vault,
+        planned: NOW,
+        full_pass: NOW,
+        base: None,
+        folds: Vec::new(),
+        unlisted: unlisted.collect(),
+    }
+}
+
+/// An object in all its aspects.
+#[derive(Clone, Debug)]
+struct Object {
+    /// How it looked when it was last backed up, if it was.
+    known: Option<u8>,
+    /// How the list shows it, if it does, and whether it belongs to a certificate.
+    listed: Option<(u8, bool)>,
+    /// What comes of its backup, if it is due.
+    result: u8,
+}
+
+fn objects() -> impl Strategy<Value = BTreeMap<(usize, u8), Object>> {
+    let object = (prop::option::of(0..3_u8), prop::option::of((0..3_u8, prop::bool::weighted(0.2))), 0..4_u8);
+    let object = object.prop_map(|(known, listed, result)| Object { known, listed, result });
+    prop::collection::btree_map((0..3_usize, 0..40_u8), object, 0..40)
+}
+
+/// Drives a merge as closing a run does.
+fn merge(plan: &Plan, before: Vec<Line>, results: Vec<ObjectResult>) -> (Vec<Line>, Summary) {
+    let before = before.into_iter().map(Ok::<_, Infallible>);
+    let (mut merge, mut lines) = (Merge::new(plan, before), Vec::new());
+    for result in results {
+        while let Ok(Some(line)) = merge.before(Some(&result.id())) {
+            lines.push(line);
+        }
+        lines.extend(merge.with(result));
+    }
+    while let Ok(Some(line)) = merge.before(None) {
+        lines.push(line);
+    }
+    (lines, merge.finish())
+}
+
+fn fared(decision: Decision, result: u8) -> Fared {
+    match (decision, result) {
+        (Decision::Managed, _) => Fared::Managed,
+        (Decision::Unchanged, _) => Fared::Unchanged,
+        (_, 0) => Fared::BackedUp,
+        (_, 1) => Fared::Disappeared,
+        (_, _) => Fared::Failed,
+    }
+}
+
+fn result(id: &ObjectId, result: u8) -> Option<ObjectResult> {
+    let outcome = |kind| Outcome::new(id, kind, Failure::ours("no", "no"), NOW);
+    match result {
+        0 => Some(ObjectResult::Entry(entry(id, 0, 0))),
+        1 => Some(ObjectResult::Outcome(outcome(OutcomeKind::Disappeared))),
+        2 => Some(ObjectResult::Outcome(outcome(OutcomeKind::Failed))),
+        // Nothing came of it: as good as failed.
+        _ => None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_manifest_is_what_one_would_write_by_hand(
+        objects in objects(),
+        unlisted in prop::sample::subsequence(ObjectKind::ALL.to_vec(), 0..=2),
+        full: bool,
+    ) {
+        let objects: BTreeMap<ObjectId, Object> = objects.into_iter().map(|(key, object)| (id(key), object)).collect();
+        let is_listed = |id: &ObjectId| !unlisted.contains(&id.kind);
+        let before: Vec<Line> = objects.iter()
+            .filter_map(|(id, object)| Some(line(id, Fared::BackedUp, entry(id, 24, object.known?))))
+            .collect();
+        let mut index = Index::default();
+        for line in &before {
+            index.insert(line);
+        }
+        // Pages overlap when objects come and go between them: some objects are listed twice.
+        let listed = objects.iter().filter(|(id, _)| is_listed(id)).filter_map(|(id, object)| {
+            let (looks, managed) = object.listed?;
+            Some(Listed { id: id.clone(), managed, fingerprint: Fingerprint::of(&[looks]) })
+        });
+        let listed: Vec<_> = listed.clone().chain(listed.step_by(3)).collect();
+        let plan = Plan { header: header(&unlisted), objects: plan_vault(listed, &index, full) };
+        for planned in &plan.objects {
+            let object = &objects[&planned.id];
+            let (looks, managed) = object.listed.expect("it is listed");
+            let due = full || object.known != Some(looks);
+            prop_assert_eq!(planned.decision.backs_up(), due && !managed);
+        }
+
+        let results = plan.to_back_up().filter_map(|planned| result(&planned.id, objects[&planned.id].result));
+        let (lines, summary) = merge(&plan, before, results.collect());
+
+        let ids: Vec<_> = lines.iter().map(Line::id).collect();
+        prop_assert!(ids.is_sorted_by(|a, b| a < b), "each once, in order");
+        let decisions: BTreeMap<_, _> = plan.objects.iter().map(|planned| (&planned.id, planned.decision)).collect();
+        for line in &lines {
+            let object = &objects[&line.id()];
+            let expected = match decisions.get(&line.id()) {
+                Some(decision) => fared(*decision, object.result),
+                None if is_listed(&line.id()) => Fared::Gone,
+                None => Fared::Carried,
+            };
+            prop_assert_eq!(line.fared, expected);
+            prop_assert_eq!(line.entry.is_some(), object.known.is_some() || expected == Fared::BackedUp);
+        }
+        let expected: BTreeSet<_> = objects.iter()
+            .filter(|(id, object)| object.known.is_some() || (is_listed(id) && object.listed.is_some()))
+            .map(|(id, _)| id.clone())
+            .collect();
+        prop_assert_eq!(ids.into_iter().collect::<BTreeSet<_>>(), expected, "nothing is lost");
+        prop_assert!(summary.numbers.add_up());
+        prop_assert_eq!(summary.numbers.listed as usize, plan.objects.len());
+        prop_assert_eq!(summary.lines as usize, lines.len());
+        prop_assert_eq!(summary.protected as usize, lines.iter().filter(|line| line.entry.is_some()).count());
+    }
+
+    #[test]
+    fn folding_keeps_the_newest_of_each(
+        base in prop::collection::btree_map((0..3_usize, 0..20_u8), 1..50_i64, 0..30),
+        folds in prop::collection::vec(((0..3_usize, 0..20_u8), 1..50_i64), 0..30),
+        planned in 1..50_i64,
+    ) {
+        let base: BTreeMap<ObjectId, i64> = base.into_iter().map(|(key, hours)| (id(key), hours)).collect();
+        let mut expected = base.clone();
+        let mut later = BTreeMap::new();
+        let mut newest = BTreeMap::<ObjectId, i64>::new();
+        for (key, hours) in folds {
+            let id = id(key);
+            fold_line(&mut later, line(&id, Fared::BackedUp, entry(&id, hours, 0)));
+            newest.entry(id).and_modify(|known| *known = hours.min(*known)).or_insert(hours);
+        }
+        for (id, hours) in newest {
+            match expected.get_mut(&id) {
+                Some(known) => *known = hours.min(*known),
+                // Of what the base does not know, only what came after it: the rest was gone by then.
+                None if hours < planned => drop(expected.insert(id, hours)),
+                None => {}
+            }
+        }
+        let base = base.iter().map(|(id, hours)| Ok::<_, Infallible>(line(id, Fared::BackedUp, entry(id, *hours, 0))));
+        let folded = Folded::new(base, later, Some(NOW - Duration::hours(planned)));
+        let folded: Vec<_> = folded.flatten().collect();
+        prop_assert!(folded.is_sorted_by(|a, b| a.id() < b.id()));
+        let folded = folded.into_iter().map(|line| (line.id(), (NOW - line.entry.expect("an entry").taken).whole_hours()));
+        prop_assert_eq!(folded.collect::<BTreeMap<_, _>>(), expected);
+    }
+}
