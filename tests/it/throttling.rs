@@ -21,11 +21,11 @@ async fn a_vault_that_is_called_below_its_limit_never_refuses() {
 
 #[tokio::test]
 async fn a_slow_vault_is_found_out_and_loses_nothing() {
-    let mut world = World::with_secrets(60).await;
-    world.azure.knobs().set_rate_limit(RateLimit { requests_per_second: 40, retry_after: Some(1) });
+    let mut world = World::with_secrets(30).await;
+    world.azure.knobs().set_rate_limit(RateLimit { requests_per_second: 12, retry_after: Some(1) });
     assert_eq!(world.night(NIGHT).await["verdict"], "Succeeded");
     world.assert_protected("kv-a");
     assert!(world.refused() > 0, "the limit was met");
     let served = world.azure.requests().total_with_status(Operation::Backup, 200);
-    assert_eq!(served, 60, "nothing was backed up twice");
+    assert_eq!(served, 30, "nothing was backed up twice");
 }
