@@ -3,7 +3,7 @@
 use futures::{StreamExt as _, stream};
 use tracing::warn;
 
-use super::{close, plan, send};
+use super::{close, plan, rebuild, send};
 use crate::{
     app::App,
     clock::Clock,
@@ -51,8 +51,14 @@ pub async fn advance(app: &App, clock: &Clock) -> Result<Advanced> {
 
 async fn advance_one(app: &App, mut stored: Stored, clock: &Clock) -> Result<Option<Summary>> {
     let BackupJob { vault, run, .. } = stored.job.clone();
-    let Some(plan) = app.catalogue()?.plan(&vault, &run).await? else {
-        return unplanned(app, &stored.job, clock).await;
+    let plan = match app.catalogue()?.plan(&vault, &run).await {
+        Ok(Some(plan)) => plan,
+        Ok(None) => return unplanned(app, &stored.job, clock).await,
+        Err(Error::Damaged { .. }) if stored.job.need(None, clock.now()) == Need::GivingUp => {
+            let header = rebuild::without_plan(&vault, &run)?;
+            return close(app, &Plan { header, objects: Vec::new() }).await.map(Some);
+        }
+        Err(error) => return Err(error),
     };
     let unanswered = send::unanswered(app, &plan).await?.len();
     let planned = plan.to_back_up().count();

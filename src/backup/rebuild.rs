@@ -6,8 +6,9 @@ use crate::{
     app::App,
     catalogue::Catalogue,
     domain::{
-        object::VaultName,
-        plan::{PLAN_FORMAT, Plan, PlanHeader},
+        object::{ObjectKind, VaultName},
+        outcome::Failure,
+        plan::{PLAN_FORMAT, Plan, PlanHeader, Unlisted},
         run::{RunId, Scope},
     },
     error::{Error, Result},
@@ -87,9 +88,10 @@ async fn one(catalogue: &Catalogue, plan: &Plan, closed: bool) -> Result<Found> 
     }
 }
 
-/// A run whose plan is lost keeps what its blobs say, as a run of some objects.
-fn without_plan(vault: &VaultName, run: &RunId) -> Result<PlanHeader> {
+/// A run whose plan is lost keeps what its blobs say, as a run of some objects that did not see the rest.
+pub(super) fn without_plan(vault: &VaultName, run: &RunId) -> Result<PlanHeader> {
     let planned = run.occurrence().ok_or_else(|| Error::Refused(format!("{run} has no time")))?;
+    let lost = Failure::ours("PlanLost", "the run's plan cannot be read; this is what its blobs say");
     Ok(PlanHeader {
         v: PLAN_FORMAT,
         vault: vault.clone(),
@@ -99,6 +101,6 @@ fn without_plan(vault: &VaultName, run: &RunId) -> Result<PlanHeader> {
         full_pass: planned,
         base: None,
         folds: Vec::new(),
-        unlisted: Vec::new(),
+        unlisted: ObjectKind::ALL.map(|kind| Unlisted { kind, failure: lost.clone() }).into(),
     })
 }

@@ -85,8 +85,10 @@ async fn into_storage(args: &BackupArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Backup)?;
     let clock = Clock::system();
     let run = RunId::manual(clock.now(), u16::try_from(std::process::id() % 0x1_0000).unwrap_or_default());
-    if !args.what_if && !args.confirm {
-        // The run is recorded before it is planned, so that it is finished even if this process is not.
+    // A whole vault's run is recorded before it is planned: if this process dies, `AdvanceJobs` plans it.
+    // A run of some objects is not, because nobody else would know which.
+    let early = !args.what_if && !args.confirm && args.objects.objects().is_empty();
+    if early {
         open(&app, args, &run, &clock).await?;
     }
     let plan = make_plan(&app, args, &run, &clock).await?;
@@ -99,9 +101,11 @@ async fn into_storage(args: &BackupArgs) -> Done {
         if !confirmed(&format!("Back up {due} of {} objects of {}?", plan.objects.len(), args.vault.vault))? {
             return Ok(Exit::None);
         }
-        open(&app, args, &run, &clock).await?;
     }
     let plan = app.catalogue()?.create_plan(plan).await?;
+    if !early {
+        open(&app, args, &run, &clock).await?;
+    }
     let (summary, failures) = work(&app, args, &plan, &clock).await?;
     report::print_summary(&plan, &summary, &failures, args.output.output)?;
     Ok(summary.verdict.into())

@@ -80,10 +80,12 @@ impl BackupJob {
     pub fn need(&self, planned: Option<u32>, now: OffsetDateTime) -> Need {
         let age = now - self.opened;
         let Some(planned) = planned else {
-            return match () {
-                () if age >= OPEN_FOR => Need::GivingUp,
-                () if age >= PLANNED_WITHIN => Need::Planning,
-                () => Need::Patience,
+            return if age >= OPEN_FOR {
+                Need::GivingUp
+            } else if age >= PLANNED_WITHIN {
+                Need::Planning
+            } else {
+                Need::Patience
             };
         };
         if self.answered >= planned {

@@ -1,7 +1,7 @@
 //! The emulator against the service: every recorded exchange that the emulator can repeat is repeated, and
 //! its answer held against the recorded one.
 
-mod compare;
+pub mod compare;
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use time::OffsetDateTime;
 use crate::{recorded::Exchange, wire::Wire};
 
 /// What the emulator answered.
-struct Answer {
-    status: u16,
-    headers: reqwest::header::HeaderMap,
-    body: String,
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: String,
 }
 
 /// Whether the emulator has the operation.
@@ -42,9 +42,12 @@ fn beyond(exchange: &Exchange) -> Option<&'static str> {
     let mentions = |text: &str| exchange.body.contains(text) || exchange.request.contains(text);
     let since = if exchange.status == 403 { [1, 1, 6] } else { [1, 9, 0] };
     let reasons = [
-        (!is_emulated(exchange), "an operation that the emulator does not have yet"),
+        (
+            !is_emulated(exchange),
+            "an operation of the other half of an object's life, or one that the emulator does not have",
+        ),
         (exchange.service().is_some_and(|version| version < since), "an older generation of the service"),
-        (exchange.status == 409, "deletion, which the emulator does not have yet"),
+        (exchange.status == 409, "deletion, which belongs to the other half"),
         (exchange.url.as_str().contains("skiptoken"), "a page that only the recorded link leads to"),
         (mentions("release_policy"), "a release policy"),
         (mentions("sastoken-storage"), "a secret of a managed storage account"),
@@ -107,7 +110,7 @@ async fn the_emulator_answers_as_the_service_does() {
 
 impl Exchange {
     /// The method and the path, less the names.
-    fn operation(&self) -> String {
+    pub fn operation(&self) -> String {
         let template = |(at, part): (usize, &&str)| match at {
             1 => "/{n}".to_owned(),
             2 if part.len() == 32 => "/{v}".to_owned(),
@@ -117,7 +120,7 @@ impl Exchange {
     }
 
     /// The version that the service reported of itself.
-    fn service(&self) -> Option<[u32; 3]> {
+    pub fn service(&self) -> Option<[u32; 3]> {
         let mut parts =
             self.header("x-ms-keyvault-service-version")?.split('.').map(|part| part.parse().ok());
         Some([parts.next()??, parts.next()??, parts.next()??])
@@ -177,7 +180,7 @@ fn configure(vault: &VaultHandle, shown: &Value) {
 }
 
 /// Puts a version into a vault that shows like a recorded one. Gives its identifier.
-fn seed(vault: &VaultHandle, kind: ObjectKind, name: &str, shown: &Value) -> String {
+pub fn seed(vault: &VaultHandle, kind: ObjectKind, name: &str, shown: &Value) -> String {
     let of = &shown["attributes"];
     configure(vault, shown);
     let moment = |name: &str| OffsetDateTime::from_unix_timestamp(of[name].as_i64()?).ok();
@@ -194,7 +197,9 @@ fn seed(vault: &VaultHandle, kind: ObjectKind, name: &str, shown: &Value) -> Str
     let key = &shown["key"];
     if shown["managed"] == true || kind == ObjectKind::Certificate {
         let subject = text(&shown["subject"]).unwrap_or_else(|| "CN=example.com".into());
-        return vault.put_certificate(name, CertificateSpec { properties, ..CertificateSpec::new(subject) });
+        let content_type = text(&shown["policy"]["secret_props"]["contentType"]);
+        let content_type = content_type.unwrap_or_else(|| CertificateSpec::default().content_type);
+        return vault.put_certificate(name, CertificateSpec { subject, content_type, properties });
     }
     if kind == ObjectKind::Secret {
         let content_type = text(&shown["contentType"]);
@@ -208,7 +213,13 @@ fn seed(vault: &VaultHandle, kind: ObjectKind, name: &str, shown: &Value) -> Str
     )
 }
 
-async fn repeat(azure: &Azure, wire: &Wire, vault: &VaultHandle, exchange: &Exchange, path: &str) -> Answer {
+pub async fn repeat(
+    azure: &Azure,
+    wire: &Wire,
+    vault: &VaultHandle,
+    exchange: &Exchange,
+    path: &str,
+) -> Answer {
     let query = exchange.url.query().filter(|query| query.contains("api-version"));
     let url = format!("{}{path}?{}", vault.url(), query.unwrap_or("api-version=7.4"));
     let method: Method = exchange.method.parse().expect("it is a method");

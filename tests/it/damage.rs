@@ -3,7 +3,7 @@
 use keyvault_backup_emulator::{Operation, SecretSpec};
 use serde_json::{Value, json};
 
-use crate::world::{BACKUPS, JOBS, NIGHT, World};
+use crate::world::{BACKUPS, JOBS, Manifest, NIGHT, World};
 
 const DAY: time::Duration = time::Duration::DAY;
 const RUN: &str = "20260110T020000Z-nightly";
@@ -116,6 +116,11 @@ async fn a_damaged_plan_is_named_at_every_look_and_does_not_hold_up_the_next_nig
     world.minutes(2).await;
     assert_eq!(world.newest("kv-a").summary["run"], "20260111T020000Z-nightly");
     world.assert_protected("kv-a");
+    // After twenty hours the run closes all the same, with what its blobs say.
+    assert!(world.work.blobs(JOBS).is_empty());
+    let closed = Manifest::read(&world, &world.manifests("kv-a")[1]);
+    assert_eq!(closed.header["unlisted"][0]["failure"]["code"], "PlanLost");
+    assert_eq!(closed.summary["verdict"], "Failed");
 }
 
 #[tokio::test]

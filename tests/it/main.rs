@@ -11,6 +11,7 @@ mod world;
 
 mod cli;
 mod conformance;
+mod conformance_life;
 mod contract;
 mod crashes;
 mod damage;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use reqwest::header::HeaderMap;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::recorded::Exchange;
 
@@ -50,12 +50,7 @@ const POLICY: [&str; 5] = ["sans", "ekus", "key_usage", "basic_constraints", "li
 const LATER: [&str; 2] = ["exportable", "hsmPlatform"];
 
 /// Everything in which an answer of the emulator differs from the recorded one.
-pub(super) fn deviations(
-    recorded: &Exchange,
-    status: u16,
-    headers: &HeaderMap,
-    body: &str,
-) -> BTreeSet<String> {
+pub fn deviations(recorded: &Exchange, status: u16, headers: &HeaderMap, body: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     if recorded.status != status {
         found.insert(format!("status {status}: {body}"));
@@ -86,6 +81,7 @@ pub(super) fn deviations(
                 found.insert(format!("page {body}"));
             }
         }
+        (None, Err(_)) if recorded.body.is_empty() && body.is_empty() => {}
         (expected, _) => {
             found.insert(format!("body {body} instead of {expected:?}"));
         }
@@ -135,6 +131,8 @@ impl Comparison<'_> {
             match (expected.get(name), given.get(name)) {
                 (Some(expected), Some(given)) => self.values(&path, expected, given),
                 (None, Some(_)) if LATER.contains(&name.as_str()) && self.is_early() => {}
+                // Whoever sets no tags in so many words gets them back in so many words.
+                (Some(tags), None) if name == "tags" && *tags == Value::Object(Map::default()) => {}
                 (expected, _) => {
                     let what = if expected.is_some() { "missing" } else { "too much" };
                     self.found.insert(format!("{path} is {what}"));
@@ -171,7 +169,7 @@ impl Comparison<'_> {
 /// Whether two texts say the same, apart from hosts, versions, tokens and what is secret.
 fn texts(name: &str, expected: &str, given: &str) -> bool {
     match name {
-        "id" | "kid" | "sid" => path(expected) == path(given),
+        "id" | "kid" | "sid" | "recoveryId" => path(expected) == path(given),
         "message" => masked(expected) == masked(given),
         "nextLink" => link(expected) == link(given),
         _ => true,
@@ -184,18 +182,25 @@ fn path(id: &str) -> Vec<String> {
     id.split('/').skip(3).map(part).collect()
 }
 
-/// A message without quoted callers and vaults.
+/// A message without quoted callers and vaults, and without the hosts and versions of quoted identifiers.
 fn masked(message: &str) -> String {
     let mask = |(at, part): (usize, &str)| {
-        let quoted = at % 2 == 1 && (part.contains("appid=") || part.contains(";location="));
-        if quoted { "…".to_owned() } else { part.to_owned() }
+        let quoted = at % 2 == 1;
+        if quoted && (part.contains("appid=") || part.contains(";location=")) {
+            "…".to_owned()
+        } else if quoted && part.contains("://") {
+            path(part).join("/")
+        } else {
+            part.to_owned()
+        }
     };
     message.split('\'').enumerate().map(mask).collect::<Vec<_>>().join("'")
 }
 
 /// A link without its host and the text of its token.
 fn link(link: &str) -> Vec<String> {
-    let parts = link.split_once(".net").map_or("", |(_, rest)| rest).split(['?', '&']);
+    let (_, rest) = link.split_once("://").unwrap_or_default();
+    let parts = rest.find([':', '/']).map_or("", |end| &rest[end..]).split(['?', '&']);
     parts
         .map(|part| part.strip_prefix("$skiptoken=eyJ").map_or(part, |_| "$skiptoken=eyJ").to_owned())
         .collect()
