@@ -93,7 +93,8 @@ impl Catalogue {
         run: &RunId,
     ) -> impl Stream<Item = Result<Vec<ObjectId>>> + use<> {
         let prefix = layout::objects(vault, run);
-        let pages = self.container.list(Listing { prefix: &prefix, page: NAMES_PAGE, metadata: false });
+        let pages =
+            self.container.list(Listing { prefix: &prefix, from: None, page: NAMES_PAGE, metadata: false });
         pages.map(move |page| {
             Ok(page?.iter().filter_map(|item| Some(layout::parse_object(&prefix, &item.name)?.0)).collect())
         })
@@ -185,14 +186,15 @@ impl Catalogue {
         run: &RunId,
     ) -> impl Stream<Item = Result<Vec<ObjectResult>>> + use<> {
         let prefix = layout::objects(vault, run);
-        let pages = self.container.list(Listing { prefix: &prefix, page: RESULTS_PAGE, metadata: true });
+        let pages =
+            self.container.list(Listing { prefix: &prefix, from: None, page: RESULTS_PAGE, metadata: true });
         pages.map(move |page| page?.iter().filter_map(|item| result_of(&prefix, item).transpose()).collect())
     }
 
     /// The runs of a vault that left anything in the container, oldest first. Reads every name.
     pub async fn all_runs(&self, vault: &VaultName) -> Result<Vec<RunId>> {
         let prefix = layout::runs(vault);
-        let pages = self.container.list(Listing { prefix: &prefix, page: 5000, metadata: false });
+        let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 5000, metadata: false });
         pin_mut!(pages);
         let mut runs: Vec<RunId> = Vec::new();
         while let Some(page) = pages.try_next().await? {

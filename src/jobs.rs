@@ -52,7 +52,7 @@ impl Jobs {
     /// # Errors
     /// As storage answers. A record that cannot be read is passed over with a log line.
     pub async fn all(&self) -> Result<Vec<Stored>> {
-        let pages = self.container.list(Listing { prefix: PREFIX, page: 5000, metadata: true });
+        let pages = self.container.list(Listing { prefix: PREFIX, from: None, page: 5000, metadata: true });
         pin_mut!(pages);
         let mut jobs = Vec::new();
         while let Some(page) = pages.try_next().await? {

@@ -57,6 +57,8 @@ pub struct Item {
 pub struct Listing<'a> {
     /// Names start with this.
     pub prefix: &'a str,
+    /// Names are not before this one. An older service may not honour it, and list from the first name.
+    pub from: Option<&'a str>,
     /// Blobs a request, at most 5,000.
     pub page: u16,
     /// Whether to ask for metadata.
@@ -161,6 +163,7 @@ impl Container {
     pub fn list(&self, listing: Listing<'_>) -> impl Stream<Item = Result<Vec<Item>, ServiceError>> + use<> {
         let options = BlobContainerClientListBlobsOptions {
             prefix: Some(listing.prefix.to_owned()),
+            start_from: listing.from.map(str::to_owned),
             maxresults: Some(listing.page.into()),
             include: listing.metadata.then(|| vec![ListBlobsIncludeItem::Metadata]),
             ..BlobContainerClientListBlobsOptions::default()

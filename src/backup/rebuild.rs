@@ -43,7 +43,7 @@ pub async fn vault(app: &App, vault: &VaultName, mut report: impl FnMut(&RunId, 
         .filter(|stored| stored.job.vault == *vault)
         .map(|stored| stored.job.run)
         .collect();
-    let manifests = catalogue.manifests(vault, |_| false).await?;
+    let manifests = catalogue.manifests(vault, None, |_| false).await?;
     let closed: BTreeSet<RunId> = manifests.into_iter().map(|found| found.run).collect();
     let mut headers = Vec::new();
     for run in catalogue.all_runs(vault).await? {

@@ -42,8 +42,13 @@ pub(super) fn manifests(vault: &VaultName) -> String {
 }
 
 pub(super) fn manifest(vault: &VaultName, planned: OffsetDateTime, run: &RunId) -> String {
+    format!("{}-{run}.jsonl.gz", manifests_from(vault, planned))
+}
+
+/// Where a listing has to start to show the manifests of runs planned at this time or before.
+pub(super) fn manifests_from(vault: &VaultName, planned: OffsetDateTime) -> String {
     let countdown = FAR_FUTURE - planned.unix_timestamp();
-    format!("vaults/{vault}/manifests/{countdown:011}-{run}.jsonl.gz")
+    format!("vaults/{vault}/manifests/{countdown:011}")
 }
 
 /// The two things that can lie under an object's name. The backup comes first in a listing.

@@ -43,6 +43,8 @@ pub struct View {
     pub base: Option<ManifestRef>,
     /// Those whose entries may be missing from it.
     pub folds: Vec<ManifestRef>,
+    /// Entries of later backups do not count.
+    pub at: Option<OffsetDateTime>,
 }
 
 /// What a plan starts from.
@@ -59,19 +61,25 @@ pub struct Basis {
 }
 
 impl Catalogue {
-    /// Manifests of a vault, newest first, until `enough`.
+    /// Manifests of a vault, newest first, until `enough`; of runs planned at `at` or before, if it is given.
     pub async fn manifests(
         &self,
         vault: &VaultName,
+        at: Option<OffsetDateTime>,
         mut enough: impl FnMut(&[ManifestRef]) -> bool,
     ) -> Result<Vec<ManifestRef>> {
         let prefix = layout::manifests(vault);
-        let pages = self.container.list(Listing { prefix: &prefix, page: PAGE, metadata: true });
+        let from = at.map(|at| layout::manifests_from(vault, at));
+        let listing = Listing { prefix: &prefix, from: from.as_deref(), page: PAGE, metadata: true };
+        let pages = self.container.list(listing);
         pin_mut!(pages);
         let mut found = Vec::new();
         while let Some(page) = pages.try_next().await? {
             for item in page {
                 let Some(run) = layout::parse_manifest(&prefix, &item.name) else { continue };
+                if from.as_ref().is_some_and(|from| item.name < *from) {
+                    continue;
+                }
                 found.push(ManifestRef { run, summary: summary_of(&item.metadata), name: item.name });
                 if enough(&found) {
                     return Ok(found);
@@ -81,16 +89,16 @@ impl Catalogue {
         Ok(found)
     }
 
-    /// The manifests that make up a vault's index now.
-    pub async fn view(&self, vault: &VaultName) -> Result<View> {
+    /// The manifests that make up a vault's index now, or as it was at an earlier time.
+    ///
+    /// Costs a page or two of a listing, however many manifests there are.
+    pub async fn view(&self, vault: &VaultName, at: Option<OffsetDateTime>) -> Result<View> {
+        // A run that was under way at `at` is folded in as far as it had come.
         let whole = |found: &ManifestRef| {
-            found
-                .summary
-                .as_ref()
-                .filter(|summary| summary.scope == Scope::Vault)
-                .map(|summary| summary.planned)
+            let summary = found.summary.as_ref().filter(|summary| summary.scope == Scope::Vault)?;
+            at.is_none_or(|at| summary.finished <= at).then_some(summary.planned)
         };
-        let found = self.manifests(vault, |found| {
+        let found = self.manifests(vault, at, |found| {
             let base = found.iter().find_map(whole);
             let last = found.last().and_then(|last| last.summary.as_ref()).map(|summary| summary.planned);
             base.zip(last).is_some_and(|(base, last)| base - last > CLOSES_WITHIN)
@@ -102,16 +110,16 @@ impl Catalogue {
                 found.summary.as_ref().is_none_or(|of| planned - of.planned <= CLOSES_WITHIN)
             });
         }
-        Ok(View { base, folds })
+        Ok(View { base, folds, at })
     }
 
     /// What a vault's next plan starts from.
     pub async fn basis(&self, vault: &VaultName) -> Result<Basis> {
-        let view = self.view(vault).await?;
+        let view = self.view(vault, None).await?;
         let (base, folds) = self.open(&view).await?;
         let full_pass = base.as_ref().map(|base| base.header().full_pass);
         let mut index = Index::default();
-        for line in self.folded(base, &folds).await? {
+        for line in self.folded(base, &folds, None).await? {
             index.insert(&line?);
         }
         Ok(Basis { index, full_pass, base: view.base.map(|base| base.name), folds })
@@ -120,7 +128,7 @@ impl Catalogue {
     /// The lines of a vault's index, in order.
     pub async fn lines(&self, view: &View) -> Result<Lines> {
         let (base, folds) = self.open(view).await?;
-        self.folded(base, &folds).await
+        self.folded(base, &folds, view.at).await
     }
 
     /// Opens the whole manifest of a view, and names the others that it has not folded in itself.
@@ -146,14 +154,23 @@ impl Catalogue {
             Some(name) => Some(self.manifest(name).await?),
             None => None,
         };
-        self.folded(base, &header.folds).await
+        self.folded(base, &header.folds, None).await
     }
 
-    async fn folded(&self, base: Option<ManifestReader>, folds: &[String]) -> Result<Lines> {
+    async fn folded(
+        &self,
+        base: Option<ManifestReader>,
+        folds: &[String],
+        at: Option<OffsetDateTime>,
+    ) -> Result<Lines> {
         let mut later = BTreeMap::new();
         for fold in folds {
             for line in self.manifest(fold).await? {
-                fold_line(&mut later, line?);
+                let line = line?;
+                let taken = line.entry.as_ref().map(|entry| entry.taken);
+                if at.is_none_or(|at| taken.is_some_and(|taken| taken <= at)) {
+                    fold_line(&mut later, line);
+                }
             }
         }
         let planned = base.as_ref().map(|base| base.header().planned);

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde_json::json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     Done, Exit, Failed, ObjectArgs, OutputArg, VaultArg, app_for,
@@ -56,6 +57,9 @@ pub struct ObjectsArgs {
     /// Only names that contain this
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
+    /// As the backups were at this time, such as `2026-11-22T10:00:00Z`
+    #[arg(long, value_name = "TIME", value_parser = moment_of)]
+    at: Option<OffsetDateTime>,
     #[command(flatten)]
     output: OutputArg,
 }
@@ -89,7 +93,7 @@ async fn vaults(format: Format) -> Done {
     let now = Clock::system().now();
     let mut found = Vec::new();
     for vault in app.vaults() {
-        let view = app.catalogue()?.view(vault.url().name()).await?;
+        let view = app.catalogue()?.view(vault.url().name(), None).await?;
         found.push((vault.url(), view.base.and_then(|base| base.summary)));
     }
     if format == Format::Json {
@@ -118,7 +122,7 @@ async fn vaults(format: Format) -> Done {
 async fn runs(args: RunsArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let found =
-        app.catalogue()?.manifests(args.vault.vault.name(), |found| found.len() >= args.limit).await?;
+        app.catalogue()?.manifests(args.vault.vault.name(), None, |found| found.len() >= args.limit).await?;
     if args.output.output == Format::Json {
         output::json(&found.iter().map(|found| &found.summary).collect::<Vec<_>>())?;
         return Ok(Exit::All);
@@ -148,7 +152,7 @@ async fn runs(args: RunsArgs) -> Done {
 async fn objects(args: ObjectsArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let catalogue = app.catalogue()?;
-    let view = catalogue.view(args.vault.vault.name()).await?;
+    let view = catalogue.view(args.vault.vault.name(), args.at).await?;
     let wanted = |line: &Line| {
         args.kind.is_none_or(|kind| line.kind == kind)
             && args.name.as_ref().is_none_or(|text| line.name.folded().contains(&text.to_ascii_lowercase()))
@@ -179,6 +183,11 @@ async fn objects(args: ObjectsArgs) -> Done {
     output::print(&table)?;
     output::line(format_args!("{} objects", lines.len()))?;
     Ok(Exit::All)
+}
+
+fn moment_of(text: &str) -> Result<OffsetDateTime, String> {
+    let expected = |_| "expected a time such as 2026-11-22T10:00:00Z".to_owned();
+    OffsetDateTime::parse(text, &Rfc3339).map_err(expected)
 }
 
 /// What a reader should know of an object besides its newest backup.
@@ -234,7 +243,7 @@ async fn history(args: HistoryArgs) -> Done {
 /// Follows an object's backups from the newest back to the first.
 async fn backups_of(app: &App, vault: &VaultName, id: &ObjectId) -> Result<Vec<Entry>, Failed> {
     let catalogue = app.catalogue()?;
-    let view = catalogue.view(vault).await?;
+    let view = catalogue.view(vault, None).await?;
     let mut newest = None;
     for line in catalogue.lines(&view).await? {
         let line = line?;

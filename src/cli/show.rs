@@ -38,8 +38,9 @@ pub struct ShowArgs {
 pub async fn run(args: ShowArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let (catalogue, vault) = (app.catalogue()?, args.vault.vault.name());
-    let found =
-        catalogue.manifests(vault, |found| found.last().is_some_and(|found| found.run == args.run)).await?;
+    let found = catalogue
+        .manifests(vault, None, |found| found.last().is_some_and(|found| found.run == args.run))
+        .await?;
     let Some(found) = found.into_iter().find(|found| found.run == args.run) else {
         let open = catalogue.plan(vault, &args.run).await?.is_some();
         let text =

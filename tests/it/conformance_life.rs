@@ -1,6 +1,8 @@
 //! The emulator against the service, for the other half of an object's life: deleted, listed, recovered,
 //! purged, restored, and in the way of others meanwhile.
 
+mod sessions;
+
 use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -25,9 +27,9 @@ impl Step {
     fn of(exchange: &Exchange) -> Option<Self> {
         let segments = exchange.segments();
         let (collection, rest) = segments.split_first()?;
-        let deleted = collection.strip_prefix("deleted");
-        let kind: ObjectKind = deleted.unwrap_or(collection).strip_suffix('s')?.parse().ok()?;
-        let operation = match (exchange.method.as_str(), deleted.is_some(), rest) {
+        let kind = Self::kind_of(exchange)?;
+        let deleted = collection.starts_with("deleted");
+        let operation = match (exchange.method.as_str(), deleted, rest) {
             ("DELETE", false, [_]) => Operation::DeleteObject,
             ("GET", true, []) => Operation::ListDeleted,
             ("GET", true, [_]) => Operation::GetDeleted,
@@ -43,9 +45,19 @@ impl Step {
         Some(Self { operation, kind })
     }
 
+    /// The kind of a live or of a deleted object.
+    fn kind_of(exchange: &Exchange) -> Option<ObjectKind> {
+        let collection = *exchange.segments().first()?;
+        collection.strip_prefix("deleted").unwrap_or(collection).strip_suffix('s')?.parse().ok()
+    }
+
     /// The kind as the emulator calls it.
     fn kind(self) -> Kind {
-        match self.kind {
+        Self::emulated(self.kind)
+    }
+
+    fn emulated(kind: ObjectKind) -> Kind {
+        match kind {
             ObjectKind::Secret => Kind::Secret,
             ObjectKind::Key => Kind::Key,
             ObjectKind::Certificate => Kind::Certificate,

@@ -23,6 +23,7 @@ mod identity;
 mod merging;
 mod nightly;
 mod occurrences;
+mod point_in_time;
 mod recordings;
 mod serve;
 mod storage;

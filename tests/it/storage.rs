@@ -73,7 +73,11 @@ fn metadata(value: &str) -> Metadata {
 }
 
 async fn listed(container: &Container, prefix: &str, page: u16) -> Vec<Vec<Item>> {
-    container.list(Listing { prefix, page, metadata: true }).try_collect().await.expect("it is listed")
+    container
+        .list(Listing { prefix, from: None, page, metadata: true })
+        .try_collect()
+        .await
+        .expect("it is listed")
 }
 
 async fn nobody_is_let_in_without_a_token(stage: &mut Stage) {
@@ -240,7 +244,7 @@ async fn a_run_from_its_plan_to_its_manifest(stage: &mut Stage) {
     let summary = catalogue.close(&plan).await.expect("it is closed");
     assert_eq!((summary.verdict, summary.numbers.backed_up), (Verdict::PartiallyFailed, 2));
     assert_eq!(catalogue.close(&plan).await.expect("it is closed"), summary);
-    let view = catalogue.view(&vault).await.expect("it is read");
+    let view = catalogue.view(&vault, None).await.expect("it is read");
     let manifest = view.base.clone().expect("there is a manifest");
     assert_eq!(manifest.summary.as_ref(), Some(&summary));
     let lines = catalogue.lines(&view).await.expect("they are read").map(|line| line.expect("it is read"));
@@ -248,7 +252,7 @@ async fn a_run_from_its_plan_to_its_manifest(stage: &mut Stage) {
     assert_eq!(fared, [(key, Fared::BackedUp), (secret, Fared::BackedUp), (refused, Fared::Failed)].into());
 
     container.delete(&manifest.name).await.expect("it is lost");
-    let manifests = catalogue.manifests(&vault, |_| false).await.expect("they are listed");
+    let manifests = catalogue.manifests(&vault, None, |_| false).await.expect("they are listed");
     assert!(manifests.is_empty(), "{manifests:?}");
     assert_eq!(catalogue.close(&plan).await.expect("it is made again"), summary);
     assert!(catalogue.check_manifest(&plan).await.expect("it is read"), "the same bytes");
@@ -258,7 +262,7 @@ async fn a_run_from_its_plan_to_its_manifest(stage: &mut Stage) {
 /// The summary of the vault's newest manifest.
 async fn newest(stage: &Stage) -> Value {
     let vault = "kv-a".parse().expect("it is a vault");
-    let view = stage.catalogue().view(&vault).await.expect("it is read");
+    let view = stage.catalogue().view(&vault, None).await.expect("it is read");
     json!(view.base.expect("there is a manifest").summary.expect("it has a summary"))
 }
 
