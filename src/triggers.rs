@@ -53,13 +53,16 @@ pub async fn serve(
 }
 
 fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/", get(|| async { Json(json!({})) }))
-        .route("/{function}", post(invoke))
+    let routes = Router::new().route("/{function}", post(invoke)).with_state(app);
+    guarded(routes.route("/", get(|| async { Json(json!({})) })))
+}
+
+/// What every answer goes through.
+fn guarded(routes: Router) -> Router {
+    routes
         .fallback(|| async { failed(StatusCode::NOT_FOUND, "no such function") })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(ENVELOPE_LIMIT))
-        .with_state(app)
 }
 
 async fn invoke(
@@ -103,4 +106,26 @@ fn failed(status: StatusCode, text: &str) -> Response {
 /// The panic's own text is not repeated: it may hold anything. The hook logs its place.
 fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
     failed(StatusCode::INTERNAL_SERVER_ERROR, "a defect in this program; see the log")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::Request};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_costs_one_invocation_and_says_nothing_of_what_it_held() {
+        async fn panics() {
+            panic!("hunter2");
+        }
+        let routes = Router::new().route("/panics", get(panics));
+        let request = Request::get("/panics").body(Body::empty()).unwrap();
+        let answer = guarded(routes).oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(answer.into_body(), 1024).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert!(body["Outputs"].is_object() && !body.to_string().contains("hunter2"), "{body}");
+    }
 }

@@ -189,6 +189,13 @@ mod tests {
         run_of(Timer { next, past_due: false }, NOW).to_string()
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn an_invocation_never_outlasts_its_deadline() {
+        let never = within(OBJECT_DEADLINE, Function::BackUpObject, std::future::pending::<Result<()>>());
+        let error = never.await.unwrap_err();
+        assert!(matches!(error, Error::Deadline { .. }), "{error}");
+    }
+
     #[test]
     fn the_occurrence_names_the_run() {
         assert_eq!(run(Some(datetime!(2026-11-22 02:00 UTC))), "20261122T020000Z-nightly");
