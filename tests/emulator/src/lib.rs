@@ -20,9 +20,9 @@ pub use azure::{
     faults::{Fault, FaultKind, Faults, Fired, Forbidden, Matcher, Subject},
     keyvault::{
         Attributes, BackedUp, BackedUpVersion, BackupError, CertificateSpec, KeySpec, Kind, Material,
-        Properties, SecretSpec, VaultHandle, VaultOptions,
+        Properties, Refusal, SecretSpec, Snapshot, SnapshotObject, VaultHandle, VaultOptions,
     },
-    knobs::{Knobs, RateLimit},
+    knobs::{Delays, Knobs, RateLimit, RestoreLimits},
     operation::{Operation, Service},
     requests::{Entry, RequestLog},
     storage::{QueueHandle, QueueMessage, StorageHandle, StoredBlob},

@@ -1,7 +1,7 @@
 //! The Key Vault data plane.
 //!
-//! Served: the challenge, the lists and their pages, versions, bundles, set, create, update and backup of
-//! secrets, keys and certificates. Shapes, headers and texts are those of recorded traffic unless the place
+//! Served: the challenge, the lists and their pages, versions, bundles, set, create, update, backup, delete,
+//! recover, purge and restore of secrets, keys and certificates. Shapes, headers and texts are those of recorded traffic unless the place
 //! where they are made says otherwise.
 
 mod answer;
@@ -9,19 +9,24 @@ mod backup;
 mod bundle;
 mod error;
 mod handle;
+mod life;
 mod list;
 mod material;
 mod object;
+mod snapshot;
 mod spec;
 mod vault;
 mod write;
 
 pub use backup::{BackedUp, BackedUpVersion, BackupError};
 pub use handle::VaultHandle;
+pub use life::Refusal;
 pub use object::{Attributes, Kind, Material};
+pub use snapshot::{Snapshot, SnapshotObject};
 pub use spec::{CertificateSpec, KeySpec, Properties, SecretSpec};
 pub use vault::VaultOptions;
 
 pub(crate) use answer::{answer, challenge, damage_backup, decorate, forbidden, rate_limited};
 pub(crate) use error::{not_found, status_reply, throttled};
+pub(crate) use life::rest::restored_name;
 pub(crate) use vault::Vault;

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use parking_lot::RwLock;
 
-use super::operation::Service;
+use super::{keyvault::Kind, operation::Service};
 
 /// The limit of one vault, over a sliding second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +15,71 @@ pub struct RateLimit {
     pub retry_after: Option<u32>,
 }
 
+/// How many restores every vault takes in ten seconds, by kind. The others are answered 429 and do not count.
+///
+/// That restores count as the making of objects does is inferred; the limits of that are documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestoreLimits {
+    /// Restores of secrets.
+    pub secrets: usize,
+    /// Restores of keys.
+    pub keys: usize,
+    /// Restores of certificates.
+    pub certificates: usize,
+    /// Seconds to put into `Retry-After`. The service was seen without that header.
+    pub retry_after: Option<u32>,
+}
+
+impl RestoreLimits {
+    /// The documented limits for making secrets and keys in software. A certificate counts as the key that it
+    /// brings.
+    pub fn documented() -> Self {
+        Self { secrets: 300, keys: 20, certificates: 20, retry_after: None }
+    }
+
+    pub(crate) fn of(self, kind: Kind) -> usize {
+        match kind {
+            Kind::Secret => self.secrets,
+            Kind::Key => self.keys,
+            Kind::Certificate => self.certificates,
+        }
+    }
+}
+
+/// How long a vault needs for what it does not do at once, by the emulator's clock. No time at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Delays {
+    /// From the deletion of an object until it shows as deleted.
+    pub deletion: Duration,
+    /// From its recovery until it is live.
+    pub recovery: Duration,
+    /// From its purge until something of that name can be restored.
+    pub purge: Duration,
+}
+
+impl Delays {
+    /// The recorded medians.
+    pub fn realistic() -> Self {
+        Self::seconds(17, 20, 20)
+    }
+
+    /// The longest that were recorded.
+    pub fn longest() -> Self {
+        Self::seconds(149, 90, 419)
+    }
+
+    fn seconds(deletion: u64, recovery: u64, purge: u64) -> Self {
+        let [deletion, recovery, purge] = [deletion, recovery, purge].map(Duration::from_secs);
+        Self { deletion, recovery, purge }
+    }
+}
+
 #[derive(Debug)]
 struct Values {
     latency: HashMap<Service, Duration>,
     rate_limit: Option<RateLimit>,
+    restore_limits: Option<RestoreLimits>,
+    delays: Delays,
     max_versions: usize,
     page_size: usize,
     blob_page_size: usize,
@@ -35,6 +96,8 @@ impl Default for Knobs {
         let values = Values {
             latency: HashMap::new(),
             rate_limit: None,
+            restore_limits: None,
+            delays: Delays::default(),
             max_versions: 500,
             page_size: 25,
             blob_page_size: 5000,
@@ -62,6 +125,26 @@ impl Knobs {
     /// The limit of each vault.
     pub fn rate_limit(&self) -> Option<RateLimit> {
         self.values.read().rate_limit
+    }
+
+    /// Limits the restores of every vault, or lifts the limits. There are none at first.
+    pub fn set_restore_limits(&self, limits: impl Into<Option<RestoreLimits>>) {
+        self.values.write().restore_limits = limits.into();
+    }
+
+    /// The limits for the restores of each vault.
+    pub fn restore_limits(&self) -> Option<RestoreLimits> {
+        self.values.read().restore_limits
+    }
+
+    /// How long vaults need to delete, recover and purge from now on. What is under way stays as it is.
+    pub fn set_delays(&self, delays: Delays) {
+        self.values.write().delays = delays;
+    }
+
+    /// How long vaults need to delete, recover and purge.
+    pub fn delays(&self) -> Delays {
+        self.values.read().delays
     }
 
     /// How many versions an object may have and still be backed up. 500 at first.

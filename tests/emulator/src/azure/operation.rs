@@ -41,7 +41,7 @@ pub enum Operation {
     UpdateObject,
     /// `POST /{kind}/{name}/backup`.
     Backup,
-    /// `POST /{kind}/restore`.
+    /// `POST /{kind}/restore`. The object is the one in the blob, if the blob can be read.
     Restore,
     /// `DELETE /{kind}/{name}`.
     DeleteObject,

@@ -98,7 +98,10 @@ async fn read(world: &World, host: Arc<Host>, request: Request<Incoming>) -> io:
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let query = Query::parse(parts.uri.query());
-    let route = Route::of(host.service, &parts.method, parts.uri.path(), &query);
+    let mut route = Route::of(host.service, &parts.method, parts.uri.path(), &query);
+    if route.operation == Operation::Restore {
+        route.name = keyvault::restored_name(&body).unwrap_or_default();
+    }
     let bearer = parts
         .headers
         .get(AUTHORIZATION)

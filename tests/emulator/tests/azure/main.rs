@@ -5,5 +5,6 @@
 mod client;
 mod faults;
 mod forward;
+mod life;
 mod storage;
 mod vault;

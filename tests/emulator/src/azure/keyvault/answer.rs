@@ -9,8 +9,9 @@ use super::{
     backup::{self, BackedUp, BackedUpVersion, Owner},
     bundle::bundle,
     error::{self, JSON},
+    life::rest,
     list,
-    object::{Kind, Object},
+    object::{Kind, Object, Store},
     vault::Vault,
     write,
 };
@@ -29,6 +30,7 @@ pub(crate) fn answer(world: &World, vault: &Vault, call: &Call) -> Reply {
         return error::illegal_name();
     }
     let Some(kind) = call.route.kind else { return error::method_not_allowed(call.method.as_str()) };
+    vault.settle(call.now);
     match call.route.operation {
         Operation::ListSecrets | Operation::ListKeys | Operation::ListCertificates => {
             list::objects(vault, call, kind, world.knobs.page_size())
@@ -39,17 +41,12 @@ pub(crate) fn answer(world: &World, vault: &Vault, call: &Call) -> Reply {
         Operation::SetSecret => write::set_secret(vault, call),
         Operation::CreateKey => write::create_key(vault, call),
         Operation::UpdateObject => write::update(vault, call, kind),
-        Operation::Restore
-        | Operation::DeleteObject
-        | Operation::ListDeleted
-        | Operation::GetDeleted
-        | Operation::Recover
-        | Operation::Purge => error::error(
-            StatusCode::NOT_IMPLEMENTED,
-            "NotImplemented",
-            None,
-            "The emulator does not know this operation yet.",
-        ),
+        Operation::Restore => rest::restore(world, vault, call, kind),
+        Operation::DeleteObject => rest::delete(world, vault, call, kind),
+        Operation::ListDeleted => list::deleted(vault, call, kind, world.knobs.page_size()),
+        Operation::GetDeleted => rest::get(vault, call, kind),
+        Operation::Recover => rest::recover(world, vault, call, kind),
+        Operation::Purge => rest::purge(world, vault, call, kind),
         _ => error::method_not_allowed(call.method.as_str()),
     }
 }
@@ -76,8 +73,7 @@ fn get(vault: &Vault, call: &Call, kind: Kind) -> Reply {
         return error::not_found(kind, &asked_for(kind, name, id));
     };
     if kind == Kind::Secret && !version.attributes.enabled {
-        let message = "Operation get is not allowed on a disabled secret.";
-        return error::error(StatusCode::FORBIDDEN, "Forbidden", Some("SecretDisabled"), message);
+        return error::disabled();
     }
     let mut bundle = bundle(vault, kind, object, version);
     if let (Kind::Certificate, Some(_), Value::Object(members)) = (kind, id, &mut bundle) {
@@ -106,9 +102,9 @@ fn back_up(world: &World, vault: &Vault, call: &Call, kind: Kind) -> Reply {
     if versions > limit {
         return error::too_many_versions(kind, name, versions, limit);
     }
-    let (state, owner) = (state(vault, kind, object), owner(vault));
+    let state = state(vault, &store, kind, object);
     drop(store);
-    match backup::seal(&state, &owner) {
+    match backup::seal(&state, &owner(vault)) {
         Ok(blob) => backup_reply(&blob),
         Err(_) => error::status_reply(StatusCode::INTERNAL_SERVER_ERROR),
     }
@@ -122,16 +118,27 @@ fn backup_reply(blob: &[u8]) -> Reply {
     Reply::new(StatusCode::OK).body(JSON, body)
 }
 
-fn state(vault: &Vault, kind: Kind, object: &Object) -> BackedUp {
+/// What goes into the backup of an object; of a certificate, its key and its secret, too.
+pub(crate) fn state(vault: &Vault, store: &Store, kind: Kind, object: &Object) -> BackedUp {
+    let twins = if kind == Kind::Certificate { &[Kind::Key, Kind::Secret][..] } else { &[] };
+    let twins = twins.iter().filter_map(|&kind| Some((kind, store.get(kind, &object.name)?)));
+    let managed = twins.map(|(kind, twin)| state(vault, store, kind, twin)).collect();
     let versions = object.versions().iter().map(|version| BackedUpVersion {
         id: version.id.clone(),
         attributes: version.attributes.clone(),
         material: version.material.clone(),
     });
-    BackedUp { kind, vault: vault.host.clone(), name: object.name.clone(), versions: versions.collect() }
+    BackedUp {
+        kind,
+        vault: vault.host.clone(),
+        name: object.name.clone(),
+        versions: versions.collect(),
+        managed,
+    }
 }
 
-fn owner(vault: &Vault) -> Owner {
+/// Whose backups a vault takes and makes.
+pub(crate) fn owner(vault: &Vault) -> Owner {
     let options = vault.options.read();
     Owner { kid: options.kid(), subscription: options.subscription.clone() }
 }
@@ -170,7 +177,8 @@ pub(crate) fn forbidden(vault: &Vault, call: &Call, reason: Forbidden) -> Reply 
         Operation::ListSecrets
         | Operation::ListKeys
         | Operation::ListCertificates
-        | Operation::ListVersions => "list",
+        | Operation::ListVersions
+        | Operation::ListDeleted => "list",
         Operation::Backup => "backup",
         Operation::Restore => "restore",
         Operation::SetSecret => "set",

@@ -37,6 +37,9 @@ pub struct BackedUp {
     pub name: String,
     /// All versions, oldest first.
     pub versions: Vec<BackedUpVersion>,
+    /// The key and the secret of a certificate.
+    #[serde(default)]
+    pub managed: Vec<BackedUp>,
 }
 
 /// A version in a backup blob.
@@ -145,7 +148,8 @@ pub(crate) fn open(blob: &[u8]) -> Result<(BackedUp, Owner), BackupError> {
 
 fn strip_magic(blob: &[u8]) -> Result<&[u8], BackupError> {
     let (&length, rest) = blob.split_first().ok_or(BackupError::Version)?;
-    let (magic, jwe) = rest.split_at_checked(length.into()).ok_or(BackupError::Version)?;
+    // Recorded: the service does not speak of the version where there is no whole magic string.
+    let (magic, jwe) = rest.split_at_checked(length.into()).ok_or(BackupError::Corrupt)?;
     if magic == SECRET_MAGIC.as_bytes() || magic == KEY_MAGIC.as_bytes() {
         Ok(jwe)
     } else {
@@ -210,9 +214,14 @@ fn tag(key: &[u8; 32], parts: [&[u8]; 4]) -> [u8; 32] {
 mod tests {
     use super::*;
 
+    fn empty() -> BackedUp {
+        let (versions, managed) = (Vec::new(), Vec::new());
+        BackedUp { kind: Kind::Key, vault: "v".into(), name: "k".into(), versions, managed }
+    }
+
     #[test]
     fn a_blob_names_its_owner() {
-        let state = BackedUp { kind: Kind::Key, vault: "v".into(), name: "k".into(), versions: Vec::new() };
+        let state = empty();
         let owner = Owner { kid: "kid".into(), subscription: "s".into() };
         let blob = seal(&state, &owner).unwrap();
         assert_eq!(open(&blob), Ok((state, owner)));
@@ -220,7 +229,7 @@ mod tests {
 
     #[test]
     fn every_damage_is_noticed() {
-        let state = BackedUp { kind: Kind::Key, vault: "v".into(), name: "k".into(), versions: Vec::new() };
+        let state = empty();
         let blob = seal(&state, &Owner { kid: "kid".into(), subscription: "s".into() }).unwrap();
         for at in (0..blob.len()).step_by(7) {
             let mut damaged = blob.clone();

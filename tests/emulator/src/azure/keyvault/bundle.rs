@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{
+    life::bin::Departed,
     material,
     object::{Attributes, Kind, Material, Object, Version},
     vault::{Vault, VaultOptions},
@@ -118,6 +119,39 @@ impl<'a> Item<'a> {
     }
 }
 
+/// A deleted object in a list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeletedItem<'a> {
+    recovery_id: String,
+    deleted_date: i64,
+    scheduled_purge_date: i64,
+    #[serde(flatten)]
+    item: Item<'a>,
+}
+
+impl<'a> DeletedItem<'a> {
+    pub(crate) fn new(vault: &Vault, options: &VaultOptions, kind: Kind, departed: &'a Departed) -> Self {
+        let (object, version) = (&departed.object, departed.object.newest());
+        let mut item = Item::new(vault, options, kind, object, version, false);
+        // Unlike the list of live certificates, that of deleted ones was recorded with the recovery level and
+        // without the subject.
+        item.attributes = item.attributes.recoverable(options);
+        item.subject = None;
+        Self {
+            recovery_id: recovery_id(vault, kind, &object.name),
+            deleted_date: departed.deleted_at.unix_timestamp(),
+            scheduled_purge_date: departed.purge_at.unix_timestamp(),
+            item,
+        }
+    }
+}
+
+/// The URL that names a deleted object.
+fn recovery_id(vault: &Vault, kind: Kind, name: &str) -> String {
+    format!("https://{}/deleted{}/{name}", vault.host, kind.collection())
+}
+
 /// The URL that names an object or a version.
 pub(crate) fn identifier(vault: &Vault, kind: Kind, name: &str, version: Option<&str>) -> String {
     let (host, collection) = (&vault.host, kind.collection());
@@ -149,6 +183,25 @@ pub(crate) fn bundle(vault: &Vault, kind: Kind, object: &Object, version: &Versi
     }
     if object.managed {
         bundle["managed"] = Value::Bool(true);
+    }
+    bundle
+}
+
+/// A deleted object with everything a `GET` shows: the newest version, with what became of it and without the
+/// value of a secret.
+pub(crate) fn deleted_bundle(vault: &Vault, kind: Kind, departed: &Departed) -> Value {
+    let object = &departed.object;
+    let mut bundle = without_value(bundle(vault, kind, object, object.newest()));
+    bundle["recoveryId"] = recovery_id(vault, kind, &object.name).into();
+    bundle["deletedDate"] = departed.deleted_at.unix_timestamp().into();
+    bundle["scheduledPurgeDate"] = departed.purge_at.unix_timestamp().into();
+    bundle
+}
+
+/// Only a `GET` and what sets a secret show its value.
+pub(crate) fn without_value(mut bundle: Value) -> Value {
+    if let Value::Object(members) = &mut bundle {
+        members.remove("value");
     }
     bundle
 }

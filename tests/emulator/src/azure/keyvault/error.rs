@@ -28,6 +28,24 @@ pub(crate) fn not_found(kind: Kind, what: &str) -> Reply {
     error(StatusCode::NOT_FOUND, &format!("{title}NotFound"), None, &message)
 }
 
+/// The object is not among the deleted ones.
+pub(crate) fn deleted_not_found(kind: Kind, name: &str) -> Reply {
+    let title = kind.title();
+    let message = format!("Deleted {title} not found: {name}");
+    error(StatusCode::NOT_FOUND, &format!("{title}NotFound"), None, &message)
+}
+
+/// The value of a disabled secret is not shown; after its deletion, nothing of it is.
+pub(crate) fn disabled() -> Reply {
+    let message = "Operation get is not allowed on a disabled secret.";
+    error(StatusCode::FORBIDDEN, "Forbidden", Some("SecretDisabled"), message)
+}
+
+/// A body without the value that it must have.
+pub(crate) fn bad_value() -> Reply {
+    error(StatusCode::BAD_REQUEST, "BadParameter", None, "Property  has invalid value\r\n")
+}
+
 /// The page that ASP.NET shows for a name with illegal characters. The service answers HTML here, not JSON.
 pub(crate) fn illegal_name() -> Reply {
     Reply::new(StatusCode::BAD_REQUEST)

@@ -1,7 +1,7 @@
 //! The other half of an object's life: deleted, recovered, purged, restored.
 //!
 //! A certificate takes its key and its secret along on every step. What takes time at the service takes the
-//! time that [`Delays`](crate::Delays) say, on the emulator's clock; what a reader meets meanwhile is this:
+//! time that [`Delays`] say, on the emulator's clock; what a reader meets meanwhile is this:
 //!
 //! | state | live | deleted | set, create | recover | purge | restore |
 //! |---|---|---|---|---|---|---|
@@ -19,8 +19,7 @@ use super::{
     answer::owner,
     backup::{self, BackedUp, BackedUpVersion, BackupError},
     bundle::identifier,
-    object::{Kind, Material, Object, Store, Version},
-    spec::Properties,
+    object::{Kind, Object, Store, Version},
     vault::Vault,
 };
 use crate::azure::knobs::Delays;
@@ -33,7 +32,7 @@ use bin::{Departed, Stage};
 pub use refusal::Refusal;
 
 /// The kinds that go with one, itself first.
-fn company(kind: Kind) -> &'static [Kind] {
+pub(crate) fn company(kind: Kind) -> &'static [Kind] {
     match kind {
         Kind::Secret => &[Kind::Secret],
         Kind::Key => &[Kind::Key],
@@ -154,22 +153,6 @@ impl Vault {
         store.insert(kind, restored.clone());
         Ok((kind, restored))
     }
-
-    /// Adds a version as a client does: not to a name that a deleted object holds.
-    pub(crate) fn create(
-        &self,
-        kind: Kind,
-        name: &str,
-        material: Material,
-        properties: Properties,
-        now: OffsetDateTime,
-    ) -> Result<(), Refusal> {
-        if let Some(departed) = self.store.read().departed(kind, name) {
-            return Err(departed.stage.into());
-        }
-        self.add(kind, name, material, properties, now);
-        Ok(())
-    }
 }
 
 /// No recording has a blob of the wrong kind. The magic string tells secrets from the others; where it does
@@ -183,8 +166,11 @@ fn wrong_kind(expected: Kind, given: Kind) -> BackupError {
 }
 
 fn object(name: &str, managed: bool, versions: Vec<BackedUpVersion>) -> Option<Object> {
-    let mut versions =
-        versions.into_iter().map(|BackedUpVersion { id, attributes, material }| Version { id, attributes, material });
+    let mut versions = versions.into_iter().map(|BackedUpVersion { id, attributes, material }| Version {
+        id,
+        attributes,
+        material,
+    });
     let mut object = Object::new(name, managed, versions.next()?);
     versions.for_each(|version| object.push(version));
     Some(object)

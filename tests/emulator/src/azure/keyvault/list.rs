@@ -8,16 +8,17 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    bundle::Item,
+    bundle::{DeletedItem, Item},
     error::JSON,
+    life::bin::{Departed, Stage},
     object::{Kind, Version},
     vault::Vault,
 };
 use crate::azure::{call::Call, reply::Reply};
 
 #[derive(Serialize)]
-struct Page<'a> {
-    value: Vec<Item<'a>>,
+struct Page<T> {
+    value: Vec<T>,
     /// `null` on the last page of a vault's list.
     #[serde(rename = "nextLink")]
     next_link: Option<String>,
@@ -49,7 +50,7 @@ pub(crate) fn versions(vault: &Vault, call: &Call, kind: Kind, page_size: usize)
     let store = vault.store.read();
     let options = vault.options.read();
     let Some(object) = store.get(kind, &call.route.name) else {
-        return reply(&Page { value: Vec::new(), next_link: None });
+        return reply(&Page::<Item<'_>> { value: Vec::new(), next_link: None });
     };
     let size = requested_size(call, page_size);
     let marker = marker(call).unwrap_or_default();
@@ -65,7 +66,27 @@ pub(crate) fn versions(vault: &Vault, call: &Call, kind: Kind, page_size: usize)
     reply(&Page { value, next_link })
 }
 
-fn reply(page: &Page<'_>) -> Reply {
+/// `GET /deleted{kind}`.
+///
+/// Names that are not shown, as what a purge leaves, take their place in a page nevertheless: an empty page
+/// with a link to the next was recorded, and this is what can explain it.
+pub(crate) fn deleted(vault: &Vault, call: &Call, kind: Kind, page_size: usize) -> Reply {
+    let store = vault.store.read();
+    let options = vault.options.read();
+    let marker = marker(call).unwrap_or_default();
+    let after = marker.split('/').nth(1).unwrap_or_default();
+    let mut departed = store.departed_after(kind, after).peekable();
+    let page: Vec<&Departed> = departed.by_ref().take(requested_size(call, page_size)).collect();
+    let next_link = page.last().filter(|_| departed.peek().is_some()).map(|last| {
+        let marker = format!("{}/{}", last.object.name, last.object.newest().id);
+        next_link(vault, call, &format!("{}/{}", kind.noun(), marker.to_ascii_uppercase()))
+    });
+    let shown = page.into_iter().filter(|departed| departed.stage == Stage::Deleted);
+    let value = shown.map(|departed| DeletedItem::new(vault, &options, kind, departed)).collect();
+    reply(&Page { value, next_link })
+}
+
+fn reply<T: Serialize>(page: &Page<T>) -> Reply {
     Reply::new(StatusCode::OK).body(JSON, serde_json::to_vec(page).unwrap_or_default())
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::life::bin::{Bin, Departed, Stage};
 use crate::azure::operation::Operation;
 
 /// The three kinds of objects in a vault.
@@ -185,6 +186,7 @@ impl Object {
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     live: [BTreeMap<String, Object>; 3],
+    bin: Bin,
 }
 
 impl Store {
@@ -217,8 +219,61 @@ impl Store {
         }
     }
 
+    pub(crate) fn insert(&mut self, kind: Kind, object: Object) {
+        self.live[kind.index()].insert(object.name.to_ascii_uppercase(), object);
+    }
+
     pub(crate) fn remove(&mut self, kind: Kind, name: &str) -> Option<Object> {
         self.live[kind.index()].remove(&name.to_ascii_uppercase())
+    }
+
+    /// What holds a name that is not live.
+    pub(crate) fn departed(&self, kind: Kind, name: &str) -> Option<&Departed> {
+        self.bin.get(kind, name)
+    }
+
+    /// The names that are not live and, in capitals, come after another.
+    pub(crate) fn departed_after(&self, kind: Kind, name: &str) -> impl Iterator<Item = &Departed> {
+        self.bin.after(kind, name)
+    }
+
+    /// Takes in what is not live any more.
+    pub(crate) fn depart(&mut self, kind: Kind, departed: Departed, now: OffsetDateTime) {
+        if let Some(object) = self.bin.put(kind, departed, now) {
+            self.insert(kind, object);
+        }
+    }
+
+    /// Brings what holds a name to its next stage.
+    pub(crate) fn move_on(
+        &mut self,
+        kinds: &[Kind],
+        name: &str,
+        stage: Stage,
+        until: OffsetDateTime,
+        now: OffsetDateTime,
+    ) {
+        for &kind in kinds {
+            if let Some(departed) = self.bin.remove(kind, name) {
+                self.depart(kind, Departed { stage, until, ..departed }, now);
+            }
+        }
+    }
+
+    /// Frees a name that is not live.
+    pub(crate) fn forget(&mut self, kind: Kind, name: &str) {
+        self.bin.remove(kind, name);
+    }
+
+    pub(crate) fn is_due(&self, now: OffsetDateTime) -> bool {
+        self.bin.is_due(now)
+    }
+
+    /// Does what time does to objects that are not live.
+    pub(crate) fn settle(&mut self, now: OffsetDateTime) {
+        for (kind, object) in self.bin.settle(now) {
+            self.insert(kind, object);
+        }
     }
 
     pub(crate) fn all(&self, kind: Kind) -> impl Iterator<Item = &Object> {

@@ -54,7 +54,8 @@ impl Snapshot {
             };
             Some((id, what))
         });
-        let more = other.objects.keys().filter(|id| !self.objects.contains_key(id)).map(|id| (id, "is too much"));
+        let more =
+            other.objects.keys().filter(|id| !self.objects.contains_key(id)).map(|id| (id, "is too much"));
         missing.chain(more).map(|((kind, name), what)| format!("{} {name} {what}", kind.noun())).collect()
     }
 }

@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use super::{
+    life::{Refusal, company},
     material,
-    object::{Kind, Material, Store, Version},
+    object::{Attributes, Kind, Material, Store, Version},
     spec::{KeySpec, Properties},
 };
 use crate::azure::{hosts::Cloud, identity::TENANT};
@@ -79,7 +80,9 @@ pub(crate) struct Vault {
     pub(crate) options: RwLock<VaultOptions>,
     pub(crate) store: RwLock<Store>,
     /// When the requests of the last second came.
-    window: Mutex<VecDeque<OffsetDateTime>>,
+    window: Window,
+    /// When the restores of the last ten seconds came, by kind.
+    restores: [Window; 3],
 }
 
 impl Vault {
@@ -90,7 +93,8 @@ impl Vault {
             cloud,
             options: RwLock::default(),
             store: RwLock::default(),
-            window: Mutex::default(),
+            window: Window::default(),
+            restores: Default::default(),
         }
     }
 
@@ -98,7 +102,8 @@ impl Vault {
         format!("https://{}", self.host)
     }
 
-    /// Adds a version, and the object if it is new. Gives the id of the version.
+    /// Adds a version, and the object if it is new. Gives the id of the version. A deleted object of that name
+    /// is forgotten.
     pub(crate) fn add(
         &self,
         kind: Kind,
@@ -107,32 +112,78 @@ impl Vault {
         properties: Properties,
         now: OffsetDateTime,
     ) -> String {
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        let attributes = properties.attributes(now);
         let mut store = self.store.write();
-        if let Material::Certificate { content_type, .. } = &material {
-            let secret =
-                Material::Secret { value: material::pkcs12(&id), content_type: Some(content_type.clone()) };
-            // What the certificate's key usage allows: signatures and wrapping keys.
-            let operations = ["sign", "verify", "wrapKey", "unwrapKey"].map(String::from).to_vec();
-            let (key, _) = KeySpec { operations, ..KeySpec::default() }.into_parts();
-            for (kind, material) in [(Kind::Secret, secret), (Kind::Key, key)] {
-                store.add_version(
-                    kind,
-                    name,
-                    true,
-                    Version { id: id.clone(), attributes: attributes.clone(), material },
-                );
-            }
+        for &kind in company(kind) {
+            store.forget(kind, name);
         }
-        store.add_version(kind, name, false, Version { id: id.clone(), attributes, material });
-        id
+        add_version(&mut store, kind, name, material, properties.attributes(now))
+    }
+
+    /// Adds a version as a client does: not to a name that a deleted object holds.
+    pub(crate) fn create(
+        &self,
+        kind: Kind,
+        name: &str,
+        material: Material,
+        properties: Properties,
+        now: OffsetDateTime,
+    ) -> Result<(), Refusal> {
+        let mut store = self.store.write();
+        if let Some(departed) = store.departed(kind, name) {
+            return Err(departed.stage.into());
+        }
+        add_version(&mut store, kind, name, material, properties.attributes(now));
+        Ok(())
     }
 
     /// Counts a request in if the last second had fewer than `limit`.
     pub(crate) fn admit(&self, now: OffsetDateTime, limit: usize) -> bool {
-        let mut window = self.window.lock();
-        while window.front().is_some_and(|at| now - *at >= Duration::SECOND) {
+        self.window.admit(now, Duration::SECOND, limit)
+    }
+
+    /// Counts a restore in if the last ten seconds had fewer than `limit` of its kind.
+    pub(crate) fn admit_restore(&self, kind: Kind, now: OffsetDateTime, limit: usize) -> bool {
+        self.restores[kind.index()].admit(now, Duration::seconds(10), limit)
+    }
+}
+
+/// Adds a version and, with one of a certificate, those of its key and its secret. Gives their id.
+fn add_version(
+    store: &mut Store,
+    kind: Kind,
+    name: &str,
+    material: Material,
+    attributes: Attributes,
+) -> String {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    if let Material::Certificate { content_type, .. } = &material {
+        let secret =
+            Material::Secret { value: material::pkcs12(&id), content_type: Some(content_type.clone()) };
+        // What the certificate's key usage allows: signatures and wrapping keys.
+        let operations = ["sign", "verify", "wrapKey", "unwrapKey"].map(String::from).to_vec();
+        let (key, _) = KeySpec { operations, ..KeySpec::default() }.into_parts();
+        for (kind, material) in [(Kind::Secret, secret), (Kind::Key, key)] {
+            store.add_version(
+                kind,
+                name,
+                true,
+                Version { id: id.clone(), attributes: attributes.clone(), material },
+            );
+        }
+    }
+    store.add_version(kind, name, false, Version { id: id.clone(), attributes, material });
+    id
+}
+
+/// When the latest requests of some sort came.
+#[derive(Debug, Default)]
+struct Window(Mutex<VecDeque<OffsetDateTime>>);
+
+impl Window {
+    /// Counts a request in if the span before it had fewer than `limit`.
+    fn admit(&self, now: OffsetDateTime, span: Duration, limit: usize) -> bool {
+        let mut window = self.0.lock();
+        while window.front().is_some_and(|at| now - *at >= span) {
             window.pop_front();
         }
         if window.len() >= limit {

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use hyper::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{
     answer::ok,
-    bundle::bundle,
+    bundle::{bundle, without_value},
     error,
     object::{Attributes, Kind, Material, Version},
     spec::{KeySpec, Properties, SecretSpec},
@@ -80,14 +79,7 @@ fn time(seconds: Option<i64>) -> Option<OffsetDateTime> {
 /// `PUT /secrets/{name}`.
 pub(crate) fn set_secret(vault: &Vault, call: &Call) -> Reply {
     let Some(mut body) = Body::read(call) else { return bad_body() };
-    let Some(value) = body.value.take() else {
-        return error::error(
-            StatusCode::BAD_REQUEST,
-            "BadParameter",
-            None,
-            "Property  has invalid value\r\n",
-        );
-    };
+    let Some(value) = body.value.take() else { return error::bad_value() };
     let properties = body.properties();
     let spec = SecretSpec { value, content_type: body.content_type, properties };
     let (material, properties) = spec.into_parts();
@@ -105,7 +97,9 @@ pub(crate) fn create_key(vault: &Vault, call: &Call) -> Reply {
 }
 
 fn added(vault: &Vault, call: &Call, kind: Kind, material: Material, properties: Properties) -> Reply {
-    vault.add(kind, &call.route.name, material, properties, call.now);
+    if let Err(refusal) = vault.create(kind, &call.route.name, material, properties, call.now) {
+        return refusal.reply(vault, kind, &call.route.name, call.route.operation);
+    }
     let store = vault.store.read();
     match store.get(kind, &call.route.name) {
         Some(object) => ok(&bundle(vault, kind, object, object.newest())),
@@ -127,10 +121,7 @@ pub(crate) fn update(vault: &Vault, call: &Call, kind: Kind) -> Reply {
     body.apply(version, call.now);
     let (id, attributes) = (version.id.clone(), version.attributes.clone());
     let Some(version) = object.version(&id) else { return error::not_found(kind, &call.route.name) };
-    let mut bundle = bundle(vault, kind, object, version);
-    if let (Kind::Secret, Value::Object(members)) = (kind, &mut bundle) {
-        members.remove("value");
-    }
+    let bundle = without_value(bundle(vault, kind, object, version));
     if kind == Kind::Certificate {
         store.mirror(&call.route.name, &id, &attributes);
     }
