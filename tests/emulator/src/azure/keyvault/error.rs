@@ -17,7 +17,8 @@ pub(crate) fn error(status: StatusCode, code: &str, inner: Option<&str>, message
     Reply::new(status).body(JSON, json!({"error": error}).to_string())
 }
 
-/// The object is not there. `what` is the name, with the version if one was asked for.
+/// The object is not there. `what` is the name, with the version if one was asked for. A purge was recorded with
+/// an older text only.
 pub(crate) fn not_found(kind: Kind, what: &str) -> Reply {
     let (noun, title) = (kind.noun(), kind.title());
     let message = format!(

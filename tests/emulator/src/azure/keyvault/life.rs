@@ -1,17 +1,21 @@
 //! The other half of an object's life: deleted, recovered, purged, restored.
 //!
-//! A certificate takes its key and its secret along on every step. What takes time at the service takes the
-//! time that [`Delays`] say, on the emulator's clock; what a reader meets meanwhile is this:
+//! What takes time at the service takes the time that [`Delays`] say, on the emulator's clock. What a client
+//! meets meanwhile:
 //!
 //! | state | live | deleted | set, create | recover | purge | restore |
 //! |---|---|---|---|---|---|---|
 //! | being deleted | 404 | 404 | 409 | 409 | 409 | 409 |
-//! | deleted | 404 | 200 | 409 | 200 | 204 | 409 (inferred) |
-//! | being recovered (inferred) | 404 | 404 | 409 | 409 | 409 | 409 |
-//! | purged, name not free yet | 404 | 404 | 409 (inferred) | 404 | 404 | 409 |
+//! | deleted | 404 | 200 | 409 | 200 | 204 | 409 * |
+//! | being recovered | 404 | 404 * | 409 | 409 * | 409 * | 409 * |
+//! | purged, name not free yet | 404 | 404 | 409 * | 404 * | 404 * | 409 |
 //!
-//! The rest of the table was recorded. While something is being recovered only its absence among the live
-//! objects was, and the 409 for setting it again was reported.
+//! What has a star is inferred. The rest was recorded, but for two answers known from reports: to setting what
+//! is being recovered, and to reading what was just purged.
+//!
+//! A certificate takes its key and its secret along on every step. That they show among the deleted keys and
+//! secrets meanwhile is inferred from the documented member `managed` of such items; that nothing is done to
+//! them alone was recorded for deletion.
 
 use time::{Duration, OffsetDateTime};
 
