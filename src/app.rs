@@ -9,11 +9,14 @@ use crate::{
         credential::credential,
         queue::Queue,
         transport::{GuardedTransport, http_client},
-        vault::VaultClient,
+        vault::{VaultClient, restore::RestorePace},
     },
     catalogue::Catalogue,
     config::{Config, WORK_QUEUE},
-    domain::object::{VaultName, VaultUrl},
+    domain::{
+        object::{VaultName, VaultUrl},
+        restore::Place,
+    },
     error::{Error, Result},
     jobs::Jobs,
 };
@@ -28,6 +31,7 @@ pub struct App {
     jobs: Option<Jobs>,
     queue: Option<Queue>,
     full_pass: time::Duration,
+    places: BTreeMap<VaultName, Place>,
 }
 
 impl App {
@@ -45,7 +49,8 @@ impl App {
         let transport = GuardedTransport::new(client, config.hosts());
         let connection = Connection::new(transport, credential, LONGEST_WAIT, config.api_version.clone());
         let vault = |url: &VaultUrl| {
-            let client = VaultClient::new(url, &connection, config.vault_rate)?;
+            let client =
+                VaultClient::new(url, &connection, config.vault_rate, RestorePace::new(config.restores))?;
             Ok((url.name().clone(), client))
         };
         let container =
@@ -61,6 +66,7 @@ impl App {
                     .map(|service| Queue::new(service, WORK_QUEUE, &connection))
                     .transpose()?,
                 full_pass: config.full_pass,
+                places: config.places.clone(),
             })
         };
         build().map_err(|error| unusable(&error))
@@ -107,6 +113,11 @@ impl App {
         self.queue
             .as_ref()
             .ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_QUEUE__queueServiceUri is not set".into()))
+    }
+
+    /// Where a vault lies, as far as the settings say.
+    pub fn place(&self, vault: &VaultName) -> Place {
+        self.places.get(vault).cloned().unwrap_or_default()
     }
 
     /// Time between runs that back up everything.

@@ -215,6 +215,12 @@ impl Catalogue {
         entry.transpose().map(Option::flatten)
     }
 
+    /// The stored bytes of a backup, or `None` when they are gone. The caller checks the digest.
+    pub async fn backup(&self, vault: &VaultName, run: &RunId, id: &ObjectId) -> Result<Option<BackupBlob>> {
+        let bytes = self.container.read(&layout::object(vault, run, id, Leaf::Backup)).await?;
+        Ok(bytes.map(|bytes| BackupBlob::from(bytes.to_vec())))
+    }
+
     /// Compares a stored manifest with what it would be if it were made now.
     pub async fn check_manifest(&self, plan: &Plan) -> Result<bool> {
         let header = &plan.header;

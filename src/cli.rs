@@ -9,10 +9,14 @@ pub mod list;
 pub mod output;
 pub mod rebuild;
 pub mod report;
+pub mod restore;
 pub mod serve;
 pub mod show;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, BufRead as _, Write as _},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -49,6 +53,8 @@ enum Command {
     List(list::List),
     /// Show what became of every object in a run
     Show(show::ShowArgs),
+    /// Restore backups into a vault
+    Restore(restore::RestoreArgs),
     /// Write the manifests that are missing, from plans and blobs alone
     Rebuild(rebuild::RebuildArgs),
 }
@@ -69,6 +75,7 @@ pub async fn main() -> ExitCode {
         Command::Backup(args) => Box::pin(backup::run(args)).await,
         Command::List(list) => Box::pin(list::run(list)).await,
         Command::Show(args) => Box::pin(show::run(args)).await,
+        Command::Restore(args) => Box::pin(restore::run(args)).await,
         Command::Rebuild(args) => Box::pin(rebuild::run(args)).await,
     };
     match done {
@@ -202,6 +209,31 @@ pub fn app_for(vault: &VaultUrl, needs: Needs) -> Result<App, Failed> {
         name => environment(name),
     };
     Ok(App::build(&Config::read(lookup, needs)?)?)
+}
+
+/// The program for a vault and another one that it is restored into.
+///
+/// # Errors
+/// When settings are missing or wrong.
+pub fn app_for_both(source: &VaultUrl, target: &VaultUrl, needs: Needs) -> Result<App, Failed> {
+    let lookup = |name: &str| match name {
+        "KEYVAULT_BACKUP_VAULTS" if source == target => Some(source.to_string()),
+        "KEYVAULT_BACKUP_VAULTS" => Some(format!("{source} {target}")),
+        name => environment(name),
+    };
+    Ok(App::build(&Config::read(lookup, needs)?)?)
+}
+
+/// Asks a question on the terminal. Anything but yes is no.
+///
+/// # Errors
+/// When the terminal is gone.
+pub fn ask(question: &str) -> Result<bool, Failed> {
+    eprint!("{question} [y/N] ");
+    io::stderr().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Parsed by clap through [`std::str::FromStr`].

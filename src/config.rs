@@ -9,17 +9,23 @@
 //! | `KEYVAULT_BACKUP_IDENTITY` | `managed`, `workload` or `cli` | what the surroundings offer |
 //! | `KEYVAULT_BACKUP_CLIENT_ID` | client id of the user-assigned identity | none |
 //! | `KEYVAULT_BACKUP_FULL_PASS_DAYS` | days between runs that back up everything, 1 to 90 | 7 |
-//! | `KEYVAULT_BACKUP_VAULT_RATE` | most requests a second to one vault, 1 to 4000 | 390 |
+//! | `KEYVAULT_BACKUP_VAULT_RATE` | most requests a second to one vault, 1 to 1000000 | 390 |
+//! | `KEYVAULT_BACKUP_RESTORE_SECRETS` | most restores of secrets in ten seconds, 1 to 300 | 300 |
+//! | `KEYVAULT_BACKUP_RESTORE_KEYS` | the same for keys, and for certificates, 1 to 300 | 10 |
+//! | `KEYVAULT_BACKUP_PLACES` | where vaults lie, `NAME=SUBSCRIPTION/GEOGRAPHY`, separated like vaults | none |
 //! | `KEYVAULT_BACKUP_REQUEST_TIMEOUT` | longest silence of a service, in seconds, 1 to 300 | 60 |
 //! | `KEYVAULT_BACKUP_API_VERSION` | Key Vault service version | 2025-07-01 |
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use url::Url;
 
 use crate::{
     azure::{credential::Identity, limiter::DEFAULT_CEILING},
-    domain::object::VaultUrl,
+    domain::{
+        object::{VaultName, VaultUrl},
+        restore::Place,
+    },
 };
 
 /// The queue that carries one message for each planned object. `functions/BackUpObject` names it too.
@@ -63,6 +69,10 @@ pub struct Config {
     pub full_pass: time::Duration,
     /// Most requests a second to one vault.
     pub vault_rate: u32,
+    /// Most restores in ten seconds: secrets, keys, certificates.
+    pub restores: [u32; 3],
+    /// Where vaults lie.
+    pub places: BTreeMap<VaultName, Place>,
     /// Longest silence of a service.
     pub request_timeout: Duration,
     /// Key Vault service version.
@@ -108,7 +118,9 @@ impl Config {
             full_pass: time::Duration::days(
                 reader.number("KEYVAULT_BACKUP_FULL_PASS_DAYS", 7_u16, 1, 90).into(),
             ),
-            vault_rate: reader.number("KEYVAULT_BACKUP_VAULT_RATE", DEFAULT_CEILING, 1, 4000),
+            vault_rate: reader.number("KEYVAULT_BACKUP_VAULT_RATE", DEFAULT_CEILING, 1, 1_000_000),
+            restores: reader.restores(),
+            places: reader.places(),
             request_timeout: Duration::from_secs(
                 reader.number("KEYVAULT_BACKUP_REQUEST_TIMEOUT", 60_u32, 1, 300).into(),
             ),
@@ -217,6 +229,30 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 default
             }
         }
+    }
+
+    fn restores(&mut self) -> [u32; 3] {
+        let keys = self.number("KEYVAULT_BACKUP_RESTORE_KEYS", 10, 1, 300);
+        [self.number("KEYVAULT_BACKUP_RESTORE_SECRETS", 300, 1, 300), keys, keys]
+    }
+
+    fn places(&mut self) -> BTreeMap<VaultName, Place> {
+        const NAME: &str = "KEYVAULT_BACKUP_PLACES";
+        let text = (self.lookup)(NAME).unwrap_or_default();
+        let mut places = BTreeMap::new();
+        for part in text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()) {
+            let split = part.split_once('=').and_then(|(name, place)| Some((name, place.split_once('/')?)));
+            let Some((Ok(vault), (subscription, geography))) =
+                split.map(|(name, place)| (name.parse(), place))
+            else {
+                self.fault(NAME, "expected NAME=SUBSCRIPTION/GEOGRAPHY; either may be empty");
+                continue;
+            };
+            let known = |text: &str| Some(text.to_ascii_lowercase()).filter(|text| !text.is_empty());
+            let place = Place { subscription: known(subscription), geography: known(geography) };
+            places.insert(vault, place);
+        }
+        places
     }
 
     fn api_version(&mut self) -> String {

@@ -21,5 +21,6 @@ pub mod message;
 pub mod object;
 pub mod outcome;
 pub mod plan;
+pub mod restore;
 pub mod run;
 pub mod versions;

@@ -73,5 +73,6 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod jobs;
+pub mod restore;
 pub mod telemetry;
 pub mod triggers;

@@ -81,6 +81,15 @@ impl Limiter {
         Arc::new(Self { state: Mutex::new(state) })
     }
 
+    /// A limiter that lets `pace` requests a second through, no more and no less.
+    pub fn steady(pace: f64) -> Arc<Self> {
+        let limiter = Self::new(1);
+        let mut state = limiter.state.lock();
+        (state.pace, state.ceiling, state.doubling) = (pace, pace, false);
+        drop(state);
+        limiter
+    }
+
     /// Waits for this caller's turn.
     pub async fn turn(&self) {
         let at = self.state.lock().take_turn(Instant::now());

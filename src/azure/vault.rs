@@ -1,16 +1,20 @@
-//! One vault's data plane: list, list versions, back up.
+//! One vault's data plane: list, list versions, back up; and what a restore needs, in [`restore`].
 
-use std::{collections::BTreeMap, sync::Arc};
+mod pages;
+pub mod restore;
 
-use azure_core::http::{RawResponse, Response, headers::HeaderName};
+use std::sync::Arc;
+
+use azure_core::http::{Response, headers::HeaderName};
 use azure_security_keyvault_certificates::{CertificateClient, CertificateClientOptions};
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
-use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
-use serde::Deserialize;
-use time::OffsetDateTime;
+use futures::{Stream, TryStreamExt as _, stream::BoxStream};
 
+use self::{
+    pages::{Item, decode, raw},
+    restore::RestorePace,
+};
 use super::{
     Connection,
     error::ServiceError,
@@ -18,7 +22,7 @@ use super::{
 };
 use crate::domain::{
     blob::BackupBlob,
-    object::{ObjectId, ObjectKind, ObjectName, VaultUrl},
+    object::{ObjectId, ObjectKind, VaultUrl},
     versions::{Attributes, Listed, VersionId},
 };
 
@@ -32,6 +36,7 @@ pub struct VaultClient {
     keys: Arc<KeyClient>,
     certificates: Arc<CertificateClient>,
     limiter: Arc<Limiter>,
+    restores: RestorePace,
 }
 
 /// A backup as the vault handed it out.
@@ -48,7 +53,12 @@ impl VaultClient {
     ///
     /// # Errors
     /// When the official client refuses the URL.
-    pub fn new(url: &VaultUrl, connection: &Connection, ceiling: u32) -> azure_core::Result<Self> {
+    pub fn new(
+        url: &VaultUrl,
+        connection: &Connection,
+        ceiling: u32,
+        restores: RestorePace,
+    ) -> azure_core::Result<Self> {
         let limiter = Limiter::new(ceiling);
         let endpoint = url.to_string();
         let options = || connection.client_options(vec![Arc::new(Paced(Arc::clone(&limiter)))]);
@@ -75,6 +85,7 @@ impl VaultClient {
             keys: Arc::new(KeyClient::new(&endpoint, credential(), Some(keys))?),
             certificates: Arc::new(CertificateClient::new(&endpoint, credential(), Some(certificates))?),
             limiter,
+            restores,
         })
     }
 
@@ -161,145 +172,4 @@ impl VaultClient {
 
 fn region<T, F>(answer: &Response<T, F>) -> Option<String> {
     answer.headers().get_optional_string(&REGION)
-}
-
-/// The three clients' pages differ in type and not in shape.
-fn raw<T: 'static, F: 'static>(
-    pages: impl Stream<Item = azure_core::Result<Response<T, F>>> + Send + 'static,
-) -> BoxStream<'static, azure_core::Result<RawResponse>>
-where
-    RawResponse: From<Response<T, F>>,
-{
-    pages.map_ok(RawResponse::from).boxed()
-}
-
-/// Decodes every page with `read`, up to the first error.
-fn decode<T: Send + 'static>(
-    what: String,
-    pages: azure_core::Result<BoxStream<'static, azure_core::Result<RawResponse>>>,
-    read: impl Fn(Item) -> Result<T, String> + Send + 'static,
-) -> impl Stream<Item = Result<Vec<T>, ServiceError>> {
-    let pages = match pages {
-        Ok(pages) => pages,
-        Err(error) => futures::stream::once(async { Err(error) }).boxed(),
-    };
-    pages.map(move |page| {
-        let page = page.map_err(|error| ServiceError::of(what.clone(), &error))?;
-        let nonsense = |text: String| ServiceError::nonsense(what.clone(), "BadAnswer", text);
-        let page: Page =
-            serde_json::from_slice(page.body().as_ref()).map_err(|error| nonsense(error.to_string()))?;
-        page.value.into_iter().map(|item| read(item).map_err(nonsense)).collect()
-    })
-}
-
-#[derive(Deserialize)]
-struct Page {
-    #[serde(default)]
-    value: Vec<Item>,
-}
-
-/// An item of a list page, whatever its kind: keys have a `kid` where others have an `id`.
-#[derive(Deserialize)]
-struct Item {
-    #[serde(alias = "kid")]
-    id: String,
-    #[serde(default)]
-    managed: Option<bool>,
-    #[serde(default)]
-    attributes: Option<ItemAttributes>,
-    #[serde(rename = "contentType", default)]
-    content_type: Option<String>,
-    #[serde(default)]
-    tags: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    x5t: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-struct ItemAttributes {
-    #[serde(default)]
-    enabled: Option<bool>,
-    #[serde(default)]
-    nbf: Option<i64>,
-    #[serde(default)]
-    exp: Option<i64>,
-    #[serde(default)]
-    created: Option<i64>,
-    #[serde(default)]
-    updated: Option<i64>,
-}
-
-impl Item {
-    fn listed(self, kind: ObjectKind) -> Result<Listed, String> {
-        let name = self.segment(2)?.parse::<ObjectName>().map_err(|error| error.to_string())?;
-        let managed = self.managed.unwrap_or(false);
-        let fingerprint = self.attributes()?.fingerprint();
-        Ok(Listed { id: ObjectId::new(kind, name), managed, fingerprint })
-    }
-
-    fn version(self) -> Result<(VersionId, Attributes), String> {
-        let version = self.segment(3)?.parse().map_err(|_| "a version has no identifier".to_owned())?;
-        Ok((version, self.attributes()?))
-    }
-
-    /// A segment of the identifier's path, `/secrets/NAME/VERSION`; the host before it is not needed.
-    fn segment(&self, index: usize) -> Result<&str, String> {
-        let path = self.id.splitn(4, '/').nth(3).unwrap_or_default();
-        path.split('/').nth(index - 1).ok_or_else(|| "an item has no usable identifier".to_owned())
-    }
-
-    fn attributes(self) -> Result<Attributes, String> {
-        let of = self.attributes.unwrap_or_default();
-        let thumbprint =
-            self.x5t.map(|x5t| BASE64URL.decode(x5t).map_err(|_| "x5t is not base64url".to_owned()));
-        Ok(Attributes {
-            enabled: of.enabled.unwrap_or(true),
-            created: moment(of.created)?,
-            updated: moment(of.updated)?,
-            not_before: moment(of.nbf)?,
-            expires: moment(of.exp)?,
-            content_type: self.content_type,
-            tags: self.tags.unwrap_or_default(),
-            thumbprint: thumbprint.transpose()?,
-        })
-    }
-}
-
-fn moment(seconds: Option<i64>) -> Result<Option<OffsetDateTime>, String> {
-    let moment = |seconds| {
-        OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| "a time is out of range".to_owned())
-    };
-    seconds.map(moment).transpose()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn item(json: &str) -> Item {
-        serde_json::from_str(json).unwrap()
-    }
-
-    #[test]
-    fn items_of_every_kind_are_read() {
-        let key = item(
-            r#"{"kid":"https://v.vault.azure.net/keys/k1","attributes":{"enabled":true,"created":1},"managed":true}"#,
-        );
-        let listed = key.listed(ObjectKind::Key).unwrap();
-        assert_eq!((listed.id.to_string().as_str(), listed.managed), ("key k1", true));
-        let version = item(
-            r#"{"id":"https://v.vault.azure.net:443/secrets/s/0123","x5t":"K18xSdveNM3KO5GCNzrlvCtwRHs"}"#,
-        );
-        assert_eq!(version.version().unwrap().0.as_str(), "0123");
-    }
-
-    #[test]
-    fn an_item_that_cannot_be_named_is_an_error_and_not_a_gap() {
-        for bad in
-            ["", "https://v.vault.azure.net", "https://v.vault.azure.net/secrets/", "https://v/secrets/a%20b"]
-        {
-            let json = serde_json::json!({ "id": bad }).to_string();
-            assert!(item(&json).listed(ObjectKind::Secret).is_err(), "{bad}");
-        }
-    }
 }

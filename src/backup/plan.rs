@@ -1,11 +1,11 @@
 //! Listing a vault and deciding what to back up.
 
-use futures::{TryStreamExt as _, future::try_join_all, pin_mut};
+use futures::{StreamExt as _, stream::select_all};
 use tracing::{info, warn};
 
 use crate::{
     app::App,
-    azure::{container::Written, error::ServiceError, vault::VaultClient},
+    azure::{container::Written, vault::VaultClient},
     catalogue::Basis,
     clock::Clock,
     domain::{
@@ -152,32 +152,25 @@ async fn basis(app: &App, vault: &VaultName) -> Result<Basis> {
 }
 
 /// Lists every kind at once, each to its last page.
+///
+/// # Errors
+/// Those that may pass. A kind that the vault refuses to list is part of the answer.
 async fn list(vault: &VaultClient) -> Result<(Vec<Listed>, Vec<Unlisted>)> {
-    let kinds = try_join_all(ObjectKind::ALL.map(|kind| list_kind(vault, kind))).await?;
+    let pages = ObjectKind::ALL.map(|kind| Box::pin(vault.list(kind).map(move |page| (kind, page))));
+    let mut pages = select_all(pages);
+    // One list for all kinds: of three, each would hold on to the memory that it grew through.
     let (mut listed, mut unlisted) = (Vec::new(), Vec::new());
-    for (kind, objects) in ObjectKind::ALL.into_iter().zip(kinds) {
-        match objects {
-            Ok(objects) => listed.extend(objects),
+    while let Some((kind, page)) = pages.next().await {
+        match page {
+            Ok(page) => listed.extend(page),
+            Err(error) if error.fate() == Fate::Retry => return Err(error.into()),
             Err(error) => {
                 warn!(vault.name = %vault.url().name(), "A kind of object is not backed up: {error}");
                 unlisted.push(Unlisted { kind, failure: *error.failure });
             }
         }
     }
+    unlisted.sort_by_key(|unlisted: &Unlisted| unlisted.kind);
+    listed.retain(|object: &Listed| !unlisted.iter().any(|unlisted| unlisted.kind == object.id.kind));
     Ok((listed, unlisted))
-}
-
-/// The outer error may pass; the inner one will not.
-async fn list_kind(vault: &VaultClient, kind: ObjectKind) -> Result<Result<Vec<Listed>, ServiceError>> {
-    let pages = vault.list(kind);
-    pin_mut!(pages);
-    let mut listed = Vec::new();
-    loop {
-        match pages.try_next().await {
-            Ok(Some(page)) => listed.extend(page),
-            Ok(None) => return Ok(Ok(listed)),
-            Err(error) if error.fate() == Fate::Retry => return Err(error.into()),
-            Err(error) => return Ok(Err(error)),
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! `backup`: a whole vault or some objects, into the configured storage or into a file.
 
 use std::{
-    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     path::PathBuf,
 };
 
@@ -9,7 +9,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, OutputArg, VaultArg, app_for, file,
+    Done, Exit, Failed, ObjectArgs, OutputArg, VaultArg, app_for, ask, file,
     output::Format,
     report::{self, Failures},
 };
@@ -164,9 +164,5 @@ fn confirmed(question: &str) -> Result<bool, Failed> {
             "--confirm asks on the terminal, and there is none; leave it out to go ahead".into(),
         ));
     }
-    eprint!("{question} [y/N] ");
-    io::stderr().flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    ask(question)
 }

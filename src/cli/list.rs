@@ -185,7 +185,11 @@ async fn objects(args: ObjectsArgs) -> Done {
     Ok(Exit::All)
 }
 
-fn moment_of(text: &str) -> Result<OffsetDateTime, String> {
+/// A time on the command line.
+///
+/// # Errors
+/// When it is not in RFC 3339's form.
+pub fn moment_of(text: &str) -> Result<OffsetDateTime, String> {
     let expected = |_| "expected a time such as 2026-11-22T10:00:00Z".to_owned();
     OffsetDateTime::parse(text, &Rfc3339).map_err(expected)
 }

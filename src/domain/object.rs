@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 /// What is wrong with a name, a vault URL or a kind. The text says what was expected.
@@ -76,9 +77,12 @@ impl FromStr for ObjectKind {
 ///
 /// Key Vault keeps the case a name was created with but does not tell names apart by it; neither do
 /// comparisons here.
+///
+/// Names of up to 24 characters, which is most of them, are kept without an allocation of their own:
+/// thousands of small ones among the buffers of list pages would keep the memory of those pages in use.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ObjectName(Box<str>);
+pub struct ObjectName(CompactString);
 
 impl ObjectName {
     /// The name as the vault shows it.
@@ -89,7 +93,7 @@ impl ObjectName {
     /// The name as it stands in a blob name: in lower case, so that two spellings are one object.
     pub fn folded(&self) -> Cow<'_, str> {
         if self.0.bytes().any(|b| b.is_ascii_uppercase()) {
-            Cow::Owned(self.0.to_ascii_lowercase())
+            Cow::Owned(self.0.as_str().to_ascii_lowercase())
         } else {
             Cow::Borrowed(&self.0)
         }
@@ -121,7 +125,7 @@ impl TryFrom<String> for ObjectName {
 
 impl From<ObjectName> for String {
     fn from(name: ObjectName) -> Self {
-        name.0.into()
+        name.0.into_string()
     }
 }
 

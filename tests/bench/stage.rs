@@ -27,7 +27,7 @@ const JOBS: &str = "backup-jobs";
 const QUEUE: &str = "backup-objects";
 
 /// A limit that this machine does not reach.
-pub const UNLIMITED: &str = "4000";
+pub const UNLIMITED: &str = "1000000";
 
 /// The emulator with one vault.
 pub struct Stage {

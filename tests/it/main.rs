@@ -25,6 +25,7 @@ mod nightly;
 mod occurrences;
 mod point_in_time;
 mod recordings;
+mod restore;
 mod serve;
 mod storage;
 mod throttling;

@@ -11,7 +11,7 @@ use keyvault_backup::{
     azure::{
         container::{Container, Item, Listing, Metadata, Written},
         error::Meaning,
-        vault::VaultClient,
+        vault::{VaultClient, restore::RestorePace},
     },
     catalogue::Catalogue,
     domain::{
@@ -184,7 +184,8 @@ async fn a_message_arrives_in_base64(stage: &mut Stage) {
 /// Backs up an object of the world's vault for a run.
 async fn backed_up(stage: &Stage, catalogue: &Catalogue, run: &RunId, id: &ObjectId) -> Written {
     let url = stage.world.vault.url().parse().expect("it is a vault");
-    let client = VaultClient::new(&url, &stage.wire().connection, 1000).expect("the client is built");
+    let client = VaultClient::new(&url, &stage.wire().connection, 1000, RestorePace::new([300; 3]))
+        .expect("the client is built");
     let versions = client.versions(id).await.expect("it has versions");
     let blob = client.backup(id).await.expect("it is backed up").blob;
     let entry = Entry::from(Taken {

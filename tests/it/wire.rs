@@ -7,7 +7,11 @@ use std::{
 };
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
-use keyvault_backup::azure::{Connection, transport::GuardedTransport, vault::VaultClient};
+use keyvault_backup::azure::{
+    Connection,
+    transport::GuardedTransport,
+    vault::{VaultClient, restore::RestorePace},
+};
 use keyvault_backup_emulator::{Azure, VaultHandle};
 use time::OffsetDateTime;
 
@@ -46,7 +50,8 @@ impl Wire {
         let url = vault.url().parse().expect("it is the URL of a vault");
         let host = vault.url().replace("https://", "");
         let wire = Self::new(azure, [host]);
-        let client = VaultClient::new(&url, &wire.connection, 100_000).expect("the client is built");
+        let client = VaultClient::new(&url, &wire.connection, 100_000, RestorePace::new([300; 3]))
+            .expect("the client is built");
         (wire, client)
     }
 
