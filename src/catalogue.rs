@@ -19,7 +19,7 @@ pub use self::{
     view::{Basis, ManifestRef, View},
 };
 use crate::{
-    azure::container::{Container, Item, Listing, Metadata, Written},
+    azure::container::{Blocks, Container, Item, Listing, Metadata, Written},
     domain::{
         blob::BackupBlob,
         entry::{ENTRY_FORMAT, Entry},
@@ -32,8 +32,9 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Blobs a listing request, with metadata of about a kilobyte each: keeps a page under a megabyte.
-const RESULTS_PAGE: u16 = 500;
+/// Blobs a listing request, with metadata of about a kilobyte each: a page takes some ten times that while
+/// it is read.
+const RESULTS_PAGE: u16 = 128;
 
 /// Blobs a listing request without metadata.
 const NAMES_PAGE: u16 = 1000;
@@ -121,9 +122,10 @@ impl Catalogue {
     pub async fn close(&self, plan: &Plan) -> Result<Summary> {
         let header = &plan.header;
         let name = layout::manifest(&header.vault, header.planned, &header.run);
-        let (bytes, summary) = self.manifest_bytes(plan, &name).await?;
+        let mut blocks = self.container.begin(&name);
+        let (last, summary) = self.manifest_bytes(plan, &name, Some(&mut blocks)).await?;
         let metadata = metadata(&name, "summary", &summary)?;
-        match self.container.create(&name, bytes, metadata).await? {
+        match blocks.finish(last, metadata).await? {
             Written::Created => Ok(summary),
             Written::AlreadyThere => Ok(self.summary(&name).await?.unwrap_or(summary)),
         }
@@ -134,23 +136,37 @@ impl Catalogue {
         Ok(metadata.as_ref().and_then(view::summary_of))
     }
 
-    /// A manifest's bytes. When the index before it cannot be read, the run closes without it: what should
+    /// A manifest's bytes, or what is left of them after `blocks` took the rest. When the index before it cannot be read, the run closes without it: what should
     /// have been carried forward is then recorded as lost, and the next run backs it up again.
-    async fn manifest_bytes(&self, plan: &Plan, name: &str) -> Result<(Vec<u8>, Summary)> {
+    async fn manifest_bytes(
+        &self,
+        plan: &Plan,
+        name: &str,
+        mut blocks: Option<&mut Blocks>,
+    ) -> Result<(Vec<u8>, Summary)> {
         let merged = match self.before(&plan.header).await {
-            Ok(before) => self.merge(plan, before, name).await,
+            Ok(before) => self.merge(plan, before, name, blocks.as_deref_mut()).await,
             Err(error) => Err(error),
         };
         match merged {
             Err(error @ Error::Damaged { .. }) => {
                 tracing::error!(run.id = %plan.header.run, "Run {} closes without the index before it: {error}", plan.header.run);
-                self.merge(plan, Box::new(std::iter::empty()), name).await
+                if let Some(blocks) = &mut blocks {
+                    blocks.restart();
+                }
+                self.merge(plan, Box::new(std::iter::empty()), name, blocks).await
             }
             merged => merged,
         }
     }
 
-    async fn merge(&self, plan: &Plan, before: Lines, name: &str) -> Result<(Vec<u8>, Summary)> {
+    async fn merge(
+        &self,
+        plan: &Plan,
+        before: Lines,
+        name: &str,
+        mut blocks: Option<&mut Blocks>,
+    ) -> Result<(Vec<u8>, Summary)> {
         let failed = |error: std::io::Error| damaged(name, &error);
         let header = &plan.header;
         let mut merge = Merge::new(plan, before);
@@ -170,6 +186,11 @@ impl Catalogue {
                 }
                 out.push(merge.with(result)?).map_err(failed)?;
                 last = Some(id);
+            }
+            if let Some(blocks) = &mut blocks
+                && let Some(piece) = out.piece()
+            {
+                blocks.add(piece).await?;
             }
         }
         while let Some(line) = merge.before(None)? {
@@ -225,7 +246,7 @@ impl Catalogue {
     pub async fn check_manifest(&self, plan: &Plan) -> Result<bool> {
         let header = &plan.header;
         let name = layout::manifest(&header.vault, header.planned, &header.run);
-        let (bytes, _) = self.manifest_bytes(plan, &name).await?;
+        let (bytes, _) = self.manifest_bytes(plan, &name, None).await?;
         let stored = self.container.read(&name).await?;
         stored.map_or(Ok(false), |stored| codec::same_text(&name, stored, bytes.into()))
     }

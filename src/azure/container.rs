@@ -10,7 +10,8 @@ use azure_storage_blob::{
     BlobContainerClient, BlobContainerClientOptions,
     models::{
         BlobClientDeleteOptions, BlobClientGetPropertiesResultHeaders as _, BlobClientUploadOptions,
-        BlobContainerClientListBlobsOptions, BlobItem, ListBlobsIncludeItem,
+        BlobContainerClientListBlobsOptions, BlobItem, BlockBlobClientCommitBlockListOptions,
+        BlockLookupList, ListBlobsIncludeItem,
     },
 };
 use futures::{Stream, TryStreamExt as _};
@@ -100,6 +101,11 @@ impl Container {
             Err(error) if error.meaning == Meaning::Exists => Ok(Written::AlreadyThere),
             Err(error) => Err(error),
         }
+    }
+
+    /// Begins a blob that must not exist and that is too large to hold in memory.
+    pub fn begin(&self, name: &str) -> Blocks {
+        Blocks { container: self.clone(), name: name.to_owned(), staged: 0 }
     }
 
     /// Replaces a blob that is still in the state `etag`.
@@ -196,6 +202,67 @@ impl Container {
     fn error(&self, verb: &str, name: &str, error: &azure_core::Error) -> ServiceError {
         ServiceError::of(format!("{verb} {}/{name}", self.name), error)
     }
+}
+
+/// A blob that is written in pieces and appears whole, at its end, or not at all.
+pub struct Blocks {
+    container: Container,
+    name: String,
+    staged: u32,
+}
+
+impl Blocks {
+    /// Adds a piece. Pieces that are never finished disappear by themselves after a week.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn add(&mut self, piece: Vec<u8>) -> Result<(), ServiceError> {
+        let blob = self.container.client.blob_client(&self.name).block_blob_client();
+        let (id, length) = (block_id(self.staged), piece.len() as u64);
+        let added = blob.stage_block(&id, length, RequestContent::from(piece), None).await;
+        added.map_err(|error| self.container.error("write blob", &self.name, &error))?;
+        self.staged += 1;
+        Ok(())
+    }
+
+    /// Begins anew: what was added so far does not count.
+    pub fn restart(&mut self) {
+        self.staged = 0;
+    }
+
+    /// Adds the last piece and makes the blob appear, unless there is one by that name.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn finish(mut self, last: Vec<u8>, metadata: Metadata) -> Result<Written, ServiceError> {
+        if self.staged == 0 {
+            return self.container.create(&self.name, last, metadata).await;
+        }
+        self.add(last).await?;
+        let commit = async {
+            let blocks = BlockLookupList {
+                latest: Some((0..self.staged).map(block_id).collect()),
+                ..BlockLookupList::default()
+            };
+            let options = BlockBlobClientCommitBlockListOptions {
+                metadata: Some(metadata),
+                if_none_match: Some(Etag::from("*")),
+                ..BlockBlobClientCommitBlockListOptions::default()
+            };
+            let blob = self.container.client.blob_client(&self.name).block_blob_client();
+            blob.commit_block_list(blocks.try_into()?, Some(options)).await.map(drop)
+        };
+        match commit.await.map_err(|error| self.container.error("write blob", &self.name, &error)) {
+            Ok(()) => Ok(Written::Created),
+            Err(error) if error.meaning == Meaning::Exists => Ok(Written::AlreadyThere),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Block identifiers of one blob must have one length.
+fn block_id(number: u32) -> Vec<u8> {
+    format!("{number:08}").into_bytes()
 }
 
 fn item(blob: BlobItem) -> Option<Item> {

@@ -14,6 +14,9 @@ use crate::{
     error::{Error, Result},
 };
 
+/// Compressed bytes that are sent on rather than kept.
+const PIECE: usize = 512 * 1024;
+
 /// A line of a stored plan. The last line says how many there are, so that none can go missing.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -77,6 +80,12 @@ impl ManifestWriter {
 
     pub(super) fn push(&mut self, line: Line) -> std::io::Result<()> {
         self.0.push(&ManifestLine::Object(line))
+    }
+
+    /// What is compressed so far, when it is enough for a piece of its own.
+    pub(super) fn piece(&mut self) -> Option<Vec<u8>> {
+        let written = self.0.0.get_mut();
+        (written.len() >= PIECE).then(|| std::mem::take(written))
     }
 
     pub(super) fn finish(mut self, summary: &Summary) -> std::io::Result<Vec<u8>> {
