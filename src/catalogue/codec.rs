@@ -1,6 +1,6 @@
 //! How plans and manifests are stored: compressed JSON lines with a first and a last line of their own.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 
 use azure_core::Bytes;
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
@@ -84,7 +84,7 @@ impl ManifestWriter {
 
     /// What is compressed so far, when it is enough for a piece of its own.
     pub(super) fn piece(&mut self) -> Option<Vec<u8>> {
-        let written = self.0.0.get_mut();
+        let written = self.0.0.get_mut().get_mut();
         (written.len() >= PIECE).then(|| std::mem::take(written))
     }
 
@@ -153,11 +153,13 @@ impl Iterator for ManifestReader {
     }
 }
 
-struct LineWriter(GzEncoder<Vec<u8>>);
+/// Buffered, because the encoder clears its whole output buffer for each write, and `serde_json` makes one
+/// for each word and comma.
+struct LineWriter(BufWriter<GzEncoder<Vec<u8>>>);
 
 impl Default for LineWriter {
     fn default() -> Self {
-        Self(GzEncoder::new(Vec::new(), Compression::default()))
+        Self(BufWriter::with_capacity(32 * 1024, GzEncoder::new(Vec::new(), Compression::default())))
     }
 }
 
@@ -168,7 +170,7 @@ impl LineWriter {
     }
 
     fn finish(self) -> std::io::Result<Vec<u8>> {
-        self.0.finish()
+        self.0.into_inner()?.finish()
     }
 }
 
