@@ -19,6 +19,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::Builder;
 
 use self::output::Format;
 use crate::{
@@ -60,18 +61,32 @@ enum Command {
 }
 
 /// Runs the command that the process was started with.
-pub async fn main() -> ExitCode {
+///
+/// The handler has a thread for each processor, so that the host is answered while others work. The tool has
+/// one: its work is waiting for Azure, and each further thread would keep a heap of its own.
+pub fn main() -> ExitCode {
     let alone = std::env::args_os().len() == 1;
-    if alone && environment("FUNCTIONS_CUSTOMHANDLER_PORT").is_some() {
-        return serve::run().await;
+    let under_host = alone && environment("FUNCTIONS_CUSTOMHANDLER_PORT").is_some();
+    let command = if under_host { Command::Serve } else { Cli::parse().command };
+    let mut runtime = match command {
+        Command::Serve => Builder::new_multi_thread(),
+        _ => Builder::new_current_thread(),
+    };
+    match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(command)),
+        Err(error) => {
+            eprintln!("error: the program cannot start: {error}");
+            Exit::None.into()
+        }
     }
-    let cli = Cli::parse();
-    if matches!(cli.command, Command::Serve) {
-        return serve::run().await;
+}
+
+async fn run(command: Command) -> ExitCode {
+    if !matches!(command, Command::Serve) {
+        telemetry::for_terminal(environment("RUST_LOG").as_deref());
     }
-    telemetry::for_terminal(environment("RUST_LOG").as_deref());
-    let done = match cli.command {
-        Command::Serve => Ok(Exit::None),
+    let done = match command {
+        Command::Serve => return serve::run().await,
         Command::Backup(args) => Box::pin(backup::run(args)).await,
         Command::List(list) => Box::pin(list::run(list)).await,
         Command::Show(args) => Box::pin(show::run(args)).await,

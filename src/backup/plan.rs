@@ -151,6 +151,9 @@ async fn basis(app: &App, vault: &VaultName) -> Result<Basis> {
     }
 }
 
+/// Objects by which the list of a vault grows. Doubling would leave a gap of its size in the heap.
+const GROWTH: usize = 4096;
+
 /// Lists every kind at once, each to its last page.
 ///
 /// # Errors
@@ -162,7 +165,12 @@ async fn list(vault: &VaultClient) -> Result<(Vec<Listed>, Vec<Unlisted>)> {
     let (mut listed, mut unlisted) = (Vec::new(), Vec::new());
     while let Some((kind, page)) = pages.next().await {
         match page {
-            Ok(page) => listed.extend(page),
+            Ok(page) => {
+                if listed.capacity() - listed.len() < page.len() {
+                    listed.reserve_exact(GROWTH);
+                }
+                listed.extend(page);
+            }
             Err(error) if error.fate() == Fate::Retry => return Err(error.into()),
             Err(error) => {
                 warn!(vault.name = %vault.url().name(), "A kind of object is not backed up: {error}");

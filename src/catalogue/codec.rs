@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Compressed bytes that are sent on rather than kept.
-const PIECE: usize = 512 * 1024;
+const PIECE: usize = 256 * 1024;
 
 /// A line of a stored plan. The last line says how many there are, so that none can go missing.
 #[derive(Serialize, Deserialize)]
