@@ -11,6 +11,7 @@
 //! - a run's *manifest*, written last, is what a reader believes: every listed object with its result,
 //!   and for a whole-vault run the vault's *index*, the newest entry of every object, at that time.
 
+pub mod asker;
 pub mod blob;
 pub mod digest;
 pub mod entry;

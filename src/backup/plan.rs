@@ -9,6 +9,7 @@ use crate::{
     catalogue::Basis,
     clock::Clock,
     domain::{
+        asker::Asker,
         job::BackupJob,
         object::{ObjectId, ObjectKind, VaultName},
         outcome::{Failure, Fate},
@@ -28,7 +29,8 @@ use crate::{
 /// can be planned again. A kind that the vault refuses to list is not an error: it is part of the plan.
 pub async fn whole_vault(app: &App, vault: &VaultClient, run: &RunId, clock: &Clock) -> Result<Plan> {
     let (name, catalogue) = (vault.url().name(), app.catalogue()?);
-    let opened = app.jobs()?.open(&BackupJob::open(name.clone(), run.clone(), clock.now())).await?;
+    let opened =
+        app.jobs()?.open(&BackupJob::open(name.clone(), run.clone(), Asker::TIMER, clock.now())).await?;
     if opened == Written::AlreadyThere
         && let Some(plan) = catalogue.plan(name, run).await?
     {

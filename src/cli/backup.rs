@@ -18,7 +18,7 @@ use crate::{
     backup::{here, object, plan},
     clock::Clock,
     config::Needs,
-    domain::{job::BackupJob, manifest::Summary, plan::Plan, run::RunId},
+    domain::{asker::Asker, job::BackupJob, manifest::Summary, plan::Plan, run::RunId},
 };
 
 /// Back up a whole vault, or the objects that are named.
@@ -112,7 +112,7 @@ async fn into_storage(args: &BackupArgs) -> Done {
 }
 
 async fn open(app: &App, args: &BackupArgs, run: &RunId, clock: &Clock) -> Result<(), Failed> {
-    let job = BackupJob::open(args.vault.vault.name().clone(), run.clone(), clock.now());
+    let job = BackupJob::open(args.vault.vault.name().clone(), run.clone(), Asker::TERMINAL, clock.now());
     app.jobs()?.open(&job).await?;
     Ok(())
 }

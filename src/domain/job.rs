@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{object::VaultName, run::RunId};
+use super::{
+    asker::{Asker, Via},
+    object::VaultName,
+    run::RunId,
+};
 
 /// The version of the stored form that this program writes.
 pub const JOB_FORMAT: u32 = 1;
@@ -35,6 +39,9 @@ pub struct BackupJob {
     /// When it was opened.
     #[serde(with = "time::serde::rfc3339")]
     pub opened: OffsetDateTime,
+    /// Who asked for it. Records of older programs do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Asker>,
     /// Whether all messages were sent at least once.
     pub sent: bool,
     /// How many planned objects had an outcome when it was last looked at.
@@ -61,9 +68,27 @@ pub enum Need {
 
 impl BackupJob {
     /// The record of a run that begins now.
-    pub fn open(vault: VaultName, run: RunId, now: OffsetDateTime) -> Self {
+    pub fn open(vault: VaultName, run: RunId, by: Asker, now: OffsetDateTime) -> Self {
         let now = now.replace_nanosecond(0).unwrap_or(now);
-        Self { v: JOB_FORMAT, vault, run, opened: now, sent: false, answered: 0, progressed: now }
+        Self {
+            v: JOB_FORMAT,
+            vault,
+            run,
+            opened: now,
+            by: Some(by),
+            sent: false,
+            answered: 0,
+            progressed: now,
+        }
+    }
+
+    /// When somebody other than its opener may plan it. An HTTP caller leaves that to the next look: a
+    /// large vault takes longer to list than a caller waits.
+    fn plannable(&self) -> Duration {
+        match &self.by {
+            Some(Asker { via: Via::Http, .. }) => Duration::ZERO,
+            _ => PLANNED_WITHIN,
+        }
     }
 
     /// Notes how many planned objects have an outcome. Says whether that is news.
@@ -82,7 +107,7 @@ impl BackupJob {
         let Some(planned) = planned else {
             return if age >= OPEN_FOR {
                 Need::GivingUp
-            } else if age >= PLANNED_WITHIN {
+            } else if age >= self.plannable() {
                 Need::Planning
             } else {
                 Need::Patience
@@ -109,7 +134,7 @@ mod tests {
     #[test]
     fn an_open_run_always_ends() {
         let start = datetime!(2026-11-22 02:00 UTC);
-        let mut job = BackupJob::open("kv-prod".parse().unwrap(), RunId::nightly(start), start);
+        let mut job = BackupJob::open("kv-prod".parse().unwrap(), RunId::nightly(start), Asker::TIMER, start);
         assert_eq!(job.need(None, start + Duration::MINUTE), Need::Patience);
         assert_eq!(job.need(None, start + PLANNED_WITHIN), Need::Planning);
         assert_eq!(job.need(None, start + OPEN_FOR), Need::GivingUp);

@@ -15,7 +15,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 
-use crate::world::{BACKUPS, JOBS, NIGHT, World};
+use crate::world::{BACKUPS, NIGHT, World};
 
 const WORK: &str = "backup-objects";
 const POISON: &str = "backup-objects-poison";
@@ -85,7 +85,7 @@ impl World {
 
     /// How many runs are open.
     pub fn open_runs(&self) -> usize {
-        self.work.blobs(JOBS).len()
+        self.open_records().len()
     }
 
     /// The texts of the messages in the work queue, decoded.

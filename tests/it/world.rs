@@ -131,17 +131,23 @@ impl World {
         self.host().await.fire("AdvanceJobs", Firing::at(now)).await
     }
 
+    /// The records of open runs.
+    pub fn open_records(&self) -> Vec<String> {
+        let open = |name: &String| name.starts_with("backup-runs/");
+        self.work.blobs(JOBS).into_iter().filter(open).collect()
+    }
+
     /// Works until no run is open, for at most a day of the driven clock.
     pub async fn settle(&mut self) {
         let host = self.host().await;
         for _ in 0..24 * 60 {
             host.pump("BackUpObject").await;
             self.advance().await;
-            if self.work.blobs(JOBS).is_empty() {
+            if self.open_records().is_empty() {
                 return;
             }
         }
-        panic!("a run is still open after a day: {:?}", self.work.blobs(JOBS));
+        panic!("a run is still open after a day: {:?}", self.open_records());
     }
 
     /// A whole night: the timer, the queue, `AdvanceJobs`. Returns the run's summary in `kv-a`.

@@ -1,0 +1,67 @@
+//! Who asked for something.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Hash;
+
+/// The way a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// The schedule.
+    Timer,
+    /// An HTTP function.
+    Http,
+    /// The command line.
+    Terminal,
+}
+
+/// A person or program as the platform's authentication names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    /// The object id.
+    pub id: String,
+    /// The name, for a reader; it proves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Who asked, as far as this program can know. It stands on every job and in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asker {
+    /// The way it came in.
+    pub via: Via,
+    /// The start of the SHA-256 of the function key that was shown. It tells keys apart and opens nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Hash<4>>,
+    /// Who the platform's authentication says it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Principal>,
+}
+
+impl Asker {
+    /// The schedule.
+    pub const TIMER: Self = Self { via: Via::Timer, key: None, principal: None };
+    /// The person at the terminal, whom Azure knows by the identity that is used there.
+    pub const TERMINAL: Self = Self { via: Via::Terminal, key: None, principal: None };
+
+    /// A caller of an HTTP function.
+    pub fn http(key: Option<&str>, principal: Option<Principal>) -> Self {
+        Self { via: Via::Http, key: key.map(|key| Hash::of(key.as_bytes())), principal }
+    }
+}
+
+impl fmt::Display for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.via, &self.principal, &self.key) {
+            (Via::Timer, ..) => f.write_str("the schedule"),
+            (Via::Terminal, ..) => f.write_str("a terminal"),
+            (Via::Http, Some(Principal { id, name: Some(name) }), _) => write!(f, "{name} ({id})"),
+            (Via::Http, Some(Principal { id, name: None }), _) => f.write_str(id),
+            (Via::Http, None, Some(key)) => write!(f, "the holder of function key {key}"),
+            (Via::Http, None, None) => f.write_str("an HTTP caller"),
+        }
+    }
+}
