@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
+    audit::Audit,
     azure::{
         Connection,
         container::Container,
@@ -12,13 +13,14 @@ use crate::{
         vault::{VaultClient, restore::RestorePace},
     },
     catalogue::Catalogue,
-    config::{Config, WORK_QUEUE},
+    config::{Config, RESTORE_QUEUE, Role, WORK_QUEUE},
     domain::{
         object::{VaultName, VaultUrl},
         restore::Place,
     },
     error::{Error, Result},
     jobs::Jobs,
+    restore::object::LastRestore,
 };
 
 /// The longest that a single retry waits, whatever a service asks for.
@@ -30,6 +32,10 @@ pub struct App {
     catalogue: Option<Catalogue>,
     jobs: Option<Jobs>,
     queue: Option<Queue>,
+    restore_queue: Option<Queue>,
+    audit: Option<Audit>,
+    last_restore: LastRestore,
+    role: Role,
     full_pass: time::Duration,
     places: BTreeMap<VaultName, Place>,
 }
@@ -55,16 +61,20 @@ impl App {
         };
         let container =
             |url: &Option<url::Url>| url.as_ref().map(|url| Container::new(url, &connection)).transpose();
+        let queue = |name| {
+            let service = config.queue_service.as_ref();
+            service.map(|service| Queue::new(service, name, &connection)).transpose()
+        };
         let build = || -> azure_core::Result<Self> {
             Ok(Self {
                 vaults: config.vaults.iter().map(vault).collect::<azure_core::Result<_>>()?,
                 catalogue: container(&config.container)?.map(Catalogue::new),
                 jobs: container(&config.jobs_container)?.map(Jobs::new),
-                queue: config
-                    .queue_service
-                    .as_ref()
-                    .map(|service| Queue::new(service, WORK_QUEUE, &connection))
-                    .transpose()?,
+                queue: queue(WORK_QUEUE)?,
+                restore_queue: queue(RESTORE_QUEUE)?,
+                audit: container(&config.container)?.map(Audit::new),
+                last_restore: LastRestore::default(),
+                role: config.role,
                 full_pass: config.full_pass,
                 places: config.places.clone(),
             })
@@ -113,6 +123,34 @@ impl App {
         self.queue
             .as_ref()
             .ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_QUEUE__queueServiceUri is not set".into()))
+    }
+
+    /// The queue of restores.
+    ///
+    /// # Errors
+    /// When no queue is configured.
+    pub fn restore_queue(&self) -> Result<&Queue> {
+        self.restore_queue
+            .as_ref()
+            .ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_QUEUE__queueServiceUri is not set".into()))
+    }
+
+    /// The audit trail.
+    ///
+    /// # Errors
+    /// When no container is configured.
+    pub fn audit(&self) -> Result<&Audit> {
+        self.audit.as_ref().ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_CONTAINER is not set".into()))
+    }
+
+    /// The restore that this process works on.
+    pub fn last_restore(&self) -> &LastRestore {
+        &self.last_restore
+    }
+
+    /// What this app is there for.
+    pub fn role(&self) -> Role {
+        self.role
     }
 
     /// Where a vault lies, as far as the settings say.

@@ -13,6 +13,7 @@ pub mod container;
 pub mod credential;
 pub mod error;
 pub mod limiter;
+pub mod metadata;
 pub mod queue;
 pub mod retry;
 pub mod transport;

@@ -19,7 +19,10 @@ pub use self::{
     view::{Basis, ManifestRef, View},
 };
 use crate::{
-    azure::container::{Blocks, Container, Item, Listing, Metadata, Written},
+    azure::{
+        container::{Blocks, Container, Item, Listing, Metadata, Written},
+        metadata::record,
+    },
     domain::{
         blob::BackupBlob,
         entry::{ENTRY_FORMAT, Entry},
@@ -253,8 +256,7 @@ impl Catalogue {
 }
 
 fn metadata(name: &str, key: &str, value: &impl serde::Serialize) -> Result<Metadata> {
-    let value = codec::to_metadata(value).map_err(|error| damaged(name, &error))?;
-    Ok([(key.to_owned(), value)].into())
+    record(key, value).map_err(|error| damaged(name, &error))
 }
 
 /// Reads a record from metadata; `None` when it is not there.

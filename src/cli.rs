@@ -3,8 +3,10 @@
 //! Results go to standard output, as a table or as one JSON value; progress and errors go to standard
 //! error. The exit code is 0 when everything succeeded, 1 when part of it did, 2 when nothing did.
 
+pub mod audit;
 pub mod backup;
 pub mod file;
+pub mod jobs;
 pub mod list;
 pub mod output;
 pub mod rebuild;
@@ -56,6 +58,11 @@ enum Command {
     Show(show::ShowArgs),
     /// Restore backups into a vault
     Restore(restore::RestoreArgs),
+    /// List what is under way, and the last restores
+    Jobs(jobs::JobsArgs),
+    /// Check or list the audit trail
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Write the manifests that are missing, from plans and blobs alone
     Rebuild(rebuild::RebuildArgs),
 }
@@ -91,6 +98,8 @@ async fn run(command: Command) -> ExitCode {
         Command::List(list) => Box::pin(list::run(list)).await,
         Command::Show(args) => Box::pin(show::run(args)).await,
         Command::Restore(args) => Box::pin(restore::run(args)).await,
+        Command::Jobs(args) => Box::pin(jobs::run(args)).await,
+        Command::Audit(command) => Box::pin(audit::run(command)).await,
         Command::Rebuild(args) => Box::pin(rebuild::run(args)).await,
     };
     match done {

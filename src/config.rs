@@ -6,12 +6,13 @@
 //! | `KEYVAULT_BACKUP_CONTAINER` | URL of the blob container for backups and catalogue; write-once is enough | required |
 //! | `KEYVAULT_BACKUP_JOBS_CONTAINER` | URL of the blob container for running jobs; needs delete | required |
 //! | `KEYVAULT_BACKUP_QUEUE__queueServiceUri` | queue endpoint; the host reads the same setting | required by `serve` |
+//! | `KEYVAULT_BACKUP_ROLE` | `backup`, `restore` or `all`: what `AdvanceJobs` of this app looks after | all |
 //! | `KEYVAULT_BACKUP_IDENTITY` | `managed`, `workload` or `cli` | what the surroundings offer |
 //! | `KEYVAULT_BACKUP_CLIENT_ID` | client id of the user-assigned identity | none |
 //! | `KEYVAULT_BACKUP_FULL_PASS_DAYS` | days between runs that back up everything, 1 to 90 | 7 |
 //! | `KEYVAULT_BACKUP_VAULT_RATE` | most requests a second to one vault, 1 to 1000000 | 390 |
-//! | `KEYVAULT_BACKUP_RESTORE_SECRETS` | most restores of secrets in ten seconds, 1 to 300 | 300 |
-//! | `KEYVAULT_BACKUP_RESTORE_KEYS` | the same for keys, and for certificates, 1 to 300 | 10 |
+//! | `KEYVAULT_BACKUP_RESTORE_SECRETS` | most restores of secrets in ten seconds, 1 to 1000000 | 300 |
+//! | `KEYVAULT_BACKUP_RESTORE_KEYS` | the same for keys, and for certificates | 10 |
 //! | `KEYVAULT_BACKUP_PLACES` | where vaults lie, `NAME=SUBSCRIPTION/GEOGRAPHY`, separated like vaults | none |
 //! | `KEYVAULT_BACKUP_REQUEST_TIMEOUT` | longest silence of a service, in seconds, 1 to 300 | 60 |
 //! | `KEYVAULT_BACKUP_API_VERSION` | Key Vault service version | 2025-07-01 |
@@ -30,6 +31,9 @@ use crate::{
 
 /// The queue that carries one message for each planned object. `functions/BackUpObject` names it too.
 pub const WORK_QUEUE: &str = "backup-objects";
+
+/// The queue that carries one message for each step of a restore. `functions/RestoreObject` names it too.
+pub const RESTORE_QUEUE: &str = "restore-objects";
 
 /// The Key Vault service version that is asked for, unless a setting says otherwise.
 pub const API_VERSION: &str = "2025-07-01";
@@ -52,6 +56,17 @@ pub enum Needs {
     Serve,
 }
 
+/// What an app is there for. The functions that are on say the same; `AdvanceJobs` is on in both apps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Backups.
+    Backup,
+    /// Restores.
+    Restore,
+    /// Both.
+    All,
+}
+
 /// The settings, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -63,6 +78,8 @@ pub struct Config {
     pub jobs_container: Option<Url>,
     /// The storage account's queue endpoint.
     pub queue_service: Option<Url>,
+    /// What this app is there for.
+    pub role: Role,
     /// The identity.
     pub identity: Identity,
     /// Time between runs that back up everything.
@@ -114,6 +131,7 @@ impl Config {
                 &QUEUE_SUFFIXES,
                 needs == Needs::Serve,
             ),
+            role: reader.role(),
             identity: reader.identity(),
             full_pass: time::Duration::days(
                 reader.number("KEYVAULT_BACKUP_FULL_PASS_DAYS", 7_u16, 1, 90).into(),
@@ -214,6 +232,19 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
     }
 
+    fn role(&mut self) -> Role {
+        const NAME: &str = "KEYVAULT_BACKUP_ROLE";
+        match (self.lookup)(NAME).as_deref() {
+            Some("backup") => Role::Backup,
+            Some("restore") => Role::Restore,
+            Some("all") | None => Role::All,
+            Some(_) => {
+                self.fault(NAME, "expected backup, restore or all");
+                Role::All
+            }
+        }
+    }
+
     fn number<T: FromStr + Copy + PartialOrd + fmt::Display>(
         &mut self,
         name: &str,
@@ -232,8 +263,8 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     }
 
     fn restores(&mut self) -> [u32; 3] {
-        let keys = self.number("KEYVAULT_BACKUP_RESTORE_KEYS", 10, 1, 300);
-        [self.number("KEYVAULT_BACKUP_RESTORE_SECRETS", 300, 1, 300), keys, keys]
+        let keys = self.number("KEYVAULT_BACKUP_RESTORE_KEYS", 10, 1, 1_000_000);
+        [self.number("KEYVAULT_BACKUP_RESTORE_SECRETS", 300, 1, 1_000_000), keys, keys]
     }
 
     fn places(&mut self) -> BTreeMap<VaultName, Place> {

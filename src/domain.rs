@@ -12,6 +12,7 @@
 //!   and for a whole-vault run the vault's *index*, the newest entry of every object, at that time.
 
 pub mod asker;
+pub mod audit;
 pub mod blob;
 pub mod digest;
 pub mod entry;

@@ -35,6 +35,9 @@ pub enum Error {
     /// Asked for something that is not there, or not possible.
     #[error("{0}")]
     Refused(String),
+    /// Somebody else is at it.
+    #[error("{0}")]
+    Busy(String),
     /// Our own limit, which lies below the host's.
     #[error("{what} took longer than {seconds} s and was stopped; it is safe to run it again")]
     Deadline {
@@ -50,7 +53,7 @@ impl Error {
     pub fn fate(&self) -> Fate {
         match self {
             Self::Service(error) => error.fate(),
-            Self::TooNew { .. } | Self::Deadline { .. } => Fate::Retry,
+            Self::TooNew { .. } | Self::Deadline { .. } | Self::Busy(_) => Fate::Retry,
             Self::Damaged { .. } | Self::Refused(_) => Fate::Fail,
         }
     }
@@ -62,6 +65,7 @@ impl Error {
             Self::Damaged { .. } => Failure::ours("Damaged", self.to_string()),
             Self::TooNew { .. } => Failure::ours("TooNew", self.to_string()),
             Self::Refused(_) => Failure::ours("Refused", self.to_string()),
+            Self::Busy(_) => Failure::ours("Busy", self.to_string()),
             Self::Deadline { .. } => Failure::ours("Deadline", self.to_string()),
         }
     }

@@ -1,102 +1,48 @@
-//! The open runs, in a container of their own whose blobs may change and go.
+//! What is under way: open backup runs, and restores, in a container whose blobs may change and go.
 //!
-//! Nothing in it is needed to restore: the catalogue is complete without it.
+//! ```text
+//! backup-runs/VAULT/RUN                          an open run
+//! restore-plans/DIGEST.json.gz                   a plan that somebody asked for
+//! restore-keys/KEY                               the restore that an idempotency key stands for
+//! open-restores/RESTORE                          there while the restore is under way
+//! restore-targets/VAULT                          the restore that has this vault; counts while that is open
+//! restores/COUNTDOWN-RESTORE                     the record of a restore; stays after its end
+//! restore-steps/RESTORE/KIND/NAME/outcome        what became of a step
+//! restore-steps/RESTORE/KIND/NAME/waiting        since when a step waits for a busy vault
+//! ```
+//!
+//! Records stand in the blobs' metadata, so that one listing reads them all. Nothing in it is needed to
+//! restore: the catalogue is complete without it.
 
-use std::sync::Arc;
+mod backup_runs;
+mod restores;
 
-use futures::{TryStreamExt as _, pin_mut};
-
+pub use self::{
+    backup_runs::Stored,
+    restores::{Claim, StepState, StoredRestore},
+};
 use crate::{
     azure::{
-        container::{Container, Listing, Metadata, Written},
-        error::Meaning,
-    },
-    domain::{
-        job::{BackupJob, JOB_FORMAT},
-        object::VaultName,
-        run::RunId,
+        container::{Container, Metadata},
+        metadata::record,
     },
     error::{Error, Result},
 };
 
-const PREFIX: &str = "backup-runs/";
-
-/// The container of open runs. Cheap to clone.
+/// The container of what is under way. Cheap to clone.
 #[derive(Clone)]
 pub struct Jobs {
-    container: Arc<Container>,
-}
-
-/// A record as it was read.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    /// The record.
-    pub job: BackupJob,
-    etag: String,
+    container: Container,
 }
 
 impl Jobs {
     /// The jobs in a container, which may be empty.
     pub fn new(container: Container) -> Self {
-        Self { container: Arc::new(container) }
-    }
-
-    /// Records that a run is open. Safe to run twice: the first record stays.
-    pub async fn open(&self, job: &BackupJob) -> Result<Written> {
-        let name = name(&job.vault, &job.run);
-        Ok(self.container.create(&name, Vec::new(), metadata(job)?).await?)
-    }
-
-    /// Every open run. One request, unless there are thousands.
-    ///
-    /// # Errors
-    /// As storage answers. A record that cannot be read is passed over with a log line.
-    pub async fn all(&self) -> Result<Vec<Stored>> {
-        let pages = self.container.list(Listing { prefix: PREFIX, from: None, page: 5000, metadata: true });
-        pin_mut!(pages);
-        let mut jobs = Vec::new();
-        while let Some(page) = pages.try_next().await? {
-            for item in page {
-                let job =
-                    item.metadata.get("job").and_then(|text| serde_json::from_str::<BackupJob>(text).ok());
-                if let (Some(job), Some(etag)) = (job.filter(|job| job.v <= JOB_FORMAT), item.etag) {
-                    jobs.push(Stored { job, etag });
-                } else {
-                    let name = item.name;
-                    tracing::error!(blob.name = %name, "A job record cannot be read and is passed over: {name}");
-                }
-            }
-        }
-        Ok(jobs)
-    }
-
-    /// Writes a record back. When somebody else wrote it meanwhile, theirs stays: the next look decides.
-    pub async fn save(&self, stored: &Stored) -> Result<()> {
-        let name = name(&stored.job.vault, &stored.job.run);
-        match self.container.replace(&name, &stored.etag, metadata(&stored.job)?).await {
-            Err(error) if matches!(error.meaning, Meaning::Exists | Meaning::NotFound) => Ok(()),
-            saved => Ok(saved?),
-        }
-    }
-
-    /// One open run, or `None` when it is closed or was never opened.
-    pub async fn get(&self, vault: &VaultName, run: &RunId) -> Result<Option<Stored>> {
-        let all = self.all().await?;
-        Ok(all.into_iter().find(|stored| stored.job.vault == *vault && stored.job.run == *run))
-    }
-
-    /// Forgets a run that has its manifest. Safe to run twice.
-    pub async fn close(&self, vault: &VaultName, run: &RunId) -> Result<()> {
-        Ok(self.container.delete(&name(vault, run)).await?)
+        Self { container }
     }
 }
 
-fn name(vault: &VaultName, run: &RunId) -> String {
-    format!("{PREFIX}{vault}/{run}")
-}
-
-fn metadata(job: &BackupJob) -> Result<Metadata> {
-    let text = serde_json::to_string(job);
-    let text = text.map_err(|error| Error::Damaged { blob: "job record".into(), text: error.to_string() })?;
-    Ok([("job".to_owned(), text)].into())
+fn metadata(key: &str, value: &impl serde::Serialize) -> Result<Metadata> {
+    record(key, value)
+        .map_err(|error| Error::Damaged { blob: "a job's record".into(), text: error.to_string() })
 }

@@ -64,6 +64,7 @@
 //! delivery or the next minute, and nothing is written twice.
 
 pub mod app;
+pub mod audit;
 pub mod azure;
 pub mod backup;
 pub mod catalogue;

@@ -156,13 +156,39 @@ impl Container {
         self.found("look up blob", name, read.await)
     }
 
+    /// A blob's metadata and the tag of its state, or `None` when there is no such blob.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn state(&self, name: &str) -> Result<Option<(Metadata, String)>, ServiceError> {
+        let blob = self.client.blob_client(name);
+        let read = async {
+            let properties = blob.get_properties(None).await?;
+            let etag = properties.etag()?.map(|etag| etag.to_string()).unwrap_or_default();
+            Ok((properties.metadata()?, etag))
+        };
+        self.found("look up blob", name, read.await)
+    }
+
     /// Deletes a blob. One that is not there counts as deleted.
     ///
     /// # Errors
     /// As the service answers.
     pub async fn delete(&self, name: &str) -> Result<(), ServiceError> {
-        let blob = self.client.blob_client(name);
-        let deleted = blob.delete(Some(BlobClientDeleteOptions::default())).await;
+        self.remove(name, BlobClientDeleteOptions::default()).await
+    }
+
+    /// Deletes a blob that is still in the state `etag`. One that is not there counts as deleted.
+    ///
+    /// # Errors
+    /// [`Meaning::Exists`] when somebody else wrote it meanwhile; else as the service answers.
+    pub async fn delete_state(&self, name: &str, etag: &str) -> Result<(), ServiceError> {
+        let if_match = Some(Etag::from(etag));
+        self.remove(name, BlobClientDeleteOptions { if_match, ..BlobClientDeleteOptions::default() }).await
+    }
+
+    async fn remove(&self, name: &str, options: BlobClientDeleteOptions<'_>) -> Result<(), ServiceError> {
+        let deleted = self.client.blob_client(name).delete(Some(options)).await;
         self.found("delete blob", name, deleted).map(drop)
     }
 

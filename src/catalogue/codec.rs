@@ -240,24 +240,6 @@ pub(super) fn same_text(blob: &str, a: Bytes, b: Bytes) -> Result<bool> {
     Ok(true)
 }
 
-/// JSON in ASCII, which is what blob metadata can hold.
-pub(super) fn to_metadata(value: &impl Serialize) -> std::io::Result<String> {
-    let json = serde_json::to_string(value)?;
-    if json.is_ascii() {
-        return Ok(json);
-    }
-    let mut ascii = String::with_capacity(json.len() * 2);
-    let mut units = [0; 2];
-    for c in json.chars() {
-        if c.is_ascii() {
-            ascii.push(c);
-        } else {
-            ascii.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
-        }
-    }
-    Ok(ascii)
-}
-
 #[cfg(test)]
 mod tests {
     use time::OffsetDateTime;
@@ -297,13 +279,5 @@ mod tests {
         for length in 0..whole.len() {
             assert!(read_plan("plan", whole[..length].to_vec().into()).is_err(), "{length} bytes");
         }
-    }
-
-    #[test]
-    fn metadata_is_ascii_and_reads_back() {
-        let text = "Schlüssel 鍵 🔑 \"quoted\"\r\n";
-        let stored = to_metadata(&text).unwrap();
-        assert!(stored.bytes().all(|b| (b' '..=b'~').contains(&b)), "{stored}");
-        assert_eq!(serde_json::from_str::<String>(&stored).unwrap(), text);
     }
 }

@@ -1,33 +1,41 @@
 //! `restore`: plan, show, ask, do, report.
 
+mod file;
+mod report;
+
 use std::{
     collections::BTreeMap,
     io::{self, IsTerminal as _},
+    path::PathBuf,
 };
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget};
-use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, OutputArg, VaultArg, app_for_both, ask,
-    list::moment_of,
-    output::{self, Format, age, moment},
+    Done, Exit, Failed, ObjectArgs, OutputArg, VaultArg, app_for_both, ask, list::moment_of, output::Format,
 };
 use crate::{
     app::App,
     clock::Clock,
     config::Needs,
     domain::{
-        object::{ObjectKind, VaultUrl},
-        restore::{Action, Left, OnConflict, Reason, Request, RestorePlan, Selection, Step},
+        asker::Asker,
+        object::{ObjectId, ObjectKind, VaultUrl},
+        restore::{
+            Action, OnConflict, Request, RestoreId, RestoreNumbers, RestorePlan, Selection, StepResult,
+        },
     },
-    restore,
+    restore::{
+        self, here,
+        start::{self, Opened},
+    },
 };
 
 /// Restore backups into a vault.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags as clap reads them")]
 pub struct RestoreArgs {
     #[command(flatten)]
     vault: VaultArg,
@@ -60,6 +68,13 @@ pub struct RestoreArgs {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    /// Restore one blob from a file, ours or that of `az keyvault … backup --file`
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["secret", "key", "certificate", "kind", "name", "tag", "all", "at", "into", "on_conflict"])]
+    file: Option<PathBuf>,
+    /// Go ahead without the records of what is under way and without the audit trail, when they cannot be
+    /// written; nothing keeps others from restoring into the same vault then
+    #[arg(long)]
+    unrecorded: bool,
     #[command(flatten)]
     output: OutputArg,
 }
@@ -123,161 +138,94 @@ impl RestoreArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// When settings are wrong, or the catalogue or the target cannot be read.
+/// When settings are wrong, the catalogue or the target cannot be read, or another restore has the target.
 pub async fn run(args: RestoreArgs) -> Done {
+    if let Some(path) = &args.file {
+        return file::run(path, &args.vault.vault, args.what_if, args.yes, args.output.output).await;
+    }
     let request = args.request()?;
-    let app = app_for_both(&args.vault.vault, args.target(), Needs::Storage)?;
+    let needs = if args.unrecorded || args.what_if { Needs::Storage } else { Needs::Backup };
+    let app = app_for_both(&args.vault.vault, args.target(), needs)?;
     let plan = restore::plan(&app, &request).await?;
     let format = args.output.output;
     if args.what_if {
-        print_plan(&plan, format)?;
-        return Ok(exit(&plan, 0, plan.steps.len()));
+        report::plan(&plan, format)?;
+        return Ok(exit(&RestoreNumbers::of(&plan), plan.steps.len()));
     }
     if format == Format::Table {
-        print_plan(&plan, format)?;
+        report::plan(&plan, format)?;
     }
     if !args.yes && !plan.steps.is_empty() && !agreed(&args, &plan)? {
         return Ok(Exit::None);
     }
-    let outcomes = work(&app, &plan, format).await?;
-    print_outcomes(&plan, &outcomes, format)?;
-    let failed = outcomes.iter().filter(|(_, done)| !succeeded(done)).count();
-    Ok(exit(&plan, failed, outcomes.len() - failed))
+    let id = if args.unrecorded { None } else { Some(open(&app, &plan).await?) };
+    let outcomes = work(&app, id.as_ref(), &plan, format).await?;
+    let mut numbers = RestoreNumbers::of(&plan);
+    for (_, result) in &outcomes {
+        numbers.add(result);
+    }
+    report::outcomes(&plan, id.as_ref(), numbers, &outcomes, format)?;
+    Ok(exit(&numbers, 0))
+}
+
+/// Takes the target and records the restore.
+async fn open(app: &App, plan: &RestorePlan) -> Result<RestoreId, Failed> {
+    let clock = Clock::system();
+    let id = RestoreId::new(clock.now(), fastrand::u32(..));
+    let opened = start::open(app, id, plan, &Asker::TERMINAL, &clock).await.map_err(|error| {
+        Failed(format!("{error}\nnothing was restored; `--unrecorded` goes ahead without records"))
+    })?;
+    match opened {
+        Opened::Ours(stored) => Ok(stored.job.id),
+        Opened::Taken(other) => Err(Failed(format!(
+            "restore {other} is at work on vault {}; wait for its end (`jobs`)",
+            plan.request.target
+        ))),
+    }
 }
 
 fn agreed(args: &RestoreArgs, plan: &RestorePlan) -> Result<bool, Failed> {
+    let purges = plan.steps.iter().filter(|step| step.action == Action::PurgeAndRestore).count();
+    let purges =
+        if purges > 0 { format!(", after purging {purges} of them for good") } else { String::new() };
+    confirmed(&format!("Restore {} objects into {}{purges}?", plan.steps.len(), args.target()))
+}
+
+/// Asks on the terminal. Without one the answer is an error: nobody can have agreed.
+fn confirmed(question: &str) -> Result<bool, Failed> {
     if !io::stdin().is_terminal() {
         return Err(Failed(
             "nothing was restored: there is no terminal to ask on; add --yes to go ahead".into(),
         ));
     }
-    let purges = plan.steps.iter().filter(|step| step.action == Action::PurgeAndRestore).count();
-    let purges =
-        if purges > 0 { format!(", after purging {purges} of them for good") } else { String::new() };
-    ask(&format!("Restore {} objects into {}{purges}?", plan.steps.len(), args.target()))
+    ask(question)
 }
 
-fn exit(plan: &RestorePlan, failed: usize, done: usize) -> Exit {
-    let failed = failed + plan.conflicts().count();
-    let done = done + plan.left.iter().filter(|left| left.skipped).count();
-    match (failed, done) {
-        (0, _) => Exit::All,
-        (_, 0) => Exit::None,
+/// The exit code for these numbers, when so many more would be done.
+fn exit(numbers: &RestoreNumbers, more: usize) -> Exit {
+    match (numbers.failed, numbers.restored + numbers.skipped, more) {
+        (0, ..) => Exit::All,
+        (_, 0, 0) => Exit::None,
         _ => Exit::Part,
     }
 }
 
-fn succeeded(done: &restore::Done) -> bool {
-    !matches!(done, restore::Done::Failed(_) | restore::Done::Differs)
-}
-
-async fn work(app: &App, plan: &RestorePlan, format: Format) -> Result<Vec<(Step, restore::Done)>, Failed> {
+async fn work(
+    app: &App,
+    id: Option<&RestoreId>,
+    plan: &RestorePlan,
+    format: Format,
+) -> Result<Vec<(ObjectId, StepResult)>, Failed> {
     let target =
         if format == Format::Table { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(plan.steps.len() as u64), target);
-    let mut outcomes = Vec::new();
-    restore::carry_out(app, plan, |step, done| {
+    let mut outcomes = Vec::with_capacity(plan.steps.len());
+    here::run(app, id, plan, &Clock::system(), |object, result| {
         bar.inc(1);
-        outcomes.push((step.clone(), done));
+        outcomes.push((object, result));
     })
     .await?;
     bar.finish_and_clear();
-    outcomes.sort_by_key(|(step, _)| step.id());
+    outcomes.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(outcomes)
-}
-
-fn print_plan(plan: &RestorePlan, format: Format) -> io::Result<()> {
-    if format == Format::Json {
-        return output::json(&json!({ "digest": plan.digest(), "plan": plan }));
-    }
-    let now = Clock::system().now();
-    if !plan.steps.is_empty() {
-        let mut table = output::table(&["kind", "name", "would be", "from", "age", "#versions"]);
-        for step in &plan.steps {
-            table.add_row([
-                step.kind.to_string(),
-                step.name.to_string(),
-                words(step.action).to_owned(),
-                moment(step.taken),
-                age(now - step.taken),
-                step.versions.to_string(),
-            ]);
-        }
-        output::print(&table)?;
-    }
-    if !plan.left.is_empty() {
-        let mut table = output::table(&["kind", "name", "is not restored because"]);
-        for left in &plan.left {
-            table.add_row([left.kind.as_str(), left.name.as_str(), left.reason.text()]);
-        }
-        output::print(&table)?;
-    }
-    let request = &plan.request;
-    let (conflicts, skipped) =
-        (plan.conflicts().count(), plan.left.iter().filter(|left| left.skipped).count());
-    output::line(format_args!(
-        "{} into {}: {} to restore, {skipped} skipped, {conflicts} in the way",
-        request.source,
-        request.target,
-        plan.steps.len()
-    ))
-}
-
-fn words(action: Action) -> &'static str {
-    match action {
-        Action::Restore => "restored",
-        Action::Recover => "recovered as it was deleted; the backup is not used",
-        Action::PurgeAndRestore => "purged for good, then restored",
-    }
-}
-
-fn print_outcomes(plan: &RestorePlan, outcomes: &[(Step, restore::Done)], format: Format) -> io::Result<()> {
-    let done = outcomes.iter().filter(|(_, done)| succeeded(done)).count();
-    let conflicts = plan.conflicts().count();
-    let failed = outcomes.len() - done + conflicts;
-    if format == Format::Json {
-        let objects: Vec<_> = outcomes
-            .iter()
-            .map(|(step, done)| {
-                let (word, why) = outcome(done);
-                json!({ "kind": step.kind, "name": step.name, "outcome": word, "why": why })
-            })
-            .collect();
-        return output::json(&json!({
-            "source": plan.request.source, "target": plan.request.target,
-            "planned": outcomes.len() + plan.left.len(), "restored": done, "failed": failed,
-            "skipped": plan.left.len() - conflicts, "objects": objects, "left": left_json(&plan.left),
-        }));
-    }
-    if outcomes.iter().any(|(_, done)| !succeeded(done)) {
-        let mut table = output::table(&["kind", "name", "outcome", "why"]);
-        for (step, done) in outcomes.iter().filter(|(_, done)| !succeeded(done)) {
-            let (word, why) = outcome(done);
-            table.add_row([step.kind.as_str(), step.name.as_str(), word, &why]);
-        }
-        output::print(&table)?;
-    }
-    let skipped = plan.left.len() - conflicts;
-    output::line(format_args!("{done} restored and compared, {skipped} skipped, {failed} not restored"))
-}
-
-fn left_json(left: &[Left]) -> Vec<serde_json::Value> {
-    let why = |reason: Reason| reason.text();
-    left.iter()
-        .map(|left| json!({ "kind": left.kind, "name": left.name, "reason": left.reason, "why": why(left.reason), "skipped": left.skipped }))
-        .collect()
-}
-
-fn outcome(done: &restore::Done) -> (&'static str, String) {
-    match done {
-        restore::Done::Restored => ("restored", String::new()),
-        restore::Done::Already => ("already there", String::new()),
-        restore::Done::Recovered => ("recovered", String::new()),
-        restore::Done::Differs => {
-            ("restored, differs", "its versions are not those that were recorded at its backup".to_owned())
-        }
-        restore::Done::Failed(failure) => {
-            ("failed", format!("{}: {}", failure.code, output::one_line(&failure.text)))
-        }
-    }
 }

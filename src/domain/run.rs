@@ -36,6 +36,11 @@ impl RunId {
         Self::new(asked, &format!("manual-{salt:04x}"))
     }
 
+    /// The name of a restore, which has the same shape.
+    pub(super) fn restore(asked: OffsetDateTime, salt: u32) -> Self {
+        Self::new(asked, &format!("restore-{salt:08x}"))
+    }
+
     fn new(at: OffsetDateTime, label: &str) -> Self {
         let stamp = at.to_offset(UtcOffset::UTC).format(STAMP).unwrap_or_default();
         Self(format!("{stamp}-{label}").into())

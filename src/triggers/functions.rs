@@ -3,6 +3,7 @@
 use std::{future::Future, str::FromStr, time::Duration};
 
 use futures::{StreamExt as _, future::BoxFuture, stream};
+use serde::de::DeserializeOwned;
 use time::{OffsetDateTime, Time};
 
 use super::{
@@ -17,12 +18,15 @@ use crate::{
         object::{self, Attempt, Done},
     },
     clock::Clock,
+    config::Role,
     domain::{
         message::{MESSAGE_FORMAT, Message},
         object::VaultName,
+        restore::{RESTORE_FORMAT, RestoreMessage, StepResult},
         run::RunId,
     },
     error::{Error, Result},
+    restore::{self, object::Done as Restored},
 };
 
 /// Vaults that are planned at once: each holds its list of objects in memory.
@@ -39,19 +43,23 @@ pub enum Function {
     NightlyVaultBackup,
     /// Backs up one object.
     BackUpObject,
-    /// Moves open runs on.
+    /// Carries out one step of a restore.
+    RestoreObject,
+    /// Moves open runs and restores on.
     AdvanceJobs,
 }
 
 impl Function {
     /// Every function.
-    pub const ALL: [Self; 3] = [Self::NightlyVaultBackup, Self::BackUpObject, Self::AdvanceJobs];
+    pub const ALL: [Self; 4] =
+        [Self::NightlyVaultBackup, Self::BackUpObject, Self::RestoreObject, Self::AdvanceJobs];
 
     /// The folder's name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NightlyVaultBackup => "NightlyVaultBackup",
             Self::BackUpObject => "BackUpObject",
+            Self::RestoreObject => "RestoreObject",
             Self::AdvanceJobs => "AdvanceJobs",
         }
     }
@@ -81,6 +89,7 @@ pub async fn run(app: &App, function: Function, invocation: &Invocation) -> Resu
             within(LONG_DEADLINE, function, nightly_vault_backup(app, invocation)).await
         }
         Function::BackUpObject => within(OBJECT_DEADLINE, function, back_up_object(app, invocation)).await,
+        Function::RestoreObject => within(OBJECT_DEADLINE, function, restore_object(app, invocation)).await,
         Function::AdvanceJobs => within(LONG_DEADLINE, function, advance_jobs(app, invocation)).await,
     }
 }
@@ -130,13 +139,8 @@ fn run_of(timer: Timer, now: OffsetDateTime) -> RunId {
 }
 
 async fn back_up_object(app: &App, invocation: &Invocation) -> Result<String> {
-    let message = decode(&invocation.text("message")?)?;
-    let attempt = match invocation.delivery {
-        0 | 1 => Attempt::First,
-        delivery if delivery < MAX_DELIVERIES => Attempt::Again,
-        _ => Attempt::Last,
-    };
-    let done = object::back_up(app, &message, attempt, &invocation.clock).await?;
+    let message: Message = decode(&invocation.text("message")?, MESSAGE_FORMAT)?;
+    let done = object::back_up(app, &message, attempt(invocation), &invocation.clock).await?;
     let id = message.id();
     Ok(match done {
         Done::BackedUp { bytes } => format!("{id}: backed up, {bytes} bytes"),
@@ -146,9 +150,29 @@ async fn back_up_object(app: &App, invocation: &Invocation) -> Result<String> {
     })
 }
 
+async fn restore_object(app: &App, invocation: &Invocation) -> Result<String> {
+    let message: RestoreMessage = decode(&invocation.text("message")?, RESTORE_FORMAT)?;
+    let done = restore::object::restore(app, &message, attempt(invocation), &invocation.clock).await?;
+    let id = message.id();
+    Ok(match done {
+        Restored::Ended(StepResult::Failed(failure)) => format!("{id}: failed: {}", failure.code),
+        Restored::Ended(_) => format!("{id}: restored"),
+        Restored::Already => format!("{id}: nothing to do, it was done before"),
+        Restored::Waiting => format!("{id}: the vault is busy with it; it is tried again"),
+    })
+}
+
+fn attempt(invocation: &Invocation) -> Attempt {
+    match invocation.delivery {
+        0 | 1 => Attempt::First,
+        delivery if delivery < MAX_DELIVERIES => Attempt::Again,
+        _ => Attempt::Last,
+    }
+}
+
 /// Decodes a message. One that cannot be decoded fails its invocation, so that the host keeps it in the
 /// poison queue; a newer program may understand what this one does not.
-pub fn decode(text: &str) -> Result<Message> {
+pub fn decode<M: DeserializeOwned>(text: &str, known: u32) -> Result<M> {
     let malformed = |error: serde_json::Error| {
         // The text may repeat a part of the message, which may be of any length.
         let text: String = error.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
@@ -156,17 +180,35 @@ pub fn decode(text: &str) -> Result<Message> {
     };
     let value: serde_json::Value = serde_json::from_str(text).map_err(malformed)?;
     match value.get("version").and_then(serde_json::Value::as_u64) {
-        Some(found) if found > MESSAGE_FORMAT.into() => {
-            Err(Error::TooNew { what: "the message".into(), found, known: MESSAGE_FORMAT })
+        Some(found) if found > known.into() => {
+            Err(Error::TooNew { what: "the message".into(), found, known })
         }
         _ => serde_json::from_value(value).map_err(malformed),
     }
 }
 
 async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
-    let advanced = advance::advance(app, &invocation.clock).await?;
-    let errors: Vec<_> = advanced.errors.iter().map(ToString::to_string).collect();
-    outcome(format!("{} runs closed, {} still open", advanced.closed.len(), advanced.open), &errors)
+    let (mut said, mut errors) = (Vec::new(), Vec::new());
+    if app.role() != Role::Restore {
+        match advance::advance(app, &invocation.clock).await {
+            Ok(of) => {
+                said.push(format!("{} runs closed, {} still open", of.closed.len(), of.open));
+                errors.extend(of.errors);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    if app.role() != Role::Backup {
+        match restore::advance::advance(app, &invocation.clock).await {
+            Ok(of) => {
+                said.push(format!("{} restores ended, {} still open", of.ended.len(), of.open));
+                errors.extend(of.errors);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    outcome(said.join("; "), &errors)
 }
 
 fn outcome(said: String, failed: &[String]) -> Result<String> {
@@ -210,7 +252,10 @@ mod tests {
 
     #[test]
     fn a_newer_message_is_told_from_a_broken_one() {
-        assert!(matches!(decode(r#"{"version":2,"x":1}"#), Err(Error::TooNew { found: 2, .. })));
-        assert!(matches!(decode(r#"{"version":1}"#), Err(Error::Refused(_))));
+        assert!(matches!(
+            decode::<Message>(r#"{"version":2,"x":1}"#, 1),
+            Err(Error::TooNew { found: 2, .. })
+        ));
+        assert!(matches!(decode::<Message>(r#"{"version":1}"#, 1), Err(Error::Refused(_))));
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use keyvault_backup::{
-    config::WORK_QUEUE,
+    config::{RESTORE_QUEUE, WORK_QUEUE},
     domain::job::STALLED_AFTER,
     triggers::{LONG_DEADLINE, MAX_DELIVERIES, OBJECT_DEADLINE, functions::Function},
 };
@@ -36,9 +36,11 @@ fn every_folder_is_a_function_and_every_function_has_a_folder() {
 fn bindings_have_the_names_that_the_program_reads() {
     assert_eq!(binding(Function::NightlyVaultBackup)["name"], "timer");
     assert_eq!(binding(Function::AdvanceJobs)["name"], "timer");
-    let queue = binding(Function::BackUpObject);
-    assert_eq!((&queue["name"], &queue["queueName"]), (&"message".into(), &WORK_QUEUE.into()));
-    assert_eq!(queue["connection"], "KEYVAULT_BACKUP_QUEUE", "its __queueServiceUri is read by both");
+    for (function, name) in [(Function::BackUpObject, WORK_QUEUE), (Function::RestoreObject, RESTORE_QUEUE)] {
+        let queue = binding(function);
+        assert_eq!((&queue["name"], &queue["queueName"]), (&"message".into(), &name.into()));
+        assert_eq!(queue["connection"], "KEYVAULT_BACKUP_QUEUE", "its __queueServiceUri is read by both");
+    }
 }
 
 #[test]

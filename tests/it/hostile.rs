@@ -11,7 +11,7 @@ use keyvault_backup::{
         entry::Entry,
         job::BackupJob,
         manifest::{Line, Summary},
-        message::Message,
+        message::{MESSAGE_FORMAT, Message},
         object::{ObjectKind, ObjectName, VaultName, VaultUrl},
         outcome::Outcome,
         plan::{PlanHeader, Planned},
@@ -125,7 +125,7 @@ fn broken_messages() {
     let mut rng = Rng::with_seed(1);
     for _ in 0..30_000 {
         let text = broken_text(&mut rng, MESSAGE);
-        match decode(&text) {
+        match decode(&text, MESSAGE_FORMAT) {
             Ok(Message { vault, run, object, previous, version, .. }) => {
                 assert!(
                     is_name(vault.as_str()) && is_name(run.as_str()) && is_name(object.as_str()),

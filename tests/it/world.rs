@@ -19,7 +19,7 @@ pub const BACKUPS: &str = "backups";
 /// The container for open runs.
 pub const JOBS: &str = "backup-jobs";
 
-const QUEUE: &str = "backup-objects";
+const QUEUES: [&str; 2] = ["backup-objects", "restore-objects"];
 
 /// Everything that a test needs. The vault `kv-a` is configured.
 pub struct World {
@@ -55,7 +55,9 @@ impl World {
         backups.create_container(BACKUPS);
         backups.set_append_only(BACKUPS, true);
         work.create_container(JOBS);
-        work.create_queue(QUEUE);
+        for queue in QUEUES {
+            work.create_queue(queue);
+        }
         let urls: Vec<_> = names.iter().map(|name| azure.vault(name).url()).collect();
         let mut env = azure.env();
         let settings = [

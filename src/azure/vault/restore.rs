@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use azure_core::http::Url;
 use azure_security_keyvault_certificates::models::RestoreCertificateParameters;
 use azure_security_keyvault_keys::models::RestoreKeyParameters;
 use azure_security_keyvault_secrets::models::RestoreSecretParameters;
@@ -15,7 +16,7 @@ use crate::{
     azure::{error::ServiceError, limiter::Limiter},
     domain::{
         blob::BackupBlob,
-        object::{ObjectId, ObjectKind},
+        object::{ObjectId, ObjectKind, ObjectName},
     },
 };
 
@@ -65,25 +66,46 @@ impl VaultClient {
     /// # Errors
     /// As the service answers.
     pub async fn restore(&self, id: &ObjectId, blob: BackupBlob) -> Result<(), ServiceError> {
-        self.restores.turn(id.kind).await;
+        let restored = self.restore_blob(id.kind, blob).await;
+        restored.map(drop).map_err(|error| self.error("restore", id, "into", &error))
+    }
+
+    /// Restores a backup of which only the kind is known, and returns the name that it has, if the service
+    /// says it. Else as [`VaultClient::restore`].
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn restore_unnamed(
+        &self,
+        kind: ObjectKind,
+        blob: BackupBlob,
+    ) -> Result<Option<ObjectName>, ServiceError> {
+        let restored = self.restore_blob(kind, blob).await;
+        let restored = restored.map_err(|error| {
+            ServiceError::of(format!("restore a {kind} into vault {}", self.url.name()), &error)
+        })?;
+        Ok(restored.and_then(|id| id.path_segments()?.nth(1)?.parse().ok()))
+    }
+
+    /// Restores, and returns the identifier of the newest version.
+    async fn restore_blob(&self, kind: ObjectKind, blob: BackupBlob) -> azure_core::Result<Option<Url>> {
+        self.restores.turn(kind).await;
         let bytes = Some(blob.into_bytes());
-        let restored = match id.kind {
-            ObjectKind::Secret => match (RestoreSecretParameters { secret_backup: bytes }).try_into() {
-                Ok(content) => self.secrets.restore_secret(content, None).await.map(drop),
-                Err(error) => Err(error),
-            },
-            ObjectKind::Key => match (RestoreKeyParameters { key_backup: bytes }).try_into() {
-                Ok(content) => self.keys.restore_key(content, None).await.map(drop),
-                Err(error) => Err(error),
-            },
+        let id = match kind {
+            ObjectKind::Secret => {
+                let content = RestoreSecretParameters { secret_backup: bytes }.try_into()?;
+                self.secrets.restore_secret(content, None).await?.into_model()?.id
+            }
+            ObjectKind::Key => {
+                let content = RestoreKeyParameters { key_backup: bytes }.try_into()?;
+                self.keys.restore_key(content, None).await?.into_model()?.key.and_then(|key| key.kid)
+            }
             ObjectKind::Certificate => {
-                match (RestoreCertificateParameters { certificate_backup: bytes }).try_into() {
-                    Ok(content) => self.certificates.restore_certificate(content, None).await.map(drop),
-                    Err(error) => Err(error),
-                }
+                let content = RestoreCertificateParameters { certificate_backup: bytes }.try_into()?;
+                self.certificates.restore_certificate(content, None).await?.into_model()?.id
             }
         };
-        restored.map_err(|error| self.error("restore", id, "into", &error))
+        Ok(id.and_then(|id| id.parse().ok()))
     }
 
     /// Every soft-deleted object of a kind, page by page. A page may be empty with more to come.

@@ -1,0 +1,218 @@
+//! The audit trail: who asked for what, in records that are chained by their digests.
+//!
+//! A day's records are numbered. Each holds the name and the digest of the record before it, across days, so
+//! a record that is missing or was changed shows at the one after it. Only the loss of the newest records
+//! cannot show; a container that keeps what is written protects those.
+
+use serde::{Deserialize, Serialize};
+use time::{Date, OffsetDateTime};
+
+use super::{
+    asker::Asker,
+    digest::Digest,
+    object::{ObjectId, VaultName},
+    restore::{RestoreId, RestoreJob, RestoreNumbers},
+    run::{RunId, Verdict},
+};
+
+/// The version of the stored form that this program writes.
+pub const AUDIT_FORMAT: u32 = 1;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    /// Somebody asked for a backup.
+    BackupRequested {
+        /// The vault.
+        vault: VaultName,
+        /// The run.
+        run: RunId,
+        /// How many objects were named; none means the whole vault.
+        objects: u32,
+    },
+    /// A restore begins.
+    RestoreStarted {
+        /// The restore.
+        restore: RestoreId,
+        /// The digest of its plan.
+        plan: Digest,
+        /// The vault whose backups are restored.
+        source: VaultName,
+        /// The vault that they are restored into.
+        target: VaultName,
+        /// How many objects are restored.
+        steps: u32,
+        /// The soft-deleted objects that are purged for it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        purges: Vec<ObjectId>,
+    },
+    /// A restore has ended. It may be there twice, when a process died while it wrote the end.
+    RestoreEnded {
+        /// The restore.
+        restore: RestoreId,
+        /// How it ended.
+        verdict: Verdict,
+        /// Its numbers.
+        numbers: RestoreNumbers,
+    },
+}
+
+impl Event {
+    /// The end of a restore.
+    pub fn ended(job: &RestoreJob) -> Self {
+        Self::RestoreEnded { restore: job.id.clone(), verdict: job.numbers.verdict(), numbers: job.numbers }
+    }
+}
+
+/// A record's place: its day, and its number on that day, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The day, in UTC.
+    pub day: Date,
+    /// The number.
+    pub number: u32,
+}
+
+impl Place {
+    /// The place after the newest record, for a record of `day`. Days never go back: a clock that is late
+    /// writes to the newest day.
+    pub fn after(newest: Option<Self>, day: Date) -> Self {
+        match newest {
+            Some(newest) if newest.day >= day => Self { day: newest.day, number: newest.number + 1 },
+            _ => Self { day, number: 1 },
+        }
+    }
+}
+
+/// The record before another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// The digest of its bytes.
+    pub sha256: Digest,
+}
+
+/// A record of the trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`AUDIT_FORMAT`] of the program that wrote it.
+    pub v: u32,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Who.
+    pub by: Asker,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+    /// The record before this one; none for the first of all.
+    pub after: Option<Link>,
+}
+
+/// What is wrong with the trail, at one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It cannot be read.
+    Unreadable,
+    /// The record before it is gone.
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// The record before it was changed.
+    Changed {
+        /// Its name.
+        name: String,
+    },
+    /// There is a record before it that it does not know of.
+    Inserted {
+        /// That record's name.
+        name: String,
+    },
+}
+
+/// Checks a record against the one before it in the order of their places, and returns what the next one is
+/// checked against.
+pub fn check(name: &str, bytes: &[u8], before: Option<&Link>) -> (Link, Option<Fault>) {
+    let link = Link { name: name.to_owned(), sha256: Digest::of(bytes) };
+    let fault = match (serde_json::from_slice::<Record>(bytes).map(|record| record.after), before) {
+        (Err(_), _) => Some(Fault::Unreadable),
+        (Ok(None), None) => None,
+        (Ok(Some(after)), Some(before)) if after.name == before.name => {
+            (after.sha256 != before.sha256).then_some(Fault::Changed { name: after.name })
+        }
+        (Ok(Some(after)), Some(before)) if after.name < before.name => {
+            Some(Fault::Inserted { name: before.name.clone() })
+        }
+        (Ok(Some(after)), _) => Some(Fault::Missing { name: after.name }),
+        (Ok(None), Some(before)) => Some(Fault::Inserted { name: before.name.clone() }),
+    };
+    (link, fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::{date, datetime};
+
+    use super::*;
+
+    fn chain(records: u32) -> Vec<(String, Vec<u8>)> {
+        let mut chain: Vec<(String, Vec<u8>)> = Vec::new();
+        for number in 1..=records {
+            let after =
+                chain.last().map(|(name, bytes)| Link { name: name.clone(), sha256: Digest::of(bytes) });
+            let event = Event::BackupRequested {
+                vault: "kv-prod".parse().unwrap(),
+                run: RunId::manual(datetime!(2026-11-22 10:00 UTC), 7),
+                objects: number,
+            };
+            let at = datetime!(2026-11-22 10:00 UTC);
+            let record = Record { v: AUDIT_FORMAT, at, by: Asker::TIMER, event, after };
+            chain.push((format!("{number:08}"), serde_json::to_vec(&record).unwrap()));
+        }
+        chain
+    }
+
+    fn faults(chain: &[(String, Vec<u8>)]) -> Vec<Fault> {
+        let mut before = None;
+        let mut faults = Vec::new();
+        for (name, bytes) in chain {
+            let (link, fault) = check(name, bytes, before.as_ref());
+            before = Some(link);
+            faults.extend(fault);
+        }
+        faults
+    }
+
+    #[test]
+    fn a_whole_chain_has_no_faults() {
+        assert_eq!(faults(&chain(4)), []);
+    }
+
+    #[test]
+    fn what_is_missing_changed_or_inserted_shows() {
+        let mut missing = chain(4);
+        missing.remove(1);
+        assert_eq!(faults(&missing), [Fault::Missing { name: "00000002".into() }]);
+        let mut first = chain(2);
+        first.remove(0);
+        assert_eq!(faults(&first), [Fault::Missing { name: "00000001".into() }]);
+        let mut changed = chain(4);
+        let text = String::from_utf8(changed[1].1.clone()).unwrap().replace("\"objects\":2", "\"objects\":9");
+        changed[1].1 = text.into_bytes();
+        assert_eq!(faults(&changed), [Fault::Changed { name: "00000002".into() }]);
+        let mut inserted = chain(4);
+        inserted.insert(2, ("00000002x".into(), inserted[2].1.clone()));
+        assert_eq!(faults(&inserted), [Fault::Inserted { name: "00000002x".into() }]);
+    }
+
+    #[test]
+    fn days_never_go_back() {
+        let first = Place::after(None, date!(2026 - 11 - 22));
+        assert_eq!(first, Place { day: date!(2026 - 11 - 22), number: 1 });
+        assert_eq!(Place::after(Some(first), date!(2026 - 11 - 21)).number, 2);
+        assert_eq!(Place::after(Some(first), date!(2026 - 11 - 23)).number, 1);
+    }
+}

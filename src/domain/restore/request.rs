@@ -1,0 +1,101 @@
+//! What is asked of a restore.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::domain::{
+    manifest::Line,
+    object::{ObjectId, ObjectKind, VaultName},
+};
+
+/// Which objects are wanted. Everything that is given must hold; nothing given means everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// These objects, spelled out. Each must have a backup.
+    pub objects: Vec<ObjectId>,
+    /// Only these kinds.
+    pub kinds: Vec<ObjectKind>,
+    /// Only names that match: `*` stands for any characters.
+    pub pattern: Option<String>,
+    /// Only objects with these tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Selection {
+    pub(super) fn takes(&self, line: &Line) -> bool {
+        let Some(entry) = &line.entry else { return false };
+        let name = line.name.folded();
+        (self.objects.is_empty() || self.objects.contains(&line.id()))
+            && (self.kinds.is_empty() || self.kinds.contains(&line.kind))
+            && self.pattern.as_ref().is_none_or(|pattern| matches(&pattern.to_ascii_lowercase(), &name))
+            && self.tags.iter().all(|(key, value)| entry.tags.get(key) == Some(value))
+    }
+}
+
+/// Whether a pattern with `*` matches a whole name.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<_> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+/// What happens to a name that is taken in the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnConflict {
+    /// The object is not restored, and the plan says what stands in the way.
+    #[default]
+    Fail,
+    /// The object is skipped.
+    Skip,
+    /// A soft-deleted object is recovered as it was when it was deleted; the backup is not used.
+    RecoverDeleted,
+    /// A soft-deleted object is purged, for good, and the backup restored in its place. Only for objects
+    /// that are spelled out.
+    PurgeDeleted,
+}
+
+/// What is asked of a restore.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The vault whose backups are restored.
+    pub source: VaultName,
+    /// The vault that they are restored into.
+    pub target: VaultName,
+    /// Backups as of this time; the newest when there is none.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub at: Option<OffsetDateTime>,
+    /// Which objects.
+    pub selection: Selection,
+    /// What happens to names that are taken.
+    pub on_conflict: OnConflict,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, name, expected) in [
+            ("db-*", "db-password", true),
+            ("db-*", "old-db-password", false),
+            ("*-password", "db-password", true),
+            ("d*-*d", "db-password", true),
+            ("*", "x", true),
+            ("db", "db-password", false),
+            ("a*a", "a", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}

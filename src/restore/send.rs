@@ -1,0 +1,44 @@
+//! Sending a restore's messages.
+
+use futures::{StreamExt as _, stream};
+
+use crate::{
+    app::App,
+    domain::{
+        job::MESSAGE_LIFETIME,
+        object::ObjectId,
+        restore::{RestoreId, RestoreMessage},
+    },
+    error::{Error, Result},
+};
+
+/// Messages that are sent at once.
+const AT_ONCE: usize = 32;
+
+/// Sends a message for each of these steps.
+///
+/// Safe to run twice: a step that is asked for twice is carried out once.
+///
+/// # Errors
+/// As the queue answers, after everything was tried: what was not sent is sent when nothing comes of it.
+pub async fn messages(
+    app: &App,
+    restore: &RestoreId,
+    steps: impl Iterator<Item = ObjectId>,
+) -> Result<usize> {
+    let sends: Vec<_> = steps.map(|id| one(app, RestoreMessage::new(restore, &id))).collect();
+    let mut sends = stream::iter(sends).buffer_unordered(AT_ONCE);
+    let (mut sent, mut failed) = (0, None);
+    while let Some(result) = sends.next().await {
+        match result {
+            Ok(()) => sent += 1,
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(sent), Err)
+}
+
+async fn one(app: &App, message: RestoreMessage) -> Result<()> {
+    let text = serde_json::to_string(&message).map_err(|error| Error::Refused(error.to_string()))?;
+    Ok(app.restore_queue()?.send(&text, MESSAGE_LIFETIME.unsigned_abs()).await?)
+}

@@ -1,0 +1,160 @@
+//! Starting a restore.
+
+use tracing::info;
+
+use super::{advance, object, send};
+use crate::{
+    app::App,
+    backup::object::Attempt,
+    clock::Clock,
+    domain::{
+        asker::Asker,
+        audit::Event,
+        digest::Digest,
+        restore::{Action, RestoreId, RestoreJob, RestorePlan, Step},
+    },
+    error::{Error, Result},
+    jobs::{Claim, StoredRestore},
+};
+
+/// What came of the wish to carry a plan out.
+#[derive(Debug)]
+pub enum Start {
+    /// The restore is under way, or has ended already.
+    Started(Box<RestoreJob>),
+    /// The plan would not be the same now. Nothing was done; this is the new plan.
+    Moved(Box<RestorePlan>),
+    /// There is no such plan.
+    NoPlan,
+    /// Another restore has the target.
+    Taken(RestoreId),
+    /// The idempotency key stands for another plan.
+    KeyUsed(Claim),
+}
+
+/// Who wants what.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The plan, by its digest.
+    pub plan: Digest,
+    /// The digest of the caller's idempotency key.
+    pub key: Option<Digest>,
+    /// Who asks.
+    pub by: Asker,
+}
+
+/// Carries out the plan of a digest, if it is still what would be planned.
+///
+/// A plan of one step or none is carried out at once, unless the vault is busy. The others' messages are on
+/// their way on return.
+///
+/// Safe to run twice under one key: the second caller gets the first one's restore. Without a key a second
+/// call is a second restore, which finds everything there.
+pub async fn start(app: &App, wish: &Wish, clock: &Clock) -> Result<Start> {
+    let jobs = app.jobs()?;
+    if let Some(key) = &wish.key
+        && let Some(claim) = jobs.claimed(key).await?
+    {
+        if claim.plan != wish.plan {
+            return Ok(Start::KeyUsed(claim));
+        }
+        if let Some(stored) = jobs.restore(&claim.restore).await? {
+            return Ok(Start::Started(Box::new(stored.job)));
+        }
+    }
+    let Some(agreed) = jobs.restore_plan(&wish.plan).await? else { return Ok(Start::NoPlan) };
+    let plan = super::plan(app, &agreed.request).await?;
+    if plan.digest() != wish.plan {
+        jobs.keep_plan(&plan).await?;
+        return Ok(Start::Moved(Box::new(plan)));
+    }
+    let mut id = RestoreId::new(clock.now(), fastrand::u32(..));
+    if let Some(key) = &wish.key {
+        let claim = jobs.claim(key, Claim { restore: id, plan: wish.plan }).await?;
+        if claim.plan != wish.plan {
+            return Ok(Start::KeyUsed(claim));
+        }
+        id = claim.restore;
+    }
+    match open(app, id, &plan, &wish.by, clock).await? {
+        Opened::Ours(stored) => {
+            begin(app, *stored, &plan, clock).await.map(|job| Start::Started(Box::new(job)))
+        }
+        Opened::Taken(other) => Ok(Start::Taken(other)),
+    }
+}
+
+/// Whether a restore got its target.
+#[derive(Debug)]
+pub enum Opened {
+    /// It has it, and is recorded.
+    Ours(Box<StoredRestore>),
+    /// This restore has it.
+    Taken(RestoreId),
+}
+
+/// Takes the target and records the restore, which from then on `AdvanceJobs` looks after.
+///
+/// Safe to run twice with one `id`. The audit record comes before the restore's: what is not on the trail
+/// does not happen.
+pub async fn open(app: &App, id: RestoreId, plan: &RestorePlan, by: &Asker, clock: &Clock) -> Result<Opened> {
+    let jobs = app.jobs()?;
+    jobs.keep_plan(plan).await?;
+    jobs.announce_restore(&id).await?;
+    if let Some(other) = jobs.take_target(&plan.request.target, &id).await? {
+        jobs.withdraw_restore(&id).await?;
+        return Ok(Opened::Taken(other));
+    }
+    let job = RestoreJob::open(id, plan, by.clone(), clock.now());
+    app.audit()?.append(by, started(&job, plan), clock.now()).await?;
+    jobs.record_restore(&job).await?;
+    info!(
+        event = "restore.started", restore.id = %job.id, restore.by = %by, vault.name = %job.target,
+        vault.source = %job.source, restore.planned = job.numbers.planned,
+        "Restore {} from vault {} into vault {} begins, for {by}", job.id, job.source, job.target,
+    );
+    let gone = || Error::Busy(format!("restore {} has lost its record", job.id));
+    let stored = jobs.restore(&job.id).await?.ok_or_else(gone)?;
+    Ok(Opened::Ours(Box::new(stored)))
+}
+
+fn started(job: &RestoreJob, plan: &RestorePlan) -> Event {
+    let purged = plan.steps.iter().filter(|step| step.action == Action::PurgeAndRestore);
+    Event::RestoreStarted {
+        restore: job.id.clone(),
+        plan: job.plan,
+        source: job.source.clone(),
+        target: job.target.clone(),
+        steps: job.steps,
+        purges: purged.map(Step::id).collect(),
+    }
+}
+
+async fn begin(
+    app: &App,
+    mut stored: StoredRestore,
+    plan: &RestorePlan,
+    clock: &Clock,
+) -> Result<RestoreJob> {
+    if plan.steps.len() > 1 || !at_once(app, &stored.job, plan, clock).await {
+        // What cannot be sent now is sent within minutes.
+        match send::messages(app, &stored.job.id, plan.steps.iter().map(Step::id)).await {
+            Ok(_) => {
+                stored.job.sent = true;
+                app.jobs()?.save_restore(&stored).await?;
+            }
+            Err(error) => tracing::warn!(restore.id = %stored.job.id, "Messages are sent later: {error}"),
+        }
+        return Ok(stored.job);
+    }
+    match advance::look(app, &stored.job.id, clock).await? {
+        Some(job) => Ok(job),
+        None => Ok(stored.job),
+    }
+}
+
+/// Carries out the only step. Says whether it has ended or needs no message.
+async fn at_once(app: &App, job: &RestoreJob, plan: &RestorePlan, clock: &Clock) -> bool {
+    let Some(step) = plan.steps.first() else { return true };
+    object::take(app, &job.id, plan, step, Attempt::First, clock).await.is_ok()
+}
