@@ -56,6 +56,9 @@ pub struct RestoreArgs {
     /// Everything of this vault
     #[arg(long)]
     all: bool,
+    /// Also objects that were gone from the vault by then; those that are named are restored in any case
+    #[arg(long)]
+    gone: bool,
     /// As the backups were at this time, such as `2026-11-22T10:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = moment_of)]
     at: Option<OffsetDateTime>,
@@ -119,8 +122,9 @@ impl RestoreArgs {
             kinds: self.kind.clone(),
             pattern: self.name.clone(),
             tags: self.tag.iter().cloned().collect::<BTreeMap<_, _>>(),
+            gone: self.gone,
         };
-        if selection == Selection::default() && !self.all {
+        if (Selection { gone: false, ..selection.clone() }) == Selection::default() && !self.all {
             return Err(Failed(
                 "say what to restore: objects by name, --kind, --name, --tag, or --all".into(),
             ));

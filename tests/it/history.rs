@@ -11,7 +11,7 @@ use keyvault_backup_emulator::{
 };
 use proptest::{prelude::*, test_runner::Config};
 use serde_json::Value;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     checks::backed_up_by_name,
@@ -61,15 +61,20 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Objects, each with the run of its backup.
+type Runs = BTreeMap<(Kind, String), String>;
+
 /// What the last backup of an object must hold, and when the object last changed.
 #[derive(Default)]
 struct Model {
     /// Every object that was ever backed up, with the run of its newest backup.
-    backed_up: BTreeMap<(Kind, String), String>,
+    backed_up: Runs,
     /// Objects that changed since.
     changed: Vec<(Kind, String)>,
     /// When everything was last backed up.
     full: Option<OffsetDateTime>,
+    /// What a restore as of a time must select: every object that was there, with the run of its backup.
+    moments: Vec<(OffsetDateTime, Runs)>,
 }
 
 impl Model {
@@ -98,6 +103,9 @@ impl Model {
             assert_eq!(line["fared"] == "gone", !present.contains(object), "{object:?} in {run}");
         }
         self.changed.clear();
+        let there = self.backed_up.iter().filter(|(object, _)| present.contains(object));
+        let there = there.map(|(object, run)| (object.clone(), run.clone())).collect();
+        self.moments.push((world.azure.clock().now(), there));
     }
 }
 
@@ -166,7 +174,40 @@ async fn live(steps: &[Step]) {
         take(&mut world, &mut model, step, &mut now).await;
     }
     take(&mut world, &mut model, &Step::Night, &mut now).await;
+    a_restore_selects_what_was_there(&world, &model).await;
     the_blobs_alone_give_the_same_manifests(&world).await;
+}
+
+/// For any time after a night and before the next one, a restore into an empty vault plans that night's state.
+async fn a_restore_selects_what_was_there(world: &World, model: &Model) {
+    let (url, empty) = (world.vault.url(), world.azure.vault("kv-empty").url());
+    for (at, expected) in &model.moments {
+        let at = at.format(&Rfc3339).expect("it can be written");
+        let args = [
+            "restore",
+            "--vault",
+            &url,
+            "--into",
+            &empty,
+            "--all",
+            "--at",
+            &at,
+            "--what-if",
+            "--output",
+            "json",
+        ];
+        let output = world.cli(&args).await;
+        let shown: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        let steps = shown["plan"]["steps"].as_array().expect("a list").iter();
+        let text = |step: &Value, key: &str| step[key].as_str().expect("text").to_owned();
+        let planned: BTreeMap<_, _> =
+            steps.map(|step| ((text(step, "kind"), text(step, "name")), text(step, "run"))).collect();
+        let expected: BTreeMap<_, _> = expected
+            .iter()
+            .map(|((kind, name), run)| ((kind.noun().to_owned(), name.clone()), run.clone()))
+            .collect();
+        assert_eq!(planned, expected, "{at}");
+    }
 }
 
 /// Every manifest is lost, and comes back as it was, to the byte.

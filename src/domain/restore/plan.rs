@@ -130,6 +130,8 @@ pub enum Reason {
     OtherKind,
     /// Its backup is not what was recorded.
     Damaged,
+    /// It was gone from the source by then, and nobody asked for it in particular.
+    Gone,
 }
 
 impl Reason {
@@ -159,6 +161,9 @@ impl Reason {
             }
             Self::OtherKind => {
                 "there is no backup of it, but one of another kind under that name; name that kind"
+            }
+            Self::Gone => {
+                "it was gone from the vault by then; name it, ask for what is gone, or choose an earlier time (at)"
             }
             Self::Damaged => {
                 "its backup is damaged and would not be accepted; choose an earlier one (at), and find out who \
@@ -250,6 +255,12 @@ pub fn plan_restore<E>(
         let named = missing.iter().position(|missing| *missing == id).map(|at| missing.remove(at)).is_some();
         if named && line.fared == Fared::Managed {
             left.push(leave(request, id, Reason::Managed));
+        } else if line.fared == Fared::Gone
+            && !named
+            && !request.selection.gone
+            && request.selection.takes(&line)
+        {
+            left.push(leave(request, id, Reason::Gone));
         } else if request.selection.takes(&line) {
             match decide(request, &line, world) {
                 Ok(step) => steps.extend(step),
@@ -268,7 +279,8 @@ pub fn plan_restore<E>(
 
 fn leave(request: &Request, id: ObjectId, reason: Reason) -> Left {
     let taken = matches!(reason, Reason::Live | Reason::SoftDeleted | Reason::PurgeProtected);
-    let skipped = reason == Reason::AlreadyThere || (taken && request.on_conflict == OnConflict::Skip);
+    let skipped = matches!(reason, Reason::AlreadyThere | Reason::Gone)
+        || (taken && request.on_conflict == OnConflict::Skip);
     Left { kind: id.kind, name: id.name, reason, skipped }
 }
 

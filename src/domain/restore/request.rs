@@ -21,6 +21,9 @@ pub struct Selection {
     pub pattern: Option<String>,
     /// Only objects with these tags.
     pub tags: BTreeMap<String, String>,
+    /// Also objects that were gone from the vault by then. Those that are spelled out are wanted in any case.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 impl Selection {
