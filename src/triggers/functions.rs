@@ -41,11 +41,16 @@ pub enum Function {
     BackUpObject,
     /// Moves open runs on.
     AdvanceJobs,
+    /// The HTTP API for backups: see [`crate::api`].
+    Backups,
+    /// The HTTP API for jobs, sources and health: see [`crate::api`].
+    Status,
 }
 
 impl Function {
     /// Every function.
-    pub const ALL: [Self; 3] = [Self::NightlyVaultBackup, Self::BackUpObject, Self::AdvanceJobs];
+    pub const ALL: [Self; 5] =
+        [Self::NightlyVaultBackup, Self::BackUpObject, Self::AdvanceJobs, Self::Backups, Self::Status];
 
     /// The folder's name.
     pub const fn as_str(self) -> &'static str {
@@ -53,6 +58,8 @@ impl Function {
             Self::NightlyVaultBackup => "NightlyVaultBackup",
             Self::BackUpObject => "BackUpObject",
             Self::AdvanceJobs => "AdvanceJobs",
+            Self::Backups => "Backups",
+            Self::Status => "Status",
         }
     }
 }
@@ -82,6 +89,9 @@ pub async fn run(app: &App, function: Function, invocation: &Invocation) -> Resu
         }
         Function::BackUpObject => within(OBJECT_DEADLINE, function, back_up_object(app, invocation)).await,
         Function::AdvanceJobs => within(LONG_DEADLINE, function, advance_jobs(app, invocation)).await,
+        Function::Backups | Function::Status => {
+            Err(Error::Refused("`enableForwardingHttpRequest` in host.json must be true".into()))
+        }
     }
 }
 
