@@ -37,6 +37,8 @@ pub struct App {
     last_restore: LastRestore,
     role: Role,
     full_pass: time::Duration,
+    interval: time::Duration,
+    platform_auth: bool,
     places: BTreeMap<VaultName, Place>,
 }
 
@@ -76,6 +78,8 @@ impl App {
                 last_restore: LastRestore::default(),
                 role: config.role,
                 full_pass: config.full_pass,
+                interval: config.interval,
+                platform_auth: config.platform_auth,
                 places: config.places.clone(),
             })
         };
@@ -161,6 +165,16 @@ impl App {
     /// Time between runs that back up everything.
     pub fn full_pass(&self) -> time::Duration {
         self.full_pass
+    }
+
+    /// How old a vault's newest successful run may be before it is overdue.
+    pub fn interval(&self) -> time::Duration {
+        self.interval
+    }
+
+    /// Whether the platform's own authentication is on.
+    pub fn platform_auth(&self) -> bool {
+        self.platform_auth
     }
 }
 

@@ -54,6 +54,13 @@ impl Catalogue {
         Self { container }
     }
 
+    /// Asks for one page of one name, to see that the container can be read.
+    pub async fn reach(&self) -> Result<()> {
+        let pages = self.container.list(Listing { prefix: "vaults/", from: None, page: 1, metadata: false });
+        pin_mut!(pages);
+        Ok(pages.try_next().await.map(drop)?)
+    }
+
     /// Stores a run's plan, unless the run has one: then that one is the plan. Safe to run twice.
     pub async fn create_plan(&self, plan: Plan) -> Result<Plan> {
         let header = &plan.header;

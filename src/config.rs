@@ -10,12 +10,14 @@
 //! | `KEYVAULT_BACKUP_IDENTITY` | `managed`, `workload` or `cli` | what the surroundings offer |
 //! | `KEYVAULT_BACKUP_CLIENT_ID` | client id of the user-assigned identity | none |
 //! | `KEYVAULT_BACKUP_FULL_PASS_DAYS` | days between runs that back up everything, 1 to 90 | 7 |
+//! | `KEYVAULT_BACKUP_INTERVAL_HOURS` | hours after which a vault without a new successful run is overdue, 1 to 744 | 26 |
 //! | `KEYVAULT_BACKUP_VAULT_RATE` | most requests a second to one vault, 1 to 1000000 | 390 |
 //! | `KEYVAULT_BACKUP_RESTORE_SECRETS` | most restores of secrets in ten seconds, 1 to 1000000 | 300 |
 //! | `KEYVAULT_BACKUP_RESTORE_KEYS` | the same for keys, and for certificates | 10 |
 //! | `KEYVAULT_BACKUP_PLACES` | where vaults lie, `NAME=SUBSCRIPTION/GEOGRAPHY`, separated like vaults | none |
 //! | `KEYVAULT_BACKUP_REQUEST_TIMEOUT` | longest silence of a service, in seconds, 1 to 300 | 60 |
 //! | `KEYVAULT_BACKUP_API_VERSION` | Key Vault service version | 2025-07-01 |
+//! | `WEBSITE_AUTH_ENABLED` | `true` when the platform's own authentication is on; the platform sets it | not on |
 
 use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
@@ -84,6 +86,10 @@ pub struct Config {
     pub identity: Identity,
     /// Time between runs that back up everything.
     pub full_pass: time::Duration,
+    /// How old the newest successful run of a vault may be before it is overdue.
+    pub interval: time::Duration,
+    /// Whether the platform's own authentication is on, so that what it says of a caller counts.
+    pub platform_auth: bool,
     /// Most requests a second to one vault.
     pub vault_rate: u32,
     /// Most restores in ten seconds: secrets, keys, certificates.
@@ -136,6 +142,10 @@ impl Config {
             full_pass: time::Duration::days(
                 reader.number("KEYVAULT_BACKUP_FULL_PASS_DAYS", 7_u16, 1, 90).into(),
             ),
+            interval: time::Duration::hours(
+                reader.number("KEYVAULT_BACKUP_INTERVAL_HOURS", 26_u16, 1, 744).into(),
+            ),
+            platform_auth: reader.platform_auth(),
             vault_rate: reader.number("KEYVAULT_BACKUP_VAULT_RATE", DEFAULT_CEILING, 1, 1_000_000),
             restores: reader.restores(),
             places: reader.places(),
@@ -260,6 +270,10 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 default
             }
         }
+    }
+
+    fn platform_auth(&self) -> bool {
+        (self.lookup)("WEBSITE_AUTH_ENABLED").is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
     }
 
     fn restores(&mut self) -> [u32; 3] {

@@ -8,7 +8,7 @@
 //! # The parts
 //!
 //! ```text
-//! triggers (what the host calls)        cli (what an engineer calls)
+//! triggers, api (what the host calls)   cli (what an engineer calls)
 //!                 \                    /
 //!             backup, restore (use cases)     jobs (open runs)
 //!                 /        |         \        /
@@ -28,7 +28,7 @@
 //!   name. Every blob in it is written once.
 //! - [`jobs`] remembers which runs are open, in a container of its own. Nothing in it is needed to restore.
 //! - [`backup`] and [`restore`] hold the use cases. Each is safe to run twice, and says why.
-//! - [`triggers`] and [`cli`] decode, call one use case, and say what came of it.
+//! - [`triggers`], [`api`] and [`cli`] decode, call one use case, and say what came of it.
 //! - [`app`] puts the parts together from the [`config`], which alone reads the environment.
 //!
 //! There is no interface with one implementation. The seam for tests is the network: the tests run the
@@ -63,6 +63,7 @@
 //! A process may die anywhere in this. What it wrote is whole, what it did not write is done by the next
 //! delivery or the next minute, and nothing is written twice.
 
+pub mod api;
 pub mod app;
 pub mod audit;
 pub mod azure;

@@ -12,6 +12,7 @@
 //! whoever restored it.
 
 pub mod advance;
+pub mod follow;
 pub mod here;
 pub mod object;
 pub mod plan;

@@ -26,7 +26,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use self::{envelope::Invocation, functions::Function};
-use crate::app::App;
+use crate::{api, app::App};
 
 /// The largest envelope that is read. A queue message has 64 KiB and stands in its envelope twice.
 const ENVELOPE_LIMIT: usize = 2 * 1024 * 1024;
@@ -53,8 +53,9 @@ pub async fn serve(
 }
 
 fn router(app: Arc<App>) -> Router {
+    let api = api::router(Arc::clone(&app));
     let routes = Router::new().route("/{function}", post(invoke)).with_state(app);
-    guarded(routes.route("/", get(|| async { Json(json!({})) })))
+    guarded(routes.route("/", get(|| async { Json(json!({})) })).nest("/api", api))
 }
 
 /// What every answer goes through.

@@ -47,12 +47,25 @@ pub enum Function {
     RestoreObject,
     /// Moves open runs and restores on.
     AdvanceJobs,
+    /// The HTTP API for backups: see [`crate::api`].
+    Backups,
+    /// The HTTP API for restores: see [`crate::api`].
+    Restores,
+    /// The HTTP API for jobs, sources and health: see [`crate::api`].
+    Status,
 }
 
 impl Function {
     /// Every function.
-    pub const ALL: [Self; 4] =
-        [Self::NightlyVaultBackup, Self::BackUpObject, Self::RestoreObject, Self::AdvanceJobs];
+    pub const ALL: [Self; 7] = [
+        Self::NightlyVaultBackup,
+        Self::BackUpObject,
+        Self::RestoreObject,
+        Self::AdvanceJobs,
+        Self::Backups,
+        Self::Restores,
+        Self::Status,
+    ];
 
     /// The folder's name.
     pub const fn as_str(self) -> &'static str {
@@ -61,6 +74,9 @@ impl Function {
             Self::BackUpObject => "BackUpObject",
             Self::RestoreObject => "RestoreObject",
             Self::AdvanceJobs => "AdvanceJobs",
+            Self::Backups => "Backups",
+            Self::Restores => "Restores",
+            Self::Status => "Status",
         }
     }
 }
@@ -91,6 +107,9 @@ pub async fn run(app: &App, function: Function, invocation: &Invocation) -> Resu
         Function::BackUpObject => within(OBJECT_DEADLINE, function, back_up_object(app, invocation)).await,
         Function::RestoreObject => within(OBJECT_DEADLINE, function, restore_object(app, invocation)).await,
         Function::AdvanceJobs => within(LONG_DEADLINE, function, advance_jobs(app, invocation)).await,
+        Function::Backups | Function::Restores | Function::Status => {
+            Err(Error::Refused("`enableForwardingHttpRequest` in host.json must be true".into()))
+        }
     }
 }
 

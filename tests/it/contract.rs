@@ -44,6 +44,21 @@ fn bindings_have_the_names_that_the_program_reads() {
 }
 
 #[test]
+fn http_functions_have_a_key_each_and_are_forwarded() {
+    assert_eq!(read("host.json")["customHandler"]["enableForwardingHttpRequest"], true);
+    for (function, route) in [
+        (Function::Backups, "backups/{*path}"),
+        (Function::Restores, "restores/{*path}"),
+        (Function::Status, "status/{*path}"),
+    ] {
+        let bindings = read(&format!("functions/{}/function.json", function.as_str()))["bindings"].take();
+        let kinds = [&bindings[0]["type"], &bindings[1]["type"], &bindings[2]];
+        assert_eq!(kinds, [&"httpTrigger".into(), &"http".into(), &Value::Null], "or nothing is forwarded");
+        assert_eq!((&bindings[0]["authLevel"], &bindings[0]["route"]), (&"function".into(), &route.into()));
+    }
+}
+
+#[test]
 fn deadlines_lie_below_the_hosts() {
     let host = read("host.json");
     let timeout = span(&host["functionTimeout"]);

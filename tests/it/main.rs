@@ -9,6 +9,7 @@ mod recorded;
 mod wire;
 mod world;
 
+mod api;
 mod cli;
 mod conformance;
 mod conformance_life;

@@ -135,6 +135,23 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The reason's stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AlreadyThere => "already-there",
+            Self::Live => "live",
+            Self::SoftDeleted => "soft-deleted",
+            Self::PurgeProtected => "purge-protected",
+            Self::NotSpelledOut => "not-spelled-out",
+            Self::OtherPlace => "other-place",
+            Self::Managed => "managed",
+            Self::NoBackup => "no-backup",
+            Self::OtherKind => "other-kind",
+            Self::Damaged => "damaged",
+            Self::Gone => "gone",
+        }
+    }
+
     /// What stands in the way, and what would solve it.
     pub const fn text(self) -> &'static str {
         match self {

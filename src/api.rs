@@ -1,0 +1,177 @@
+//! The HTTP API: what is backed up, how runs went, backups on request, restores.
+//!
+//! The host checks function keys and forwards requests as they came, so this is an ordinary HTTP server below
+//! `/api`. Every answer is JSON. Times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes. A backup's
+//! bytes are never served. A second request for a backup is harmless, so only restores take idempotency keys.
+//!
+//! - Routes are here, and again in [`openapi`], which says what each takes and answers.
+//! - [`who`] knows the caller. A handler takes [`who::Who`] and asks [`who::Who::may`] first.
+//! - [`input`] decodes paths, queries and bodies, and names what is wrong with them.
+//! - [`problem`] is every answer that is not a success.
+//! - [`shapes`] are parts of answers that several have. They are apart from what is stored, so that neither
+//!   binds the other.
+//! - The other modules hold the handlers: decode, call one use case, answer.
+
+pub mod input;
+pub mod openapi;
+pub mod problem;
+pub mod restores;
+pub mod shapes;
+pub mod status;
+pub mod who;
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, OriginalUri, Request, State},
+    http::{
+        HeaderMap, HeaderValue,
+        header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
+    },
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
+
+use self::{
+    problem::{Cause, Problem, ProblemKind},
+    who::Who,
+};
+use crate::app::App;
+
+/// The most bytes of a body that are read.
+pub const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Below the 230 seconds after which the platform's front end answers in our place.
+const DEADLINE: Duration = Duration::from_secs(200);
+
+/// Everything below `/api`.
+pub fn router(app: Arc<App>) -> Router {
+    let routes = Router::new()
+        .route("/restores", get(restores::list).post(restores::begin))
+        .route("/restores/plan", post(restores::plan))
+        .route("/restores/{id}", get(restores::get))
+        .route("/status/health", get(status::health))
+        .route("/status/openapi.json", get(openapi::serve))
+        .with_state(Arc::clone(&app));
+    guarded(routes, app)
+}
+
+/// What every request goes through: the layer that is added last sees it first.
+fn guarded(routes: Router, app: Arc<App>) -> Router {
+    routes
+        .method_not_allowed_fallback(|| async {
+            Problem::new(ProblemKind::MethodNotAllowed, "The path is served, with another method.")
+        })
+        .fallback(|| async { Problem::new(ProblemKind::UnknownPath, "The path is not one of this API.") })
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn_with_state(app, attend))
+}
+
+/// Finds out who asks, keeps the deadline, and logs one line.
+async fn attend(
+    State(app): State<Arc<App>>,
+    OriginalUri(uri): OriginalUri,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = text(request.headers(), "x-azure-functions-invocationid");
+    let (method, path) = (request.method().clone(), uri.path().chars().take(300).collect::<String>());
+    let span =
+        tracing::info_span!("invocation", invocation.id = %id, http.method = %method, http.path = %path);
+    let answer = async move {
+        let who = Who::of(request.headers(), &uri, app.platform_auth());
+        let asker = who.asker().clone();
+        request.extensions_mut().insert(who);
+        let answer = tokio::time::timeout(DEADLINE, next.run(request)).await.unwrap_or_else(|_| late());
+        let status = answer.status().as_u16();
+        if let Some(Cause(cause)) = answer.extensions().get() {
+            tracing::warn!(http.status = status, "{method} of {path} failed: {cause}");
+        }
+        tracing::info!(http.status = status, http.who = %asker, "{method} of {path} by {asker}: {status}");
+        answer
+    };
+    let mut answer = answer.instrument(span).await;
+    let headers = answer.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}
+
+fn text(headers: &HeaderMap, name: &str) -> String {
+    let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("none");
+    value.chars().take(100).collect()
+}
+
+fn late() -> Response {
+    let detail = format!("It took longer than {} seconds and was stopped.", DEADLINE.as_secs());
+    Problem::new(ProblemKind::TookTooLong, detail).into_response()
+}
+
+/// The panic's own text is not repeated: it may hold anything. The hook logs its place.
+fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
+    Problem::new(
+        ProblemKind::Defect,
+        "Something in this program went wrong; nothing is known of how far it came.",
+    )
+    .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::{Body, to_bytes},
+        http::header::CONTENT_TYPE,
+    };
+    use serde::Deserialize;
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    use super::{input::JsonBody, *};
+    use crate::config::{Config, Needs};
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, expecting = "expected an object")]
+    struct Order {
+        vault: String,
+    }
+
+    async fn answer(body: impl Into<Body>) -> (u16, Value) {
+        async fn handler(JsonBody(order): JsonBody<Order>) {
+            assert!(order.vault != "panic", "hunter2");
+        }
+        let vaults = |name: &str| {
+            (name == "KEYVAULT_BACKUP_VAULTS").then(|| "https://kv-a.vault.azure.net".to_owned())
+        };
+        let app = Arc::new(App::build(&Config::read(vaults, Needs::Vaults).unwrap()).unwrap());
+        let routes = guarded(Router::new().route("/orders", post(handler)), app);
+        let request = Request::post("/orders").header(CONTENT_TYPE, "application/json; charset=utf-8");
+        let answer = routes.oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = to_bytes(answer.into_body(), 4096).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn no_problem_repeats_a_panic_or_a_body() {
+        let bodies = [
+            (r#"{"vault":"panic"}"#, 500, "Something in this program"),
+            (r#"{"vault":"a","hunter":2}"#, 400, "`hunter`: unknown field `hunter`, expected `vault`."),
+            (r#"{"vault":2}"#, 400, "`vault`: expected a string."),
+            (r"{}", 400, "missing field `vault`."),
+            ("[]", 400, "expected"),
+            ("{hunter2", 400, "It is not JSON: line 1, column 2."),
+            (r#"{"vault":"a"} hunter2"#, 400, "There is something after"),
+        ];
+        for (body, status, detail) in bodies {
+            let (found, problem) = answer(body).await;
+            assert!(found == status && problem["detail"].as_str().unwrap().starts_with(detail), "{problem}");
+            assert!(!problem.to_string().contains("hunter2"), "{problem}");
+        }
+        assert_eq!(answer(vec![b' '; BODY_LIMIT + 1]).await.0, 413);
+    }
+}

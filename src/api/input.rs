@@ -1,0 +1,175 @@
+//! What comes in: paths, queries and bodies, with every fault named by its field.
+
+use std::{fmt::Display, str::FromStr};
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::{StatusCode, header::CONTENT_TYPE, request::Parts},
+};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use url::form_urlencoded;
+
+use super::problem::{Problem, ProblemKind};
+
+/// The segments of a path, as text; [`parse`] makes values of them.
+pub struct Segments<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segments<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let unreadable = |_| Problem::new(ProblemKind::InvalidParameter, "The path cannot be decoded.");
+        Path::from_request_parts(parts, state).await.map(|Path(segments)| Self(segments)).map_err(unreadable)
+    }
+}
+
+/// Reads a value that stands in a path.
+///
+/// # Errors
+/// A problem that names the parameter.
+pub fn parse<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error: T::Err| Problem::parameter(name, &expected(&error.to_string())))
+}
+
+/// The query. A parameter that is not in `T`, which has `deny_unknown_fields`, is refused by name; only
+/// `code`, the function key, is always allowed.
+pub struct Parameters<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(pairs.filter(|(name, _)| !name.eq_ignore_ascii_case("code")));
+        let query = query.finish();
+        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        let read = serde_path_to_error::deserialize(pairs);
+        read.map(Self).map_err(|error| {
+            Problem::new(
+                ProblemKind::InvalidParameter,
+                sentence(&error.path().to_string(), &error.inner().to_string()),
+            )
+        })
+    }
+}
+
+/// A JSON body. A field that is not in `T`, which has `deny_unknown_fields`, is refused by name.
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = media_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            let detail = "The body's media type is not application/json.";
+            return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                let detail = format!("A body may have {} bytes.", super::BODY_LIMIT);
+                Problem::new(ProblemKind::BodyTooLarge, detail)
+            } else {
+                Problem::new(ProblemKind::InvalidBody, "The body did not arrive whole.")
+            }
+        })?;
+        read_json(&bytes).map(Self)
+    }
+}
+
+fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let invalid = |detail: String| Problem::new(ProblemKind::InvalidBody, detail);
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let (path, inner) = (error.path().to_string(), error.inner());
+        if inner.is_data() {
+            invalid(sentence(&path, &inner.to_string()))
+        } else {
+            invalid(format!("It is not JSON: line {}, column {}.", inner.line(), inner.column()))
+        }
+    })?;
+    let rest = |_| invalid("There is something after the JSON value.".into());
+    json.end().map_err(rest).map(|()| read)
+}
+
+/// What is wrong, and where. A decoder's text may repeat values, which may be anything: only the names of
+/// fields are kept, and what was expected.
+fn sentence(path: &str, text: &str) -> String {
+    let named = ["unknown field", "missing field", "duplicate field"].iter().any(|of| text.starts_with(of));
+    let fault = if named { cut(text) } else { expected(text) };
+    match cut(path).as_str() {
+        "." | "" => format!("{fault}."),
+        path => format!("`{path}`: {fault}."),
+    }
+}
+
+/// The part of an error's text that says what was expected.
+fn expected(text: &str) -> String {
+    text.rfind("expected ").map_or_else(|| "expected something else".into(), |at| cut(&text[at..]))
+}
+
+/// One line of bearable length, without the place that a JSON reader adds.
+fn cut(text: &str) -> String {
+    let text = text.split(" at line ").next().unwrap_or_default();
+    text.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+/// How many things an answer holds at most: 1 to 1000.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit(pub usize);
+
+impl Limit {
+    /// For callers who do not say.
+    pub const DEFAULT: Self = Self(100);
+}
+
+impl FromStr for Limit {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.parse().ok().filter(|number| (1..=1000).contains(number));
+        number.map(Self).ok_or("expected a whole number from 1 to 1000")
+    }
+}
+
+/// A time in RFC 3339's form.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment(pub OffsetDateTime);
+
+impl FromStr for Moment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let time = OffsetDateTime::parse(text, &Rfc3339);
+        time.map(Self).map_err(|_| "expected a time such as 2026-11-22T10:00:00Z")
+    }
+}
+
+/// Decodes a value from text, for `deserialize_with` on fields that are there or not.
+///
+/// # Errors
+/// The value's own.
+pub fn optional<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: Display>,
+    D: Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(D::Error::custom)
+}
+
+/// The same for fields that must be there.
+///
+/// # Errors
+/// The value's own.
+pub fn required<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: Display>,
+    D: Deserializer<'de>,
+{
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}

@@ -1,0 +1,302 @@
+//! What a caller is told when something is not as it should be (RFC 9457).
+//!
+//! A new problem is a variant of [`ProblemKind`] and its row in [`ProblemKind::facts`]. A handler makes one with
+//! [`Problem::new`], or lets `?` turn an [`Error`] into one. No problem repeats a body, a key or a panic.
+
+use axum::{
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::restores::shapes::Plan;
+use crate::{
+    azure::error::{Meaning, ServiceError},
+    domain::outcome::{Failure, Fate},
+    error::Error,
+};
+
+/// The media type of every problem.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// When to try again, in seconds, after something that passes.
+const TRY_AGAIN_SECONDS: u32 = 30;
+
+/// The kinds of problem. Their names are part of the API and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// A parameter in the path or the query.
+    InvalidParameter,
+    /// The body.
+    InvalidBody,
+    /// The platform's authentication names nobody.
+    NotAuthenticated,
+    /// Somebody without the role.
+    MissingRole,
+    /// Nothing is served there.
+    UnknownPath,
+    /// A source that is not configured.
+    UnknownSource,
+    /// A thing that is not there.
+    NotFound,
+    /// A method that is not served there.
+    MethodNotAllowed,
+    /// A plan that is not kept.
+    UnknownPlan,
+    /// A plan that would not be the same now.
+    PlanMoved,
+    /// Another restore has the target.
+    TargetTaken,
+    /// An idempotency key that stands for something else.
+    KeyReused,
+    /// Asked for something that cannot be done as things are.
+    NotPossible,
+    /// More bytes than are read.
+    BodyTooLarge,
+    /// A body that is not JSON.
+    UnsupportedMediaType,
+    /// Something stored is not what was written.
+    DamagedCatalogue,
+    /// Something stored by a newer program.
+    NewerFormat,
+    /// A defect in this program.
+    Defect,
+    /// A service refused for good.
+    ServiceRefused,
+    /// A service refused or was silent; it may pass.
+    ServiceUnavailable,
+    /// Our own limit.
+    TookTooLong,
+}
+
+/// What is the same in all problems of a kind.
+struct Facts {
+    name: &'static str,
+    title: &'static str,
+    status: StatusCode,
+    next: &'static str,
+}
+
+impl ProblemKind {
+    #[rustfmt::skip]
+    const fn facts(self) -> Facts {
+        let (status, name, title, next) = match self {
+            Self::InvalidParameter => (StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter cannot be used",
+                "Correct the parameter; /api/status/openapi.json describes them all."),
+            Self::InvalidBody => (StatusCode::BAD_REQUEST, "invalid-body", "The body cannot be used",
+                "Correct the body; /api/status/openapi.json describes it."),
+            Self::NotAuthenticated => (StatusCode::UNAUTHORIZED, "not-authenticated", "Nobody is signed in",
+                "Send an access token of this app from Microsoft Entra ID in the Authorization header."),
+            Self::MissingRole => (StatusCode::FORBIDDEN, "missing-role", "An app role is missing",
+                "Ask whoever administers this app in Microsoft Entra ID for the role, then get a new token."),
+            Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "Nothing is served there",
+                "Look the path up in /api/status/openapi.json."),
+            Self::UnknownSource => (StatusCode::NOT_FOUND, "unknown-source", "No such source is configured",
+                "Check the name. To add a vault, put its URL into the setting KEYVAULT_BACKUP_VAULTS and restart the app."),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing",
+                "Check the names; GET /api/backups and GET /api/backups/runs list what there is."),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not served there",
+                "Use a method that the header Allow names."),
+            Self::UnknownPlan => (StatusCode::NOT_FOUND, "unknown-plan", "There is no such plan",
+                "Plan first with POST /api/restores/plan, then send the digest that it answers."),
+            Self::PlanMoved => (StatusCode::CONFLICT, "plan-moved", "The plan would not be the same now",
+                "Read the new plan, which is in this answer; if it is what you want, send its digest."),
+            Self::TargetTaken => (StatusCode::CONFLICT, "target-taken", "Another restore is at work on the vault",
+                "Wait until that restore has ended, then plan again."),
+            Self::KeyReused => (StatusCode::CONFLICT, "idempotency-key-reused", "The key stands for another restore",
+                "Use a new Idempotency-Key for every restore, and the same one only to repeat a request."),
+            Self::NotPossible => (StatusCode::CONFLICT, "not-possible", "It cannot be done as things are",
+                "Do what the detail asks for, then try again."),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large",
+                "Ask for fewer objects in one request."),
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is not JSON",
+                "Send JSON, with the header Content-Type: application/json."),
+            Self::DamagedCatalogue => (StatusCode::INTERNAL_SERVER_ERROR, "damaged-catalogue", "Something stored is damaged",
+                "Run `keyvault-backup rebuild` for the vault: it makes manifests again from the stored backups."),
+            Self::NewerFormat => (StatusCode::INTERNAL_SERVER_ERROR, "newer-format", "A newer version stored this",
+                "Deploy the newer version of keyvault-backup."),
+            Self::Defect => (StatusCode::INTERNAL_SERVER_ERROR, "defect", "A defect in this program",
+                "Look for the invocation in the app's log and report what it says."),
+            Self::ServiceRefused => (StatusCode::BAD_GATEWAY, "service-refused", "An Azure service refused",
+                "Read what the service says; most often the app's identity lacks a role or a firewall is in the way."),
+            Self::ServiceUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "service-unavailable", "An Azure service does not answer",
+                "Wait as long as the header Retry-After says, then try again."),
+            Self::TookTooLong => (StatusCode::SERVICE_UNAVAILABLE, "took-too-long", "It took too long",
+                "Wait as long as the header Retry-After says, then try again, asking for less if you can."),
+        };
+        Facts { name, title, status, next }
+    }
+
+    /// The HTTP status of every problem of this kind.
+    pub const fn status(self) -> StatusCode {
+        self.facts().status
+    }
+}
+
+/// What a service said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceAnswer {
+    /// The service's error code.
+    #[schema(example = "ServerBusy")]
+    code: String,
+    /// The service's request id, for a support case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    /// The service's HTTP status.
+    #[schema(example = 503)]
+    status: u16,
+}
+
+impl ServiceAnswer {
+    fn of(failure: &Failure) -> Option<Box<Self>> {
+        let status = failure.status?;
+        let Failure { code, request_id, .. } = failure.clone();
+        Some(Box::new(Self { code, request_id, status }))
+    }
+}
+
+/// Why a request was not done, and what to do next.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    kind: ProblemKind,
+    detail: String,
+    next: Option<String>,
+    service: Option<Box<ServiceAnswer>>,
+    plan: Option<Box<Plan>>,
+    cause: Option<String>,
+}
+
+/// Why a request was not done, and what to do next.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Problem, example = json!({
+    "type": "urn:keyvault-backup:problem:unknown-source",
+    "title": "No such source is configured",
+    "status": 404,
+    "detail": "kv-test is not a vault of this app.",
+    "next": "Check the name. To add a vault, put its URL into the setting KEYVAULT_BACKUP_VAULTS and restart the app."
+}))]
+pub struct ProblemBody {
+    /// Names the kind of problem. Stable: programs may compare it.
+    #[serde(rename = "type")]
+    #[schema(pattern = "^urn:keyvault-backup:problem:[a-z-]+$")]
+    kind: String,
+    /// The kind of problem, for a reader.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened.
+    detail: String,
+    /// What to do next.
+    next: String,
+    /// What an Azure service said, where one spoke.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<Box<ServiceAnswer>>,
+    /// The plan as it would be now, with `plan-moved`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Box<Plan>>,
+}
+
+impl From<Problem> for ProblemBody {
+    fn from(problem: Problem) -> Self {
+        let Facts { name, title, status, next } = problem.kind.facts();
+        Self {
+            kind: format!("urn:keyvault-backup:problem:{name}"),
+            title,
+            status: status.as_u16(),
+            detail: problem.detail,
+            next: problem.next.unwrap_or_else(|| next.into()),
+            service: problem.service,
+            plan: problem.plan,
+        }
+    }
+}
+
+/// What the log says of a problem beyond what the caller is told. Travels with the response.
+#[derive(Clone, Debug)]
+pub(super) struct Cause(pub(super) String);
+
+impl Problem {
+    /// A problem. `detail` is one or more sentences about what happened.
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), next: None, service: None, plan: None, cause: None }
+    }
+
+    /// The HTTP status it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    /// Replaces what problems of this kind say to do next.
+    #[must_use]
+    pub fn next(self, next: impl Into<String>) -> Self {
+        Self { next: Some(next.into()), ..self }
+    }
+
+    /// Adds the plan as it would be now.
+    #[must_use]
+    pub fn with_plan(self, plan: Plan) -> Self {
+        Self { plan: Some(Box::new(plan)), ..self }
+    }
+
+    /// A part of a request that cannot be used. `fault` continues the sentence that starts with its name.
+    pub fn parameter(name: &str, fault: &str) -> Self {
+        Self::new(ProblemKind::InvalidParameter, format!("`{name}`: {fault}."))
+    }
+
+    /// Adds what a service said, and the error's text to the log.
+    #[must_use]
+    pub fn because(self, error: &Error) -> Self {
+        let service =
+            if let Error::Service(error) = error { ServiceAnswer::of(&error.failure) } else { None };
+        Self { service, cause: Some(error.to_string()), ..self }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Service(of) if of.fate() == Fate::Retry => ProblemKind::ServiceUnavailable,
+            Error::Service(_) => ProblemKind::ServiceRefused,
+            Error::Damaged { .. } => ProblemKind::DamagedCatalogue,
+            Error::TooNew { .. } => ProblemKind::NewerFormat,
+            Error::Refused(_) => ProblemKind::NotPossible,
+            Error::Busy(_) => ProblemKind::ServiceUnavailable,
+            Error::Deadline { .. } => ProblemKind::TookTooLong,
+        };
+        let detail = match &error {
+            Error::Service(ServiceError { what, failure, meaning }) => match (failure.status, meaning) {
+                (Some(_), _) => format!("Failed to {what}: {}: {}", failure.code, failure.text),
+                // Without an answer the text is our client's own, and names addresses.
+                (None, Meaning::NoToken) => format!("Failed to {what}: the app's identity got no token."),
+                (None, _) => format!("Failed to {what}: there was no usable answer."),
+            },
+            ours => format!("{ours}."),
+        };
+        Self::new(kind, detail).because(&error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, cause) = (self.kind.status(), self.cause.clone());
+        let body = serde_json::to_vec(&ProblemBody::from(self)).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, TRY_AGAIN_SECONDS.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(cause) = cause {
+            response.extensions_mut().insert(Cause(cause));
+        }
+        response
+    }
+}

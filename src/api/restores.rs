@@ -1,0 +1,256 @@
+//! `/api/restores`: plan, carry out, follow.
+
+pub mod ask;
+pub mod shapes;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{
+        HeaderMap, StatusCode,
+        header::{LOCATION, RETRY_AFTER},
+    },
+    response::{IntoResponse as _, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use self::{
+    ask::{PlanRequest, StartRequest},
+    shapes::{Plan, Restore, RestoreReport},
+};
+use super::{
+    input::{JsonBody, Limit, Parameters, Segments, optional, parse},
+    openapi::{BodyProblems, Problems},
+    problem::{Problem, ProblemKind},
+    who::{Right, Who},
+};
+use crate::{
+    app::{App, SharedApp},
+    clock::Clock,
+    domain::{
+        asker::Asker,
+        digest::Digest,
+        object::{ObjectId, VaultName},
+        restore::{RestoreId, RestoreJob, RestorePlan},
+    },
+    restore::{
+        self, follow,
+        start::{Start, Wish, start},
+    },
+};
+
+/// When to look again at a restore that is under way, in seconds. `AdvanceJobs` looks every minute.
+const LOOK_AGAIN_SECONDS: u32 = 30;
+
+/// The header whose value makes a request safe to repeat.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// What a restore would do. Changes nothing.
+///
+/// The plan is kept under its digest; `POST /api/restores` carries it out.
+#[utoipa::path(
+    post,
+    path = "/api/restores/plan",
+    tag = "restores",
+    operation_id = "planRestore",
+    request_body = PlanRequest,
+    responses((status = 200, description = "The plan", body = Plan), Problems, BodyProblems)
+)]
+pub async fn plan(
+    State(app): State<SharedApp>,
+    who: Who,
+    JsonBody(request): JsonBody<PlanRequest>,
+) -> Result<Json<Plan>, Problem> {
+    who.may(Right::Restore)?;
+    let request = request.request()?;
+    for vault in [&request.source, &request.target] {
+        known(&app, vault)?;
+    }
+    let plan = restore::plan(&app, &request).await?;
+    let digest = app.jobs()?.keep_plan(&plan).await?;
+    Ok(Json(Plan::new(digest, plan, Clock::system().now())))
+}
+
+fn known(app: &App, vault: &VaultName) -> Result<(), Problem> {
+    let unknown =
+        |_| Problem::new(ProblemKind::UnknownSource, format!("{vault} is not a vault of this app."));
+    app.vault(vault).map(drop).map_err(unknown)
+}
+
+/// Carries a plan out.
+///
+/// It is planned again first: when anything has changed since, nothing is done, and the answer is a problem that
+/// has the new plan. A plan of a single object is carried out within the request, unless the vault is busy with
+/// its name. With an `Idempotency-Key` the request can be repeated: every repetition gets the same restore.
+#[utoipa::path(
+    post,
+    path = "/api/restores",
+    tag = "restores",
+    operation_id = "startRestore",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters of the caller's choice", min_length = 1, max_length = 128, pattern = "^[!-~]{1,128}$")
+    ),
+    request_body = StartRequest,
+    responses(
+        (status = 200, description = "It has ended", body = Restore),
+        (status = 202, description = "It is under way", body = Restore, headers(
+            ("Location" = String, description = "Where to follow it"),
+            ("Retry-After" = u32, description = "When to look again, in seconds")
+        )),
+        Problems,
+        BodyProblems
+    )
+)]
+pub async fn begin(
+    State(app): State<SharedApp>,
+    who: Who,
+    headers: HeaderMap,
+    JsonBody(request): JsonBody<StartRequest>,
+) -> Result<Response, Problem> {
+    let by = who.may(Right::Restore)?;
+    let key = idempotency_key(&headers, &by)?;
+    let wish = Wish { plan: request.plan, key, by };
+    match start(&app, &wish, &Clock::system()).await? {
+        Start::Started(job) => Ok(under_way(*job)),
+        Start::Moved(plan) => Err(moved(*plan)),
+        Start::NoPlan => {
+            Err(Problem::new(ProblemKind::UnknownPlan, format!("There is no plan {}.", wish.plan)))
+        }
+        Start::Taken(other) => {
+            let detail = format!("The restore {other} is at work on the same vault.");
+            let next = format!("Follow it at /api/restores/{other}; when it has ended, plan again.");
+            Err(Problem::new(ProblemKind::TargetTaken, detail).next(next))
+        }
+        Start::KeyUsed(claim) => {
+            let detail =
+                format!("The Idempotency-Key was used for restore {} of another plan.", claim.restore);
+            Err(Problem::new(ProblemKind::KeyReused, detail))
+        }
+    }
+}
+
+fn under_way(job: RestoreJob) -> Response {
+    let location = format!("/api/restores/{}", job.id);
+    if job.ended.is_some() {
+        return Json(Restore::from(job)).into_response();
+    }
+    let headers = [(LOCATION, location), (RETRY_AFTER, LOOK_AGAIN_SECONDS.to_string())];
+    (StatusCode::ACCEPTED, headers, Json(Restore::from(job))).into_response()
+}
+
+fn moved(plan: RestorePlan) -> Problem {
+    let detail = "The vault or its backups have changed since the plan was made; nothing was restored.";
+    let plan = Plan::new(plan.digest(), plan, Clock::system().now());
+    Problem::new(ProblemKind::PlanMoved, detail).with_plan(plan)
+}
+
+/// The digest of the caller's key. Two callers may use the same key for different things.
+fn idempotency_key(headers: &HeaderMap, by: &Asker) -> Result<Option<Digest>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let legal = |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    let text = value.to_str().ok().filter(legal);
+    let text = text
+        .ok_or_else(|| Problem::parameter("Idempotency-Key", "expected 1 to 128 visible ASCII characters"))?;
+    let caller = match (&by.principal, &by.key) {
+        (Some(principal), _) => principal.id.clone(),
+        (None, Some(key)) => key.to_string(),
+        (None, None) => String::new(),
+    };
+    Ok(Some(Digest::of_fields([caller.as_bytes(), text.as_bytes()])))
+}
+
+/// Which restores to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// How many at most.
+    #[serde(default, deserialize_with = "optional")]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<Limit>,
+    /// What an earlier answer gave, to go on after it.
+    #[serde(default, rename = "continue", deserialize_with = "optional")]
+    #[param(value_type = Option<String>)]
+    after: Option<RestoreId>,
+}
+
+/// Restores, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restores {
+    /// The restores.
+    restores: Vec<Restore>,
+    /// There may be more: ask again with this.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
+}
+
+/// Restores, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/restores",
+    tag = "restores",
+    operation_id = "listRestores",
+    params(ListQuery),
+    responses((status = 200, description = "Restores", body = Restores), Problems)
+)]
+pub async fn list(
+    State(app): State<SharedApp>,
+    who: Who,
+    Parameters(query): Parameters<ListQuery>,
+) -> Result<Json<Restores>, Problem> {
+    who.may(Right::Restore)?;
+    let limit = query.limit.unwrap_or(Limit::DEFAULT).0;
+    let found = app.jobs()?.restores(query.after.as_ref(), limit).await?;
+    let after = found.last().filter(|_| found.len() == limit).map(|job| job.id.to_string());
+    Ok(Json(Restores { restores: found.into_iter().map(Restore::from).collect(), after }))
+}
+
+/// Which part of a restore's objects to show.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ObjectsQuery {
+    /// How many objects at most.
+    #[serde(default, deserialize_with = "optional")]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<Limit>,
+    /// What an earlier answer gave, to go on after it.
+    #[serde(default, rename = "continue")]
+    after: Option<String>,
+}
+
+/// A restore with what became of each object.
+#[utoipa::path(
+    get,
+    path = "/api/restores/{id}",
+    tag = "restores",
+    operation_id = "getRestore",
+    params(
+        ("id" = String, Path, description = "The restore", example = "20261122T101112Z-restore-0f3a9c41"),
+        ObjectsQuery
+    ),
+    responses((status = 200, description = "The restore", body = RestoreReport), Problems)
+)]
+pub async fn get(
+    State(app): State<SharedApp>,
+    who: Who,
+    Segments(id): Segments<String>,
+    Parameters(query): Parameters<ObjectsQuery>,
+) -> Result<Json<RestoreReport>, Problem> {
+    who.may(Right::Restore)?;
+    let id: RestoreId = parse("id", &id)?;
+    let after = query.after.as_deref().map(object).transpose()?;
+    let limit = query.limit.unwrap_or(Limit::DEFAULT).0;
+    let followed = follow::follow(&app, &id).await?;
+    let unknown = || Problem::new(ProblemKind::NotFound, format!("There is no restore {id}."));
+    let followed = followed.ok_or_else(unknown)?;
+    Ok(Json(RestoreReport::new(followed, after.as_ref(), limit)))
+}
+
+fn object(text: &str) -> Result<ObjectId, Problem> {
+    let wrong = || Problem::parameter("continue", "expected what an earlier answer gave");
+    let (kind, name) = text.split_once('/').ok_or_else(wrong)?;
+    Ok(ObjectId::new(kind.parse().map_err(|_| wrong())?, name.parse().map_err(|_| wrong())?))
+}

@@ -1,0 +1,185 @@
+//! What a caller asks of a restore.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::super::{
+    input::{Moment, optional, required},
+    problem::{Problem, ProblemKind},
+    shapes::Kind,
+};
+use crate::domain::{
+    digest::Digest,
+    object::{ObjectId, ObjectName, VaultName},
+    restore::{OnConflict, Request, Selection},
+};
+
+/// The most objects that one request may spell out.
+const OBJECTS_LIMIT: usize = 1000;
+
+/// An object by its name.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "expected an object with kind and name")]
+#[schema(as = RestoreObject)]
+pub struct Named {
+    /// The object's kind.
+    kind: Kind,
+    /// The object's name.
+    #[serde(deserialize_with = "required")]
+    #[schema(value_type = String, pattern = "^[0-9a-zA-Z-]{1,127}$", example = "db-password")]
+    name: ObjectName,
+}
+
+/// What happens to a name that is taken in the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OnConflict)]
+pub enum Conflict {
+    /// The object is not restored, and that is a failure.
+    #[default]
+    Fail,
+    /// The object is skipped.
+    Skip,
+    /// A soft-deleted object is recovered as it was when it was deleted; its backup is not used.
+    RecoverDeleted,
+    /// A soft-deleted object is purged for good, then its backup restored. Only for objects in `objects`.
+    PurgeDeleted,
+}
+
+impl From<Conflict> for OnConflict {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::Fail => Self::Fail,
+            Conflict::Skip => Self::Skip,
+            Conflict::RecoverDeleted => Self::RecoverDeleted,
+            Conflict::PurgeDeleted => Self::PurgeDeleted,
+        }
+    }
+}
+
+impl From<OnConflict> for Conflict {
+    fn from(conflict: OnConflict) -> Self {
+        match conflict {
+            OnConflict::Fail => Self::Fail,
+            OnConflict::Skip => Self::Skip,
+            OnConflict::RecoverDeleted => Self::RecoverDeleted,
+            OnConflict::PurgeDeleted => Self::PurgeDeleted,
+        }
+    }
+}
+
+/// What to restore. Everything that is given must hold for an object; say `everything` for the whole vault.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "expected an object")]
+#[schema(example = json!({ "source": "kv-prod", "objects": [{ "kind": "secret", "name": "db-password" }] }))]
+pub struct PlanRequest {
+    /// The vault whose backups are restored.
+    #[serde(deserialize_with = "required")]
+    #[schema(value_type = String, example = "kv-prod")]
+    source: VaultName,
+    /// The vault that they are restored into; the same one when it is left out.
+    #[serde(default, deserialize_with = "optional")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    target: Option<VaultName>,
+    /// Backups as of this time; the newest when it is left out.
+    #[serde(default, deserialize_with = "optional")]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    at: Option<Moment>,
+    /// These objects, spelled out.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    objects: Vec<Named>,
+    /// Only these kinds.
+    #[serde(default)]
+    #[schema(max_items = 3)]
+    kinds: Vec<Kind>,
+    /// Only names that match; `*` stands for any characters.
+    #[serde(default, deserialize_with = "optional")]
+    #[schema(value_type = Option<String>, nullable = false, pattern = "^[0-9a-zA-Z*-]{1,127}$", example = "db-*")]
+    name: Option<Pattern>,
+    /// Only objects whose newest version had these tags.
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    /// Everything of the source.
+    #[serde(default)]
+    everything: bool,
+    /// Also objects that were gone from the source by then. Those in `objects` are restored in any case.
+    #[serde(default)]
+    gone: bool,
+    /// What happens to names that are taken.
+    #[serde(default)]
+    on_conflict: Conflict,
+}
+
+/// A name in which `*` stands for any characters.
+#[derive(Debug)]
+struct Pattern(String);
+
+impl std::str::FromStr for Pattern {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'*');
+        let legal = (1..=127).contains(&text.len()) && text.bytes().all(legal);
+        if legal { Ok(Self(text.to_owned())) } else { Err("expected letters, digits, - and *, at most 127") }
+    }
+}
+
+impl PlanRequest {
+    /// The request in the domain's words.
+    ///
+    /// # Errors
+    /// When it does not say what to restore.
+    pub fn request(self) -> Result<Request, Problem> {
+        let invalid = |detail: &str| Err(Problem::new(ProblemKind::InvalidBody, detail));
+        if self.objects.len() > OBJECTS_LIMIT {
+            return invalid("`objects`: expected at most 1000; use `name`, `kinds` or `tags` for more.");
+        }
+        let any = !self.objects.is_empty()
+            || !self.kinds.is_empty()
+            || self.name.is_some()
+            || !self.tags.is_empty();
+        if any == self.everything {
+            return invalid(
+                "Say what to restore: either `everything`, or at least one of `objects`, `kinds`, `name` and `tags`.",
+            );
+        }
+        let objects = self.objects.into_iter().map(|of| ObjectId::new(of.kind.into(), of.name)).collect();
+        Ok(Request {
+            target: self.target.unwrap_or_else(|| self.source.clone()),
+            source: self.source,
+            at: self.at.map(|Moment(at)| at.to_offset(time::UtcOffset::UTC)),
+            selection: Selection {
+                objects,
+                kinds: self.kinds.into_iter().map(Into::into).collect(),
+                pattern: self.name.map(|Pattern(pattern)| pattern),
+                tags: self.tags,
+                gone: self.gone,
+            },
+            on_conflict: self.on_conflict.into(),
+        })
+    }
+}
+
+/// The plan to carry out.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "expected an object")]
+pub struct StartRequest {
+    /// The digest of a plan that `POST /api/restores/plan` made.
+    #[serde(deserialize_with = "digest")]
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
+    pub plan: Digest,
+}
+
+fn digest<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+    let expected = |_| serde::de::Error::custom("expected the 64 hexadecimal digits of a plan's digest");
+    String::deserialize(deserializer)?.parse().map_err(expected)
+}
+
+/// The time of a plan, for its steps' ages.
+pub(super) fn age_seconds(now: OffsetDateTime, then: OffsetDateTime) -> i64 {
+    (now - then).whole_seconds().max(0)
+}

@@ -1,0 +1,281 @@
+//! Plans and restores as they are answered.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::{
+    super::shapes::{By, Failure, Kind, State},
+    ask::{Conflict, age_seconds},
+};
+use crate::{
+    domain::{
+        digest::Digest,
+        object::ObjectId,
+        restore::{self, RestoreJob, RestoreNumbers, RestorePlan, StepResult},
+    },
+    restore::follow::{Followed, Progress},
+};
+
+/// What is done for an object.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Its backup is restored under a free name.
+    Restore,
+    /// The soft-deleted object is recovered; its backup is not used.
+    Recover,
+    /// The soft-deleted object is purged for good, then its backup restored.
+    PurgeAndRestore,
+}
+
+impl From<restore::Action> for Action {
+    fn from(action: restore::Action) -> Self {
+        match action {
+            restore::Action::Restore => Self::Restore,
+            restore::Action::Recover => Self::Recover,
+            restore::Action::PurgeAndRestore => Self::PurgeAndRestore,
+        }
+    }
+}
+
+/// One object that is restored.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RestoreStep)]
+pub struct Step {
+    kind: Kind,
+    name: String,
+    action: Action,
+    /// The run that took the backup.
+    run: String,
+    /// When it was taken.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    taken: OffsetDateTime,
+    /// How old it is.
+    #[schema(minimum = 0)]
+    age_seconds: i64,
+    /// How many versions come back.
+    versions: u32,
+}
+
+/// One object that is not restored.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RestoreLeft)]
+pub struct Left {
+    kind: Kind,
+    name: String,
+    /// Names the reason. Stable: programs may compare it.
+    #[schema(example = "soft-deleted")]
+    reason: String,
+    /// What stands in the way, and what would solve it.
+    why: &'static str,
+    /// Whether it is skipped, as the request wants, rather than in the way.
+    skipped: bool,
+}
+
+impl From<&restore::Left> for Left {
+    fn from(left: &restore::Left) -> Self {
+        Self {
+            kind: left.kind.into(),
+            name: left.name.to_string(),
+            reason: left.reason.name().into(),
+            why: left.reason.text(),
+            skipped: left.skipped,
+        }
+    }
+}
+
+/// What a restore will do: the dry run. Each object that was asked for is in `steps` or in `left`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RestorePlan)]
+pub struct Plan {
+    /// Names the plan. It changes when anything changes in what would be done.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    digest: String,
+    source: String,
+    target: String,
+    /// Backups as of this time; the newest when there is none.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    at: Option<OffsetDateTime>,
+    on_conflict: Conflict,
+    /// How many objects would be purged for good first.
+    purges: usize,
+    /// How many objects stand in the way and would count as failed.
+    in_the_way: usize,
+    /// What is done.
+    steps: Vec<Step>,
+    /// What is not.
+    left: Vec<Left>,
+}
+
+impl Plan {
+    /// A plan as it is answered `now`.
+    pub fn new(digest: Digest, plan: RestorePlan, now: OffsetDateTime) -> Self {
+        let in_the_way = plan.conflicts().count();
+        let step = |step: restore::Step| Step {
+            kind: step.kind.into(),
+            name: step.name.to_string(),
+            action: step.action.into(),
+            run: step.run.to_string(),
+            taken: step.taken,
+            age_seconds: age_seconds(now, step.taken),
+            versions: step.versions,
+        };
+        let purges = plan.steps.iter().filter(|step| step.action == restore::Action::PurgeAndRestore).count();
+        Self {
+            digest: digest.to_string(),
+            source: plan.request.source.to_string(),
+            target: plan.request.target.to_string(),
+            at: plan.request.at,
+            on_conflict: plan.request.on_conflict.into(),
+            purges,
+            in_the_way,
+            left: plan.left.iter().map(Left::from).collect(),
+            steps: plan.steps.into_iter().map(step).collect(),
+        }
+    }
+}
+
+/// A restore's numbers: planned = restored + skipped + failed + pending.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RestoreNumbers)]
+pub struct Numbers {
+    /// Objects that were asked for.
+    planned: u32,
+    /// Objects that are in the target as their backup has them.
+    restored: u32,
+    /// Objects that the request wants left as they are.
+    skipped: u32,
+    /// Objects that stood in the way, and steps that failed.
+    failed: u32,
+    /// Steps that have not ended.
+    pending: u32,
+}
+
+impl From<RestoreNumbers> for Numbers {
+    fn from(of: RestoreNumbers) -> Self {
+        let RestoreNumbers { planned, restored, skipped, failed } = of;
+        let pending = planned.saturating_sub(restored + skipped + failed);
+        Self { planned, restored, skipped, failed, pending }
+    }
+}
+
+/// A restore.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restore {
+    #[schema(example = "20261122T101112Z-restore-0f3a9c41")]
+    id: String,
+    state: State,
+    source: String,
+    target: String,
+    /// The digest of its plan.
+    plan: String,
+    by: By,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    opened: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    ended: Option<OffsetDateTime>,
+    numbers: Numbers,
+}
+
+impl From<RestoreJob> for Restore {
+    fn from(job: RestoreJob) -> Self {
+        Self {
+            id: job.id.to_string(),
+            state: job.ended.as_ref().map_or(State::Running, |ended| ended.verdict.into()),
+            source: job.source.to_string(),
+            target: job.target.to_string(),
+            plan: job.plan.to_string(),
+            by: job.by.into(),
+            opened: job.opened,
+            ended: job.ended.map(|ended| ended.at),
+            numbers: job.numbers.into(),
+        }
+    }
+}
+
+/// What became of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Its turn has not come.
+    Pending,
+    /// The vault is busy with its name; it is tried again every minute.
+    Waiting,
+    /// It is there, and its versions are as the backup recorded them.
+    Restored,
+    /// It was there already, as the backup has it.
+    AlreadyThere,
+    /// The soft-deleted object is in use again.
+    Recovered,
+    /// It is there, and its versions are not as recorded. Counts as failed.
+    Differs,
+    /// It is not restored.
+    Failed,
+}
+
+/// One object of a restore.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoredObject {
+    kind: Kind,
+    name: String,
+    outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+}
+
+impl RestoredObject {
+    fn new(id: &ObjectId, progress: &Progress) -> Self {
+        let (outcome, failure) = match progress {
+            Progress::Pending => (Outcome::Pending, None),
+            Progress::Waiting => (Outcome::Waiting, None),
+            Progress::Ended(StepResult::Restored) => (Outcome::Restored, None),
+            Progress::Ended(StepResult::AlreadyThere) => (Outcome::AlreadyThere, None),
+            Progress::Ended(StepResult::Recovered) => (Outcome::Recovered, None),
+            Progress::Ended(StepResult::Differs) => (Outcome::Differs, None),
+            Progress::Ended(StepResult::Failed(failure)) => (Outcome::Failed, Some(failure.into())),
+        };
+        Self { kind: id.kind.into(), name: id.name.to_string(), outcome, failure }
+    }
+}
+
+/// A restore with what became of each object.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreReport {
+    #[serde(flatten)]
+    restore: Restore,
+    /// The objects of its plan, in order.
+    objects: Vec<RestoredObject>,
+    /// There are more objects: ask again with this.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
+    /// What the plan leaves. Only in the first part.
+    left: Vec<Left>,
+}
+
+impl RestoreReport {
+    /// A part of a restore's objects: at most `limit` after `after`.
+    pub fn new(followed: Followed, after: Option<&ObjectId>, limit: usize) -> Self {
+        let Followed { job, steps, left } = followed;
+        let mut rest = steps.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
+        let objects: Vec<_> = rest.by_ref().take(limit).collect();
+        let last = objects.last().map(|(id, _)| format!("{}/{}", id.kind, id.name));
+        Self {
+            after: rest.next().and(last),
+            objects: objects.into_iter().map(|(id, progress)| RestoredObject::new(id, progress)).collect(),
+            left: if after.is_none() { left.iter().map(Left::from).collect() } else { Vec::new() },
+            restore: Restore::from(job),
+        }
+    }
+}

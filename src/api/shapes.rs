@@ -1,0 +1,158 @@
+//! Parts of answers that several have.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::{
+    asker::{Asker, Via},
+    object::ObjectKind,
+    outcome, run,
+};
+
+/// A kind of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A certificate, with its key and secret.
+    Certificate,
+    /// A key.
+    Key,
+    /// A secret.
+    Secret,
+}
+
+impl From<ObjectKind> for Kind {
+    fn from(kind: ObjectKind) -> Self {
+        match kind {
+            ObjectKind::Certificate => Self::Certificate,
+            ObjectKind::Key => Self::Key,
+            ObjectKind::Secret => Self::Secret,
+        }
+    }
+}
+
+impl From<Kind> for ObjectKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Certificate => Self::Certificate,
+            Kind::Key => Self::Key,
+            Kind::Secret => Self::Secret,
+        }
+    }
+}
+
+/// Who asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct By {
+    /// `timer`, `http` or `terminal`.
+    #[schema(pattern = "^(timer|http|terminal)$")]
+    via: &'static str,
+    /// The start of the SHA-256 of the function key that was shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    /// The object id in Microsoft Entra ID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal: Option<String>,
+    /// The name there, for a reader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+impl From<Asker> for By {
+    fn from(asker: Asker) -> Self {
+        let via = match asker.via {
+            Via::Timer => "timer",
+            Via::Http => "http",
+            Via::Terminal => "terminal",
+        };
+        let (principal, name) = asker.principal.map(|of| (of.id, of.name)).unzip();
+        Self { via, key: asker.key.map(|key| key.to_string()), principal, name: name.flatten() }
+    }
+}
+
+/// How far a job is, or how it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub enum State {
+    /// It has not ended.
+    Running,
+    /// Every object is backed up or restored, or rightly skipped.
+    Succeeded,
+    /// Some objects failed, or some could not be listed.
+    PartiallyFailed,
+    /// Nothing came of it.
+    Failed,
+    /// It ended, but its record has lost its summary.
+    Unreadable,
+}
+
+impl From<run::Verdict> for State {
+    fn from(verdict: run::Verdict) -> Self {
+        match verdict {
+            run::Verdict::Succeeded => Self::Succeeded,
+            run::Verdict::PartiallyFailed => Self::PartiallyFailed,
+            run::Verdict::Failed => Self::Failed,
+        }
+    }
+}
+
+/// A run's numbers: listed = backedUp + unchanged + managed + disappeared + failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Numbers {
+    /// Objects that the source listed, or that were asked for by name.
+    listed: u32,
+    /// Objects with a new, checked backup.
+    backed_up: u32,
+    /// Skipped: nothing changed since the last backup.
+    unchanged: u32,
+    /// Skipped: the key or secret of a certificate, which the certificate's backup contains.
+    managed: u32,
+    /// Skipped: deleted between listing and backup.
+    disappeared: u32,
+    /// Not backed up.
+    failed: u32,
+    /// Size of the new backups.
+    bytes: u64,
+    /// Objects with so many versions that the service will soon refuse to back them up.
+    near_version_limit: u32,
+}
+
+impl From<&run::Numbers> for Numbers {
+    fn from(numbers: &run::Numbers) -> Self {
+        Self {
+            listed: numbers.listed,
+            backed_up: numbers.backed_up,
+            unchanged: numbers.unchanged,
+            managed: numbers.managed,
+            disappeared: numbers.disappeared,
+            failed: numbers.failed,
+            bytes: numbers.bytes,
+            near_version_limit: numbers.near_version_limit,
+        }
+    }
+}
+
+/// Why something failed, in the words of whoever refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// The service's error code, or ours where the service said nothing.
+    #[schema(example = "Forbidden/ForbiddenByRbac")]
+    code: String,
+    /// The service's text.
+    text: String,
+    /// The service's HTTP status, where it answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    /// The service's request id, for a support case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+impl From<&outcome::Failure> for Failure {
+    fn from(failure: &outcome::Failure) -> Self {
+        let outcome::Failure { code, text, status, request_id } = failure.clone();
+        Self { code, text, status, request_id }
+    }
+}
