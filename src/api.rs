@@ -12,10 +12,15 @@
 //!   binds the other.
 //! - The other modules hold the handlers: decode, call one use case, answer.
 
+pub mod backups;
+pub mod health;
 pub mod input;
+pub mod jobs;
 pub mod openapi;
 pub mod problem;
+pub mod runs;
 pub mod shapes;
+pub mod start;
 pub mod status;
 pub mod who;
 
@@ -50,7 +55,13 @@ const DEADLINE: Duration = Duration::from_secs(200);
 /// Everything below `/api`.
 pub fn router(app: Arc<App>) -> Router {
     let routes = Router::new()
-        .route("/status/health", get(status::health))
+        .route("/backups", get(backups::list).post(start::start))
+        .route("/backups/runs", get(runs::list))
+        .route("/backups/runs/{id}", get(runs::one))
+        .route("/backups/{source}/{kind}/{name}", get(backups::history))
+        .route("/status", get(status::status))
+        .route("/status/jobs/{id}", get(jobs::one))
+        .route("/status/health", get(health::health))
         .route("/status/openapi.json", get(openapi::serve))
         .with_state(Arc::clone(&app));
     guarded(routes, app)

@@ -15,6 +15,7 @@ pub mod asker;
 pub mod blob;
 pub mod digest;
 pub mod entry;
+pub mod filter;
 pub mod index;
 pub mod job;
 pub mod manifest;

@@ -15,7 +15,7 @@ use utoipa::{
     },
 };
 
-use super::{problem::ProblemBody, status, who};
+use super::{backups, health, jobs, problem::ProblemBody, runs, start, status, who};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,7 +24,17 @@ use super::{problem::ProblemBody, status, who};
         description = "What is backed up, how runs went, and backups on request. JSON throughout; times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes. Backups themselves are never served.",
         license(name = "MIT", identifier = "MIT")
     ),
-    paths(status::health, serve),
+    paths(
+        backups::list,
+        backups::history,
+        start::start,
+        runs::list,
+        runs::one,
+        status::status,
+        jobs::one,
+        health::health,
+        serve
+    ),
     servers((url = "/", description = "The function app")),
     tags(
         (name = "backups", description = "What is backed up, and backups on request. Function `Backups`."),
