@@ -5,18 +5,24 @@
 //! bytes are never served. A second request for a backup is harmless, so only restores take idempotency keys.
 //!
 //! - Routes are here, and again in [`openapi`], which says what each takes and answers.
-//! - [`who`] knows the caller. A handler takes [`who::Who`] and asks [`who::Who::may`] first.
+//! - [`who`] knows the caller. Routes stand in groups, one for each right; whoever does not have it is refused
+//!   before anything else of the request is looked at.
 //! - [`input`] decodes paths, queries and bodies, and names what is wrong with them.
 //! - [`problem`] is every answer that is not a success.
 //! - [`shapes`] are parts of answers that several have. They are apart from what is stored, so that neither
 //!   binds the other.
 //! - The other modules hold the handlers: decode, call one use case, answer.
 
+pub mod backups;
+pub mod health;
 pub mod input;
+pub mod jobs;
 pub mod openapi;
 pub mod problem;
 pub mod restores;
+pub mod runs;
 pub mod shapes;
+pub mod start;
 pub mod status;
 pub mod who;
 
@@ -38,7 +44,7 @@ use tracing::Instrument as _;
 
 use self::{
     problem::{Cause, Problem, ProblemKind},
-    who::Who,
+    who::{Right, Who},
 };
 use crate::app::App;
 
@@ -50,12 +56,26 @@ const DEADLINE: Duration = Duration::from_secs(200);
 
 /// Everything below `/api`.
 pub fn router(app: Arc<App>) -> Router {
-    let routes = Router::new()
+    let read = Router::new()
+        .route("/backups", get(backups::list))
+        .route("/backups/runs", get(runs::list))
+        .route("/backups/runs/{id}", get(runs::one))
+        .route("/backups/{source}/{kind}/{name}", get(backups::history))
+        .route("/status", get(status::status))
+        .route("/status/jobs/{id}", get(jobs::one));
+    let write = Router::new().route("/backups", post(start::start));
+    let restore = Router::new()
         .route("/restores", get(restores::list).post(restores::begin))
         .route("/restores/plan", post(restores::plan))
-        .route("/restores/{id}", get(restores::get))
-        .route("/status/health", get(status::health))
-        .route("/status/openapi.json", get(openapi::serve))
+        .route("/restores/{id}", get(restores::get));
+    let open = Router::new()
+        .route("/status/health", get(health::health))
+        .route("/status/openapi.json", get(openapi::serve));
+    let needs = |routes: Router<Arc<App>>, right| routes.route_layer(from_fn_with_state(right, who::require));
+    let routes = open
+        .merge(needs(read, Right::Read))
+        .merge(needs(write, Right::Write))
+        .merge(needs(restore, Right::Restore))
         .with_state(Arc::clone(&app));
     guarded(routes, app)
 }

@@ -9,6 +9,7 @@
 //! 4. [`advance`]: when every planned object has a result, write the manifest and forget the run.
 
 pub mod advance;
+pub mod ask;
 pub mod here;
 pub mod object;
 pub mod plan;
@@ -21,7 +22,7 @@ use crate::{
     app::App,
     azure::vault::VaultClient,
     clock::Clock,
-    domain::{manifest::Summary, plan::Plan, run::RunId},
+    domain::{asker::Asker, manifest::Summary, plan::Plan, run::RunId},
     error::Result,
 };
 
@@ -41,8 +42,14 @@ pub enum Progress {
 ///
 /// Safe to run twice, at once or later: the run's record and its plan are create-only, so a second
 /// caller finds them and does only what is missing.
-pub async fn start(app: &App, vault: &VaultClient, run: &RunId, clock: &Clock) -> Result<Progress> {
-    let plan = plan::whole_vault(app, vault, run, clock).await?;
+pub async fn start(
+    app: &App,
+    vault: &VaultClient,
+    run: &RunId,
+    by: &Asker,
+    clock: &Clock,
+) -> Result<Progress> {
+    let plan = plan::whole_vault(app, vault, run, by, clock).await?;
     if plan.to_back_up().next().is_none() {
         return close(app, &plan).await.map(Progress::Closed);
     }

@@ -8,6 +8,7 @@
 //! that came after it), however many objects and nights there are.
 
 mod codec;
+mod history;
 mod layout;
 mod view;
 

@@ -16,6 +16,7 @@ pub mod audit;
 pub mod blob;
 pub mod digest;
 pub mod entry;
+pub mod filter;
 pub mod index;
 pub mod job;
 pub mod manifest;

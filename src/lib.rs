@@ -75,6 +75,7 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod jobs;
+pub mod look;
 pub mod restore;
 pub mod telemetry;
 pub mod triggers;

@@ -12,6 +12,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use url::form_urlencoded;
 
 use super::problem::{Problem, ProblemKind};
+use crate::{app::App, domain::object::VaultName};
 
 /// The segments of a path, as text; [`parse`] makes values of them.
 pub struct Segments<T>(pub T);
@@ -55,6 +56,11 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
         })
     }
 }
+
+/// No parameters but the key.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
 
 /// A JSON body. A field that is not in `T`, which has `deny_unknown_fields`, is refused by name.
 pub struct JsonBody<T>(pub T);
@@ -134,6 +140,24 @@ impl FromStr for Limit {
         let number = text.parse().ok().filter(|number| (1..=1000).contains(number));
         number.map(Self).ok_or("expected a whole number from 1 to 1000")
     }
+}
+
+/// A source that is configured.
+///
+/// # Errors
+/// A problem that names the parameter, or says how to add a source.
+pub fn source(app: &App, parameter: &str, text: &str) -> Result<VaultName, Problem> {
+    let name = parse(parameter, text)?;
+    configured(app, &name).map(|()| name)
+}
+
+/// The same, of a name that was decoded before.
+///
+/// # Errors
+/// A problem that says how to add a source.
+pub fn configured(app: &App, name: &VaultName) -> Result<(), Problem> {
+    let unknown = |_| Problem::new(ProblemKind::UnknownSource, format!("{name} is not a vault of this app."));
+    app.vault(name).map(drop).map_err(unknown)
 }
 
 /// A time in RFC 3339's form.

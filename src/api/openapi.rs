@@ -15,7 +15,7 @@ use utoipa::{
     },
 };
 
-use super::{problem::ProblemBody, restores, status, who};
+use super::{backups, health, jobs, problem::ProblemBody, restores, runs, start, status, who};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,7 +24,21 @@ use super::{problem::ProblemBody, restores, status, who};
         description = "What is backed up, how runs went, backups on request, and restores. JSON throughout; times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes. Backups themselves are never served.",
         license(name = "MIT", identifier = "MIT")
     ),
-    paths(restores::plan, restores::begin, restores::list, restores::get, status::health, serve),
+    paths(
+        backups::list,
+        backups::history,
+        start::start,
+        runs::list,
+        runs::one,
+        status::status,
+        jobs::one,
+        restores::plan,
+        restores::begin,
+        restores::list,
+        restores::get,
+        health::health,
+        serve
+    ),
     servers((url = "/", description = "The function app")),
     tags(
         (name = "backups", description = "What is backed up, and backups on request. Function `Backups`."),

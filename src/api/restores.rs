@@ -4,7 +4,7 @@ pub mod ask;
 pub mod shapes;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{
         HeaderMap, StatusCode,
@@ -23,7 +23,6 @@ use super::{
     input::{JsonBody, Limit, Parameters, Segments, optional, parse},
     openapi::{BodyProblems, Problems},
     problem::{Problem, ProblemKind},
-    who::{Right, Who},
 };
 use crate::{
     app::{App, SharedApp},
@@ -59,10 +58,8 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 )]
 pub async fn plan(
     State(app): State<SharedApp>,
-    who: Who,
     JsonBody(request): JsonBody<PlanRequest>,
 ) -> Result<Json<Plan>, Problem> {
-    who.may(Right::Restore)?;
     let request = request.request()?;
     for vault in [&request.source, &request.target] {
         known(&app, vault)?;
@@ -104,11 +101,10 @@ fn known(app: &App, vault: &VaultName) -> Result<(), Problem> {
 )]
 pub async fn begin(
     State(app): State<SharedApp>,
-    who: Who,
+    Extension(by): Extension<Asker>,
     headers: HeaderMap,
     JsonBody(request): JsonBody<StartRequest>,
 ) -> Result<Response, Problem> {
-    let by = who.may(Right::Restore)?;
     let key = idempotency_key(&headers, &by)?;
     let wish = Wish { plan: request.plan, key, by };
     match start(&app, &wish, &Clock::system()).await? {
@@ -197,10 +193,8 @@ pub struct Restores {
 )]
 pub async fn list(
     State(app): State<SharedApp>,
-    who: Who,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<Restores>, Problem> {
-    who.may(Right::Restore)?;
     let limit = query.limit.unwrap_or(Limit::DEFAULT).0;
     let found = app.jobs()?.restores(query.after.as_ref(), limit).await?;
     let after = found.last().filter(|_| found.len() == limit).map(|job| job.id.to_string());
@@ -235,11 +229,9 @@ pub struct ObjectsQuery {
 )]
 pub async fn get(
     State(app): State<SharedApp>,
-    who: Who,
     Segments(id): Segments<String>,
     Parameters(query): Parameters<ObjectsQuery>,
 ) -> Result<Json<RestoreReport>, Problem> {
-    who.may(Right::Restore)?;
     let id: RestoreId = parse("id", &id)?;
     let after = query.after.as_deref().map(object).transpose()?;
     let limit = query.limit.unwrap_or(Limit::DEFAULT).0;

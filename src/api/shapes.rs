@@ -5,8 +5,9 @@ use utoipa::ToSchema;
 
 use crate::domain::{
     asker::{Asker, Via},
-    object::ObjectKind,
-    outcome, run,
+    object::{ObjectKind, VaultName},
+    outcome,
+    run::{self, RunId},
 };
 
 /// A kind of object.
@@ -41,33 +42,22 @@ impl From<Kind> for ObjectKind {
     }
 }
 
-/// Who asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct By {
-    /// `timer`, `http` or `terminal`.
-    #[schema(pattern = "^(timer|http|terminal)$")]
-    via: &'static str,
-    /// The start of the SHA-256 of the function key that was shown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-    /// The object id in Microsoft Entra ID.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    principal: Option<String>,
-    /// The name there, for a reader.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
+/// What a run covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The whole source.
+    Vault,
+    /// Some objects, by name.
+    Objects,
 }
 
-impl From<Asker> for By {
-    fn from(asker: Asker) -> Self {
-        let via = match asker.via {
-            Via::Timer => "timer",
-            Via::Http => "http",
-            Via::Terminal => "terminal",
-        };
-        let (principal, name) = asker.principal.map(|of| (of.id, of.name)).unzip();
-        Self { via, key: asker.key.map(|key| key.to_string()), principal, name: name.flatten() }
+impl From<run::Scope> for Scope {
+    fn from(scope: run::Scope) -> Self {
+        match scope {
+            run::Scope::Vault => Self::Vault,
+            run::Scope::Objects => Self::Objects,
+        }
     }
 }
 
@@ -76,11 +66,11 @@ impl From<Asker> for By {
 pub enum State {
     /// It has not ended.
     Running,
-    /// Every object is backed up or restored, or rightly skipped.
+    /// Every object is backed up or rightly skipped.
     Succeeded,
     /// Some objects failed, or some could not be listed.
     PartiallyFailed,
-    /// Nothing came of it.
+    /// Nothing is protected by it.
     Failed,
     /// It ended, but its record has lost its summary.
     Unreadable,
@@ -155,4 +145,50 @@ impl From<&outcome::Failure> for Failure {
         let outcome::Failure { code, text, status, request_id } = failure.clone();
         Self { code, text, status, request_id }
     }
+}
+
+/// Who asked for something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct By {
+    /// `schedule`, `http` or `terminal`.
+    #[schema(example = "http")]
+    via: &'static str,
+    /// The start of the SHA-256 of the function key that was shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    /// The object id in Microsoft Entra ID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// The name, for a reader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+impl From<&Asker> for By {
+    fn from(asker: &Asker) -> Self {
+        let via = match asker.via {
+            Via::Timer => "schedule",
+            Via::Http => "http",
+            Via::Terminal => "terminal",
+        };
+        let principal = asker.principal.clone();
+        let name = principal.as_ref().and_then(|principal| principal.name.clone());
+        Self { via, key: asker.key.map(|key| key.to_string()), id: principal.map(|of| of.id), name }
+    }
+}
+
+/// The address of a run.
+pub fn run_path(run: &RunId) -> String {
+    format!("/api/backups/runs/{run}")
+}
+
+/// The name of the job that a run is in one source. A vault's name has no underscore.
+pub fn job_id(source: &VaultName, run: &RunId) -> String {
+    format!("{source}_{run}")
+}
+
+/// The address of a job.
+pub fn job_path(source: &VaultName, run: &RunId) -> String {
+    format!("/api/status/jobs/{}", job_id(source, run))
 }

@@ -1,61 +1,138 @@
 //! `/api/status`: is everything well?
 
-use std::time::Duration;
-
 use axum::{Json, extract::State};
 use serde::Serialize;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
-    input::Parameters,
+    input::{Nothing, Parameters},
     openapi::Problems,
-    problem::{Problem, ProblemKind},
+    problem::{Problem, ProblemBody},
+    runs::{RunItem, RunObject},
 };
-use crate::{app::SharedApp, error::Result};
+use crate::{
+    app::SharedApp,
+    clock::Clock,
+    domain::manifest::Summary,
+    look::vaults::{self, Doing, Known},
+};
 
-/// How long storage has to answer before it counts as out of reach.
-const REACH_WITHIN: Duration = Duration::from_secs(8);
+/// The most failing objects of a source that are named.
+const MOST_FAILING: usize = 100;
 
-/// No parameters but the key.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
-/// That the program runs and reaches what it needs.
+/// How everything is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Health {
-    /// Always `Healthy`; anything else is a problem.
-    #[schema(example = "Healthy", pattern = "^Healthy$")]
-    status: &'static str,
-    /// The program's version.
-    #[schema(example = "0.1.0")]
-    version: &'static str,
+pub struct Status {
+    /// Whether every source is well.
+    ok: bool,
+    /// When this was looked up.
+    #[serde(with = "time::serde::rfc3339")]
+    now: OffsetDateTime,
+    /// How old a source's newest successful run may be.
+    #[schema(example = 93600)]
+    expected_interval_seconds: i64,
+    /// Every configured source.
+    sources: Vec<SourceStatus>,
 }
 
-/// Whether the program runs and reaches its two containers; if not, the problem says which. Needs no app role.
+/// How a source is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceStatus {
+    /// The source.
+    #[schema(example = "kv-prod")]
+    source: String,
+    /// Whether it is not overdue, nothing in it fails, and everything in it can be listed.
+    ok: bool,
+    /// Whether its newest successful run is older than expected, or there is none.
+    overdue: bool,
+    /// The newest run of the whole source that succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest_success: Option<Success>,
+    /// The newest run of the whole source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_run: Option<RunItem>,
+    /// Objects whose newest backup could not be taken.
+    failing: Failing,
+    /// Runs that have not ended.
+    running: Vec<RunItem>,
+    /// Why nothing else is known, when the source's catalogue cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<ProblemBody>,
+}
+
+/// A run that succeeded.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Success {
+    /// The run's name.
+    #[schema(example = "20261122T020000Z-nightly")]
+    run: String,
+    /// What is backed up is at least as new as this.
+    #[serde(with = "time::serde::rfc3339")]
+    as_of: OffsetDateTime,
+    /// How long ago that was.
+    age_seconds: i64,
+}
+
+/// Objects that fail.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Failing {
+    /// How many there are.
+    total: usize,
+    /// The first hundred.
+    objects: Vec<RunObject>,
+}
+
+/// How every source is: newest success, overdue or not, what fails, what runs.
 #[utoipa::path(
     get,
-    path = "/api/status/health",
+    path = "/api/status",
     tag = "status",
-    operation_id = "getHealth",
-    responses((status = 200, description = "It is well", body = Health), Problems)
+    operation_id = "getStatus",
+    responses((status = 200, description = "`ok` says whether it is well", body = Status), Problems)
 )]
-pub async fn health(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Result<Json<Health>, Problem> {
-    let catalogue = reach("KEYVAULT_BACKUP_CONTAINER", async { app.catalogue()?.reach().await });
-    let jobs = reach("KEYVAULT_BACKUP_JOBS_CONTAINER", async { app.jobs()?.all().await.map(drop) });
-    futures::try_join!(catalogue, jobs)?;
-    Ok(Json(Health { status: "Healthy", version: env!("CARGO_PKG_VERSION") }))
+pub async fn status(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Result<Json<Status>, Problem> {
+    let now = Clock::system().now();
+    let source = |doing| SourceStatus::new(doing, app.interval(), now);
+    let sources: Vec<_> = vaults::all(&app, MOST_FAILING).await?.into_iter().map(source).collect();
+    Ok(Json(Status {
+        ok: sources.iter().all(|source| source.ok),
+        now: now.replace_nanosecond(0).unwrap_or(now),
+        expected_interval_seconds: app.interval().whole_seconds(),
+        sources,
+    }))
 }
 
-async fn reach(setting: &str, look: impl Future<Output = Result<()>>) -> Result<(), Problem> {
-    let unwell = |why: &str| {
-        let detail = format!("The container of the setting {setting} is out of reach: {why}.");
-        Problem::new(ProblemKind::ServiceUnavailable, detail)
-    };
-    match tokio::time::timeout(REACH_WITHIN, look).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(unwell(&error.failure().code).because(&error)),
-        Err(_) => Err(unwell("it does not answer in time")),
+impl SourceStatus {
+    fn new(doing: Doing, interval: time::Duration, now: OffsetDateTime) -> Self {
+        let Doing { vault, open, known } = doing;
+        let (known, problem) = match known {
+            Ok(known) => (known, None),
+            Err(error) => (Known::default(), Some(Problem::from(error).into())),
+        };
+        let overdue = known.succeeded.as_ref().is_none_or(|success| now - success.planned > interval);
+        let listed = known.last.as_ref().is_some_and(|last| last.numbers.unlisted.is_empty());
+        Self {
+            source: vault.to_string(),
+            ok: problem.is_none() && !overdue && listed && known.failing_total == 0,
+            overdue,
+            newest_success: known.succeeded.map(|success| Success::new(&success, now)),
+            last_run: known.last.map(|last| RunItem::closed(&vault, &last)),
+            failing: Failing {
+                total: known.failing_total,
+                objects: known.failing.iter().map(Into::into).collect(),
+            },
+            running: open.iter().map(RunItem::open).collect(),
+            problem,
+        }
+    }
+}
+
+impl Success {
+    fn new(of: &Summary, now: OffsetDateTime) -> Self {
+        Self { run: of.run.to_string(), as_of: of.planned, age_seconds: (now - of.planned).whole_seconds() }
     }
 }

@@ -7,8 +7,10 @@
 use std::{collections::BTreeSet, convert::Infallible};
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, Request, State},
     http::{HeaderMap, Uri, request::Parts},
+    middleware::Next,
+    response::Response,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -61,7 +63,7 @@ enum Roles {
     Nobody(&'static str),
 }
 
-/// The caller of a request. Handlers take it as an argument and ask [`Who::may`] first.
+/// The caller of a request.
 #[derive(Clone, Debug)]
 pub struct Who {
     asker: Asker,

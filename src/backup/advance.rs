@@ -8,6 +8,7 @@ use crate::{
     app::App,
     clock::Clock,
     domain::{
+        asker::Asker,
         job::{BackupJob, Need},
         manifest::Summary,
         outcome::{Failure, Outcome, OutcomeKind},
@@ -88,11 +89,12 @@ async fn unplanned(app: &App, job: &BackupJob, clock: &Clock) -> Result<Option<S
     match job.need(None, clock.now()) {
         Need::Planning => {
             warn!(vault.name = %vault, run.id = %run, "Run {run} of vault {vault} was never planned; planning it now");
-            super::start(app, app.vault(vault)?, run, clock).await?;
+            super::start(app, app.vault(vault)?, run, job.by.as_ref().unwrap_or(&Asker::TIMER), clock)
+                .await?;
             Ok(None)
         }
         Need::GivingUp => {
-            let plan = plan::unlisted(app, vault, run, clock).await?;
+            let plan = plan::unlisted(app, vault, run, job.by.as_ref(), clock).await?;
             close(app, &plan).await.map(Some)
         }
         Need::Patience | Need::Sending | Need::Closing => Ok(None),

@@ -27,16 +27,22 @@ use crate::{
 /// # Errors
 /// When listing meets something that may pass, such as throttling: then nothing is stored, and the run
 /// can be planned again. A kind that the vault refuses to list is not an error: it is part of the plan.
-pub async fn whole_vault(app: &App, vault: &VaultClient, run: &RunId, clock: &Clock) -> Result<Plan> {
+pub async fn whole_vault(
+    app: &App,
+    vault: &VaultClient,
+    run: &RunId,
+    by: &Asker,
+    clock: &Clock,
+) -> Result<Plan> {
     let (name, catalogue) = (vault.url().name(), app.catalogue()?);
     let opened =
-        app.jobs()?.open(&BackupJob::open(name.clone(), run.clone(), Asker::TIMER, clock.now())).await?;
+        app.jobs()?.open(&BackupJob::open(name.clone(), run.clone(), by.clone(), clock.now())).await?;
     if opened == Written::AlreadyThere
         && let Some(plan) = catalogue.plan(name, run).await?
     {
         return Ok(plan);
     }
-    let plan = make(app, vault, run, clock, Wanted::AsDue).await?;
+    let plan = make(app, vault, run, by, clock, Wanted::AsDue).await?;
     let plan = catalogue.create_plan(plan).await?;
     let (objects, due) = (plan.objects.len(), plan.to_back_up().count());
     info!(
@@ -64,6 +70,7 @@ pub async fn make(
     app: &App,
     vault: &VaultClient,
     run: &RunId,
+    by: &Asker,
     clock: &Clock,
     wanted: Wanted,
 ) -> Result<Plan> {
@@ -77,6 +84,7 @@ pub async fn make(
         v: PLAN_FORMAT,
         vault: name.clone(),
         run: run.clone(),
+        by: Some(by.clone()),
         scope: Scope::Vault,
         planned,
         full_pass: basis.full_pass.filter(|_| !full).unwrap_or(planned),
@@ -92,6 +100,7 @@ pub async fn some_objects(
     app: &App,
     vault: &VaultName,
     run: &RunId,
+    by: &Asker,
     clock: &Clock,
     objects: Vec<ObjectId>,
 ) -> Result<Plan> {
@@ -101,6 +110,7 @@ pub async fn some_objects(
         v: PLAN_FORMAT,
         vault: vault.clone(),
         run: run.clone(),
+        by: Some(by.clone()),
         scope: Scope::Objects,
         planned,
         full_pass: basis.full_pass.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
@@ -113,7 +123,13 @@ pub async fn some_objects(
 
 /// The plan of a run that could not be planned while it was open: every kind is on record as unlisted, with
 /// the reason, and its entries are carried forward. It becomes the run's plan for good.
-pub async fn unlisted(app: &App, vault: &VaultName, run: &RunId, clock: &Clock) -> Result<Plan> {
+pub async fn unlisted(
+    app: &App,
+    vault: &VaultName,
+    run: &RunId,
+    by: Option<&Asker>,
+    clock: &Clock,
+) -> Result<Plan> {
     let planned = whole_second(clock);
     let reason = match app.vault(vault) {
         Ok(client) => list(client).await.err(),
@@ -126,6 +142,7 @@ pub async fn unlisted(app: &App, vault: &VaultName, run: &RunId, clock: &Clock) 
         v: PLAN_FORMAT,
         vault: vault.clone(),
         run: run.clone(),
+        by: by.cloned(),
         scope: Scope::Vault,
         planned,
         full_pass: basis.full_pass.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),

@@ -96,6 +96,7 @@ pub(super) fn without_plan(vault: &VaultName, run: &RunId) -> Result<PlanHeader>
         v: PLAN_FORMAT,
         vault: vault.clone(),
         run: run.clone(),
+        by: None,
         scope: Scope::Objects,
         planned,
         full_pass: planned,

@@ -258,6 +258,7 @@ mod tests {
             v: PLAN_FORMAT,
             vault: "kv-prod".parse().unwrap(),
             run: RunId::nightly(planned),
+            by: None,
             scope: Scope::Vault,
             planned,
             full_pass: planned,

@@ -120,10 +120,10 @@ async fn open(app: &App, args: &BackupArgs, run: &RunId, clock: &Clock) -> Resul
 async fn make_plan(app: &App, args: &BackupArgs, run: &RunId, clock: &Clock) -> Result<Plan, Failed> {
     let (vault, objects) = (app.vault(args.vault.vault.name())?, args.objects.objects());
     if !objects.is_empty() {
-        return Ok(plan::some_objects(app, vault.url().name(), run, clock, objects).await?);
+        return Ok(plan::some_objects(app, vault.url().name(), run, &Asker::TERMINAL, clock, objects).await?);
     }
     let wanted = if args.everything { plan::Wanted::Everything } else { plan::Wanted::AsDue };
-    Ok(plan::make(app, vault, run, clock, wanted).await?)
+    Ok(plan::make(app, vault, run, &Asker::TERMINAL, clock, wanted).await?)
 }
 
 async fn work(

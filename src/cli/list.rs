@@ -5,7 +5,7 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, OutputArg, VaultArg, app_for,
+    Done, Exit, ObjectArgs, OutputArg, VaultArg, app_for,
     output::{self, Format, age, bytes, moment},
 };
 use crate::{
@@ -14,9 +14,8 @@ use crate::{
     clock::Clock,
     config::{Config, Needs, environment},
     domain::{
-        entry::Entry,
         manifest::{Fared, Line},
-        object::{ObjectId, ObjectKind, VaultName},
+        object::ObjectKind,
         versions::VERSIONS_WARNING,
     },
 };
@@ -220,7 +219,7 @@ pub fn why(line: &Line) -> String {
 async fn history(args: HistoryArgs) -> Done {
     let id = args.object.one()?;
     let app = app_for(&args.vault.vault, Needs::Storage)?;
-    let entries = backups_of(&app, args.vault.vault.name(), &id).await?;
+    let entries = app.catalogue()?.history(args.vault.vault.name(), &id).await?;
     if args.output.output == Format::Json {
         output::json(&entries)?;
         return Ok(Exit::All);
@@ -242,26 +241,4 @@ async fn history(args: HistoryArgs) -> Done {
     }
     output::print(&table)?;
     Ok(Exit::All)
-}
-
-/// Follows an object's backups from the newest back to the first.
-async fn backups_of(app: &App, vault: &VaultName, id: &ObjectId) -> Result<Vec<Entry>, Failed> {
-    let catalogue = app.catalogue()?;
-    let view = catalogue.view(vault, None).await?;
-    let mut newest = None;
-    for line in catalogue.lines(&view).await? {
-        let line = line?;
-        if line.id() == *id {
-            newest = line.entry;
-            break;
-        }
-    }
-    let mut entries: Vec<Entry> = newest.into_iter().collect();
-    while let Some(previous) = entries.last().and_then(|entry| entry.previous.clone()) {
-        match catalogue.entry(vault, &previous, id).await? {
-            Some(entry) if entry.run == previous => entries.push(entry),
-            _ => break,
-        }
-    }
-    Ok(entries)
 }

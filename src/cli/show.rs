@@ -38,10 +38,7 @@ pub struct ShowArgs {
 pub async fn run(args: ShowArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let (catalogue, vault) = (app.catalogue()?, args.vault.vault.name());
-    let found = catalogue
-        .manifests(vault, None, |found| found.last().is_some_and(|found| found.run == args.run))
-        .await?;
-    let Some(found) = found.into_iter().find(|found| found.run == args.run) else {
+    let Some(found) = catalogue.find(vault, &args.run).await? else {
         let open = catalogue.plan(vault, &args.run).await?.is_some();
         let text =
             if open { "it is still open" } else { "there is no such run; `list runs` shows what there is" };

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::{
+    asker::Asker,
     index::Index,
     object::{ObjectId, ObjectKind, VaultName},
     outcome::Failure,
@@ -74,6 +75,9 @@ pub struct PlanHeader {
     pub vault: VaultName,
     /// The run.
     pub run: RunId,
+    /// Who asked for it. Plans of older programs do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Asker>,
     /// The whole vault or some objects.
     pub scope: Scope,
     /// When the plan was made. Manifests are ordered by this time.

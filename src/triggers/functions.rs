@@ -20,6 +20,7 @@ use crate::{
     clock::Clock,
     config::Role,
     domain::{
+        asker::Asker,
         message::{MESSAGE_FORMAT, Message},
         object::VaultName,
         restore::{RESTORE_FORMAT, RestoreMessage, StepResult},
@@ -140,7 +141,7 @@ fn start<'a>(
     run: &'a RunId,
     clock: &'a Clock,
 ) -> BoxFuture<'a, (&'a VaultName, Result<Progress>)> {
-    Box::pin(async move { (vault.url().name(), backup::start(app, vault, run, clock).await) })
+    Box::pin(async move { (vault.url().name(), backup::start(app, vault, run, &Asker::TIMER, clock).await) })
 }
 
 /// The run that a firing asks for.

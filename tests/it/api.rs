@@ -1,7 +1,10 @@
 //! The HTTP API, as a caller of the function app sees it.
 
+mod backups;
 mod framework;
 mod restores;
+mod start;
+mod status;
 
 use keyvault_backup_emulator::host::HttpAnswer;
 use serde_json::Value;

@@ -64,6 +64,7 @@ fn header(unlisted: &[ObjectKind]) -> PlanHeader {
         v: PLAN_FORMAT,
         vault: "kv-a".parse().expect("a name"),
         run: RunId::nightly(NOW),
+        by: None,
         scope: Scope::Vault,
         planned: NOW,
         full_pass: NOW,

@@ -235,6 +235,7 @@ async fn a_run_from_its_plan_to_its_manifest(stage: &mut Stage) {
             v: PLAN_FORMAT,
             vault: vault.clone(),
             run: run.clone(),
+            by: None,
             scope: Scope::Vault,
             planned: NIGHT,
             full_pass: NIGHT,

@@ -195,7 +195,7 @@ impl From<RestoreJob> for Restore {
             source: job.source.to_string(),
             target: job.target.to_string(),
             plan: job.plan.to_string(),
-            by: job.by.into(),
+            by: (&job.by).into(),
             opened: job.opened,
             ended: job.ended.map(|ended| ended.at),
             numbers: job.numbers.into(),

@@ -1,0 +1,56 @@
+//! `/api/status/health`: does the program run, and reach what it needs?
+
+use std::time::Duration;
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    input::{Nothing, Parameters},
+    openapi::Problems,
+    problem::{Problem, ProblemKind},
+};
+use crate::{app::SharedApp, error::Result};
+
+/// How long storage has to answer before it counts as out of reach.
+const REACH_WITHIN: Duration = Duration::from_secs(8);
+
+/// That the program runs and reaches what it needs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// Always `Healthy`; anything else is a problem.
+    #[schema(example = "Healthy", pattern = "^Healthy$")]
+    status: &'static str,
+    /// The program's version.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+}
+
+/// Whether the program runs and reaches its two containers; if not, the problem says which. Needs no app role.
+#[utoipa::path(
+    get,
+    path = "/api/status/health",
+    tag = "status",
+    operation_id = "getHealth",
+    responses((status = 200, description = "It is well", body = Health), Problems)
+)]
+pub async fn health(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Result<Json<Health>, Problem> {
+    let catalogue = reach("KEYVAULT_BACKUP_CONTAINER", async { app.catalogue()?.reach().await });
+    let jobs = reach("KEYVAULT_BACKUP_JOBS_CONTAINER", async { app.jobs()?.all().await.map(drop) });
+    futures::try_join!(catalogue, jobs)?;
+    Ok(Json(Health { status: "Healthy", version: env!("CARGO_PKG_VERSION") }))
+}
+
+async fn reach(setting: &str, look: impl Future<Output = Result<()>>) -> Result<(), Problem> {
+    let unwell = |why: &str| {
+        let detail = format!("The container of the setting {setting} is out of reach: {why}.");
+        Problem::new(ProblemKind::ServiceUnavailable, detail)
+    };
+    match tokio::time::timeout(REACH_WITHIN, look).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(unwell(&error.failure().code).because(&error)),
+        Err(_) => Err(unwell("it does not answer in time")),
+    }
+}

@@ -1,0 +1,133 @@
+//! `POST /api/backups`: a backup now.
+
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{
+        StatusCode,
+        header::{LOCATION, RETRY_AFTER},
+    },
+    response::{IntoResponse as _, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    input::{JsonBody, Nothing, Parameters, configured, required},
+    openapi::{BodyProblems, Problems},
+    problem::{Problem, ProblemKind},
+    runs::Links,
+    shapes::{Kind, State as RunState, job_id, run_path},
+};
+use crate::{
+    app::SharedApp,
+    backup::ask,
+    clock::Clock,
+    domain::{
+        asker::Asker,
+        object::{ObjectId, ObjectName, VaultName},
+    },
+};
+
+/// The most objects of one request.
+const MOST_OBJECTS: usize = 1000;
+
+/// When to look at the run for the first time, in seconds: open runs are looked at every minute.
+const LOOK_AFTER_SECONDS: &str = "60";
+
+/// What to back up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "expected an object")]
+#[schema(example = json!({ "vault": "kv-prod", "objects": [{ "kind": "secret", "name": "db-password" }] }))]
+pub struct BackupOrder {
+    /// The vault's name.
+    #[serde(deserialize_with = "required")]
+    #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
+    vault: VaultName,
+    /// These objects, changed or not. Without it, the whole vault, as in the night.
+    #[serde(default)]
+    #[schema(nullable = false, min_items = 1, max_items = 1000)]
+    objects: Option<Vec<OrderedObject>>,
+}
+
+/// An object to back up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "expected an object")]
+pub struct OrderedObject {
+    /// Its kind.
+    kind: Kind,
+    /// Its name.
+    #[serde(deserialize_with = "required")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9-]{1,127}$")]
+    name: ObjectName,
+}
+
+impl From<OrderedObject> for ObjectId {
+    fn from(object: OrderedObject) -> Self {
+        Self::new(object.kind.into(), object.name)
+    }
+}
+
+/// A run that was started.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Started {
+    /// The run's name.
+    #[schema(example = "20261122T101500Z-manual-1a2b")]
+    run: String,
+    /// The job's name.
+    #[schema(example = "kv-prod_20261122T101500Z-manual-1a2b")]
+    job: String,
+    /// The source.
+    #[schema(example = "kv-prod")]
+    source: String,
+    /// Always `Running`.
+    state: RunState,
+    /// Where to look.
+    links: Links,
+}
+
+/// Backs up a vault or some of its objects now. A second request for the same is a second run, and harmless.
+#[utoipa::path(
+    post,
+    path = "/api/backups",
+    tag = "backups",
+    operation_id = "startBackup",
+    request_body = BackupOrder,
+    responses(
+        (status = 202, description = "It is on record and will be done", body = Started, headers(
+            ("Location" = String, description = "The run"),
+            ("Retry-After" = u32, description = "When to look at it, in seconds"),
+        )),
+        Problems,
+        BodyProblems
+    )
+)]
+pub async fn start(
+    State(app): State<SharedApp>,
+    Extension(by): Extension<Asker>,
+    _: Parameters<Nothing>,
+    JsonBody(order): JsonBody<BackupOrder>,
+) -> Result<Response, Problem> {
+    configured(&app, &order.vault)?;
+    let (vault, clock) = (order.vault, Clock::system());
+    let run = match order.objects {
+        None => ask::whole_vault(&app, &vault, &by, &clock).await?,
+        Some(objects) if (1..=MOST_OBJECTS).contains(&objects.len()) => {
+            let objects = objects.into_iter().map(Into::into).collect();
+            Box::pin(ask::objects(&app, &vault, objects, &by, &clock)).await?
+        }
+        Some(_) => {
+            let detail = format!("`objects`: expected 1 to {MOST_OBJECTS} objects.");
+            return Err(Problem::new(ProblemKind::InvalidBody, detail));
+        }
+    };
+    let headers = [(LOCATION, run_path(&run)), (RETRY_AFTER, LOOK_AFTER_SECONDS.to_owned())];
+    let started = Started {
+        run: run.to_string(),
+        job: job_id(&vault, &run),
+        source: vault.to_string(),
+        state: RunState::Running,
+        links: Links::new(&vault, &run),
+    };
+    Ok((StatusCode::ACCEPTED, headers, Json(started)).into_response())
+}

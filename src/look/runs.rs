@@ -1,0 +1,127 @@
+//! Runs, open and closed.
+
+use time::OffsetDateTime;
+
+use crate::{
+    app::App,
+    catalogue::ManifestRef,
+    domain::{
+        job::BackupJob,
+        manifest::{Fared, Line, Summary},
+        object::VaultName,
+        plan::PlanHeader,
+        run::RunId,
+    },
+    error::Result,
+    jobs::Stored,
+};
+
+/// A run in one vault, as a listing shows it.
+#[derive(Clone, Debug)]
+pub enum Run {
+    /// It has not been closed.
+    Open(BackupJob),
+    /// It has its manifest.
+    Closed(VaultName, ManifestRef),
+}
+
+impl Run {
+    fn began(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Open(job) => Some(job.opened),
+            Self::Closed(_, found) => {
+                found.summary.as_ref().map(|summary| summary.planned).or_else(|| found.run.occurrence())
+            }
+        }
+    }
+}
+
+/// Up to `limit` runs of the configured vaults, or of one of them, newest first.
+pub async fn newest(app: &App, only: Option<&VaultName>, limit: usize) -> Result<Vec<Run>> {
+    let jobs = open_jobs(app).await?;
+    let mut runs = Vec::new();
+    for vault in app.vaults().map(|vault| vault.url().name()) {
+        if only.is_some_and(|only| only != vault) {
+            continue;
+        }
+        let closed = app.catalogue()?.manifests(vault, None, |found| found.len() >= limit).await?;
+        let open = jobs.iter().filter(|job| job.vault == *vault);
+        let open = open.filter(|job| closed.iter().all(|closed| closed.run != job.run));
+        runs.extend(open.cloned().map(Run::Open));
+        runs.extend(closed.into_iter().map(|found| Run::Closed(vault.clone(), found)));
+    }
+    runs.sort_by_key(|run| std::cmp::Reverse(run.began()));
+    runs.truncate(limit);
+    Ok(runs)
+}
+
+/// The open runs.
+pub async fn open_jobs(app: &App) -> Result<Vec<BackupJob>> {
+    let job = |stored: Stored| stored.job;
+    Ok(app.jobs()?.all().await?.into_iter().map(job).collect())
+}
+
+/// A run in one vault, in full.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few live at a time")]
+pub enum Report {
+    /// It has not been closed.
+    Open {
+        /// Its record.
+        job: BackupJob,
+        /// How many objects its plan backs up, once it has one.
+        planned: Option<usize>,
+    },
+    /// It has its manifest.
+    Closed {
+        /// What it set out to do.
+        header: PlanHeader,
+        /// How it ended.
+        summary: Summary,
+        /// The objects that failed or disappeared.
+        lines: Vec<Line>,
+    },
+}
+
+/// A run in every configured vault that has it.
+///
+/// # Errors
+/// As storage answers, and when a manifest is damaged.
+pub async fn reports(app: &App, run: &RunId) -> Result<Vec<Report>> {
+    let jobs = open_jobs(app).await?;
+    let mut reports = Vec::new();
+    for vault in app.vaults().map(|vault| vault.url().name()) {
+        let job = jobs.iter().find(|job| job.vault == *vault && job.run == *run);
+        reports.extend(report(app, vault, run, job).await?);
+    }
+    Ok(reports)
+}
+
+/// A run in one vault, or `None` when that vault does not have it.
+///
+/// # Errors
+/// As storage answers, and when a manifest is damaged.
+pub async fn report(
+    app: &App,
+    vault: &VaultName,
+    run: &RunId,
+    job: Option<&BackupJob>,
+) -> Result<Option<Report>> {
+    let catalogue = app.catalogue()?;
+    if let Some(found) = catalogue.find(vault, run).await? {
+        let mut manifest = catalogue.manifest(&found.name).await?;
+        let attention = |line: &Line| matches!(line.fared, Fared::Failed | Fared::Disappeared);
+        let mut lines = Vec::new();
+        for line in manifest.by_ref() {
+            let line = line?;
+            if attention(&line) {
+                lines.push(line);
+            }
+        }
+        let (header, summary) = (manifest.header().clone(), manifest.summary().cloned());
+        return Ok(summary.map(|summary| Report::Closed { header, summary, lines }));
+    }
+    let Some(job) = job else { return Ok(None) };
+    let planned = catalogue.plan(vault, run).await?.map(|plan| plan.to_back_up().count());
+    Ok(Some(Report::Open { job: job.clone(), planned }))
+}

@@ -1,0 +1,80 @@
+//! How each vault is doing.
+
+use super::runs::open_jobs;
+use crate::{
+    app::App,
+    domain::{
+        job::BackupJob,
+        manifest::{Fared, Line, Summary},
+        object::VaultName,
+        run::{Scope, Verdict},
+    },
+    error::{Error, Result},
+};
+
+/// How a vault is doing.
+#[derive(Debug)]
+pub struct Doing {
+    /// The vault.
+    pub vault: VaultName,
+    /// Its open runs.
+    pub open: Vec<BackupJob>,
+    /// What its catalogue says, or why that cannot be read.
+    pub known: Result<Known>,
+}
+
+/// What the catalogue says of a vault.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// The newest run of the whole vault.
+    pub last: Option<Summary>,
+    /// The newest of them that succeeded.
+    pub succeeded: Option<Summary>,
+    /// Objects whose newest backup could not be taken, up to the limit.
+    pub failing: Vec<Line>,
+    /// How many there are.
+    pub failing_total: usize,
+}
+
+/// Looks at every configured vault, and names up to `most` failing objects of each.
+///
+/// # Errors
+/// When a service refuses or does not answer. A damaged catalogue is part of the answer.
+pub async fn all(app: &App, most: usize) -> Result<Vec<Doing>> {
+    let jobs = open_jobs(app).await?;
+    let mut all = Vec::new();
+    for vault in app.vaults().map(|vault| vault.url().name()) {
+        let known = match known(app, vault, most).await {
+            Err(error @ Error::Service(_)) => return Err(error),
+            known => known,
+        };
+        let open = jobs.iter().filter(|job| job.vault == *vault).cloned().collect();
+        all.push(Doing { vault: vault.clone(), open, known });
+    }
+    Ok(all)
+}
+
+async fn known(app: &App, vault: &VaultName, most: usize) -> Result<Known> {
+    let catalogue = app.catalogue()?;
+    let succeeded = |summary: &Summary| summary.verdict == Verdict::Succeeded;
+    let manifests = catalogue.manifests(vault, None, |found| {
+        let last = found.last().and_then(|last| last.summary.as_ref());
+        last.is_some_and(|last| last.scope == Scope::Vault && succeeded(last))
+    });
+    let whole = manifests.await?.into_iter().filter_map(|found| found.summary);
+    let mut whole: Vec<_> = whole.filter(|summary| summary.scope == Scope::Vault).collect();
+    let newest_success = whole.pop_if(|last| succeeded(last));
+    let last = whole.into_iter().next().or_else(|| newest_success.clone());
+    let mut known = Known { last, succeeded: newest_success, ..Known::default() };
+    let view = catalogue.view(vault, None).await?;
+    for line in catalogue.lines(&view).await? {
+        let line = line?;
+        if line.fared == Fared::Failed {
+            known.failing_total += 1;
+            if known.failing.len() < most {
+                known.failing.push(line);
+            }
+        }
+    }
+    Ok(known)
+}

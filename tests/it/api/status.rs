@@ -1,0 +1,87 @@
+//! Is everything well?
+
+use keyvault_backup_emulator::{FaultKind, Forbidden, Matcher, Operation};
+use serde_json::json;
+
+use super::problem;
+use crate::world::{BACKUPS, NIGHT, World};
+
+#[tokio::test]
+async fn a_vault_with_a_fresh_run_is_well() {
+    let mut world = World::with_secrets(2).await;
+    let today = world.today();
+    world.night(today).await;
+    let status = world.ok("/api/status").await;
+    let of = &status["sources"][0];
+    assert_eq!(
+        (&status["ok"], &of["overdue"], &of["failing"]["total"]),
+        (&json!(true), &json!(false), &json!(0))
+    );
+    assert_eq!(
+        (&of["lastRun"]["state"], &of["newestSuccess"]["run"]),
+        (&json!("Succeeded"), &of["lastRun"]["run"])
+    );
+    assert!(of["newestSuccess"]["ageSeconds"].as_i64().is_some_and(|age| age < 3600), "{of}");
+    assert_eq!(status["expectedIntervalSeconds"], 26 * 3600);
+}
+
+#[tokio::test]
+async fn a_vault_without_a_fresh_run_is_overdue() {
+    let mut world = World::with_secrets(1).await;
+    world.night(NIGHT).await;
+    let status = world.ok("/api/status").await;
+    assert_eq!((&status["ok"], &status["sources"][0]["overdue"]), (&json!(false), &json!(true)));
+    let mut never = World::with_secrets(1).await;
+    let status = never.ok("/api/status").await["sources"][0].take();
+    assert_eq!((&status["overdue"], &status["newestSuccess"]), (&json!(true), &json!(null)));
+}
+
+#[tokio::test]
+async fn what_fails_is_named_until_it_is_backed_up() {
+    let mut world = World::with_secrets(2).await;
+    let today = world.today();
+    world.fault(Matcher::from(Operation::Backup).object("secret-1"), FaultKind::Forbidden(Forbidden::ByRbac));
+    world.night(today).await;
+    let of = world.ok("/api/status").await["sources"][0].take();
+    assert_eq!((&of["ok"], &of["lastRun"]["state"]), (&json!(false), &json!("PartiallyFailed")));
+    assert_eq!(
+        (&of["failing"]["total"], &of["failing"]["objects"][0]["name"]),
+        (&json!(1), &json!("secret-1"))
+    );
+    world.azure.faults().clear();
+    let body = json!({ "vault": "kv-a", "objects": [{ "kind": "secret", "name": "secret-1" }] });
+    assert_eq!(world.post("/api/backups", body).await.status, 202);
+    world.settle().await;
+    assert_eq!(world.ok("/api/status").await["sources"][0]["failing"]["total"], 0);
+}
+
+#[tokio::test]
+async fn what_runs_is_shown() {
+    let mut world = World::with_secrets(2).await;
+    world.fire(NIGHT).await;
+    let running = world.ok("/api/status").await["sources"][0]["running"].take();
+    assert_eq!(
+        (&running[0]["run"], &running[0]["state"]),
+        (&json!("20260110T020000Z-nightly"), &json!("Running"))
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_catalogue_is_one_sources_trouble() {
+    let mut world = World::with_vaults(&["kv-a", "kv-b"]).await;
+    let today = world.today();
+    world.night(today).await;
+    let name = world.manifests("kv-a").remove(0);
+    world.backups.flip_bit(BACKUPS, &name);
+    let sources = world.ok("/api/status").await["sources"].take();
+    assert_eq!((&sources[0]["ok"], &sources[1]["ok"]), (&json!(false), &json!(true)), "{sources}");
+    assert_eq!(sources[0]["problem"]["type"], "urn:keyvault-backup:problem:damaged-catalogue");
+}
+
+#[tokio::test]
+async fn a_job_that_nobody_started_is_not_there() {
+    let mut world = World::new().await;
+    for id in ["x", "kv-a_x", "kv-z_20260110T020000Z-nightly", "kv-a_20260110T020000Z-nightly"] {
+        problem(&world.get(&format!("/api/status/jobs/{id}")).await, 404, "not-found");
+    }
+}
