@@ -24,7 +24,7 @@ fn text<'v>(line: &'v Value, field: &str) -> &'v str {
 }
 
 /// Every way in which a call can go wrong and that may pass.
-fn passing_faults() -> Vec<FaultKind> {
+pub fn passing_faults() -> Vec<FaultKind> {
     vec![
         FaultKind::Throttled { retry_after: None },
         FaultKind::Throttled { retry_after: Some(1) },

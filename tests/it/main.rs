@@ -27,6 +27,7 @@ mod occurrences;
 mod point_in_time;
 mod recordings;
 mod restore;
+mod restore_crashes;
 mod serve;
 mod storage;
 mod throttling;

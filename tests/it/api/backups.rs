@@ -20,9 +20,9 @@ fn names(list: &Value) -> Vec<String> {
         .map(|backup| {
             format!(
                 "{}/{}/{}",
-                backup["source"].as_str().unwrap(),
-                backup["kind"].as_str().unwrap(),
-                backup["name"].as_str().unwrap()
+                backup["source"].as_str().expect("a name"),
+                backup["kind"].as_str().expect("a kind"),
+                backup["name"].as_str().expect("a name")
             )
         })
         .collect()
