@@ -7,12 +7,16 @@
 //! - [`credential`]: which identity to use;
 //! - [`retry`]: short, capped retries, because the queue does the long ones;
 //! - [`limiter`]: the pace at which a vault is called;
-//! - [`error`]: errors in the domain's words, with the service's own code, text and request id.
+//! - [`error`]: errors in the domain's words, with the service's own code, text and request id;
+//! - [`managed_hsm`]: a client for the administration of Managed HSMs, which the official ones lack, and
+//!   [`hsm`], the same in the program's words.
 
 pub mod container;
 pub mod credential;
 pub mod error;
+pub mod hsm;
 pub mod limiter;
+pub mod managed_hsm;
 pub mod metadata;
 pub mod queue;
 pub mod retry;

@@ -133,7 +133,7 @@ fn answered(status: StatusCode, code: Option<&str>, raw: Option<&RawResponse>) -
     (meaning(status, &failure.code), failure.bounded())
 }
 
-fn meaning(status: StatusCode, code: &str) -> Meaning {
+pub(super) fn meaning(status: StatusCode, code: &str) -> Meaning {
     let there = ["BlobAlreadyExists", "ConditionNotMet", "QueueAlreadyExists", "ContainerAlreadyExists"];
     match u16::from(status) {
         401 => Meaning::Unauthorized,

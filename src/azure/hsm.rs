@@ -1,0 +1,185 @@
+//! One Managed HSM, in the program's words: a thin layer over [`managed_hsm`](super::managed_hsm).
+
+use std::sync::Arc;
+
+use azure_core::http::Url;
+
+use super::{
+    Connection,
+    error::{Meaning, ServiceError, meaning},
+    managed_hsm::{
+        BackupDestination, Error, ManagedHsmClient, ManagedHsmClientOptions, OperationStatus, Refusal,
+        RestoreSource, ServiceVersion, StartError, Started,
+    },
+};
+use crate::domain::outcome::Failure;
+
+/// A client of one HSM. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct HsmClient {
+    name: Arc<str>,
+    client: ManagedHsmClient,
+}
+
+/// What is known of a job that could not be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// No job runs because of this start.
+    NotBegun,
+    /// Another job runs, or has just ended. It may be of an earlier start whose answer was lost.
+    Occupied,
+    /// The job may run or not: the answer was lost.
+    Unknown,
+}
+
+/// A start that gave no job.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct StartFailure {
+    /// What the service said.
+    pub error: ServiceError,
+    /// Whether a job may run all the same.
+    pub standing: Standing,
+}
+
+impl HsmClient {
+    /// A client of the HSM at `url`, `https://NAME.managedhsm.azure.net` or another cloud's.
+    ///
+    /// The service version is the connection's where that one lets an HSM use a managed identity, and the
+    /// newest otherwise: the setting is there for vaults.
+    ///
+    /// # Errors
+    /// When the URL is not the address of a host.
+    pub fn new(url: &Url, connection: &Connection) -> Result<Self, ServiceError> {
+        let version = connection.api_version.parse::<ServiceVersion>().ok();
+        let options = ManagedHsmClientOptions {
+            client_options: connection.client_options(Vec::new()),
+            api_version: version.filter(|version| version.has_managed_identity()).unwrap_or_default(),
+        };
+        let name = url.host_str().and_then(|host| host.split('.').next()).unwrap_or_default();
+        let client = ManagedHsmClient::new(url.clone(), Arc::clone(&connection.credential), options)
+            .map_err(|error| service_error(format!("use HSM {name}"), error))?;
+        Ok(Self { name: name.into(), client })
+    }
+
+    /// The HSM's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The HSM's address.
+    pub fn url(&self) -> &Url {
+        self.client.endpoint()
+    }
+
+    /// Starts a backup of the whole HSM. Sent once, whatever happens: not safe to run twice.
+    ///
+    /// # Errors
+    /// See [`Standing`].
+    pub async fn begin_backup(&self, to: &BackupDestination) -> Result<Started, StartFailure> {
+        self.client.begin_backup(to).await.map_err(|error| self.start_failure("back up", error))
+    }
+
+    /// Starts a restore that replaces everything in the HSM. Sent once, whatever happens: not safe to run
+    /// twice.
+    ///
+    /// # Errors
+    /// See [`Standing`].
+    pub async fn begin_restore(&self, from: &RestoreSource) -> Result<Started, StartFailure> {
+        self.client.begin_restore(from).await.map_err(|error| self.start_failure("restore", error))
+    }
+
+    /// Starts a restore of one key. Sent once, whatever happens. See
+    /// [`ManagedHsmClient::begin_key_restore`] for what its success means.
+    ///
+    /// # Errors
+    /// See [`Standing`].
+    pub async fn begin_key_restore(
+        &self,
+        key: &str,
+        from: &RestoreSource,
+    ) -> Result<Started, StartFailure> {
+        let what = format!("restore key {key} into");
+        self.client.begin_key_restore(key, from).await.map_err(|error| self.start_failure(&what, error))
+    }
+
+    /// How a backup, or the check before one, stands. Safe to run twice; retried.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn backup_status(&self, job: &str) -> Result<OperationStatus, ServiceError> {
+        self.client.backup_status(job).await.map_err(|error| self.error("ask about a backup of", error))
+    }
+
+    /// How a restore, or the check before one, stands. Safe to run twice; retried.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn restore_status(&self, job: &str) -> Result<OperationStatus, ServiceError> {
+        self.client.restore_status(job).await.map_err(|error| self.error("ask about a restore of", error))
+    }
+
+    /// Starts a check of whether a backup could be made. Changes nothing; retried.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn prebackup(&self, to: &BackupDestination) -> Result<Started, ServiceError> {
+        self.client.prebackup(to).await.map_err(|error| self.error("check a backup of", error))
+    }
+
+    /// Starts a check of whether a restore could be made. Changes nothing; retried.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn prerestore(&self, from: &RestoreSource) -> Result<Started, ServiceError> {
+        self.client.prerestore(from).await.map_err(|error| self.error("check a restore of", error))
+    }
+
+    fn error(&self, verb: &str, error: Error) -> ServiceError {
+        service_error(format!("{verb} HSM {}", self.name), error)
+    }
+
+    fn start_failure(&self, verb: &str, error: StartError) -> StartFailure {
+        let standing = match &error {
+            StartError::Conflict(_) => Standing::Occupied,
+            error if error.may_have_begun() => Standing::Unknown,
+            _ => Standing::NotBegun,
+        };
+        let error = match error {
+            StartError::Conflict(refusal) | StartError::Refused(refusal) => {
+                self.error(verb, Error::Refused(refusal))
+            }
+            StartError::AnswerLost(error) | StartError::NotSent(error) => self.error(verb, error),
+        };
+        StartFailure { error, standing }
+    }
+}
+
+fn service_error(what: String, error: Error) -> ServiceError {
+    let ours = |meaning, code: &str, error: &Error| (meaning, Failure::ours(code, error.to_string()));
+    let (meaning, failure) = match &error {
+        Error::Refused(refusal) => refused(refusal),
+        Error::NoAnswer(cause) => return ServiceError::of(what, cause),
+        Error::NoToken(cause) => {
+            let failure = *ServiceError::of("", cause).failure;
+            (Meaning::NoToken, Failure { code: "NoToken".to_owned(), ..failure })
+        }
+        Error::BadAnswer { request_id, .. } => {
+            let failure = Failure::ours("BadAnswer", error.to_string());
+            (Meaning::Nonsense, Failure { request_id: request_id.clone(), ..failure })
+        }
+        Error::ForeignChallenge(_) => ours(Meaning::NotSent, "ForeignChallenge", &error),
+        Error::NotSent(_) => ours(Meaning::NotSent, "NotSent", &error),
+    };
+    ServiceError { what, meaning, failure: Box::new(failure) }
+}
+
+fn refused(refusal: &Refusal) -> (Meaning, Failure) {
+    let failure = Failure {
+        code: refusal.code.clone(),
+        text: refusal.message.clone(),
+        status: Some(refusal.status),
+        request_id: refusal.request_id.clone(),
+    };
+    (meaning(refusal.status.into(), &failure.code), failure.bounded())
+}

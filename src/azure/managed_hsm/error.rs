@@ -1,0 +1,183 @@
+//! What can go wrong, and the clearing of texts from what must not be in them.
+
+use std::fmt;
+
+use azure_core::http::{RawResponse, headers::HeaderName};
+use serde_json::Value;
+
+use super::storage::SasToken;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
+
+/// The service's refusal of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The service's code; the status where it gave none.
+    pub code: String,
+    /// The service's words, cleared of signatures.
+    pub message: String,
+    /// The service's id of the request, for a support case. Some answers have it only in the message.
+    pub request_id: Option<String>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.status, self.code, self.message)
+    }
+}
+
+impl Refusal {
+    pub(super) fn of(answer: &RawResponse, sas: Option<&SasToken>) -> Self {
+        let status = u16::from(answer.status());
+        let body: Value = serde_json::from_slice(answer.body().as_ref()).unwrap_or_default();
+        let text = |name: &str| {
+            let text = body["error"][name].as_str().filter(|text| !text.is_empty());
+            text.map(|text| scrub(text, sas))
+        };
+        let silent = || format!("the service answered {status} without an explanation");
+        Self {
+            status,
+            code: text("code").unwrap_or_else(|| status.to_string()),
+            message: text("message").unwrap_or_else(silent),
+            request_id: request_id(answer),
+        }
+    }
+}
+
+pub(super) fn request_id(answer: &RawResponse) -> Option<String> {
+    answer.headers().get_optional_string(&REQUEST_ID)
+}
+
+/// Why a request has no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The service refused.
+    #[error("the HSM refused: {0}")]
+    Refused(Refusal),
+    /// No answer, or half of one.
+    #[error("the HSM did not answer")]
+    NoAnswer(#[source] azure_core::Error),
+    /// The credential gave no token.
+    #[error("no token for the HSM")]
+    NoToken(#[source] azure_core::Error),
+    /// The HSM asks for a token that is not meant for it: the token would be stolen.
+    #[error("the HSM asks for a token for `{0}`, which is not its own audience")]
+    ForeignChallenge(String),
+    /// An answer that makes no sense.
+    #[error("the answer makes no sense: {text}")]
+    BadAnswer {
+        /// What is wrong with it.
+        text: String,
+        /// The service's id of the request.
+        request_id: Option<String>,
+    },
+    /// The request is not possible, so that it was not sent.
+    #[error("not sent: {0}")]
+    NotSent(String),
+}
+
+impl Error {
+    /// The service's refusal, if that is what it is.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+}
+
+/// Why a start has no job. What a caller has to know is whether a job may run all the same.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The start was sent, and there is no answer that can be read. **The job may run.**
+    #[error("the start was sent, but its answer was lost")]
+    AnswerLost(#[source] Error),
+    /// `409`: another job runs, or has just ended. After a lost answer, it may be the one that was meant.
+    #[error("the HSM is busy: {0}")]
+    Conflict(Refusal),
+    /// Any other refusal. See [`StartError::may_have_begun`].
+    #[error("the HSM refused: {0}")]
+    Refused(Refusal),
+    /// The start did not leave: no connection, no token, or not possible. No job runs because of it.
+    #[error("the start was not sent")]
+    NotSent(#[source] Error),
+}
+
+impl StartError {
+    /// Whether a job may run because of this start: the answer was lost, or is one that something between
+    /// here and the HSM may have given in its place.
+    pub fn may_have_begun(&self) -> bool {
+        match self {
+            Self::AnswerLost(_) => true,
+            Self::Refused(refusal) => matches!(refusal.status, 408 | 500..),
+            Self::Conflict(_) | Self::NotSent(_) => false,
+        }
+    }
+}
+
+impl From<Error> for StartError {
+    /// Of what goes wrong before the start is sent.
+    fn from(error: Error) -> Self {
+        Self::NotSent(error)
+    }
+}
+
+/// What stands where a secret stood.
+const REDACTED: &str = "REDACTED";
+
+/// A text without a signature: neither one that is known nor anything that looks like one.
+pub(super) fn scrub(text: &str, sas: Option<&SasToken>) -> String {
+    let mut text = text.to_owned();
+    for secret in sas.into_iter().flat_map(SasToken::secrets) {
+        text = text.replace(&secret, REDACTED);
+    }
+    for marker in ["sig=", "sig%3d"] {
+        text = without_values(&text, marker);
+    }
+    text
+}
+
+fn without_values(text: &str, marker: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let (mut clear, mut from) = (String::with_capacity(text.len()), 0);
+    while let Some(found) = lower[from..].find(marker) {
+        let value = from + found + marker.len();
+        let end = |c: char| c.is_whitespace() || "&\"'<>,;)]}\\".contains(c);
+        clear += &text[from..value];
+        clear += REDACTED;
+        from = text[value..].find(end).map_or(text.len(), |length| value + length);
+    }
+    clear + &text[from..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_cleared_in_every_form() {
+        let sas = SasToken::new("?sv=1&sig=c2VjcmV0c2VjcmV0%3D");
+        for text in [
+            "the token '?sv=1&sig=c2VjcmV0c2VjcmV0%3D' is bad",
+            "https://a/b?SIG=c2VjcmV0c2VjcmV0%3d&sv=1",
+            "sv%3D1%26sig%3Dc2VjcmV0c2VjcmV0%253D",
+            "the signature c2VjcmV0c2VjcmV0= did not match",
+        ] {
+            let clear = scrub(text, Some(&sas));
+            assert!(!clear.contains("c2Vj") && clear.contains(REDACTED), "{clear}");
+        }
+        let clear = scrub("a?sig=abc&se=2 b?sig=def", None);
+        assert_eq!(clear, "a?sig=REDACTED&se=2 b?sig=REDACTED");
+    }
+
+    #[test]
+    fn other_texts_stay() {
+        let text = "Another backup operation is in progress (Activity ID: ü)";
+        assert_eq!(scrub(text, Some(&SasToken::new(""))), text);
+    }
+}

@@ -1,0 +1,201 @@
+//! Sending: two pipelines, one of which never sends twice.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use azure_core::{
+    credentials::TokenCredential,
+    error::ErrorKind,
+    http::{
+        ClientOptions, Context, Method, Pipeline, PipelineSendOptions, RawResponse, Request, RetryOptions,
+        StatusCode, Url,
+        headers::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER},
+    },
+};
+use serde_json::Value;
+
+use super::{
+    auth::challenged_scope,
+    error::{Error, Refusal, StartError, request_id},
+    status::{OperationStatus, Started},
+    storage::SasToken,
+    version::ServiceVersion,
+    wire::{is_job_id, pending_path},
+};
+
+const ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
+const JSON: &str = "application/json";
+
+/// No job has this id. Asking about it has no effect, and an HSM answers it at any time.
+const NO_JOB: &str = "00000000000000000000000000000000";
+
+/// Sends the requests of one client.
+pub(super) struct Sender {
+    endpoint: Url,
+    host: String,
+    version: ServiceVersion,
+    credential: Arc<dyn TokenCredential>,
+    /// The scope of tokens, once the HSM has said it.
+    scope: OnceLock<String>,
+    /// Retries as the caller likes.
+    repeatable: Pipeline,
+    /// Sends what it is given once.
+    once: Pipeline,
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Sender {
+    pub(super) fn new(
+        endpoint: Url,
+        credential: Arc<dyn TokenCredential>,
+        options: ClientOptions,
+        version: ServiceVersion,
+    ) -> Result<Self, Error> {
+        let bare = endpoint.path() == "/" && endpoint.query().is_none() && endpoint.fragment().is_none();
+        let anonymous = endpoint.username().is_empty() && endpoint.password().is_none();
+        let host = endpoint.host_str().map(str::to_owned);
+        let Some(host) = host.filter(|_| bare && anonymous && endpoint.scheme() == "https") else {
+            return Err(Error::NotSent("the endpoint is not the https address of a host".to_owned()));
+        };
+        let pipeline = |options| {
+            let (name, version) = (option_env!("CARGO_PKG_NAME"), option_env!("CARGO_PKG_VERSION"));
+            Pipeline::new(name, version, options, Vec::new(), Vec::new(), None)
+        };
+        let once = pipeline(ClientOptions { retry: RetryOptions::none(), ..options.clone() });
+        let repeatable = pipeline(options);
+        Ok(Self { endpoint, host, version, credential, scope: OnceLock::new(), repeatable, once })
+    }
+
+    pub(super) fn endpoint(&self) -> &Url {
+        &self.endpoint
+    }
+
+    /// Sends a start, once.
+    pub(super) async fn start(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        sas: Option<&SasToken>,
+    ) -> Result<Started, StartError> {
+        let token = self.token().await?;
+        let mut request = self.request(method, path, Some(body))?;
+        request.insert_header(AUTHORIZATION, token);
+        let answer = match send(&self.once, &mut request).await {
+            Ok(answer) => answer,
+            // There was no connection to send it over.
+            Err(error) if *error.kind() == ErrorKind::Connection => {
+                return Err(StartError::NotSent(Error::NoAnswer(error)));
+            }
+            Err(error) => return Err(StartError::AnswerLost(Error::NoAnswer(error))),
+        };
+        if answer.status().is_success() {
+            return started(&answer, sas).map_err(StartError::AnswerLost);
+        }
+        let refusal = Refusal::of(&answer, sas);
+        Err(if refusal.status == 409 { StartError::Conflict(refusal) } else { StartError::Refused(refusal) })
+    }
+
+    /// Sends the start of a check, which may be sent again.
+    pub(super) async fn check(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        sas: Option<&SasToken>,
+    ) -> Result<Started, Error> {
+        let answer = self.repeat(self.request(method, path, Some(body))?, sas).await?;
+        started(&answer, sas)
+    }
+
+    /// Asks about a job.
+    pub(super) async fn poll(&self, kind: &str, job_id: &str) -> Result<OperationStatus, Error> {
+        let request = self.request(Method::Get, &pending_path(kind, job_id)?, None)?;
+        let answer = self.repeat(request, None).await?;
+        let bad = |text: &str| bad_answer(text, &answer);
+        let body: Value = serde_json::from_slice(answer.body().as_ref()).map_err(|_| bad("it is not JSON"))?;
+        OperationStatus::read(&body, Some(job_id), None).map_err(bad)
+    }
+
+    /// Sends what may be sent again: as often as the retry policy says, and once more with a new token.
+    ///
+    /// The credential keeps the tokens. One that hands out the refused one again meets the refusal again.
+    async fn repeat(&self, mut request: Request, sas: Option<&SasToken>) -> Result<RawResponse, Error> {
+        let mut answer = self.authorized(&mut request).await?;
+        if answer.status() == StatusCode::Unauthorized {
+            answer = self.authorized(&mut request).await?;
+        }
+        if answer.status().is_success() { Ok(answer) } else { Err(Error::Refused(Refusal::of(&answer, sas))) }
+    }
+
+    async fn authorized(&self, request: &mut Request) -> Result<RawResponse, Error> {
+        let token = self.token().await?;
+        request.insert_header(AUTHORIZATION, token);
+        send(&self.repeatable, request).await.map_err(Error::NoAnswer)
+    }
+
+    /// The value of an `Authorization` header.
+    async fn token(&self) -> Result<String, Error> {
+        let scope = match self.scope.get() {
+            Some(scope) => scope,
+            None => self.learn().await?,
+        };
+        let token = self.credential.get_token(&[scope], None).await.map_err(Error::NoToken)?;
+        Ok(format!("Bearer {}", token.token.secret()))
+    }
+
+    /// Lets the HSM say which token it wants, with a request that has no token, no body and no effect.
+    async fn learn(&self) -> Result<&str, Error> {
+        let mut request = self.request(Method::Get, &pending_path("restore", NO_JOB)?, None)?;
+        let answer = send(&self.repeatable, &mut request).await.map_err(Error::NoAnswer)?;
+        let scope = challenged_scope(&self.host, &answer)?;
+        Ok(self.scope.get_or_init(|| scope))
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Request, Error> {
+        let url = self.endpoint.join(path);
+        let mut url = url.map_err(|_| Error::NotSent("the request has no address".to_owned()))?;
+        url.query_pairs_mut().append_pair("api-version", self.version.as_str());
+        let mut request = Request::new(url, method);
+        request.insert_header(ACCEPT, JSON);
+        if let Some(body) = body {
+            request.insert_header(CONTENT_TYPE, JSON);
+            request.set_body(body);
+        }
+        Ok(request)
+    }
+}
+
+/// Sends a request and gives whatever the answer is: what it means is judged here, not in the pipeline.
+async fn send(pipeline: &Pipeline, request: &mut Request) -> azure_core::Result<RawResponse> {
+    let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
+    pipeline.send(&Context::new(), request, Some(options)).await
+}
+
+/// The job that was started. Its id stands in the body, and in an address in a header.
+fn started(answer: &RawResponse, sas: Option<&SasToken>) -> Result<Started, Error> {
+    let header = answer.headers().get_optional_str(&ASYNC_OPERATION).unwrap_or_default();
+    let named = header.trim_end_matches("/pending").rsplit('/').next().filter(|id| is_job_id(id));
+    let body: Option<Value> = serde_json::from_slice(answer.body().as_ref()).ok();
+    let id = body.as_ref().and_then(|body| body["jobId"].as_str()).filter(|id| is_job_id(id)).or(named);
+    let id = id.ok_or_else(|| bad_answer("the job that was started has no id", answer))?;
+    let status = body.as_ref().and_then(|body| OperationStatus::read(body, Some(id), sas).ok());
+    Ok(Started { job_id: id.to_owned(), status, retry_after: retry_after(answer) })
+}
+
+fn retry_after(answer: &RawResponse) -> Option<Duration> {
+    let seconds = answer.headers().get_optional_str(&RETRY_AFTER)?;
+    seconds.parse().ok().map(Duration::from_secs)
+}
+
+fn bad_answer(text: &str, answer: &RawResponse) -> Error {
+    Error::BadAnswer { text: text.to_owned(), request_id: request_id(answer) }
+}
