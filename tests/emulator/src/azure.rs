@@ -29,6 +29,7 @@ mod call;
 pub mod clock;
 pub mod faults;
 mod hosts;
+pub mod hsm;
 pub mod identity;
 pub mod keyvault;
 pub mod knobs;
@@ -59,6 +60,7 @@ use authority::Authority;
 use clock::Clock;
 use faults::Faults;
 use hosts::Cloud;
+use hsm::{Hsm, HsmHandle};
 use identity::Identity;
 use keyvault::{Vault, VaultHandle};
 use knobs::Knobs;
@@ -75,7 +77,7 @@ pub struct AzureOptions {
     pub identity_port: u16,
     /// Where to write the CA certificate. A temporary file if left out.
     pub ca_pem: Option<PathBuf>,
-    /// Whether a vault or an account comes into being when a client first connects to it. Otherwise only
+    /// Whether a vault, an HSM or an account comes into being when a client first connects to it. Otherwise only
     /// [`Azure::vault`] and [`Azure::storage`] make them, and a client that asks for another meets what it
     /// would meet in the real world: a name that does not resolve.
     pub create_on_demand: bool,
@@ -93,6 +95,8 @@ pub(crate) struct World {
     create_on_demand: bool,
     /// By host name.
     vaults: RwLock<HashMap<String, Arc<Vault>>>,
+    /// By host name.
+    hsms: RwLock<HashMap<String, Arc<Hsm>>>,
     /// By the host name of their blob service.
     accounts: RwLock<HashMap<String, Arc<Account>>>,
     /// Hosts that somebody else serves.
@@ -114,6 +118,13 @@ impl World {
         Arc::clone(account)
     }
 
+    fn hsm(&self, host: &str) -> Option<Arc<Hsm>> {
+        let (name, _, cloud) = hosts::parse(host)?;
+        let mut hsms = self.hsms.write();
+        let hsm = hsms.entry(host.to_owned()).or_insert_with(|| Arc::new(Hsm::new(host, name, cloud)));
+        Some(Arc::clone(hsm))
+    }
+
     fn forward(&self, host: &str) -> Option<SocketAddr> {
         self.forwards.read().get(&host.to_ascii_lowercase()).copied()
     }
@@ -121,6 +132,11 @@ impl World {
     pub(crate) fn find_vault(&self, host: &str) -> Option<Arc<Vault>> {
         let found = self.vaults.read().get(host).map(Arc::clone);
         if found.is_none() && self.create_on_demand { self.vault(host) } else { found }
+    }
+
+    pub(crate) fn find_hsm(&self, host: &str) -> Option<Arc<Hsm>> {
+        let found = self.hsms.read().get(host).map(Arc::clone);
+        if found.is_none() && self.create_on_demand { self.hsm(host) } else { found }
     }
 
     pub(crate) fn find_account(&self, host: &str) -> Option<Arc<Account>> {
@@ -178,6 +194,7 @@ impl Azure {
             outstanding: AtomicUsize::new(0),
             create_on_demand: options.create_on_demand,
             vaults: RwLock::default(),
+            hsms: RwLock::default(),
             accounts: RwLock::default(),
             forwards: RwLock::default(),
         });
@@ -278,6 +295,20 @@ impl Azure {
         let mut vaults = world.vaults.write();
         let vault = vaults.entry(host.clone()).or_insert_with(|| Arc::new(Vault::new(&host, short, cloud)));
         VaultHandle { world: Arc::clone(world), vault: Arc::clone(vault) }
+    }
+
+    /// A Managed HSM, made if it is not there.
+    ///
+    /// A full name that is no HSM's is taken for a short one.
+    pub fn hsm(&self, name: &str) -> HsmHandle {
+        let world = &self.running.world;
+        let name = name.to_ascii_lowercase();
+        let known = hosts::parse(&name).filter(|(_, service, _)| *service == Service::Hsm);
+        let (short, cloud) = known.map_or((name.as_str(), Cloud::Public), |(short, _, cloud)| (short, cloud));
+        let host = format!("{short}{}", cloud.suffix(Service::Hsm));
+        let mut hsms = world.hsms.write();
+        let hsm = hsms.entry(host.clone()).or_insert_with(|| Arc::new(Hsm::new(&host, short, cloud)));
+        HsmHandle { world: Arc::clone(world), hsm: Arc::clone(hsm) }
     }
 
     /// A storage account with its blobs and queues, made if it is not there.

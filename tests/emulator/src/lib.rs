@@ -2,7 +2,7 @@
 //!
 //! Two halves, which know nothing of each other:
 //!
-//! - [`azure`]: Key Vault, the managed identity endpoint, and as much Blob and Queue storage as a backup
+//! - [`azure`]: Key Vault, Managed HSM, the managed identity endpoint, and as much Blob and Queue storage as a backup
 //!   needs, behind an HTTPS proxy. Whatever honours `HTTPS_PROXY` (this project's release binary, the official
 //!   SDKs, `az`) talks to real host names, over real TLS, and goes through the real challenge. No program needs
 //!   a test switch for it.
@@ -18,6 +18,7 @@ pub use azure::{
     Azure, AzureOptions,
     clock::Clock,
     faults::{Fault, FaultKind, Faults, Fired, Forbidden, Matcher, Subject},
+    hsm::{HsmHandle, HsmOperation, HsmOperationKind, HsmStarts},
     keyvault::{
         Attributes, BackedUp, BackedUpVersion, BackupError, CertificateSpec, KeySpec, Kind, Material,
         Properties, Refusal, SecretSpec, Snapshot, SnapshotObject, VaultHandle, VaultOptions,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{World, keyvault::Vault, operation::Service, storage::Account};
+use super::{World, hsm::Hsm, keyvault::Vault, operation::Service, storage::Account};
 
 /// An Azure cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +19,15 @@ impl Cloud {
             Self::Public => "https://vault.azure.net",
             Self::Government => "https://vault.usgovcloudapi.net",
             Self::China => "https://vault.azure.cn",
+        }
+    }
+
+    /// The audience of tokens for Managed HSMs.
+    pub(crate) fn hsm_audience(self) -> &'static str {
+        match self {
+            Self::Public => "https://managedhsm.azure.net",
+            Self::Government => "https://managedhsm.usgovcloudapi.net",
+            Self::China => "https://managedhsm.azure.cn",
         }
     }
 
@@ -71,7 +80,7 @@ const LOGIN: [(&str, Cloud); 3] = [
 pub(crate) enum Target {
     Login,
     Vault(Arc<Vault>),
-    Hsm,
+    Hsm(Arc<Hsm>),
     Blob(Arc<Account>),
     Queue(Arc<Account>),
 }
@@ -88,7 +97,7 @@ pub(crate) struct Host {
 pub(crate) enum Refusal {
     /// Not a host of an emulated service.
     Foreign,
-    /// An emulated service, but no such vault or account: in the real world the name does not resolve.
+    /// An emulated service, but no such vault, HSM or account: in the real world the name does not resolve.
     Unknown,
 }
 
@@ -104,7 +113,8 @@ impl Host {
             Service::Vault => Target::Vault(world.find_vault(&host).ok_or(Refusal::Unknown)?),
             Service::Blob => Target::Blob(world.find_account(&host).ok_or(Refusal::Unknown)?),
             Service::Queue => Target::Queue(world.find_account(&host).ok_or(Refusal::Unknown)?),
-            Service::Hsm | Service::Identity => Target::Hsm,
+            Service::Hsm => Target::Hsm(world.find_hsm(&host).ok_or(Refusal::Unknown)?),
+            Service::Identity => return Err(Refusal::Foreign),
         };
         Ok(Self { name: host.into(), service, cloud, target })
     }

@@ -54,6 +54,21 @@ pub enum Operation {
     /// `DELETE /deleted{kind}/{name}`.
     Purge,
 
+    /// `POST /backup` of a Managed HSM.
+    StartBackup,
+    /// `PUT /restore` of a Managed HSM.
+    StartRestore,
+    /// `PUT /keys/{name}/restore` of a Managed HSM.
+    StartKeyRestore,
+    /// `POST /prebackup` of a Managed HSM.
+    CheckBackup,
+    /// `PUT /prerestore` of a Managed HSM.
+    CheckRestore,
+    /// `GET /backup/{job}/pending` of a Managed HSM. The object is the job.
+    BackupStatus,
+    /// `GET /restore/{job}/pending` of a Managed HSM. The object is the job.
+    RestoreStatus,
+
     /// `PUT ?restype=container`.
     CreateContainer,
     /// `GET` or `HEAD ?restype=container`.

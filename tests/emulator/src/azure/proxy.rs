@@ -108,7 +108,7 @@ async fn refuse(mut stream: TcpStream, refusal: &Refusal) -> io::Result<()> {
             ("403 Forbidden", "The emulator opens tunnels to emulated Azure services only.\n")
         }
         Refusal::Unknown => {
-            ("502 Bad Gateway", "There is no such vault or storage account: its name does not resolve.\n")
+            ("502 Bad Gateway", "There is no such vault, HSM or storage account: its name does not resolve.\n")
         }
     };
     let answer = format!(

@@ -23,7 +23,8 @@ pub(crate) struct Route {
 impl Route {
     pub(crate) fn of(service: Service, method: &Method, path: &str, query: &Query) -> Self {
         match service {
-            Service::Vault | Service::Hsm => vault(method, &segments(path)),
+            Service::Vault => vault(method, &segments(path)),
+            Service::Hsm => hsm(method, &segments(path)),
             Service::Blob => blob(method, path, query),
             Service::Queue => queue(method, &segments(path), query),
             Service::Identity => Self::new(Operation::Token),
@@ -63,6 +64,22 @@ fn vault(method: &Method, segments: &[String]) -> Route {
         _ => None,
     };
     Route { kind: Some(kind), ..Route::named(operation, name, item) }
+}
+
+fn hsm(method: &Method, segments: &[String]) -> Route {
+    let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match (method.as_str(), parts.as_slice()) {
+        ("POST", ["backup"]) => Route::new(Operation::StartBackup),
+        ("PUT", ["restore"]) => Route::new(Operation::StartRestore),
+        ("POST", ["prebackup"]) => Route::new(Operation::CheckBackup),
+        ("PUT", ["prerestore"]) => Route::new(Operation::CheckRestore),
+        ("GET", ["backup", job, "pending"]) => Route::named(Operation::BackupStatus, job, None),
+        ("GET", ["restore", job, "pending"]) => Route::named(Operation::RestoreStatus, job, None),
+        ("PUT", ["keys", name, "restore"]) => {
+            Route { kind: Some(Kind::Key), ..Route::named(Operation::StartKeyRestore, name, None) }
+        }
+        _ => vault(method, segments),
+    }
 }
 
 fn live_operation(method: &Method, kind: Kind, rest: &[&str]) -> Operation {
@@ -180,6 +197,22 @@ mod tests {
             ("GET /", Operation::Other),
         ] {
             assert_eq!(operation(Service::Vault, request), expected, "{request}");
+        }
+    }
+
+    #[test]
+    fn hsm_paths() {
+        for (request, expected) in [
+            ("POST /backup", Operation::StartBackup),
+            ("PUT /restore", Operation::StartRestore),
+            ("PUT /keys/k/restore", Operation::StartKeyRestore),
+            ("POST /prebackup", Operation::CheckBackup),
+            ("GET /restore/0123/pending", Operation::RestoreStatus),
+            ("POST /keys/restore", Operation::Restore),
+            ("GET /keys/k/versions", Operation::ListVersions),
+            ("GET /backup", Operation::Other),
+        ] {
+            assert_eq!(operation(Service::Hsm, request), expected, "{request}");
         }
     }
 

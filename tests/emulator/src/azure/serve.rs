@@ -24,6 +24,7 @@ use super::{
     call::{Call, Query},
     faults::{FaultKind, Subject},
     hosts::{Host, Target},
+    hsm,
     identity::Token,
     keyvault,
     operation::{Operation, Service},
@@ -100,7 +101,11 @@ async fn read(world: &World, host: Arc<Host>, request: Request<Incoming>) -> io:
     let query = Query::parse(parts.uri.query());
     let mut route = Route::of(host.service, &parts.method, parts.uri.path(), &query);
     if route.operation == Operation::Restore {
-        route.name = keyvault::restored_name(&body).unwrap_or_default();
+        let name = match &host.target {
+            Target::Hsm(hsm) => keyvault::own_restored_name(&hsm.keys, &body),
+            _ => keyvault::restored_name(&body),
+        };
+        route.name = name.unwrap_or_default();
     }
     let bearer = parts
         .headers
@@ -126,7 +131,8 @@ async fn read(world: &World, host: Arc<Host>, request: Request<Incoming>) -> io:
 fn good(host: &Host, token: &Token) -> bool {
     match host.service {
         Service::Vault => token.audience == host.cloud.vault_audience(),
-        Service::Hsm | Service::Identity => true,
+        Service::Hsm => token.audience == host.cloud.hsm_audience(),
+        Service::Identity => true,
         Service::Blob | Service::Queue => {
             token.audience == "https://storage.azure.com"
                 || token.audience.strip_prefix("https://") == Some(&*host.name)
@@ -167,10 +173,12 @@ async fn process(world: &World, call: &Call, fault: Option<FaultKind>) -> Outcom
         Some(FaultKind::Throttled { retry_after }) => throttled(call, retry_after),
         Some(FaultKind::Forbidden(reason)) => match &call.host.target {
             Target::Vault(vault) => keyvault::forbidden(vault, call, reason),
+            Target::Hsm(_) => hsm::forbidden(call),
             _ => storage::forbidden(call),
         },
         Some(FaultKind::NotFound) => match (&call.host.target, call.route.kind) {
             (Target::Vault(_), Some(kind)) => keyvault::not_found(kind, &call.route.name),
+            (Target::Hsm(_), _) => hsm::not_found(call),
             _ => storage::not_found(call),
         },
         Some(fault) => play(fault, || answer(world, call), |status| status_reply(call, status)).await?,
@@ -246,7 +254,8 @@ fn answer(world: &World, call: &Call) -> Reply {
         }
         Target::Blob(account) => storage::answer_blob(world, account, call),
         Target::Queue(account) => storage::answer_queue(account, call),
-        Target::Hsm | Target::Login => status_reply(call, StatusCode::NOT_IMPLEMENTED),
+        Target::Hsm(hsm) => hsm::answer(world, hsm, call),
+        Target::Login => status_reply(call, StatusCode::NOT_IMPLEMENTED),
     }
 }
 
@@ -260,7 +269,8 @@ fn challenge(call: &Call) -> Reply {
         Target::Vault(vault) => {
             keyvault::challenge(vault, "AKV10000: Request is missing a Bearer or PoP token.")
         }
-        Target::Hsm | Target::Login => status_reply(call, StatusCode::NOT_IMPLEMENTED),
+        Target::Hsm(hsm) => hsm::challenge(hsm, call),
+        Target::Login => status_reply(call, StatusCode::NOT_IMPLEMENTED),
         Target::Blob(_) | Target::Queue(_) => storage::challenge(call, present),
     }
 }
@@ -274,7 +284,8 @@ fn throttled(call: &Call, retry_after: Option<u32>) -> Reply {
 
 fn status_reply(call: &Call, status: StatusCode) -> Reply {
     match call.host.service {
-        Service::Vault | Service::Hsm | Service::Identity => keyvault::status_reply(status),
+        Service::Vault | Service::Identity => keyvault::status_reply(status),
+        Service::Hsm => hsm::status_reply(call, status),
         Service::Blob | Service::Queue => storage::status_reply(call, status),
     }
 }
@@ -282,7 +293,8 @@ fn status_reply(call: &Call, status: StatusCode) -> Reply {
 fn decorate(call: &Call, reply: &mut Reply) {
     match &call.host.target {
         Target::Vault(vault) => keyvault::decorate(vault, call, reply),
-        Target::Hsm | Target::Login => {}
+        Target::Hsm(hsm) => hsm::decorate(hsm, call, reply),
+        Target::Login => {}
         Target::Blob(_) | Target::Queue(_) => storage::decorate(call, reply),
     }
 }

@@ -5,11 +5,13 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 pub(crate) const VAULT: &str = "https://vault.azure.net";
+pub(crate) const HSM: &str = "https://managedhsm.azure.net";
 pub(crate) const STORAGE: &str = "https://storage.azure.com";
 
 pub(crate) struct Http {
     pub(crate) client: Client,
     vault: String,
+    hsm: String,
     storage: String,
 }
 
@@ -48,12 +50,17 @@ impl Http {
             .build()
             .unwrap();
         let vault = token(&client, azure, VAULT).await;
+        let hsm = token(&client, azure, HSM).await;
         let storage = token(&client, azure, STORAGE).await;
-        Self { client, vault, storage }
+        Self { client, vault, hsm, storage }
     }
 
     pub(crate) fn request(&self, method: Method, url: &str) -> RequestBuilder {
-        let token = if url.contains(".vault.") { &self.vault } else { &self.storage };
+        let token = match url {
+            url if url.contains(".vault.") => &self.vault,
+            url if url.contains(".managedhsm.") => &self.hsm,
+            _ => &self.storage,
+        };
         self.client.request(method, url).bearer_auth(token).header("x-ms-version", "2026-04-06")
     }
 

@@ -5,6 +5,7 @@
 mod client;
 mod faults;
 mod forward;
+mod hsm;
 mod life;
 mod storage;
 mod vault;

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    backup::{self, BackedUp, BackedUpVersion, Owner},
+    backup::{BackedUp, BackedUpVersion, Owner},
     bundle::bundle,
     error::{self, JSON},
     life::rest,
@@ -104,7 +104,7 @@ fn back_up(world: &World, vault: &Vault, call: &Call, kind: Kind) -> Reply {
     }
     let state = state(vault, &store, kind, object);
     drop(store);
-    match backup::seal(&state, &owner(vault)) {
+    match vault.seal(&state) {
         Ok(blob) => backup_reply(&blob),
         Err(_) => error::status_reply(StatusCode::INTERNAL_SERVER_ERROR),
     }

@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use super::object::{Attributes, Kind, Material};
 
+pub(crate) mod hsm;
+
 const SECRET_MAGIC: &str = "AzureKeyVaultSecretBackupV1.microsoft.com";
 /// Of keys and of certificates: the two can not be told apart.
 const KEY_MAGIC: &str = "AzureKeyVaultKeyBackupV1.microsoft.com";

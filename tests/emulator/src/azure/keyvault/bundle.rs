@@ -55,9 +55,10 @@ impl WireAttributes {
         self
     }
 
-    fn key(mut self) -> Self {
+    /// A Managed HSM does not name its platform.
+    fn key(mut self, vault: &Vault) -> Self {
         self.exportable = Some(false);
-        self.hsm_platform = Some("0");
+        self.hsm_platform = (!vault.is_hsm()).then_some("0");
         self
     }
 }
@@ -97,7 +98,7 @@ impl<'a> Item<'a> {
         // Lists of certificates were recorded without the recovery level.
         let attributes = match kind {
             Kind::Secret => attributes.recoverable(options),
-            Kind::Key => attributes.recoverable(options).key(),
+            Kind::Key => attributes.recoverable(options).key(vault),
             Kind::Certificate => attributes,
         };
         let (content_type, subject) = match &item.material {
@@ -166,7 +167,7 @@ pub(crate) fn bundle(vault: &Vault, kind: Kind, object: &Object, version: &Versi
     let options = vault.options.read();
     let mut attributes = WireAttributes::new(&version.attributes).recoverable(&options);
     if kind == Kind::Key {
-        attributes = attributes.key();
+        attributes = attributes.key(vault);
     }
     let mut bundle = match &version.material {
         Material::Secret { value, content_type } => {

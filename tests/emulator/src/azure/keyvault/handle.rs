@@ -6,7 +6,7 @@ use parking_lot::RwLockReadGuard;
 use time::OffsetDateTime;
 
 use super::{
-    answer::{owner, state},
+    answer::state,
     backup::{self, BackedUp, BackupError},
     life::{Refusal, bin::Stage},
     object::{Attributes, Kind, Store},
@@ -145,7 +145,7 @@ impl VaultHandle {
     pub fn backup(&self, kind: Kind, name: &str) -> Option<Vec<u8>> {
         let store = self.store();
         let object = store.get(kind, name).filter(|object| !object.managed)?;
-        backup::seal(&state(&self.vault, &store, kind, object), &owner(&self.vault)).ok()
+        self.vault.seal(&state(&self.vault, &store, kind, object)).ok()
     }
 
     /// All that is live, to compare it with another vault or another moment.

@@ -20,8 +20,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    answer::owner,
-    backup::{self, BackedUp, BackedUpVersion, BackupError},
+    backup::{BackedUp, BackedUpVersion, BackupError},
     bundle::identifier,
     object::{Kind, Object, Store, Version},
     vault::Vault,
@@ -134,10 +133,7 @@ impl Vault {
     /// Restores a backup under the name it was taken of, with the ids, attributes and tags of its versions. A
     /// kind refuses blobs of the others.
     pub(crate) fn restore(&self, blob: &[u8], expected: Option<Kind>) -> Result<(Kind, Object), Refusal> {
-        let (state, of) = backup::open(blob)?;
-        if of != owner(self) {
-            return Err(BackupError::Foreign.into());
-        }
+        let state = self.open(blob)?;
         if let Some(expected) = expected.filter(|expected| *expected != state.kind) {
             return Err(wrong_kind(expected, state.kind).into());
         }
@@ -148,9 +144,9 @@ impl Vault {
             return Err(Refusal::NameTaken { id });
         }
         let BackedUp { kind, name, versions, managed, .. } = state;
-        let restored = object(&name, false, versions).ok_or(BackupError::Corrupt)?;
+        let restored = object_of(&name, false, versions).ok_or(BackupError::Corrupt)?;
         for twin in managed {
-            if let Some(object) = object(&name, true, twin.versions) {
+            if let Some(object) = object_of(&name, true, twin.versions) {
                 store.insert(twin.kind, object);
             }
         }
@@ -169,7 +165,8 @@ fn wrong_kind(expected: Kind, given: Kind) -> BackupError {
     }
 }
 
-fn object(name: &str, managed: bool, versions: Vec<BackedUpVersion>) -> Option<Object> {
+/// An object made of what a backup has of it. A backup without a version makes none.
+pub(crate) fn object_of(name: &str, managed: bool, versions: Vec<BackedUpVersion>) -> Option<Object> {
     let mut versions = versions.into_iter().map(|BackedUpVersion { id, attributes, material }| Version {
         id,
         attributes,

@@ -19,9 +19,9 @@ use crate::azure::{call::Call, reply::Reply};
 #[derive(Serialize)]
 struct Page<T> {
     value: Vec<T>,
-    /// `null` on the last page of a vault's list.
-    #[serde(rename = "nextLink")]
-    next_link: Option<String>,
+    /// `null` on the last page of a vault's list, and not there on that of an HSM's.
+    #[serde(rename = "nextLink", skip_serializing_if = "Option::is_none")]
+    next_link: Option<Option<String>>,
 }
 
 /// `GET /{kind}`.
@@ -42,7 +42,7 @@ pub(crate) fn objects(vault: &Vault, call: &Call, kind: Kind, page_size: usize) 
     let next_link = objects
         .peek()
         .map(|_| next_link(vault, call, &format!("{}/{}", kind.noun(), last.to_ascii_uppercase())));
-    reply(&Page { value, next_link })
+    reply(vault, value, next_link)
 }
 
 /// `GET /{kind}/{name}/versions`. An unknown name has an empty list, not an error.
@@ -50,7 +50,7 @@ pub(crate) fn versions(vault: &Vault, call: &Call, kind: Kind, page_size: usize)
     let store = vault.store.read();
     let options = vault.options.read();
     let Some(object) = store.get(kind, &call.route.name) else {
-        return reply(&Page::<Item<'_>> { value: Vec::new(), next_link: None });
+        return reply::<Item<'_>>(vault, Vec::new(), None);
     };
     let size = requested_size(call, page_size);
     let marker = marker(call).unwrap_or_default();
@@ -63,7 +63,7 @@ pub(crate) fn versions(vault: &Vault, call: &Call, kind: Kind, page_size: usize)
     let next_link = versions.peek().map(|_| next_link(vault, call, &marker()));
     let value =
         page.into_iter().map(|version| Item::new(vault, &options, kind, object, version, true)).collect();
-    reply(&Page { value, next_link })
+    reply(vault, value, next_link)
 }
 
 /// `GET /deleted{kind}`.
@@ -83,10 +83,12 @@ pub(crate) fn deleted(vault: &Vault, call: &Call, kind: Kind, page_size: usize) 
     });
     let shown = page.into_iter().filter(|departed| departed.stage == Stage::Deleted);
     let value = shown.map(|departed| DeletedItem::new(vault, &options, kind, departed)).collect();
-    reply(&Page { value, next_link })
+    reply(vault, value, next_link)
 }
 
-fn reply<T: Serialize>(page: &Page<T>) -> Reply {
+fn reply<T: Serialize>(vault: &Vault, value: Vec<T>, next_link: Option<String>) -> Reply {
+    let next_link = (next_link.is_some() || !vault.is_hsm()).then_some(next_link);
+    let page = &Page { value, next_link };
     Reply::new(StatusCode::OK).body(JSON, serde_json::to_vec(page).unwrap_or_default())
 }
 

@@ -117,6 +117,14 @@ impl KeySpec {
         Self { kty: "EC".into(), curve: Some(curve.into()), ..Self::default() }
     }
 
+    /// A Managed HSM has keys in hardware only, whatever was asked for (recorded).
+    pub(crate) fn in_hardware(mut self) -> Self {
+        if !self.kty.ends_with("-HSM") {
+            self.kty.push_str("-HSM");
+        }
+        self
+    }
+
     pub(crate) fn into_parts(self) -> (Material, Properties) {
         let elliptic = self.kty.starts_with("EC");
         let operations: &[&str] = match (self.operations.is_empty(), elliptic) {

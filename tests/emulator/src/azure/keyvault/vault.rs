@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use super::{
+    answer::owner,
+    backup::{self, BackedUp, BackupError},
     life::{Refusal, company},
     material,
     object::{Attributes, Kind, Material, Store, Version},
@@ -69,7 +71,16 @@ impl VaultOptions {
     }
 }
 
-/// A vault.
+/// What keys lie in.
+#[derive(Debug)]
+pub(crate) enum Flavour {
+    /// A vault.
+    Vault,
+    /// A Managed HSM, whose backups can be restored wherever the security domain is the same.
+    Hsm { security_domain: RwLock<String> },
+}
+
+/// A vault, or the keys of a Managed HSM.
 #[derive(Debug)]
 pub(crate) struct Vault {
     /// The full host name.
@@ -77,6 +88,7 @@ pub(crate) struct Vault {
     /// The first part of the host name.
     pub(crate) name: String,
     pub(crate) cloud: Cloud,
+    pub(crate) flavour: Flavour,
     pub(crate) options: RwLock<VaultOptions>,
     pub(crate) store: RwLock<Store>,
     /// When the requests of the last second came.
@@ -87,10 +99,15 @@ pub(crate) struct Vault {
 
 impl Vault {
     pub(crate) fn new(host: &str, name: &str, cloud: Cloud) -> Self {
+        Self::with_flavour(host, name, cloud, Flavour::Vault)
+    }
+
+    pub(crate) fn with_flavour(host: &str, name: &str, cloud: Cloud, flavour: Flavour) -> Self {
         Self {
             host: host.to_owned(),
             name: name.to_owned(),
             cloud,
+            flavour,
             options: RwLock::default(),
             store: RwLock::default(),
             window: Window::default(),
@@ -100,6 +117,29 @@ impl Vault {
 
     pub(crate) fn url(&self) -> String {
         format!("https://{}", self.host)
+    }
+
+    pub(crate) fn is_hsm(&self) -> bool {
+        matches!(self.flavour, Flavour::Hsm { .. })
+    }
+
+    /// Makes the backup of an object.
+    pub(crate) fn seal(&self, state: &BackedUp) -> Result<Vec<u8>, BackupError> {
+        match &self.flavour {
+            Flavour::Vault => backup::seal(state, &owner(self)),
+            Flavour::Hsm { security_domain } => backup::hsm::seal(state, &security_domain.read()),
+        }
+    }
+
+    /// Reads a backup that belongs here.
+    pub(crate) fn open(&self, blob: &[u8]) -> Result<BackedUp, BackupError> {
+        match &self.flavour {
+            Flavour::Vault => {
+                let (state, of) = backup::open(blob)?;
+                if of == owner(self) { Ok(state) } else { Err(BackupError::Foreign) }
+            }
+            Flavour::Hsm { security_domain } => backup::hsm::open(blob, &security_domain.read()),
+        }
     }
 
     /// Adds a version, and the object if it is new. Gives the id of the version. A deleted object of that name

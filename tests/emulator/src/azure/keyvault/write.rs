@@ -92,6 +92,7 @@ pub(crate) fn create_key(vault: &Vault, call: &Call) -> Reply {
     let properties = body.properties();
     let kty = body.kty.unwrap_or_else(|| "RSA".into());
     let spec = KeySpec { kty, size: body.key_size, curve: body.crv, operations: body.key_ops, properties };
+    let spec = if vault.is_hsm() { spec.in_hardware() } else { spec };
     let (material, properties) = spec.into_parts();
     added(vault, call, Kind::Key, material, properties)
 }

@@ -35,6 +35,20 @@ pub struct StoredBlob {
 }
 
 impl StoredBlob {
+    /// A blob put in one piece, with nothing but its content.
+    pub(crate) fn plain(bytes: Bytes, etag: String, now: OffsetDateTime) -> Self {
+        Self {
+            content_md5: Some(md5(&bytes)),
+            bytes,
+            metadata: Vec::new(),
+            content_type: "application/octet-stream".into(),
+            content_encoding: None,
+            etag,
+            created: now,
+            last_modified: now,
+        }
+    }
+
     /// The value of a metadata name.
     pub fn meta(&self, name: &str) -> Option<&str> {
         self.metadata.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())

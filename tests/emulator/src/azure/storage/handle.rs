@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    account::{Account, Container, StoredBlob, md5},
+    account::{Account, Container, StoredBlob},
     queue_handle::QueueHandle,
 };
 use crate::azure::{World, operation::Service};
@@ -65,17 +65,11 @@ impl StorageHandle {
     pub fn put_blob(&self, container: &str, name: &str, bytes: impl Into<Bytes>, metadata: &[(&str, &str)]) {
         let (bytes, now) = (bytes.into(), self.world.clock.now());
         let blob = StoredBlob {
-            content_md5: Some(md5(&bytes)),
-            bytes,
             metadata: metadata
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            content_type: "application/octet-stream".into(),
-            content_encoding: None,
-            etag: self.account.etag(),
-            created: now,
-            last_modified: now,
+            ..StoredBlob::plain(bytes, self.account.etag(), now)
         };
         self.create_container(container);
         self.with(container, |container| container.blobs.insert(name.to_owned(), blob));

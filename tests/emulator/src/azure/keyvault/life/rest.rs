@@ -91,3 +91,9 @@ pub(crate) fn restored_name(body: &[u8]) -> Option<String> {
     let blob = serde_json::from_slice::<Backup>(body).ok()?.blob().ok()?;
     Some(backup::open(&blob).ok()?.0.name)
 }
+
+/// The same where only the owner can read the blob.
+pub(crate) fn own_restored_name(vault: &Vault, body: &[u8]) -> Option<String> {
+    let blob = serde_json::from_slice::<Backup>(body).ok()?.blob().ok()?;
+    Some(vault.open(&blob).ok()?.name)
+}

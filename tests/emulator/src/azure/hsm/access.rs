@@ -1,0 +1,121 @@
+//! How an HSM gets to storage.
+
+use std::sync::Arc;
+
+use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+use url::Url;
+
+use super::{device::State, job::Failure};
+use crate::azure::{World, call::Query, storage::Account};
+
+/// What the service says of a token in which it finds no expiry, whatever the token is (recorded).
+pub(crate) const MALFORMED: &str =
+    "The customer provided SAS token is malformed. The SAS token does not contain the expiry field";
+
+/// Where a request wants the HSM to go.
+#[derive(Debug, Clone)]
+pub(crate) struct Storage {
+    /// `https://ACCOUNT.blob…/CONTAINER`.
+    pub(crate) uri: String,
+    /// The token; `None` is for the HSM's identity.
+    pub(crate) sas: Option<String>,
+}
+
+/// What the HSM wants to do there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    Read,
+    Write,
+}
+
+/// A container that was reached.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) account: Arc<Account>,
+    pub(crate) container: String,
+}
+
+impl Storage {
+    /// Whether a token is one at all. That is looked at before a backup or a restore is taken on.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        self.sas.as_ref().is_none_or(|sas| Token::parse(sas).expires.is_some())
+    }
+
+    /// Goes there. What is not there was recorded; how other obstacles show is inferred: by the codes of
+    /// storage, in the place where `ResourceNotFound` stands.
+    pub(crate) fn reach(
+        &self,
+        world: &World,
+        state: &State,
+        need: Need,
+        now: OffsetDateTime,
+    ) -> Result<Place, Failure> {
+        match &self.sas {
+            Some(sas) => Token::parse(sas).admit(need, now)?,
+            None => self.admit_identity(state)?,
+        }
+        let place = self.place(world).ok_or(Failure::silent("ResourceNotFound"))?;
+        let containers = place.account.containers.read();
+        let container = containers.get(&place.container).ok_or(Failure::silent("ResourceNotFound"))?;
+        if need == Need::Write && container.append_only {
+            // Documented as not supported.
+            return Err(Failure::silent("BlobImmutableDueToPolicy"));
+        }
+        drop(containers);
+        Ok(place)
+    }
+
+    fn admit_identity(&self, state: &State) -> Result<(), Failure> {
+        if !state.has_identity {
+            return Err(Failure::silent("ManagedIdentityNotFound"));
+        }
+        if state.grants.contains(self.uri.trim_end_matches('/')) {
+            return Ok(());
+        }
+        Err(Failure::silent("AuthorizationPermissionMismatch"))
+    }
+
+    fn place(&self, world: &World) -> Option<Place> {
+        let uri = Url::parse(&self.uri).ok()?;
+        let account = world.find_account(uri.host_str()?)?;
+        Some(Place { account, container: uri.path().trim_matches('/').to_owned() })
+    }
+}
+
+/// A shared access signature. Its signature is not checked.
+struct Token {
+    expires: Option<OffsetDateTime>,
+    permissions: String,
+    is_signed: bool,
+}
+
+impl Token {
+    fn parse(text: &str) -> Self {
+        let query = Query::parse(Some(text.trim_start_matches('?')));
+        Self {
+            expires: query.get("se").and_then(moment),
+            permissions: query.get("sp").unwrap_or_default().to_owned(),
+            is_signed: query.get("sig").is_some_and(|signature| !signature.is_empty()),
+        }
+    }
+
+    fn admit(&self, need: Need, now: OffsetDateTime) -> Result<(), Failure> {
+        let Some(expires) = self.expires else {
+            return Err(Failure { details: "Invalid Request", error: Some(("BadRequest", MALFORMED)) });
+        };
+        if !self.is_signed || expires <= now {
+            return Err(Failure::silent("AuthenticationFailed"));
+        }
+        let needed = if need == Need::Write { "crdw" } else { "r" };
+        if needed.chars().all(|permission| self.permissions.contains(permission)) {
+            return Ok(());
+        }
+        Err(Failure::silent("AuthorizationPermissionMismatch"))
+    }
+}
+
+/// A time in a token: with or without the time of the day.
+fn moment(text: &str) -> Option<OffsetDateTime> {
+    let date = || Date::parse(text, format_description!("[year]-[month]-[day]")).ok();
+    OffsetDateTime::parse(text, &Rfc3339).ok().or_else(|| Some(date()?.midnight().assume_utc()))
+}
