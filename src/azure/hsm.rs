@@ -58,7 +58,7 @@ impl HsmClient {
         };
         let name = url.host_str().and_then(|host| host.split('.').next()).unwrap_or_default();
         let client = ManagedHsmClient::new(url.clone(), Arc::clone(&connection.credential), options)
-            .map_err(|error| service_error(format!("use HSM {name}"), error))?;
+            .map_err(|error| service_error(format!("use HSM {name}"), &error))?;
         Ok(Self { name: name.into(), client })
     }
 
@@ -77,7 +77,7 @@ impl HsmClient {
     /// # Errors
     /// See [`Standing`].
     pub async fn begin_backup(&self, to: &BackupDestination) -> Result<Started, StartFailure> {
-        self.client.begin_backup(to).await.map_err(|error| self.start_failure("back up", error))
+        self.client.begin_backup(to).await.map_err(|error| self.start_failure("back up", &error))
     }
 
     /// Starts a restore that replaces everything in the HSM. Sent once, whatever happens: not safe to run
@@ -86,7 +86,7 @@ impl HsmClient {
     /// # Errors
     /// See [`Standing`].
     pub async fn begin_restore(&self, from: &RestoreSource) -> Result<Started, StartFailure> {
-        self.client.begin_restore(from).await.map_err(|error| self.start_failure("restore", error))
+        self.client.begin_restore(from).await.map_err(|error| self.start_failure("restore", &error))
     }
 
     /// Starts a restore of one key. Sent once, whatever happens. See
@@ -94,13 +94,9 @@ impl HsmClient {
     ///
     /// # Errors
     /// See [`Standing`].
-    pub async fn begin_key_restore(
-        &self,
-        key: &str,
-        from: &RestoreSource,
-    ) -> Result<Started, StartFailure> {
+    pub async fn begin_key_restore(&self, key: &str, from: &RestoreSource) -> Result<Started, StartFailure> {
         let what = format!("restore key {key} into");
-        self.client.begin_key_restore(key, from).await.map_err(|error| self.start_failure(&what, error))
+        self.client.begin_key_restore(key, from).await.map_err(|error| self.start_failure(&what, &error))
     }
 
     /// How a backup, or the check before one, stands. Safe to run twice; retried.
@@ -108,7 +104,7 @@ impl HsmClient {
     /// # Errors
     /// As the service answers.
     pub async fn backup_status(&self, job: &str) -> Result<OperationStatus, ServiceError> {
-        self.client.backup_status(job).await.map_err(|error| self.error("ask about a backup of", error))
+        self.client.backup_status(job).await.map_err(|error| self.error("ask about a backup of", &error))
     }
 
     /// How a restore, or the check before one, stands. Safe to run twice; retried.
@@ -116,7 +112,7 @@ impl HsmClient {
     /// # Errors
     /// As the service answers.
     pub async fn restore_status(&self, job: &str) -> Result<OperationStatus, ServiceError> {
-        self.client.restore_status(job).await.map_err(|error| self.error("ask about a restore of", error))
+        self.client.restore_status(job).await.map_err(|error| self.error("ask about a restore of", &error))
     }
 
     /// Starts a check of whether a backup could be made. Changes nothing; retried.
@@ -124,7 +120,7 @@ impl HsmClient {
     /// # Errors
     /// As the service answers.
     pub async fn prebackup(&self, to: &BackupDestination) -> Result<Started, ServiceError> {
-        self.client.prebackup(to).await.map_err(|error| self.error("check a backup of", error))
+        self.client.prebackup(to).await.map_err(|error| self.error("check a backup of", &error))
     }
 
     /// Starts a check of whether a restore could be made. Changes nothing; retried.
@@ -132,22 +128,24 @@ impl HsmClient {
     /// # Errors
     /// As the service answers.
     pub async fn prerestore(&self, from: &RestoreSource) -> Result<Started, ServiceError> {
-        self.client.prerestore(from).await.map_err(|error| self.error("check a restore of", error))
+        self.client.prerestore(from).await.map_err(|error| self.error("check a restore of", &error))
     }
 
-    fn error(&self, verb: &str, error: Error) -> ServiceError {
+    fn error(&self, verb: &str, error: &Error) -> ServiceError {
         service_error(format!("{verb} HSM {}", self.name), error)
     }
 
-    fn start_failure(&self, verb: &str, error: StartError) -> StartFailure {
-        let standing = match &error {
+    fn start_failure(&self, verb: &str, error: &StartError) -> StartFailure {
+        let standing = match error {
             StartError::Conflict(_) => Standing::Occupied,
             error if error.may_have_begun() => Standing::Unknown,
             _ => Standing::NotBegun,
         };
         let error = match error {
             StartError::Conflict(refusal) | StartError::Refused(refusal) => {
-                self.error(verb, Error::Refused(refusal))
+                let (meaning, failure) = refused(refusal);
+                let what = format!("{verb} HSM {}", self.name);
+                ServiceError { what, meaning, failure: Box::new(failure) }
             }
             StartError::AnswerLost(error) | StartError::NotSent(error) => self.error(verb, error),
         };
@@ -155,9 +153,9 @@ impl HsmClient {
     }
 }
 
-fn service_error(what: String, error: Error) -> ServiceError {
+fn service_error(what: String, error: &Error) -> ServiceError {
     let ours = |meaning, code: &str, error: &Error| (meaning, Failure::ours(code, error.to_string()));
-    let (meaning, failure) = match &error {
+    let (meaning, failure) = match error {
         Error::Refused(refusal) => refused(refusal),
         Error::NoAnswer(cause) => return ServiceError::of(what, cause),
         Error::NoToken(cause) => {
@@ -168,8 +166,8 @@ fn service_error(what: String, error: Error) -> ServiceError {
             let failure = Failure::ours("BadAnswer", error.to_string());
             (Meaning::Nonsense, Failure { request_id: request_id.clone(), ..failure })
         }
-        Error::ForeignChallenge(_) => ours(Meaning::NotSent, "ForeignChallenge", &error),
-        Error::NotSent(_) => ours(Meaning::NotSent, "NotSent", &error),
+        Error::ForeignChallenge(_) => ours(Meaning::NotSent, "ForeignChallenge", error),
+        Error::NotSent(_) => ours(Meaning::NotSent, "NotSent", error),
     };
     ServiceError { what, meaning, failure: Box::new(failure) }
 }

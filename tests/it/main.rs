@@ -5,6 +5,7 @@
 #![expect(unreachable_pub, reason = "one crate; nothing outside it sees its items")]
 
 mod checks;
+mod hsm_stage;
 mod recorded;
 mod wire;
 mod world;
@@ -20,6 +21,9 @@ mod faults;
 mod formats;
 mod history;
 mod hostile;
+mod hsm_client;
+mod hsm_conformance;
+mod hsm_recordings;
 mod identity;
 mod merging;
 mod nightly;

@@ -39,12 +39,19 @@ impl Exchange {
         for sessions in entries(&folder.join("sessions")) {
             found.extend(entries(&sessions).iter().flat_map(|file| session(file)));
         }
+        found.extend(entries(&folder.join("newer")).iter().flat_map(|file| session(file)));
         Some(found)
     }
 
     /// Everything recorded of vaults, as opposed to Managed HSMs.
     pub fn of_vaults() -> Option<Vec<Self>> {
         Some(Self::all()?.into_iter().filter(|exchange| !exchange.of_hsm()).collect())
+    }
+
+    /// Everything that a Managed HSM was recorded to answer. Some vaults were given the name of one.
+    pub fn of_hsms() -> Option<Vec<Self>> {
+        let is_hsm = |of: &Self| of.of_hsm() && of.header("x-ms-keyvault-service-version").is_none();
+        Some(Self::all()?.into_iter().filter(is_hsm).collect())
     }
 
     pub fn of_hsm(&self) -> bool {

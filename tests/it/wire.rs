@@ -55,6 +55,11 @@ impl Wire {
         (wire, client)
     }
 
+    /// An identity whose tokens the emulator knows.
+    pub fn credential(&self) -> Arc<dyn TokenCredential> {
+        Arc::clone(&self.tokens) as _
+    }
+
     /// What tokens were asked for, in order.
     pub fn scopes(&self) -> Vec<String> {
         self.tokens.scopes.lock().expect("no test panicked with it").clone()

@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn other_names_are_none() {
-        for text in ["", "mhsm-x", "mhsm--20240619043027", "mhsm-x-2024061904302", "mhsm-x-202406190430270912"]
+        for text in
+            ["", "mhsm-x", "mhsm--20240619043027", "mhsm-x-2024061904302", "mhsm-x-202406190430270912"]
         {
             assert_eq!(FolderName::parse(text), None, "{text}");
         }

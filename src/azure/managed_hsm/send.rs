@@ -121,7 +121,8 @@ impl Sender {
         let request = self.request(Method::Get, &pending_path(kind, job_id)?, None)?;
         let answer = self.repeat(request, None).await?;
         let bad = |text: &str| bad_answer(text, &answer);
-        let body: Value = serde_json::from_slice(answer.body().as_ref()).map_err(|_| bad("it is not JSON"))?;
+        let body: Value =
+            serde_json::from_slice(answer.body().as_ref()).map_err(|_| bad("it is not JSON"))?;
         OperationStatus::read(&body, Some(job_id), None).map_err(bad)
     }
 
@@ -182,8 +183,10 @@ async fn send(pipeline: &Pipeline, request: &mut Request) -> azure_core::Result<
 
 /// The job that was started. Its id stands in the body, and in an address in a header.
 fn started(answer: &RawResponse, sas: Option<&SasToken>) -> Result<Started, Error> {
-    let header = answer.headers().get_optional_str(&ASYNC_OPERATION).unwrap_or_default();
-    let named = header.trim_end_matches("/pending").rsplit('/').next().filter(|id| is_job_id(id));
+    let address = answer.headers().get_optional_str(&ASYNC_OPERATION).and_then(|url| Url::parse(url).ok());
+    let mut parts = address.iter().filter_map(Url::path_segments).flatten().rev();
+    let named = parts.next().filter(|part| *part == "pending").and_then(|_| parts.next());
+    let named = named.filter(|id| is_job_id(id));
     let body: Option<Value> = serde_json::from_slice(answer.body().as_ref()).ok();
     let id = body.as_ref().and_then(|body| body["jobId"].as_str()).filter(|id| is_job_id(id)).or(named);
     let id = id.ok_or_else(|| bad_answer("the job that was started has no id", answer))?;

@@ -137,9 +137,8 @@ pub struct ServiceFailure {
 impl ServiceFailure {
     /// A healthy job has no error, or one with nothing in it (recorded in 2020 and 2021).
     fn read(error: &Value, sas: Option<&SasToken>) -> Option<Self> {
-        let text = |value: &Value| {
-            value.as_str().filter(|text| !text.is_empty()).map(|text| scrub(text, sas))
-        };
+        let text =
+            |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(|text| scrub(text, sas));
         let code = text(&error["code"]);
         let inner_code = text(&error["innererror"]["code"]);
         let message = text(&error["message"]);
@@ -214,7 +213,9 @@ mod tests {
 
     #[test]
     fn states_are_told_apart() {
-        for (text, ended) in [("Succeeded", true), ("CANCELLED", true), ("InProgress", false), ("Queued", false)] {
+        for (text, ended) in
+            [("Succeeded", true), ("CANCELLED", true), ("InProgress", false), ("Queued", false)]
+        {
             assert_eq!(read(&json!({"status": text})).status.has_ended(), ended, "{text}");
         }
         assert!(OperationStatus::read(&json!({}), Some("asked"), None).is_err());

@@ -12,7 +12,8 @@ use super::{error::Error, storage::StorageAuth, version::ServiceVersion};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Storage<'a> {
-    storage_resource_uri: String,
+    #[serde(rename = "storageResourceUri")]
+    uri: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +51,7 @@ impl<'a> Storage<'a> {
             }
             StorageAuth::Sas(token) => (Some(token.reveal()), has_identity.then_some(false)),
         };
-        Ok(Self { storage_resource_uri: uri(container)?, token, use_managed_identity: identity })
+        Ok(Self { uri: uri(container)?, token, use_managed_identity: identity })
     }
 
     pub(super) fn to_json(&self) -> Result<Vec<u8>, Error> {
@@ -129,8 +130,7 @@ mod tests {
     #[test]
     fn bodies_follow_the_version() {
         let uri = r#""storageResourceUri":"https://a.blob.core.windows.net/c""#;
-        let (identity, sas) =
-            (StorageAuth::ManagedIdentity, StorageAuth::Sas(SasToken::new("?se=1")));
+        let (identity, sas) = (StorageAuth::ManagedIdentity, StorageAuth::Sas(SasToken::new("?se=1")));
         assert_eq!(json(&identity, ServiceVersion::V7_6), format!(r#"{{{uri},"useManagedIdentity":true}}"#));
         assert_eq!(json(&sas, ServiceVersion::V7_2), format!(r#"{{{uri},"token":"?se=1"}}"#));
         let with_member = format!(r#"{{{uri},"token":"?se=1","useManagedIdentity":false}}"#);

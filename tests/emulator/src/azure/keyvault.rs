@@ -27,9 +27,12 @@ pub use spec::{CertificateSpec, KeySpec, Properties, SecretSpec};
 pub use vault::VaultOptions;
 
 pub(crate) use answer::{answer, challenge, damage_backup, decorate, forbidden, ok, rate_limited, state};
-pub(crate) use error::{not_found, status_reply, throttled};
 pub(crate) use backup::hsm as sealed;
 pub(crate) use error::JSON;
-pub(crate) use life::{object_of, rest::{own_restored_name, restored_name}};
+pub(crate) use error::{not_found, status_reply, throttled};
+pub(crate) use life::{
+    object_of,
+    rest::{own_restored_name, restored_name},
+};
 pub(crate) use object::Store;
 pub(crate) use vault::{Flavour, Vault};

@@ -107,9 +107,10 @@ async fn refuse(mut stream: TcpStream, refusal: &Refusal) -> io::Result<()> {
         Refusal::Foreign => {
             ("403 Forbidden", "The emulator opens tunnels to emulated Azure services only.\n")
         }
-        Refusal::Unknown => {
-            ("502 Bad Gateway", "There is no such vault, HSM or storage account: its name does not resolve.\n")
-        }
+        Refusal::Unknown => (
+            "502 Bad Gateway",
+            "There is no such vault, HSM or storage account: its name does not resolve.\n",
+        ),
     };
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",

@@ -11,7 +11,7 @@ use std::{
 use clap::Parser;
 use keyvault_backup_emulator::{Azure, AzureOptions, CertificateSpec, KeySpec, RateLimit, SecretSpec};
 
-/// Key Vault, Blob and Queue storage and managed identities, on loopback.
+/// Key Vault, Managed HSM, Blob and Queue storage and managed identities, on loopback.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Port of the HTTPS proxy; 0 takes a free one.
@@ -30,7 +30,13 @@ struct Arguments {
     /// least one.
     #[arg(long, default_value_t = 30)]
     objects: usize,
-    /// Storage account, with the containers `vaults` and `catalogue`.
+    /// Name of the sample Managed HSM. It has one key, and an identity that may use the container `hsm`.
+    #[arg(long, default_value = "samplehsm")]
+    hsm: String,
+    /// Seconds that starts of HSM jobs ask to wait before the first poll.
+    #[arg(long, default_value_t = 10)]
+    hsm_retry_after: u32,
+    /// Storage account, with the containers `vaults`, `catalogue` and `hsm`.
     #[arg(long, default_value = "samplebackups")]
     account: String,
     /// Requests a second that each vault serves [default: as many as come].
@@ -68,6 +74,12 @@ fn fill(azure: &Azure, arguments: &Arguments) {
     let storage = azure.storage(&arguments.account);
     storage.create_container("vaults");
     storage.create_container("catalogue");
+    storage.create_container("hsm");
+    let hsm = azure.hsm(&arguments.hsm);
+    hsm.put_key("key-00000", KeySpec::rsa(2048));
+    hsm.attach_identity(true);
+    hsm.grant(&format!("{}/hsm", storage.blob_url()));
+    hsm.set_retry_after(arguments.hsm_retry_after);
 }
 
 fn explain(azure: &Azure, arguments: &Arguments) -> io::Result<()> {
@@ -81,11 +93,16 @@ fn explain(azure: &Azure, arguments: &Arguments) -> io::Result<()> {
         "\n# Paste the lines above into another terminal. Whatever runs there meets the emulator instead of Azure:"
     )?;
     writeln!(out, "#   {}  ({} secrets)", azure.vault(&arguments.vault).url(), arguments.objects)?;
-    writeln!(out, "#   {}  (containers vaults and catalogue)", storage.blob_url())?;
+    writeln!(out, "#   {}  (containers vaults, catalogue and hsm)", storage.blob_url())?;
+    writeln!(
+        out,
+        "#   {}  (an HSM with one key, which may back itself up into hsm)",
+        azure.hsm(&arguments.hsm).url()
+    )?;
     writeln!(out, "#   {}", storage.queue_url())?;
     writeln!(
         out,
-        "# Other vaults and accounts come into being when they are first used. Everything is gone after Ctrl-C."
+        "# Other vaults, HSMs and accounts come into being when they are first used. Everything is gone after Ctrl-C."
     )?;
     let url = azure.vault(&arguments.vault).url();
     writeln!(

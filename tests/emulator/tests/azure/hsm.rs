@@ -188,7 +188,10 @@ async fn a_full_restore_wants_a_recent_backup_of_its_own() {
     let started = stage.start_restore("x").await;
     stage.poll(&started).await;
     let ended = stage.poll(&started).await;
-    assert_eq!((&ended["status"], &ended["statusDetails"]), (&json!("Failed"), &json!("Invalid backup provided")));
+    assert_eq!(
+        (&ended["status"], &ended["statusDetails"]),
+        (&json!("Failed"), &json!("Invalid backup provided"))
+    );
     assert!(!ended.as_object().unwrap().contains_key("azureStorageBlobContainerUri"));
 }
 
@@ -277,9 +280,10 @@ async fn faults_know_hsms() {
 async fn a_restored_key_is_found_by_its_name() {
     let stage = Stage::new().await;
     let backup = stage.ask("POST /keys/k1/backup").await.json();
-    stage.azure.faults().add(Fault::on(Operation::Restore).reply(FaultKind::Forbidden(
-        keyvault_backup_emulator::Forbidden::ByRbac,
-    )));
+    stage.azure.faults().add(
+        Fault::on(Operation::Restore)
+            .reply(FaultKind::Forbidden(keyvault_backup_emulator::Forbidden::ByRbac)),
+    );
     let refused = stage.send("POST /keys/restore", backup).await;
     assert_eq!((refused.status, refused.code().as_str()), (StatusCode::FORBIDDEN, "AccessDenied"));
     assert_eq!(stage.azure.faults().fired()[0].object, "k1");

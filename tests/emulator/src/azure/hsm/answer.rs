@@ -34,9 +34,7 @@ pub(crate) fn answer(world: &World, hsm: &Hsm, call: &Call) -> Reply {
         Operation::CheckBackup => start(HsmOperationKind::BackupCheck),
         Operation::CheckRestore => start(HsmOperationKind::RestoreCheck),
         Operation::BackupStatus | Operation::RestoreStatus => start::status(world, hsm, call),
-        _ if call.route.kind == Some(Kind::Key) => {
-            translate(call, keyvault::answer(world, &hsm.keys, call))
-        }
+        _ if call.route.kind == Some(Kind::Key) => translate(call, keyvault::answer(world, &hsm.keys, call)),
         // Not recorded.
         _ => plain(call, StatusCode::NOT_FOUND, "NotFound", "The resource was not found"),
     }
@@ -47,7 +45,8 @@ pub(crate) fn challenge(hsm: &Hsm, call: &Call) -> Reply {
     let tenant = hsm.keys.options.read().tenant.clone();
     let (authority, resource) = (hsm.keys.cloud.authority(), hsm.keys.cloud.hsm_audience());
     let header = format!("Bearer authorization=\"{authority}/{tenant}\", resource=\"{resource}\"");
-    let body = if call.method == Method::GET && !call.headers.contains_key(AUTHORIZATION) { "OK" } else { "" };
+    let body =
+        if call.method == Method::GET && !call.headers.contains_key(AUTHORIZATION) { "OK" } else { "" };
     Reply::new(StatusCode::UNAUTHORIZED).body(JSON, body).header("www-authenticate", &header)
 }
 

@@ -6,6 +6,7 @@ use base64::{
 };
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     bundle::{DeletedItem, Item},
@@ -21,7 +22,7 @@ struct Page<T> {
     value: Vec<T>,
     /// `null` on the last page of a vault's list, and not there on that of an HSM's.
     #[serde(rename = "nextLink", skip_serializing_if = "Option::is_none")]
-    next_link: Option<Option<String>>,
+    next_link: Option<Value>,
 }
 
 /// `GET /{kind}`.
@@ -87,7 +88,7 @@ pub(crate) fn deleted(vault: &Vault, call: &Call, kind: Kind, page_size: usize) 
 }
 
 fn reply<T: Serialize>(vault: &Vault, value: Vec<T>, next_link: Option<String>) -> Reply {
-    let next_link = (next_link.is_some() || !vault.is_hsm()).then_some(next_link);
+    let next_link = (next_link.is_some() || !vault.is_hsm()).then(|| next_link.into());
     let page = &Page { value, next_link };
     Reply::new(StatusCode::OK).body(JSON, serde_json::to_vec(page).unwrap_or_default())
 }
