@@ -76,8 +76,9 @@ use self::{send::Sender, wire::Storage};
 /// How a [`ManagedHsmClient`] behaves.
 #[derive(Clone, Debug, Default)]
 pub struct ManagedHsmClientOptions {
-    /// Transport, retry and policies. The retry is for polls and checks; starts have none. A policy that
-    /// sends a request again by itself would break the promise that a start is sent once.
+    /// Transport, retry and policies. The retry is for polls and checks; starts have none. A policy or a
+    /// transport that sends a request again by itself would break the promise that a start is sent once.
+    /// The transport has to bound how long it waits: nothing here does.
     pub client_options: ClientOptions,
     /// The version of the service's interface.
     pub api_version: ServiceVersion,

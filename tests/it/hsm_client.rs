@@ -152,6 +152,19 @@ async fn an_hsm_that_asks_for_a_token_for_somebody_else_gets_none() {
 }
 
 #[tokio::test]
+async fn an_hsm_of_another_cloud_gets_a_token_for_that_cloud() {
+    let stage = Stage::new().await;
+    for (host, scope) in [
+        ("eu.managedhsm.usgovcloudapi.net", "https://managedhsm.usgovcloudapi.net/.default"),
+        ("eu.managedhsm.azure.cn", "https://managedhsm.azure.cn/.default"),
+    ] {
+        let (_, client) = stage.other(host);
+        client.begin_backup(&stage.to()).await.expect("it starts");
+        assert_eq!(stage.wire.scopes().last().map(String::as_str), Some(scope));
+    }
+}
+
+#[tokio::test]
 async fn a_start_without_a_connection_was_not_sent() {
     let stage = Stage::new().await;
     let gone = stage.azure.hsm("prod").url().replace("prod", "gone").parse().expect("it is a URL");

@@ -1,5 +1,7 @@
 //! A token is seen by nobody but the HSM.
 
+use std::sync::{Arc, Mutex};
+
 use keyvault_backup::azure::managed_hsm::{
     BackupDestination, RestoreSource, SasToken, StartError, StorageAuth,
 };
@@ -100,4 +102,38 @@ async fn a_malformed_token_is_refused_at_the_start() {
     let started = stage.client.prebackup(&to).await.expect("a check starts");
     let failure = stage.backup_end(&started.job_id).await.error.expect("it says why");
     assert_eq!(failure.code.as_deref(), Some("BadRequest"));
+}
+
+/// Everything that was written to the log.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no test panicked with it").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_in_no_log_at_any_level() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let stage = Stage::new().await;
+    let started = stage.client.begin_backup(&stage.to_with_sas()).await.expect("it starts");
+    stage.backup_end(&started.job_id).await;
+    let text = String::from_utf8(lines.0.lock().expect("no test panicked with it").clone());
+    let text = text.expect("it is text");
+    assert!(text.contains("/backup"), "the log is on: {text}");
+    assert_clean(&text);
+    assert!(!text.contains("Bearer ey"), "{text}");
 }
