@@ -29,7 +29,8 @@ use super::{
 const ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
 const JSON: &str = "application/json";
 
-/// No job has this id. Asking about it has no effect, and an HSM answers it at any time.
+/// No job has this id, so that asking about it has no effect. It is what an HSM answers even during a restore
+/// (documentation, "Full backup and restore").
 const NO_JOB: &str = "00000000000000000000000000000000";
 
 /// Sends the requests of one client.

@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! One lock guards one vault, account or log, and is never held across an `await`. Nothing is kept on disk
+//! One lock guards one vault, HSM, account or log, and is never held across an `await`. Nothing is kept on disk
 //! but the CA certificate.
 
 mod authority;
@@ -163,7 +163,7 @@ struct Running {
 
 /// A running emulator of Azure. Clones are the same emulator; when the last is dropped, it stops.
 ///
-/// A vault or an account is named by its short name, which means the public cloud, or by its full host name.
+/// A vault, an HSM or an account is named by its short name, which means the public cloud, or by its full host name.
 #[derive(Clone)]
 pub struct Azure {
     running: Arc<Running>,

@@ -44,11 +44,11 @@ pub enum FaultKind {
     },
     /// 401 with a fresh challenge, as after a policy change.
     Unauthorized,
-    /// 403. Storage knows only one reason.
+    /// 403. Storage and Managed HSMs know only one reason.
     Forbidden(Forbidden),
     /// 404, as if the object were not there.
     NotFound,
-    /// 409: `Conflict` from a vault, `LeaseAlreadyPresent` from storage.
+    /// 409: `Conflict` from a vault or a Managed HSM, `LeaseAlreadyPresent` from storage.
     Conflict,
     /// Some status.
     Status(u16),

@@ -5,8 +5,17 @@
 //! request names.
 //!
 //! Shapes, headers and texts are those of recorded traffic (service versions 7.2-preview to 2025-07-01)
-//! unless the place where they are made says otherwise. What a folder holds is not known: its names and its
-//! content are ours.
+//! unless the place where they are made says otherwise. What is not recorded:
+//!
+//! | what | known from |
+//! |---|---|
+//! | the blobs of a folder, their names and content | nothing; they are ours |
+//! | 409 to a start while a backup runs | a report, for a second backup |
+//! | 409 to everything else while a restore runs | documentation; the words and a moment after it are recorded |
+//! | obstacles at the storage, but for a container that is not there | documentation; how they show is ours |
+//! | a folder of another security domain | documentation; it shows like a folder that is none |
+//! | a full restore without a recent backup of the HSM | documentation, in two readings; the words are ours |
+//! | 403 | a report |
 
 mod access;
 mod answer;

@@ -68,7 +68,7 @@ impl Matcher {
         self
     }
 
-    /// Requests to a vault or an account, by its short name or its full host name.
+    /// Requests to a vault, an HSM or an account, by its short name or its full host name.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(host.into());
