@@ -1,7 +1,10 @@
 //! The program's parts, put together from the settings.
 
+mod hsms;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+pub use self::hsms::Hsms;
 use crate::{
     audit::Audit,
     azure::{
@@ -33,6 +36,7 @@ pub struct App {
     jobs: Option<Jobs>,
     queue: Option<Queue>,
     restore_queue: Option<Queue>,
+    hsms: Hsms,
     audit: Option<Audit>,
     last_restore: LastRestore,
     role: Role,
@@ -74,6 +78,7 @@ impl App {
                 jobs: container(&config.jobs_container)?.map(Jobs::new),
                 queue: queue(WORK_QUEUE)?,
                 restore_queue: queue(RESTORE_QUEUE)?,
+                hsms: Hsms::build(config, &connection)?,
                 audit: container(&config.container)?.map(Audit::new),
                 last_restore: LastRestore::default(),
                 role: config.role,
@@ -96,7 +101,7 @@ impl App {
     /// # Errors
     /// When it is not configured: nothing is ever sent to a vault that the settings do not name.
     pub fn vault(&self, name: &VaultName) -> Result<&VaultClient> {
-        self.vaults.get(name).ok_or_else(|| {
+        self.vaults.get(name).or_else(|| self.hsms.keys_of(name)).ok_or_else(|| {
             Error::Refused(format!(
                 "vault {name} is not one of KEYVAULT_BACKUP_VAULTS; add its URL there if it should be"
             ))
@@ -145,6 +150,11 @@ impl App {
     /// When no container is configured.
     pub fn audit(&self) -> Result<&Audit> {
         self.audit.as_ref().ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_CONTAINER is not set".into()))
+    }
+
+    /// The Managed HSMs.
+    pub fn hsms(&self) -> &Hsms {
+        &self.hsms
     }
 
     /// The restore that this process works on.

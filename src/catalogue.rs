@@ -9,6 +9,7 @@
 
 mod codec;
 mod history;
+mod hsm;
 mod layout;
 mod view;
 

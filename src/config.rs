@@ -15,6 +15,14 @@
 //! | `KEYVAULT_BACKUP_RESTORE_SECRETS` | most restores of secrets in ten seconds, 1 to 1000000 | 300 |
 //! | `KEYVAULT_BACKUP_RESTORE_KEYS` | the same for keys, and for certificates | 10 |
 //! | `KEYVAULT_BACKUP_PLACES` | where vaults lie, `NAME=SUBSCRIPTION/GEOGRAPHY`, separated like vaults | none |
+//! | `KEYVAULT_BACKUP_HSMS` | Managed HSM URLs, separated like vaults | none |
+//! | `KEYVAULT_BACKUP_HSM_CONTAINER` | URL of the container that HSMs are backed up into; no immutability | required with HSMs |
+//! | `KEYVAULT_BACKUP_HSM_KEYS` | keys that are also backed up one by one, `HSM/KEY`, separated like vaults | none |
+//! | `KEYVAULT_BACKUP_HSM_BACKUP_AGE_MINUTES` | a full restore wants a backup of its target younger than this, 1 to 1440 | 30 |
+//! | `KEYVAULT_BACKUP_HSM_LIMIT_HOURS` | a job that takes longer is reported, 1 to 72 | 6 |
+//! | `KEYVAULT_BACKUP_HSM_DOMAINS` | HSMs that share a security domain, `A=B`, separated like vaults | none |
+//! | `KEYVAULT_BACKUP_HSM_BACKUP_SAS` | SAS token for backups, where the HSM has no managed identity; deprecated | none |
+//! | `KEYVAULT_BACKUP_HSM_RESTORE_SAS` | the same for restores | none |
 //! | `KEYVAULT_BACKUP_REQUEST_TIMEOUT` | longest silence of a service, in seconds, 1 to 300 | 60 |
 //! | `KEYVAULT_BACKUP_API_VERSION` | Key Vault service version | 2025-07-01 |
 //! | `WEBSITE_AUTH_ENABLED` | `true` when the platform's own authentication is on; the platform sets it | not on |
@@ -39,6 +47,10 @@ pub const RESTORE_QUEUE: &str = "restore-objects";
 
 /// The Key Vault service version that is asked for, unless a setting says otherwise.
 pub const API_VERSION: &str = "2025-07-01";
+
+mod hsm;
+
+pub use self::hsm::HsmConfig;
 
 const BLOB_SUFFIXES: [&str; 3] =
     [".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn"];
@@ -96,6 +108,8 @@ pub struct Config {
     pub restores: [u32; 3],
     /// Where vaults lie.
     pub places: BTreeMap<VaultName, Place>,
+    /// The Managed HSMs.
+    pub hsm: HsmConfig,
     /// Longest silence of a service.
     pub request_timeout: Duration,
     /// Key Vault service version.
@@ -128,8 +142,10 @@ impl Config {
     /// All faults at once.
     pub fn read(lookup: impl Fn(&str) -> Option<String>, needs: Needs) -> Result<Self, ConfigError> {
         let mut reader = Reader { lookup, faults: Vec::new() };
+        // An app may look after HSMs alone.
+        let hsms = (reader.lookup)("KEYVAULT_BACKUP_HSMS").is_some();
+        let vaults = reader.vaults(needs != Needs::Storage && !hsms);
         let config = Self {
-            vaults: reader.vaults(needs != Needs::Storage),
             container: reader.container("KEYVAULT_BACKUP_CONTAINER", needs >= Needs::Storage),
             jobs_container: reader.container("KEYVAULT_BACKUP_JOBS_CONTAINER", needs >= Needs::Backup),
             queue_service: reader.endpoint(
@@ -149,6 +165,8 @@ impl Config {
             vault_rate: reader.number("KEYVAULT_BACKUP_VAULT_RATE", DEFAULT_CEILING, 1, 1_000_000),
             restores: reader.restores(),
             places: reader.places(),
+            hsm: reader.hsm(&vaults, needs),
+            vaults,
             request_timeout: Duration::from_secs(
                 reader.number("KEYVAULT_BACKUP_REQUEST_TIMEOUT", 60_u32, 1, 300).into(),
             ),
@@ -159,9 +177,10 @@ impl Config {
 
     /// The hosts that tokens may be sent to.
     pub fn hosts(&self) -> crate::azure::transport::Hosts {
-        let storage = [&self.container, &self.jobs_container, &self.queue_service];
+        let storage = [&self.container, &self.jobs_container, &self.queue_service, &self.hsm.container];
         let storage = storage.into_iter().flatten().filter_map(|url| url.host_str().map(str::to_owned));
-        self.vaults.iter().map(|vault| vault.host().to_owned()).chain(storage).collect()
+        let hsms = self.hsm.hsms.iter().map(|hsm| hsm.host().to_owned());
+        self.vaults.iter().map(|vault| vault.host().to_owned()).chain(hsms).chain(storage).collect()
     }
 }
 

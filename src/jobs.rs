@@ -9,16 +9,22 @@
 //! restores/COUNTDOWN-RESTORE                     the record of a restore; stays after its end
 //! restore-steps/RESTORE/KIND/NAME/outcome        what became of a step
 //! restore-steps/RESTORE/KIND/NAME/waiting        since when a step waits for a busy vault
+//! hsm-jobs/HSM/JOB                               an open job of an HSM, in the blob itself
+//! hsm-restores/COUNTDOWN-RESTORE                 a restore of an HSM that has ended
+//! hsm-targets/HSM                                the restore that has this HSM
+//! hsm-plans/DIGEST.json                          a plan that somebody asked for
 //! ```
 //!
-//! Records stand in the blobs' metadata, so that one listing reads them all. Nothing in it is needed to
+//! Other records stand in the blobs' metadata, so that one listing reads them all. Nothing in it is needed to
 //! restore: the catalogue is complete without it.
 
 mod backup_runs;
+mod hsm;
 mod restores;
 
 pub use self::{
     backup_runs::Stored,
+    hsm::StoredHsmJob,
     restores::{Claim, StepState, StoredRestore},
 };
 use crate::{
@@ -40,6 +46,10 @@ impl Jobs {
     pub fn new(container: Container) -> Self {
         Self { container }
     }
+}
+
+fn damaged(name: &str, error: &impl std::fmt::Display) -> Error {
+    Error::Damaged { blob: format!("blob {name}"), text: error.to_string() }
 }
 
 fn metadata(key: &str, value: &impl serde::Serialize) -> Result<Metadata> {

@@ -74,6 +74,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod hsm;
 pub mod jobs;
 pub mod look;
 pub mod restore;

@@ -4,14 +4,14 @@ use std::{collections::HashMap, num::NonZero, sync::Arc};
 
 use azure_core::{
     Bytes,
-    http::{Etag, RequestContent, Url},
+    http::{Etag, RequestContent, Url, headers::ETAG},
 };
 use azure_storage_blob::{
     BlobContainerClient, BlobContainerClientOptions,
     models::{
-        BlobClientDeleteOptions, BlobClientGetPropertiesResultHeaders as _, BlobClientUploadOptions,
-        BlobContainerClientListBlobsOptions, BlobItem, BlockBlobClientCommitBlockListOptions,
-        BlockLookupList, ListBlobsIncludeItem,
+        BlobClientDeleteOptions, BlobClientDownloadOptions, BlobClientGetPropertiesResultHeaders as _,
+        BlobClientUploadOptions, BlobContainerClientListBlobsOptions, BlobItem,
+        BlockBlobClientCommitBlockListOptions, BlockLookupList, ListBlobsIncludeItem,
     },
 };
 use futures::{Stream, TryStreamExt as _};
@@ -108,17 +108,31 @@ impl Container {
         Blocks { container: self.clone(), name: name.to_owned(), staged: 0 }
     }
 
-    /// Replaces a blob that is still in the state `etag`.
+    /// Replaces a blob without bytes that is still in the state `etag`.
     ///
     /// # Errors
     /// [`Meaning::Exists`] when somebody else was faster; else as the service answers.
     pub async fn replace(&self, name: &str, etag: &str, metadata: Metadata) -> Result<(), ServiceError> {
+        self.rewrite(name, etag, Vec::new(), metadata).await
+    }
+
+    /// Replaces a blob that is still in the state `etag`.
+    ///
+    /// # Errors
+    /// As [`Container::replace`].
+    pub async fn rewrite(
+        &self,
+        name: &str,
+        etag: &str,
+        bytes: Vec<u8>,
+        metadata: Metadata,
+    ) -> Result<(), ServiceError> {
         let options = BlobClientUploadOptions {
             metadata: Some(metadata),
             if_match: Some(Etag::from(etag)),
             ..BlobClientUploadOptions::default()
         };
-        self.upload(name, Vec::new(), options).await
+        self.upload(name, bytes, options).await
     }
 
     async fn upload(
@@ -142,7 +156,21 @@ impl Container {
     /// As the service answers.
     pub async fn read(&self, name: &str) -> Result<Option<Bytes>, ServiceError> {
         let blob = self.client.blob_client(name);
-        let read = async { blob.download(None).await?.body.collect().await };
+        let read = async { blob.download(Some(alone())).await?.body.collect().await };
+        self.found("read blob", name, read.await)
+    }
+
+    /// A blob's bytes and the tag of their state, or `None` when there is no such blob.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn read_state(&self, name: &str) -> Result<Option<(Bytes, String)>, ServiceError> {
+        let blob = self.client.blob_client(name);
+        let read = async {
+            let answer = blob.download(Some(alone())).await?;
+            let etag = answer.headers.get_optional_string(&ETAG).unwrap_or_default();
+            Ok((answer.body.collect().await?, etag))
+        };
         self.found("read blob", name, read.await)
     }
 
@@ -292,6 +320,14 @@ impl Blocks {
 /// Block identifiers of one blob must have one length.
 fn block_id(number: u32) -> Vec<u8> {
     format!("{number:08}").into_bytes()
+}
+
+/// One request at a time. Left out, the client counts the machine's processors for every blob.
+fn alone() -> BlobClientDownloadOptions<'static> {
+    BlobClientDownloadOptions {
+        parallel: Some(NonZero::<usize>::MIN),
+        ..BlobClientDownloadOptions::default()
+    }
 }
 
 fn item(blob: BlobItem) -> Option<Item> {

@@ -5,6 +5,7 @@
 //! vaults/VAULT/runs/RUN/objects/KIND/NAME/backup           a backup, its entry in its metadata
 //! vaults/VAULT/runs/RUN/objects/KIND/NAME/outcome          a record that there is no backup, and why
 //! vaults/VAULT/manifests/COUNTDOWN-RUN.jsonl.gz            what came of the run, last
+//! hsms/HSM/backups/COUNTDOWN-RUN                           what came of a backup of a whole HSM
 //! ```
 //!
 //! Listing goes forward only, so manifests carry the seconds left until a far future in front of their
@@ -14,6 +15,7 @@
 use time::OffsetDateTime;
 
 use crate::domain::{
+    hsm::HsmName,
     object::{ObjectId, VaultName},
     run::RunId,
 };
@@ -49,6 +51,15 @@ pub(super) fn manifest(vault: &VaultName, planned: OffsetDateTime, run: &RunId) 
 pub(super) fn manifests_from(vault: &VaultName, planned: OffsetDateTime) -> String {
     let countdown = FAR_FUTURE - planned.unix_timestamp();
     format!("vaults/{vault}/manifests/{countdown:011}")
+}
+
+pub(super) fn hsm_backups(hsm: &HsmName) -> String {
+    format!("hsms/{hsm}/backups/")
+}
+
+/// By the time at which the job was opened.
+pub(super) fn hsm_backup(hsm: &HsmName, opened: OffsetDateTime, run: &RunId) -> String {
+    format!("{}{:011}-{run}", hsm_backups(hsm), FAR_FUTURE - opened.unix_timestamp())
 }
 
 /// The two things that can lie under an object's name. The backup comes first in a listing.

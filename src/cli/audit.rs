@@ -87,6 +87,16 @@ fn what(event: &Event) -> String {
         Event::BackupRequested { vault, run, objects } => {
             format!("backup of {objects} objects of vault {vault}, run {run}")
         }
+        Event::HsmBackupRequested { hsm, run } => format!("backup of HSM {hsm}, run {run}"),
+        Event::HsmRestoreStarted { restore, source, target, everything: true, .. } => {
+            format!("restore {restore} of everything from HSM {source} into {target}")
+        }
+        Event::HsmRestoreStarted { restore, source, target, keys, .. } => {
+            format!("restore {restore} of {} keys from HSM {source} into {target}", keys.len())
+        }
+        Event::HsmRestoreEnded { restore, hsm, verdict } => {
+            format!("restore {restore} of HSM {hsm} {verdict}")
+        }
         Event::RestoreStarted { restore, source, target, steps, purges, .. } => {
             format!(
                 "restore {restore} of {steps} objects from {source} into {target}, {} purged for it",

@@ -10,7 +10,8 @@ use time::{Date, OffsetDateTime};
 use super::{
     asker::Asker,
     digest::Digest,
-    object::{ObjectId, VaultName},
+    hsm::HsmName,
+    object::{ObjectId, ObjectName, VaultName},
     restore::{RestoreId, RestoreJob, RestoreNumbers},
     run::{RunId, Verdict},
 };
@@ -46,6 +47,38 @@ pub enum Event {
         /// The soft-deleted objects that are purged for it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         purges: Vec<ObjectId>,
+    },
+    /// Somebody asked for a backup of an HSM.
+    HsmBackupRequested {
+        /// The HSM.
+        hsm: HsmName,
+        /// The run.
+        run: RunId,
+    },
+    /// A restore of an HSM begins.
+    HsmRestoreStarted {
+        /// The restore.
+        restore: RestoreId,
+        /// The digest of its plan.
+        plan: Digest,
+        /// The HSM whose backup is restored.
+        source: HsmName,
+        /// The HSM that it is restored into.
+        target: HsmName,
+        /// Whether everything in the target is replaced.
+        everything: bool,
+        /// The keys, when some are restored.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        keys: Vec<ObjectName>,
+    },
+    /// A restore of an HSM has ended. It may be there twice, like the next one.
+    HsmRestoreEnded {
+        /// The restore.
+        restore: RestoreId,
+        /// The HSM.
+        hsm: HsmName,
+        /// How it ended.
+        verdict: Verdict,
     },
     /// A restore has ended. It may be there twice, when a process died while it wrote the end.
     RestoreEnded {

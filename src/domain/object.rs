@@ -5,6 +5,8 @@ use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr, sync::Arc};
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::hsm::HsmUrl;
+
 /// What is wrong with a name, a vault URL or a kind. The text says what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -24,10 +26,18 @@ pub enum NameError {
         "`{0}` is not a vault URL: expected https://NAME.vault.azure.net (or .usgovcloudapi.net, .azure.cn)"
     )]
     VaultUrl(String),
+    /// Not the name of a Managed HSM.
+    #[error("`{0}` is not an HSM name: expected 3 to 24 letters, digits and hyphens, starting with a letter")]
+    Hsm(String),
+    /// Not the URL of a Managed HSM.
+    #[error(
+        "`{0}` is not the URL of a Managed HSM: expected https://NAME.managedhsm.azure.net (or .usgovcloudapi.net, .azure.cn)"
+    )]
+    HsmUrl(String),
 }
 
 /// Cuts what a stranger sent before it is repeated in an error or a log line.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(80).collect()
 }
 
@@ -254,6 +264,13 @@ impl VaultUrl {
     /// The vault's host name.
     pub fn host(&self) -> &str {
         &self.host
+    }
+}
+
+impl VaultUrl {
+    /// The address of a Managed HSM, whose keys are backed up one by one as a vault's keys are.
+    pub fn of_hsm(url: &HsmUrl) -> Self {
+        Self { name: url.name().as_vault().clone(), host: url.host().to_owned() }
     }
 }
 

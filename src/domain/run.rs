@@ -41,6 +41,12 @@ impl RunId {
         Self::new(asked, &format!("restore-{salt:08x}"))
     }
 
+    /// The run that backs an HSM up before this restore of it.
+    pub fn safety(restore: &Self) -> Self {
+        let (stamp, label) = restore.0.split_once('-').unwrap_or((&restore.0, ""));
+        Self(format!("{stamp}-{}", label.replace("restore", "safety")).into())
+    }
+
     fn new(at: OffsetDateTime, label: &str) -> Self {
         let stamp = at.to_offset(UtcOffset::UTC).format(STAMP).unwrap_or_default();
         Self(format!("{stamp}-{label}").into())

@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use time::OffsetDateTime;
 
-use super::{Jobs, metadata};
+use super::{Jobs, damaged, metadata};
 use crate::{
     azure::{
         container::{Item, Listing, Metadata, Written},
@@ -256,10 +256,6 @@ impl Jobs {
 
 fn read<T: DeserializeOwned>(metadata: &Metadata, key: &str) -> Option<T> {
     serde_json::from_str(metadata.get(key)?).ok()
-}
-
-fn damaged(name: &str, error: &impl std::fmt::Display) -> Error {
-    Error::Damaged { blob: format!("blob {name}"), text: error.to_string() }
 }
 
 fn plan_name(digest: &Digest) -> String {

@@ -1,0 +1,133 @@
+//! The Managed HSMs of the settings.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    azure::{
+        Connection,
+        container::Container,
+        hsm::HsmClient,
+        managed_hsm::{BackupDestination, RestoreSource},
+        vault::{VaultClient, restore::RestorePace},
+    },
+    config::{Config, HsmConfig},
+    domain::{
+        hsm::HsmName,
+        object::{ObjectName, VaultName, VaultUrl},
+    },
+    error::{Error, Result},
+};
+
+/// Requests a second for single keys of an HSM (documentation, "Managed HSM scaling guidance": backup 10).
+const KEYS_PER_SECOND: u32 = 10;
+
+/// The Managed HSMs, and where they are backed up.
+pub struct Hsms {
+    clients: BTreeMap<HsmName, HsmClient>,
+    keys: BTreeMap<VaultName, VaultClient>,
+    container: Option<Container>,
+    config: HsmConfig,
+}
+
+impl Hsms {
+    /// Builds the clients. Sends nothing.
+    pub(super) fn build(config: &Config, connection: &Connection) -> azure_core::Result<Self> {
+        let mut clients = BTreeMap::new();
+        let mut keys = BTreeMap::new();
+        for url in &config.hsm.hsms {
+            let address = azure_core::http::Url::parse(&url.to_string())?;
+            let client = HsmClient::new(&address, connection).map_err(|error| {
+                azure_core::Error::with_message(azure_core::error::ErrorKind::Other, error.to_string())
+            })?;
+            clients.insert(url.name().clone(), client);
+            let pace = RestorePace::new([KEYS_PER_SECOND * 10; 3]);
+            let client = VaultClient::new(&VaultUrl::of_hsm(url), connection, KEYS_PER_SECOND, pace)?;
+            keys.insert(url.name().as_vault().clone(), client);
+        }
+        let container = config.hsm.container.as_ref();
+        let container = container.map(|url| Container::new(url, connection)).transpose()?;
+        Ok(Self { clients, keys, container, config: config.hsm.clone() })
+    }
+
+    /// The configured HSMs.
+    pub fn names(&self) -> impl Iterator<Item = &HsmName> {
+        self.clients.keys()
+    }
+
+    /// A configured HSM.
+    ///
+    /// # Errors
+    /// When it is not configured: nothing is ever sent to an HSM that the settings do not name.
+    pub fn get(&self, name: &HsmName) -> Result<&HsmClient> {
+        self.clients.get(name).ok_or_else(|| {
+            Error::Refused(format!(
+                "HSM {name} is not one of KEYVAULT_BACKUP_HSMS; add its URL there if it should be"
+            ))
+        })
+    }
+
+    /// The keys of a configured HSM, as those of a vault.
+    ///
+    /// # Errors
+    /// As [`Hsms::get`].
+    pub fn keys(&self, name: &HsmName) -> Result<&VaultClient> {
+        self.get(name)?;
+        self.keys_of(name.as_vault()).ok_or_else(|| Error::Refused(format!("HSM {name} has no keys client")))
+    }
+
+    /// The same, by the name under which single keys stand in the catalogue.
+    pub(super) fn keys_of(&self, name: &VaultName) -> Option<&VaultClient> {
+        self.keys.get(name)
+    }
+
+    /// The keys of an HSM that are backed up one by one.
+    pub fn single_keys(&self, name: &HsmName) -> Vec<ObjectName> {
+        let of = |(hsm, key): &(HsmName, ObjectName)| (hsm == name).then(|| key.clone());
+        self.config.keys.iter().filter_map(of).collect()
+    }
+
+    /// The container that HSMs are backed up into.
+    ///
+    /// # Errors
+    /// When none is configured.
+    pub fn container(&self) -> Result<&Container> {
+        self.container
+            .as_ref()
+            .ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_HSM_CONTAINER is not set".into()))
+    }
+
+    /// Where backups go, and as whom the HSM writes there.
+    ///
+    /// # Errors
+    /// When no container is configured.
+    pub fn destination(&self) -> Result<BackupDestination> {
+        self.container()?;
+        let url = self.config.container.clone();
+        let url = url.ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_HSM_CONTAINER is not set".into()))?;
+        Ok(BackupDestination::new(url, self.config.backup_auth.clone()))
+    }
+
+    /// A folder of that container, and as whom the HSM reads there.
+    ///
+    /// # Errors
+    /// As [`Hsms::destination`].
+    pub fn source(&self, folder: &str) -> Result<RestoreSource> {
+        let to = self.destination()?;
+        Ok(RestoreSource::new(to.container, folder, self.config.restore_auth.clone()))
+    }
+
+    /// Whether a backup of one HSM can be restored into another, as far as the settings say.
+    pub fn share_domain(&self, a: &HsmName, b: &HsmName) -> bool {
+        a == b || self.config.domains.contains(&(a.clone(), b.clone()))
+    }
+
+    /// How old the target's newest backup may be for a full restore.
+    pub fn backup_age(&self) -> time::Duration {
+        self.config.backup_age
+    }
+
+    /// How long a job may take before it is reported.
+    pub fn limit(&self) -> time::Duration {
+        self.config.limit
+    }
+}

@@ -1,0 +1,69 @@
+//! Backups of whole HSMs. Their bytes lie where the service wrote them; here is what came of each.
+
+use futures::{TryStreamExt as _, pin_mut};
+use time::OffsetDateTime;
+
+use super::{Catalogue, layout, metadata};
+use crate::{
+    azure::container::{Listing, Written},
+    domain::{
+        hsm::{BACKUP_FORMAT, HsmBackup, HsmName},
+        run::RunId,
+    },
+    error::Result,
+};
+
+/// Records a listing request. Each has about a kilobyte.
+const PAGE: u16 = 100;
+
+impl Catalogue {
+    /// Records what came of a backup. Safe to run twice: the first record stays.
+    pub async fn create_hsm_backup(&self, backup: &HsmBackup) -> Result<Written> {
+        let name = layout::hsm_backup(&backup.hsm, backup.opened, &backup.run);
+        Ok(self.container.create(&name, Vec::new(), metadata(&name, "backup", backup)?).await?)
+    }
+
+    /// Backups of an HSM, newest first, until `enough`. A record that cannot be read, or that a newer program
+    /// wrote, is passed over with a log line.
+    pub async fn hsm_backups(
+        &self,
+        hsm: &HsmName,
+        mut enough: impl FnMut(&[HsmBackup]) -> bool,
+    ) -> Result<Vec<HsmBackup>> {
+        let prefix = layout::hsm_backups(hsm);
+        let pages = self.container.list(Listing { prefix: &prefix, from: None, page: PAGE, metadata: true });
+        pin_mut!(pages);
+        let mut found = Vec::new();
+        while let Some(page) = pages.try_next().await? {
+            for item in page {
+                let record = item.metadata.get("backup").and_then(|text| serde_json::from_str(text).ok());
+                let Some(backup) = record.filter(|backup: &HsmBackup| backup.v <= BACKUP_FORMAT) else {
+                    tracing::error!(blob.name = %item.name, "The record {} cannot be read", item.name);
+                    continue;
+                };
+                found.push(backup);
+                if enough(&found) {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// What came of a run.
+    pub async fn hsm_backup(&self, hsm: &HsmName, run: &RunId) -> Result<Option<HsmBackup>> {
+        let found = self.hsm_backups(hsm, |found| found.last().is_some_and(|last| last.run == *run)).await?;
+        Ok(found.into_iter().find(|backup| backup.run == *run))
+    }
+
+    /// The newest backup that can be restored, as of a time if it is given.
+    pub async fn newest_hsm_backup(
+        &self,
+        hsm: &HsmName,
+        at: Option<OffsetDateTime>,
+    ) -> Result<Option<HsmBackup>> {
+        let wanted = |backup: &HsmBackup| backup.is_good() && at.is_none_or(|at| backup.ended <= at);
+        let found = self.hsm_backups(hsm, |found| found.last().is_some_and(wanted)).await?;
+        Ok(found.into_iter().find(wanted))
+    }
+}

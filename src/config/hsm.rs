@@ -1,0 +1,118 @@
+//! The settings of Managed HSMs.
+
+use std::collections::BTreeSet;
+
+use url::Url;
+
+use super::{Needs, Reader};
+use crate::{
+    azure::managed_hsm::{SasToken, StorageAuth},
+    domain::{
+        hsm::{HsmName, HsmUrl},
+        object::{ObjectName, VaultUrl},
+    },
+};
+
+/// The settings of Managed HSMs, checked.
+#[derive(Clone, Debug)]
+pub struct HsmConfig {
+    /// The HSMs, each once.
+    pub hsms: Vec<HsmUrl>,
+    /// The container that they are backed up into.
+    pub container: Option<Url>,
+    /// As whom an HSM writes backups.
+    pub backup_auth: StorageAuth,
+    /// As whom an HSM reads backups.
+    pub restore_auth: StorageAuth,
+    /// Keys that are also backed up one by one.
+    pub keys: Vec<(HsmName, ObjectName)>,
+    /// How old the target's newest backup may be for a full restore.
+    pub backup_age: time::Duration,
+    /// How long a job may take before it is reported.
+    pub limit: time::Duration,
+    /// Pairs of HSMs that share a security domain.
+    pub domains: BTreeSet<(HsmName, HsmName)>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Reader<L> {
+    pub(super) fn hsm(&mut self, vaults: &[VaultUrl], needs: Needs) -> HsmConfig {
+        let hsms = self.hsms();
+        let required = !hsms.is_empty() && needs >= Needs::Storage;
+        HsmConfig {
+            keys: self.hsm_keys(&hsms, vaults),
+            domains: self.domains(),
+            hsms,
+            container: self.container("KEYVAULT_BACKUP_HSM_CONTAINER", required),
+            backup_auth: self.sas("KEYVAULT_BACKUP_HSM_BACKUP_SAS"),
+            restore_auth: self.sas("KEYVAULT_BACKUP_HSM_RESTORE_SAS"),
+            backup_age: time::Duration::minutes(
+                self.number("KEYVAULT_BACKUP_HSM_BACKUP_AGE_MINUTES", 30_u16, 1, 1440).into(),
+            ),
+            limit: time::Duration::hours(self.number("KEYVAULT_BACKUP_HSM_LIMIT_HOURS", 6_u16, 1, 72).into()),
+        }
+    }
+
+    fn parts(&self, name: &str) -> Vec<String> {
+        let text = (self.lookup)(name).unwrap_or_default();
+        let parts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty());
+        parts.map(str::to_owned).collect()
+    }
+
+    fn hsms(&mut self) -> Vec<HsmUrl> {
+        const NAME: &str = "KEYVAULT_BACKUP_HSMS";
+        let mut hsms: Vec<HsmUrl> = Vec::new();
+        for part in self.parts(NAME) {
+            match part.parse::<HsmUrl>() {
+                Ok(hsm) if hsms.iter().any(|known| known.name() == hsm.name()) => {
+                    self.fault(NAME, format_args!("{} is there twice", hsm.name()));
+                }
+                Ok(hsm) => hsms.push(hsm),
+                Err(error) => self.fault(NAME, error),
+            }
+        }
+        hsms
+    }
+
+    fn hsm_keys(&mut self, hsms: &[HsmUrl], vaults: &[VaultUrl]) -> Vec<(HsmName, ObjectName)> {
+        const NAME: &str = "KEYVAULT_BACKUP_HSM_KEYS";
+        let mut keys = Vec::new();
+        for part in self.parts(NAME) {
+            let split = part.split_once('/').map(|(hsm, key)| (hsm.parse::<HsmName>(), key.parse()));
+            match split {
+                Some((Ok(hsm), Ok(_))) if vaults.iter().any(|vault| vault.name() == hsm.as_vault()) => {
+                    // Both would stand under one name in the catalogue.
+                    self.fault(
+                        NAME,
+                        format_args!("{hsm} is also the name of a vault; use an app of its own for it"),
+                    );
+                }
+                Some((Ok(hsm), Ok(key))) if hsms.iter().any(|known| *known.name() == hsm) => {
+                    keys.push((hsm, key));
+                }
+                Some((Ok(hsm), Ok(_))) => {
+                    self.fault(NAME, format_args!("{hsm} is not one of KEYVAULT_BACKUP_HSMS"));
+                }
+                _ => self.fault(NAME, "expected HSM/KEY"),
+            }
+        }
+        keys
+    }
+
+    fn domains(&mut self) -> BTreeSet<(HsmName, HsmName)> {
+        const NAME: &str = "KEYVAULT_BACKUP_HSM_DOMAINS";
+        let mut domains = BTreeSet::new();
+        for part in self.parts(NAME) {
+            let split = part.split_once('=').map(|(a, b)| (a.parse::<HsmName>(), b.parse::<HsmName>()));
+            match split {
+                Some((Ok(a), Ok(b))) => domains.extend([(a.clone(), b.clone()), (b, a)]),
+                _ => self.fault(NAME, "expected A=B, the names of two HSMs"),
+            }
+        }
+        domains
+    }
+
+    fn sas(&self, name: &str) -> StorageAuth {
+        (self.lookup)(name)
+            .map_or(StorageAuth::ManagedIdentity, |token| StorageAuth::Sas(SasToken::new(token)))
+    }
+}

@@ -1,0 +1,20 @@
+//! Managed HSMs, as values.
+//!
+//! An HSM backs itself up: the service writes a folder into a container, and all there is to do is to start
+//! it once and to watch it. An [`HsmJob`] is what is watched: a backup, the restore of a whole HSM, or of some
+//! keys. What a look at a job has to do is decided by [`HsmJob::next`], which is pure; the service has no list
+//! of its operations, so the job's record is all that is known of one.
+
+mod backup;
+mod job;
+mod name;
+mod plan;
+
+pub use self::{
+    backup::{BACKUP_FORMAT, Folder, HsmBackup, Seen, fits},
+    job::{Around, HSM_JOB_FORMAT, HsmEnd, HsmJob, KeyOutcome, KeyResult, LOST_FOR, Move, Phase, Task},
+    name::{HsmName, HsmUrl},
+    plan::{
+        HSM_PLAN_FORMAT, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, KeyPlan, Safety, What, plan_hsm,
+    },
+};

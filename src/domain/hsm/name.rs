@@ -1,0 +1,86 @@
+//! The name and address of a Managed HSM.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::object::{NameError, VaultName, quoted};
+
+/// The name of a Managed HSM, in lower case. The rules are those for vaults; the two may share a name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HsmName(VaultName);
+
+impl HsmName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The name under which backups of the HSM's single keys stand in the catalogue.
+    pub fn as_vault(&self) -> &VaultName {
+        &self.0
+    }
+}
+
+impl FromStr for HsmName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        text.parse().map(Self).map_err(|_| NameError::Hsm(quoted(text)))
+    }
+}
+
+impl fmt::Debug for HsmName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for HsmName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The DNS suffixes of Managed HSM in the public, US Government and China clouds.
+const SUFFIXES: [&str; 3] =
+    [".managedhsm.azure.net", ".managedhsm.usgovcloudapi.net", ".managedhsm.azure.cn"];
+
+/// The address of a Managed HSM: `https://NAME` and one of the clouds' suffixes, nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HsmUrl {
+    name: HsmName,
+    host: String,
+}
+
+impl HsmUrl {
+    /// The HSM's name.
+    pub fn name(&self) -> &HsmName {
+        &self.name
+    }
+
+    /// The HSM's host name.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl FromStr for HsmUrl {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let wrong = || NameError::HsmUrl(quoted(text));
+        let host = text.strip_prefix("https://").ok_or_else(wrong)?;
+        let host = host.strip_suffix('/').unwrap_or(host).to_ascii_lowercase();
+        let name = SUFFIXES.iter().find_map(|suffix| host.strip_suffix(suffix)).ok_or_else(wrong)?;
+        let name = name.parse().map_err(|_| wrong())?;
+        Ok(Self { name, host })
+    }
+}
+
+impl fmt::Display for HsmUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "https://{}", self.host)
+    }
+}

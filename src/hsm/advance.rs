@@ -1,0 +1,104 @@
+//! Looking at every open job.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::{StreamExt as _, stream};
+
+use super::look::{Looked, look};
+use crate::{
+    app::App,
+    clock::Clock,
+    domain::hsm::{Around, HsmName, Task},
+    error::{Error, Result},
+    jobs::StoredHsmJob,
+};
+
+/// HSMs whose jobs are looked at together.
+const AT_ONCE: usize = 8;
+
+/// How long an HSM may keep a look waiting. Others do not wait for it.
+const WITHIN: Duration = Duration::from_secs(4 * 60);
+
+/// What a look at the open jobs did.
+#[derive(Debug, Default)]
+pub struct Advanced {
+    /// Jobs that are still open.
+    pub open: usize,
+    /// Jobs that have ended.
+    pub ended: usize,
+    /// What went wrong, job by job. The next look tries again.
+    pub errors: Vec<Error>,
+}
+
+/// Looks at every open job that `wanted` takes, once. One HSM's trouble does not hold up another.
+///
+/// Safe to run twice, at once or later: see [`look`].
+pub async fn advance(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock) -> Result<Advanced> {
+    let mut hsms: BTreeMap<HsmName, Vec<StoredHsmJob>> = BTreeMap::new();
+    for stored in app.jobs()?.hsm_jobs().await? {
+        hsms.entry(stored.job.hsm.clone()).or_default().push(stored);
+    }
+    let wanted = &wanted;
+    let looks: Vec<_> = hsms
+        .into_iter()
+        .map(|(hsm, jobs)| async move {
+            let late = |_| Error::Deadline { what: format!("HSM {hsm}"), seconds: WITHIN.as_secs() };
+            tokio::time::timeout(WITHIN, one(app, jobs, wanted, clock)).await.map_err(late)
+        })
+        .collect();
+    let mut advanced = Advanced::default();
+    let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
+    while let Some(look) = looks.next().await {
+        match look {
+            Ok(of) => {
+                advanced.open += of.open;
+                advanced.ended += of.ended;
+                advanced.errors.extend(of.errors);
+            }
+            Err(error) => advanced.errors.push(error),
+        }
+    }
+    Ok(advanced)
+}
+
+/// The jobs of one HSM, those at work first.
+async fn one(
+    app: &App,
+    mut jobs: Vec<StoredHsmJob>,
+    wanted: &impl Fn(&Task) -> bool,
+    clock: &Clock,
+) -> Advanced {
+    jobs.sort_by_key(|stored| (!stored.job.is_at_work(), stored.job.opened));
+    let mut advanced = Advanced::default();
+    for stored in jobs.iter().filter(|stored| wanted(&stored.job.task)) {
+        let looked = async {
+            let around = around(app, stored, &jobs).await?;
+            look(app, stored.clone(), &around, clock).await
+        };
+        match looked.await {
+            Ok(Looked::Open) => advanced.open += 1,
+            Ok(Looked::Ended) => advanced.ended += 1,
+            Err(error) => {
+                advanced.open += 1;
+                advanced.errors.push(error);
+            }
+        }
+    }
+    advanced
+}
+
+/// What else is going on at a job's HSM.
+pub(super) async fn around(app: &App, stored: &StoredHsmJob, jobs: &[StoredHsmJob]) -> Result<Around> {
+    let others = || jobs.iter().map(|of| &of.job).filter(|other| other.id != stored.job.id);
+    let safety = match &stored.job.task {
+        Task::RestoreAll { safety: Some(run), .. } => {
+            app.catalogue()?.hsm_backup(&stored.job.hsm, run).await?
+        }
+        _ => None,
+    };
+    Ok(Around {
+        restore: others().find_map(crate::domain::hsm::HsmJob::restore),
+        busy: others().find(|other| other.is_at_work()).map(|other| other.id.clone()),
+        safety: safety.map(|backup| backup.verdict),
+    })
+}

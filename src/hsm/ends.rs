@@ -1,0 +1,141 @@
+//! How jobs end.
+
+use time::OffsetDateTime;
+use tracing::info;
+
+use crate::{
+    app::App,
+    clock::Clock,
+    domain::{
+        audit::Event,
+        hsm::{BACKUP_FORMAT, Folder, HsmBackup, HsmEnd, HsmJob, KeyOutcome, KeyResult, Phase, Task},
+        outcome::Failure,
+        run::Verdict,
+    },
+    error::Result,
+};
+
+/// What a backup came to.
+pub(super) struct BackupEnd {
+    pub(super) started: Option<OffsetDateTime>,
+    pub(super) ended: Option<OffsetDateTime>,
+    pub(super) folder: Option<Folder>,
+    /// The folder was found, and the operation not watched.
+    pub(super) found: bool,
+    pub(super) failure: Option<Failure>,
+}
+
+impl BackupEnd {
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self { started: None, ended: None, folder: None, found: false, failure: Some(failure) }
+    }
+}
+
+/// Ends a job that cannot go on.
+pub(super) async fn fail(app: &App, job: HsmJob, failure: Failure, clock: &Clock) -> Result<()> {
+    match job.task {
+        Task::Backup { .. } => backup(app, &job, BackupEnd::failed(failure), clock).await,
+        Task::RestoreAll { .. } => restore(app, job, Verdict::Failed, Some(failure), clock).await,
+        Task::RestoreKeys { .. } => keys(app, job, Some(failure), clock).await,
+    }
+}
+
+/// Records what came of a backup, then forgets the job. Safe to run twice.
+pub(super) async fn backup(app: &App, job: &HsmJob, end: BackupEnd, clock: &Clock) -> Result<()> {
+    let second = |time: OffsetDateTime| time.replace_nanosecond(0).unwrap_or(time);
+    let operation = match &job.phase {
+        Phase::Running { job, .. } => Some(job.clone()),
+        _ => None,
+    };
+    let verdict = if end.failure.is_none() { Verdict::Succeeded } else { Verdict::Failed };
+    let record = HsmBackup {
+        v: BACKUP_FORMAT,
+        hsm: job.hsm.clone(),
+        run: job.id.clone(),
+        by: job.by.clone(),
+        opened: job.opened,
+        started: end.started.map(second),
+        ended: second(end.ended.unwrap_or_else(|| clock.now())),
+        job: operation,
+        verdict,
+        folder: end.folder,
+        found: end.found,
+        failure: end.failure.map(short),
+    };
+    app.catalogue()?.create_hsm_backup(&record).await?;
+    app.jobs()?.close_hsm_job(job).await?;
+    log_backup(&record);
+    Ok(())
+}
+
+/// A record has eight kilobytes in all.
+fn short(failure: Failure) -> Failure {
+    failure.bounded()
+}
+
+fn log_backup(record: &HsmBackup) {
+    let HsmBackup { hsm, run, verdict, .. } = record;
+    match (&record.folder, &record.failure) {
+        (Some(folder), None) => info!(
+            event = "hsm.backup.ended", hsm.name = %hsm, run.id = %run, hsm.verdict = %verdict,
+            backup.folder = %folder.path, backup.blobs = folder.blobs, backup.bytes = folder.bytes,
+            backup.found = record.found, "Backup {run} of HSM {hsm} {verdict}: {} blobs in {}", folder.blobs, folder.path,
+        ),
+        (_, failure) => {
+            let (code, text) = failure.as_ref().map_or(("", ""), |of| (&of.code, &of.text));
+            tracing::error!(
+                event = "hsm.backup.ended", hsm.name = %hsm, run.id = %run, hsm.verdict = %verdict,
+                failure.code = %code, "Backup {run} of HSM {hsm} {verdict}: {code}: {text}",
+            );
+        }
+    }
+}
+
+/// Ends a restore: the trail, the record, then its traces. Safe to run twice, but for the trail.
+pub(super) async fn restore(
+    app: &App,
+    mut job: HsmJob,
+    verdict: Verdict,
+    failure: Option<Failure>,
+    clock: &Clock,
+) -> Result<()> {
+    let at = clock.now().replace_nanosecond(0).unwrap_or_else(|_| clock.now());
+    job.ended = Some(HsmEnd { at, verdict, failure: failure.clone() });
+    if let Some(restore) = job.restore() {
+        let event = Event::HsmRestoreEnded { restore, hsm: job.hsm.clone(), verdict };
+        app.audit()?.append(&job.by, event, at).await?;
+    }
+    app.jobs()?.close_hsm_job(&job).await?;
+    let (id, hsm) = (&job.id, &job.hsm);
+    match failure {
+        None => info!(
+            event = "restore.ended", restore.id = %id, hsm.name = %hsm, restore.verdict = %verdict,
+            "Restore {id} of HSM {hsm} {verdict}",
+        ),
+        Some(failure) => tracing::error!(
+            event = "restore.ended", restore.id = %id, hsm.name = %hsm, restore.verdict = %verdict,
+            failure.code = %failure.code, "Restore {id} of HSM {hsm} {verdict}: {}: {}", failure.code, failure.text,
+        ),
+    }
+    Ok(())
+}
+
+/// Ends a restore of keys. Keys whose turn did not come have failed for the reason given.
+pub(super) async fn keys(app: &App, mut job: HsmJob, failure: Option<Failure>, clock: &Clock) -> Result<()> {
+    let Task::RestoreKeys { keys, outcomes, .. } = &mut job.task else { return Ok(()) };
+    if let Some(failure) = &failure {
+        let rest = keys.iter().skip(outcomes.len()).cloned();
+        let rest: Vec<_> = rest
+            .map(|key| KeyOutcome { key, result: KeyResult::Failed { failure: failure.clone() } })
+            .collect();
+        outcomes.extend(rest);
+    }
+    let restored = outcomes.iter().filter(|of| matches!(of.result, KeyResult::Restored { .. })).count();
+    let some = outcomes.iter().any(|of| matches!(of.result, KeyResult::NotOverwritten { restored: 1.., .. }));
+    let verdict = match (restored, outcomes.len()) {
+        (restored, all) if restored == all => Verdict::Succeeded,
+        (0, _) if !some => Verdict::Failed,
+        _ => Verdict::PartiallyFailed,
+    };
+    restore(app, job, verdict, failure, clock).await
+}

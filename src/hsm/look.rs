@@ -1,0 +1,169 @@
+//! One look at one job.
+
+use crate::{
+    app::App,
+    azure::managed_hsm::OperationState,
+    clock::Clock,
+    domain::{
+        hsm::{Around, Move, Phase, Seen},
+        outcome::{Failure, Fate},
+    },
+    error::Result,
+    jobs::StoredHsmJob,
+};
+
+use super::{
+    ends::{self, BackupEnd},
+    folders,
+    operation::{self, Next, now, save},
+};
+
+/// Moves that one look makes at most.
+const MOVES: usize = 8;
+
+/// Whether a look found the job's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// It goes on.
+    Open,
+    /// It has ended.
+    Ended,
+}
+
+/// Looks at a job and does what it needs. Polls once.
+///
+/// Safe to run twice, at once or later: whatever must happen once is noted first, conditionally.
+pub async fn look(app: &App, mut stored: StoredHsmJob, around: &Around, clock: &Clock) -> Result<Looked> {
+    stored = match report(app, stored, clock).await? {
+        Some(stored) => stored,
+        None => return Ok(Looked::Open),
+    };
+    for _ in 0..MOVES {
+        let next = match stored.job.next(around, clock.now()) {
+            Move::Patience => Next::Stop,
+            Move::Wait(why) => wait(app, stored, why).await?,
+            Move::Check => check(app, stored, clock).await?,
+            Move::PollCheck(operation) => poll_check(app, stored, &operation, clock).await?,
+            Move::Start => operation::start(app, stored, clock).await?,
+            Move::Poll(operation) => operation::poll(app, stored, &operation, clock).await?,
+            Move::LookFor { since, or_start } => look_for(app, stored, since, or_start, clock).await?,
+            Move::GiveUp(failure) => {
+                ends::fail(app, stored.job, failure, clock).await?;
+                Next::Ended
+            }
+        };
+        match next {
+            Next::On(now) => stored = now,
+            Next::Stop => return Ok(Looked::Open),
+            Next::Ended => return Ok(Looked::Ended),
+        }
+    }
+    Ok(Looked::Open)
+}
+
+/// Says once that a job takes too long, and goes on with it.
+async fn report(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Option<StoredHsmJob>> {
+    let limit = app.hsms().limit();
+    if !stored.job.is_overdue(limit, clock.now()) {
+        return Ok(Some(stored));
+    }
+    let (hsm, id) = (&stored.job.hsm, &stored.job.id);
+    tracing::error!(
+        event = "job.overdue", hsm.name = %hsm, job.id = %id, job.limit_hours = limit.whole_hours(),
+        "Job {id} of HSM {hsm} has been open for more than {} hours; it is followed further", limit.whole_hours(),
+    );
+    stored.job.reported = true;
+    app.jobs()?.save_hsm_job(stored).await
+}
+
+async fn wait(app: &App, mut stored: StoredHsmJob, why: String) -> Result<Next> {
+    if stored.job.waiting.as_ref() != Some(&why) {
+        tracing::info!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "Job {} waits: {why}", stored.job.id);
+        stored.job.waiting = Some(why);
+        save(app, stored).await?;
+    }
+    Ok(Next::Stop)
+}
+
+/// Asks whether a backup could be made. Where that cannot be asked, the start says it.
+async fn check(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
+    let client = app.hsms().get(&stored.job.hsm)?;
+    let checked = client.prebackup(&app.hsms().destination()?).await;
+    stored.job.waiting = None;
+    match checked {
+        Ok(started) => {
+            stored.job.phase = Phase::Checking { job: started.job_id };
+            stored.job.polled = Some(now(clock));
+            save(app, stored).await.map(|_| Next::Stop)
+        }
+        Err(error) if error.fate() == Fate::Retry => Err(error.into()),
+        Err(error) => {
+            tracing::info!(hsm.name = %stored.job.hsm, "The backup is started unchecked: {error}");
+            stored.job.phase = Phase::Checked;
+            save(app, stored).await
+        }
+    }
+}
+
+async fn poll_check(app: &App, mut stored: StoredHsmJob, operation: &str, clock: &Clock) -> Result<Next> {
+    let status = app.hsms().get(&stored.job.hsm)?.backup_status(operation).await;
+    stored.job.polled = Some(now(clock));
+    match status {
+        Ok(status) if status.status == OperationState::Succeeded => {
+            stored.job.phase = Phase::Checked;
+            save(app, stored).await
+        }
+        Ok(status) if status.status.has_ended() => {
+            let why = operation::why(&status);
+            let text = format!("the service's own check says that no backup can be made: {}", why.text);
+            ends::fail(app, stored.job, Failure::ours(&why.code, text), clock).await?;
+            Ok(Next::Ended)
+        }
+        Ok(_) => save(app, stored).await.map(|_| Next::Stop),
+        Err(error) if error.fate() == Fate::Retry => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(hsm.name = %stored.job.hsm, "The backup is started unchecked: {error}");
+            stored.job.phase = Phase::Checked;
+            save(app, stored).await
+        }
+    }
+}
+
+/// Looks for the folder of an operation that nobody watches. A folder that fits is the job's result once it has
+/// stopped growing; without one the HSM is asked again, if it is time.
+async fn look_for(
+    app: &App,
+    mut stored: StoredHsmJob,
+    since: time::OffsetDateTime,
+    or_start: bool,
+    clock: &Clock,
+) -> Result<Next> {
+    let early = stored.job.polled.is_some_and(|polled| clock.now() - polled < time::Duration::seconds(45));
+    if early {
+        return Ok(Next::Stop);
+    }
+    stored.job.polled = Some(now(clock));
+    if let Phase::Sending { at } = stored.job.phase {
+        stored.job.phase = Phase::Lost { at };
+    }
+    match folders::unknown(app, &stored.job.hsm, since).await? {
+        Some(folder) => {
+            let seen = Seen::again(stored.job.seen.take(), folder);
+            if seen.is_whole() {
+                let end = BackupEnd {
+                    started: None,
+                    ended: None,
+                    folder: Some(seen.folder),
+                    found: true,
+                    failure: None,
+                };
+                ends::backup(app, &stored.job, end, clock).await?;
+                return Ok(Next::Ended);
+            }
+            stored.job.seen = Some(seen);
+            save(app, stored).await.map(|_| Next::Stop)
+        }
+        None if or_start => operation::start(app, stored, clock).await,
+        None => save(app, stored).await.map(|_| Next::Stop),
+    }
+}

@@ -1,0 +1,272 @@
+//! One operation of the service: its start, and what the service says of it.
+
+use crate::{
+    app::App,
+    azure::{
+        error::{Meaning, ServiceError},
+        hsm::{Standing, StartFailure},
+        managed_hsm::{OperationState, OperationStatus, Started},
+    },
+    clock::Clock,
+    domain::{
+        hsm::{HsmJob, KeyOutcome, KeyResult, Phase, Task},
+        outcome::{Failure, Fate},
+    },
+    error::Result,
+    jobs::StoredHsmJob,
+};
+
+use super::{
+    ends::{self, BackupEnd},
+    folders,
+};
+
+/// How a look goes on.
+pub(super) enum Next {
+    /// With the record as it is now.
+    On(StoredHsmJob),
+    /// Not before the next look.
+    Stop,
+    /// The job has ended.
+    Ended,
+}
+
+/// Refusals of the question how an operation stands, a minute apart, after which nothing will come of it.
+const REFUSALS: u32 = 30;
+
+/// Notes what was decided. Whoever comes second leaves the rest to whoever came first.
+pub(super) async fn save(app: &App, stored: StoredHsmJob) -> Result<Next> {
+    Ok(app.jobs()?.save_hsm_job(stored).await?.map_or(Next::Stop, Next::On))
+}
+
+/// Sends the start, once: this process notes that it does before it does, and gives up if another one noted it
+/// first.
+pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
+    let before = stored.job.phase.clone();
+    stored.job.phase = Phase::Sending { at: now(clock) };
+    let Next::On(mut stored) = save(app, stored).await? else { return Ok(Next::Stop) };
+    match send(app, &stored.job).await? {
+        Ok(started) => {
+            let (hsm, id) = (&stored.job.hsm, &stored.job.id);
+            tracing::info!(
+                event = "hsm.started", hsm.name = %hsm, job.id = %id, operation.id = %started.job_id,
+                "HSM {hsm} has begun with job {id}",
+            );
+            stored.job.phase = Phase::Running { job: started.job_id, since: now(clock) };
+            (stored.job.waiting, stored.job.seen, stored.job.refused) = (None, None, 0);
+            stored.job.polled = Some(now(clock));
+            note(app, stored).await
+        }
+        Err(failure) => not_started(app, stored, before, failure, clock).await,
+    }
+}
+
+/// Notes what must not be lost: an operation's name is known to nobody else.
+async fn note(app: &App, stored: StoredHsmJob) -> Result<Next> {
+    for _ in 0..2 {
+        match app.jobs()?.save_hsm_job(stored.clone()).await {
+            Ok(_) => return Ok(Next::Stop),
+            Err(error) => tracing::warn!(job.id = %stored.job.id, "The record is written again: {error}"),
+        }
+    }
+    app.jobs()?.save_hsm_job(stored).await.map(|_| Next::Stop)
+}
+
+async fn send(app: &App, job: &HsmJob) -> Result<std::result::Result<Started, StartFailure>> {
+    let (client, hsms) = (app.hsms().get(&job.hsm)?, app.hsms());
+    Ok(match &job.task {
+        Task::Backup { .. } => client.begin_backup(&hsms.destination()?).await,
+        Task::RestoreAll { folder, .. } => client.begin_restore(&hsms.source(folder)?).await,
+        Task::RestoreKeys { folder, keys, outcomes, .. } => {
+            let key = keys.get(outcomes.len()).map_or("", |key| key.as_str());
+            client.begin_key_restore(key, &hsms.source(folder)?).await
+        }
+    })
+}
+
+async fn not_started(
+    app: &App,
+    mut stored: StoredHsmJob,
+    before: Phase,
+    failure: StartFailure,
+    clock: &Clock,
+) -> Result<Next> {
+    let error = failure.error;
+    tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
+    stored.job.waiting = Some(format!("{}: {}", error.failure.code, error.failure.text));
+    stored.job.phase = match failure.standing {
+        Standing::Occupied => match before {
+            Phase::Occupied { since } => Phase::Occupied { since },
+            _ => Phase::Occupied { since: now(clock) },
+        },
+        Standing::Unknown => Phase::Lost { at: now(clock) },
+        Standing::NotBegun if error.fate() == Fate::Retry => match before {
+            Phase::Checked => Phase::Checked,
+            _ => Phase::Due { not_before: None },
+        },
+        Standing::NotBegun => return refused(app, stored, &before, error, clock).await,
+    };
+    save(app, stored).await.map(|_| Next::Stop)
+}
+
+/// The service refused the start for good.
+async fn refused(
+    app: &App,
+    mut stored: StoredHsmJob,
+    before: &Phase,
+    error: ServiceError,
+    clock: &Clock,
+) -> Result<Next> {
+    let failure = *error.failure;
+    if let (Task::RestoreAll { .. }, Phase::Due { not_before: None }) = (&stored.job.task, before)
+        && wants_an_older_backup(&failure)
+    {
+        let age = app.hsms().backup_age();
+        let newest = app.catalogue()?.newest_hsm_backup(&stored.job.hsm, None).await?;
+        let ripe = newest.map_or_else(|| clock.now(), |backup| backup.taken()) + age;
+        stored.job.phase =
+            Phase::Due { not_before: Some(ripe.max(clock.now()).replace_nanosecond(0).unwrap_or(ripe)) };
+        return save(app, stored).await.map(|_| Next::Stop);
+    }
+    key_or_job_failed(app, stored, failure, clock).await
+}
+
+/// The rule is documented as "a backup within the last 30 minutes" and as "at least 30 minutes before". A fresh
+/// one meets the first reading; when it is refused, the second one is met by waiting.
+fn wants_an_older_backup(failure: &Failure) -> bool {
+    let text = failure.text.to_ascii_lowercase();
+    text.contains("backup") && text.contains("minutes")
+}
+
+async fn key_or_job_failed(app: &App, stored: StoredHsmJob, failure: Failure, clock: &Clock) -> Result<Next> {
+    if matches!(stored.job.task, Task::RestoreKeys { .. }) {
+        return key_done(app, stored, KeyResult::Failed { failure }, clock).await;
+    }
+    ends::fail(app, stored.job, failure, clock).await?;
+    Ok(Next::Ended)
+}
+
+/// Notes what became of a key and goes on with the next one.
+async fn key_done(app: &App, mut stored: StoredHsmJob, result: KeyResult, clock: &Clock) -> Result<Next> {
+    if let Task::RestoreKeys { keys, outcomes, .. } = &mut stored.job.task
+        && let Some(key) = keys.get(outcomes.len()).cloned()
+    {
+        outcomes.push(KeyOutcome { key, result });
+        if outcomes.len() < keys.len() {
+            stored.job.phase = Phase::Due { not_before: None };
+            stored.job.polled = None;
+            return save(app, stored).await;
+        }
+    }
+    ends::keys(app, stored.job, None, clock).await?;
+    Ok(Next::Ended)
+}
+
+/// Asks how the operation stands.
+pub(super) async fn poll(
+    app: &App,
+    mut stored: StoredHsmJob,
+    operation: &str,
+    clock: &Clock,
+) -> Result<Next> {
+    let client = app.hsms().get(&stored.job.hsm)?;
+    let status = if stored.job.is_backup() {
+        client.backup_status(operation).await
+    } else {
+        client.restore_status(operation).await
+    };
+    stored.job.polled = Some(now(clock));
+    let status = match status {
+        Ok(status) => status,
+        Err(error) if error.fate() == Fate::Retry => return Err(error.into()),
+        Err(error) => return not_told(app, stored, error, clock).await,
+    };
+    stored.job.refused = 0;
+    match &status.status {
+        OperationState::Succeeded => succeeded(app, stored, &status, clock).await,
+        state if state.has_ended() => key_or_job_failed(app, stored, why(&status), clock).await,
+        _ => save(app, stored).await.map(|_| Next::Stop),
+    }
+}
+
+/// The service refuses to say. It may be told again: right after a restore it says that one is under way.
+async fn not_told(app: &App, mut stored: StoredHsmJob, error: ServiceError, clock: &Clock) -> Result<Next> {
+    tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
+    stored.job.refused += 1;
+    if stored.job.refused >= REFUSALS && error.meaning != Meaning::Busy {
+        return key_or_job_failed(app, stored, *error.failure, clock).await;
+    }
+    save(app, stored).await.map(|_| Next::Stop)
+}
+
+async fn succeeded(app: &App, stored: StoredHsmJob, status: &OperationStatus, clock: &Clock) -> Result<Next> {
+    match &stored.job.task {
+        Task::Backup { .. } => {
+            let end = backed_up(app, status).await?;
+            ends::backup(app, &stored.job, end, clock).await?;
+            Ok(Next::Ended)
+        }
+        Task::RestoreAll { .. } => {
+            ends::restore(app, stored.job, crate::domain::run::Verdict::Succeeded, None, clock).await?;
+            Ok(Next::Ended)
+        }
+        Task::RestoreKeys { .. } => key_done(app, stored, counted(status), clock).await,
+    }
+}
+
+/// The service's success counts once the container is seen to hold the folder.
+async fn backed_up(app: &App, status: &OperationStatus) -> Result<BackupEnd> {
+    let Some(uri) = &status.folder_uri else {
+        let text = "the service says that it succeeded, and not where the backup is";
+        return Ok(BackupEnd::failed(Failure::ours("NoFolder", text)));
+    };
+    let Some(folder) = folders::at(app, uri).await? else {
+        let text =
+            "the service says that it succeeded, and the container holds nothing at the folder that it names";
+        return Ok(BackupEnd::failed(Failure::ours("FolderEmpty", text)));
+    };
+    Ok(BackupEnd {
+        started: status.start,
+        ended: status.end,
+        folder: Some(folder),
+        found: false,
+        failure: None,
+    })
+}
+
+/// `Succeeded` is not success: what counts is how many versions were restored, and how many were not.
+fn counted(status: &OperationStatus) -> KeyResult {
+    match status.key_restore_counts() {
+        Some(counts) if counts.is_complete() => KeyResult::Restored { counted: counts.restored },
+        Some(counts) if counts.not_overwritten > 0 => {
+            KeyResult::NotOverwritten { restored: counts.restored, left: counts.not_overwritten }
+        }
+        Some(_) => KeyResult::Failed {
+            failure: Failure::ours(
+                "NothingRestored",
+                "the service restored no version: the backup has no such key",
+            ),
+        },
+        None => {
+            let details = status.status_details.clone().unwrap_or_default();
+            let text = format!("the service says that it succeeded, and not what it restored: {details}");
+            KeyResult::Failed { failure: Failure::ours("NotCounted", text) }
+        }
+    }
+}
+
+/// Why an operation failed, in the service's words.
+pub(super) fn why(status: &OperationStatus) -> Failure {
+    let error = status.error.as_ref();
+    let code = error.and_then(|error| error.code.clone());
+    let message = error.and_then(|error| error.message.clone());
+    let details = status.status_details.clone();
+    let code = code.or_else(|| details.clone()).unwrap_or_else(|| format!("{:?}", status.status));
+    let text = message.or(details).unwrap_or_else(|| "the service does not say why".to_owned());
+    Failure::ours(&code.chars().take(100).collect::<String>(), text)
+}
+
+pub(super) fn now(clock: &Clock) -> time::OffsetDateTime {
+    let now = clock.now();
+    now.replace_nanosecond(0).unwrap_or(now)
+}

@@ -1,0 +1,80 @@
+//! Planning a restore.
+
+use futures::{TryStreamExt as _, pin_mut};
+
+use crate::{
+    app::App,
+    azure::error::{Meaning, ServiceError},
+    clock::Clock,
+    domain::{
+        hsm::{HsmName, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What, plan_hsm},
+        object::{ObjectId, ObjectKind, ObjectName},
+        outcome::Fate,
+    },
+    error::Result,
+};
+
+/// Makes the plan of a restore. Reads only.
+///
+/// # Errors
+/// When the catalogue or the target cannot be read. A target that does not let us look at its keys is planned
+/// as if that were not known, and the plan says so.
+pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmPlan> {
+    let catalogue = app.catalogue()?;
+    app.hsms().get(&request.target)?;
+    let backup = match &request.run {
+        Some(run) => catalogue.hsm_backup(&request.source, run).await?.filter(|backup| backup.is_good()),
+        None => catalogue.newest_hsm_backup(&request.source, request.at).await?,
+    };
+    let newest_of_target = catalogue.newest_hsm_backup(&request.target, None).await?;
+    let held = match &request.what {
+        What::All => Vec::new(),
+        What::Keys(keys) => held(app, &request.target, keys).await?,
+    };
+    let world = HsmWorld {
+        backup: backup.as_ref(),
+        newest_of_target: newest_of_target.as_ref(),
+        safety_age: app.hsms().backup_age(),
+        same_domain: app.hsms().share_domain(&request.source, &request.target),
+        held: &held,
+    };
+    Ok(plan_hsm(request, &world, clock.now()))
+}
+
+/// What an HSM has under the names of keys.
+async fn held(app: &App, hsm: &HsmName, keys: &[ObjectName]) -> Result<Vec<KeyHeld>> {
+    let client = app.hsms().keys(hsm)?;
+    let (mut deleted, mut deleted_known) = (Vec::new(), true);
+    let pages = client.list_deleted(ObjectKind::Key);
+    pin_mut!(pages);
+    loop {
+        match pages.try_next().await {
+            Ok(Some(page)) => deleted.extend(page.into_iter().map(|of| of.id.name)),
+            Ok(None) => break,
+            Err(error) if may_not_look(&error) => {
+                deleted_known = false;
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut held = Vec::with_capacity(keys.len());
+    for key in keys {
+        held.push(if deleted.contains(key) {
+            KeyHeld::SoftDeleted
+        } else {
+            match client.versions(&ObjectId::new(ObjectKind::Key, key.clone())).await {
+                Ok(versions) if !versions.is_empty() => KeyHeld::Live,
+                Err(error) if error.meaning != Meaning::NotFound && may_not_look(&error) => KeyHeld::Unknown,
+                Err(error) if error.meaning != Meaning::NotFound => return Err(error.into()),
+                _ if deleted_known => KeyHeld::Nothing,
+                _ => KeyHeld::Unknown,
+            }
+        });
+    }
+    Ok(held)
+}
+
+fn may_not_look(error: &ServiceError) -> bool {
+    error.fate() == Fate::Fail && matches!(error.meaning, Meaning::Forbidden | Meaning::Unauthorized)
+}

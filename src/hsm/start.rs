@@ -1,0 +1,198 @@
+//! Opening jobs.
+
+use super::advance;
+use crate::{
+    app::App,
+    azure::container::Written,
+    clock::Clock,
+    domain::{
+        asker::Asker,
+        audit::Event,
+        digest::Digest,
+        hsm::{HsmBackup, HsmJob, HsmName, HsmPlan, Safety, Task},
+        restore::RestoreId,
+        run::RunId,
+    },
+    error::{Error, Result},
+    jobs::Claim,
+};
+
+/// Names that are tried for a run.
+const NAMES: usize = 4;
+
+/// How a backup's job stands once it is asked for.
+#[derive(Debug)]
+pub enum Opened {
+    /// It is open.
+    Open(Box<HsmJob>),
+    /// The run has ended.
+    Ended(Box<HsmBackup>),
+}
+
+/// Opens the job of a run, or takes it up where it was left, and looks at it.
+///
+/// Safe to run twice, at once or later: a run has one record, open or ended.
+pub async fn backup(app: &App, hsm: &HsmName, run: &RunId, by: &Asker, clock: &Clock) -> Result<Opened> {
+    app.hsms().get(hsm)?;
+    if let Some(ended) = app.catalogue()?.hsm_backup(hsm, run).await? {
+        return Ok(Opened::Ended(Box::new(ended)));
+    }
+    let task = Task::Backup { safety_for: None };
+    let job = HsmJob::open(run.clone(), hsm.clone(), task, by.clone(), clock.now());
+    app.jobs()?.open_hsm_job(&job).await?;
+    look(app, hsm, run, clock).await?;
+    match app.jobs()?.hsm_job(hsm, run).await? {
+        Some(stored) => Ok(Opened::Open(Box::new(stored.job))),
+        None => Ok(Opened::Open(Box::new(job))),
+    }
+}
+
+/// Looks at one open job. What goes wrong is left to the next look.
+pub async fn look(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) -> Result<()> {
+    let jobs = app.jobs()?.hsm_jobs().await?;
+    let jobs: Vec<_> = jobs.into_iter().filter(|stored| stored.job.hsm == *hsm).collect();
+    if let Some(stored) = jobs.iter().find(|stored| stored.job.id == *id) {
+        let around = advance::around(app, stored, &jobs).await?;
+        if let Err(error) = super::look::look(app, stored.clone(), &around, clock).await {
+            tracing::warn!(hsm.name = %hsm, job.id = %id, "Job {id} goes on at the next look: {error}");
+        }
+    }
+    Ok(())
+}
+
+/// Opens a backup that somebody asks for now.
+pub async fn backup_now(app: &App, hsm: &HsmName, by: &Asker, clock: &Clock) -> Result<HsmJob> {
+    app.hsms().get(hsm)?;
+    for _ in 0..NAMES {
+        let run = RunId::manual(clock.now(), fastrand::u16(..));
+        let task = Task::Backup { safety_for: None };
+        let job = HsmJob::open(run.clone(), hsm.clone(), task, by.clone(), clock.now());
+        if app.jobs()?.open_hsm_job(&job).await? == Written::Created {
+            let event = Event::HsmBackupRequested { hsm: hsm.clone(), run: run.clone() };
+            app.audit()?.append(by, event, clock.now()).await?;
+            look(app, hsm, &run, clock).await?;
+            return Ok(app.jobs()?.hsm_job(hsm, &run).await?.map_or(job, |stored| stored.job));
+        }
+    }
+    Err(Error::Refused("too many runs were asked for in this second; ask again".into()))
+}
+
+/// What came of the wish to carry a plan out.
+#[derive(Debug)]
+pub enum Start {
+    /// The restore is under way, or has ended already.
+    Started(Box<HsmJob>),
+    /// The plan would not be the same now. Nothing was done; this is the new plan.
+    Moved(Box<HsmPlan>),
+    /// There is no such plan.
+    NoPlan,
+    /// Another restore has the HSM.
+    Taken(RestoreId),
+    /// The idempotency key stands for another plan.
+    KeyUsed(Claim),
+    /// The plan replaces everything in this HSM, and the caller has not named it as confirmation.
+    Unconfirmed(HsmName),
+    /// The plan says that nothing can be restored.
+    Hopeless(Box<HsmPlan>),
+}
+
+/// Who wants what.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The plan, by its digest.
+    pub plan: Digest,
+    /// The digest of the caller's idempotency key.
+    pub key: Option<Digest>,
+    /// The name of the HSM whose content is to be replaced.
+    pub confirm: Option<String>,
+    /// Who asks.
+    pub by: Asker,
+}
+
+/// Carries out the plan of a digest, if it is still what would be planned.
+///
+/// Safe to run twice under one key: the second caller gets the first one's restore.
+pub async fn restore(app: &App, wish: &Wish, clock: &Clock) -> Result<Start> {
+    let jobs = app.jobs()?;
+    if let Some(key) = &wish.key
+        && let Some(claim) = jobs.claimed(key).await?
+    {
+        if claim.plan != wish.plan {
+            return Ok(Start::KeyUsed(claim));
+        }
+        if let Some(job) = jobs.hsm_restore(&claim.restore).await? {
+            return Ok(Start::Started(Box::new(job)));
+        }
+    }
+    let Some(agreed) = jobs.hsm_plan(&wish.plan).await? else { return Ok(Start::NoPlan) };
+    if agreed.replaces_everything() && wish.confirm.as_deref() != Some(agreed.hsm.target.as_str()) {
+        return Ok(Start::Unconfirmed(agreed.hsm.target));
+    }
+    let plan = super::plan(app, &agreed.hsm, clock).await?;
+    if plan.digest() != wish.plan {
+        jobs.keep_hsm_plan(&plan).await?;
+        return Ok(Start::Moved(Box::new(plan)));
+    }
+    if plan.obstacle.is_some() {
+        return Ok(Start::Hopeless(Box::new(plan)));
+    }
+    let mut id = RestoreId::new(clock.now(), fastrand::u32(..));
+    if let Some(key) = &wish.key {
+        let claim = jobs.claim(key, Claim { restore: id, plan: wish.plan }).await?;
+        if claim.plan != wish.plan {
+            return Ok(Start::KeyUsed(claim));
+        }
+        id = claim.restore;
+    }
+    open(app, id, &plan, &wish.by, clock).await
+}
+
+/// Takes the HSM, records the restore and the backup that it wants first, and looks at them.
+pub async fn open(app: &App, id: RestoreId, plan: &HsmPlan, by: &Asker, clock: &Clock) -> Result<Start> {
+    let (jobs, target) = (app.jobs()?, &plan.hsm.target);
+    if let Some(other) = jobs.take_hsm(target, &id, clock.now()).await? {
+        return Ok(Start::Taken(other));
+    }
+    let run: RunId = id.clone().into();
+    let safety = RunId::safety(&run);
+    let Some(task) = task(plan, &safety) else { return Ok(Start::Hopeless(Box::new(plan.clone()))) };
+    app.audit()?.append(by, started(&id, plan), clock.now()).await?;
+    if plan.safety == Safety::Take {
+        let task = Task::Backup { safety_for: Some(id.clone()) };
+        let backup = HsmJob::open(safety.clone(), target.clone(), task, by.clone(), clock.now());
+        jobs.open_hsm_job(&backup).await?;
+    }
+    let job = HsmJob::open(run.clone(), target.clone(), task, by.clone(), clock.now());
+    jobs.open_hsm_job(&job).await?;
+    tracing::info!(
+        event = "restore.started", restore.id = %id, restore.by = %by, hsm.name = %target,
+        "Restore {id} of HSM {target} begins, for {by}",
+    );
+    if plan.safety == Safety::Take {
+        look(app, target, &safety, clock).await?;
+    }
+    look(app, target, &run, clock).await?;
+    Ok(Start::Started(Box::new(jobs.hsm_restore(&id).await?.unwrap_or(job))))
+}
+
+fn task(plan: &HsmPlan, safety: &RunId) -> Option<Task> {
+    let (digest, source) = (plan.digest(), plan.hsm.source.clone());
+    let (run, folder) = (plan.run.clone()?, plan.folder.clone()?);
+    if plan.replaces_everything() {
+        let safety = (plan.safety == Safety::Take).then(|| safety.clone());
+        return Some(Task::RestoreAll { plan: digest, source, run, folder, safety });
+    }
+    let keys = plan.free_keys().cloned().collect();
+    Some(Task::RestoreKeys { plan: digest, source, run, folder, keys, outcomes: Vec::new() })
+}
+
+fn started(id: &RestoreId, plan: &HsmPlan) -> Event {
+    Event::HsmRestoreStarted {
+        restore: id.clone(),
+        plan: plan.digest(),
+        source: plan.hsm.source.clone(),
+        target: plan.hsm.target.clone(),
+        everything: plan.replaces_everything(),
+        keys: plan.free_keys().cloned().collect(),
+    }
+}

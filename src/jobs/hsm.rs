@@ -1,0 +1,220 @@
+//! The jobs of Managed HSMs, and the plans of their restores.
+
+use futures::TryStreamExt as _;
+use time::{Duration, OffsetDateTime};
+
+use super::{Jobs, damaged, metadata};
+use crate::{
+    azure::{
+        container::{Item, Listing, Metadata, Written},
+        error::Meaning,
+    },
+    domain::{
+        digest::Digest,
+        hsm::{HSM_JOB_FORMAT, HsmJob, HsmName, HsmPlan},
+        restore::RestoreId,
+        run::RunId,
+    },
+    error::{Error, Result},
+};
+
+const OPEN: &str = "hsm-jobs/";
+const ENDED: &str = "hsm-restores/";
+
+/// How long whoever took an HSM may take to record its restore.
+const RECORDED_WITHIN: Duration = Duration::minutes(2);
+const FAR_FUTURE: i64 = 99_999_999_999;
+
+/// A job's record as it was read.
+#[derive(Clone, Debug)]
+pub struct StoredHsmJob {
+    /// The record.
+    pub job: HsmJob,
+    etag: String,
+}
+
+impl Jobs {
+    /// Records a job, unless it has a record. Safe to run twice: the first record stays.
+    pub async fn open_hsm_job(&self, job: &HsmJob) -> Result<Written> {
+        let name = name(&job.hsm, &job.id);
+        Ok(self.container.create(&name, json(&name, job)?, Metadata::new()).await?)
+    }
+
+    /// Every open job. A record that cannot be read is passed over with a log line.
+    pub async fn hsm_jobs(&self) -> Result<Vec<StoredHsmJob>> {
+        let pages = self.container.list(Listing { prefix: OPEN, from: None, page: 5000, metadata: false });
+        let items: Vec<Item> = pages.try_concat().await?;
+        let mut jobs = Vec::new();
+        for item in items {
+            match self.read_hsm_job(&item.name).await {
+                Ok(job) => jobs.extend(job),
+                Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {
+                    tracing::error!(blob.name = %item.name, "A job record is passed over: {error}");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// One open job.
+    pub async fn hsm_job(&self, hsm: &HsmName, id: &RunId) -> Result<Option<StoredHsmJob>> {
+        self.read_hsm_job(&name(hsm, id)).await
+    }
+
+    async fn read_hsm_job(&self, name: &str) -> Result<Option<StoredHsmJob>> {
+        let Some((bytes, etag)) = self.container.read_state(name).await? else { return Ok(None) };
+        Ok(Some(StoredHsmJob { job: parse(name, &bytes)?, etag }))
+    }
+
+    /// Writes a record back, and returns it as it is now. `None` when somebody else wrote it meanwhile: theirs
+    /// stays, and the next look decides.
+    pub async fn save_hsm_job(&self, stored: StoredHsmJob) -> Result<Option<StoredHsmJob>> {
+        let StoredHsmJob { job, etag } = stored;
+        let name = name(&job.hsm, &job.id);
+        match self.container.rewrite(&name, &etag, json(&name, &job)?, Metadata::new()).await {
+            // Also our own request, whose answer was lost and which was sent again.
+            Err(error) if matches!(error.meaning, Meaning::Exists | Meaning::NotFound) => {
+                Ok(self.read_hsm_job(&name).await?.filter(|found| found.job == job))
+            }
+            Err(error) => Err(error.into()),
+            Ok(()) => self.read_hsm_job(&name).await,
+        }
+    }
+
+    /// Takes an HSM for a restore, or says which restore has it. Whoever took it and has no open record a few
+    /// minutes later is gone. Safe to run twice.
+    pub async fn take_hsm(
+        &self,
+        hsm: &HsmName,
+        id: &RestoreId,
+        now: OffsetDateTime,
+    ) -> Result<Option<RestoreId>> {
+        let name = target_name(hsm);
+        if self.container.create(&name, Vec::new(), metadata("restore", id)?).await? == Written::Created {
+            return Ok(None);
+        }
+        let busy = || Error::Busy(format!("HSM {hsm} was just given free or taken by another restore"));
+        let Some((found, etag)) = self.container.state(&name).await? else { return Err(busy()) };
+        let holder: Option<RestoreId> = found.get("restore").and_then(|text| serde_json::from_str(text).ok());
+        if let Some(holder) = holder {
+            if holder == *id {
+                return Ok(None);
+            }
+            let open = self.hsm_job(hsm, &holder.clone().into()).await?.is_some();
+            if open || now - holder.asked() < RECORDED_WITHIN {
+                return Ok(Some(holder));
+            }
+        }
+        match self.container.replace(&name, &etag, metadata("restore", id)?).await {
+            Ok(()) => Ok(None),
+            Err(error) if matches!(error.meaning, Meaning::Exists | Meaning::NotFound) => Err(busy()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Forgets a job that has ended. The record of a restore is kept elsewhere first. Safe to run twice.
+    pub async fn close_hsm_job(&self, job: &HsmJob) -> Result<()> {
+        if let Some(id) = job.restore() {
+            let name = ended_name(&id);
+            self.container.create(&name, json(&name, job)?, Metadata::new()).await?;
+            let target = target_name(&job.hsm);
+            if let Some((found, etag)) = self.container.state(&target).await?
+                && found.get("restore").and_then(|text| serde_json::from_str(text).ok()) == Some(id)
+            {
+                match self.container.delete_state(&target, &etag).await {
+                    Err(error) if error.meaning == Meaning::Exists => {}
+                    deleted => deleted?,
+                }
+            }
+        }
+        Ok(self.container.delete(&name(&job.hsm, &job.id)).await?)
+    }
+
+    /// A restore of an HSM, open or ended.
+    pub async fn hsm_restore(&self, id: &RestoreId) -> Result<Option<HsmJob>> {
+        let name = ended_name(id);
+        if let Some(bytes) = self.container.read(&name).await? {
+            return parse(&name, &bytes).map(Some);
+        }
+        let open = self.hsm_jobs().await?;
+        Ok(open.into_iter().map(|stored| stored.job).find(|job| job.restore().as_ref() == Some(id)))
+    }
+
+    /// Restores of HSMs, newest first, that were asked for before another one: those that are open, and at most
+    /// so many that have ended.
+    pub async fn hsm_restores(&self, after: Option<&RestoreId>, limit: usize) -> Result<Vec<HsmJob>> {
+        let from = after.map(ended_name);
+        let page = u16::try_from(limit.clamp(1, 1000)).unwrap_or(1000);
+        let pages =
+            self.container.list(Listing { prefix: ENDED, from: from.as_deref(), page, metadata: false });
+        let items: Vec<Item> = pages.try_concat().await?;
+        let mut jobs = Vec::new();
+        let later = items.iter().filter(|item| from.as_ref().is_none_or(|from| item.name > *from));
+        for item in later.take(limit) {
+            if let Some(bytes) = self.container.read(&item.name).await? {
+                jobs.push(parse(&item.name, &bytes)?);
+            }
+        }
+        let open = self.hsm_jobs().await?.into_iter().map(|stored| stored.job);
+        jobs.extend(open.filter(|job| {
+            job.restore().is_some_and(|id| after.is_none_or(|after| ended_name(&id) > ended_name(after)))
+        }));
+        jobs.sort_by(|a, b| b.id.cmp(&a.id));
+        jobs.dedup_by(|a, b| a.id == b.id);
+        Ok(jobs)
+    }
+
+    /// Keeps a plan under its digest. Safe to run twice.
+    pub async fn keep_hsm_plan(&self, plan: &HsmPlan) -> Result<Digest> {
+        let digest = plan.digest();
+        let name = plan_name(&digest);
+        self.container.create(&name, json(&name, plan)?, Metadata::new()).await?;
+        Ok(digest)
+    }
+
+    /// A plan by its digest.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when what is stored is not what the digest says.
+    pub async fn hsm_plan(&self, digest: &Digest) -> Result<Option<HsmPlan>> {
+        let name = plan_name(digest);
+        let Some(bytes) = self.container.read(&name).await? else { return Ok(None) };
+        let plan: HsmPlan = serde_json::from_slice(&bytes).map_err(|error| damaged(&name, &error))?;
+        if plan.digest() == *digest {
+            Ok(Some(plan))
+        } else {
+            Err(damaged(&name, &"it is not the plan of that digest"))
+        }
+    }
+}
+
+fn parse(name: &str, bytes: &[u8]) -> Result<HsmJob> {
+    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| damaged(name, &error))?;
+    match value.get("v").and_then(serde_json::Value::as_u64) {
+        Some(found) if found > HSM_JOB_FORMAT.into() => {
+            Err(Error::TooNew { what: format!("blob {name}"), found, known: HSM_JOB_FORMAT })
+        }
+        _ => serde_json::from_value(value).map_err(|error| damaged(name, &error)),
+    }
+}
+
+fn json(name: &str, value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|error| damaged(name, &error))
+}
+
+fn name(hsm: &HsmName, id: &RunId) -> String {
+    format!("{OPEN}{hsm}/{id}")
+}
+
+fn ended_name(id: &RestoreId) -> String {
+    format!("{ENDED}{:011}-{id}", FAR_FUTURE - id.asked().unix_timestamp())
+}
+
+fn target_name(hsm: &HsmName) -> String {
+    format!("hsm-targets/{hsm}")
+}
+
+fn plan_name(digest: &Digest) -> String {
+    format!("hsm-plans/{digest}.json")
+}
