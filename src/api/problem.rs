@@ -1,6 +1,6 @@
 //! What a caller is told when something is not as it should be (RFC 9457).
 //!
-//! A new problem is a variant of [`ProblemKind`] and its row in [`ProblemKind::facts`]. A handler makes one with
+//! A new problem is a variant of [`ProblemKind`] and its row in `ProblemKind::facts`. A handler makes one with
 //! [`Problem::new`], or lets `?` turn an [`Error`] into one. No problem repeats a body, a key or a panic.
 
 use axum::{
