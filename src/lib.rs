@@ -10,7 +10,7 @@
 //! ```text
 //! triggers, api (what the host calls)   cli (what an engineer calls)
 //!                 \                    /
-//!             backup, restore (use cases)     jobs (open runs)
+//!         backup, restore, look (use cases)   jobs (open runs)
 //!                 /        |         \        /
 //!       domain (pure)   catalogue (what is stored, and where)
 //!                                |
@@ -27,7 +27,8 @@
 //! - [`catalogue`] is what is backed up. There is no database; it is the only module that knows a blob's
 //!   name. Every blob in it is written once.
 //! - [`jobs`] remembers which runs are open, in a container of its own. Nothing in it is needed to restore.
-//! - [`backup`] and [`restore`] hold the use cases. Each is safe to run twice, and says why.
+//! - [`backup`] and [`restore`] hold the use cases. Each is safe to run twice, and says why. [`look`] holds
+//!   those that only read.
 //! - [`triggers`], [`api`] and [`cli`] decode, call one use case, and say what came of it.
 //! - [`app`] puts the parts together from the [`config`], which alone reads the environment.
 //!

@@ -75,7 +75,11 @@ pub enum Problems {
     #[response(status = 400, content_type = "application/problem+json")]
     Invalid(ProblemBody),
     /// No function key, or the wrong one (then the host answers, without a body); or nobody is signed in.
-    #[response(status = 401, content_type = "application/problem+json")]
+    #[response(
+        status = 401,
+        content_type = "application/problem+json",
+        headers(("WWW-Authenticate" = String, description = "`Bearer`, when it is this program that answers"))
+    )]
     NotAuthenticated(ProblemBody),
     /// The caller lacks the app role.
     #[response(status = 403, content_type = "application/problem+json")]
@@ -84,7 +88,11 @@ pub enum Problems {
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemBody),
     /// The method is not served there.
-    #[response(status = 405, content_type = "application/problem+json")]
+    #[response(
+        status = 405,
+        content_type = "application/problem+json",
+        headers(("Allow" = String, description = "The methods that are served"))
+    )]
     MethodNotAllowed(ProblemBody),
     /// It cannot be done as things are.
     #[response(status = 409, content_type = "application/problem+json")]

@@ -212,6 +212,7 @@ pub struct ObjectsQuery {
     limit: Option<Limit>,
     /// What an earlier answer gave, to go on after it.
     #[serde(default, rename = "continue")]
+    #[param(pattern = "^(certificate|key|secret)/[A-Za-z0-9-]{1,127}$")]
     after: Option<String>,
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    input::{JsonBody, Nothing, Parameters, configured, required},
+    input::{JsonBody, Nothing, Parameters, configured, present, required},
     openapi::{BodyProblems, Problems},
     problem::{Problem, ProblemKind},
     runs::Links,
@@ -45,7 +45,8 @@ pub struct BackupOrder {
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
     vault: VaultName,
     /// These objects, changed or not. Without it, the whole vault, as in the night.
-    #[serde(default)]
+    // A null is refused: it may be a list that went missing on its way here, and not a wish for everything.
+    #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, min_items = 1, max_items = 1000)]
     objects: Option<Vec<OrderedObject>>,
 }

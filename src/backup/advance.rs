@@ -1,14 +1,14 @@
 //! Moving open runs on: the only thing that closes a run whose work the queue does.
 
 use futures::{StreamExt as _, stream};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{close, plan, rebuild, send};
 use crate::{
     app::App,
     clock::Clock,
     domain::{
-        asker::Asker,
+        asker::{Asker, Via},
         job::{BackupJob, Need},
         manifest::Summary,
         outcome::{Failure, Outcome, OutcomeKind},
@@ -88,7 +88,14 @@ async fn unplanned(app: &App, job: &BackupJob, clock: &Clock) -> Result<Option<S
     let BackupJob { vault, run, .. } = job;
     match job.need(None, clock.now()) {
         Need::Planning => {
-            warn!(vault.name = %vault, run.id = %run, "Run {run} of vault {vault} was never planned; planning it now");
+            match &job.by {
+                Some(by @ Asker { via: Via::Http, .. }) => {
+                    info!(vault.name = %vault, run.id = %run, "Planning run {run} of vault {vault} for {by}");
+                }
+                _ => {
+                    warn!(vault.name = %vault, run.id = %run, "Run {run} of vault {vault} was never planned; planning it now");
+                }
+            }
             super::start(app, app.vault(vault)?, run, job.by.as_ref().unwrap_or(&Asker::TIMER), clock)
                 .await?;
             Ok(None)

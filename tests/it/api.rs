@@ -3,6 +3,7 @@
 mod backups;
 mod framework;
 mod restores;
+mod stage;
 mod start;
 mod status;
 

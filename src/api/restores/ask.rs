@@ -78,11 +78,11 @@ impl From<OnConflict> for Conflict {
 pub struct PlanRequest {
     /// The vault whose backups are restored.
     #[serde(deserialize_with = "required")]
-    #[schema(value_type = String, example = "kv-prod")]
+    #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$", example = "kv-prod")]
     source: VaultName,
     /// The vault that they are restored into; the same one when it is left out.
     #[serde(default, deserialize_with = "optional")]
-    #[schema(value_type = Option<String>, nullable = false)]
+    #[schema(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
     target: Option<VaultName>,
     /// Backups as of this time; the newest when it is left out.
     #[serde(default, deserialize_with = "optional")]

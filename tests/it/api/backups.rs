@@ -16,16 +16,7 @@ const DAY: time::Duration = time::Duration::DAY;
 
 fn names(list: &Value) -> Vec<String> {
     let backups = list["backups"].as_array().expect("a list").iter();
-    backups
-        .map(|backup| {
-            format!(
-                "{}/{}/{}",
-                backup["source"].as_str().expect("a name"),
-                backup["kind"].as_str().expect("a kind"),
-                backup["name"].as_str().expect("a name")
-            )
-        })
-        .collect()
+    backups.map(|of| format!("{}/{}/{}", of["source"], of["kind"], of["name"])).collect()
 }
 
 /// Two vaults with a night behind them.

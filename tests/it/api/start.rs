@@ -96,6 +96,7 @@ async fn a_body_that_cannot_be_used_is_refused_by_the_name_of_its_field() {
         (json!({ "vault": 7 }), "`vault`: expected a string"),
         (json!({ "vault": "hunter2!" }), "`vault`: expected 3 to 24"),
         (json!({ "vault": "kv-a", "all": true }), "unknown field `all`"),
+        (json!({ "vault": "kv-a", "objects": null }), "`objects`: expected a sequence"),
         (json!({ "vault": "kv-a", "objects": [] }), "`objects`: expected 1 to 1000"),
         (object(json!({ "kind": "hunter2", "name": "x" })), "`objects[0].kind`: expected one of"),
         (object(json!({ "kind": "key", "name": "hunter2 " })), "`objects[0].name`: expected 1 to 127"),

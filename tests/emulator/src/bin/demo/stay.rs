@@ -9,12 +9,17 @@ use super::{
 /// Prints how to call what is up, and lets the host work by the clock until Ctrl-C.
 pub(crate) async fn tell(story: &mut Story, stage: &Stage) -> Result<()> {
     stage.azure.clock().set(now());
+    let app = stage.host.listen(0).await?;
     let vault = stage.vault.url();
     story.chapter("Everything stays up until Ctrl-C")?;
     story.line("", "Timers fire and queues are polled by the clock. In another terminal:")?;
     story.print("")?;
     for (name, value) in &stage.tool.env {
         story.print(format_args!("export {name}='{value}'"))?;
+    }
+    story.print(format_args!("export APP='http://{app}'"))?;
+    for (name, function) in [("BACKUPS_KEY", "Backups"), ("STATUS_KEY", "Status")] {
+        story.print(format_args!("export {name}='{}'", stage.host.key(function)))?;
     }
     story.print(format_args!("export PATH=\"{}:$PATH\"", folder(stage)))?;
     story.print(format_args!(
@@ -23,6 +28,10 @@ pub(crate) async fn tell(story: &mut Story, stage: &Stage) -> Result<()> {
 keyvault-backup list objects --vault {vault} --kind certificate
 keyvault-backup list history --vault {vault} --secret payroll-password
 keyvault-backup backup --vault {vault} --everything
+
+# the HTTP API
+curl -s -H \"x-functions-key: $STATUS_KEY\" \"$APP/api/status\"
+curl -s -H \"x-functions-key: $BACKUPS_KEY\" \"$APP/api/backups?name=app-*&limit=2\"
 
 # the vault itself, through the proxy
 token=$(curl -s -H \"X-IDENTITY-HEADER: $IDENTITY_HEADER\" \\
