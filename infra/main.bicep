@@ -148,10 +148,9 @@ module monitoring 'modules/monitoring.bicep' = {
     suffix: suffix
     tags: tags
     logDays: retention.logDays
-    publisherIds: [
-      identities.outputs.backupPrincipalId
-      identities.outputs.restorePrincipalId
-    ]
+    publisherIds: restore == null
+      ? [identities.outputs.backupPrincipalId]
+      : [identities.outputs.backupPrincipalId, identities.outputs.restorePrincipalId]
     lock: locks
   }
 }
