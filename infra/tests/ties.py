@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Callable, Iterable
 
-from policies import LOG_RULE, QUEUE, Subject, View, everywhere, query
+from policies import LOG_RULE, QUEUE, Subject, View, alert_name, everywhere, query
 
 # What the templates know already and the code does not yet. To become empty.
 WILL_EXIST = {
@@ -72,6 +72,9 @@ class Code:
     def events(self) -> set[str]:
         found = set(re.findall(r'\bevent = "([a-z.]+)"', self.sources))
         return (found | self.extra.get("events", set())) - self.without
+
+    def operations(self) -> str:
+        return self.extra.get("operations") or (self.root / "docs/operations.md").read_text(encoding="utf-8")
 
     def host(self) -> dict:
         return self.extra.get("host") or json.loads((self.root / "host.json").read_text())
@@ -161,6 +164,15 @@ def alerts_wait_for_events_that_are_written(subject: Subject, code: Code):
 
 
 @tie
+def every_alert_is_explained(subject: Subject, code: Code):
+    """The page for whoever gets an alert has a section for each, and none for alerts that are gone."""
+    alerts = {alert_name(r) for r in subject.hardened.of(LOG_RULE)} | {"guard-changed"}
+    explained = set(re.findall(r"^## ([a-z]+(?:-[a-z]+)+|throttled)$", code.operations(), re.M))
+    yield from (f"{name} is not explained" for name in sorted(alerts - explained))
+    yield from (f"{name} is explained and not there" for name in sorted(explained - alerts))
+
+
+@tie
 def the_host_file_fits(subject: Subject, code: Code):
     """A prefix stands before HTTP routes, for without it a caller could pass for a timer; messages are retried."""
     host = code.host()
@@ -226,6 +238,10 @@ TIE_MUTATIONS = {
     "alerts_wait_for_events_that_are_written": [
         templates(ALERTS, 'where event == "job.overdue"', 'where event == "job.late"'),
         templates(ALERTS, 'where event == "start.failed"', "where event == line"),
+    ],
+    "every_alert_is_explained": [
+        templates(ALERTS, "name: 'throttled'", "name: 'throttling'"),
+        code_with(operations="## throttled"),
     ],
     "the_host_file_fits": [
         code_with(host=HOST_FILE | {"extensions": {"http": {"routePrefix": ""}, "queues": {"messageEncoding": "base64"}}}),
