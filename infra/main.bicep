@@ -197,7 +197,7 @@ module backupStorage 'modules/backup-storage.bicep' = {
     publicAccess: publicAccess
     writerId: identities.outputs.backupPrincipalId
     writerRoleName: roleNames.blobWriter
-    readerIds: restore == null ? [] : [identities.outputs.restorePrincipalId]
+    restorerIds: restore == null ? [] : [identities.outputs.restorePrincipalId]
     workspaceId: monitoring.outputs.workspaceId
     lock: locks
   }

@@ -169,6 +169,8 @@ var storageNames = {
   deploymentContainer: 'deployments'
   jobsContainer: 'jobs'
   backupContainer: 'backups'
+  backupPrefix: 'vaults/'
+  auditPrefix: 'audit/'
   hsmContainer: 'hsm-backups'
   backupQueue: 'backup-objects'
   restoreQueue: 'restore-objects'

@@ -64,7 +64,7 @@ var vaultSuccess = join(
 var hsmSuccess = join(
   [
     events
-    '| where event == "hsm.backup.closed" and tostring(line["job.verdict"]) == "Succeeded"'
+    '| where event == "hsm.backup.ended" and tostring(line["hsm.verdict"]) == "Succeeded"'
     '| extend target = tolower(tostring(line["hsm.name"]))'
   ],
   '\n'
@@ -111,8 +111,8 @@ var rules = concat(missedVault, missedHsm, [
     query: join(
       [
         events
-        '| where event in ("run.closed", "hsm.backup.closed", "restore.closed")'
-        '| extend verdict = coalesce(tostring(line["run.verdict"]), tostring(line["job.verdict"]))'
+        '| where event in ("run.closed", "hsm.backup.ended", "restore.ended")'
+        '| extend verdict = coalesce(tostring(line["run.verdict"]), tostring(line["hsm.verdict"]), tostring(line["restore.verdict"]))'
         '| where verdict != "Succeeded"'
         '| extend target = coalesce(tostring(line["vault.name"]), tostring(line["hsm.name"]))'
       ],

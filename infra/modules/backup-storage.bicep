@@ -1,7 +1,7 @@
 metadata name = 'Backup storage'
 metadata description = 'Backups of vault objects. Written once: neither the app nor an administrator can change them before their time.'
 
-import { builtInRoles, resourceTags, retentionSettings, storageNames } from '../types.bicep'
+import { resourceTags, retentionSettings, storageNames } from '../types.bicep'
 
 @description('Required. The name of the account.')
 param name string
@@ -27,8 +27,8 @@ param writerId string
 @description('Required. GUID of the custom role that writes and does not delete.')
 param writerRoleName string
 
-@description('Required. Object ids of the identities that restore.')
-param readerIds string[]
+@description('Required. Object ids of the identities that restore. They read, and write the audit trail alone.')
+param restorerIds string[]
 
 @description('Required. The workspace that gets the logs.')
 param workspaceId string
@@ -48,6 +48,8 @@ module account 'storage-account.bicep' = {
     immutabilityDays: retention.immutabilityDays
     immutabilityState: retention.immutabilityState
     deleteAfterDays: retention.deleteAfterDays
+    // The audit trail stays.
+    deletePrefixes: ['${storageNames.backupContainer}/${storageNames.backupPrefix}']
     publicAccess: publicAccess
     workspaceId: workspaceId
     lock: lock
@@ -63,13 +65,14 @@ module writer 'grant-container.bicep' = {
   }
 }
 
-module readers 'grant-container.bicep' = [
-  for principalId in readerIds: {
+module restorers 'grant-container.bicep' = [
+  for principalId in restorerIds: {
     params: {
       accountName: account.outputs.name
       containerName: storageNames.backupContainer
       principalId: principalId
-      roleDefinitionName: builtInRoles.storageBlobDataReader
+      roleDefinitionName: writerRoleName
+      writesUnder: storageNames.auditPrefix
     }
   }
 ]

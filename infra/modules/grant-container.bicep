@@ -13,6 +13,19 @@ param principalId string
 @description('Required. GUID of the role.')
 param roleDefinitionName string
 
+@description('Optional. Narrows writing to names that begin with this. Everywhere in the container when empty.')
+param writesUnder string = ''
+
+// Reading stays as wide as the role.
+var blobs = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs'
+var condition = join(
+  [
+    '((!(ActionMatches{\'${blobs}/write\'}) AND !(ActionMatches{\'${blobs}/add/action\'}))'
+    ' OR (@Resource[${blobs}:path] StringLike \'${writesUnder}*\'))'
+  ],
+  ''
+)
+
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: accountName
 
@@ -32,5 +45,7 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleDefinitionName)
+    condition: empty(writesUnder) ? null : condition
+    conditionVersion: empty(writesUnder) ? null : '2.0'
   }
 }

@@ -43,6 +43,7 @@ module account 'storage-account.bicep' = {
     versioning: true
     softDeleteDays: retention.softDeleteDays
     deleteAfterDays: retention.deleteAfterDays
+    deletePrefixes: ['${storageNames.hsmContainer}/']
     publicAccess: publicAccess
     trustedServices: true
     workspaceId: workspaceId

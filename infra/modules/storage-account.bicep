@@ -38,6 +38,9 @@ param immutabilityState 'Unlocked' | 'Locked' = 'Unlocked'
 @description('Optional. Days after which blobs and their versions are deleted. Never when left out.')
 param deleteAfterDays int?
 
+@description('Optional. What is deleted then: container and beginning of the name.')
+param deletePrefixes string[] = []
+
 @description('Required. Lets the public network in, for those who have a token.')
 param publicAccess bool
 
@@ -162,6 +165,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
           definition: {
             filters: {
               blobTypes: ['blockBlob']
+              prefixMatch: deletePrefixes
             }
             actions: {
               baseBlob: {

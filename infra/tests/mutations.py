@@ -53,12 +53,14 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "rights_are_exactly_these": [
         (TYPES, "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"),
-        (BACKUPS, "roleDefinitionName: writerRoleName", "roleDefinitionName: builtInRoles.storageBlobDataContributor"),
+        (BACKUPS, "roleDefinitionName: writerRoleName", "roleDefinitionName: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'"),
         (LANDING, "principalId: hsmPrincipalId", "principalId: readerIds[0]"),
         (MAIN, "principalId: identities.outputs.restorePrincipalId\n      access", "principalId: identities.outputs.backupPrincipalId\n      access"),
         (MAIN, "for vault in targetVaults: {", "for vault in knownVaults: {"),
         (ACCESS, "  scope: vault\n  properties: {\n    principalId", "  properties: {\n    principalId"),
         (HOST, "      builtInRoles.storageQueueDataReader\n", ""),
+        (BACKUPS, "      writesUnder: storageNames.auditPrefix\n", ""),
+        (GRANT_CONTAINER, " AND !(ActionMatches{\\'${blobs}/add/action\\'})", ""),
         (GRANT_CONTAINER, "  scope: account::blobs::container", "  scope: account"),
         (MAIN, "principalId: identities.outputs.restorePrincipalId\n    zoneRedundant", "principalId: identities.outputs.backupPrincipalId\n    zoneRedundant"),
     ],
@@ -85,7 +87,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "restore_is_off_by_default": [
         (MAIN, "param restore restoreSettings?", "param restore restoreSettings? = { targetVaults: [] }"),
-        (MAIN, "readerIds: restore == null ? [] : [identities.outputs.restorePrincipalId]", "readerIds: [identities.outputs.restorePrincipalId]"),
+        (MAIN, "restorerIds: restore == null ? [] : [identities.outputs.restorePrincipalId]", "restorerIds: [identities.outputs.restorePrincipalId]"),
     ],
     "apps_are_closed": [
         (APP, "httpsOnly: true", "httpsOnly: false"),
@@ -143,6 +145,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (SMALL, "immutabilityDays: 14", "immutabilityDays: 40"),
         (ACCOUNT, "              version: {\n                delete: {\n                  daysAfterCreationGreaterThan: deleteAfterDays!\n                }\n              }\n", ""),
         (LANDING, "    deleteAfterDays: retention.deleteAfterDays\n", ""),
+        (BACKUPS, "${storageNames.backupContainer}/${storageNames.backupPrefix}", "${storageNames.backupContainer}/"),
     ],
     "the_landing_account_makes_up_for_it": [
         (LANDING, "versioning: true", "versioning: true\n    immutabilityDays: 7"),

@@ -263,12 +263,21 @@ def roles_reach_the_vaults_subscriptions(subject: Subject):
             yield f"{name}: {role.properties['assignableScopes']}"
 
 
+# Whatever is no write passes; a write passes where the name begins so.
+ONLY_THE_TRAIL = (
+    f"((!(ActionMatches{{'{CONTAINER}/blobs/write'}}) AND !(ActionMatches{{'{CONTAINER}/blobs/add/action'}}))"
+    f" OR (@Resource[{CONTAINER}/blobs:path] StringLike 'audit/*'))"
+)
+
+
 def granted(subject: Subject, view: View) -> set[tuple[str, str, str]]:
     found = set()
     for assignment in view.of(ASSIGNMENT):
         target = assignment.target
         where = f"{target.type.rsplit('/', 1)[1]} {target.name}" if target else assignment.id
         label = subject.role_label(assignment.properties["roleDefinitionId"])
+        if condition := assignment.properties.get("condition"):
+            label += " under audit/" if condition == ONLY_THE_TRAIL else f" if {condition}"
         found.add((view.holder(assignment.properties["principalId"]), label, where))
     return found
 
@@ -285,7 +294,7 @@ def wanted_grants(view: View) -> set[tuple[str, str, str]]:
     if view.params["hsms"]:
         wanted.add(("hsm", "Storage Blob Data Contributor", "containers hsm-backups"))
     if "restore" in view.apps:
-        wanted.add(("restore", "Storage Blob Data Reader", "containers backups"))
+        wanted.add(("restore", "blobWriter under audit/", "containers backups"))
     for role, vaults in (("backup", view.params["vaults"]), ("restore", view.targets)):
         wanted |= {(role, role, f"vaults {v['name']}") for v in vaults if v.get("accessModel") != "accessPolicy"}
     return wanted
@@ -542,7 +551,7 @@ def kept(view: View, account: Resource, where: str) -> Iterable[str]:
 
 @rule
 def old_backups_go_and_new_ones_stay(subject: Subject):
-    """Deletion covers versions, and comes after write protection and after the next full pass."""
+    """Deletion covers versions and leaves the audit trail; it comes after write protection and the next full pass."""
     def check(view: View):
         retention = view.params["retention"]
         days = retention["deleteAfterDays"]
@@ -551,14 +560,17 @@ def old_backups_go_and_new_ones_stay(subject: Subject):
             yield f"deleted after {days} days, and protected for {retention['immutabilityDays']}"
         if days <= 2 * full_pass:
             yield f"deleted after {days} days, and renewed every {full_pass}"
-        for use in ("backups", "landing"):
+        wanted = {
+            "baseBlob": {"delete": {"daysAfterModificationGreaterThan": days}},
+            "version": {"delete": {"daysAfterCreationGreaterThan": days}},
+        }
+        for use, prefix in (("backups", "backups/vaults/"), ("landing", "hsm-backups/")):
             if use not in view.accounts:
                 continue
             policies = [r for r in view.of(f"{ACCOUNT}/managementPolicies") if r.parent is view.accounts[use]]
-            actions = [given["definition"]["actions"] for r in policies for given in r.properties["policy"]["rules"] if given["enabled"]]
-            found = [(a.get("baseBlob", {}).get("delete"), a.get("version", {}).get("delete")) for a in actions]
-            if found != [({"daysAfterModificationGreaterThan": days}, {"daysAfterCreationGreaterThan": days})]:
-                yield f"{use}: deletion is {found}"
+            rules = [given["definition"] for r in policies for given in r.properties["policy"]["rules"] if given["enabled"]]
+            if [(r["actions"], r["filters"].get("prefixMatch")) for r in rules] != [(wanted, [prefix])]:
+                yield f"{use}: deletion is {rules}"
     yield from everywhere(subject, check)
 
 

@@ -14,17 +14,20 @@ from policies import LOG_RULE, QUEUE, Subject, View, alert_name, everywhere, que
 # What the templates know already and the code does not yet. To become empty.
 WILL_EXIST = {
     "settings": {
-        "KEYVAULT_BACKUP_ROLE", "KEYVAULT_BACKUP_INTERVAL_HOURS", "KEYVAULT_BACKUP_HSMS", "KEYVAULT_BACKUP_HSM_CONTAINER",
-        "KEYVAULT_BACKUP_HSM_KEYS", "KEYVAULT_BACKUP_HSM_BACKUP_AGE_MINUTES", "KEYVAULT_BACKUP_HSM_LIMIT_HOURS",
-        "KEYVAULT_BACKUP_HSM_DOMAINS", "HSM_BACKUP_SCHEDULE",
+        "KEYVAULT_BACKUP_HSMS", "KEYVAULT_BACKUP_HSM_CONTAINER", "KEYVAULT_BACKUP_HSM_KEYS",
+        "KEYVAULT_BACKUP_HSM_BACKUP_AGE_MINUTES", "KEYVAULT_BACKUP_HSM_LIMIT_HOURS", "KEYVAULT_BACKUP_HSM_DOMAINS",
+        "HSM_BACKUP_SCHEDULE",
     },
-    "functions": {"NightlyHsmBackup", "RestoreObject", "Backups", "Restores", "Status"},
-    "queues": {"restore-objects"},
-    "events": {"run.closed", "hsm.backup.closed", "restore.closed", "job.overdue", "start.failed"},
+    "functions": {"NightlyHsmBackup"},
+    "queues": set(),
+    "events": {"run.closed", "hsm.backup.ended", "job.overdue", "start.failed"},
 }
 
 # Legacy settings that carry a secret. They are for a terminal; the templates never set them.
 NEVER_SET = {"KEYVAULT_BACKUP_HSM_BACKUP_SAS", "KEYVAULT_BACKUP_HSM_RESTORE_SAS"}
+
+# What the platform sets by itself.
+OF_THE_PLATFORM = {"WEBSITE_AUTH_ENABLED"}
 
 # Settings that the host reads, not the program.
 OF_THE_HOST = {
@@ -69,6 +72,14 @@ class Code:
         found = self.extra.get(name) or re.search(rf'pub const {name}: &str = "([^"]+)"', self.config).group(1)
         return found
 
+    def backup_prefixes(self) -> set[str]:
+        text = self.extra.get("layout") or (self.root / "src/catalogue/layout.rs").read_text(encoding="utf-8")
+        return {name.split("/")[0] + "/" for name in re.findall(r'format!\("([^"{]+/)', text)}
+
+    def audit_prefixes(self) -> set[str]:
+        text = (self.root / "src/audit.rs").read_text(encoding="utf-8")
+        return set(re.findall(r'const PREFIX: &str = "([^"]+)"', text))
+
     def events(self) -> set[str]:
         found = set(re.findall(r'\bevent = "([a-z.]+)"', self.sources))
         return (found | self.extra.get("events", set())) - self.without
@@ -91,7 +102,7 @@ def tie(check):
 @tie
 def every_setting_is_read_and_every_read_one_is_set(subject: Subject, code: Code):
     """The settings of both apps are those that the code reads, and no others."""
-    read = code.settings() | code.schedules() | WILL_EXIST["settings"]
+    read = (code.settings() - OF_THE_PLATFORM) | code.schedules() | WILL_EXIST["settings"]
     read |= {f"{b['connection']}__{part}" for b in code.queues().values() for part in ("queueServiceUri", "credential", "clientId")}
 
     def check(view: View):
@@ -127,8 +138,9 @@ def every_queue_is_there(subject: Subject, code: Code):
     named = {name: binding["queueName"] for name, binding in code.queues().items()}
     made = {r.name for r in subject.hardened.of(QUEUE)}
     yield from (f"{name} waits for {queue}, which is not made" for name, queue in named.items() if queue not in made)
-    if code.constant("WORK_QUEUE") != named.get("BackUpObject"):
-        yield "the code sends to another queue than the one that is read"
+    for name, function in (("WORK_QUEUE", "BackUpObject"), ("RESTORE_QUEUE", "RestoreObject")):
+        if code.constant(name) != named.get(function):
+            yield f"the code sends to {code.constant(name)}, and {function} reads {named.get(function)}"
     wanted = set(named.values()) | WILL_EXIST["queues"]
     yield from (f"{queue} is made, and nobody reads it" for queue in sorted(made) if queue.removesuffix("-poison") not in wanted)
 
@@ -146,6 +158,16 @@ def the_app_says_which_jobs_it_moves_on(subject: Subject, code: Code):
             if not settings["KEYVAULT_BACKUP_JOBS_CONTAINER"].endswith("/jobs"):
                 yield f"{role}: the jobs lie in {settings['KEYVAULT_BACKUP_JOBS_CONTAINER']}"
     yield from everywhere(subject, check)
+
+
+@tie
+def names_in_storage_are_those_of_the_code(subject: Subject, code: Code):
+    """What is deleted in time, and where the restore app writes, begins as the code's names do."""
+    names = next(s for s in subject.project.files["types.bicep"].of("var") if s.name == "storageNames").value
+    given = {item.key.value: item.value.value for item in names.items}
+    for name, prefix in (("backupPrefix", code.backup_prefixes()), ("auditPrefix", code.audit_prefixes())):
+        if prefix != {given[name]}:
+            yield f"{name} is {given[name]}, and the code writes to {sorted(prefix)}"
 
 
 @tie
@@ -234,6 +256,10 @@ TIE_MUTATIONS = {
     "the_app_says_which_jobs_it_moves_on": [
         templates(MAIN, "hostQueueEndpoint: restoreHost!", "hostQueueEndpoint: backupHost"),
         templates(APP, "'${hostBlobEndpoint}${storageNames.jobsContainer}'", "shared.backupContainerUrl"),
+    ],
+    "names_in_storage_are_those_of_the_code": [
+        templates(TYPES, "auditPrefix: 'audit/'", "auditPrefix: 'trail/'"),
+        code_with(layout='format!("backups/{vault}/")'),
     ],
     "alerts_wait_for_events_that_are_written": [
         templates(ALERTS, 'where event == "job.overdue"', 'where event == "job.late"'),
