@@ -182,24 +182,28 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         requireHttps: true
       }
       identityProviders: {
-        azureActiveDirectory: {
-          enabled: authenticated
-          registration: {
-            clientId: shared.authentication.?clientId ?? ''
-            openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
-          }
-          validation: {
-            allowedAudiences: authenticated
-              ? [shared.authentication!.clientId, 'api://${shared.authentication!.clientId}']
-              : []
-            defaultAuthorizationPolicy: {
-              allowedApplications: shared.authentication.?allowedApplications ?? []
-              allowedPrincipals: {
-                identities: shared.authentication.?allowedIdentities ?? []
+        azureActiveDirectory: authenticated
+          ? {
+              enabled: true
+              registration: {
+                clientId: shared.authentication!.clientId
+                openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+              }
+              validation: {
+                allowedAudiences: [shared.authentication!.clientId, 'api://${shared.authentication!.clientId}']
+                defaultAuthorizationPolicy: {
+                  allowedApplications: shared.authentication!.allowedApplications
+                  allowedPrincipals: empty(shared.authentication.?allowedIdentities)
+                    ? null
+                    : {
+                        identities: shared.authentication!.allowedIdentities!
+                      }
+                }
               }
             }
-          }
-        }
+          : {
+              enabled: false
+            }
       }
       login: {
         tokenStore: {

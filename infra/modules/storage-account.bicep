@@ -97,7 +97,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     }
     sasPolicy: {
       expirationAction: 'Block'
-      sasExpirationPeriod: '0.01:00:00'
+      sasExpirationPeriod: '00.01:00:00'
     }
     immutableStorageWithVersioning: immutabilityDays == null
       ? null

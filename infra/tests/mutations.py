@@ -108,7 +108,9 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (APP, "'Return401'", "'AllowAnonymous'"),
         (APP, "excludedPaths: []", "excludedPaths: ['/api/restores']"),
         (APP, "${tenant().tenantId}/v2.0", "common/v2.0"),
-        (APP, "shared.authentication.?allowedApplications ?? []", "[]"),
+        (APP, "shared.authentication!.allowedApplications", "[]"),
+        (APP, "clientId: shared.authentication!.clientId", "clientId: shared.authentication!.clientId\n                clientSecretSettingName: 'SECRET'"),
+        (APP, "allowedAudiences: [shared.authentication!.clientId, 'api://${shared.authentication!.clientId}']", "allowedAudiences: []"),
         (APP, "tokenStore: {\n          enabled: false", "tokenStore: {\n          enabled: true"),
     ],
     "the_network_narrows_callers": [
