@@ -182,6 +182,8 @@ var rules = concat(missedVault, missedHsm, [
         'AzureDiagnostics'
         '| where ResourceProvider == "MICROSOFT.KEYVAULT"'
         '| where OperationName contains "Backup" or OperationName contains "Restore"'
+        // Every client asks once without a token to learn where tokens come from.
+        '| where column_ifexists("httpStatusCode_d", real(0)) != 401'
         '| extend caller = coalesce('
         '    tostring(column_ifexists("identity_claim_oid_g", "")),'
         '    tostring(column_ifexists("identity_claim_http_schemas_microsoft_com_identity_claims_objectidentifier_g", "")))'
