@@ -32,7 +32,9 @@ pub(crate) fn program(root: &Path) -> Result<PathBuf> {
         .status()
         .map_err(|error| format!("cargo cannot be started: {error}"))?;
     if !status.success() {
-        return Err("the build failed; where cargo has no command `zigbuild`: pip install cargo-zigbuild".to_owned());
+        return Err(
+            "the build failed; where cargo has no command `zigbuild`: pip install cargo-zigbuild".to_owned()
+        );
     }
     Ok(target_dir.join(TARGET).join("release").join(PROGRAM))
 }
