@@ -1,0 +1,514 @@
+targetScope = 'subscription'
+
+metadata name = 'keyvault-backup'
+metadata description = 'The backup operator for Key Vault and Managed HSM: everything but the code, and what ARM cannot do (see scripts/).'
+
+import {
+  authenticationSettings
+  customRoleName
+  functionNames
+  hsmTarget
+  networkSettings
+  resourceTags
+  restoreSettings
+  retentionSettings
+  storageNames
+  tuningSettings
+  vaultTarget
+} from 'types.bicep'
+
+@description('Required. Short name of the environment; it is part of every name.')
+@minLength(2)
+@maxLength(12)
+param environmentName string
+
+@description('Optional. Where everything lives.')
+param location string = deployment().location
+
+@description('Optional. The resource group that is made for it.')
+param resourceGroupName string = 'rg-kvbackup-${environmentName}'
+
+@description('Optional. Tags of all resources.')
+param tags resourceTags = {}
+
+@description('Required. The vaults to back up.')
+@minLength(1)
+param vaults vaultTarget[]
+
+@description('Optional. The Managed HSMs to back up.')
+param hsms hsmTarget[] = []
+
+@description('Optional. When vaults are backed up; six-field cron in UTC.')
+param vaultBackupSchedule string = '0 0 2 * * *'
+
+@description('Optional. When HSMs are backed up; six-field cron in UTC.')
+param hsmBackupSchedule string = '0 30 1 * * *'
+
+@description('Optional. Hours within which everything has to be backed up once.')
+@minValue(1)
+@maxValue(47)
+param backupIntervalHours int = 26
+
+@description('Required. How long things are kept.')
+param retention retentionSettings
+
+@description('Optional. How often and where backups are kept.')
+param redundancy 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' | 'Standard_RAGZRS' = 'Standard_GRS'
+
+@description('Required. E-mail addresses that alerts go to.')
+@minLength(1)
+param alertEmails string[]
+
+@description('Optional. The restore app. There is none when left out.')
+param restore restoreSettings?
+
+@description('Optional. Puts storage behind a network. Storage is reachable with a token from anywhere when left out.')
+param network networkSettings?
+
+@description('Optional. Has Microsoft Entra ID check the callers of the HTTP functions, besides the function keys.')
+param authentication authenticationSettings?
+
+@description('Optional. Address ranges that may call and deploy the apps. Everybody with a key when empty.')
+param allowedCallers string[] = []
+
+@description('Optional. Paces and limits of the program.')
+param tuning tuningSettings = {}
+
+@description('Optional. Spreads the apps and their storage over zones.')
+param zoneRedundant bool = false
+
+@description('Optional. Memory of an instance.')
+param instanceMemoryMB 512 | 2048 | 4096 = 2048
+
+@description('Optional. Most instances for each function. Below 40 not every region accepts.')
+@minValue(40)
+@maxValue(1000)
+param maximumInstances int = 40
+
+@description('Optional. Guards storage and logs against deletion.')
+param locks bool = true
+
+var suffix = '${environmentName}-${take(uniqueString(subscription().id, environmentName, location), 6)}'
+var accountSuffix = uniqueString(subscription().id, environmentName, location)
+var accounts = {
+  backupHost: 'stkvbh${accountSuffix}'
+  restoreHost: 'stkvbr${accountSuffix}'
+  backups: 'stkvbk${accountSuffix}'
+  hsm: 'stkvbm${accountSuffix}'
+}
+var publicAccess = network == null
+
+var roleNames = {
+  backup: customRoleName(subscription().subscriptionId, 'backup')
+  restore: customRoleName(subscription().subscriptionId, 'restore')
+  blobWriter: customRoleName(subscription().subscriptionId, 'blobWriter')
+}
+
+// The restore app knows the vaults that it takes backups of, and has rights on its targets alone.
+var targetVaults = restore.?targetVaults ?? []
+var sourceNames = map(vaults, vault => toLower(vault.name))
+var knownVaults = concat(vaults, filter(targetVaults, target => !contains(sourceNames, toLower(target.name))))
+var vaultSuffix = environment().suffixes.keyvaultDns
+var hsmSuffix = replace(vaultSuffix, '.vault.', '.managedhsm.')
+
+resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
+  name: resourceGroupName
+  location: location
+  tags: tags
+}
+
+// Only their ids are read. Nothing here writes a vault or an HSM that exists.
+resource vaultResources 'Microsoft.KeyVault/vaults@2026-02-01' existing = [
+  for vault in knownVaults: {
+    scope: resourceGroup(vault.?subscriptionId ?? subscription().subscriptionId, vault.resourceGroup)
+    name: vault.name
+  }
+]
+
+resource hsmResources 'Microsoft.KeyVault/managedHSMs@2026-02-01' existing = [
+  for hsm in hsms: {
+    scope: resourceGroup(hsm.?subscriptionId ?? subscription().subscriptionId, hsm.resourceGroup)
+    name: hsm.name
+  }
+]
+
+module identities 'modules/identities.bicep' = {
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+    logDays: retention.logDays
+    publisherIds: restore == null
+      ? [identities.outputs.backupPrincipalId]
+      : [identities.outputs.backupPrincipalId, identities.outputs.restorePrincipalId]
+    lock: locks
+  }
+}
+
+module backupHost 'modules/host-storage.bicep' = {
+  scope: group
+  params: {
+    name: accounts.backupHost
+    location: location
+    tags: tags
+    queue: storageNames.backupQueue
+    principalId: identities.outputs.backupPrincipalId
+    zoneRedundant: zoneRedundant
+    publicAccess: publicAccess
+    workspaceId: monitoring.outputs.workspaceId
+    lock: locks
+  }
+}
+
+// Not the same account: who can write the package of the restore app can restore.
+module restoreHost 'modules/host-storage.bicep' = if (restore != null) {
+  scope: group
+  params: {
+    name: accounts.restoreHost
+    location: location
+    tags: tags
+    queue: storageNames.restoreQueue
+    principalId: identities.outputs.restorePrincipalId
+    zoneRedundant: zoneRedundant
+    publicAccess: publicAccess
+    workspaceId: monitoring.outputs.workspaceId
+    lock: locks
+  }
+}
+
+module backupStorage 'modules/backup-storage.bicep' = {
+  scope: group
+  params: {
+    name: accounts.backups
+    location: location
+    tags: tags
+    sku: redundancy
+    retention: retention
+    publicAccess: publicAccess
+    writerId: identities.outputs.backupPrincipalId
+    writerRoleName: roleNames.blobWriter
+    restorerIds: restore == null ? [] : [identities.outputs.restorePrincipalId]
+    workspaceId: monitoring.outputs.workspaceId
+    lock: locks
+  }
+}
+
+module hsmStorage 'modules/hsm-storage.bicep' = if (!empty(hsms)) {
+  scope: group
+  params: {
+    name: accounts.hsm
+    location: location
+    tags: tags
+    sku: redundancy
+    retention: retention
+    publicAccess: publicAccess
+    hsmPrincipalId: identities.outputs.hsmPrincipalId
+    readerIds: restore == null
+      ? [identities.outputs.backupPrincipalId]
+      : [identities.outputs.backupPrincipalId, identities.outputs.restorePrincipalId]
+    workspaceId: monitoring.outputs.workspaceId
+    lock: locks
+  }
+}
+
+module backupAccess 'vault-access.bicep' = [
+  for vault in vaults: {
+    scope: resourceGroup(vault.?subscriptionId ?? subscription().subscriptionId, vault.resourceGroup)
+    params: {
+      vaultName: vault.name
+      principalId: identities.outputs.backupPrincipalId
+      access: 'backup'
+      roleDefinitionName: roleNames.backup
+      accessModel: vault.?accessModel ?? 'rbac'
+      workspaceId: monitoring.outputs.workspaceId
+    }
+  }
+]
+
+module restoreAccess 'vault-access.bicep' = [
+  for vault in targetVaults: {
+    scope: resourceGroup(vault.?subscriptionId ?? subscription().subscriptionId, vault.resourceGroup)
+    params: {
+      vaultName: vault.name
+      principalId: identities.outputs.restorePrincipalId
+      access: 'restore'
+      roleDefinitionName: roleNames.restore
+      accessModel: vault.?accessModel ?? 'rbac'
+      // A vault that is backed up as well sends its log already.
+      workspaceId: contains(sourceNames, toLower(vault.name)) ? '' : monitoring.outputs.workspaceId
+    }
+    // Two writes of the access policies of one vault at a time get in each other's way.
+    dependsOn: [backupAccess]
+  }
+]
+
+module hsmDiagnostics 'modules/hsm-diagnostics.bicep' = [
+  for hsm in hsms: {
+    scope: resourceGroup(hsm.?subscriptionId ?? subscription().subscriptionId, hsm.resourceGroup)
+    params: {
+      hsmName: hsm.name
+      workspaceId: monitoring.outputs.workspaceId
+    }
+  }
+]
+
+module privateNetwork 'modules/network.bicep' = if (network != null) {
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+    addressPrefix: network!.addressPrefix
+  }
+}
+
+module backupHostBlob 'modules/private-endpoint.bicep' = if (network != null) {
+  scope: group
+  params: {
+    name: 'pep-${accounts.backupHost}-blob'
+    location: location
+    tags: tags
+    subnetId: privateNetwork!.outputs.endpointSubnetId
+    targetId: backupHost.outputs.resourceId
+    groupId: 'blob'
+    zoneId: privateNetwork!.outputs.blobZoneId
+  }
+}
+
+module backupHostQueue 'modules/private-endpoint.bicep' = if (network != null) {
+  scope: group
+  params: {
+    name: 'pep-${accounts.backupHost}-queue'
+    location: location
+    tags: tags
+    subnetId: privateNetwork!.outputs.endpointSubnetId
+    targetId: backupHost.outputs.resourceId
+    groupId: 'queue'
+    zoneId: privateNetwork!.outputs.queueZoneId
+  }
+}
+
+module restoreHostBlob 'modules/private-endpoint.bicep' = if (network != null && restore != null) {
+  scope: group
+  params: {
+    name: 'pep-${accounts.restoreHost}-blob'
+    location: location
+    tags: tags
+    subnetId: privateNetwork!.outputs.endpointSubnetId
+    targetId: restoreHost!.outputs.resourceId
+    groupId: 'blob'
+    zoneId: privateNetwork!.outputs.blobZoneId
+  }
+}
+
+module restoreHostQueue 'modules/private-endpoint.bicep' = if (network != null && restore != null) {
+  scope: group
+  params: {
+    name: 'pep-${accounts.restoreHost}-queue'
+    location: location
+    tags: tags
+    subnetId: privateNetwork!.outputs.endpointSubnetId
+    targetId: restoreHost!.outputs.resourceId
+    groupId: 'queue'
+    zoneId: privateNetwork!.outputs.queueZoneId
+  }
+}
+
+module backupStorageBlob 'modules/private-endpoint.bicep' = if (network != null) {
+  scope: group
+  params: {
+    name: 'pep-${accounts.backups}-blob'
+    location: location
+    tags: tags
+    subnetId: privateNetwork!.outputs.endpointSubnetId
+    targetId: backupStorage.outputs.resourceId
+    groupId: 'blob'
+    zoneId: privateNetwork!.outputs.blobZoneId
+  }
+}
+
+module hsmStorageBlob 'modules/private-endpoint.bicep' = if (network != null && !empty(hsms)) {
+  scope: group
+  params: {
+    name: 'pep-${accounts.hsm}-blob'
+    location: location
+    tags: tags
+    subnetId: privateNetwork!.outputs.endpointSubnetId
+    targetId: hsmStorage!.outputs.resourceId
+    groupId: 'blob'
+    zoneId: privateNetwork!.outputs.blobZoneId
+  }
+}
+
+module vaultEndpoints 'modules/private-endpoint.bicep' = [
+  for (vault, index) in knownVaults: if (network != null && (network.?vaultEndpoints ?? true)) {
+    scope: group
+    params: {
+      name: 'pep-${vault.name}-vault'
+      location: location
+      tags: tags
+      subnetId: privateNetwork!.outputs.endpointSubnetId
+      targetId: vaultResources[index].id
+      groupId: 'vault'
+      zoneId: privateNetwork!.outputs.vaultZoneId
+    }
+  }
+]
+
+module hsmEndpoints 'modules/private-endpoint.bicep' = [
+  for (hsm, index) in hsms: if (network != null && (network.?hsmEndpoints ?? true)) {
+    scope: group
+    params: {
+      name: 'pep-${hsm.name}-managedhsm'
+      location: location
+      tags: tags
+      subnetId: privateNetwork!.outputs.endpointSubnetId
+      targetId: hsmResources[index].id
+      groupId: 'managedhsm'
+      zoneId: privateNetwork!.outputs.hsmZoneId
+    }
+  }
+]
+
+// What both apps read. Module outputs come in here, so no name and no condition may use it.
+var commonSettings = {
+  location: location
+  tags: tags
+  workspaceId: monitoring.outputs.workspaceId
+  componentName: monitoring.outputs.componentName
+  backupContainerUrl: backupStorage.outputs.containerUrl
+  hsmContainerUrl: empty(hsms) ? '' : hsmStorage!.outputs.containerUrl
+  hsmUrls: map(hsms, hsm => 'https://${hsm.name}${hsmSuffix}')
+  hsmKeys: flatten(map(hsms, hsm => map(hsm.?criticalKeys ?? [], key => '${hsm.name}/${key}')))
+  hsmDomains: map(
+    filter(hsms, hsm => hsm.?sharesSecurityDomainWith != null),
+    hsm => '${hsm.name}=${hsm.?sharesSecurityDomainWith ?? ''}'
+  )
+  vaultBackupSchedule: vaultBackupSchedule
+  hsmBackupSchedule: hsmBackupSchedule
+  intervalHours: backupIntervalHours
+  tuning: tuning
+  zoneRedundant: zoneRedundant
+  instanceMemoryMB: instanceMemoryMB
+  maximumInstances: maximumInstances
+  authentication: authentication
+  allowedCallers: allowedCallers
+}
+
+module backupApp 'modules/function-app.bicep' = {
+  scope: group
+  params: {
+    name: 'func-kvbackup-${suffix}'
+    role: 'backup'
+    identity: {
+      resourceId: identities.outputs.backupResourceId
+      clientId: identities.outputs.backupClientId
+    }
+    hostBlobEndpoint: backupHost.outputs.blobEndpoint
+    hostQueueEndpoint: backupHost.outputs.queueEndpoint
+    disabledFunctions: functionNames.restore
+    subnetId: network == null ? '' : privateNetwork!.outputs.backupSubnetId
+    shared: {
+      ...commonSettings
+      vaultUrls: map(vaults, vault => 'https://${vault.name}${vaultSuffix}')
+      vaultPlaces: map(
+        vaults,
+        vault => '${vault.name}=${vault.?subscriptionId ?? subscription().subscriptionId}/${vault.?geography ?? ''}'
+      )
+    }
+  }
+  // The host reads its storage when it starts: names and rights come first.
+  dependsOn: [backupHostBlob, backupHostQueue, backupStorageBlob, hsmStorageBlob, vaultEndpoints, hsmEndpoints]
+}
+
+module restoreApp 'modules/function-app.bicep' = if (restore != null) {
+  scope: group
+  params: {
+    name: 'func-kvrestore-${suffix}'
+    role: 'restore'
+    identity: {
+      resourceId: identities.outputs.restoreResourceId
+      clientId: identities.outputs.restoreClientId
+    }
+    hostBlobEndpoint: restoreHost!.outputs.blobEndpoint
+    hostQueueEndpoint: restoreHost!.outputs.queueEndpoint
+    disabledFunctions: functionNames.backup
+    subnetId: network == null ? '' : privateNetwork!.outputs.restoreSubnetId
+    shared: {
+      ...commonSettings
+      vaultUrls: map(knownVaults, vault => 'https://${vault.name}${vaultSuffix}')
+      vaultPlaces: map(
+        knownVaults,
+        vault => '${vault.name}=${vault.?subscriptionId ?? subscription().subscriptionId}/${vault.?geography ?? ''}'
+      )
+    }
+  }
+  dependsOn: [restoreHostBlob, restoreHostQueue, backupStorageBlob, hsmStorageBlob, vaultEndpoints, hsmEndpoints]
+}
+
+module alerts 'modules/alerts.bicep' = {
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+    emails: alertEmails
+    vaultNames: map(vaults, vault => vault.name)
+    hsmNames: map(hsms, hsm => hsm.name)
+    intervalHours: backupIntervalHours
+    knownPrincipalIds: [
+      identities.outputs.backupPrincipalId
+      identities.outputs.restorePrincipalId
+    ]
+  }
+}
+
+@description('The resource group.')
+output resourceGroupName string = group.name
+
+@description('The name of the backup app.')
+output backupAppName string = backupApp.outputs.name
+
+@description('The host name of the backup app.')
+output backupAppHostName string = backupApp.outputs.hostName
+
+@description('The name of the restore app; empty when there is none.')
+output restoreAppName string = restore == null ? '' : restoreApp!.outputs.name
+
+@description('The host name of the restore app; empty when there is none.')
+output restoreAppHostName string = restore == null ? '' : restoreApp!.outputs.hostName
+
+@description('The object id of the identity that backs up, for vault-access.bicep and scripts/hsm-roles.sh.')
+output backupPrincipalId string = identities.outputs.backupPrincipalId
+
+@description('The object id of the identity that restores.')
+output restorePrincipalId string = identities.outputs.restorePrincipalId
+
+@description('The identity to attach to HSMs, for scripts/hsm-attach.sh.')
+output hsmIdentityResourceId string = identities.outputs.hsmResourceId
+
+@description('The name of the custom role that backs up, for vault-access.bicep.')
+output backupRoleName string = roleNames.backup
+
+@description('The name of the custom role that restores.')
+output restoreRoleName string = roleNames.restore
+
+@description('The container for backups.')
+output backupContainerUrl string = backupStorage.outputs.containerUrl
+
+@description('The names of the HSMs.')
+output hsmNames string[] = map(hsms, hsm => hsm.name)
+
+@description('The workspace, for vault-access.bicep.')
+output workspaceId string = monitoring.outputs.workspaceId

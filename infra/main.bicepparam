@@ -1,0 +1,28 @@
+using 'main.bicep'
+
+// A small installation: public endpoints without keys, no restore app.
+param environmentName = readEnvironmentVariable('KVBACKUP_ENVIRONMENT', 'dev')
+
+param vaults = [
+  {
+    name: readEnvironmentVariable('KVBACKUP_VAULT', 'kv-example')
+    resourceGroup: readEnvironmentVariable('KVBACKUP_VAULT_GROUP', 'rg-example')
+  }
+]
+
+param retention = {
+  immutabilityDays: 14
+  // Unlocked can still be changed: right for a trial, not for production.
+  immutabilityState: 'Unlocked'
+  deleteAfterDays: 35
+  softDeleteDays: 14
+  logDays: 90
+}
+
+param redundancy = 'Standard_LRS'
+
+param alertEmails = [readEnvironmentVariable('KVBACKUP_ALERT_EMAIL', 'vault-owners@example.com')]
+
+param tags = {
+  application: 'keyvault-backup'
+}

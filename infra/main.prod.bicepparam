@@ -1,0 +1,70 @@
+using 'main.bicep'
+
+// Hardened: a network of its own, Entra ID in front of the functions, locked retention, a restore app.
+param environmentName = 'prod'
+
+param vaults = [
+  {
+    name: 'kv-shop-prod'
+    resourceGroup: 'rg-shop-prod'
+    subscriptionId: readEnvironmentVariable('KVBACKUP_SHOP_SUBSCRIPTION', '00000000-0000-0000-0000-000000000001')
+    geography: 'europe'
+  }
+  {
+    name: 'kv-legacy-prod'
+    resourceGroup: 'rg-legacy-prod'
+    accessModel: 'accessPolicy'
+    geography: 'europe'
+  }
+]
+
+param hsms = [
+  {
+    name: 'hsm-payments-prod'
+    resourceGroup: 'rg-payments-prod'
+    criticalKeys: ['payments-root']
+  }
+]
+
+param retention = {
+  immutabilityDays: 90
+  // The first deployment needs Unlocked; scripts/lock-immutability.sh locks, and this line then has to follow.
+  immutabilityState: readEnvironmentVariable('KVBACKUP_IMMUTABILITY', 'Unlocked') == 'Locked' ? 'Locked' : 'Unlocked'
+  deleteAfterDays: 120
+  softDeleteDays: 30
+  logDays: 365
+}
+
+param redundancy = 'Standard_GZRS'
+param zoneRedundant = true
+
+param alertEmails = [readEnvironmentVariable('KVBACKUP_ALERT_EMAIL', 'vault-owners@example.com')]
+
+param network = {
+  addressPrefix: '10.90.0.0/24'
+}
+
+param authentication = {
+  clientId: readEnvironmentVariable('KVBACKUP_AUTH_CLIENT_ID', '00000000-0000-0000-0000-000000000002')
+  allowedApplications: [
+    readEnvironmentVariable('KVBACKUP_RUNBOOK_CLIENT_ID', '00000000-0000-0000-0000-000000000003')
+  ]
+}
+
+param allowedCallers = ['203.0.113.0/24']
+
+param restore = {
+  targetVaults: [
+    {
+      name: 'kv-shop-standby'
+      resourceGroup: 'rg-shop-prod'
+      subscriptionId: readEnvironmentVariable('KVBACKUP_SHOP_SUBSCRIPTION', '00000000-0000-0000-0000-000000000001')
+      geography: 'europe'
+    }
+  ]
+}
+
+param tags = {
+  application: 'keyvault-backup'
+  criticality: 'high'
+}

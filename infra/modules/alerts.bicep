@@ -1,0 +1,379 @@
+metadata name = 'Alerts'
+metadata description = 'What somebody has to know of. docs/operations.md says for each alert what it means and what to do.'
+
+import { resourceTags } from '../types.bicep'
+
+@description('Required. Where the rules live.')
+param location string
+
+@description('Required. Ends the names.')
+param suffix string
+
+@description('Required. Tags of the resources.')
+param tags resourceTags
+
+@description('Required. The workspace that is asked.')
+param workspaceId string
+
+@description('Required. E-mail addresses that alerts go to. An alert that nobody gets is none.')
+@minLength(1)
+param emails string[]
+
+@description('Required. Names of the vaults that are backed up.')
+param vaultNames string[]
+
+@description('Required. Names of the HSMs that are backed up.')
+param hsmNames string[]
+
+@description('Required. Hours within which each has to be backed up. Alerts look back two days at most.')
+@minValue(1)
+@maxValue(47)
+param intervalHours int
+
+@description('Required. Object ids of the identities that may back up and restore.')
+param knownPrincipalIds string[]
+
+// The program writes one JSON object a line; the host files each line as a trace.
+var events = 'AppTraces | extend line = parse_json(Message) | extend event = tostring(line.event)'
+
+var vaultList = join(map(vaultNames, vault => '"${vault}"'), ', ')
+var hsmList = join(map(hsmNames, hsm => '"${hsm}"'), ', ')
+var knownList = join(map(knownPrincipalIds, id => '"${toLower(id)}"'), ', ')
+
+// A row for each target that has no success in time. A target that was never backed up has a row, too.
+func missed(targets string, hours int, success string) string => join([
+  'datatable(target:string)[${targets}]'
+  '| extend target = tolower(target)'
+  '| join kind=leftanti ('
+  success
+  '| where TimeGenerated > ago(${hours}h)'
+  ') on target'
+  '| extend TimeGenerated = now()'
+], '\n')
+
+var vaultSuccess = join(
+  [
+    events
+    '| where event == "run.closed" and tostring(line["run.scope"]) == "vault"'
+    '| where tostring(line["run.verdict"]) == "Succeeded"'
+    '| extend target = tolower(tostring(line["vault.name"]))'
+  ],
+  '\n'
+)
+
+var hsmSuccess = join(
+  [
+    events
+    '| where event == "hsm.backup.ended" and tostring(line["hsm.verdict"]) == "Succeeded"'
+    '| extend target = tolower(tostring(line["hsm.name"]))'
+  ],
+  '\n'
+)
+
+var missedVault = empty(vaultNames)
+  ? []
+  : [
+      {
+        name: 'vault-not-backed-up'
+        title: 'A vault has no successful backup in time'
+        description: 'No run of this vault succeeded within ${intervalHours} hours.'
+        severity: 1
+        query: missed(vaultList, intervalHours, vaultSuccess)
+        dimension: 'target'
+        frequency: 'PT1H'
+        window: 'P2D'
+        resolves: true
+      }
+    ]
+
+var missedHsm = empty(hsmNames)
+  ? []
+  : [
+      {
+        name: 'hsm-not-backed-up'
+        title: 'An HSM has no successful backup in time'
+        description: 'No full backup of this HSM succeeded within ${intervalHours} hours.'
+        severity: 1
+        query: missed(hsmList, intervalHours, hsmSuccess)
+        dimension: 'target'
+        frequency: 'PT1H'
+        window: 'P2D'
+        resolves: true
+      }
+    ]
+
+var rules = concat(missedVault, missedHsm, [
+  {
+    name: 'run-not-clean'
+    title: 'A backup or restore failed, wholly or in part'
+    description: 'A run, an HSM backup or a restore ended otherwise than Succeeded.'
+    severity: 2
+    query: join(
+      [
+        events
+        '| where event in ("run.closed", "hsm.backup.ended", "restore.ended")'
+        '| extend verdict = coalesce(tostring(line["run.verdict"]), tostring(line["hsm.verdict"]), tostring(line["restore.verdict"]))'
+        '| where verdict != "Succeeded"'
+        '| extend target = coalesce(tostring(line["vault.name"]), tostring(line["hsm.name"]))'
+      ],
+      '\n'
+    )
+    dimension: 'target'
+    frequency: 'PT15M'
+    window: 'PT15M'
+    resolves: false
+  }
+  {
+    name: 'job-overdue'
+    title: 'A job runs for longer than it should'
+    description: 'A running job is older than its limit, or a start could not be confirmed.'
+    severity: 2
+    query: join(
+      [
+        events
+        '| where event == "job.overdue"'
+        '| extend target = coalesce(tostring(line["hsm.name"]), tostring(line["vault.name"]))'
+      ],
+      '\n'
+    )
+    dimension: 'target'
+    frequency: 'PT30M'
+    window: 'PT30M'
+    resolves: true
+  }
+  {
+    name: 'app-not-starting'
+    title: 'The program does not start'
+    description: 'Settings are wrong or missing. Nothing is backed up.'
+    severity: 1
+    query: join([events, '| where event == "start.failed"', '| extend target = AppRoleName'], '\n')
+    dimension: 'target'
+    frequency: 'PT15M'
+    window: 'PT15M'
+    resolves: true
+  }
+  {
+    name: 'poison-message'
+    title: 'A message could not be handled'
+    description: 'The host gave up on a message and moved it to a poison queue.'
+    severity: 2
+    // The text is the host's own; the program does not see the last failure of a message.
+    query: join(
+      [
+        'AppTraces'
+        '| where Message has "MaxDequeueCount" and Message has "poison"'
+        '| extend target = AppRoleName'
+      ],
+      '\n'
+    )
+    dimension: 'target'
+    frequency: 'PT15M'
+    window: 'PT15M'
+    resolves: false
+  }
+  {
+    name: 'unknown-caller'
+    title: 'Somebody else backed up or restored'
+    description: 'A backup is as good as a copy of the key. The caller is none of the identities of this installation.'
+    severity: 1
+    // Which column holds the caller depends on the kind of token.
+    query: join(
+      [
+        'AzureDiagnostics'
+        '| where ResourceProvider == "MICROSOFT.KEYVAULT"'
+        '| where OperationName contains "Backup" or OperationName contains "Restore"'
+        // Every client asks once without a token to learn where tokens come from.
+        '| where column_ifexists("httpStatusCode_d", real(0)) != 401'
+        '| extend caller = coalesce('
+        '    tostring(column_ifexists("identity_claim_oid_g", "")),'
+        '    tostring(column_ifexists("identity_claim_http_schemas_microsoft_com_identity_claims_objectidentifier_g", "")))'
+        '| where tolower(caller) !in (${knownList})'
+        '| extend target = Resource'
+      ],
+      '\n'
+    )
+    dimension: 'target'
+    frequency: 'PT5M'
+    window: 'PT5M'
+    resolves: false
+  }
+  {
+    name: 'throttled'
+    title: 'A vault or HSM throttles'
+    description: 'More than a hundred calls in an hour were answered with 429. Whoever uses the vault feels it, too.'
+    severity: 3
+    query: join(
+      [
+        'AzureDiagnostics'
+        '| where ResourceProvider == "MICROSOFT.KEYVAULT"'
+        '| where column_ifexists("httpStatusCode_d", real(0)) == 429'
+        '| summarize throttled = count() by target = Resource'
+        '| where throttled > 100'
+      ],
+      '\n'
+    )
+    dimension: 'target'
+    frequency: 'PT1H'
+    window: 'PT1H'
+    resolves: true
+  }
+  {
+    name: 'storage-refused'
+    title: 'Somebody is refused at the storage again and again'
+    description: 'More than twenty calls in an hour were answered with 403.'
+    severity: 2
+    query: join(
+      [
+        'union isfuzzy=true StorageBlobLogs, StorageQueueLogs'
+        '| where StatusCode == "403"'
+        '| summarize refused = count() by target = AccountName'
+        '| where refused > 20'
+      ],
+      '\n'
+    )
+    dimension: 'target'
+    frequency: 'PT1H'
+    window: 'PT1H'
+    resolves: false
+  }
+])
+
+resource group 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: 'ag-kvbackup-${suffix}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'kvbackup'
+    enabled: true
+    emailReceivers: [
+      for (email, index) in emails: {
+        name: 'receiver-${index}'
+        emailAddress: email
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
+
+resource logRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for rule in rules: {
+    name: 'alert-${rule.name}-${suffix}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: rule.title
+      description: rule.description
+      severity: rule.severity
+      enabled: true
+      scopes: [workspaceId]
+      evaluationFrequency: rule.frequency
+      windowSize: rule.window
+      criteria: {
+        allOf: [
+          {
+            query: rule.query
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: 0
+            dimensions: [
+              {
+                name: rule.dimension
+                operator: 'Include'
+                values: ['*']
+              }
+            ]
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
+            }
+          }
+        ]
+      }
+      autoMitigate: rule.resolves
+      // A new workspace has none of the tables yet.
+      skipQueryValidation: true
+      actions: {
+        actionGroups: [group.id]
+      }
+    }
+  }
+]
+
+// Somebody with rights on the resource group can undo what guards the backups. That must not go unseen.
+resource guardChanged 'Microsoft.Insights/activityLogAlerts@2020-10-01' = {
+  name: 'alert-guard-changed-${suffix}'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'Rights, locks, write protection, firewall or logging of the backups were changed.'
+    enabled: true
+    scopes: [resourceGroup().id]
+    condition: {
+      allOf: [
+        {
+          field: 'category'
+          equals: 'Administrative'
+        }
+        {
+          field: 'status'
+          equals: 'Succeeded'
+        }
+        {
+          anyOf: [
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Authorization/roleAssignments/write'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Authorization/roleAssignments/delete'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Authorization/locks/delete'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Insights/diagnosticSettings/delete'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Storage/storageAccounts/write'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Storage/storageAccounts/delete'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Storage/storageAccounts/blobServices/containers/delete'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies/write'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies/delete'
+            }
+            {
+              field: 'operationName'
+              equals: 'Microsoft.Storage/storageAccounts/managementPolicies/write'
+            }
+          ]
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        {
+          actionGroupId: group.id
+        }
+      ]
+    }
+  }
+}
+
+@description('The group that gets the alerts.')
+output actionGroupId string = group.id

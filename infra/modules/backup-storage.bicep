@@ -1,0 +1,84 @@
+metadata name = 'Backup storage'
+metadata description = 'Backups of vault objects. Written once: neither the app nor an administrator can change them before their time.'
+
+import { resourceTags, retentionSettings, storageNames } from '../types.bicep'
+
+@description('Required. The name of the account.')
+param name string
+
+@description('Required. Where the account lives.')
+param location string
+
+@description('Required. Tags of the resources.')
+param tags resourceTags
+
+@description('Required. How often and where data is kept.')
+param sku 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' | 'Standard_RAGZRS'
+
+@description('Required. How long things are kept.')
+param retention retentionSettings
+
+@description('Required. Lets the public network in, for those who have a token.')
+param publicAccess bool
+
+@description('Required. The object id of the identity that backs up.')
+param writerId string
+
+@description('Required. GUID of the custom role that writes and does not delete.')
+param writerRoleName string
+
+@description('Required. Object ids of the identities that restore. They read, and write the audit trail alone.')
+param restorerIds string[]
+
+@description('Required. The workspace that gets the logs.')
+param workspaceId string
+
+@description('Required. Guards the account against deletion.')
+param lock bool
+
+module account 'storage-account.bicep' = {
+  params: {
+    name: name
+    location: location
+    tags: tags
+    sku: sku
+    containers: [storageNames.backupContainer]
+    versioning: true
+    softDeleteDays: retention.softDeleteDays
+    immutabilityDays: retention.immutabilityDays
+    immutabilityState: retention.immutabilityState
+    deleteAfterDays: retention.deleteAfterDays
+    // The audit trail stays.
+    deletePrefixes: ['${storageNames.backupContainer}/${storageNames.backupPrefix}']
+    publicAccess: publicAccess
+    workspaceId: workspaceId
+    lock: lock
+  }
+}
+
+module writer 'grant-container.bicep' = {
+  params: {
+    accountName: account.outputs.name
+    containerName: storageNames.backupContainer
+    principalId: writerId
+    roleDefinitionName: writerRoleName
+  }
+}
+
+module restorers 'grant-container.bicep' = [
+  for principalId in restorerIds: {
+    params: {
+      accountName: account.outputs.name
+      containerName: storageNames.backupContainer
+      principalId: principalId
+      roleDefinitionName: writerRoleName
+      writesUnder: storageNames.auditPrefix
+    }
+  }
+]
+
+@description('The account.')
+output resourceId string = account.outputs.resourceId
+
+@description('The container for backups.')
+output containerUrl string = '${account.outputs.blobEndpoint}${storageNames.backupContainer}'

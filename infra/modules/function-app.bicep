@@ -1,0 +1,238 @@
+metadata name = 'Function app'
+metadata description = 'One app on a Flex Consumption plan of its own. The backup app and the restore app are the same package with other settings and another identity.'
+
+import { identityReference, sharedAppSettings, storageNames } from '../types.bicep'
+
+@description('Required. The name of the app, unique in Azure.')
+param name string
+
+@description('Required. Which jobs this app moves on.')
+param role 'backup' | 'restore'
+
+@description('Required. The one identity of the app.')
+param identity identityReference
+
+@description('Required. The endpoint for blobs of the storage of this app.')
+param hostBlobEndpoint string
+
+@description('Required. The endpoint for queues of the storage of this app.')
+param hostQueueEndpoint string
+
+@description('Required. Functions of the package that this app does not run.')
+param disabledFunctions string[]
+
+@description('Optional. The subnet that the app calls from. The public network when empty.')
+param subnetId string = ''
+
+@description('Required. What is the same for both apps.')
+param shared sharedAppSettings
+
+var tuning = shared.tuning
+var authenticated = shared.authentication != null
+
+// One rule for each range; everybody else is refused when there is a rule.
+var ipRules = [
+  for (callers, index) in shared.allowedCallers: {
+    name: 'caller-${index}'
+    ipAddress: callers
+    action: 'Allow'
+    priority: 100 + index
+  }
+]
+var ipDefault = empty(shared.allowedCallers) ? 'Allow' : 'Deny'
+
+resource component 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: shared.componentName
+}
+
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
+  name: 'plan-${name}'
+  location: shared.location
+  tags: shared.tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: {
+    reserved: true
+    zoneRedundant: shared.zoneRedundant
+  }
+}
+
+resource app 'Microsoft.Web/sites@2025-03-01' = {
+  name: name
+  location: shared.location
+  tags: union(shared.tags, { 'azd-service-name': role })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identity.resourceId}': {}
+    }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    clientAffinityEnabled: false
+    publicNetworkAccess: 'Enabled'
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${hostBlobEndpoint}${storageNames.deploymentContainer}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identity.resourceId
+          }
+        }
+      }
+      runtime: {
+        name: 'custom'
+        version: '1.0'
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: shared.instanceMemoryMB
+        maximumInstanceCount: shared.maximumInstances
+      }
+    }
+    siteConfig: {
+      ftpsState: 'Disabled'
+      http20Enabled: true
+      minTlsVersion: '1.2'
+      scmMinTlsVersion: '1.2'
+      ipSecurityRestrictions: ipRules
+      ipSecurityRestrictionsDefaultAction: ipDefault
+      scmIpSecurityRestrictions: ipRules
+      scmIpSecurityRestrictionsDefaultAction: ipDefault
+      scmIpSecurityRestrictionsUseMain: false
+    }
+  }
+
+  resource ftp 'basicPublishingCredentialsPolicies' = {
+    name: 'ftp'
+    properties: {
+      allow: false
+    }
+  }
+
+  resource scm 'basicPublishingCredentialsPolicies' = {
+    name: 'scm'
+    properties: {
+      allow: false
+    }
+  }
+
+  // The whole set: what is not here is removed. An empty value counts as not set.
+  resource settings 'config' = {
+    name: 'appsettings'
+    properties: union(
+      {
+        AzureWebJobsStorage__blobServiceUri: hostBlobEndpoint
+        AzureWebJobsStorage__queueServiceUri: hostQueueEndpoint
+        AzureWebJobsStorage__credential: 'managedidentity'
+        AzureWebJobsStorage__clientId: identity.clientId
+        APPLICATIONINSIGHTS_CONNECTION_STRING: component.properties.ConnectionString
+        APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.clientId};Authorization=AAD'
+        KEYVAULT_BACKUP_QUEUE__queueServiceUri: hostQueueEndpoint
+        KEYVAULT_BACKUP_QUEUE__credential: 'managedidentity'
+        KEYVAULT_BACKUP_QUEUE__clientId: identity.clientId
+        KEYVAULT_BACKUP_IDENTITY: 'managed'
+        KEYVAULT_BACKUP_CLIENT_ID: identity.clientId
+        KEYVAULT_BACKUP_ROLE: role
+        KEYVAULT_BACKUP_VAULTS: join(shared.vaultUrls, ' ')
+        KEYVAULT_BACKUP_PLACES: join(shared.vaultPlaces, ' ')
+        KEYVAULT_BACKUP_CONTAINER: shared.backupContainerUrl
+        KEYVAULT_BACKUP_JOBS_CONTAINER: '${hostBlobEndpoint}${storageNames.jobsContainer}'
+        KEYVAULT_BACKUP_HSMS: join(shared.hsmUrls, ' ')
+        KEYVAULT_BACKUP_HSM_CONTAINER: shared.hsmContainerUrl
+        KEYVAULT_BACKUP_HSM_KEYS: join(shared.hsmKeys, ' ')
+        KEYVAULT_BACKUP_HSM_DOMAINS: join(shared.hsmDomains, ' ')
+        KEYVAULT_BACKUP_HSM_BACKUP_AGE_MINUTES: string(tuning.?hsmBackupAgeMinutes ?? '')
+        KEYVAULT_BACKUP_HSM_LIMIT_HOURS: string(tuning.?hsmLimitHours ?? '')
+        KEYVAULT_BACKUP_INTERVAL_HOURS: string(shared.intervalHours)
+        KEYVAULT_BACKUP_FULL_PASS_DAYS: string(tuning.?fullPassDays ?? '')
+        KEYVAULT_BACKUP_VAULT_RATE: string(tuning.?vaultRate ?? '')
+        KEYVAULT_BACKUP_RESTORE_SECRETS: string(tuning.?restoreSecrets ?? '')
+        KEYVAULT_BACKUP_RESTORE_KEYS: string(tuning.?restoreKeys ?? '')
+        KEYVAULT_BACKUP_REQUEST_TIMEOUT: string(tuning.?requestTimeoutSeconds ?? '')
+        KEYVAULT_BACKUP_API_VERSION: tuning.?apiVersion ?? ''
+        VAULT_BACKUP_SCHEDULE: shared.vaultBackupSchedule
+        HSM_BACKUP_SCHEDULE: shared.hsmBackupSchedule
+      },
+      toObject(disabledFunctions, function => 'AzureWebJobs.${function}.Disabled', function => 'true')
+    )
+  }
+
+  // Off unless asked for. Deployed in both cases, so that taking the parameter away turns it off again.
+  resource authentication 'config' = {
+    name: 'authsettingsV2'
+    properties: {
+      platform: {
+        enabled: authenticated
+        runtimeVersion: '~1'
+      }
+      globalValidation: {
+        requireAuthentication: authenticated
+        unauthenticatedClientAction: 'Return401'
+        excludedPaths: []
+      }
+      httpSettings: {
+        requireHttps: true
+      }
+      identityProviders: {
+        azureActiveDirectory: authenticated
+          ? {
+              enabled: true
+              registration: {
+                clientId: shared.authentication!.clientId
+                openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+              }
+              validation: {
+                allowedAudiences: [shared.authentication!.clientId, 'api://${shared.authentication!.clientId}']
+                defaultAuthorizationPolicy: {
+                  allowedApplications: shared.authentication!.allowedApplications
+                  allowedPrincipals: empty(shared.authentication.?allowedIdentities)
+                    ? null
+                    : {
+                        identities: shared.authentication!.allowedIdentities!
+                      }
+                }
+              }
+            }
+          : {
+              enabled: false
+            }
+      }
+      login: {
+        tokenStore: {
+          enabled: false
+        }
+      }
+    }
+  }
+}
+
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'keyvault-backup'
+  scope: app
+  properties: {
+    workspaceId: shared.workspaceId
+    logs: [
+      {
+        categoryGroup: 'allLogs'
+        enabled: true
+      }
+    ]
+  }
+}
+
+@description('The app.')
+output resourceId string = app.id
+
+@description('The name of the app.')
+output name string = app.name
+
+@description('The host name of the app.')
+output hostName string = app.properties.defaultHostName

@@ -1,0 +1,72 @@
+metadata name = 'Host storage'
+metadata description = 'What the Functions host of one app needs: the package, keys, leases, open jobs and the work queue. Each app has its own, because who can write here can replace the code of the app.'
+
+import { builtInRoles, resourceTags, storageNames } from '../types.bicep'
+
+@description('Required. The name of the account.')
+param name string
+
+@description('Required. Where the account lives.')
+param location string
+
+@description('Required. Tags of the resources.')
+param tags resourceTags
+
+@description('Required. The work queue of the app.')
+param queue string
+
+@description('Required. The object id of the identity of the app.')
+param principalId string
+
+@description('Required. Keeps data in several zones.')
+param zoneRedundant bool
+
+@description('Required. Lets the public network in, for those who have a token.')
+param publicAccess bool
+
+@description('Required. The workspace that gets the logs.')
+param workspaceId string
+
+@description('Required. Guards the account against deletion.')
+param lock bool
+
+module account 'storage-account.bicep' = {
+  params: {
+    name: name
+    location: location
+    tags: tags
+    sku: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
+    containers: [storageNames.deploymentContainer, storageNames.jobsContainer]
+    queues: [queue]
+    // Leases and open jobs change every minute; versions of them are of no use.
+    versioning: false
+    softDeleteDays: 7
+    publicAccess: publicAccess
+    workspaceId: workspaceId
+    lock: lock
+  }
+}
+
+module grants 'grant-account.bicep' = {
+  params: {
+    accountName: account.outputs.name
+    principalId: principalId
+    roleDefinitionNames: [
+      // The host asks for it: leases of timers, and keys of functions. It covers the jobs container too.
+      builtInRoles.storageBlobDataOwner
+      // The three together do less than contributor: no queue can be made or deleted.
+      builtInRoles.storageQueueDataReader
+      builtInRoles.storageQueueDataMessageProcessor
+      builtInRoles.storageQueueDataMessageSender
+    ]
+  }
+}
+
+@description('The account.')
+output resourceId string = account.outputs.resourceId
+
+@description('The endpoint for blobs.')
+output blobEndpoint string = account.outputs.blobEndpoint
+
+@description('The endpoint for queues.')
+output queueEndpoint string = account.outputs.queueEndpoint

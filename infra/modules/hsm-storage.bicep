@@ -1,0 +1,78 @@
+metadata name = 'HSM landing storage'
+metadata description = 'Where Managed HSMs write their full backups. Managed HSM refuses an account with an immutability policy, so this one has versions, soft delete and a lock instead.'
+
+import { builtInRoles, resourceTags, retentionSettings, storageNames } from '../types.bicep'
+
+@description('Required. The name of the account.')
+param name string
+
+@description('Required. Where the account lives.')
+param location string
+
+@description('Required. Tags of the resources.')
+param tags resourceTags
+
+@description('Required. How often and where data is kept.')
+param sku 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' | 'Standard_RAGZRS'
+
+@description('Required. How long things are kept.')
+param retention retentionSettings
+
+@description('Required. Lets the public network in, for those who have a token.')
+param publicAccess bool
+
+@description('Required. The object id of the identity that is attached to the HSMs. It alone writes here.')
+param hsmPrincipalId string
+
+@description('Required. Object ids of the identities that look for backups here.')
+param readerIds string[]
+
+@description('Required. The workspace that gets the logs.')
+param workspaceId string
+
+@description('Required. Guards the account against deletion.')
+param lock bool
+
+module account 'storage-account.bicep' = {
+  params: {
+    name: name
+    location: location
+    tags: tags
+    sku: sku
+    containers: [storageNames.hsmContainer]
+    versioning: true
+    softDeleteDays: retention.softDeleteDays
+    deleteAfterDays: retention.deleteAfterDays
+    deletePrefixes: ['${storageNames.hsmContainer}/']
+    publicAccess: publicAccess
+    trustedServices: true
+    workspaceId: workspaceId
+    lock: lock
+  }
+}
+
+module writer 'grant-container.bicep' = {
+  params: {
+    accountName: account.outputs.name
+    containerName: storageNames.hsmContainer
+    principalId: hsmPrincipalId
+    roleDefinitionName: builtInRoles.storageBlobDataContributor
+  }
+}
+
+module readers 'grant-container.bicep' = [
+  for principalId in readerIds: {
+    params: {
+      accountName: account.outputs.name
+      containerName: storageNames.hsmContainer
+      principalId: principalId
+      roleDefinitionName: builtInRoles.storageBlobDataReader
+    }
+  }
+]
+
+@description('The account.')
+output resourceId string = account.outputs.resourceId
+
+@description('The container for HSM backups.')
+output containerUrl string = '${account.outputs.blobEndpoint}${storageNames.hsmContainer}'

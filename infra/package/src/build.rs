@@ -1,0 +1,44 @@
+//! The release build for the platform.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{Result, layout::PROGRAM, program::GLIBC};
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Builds the program and says where it is.
+#[expect(clippy::disallowed_methods, reason = "cargo's own variables, not settings of the program")]
+pub(crate) fn program(root: &Path) -> Result<PathBuf> {
+    let target_dir = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo_home = cargo_home.or_else(|| Some(env::home_dir()?.join(".cargo"))).unwrap_or_default();
+    // Paths of this machine would make the bytes differ elsewhere. Longer ones come last: the last match wins.
+    let places = [(cargo_home.as_path(), "/cargo"), (root, "/source"), (target_dir.as_path(), "/target")];
+    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(root)
+        .args(["zigbuild", "--release", "--locked", "--package", "keyvault-backup", "--bin", PROGRAM])
+        .args(["--target", &format!("{TARGET}.{}.{}", GLIBC.0, GLIBC.1)])
+        .env("CARGO_TARGET_DIR", &target_dir)
+        .env("CARGO_INCREMENTAL", "0")
+        .env("CARGO_ENCODED_RUSTFLAGS", flags("--remap-path-prefix=", &places).join("\u{1f}"))
+        .env_remove("RUSTFLAGS")
+        .env("CFLAGS", flags("-ffile-prefix-map=", &places).join(" "))
+        // Read by C compilers and build scripts for dates that they would put in.
+        .env("SOURCE_DATE_EPOCH", "315532800")
+        .status()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if !status.success() {
+        return Err(
+            "the build failed; where cargo has no command `zigbuild`: pip install cargo-zigbuild".to_owned()
+        );
+    }
+    Ok(target_dir.join(TARGET).join("release").join(PROGRAM))
+}
+
+fn flags(option: &str, places: &[(&Path, &str)]) -> Vec<String> {
+    places.iter().map(|(from, to)| format!("{option}{}={to}", from.display())).collect()
+}

@@ -1,0 +1,134 @@
+//! What lies in the package, and its bytes.
+
+use std::{
+    fs,
+    io::{Cursor, Write as _},
+    path::Path,
+};
+
+use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
+
+use crate::{Result, read};
+
+/// The program's name in the package, which `host.json` names too.
+pub(crate) const PROGRAM: &str = "keyvault-backup";
+
+/// One file of the package.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    name: String,
+    mode: u32,
+    bytes: Vec<u8>,
+}
+
+/// The files of the package, sorted by name. The host looks for functions beside `host.json` and nowhere else.
+pub(crate) fn entries(root: &Path, program: Vec<u8>) -> Result<Vec<Entry>> {
+    let host = read(&root.join("host.json"))?;
+    starts_the_program(&host)?;
+    let mut entries = vec![
+        Entry { name: "host.json".to_owned(), mode: 0o644, bytes: host },
+        // The platform does not set the bit, and a program without it does not start.
+        Entry { name: PROGRAM.to_owned(), mode: 0o755, bytes: program },
+    ];
+    let folder = root.join("functions");
+    let listed = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for function in listed {
+        let function = function.map_err(|error| error.to_string())?;
+        let name = function.file_name();
+        let name = name.to_str().ok_or("a function's name is not UTF-8")?;
+        let bytes = read(&function.path().join("function.json"))?;
+        entries.push(Entry { name: format!("{name}/function.json"), mode: 0o644, bytes });
+    }
+    entries.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(entries)
+}
+
+fn starts_the_program(host: &[u8]) -> Result<()> {
+    let host: serde_json::Value =
+        serde_json::from_slice(host).map_err(|error| format!("host.json: {error}"))?;
+    let path = &host["customHandler"]["description"]["defaultExecutablePath"];
+    if path == PROGRAM { Ok(()) } else { Err(format!("host.json starts {path}, not {PROGRAM}")) }
+}
+
+/// The package. Times are the same for all files at all times, so that the bytes depend on the files alone.
+pub(crate) fn zip(entries: &[Entry]) -> Result<Vec<u8>> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(9))
+        .last_modified_time(DateTime::default());
+    for entry in entries {
+        let options = options.unix_permissions(entry.mode);
+        let written =
+            writer.start_file(&entry.name, options).and_then(|()| Ok(writer.write_all(&entry.bytes)?));
+        written.map_err(|error| format!("{}: {error}", entry.name))?;
+    }
+    Ok(writer.finish().map_err(|error| error.to_string())?.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use zip::ZipArchive;
+
+    use super::*;
+    use crate::{pack, program::tests::program};
+
+    fn root() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    }
+
+    #[test]
+    fn the_same_files_give_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let binary = folder.path().join("binary");
+        fs::write(&binary, program(&["GLIBC_2.28"])).unwrap();
+        let [one, other] = ["one.zip", "other.zip"].map(|name| {
+            let out = folder.path().join(name);
+            pack(&root(), &binary, &out).unwrap();
+            fs::read(out).unwrap()
+        });
+        assert!(one == other);
+    }
+
+    #[test]
+    fn it_holds_the_program_the_functions_and_nothing_else() {
+        let entries = entries(&root(), program(&[])).unwrap();
+        let package = zip(&entries).unwrap();
+        // Modes count only where a Unix says that it made them.
+        let made_by =
+            package.windows(6).filter(|window| window.starts_with(b"PK\x01\x02")).map(|window| window[5]);
+        assert!(made_by.eq(entries.iter().map(|_| 3)));
+        let mut archive = ZipArchive::new(Cursor::new(package)).unwrap();
+        let mut functions = Vec::new();
+        let mut names = Vec::new();
+        for index in 0..archive.len() {
+            let mut file = archive.by_index(index).unwrap();
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            let mode = file.unix_mode().unwrap() & 0o777;
+            assert_eq!(mode, if file.name() == PROGRAM { 0o755 } else { 0o644 }, "{}", file.name());
+            assert_eq!(file.last_modified(), Some(DateTime::default()));
+            names.push(file.name().to_owned());
+            if let Some(function) = file.name().strip_suffix("/function.json") {
+                functions.push(function.to_owned());
+                assert_eq!(
+                    bytes,
+                    read(&root().join("functions").join(function).join("function.json")).unwrap()
+                );
+            }
+        }
+        assert!(names.is_sorted());
+        let other: Vec<_> = names.iter().filter(|name| !name.ends_with("/function.json")).collect();
+        assert_eq!(other, ["host.json", PROGRAM]);
+        let folders = fs::read_dir(root().join("functions")).unwrap().count();
+        assert!(folders > 0 && functions.len() == folders, "{functions:?}");
+    }
+
+    #[test]
+    fn the_host_has_to_start_the_program() {
+        let other = br#"{"customHandler":{"description":{"defaultExecutablePath":"./keyvault-backup"}}}"#;
+        assert!(starts_the_program(other).is_err());
+    }
+}

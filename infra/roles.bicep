@@ -1,0 +1,99 @@
+targetScope = 'subscription'
+
+metadata name = 'Custom roles'
+metadata description = 'The three roles that no built-in role is narrow enough for. Deployed once, by an Owner or a User Access Administrator.'
+
+import { customRoleName } from 'types.bicep'
+
+@description('Optional. Subscriptions that hold vaults, besides this one. The roles can be assigned there.')
+param vaultSubscriptionIds string[] = []
+
+@description('Optional. Ends the names of the roles. Role names are unique in a tenant.')
+param nameSuffix string = subscription().subscriptionId
+
+var assignableScopes = map(
+  union([subscription().subscriptionId], vaultSubscriptionIds),
+  id => '/subscriptions/${id}'
+)
+
+resource backup 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: customRoleName(subscription().subscriptionId, 'backup')
+  properties: {
+    roleName: 'Key Vault Backup Operator ${nameSuffix}'
+    description: 'Lists and backs up secrets, keys and certificates. Reads no value, restores nothing, deletes nothing.'
+    type: 'CustomRole'
+    assignableScopes: assignableScopes
+    permissions: [
+      {
+        actions: []
+        notActions: []
+        dataActions: [
+          'Microsoft.KeyVault/vaults/secrets/readMetadata/action'
+          'Microsoft.KeyVault/vaults/secrets/backup/action'
+          'Microsoft.KeyVault/vaults/keys/read'
+          'Microsoft.KeyVault/vaults/keys/backup/action'
+          'Microsoft.KeyVault/vaults/certificates/read'
+          'Microsoft.KeyVault/vaults/certificates/backup/action'
+        ]
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource restore 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: customRoleName(subscription().subscriptionId, 'restore')
+  properties: {
+    roleName: 'Key Vault Restore Operator ${nameSuffix}'
+    description: 'Lists and restores secrets, keys and certificates. Reads no value, backs up nothing, deletes nothing.'
+    type: 'CustomRole'
+    assignableScopes: assignableScopes
+    permissions: [
+      {
+        actions: []
+        notActions: []
+        // Reading metadata shows what is in the way of a restore, also among deleted objects.
+        dataActions: [
+          'Microsoft.KeyVault/vaults/secrets/readMetadata/action'
+          'Microsoft.KeyVault/vaults/secrets/restore/action'
+          'Microsoft.KeyVault/vaults/keys/read'
+          'Microsoft.KeyVault/vaults/keys/restore/action'
+          'Microsoft.KeyVault/vaults/certificates/read'
+          'Microsoft.KeyVault/vaults/certificates/restore/action'
+        ]
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource blobWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: customRoleName(subscription().subscriptionId, 'blobWriter')
+  properties: {
+    roleName: 'Key Vault Backup Blob Writer ${nameSuffix}'
+    description: 'Reads and writes blobs. Deletes neither blobs nor versions, and changes no policy.'
+    type: 'CustomRole'
+    assignableScopes: ['/subscriptions/${subscription().subscriptionId}']
+    permissions: [
+      {
+        actions: []
+        notActions: []
+        dataActions: [
+          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'
+          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write'
+          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action'
+        ]
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+@description('The name of the role that backs up; the owner of a vault needs it for vault-access.bicep.')
+output backupRoleName string = backup.name
+
+@description('The name of the role that restores.')
+output restoreRoleName string = restore.name
+
+@description('The name of the role that writes blobs.')
+output blobWriterRoleName string = blobWriter.name

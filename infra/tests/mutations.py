@@ -1,0 +1,221 @@
+"""For each rule, changes that have to break it. A rule that nothing can break holds nothing.
+
+Each change is a file, the text that goes, and the text that comes; it is made in memory.
+"""
+
+TYPES, MAIN, ROLES, ACCESS = "types.bicep", "main.bicep", "roles.bicep", "vault-access.bicep"
+ACCOUNT, HOST = "modules/storage-account.bicep", "modules/host-storage.bicep"
+BACKUPS, LANDING = "modules/backup-storage.bicep", "modules/hsm-storage.bicep"
+APP, ALERTS, NETWORK = "modules/function-app.bicep", "modules/alerts.bicep", "modules/network.bicep"
+MONITORING, IDENTITIES = "modules/monitoring.bicep", "modules/identities.bicep"
+SMALL, HARDENED, LINTER = "main.bicepparam", "main.prod.bicepparam", "bicepconfig.json"
+GRANT_ACCOUNT, GRANT_CONTAINER = "modules/grant-account.bicep", "modules/grant-container.bicep"
+
+MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
+    "parameter_files_deploy": [
+        (SMALL, "param environmentName =", "param environment ="),
+        (SMALL, "param alertEmails = [readEnvironmentVariable('KVBACKUP_ALERT_EMAIL', 'vault-owners@example.com')]", "param alertEmails = []"),
+        (MAIN, "  scope: group\n  params: {\n    location: location\n    suffix: suffix\n    tags: tags\n  }", "  params: {\n    location: location\n    suffix: suffix\n    tags: tags\n  }"),
+        (MAIN, "name: 'func-kvbackup-${suffix}'\n    role", "role"),
+        (MAIN, "hsms, hsm => 'https", "hsms, hsm => 'http${nobody}s"),
+        (MAIN, "hsmContainerUrl: empty(hsms) ? '' : hsmStorage!", "hsmContainerUrl: hsmStorage!"),
+        # Names and loops that depend on what only a running deployment knows.
+        (MAIN, "for vault in targetVaults: {", "for vault in [identities.outputs.backupPrincipalId]: {"),
+        (IDENTITIES, "name: 'id-kvbackup-restore-${suffix}'", "name: 'id-kvbackup-restore-${backup.properties.principalId}'"),
+        (MAIN, "= if (restore != null) {\n  scope: group\n  params: {\n    name: accounts", "= if (!empty(identities.outputs.restorePrincipalId)) {\n  scope: group\n  params: {\n    name: accounts"),
+    ],
+    "everything_is_described": [
+        (MAIN, "@description('Optional. Where everything lives.')\n", ""),
+        (MAIN, "@description('Required. The vaults to back up.')", "@description('Optional. The vaults to back up.')"),
+        (HOST, "metadata name = 'Host storage'\n", ""),
+    ],
+    "no_key_is_read": [
+        (APP, "join(shared.hsmKeys, ' ')", "listKeys(shared.componentName, '2020-02-02').key"),
+        (MONITORING, "output componentName string = component.name", "output componentName string = component.properties.ConnectionString"),
+    ],
+    "versions_are_current": [
+        (ACCESS, "Microsoft.KeyVault/vaults@2026-02-01", "Microsoft.KeyVault/vaults@2024-11-01"),
+        (MONITORING, "components@2020-02-02", "components@2020-02-02-preview"),
+    ],
+    "the_linter_is_strict": [
+        (LINTER, '"no-unused-params": { "level": "error" }', '"no-unused-params": { "level": "off" }'),
+        (LINTER, '        "use-safe-access": { "level": "error" },\n', ""),
+    ],
+    "the_custom_roles_are_exact": [
+        (ROLES, "'Microsoft.KeyVault/vaults/secrets/backup/action'", "'Microsoft.KeyVault/vaults/secrets/getSecret/action'"),
+        (ROLES, "'Microsoft.KeyVault/vaults/keys/restore/action'", "'Microsoft.KeyVault/vaults/keys/restore/action'\n          'Microsoft.KeyVault/vaults/keys/purge/action'"),
+        (ROLES, "blobs/add/action'", "blobs/delete'"),
+        (ROLES, "actions: []", "actions: ['Microsoft.KeyVault/vaults/write']"),
+    ],
+    "roles_reach_the_vaults_subscriptions": [
+        (ROLES, "union([subscription().subscriptionId], vaultSubscriptionIds)", "[subscription().subscriptionId]"),
+        (ROLES, "assignableScopes: ['/subscriptions/${subscription().subscriptionId}']", "assignableScopes: assignableScopes"),
+    ],
+    "rights_are_exactly_these": [
+        (TYPES, "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"),
+        (BACKUPS, "roleDefinitionName: writerRoleName", "roleDefinitionName: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'"),
+        (LANDING, "principalId: hsmPrincipalId", "principalId: readerIds[0]"),
+        (MAIN, "principalId: identities.outputs.restorePrincipalId\n      access", "principalId: identities.outputs.backupPrincipalId\n      access"),
+        (MAIN, "for vault in targetVaults: {", "for vault in knownVaults: {"),
+        (ACCESS, "  scope: vault\n  properties: {\n    principalId", "  properties: {\n    principalId"),
+        (HOST, "      builtInRoles.storageQueueDataReader\n", ""),
+        (BACKUPS, "      writesUnder: storageNames.auditPrefix\n", ""),
+        (GRANT_CONTAINER, " AND !(ActionMatches{\\'${blobs}/add/action\\'})", ""),
+        (GRANT_CONTAINER, "  scope: account::blobs::container", "  scope: account"),
+        (MAIN, "principalId: identities.outputs.restorePrincipalId\n    zoneRedundant", "principalId: identities.outputs.backupPrincipalId\n    zoneRedundant"),
+    ],
+    "assignments_survive_a_new_identity": [
+        (GRANT_ACCOUNT, "guid(account.id, principalId, role)", "guid(account.id, role)"),
+        (ACCESS, "principalType: 'ServicePrincipal'", "principalType: 'User'"),
+    ],
+    "access_policies_are_exact": [
+        (ACCESS, "['list', 'backup']", "['get', 'list', 'backup']"),
+        (ACCESS, "name: 'add'", "name: 'replace'"),
+        (ACCESS, "certificates: permissions", "certificates: ['all']"),
+        (ACCESS, "= if (accessModel == 'accessPolicy')", "= if (accessModel != 'accessPolicy')"),
+    ],
+    "vaults_and_hsms_are_never_written": [
+        (ACCESS, "Microsoft.KeyVault/vaults@2026-02-01' existing", "Microsoft.KeyVault/vaults@2026-02-01'"),
+        ("modules/hsm-diagnostics.bicep", "2026-02-01' existing", "2026-02-01'"),
+    ],
+    "each_app_has_one_identity_of_its_own": [
+        (MAIN, "resourceId: identities.outputs.restoreResourceId", "resourceId: identities.outputs.backupResourceId"),
+        (MAIN, "clientId: identities.outputs.restoreClientId", "clientId: identities.outputs.backupClientId"),
+        (APP, "'${identity.resourceId}': {}", "'${identity.resourceId}': {}\n      second: {}"),
+        (APP, "type: 'UserAssigned'\n", "type: 'SystemAssigned, UserAssigned'\n"),
+        (IDENTITIES, "id-kvbackup-hsm-", "id-kvbackup-restore-"),
+    ],
+    "restore_is_off_by_default": [
+        (MAIN, "param restore restoreSettings?", "param restore restoreSettings? = { targetVaults: [] }"),
+        (MAIN, "restorerIds: restore == null ? [] : [identities.outputs.restorePrincipalId]", "restorerIds: [identities.outputs.restorePrincipalId]"),
+    ],
+    "apps_are_closed": [
+        (APP, "httpsOnly: true", "httpsOnly: false"),
+        (APP, "ftpsState: 'Disabled'", "ftpsState: 'FtpsOnly'"),
+        (APP, "name: 'scm'\n    properties: {\n      allow: false", "name: 'scm'\n    properties: {\n      allow: true"),
+        (APP, "name: 'custom'", "name: 'node'"),
+        (APP, "name: 'FC1'", "name: 'EP1'"),
+        (APP, "minTlsVersion: '1.2'", "minTlsVersion: '1.0'"),
+    ],
+    "connections_need_no_secret": [
+        (APP, "AzureWebJobsStorage__blobServiceUri: hostBlobEndpoint", "AzureWebJobsStorage__blobServiceUri: hostBlobEndpoint\n        AzureWebJobsStorage: 'AccountKey=x'"),
+        (APP, "KEYVAULT_BACKUP_QUEUE__credential: 'managedidentity'", "KEYVAULT_BACKUP_QUEUE__credential: 'clientsecret'"),
+        (APP, ";Authorization=AAD", ""),
+        (APP, "KEYVAULT_BACKUP_IDENTITY: 'managed'", "KEYVAULT_BACKUP_IDENTITY: 'managed'\n        FUNCTIONS_WORKER_RUNTIME: 'custom'"),
+    ],
+    "callers_are_checked": [
+        (APP, "requireAuthentication: authenticated", "requireAuthentication: false"),
+        (APP, "'Return401'", "'AllowAnonymous'"),
+        (APP, "excludedPaths: []", "excludedPaths: ['/api/restores']"),
+        (APP, "${tenant().tenantId}/v2.0", "common/v2.0"),
+        (APP, "shared.authentication!.allowedApplications", "[]"),
+        (APP, "clientId: shared.authentication!.clientId", "clientId: shared.authentication!.clientId\n                clientSecretSettingName: 'SECRET'"),
+        (APP, "allowedAudiences: [shared.authentication!.clientId, 'api://${shared.authentication!.clientId}']", "allowedAudiences: []"),
+        (APP, "tokenStore: {\n          enabled: false", "tokenStore: {\n          enabled: true"),
+    ],
+    "the_network_narrows_callers": [
+        (APP, "scmIpSecurityRestrictionsDefaultAction: ipDefault", "scmIpSecurityRestrictionsDefaultAction: 'Allow'"),
+        (APP, "empty(shared.allowedCallers) ? 'Allow' : 'Deny'", "'Allow'"),
+        (APP, "      scmIpSecurityRestrictions: ipRules\n", "      scmIpSecurityRestrictions: []\n"),
+    ],
+    "accounts_are_closed": [
+        (ACCOUNT, "allowSharedKeyAccess: false", "allowSharedKeyAccess: true"),
+        (ACCOUNT, "allowBlobPublicAccess: false", "allowBlobPublicAccess: true"),
+        (ACCOUNT, "minimumTlsVersion: 'TLS1_2'", "minimumTlsVersion: 'TLS1_0'"),
+        (ACCOUNT, "isLocalUserEnabled: false", "isLocalUserEnabled: true"),
+        (ACCOUNT, "    allowedCopyScope: 'AAD'\n", ""),
+        (ACCOUNT, "publicAccess: 'None'", "publicAccess: 'Blob'"),
+    ],
+    "accounts_are_apart": [
+        (MAIN, "restoreHost: 'stkvbr${accountSuffix}'", "restoreHost: 'stkvbh${accountSuffix}'"),
+        (MAIN, "backups: 'stkvbk${accountSuffix}'", "backups: 'stkvbh${accountSuffix}'"),
+        (HOST, "[storageNames.deploymentContainer, storageNames.jobsContainer]", "[storageNames.deploymentContainer, storageNames.jobsContainer, 'backups']"),
+    ],
+    "each_queue_has_a_poison_queue": [
+        (ACCOUNT, "[work, '${work}-poison']", "[work]"),
+        (MAIN, "queue: storageNames.restoreQueue", "queue: storageNames.backupQueue"),
+    ],
+    "backups_are_written_once": [
+        (BACKUPS, "    immutabilityDays: retention.immutabilityDays\n", ""),
+        (ACCOUNT, "state: immutabilityState", "state: 'Disabled'"),
+        (ACCOUNT, "allowProtectedAppendWrites: false", "allowProtectedAppendWrites: true"),
+        (BACKUPS, "versioning: true", "versioning: false"),
+        (ACCOUNT, "allowPermanentDelete: false", "allowPermanentDelete: true"),
+    ],
+    "old_backups_go_and_new_ones_stay": [
+        (HARDENED, "deleteAfterDays: 120", "deleteAfterDays: 60"),
+        (SMALL, "immutabilityDays: 14", "immutabilityDays: 40"),
+        (ACCOUNT, "              version: {\n                delete: {\n                  daysAfterCreationGreaterThan: deleteAfterDays!\n                }\n              }\n", ""),
+        (LANDING, "    deleteAfterDays: retention.deleteAfterDays\n", ""),
+        (BACKUPS, "${storageNames.backupContainer}/${storageNames.backupPrefix}", "${storageNames.backupContainer}/"),
+    ],
+    "the_landing_account_makes_up_for_it": [
+        (LANDING, "versioning: true", "versioning: true\n    immutabilityDays: 7"),
+        (LANDING, "    trustedServices: true\n", ""),
+        (LANDING, "versioning: true", "versioning: false"),
+    ],
+    "nothing_is_deleted_by_mistake": [
+        (ACCOUNT, "level: 'CanNotDelete'", "level: 'NotSpecified'"),
+        (MAIN, "param locks bool = true", "param locks bool = false"),
+        (MONITORING, "  scope: workspace\n", "  scope: component\n"),
+    ],
+    "the_network_is_closed_when_there_is_one": [
+        (ACCOUNT, "publicAccess ? 'Allow' : 'Deny'", "'Allow'"),
+        (ACCOUNT, "trustedServices ? 'AzureServices' : 'None'", "'AzureServices'"),
+        (MAIN, "var publicAccess = network == null", "var publicAccess = true"),
+    ],
+    "everything_has_a_private_way_in": [
+        (MAIN, "targetId: restoreHost!.outputs.resourceId\n    groupId: 'queue'", "targetId: backupHost.outputs.resourceId\n    groupId: 'queue'"),
+        (MAIN, "module hsmStorageBlob 'modules/private-endpoint.bicep' = if (network != null && !empty(hsms))", "module hsmStorageBlob 'modules/private-endpoint.bicep' = if (network != null && empty(hsms))"),
+        (MAIN, "for (vault, index) in knownVaults: if", "for (vault, index) in vaults: if"),
+        (MAIN, "'' : privateNetwork!.outputs.restoreSubnetId", "'' : privateNetwork!.outputs.backupSubnetId"),
+        (NETWORK, "serviceName: 'Microsoft.App/environments'", "serviceName: 'Microsoft.Web/serverFarms'"),
+        (APP, "empty(subnetId) ? null : subnetId", "null"),
+    ],
+    "everything_is_logged": [
+        (ACCESS, "= if (!empty(workspaceId))", "= if (empty(workspaceId))"),
+        (ACCOUNT, "  scope: queueService\n", "  scope: blobs\n"),
+        ("modules/hsm-diagnostics.bicep", "enabled: true", "enabled: false"),
+        (APP, "categoryGroup: 'allLogs'\n        enabled: true", "categoryGroup: 'allLogs'\n        enabled: false"),
+        (MAIN, "contains(sourceNames, toLower(vault.name)) ? ''", "!contains(sourceNames, toLower(vault.name)) ? ''"),
+    ],
+    "logs_are_out_of_reach": [
+        (MONITORING, "DisableLocalAuth: true", "DisableLocalAuth: false"),
+        (MONITORING, "disableLocalAuth: true", "disableLocalAuth: false"),
+        (SMALL, "logDays: 90", "logDays: 30"),
+    ],
+    "every_alert_is_there": [
+        (ALERTS, "name: 'poison-message'", "name: 'other-message'"),
+        (ALERTS, "      enabled: true\n      scopes", "      enabled: false\n      scopes"),
+        (ALERTS, "actionGroups: [group.id]", "actionGroups: []"),
+        (ALERTS, "for (email, index) in emails: {", "for (email, index) in [emails[0], emails[0]]: {"),
+        (ALERTS, "skipQueryValidation: true", "skipQueryValidation: false"),
+    ],
+    "nobody_means_no_deployment": [
+        (MAIN, "@minLength(1)\nparam alertEmails", "param alertEmails"),
+        (ALERTS, "@minLength(1)\nparam emails", "@minLength(0)\nparam emails"),
+    ],
+    "alerts_leave_no_gap": [
+        (ALERTS, "frequency: 'PT5M'", "frequency: 'PT15M'"),
+        (ALERTS, "window: 'P2D'", "window: 'P1D'"),
+    ],
+    "a_missed_backup_is_noticed_for_each": [
+        (MAIN, "vaultNames: map(vaults, vault => vault.name)", "vaultNames: [vaults[0].name]"),
+        (ALERTS, "missed(hsmList, intervalHours, hsmSuccess)", "missed(hsmList, 48, hsmSuccess)"),
+        (ALERTS, "kind=leftanti", "kind=inner"),
+    ],
+    "only_our_identities_are_known_callers": [
+        (MAIN, "    knownPrincipalIds: [\n", "    knownPrincipalIds: [\n      'somebody'\n"),
+        (ALERTS, "caller) !in (${knownList})", "caller) !in (\"\")"),
+    ],
+    "changes_to_the_guards_are_noticed": [
+        (ALERTS, "equals: 'Microsoft.Authorization/locks/delete'", "equals: 'Microsoft.Authorization/locks/read'"),
+        (ALERTS, "        {\n          actionGroupId: group.id\n        }\n", ""),
+    ],
+    "the_hardened_example_is_hardened": [
+        (HARDENED, "param redundancy = 'Standard_GZRS'", "param redundancy = 'Standard_LRS'"),
+        (HARDENED, "param allowedCallers = ['203.0.113.0/24']", "param allowedCallers = []"),
+        (HARDENED, "== 'Locked' ? 'Locked'", "== 'Locked' ? 'Unlocked'"),
+        (HARDENED, "immutabilityDays: 90", "immutabilityDays: 7"),
+    ],
+}

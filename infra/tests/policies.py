@@ -1,0 +1,811 @@
+"""What a security reviewer would check, as rules over the resources that each parameter file deploys.
+
+Every rule returns the ways in which it is broken. `mutations.py` holds a change for each rule that has
+to break it.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Callable, Iterable
+
+from bicep import Call, File, walk
+from expand import SUBSCRIPTION, Deployment, Fault, Placeholder, Project, Resource
+
+SMALL, HARDENED, ROLES = "main.bicepparam", "main.prod.bicepparam", "roles.bicepparam"
+
+# Written here a second time on purpose: a wrong GUID in the templates is a wrong right.
+ROLE_IDS = {
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
+    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "Storage Blob Data Reader",
+    "19e7f393-937e-4f77-808e-94535e297925": "Storage Queue Data Reader",
+    "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a": "Storage Queue Data Message Sender",
+    "8a0f0c08-91a1-4084-bc3d-661d67233fed": "Storage Queue Data Message Processor",
+    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
+}
+VAULT, HSM = "Microsoft.KeyVault/vaults", "Microsoft.KeyVault/managedHSMs"
+ACCOUNT = "Microsoft.Storage/storageAccounts"
+BLOBS, QUEUES = f"{ACCOUNT}/blobServices", f"{ACCOUNT}/queueServices"
+CONTAINER, QUEUE = f"{BLOBS}/containers", f"{QUEUES}/queues"
+SITE, CONFIG = "Microsoft.Web/sites", "Microsoft.Web/sites/config"
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+ASSIGNMENT, ROLE = "Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/roleDefinitions"
+LOCK, DIAGNOSTICS = "Microsoft.Authorization/locks", "Microsoft.Insights/diagnosticSettings"
+WORKSPACE, COMPONENT = "Microsoft.OperationalInsights/workspaces", "Microsoft.Insights/components"
+LOG_RULE, ACTIVITY_RULE = "Microsoft.Insights/scheduledQueryRules", "Microsoft.Insights/activityLogAlerts"
+ACTION_GROUP, ENDPOINT = "Microsoft.Insights/actionGroups", "Microsoft.Network/privateEndpoints"
+
+
+class View:
+    """The resources of one parameter file, by what they are for."""
+
+    def __init__(self, name: str, deployment: Deployment):
+        self.name, self.deployment = name, deployment
+        self.params = deployment.params
+
+    def of(self, kind: str) -> list[Resource]:
+        return self.deployment.of(kind)
+
+    @cached_property
+    def identities(self) -> dict[str, Resource]:
+        """By what they are for: the third part of the name."""
+        return {r.name.split("-")[2]: r for r in self.of(IDENTITY)}
+
+    def holder(self, principal: str) -> str:
+        """Whose object id it is."""
+        for name, identity in self.identities.items():
+            if principal == f"<{IDENTITY}/{identity.name}>.properties.principalId":
+                return name
+        return f"somebody else ({principal})"
+
+    @cached_property
+    def apps(self) -> dict[str, Resource]:
+        return {self.settings(app)["KEYVAULT_BACKUP_ROLE"]: app for app in self.of(SITE)}
+
+    def config(self, app: Resource, name: str) -> dict:
+        return next(r for r in self.of(CONFIG) if r.parent is app and r.name == name).properties
+
+    def settings(self, app: Resource) -> dict:
+        return self.config(app, "appsettings")
+
+    @cached_property
+    def accounts(self) -> dict[str, Resource]:
+        """By what they are for, as the apps use them."""
+        found = {}
+        for role, app in self.apps.items():
+            settings = self.settings(app)
+            found[f"host of {role}"] = self.account_of(settings["AzureWebJobsStorage__blobServiceUri"])
+            found["backups"] = self.account_of(settings["KEYVAULT_BACKUP_CONTAINER"])
+            if settings["KEYVAULT_BACKUP_HSM_CONTAINER"]:
+                found["landing"] = self.account_of(settings["KEYVAULT_BACKUP_HSM_CONTAINER"])
+        return found
+
+    def account_of(self, url: str) -> Resource | None:
+        return next((r for r in self.of(ACCOUNT) if url.startswith(f"<{ACCOUNT}/{r.name}>")), None)
+
+    def below(self, kind: str, account: Resource) -> list[Resource]:
+        return [r for r in self.of(kind) if r.id.startswith(account.id + "/")]
+
+    def guarded_by(self, kind: str, target: Resource) -> list[Resource]:
+        return [r for r in self.of(kind) if r.target is not None and r.target.id == target.id]
+
+    @property
+    def private(self) -> bool:
+        return self.params["network"] is not None
+
+    @property
+    def targets(self) -> list[dict]:
+        return (self.params["restore"] or {}).get("targetVaults", [])
+
+    @property
+    def known_vaults(self) -> set[str]:
+        return {v["name"] for v in [*self.params["vaults"], *self.targets]}
+
+
+class Subject:
+    """What the rules look at: the files, and what the parameter files deploy."""
+
+    def __init__(self, root: Path, changed: dict[str, str] | None = None, known: dict[str, File] | None = None):
+        self.root = root
+        self.project = Project(root, changed, known)
+        self.linter = (changed or {}).get("bicepconfig.json") or (root / "bicepconfig.json").read_text()
+
+    @cached_property
+    def roles(self) -> dict[str, Resource]:
+        return {r.symbol: r for r in self.project.deployment(ROLES, {"VAULT_SUBSCRIPTION_IDS": "other"}).of(ROLE)}
+
+    @cached_property
+    def views(self) -> list[View]:
+        return [View(name, self.project.deployment(name)) for name in (SMALL, HARDENED)]
+
+    @property
+    def hardened(self) -> View:
+        return self.views[1]
+
+    def role_label(self, definition: str) -> str:
+        # A GUID that was made up by `guid()` says what it was made from, with slashes in it.
+        name = definition.split("/roleDefinitions/")[1]
+        custom = {r.name: symbol for symbol, r in self.roles.items()}
+        return custom.get(name) or ROLE_IDS.get(name) or f"unknown role {name}"
+
+
+Rule = Callable[[Subject], Iterable[str]]
+RULES: dict[str, Rule] = {}
+
+
+def rule(check: Rule) -> Rule:
+    RULES[check.__name__] = check
+    return check
+
+
+def differing(where: str, properties: dict, wanted: dict) -> Iterable[str]:
+    for path, value in wanted.items():
+        found = properties
+        for part in path.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        if found != value:
+            yield f"{where}: {path} is {found!r} and should be {value!r}"
+
+
+def everywhere(subject: Subject, check: Callable[[View], Iterable[str]]) -> Iterable[str]:
+    for view in subject.views:
+        for fault in check(view):
+            yield f"{view.name}: {fault}"
+
+
+# --- the files themselves
+
+
+@rule
+def parameter_files_deploy(subject: Subject):
+    """Every parameter file expands: nothing is missing, and nothing is known too late."""
+    for name in (SMALL, HARDENED, ROLES):
+        try:
+            subject.project.deployment(name)
+        except Fault as fault:
+            yield f"{name}: {fault}"
+
+
+@rule
+def everything_is_described(subject: Subject):
+    """Each file says what it is; each parameter whether it has to be given, and says so truly."""
+    for name, file in subject.project.files.items():
+        if name.endswith(".bicepparam"):
+            continue
+        if {s.name for s in file.of("metadata")} != {"name", "description"}:
+            yield f"{name}: metadata is missing"
+        for statement in file.of("param") + file.of("output"):
+            description = statement.decorator("description")
+            text = description.args[0].value if description else ""
+            nullable = getattr(statement.type, "kind", "") == "nullable"
+            word = "Optional." if statement.value is not None or nullable else "Required."
+            if not text or (statement.kind == "param" and not text.startswith(word)):
+                yield f"{name}: {statement.name} wants a description, beginning with {word}"
+
+
+@rule
+def no_key_is_read(subject: Subject):
+    """No function hands out a key, and no output hands out what could open something."""
+    for name, file in subject.project.files.items():
+        for node in walk(file.statements):
+            if isinstance(node, Call) and (node.name.startswith("list") or node.name == "getSecret"):
+                yield f"{name}: {node.name}() reads a key"
+    for view in subject.views:
+        outputs = [view.deployment.outputs, *(module.outputs for module in view.deployment.modules)]
+        for key, value in [pair for each in outputs for pair in each.items()]:
+            for word in ("ConnectionString", "InstrumentationKey", "key", "secret", "token"):
+                if isinstance(value, Placeholder) and f".{word}" in value:
+                    yield f"{view.name}: the output {key} holds {value}"
+
+
+@rule
+def versions_are_current(subject: Subject):
+    """Key Vault has the version that outlives February 2027; previews are for diagnostic settings alone."""
+    for view in subject.views:
+        for resource in view.deployment.resources:
+            if resource.type.startswith("Microsoft.KeyVault/") and resource.version != "2026-02-01":
+                yield f"{resource.file}: {resource.type}@{resource.version}"
+            if "preview" in resource.version and resource.type != DIAGNOSTICS:
+                yield f"{resource.file}: {resource.type}@{resource.version} is a preview"
+
+
+@rule
+def the_linter_is_strict(subject: Subject):
+    """What the compiler's linter finds stops a build."""
+    rules = json.loads(subject.linter)["analyzers"]["core"]["rules"]
+    wanted = {
+        "outputs-should-not-contain-secrets", "secure-parameter-default", "no-hardcoded-env-urls", "no-unused-params",
+        "no-unused-vars", "use-resource-symbol-reference", "use-parent-property", "explicit-values-for-loc-params",
+        "secure-secrets-in-params", "use-stable-resource-identifiers", "use-safe-access", "use-user-defined-types",
+    }
+    yield from (f"{name} is not known" for name in wanted - set(rules))
+    yield from (f"{name} is no error" for name, given in rules.items() if given["level"] != "error")
+
+
+# --- rights
+
+
+SIX = "secrets/{0}/action keys/{0}/action certificates/{0}/action secrets/readMetadata/action keys/read certificates/read"
+
+
+def data_actions(role: Resource) -> set[str]:
+    return {action for given in role.properties["permissions"] for action in given["dataActions"]}
+
+
+@rule
+def the_custom_roles_are_exact(subject: Subject):
+    """Backup: six data actions. Restore: six others. Blob writer: no delete. None has any other action."""
+    blobs = f"{CONTAINER}/blobs"
+    wanted = {
+        "backup": {f"{VAULT}/{action}" for action in SIX.format("backup").split()},
+        "restore": {f"{VAULT}/{action}" for action in SIX.format("restore").split()},
+        "blobWriter": {f"{blobs}/read", f"{blobs}/write", f"{blobs}/add/action"},
+    }
+    if set(subject.roles) != set(wanted):
+        yield f"the roles are {sorted(subject.roles)}"
+    for name, role in subject.roles.items():
+        if data_actions(role) != wanted.get(name):
+            yield f"{name}: {sorted(data_actions(role) ^ wanted.get(name, set()))} differ"
+        if any(given["actions"] for given in role.properties["permissions"]):
+            yield f"{name} may change resources"
+
+
+@rule
+def roles_reach_the_vaults_subscriptions(subject: Subject):
+    """The roles for vaults can be assigned in their subscriptions, the one for blobs at home alone."""
+    home, other = f"/subscriptions/{SUBSCRIPTION}", "/subscriptions/other"
+    wanted = {"backup": [home, other], "restore": [home, other], "blobWriter": [home]}
+    for name, role in subject.roles.items():
+        if role.properties["assignableScopes"] != wanted.get(name):
+            yield f"{name}: {role.properties['assignableScopes']}"
+
+
+# Whatever is no write passes; a write passes where the name begins so.
+ONLY_THE_TRAIL = (
+    f"((!(ActionMatches{{'{CONTAINER}/blobs/write'}}) AND !(ActionMatches{{'{CONTAINER}/blobs/add/action'}}))"
+    f" OR (@Resource[{CONTAINER}/blobs:path] StringLike 'audit/*'))"
+)
+
+
+def granted(subject: Subject, view: View) -> set[tuple[str, str, str]]:
+    found = set()
+    for assignment in view.of(ASSIGNMENT):
+        target = assignment.target
+        where = f"{target.type.rsplit('/', 1)[1]} {target.name}" if target else assignment.id
+        label = subject.role_label(assignment.properties["roleDefinitionId"])
+        if condition := assignment.properties.get("condition"):
+            label += " under audit/" if condition == ONLY_THE_TRAIL else f" if {condition}"
+        found.add((view.holder(assignment.properties["principalId"]), label, where))
+    return found
+
+
+def wanted_grants(view: View) -> set[tuple[str, str, str]]:
+    component = f"components {view.of(COMPONENT)[0].name}"
+    wanted = {("backup", "blobWriter", "containers backups")}
+    for role in view.apps:
+        wanted.add((role, "Monitoring Metrics Publisher", component))
+        for right in ("Blob Data Owner", "Queue Data Reader", "Queue Data Message Sender", "Queue Data Message Processor"):
+            wanted.add((role, f"Storage {right}", f"storageAccounts {view.accounts[f'host of {role}'].name}"))
+        if view.params["hsms"]:
+            wanted.add((role, "Storage Blob Data Reader", "containers hsm-backups"))
+    if view.params["hsms"]:
+        wanted.add(("hsm", "Storage Blob Data Contributor", "containers hsm-backups"))
+    if "restore" in view.apps:
+        wanted.add(("restore", "blobWriter under audit/", "containers backups"))
+    for role, vaults in (("backup", view.params["vaults"]), ("restore", view.targets)):
+        wanted |= {(role, role, f"vaults {v['name']}") for v in vaults if v.get("accessModel") != "accessPolicy"}
+    return wanted
+
+
+@rule
+def rights_are_exactly_these(subject: Subject):
+    """Who has which role where: these, and no others. No role on a group, a subscription or a neighbour."""
+    def check(view: View):
+        found, wanted = granted(subject, view), wanted_grants(view)
+        yield from (f"{grant} is granted" for grant in sorted(found - wanted))
+        yield from (f"{grant} is missing" for grant in sorted(wanted - found))
+    yield from everywhere(subject, check)
+
+
+@rule
+def assignments_survive_a_new_identity(subject: Subject):
+    """The name holds scope, principal and role, and nobody waits for the directory to know the principal."""
+    def check(view: View):
+        for assignment in view.of(ASSIGNMENT):
+            properties = assignment.properties
+            if properties.get("principalType") != "ServicePrincipal":
+                yield f"{assignment.symbol}: principalType is {properties.get('principalType')}"
+            role = properties["roleDefinitionId"].split("/roleDefinitions/")[1]
+            if not all(part in assignment.name for part in (assignment.target.id, properties["principalId"], role)):
+                yield f"{assignment.symbol}: the name {assignment.name} says too little"
+    yield from everywhere(subject, check)
+
+
+@rule
+def access_policies_are_exact(subject: Subject):
+    """Old vaults: one policy is added, with list and one right, and never get."""
+    def check(view: View):
+        policies = {(p.parent.name, view.holder(given["objectId"])): (p, given)
+                    for p in view.of(f"{VAULT}/accessPolicies") for given in p.properties["accessPolicies"]}
+        wanted = {(v["name"], role) for role, vaults in (("backup", view.params["vaults"]), ("restore", view.targets))
+                  for v in vaults if v.get("accessModel") == "accessPolicy"}
+        if set(policies) != wanted:
+            yield f"policies are for {sorted(policies)}"
+        for (vault, role), (policy, given) in policies.items():
+            if policy.name != "add":
+                yield f"{vault}: the policies are not added to, but: {policy.name}"
+            for kind, rights in given["permissions"].items():
+                if rights != ([] if kind == "storage" else ["list", role]):
+                    yield f"{vault}: {role} may {rights} {kind}"
+    yield from everywhere(subject, check)
+
+
+@rule
+def vaults_and_hsms_are_never_written(subject: Subject):
+    """What others own is only referred to. A PUT would reset what is not in it."""
+    def check(view: View):
+        yield from (f"{r.file} writes {r.type} {r.name}" for kind in (VAULT, HSM) for r in view.of(kind))
+    yield from everywhere(subject, check)
+
+
+# --- identities and apps
+
+
+@rule
+def each_app_has_one_identity_of_its_own(subject: Subject):
+    """Three identities; no app has another's, and the one of the HSMs is on no app."""
+    def check(view: View):
+        if set(view.identities) != {"backup", "restore", "hsm"}:
+            yield f"the identities are {sorted(view.identities)}"
+        for role, app in view.apps.items():
+            held = app.body["identity"]
+            if held["type"] != "UserAssigned" or list(held["userAssignedIdentities"]) != [view.identities[role].id]:
+                yield f"the app for {role} has {held}"
+            client = f"<{IDENTITY}/{view.identities[role].name}>.properties.clientId"
+            for setting, value in view.settings(app).items():
+                if setting.endswith(("clientId", "CLIENT_ID")) and value != client:
+                    yield f"the app for {role} has {setting}={value}"
+    yield from everywhere(subject, check)
+
+
+@rule
+def restore_is_off_by_default(subject: Subject):
+    """Without the parameter there is no restore app, no storage for it, and no right for its identity."""
+    param = next(s for s in subject.project.files["main.bicep"].of("param") if s.name == "restore")
+    if param.type.kind != "nullable" or param.value is not None:
+        yield "restore has a default"
+    small = subject.views[0]
+    if set(small.apps) != {"backup"}:
+        yield f"{small.name}: the apps are {sorted(small.apps)}"
+    yield from (f"{small.name}: {grant}" for grant in granted(subject, small) if grant[0] == "restore")
+    if set(subject.hardened.apps) != {"backup", "restore"}:
+        yield f"{subject.hardened.name}: the apps are {sorted(subject.hardened.apps)}"
+
+
+@rule
+def apps_are_closed(subject: Subject):
+    """HTTPS, TLS 1.2, no FTP, no passwords for publishing; the plan and runtime that custom handlers need."""
+    def check(view: View):
+        for role, app in view.apps.items():
+            yield from differing(role, app.properties, {
+                "httpsOnly": True,
+                "clientAffinityEnabled": False,
+                "siteConfig.ftpsState": "Disabled",
+                "siteConfig.minTlsVersion": "1.2",
+                "siteConfig.scmMinTlsVersion": "1.2",
+                "functionAppConfig.runtime": {"name": "custom", "version": "1.0"},
+                "functionAppConfig.deployment.storage.authentication.type": "UserAssignedIdentity",
+                "functionAppConfig.deployment.storage.authentication.userAssignedIdentityResourceId": view.identities[role].id,
+            })
+            allowed = {r.name: r.properties["allow"] for r in view.of(f"{SITE}/basicPublishingCredentialsPolicies") if r.parent is app}
+            if allowed != {"ftp": False, "scm": False}:
+                yield f"{role}: publishing with a password is {allowed}"
+        plans = [r.body["sku"] for r in view.of("Microsoft.Web/serverfarms")]
+        if plans != [{"name": "FC1", "tier": "FlexConsumption"}] * len(view.apps):
+            yield f"the plans are {plans}"
+    yield from everywhere(subject, check)
+
+
+@rule
+def connections_need_no_secret(subject: Subject):
+    """Every connection is an endpoint and the app's identity; nothing that a Flex app refuses is set."""
+    refused = ("FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "WEBSITE_", "AzureWebJobsStorage__accountName")
+    def check(view: View):
+        for role, app in view.apps.items():
+            settings = view.settings(app)
+            for name, value in settings.items():
+                if name == "AzureWebJobsStorage" or name.startswith(refused):
+                    yield f"{role}: {name} is set"
+                if "AccountKey" in value or "SharedAccess" in value or "@Microsoft.KeyVault" in value:
+                    yield f"{role}: {name} holds a secret"
+                if name.endswith("__credential") and value != "managedidentity":
+                    yield f"{role}: {name} is {value}"
+            if not settings["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"].endswith(";Authorization=AAD"):
+                yield f"{role}: telemetry is sent without an identity"
+    yield from everywhere(subject, check)
+
+
+@rule
+def callers_are_checked(subject: Subject):
+    """With Entra ID: everybody signs in, from this tenant, for this app, from a named application."""
+    for role, app in subject.hardened.apps.items():
+        properties = subject.hardened.config(app, "authsettingsV2")
+        directory = properties["identityProviders"]["azureActiveDirectory"]
+        yield from differing(role, properties, {
+            "platform.enabled": True,
+            "globalValidation.requireAuthentication": True,
+            "globalValidation.unauthenticatedClientAction": "Return401",
+            "globalValidation.excludedPaths": [],
+            "httpSettings.requireHttps": True,
+            "login.tokenStore.enabled": False,
+        })
+        if "22222222-2222-2222-2222-222222222222" not in directory["registration"]["openIdIssuer"]:
+            yield f"{role}: the issuer is not this tenant"
+        if not directory["validation"]["allowedAudiences"]:
+            yield f"{role}: any audience will do"
+        if not directory["validation"]["defaultAuthorizationPolicy"]["allowedApplications"]:
+            yield f"{role}: any application may call"
+        if "clientSecretSettingName" in directory["registration"]:
+            yield f"{role}: there is a client secret"
+
+
+@rule
+def the_network_narrows_callers(subject: Subject):
+    """Where address ranges are given, all others are refused, for calls and for deployments."""
+    for role, app in subject.hardened.apps.items():
+        yield from differing(role, app.properties, {
+            "siteConfig.ipSecurityRestrictionsDefaultAction": "Deny",
+            "siteConfig.scmIpSecurityRestrictionsDefaultAction": "Deny",
+        })
+        site = app.properties["siteConfig"]
+        for name in ("ipSecurityRestrictions", "scmIpSecurityRestrictions"):
+            ranges = [given["ipAddress"] for given in site[name]]
+            if ranges != subject.hardened.params["allowedCallers"]:
+                yield f"{role}: {name} are {ranges}"
+
+
+# --- storage
+
+
+@rule
+def accounts_are_closed(subject: Subject):
+    """No keys, no SAS, no local users, nothing public, no copies to other tenants; on every account."""
+    wanted = {
+        "allowSharedKeyAccess": False,
+        "allowBlobPublicAccess": False,
+        "allowCrossTenantReplication": False,
+        "allowedCopyScope": "AAD",
+        "defaultToOAuthAuthentication": True,
+        "isLocalUserEnabled": False,
+        "isSftpEnabled": False,
+        "isHnsEnabled": False,
+        "minimumTlsVersion": "TLS1_2",
+        "supportsHttpsTrafficOnly": True,
+        "encryption.requireInfrastructureEncryption": True,
+        "sasPolicy.expirationAction": "Block",
+    }
+    def check(view: View):
+        for account in view.of(ACCOUNT):
+            yield from differing(account.name, account.properties, wanted)
+        for container in view.of(CONTAINER):
+            yield from differing(container.name, container.properties, {"publicAccess": "None"})
+    yield from everywhere(subject, check)
+
+
+@rule
+def accounts_are_apart(subject: Subject):
+    """Each app has its own host storage, and backups lie in neither: who writes a package owns its app."""
+    def check(view: View):
+        names = [account.name if account else None for account in view.accounts.values()]
+        if None in names or len(set(names)) != len(names) or len(names) != len(view.of(ACCOUNT)):
+            yield f"the accounts are {names}"
+        wanted = {"backups": {"backups"}, "landing": {"hsm-backups"}, "host of backup": {"deployments", "jobs"}, "host of restore": {"deployments", "jobs"}}
+        for use, account in view.accounts.items():
+            held = {r.name for r in view.below(CONTAINER, account)}
+            if held != wanted[use]:
+                yield f"{use}: the containers are {sorted(held)}"
+    yield from everywhere(subject, check)
+
+
+@rule
+def each_queue_has_a_poison_queue(subject: Subject):
+    """The apps may not make queues, so both are there from the start; and each app has its own."""
+    def check(view: View):
+        for role, queue in (("backup", "backup-objects"), ("restore", "restore-objects")):
+            if role in view.apps:
+                held = {r.name for r in view.below(QUEUE, view.accounts[f"host of {role}"])}
+                if held != {queue, f"{queue}-poison"}:
+                    yield f"{role}: the queues are {sorted(held)}"
+    yield from everywhere(subject, check)
+
+
+@rule
+def backups_are_written_once(subject: Subject):
+    """Immutability with versions on the account, with the state that is asked for, and soft delete."""
+    def check(view: View):
+        retention = view.params["retention"]
+        account = view.accounts["backups"]
+        yield from differing("backups", account.properties, {
+            "immutableStorageWithVersioning.enabled": True,
+            "immutableStorageWithVersioning.immutabilityPolicy.state": retention["immutabilityState"],
+            "immutableStorageWithVersioning.immutabilityPolicy.immutabilityPeriodSinceCreationInDays": retention["immutabilityDays"],
+            "immutableStorageWithVersioning.immutabilityPolicy.allowProtectedAppendWrites": False,
+        })
+        yield from kept(view, account, "backups")
+    yield from everywhere(subject, check)
+
+
+def kept(view: View, account: Resource, where: str) -> Iterable[str]:
+    (service,) = view.below(BLOBS, account)[:1] or [None]
+    yield from differing(where, service.properties, {
+        "isVersioningEnabled": True,
+        "deleteRetentionPolicy.enabled": True,
+        "deleteRetentionPolicy.allowPermanentDelete": False,
+        "deleteRetentionPolicy.days": view.params["retention"]["softDeleteDays"],
+        "containerDeleteRetentionPolicy.enabled": True,
+    })
+
+
+@rule
+def old_backups_go_and_new_ones_stay(subject: Subject):
+    """Deletion covers versions and leaves the audit trail; it comes after write protection and the next full pass."""
+    def check(view: View):
+        retention = view.params["retention"]
+        days = retention["deleteAfterDays"]
+        full_pass = view.params["tuning"].get("fullPassDays", 7)
+        if days <= retention["immutabilityDays"]:
+            yield f"deleted after {days} days, and protected for {retention['immutabilityDays']}"
+        if days <= 2 * full_pass:
+            yield f"deleted after {days} days, and renewed every {full_pass}"
+        wanted = {
+            "baseBlob": {"delete": {"daysAfterModificationGreaterThan": days}},
+            "version": {"delete": {"daysAfterCreationGreaterThan": days}},
+        }
+        for use, prefix in (("backups", "backups/vaults/"), ("landing", "hsm-backups/")):
+            if use not in view.accounts:
+                continue
+            policies = [r for r in view.of(f"{ACCOUNT}/managementPolicies") if r.parent is view.accounts[use]]
+            rules = [given["definition"] for r in policies for given in r.properties["policy"]["rules"] if given["enabled"]]
+            if [(r["actions"], r["filters"].get("prefixMatch")) for r in rules] != [(wanted, [prefix])]:
+                yield f"{use}: deletion is {rules}"
+    yield from everywhere(subject, check)
+
+
+@rule
+def the_landing_account_makes_up_for_it(subject: Subject):
+    """Managed HSM refuses write protection: no policy there, but versions, soft delete and the trusted service."""
+    view = subject.hardened
+    account = view.accounts["landing"]
+    yield from differing("landing", account.properties, {
+        "immutableStorageWithVersioning": None,
+        "networkAcls.bypass": "AzureServices",
+        "publicNetworkAccess": "Enabled",
+    })
+    yield from kept(view, account, "landing")
+
+
+@rule
+def nothing_is_deleted_by_mistake(subject: Subject):
+    """Locks on every account and on the workspace, unless they are taken off on purpose."""
+    def check(view: View):
+        for resource in view.of(ACCOUNT) + view.of(WORKSPACE):
+            levels = [lock.properties["level"] for lock in view.guarded_by(LOCK, resource)]
+            if levels != ["CanNotDelete"]:
+                yield f"{resource.name}: the locks are {levels}"
+    yield from everywhere(subject, check)
+
+
+# --- network
+
+
+@rule
+def the_network_is_closed_when_there_is_one(subject: Subject):
+    """With a network: every account denies the rest, only the landing account lets Azure's services by."""
+    def check(view: View):
+        for use, account in view.accounts.items():
+            landing = use == "landing"
+            yield from differing(use, account.properties, {
+                "networkAcls.defaultAction": "Deny" if view.private else "Allow",
+                "networkAcls.bypass": "AzureServices" if landing else "None",
+                "publicNetworkAccess": "Enabled" if landing or not view.private else "Disabled",
+            })
+    yield from everywhere(subject, check)
+
+
+@rule
+def everything_has_a_private_way_in(subject: Subject):
+    """With a network: an endpoint for all storage, vaults and HSMs, and each app in a subnet of its own."""
+    view = subject.hardened
+    found = {(c["properties"]["privateLinkServiceId"], group) for endpoint in view.of(ENDPOINT)
+             for c in endpoint.properties["privateLinkServiceConnections"] for group in c["properties"]["groupIds"]}
+    wanted = {(account.id, "blob") for account in view.accounts.values()}
+    wanted |= {(account.id, "queue") for use, account in view.accounts.items() if use.startswith("host")}
+    existing = view.deployment.of(VAULT, existing=True) + view.deployment.of(HSM, existing=True)
+    wanted |= {(r.id, "vault") for r in existing if r.type == VAULT and r.name in view.known_vaults}
+    wanted |= {(r.id, "managedhsm") for r in existing if r.type == HSM}
+    yield from (f"{pair} has no endpoint" for pair in sorted(wanted - found))
+    yield from (f"{pair} is not known" for pair in sorted(found - wanted))
+    grouped = [r for r in view.of(f"{ENDPOINT}/privateDnsZoneGroups")]
+    if len(grouped) != len(view.of(ENDPOINT)):
+        yield "an endpoint has no name in a private zone"
+    subnets = [app.properties["virtualNetworkSubnetId"] for app in view.apps.values()]
+    if None in subnets or len(set(subnets)) != len(view.apps):
+        yield f"the subnets of the apps are {subnets}"
+    (network,) = view.of("Microsoft.Network/virtualNetworks")
+    delegated = {s["name"]: [d["properties"]["serviceName"] for d in s["properties"].get("delegations", [])] for s in network.properties["subnets"]}
+    for subnet in subnets:
+        if delegated.get(str(subnet).rsplit("/", 1)[-1]) != ["Microsoft.App/environments"]:
+            yield f"{subnet} is not delegated to the apps"
+    for subnet in network.properties["subnets"]:
+        if "networkSecurityGroup" not in subnet["properties"]:
+            yield f"{subnet['name']} has no security group"
+
+
+# --- logs and alerts
+
+
+@rule
+def everything_is_logged(subject: Subject):
+    """Vaults, HSMs, blobs, queues and apps send their logs to the workspace."""
+    def check(view: View):
+        (workspace,) = view.of(WORKSPACE)
+        logged = {}
+        for setting in view.of(DIAGNOSTICS):
+            if setting.properties.get("workspaceId") == workspace.id:
+                logged[setting.target.id] = [given["categoryGroup"] for given in setting.properties["logs"] if given["enabled"]]
+        existing = view.deployment.of(VAULT, existing=True) + view.deployment.of(HSM, existing=True)
+        for resource in [*existing, *view.of(BLOBS), *view.of(QUEUES), *view.of(SITE)]:
+            if not logged.get(resource.id):
+                yield f"{resource.type} {resource.name} sends no log"
+    yield from everywhere(subject, check)
+
+
+@rule
+def logs_are_out_of_reach(subject: Subject):
+    """Telemetry comes with an identity, no key opens the workspace, and logs outlive an investigation."""
+    def check(view: View):
+        (workspace,), (component,) = view.of(WORKSPACE), view.of(COMPONENT)
+        yield from differing("workspace", workspace.properties, {"features.disableLocalAuth": True})
+        yield from differing("component", component.properties, {
+            "DisableLocalAuth": True, "IngestionMode": "LogAnalytics", "WorkspaceResourceId": workspace.id,
+        })
+        if workspace.properties["retentionInDays"] < 90:
+            yield "logs are kept for less than 90 days"
+    yield from everywhere(subject, check)
+
+
+ALERTS = {
+    "vault-not-backed-up", "run-not-clean", "job-overdue", "app-not-starting", "poison-message", "unknown-caller",
+    "throttled", "storage-refused",
+}
+
+
+def alert_name(resource: Resource) -> str:
+    return "-".join(resource.name.split("-")[1:-2])
+
+
+@rule
+def every_alert_is_there(subject: Subject):
+    """All of them, switched on, at the workspace, with somebody who gets them."""
+    def check(view: View):
+        wanted = ALERTS | ({"hsm-not-backed-up"} if view.params["hsms"] else set())
+        found = {alert_name(r) for r in view.of(LOG_RULE)}
+        if found != wanted:
+            yield f"alerts differ: {sorted(found ^ wanted)}"
+        (group,) = view.of(ACTION_GROUP)
+        receivers = [r["emailAddress"] for r in group.properties["emailReceivers"]]
+        if receivers != view.params["alertEmails"] or not group.properties["enabled"]:
+            yield f"the receivers are {receivers}"
+        for alert in view.of(LOG_RULE):
+            yield from differing(alert.name, alert.properties, {
+                "enabled": True,
+                "scopes": [view.of(WORKSPACE)[0].id],
+                "actions.actionGroups": [group.id],
+                "skipQueryValidation": True,
+            })
+    yield from everywhere(subject, check)
+
+
+@rule
+def nobody_means_no_deployment(subject: Subject):
+    """Without a receiver the deployment stops, in both files."""
+    for name, param in (("main.bicep", "alertEmails"), ("modules/alerts.bicep", "emails")):
+        statement = next(s for s in subject.project.files[name].of("param") if s.name == param)
+        limit = statement.decorator("minLength")
+        if limit is None or limit.args[0].value < 1:
+            yield f"{name}: {param} may be empty"
+
+
+MINUTES = {"PT5M": 5, "PT15M": 15, "PT30M": 30, "PT1H": 60, "P1D": 1440, "P2D": 2880}
+
+
+@rule
+def alerts_leave_no_gap(subject: Subject):
+    """Each looks at least as far back as the time between two looks; a missed backup has its whole interval."""
+    def check(view: View):
+        for alert in view.of(LOG_RULE):
+            often, window = (MINUTES.get(alert.properties[n]) for n in ("evaluationFrequency", "windowSize"))
+            if often is None or window is None or often > window:
+                yield f"{alert.name}: looks every {often} minutes at {window}"
+            if alert_name(alert).endswith("not-backed-up") and window < view.params["backupIntervalHours"] * 60:
+                yield f"{alert.name}: looks back for less than the interval"
+    yield from everywhere(subject, check)
+
+
+def query(alert: Resource) -> str:
+    return alert.properties["criteria"]["allOf"][0]["query"]
+
+
+@rule
+def a_missed_backup_is_noticed_for_each(subject: Subject):
+    """The query names every vault and HSM itself, so that one which was never backed up has a row."""
+    def check(view: View):
+        for alert in view.of(LOG_RULE):
+            kind = alert_name(alert).removesuffix("-not-backed-up")
+            if kind not in ("vault", "hsm"):
+                continue
+            named = query(alert).split("[", 1)[1].split("]", 1)[0]
+            wanted = ", ".join(f'"{target["name"]}"' for target in view.params[f"{kind}s"])
+            if named != wanted:
+                yield f"{kind}: the query names {named}"
+            if f"ago({view.params['backupIntervalHours']}h)" not in query(alert) or "leftanti" not in query(alert):
+                yield f"{kind}: the query does not ask for what is missing"
+    yield from everywhere(subject, check)
+
+
+@rule
+def only_our_identities_are_known_callers(subject: Subject):
+    """The alert on other callers passes over the identities of the two apps, and nobody else."""
+    def check(view: View):
+        (alert,) = [r for r in view.of(LOG_RULE) if alert_name(r) == "unknown-caller"]
+        listed = query(alert).split("!in (", 1)[1].split(")", 1)[0]
+        known = [f"<{IDENTITY}/{view.identities[role].name}>.properties.principalId".lower() for role in ("backup", "restore")]
+        if listed != ", ".join(f'"{id}"' for id in known):
+            yield f"known are {listed}"
+    yield from everywhere(subject, check)
+
+
+@rule
+def changes_to_the_guards_are_noticed(subject: Subject):
+    """Rights, locks, logging, firewall and write protection in the resource group."""
+    wanted = {
+        "Microsoft.Authorization/roleAssignments/write",
+        "Microsoft.Authorization/roleAssignments/delete",
+        "Microsoft.Authorization/locks/delete",
+        "Microsoft.Insights/diagnosticSettings/delete",
+        f"{ACCOUNT}/write",
+        f"{ACCOUNT}/delete",
+        f"{CONTAINER}/delete",
+        f"{CONTAINER}/immutabilityPolicies/write",
+        f"{CONTAINER}/immutabilityPolicies/delete",
+        f"{ACCOUNT}/managementPolicies/write",
+    }
+    def check(view: View):
+        (alert,) = view.of(ACTIVITY_RULE)
+        operations = {inner["equals"] for given in alert.properties["condition"]["allOf"] for inner in given.get("anyOf", [])}
+        yield from (f"{name} goes unseen" for name in sorted(wanted - operations))
+        (group,) = view.of(ACTION_GROUP)
+        if alert.properties["actions"]["actionGroups"] != [{"actionGroupId": group.id}] or not alert.properties["enabled"]:
+            yield "nobody gets it"
+    yield from everywhere(subject, check)
+
+
+# --- the hardened example
+
+
+@rule
+def the_hardened_example_is_hardened(subject: Subject):
+    """Whoever copies it for production gets all of it."""
+    params = subject.hardened.params
+    wanted = {name: params[name] for name in ("network", "authentication", "restore", "allowedCallers", "hsms")}
+    yield from (f"{name} is not given" for name, value in wanted.items() if not value)
+    if params["redundancy"] not in ("Standard_GZRS", "Standard_RAGZRS") or not params["zoneRedundant"]:
+        yield "it does not outlive a zone and a region"
+    if params["retention"]["immutabilityDays"] < 30 or not params["locks"]:
+        yield "backups are not kept well"
+    locked = subject.project.deployment(HARDENED, {"KVBACKUP_IMMUTABILITY": "Locked"})
+    if locked.params["retention"]["immutabilityState"] != "Locked":
+        yield "it cannot be deployed again after the policy was locked"

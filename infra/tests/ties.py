@@ -1,0 +1,276 @@
+"""Ties between the templates and the code, both ways: settings, functions, queues, containers, events."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Callable, Iterable
+
+from policies import LOG_RULE, QUEUE, Subject, View, alert_name, everywhere, query
+
+# What the templates know already and the code does not yet. To become empty.
+WILL_EXIST = {
+    "settings": {
+        "KEYVAULT_BACKUP_HSMS", "KEYVAULT_BACKUP_HSM_CONTAINER", "KEYVAULT_BACKUP_HSM_KEYS",
+        "KEYVAULT_BACKUP_HSM_BACKUP_AGE_MINUTES", "KEYVAULT_BACKUP_HSM_LIMIT_HOURS", "KEYVAULT_BACKUP_HSM_DOMAINS",
+        "HSM_BACKUP_SCHEDULE",
+    },
+    "functions": {"NightlyHsmBackup"},
+    "queues": set(),
+    "events": {"run.closed", "hsm.backup.ended", "job.overdue", "start.failed"},
+}
+
+# Legacy settings that carry a secret. They are for a terminal; the templates never set them.
+NEVER_SET = {"KEYVAULT_BACKUP_HSM_BACKUP_SAS", "KEYVAULT_BACKUP_HSM_RESTORE_SAS"}
+
+# What the platform sets by itself.
+OF_THE_PLATFORM = {"WEBSITE_AUTH_ENABLED"}
+
+# Settings that the host reads, not the program.
+OF_THE_HOST = {
+    "AzureWebJobsStorage__blobServiceUri", "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__credential",
+    "AzureWebJobsStorage__clientId", "APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+}
+
+
+@dataclass
+class Code:
+    """What the code says. `extra` stands in for what a change would add or take away."""
+
+    root: Path
+    without: set = field(default_factory=set)
+    extra: dict = field(default_factory=dict)
+
+    @cached_property
+    def config(self) -> str:
+        return (self.root / "src/config.rs").read_text(encoding="utf-8")
+
+    @cached_property
+    def sources(self) -> str:
+        return "\n".join(p.read_text(encoding="utf-8") for p in sorted((self.root / "src").rglob("*.rs")))
+
+    def settings(self) -> set[str]:
+        """The table at the top of the module that reads all settings."""
+        found = set(re.findall(r"^//! \| `(\w+)` \|", self.config, re.M))
+        return (found | self.extra.get("settings", set())) - self.without
+
+    def bindings(self) -> dict[str, list[dict]]:
+        found = {p.parent.name: json.loads(p.read_text())["bindings"] for p in sorted((self.root / "functions").glob("*/function.json"))}
+        found |= self.extra.get("bindings", {})
+        return {name: given for name, given in found.items() if name not in self.without}
+
+    def schedules(self) -> set[str]:
+        return {s[1:-1] for given in self.bindings().values() for b in given if (s := b.get("schedule", "")).startswith("%")}
+
+    def queues(self) -> dict[str, dict]:
+        return {name: b for name, given in self.bindings().items() for b in given if b["type"] == "queueTrigger"}
+
+    def constant(self, name: str) -> str:
+        found = self.extra.get(name) or re.search(rf'pub const {name}: &str = "([^"]+)"', self.config).group(1)
+        return found
+
+    def backup_prefixes(self) -> set[str]:
+        text = self.extra.get("layout") or (self.root / "src/catalogue/layout.rs").read_text(encoding="utf-8")
+        return {name.split("/")[0] + "/" for name in re.findall(r'format!\("([^"{]+/)', text)}
+
+    def audit_prefixes(self) -> set[str]:
+        text = (self.root / "src/audit.rs").read_text(encoding="utf-8")
+        return set(re.findall(r'const PREFIX: &str = "([^"]+)"', text))
+
+    def events(self) -> set[str]:
+        found = set(re.findall(r'\bevent = "([a-z.]+)"', self.sources))
+        return (found | self.extra.get("events", set())) - self.without
+
+    def operations(self) -> str:
+        return self.extra.get("operations") or (self.root / "docs/operations.md").read_text(encoding="utf-8")
+
+    def host(self) -> dict:
+        return self.extra.get("host") or json.loads((self.root / "host.json").read_text())
+
+
+TIES: dict[str, Callable[[Subject, Code], Iterable[str]]] = {}
+
+
+def tie(check):
+    TIES[check.__name__] = check
+    return check
+
+
+@tie
+def every_setting_is_read_and_every_read_one_is_set(subject: Subject, code: Code):
+    """The settings of both apps are those that the code reads, and no others."""
+    read = (code.settings() - OF_THE_PLATFORM) | code.schedules() | WILL_EXIST["settings"]
+    read |= {f"{b['connection']}__{part}" for b in code.queues().values() for part in ("queueServiceUri", "credential", "clientId")}
+
+    def check(view: View):
+        for role, app in view.apps.items():
+            found = {name for name in view.settings(app) if not name.startswith("AzureWebJobs.")}
+            yield from (f"{role}: {name} is set, and nothing reads it" for name in sorted(found - read - OF_THE_HOST))
+            yield from (f"{role}: {name} is read, and not set" for name in sorted((read | OF_THE_HOST) - NEVER_SET - found))
+            yield from (f"{role}: {name} must never be set" for name in sorted(NEVER_SET & found))
+    yield from everywhere(subject, check)
+
+
+@tie
+def every_function_runs_in_one_app(subject: Subject, code: Code):
+    """Each function of the code is known; together the apps run all of them; shared ones run in both."""
+    known = set(code.bindings()) | WILL_EXIST["functions"]
+    running = {}
+    for role, app in subject.hardened.apps.items():
+        settings = subject.hardened.settings(app)
+        disabled = {name.split(".")[1] for name, value in settings.items() if name.startswith("AzureWebJobs.") and value == "true"}
+        yield from (f"{role}: {name} is disabled and does not exist" for name in sorted(disabled - known))
+        running[role] = known - disabled
+    yield from (f"{name} runs nowhere" for name in sorted(known - running["backup"] - running["restore"]))
+    both = running["backup"] & running["restore"]
+    if both != {"AdvanceJobs", "Status"} & known:
+        yield f"both apps run {sorted(both)}"
+    if {"Restores", "RestoreObject"} & running["backup"]:
+        yield "the backup app can restore"
+
+
+@tie
+def every_queue_is_there(subject: Subject, code: Code):
+    """The queues of the triggers and of the code are made in the account of the app that reads them."""
+    named = {name: binding["queueName"] for name, binding in code.queues().items()}
+    made = {r.name for r in subject.hardened.of(QUEUE)}
+    yield from (f"{name} waits for {queue}, which is not made" for name, queue in named.items() if queue not in made)
+    for name, function in (("WORK_QUEUE", "BackUpObject"), ("RESTORE_QUEUE", "RestoreObject")):
+        if code.constant(name) != named.get(function):
+            yield f"the code sends to {code.constant(name)}, and {function} reads {named.get(function)}"
+    wanted = set(named.values()) | WILL_EXIST["queues"]
+    yield from (f"{queue} is made, and nobody reads it" for queue in sorted(made) if queue.removesuffix("-poison") not in wanted)
+
+
+@tie
+def the_app_says_which_jobs_it_moves_on(subject: Subject, code: Code):
+    """The role is that of the identity, and the jobs of the app lie in its own account."""
+    def check(view: View):
+        for role, app in view.apps.items():
+            settings = view.settings(app)
+            host = view.accounts[f"host of {role}"]
+            for name in ("KEYVAULT_BACKUP_JOBS_CONTAINER", "KEYVAULT_BACKUP_QUEUE__queueServiceUri"):
+                if view.account_of(settings[name]) is not host:
+                    yield f"{role}: {name} is {settings[name]}"
+            if not settings["KEYVAULT_BACKUP_JOBS_CONTAINER"].endswith("/jobs"):
+                yield f"{role}: the jobs lie in {settings['KEYVAULT_BACKUP_JOBS_CONTAINER']}"
+    yield from everywhere(subject, check)
+
+
+@tie
+def names_in_storage_are_those_of_the_code(subject: Subject, code: Code):
+    """What is deleted in time, and where the restore app writes, begins as the code's names do."""
+    names = next(s for s in subject.project.files["types.bicep"].of("var") if s.name == "storageNames").value
+    given = {item.key.value: item.value.value for item in names.items}
+    for name, prefix in (("backupPrefix", code.backup_prefixes()), ("auditPrefix", code.audit_prefixes())):
+        if prefix != {given[name]}:
+            yield f"{name} is {given[name]}, and the code writes to {sorted(prefix)}"
+
+
+@tie
+def alerts_wait_for_events_that_are_written(subject: Subject, code: Code):
+    """Every event in a query is one that the code writes."""
+    written = code.events() | WILL_EXIST["events"]
+    for view in subject.views:
+        for alert in view.of(LOG_RULE):
+            for line in query(alert).splitlines():
+                if "where event" in line:
+                    condition = line.split("where event", 1)[1].split(" and ")[0]
+                    named = re.findall(r'"([a-z.]+)"', condition)
+                    yield from (f"{view.name}: {alert.name} waits for {name}" for name in named if name not in written)
+                    if not named:
+                        yield f"{view.name}: {alert.name} waits for no event"
+
+
+@tie
+def every_alert_is_explained(subject: Subject, code: Code):
+    """The page for whoever gets an alert has a section for each, and none for alerts that are gone."""
+    alerts = {alert_name(r) for r in subject.hardened.of(LOG_RULE)} | {"guard-changed"}
+    explained = set(re.findall(r"^## ([a-z]+(?:-[a-z]+)+|throttled)$", code.operations(), re.M))
+    yield from (f"{name} is not explained" for name in sorted(alerts - explained))
+    yield from (f"{name} is explained and not there" for name in sorted(explained - alerts))
+
+
+@tie
+def the_host_file_fits(subject: Subject, code: Code):
+    """A prefix stands before HTTP routes, for without it a caller could pass for a timer; messages are retried."""
+    host = code.host()
+    if not host["extensions"]["http"]["routePrefix"]:
+        yield "the route prefix is empty"
+    if host["customHandler"]["description"]["defaultExecutablePath"] != "keyvault-backup":
+        yield "the host starts something else"
+    if host["extensions"]["queues"]["messageEncoding"] != "base64":
+        yield "the encoding of messages is another one"
+
+
+def notes(code: Code) -> Iterable[str]:
+    """Names that may leave the list, because the code has them now."""
+    have = {
+        "settings": code.settings() | code.schedules(),
+        "functions": set(code.bindings()),
+        "queues": {b["queueName"] for b in code.queues().values()},
+        "events": code.events(),
+    }
+    for kind, names in WILL_EXIST.items():
+        yield from (f"{name} exists; take it from WILL_EXIST in ties.py" for name in sorted(names & have[kind]))
+
+
+def templates(file: str, old: str, new: str):
+    return (f"{old!r} -> {new!r} in {file}", lambda subject, code, changed: (changed(subject, file, old, new), code))
+
+
+def code_without(name: str):
+    return (f"the code without {name}", lambda subject, code, changed: (subject, replace(code, without={name})))
+
+
+def code_with(**extra):
+    return (f"the code with {extra}", lambda subject, code, changed: (subject, replace(code, extra=extra)))
+
+
+APP, TYPES, MAIN, ALERTS = "modules/function-app.bicep", "types.bicep", "main.bicep", "modules/alerts.bicep"
+HOST_FILE = {"customHandler": {"description": {"defaultExecutablePath": "keyvault-backup"}}}
+
+TIE_MUTATIONS = {
+    "every_setting_is_read_and_every_read_one_is_set": [
+        templates(APP, "KEYVAULT_BACKUP_VAULT_RATE:", "KEYVAULT_BACKUP_VAULTS_RATE:"),
+        templates(APP, "        VAULT_BACKUP_SCHEDULE: shared.vaultBackupSchedule\n", ""),
+        templates(APP, "KEYVAULT_BACKUP_QUEUE__credential: 'managedidentity'", "KEYVAULT_BACKUP_QUEUE__tenant: 'managedidentity'"),
+        templates(APP, "KEYVAULT_BACKUP_ROLE: role", "KEYVAULT_BACKUP_ROLE: role\n        KEYVAULT_BACKUP_HSM_BACKUP_SAS: ''"),
+        code_without("KEYVAULT_BACKUP_PLACES"),
+        code_with(settings={"KEYVAULT_BACKUP_NEW"}),
+    ],
+    "every_function_runs_in_one_app": [
+        templates(TYPES, "['RestoreObject', 'Restores']", "['RestoreObject']"),
+        templates(TYPES, "['NightlyVaultBackup', ", "['NightlyVaultBackups', "),
+        templates(MAIN, "disabledFunctions: functionNames.restore", "disabledFunctions: functionNames.backup"),
+        code_with(bindings={"SomethingNew": []}),
+    ],
+    "every_queue_is_there": [
+        templates(TYPES, "backupQueue: 'backup-objects'", "backupQueue: 'backup-object'"),
+        code_with(WORK_QUEUE="other-objects"),
+        code_with(bindings={"RestoreObject": [{"type": "queueTrigger", "queueName": "restores", "connection": "KEYVAULT_BACKUP_QUEUE"}]}),
+    ],
+    "the_app_says_which_jobs_it_moves_on": [
+        templates(MAIN, "hostQueueEndpoint: restoreHost!", "hostQueueEndpoint: backupHost"),
+        templates(APP, "'${hostBlobEndpoint}${storageNames.jobsContainer}'", "shared.backupContainerUrl"),
+    ],
+    "names_in_storage_are_those_of_the_code": [
+        templates(TYPES, "auditPrefix: 'audit/'", "auditPrefix: 'trail/'"),
+        code_with(layout='format!("backups/{vault}/")'),
+    ],
+    "alerts_wait_for_events_that_are_written": [
+        templates(ALERTS, 'where event == "job.overdue"', 'where event == "job.late"'),
+        templates(ALERTS, 'where event == "start.failed"', "where event == line"),
+    ],
+    "every_alert_is_explained": [
+        templates(ALERTS, "name: 'throttled'", "name: 'throttling'"),
+        code_with(operations="## throttled"),
+    ],
+    "the_host_file_fits": [
+        code_with(host=HOST_FILE | {"extensions": {"http": {"routePrefix": ""}, "queues": {"messageEncoding": "base64"}}}),
+        code_with(host=HOST_FILE | {"extensions": {"http": {"routePrefix": "api"}, "queues": {"messageEncoding": "none"}}}),
+    ],
+}

@@ -1,0 +1,189 @@
+metadata name = 'Types, names and role ids'
+metadata description = 'What the other files share. Deploys nothing.'
+
+@export()
+@description('Tags of a resource.')
+type resourceTags = {
+  *: string
+}
+
+@export()
+@description('A vault that already exists. It is never written, only read and granted on.')
+type vaultTarget = {
+  @description('Required. The name of the vault.')
+  name: string
+
+  @description('Required. The resource group of the vault.')
+  resourceGroup: string
+
+  @description('Optional. The subscription of the vault. The subscription of the deployment when left out.')
+  subscriptionId: string?
+
+  @description('Optional. How the vault decides who may do what. rbac when left out.')
+  accessModel: ('rbac' | 'accessPolicy')?
+
+  @description('Optional. The geography of the vault, such as europe. Backups restore in the same one only.')
+  geography: string?
+}
+
+@export()
+@description('A Managed HSM that already exists. Its identity and local roles are attached by a script.')
+type hsmTarget = {
+  @description('Required. The name of the HSM.')
+  name: string
+
+  @description('Required. The resource group of the HSM.')
+  resourceGroup: string
+
+  @description('Optional. The subscription of the HSM. The subscription of the deployment when left out.')
+  subscriptionId: string?
+
+  @description('Optional. Keys that are backed up one by one as well.')
+  criticalKeys: string[]?
+
+  @description('Optional. The name of another HSM that has the same security domain.')
+  sharesSecurityDomainWith: string?
+}
+
+@export()
+@description('How long things are kept.')
+type retentionSettings = {
+  @description('Required. Days in which no vault backup can be changed or deleted.')
+  @minValue(1)
+  @maxValue(3650)
+  immutabilityDays: int
+
+  @description('Required. Locked cannot be undone. A policy can become Locked only from Unlocked.')
+  immutabilityState: 'Unlocked' | 'Locked'
+
+  @description('Required. Days after which backups are deleted. More than immutabilityDays, or the deletion fails.')
+  @minValue(2)
+  @maxValue(3651)
+  deleteAfterDays: int
+
+  @description('Required. Days in which deleted blobs and containers can be had back.')
+  @minValue(7)
+  @maxValue(365)
+  softDeleteDays: int
+
+  @description('Required. Days for which logs are kept.')
+  @minValue(30)
+  @maxValue(730)
+  logDays: int
+}
+
+@export()
+@description('Limits and paces of the program. What is left out keeps the default of the program.')
+type tuningSettings = {
+  fullPassDays: int?
+  vaultRate: int?
+  restoreSecrets: int?
+  restoreKeys: int?
+  requestTimeoutSeconds: int?
+  apiVersion: string?
+  hsmBackupAgeMinutes: int?
+  hsmLimitHours: int?
+}
+
+@export()
+@description('A network of its own. Storage, vaults and HSMs are then reached through private endpoints.')
+type networkSettings = {
+  @description('Required. The address range of the network, /24 or larger.')
+  addressPrefix: string
+
+  @description('Optional. Makes private endpoints for the vaults. true when left out.')
+  vaultEndpoints: bool?
+
+  @description('Optional. Makes private endpoints for the HSMs. true when left out.')
+  hsmEndpoints: bool?
+}
+
+@export()
+@description('Who may call the HTTP functions, when Microsoft Entra ID checks callers in front of the app.')
+type authenticationSettings = {
+  @description('Required. Client id of the app registration; scripts/app-registration.sh makes it.')
+  clientId: string
+
+  @description('Required. Client ids of the applications that may call.')
+  @minLength(1)
+  allowedApplications: string[]
+
+  @description('Optional. Object ids of the users and service principals that may call. All assigned ones when left out.')
+  allowedIdentities: string[]?
+}
+
+@export()
+@description('The restore app. It exists only when this is given.')
+type restoreSettings = {
+  @description('Required. The vaults that may be restored into, and no others.')
+  targetVaults: vaultTarget[]
+}
+
+@export()
+@description('A user-assigned identity, as the app module needs it.')
+type identityReference = {
+  resourceId: string
+  clientId: string
+}
+
+@export()
+@description('What the two apps read that is the same for both.')
+type sharedAppSettings = {
+  location: string
+  tags: resourceTags
+  workspaceId: string
+  componentName: string
+  backupContainerUrl: string
+  hsmContainerUrl: string
+  vaultUrls: string[]
+  vaultPlaces: string[]
+  hsmUrls: string[]
+  hsmKeys: string[]
+  hsmDomains: string[]
+  vaultBackupSchedule: string
+  hsmBackupSchedule: string
+  intervalHours: int
+  tuning: tuningSettings
+  zoneRedundant: bool
+  instanceMemoryMB: 512 | 2048 | 4096
+  maximumInstances: int
+  authentication: authenticationSettings?
+  allowedCallers: string[]
+}
+
+@export()
+@description('Built-in roles of Azure.')
+var builtInRoles = {
+  storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+  storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+  storageBlobDataReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
+  storageQueueDataReader: '19e7f393-937e-4f77-808e-94535e297925'
+  storageQueueDataMessageSender: 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
+  storageQueueDataMessageProcessor: '8a0f0c08-91a1-4084-bc3d-661d67233fed'
+  monitoringMetricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
+}
+
+@export()
+@description('Containers and queues. The code names the queues, too.')
+var storageNames = {
+  deploymentContainer: 'deployments'
+  jobsContainer: 'jobs'
+  backupContainer: 'backups'
+  backupPrefix: 'vaults/'
+  auditPrefix: 'audit/'
+  hsmContainer: 'hsm-backups'
+  backupQueue: 'backup-objects'
+  restoreQueue: 'restore-objects'
+}
+
+@export()
+@description('The functions, by the app that runs them.')
+var functionNames = {
+  backup: ['NightlyVaultBackup', 'NightlyHsmBackup', 'BackUpObject', 'Backups']
+  restore: ['RestoreObject', 'Restores']
+  both: ['AdvanceJobs', 'Status']
+}
+
+@export()
+@description('The name of a custom role. The same in every file, so that roles and assignments can be deployed apart.')
+func customRoleName(homeSubscriptionId string, role string) string => guid('keyvault-backup', homeSubscriptionId, role)
