@@ -25,6 +25,7 @@ pub mod message;
 pub mod object;
 pub mod outcome;
 pub mod plan;
+pub mod planned;
 pub mod restore;
 pub mod run;
 pub mod versions;

@@ -13,6 +13,7 @@ use crate::{
         manifest::Summary,
         outcome::{Failure, Outcome, OutcomeKind},
         plan::Plan,
+        planned::PlannedObjects,
     },
     error::{Error, Result},
     jobs::Stored,
@@ -57,7 +58,7 @@ async fn advance_one(app: &App, mut stored: Stored, clock: &Clock) -> Result<Opt
         Ok(None) => return unplanned(app, &stored.job, clock).await,
         Err(Error::Damaged { .. }) if stored.job.need(None, clock.now()) == Need::GivingUp => {
             let header = rebuild::without_plan(&vault, &run)?;
-            return close(app, &Plan { header, objects: Vec::new() }).await.map(Some);
+            return close(app, &Plan { header, objects: PlannedObjects::default() }).await.map(Some);
         }
         Err(error) => return Err(error),
     };
@@ -115,7 +116,7 @@ fn count(objects: usize) -> u32 {
 /// Records a failure for everything that is still unanswered.
 async fn give_up(app: &App, plan: &Plan, clock: &Clock) -> Result<()> {
     let header = &plan.header;
-    for planned in send::unanswered(app, plan).await? {
+    for planned in &send::unanswered(app, plan).await? {
         let text = "nothing came of its message; see the poison queue and the log for why";
         let failure = Failure::ours("NoAnswer", text);
         let outcome = Outcome::new(&planned.id, OutcomeKind::Failed, failure, clock.now());

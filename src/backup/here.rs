@@ -36,19 +36,20 @@ pub struct Report {
 ///
 /// # Errors
 /// When a result cannot be recorded or the manifest not written: the run stays open.
-pub async fn run<'p>(
+pub async fn run(
     app: &App,
-    plan: &'p Plan,
+    plan: &Plan,
     at_once: usize,
     clock: &Clock,
     mut report: impl FnMut(Report),
 ) -> Result<Summary> {
-    let mut round: Vec<&Planned> = plan.to_back_up().collect();
+    // The first round reads the plan as it goes: a list of it would grow with the vault.
+    let mut round: Box<dyn Iterator<Item = Planned>> = Box::new(plan.to_back_up());
     for attempt in ROUNDS {
         let mut again = Vec::new();
-        let mut hear = |planned: &'p Planned, done: Result<Done>| match done {
+        let mut hear = |planned: Planned, done: Result<Done>| match done {
             Ok(done) => {
-                report(Report { id: planned.id.clone(), done });
+                report(Report { id: planned.id, done });
                 Ok(())
             }
             Err(error) if attempt == Attempt::Last => Err(error),
@@ -70,17 +71,18 @@ pub async fn run<'p>(
         while let Some((planned, done)) = working.next().await {
             hear(planned, done)?;
         }
-        round = again;
+        round = Box::new(again.into_iter());
     }
     close(app, plan).await
 }
 
-async fn back_up_planned<'p>(
+async fn back_up_planned(
     app: &App,
     plan: &Plan,
-    planned: &'p Planned,
+    planned: Planned,
     attempt: Attempt,
     clock: &Clock,
-) -> (&'p Planned, Result<Done>) {
-    (planned, back_up(app, &Message::new(&plan.header, planned), attempt, clock).await)
+) -> (Planned, Result<Done>) {
+    let done = back_up(app, &Message::new(&plan.header, &planned), attempt, clock).await;
+    (planned, done)
 }

@@ -14,6 +14,7 @@ use crate::{
         object::{ObjectId, ObjectKind, VaultName},
         outcome::{Failure, Fate},
         plan::{PLAN_FORMAT, Plan, PlanHeader, Unlisted, full_pass_is_due, plan_objects, plan_vault},
+        planned::PlannedObjects,
         run::{RunId, Scope},
         versions::Listed,
     },
@@ -150,7 +151,7 @@ pub async fn unlisted(
         folds: basis.folds,
         unlisted: ObjectKind::ALL.map(|kind| Unlisted { kind, failure: failure.clone() }).into(),
     };
-    app.catalogue()?.create_plan(Plan { header, objects: Vec::new() }).await
+    app.catalogue()?.create_plan(Plan { header, objects: PlannedObjects::default() }).await
 }
 
 fn whole_second(clock: &Clock) -> time::OffsetDateTime {

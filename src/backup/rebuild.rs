@@ -9,6 +9,7 @@ use crate::{
         object::{ObjectKind, VaultName},
         outcome::Failure,
         plan::{PLAN_FORMAT, Plan, PlanHeader, Unlisted},
+        planned::PlannedObjects,
         run::{RunId, Scope},
     },
     error::{Error, Result},
@@ -61,7 +62,8 @@ pub async fn vault(app: &App, vault: &VaultName, mut report: impl FnMut(&RunId, 
     headers.sort_by_key(|header| header.planned);
     for header in headers {
         let plan = plan(catalogue, vault, &header.run).await?;
-        let plan = plan.unwrap_or_else(|| Plan { header: header.clone(), objects: Vec::new() });
+        let plan =
+            plan.unwrap_or_else(|| Plan { header: header.clone(), objects: PlannedObjects::default() });
         let found = one(catalogue, &plan, closed.contains(&header.run)).await?;
         report(&header.run, found);
     }

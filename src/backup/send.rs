@@ -7,11 +7,7 @@ use crate::{
     app::App,
     azure::queue::Queue,
     clock::Clock,
-    domain::{
-        job::MESSAGE_LIFETIME,
-        message::Message,
-        plan::{Plan, Planned},
-    },
+    domain::{job::MESSAGE_LIFETIME, message::Message, plan::Plan, planned::PlannedObjects},
     error::{Error, Result},
     jobs::Stored,
 };
@@ -47,7 +43,7 @@ pub async fn again(app: &App, plan: &Plan, mut stored: Stored, clock: &Clock) ->
     Ok(sent)
 }
 
-async fn send(app: &App, plan: &Plan, objects: &[&Planned]) -> Result<usize> {
+async fn send(app: &App, plan: &Plan, objects: &PlannedObjects) -> Result<usize> {
     let queue = app.queue()?;
     let mut objects = objects.iter();
     let mut sending = FuturesUnordered::new();
@@ -56,7 +52,7 @@ async fn send(app: &App, plan: &Plan, objects: &[&Planned]) -> Result<usize> {
         while sending.len() < AT_ONCE
             && let Some(planned) = objects.next()
         {
-            sending.push(send_one(queue, Message::new(&plan.header, planned)));
+            sending.push(send_one(queue, Message::new(&plan.header, &planned)));
         }
         match sending.next().await {
             Some(Ok(())) => sent += 1,
@@ -82,15 +78,15 @@ async fn send_one(queue: &Queue, message: Message) -> Result<()> {
 }
 
 /// The objects to back up that have neither a backup nor an outcome, in order.
-pub async fn unanswered<'p>(app: &App, plan: &'p Plan) -> Result<Vec<&'p Planned>> {
+pub async fn unanswered(app: &App, plan: &Plan) -> Result<PlannedObjects> {
     let pages = app.catalogue()?.answered(&plan.header.vault, &plan.header.run);
     pin_mut!(pages);
     let mut planned = plan.to_back_up().peekable();
-    let mut unanswered = Vec::new();
+    let mut unanswered = PlannedObjects::default();
     while let Some(page) = pages.try_next().await? {
         for id in page {
             while let Some(before) = planned.next_if(|planned| planned.id < id) {
-                unanswered.push(before);
+                unanswered.push(&before);
             }
             planned.next_if(|planned| planned.id == id);
         }

@@ -10,6 +10,7 @@ use crate::{
     domain::{
         manifest::{Line, MANIFEST_FORMAT, Summary},
         plan::{PLAN_FORMAT, Plan, PlanHeader, Planned},
+        planned::PlannedObjects,
     },
     error::{Error, Result},
 };
@@ -41,7 +42,7 @@ pub(super) fn write_plan(plan: &Plan) -> std::io::Result<Vec<u8>> {
     let mut out = LineWriter::default();
     out.push(&PlanLine::Plan(plan.header.clone()))?;
     for object in &plan.objects {
-        out.push(&PlanLine::Object(object.clone()))?;
+        out.push(&PlanLine::Object(object))?;
     }
     out.push(&PlanLine::End(plan.objects.len()))?;
     out.finish()
@@ -53,15 +54,15 @@ pub(super) fn read_plan(blob: &str, bytes: Bytes) -> Result<Plan> {
     let Some(PlanLine::Plan(header)) = lines.next_line(Some(PLAN_FORMAT))? else {
         return Err(lines.damaged("it does not start with a plan"));
     };
-    let mut objects = Vec::new();
+    let mut objects = PlannedObjects::default();
     loop {
         match lines.next_line(None)? {
-            Some(PlanLine::Object(object)) => objects.push(object),
+            Some(PlanLine::Object(object)) => objects.push(&object),
             Some(PlanLine::End(count)) if count == objects.len() => break lines.end()?,
             _ => return Err(lines.damaged("it ends early")),
         }
     }
-    if !objects.is_sorted_by(|a, b| a.id < b.id) {
+    if !objects.iter().is_sorted_by(|a, b| a.id < b.id) {
         return Err(lines.damaged("its objects are out of order"));
     }
     objects.shrink_to_fit();
@@ -268,7 +269,7 @@ mod tests {
         };
         let id = |name: &str| ObjectId::new(ObjectKind::Key, name.parse().unwrap());
         let planned = |name| Planned { id: id(name), decision: Decision::New, previous: None };
-        let plan = Plan { header, objects: ["a", "b"].map(planned).into() };
+        let plan = Plan { header, objects: ["a", "b"].into_iter().map(planned).collect() };
         let whole = write_plan(&plan).unwrap();
         assert_eq!(read_plan("plan", whole.clone().into()).unwrap(), plan);
         // Some bits of the format mean nothing: then the text is the same.

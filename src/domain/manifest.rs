@@ -1,6 +1,6 @@
 //! A run's manifest: how a plan, its results and the index before it become the index after it.
 
-use std::{collections::BTreeMap, iter::Peekable, slice};
+use std::{collections::BTreeMap, iter::Peekable};
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -10,6 +10,7 @@ use super::{
     object::{ObjectId, ObjectKind, ObjectName},
     outcome::{Failure, Outcome, OutcomeKind},
     plan::{Decision, Plan, PlanHeader, Planned},
+    planned,
     run::{Numbers, RunId, Scope, Verdict},
     versions::VERSIONS_WARNING,
 };
@@ -128,7 +129,7 @@ impl ObjectResult {
 /// streams alone, which is why a manifest can be rebuilt.
 pub struct Merge<'p, B: Iterator> {
     header: &'p PlanHeader,
-    plan: Peekable<slice::Iter<'p, Planned>>,
+    plan: Peekable<planned::Iter<'p>>,
     base: Peekable<B>,
     numbers: Numbers,
     finished: OffsetDateTime,
@@ -165,7 +166,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
             let planned = self.plan.next_if(|planned| planned.id == id);
             let entry = self.base_line(&id)?;
             let line = match planned {
-                Some(planned) => Some(self.without_result(planned, entry.and_then(|line| line.entry))),
+                Some(planned) => Some(self.without_result(&planned, entry.and_then(|line| line.entry))),
                 None => entry.and_then(|line| self.unplanned(line)),
             };
             if let Some(line) = line {

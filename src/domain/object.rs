@@ -95,6 +95,11 @@ impl FromStr for ObjectKind {
 pub struct ObjectName(CompactString);
 
 impl ObjectName {
+    /// The text of what was a name before.
+    pub(super) fn checked_before(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The name as the vault shows it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -8,6 +8,7 @@ use super::{
     index::Index,
     object::{ObjectId, ObjectKind, VaultName},
     outcome::Failure,
+    planned::PlannedObjects,
     run::{RunId, Scope},
     versions::Listed,
 };
@@ -110,12 +111,12 @@ pub struct Plan {
     /// What it says of the run.
     pub header: PlanHeader,
     /// Every object, in the order of blob names, each once.
-    pub objects: Vec<Planned>,
+    pub objects: PlannedObjects,
 }
 
 impl Plan {
     /// The objects to back up.
-    pub fn to_back_up(&self) -> impl Iterator<Item = &Planned> {
+    pub fn to_back_up(&self) -> impl Iterator<Item = Planned> {
         self.objects.iter().filter(|object| object.decision.backs_up())
     }
 }
@@ -130,10 +131,9 @@ pub fn full_pass_is_due(last: Option<OffsetDateTime>, every: Duration, now: Offs
 /// Decides about everything that a vault listed.
 ///
 /// Pure and total. The result is sorted, and an object that two pages listed appears once.
-pub fn plan_vault(mut listed: Vec<Listed>, index: &Index, full_pass: bool) -> Vec<Planned> {
+pub fn plan_vault(mut listed: Vec<Listed>, index: &Index, full_pass: bool) -> PlannedObjects {
     listed.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     listed.dedup_by(|a, b| a.id == b.id);
-    listed.shrink_to_fit();
     listed.into_iter().map(|object| decide(object, index, full_pass)).collect()
 }
 
@@ -153,7 +153,7 @@ fn decide(object: Listed, index: &Index, full_pass: bool) -> Planned {
 }
 
 /// The plan for objects that somebody named.
-pub fn plan_objects(mut asked: Vec<ObjectId>, index: &Index) -> Vec<Planned> {
+pub fn plan_objects(mut asked: Vec<ObjectId>, index: &Index) -> PlannedObjects {
     asked.sort();
     asked.dedup();
     let plan = |id| {

@@ -21,6 +21,7 @@ use keyvault_backup::{
         object::{ObjectId, ObjectKind, VaultName},
         outcome::{Failure, Outcome, OutcomeKind},
         plan::{PLAN_FORMAT, Plan, PlanHeader, plan_objects},
+        planned::PlannedObjects,
         run::{RunId, Scope, Verdict},
         versions::VersionsSeen,
     },
@@ -246,7 +247,7 @@ async fn a_run_from_its_plan_to_its_manifest(stage: &mut Stage) {
         objects: plan_objects(vec![secret.clone(), key.clone(), refused.clone()], &Index::default()),
     };
     assert_eq!(catalogue.create_plan(plan.clone()).await.expect("it is stored"), plan);
-    let other = Plan { objects: Vec::new(), ..plan.clone() };
+    let other = Plan { objects: PlannedObjects::default(), ..plan.clone() };
     assert_eq!(catalogue.create_plan(other).await.expect("it is answered"), plan, "the first plan stays");
 
     for (id, written) in

@@ -92,7 +92,7 @@ pub struct Host {
 
 struct Inner {
     settings: Settings,
-    functions: Vec<Function>,
+    functions: Vec<Arc<Function>>,
     supervisor: Arc<Supervisor>,
     logs: Arc<Logs>,
     queues: Arc<dyn Queues>,
@@ -104,7 +104,7 @@ struct Inner {
     keys: HashMap<String, String>,
     started_at: OffsetDateTime,
     last_runs: Mutex<HashMap<String, OffsetDateTime>>,
-    history: Mutex<Vec<Invocation>>,
+    history: Mutex<Vec<Arc<Invocation>>>,
     /// The supervisor and the front doors: they end with the host.
     tasks: Mutex<JoinSet<()>>,
 }
@@ -122,7 +122,8 @@ impl Host {
         if let Some(timeout) = options.function_timeout {
             settings.function_timeout = timeout;
         }
-        let functions = function::read_all(&script_root, &environment)?;
+        let functions =
+            function::read_all(&script_root, &environment)?.into_iter().map(Arc::new).collect::<Vec<_>>();
         let logs = Arc::new(Logs::new(options.echo_logs, settings.handler.stderr_is_errors));
         let launch = Launch::new(&settings.handler, &script_root, handler, environment);
         let supervisor = Arc::new(Supervisor::new(launch, Arc::clone(&logs), Arc::clone(&options.clock))?);
@@ -172,7 +173,7 @@ impl Host {
 
     /// Every finished invocation, each attempt on its own, in order of completion.
     pub fn invocations(&self) -> Vec<Invocation> {
-        self.inner.history.lock().clone()
+        self.inner.history.lock().iter().map(|invocation| Invocation::clone(invocation)).collect()
     }
 
     /// The process id of the handler, while there is one.
@@ -202,7 +203,7 @@ impl Host {
 }
 
 impl Inner {
-    fn function(&self, name: &str) -> Option<&Function> {
+    fn function(&self, name: &str) -> Option<&Arc<Function>> {
         self.functions.iter().find(|function| function.name == name)
     }
 }

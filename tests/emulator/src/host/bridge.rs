@@ -55,7 +55,7 @@ impl Queues for StorageHandle {
 }
 
 fn has(account: &StorageHandle, queue: &str) -> bool {
-    account.queues().iter().any(|name| name == queue)
+    account.has_queue(queue)
 }
 
 impl From<storage::QueueMessage> for QueueMessage {

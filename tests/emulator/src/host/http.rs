@@ -1,6 +1,6 @@
 //! HTTP triggers: routes, keys, forwarding.
 
-use std::{collections::HashMap, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE};
 use reqwest::{Method, header::HOST};
@@ -133,7 +133,7 @@ impl Inner {
         if !prefix.is_empty() && !rest.is_empty() && !rest.starts_with('/') {
             return None;
         }
-        let fits = |function| match &self.functions[function] {
+        let fits = |function: usize| match &*self.functions[function] {
             Function { trigger: Trigger::Http { methods, route, .. }, disabled: false, .. }
                 if methods.is_empty() || methods.iter().any(|known| known == method) =>
             {
@@ -142,7 +142,7 @@ impl Inner {
             _ => None,
         };
         let best = (0..self.functions.len()).filter_map(fits).min_by(|one, other| one.1.cmp(&other.1));
-        best.map(|(function, _, parameters)| (&self.functions[function], parameters))
+        best.map(|(function, _, parameters)| (&*self.functions[function], parameters))
     }
 
     /// The header wins over the query: with a wrong header a right `code` does not help.
@@ -253,7 +253,7 @@ fn allowed(function: &Function, auth: Auth) -> bool {
 }
 
 /// A key for every function, and the master key.
-pub(super) fn new_keys(functions: &[Function]) -> HashMap<String, String> {
+pub(super) fn new_keys(functions: &[Arc<Function>]) -> HashMap<String, String> {
     let key = || BASE64_URL_SAFE.encode(rand::random::<[u8; 40]>());
     let names = functions.iter().map(|function| function.name.as_str()).chain([MASTER]);
     names.map(|name| (name.to_owned(), key())).collect()

@@ -2,6 +2,7 @@
 
 use std::{
     future::pending,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -90,7 +91,7 @@ pub(super) fn client(redirects: Policy) -> reqwest::Result<Client> {
 
 impl Inner {
     /// Posts an envelope and judges the answer. The outcome is on record when this returns.
-    pub(super) async fn invoke(&self, function: &Function, envelope: Value) -> Invocation {
+    pub(super) async fn invoke(&self, function: &Function, envelope: Value) -> Arc<Invocation> {
         let mut invocation = Invocation::new(&function.name, envelope);
         let began = Instant::now();
         let call = async {
@@ -123,14 +124,15 @@ impl Inner {
         self.supervisor.condemn(instance);
     }
 
-    pub(super) fn record(&self, invocation: Invocation) -> Invocation {
+    pub(super) fn record(&self, invocation: Invocation) -> Arc<Invocation> {
         if let Outcome::Failed(reason) = &invocation.outcome {
             self.logs.host(
                 Level::Error,
                 format!("Executed '{}' (Failed, Id={}): {reason}", invocation.function, invocation.id),
             );
         }
-        self.history.lock().push(invocation.clone());
+        let invocation = Arc::new(invocation);
+        self.history.lock().push(Arc::clone(&invocation));
         invocation
     }
 

@@ -1,6 +1,6 @@
 //! The host by the clock: timers fire when they are due, queues are polled.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use futures::{
     future::{Either, join_all, select},
@@ -50,7 +50,7 @@ impl Inner {
         }
     }
 
-    async fn keep_polling(&self, function: &Function) {
+    async fn keep_polling(self: &Arc<Self>, function: &Arc<Function>) {
         let longest = self.settings.queues.max_polling_interval.min(LONGEST_PAUSE);
         let Trigger::Queue { .. } = &function.trigger else { return };
         let mut pause = FIRST_PAUSE;

@@ -108,12 +108,15 @@ impl Logs {
 }
 
 fn level(stream: Stream, stderr_is_errors: bool, line: &str) -> Level {
+    if stream == Stream::Out {
+        return Level::Information;
+    }
     let line = line.to_ascii_lowercase();
     let any = |words: &[&str]| words.iter().any(|word| line.contains(word));
-    match (stream, stderr_is_errors) {
-        (Stream::Err, true) if any(&["warn"]) => Level::Warning,
-        (Stream::Err, true) => Level::Error,
-        (Stream::Err, false) if any(&["error", "fail", "severe", "unhandled exception"]) => Level::Error,
-        (Stream::Err, false) | (Stream::Out, _) => Level::Information,
+    match stderr_is_errors {
+        true if any(&["warn"]) => Level::Warning,
+        true => Level::Error,
+        false if any(&["error", "fail", "severe", "unhandled exception"]) => Level::Error,
+        false => Level::Information,
     }
 }

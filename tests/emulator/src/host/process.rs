@@ -125,6 +125,9 @@ impl Supervisor {
 
     /// The process to call. Waits while it starts, as long as the host would; after that the host shuts down.
     pub(super) async fn ready(&self) -> Result<Instance, String> {
+        if let Phase::Running(instance) = &*self.phase.borrow() {
+            return Ok(*instance);
+        }
         let limit = self.launch.initialization_timeout.saturating_mul(4);
         let mut phases = self.phase.subscribe();
         let phase = match timeout(limit, phases.wait_for(|phase| !matches!(phase, Phase::Starting))).await {

@@ -1,11 +1,10 @@
 //! Queue triggers: the listener, its concurrency, redelivery and the poison queue.
 
-use std::time::Duration;
+use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use futures::{StreamExt, stream::FuturesUnordered};
 use time::OffsetDateTime;
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 use uuid::Uuid;
 
 use super::{
@@ -74,7 +73,13 @@ impl Host {
     /// received while the handler is killed or the host has shut down, nor for an unknown or disabled function.
     pub async fn pump(&self, function: &str) -> PumpReport {
         match self.inner.function(function).filter(|function| !function.disabled) {
-            Some(function) => self.inner.pump(function).await,
+            Some(function) => {
+                // Among the runtime's threads: the caller's own would be woken for each message.
+                let (inner, function) = (Arc::clone(&self.inner), Arc::clone(function));
+                let mut listener = JoinSet::new();
+                listener.spawn(async move { inner.pump(&function).await });
+                joined(&mut listener).await.unwrap_or_default()
+            }
             None => PumpReport::default(),
         }
     }
@@ -92,25 +97,29 @@ impl Host {
             text: BASE64_STANDARD.encode(text),
         };
         match self.inner.function(function).filter(|function| !function.disabled) {
-            Some(function) => self.inner.deliver(function, &message, text.as_bytes()).await,
+            Some(function) => {
+                Arc::unwrap_or_clone(self.inner.deliver(function, &message, text.as_bytes()).await)
+            }
             None => Invocation::impossible(function, "There is no enabled function of that name"),
         }
     }
 }
 
 impl Inner {
-    pub(super) async fn pump(&self, function: &Function) -> PumpReport {
+    /// Each message is worked on in a task of its own, on whatever thread is free, as the host does it.
+    pub(super) async fn pump(self: &Arc<Self>, function: &Arc<Function>) -> PumpReport {
         let mut report = PumpReport::default();
         let Trigger::Queue { queue, .. } = &function.trigger else { return report };
         let settings = &self.settings.queues;
-        let mut in_flight = FuturesUnordered::new();
+        let mut in_flight = JoinSet::new();
         loop {
             // A batch is fetched whenever few enough are left of the one before.
             if in_flight.len() <= settings.new_batch_threshold && self.supervisor.listens() {
-                let batch = self.queues.receive(queue, settings.batch_size, LEASE);
-                in_flight.extend(batch.into_iter().map(|message| self.process(function, queue, message)));
+                for message in self.queues.receive(queue, settings.batch_size, LEASE) {
+                    in_flight.spawn(Arc::clone(self).process(Arc::clone(function), message));
+                }
             }
-            match in_flight.next().await {
+            match joined(&mut in_flight).await {
                 Some(one) => report.add(one),
                 None => return report,
             }
@@ -118,7 +127,8 @@ impl Inner {
     }
 
     /// Runs the function on a message and settles it.
-    async fn process(&self, function: &Function, queue: &str, mut message: QueueMessage) -> PumpReport {
+    async fn process(self: Arc<Self>, function: Arc<Function>, mut message: QueueMessage) -> PumpReport {
+        let Trigger::Queue { queue, .. } = &function.trigger else { return PumpReport::default() };
         let Some(body) = self.decode(&message.text) else {
             self.logs.host(
                 Level::Warning,
@@ -130,19 +140,20 @@ impl Inner {
             self.poison(queue, &message);
             return PumpReport { poisoned: 1, ..PumpReport::default() };
         };
-        let delivered = message.clone();
-        let mut run = Box::pin(self.deliver(function, &delivered, &body));
+        let mut receipt = message.pop_receipt.clone();
+        let mut run = Box::pin(self.deliver(&function, &message, &body));
         let invocation = loop {
             match timeout(LEASE / 2, &mut run).await {
                 Ok(invocation) => break invocation,
                 Err(_) => {
-                    if let Some(receipt) = self.queues.update(queue, &message.id, &message.pop_receipt, LEASE)
-                    {
-                        message.pop_receipt = receipt;
+                    if let Some(newer) = self.queues.update(queue, &message.id, &receipt, LEASE) {
+                        receipt = newer;
                     }
                 }
             }
         };
+        drop(run);
+        message.pop_receipt = receipt;
         let poisoned = self.settle(queue, &message, invocation.succeeded());
         PumpReport {
             delivered: 1,
@@ -179,12 +190,21 @@ impl Inner {
         }
     }
 
-    async fn deliver(&self, function: &Function, message: &QueueMessage, body: &[u8]) -> Invocation {
+    async fn deliver(&self, function: &Function, message: &QueueMessage, body: &[u8]) -> Arc<Invocation> {
         let Trigger::Queue { binding, binary, .. } = &function.trigger else {
-            return Invocation::impossible(&function.name, "The function has no queue trigger");
+            return Arc::new(Invocation::impossible(&function.name, "The function has no queue trigger"));
         };
         let envelope = envelope::queue(&function.name, (binding, *binary), self.clock.now(), message, body);
         self.invoke(function, envelope).await
+    }
+}
+
+/// The result of a task that ended, if there are any. A panic goes on here. Nobody cancels one of these tasks.
+async fn joined(tasks: &mut JoinSet<PumpReport>) -> Option<PumpReport> {
+    match tasks.join_next().await? {
+        Ok(report) => Some(report),
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(_) => None,
     }
 }
 

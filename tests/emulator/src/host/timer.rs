@@ -1,5 +1,7 @@
 //! Timer triggers.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use time::{OffsetDateTime, macros::datetime};
 use tokio::time::sleep;
@@ -78,16 +80,16 @@ impl Host {
     pub async fn fire(&self, function: &str, firing: Firing) -> Invocation {
         let inner = &self.inner;
         match inner.function(function).filter(|function| !function.disabled) {
-            Some(found) => inner.fire(found, firing, Delay::Advance).await,
+            Some(found) => Arc::unwrap_or_clone(inner.fire(found, firing, Delay::Advance).await),
             None => Invocation::impossible(function, "There is no enabled function of that name"),
         }
     }
 }
 
 impl Inner {
-    pub(super) async fn fire(&self, function: &Function, firing: Firing, delay: Delay) -> Invocation {
+    pub(super) async fn fire(&self, function: &Function, firing: Firing, delay: Delay) -> Arc<Invocation> {
         let Trigger::Timer { binding, .. } = &function.trigger else {
-            return Invocation::impossible(&function.name, "The function is not a timer");
+            return Arc::new(Invocation::impossible(&function.name, "The function is not a timer"));
         };
         let began = self.clock.now();
         let info = self.timer_info(function, firing);

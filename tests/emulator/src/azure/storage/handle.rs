@@ -115,6 +115,11 @@ impl StorageHandle {
         }
     }
 
+    /// Whether there is a queue of that name.
+    pub fn has_queue(&self, name: &str) -> bool {
+        self.account.queues.lock().contains_key(name)
+    }
+
     /// The names of all queues.
     pub fn queues(&self) -> Vec<String> {
         self.account.queues.lock().keys().cloned().collect()

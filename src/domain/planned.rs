@@ -1,0 +1,179 @@
+//! The objects of a plan, packed.
+
+use std::{collections::HashMap, fmt, slice};
+
+use serde::{Serialize, Serializer};
+
+use super::{
+    object::{ObjectId, ObjectKind, ObjectName},
+    plan::{Decision, Planned},
+    run::RunId,
+};
+
+/// A list of planned objects at eight bytes each and their names.
+///
+/// A run holds its plan from the lists to the manifest, so this is what a process's memory grows with. The
+/// list is read from its first object to its last, each time an object is wanted: that is how runs use it.
+#[derive(Clone, Default)]
+pub struct PlannedObjects {
+    rows: Vec<Row>,
+    /// All names, one after the other.
+    names: String,
+    /// The runs of previous backups, each once: there are few.
+    runs: Vec<RunId>,
+    places: HashMap<RunId, u32>,
+}
+
+#[derive(Clone)]
+struct Row {
+    /// The place of the previous run, from 1.
+    previous: u32,
+    name: u8,
+    kind: ObjectKind,
+    decision: Decision,
+}
+
+impl PlannedObjects {
+    /// Adds an object.
+    pub fn push(&mut self, object: &Planned) {
+        let name = object.id.name.as_str();
+        let row = Row {
+            previous: object.previous.as_ref().map_or(0, |run| self.place(run)),
+            // A name has at most 127 characters.
+            name: u8::try_from(name.len()).unwrap_or(u8::MAX),
+            kind: object.id.kind,
+            decision: object.decision,
+        };
+        self.names.push_str(name);
+        self.rows.push(row);
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The objects, in the order in which they were added.
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { rows: self.rows.iter(), names: &self.names, runs: &self.runs }
+    }
+
+    /// Gives back the memory that was kept for more objects.
+    pub fn shrink_to_fit(&mut self) {
+        self.rows.shrink_to_fit();
+        self.names.shrink_to_fit();
+    }
+
+    fn place(&mut self, run: &RunId) -> u32 {
+        if let Some(place) = self.places.get(run) {
+            return *place;
+        }
+        self.runs.push(run.clone());
+        let place = u32::try_from(self.runs.len()).unwrap_or_default();
+        self.places.insert(run.clone(), place);
+        place
+    }
+}
+
+/// Reads [`PlannedObjects`].
+#[derive(Clone)]
+pub struct Iter<'a> {
+    rows: slice::Iter<'a, Row>,
+    /// The names of the rows that are left.
+    names: &'a str,
+    runs: &'a [RunId],
+}
+
+impl Iterator for Iter<'_> {
+    type Item = Planned;
+
+    fn next(&mut self) -> Option<Planned> {
+        let row = self.rows.next()?;
+        let (name, names) = self.names.split_at_checked(row.name.into())?;
+        self.names = names;
+        let id = ObjectId::new(row.kind, ObjectName::checked_before(name));
+        let previous = row.previous.checked_sub(1).and_then(|place| self.runs.get(place as usize)).cloned();
+        Some(Planned { id, decision: row.decision, previous })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rows.size_hint()
+    }
+}
+
+impl<'a> IntoIterator for &'a PlannedObjects {
+    type Item = Planned;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+impl Extend<Planned> for PlannedObjects {
+    fn extend<T: IntoIterator<Item = Planned>>(&mut self, objects: T) {
+        objects.into_iter().for_each(|object| self.push(&object));
+    }
+}
+
+impl FromIterator<Planned> for PlannedObjects {
+    fn from_iter<T: IntoIterator<Item = Planned>>(objects: T) -> Self {
+        let mut packed = Self::default();
+        packed.extend(objects);
+        packed.shrink_to_fit();
+        packed
+    }
+}
+
+impl PartialEq for PlannedObjects {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other)
+    }
+}
+
+impl Eq for PlannedObjects {}
+
+impl fmt::Debug for PlannedObjects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+impl Serialize for PlannedObjects {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_out_again() {
+        let run = |second| Some(RunId::nightly(OffsetDateTime::from_unix_timestamp(second).unwrap()));
+        let longest = "x".repeat(127);
+        let objects = [
+            (ObjectKind::Key, "A-b", Decision::New, None),
+            (ObjectKind::Secret, longest.as_str(), Decision::Unchanged, run(1)),
+            (ObjectKind::Certificate, "c", Decision::FullPass, run(2)),
+            (ObjectKind::Certificate, "d", Decision::Managed, run(1)),
+        ];
+        let objects = objects.map(|(kind, name, decision, previous)| Planned {
+            id: ObjectId::new(kind, name.parse().unwrap()),
+            decision,
+            previous,
+        });
+        let packed: PlannedObjects = objects.iter().cloned().collect();
+        assert_eq!(packed.iter().collect::<Vec<_>>(), objects);
+        assert_eq!((packed.len(), packed.runs.len()), (4, 2));
+        assert_eq!(size_of::<Row>(), 8);
+    }
+}
