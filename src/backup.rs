@@ -63,8 +63,10 @@ pub async fn close(app: &App, plan: &Plan) -> Result<Summary> {
     app.jobs()?.close(&plan.header.vault, &plan.header.run).await?;
     let numbers = &summary.numbers;
     info!(
+        event = "run.closed",
         vault.name = %plan.header.vault,
         run.id = %summary.run,
+        run.scope = %plan.header.scope,
         run.verdict = %summary.verdict,
         run.listed = numbers.listed,
         run.backed_up = numbers.backed_up,

@@ -23,7 +23,7 @@ pub async fn run() -> ExitCode {
     match start().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => {
-            error!("keyvault-backup cannot start: {text}");
+            error!(event = "start.failed", "keyvault-backup cannot start: {text}");
             ExitCode::FAILURE
         }
     }

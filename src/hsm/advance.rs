@@ -32,8 +32,12 @@ pub struct Advanced {
 
 /// Looks at every open job that `wanted` takes, once. One HSM's trouble does not hold up another.
 ///
-/// Safe to run twice, at once or later: see [`look`].
+/// Without a configured HSM there is nothing that could be asked. Safe to run twice, at once or later: see
+/// [`look`].
 pub async fn advance(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock) -> Result<Advanced> {
+    if app.hsms().names().next().is_none() {
+        return Ok(Advanced::default());
+    }
     let mut hsms: BTreeMap<HsmName, Vec<StoredHsmJob>> = BTreeMap::new();
     for stored in app.jobs()?.hsm_jobs().await? {
         hsms.entry(stored.job.hsm.clone()).or_default().push(stored);

@@ -39,26 +39,30 @@ pub async fn look(app: &App, mut stored: StoredHsmJob, around: &Around, clock: &
         None => return Ok(Looked::Open),
     };
     for _ in 0..MOVES {
-        let next = match stored.job.next(around, clock.now()) {
-            Move::Patience => Next::Stop,
-            Move::Wait(why) => wait(app, stored, why).await?,
-            Move::Check => check(app, stored, clock).await?,
-            Move::PollCheck(operation) => poll_check(app, stored, &operation, clock).await?,
-            Move::Start => operation::start(app, stored, clock).await?,
-            Move::Poll(operation) => operation::poll(app, stored, &operation, clock).await?,
-            Move::LookFor { since, or_start } => look_for(app, stored, since, or_start, clock).await?,
-            Move::GiveUp(failure) => {
-                ends::fail(app, stored.job, failure, clock).await?;
-                Next::Ended
-            }
-        };
-        match next {
-            Next::On(now) => stored = now,
+        // Boxed: the states of all moves together are large.
+        match Box::pin(one_move(app, stored, around, clock)).await? {
+            Next::On(now) => stored = *now,
             Next::Stop => return Ok(Looked::Open),
             Next::Ended => return Ok(Looked::Ended),
         }
     }
     Ok(Looked::Open)
+}
+
+async fn one_move(app: &App, stored: StoredHsmJob, around: &Around, clock: &Clock) -> Result<Next> {
+    match stored.job.next(around, clock.now()) {
+        Move::Patience => Ok(Next::Stop),
+        Move::Wait(why) => wait(app, stored, why).await,
+        Move::Check => check(app, stored, clock).await,
+        Move::PollCheck(operation) => poll_check(app, stored, &operation, clock).await,
+        Move::Start => Box::pin(operation::start(app, stored, clock)).await,
+        Move::Poll(operation) => Box::pin(operation::poll(app, stored, &operation, clock)).await,
+        Move::LookFor { since, or_start } => look_for(app, stored, since, or_start, clock).await,
+        Move::GiveUp(failure) => {
+            ends::fail(app, stored.job, failure, clock).await?;
+            Ok(Next::Ended)
+        }
+    }
 }
 
 /// Says once that a job takes too long, and goes on with it.
@@ -163,7 +167,7 @@ async fn look_for(
             stored.job.seen = Some(seen);
             save(app, stored).await.map(|_| Next::Stop)
         }
-        None if or_start => operation::start(app, stored, clock).await,
+        None if or_start => Box::pin(operation::start(app, stored, clock)).await,
         None => save(app, stored).await.map(|_| Next::Stop),
     }
 }

@@ -24,7 +24,7 @@ use super::{
 /// How a look goes on.
 pub(super) enum Next {
     /// With the record as it is now.
-    On(StoredHsmJob),
+    On(Box<StoredHsmJob>),
     /// Not before the next look.
     Stop,
     /// The job has ended.
@@ -36,7 +36,7 @@ const REFUSALS: u32 = 30;
 
 /// Notes what was decided. Whoever comes second leaves the rest to whoever came first.
 pub(super) async fn save(app: &App, stored: StoredHsmJob) -> Result<Next> {
-    Ok(app.jobs()?.save_hsm_job(stored).await?.map_or(Next::Stop, Next::On))
+    Ok(app.jobs()?.save_hsm_job(stored).await?.map_or(Next::Stop, |stored| Next::On(Box::new(stored))))
 }
 
 /// Sends the start, once: this process notes that it does before it does, and gives up if another one noted it
@@ -55,9 +55,9 @@ pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) ->
             stored.job.phase = Phase::Running { job: started.job_id, since: now(clock) };
             (stored.job.waiting, stored.job.seen, stored.job.refused) = (None, None, 0);
             stored.job.polled = Some(now(clock));
-            note(app, stored).await
+            note(app, *stored).await
         }
-        Err(failure) => not_started(app, stored, before, failure, clock).await,
+        Err(failure) => not_started(app, *stored, before, failure, clock).await,
     }
 }
 

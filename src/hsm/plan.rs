@@ -7,7 +7,7 @@ use crate::{
     azure::error::{Meaning, ServiceError},
     clock::Clock,
     domain::{
-        hsm::{HsmName, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What, plan_hsm},
+        hsm::{HsmBackup, HsmName, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What, plan_hsm},
         object::{ObjectId, ObjectKind, ObjectName},
         outcome::Fate,
     },
@@ -23,7 +23,7 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
     let catalogue = app.catalogue()?;
     app.hsms().get(&request.target)?;
     let backup = match &request.run {
-        Some(run) => catalogue.hsm_backup(&request.source, run).await?.filter(|backup| backup.is_good()),
+        Some(run) => catalogue.hsm_backup(&request.source, run).await?.filter(HsmBackup::is_good),
         None => catalogue.newest_hsm_backup(&request.source, request.at).await?,
     };
     let newest_of_target = catalogue.newest_hsm_backup(&request.target, None).await?;

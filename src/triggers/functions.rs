@@ -21,12 +21,14 @@ use crate::{
     config::Role,
     domain::{
         asker::Asker,
+        hsm::Task,
         message::{MESSAGE_FORMAT, Message},
         object::VaultName,
         restore::{RESTORE_FORMAT, RestoreMessage, StepResult},
         run::RunId,
     },
     error::{Error, Result},
+    hsm::{self, start::Opened},
     restore::{self, object::Done as Restored},
 };
 
@@ -42,6 +44,8 @@ const EARLY: time::Duration = time::Duration::MINUTE;
 pub enum Function {
     /// Starts the night's run of every vault.
     NightlyVaultBackup,
+    /// Starts the night's backup of every Managed HSM.
+    NightlyHsmBackup,
     /// Backs up one object.
     BackUpObject,
     /// Carries out one step of a restore.
@@ -58,8 +62,9 @@ pub enum Function {
 
 impl Function {
     /// Every function.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NightlyVaultBackup,
+        Self::NightlyHsmBackup,
         Self::BackUpObject,
         Self::RestoreObject,
         Self::AdvanceJobs,
@@ -72,6 +77,7 @@ impl Function {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NightlyVaultBackup => "NightlyVaultBackup",
+            Self::NightlyHsmBackup => "NightlyHsmBackup",
             Self::BackUpObject => "BackUpObject",
             Self::RestoreObject => "RestoreObject",
             Self::AdvanceJobs => "AdvanceJobs",
@@ -105,6 +111,9 @@ pub async fn run(app: &App, function: Function, invocation: &Invocation) -> Resu
         Function::NightlyVaultBackup => {
             within(LONG_DEADLINE, function, nightly_vault_backup(app, invocation)).await
         }
+        Function::NightlyHsmBackup => {
+            within(LONG_DEADLINE, function, nightly_hsm_backup(app, invocation)).await
+        }
         Function::BackUpObject => within(OBJECT_DEADLINE, function, back_up_object(app, invocation)).await,
         Function::RestoreObject => within(OBJECT_DEADLINE, function, restore_object(app, invocation)).await,
         Function::AdvanceJobs => within(LONG_DEADLINE, function, advance_jobs(app, invocation)).await,
@@ -129,6 +138,19 @@ async fn nightly_vault_backup(app: &App, invocation: &Invocation) -> Result<Stri
             Ok(Progress::Sent { objects }) => said.push(format!("{vault}: {objects} messages sent")),
             Ok(Progress::Closed(summary)) => said.push(format!("{vault}: {}", summary.verdict)),
             Err(error) => failed.push(format!("{vault}: {error}")),
+        }
+    }
+    outcome(format!("run {run}: {}", said.join("; ")), &failed)
+}
+
+async fn nightly_hsm_backup(app: &App, invocation: &Invocation) -> Result<String> {
+    let run = run_of(invocation.timer("timer")?, invocation.clock.now());
+    let (mut said, mut failed) = (Vec::new(), Vec::new());
+    for (hsm, opened) in Box::pin(hsm::nightly::nightly(app, &run, &invocation.clock)).await {
+        match opened {
+            Ok(Opened::Open(_)) => said.push(format!("{hsm}: open")),
+            Ok(Opened::Ended(backup)) => said.push(format!("{hsm}: {}", backup.verdict)),
+            Err(error) => failed.push(format!("{hsm}: {error}")),
         }
     }
     outcome(format!("run {run}: {}", said.join("; ")), &failed)
@@ -227,8 +249,24 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
             Err(error) => errors.push(error),
         }
     }
+    match hsm::advance::advance(app, wanted(app.role()), &invocation.clock).await {
+        Ok(of) => {
+            said.push(format!("{} HSM jobs ended, {} still open", of.ended, of.open));
+            errors.extend(of.errors);
+        }
+        Err(error) => errors.push(error),
+    }
     let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
     outcome(said.join("; "), &errors)
+}
+
+/// Each app looks after its own jobs. The backup that a restore wants first belongs to the restore.
+fn wanted(role: Role) -> impl Fn(&Task) -> bool {
+    move |task| match role {
+        Role::All => true,
+        Role::Backup => matches!(task, Task::Backup { safety_for: None }),
+        Role::Restore => !matches!(task, Task::Backup { safety_for: None }),
+    }
 }
 
 fn outcome(said: String, failed: &[String]) -> Result<String> {

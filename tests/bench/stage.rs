@@ -79,6 +79,7 @@ impl Stage {
             ("KEYVAULT_BACKUP_JOBS_CONTAINER", format!("{}/{JOBS}", account.blob_url())),
             ("KEYVAULT_BACKUP_QUEUE__queueServiceUri", account.queue_url()),
             ("VAULT_BACKUP_SCHEDULE", "0 0 2 * * *".to_owned()),
+            ("HSM_BACKUP_SCHEDULE", "0 0 1 * * *".to_owned()),
         ];
         env.extend(settings.map(|(name, value)| (name.to_owned(), value)));
         env.extend(rate.map(|rate| ("KEYVAULT_BACKUP_VAULT_RATE".to_owned(), rate.to_owned())));

@@ -35,6 +35,7 @@ fn every_folder_is_a_function_and_every_function_has_a_folder() {
 #[test]
 fn bindings_have_the_names_that_the_program_reads() {
     assert_eq!(binding(Function::NightlyVaultBackup)["name"], "timer");
+    assert_eq!(binding(Function::NightlyHsmBackup)["name"], "timer");
     assert_eq!(binding(Function::AdvanceJobs)["name"], "timer");
     for (function, name) in [(Function::BackUpObject, WORK_QUEUE), (Function::RestoreObject, RESTORE_QUEUE)] {
         let queue = binding(function);

@@ -23,6 +23,7 @@ mod history;
 mod hostile;
 mod hsm_client;
 mod hsm_conformance;
+mod hsm_nights;
 mod hsm_recordings;
 mod identity;
 mod merging;

@@ -67,6 +67,7 @@ impl World {
             ("KEYVAULT_BACKUP_QUEUE__queueServiceUri", work.queue_url()),
             ("KEYVAULT_BACKUP_REQUEST_TIMEOUT", "20".to_owned()),
             ("VAULT_BACKUP_SCHEDULE", "0 0 2 * * *".to_owned()),
+            ("HSM_BACKUP_SCHEDULE", "0 0 1 * * *".to_owned()),
         ];
         env.extend(settings.map(|(name, value)| (name.to_owned(), value)));
         let vault = azure.vault(names[0]);

@@ -54,6 +54,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, RwLock};
+use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
 use authority::Authority;
@@ -137,6 +138,14 @@ impl World {
     pub(crate) fn find_hsm(&self, host: &str) -> Option<Arc<Hsm>> {
         let found = self.hsms.read().get(host).map(Arc::clone);
         if found.is_none() && self.create_on_demand { self.hsm(host) } else { found }
+    }
+
+    /// What an HSM wrote is in its container, whether or not anybody asks the HSM.
+    pub(crate) fn settle_hsms(&self, now: OffsetDateTime) {
+        let hsms: Vec<_> = self.hsms.read().values().map(Arc::clone).collect();
+        for hsm in hsms {
+            hsm.settle(self, now);
+        }
     }
 
     pub(crate) fn find_account(&self, host: &str) -> Option<Arc<Account>> {

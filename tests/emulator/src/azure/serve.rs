@@ -66,6 +66,9 @@ pub(crate) async fn service(
     let _outstanding = Outstanding::new(&world);
     let started = Instant::now();
     let call = read(&world, host, request).await?;
+    if call.host.service == Service::Blob {
+        world.settle_hsms(call.now);
+    }
     let object = call.route.object();
     let fault = world.faults.pick(&subject(&call, &object), call.now);
     let played = fault.as_ref().map(FaultKind::name);

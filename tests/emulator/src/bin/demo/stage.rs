@@ -44,6 +44,7 @@ impl Stage {
             ("KEYVAULT_BACKUP_JOBS_CONTAINER", format!("{}/{JOBS}", work.blob_url())),
             ("KEYVAULT_BACKUP_QUEUE__queueServiceUri", work.queue_url()),
             ("VAULT_BACKUP_SCHEDULE", "0 0 2 * * *".to_owned()),
+            ("HSM_BACKUP_SCHEDULE", "0 0 1 * * *".to_owned()),
         ];
         let mut env = azure.env();
         env.extend(settings.map(|(name, value)| (name.to_owned(), value)));
