@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Between two looks. The kernel keeps the peak; only what grows after the last look is missed.
-const LOOK: Duration = Duration::from_millis(2);
+pub const LOOK: Duration = Duration::from_millis(2);
 
 /// Backups of each vault; the median counts. What is in flight at once differs by a MiB or two.
 const RUNS: usize = 3;

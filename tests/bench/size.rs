@@ -13,16 +13,40 @@ pub struct Size {
     pub pace: usize,
     /// Objects of the small and of the large vault.
     pub memory: [usize; 2],
+    /// Objects of a restore that is measured for speed.
+    pub restore: usize,
+    /// Secrets of a restore that is measured for its pace.
+    pub restore_pace: usize,
+    /// Objects of the small and of the large restore.
+    pub restore_memory: [usize; 2],
     /// Starts of the program.
     pub starts: usize,
 }
 
 impl Size {
     /// What docs/performance.md holds.
-    pub const FULL: Self =
-        Self { speed: 4000, pairs: 5, night: 5000, pace: 6000, memory: [1000, 25_000], starts: 20 };
+    pub const FULL: Self = Self {
+        speed: 4000,
+        pairs: 5,
+        night: 5000,
+        pace: 6000,
+        memory: [1000, 25_000],
+        restore: 5000,
+        restore_pace: 900,
+        restore_memory: [500, 5000],
+        starts: 20,
+    };
 
     /// A minute's worth.
-    pub const QUICK: Self =
-        Self { speed: 400, pairs: 1, night: 1000, pace: 800, memory: [250, 1000], starts: 5 };
+    pub const QUICK: Self = Self {
+        speed: 400,
+        pairs: 1,
+        night: 1000,
+        pace: 800,
+        memory: [250, 1000],
+        restore: 500,
+        restore_pace: 150,
+        restore_memory: [250, 1000],
+        starts: 5,
+    };
 }

@@ -60,6 +60,18 @@ impl Stage {
         Ok(Self { azure, vault, accounts: AtomicUsize::new(0) })
     }
 
+    /// A vault with so many secrets and nothing else.
+    pub async fn with_secrets(secrets: usize) -> Result<Self> {
+        let azure = Azure::start().await?;
+        let vault = azure.vault("kv-bench");
+        azure.clock().set(azure.clock().now() - time::Duration::days(30));
+        for number in 0..secrets {
+            vault.put_secret(&format!("s-{number}"), SecretSpec::new("a value"));
+        }
+        azure.clock().advance(Duration::from_secs(30 * 24 * 3600));
+        Ok(Self { azure, vault, accounts: AtomicUsize::new(0) })
+    }
+
     /// How many objects the vault lists.
     pub fn listed(&self) -> usize {
         [Kind::Secret, Kind::Key, Kind::Certificate].into_iter().map(|kind| self.vault.len(kind)).sum()

@@ -1,4 +1,4 @@
-//! `cargo bench --bench vault_backup`: how fast, how polite and how small a vault's backup is.
+//! `cargo bench --bench vault_backup`: how fast, how polite and how small a vault's backup is, and its restore.
 //!
 //! Everything is a ratio within one run, because absolute figures belong to a machine. The emulator and the
 //! host player run in this process; the product is the release binary, a process of its own, and so is the
@@ -13,6 +13,7 @@ mod bare;
 mod memory;
 mod night;
 mod pace;
+mod restore;
 mod size;
 mod speed;
 mod stage;
@@ -45,10 +46,10 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let done = if arguments.next().as_deref() == Some("bare") {
-        bare::main(arguments).await
-    } else {
-        Box::pin(measure(&Arguments::parse())).await
+    let done = match arguments.next().as_deref() {
+        Some("bare") => bare::main(arguments).await,
+        Some("bare-restore") => bare::main_restore(arguments).await,
+        _ => Box::pin(measure(&Arguments::parse())).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -86,6 +87,9 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     }
     if wanted("memory") {
         memory::measure(&mut table, &size).await?;
+    }
+    if wanted("restore") {
+        restore::measure(&mut table, &size).await?;
     }
     println!("{table}");
     Ok(())
