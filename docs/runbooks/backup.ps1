@@ -16,7 +16,7 @@ Automation, which has no exit codes, everything but 0 fails the job.
 param(
     # The function app.
     [string] $Url = $env:KEYVAULT_BACKUP_URL,
-    # The key of the function Backups. In Azure Automation leave it out: it is the encrypted variable KeyVaultBackupKey.
+    # The key of the function Backups. In Azure Automation leave it out: it is the encrypted variable KeyVaultBackupBackupsKey.
     [string] $FunctionKey = $env:KEYVAULT_BACKUP_KEY,
     # Where the app also has authentication switched on: its application id URI, for a token of the managed identity.
     [string] $Audience,
@@ -89,7 +89,7 @@ function Show-Problem($Answer) {
     "$($of.title) (HTTP $($of.status)): $($of.detail) Next: $($of.next)$service"
 }
 
-if (-not $FunctionKey -and $InAutomation) { $FunctionKey = Get-AutomationVariable -Name KeyVaultBackupKey }
+if (-not $FunctionKey -and $InAutomation) { $FunctionKey = Get-AutomationVariable -Name KeyVaultBackupBackupsKey }
 if (-not $Url -or -not $FunctionKey) { Stop-Runbook 2 'Say -Url, and the function key.' }
 
 $order = @{ vault = $Vault }

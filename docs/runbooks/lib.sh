@@ -75,7 +75,7 @@ may_pass() {
     esac
 }
 
-is_problem() { jq -e '.type and .detail' >/dev/null 2>&1 <<<"$body"; }
+is_problem() { [[ $(jq -r 'select(.type? and .detail?) | "yes"' 2>/dev/null <<<"$body") == yes ]]; }
 
 # Says why the app refused, what to do next, and what an Azure service said.
 show_problem() {

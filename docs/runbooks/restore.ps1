@@ -20,7 +20,7 @@ exit codes, everything but 0 fails the job.
 param(
     # The function app.
     [string] $Url = $env:KEYVAULT_BACKUP_URL,
-    # The key of the function Restores. In Azure Automation leave it out: it is the encrypted variable KeyVaultBackupKey.
+    # The key of the function Restores. In Azure Automation leave it out: it is the encrypted variable KeyVaultBackupRestoresKey.
     [string] $FunctionKey = $env:KEYVAULT_BACKUP_KEY,
     # Where the app also has authentication switched on: its application id URI, for a token of the managed identity.
     [string] $Audience,
@@ -144,7 +144,7 @@ function New-Request {
     $request
 }
 
-if (-not $FunctionKey -and $InAutomation) { $FunctionKey = Get-AutomationVariable -Name KeyVaultBackupKey }
+if (-not $FunctionKey -and $InAutomation) { $FunctionKey = Get-AutomationVariable -Name KeyVaultBackupRestoresKey }
 if (-not $Url -or -not $FunctionKey) { Stop-Runbook 2 'Say -Url, and the function key.' }
 
 if (-not $Plan) {
