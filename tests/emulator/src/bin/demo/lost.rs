@@ -5,14 +5,14 @@ use serde_json::json;
 
 use super::{
     Result,
-    restore::{self, Restored},
+    restore::{self, Numbers},
     scene::{certificate, key, secret},
     stage::{Stage, VAULT, now},
     story::Story,
 };
 
 /// Tells the chapter.
-pub(crate) async fn tell(story: &mut Story, stage: &Stage) -> Result<Restored> {
+pub(crate) async fn tell(story: &mut Story, stage: &Stage) -> Result<Numbers> {
     story.chapter("Lost: deleted, purged, restored")?;
     stage.azure.clock().set(now());
     let before = stage.vault.snapshot();
@@ -32,5 +32,5 @@ pub(crate) async fn tell(story: &mut Story, stage: &Stage) -> Result<Restored> {
     let differences = stage.vault.snapshot().differences(&before);
     let compared = before.objects.len();
     restore::compared(story, compared, "the vault as it was before the loss", &differences)?;
-    Ok(Restored { equal: differences.is_empty(), ..numbers })
+    Ok(Numbers { equal: differences.is_empty(), ..numbers })
 }

@@ -27,7 +27,7 @@ use std::{error::Error, process::ExitCode};
 use clap::Parser;
 use serde::Serialize;
 
-use self::{night::Night, restore::Restored, story::Story};
+use self::{night::Night, restore::Numbers, story::Story};
 
 /// Anything that goes wrong ends the demo.
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -51,7 +51,7 @@ struct Report {
     first_night: Night,
     second_night: Night,
     /// Both restores together.
-    restore: Restored,
+    restore: Numbers,
 }
 
 #[tokio::main]
@@ -87,7 +87,7 @@ async fn tell(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn end(story: &mut Story, report: &Report, restores: &[(&str, Restored)]) -> Result<()> {
+fn end(story: &mut Story, report: &Report, restores: &[(&str, Numbers)]) -> Result<()> {
     story.chapter("The sum")?;
     story.line("", "listed = backed up + skipped + failed")?;
     for (label, night) in [("Night 1", &report.first_night), ("Night 2", &report.second_night)] {

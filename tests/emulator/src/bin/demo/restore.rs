@@ -23,7 +23,7 @@ const SHOWN: usize = 5;
 
 /// Restores in numbers.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Restored {
+pub(crate) struct Numbers {
     pub(crate) planned: u64,
     pub(crate) restored: u64,
     pub(crate) failed: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Restored {
     pub(crate) seconds: f64,
 }
 
-impl Restored {
+impl Numbers {
     /// Both together.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Restored {
 ///
 /// # Errors
 /// When it does not end, or its numbers do not add up.
-pub(crate) async fn play(story: &Story, stage: &Stage, wish: &Value, key: &str) -> Result<Restored> {
+pub(crate) async fn play(story: &Story, stage: &Stage, wish: &Value, key: &str) -> Result<Numbers> {
     let (mark, began) = (stage.azure.requests().mark(), Instant::now());
     story.line("Plan", "POST /api/restores/plan")?;
     for line in wish.to_string().replace("},{", "},\n{").lines() {
@@ -81,7 +81,7 @@ pub(crate) async fn play(story: &Story, stage: &Stage, wish: &Value, key: &str) 
         count(numbers.failed)
     );
     story.line("Result", &text)?;
-    Ok(Restored { seconds, ..numbers })
+    Ok(Numbers { seconds, ..numbers })
 }
 
 /// Works until a restore has ended, and returns it.
@@ -147,7 +147,7 @@ fn age(step: &Value) -> String {
     }
 }
 
-fn numbers(plan: &Value, ended: &Value) -> Result<Restored> {
+fn numbers(plan: &Value, ended: &Value) -> Result<Numbers> {
     let of =
         |name: &str| ended["numbers"][name].as_u64().ok_or(format!("the restore says nothing of `{name}`"));
     let in_the_way = plan["inTheWay"].as_u64().unwrap_or_default();
@@ -156,7 +156,7 @@ fn numbers(plan: &Value, ended: &Value) -> Result<Restored> {
     if planned != restored + failed || of("pending")? != 0 {
         return Err(format!("the numbers do not add up: {planned} planned, {}", ended["numbers"]).into());
     }
-    Ok(Restored { planned, restored, failed, equal: false, seconds: 0.0 })
+    Ok(Numbers { planned, restored, failed, equal: false, seconds: 0.0 })
 }
 
 /// Tells what a comparison of two vaults found.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     Result,
     night::run_of,
-    restore::{self, Restored},
+    restore::{self, Numbers},
     stage::{RESTORES, STANDBY, Stage, VAULT, second_night},
     story::{Story, count},
 };
@@ -19,7 +19,7 @@ struct Bare {
 }
 
 /// Tells the chapter.
-pub(crate) async fn tell(story: &mut Story, stage: &Stage) -> Result<Restored> {
+pub(crate) async fn tell(story: &mut Story, stage: &Stage) -> Result<Numbers> {
     story.chapter("Standby: the whole vault into an empty one")?;
     let there = stage.standby.snapshot().objects.len();
     story.line("Target", &format!("{}: {there} objects", stage.standby.url()))?;
@@ -41,7 +41,7 @@ pub(crate) async fn tell(story: &mut Story, stage: &Stage) -> Result<Restored> {
     let differences = stage.standby.snapshot().differences(&original);
     let what = format!("the original, less what has no backup ({})", bare.len());
     restore::compared(story, original.objects.len(), &what, &differences)?;
-    Ok(Restored { equal: equal(&original, &differences), ..numbers })
+    Ok(Numbers { equal: equal(&original, &differences), ..numbers })
 }
 
 /// An empty original would be equal to an empty copy.
