@@ -3,7 +3,7 @@
 use super::{
     Result,
     product::repository,
-    stage::{STANDBY, Stage, VAULT, now},
+    stage::{Stage, VAULT, now},
     story::Story,
 };
 
@@ -49,7 +49,7 @@ curl -s -H \"x-functions-key: $BACKUPS_KEY\" \"$APP/api/backups?name=app-*&limit
 fn vault(vault: &str) -> String {
     format!(
         "
-# the vault itself, through the proxy: rotate a secret, delete another one
+# the vault itself, through the proxy: rotate a secret, delete two others
 token=$(curl -s -H \"X-IDENTITY-HEADER: $IDENTITY_HEADER\" \\
   \"$IDENTITY_ENDPOINT?api-version=2019-08-01&resource=https://vault.azure.net\" |
   sed 's/.*\"access_token\":\"\\([^\"]*\\).*/\\1/')
@@ -57,7 +57,8 @@ vault() {{ curl -s --cacert \"$SSL_CERT_FILE\" -H \"Authorization: Bearer $token
 vault '{vault}/secrets?api-version=2025-07-01&maxresults=2'
 vault -X PUT -H 'Content-Type: application/json' -d '{{\"value\":\"rotated\"}}' \\
   '{vault}/secrets/app-100-password?api-version=2025-07-01'
-vault -X DELETE '{vault}/secrets/app-101-password?api-version=2025-07-01'"
+vault -X DELETE '{vault}/secrets/app-101-password?api-version=2025-07-01'
+vault -X DELETE '{vault}/secrets/app-102-password?api-version=2025-07-01'"
     )
 }
 
@@ -75,7 +76,8 @@ restores \"$APP/api/restores/$id\"
 
 # the same as a runbook: shows the plan, asks, follows to the end
 export KEYVAULT_BACKUP_URL=\"$APP\" KEYVAULT_BACKUP_KEY=\"$RESTORES_KEY\"
-'{repository}/docs/runbooks/restore.sh' --source {VAULT} --target {STANDBY} --name 'app-60*'"
+'{repository}/docs/runbooks/restore.sh' --source {VAULT} --secret app-102-password \\
+  --on-conflict recoverDeleted"
     )
 }
 
