@@ -1,4 +1,4 @@
-"""Checks the last line of `cargo demo -- --json`: the numbers of both nights add up."""
+"""Checks the last line of `cargo demo -- --json`: the numbers of both nights and of the restores add up."""
 
 import json
 import sys
@@ -9,3 +9,9 @@ for numbers in (night, night["second_night"]):
     assert numbers["listed"] == total, numbers
 assert night["listed"] >= 1000, night
 assert 0 < night["second_night"]["backed_up"] < 10, night
+
+restore = night["restore"]
+assert restore["planned"] == restore["restored"] + restore["failed"], restore
+assert restore["failed"] == 0 and restore["equal"] is True, restore
+# Three that were lost, and everything that has a backup: what the nights backed up, less what was deleted.
+assert restore["restored"] >= 3 + night["backed_up"], restore

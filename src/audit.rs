@@ -122,7 +122,7 @@ impl Audit {
             checked.records += 1;
             checked.faults.extend(fault.map(|fault| (name.clone(), fault)));
             before = Some(link);
-            if let Ok(record) = serde_json::from_slice(&bytes) {
+            if let Ok(record) = Record::read(&bytes) {
                 see(&name, record);
             }
         }

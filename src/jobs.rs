@@ -20,6 +20,7 @@
 
 mod backup_runs;
 mod hsm;
+mod restore_forms;
 mod restores;
 
 pub use self::{

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     app::App,
     config::{Config, Needs, environment},
-    domain::audit::{Event, Fault, Record},
+    domain::audit::{AUDIT_FORMAT, Event, Fault, Record},
 };
 
 /// What to do with the audit trail.
@@ -38,7 +38,7 @@ pub async fn run(command: AuditCommand) -> Done {
     let mut records = Vec::new();
     let checked = app.audit()?.verify(|name, record| records.push((name.to_owned(), record))).await?;
     match command {
-        AuditCommand::List(args) => list(&records, args.output),
+        AuditCommand::List(args) => list(&records, checked.faults.len(), args.output),
         AuditCommand::Verify(args) => verify(checked.records, &checked.faults, args.output.output),
     }
 }
@@ -62,13 +62,18 @@ fn verify(records: u32, faults: &[(String, Fault)], format: Format) -> Done {
 fn words(fault: &Fault) -> String {
     match fault {
         Fault::Unreadable => "it cannot be read".to_owned(),
+        Fault::TooNew { found } => {
+            format!(
+                "it has format {found}; this program knows formats up to {AUDIT_FORMAT}: install the newer version"
+            )
+        }
         Fault::Missing { name } => format!("the record before it, {name}, is missing"),
         Fault::Changed { name } => format!("the record before it, {name}, was changed after it was written"),
         Fault::Inserted { name } => format!("it does not know of {name}, which stands before it"),
     }
 }
 
-fn list(records: &[(String, Record)], format: Format) -> Done {
+fn list(records: &[(String, Record)], faults: usize, format: Format) -> Done {
     if format == Format::Json {
         output::json(&records.iter().map(|(_, record)| record).collect::<Vec<_>>())?;
         return Ok(Exit::All);
@@ -78,6 +83,9 @@ fn list(records: &[(String, Record)], format: Format) -> Done {
         table.add_row([moment(record.at), record.by.to_string(), what(&record.event)]);
     }
     output::print(&table)?;
+    if faults > 0 {
+        output::line(format_args!("the trail is NOT whole: `audit verify` names {faults} faults"))?;
+    }
     Ok(Exit::All)
 }
 

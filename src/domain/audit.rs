@@ -149,6 +149,11 @@ pub struct Record {
 pub enum Fault {
     /// It cannot be read.
     Unreadable,
+    /// A newer program wrote it, and this one cannot tell what it says.
+    TooNew {
+        /// Its format.
+        found: u64,
+    },
     /// The record before it is gone.
     Missing {
         /// Its name.
@@ -166,12 +171,31 @@ pub enum Fault {
     },
 }
 
+/// What every version of a record has.
+#[derive(Deserialize)]
+struct Versioned {
+    v: u64,
+}
+
+impl Record {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`Fault::Unreadable`] or [`Fault::TooNew`].
+    pub fn read(bytes: &[u8]) -> Result<Self, Fault> {
+        match serde_json::from_slice(bytes) {
+            Ok(Versioned { v }) if v > AUDIT_FORMAT.into() => Err(Fault::TooNew { found: v }),
+            _ => serde_json::from_slice(bytes).map_err(|_| Fault::Unreadable),
+        }
+    }
+}
+
 /// Checks a record against the one before it in the order of their places, and returns what the next one is
 /// checked against.
 pub fn check(name: &str, bytes: &[u8], before: Option<&Link>) -> (Link, Option<Fault>) {
     let link = Link { name: name.to_owned(), sha256: Digest::of(bytes) };
-    let fault = match (serde_json::from_slice::<Record>(bytes).map(|record| record.after), before) {
-        (Err(_), _) => Some(Fault::Unreadable),
+    let fault = match (Record::read(bytes).map(|record| record.after), before) {
+        (Err(fault), _) => Some(fault),
         (Ok(None), None) => None,
         (Ok(Some(after)), Some(before)) if after.name == before.name => {
             (after.sha256 != before.sha256).then_some(Fault::Changed { name: after.name })

@@ -138,7 +138,7 @@ pub async fn restore(app: &App, wish: &Wish, clock: &Clock) -> Result<Start> {
     }
     let mut id = RestoreId::new(clock.now(), fastrand::u32(..));
     if let Some(key) = &wish.key {
-        let claim = jobs.claim(key, Claim { restore: id, plan: wish.plan }).await?;
+        let claim = jobs.claim(key, Claim::new(id, wish.plan)).await?;
         if claim.plan != wish.plan {
             return Ok(Start::KeyUsed(claim));
         }

@@ -1,13 +1,13 @@
 //! Restores: what is asked for, what is under way, what came of it.
 
-use std::io::{Read as _, Write as _};
-
-use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use time::OffsetDateTime;
 
-use super::{Jobs, damaged, metadata};
+use super::{
+    Jobs, damaged, metadata,
+    restore_forms::{outcome_in, pack, parse, read, record_in, unpack},
+};
 use crate::{
     azure::{
         container::{Item, Listing, Metadata, Written},
@@ -16,7 +16,7 @@ use crate::{
     domain::{
         digest::Digest,
         object::{ObjectId, VaultName},
-        restore::{RESTORE_FORMAT, RestoreId, RestoreJob, RestorePlan, StepOutcome, Waiting},
+        restore::{PLAN_FORMAT, RESTORE_FORMAT, RestoreId, RestoreJob, RestorePlan, StepOutcome, Waiting},
     },
     error::{Error, Result},
 };
@@ -27,9 +27,6 @@ const FAR_FUTURE: i64 = 99_999_999_999;
 
 /// Outcomes a listing request. A failure's text makes one of about a kilobyte.
 const PAGE: u16 = 500;
-
-/// The largest plan that is read, unpacked. One of 25,000 objects has some 15 MiB.
-const PLAN_LIMIT: u64 = 256 * 1024 * 1024;
 
 /// A restore's record as it was read.
 #[derive(Clone, Debug)]
@@ -42,10 +39,19 @@ pub struct StoredRestore {
 /// What an idempotency key stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
+    /// [`RESTORE_FORMAT`] of the program that wrote it.
+    pub v: u32,
     /// The restore.
     pub restore: RestoreId,
     /// The digest of its plan.
     pub plan: Digest,
+}
+
+impl Claim {
+    /// Lets a key stand for a restore.
+    pub fn new(restore: RestoreId, plan: Digest) -> Self {
+        Self { v: RESTORE_FORMAT, restore, plan }
+    }
 }
 
 /// How far a step is.
@@ -74,7 +80,8 @@ impl Jobs {
     pub async fn restore_plan(&self, digest: &Digest) -> Result<Option<RestorePlan>> {
         let name = plan_name(digest);
         let Some(bytes) = self.container.read(&name).await? else { return Ok(None) };
-        let plan = unpack(&bytes).map_err(|error| damaged(&name, &error))?;
+        let json = unpack(&bytes).map_err(|error| damaged(&name, &error))?;
+        let plan: RestorePlan = parse(&name, &json, PLAN_FORMAT)?;
         if plan.digest() == *digest {
             Ok(Some(plan))
         } else {
@@ -84,17 +91,22 @@ impl Jobs {
 
     /// Lets an idempotency key stand for a restore, unless it stands for one already: then that one is
     /// returned. Safe to run twice.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the key was used, and nobody can say any more for what.
     pub async fn claim(&self, key: &Digest, claim: Claim) -> Result<Claim> {
-        let name = format!("restore-keys/{key}");
-        match self.container.create(&name, Vec::new(), metadata("claim", &claim)?).await? {
+        match self.container.create(&key_name(key), Vec::new(), metadata("claim", &claim)?).await? {
             Written::Created => Ok(claim),
-            Written::AlreadyThere => Ok(self.record_of(&name, "claim").await?.unwrap_or(claim)),
+            Written::AlreadyThere => Ok(self.claimed(key).await?.unwrap_or(claim)),
         }
     }
 
     /// The restore that an idempotency key stands for.
+    ///
+    /// # Errors
+    /// As [`Jobs::claim`].
     pub async fn claimed(&self, key: &Digest) -> Result<Option<Claim>> {
-        self.record_of(&format!("restore-keys/{key}"), "claim").await
+        self.record_of(&key_name(key), "claim").await
     }
 
     /// Says that a restore is under way: from now on `AdvanceJobs` looks after it. Safe to run twice.
@@ -123,7 +135,10 @@ impl Jobs {
         let Some((found, etag)) = self.container.state(&name).await? else {
             return Err(Error::Busy(format!("vault {vault} was just given free by another restore")));
         };
-        let holder: Option<RestoreId> = read(&found, "restore");
+        let holder = match read::<RestoreId>(&found, "restore") {
+            None => self.open_restore_into(vault, id).await?,
+            holder => holder,
+        };
         match holder {
             Some(holder) if holder == *id => Ok(None),
             Some(holder) if self.is_open(&holder).await? => Ok(Some(holder)),
@@ -138,6 +153,17 @@ impl Jobs {
         }
     }
 
+    /// Another restore that is at work on a vault, for when the vault's own record cannot be read.
+    async fn open_restore_into(&self, vault: &VaultName, other: &RestoreId) -> Result<Option<RestoreId>> {
+        tracing::error!(vault.name = %vault, "{} is damaged; the restores are asked instead", target_name(vault));
+        for id in self.open_restores().await?.into_iter().filter(|id| id != other) {
+            if self.restore(&id).await?.is_some_and(|stored| stored.job.target == *vault) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
     /// Records a restore, unless it has a record. Safe to run twice.
     pub async fn record_restore(&self, job: &RestoreJob) -> Result<Written> {
         Ok(self.container.create(&record_name(&job.id), Vec::new(), metadata("job", job)?).await?)
@@ -147,9 +173,11 @@ impl Jobs {
     pub async fn restore(&self, id: &RestoreId) -> Result<Option<StoredRestore>> {
         let name = record_name(id);
         let Some((found, etag)) = self.container.state(&name).await? else { return Ok(None) };
-        match read::<RestoreJob>(&found, "job").filter(|job| job.v <= RESTORE_FORMAT && job.id == *id) {
-            Some(job) => Ok(Some(StoredRestore { job, etag })),
-            None => Err(damaged(&name, &"its record cannot be read")),
+        let job: RestoreJob = record_in(&name, &found, "job")?;
+        if job.id == *id {
+            Ok(Some(StoredRestore { job, etag }))
+        } else {
+            Err(damaged(&name, &"it is the record of another restore"))
         }
     }
 
@@ -164,7 +192,8 @@ impl Jobs {
         }
     }
 
-    /// Restores, newest first, at most so many, that were asked for before another one.
+    /// Restores, newest first, at most so many, that were asked for before another one. A record that cannot be
+    /// read is passed over with a log line.
     pub async fn restores(&self, after: Option<&RestoreId>, limit: usize) -> Result<Vec<RestoreJob>> {
         let from = after.map(record_name);
         let listing = Listing { prefix: RECORDS, from: from.as_deref(), page: PAGE, metadata: true };
@@ -173,7 +202,13 @@ impl Jobs {
         let mut found = Vec::new();
         while let Some(page) = pages.try_next().await? {
             let later = page.iter().filter(|item| from.as_ref().is_none_or(|from| item.name > *from));
-            found.extend(later.filter_map(|item| read::<RestoreJob>(&item.metadata, "job")));
+            found.extend(later.filter_map(|item| match record_in(&item.name, &item.metadata, "job") {
+                Ok(job) => Some(job),
+                Err(error) => {
+                    tracing::error!(blob.name = %item.name, "A restore's record is passed over: {error}");
+                    None
+                }
+            }));
             if found.len() >= limit {
                 break;
             }
@@ -193,19 +228,28 @@ impl Jobs {
         Ok(self.container.create(&name, Vec::new(), metadata("outcome", outcome)?).await?)
     }
 
-    /// Records that a step waits, and returns since when. Safe to run twice.
+    /// Records that a step waits, and returns since when. Safe to run twice. With a record that cannot be read it
+    /// waits since the restore was asked for: no step waits for ever.
     pub async fn wait(&self, id: &RestoreId, object: &ObjectId, now: OffsetDateTime) -> Result<Waiting> {
         let (name, waiting) = (step_name(id, object, "waiting"), Waiting::since(now));
-        match self.container.create(&name, Vec::new(), metadata("waiting", &waiting)?).await? {
-            Written::Created => Ok(waiting),
-            Written::AlreadyThere => Ok(self.record_of(&name, "waiting").await?.unwrap_or(waiting)),
+        if self.container.create(&name, Vec::new(), metadata("waiting", &waiting)?).await? == Written::Created
+        {
+            return Ok(waiting);
+        }
+        match self.record_of(&name, "waiting").await {
+            Err(error @ Error::Damaged { .. }) => {
+                tracing::error!(blob.name = %name, "{error}");
+                Ok(Waiting::since(id.asked()))
+            }
+            found => Ok(found?.unwrap_or(waiting)),
         }
     }
 
     /// How far the steps of a restore are, in their order, page by page. A step that waited and ended comes
-    /// once, as ended; one of which nothing is known yet does not come.
+    /// once, as ended; one of which nothing is known yet does not come. An outcome that cannot be read counts as
+    /// a failure, so that the restore can end.
     pub fn steps(&self, id: &RestoreId) -> impl Stream<Item = Result<Vec<StepState>>> + use<> {
-        let prefix = format!("restore-steps/{id}/");
+        let (prefix, asked) = (format!("restore-steps/{id}/"), id.asked());
         let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: true };
         let mut ended: Option<ObjectId> = None;
         self.container.list(listing).map(move |page| {
@@ -215,11 +259,7 @@ impl Jobs {
                 match leaf {
                     // `outcome` sorts before `waiting`.
                     "outcome" => {
-                        let outcome = read::<StepOutcome>(&item.metadata, "outcome");
-                        let outcome = outcome.filter(|outcome| outcome.id() == object);
-                        let outcome =
-                            outcome.ok_or_else(|| damaged(&item.name, &"its record cannot be read"))?;
-                        states.push(StepState::Ended(outcome));
+                        states.push(StepState::Ended(outcome_in(&item, &object, asked)?));
                         ended = Some(object);
                     }
                     "waiting" if ended.as_ref() != Some(&object) => states.push(StepState::Waiting(object)),
@@ -250,16 +290,17 @@ impl Jobs {
     }
 
     async fn record_of<T: DeserializeOwned>(&self, name: &str, key: &str) -> Result<Option<T>> {
-        Ok(self.container.metadata(name).await?.as_ref().and_then(|found| read(found, key)))
+        let found = self.container.metadata(name).await?;
+        found.map(|found| record_in(name, &found, key)).transpose()
     }
-}
-
-fn read<T: DeserializeOwned>(metadata: &Metadata, key: &str) -> Option<T> {
-    serde_json::from_str(metadata.get(key)?).ok()
 }
 
 fn plan_name(digest: &Digest) -> String {
     format!("restore-plans/{digest}.json.gz")
+}
+
+fn key_name(key: &Digest) -> String {
+    format!("restore-keys/{key}")
 }
 
 fn target_name(vault: &VaultName) -> String {
@@ -279,16 +320,4 @@ fn parse_step<'n>(prefix: &str, name: &'n str) -> Option<(ObjectId, &'n str)> {
     let mut parts = name.strip_prefix(prefix)?.splitn(3, '/');
     let object = ObjectId::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     Some((object, parts.next()?))
-}
-
-fn pack(plan: &RestorePlan) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(&serde_json::to_vec(plan)?)?;
-    encoder.finish()
-}
-
-fn unpack(bytes: &[u8]) -> std::io::Result<RestorePlan> {
-    let mut json = Vec::new();
-    GzDecoder::new(bytes).take(PLAN_LIMIT).read_to_end(&mut json)?;
-    Ok(serde_json::from_slice(&json)?)
 }

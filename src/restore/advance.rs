@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, TryStreamExt as _, pin_mut, stream};
 use time::Duration;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{object, send};
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     domain::{
         audit::Event,
+        job::OPEN_FOR,
         object::ObjectId,
         outcome::Failure,
         restore::{Need, RestoreId, RestoreJob, RestoreNumbers, RestorePlan, Step, StepOutcome, StepResult},
@@ -58,7 +59,16 @@ pub async fn advance(app: &App, clock: &Clock) -> Result<Advanced> {
 /// Looks at one open restore and does what it needs. Returns its record, if it has one.
 pub async fn look(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<RestoreJob>> {
     let jobs = app.jobs()?;
-    let Some(mut stored) = jobs.restore(id).await? else {
+    let stored = match jobs.restore(id).await {
+        // Its messages are long gone, and so must be its hold on the vault.
+        Err(error @ Error::Damaged { .. }) if clock.now() - id.asked() >= OPEN_FOR => {
+            error!(restore.id = %id, "Restore {id} is given up: {error}");
+            jobs.withdraw_restore(id).await?;
+            return Ok(None);
+        }
+        stored => stored?,
+    };
+    let Some(mut stored) = stored else {
         if clock.now() - id.asked() >= RECORDED_WITHIN {
             jobs.withdraw_restore(id).await?;
         }
@@ -108,22 +118,30 @@ struct Seen {
 
 impl Seen {
     async fn of(app: &App, id: &RestoreId, plan: &RestorePlan) -> Result<Self> {
+        let mut seen = Self::begin(RestoreNumbers::of(plan));
+        seen.read(app, id).await?;
+        Ok(seen)
+    }
+
+    fn begin(numbers: RestoreNumbers) -> Self {
+        Self { numbers, ended: BTreeSet::new(), waiting: Vec::new() }
+    }
+
+    async fn read(&mut self, app: &App, id: &RestoreId) -> Result<()> {
         let states = app.jobs()?.steps(id);
         pin_mut!(states);
-        let mut seen =
-            Self { numbers: RestoreNumbers::of(plan), ended: BTreeSet::new(), waiting: Vec::new() };
         while let Some(page) = states.try_next().await? {
             for state in page {
                 match state {
                     StepState::Ended(outcome) => {
-                        seen.numbers.add(&outcome.result);
-                        seen.ended.insert(outcome.id());
+                        self.numbers.add(&outcome.result);
+                        self.ended.insert(outcome.id());
                     }
-                    StepState::Waiting(id) => seen.waiting.push(id),
+                    StepState::Waiting(id) => self.waiting.push(id),
                 }
             }
         }
-        Ok(seen)
+        Ok(())
     }
 }
 
@@ -148,9 +166,13 @@ async fn give_up(
 
 /// Ends a restore whose plan cannot be read any more: what has no outcome has failed.
 async fn lost(app: &App, mut stored: StoredRestore, error: &Error, clock: &Clock) -> Result<RestoreJob> {
-    tracing::error!(restore.id = %stored.job.id, "Restore {} ends without its plan: {error}", stored.job.id);
+    error!(restore.id = %stored.job.id, "Restore {} ends without its plan: {error}", stored.job.id);
+    let mut seen = Seen::begin(RestoreNumbers { restored: 0, ..stored.job.numbers });
+    seen.read(app, &stored.job.id).await?;
     let numbers = &mut stored.job.numbers;
-    numbers.failed = numbers.planned - numbers.restored - numbers.skipped;
+    numbers.restored = seen.numbers.restored;
+    numbers.failed = numbers.planned.saturating_sub(numbers.restored + numbers.skipped);
+    stored.job.answered = stored.job.steps;
     end(app, stored, clock).await
 }
 

@@ -2,8 +2,10 @@
 //! program as it is now.
 //!
 //! `tests/testdata/v1` is what a run left in its storage when format 1 was current: two containers as
-//! folders, each blob with its metadata beside it, and messages. It is never written again; a new format
-//! gets a folder of its own (`cargo test --test it freeze -- --ignored` writes one).
+//! folders, each blob with its metadata beside it, and messages; `v1-restore` is the same of restores, see
+//! [`restores`]. They are never written again; a new format gets a folder of its own (`cargo test --test it freeze -- --ignored` writes one).
+
+mod restores;
 
 use std::{
     fs,
@@ -22,7 +24,7 @@ const CLOSED: &str = "20260110T020000Z-nightly";
 const OPEN: &str = "20260111T020000Z-nightly";
 const METADATA: &str = ".metadata.json";
 
-fn testdata(version: &str) -> PathBuf {
+pub fn testdata(version: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata").join(version)
 }
 
@@ -58,6 +60,11 @@ async fn freeze() {
     world.night(NIGHT).await;
     world.vault.put_key("new", KeySpec::ec("P-256"));
     world.fire(NIGHT + DAY).await;
+    write_samples(&world, &world.messages());
+}
+
+/// Writes what stands in storage, and these messages, as new samples.
+pub fn write_samples(world: &World, messages: &[String]) {
     let folder = testdata("new");
     let write = |path: PathBuf, bytes: &[u8]| {
         fs::create_dir_all(path.parent().expect("it lies in a folder")).expect("a folder");
@@ -74,7 +81,7 @@ async fn freeze() {
             write(path, &blob.bytes);
         }
     }
-    for (number, message) in world.messages().iter().enumerate() {
+    for (number, message) in messages.iter().enumerate() {
         write(folder.join(format!("messages/{number}.json")), message.as_bytes());
     }
 }
@@ -89,7 +96,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Stores the samples of a version, and returns its messages. A file that is none of the known ones fails.
-fn thaw(world: &World, version: &str) -> Vec<String> {
+pub fn thaw(world: &World, version: &str) -> Vec<String> {
     let (folder, mut messages) = (testdata(version), Vec::new());
     for path in files(&folder) {
         let name = path.strip_prefix(&folder).expect("it lies there").to_str().expect("text").to_owned();
@@ -118,10 +125,19 @@ fn thaw(world: &World, version: &str) -> Vec<String> {
 fn every_folder_of_samples_has_its_test() {
     let folders =
         fs::read_dir(testdata("")).expect("a folder").map(|entry| entry.expect("an entry").file_name());
-    assert_eq!(folders.collect::<Vec<_>>(), ["v1"], "add a test that reads the new folder");
-    let names: Vec<_> = files(&testdata("v1")).iter().map(|path| path.display().to_string()).collect();
-    for sample in ["plan.jsonl.gz", "-nightly.jsonl.gz", "/backup", "/outcome", "backup-jobs", "messages/"] {
-        assert!(names.iter().any(|name| name.contains(sample)), "there is no sample of {sample}");
+    let mut folders: Vec<_> = folders.collect();
+    folders.sort();
+    assert_eq!(folders, ["v1", "v1-restore"], "add a test that reads the new folder");
+    let v1 = ["plan.jsonl.gz", "-nightly.jsonl.gz", "/backup", "/outcome", "backup-jobs", "messages/"];
+    let restore =
+        ["restore-plans/", "restores/", "open-restores/", "restore-steps/", "/waiting", "restore-keys/"];
+    for (folder, samples) in
+        [("v1", &v1[..]), ("v1-restore", &restore), ("v1-restore", &["audit/", "messages/"])]
+    {
+        let names: Vec<_> = files(&testdata(folder)).iter().map(|path| path.display().to_string()).collect();
+        for sample in samples {
+            assert!(names.iter().any(|name| name.contains(sample)), "there is no sample of {sample}");
+        }
     }
 }
 

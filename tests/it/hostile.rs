@@ -1,6 +1,8 @@
 //! What strangers may send: messages, envelopes, settings, names, stored lines. A hundred thousand of them
 //! against the functions that read them, some dozens through the real binary.
 
+mod restores;
+
 use std::time::Duration;
 
 use fastrand::Rng;

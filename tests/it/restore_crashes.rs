@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What is restored each time: a secret that has to be purged, and what is gone.
-fn wish() -> Value {
+pub fn wish() -> Value {
     json!({
         "source": "kv-a",
         "objects": [
@@ -23,7 +23,8 @@ fn wish() -> Value {
     })
 }
 
-async fn backed_up() -> World {
+/// A vault with every kind, backed up one night; it is today, and the vault takes its time.
+pub async fn backed_up() -> World {
     let mut world = World::new().await;
     world.vault.put_secret("db", SecretSpec::new("one"));
     world.vault.put_key("signing", KeySpec::ec("P-256"));
@@ -37,7 +38,7 @@ async fn backed_up() -> World {
 
 impl World {
     /// Soft-deletes the secret, purges the key and the certificate, and waits until the vault is through.
-    fn wreck(&self) {
+    pub fn wreck(&self) {
         for (kind, name) in [(Kind::Secret, "db"), (Kind::Key, "signing"), (Kind::Certificate, "tls")] {
             self.vault.delete(kind, name).expect("it is deleted");
         }
@@ -48,30 +49,33 @@ impl World {
         self.pass(30);
     }
 
-    fn pass(&self, minutes: u64) {
+    /// Lets minutes go by.
+    pub fn pass(&self, minutes: u64) {
         self.azure.clock().advance(std::time::Duration::from_secs(minutes * 60));
     }
 
     /// Begins as a runbook does: under a key, so that it can be said again.
-    async fn begin_under(&mut self, plan: &Value, key: &str) -> HttpAnswer {
+    pub async fn begin_under(&mut self, plan: &Value, key: &str) -> HttpAnswer {
         let headers = [("content-type", "application/json"), ("idempotency-key", key)];
         let body = json!({ "plan": plan["digest"] }).to_string();
         self.call("POST", "/api/restores", &headers, &body).await
     }
 
     /// Begins and works until it has ended.
-    async fn see_through(&mut self, plan: &Value, key: &str) -> Value {
+    pub async fn see_through(&mut self, plan: &Value, key: &str) -> Value {
         let started = self.begin_under(plan, key).await;
         assert!([200, 202].contains(&started.status), "{}", started.text());
         if started.status == 200 { started.json() } else { self.ended(&started).await }
     }
 
-    async fn assert_trail_is_whole(&self) {
+    /// The audit trail verifies.
+    pub async fn assert_trail_is_whole(&self) {
         let output = self.cli(&["audit", "verify"]).await;
         assert!(output.status.success(), "{output:?}");
     }
 
-    fn open_restores(&self) -> Vec<String> {
+    /// The traces of restores that are under way.
+    pub fn open_restores(&self) -> Vec<String> {
         let open = |name: &String| name.starts_with("open-restores/") || name.starts_with("restore-targets/");
         self.work.blobs("backup-jobs").into_iter().filter(open).collect()
     }

@@ -1,4 +1,4 @@
-//! `cargo demo`: a vault of a thousand objects, backed up for two nights by the real binary.
+//! `cargo demo`: a vault of a thousand objects, backed up for two nights and restored by the real binary.
 //!
 //! Nothing but Rust is needed: Azure and the Functions host are played by this crate, on loopback. Each
 //! chapter of the story is a module of its own, and takes the stage as the one before left it:
@@ -6,14 +6,19 @@
 //! 1. [`scene`]: the product is built, a vault is filled, the host starts;
 //! 2. [`first_night`]: everything is backed up, in spite of what goes wrong;
 //! 3. [`second_night`]: a few things change, and only those are backed up;
-//! 4. [`stay`]: on request, everything stays up to be played with.
+//! 4. [`lost`]: three objects are deleted and purged, and come back over HTTP;
+//! 5. [`standby`]: the whole vault goes into an empty one, and the two are compared;
+//! 6. [`stay`]: on request, everything stays up to be played with.
 
 mod first_night;
+mod lost;
 mod night;
 mod product;
+mod restore;
 mod scene;
 mod second_night;
 mod stage;
+mod standby;
 mod stay;
 mod story;
 
@@ -22,12 +27,12 @@ use std::{error::Error, process::ExitCode};
 use clap::Parser;
 use serde::Serialize;
 
-use self::{night::Night, story::Story};
+use self::{night::Night, restore::Numbers, story::Story};
 
 /// Anything that goes wrong ends the demo.
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Backs up a vault of a thousand objects on an emulator, for two nights.
+/// Backs up a vault of a thousand objects on an emulator, for two nights, and restores it.
 #[derive(Debug, Parser)]
 #[command(name = "cargo demo")]
 struct Arguments {
@@ -45,6 +50,8 @@ struct Report {
     #[serde(flatten)]
     first_night: Night,
     second_night: Night,
+    /// Both restores together.
+    restore: Numbers,
 }
 
 #[tokio::main]
@@ -63,12 +70,14 @@ async fn main() -> ExitCode {
 
 async fn tell(arguments: &Arguments) -> Result<()> {
     let mut story = Story::new(arguments.json);
-    story.title("keyvault-backup: two nights of a vault")?;
+    story.title("keyvault-backup: two nights of a vault, and a bad day")?;
     let stage = scene::tell(&mut story).await?;
     let first_night = first_night::tell(&mut story, &stage).await?;
     let second_night = second_night::tell(&mut story, &stage).await?;
-    let report = Report { first_night, second_night };
-    end(&mut story, &report)?;
+    let lost = lost::tell(&mut story, &stage).await?;
+    let standby = standby::tell(&mut story, &stage).await?;
+    let report = Report { first_night, second_night, restore: lost.and(standby) };
+    end(&mut story, &report, &[("Lost", lost), ("Standby", standby)])?;
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     }
@@ -78,11 +87,18 @@ async fn tell(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn end(story: &mut Story, report: &Report) -> Result<()> {
+fn end(story: &mut Story, report: &Report, restores: &[(&str, Numbers)]) -> Result<()> {
     story.chapter("The sum")?;
     story.line("", "listed = backed up + skipped + failed")?;
     for (label, night) in [("Night 1", &report.first_night), ("Night 2", &report.second_night)] {
         story.line(label, &night.sum())?;
     }
-    Ok(())
+    story.line("", "planned = restored + failed")?;
+    for (label, restored) in restores {
+        story.line(label, &restored.sum())?;
+    }
+    if report.restore.equal && report.restore.failed == 0 {
+        return Ok(());
+    }
+    Err("not everything came back as it was".into())
 }

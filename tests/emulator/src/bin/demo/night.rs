@@ -12,7 +12,7 @@ use super::{
     Result,
     scene::listed,
     stage::Stage,
-    story::{Story, count},
+    story::{Progress, Story, count},
 };
 
 /// How often progress is looked at.
@@ -74,20 +74,7 @@ async fn work(story: &Story, stage: &Stage, sent: usize) -> Result<usize> {
     let mut failed = 0;
     let mut progress = story.progress("Queue", sent);
     for _ in 0..LOOKS {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut pump = Box::pin(stage.host.pump("BackUpObject"));
-        failed += loop {
-            tokio::select! {
-                report = &mut pump => break report.failed,
-                _ = tick.tick() => progress.at(sent.saturating_sub(stage.waiting()))?,
-            }
-        };
-        stage.azure.clock().advance(Duration::from_secs(60));
-        let look = stage.host.fire("AdvanceJobs", Firing::at(stage.azure.clock().now())).await;
-        if !look.succeeded() {
-            return Err(format!("AdvanceJobs failed: {}", look.body).into());
-        }
+        failed += minute(stage, "BackUpObject", &mut progress).await?;
         if !stage.open() {
             progress.end();
             return Ok(failed);
@@ -96,13 +83,30 @@ async fn work(story: &Story, stage: &Stage, sent: usize) -> Result<usize> {
     Err("the run is still open after a day".into())
 }
 
+/// Works the queue of a function off, then has `AdvanceJobs` look, a minute later. Returns how often a delivery
+/// failed.
+pub(crate) async fn minute(stage: &Stage, function: &str, progress: &mut Progress<'_>) -> Result<usize> {
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pump = Box::pin(stage.host.pump(function));
+    let failed = loop {
+        tokio::select! {
+            report = &mut pump => break report.failed,
+            _ = tick.tick() => progress.left(stage.waiting())?,
+        }
+    };
+    stage.azure.clock().advance(Duration::from_secs(60));
+    let look = stage.host.fire("AdvanceJobs", Firing::at(stage.azure.clock().now())).await;
+    if look.succeeded() { Ok(failed) } else { Err(format!("AdvanceJobs failed: {}", look.body).into()) }
+}
+
 /// What the services were asked, in a line.
-fn requests(entries: &[Entry]) -> String {
+pub(crate) fn requests(entries: &[Entry]) -> String {
     let number =
         |wanted: &dyn Fn(&Entry) -> bool| count(entries.iter().filter(|entry| wanted(entry)).count());
     let pages = [Operation::ListSecrets, Operation::ListKeys, Operation::ListCertificates];
     format!(
-        "{} to the vault, {} of them list pages, {} refused with 429; {} to storage",
+        "{} to the vaults, {} of them list pages, {} refused with 429; {} to storage",
         number(&|entry| entry.service == Service::Vault),
         number(&|entry| pages.contains(&entry.operation) && entry.status == 200),
         number(&|entry| entry.service == Service::Vault && entry.status == 429),

@@ -70,6 +70,7 @@ pub(crate) async fn tell(story: &mut Story) -> Result<Stage> {
     let every = |number| OBJECTS / number;
     story
         .line("", &format!("{} of them disabled, {} expired", every(DISABLED_EVERY), every(EXPIRED_EVERY)))?;
+    story.line("Standby", &format!("{}, empty; everything goes there in the end", stage.standby.url()))?;
     trouble(&stage);
     story.line(
         "Trouble",

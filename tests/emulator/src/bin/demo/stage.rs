@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use keyvault_backup_emulator::{
     Azure, StorageHandle, VaultHandle,
-    host::{Host, HostClock as _, HostOptions, WallClock},
+    host::{Host, HostClock as _, HostOptions, HttpAnswer, WallClock},
 };
 use time::{Duration, OffsetDateTime, Time};
 
@@ -13,15 +13,23 @@ use super::{
     product::{self, Tool},
 };
 
-const VAULT: &str = "kv-demo";
+/// The vault that is backed up.
+pub(crate) const VAULT: &str = "kv-demo";
 const BACKUPS: &str = "backups";
 const JOBS: &str = "backup-jobs";
-const QUEUE: &str = "backup-objects";
+const QUEUES: [&str; 2] = ["backup-objects", "restore-objects"];
+
+/// The vault that everything is restored into; empty until then.
+pub(crate) const STANDBY: &str = "kv-standby";
+
+/// Restores of one kind in ten seconds. A real vault takes some 300 secrets and 10 keys.
+pub(crate) const RESTORES: usize = 5_000;
 
 /// Azure, the host, the product.
 pub(crate) struct Stage {
     pub(crate) azure: Azure,
     pub(crate) vault: VaultHandle,
+    pub(crate) standby: VaultHandle,
     pub(crate) host: Host,
     pub(crate) tool: Tool,
     backups: StorageHandle,
@@ -32,19 +40,23 @@ impl Stage {
     /// Sets the stage: an empty vault, storage, and the host with the product behind it.
     pub(crate) async fn set(product: PathBuf) -> Result<Self> {
         let azure = Azure::start().await?;
-        let (vault, backups, work) =
-            (azure.vault(VAULT), azure.storage("kvdemobackups"), azure.storage("kvdemowork"));
+        let (vault, standby) = (azure.vault(VAULT), azure.vault(STANDBY));
+        let (backups, work) = (azure.storage("kvdemobackups"), azure.storage("kvdemowork"));
         backups.create_container(BACKUPS);
         backups.set_append_only(BACKUPS, true);
         work.create_container(JOBS);
-        work.create_queue(QUEUE);
+        for queue in QUEUES {
+            work.create_queue(queue);
+        }
         let settings = [
-            ("KEYVAULT_BACKUP_VAULTS", vault.url()),
+            ("KEYVAULT_BACKUP_VAULTS", format!("{} {}", vault.url(), standby.url())),
             ("KEYVAULT_BACKUP_CONTAINER", format!("{}/{BACKUPS}", backups.blob_url())),
             ("KEYVAULT_BACKUP_JOBS_CONTAINER", format!("{}/{JOBS}", work.blob_url())),
             ("KEYVAULT_BACKUP_QUEUE__queueServiceUri", work.queue_url()),
             ("VAULT_BACKUP_SCHEDULE", "0 0 2 * * *".to_owned()),
             ("HSM_BACKUP_SCHEDULE", "0 0 1 * * *".to_owned()),
+            ("KEYVAULT_BACKUP_RESTORE_SECRETS", RESTORES.to_string()),
+            ("KEYVAULT_BACKUP_RESTORE_KEYS", RESTORES.to_string()),
         ];
         let mut env = azure.env();
         env.extend(settings.map(|(name, value)| (name.to_owned(), value)));
@@ -59,17 +71,17 @@ impl Stage {
             echo_logs: false,
         })
         .await?;
-        Ok(Self { azure, vault, host, tool: Tool { path: product, env }, backups, work })
+        Ok(Self { azure, vault, standby, host, tool: Tool { path: product, env }, backups, work })
     }
 
-    /// Messages in the queue.
+    /// Messages in the queues.
     pub(crate) fn waiting(&self) -> usize {
-        self.work.queue(QUEUE).len()
+        QUEUES.iter().map(|queue| self.work.queue(queue).len()).sum()
     }
 
     /// Whether a run is still open.
     pub(crate) fn open(&self) -> bool {
-        !self.work.blobs(JOBS).is_empty()
+        self.work.blobs(JOBS).iter().any(|name| name.starts_with("backup-runs/"))
     }
 
     /// The backups that a run left in storage, as `kinds/name`.
@@ -78,6 +90,27 @@ impl Stage {
         let blobs = self.backups.blobs(BACKUPS);
         let object = |name: &String| name.strip_prefix(&prefix)?.strip_suffix("/backup").map(str::to_owned);
         blobs.iter().filter_map(object).collect()
+    }
+
+    /// Calls the app with the function's key, as a runbook does.
+    ///
+    /// # Errors
+    /// When it answers with a problem.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<HttpAnswer> {
+        let key = self.host.key("Restores");
+        let mut all = vec![("x-functions-key", key.as_str()), ("content-type", "application/json")];
+        all.extend_from_slice(headers);
+        let answer = self.host.http(method, path, &all, body).await;
+        if answer.status < 300 {
+            return Ok(answer);
+        }
+        Err(format!("{method} {path}: {} {}", answer.status, answer.text()).into())
     }
 
     /// Where backups go.

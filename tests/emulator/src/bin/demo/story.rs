@@ -7,10 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use comfy_table::{ContentArrangement, Table, TableComponent, presets::NOTHING};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 /// Where labels end.
 const LABEL: usize = 11;
+
+/// Where tables begin; their cells have a space on the left.
+const INDENT: usize = LABEL + 2;
 
 /// Between two lines of progress where there is no terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(3);
@@ -83,9 +87,9 @@ pub(crate) struct Progress<'s> {
 }
 
 impl Progress<'_> {
-    /// Shows how far it got.
-    pub(crate) fn at(&mut self, position: usize) -> io::Result<()> {
-        let position = position as u64;
+    /// Shows how far it got, when so much is left.
+    pub(crate) fn left(&mut self, left: usize) -> io::Result<()> {
+        let position = self.length.saturating_sub(left as u64);
         if let Some(bar) = &self.bar {
             bar.set_position(position);
         } else if self.told.elapsed() >= PLAIN_EVERY {
@@ -102,6 +106,21 @@ impl Progress<'_> {
             bar.finish_and_clear();
         }
     }
+}
+
+/// A table in the story's indentation, as wide as it needs.
+pub(crate) fn table<const COLUMNS: usize>(
+    headings: [&str; COLUMNS],
+    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_style(TableComponent::HeaderLines, '─').set_header(headings);
+    for row in rows {
+        table.add_row(row);
+    }
+    let lines = table.lines().map(|line| format!("{:INDENT$}{}", "", line.trim_end()));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A number with its thousands set apart.

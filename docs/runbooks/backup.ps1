@@ -1,0 +1,130 @@
+<#
+.SYNOPSIS
+Backs a vault or some of its objects up now, and follows the run to its end.
+
+.DESCRIPTION
+For PowerShell 7, at a terminal, in a pipeline or as a runbook of Azure Automation.
+
+Exit code: 0 everything is backed up or rightly skipped, 1 part of it, 2 nothing is, or nobody can say. In Azure
+Automation, which has no exit codes, everything but 0 fails the job.
+
+.EXAMPLE
+./backup.ps1 -Url https://my-backup.azurewebsites.net -Vault kv-prod -Secret db-password
+#>
+#Requires -Version 7.2
+[CmdletBinding()]
+param(
+    # The function app.
+    [string] $Url = $env:KEYVAULT_BACKUP_URL,
+    # The key of the function Backups. In Azure Automation leave it out: it is the encrypted variable KeyVaultBackupBackupsKey.
+    [string] $FunctionKey = $env:KEYVAULT_BACKUP_KEY,
+    # Where the app also has authentication switched on: its application id URI, for a token of the managed identity.
+    [string] $Audience,
+    # The vault.
+    [Parameter(Mandatory)] [string] $Vault,
+    # These objects; without any, the whole vault, as in the night.
+    [string[]] $Secret = @(),
+    [string[]] $Key = @(),
+    [string[]] $Certificate = @()
+)
+
+Set-StrictMode -Version 3
+$ErrorActionPreference = 'Stop'
+$Tries = 5
+$LookAgain = 30
+$InAutomation = [bool] (Get-Command -Name Get-AutomationVariable -ErrorAction Ignore)
+
+function Stop-Runbook([int] $Code, [string] $Why) {
+    if ($InAutomation -and $Code -ne 0) { throw "$Why (exit code $Code)" }
+    if ($Why) { [Console]::Error.WriteLine($Why) }
+    exit $Code
+}
+
+function Get-Headers {
+    $headers = @{ 'x-functions-key' = $FunctionKey }
+    if ($Audience) {
+        $uri = "$($env:IDENTITY_ENDPOINT)?api-version=2019-08-01&resource=$([uri]::EscapeDataString($Audience))"
+        $token = Invoke-RestMethod -Uri $uri -Headers @{ 'X-IDENTITY-HEADER' = $env:IDENTITY_HEADER }
+        $headers['Authorization'] = "Bearer $($token.access_token)"
+    }
+    $headers
+}
+
+# What the app answered. Calls again when there was no answer, or one that says "later": a second run is harmless.
+function Invoke-App([string] $Method, [string] $Path, $Body) {
+    $call = @{
+        Method = $Method; Uri = $Url.TrimEnd('/') + $Path; Headers = Get-Headers; TimeoutSec = 300
+        SkipHttpErrorCheck = $true; StatusCodeVariable = 'status'; ResponseHeadersVariable = 'answered'
+    }
+    if ($null -ne $Body) {
+        $call.Body = ConvertTo-Json -InputObject $Body -Depth 8 -Compress
+        $call.ContentType = 'application/json'
+    }
+    for ($try = 1; ; $try++) {
+        $status = 0
+        $answered = @{}
+        try { $body = Invoke-RestMethod @call } catch { $body = $_.Exception.Message }
+        $body = Read-Answer $body
+        $problem = $body -isnot [string] -and $null -ne $body -and $null -ne $body.PSObject.Properties['detail']
+        $later = $status -in 0, 429, 503 -or ($status -ge 500 -and -not $problem)
+        $wait = if ($answered['Retry-After']) { [int] @($answered['Retry-After'])[0] } else { $null }
+        if (-not $later -or $try -ge $Tries) {
+            return [pscustomobject] @{ Status = $status; Body = $body; Problem = $problem; Wait = $wait }
+        }
+        Write-Warning "No answer from $Url (HTTP $status); trying again."
+        Start-Sleep -Seconds ($wait ?? 10)
+    }
+}
+
+# A problem may come as text: its media type is not one that PowerShell reads as JSON.
+function Read-Answer($Body) {
+    if ($Body -isnot [string]) { return $Body }
+    try { ConvertFrom-Json -InputObject $Body -DateKind String } catch { $Body }
+}
+
+function Show-Problem($Answer) {
+    if (-not $Answer.Problem) { return "HTTP $($Answer.Status): $($Answer.Body)" }
+    $of = $Answer.Body
+    $service = if ($of.PSObject.Properties['service']) { " The service: $($of.service.code), HTTP $($of.service.status)." }
+    "$($of.title) (HTTP $($of.status)): $($of.detail) Next: $($of.next)$service"
+}
+
+if (-not $FunctionKey -and $InAutomation) { $FunctionKey = Get-AutomationVariable -Name KeyVaultBackupBackupsKey }
+if (-not $Url -or -not $FunctionKey) { Stop-Runbook 2 'Say -Url, and the function key.' }
+
+$order = @{ vault = $Vault }
+$objects = @(
+    $Secret | ForEach-Object { @{ kind = 'secret'; name = $_ } }
+    $Key | ForEach-Object { @{ kind = 'key'; name = $_ } }
+    $Certificate | ForEach-Object { @{ kind = 'certificate'; name = $_ } }
+)
+if ($objects) { $order.objects = $objects }
+
+$begun = Invoke-App POST '/api/backups' $order
+if ($begun.Status -ne 202) { Stop-Runbook 2 (Show-Problem $begun) }
+$path = $begun.Body.links.run
+"Run $($begun.Body.run)"
+$wait = $begun.Wait
+do {
+    Start-Sleep -Seconds ($wait ?? $LookAgain)
+    $wait = $null
+    $look = Invoke-App GET $path $null
+    if ($look.Status -ne 200) {
+        Stop-Runbook 2 "$(Show-Problem $look) It is not known how the run ended; it goes on without this runbook: GET $path"
+    }
+    $run = $look.Body.sources | Where-Object source -EQ $Vault | Select-Object -First 1
+    if ($run.state -eq 'Running') { "$($run.progress.done) done" }
+} while ($run.state -eq 'Running')
+
+$numbers = $run.numbers
+$skipped = $numbers.unchanged + $numbers.managed + $numbers.disappeared
+"$($run.state): $($numbers.listed) listed = $($numbers.backedUp) backed up + $skipped skipped + $($numbers.failed) failed"
+foreach ($kind in $run.unlisted) { "$($kind.kind)s could not be listed: $($kind.failure.code): $($kind.failure.text)" }
+foreach ($object in $run.objects | Where-Object fared -EQ 'failed') {
+    "$($object.kind) $($object.name): $($object.failure.code): $($object.failure.text)"
+}
+switch ($run.state) {
+    'Succeeded' { Stop-Runbook 0 }
+    'PartiallyFailed' { Stop-Runbook 1 'Part of it was not backed up.' }
+    default { Stop-Runbook 2 'Nothing was backed up.' }
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Backs a vault or some of its objects up now, and follows the run to its end.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+    cat <<'TEXT'
+backup.sh --vault VAULT [--secret NAME | --key NAME | --certificate NAME]… [--poll SECONDS]
+
+Without names, the whole vault, as in the night.
+
+Settings: KEYVAULT_BACKUP_URL, KEYVAULT_BACKUP_KEY (of the function Backups), KEYVAULT_BACKUP_TOKEN.
+Exit code: 0 everything is backed up or rightly skipped, 1 part of it, 2 nothing is, or nobody can say.
+TEXT
+}
+
+vault=""
+
+read_arguments() {
+    local option
+    while (($#)); do
+        option=$1
+        shift
+        case $option in
+            --help | -h) usage && exit 0 ;;
+        esac
+        (($#)) || fail "$option: a value is missing; see --help"
+        case $option in
+            --vault) vault=$1 ;;
+            --secret | --key | --certificate) add_object "${option#--}" "$1" ;;
+            --poll) poll=$1 ;;
+            *) fail "$option: there is no such option; see --help" ;;
+        esac
+        shift
+    done
+}
+
+order() {
+    jq -cn --arg vault "$vault" --argjson objects "$objects" '{$vault} + (if $objects == [] then {} else {$objects} end)'
+}
+
+# The run in this vault.
+run_here() { jq -c --arg vault "$vault" '[.sources[] | select(.source == $vault)][0]' <<<"$body"; }
+
+follow() {
+    while call GET "$1"; do
+        [[ $status == 200 ]] || break
+        here=$(run_here)
+        [[ $(jq -r .state <<<"$here") == Running ]] || return 0
+        jq -r '.progress | "\(.done) of \(.planned // "…") done"' <<<"$here"
+        wait_a_while
+    done
+    show_problem
+    fail "It is not known how the run ended; it goes on without this runbook. Look again: GET $1"
+}
+
+main() {
+    read_arguments "$@"
+    [[ -n $vault ]] || fail "Say --vault; see --help."
+    prepare
+    call POST /api/backups "$(order)"
+    [[ $status == 202 ]] || { show_problem; exit $none; }
+    say "Run $(jq -r .run <<<"$body")"
+    follow "$location"
+    jq -r '.numbers as $n | "\(.state): \($n.listed) listed = \($n.backedUp) backed up + \(
+        $n.unchanged + $n.managed + $n.disappeared) skipped + \($n.failed) failed"' <<<"$here"
+    jq -r '(.unlisted[] | "\(.kind)s could not be listed: \(.failure.code): \(.failure.text)"),
+        (.objects[] | select(.fared == "failed") | "\(.kind) \(.name): \(.failure.code): \(.failure.text)")' <<<"$here" >&2
+    exit_for "$(jq -r .state <<<"$here")"
+}
+
+main "$@"

@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# Restores backups into a vault: plans, shows the plan, asks, carries it out, follows it to its end.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+    cat <<'TEXT'
+restore.sh --source VAULT [--target VAULT] WHAT… [options]
+restore.sh --plan DIGEST [options]
+
+What to restore; each narrows the choice further:
+  --secret NAME, --key NAME, --certificate NAME   these objects; may be repeated
+  --kind KIND                                     only this kind; may be repeated
+  --name PATTERN                                  only names that match; `*` stands for any characters
+  --everything                                    the whole vault
+
+Options:
+  --at TIME            as the backups were then, such as 2026-11-22T10:00:00Z
+  --gone               also objects that were gone from the vault by then
+  --on-conflict HOW    for names that are taken: fail (default), skip, recoverDeleted, purgeDeleted
+  --what-if            show the plan and its digest, and stop
+  --plan DIGEST        carry out this plan, which somebody has read and approved, without asking
+  --yes                do not ask
+  --repeat KEY         the Idempotency-Key: a second run with the same one follows the first one's restore
+  --poll SECONDS       look this often, and not when the app says
+
+Settings: KEYVAULT_BACKUP_URL, KEYVAULT_BACKUP_KEY (of the function Restores), KEYVAULT_BACKUP_TOKEN.
+Exit code: 0 everything is restored, 1 part of it, 2 nothing is, or nobody can say.
+TEXT
+}
+
+source_vault="" target="" pattern="" at="" conflict="" everything=false gone=false kinds='[]'
+yes=false what_if=false digest="" repeat=""
+
+read_arguments() {
+    local option
+    while (($#)); do
+        option=$1
+        shift
+        case $option in
+            --everything) everything=true && continue ;;
+            --gone) gone=true && continue ;;
+            --what-if) what_if=true && continue ;;
+            --yes) yes=true && continue ;;
+            --help | -h) usage && exit 0 ;;
+        esac
+        (($#)) || fail "$option: a value is missing; see --help"
+        case $option in
+            --source) source_vault=$1 ;;
+            --target) target=$1 ;;
+            --secret | --key | --certificate) add_object "${option#--}" "$1" ;;
+            --kind) kinds=$(jq -c --arg kind "$1" '. + [$kind]' <<<"$kinds") ;;
+            --name) pattern=$1 ;;
+            --at) at=$1 ;;
+            --on-conflict) conflict=$1 ;;
+            --plan) digest=$1 ;;
+            --repeat) repeat=$1 ;;
+            --poll) poll=$1 ;;
+            *) fail "$option: there is no such option; see --help" ;;
+        esac
+        shift
+    done
+}
+
+request() {
+    jq -cn --arg source "$source_vault" --arg target "$target" --arg name "$pattern" --arg at "$at" \
+        --arg onConflict "$conflict" --argjson objects "$objects" --argjson kinds "$kinds" \
+        --argjson everything $everything --argjson gone $gone \
+        '$ARGS.named | with_entries(select(.value | . != "" and . != [] and . != false))'
+}
+
+# Each object in a line up to fifty, and the others as numbers.
+show_plan() {
+    jq -r '
+        def age: if . >= 172800 then "\(. / 86400 | floor) days" elif . >= 7200 then "\(. / 3600 | floor) hours"
+            else "\(. / 60 | floor) minutes" end;
+        ["KIND", "NAME", "ACTION", "FROM RUN", "AGE", "VERSIONS"],
+        (.steps[:50][] | [.kind, .name, .action, .run, (.ageSeconds | age), .versions]) | @tsv' <<<"$1" | columns
+    jq -r '
+        (if (.steps | length) > 50 then "… and \((.steps | length) - 50) more" else empty end),
+        (.left | group_by([.reason, .skipped])[] |
+            "\(if .[0].skipped then "skipped" else "IN THE WAY" end): \([.[:10][] | "\(.kind) \(.name)"] | join(", "))\(
+            if length > 10 then " and \(length - 10) more" else "" end): \(.[0].why)"),
+        "\(.source) into \(.target): \(.steps | length) to restore, \(.purges) of them purged for good first, \(
+            .inTheWay) in the way",
+        "digest \(.digest)"' <<<"$1"
+}
+
+columns() { if command -v column >/dev/null; then column -t -s $'\t'; else cat; fi; }
+
+# How the restore would end if nothing else went wrong.
+foreseen() {
+    jq -r 'if .inTheWay == 0 then "Succeeded" elif (.steps | length) + (.left | map(select(.skipped)) | length) > 0
+        then "PartiallyFailed" else "Failed" end' <<<"$body"
+}
+
+plan() {
+    [[ -n $source_vault ]] || fail "Say --source; see --help."
+    call POST /api/restores/plan "$(request)"
+    [[ $status == 200 ]] || { show_problem; exit $none; }
+    digest=$(jq -r .digest <<<"$body")
+    show_plan "$body"
+}
+
+agree() {
+    $yes && return 0
+    [[ -t 0 ]] || fail "Nothing was restored: there is no terminal to ask on. Read the plan, then say --yes or --plan $digest."
+    local answer
+    read -r -p "Restore? [y/N] " answer
+    [[ $answer == [yY]* ]] || fail "Nothing was restored."
+}
+
+begin() {
+    call POST /api/restores "$(jq -cn --arg plan "$digest" '{$plan}')" "$repeat"
+    [[ $status == 200 || $status == 202 ]] && return 0
+    show_problem
+    if [[ $(jq -r '.plan.digest? // empty' <<<"$body") ]]; then
+        say "" "The plan as it would be now:"
+        show_plan "$(jq -c .plan <<<"$body")"
+    fi
+    exit $none
+}
+
+follow() {
+    restore=$(jq -r .id <<<"$body")
+    say "Restore $restore"
+    while [[ $(jq -r .state <<<"$body") == Running ]]; do
+        jq -r '.numbers | "\(.restored) restored, \(.failed) failed, \(.pending) to go"' <<<"$body"
+        wait_a_while
+        call GET "/api/restores/$restore?limit=1"
+        [[ $status == 200 ]] && continue
+        show_problem
+        fail "It is not known how restore $restore ended; it goes on without this runbook. Look again: GET /api/restores/$restore"
+    done
+}
+
+# What did not come back, page by page.
+show_failures() {
+    local path="/api/restores/$restore?limit=1000" next=""
+    while call GET "$path$next"; do
+        [[ $status == 200 ]] || { show_problem; return 0; }
+        jq -r '
+            (.objects[] | select(.outcome == "failed" or .outcome == "differs") |
+                "\(.kind) \(.name): \(.outcome)\(if .failure then ": \(.failure.code): \(.failure.text)" else "" end)"),
+            (.left[] | select(.skipped | not) | "\(.kind) \(.name): in the way: \(.why)")' <<<"$body" >&2
+        next=$(jq -r '.continue // empty | "&continue=\(. | @uri)"' <<<"$body")
+        [[ -n $next ]] || return 0
+    done
+}
+
+main() {
+    read_arguments "$@"
+    prepare
+    if [[ -z $digest ]]; then
+        plan
+        if $what_if; then exit_for "$(foreseen)"; fi
+        agree
+    fi
+    # One key for all tries of this run: an answer that got lost costs nothing.
+    repeat=${repeat:-runbook-$(date +%s)-$RANDOM$RANDOM}
+    begin
+    follow
+    local state
+    state=$(jq -r .state <<<"$body")
+    jq -r '.numbers as $n | "\(.state): \($n.planned) planned = \($n.restored) restored + \($n.skipped) skipped + \($n.failed) failed"' <<<"$body"
+    [[ $state == Succeeded ]] || show_failures
+    exit_for "$state"
+}
+
+main "$@"
