@@ -6,6 +6,7 @@ use crate::{
     clock::Clock,
     domain::{
         asker::Asker,
+        audit::Event,
         job::BackupJob,
         object::{ObjectId, VaultName},
         run::RunId,
@@ -24,6 +25,7 @@ pub async fn whole_vault(app: &App, vault: &VaultName, by: &Asker, clock: &Clock
     app.vault(vault)?;
     for run in names(clock) {
         if open(app, vault, &run, by, clock).await? == Written::Created {
+            record(app, vault, &run, by, 0, clock).await?;
             return Ok(run);
         }
     }
@@ -47,6 +49,7 @@ pub async fn objects(
         if stored != plan || open(app, vault, &run, by, clock).await? == Written::AlreadyThere {
             continue;
         }
+        record(app, vault, &run, by, objects.len(), clock).await?;
         if let Err(error) = send::once(app, &plan, clock).await {
             tracing::warn!(vault.name = %vault, run.id = %run, "Messages of run {run} are sent later: {error}");
         }
@@ -57,6 +60,20 @@ pub async fn objects(
 
 async fn open(app: &App, vault: &VaultName, run: &RunId, by: &Asker, clock: &Clock) -> Result<Written> {
     app.jobs()?.open(&BackupJob::open(vault.clone(), run.clone(), by.clone(), clock.now())).await
+}
+
+/// Puts the request on the audit trail.
+async fn record(
+    app: &App,
+    vault: &VaultName,
+    run: &RunId,
+    by: &Asker,
+    objects: usize,
+    clock: &Clock,
+) -> Result<()> {
+    let objects = u32::try_from(objects).unwrap_or(u32::MAX);
+    let event = Event::BackupRequested { vault: vault.clone(), run: run.clone(), objects };
+    app.audit()?.append(by, event, clock.now()).await
 }
 
 fn names(clock: &Clock) -> impl Iterator<Item = RunId> {

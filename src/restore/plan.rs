@@ -12,7 +12,7 @@ use crate::{
     domain::{
         object::{ObjectId, ObjectKind},
         outcome::Fate,
-        restore::{Held, Reason, Request, RestorePlan, World, plan_restore},
+        restore::{Action, Held, Reason, Request, RestorePlan, Step, World, plan_restore},
     },
     error::{Error, Result},
 };
@@ -24,7 +24,7 @@ const CHECKED_UP_TO: usize = 64;
 /// Backups that are checked at once.
 const AT_ONCE: usize = 16;
 
-/// Makes the plan of a restore. Reads only.
+/// Makes the plan of a restore. Changes nothing.
 ///
 /// # Errors
 /// When the catalogue or the target cannot be read. A target that does not let us list its soft-deleted
@@ -39,7 +39,21 @@ pub async fn plan(app: &App, request: &Request) -> Result<RestorePlan> {
     if plan.steps.len() <= CHECKED_UP_TO {
         leave_damaged(app, &mut plan).await?;
     }
+    leave_unpurgeable(app.vault(&request.target)?, &mut plan).await?;
     Ok(plan)
+}
+
+/// Takes the steps out that need a purge which the identity may not do.
+async fn leave_unpurgeable(target: &VaultClient, plan: &mut RestorePlan) -> Result<()> {
+    for kind in ObjectKind::ALL {
+        let purges =
+            plan.steps.iter().filter(|step| step.kind == kind && step.action == Action::PurgeAndRestore);
+        let purges: Vec<ObjectId> = purges.map(Step::id).collect();
+        if !purges.is_empty() && !target.may_purge(kind).await? {
+            plan.leave(&purges, Reason::MayNotPurge);
+        }
+    }
+    Ok(())
 }
 
 /// Takes the steps out whose backup cannot be restored.

@@ -13,7 +13,10 @@ use super::{
     pages::{Item, decode, raw},
 };
 use crate::{
-    azure::{error::ServiceError, limiter::Limiter},
+    azure::{
+        error::{Meaning, ServiceError},
+        limiter::Limiter,
+    },
     domain::{
         blob::BackupBlob,
         object::{ObjectId, ObjectKind, ObjectName},
@@ -162,6 +165,22 @@ impl VaultClient {
             }
         };
         purged.map_err(|error| self.error("purge", id, "in", &error))
+    }
+
+    /// Whether the identity may purge objects of a kind, found out on a name that nobody can have: a purge of
+    /// it is refused with 403 where the right is missing, and with 404 where it is there.
+    ///
+    /// # Errors
+    /// As the service answers, for any other reason.
+    pub async fn may_purge(&self, kind: ObjectKind) -> Result<bool, ServiceError> {
+        let name = format!("purge-probe-{:032x}", fastrand::u128(..));
+        let name = name.parse().map_err(|_| ServiceError::nonsense("purge", "Name", "no name"))?;
+        match self.purge(&ObjectId::new(kind, name)).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.meaning == Meaning::NotFound => Ok(true),
+            Err(error) if error.meaning == Meaning::Forbidden => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn error(&self, verb: &str, id: &ObjectId, preposition: &str, error: &azure_core::Error) -> ServiceError {

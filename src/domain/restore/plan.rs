@@ -118,6 +118,8 @@ pub enum Reason {
     SoftDeleted,
     /// The same, and it cannot be purged.
     PurgeProtected,
+    /// The same, and the identity that restores may not purge.
+    MayNotPurge,
     /// Purging was asked for without spelling the object out.
     NotSpelledOut,
     /// Another subscription or geography.
@@ -142,6 +144,7 @@ impl Reason {
             Self::Live => "live",
             Self::SoftDeleted => "soft-deleted",
             Self::PurgeProtected => "purge-protected",
+            Self::MayNotPurge => "may-not-purge",
             Self::NotSpelledOut => "not-spelled-out",
             Self::OtherPlace => "other-place",
             Self::Managed => "managed",
@@ -167,6 +170,10 @@ impl Reason {
             Self::PurgeProtected => {
                 "the target has a soft-deleted object of that name, and purge protection keeps it until its retention \
                  ends; recover it (recoverDeleted), or restore into another vault"
+            }
+            Self::MayNotPurge => {
+                "the target has a soft-deleted object of that name, and this app's identity may not purge; have somebody \
+                 purge it who may, or give the identity that right for the time being"
             }
             Self::NotSpelledOut => "a purge is for good: name the object itself to have it purged",
             Self::OtherPlace => {
@@ -295,7 +302,8 @@ pub fn plan_restore<E>(
 }
 
 fn leave(request: &Request, id: ObjectId, reason: Reason) -> Left {
-    let taken = matches!(reason, Reason::Live | Reason::SoftDeleted | Reason::PurgeProtected);
+    let taken =
+        matches!(reason, Reason::Live | Reason::SoftDeleted | Reason::PurgeProtected | Reason::MayNotPurge);
     let skipped = matches!(reason, Reason::AlreadyThere | Reason::Gone)
         || (taken && request.on_conflict == OnConflict::Skip);
     Left { kind: id.kind, name: id.name, reason, skipped }

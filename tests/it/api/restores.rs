@@ -267,3 +267,13 @@ async fn a_backup_key_does_not_open_restores() {
     let answer = host.http("GET", "/api/restores", &[("x-functions-key", &key)], "").await;
     assert_eq!(answer.status, 401);
 }
+
+#[tokio::test]
+async fn a_missing_right_to_purge_shows_in_the_plan() {
+    let mut world = backed_up().await;
+    world.vault.delete(Kind::Secret, "db").expect("it is deleted");
+    world.fault(Matcher::from(Operation::Purge), FaultKind::Forbidden(Forbidden::ByPolicy));
+    let wish = json!({ "source": "kv-a", "objects": [{ "kind": "secret", "name": "db" }], "onConflict": "purgeDeleted" });
+    let plan = world.plan(wish).await;
+    assert_eq!((&plan["left"][0]["reason"], &plan["purges"]), (&json!("may-not-purge"), &json!(0)));
+}
