@@ -1,6 +1,8 @@
 //! Restores from the terminal.
 
-use keyvault_backup_emulator::{CertificateSpec, KeySpec, Kind, SecretSpec, VaultHandle};
+use keyvault_backup_emulator::{
+    CertificateSpec, FaultKind, Forbidden, KeySpec, Kind, Matcher, Operation, SecretSpec, VaultHandle,
+};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -126,4 +128,17 @@ async fn without_a_terminal_nobody_can_have_agreed() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--yes"), "{output:?}");
     assert_eq!(world.vault.versions(Kind::Secret, "db").len(), 0);
+}
+
+#[tokio::test]
+async fn what_was_never_backed_up_is_named() {
+    let mut world = World::with_vaults(&["kv-a", "kv-b"]).await;
+    world.vault.put_secret("db", SecretSpec::new("one"));
+    world.vault.put_secret("refused", SecretSpec::new("two"));
+    let refused = Matcher::from(Operation::Backup).object("refused");
+    world.fault(refused, FaultKind::Forbidden(Forbidden::ByPolicy));
+    world.night(NIGHT).await;
+    let other = world.azure.vault("kv-b").url();
+    let (code, shown) = restore(&world, &["--into", &other, "--all", "--what-if"]).await;
+    assert_eq!((code, &shown["plan"]["left"][0]["reason"]), (0, &json!("never-backed-up")));
 }

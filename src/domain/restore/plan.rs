@@ -128,6 +128,8 @@ pub enum Reason {
     Managed,
     /// There is no backup of it, or none that old.
     NoBackup,
+    /// The source has it, and no backup of it ever succeeded.
+    NeverBackedUp,
     /// There is none of that kind, but one of another kind under that name.
     OtherKind,
     /// Its backup is not what was recorded.
@@ -149,6 +151,7 @@ impl Reason {
             Self::OtherPlace => "other-place",
             Self::Managed => "managed",
             Self::NoBackup => "no-backup",
+            Self::NeverBackedUp => "never-backed-up",
             Self::OtherKind => "other-kind",
             Self::Damaged => "damaged",
             Self::Gone => "gone",
@@ -182,6 +185,9 @@ impl Reason {
             Self::Managed => "it belongs to the certificate of that name; restore the certificate",
             Self::NoBackup => {
                 "there is no backup of it as of that time; see its recovery points for when there is one"
+            }
+            Self::NeverBackedUp => {
+                "no backup of it ever succeeded, so it cannot be restored; the report of the newest run says why"
             }
             Self::OtherKind => {
                 "there is no backup of it, but one of another kind under that name; name that kind"
@@ -292,6 +298,8 @@ pub fn plan_restore<E>(
             }
         } else if named {
             left.push(leave(request, id, Reason::NoBackup));
+        } else if line.fared == Fared::Failed && request.selection.misses(&line) {
+            left.push(leave(request, id, Reason::NeverBackedUp));
         }
     }
     left.extend(missing.into_iter().map(|id| {
@@ -304,7 +312,7 @@ pub fn plan_restore<E>(
 fn leave(request: &Request, id: ObjectId, reason: Reason) -> Left {
     let taken =
         matches!(reason, Reason::Live | Reason::SoftDeleted | Reason::PurgeProtected | Reason::MayNotPurge);
-    let skipped = matches!(reason, Reason::AlreadyThere | Reason::Gone)
+    let skipped = matches!(reason, Reason::AlreadyThere | Reason::Gone | Reason::NeverBackedUp)
         || (taken && request.on_conflict == OnConflict::Skip);
     Left { kind: id.kind, name: id.name, reason, skipped }
 }

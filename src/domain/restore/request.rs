@@ -27,13 +27,23 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Whether it takes an object that has a backup.
     pub(super) fn takes(&self, line: &Line) -> bool {
-        let Some(entry) = &line.entry else { return false };
+        let tags = line.entry.as_ref().map(|entry| &entry.tags);
+        tags.is_some_and(|tags| self.tags.iter().all(|(key, value)| tags.get(key) == Some(value)))
+            && self.means(line)
+    }
+
+    /// Whether it would take an object without a backup, whose tags nobody knows.
+    pub(super) fn misses(&self, line: &Line) -> bool {
+        line.entry.is_none() && self.tags.is_empty() && self.means(line)
+    }
+
+    fn means(&self, line: &Line) -> bool {
         let name = line.name.folded();
         (self.objects.is_empty() || self.objects.contains(&line.id()))
             && (self.kinds.is_empty() || self.kinds.contains(&line.kind))
             && self.pattern.as_ref().is_none_or(|pattern| matches(&pattern.to_ascii_lowercase(), &name))
-            && self.tags.iter().all(|(key, value)| entry.tags.get(key) == Some(value))
     }
 }
 
