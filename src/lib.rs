@@ -42,7 +42,7 @@
 //!    instance name the same run.
 //! 2. [`backup::start`] opens the run in [`jobs`], then [`backup::plan`] reads the vault's newest manifest
 //!    and lists its secrets, keys and certificates to the last page.
-//!    [`domain::plan::plan_vault`] compares what the list shows of `db-password` with what it showed at
+//!    [`domain::plan::Planner`] compares what the list shows of `db-password` with what it showed at
 //!    its last backup, and decides: `changed`. The plan is stored create-only.
 //! 3. [`backup::send`] puts a message on the queue: vault, run, kind, name; never any material.
 //! 4. The host posts the message to `/BackUpObject`. [`backup::object`] reads the secret's versions, then

@@ -13,7 +13,7 @@ use crate::{
         job::BackupJob,
         object::{ObjectId, ObjectKind, VaultName},
         outcome::{Failure, Fate},
-        plan::{PLAN_FORMAT, Plan, PlanHeader, Unlisted, full_pass_is_due, plan_objects, plan_vault},
+        plan::{PLAN_FORMAT, Plan, PlanHeader, Planner, Unlisted, full_pass_is_due, plan_objects},
         planned::PlannedObjects,
         run::{RunId, Scope},
         versions::Listed,
@@ -79,8 +79,10 @@ pub async fn make(
     // The time comes first: a change after it is the next run's.
     let planned = whole_second(clock);
     let basis = basis(app, name).await?;
-    let (listed, unlisted) = list(vault).await?;
     let full = wanted == Wanted::Everything || full_pass_is_due(basis.full_pass, app.full_pass(), planned);
+    let mut decisions = Planner::new(&basis.index, full);
+    let unlisted = list(vault, |listed| decisions.add(listed)).await?;
+    let objects = decisions.finish(&unlisted);
     let header = PlanHeader {
         v: PLAN_FORMAT,
         vault: name.clone(),
@@ -93,7 +95,7 @@ pub async fn make(
         folds: basis.folds,
         unlisted,
     };
-    Ok(Plan { header, objects: plan_vault(listed, &basis.index, full) })
+    Ok(Plan { header, objects })
 }
 
 /// Makes a plan for some objects of a vault and stores nothing.
@@ -133,7 +135,7 @@ pub async fn unlisted(
 ) -> Result<Plan> {
     let planned = whole_second(clock);
     let reason = match app.vault(vault) {
-        Ok(client) => list(client).await.err(),
+        Ok(client) => list(client, drop).await.err(),
         Err(error) => Some(error),
     };
     let late = || Failure::ours("NotPlanned", "nothing planned the run while it was open");
@@ -171,26 +173,18 @@ async fn basis(app: &App, vault: &VaultName) -> Result<Basis> {
     }
 }
 
-/// Objects by which the list of a vault grows. Doubling would leave a gap of its size in the heap.
-const GROWTH: usize = 4096;
-
-/// Lists every kind at once, each to its last page.
+/// Lists every kind at once, each to its last page, and returns the kinds that the vault refuses to list.
+/// Of those, some objects may have been found.
 ///
 /// # Errors
-/// Those that may pass. A kind that the vault refuses to list is part of the answer.
-async fn list(vault: &VaultClient) -> Result<(Vec<Listed>, Vec<Unlisted>)> {
+/// Those that may pass.
+async fn list(vault: &VaultClient, mut found: impl FnMut(Listed)) -> Result<Vec<Unlisted>> {
     let pages = ObjectKind::ALL.map(|kind| Box::pin(vault.list(kind).map(move |page| (kind, page))));
     let mut pages = select_all(pages);
-    // One list for all kinds: of three, each would hold on to the memory that it grew through.
-    let (mut listed, mut unlisted) = (Vec::new(), Vec::new());
+    let mut unlisted = Vec::new();
     while let Some((kind, page)) = pages.next().await {
         match page {
-            Ok(page) => {
-                if listed.capacity() - listed.len() < page.len() {
-                    listed.reserve_exact(GROWTH);
-                }
-                listed.extend(page);
-            }
+            Ok(page) => page.into_iter().for_each(&mut found),
             Err(error) if error.fate() == Fate::Retry => return Err(error.into()),
             Err(error) => {
                 warn!(vault.name = %vault.url().name(), "A kind of object is not backed up: {error}");
@@ -199,6 +193,5 @@ async fn list(vault: &VaultClient) -> Result<(Vec<Listed>, Vec<Unlisted>)> {
         }
     }
     unlisted.sort_by_key(|unlisted: &Unlisted| unlisted.kind);
-    listed.retain(|object: &Listed| !unlisted.iter().any(|unlisted| unlisted.kind == object.id.kind));
-    Ok((listed, unlisted))
+    Ok(unlisted)
 }

@@ -113,11 +113,14 @@ impl ObjectName {
             Cow::Borrowed(&self.0)
         }
     }
+}
 
-    /// The bytes that decide the order: folded, with the `/` that follows the name in a blob name.
-    fn order(&self) -> impl Iterator<Item = u8> + '_ {
-        self.0.bytes().map(|b| b.to_ascii_lowercase()).chain([b'/'])
+/// How two names are ordered: folded, each with the `/` that follows the name in a blob name.
+pub(super) fn compare_names(a: &str, b: &str) -> Ordering {
+    fn order(name: &str) -> impl Iterator<Item = u8> + '_ {
+        name.bytes().map(|b| b.to_ascii_lowercase()).chain([b'/'])
     }
+    order(a).cmp(order(b))
 }
 
 impl FromStr for ObjectName {
@@ -160,7 +163,7 @@ impl PartialOrd for ObjectName {
 
 impl Ord for ObjectName {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.order().cmp(other.order())
+        compare_names(&self.0, &other.0)
     }
 }
 

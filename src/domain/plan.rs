@@ -128,13 +128,36 @@ pub fn full_pass_is_due(last: Option<OffsetDateTime>, every: Duration, now: Offs
     last.is_none_or(|last| now - last >= every - Duration::HOUR)
 }
 
-/// Decides about everything that a vault listed.
+/// Decides about everything that a vault lists, object by object.
 ///
-/// Pure and total. The result is sorted, and an object that two pages listed appears once.
-pub fn plan_vault(mut listed: Vec<Listed>, index: &Index, full_pass: bool) -> PlannedObjects {
-    listed.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-    listed.dedup_by(|a, b| a.id == b.id);
-    listed.into_iter().map(|object| decide(object, index, full_pass)).collect()
+/// What is listed is not kept: the list of a large vault, freed in one piece, would make the allocator hold
+/// on to more from then on. The result is sorted, and an object that two pages listed appears once.
+pub struct Planner<'i> {
+    index: &'i Index,
+    full_pass: bool,
+    objects: PlannedObjects,
+}
+
+impl<'i> Planner<'i> {
+    /// Starts with what is known of the vault.
+    pub fn new(index: &'i Index, full_pass: bool) -> Self {
+        Self { index, full_pass, objects: PlannedObjects::default() }
+    }
+
+    /// Decides about one object.
+    pub fn add(&mut self, listed: Listed) {
+        self.objects.push(&decide(listed, self.index, self.full_pass));
+    }
+
+    /// The plan, without the kinds that were not listed to their ends.
+    pub fn finish(mut self, unlisted: &[Unlisted]) -> PlannedObjects {
+        for unlisted in unlisted {
+            self.objects.drop_kind(unlisted.kind);
+        }
+        self.objects.sort();
+        self.objects.shrink_to_fit();
+        self.objects
+    }
 }
 
 fn decide(object: Listed, index: &Index, full_pass: bool) -> Planned {

@@ -1,19 +1,18 @@
 //! The objects of a plan, packed.
 
-use std::{collections::HashMap, fmt, slice};
+use std::{cmp::Ordering, collections::HashMap, fmt, slice};
 
 use serde::{Serialize, Serializer};
 
 use super::{
-    object::{ObjectId, ObjectKind, ObjectName},
+    object::{ObjectId, ObjectKind, ObjectName, compare_names},
     plan::{Decision, Planned},
     run::RunId,
 };
 
-/// A list of planned objects at eight bytes each and their names.
+/// A list of planned objects at twelve bytes each and their names.
 ///
-/// A run holds its plan from the lists to the manifest, so this is what a process's memory grows with. The
-/// list is read from its first object to its last, each time an object is wanted: that is how runs use it.
+/// A run holds its plan from the lists to the manifest, so this is what a process's memory grows with.
 #[derive(Clone, Default)]
 pub struct PlannedObjects {
     rows: Vec<Row>,
@@ -28,7 +27,9 @@ pub struct PlannedObjects {
 struct Row {
     /// The place of the previous run, from 1.
     previous: u32,
-    name: u8,
+    /// Where its name starts, and how long that is.
+    start: u32,
+    length: u8,
     kind: ObjectKind,
     decision: Decision,
 }
@@ -39,8 +40,9 @@ impl PlannedObjects {
         let name = object.id.name.as_str();
         let row = Row {
             previous: object.previous.as_ref().map_or(0, |run| self.place(run)),
-            // A name has at most 127 characters.
-            name: u8::try_from(name.len()).unwrap_or(u8::MAX),
+            // Thirty million names would be too many; a name has at most 127 characters.
+            start: u32::try_from(self.names.len()).unwrap_or(u32::MAX),
+            length: u8::try_from(name.len()).unwrap_or(u8::MAX),
             kind: object.id.kind,
             decision: object.decision,
         };
@@ -63,6 +65,18 @@ impl PlannedObjects {
         Iter { rows: self.rows.iter(), names: &self.names, runs: &self.runs }
     }
 
+    /// Brings the objects into order, and drops all but one of those that are there several times.
+    pub fn sort(&mut self) {
+        let names = &self.names;
+        self.rows.sort_unstable_by(|a, b| a.order(b, names));
+        self.rows.dedup_by(|a, b| a.order(b, names) == Ordering::Equal);
+    }
+
+    /// Drops the objects of a kind.
+    pub fn drop_kind(&mut self, kind: ObjectKind) {
+        self.rows.retain(|row| row.kind != kind);
+    }
+
     /// Gives back the memory that was kept for more objects.
     pub fn shrink_to_fit(&mut self) {
         self.rows.shrink_to_fit();
@@ -80,11 +94,23 @@ impl PlannedObjects {
     }
 }
 
+impl Row {
+    fn name<'a>(&self, names: &'a str) -> &'a str {
+        let start = self.start as usize;
+        names.get(start..start + usize::from(self.length)).unwrap_or_default()
+    }
+
+    /// As [`ObjectId`] is ordered.
+    fn order(&self, other: &Self, names: &str) -> Ordering {
+        let kinds = self.kind.cmp(&other.kind);
+        kinds.then_with(|| compare_names(self.name(names), other.name(names)))
+    }
+}
+
 /// Reads [`PlannedObjects`].
 #[derive(Clone)]
 pub struct Iter<'a> {
     rows: slice::Iter<'a, Row>,
-    /// The names of the rows that are left.
     names: &'a str,
     runs: &'a [RunId],
 }
@@ -94,9 +120,7 @@ impl Iterator for Iter<'_> {
 
     fn next(&mut self) -> Option<Planned> {
         let row = self.rows.next()?;
-        let (name, names) = self.names.split_at_checked(row.name.into())?;
-        self.names = names;
-        let id = ObjectId::new(row.kind, ObjectName::checked_before(name));
+        let id = ObjectId::new(row.kind, ObjectName::checked_before(row.name(self.names)));
         let previous = row.previous.checked_sub(1).and_then(|place| self.runs.get(place as usize)).cloned();
         Some(Planned { id, decision: row.decision, previous })
     }
@@ -174,6 +198,11 @@ mod tests {
         let packed: PlannedObjects = objects.iter().cloned().collect();
         assert_eq!(packed.iter().collect::<Vec<_>>(), objects);
         assert_eq!((packed.len(), packed.runs.len()), (4, 2));
-        assert_eq!(size_of::<Row>(), 8);
+        let mut sorted: PlannedObjects = objects.iter().chain(&objects).cloned().collect();
+        sorted.sort();
+        sorted.drop_kind(ObjectKind::Key);
+        let names: Vec<_> = sorted.iter().map(|object| object.id.name).collect();
+        assert_eq!(names, ["c", "d", &longest].map(|name| name.parse().unwrap()));
+        assert_eq!(size_of::<Row>(), 12);
     }
 }

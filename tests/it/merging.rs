@@ -14,7 +14,7 @@ use keyvault_backup::domain::{
     manifest::{Fared, Folded, Line, Merge, ObjectResult, Summary, fold_line},
     object::{ObjectId, ObjectKind},
     outcome::{Failure, Outcome, OutcomeKind},
-    plan::{Decision, PLAN_FORMAT, Plan, PlanHeader, Unlisted, plan_vault},
+    plan::{Decision, PLAN_FORMAT, Plan, PlanHeader, Planner, Unlisted},
     run::{RunId, Scope},
     versions::Listed,
 };
@@ -152,7 +152,11 @@ proptest! {
             Some(Listed { id: id.clone(), managed, fingerprint: Fingerprint::of(&[looks]) })
         });
         let listed: Vec<_> = listed.clone().chain(listed.step_by(3)).collect();
-        let plan = Plan { header: header(&unlisted), objects: plan_vault(listed, &index, full) };
+        let mut planner = Planner::new(&index, full);
+        for listed in listed {
+            planner.add(listed);
+        }
+        let plan = Plan { header: header(&unlisted), objects: planner.finish(&[]) };
         for planned in &plan.objects {
             let object = &objects[&planned.id];
             let (looks, managed) = object.listed.expect("it is listed");
