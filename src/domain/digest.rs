@@ -1,6 +1,6 @@
 //! SHA-256 digests, whole and shortened, which print and travel as hexadecimal text.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, io, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -20,6 +20,15 @@ impl<const N: usize> Hash<N> {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self::cut(&Sha256::digest(bytes))
+    }
+
+    /// The digest of a value as JSON, which is not held in memory for it. A value that cannot be JSON has the
+    /// digest of what could be written.
+    pub fn of_json(value: &impl Serialize) -> Self {
+        let mut hasher = io::BufWriter::new(Sha256::new());
+        let written = serde_json::to_writer(&mut hasher, value).map_err(io::Error::from);
+        let hasher = written.and_then(|()| hasher.into_inner().map_err(io::IntoInnerError::into_error));
+        Self::cut(&hasher.unwrap_or_default().finalize())
     }
 
     /// The digest of several fields. Each is preceded by its length, so that no two lists collide.

@@ -1,6 +1,6 @@
 //! How restores are stored: records in metadata, plans as compressed JSON.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, BufWriter, IntoInnerError, Read as _};
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -12,7 +12,7 @@ use crate::{
     domain::{
         object::ObjectId,
         outcome::Failure,
-        restore::{RESTORE_FORMAT, RestorePlan, StepOutcome, StepResult},
+        restore::{PLAN_FORMAT, RESTORE_FORMAT, RestorePlan, StepOutcome, StepResult},
     },
     error::{Error, Result},
 };
@@ -29,12 +29,13 @@ pub(super) fn record_in<T: DeserializeOwned>(name: &str, metadata: &Metadata, ke
     parse(name, text.as_bytes(), RESTORE_FORMAT)
 }
 
+#[derive(Deserialize)]
+struct Versioned {
+    v: u64,
+}
+
 /// Reads JSON of a known format.
 pub(super) fn parse<T: DeserializeOwned>(name: &str, json: &[u8], known: u32) -> Result<T> {
-    #[derive(Deserialize)]
-    struct Versioned {
-        v: u64,
-    }
     let unreadable = |error| damaged(name, &format_args!("its record cannot be read: {error}"));
     match serde_json::from_slice(json).map_err(unreadable)? {
         Versioned { v } if v > known.into() => {
@@ -60,14 +61,20 @@ pub(super) fn read<T: DeserializeOwned>(metadata: &Metadata, key: &str) -> Optio
     serde_json::from_str(metadata.get(key)?).ok()
 }
 
+/// Plans go through the compression in both directions piece by piece: a large one has many megabytes as text.
 pub(super) fn pack(plan: &RestorePlan) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(&serde_json::to_vec(plan)?)?;
-    encoder.finish()
+    let mut encoder = BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    serde_json::to_writer(&mut encoder, plan)?;
+    encoder.into_inner().map_err(IntoInnerError::into_error)?.finish()
 }
 
-pub(super) fn unpack(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut json = Vec::new();
-    GzDecoder::new(bytes).take(PLAN_LIMIT).read_to_end(&mut json)?;
-    Ok(json)
+/// Reads a packed plan.
+pub(super) fn unpack(name: &str, bytes: &[u8]) -> Result<RestorePlan> {
+    let unreadable = |error| damaged(name, &format_args!("it cannot be read: {error}"));
+    let text = || BufReader::new(GzDecoder::new(bytes).take(PLAN_LIMIT));
+    let Versioned { v } = serde_json::from_reader(text()).map_err(unreadable)?;
+    if v > PLAN_FORMAT.into() {
+        return Err(Error::TooNew { what: format!("blob {name}"), found: v, known: PLAN_FORMAT });
+    }
+    serde_json::from_reader(text()).map_err(unreadable)
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{
     Jobs, damaged, metadata,
-    restore_forms::{outcome_in, pack, parse, read, record_in, unpack},
+    restore_forms::{outcome_in, pack, read, record_in, unpack},
 };
 use crate::{
     azure::{
@@ -16,7 +16,7 @@ use crate::{
     domain::{
         digest::Digest,
         object::{ObjectId, VaultName},
-        restore::{PLAN_FORMAT, RESTORE_FORMAT, RestoreId, RestoreJob, RestorePlan, StepOutcome, Waiting},
+        restore::{RESTORE_FORMAT, RestoreId, RestoreJob, RestorePlan, StepOutcome, Waiting},
     },
     error::{Error, Result},
 };
@@ -80,8 +80,7 @@ impl Jobs {
     pub async fn restore_plan(&self, digest: &Digest) -> Result<Option<RestorePlan>> {
         let name = plan_name(digest);
         let Some(bytes) = self.container.read(&name).await? else { return Ok(None) };
-        let json = unpack(&bytes).map_err(|error| damaged(&name, &error))?;
-        let plan: RestorePlan = parse(&name, &json, PLAN_FORMAT)?;
+        let plan = unpack(&name, &bytes)?;
         if plan.digest() == *digest {
             Ok(Some(plan))
         } else {

@@ -232,7 +232,7 @@ pub struct RestorePlan {
 impl RestorePlan {
     /// A digest of what will be done: it changes when the world moves.
     pub fn digest(&self) -> Digest {
-        Digest::of(serde_json::to_string(self).unwrap_or_default().as_bytes())
+        Digest::of_json(self)
     }
 
     /// The step for an object.
