@@ -6,6 +6,8 @@ mod rights;
 mod sources;
 mod stores;
 
+use std::process::Output;
+
 use keyvault_backup_emulator::{Access, Forbidden, WriteProtection};
 use serde_json::Value;
 
@@ -25,17 +27,22 @@ pub async fn healthy() -> World {
 
 /// Gives a world those rights, and a backup of today.
 pub async fn prepare(world: &mut World) {
+    install(world);
+    let output = back_up(world).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+/// Gives a world those rights.
+pub fn install(world: &mut World) {
     world.set("KEYVAULT_BACKUP_ROLE", "backup");
     world.backups.set_write_protection(BACKUPS, WriteProtection { days: 90, locked: true });
     world.vault.configure(|options| options.access = Some(backup_rights()));
     world.today();
-    back_up(world).await;
 }
 
 /// Backs the vault up.
-pub async fn back_up(world: &World) {
-    let output = world.cli(&["backup", "--vault", &world.vault.url()]).await;
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+pub async fn back_up(world: &World) -> Output {
+    world.cli(&["backup", "--vault", &world.vault.url()]).await
 }
 
 /// The exit code and the report.

@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{Finding, Report, SETTINGS, Severity};
+use super::{Finding, MACHINE, Report, SETTINGS, Severity};
 use crate::domain::versions::VERSIONS_LIMIT;
 
 /// How far clocks may be apart. Tokens and signatures are refused a few minutes later.
@@ -107,18 +107,18 @@ fn many_versions(seen: &AgeSeen, report: &mut Report) {
 pub fn judge_clocks(ahead: &[(String, Duration)], report: &mut Report) {
     const WHAT: &str = "clock";
     let Some((host, by)) = ahead.iter().max_by_key(|(_, by)| by.abs()) else {
-        return report.unknown("this machine", WHAT, "no service said what time it is");
+        return report.unknown(MACHINE, WHAT, "no service said what time it is");
     };
     let seconds = by.whole_seconds();
     if by.abs() <= MOST_SKEW {
-        report.well("this machine", WHAT, format!("at most {} s from the services'", seconds.abs()));
+        report.well(MACHINE, WHAT, format!("at most {} s from the services'", seconds.abs()));
         return;
     }
     let way = if seconds > 0 { "behind" } else { "ahead of" };
     report.findings.push(Finding {
         name: "clock-skew",
         severity: Severity::Warning,
-        subject: "this machine".to_owned(),
+        subject: MACHINE.to_owned(),
         seen: format!("its clock is {} s {way} that of {host}", seconds.abs()),
         why: "Tokens are refused or used after their end, and ages of backups are wrong.",
         remedy: "at a terminal: timedatectl set-ntp true; in Azure: az functionapp restart --name APP --resource-group GROUP"

@@ -1,9 +1,9 @@
 //! Sources, ages, versions, clocks and settings.
 
-use keyvault_backup_emulator::{Kind, SecretSpec};
+use keyvault_backup_emulator::SecretSpec;
 use serde_json::json;
 
-use super::{back_up, healthy, mended_by, names, only, preflight};
+use super::{back_up, healthy, install, mended_by, names, only, preflight};
 use crate::world::World;
 
 #[tokio::test]
@@ -77,26 +77,31 @@ async fn a_vault_that_was_not_backed_up_lately() {
     assert!(code == Some(1) && late.is_some_and(|of| of["subject"] == "kv-a"), "{report:#}");
 }
 
+/// A world with a secret of so many versions, backed up today.
+async fn with_versions(name: &str, versions: usize) -> World {
+    let mut world = World::new().await;
+    for number in 0..versions {
+        world.vault.put_secret(name, SecretSpec::new(number.to_string()));
+    }
+    install(&mut world);
+    back_up(&world).await;
+    world
+}
+
 #[tokio::test]
 async fn objects_that_near_the_limit_of_versions() {
-    let world = healthy().await;
-    for number in 0..400 {
-        world.vault.put_secret("busy", SecretSpec::new(format!("{number}")));
-    }
-    back_up(&world).await;
+    let world = with_versions("busy", 400).await;
     let found = only(&world, "versions-near-limit").await;
     assert!(found["seen"].as_str().is_some_and(|seen| seen.ends_with("secret busy (400)")), "{found}");
 }
 
 #[tokio::test]
 async fn objects_that_are_over_the_limit_of_versions() {
-    let world = healthy().await;
-    for number in 0..501 {
-        world.vault.put_secret("worn", SecretSpec::new(format!("{number}")));
-    }
-    let output = world.cli(&["backup", "--vault", &world.vault.url()]).await;
-    assert_eq!((output.status.code(), world.vault.versions(Kind::Secret, "worn").len()), (Some(1), 501));
-    mended_by(&world, "versions-over-limit", &["make a new object", "secret worn"]).await;
+    let world = with_versions("worn", 501).await;
+    let (_, report) = preflight(&world).await;
+    let found = &report["findings"][1];
+    assert_eq!(names(&report), ["never-backed-up", "versions-over-limit"]);
+    assert!(found["remedy"].as_str().is_some_and(|words| words.contains("delete secret worn")), "{found}");
 }
 
 #[tokio::test]
