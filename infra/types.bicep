@@ -171,6 +171,8 @@ var storageNames = {
   backupContainer: 'backups'
   backupPrefix: 'vaults/'
   auditPrefix: 'audit/'
+  hsmRecordPrefix: 'hsms/'
+  probePrefix: 'preflight/'
   hsmContainer: 'hsm-backups'
   backupQueue: 'backup-objects'
   restoreQueue: 'restore-objects'

@@ -18,6 +18,7 @@ pub mod health;
 pub mod input;
 pub mod jobs;
 pub mod openapi;
+pub mod preflight;
 pub mod problem;
 pub mod restores;
 pub mod runs;
@@ -62,6 +63,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/backups/runs/{id}", get(runs::one))
         .route("/backups/{source}/{kind}/{name}", get(backups::history))
         .route("/status", get(status::status))
+        .route("/status/preflight", get(preflight::preflight))
         .route("/status/jobs/{id}", get(jobs::one));
     let write = Router::new().route("/backups", post(start::start));
     let restore = Router::new()

@@ -44,6 +44,8 @@ pub struct App {
     interval: time::Duration,
     platform_auth: bool,
     places: BTreeMap<VaultName, Place>,
+    connection: Connection,
+    config: Config,
 }
 
 impl App {
@@ -86,6 +88,8 @@ impl App {
                 interval: config.interval,
                 platform_auth: config.platform_auth,
                 places: config.places.clone(),
+                connection: connection.clone(),
+                config: config.clone(),
             })
         };
         build().map_err(|error| unusable(&error))
@@ -155,6 +159,16 @@ impl App {
     /// The Managed HSMs.
     pub fn hsms(&self) -> &Hsms {
         &self.hsms
+    }
+
+    /// What every client is made of, for a look that makes its own.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The restore that this process works on.

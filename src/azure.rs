@@ -7,12 +7,16 @@
 //! - [`credential`]: which identity to use;
 //! - [`retry`]: short, capped retries, because the queue does the long ones;
 //! - [`limiter`]: the pace at which a vault is called;
-//! - [`error`]: errors in the domain's words, with the service's own code, text and request id;
+//! - [`dates`]: how far the services' clocks are from ours;
+//! - [`error`]: errors in the domain's words, with the service's own code, text and request id; and [`cause`], why
+//!   something was refused;
 //! - [`managed_hsm`]: a client for the administration of Managed HSMs, which the official ones lack, and
 //!   [`hsm`], the same in the program's words.
 
+pub mod cause;
 pub mod container;
 pub mod credential;
+pub mod dates;
 pub mod error;
 pub mod hsm;
 pub mod limiter;
@@ -30,7 +34,10 @@ use azure_core::{
     http::{ClientOptions, RetryOptions, Transport, policies::Policy},
 };
 
-use self::{retry::ShortRetry, transport::GuardedTransport};
+use self::{dates::Dates, retry::ShortRetry, transport::GuardedTransport};
+
+/// The longest wait for the second try of a look.
+const LOOK_WAIT: Duration = Duration::from_secs(2);
 
 /// What every client is made of.
 #[derive(Clone, Debug)]
@@ -38,6 +45,7 @@ pub struct Connection {
     transport: Arc<GuardedTransport>,
     credential: Arc<dyn TokenCredential>,
     retry: Arc<ShortRetry>,
+    dates: Option<Arc<Dates>>,
     api_version: String,
 }
 
@@ -49,10 +57,18 @@ impl Connection {
         longest_wait: Duration,
         api_version: String,
     ) -> Self {
-        Self { transport, credential, retry: Arc::new(ShortRetry::new(longest_wait)), api_version }
+        let retry = Arc::new(ShortRetry::new(longest_wait));
+        Self { transport, credential, retry, dates: None, api_version }
     }
 
-    fn client_options(&self, per_try: Vec<Arc<dyn Policy>>) -> ClientOptions {
+    /// The same for a look at what may well be broken: a request is tried twice, and clocks are compared.
+    #[must_use]
+    pub fn for_a_look(&self, dates: Arc<Dates>) -> Self {
+        Self { retry: Arc::new(ShortRetry::once(LOOK_WAIT)), dates: Some(dates), ..self.clone() }
+    }
+
+    fn client_options(&self, mut per_try: Vec<Arc<dyn Policy>>) -> ClientOptions {
+        per_try.extend(self.dates.clone().map(|dates| dates as Arc<dyn Policy>));
         ClientOptions {
             per_try_policies: per_try,
             retry: RetryOptions::custom(Arc::clone(&self.retry)),

@@ -9,6 +9,7 @@ pub mod file;
 pub mod jobs;
 pub mod list;
 pub mod output;
+pub mod preflight;
 pub mod rebuild;
 pub mod report;
 pub mod restore;
@@ -60,6 +61,8 @@ enum Command {
     Restore(restore::RestoreArgs),
     /// List what is under way, and the last restores
     Jobs(jobs::JobsArgs),
+    /// Check settings, rights, storage, clocks and ages, and say what mends what is wrong
+    Preflight(preflight::PreflightArgs),
     /// Check or list the audit trail
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -99,6 +102,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Show(args) => Box::pin(show::run(args)).await,
         Command::Restore(args) => Box::pin(restore::run(args)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args)).await,
+        Command::Preflight(args) => Box::pin(preflight::run(args)).await,
         Command::Audit(command) => Box::pin(audit::run(command)).await,
         Command::Rebuild(args) => Box::pin(rebuild::run(args)).await,
     };

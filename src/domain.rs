@@ -26,6 +26,7 @@ pub mod object;
 pub mod outcome;
 pub mod plan;
 pub mod planned;
+pub mod preflight;
 pub mod restore;
 pub mod run;
 pub mod versions;

@@ -28,7 +28,7 @@
 //!   name. Every blob in it is written once.
 //! - [`jobs`] remembers which runs are open, in a container of its own. Nothing in it is needed to restore.
 //! - [`backup`] and [`restore`] hold the use cases. Each is safe to run twice, and says why. [`look`] holds
-//!   those that only read.
+//!   those that only read, [`preflight`] what tells whether any of it can work.
 //! - [`triggers`], [`api`] and [`cli`] decode, call one use case, and say what came of it.
 //! - [`app`] puts the parts together from the [`config`], which alone reads the environment.
 //!
@@ -78,6 +78,7 @@ pub mod error;
 pub mod hsm;
 pub mod jobs;
 pub mod look;
+pub mod preflight;
 pub mod restore;
 pub mod telemetry;
 pub mod triggers;

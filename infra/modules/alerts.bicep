@@ -125,14 +125,14 @@ var rules = concat(missedVault, missedHsm, [
   }
   {
     name: 'job-overdue'
-    title: 'A job runs for longer than it should'
-    description: 'A running job is older than its limit, or a start could not be confirmed.'
+    title: 'A job of an HSM runs for longer than it should'
+    description: 'A job that has not ended is older than its limit.'
     severity: 2
     query: join(
       [
         events
         '| where event == "job.overdue"'
-        '| extend target = coalesce(tostring(line["hsm.name"]), tostring(line["vault.name"]))'
+        '| extend target = tostring(line["hsm.name"])'
       ],
       '\n'
     )

@@ -27,7 +27,7 @@ param writerId string
 @description('Required. GUID of the custom role that writes and does not delete.')
 param writerRoleName string
 
-@description('Required. Object ids of the identities that restore. They read, and write the audit trail alone.')
+@description('Required. Object ids of the identities that restore. They read, and write the audit trail, records of HSM backups and probes alone.')
 param restorerIds string[]
 
 @description('Required. The workspace that gets the logs.')
@@ -48,8 +48,11 @@ module account 'storage-account.bicep' = {
     immutabilityDays: retention.immutabilityDays
     immutabilityState: retention.immutabilityState
     deleteAfterDays: retention.deleteAfterDays
-    // The audit trail stays.
-    deletePrefixes: ['${storageNames.backupContainer}/${storageNames.backupPrefix}']
+    // The audit trail and the records of HSM backups stay.
+    deletePrefixes: [
+      '${storageNames.backupContainer}/${storageNames.backupPrefix}'
+      '${storageNames.backupContainer}/${storageNames.probePrefix}'
+    ]
     publicAccess: publicAccess
     workspaceId: workspaceId
     lock: lock
@@ -72,7 +75,8 @@ module restorers 'grant-container.bicep' = [
       containerName: storageNames.backupContainer
       principalId: principalId
       roleDefinitionName: writerRoleName
-      writesUnder: storageNames.auditPrefix
+      // The backup that a full restore of an HSM takes first is on record with the others.
+      writesUnder: [storageNames.auditPrefix, storageNames.hsmRecordPrefix, storageNames.probePrefix]
     }
   }
 ]

@@ -13,15 +13,16 @@ param principalId string
 @description('Required. GUID of the role.')
 param roleDefinitionName string
 
-@description('Optional. Narrows writing to names that begin with this. Everywhere in the container when empty.')
-param writesUnder string = ''
+@description('Optional. Narrows writing to names that begin with one of these. Everywhere in the container when empty.')
+param writesUnder string[] = []
 
 // Reading stays as wide as the role.
 var blobs = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs'
+var places = map(writesUnder, prefix => '@Resource[${blobs}:path] StringLike \'${prefix}*\'')
 var condition = join(
   [
     '((!(ActionMatches{\'${blobs}/write\'}) AND !(ActionMatches{\'${blobs}/add/action\'}))'
-    ' OR (@Resource[${blobs}:path] StringLike \'${writesUnder}*\'))'
+    ' OR (${join(places, ' OR ')}))'
   ],
   ''
 )

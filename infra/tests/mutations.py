@@ -59,7 +59,8 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (MAIN, "for vault in targetVaults: {", "for vault in knownVaults: {"),
         (ACCESS, "  scope: vault\n  properties: {\n    principalId", "  properties: {\n    principalId"),
         (HOST, "      builtInRoles.storageQueueDataReader\n", ""),
-        (BACKUPS, "      writesUnder: storageNames.auditPrefix\n", ""),
+        (BACKUPS, "      writesUnder: [storageNames.auditPrefix, storageNames.hsmRecordPrefix, storageNames.probePrefix]\n", ""),
+        (BACKUPS, "[storageNames.auditPrefix, ", "[storageNames.backupPrefix, storageNames.auditPrefix, "),
         (GRANT_CONTAINER, " AND !(ActionMatches{\\'${blobs}/add/action\\'})", ""),
         (GRANT_CONTAINER, "  scope: account::blobs::container", "  scope: account"),
         (MAIN, "principalId: identities.outputs.restorePrincipalId\n    zoneRedundant", "principalId: identities.outputs.backupPrincipalId\n    zoneRedundant"),
@@ -148,6 +149,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (ACCOUNT, "              version: {\n                delete: {\n                  daysAfterCreationGreaterThan: deleteAfterDays!\n                }\n              }\n", ""),
         (LANDING, "    deleteAfterDays: retention.deleteAfterDays\n", ""),
         (BACKUPS, "${storageNames.backupContainer}/${storageNames.backupPrefix}", "${storageNames.backupContainer}/"),
+        (BACKUPS, "${storageNames.backupContainer}/${storageNames.probePrefix}", "${storageNames.backupContainer}/${storageNames.hsmRecordPrefix}"),
     ],
     "the_landing_account_makes_up_for_it": [
         (LANDING, "versioning: true", "versioning: true\n    immutabilityDays: 7"),

@@ -264,9 +264,10 @@ def roles_reach_the_vaults_subscriptions(subject: Subject):
 
 
 # Whatever is no write passes; a write passes where the name begins so.
-ONLY_THE_TRAIL = (
+PLACES = [f"@Resource[{CONTAINER}/blobs:path] StringLike '{prefix}/*'" for prefix in ("audit", "hsms", "preflight")]
+ONLY_RECORDS = (
     f"((!(ActionMatches{{'{CONTAINER}/blobs/write'}}) AND !(ActionMatches{{'{CONTAINER}/blobs/add/action'}}))"
-    f" OR (@Resource[{CONTAINER}/blobs:path] StringLike 'audit/*'))"
+    f" OR ({' OR '.join(PLACES)}))"
 )
 
 
@@ -277,7 +278,7 @@ def granted(subject: Subject, view: View) -> set[tuple[str, str, str]]:
         where = f"{target.type.rsplit('/', 1)[1]} {target.name}" if target else assignment.id
         label = subject.role_label(assignment.properties["roleDefinitionId"])
         if condition := assignment.properties.get("condition"):
-            label += " under audit/" if condition == ONLY_THE_TRAIL else f" if {condition}"
+            label += " for records" if condition == ONLY_RECORDS else f" if {condition}"
         found.add((view.holder(assignment.properties["principalId"]), label, where))
     return found
 
@@ -294,7 +295,7 @@ def wanted_grants(view: View) -> set[tuple[str, str, str]]:
     if view.params["hsms"]:
         wanted.add(("hsm", "Storage Blob Data Contributor", "containers hsm-backups"))
     if "restore" in view.apps:
-        wanted.add(("restore", "blobWriter under audit/", "containers backups"))
+        wanted.add(("restore", "blobWriter for records", "containers backups"))
     for role, vaults in (("backup", view.params["vaults"]), ("restore", view.targets)):
         wanted |= {(role, role, f"vaults {v['name']}") for v in vaults if v.get("accessModel") != "accessPolicy"}
     return wanted
@@ -551,7 +552,7 @@ def kept(view: View, account: Resource, where: str) -> Iterable[str]:
 
 @rule
 def old_backups_go_and_new_ones_stay(subject: Subject):
-    """Deletion covers versions and leaves the audit trail; it comes after write protection and the next full pass."""
+    """Deletion covers versions and leaves the records; it comes after write protection and the next full pass."""
     def check(view: View):
         retention = view.params["retention"]
         days = retention["deleteAfterDays"]
@@ -564,12 +565,12 @@ def old_backups_go_and_new_ones_stay(subject: Subject):
             "baseBlob": {"delete": {"daysAfterModificationGreaterThan": days}},
             "version": {"delete": {"daysAfterCreationGreaterThan": days}},
         }
-        for use, prefix in (("backups", "backups/vaults/"), ("landing", "hsm-backups/")):
+        for use, prefixes in (("backups", ["backups/vaults/", "backups/preflight/"]), ("landing", ["hsm-backups/"])):
             if use not in view.accounts:
                 continue
             policies = [r for r in view.of(f"{ACCOUNT}/managementPolicies") if r.parent is view.accounts[use]]
             rules = [given["definition"] for r in policies for given in r.properties["policy"]["rules"] if given["enabled"]]
-            if [(r["actions"], r["filters"].get("prefixMatch")) for r in rules] != [(wanted, [prefix])]:
+            if [(r["actions"], r["filters"].get("prefixMatch")) for r in rules] != [(wanted, prefixes)]:
                 yield f"{use}: deletion is {rules}"
     yield from everywhere(subject, check)
 

@@ -12,16 +12,7 @@ from typing import Callable, Iterable
 from policies import LOG_RULE, QUEUE, Subject, View, alert_name, everywhere, query
 
 # What the templates know already and the code does not yet. To become empty.
-WILL_EXIST = {
-    "settings": {
-        "KEYVAULT_BACKUP_HSMS", "KEYVAULT_BACKUP_HSM_CONTAINER", "KEYVAULT_BACKUP_HSM_KEYS",
-        "KEYVAULT_BACKUP_HSM_BACKUP_AGE_MINUTES", "KEYVAULT_BACKUP_HSM_LIMIT_HOURS", "KEYVAULT_BACKUP_HSM_DOMAINS",
-        "HSM_BACKUP_SCHEDULE",
-    },
-    "functions": {"NightlyHsmBackup"},
-    "queues": set(),
-    "events": {"run.closed", "hsm.backup.ended", "job.overdue", "start.failed"},
-}
+WILL_EXIST = {"settings": set(), "functions": set(), "queues": set(), "events": set()}
 
 # Legacy settings that carry a secret. They are for a terminal; the templates never set them.
 NEVER_SET = {"KEYVAULT_BACKUP_HSM_BACKUP_SAS", "KEYVAULT_BACKUP_HSM_RESTORE_SAS"}
@@ -76,13 +67,20 @@ class Code:
         text = self.extra.get("layout") or (self.root / "src/catalogue/layout.rs").read_text(encoding="utf-8")
         return {name.split("/")[0] + "/" for name in re.findall(r'format!\("([^"{]+/)', text)}
 
-    def audit_prefixes(self) -> set[str]:
-        text = (self.root / "src/audit.rs").read_text(encoding="utf-8")
-        return set(re.findall(r'const PREFIX: &str = "([^"]+)"', text))
+    def prefix_of(self, file: str) -> set[str]:
+        path = self.root / file
+        return set(re.findall(r'const PREFIX: &str = "([^"]+)"', path.read_text(encoding="utf-8"))) if path.exists() else set()
 
     def events(self) -> set[str]:
         found = set(re.findall(r'\bevent = "([a-z.]+)"', self.sources))
         return (found | self.extra.get("events", set())) - self.without
+
+    def fields(self) -> dict[str, set[str]]:
+        """What is written with each event, by all statements that write it."""
+        found: dict[str, set[str]] = {}
+        for event, rest in re.findall(r'\bevent = "([a-z.]+)",(.*?)"', self.sources, re.S):
+            found.setdefault(event, set()).update(re.findall(r"([a-z_]+(?:\.[a-z_]+)+) =", rest))
+        return found
 
     def operations(self) -> str:
         return self.extra.get("operations") or (self.root / "docs/operations.md").read_text(encoding="utf-8")
@@ -165,9 +163,13 @@ def names_in_storage_are_those_of_the_code(subject: Subject, code: Code):
     """What is deleted in time, and where the restore app writes, begins as the code's names do."""
     names = next(s for s in subject.project.files["types.bicep"].of("var") if s.name == "storageNames").value
     given = {item.key.value: item.value.value for item in names.items}
-    for name, prefix in (("backupPrefix", code.backup_prefixes()), ("auditPrefix", code.audit_prefixes())):
-        if prefix != {given[name]}:
-            yield f"{name} is {given[name]}, and the code writes to {sorted(prefix)}"
+    for prefixes, written in (
+        (("backupPrefix", "hsmRecordPrefix"), code.backup_prefixes()),
+        (("auditPrefix",), code.prefix_of("src/audit.rs")),
+        (("probePrefix",), code.prefix_of("src/preflight/storage.rs")),
+    ):
+        if written != {given[name] for name in prefixes}:
+            yield f"{' and '.join(prefixes)}: the code writes to {sorted(written)}"
 
 
 @tie
@@ -183,6 +185,21 @@ def alerts_wait_for_events_that_are_written(subject: Subject, code: Code):
                     yield from (f"{view.name}: {alert.name} waits for {name}" for name in named if name not in written)
                     if not named:
                         yield f"{view.name}: {alert.name} waits for no event"
+
+
+@tie
+def alerts_read_fields_that_are_written(subject: Subject, code: Code):
+    """Every field in a query is written with one of its events, and every event has one of the fields."""
+    written = code.fields() | code.extra.get("fields", {})
+    for view in subject.views:
+        for alert in view.of(LOG_RULE):
+            text = query(alert)
+            read = set(re.findall(r'line\["([a-z_.]+)"\]', text))
+            conditions = [line.split("where event", 1)[1].split(" and ")[0] for line in text.splitlines() if "where event" in line]
+            events = set(re.findall(r'"([a-z.]+)"', " ".join(conditions)))
+            known = set().union(*(written.get(event, set()) for event in events))
+            yield from (f"{view.name}: {alert.name} reads {name}" for name in sorted(read - known))
+            yield from (f"{view.name}: {alert.name} reads nothing of {event}" for event in sorted(events) if read and not read & written.get(event, set()))
 
 
 @tie
@@ -259,11 +276,19 @@ TIE_MUTATIONS = {
     ],
     "names_in_storage_are_those_of_the_code": [
         templates(TYPES, "auditPrefix: 'audit/'", "auditPrefix: 'trail/'"),
+        templates(TYPES, "hsmRecordPrefix: 'hsms/'", "hsmRecordPrefix: 'hsm/'"),
+        templates(TYPES, "probePrefix: 'preflight/'", "probePrefix: 'probes/'"),
         code_with(layout='format!("backups/{vault}/")'),
     ],
     "alerts_wait_for_events_that_are_written": [
         templates(ALERTS, 'where event == "job.overdue"', 'where event == "job.late"'),
         templates(ALERTS, 'where event == "start.failed"', "where event == line"),
+    ],
+    "alerts_read_fields_that_are_written": [
+        templates(ALERTS, 'line["hsm.verdict"]', 'line["hsm.result"]'),
+        templates(ALERTS, ', tostring(line["restore.verdict"])', ""),
+        templates(ALERTS, '"| extend target = tostring(line["hsm.name"])'[1:], '| extend target = tostring(line["vault.name"])'),
+        code_with(fields={"hsm.backup.ended": {"hsm.name"}}),
     ],
     "every_alert_is_explained": [
         templates(ALERTS, "name: 'throttled'", "name: 'throttling'"),

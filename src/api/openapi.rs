@@ -15,7 +15,7 @@ use utoipa::{
     },
 };
 
-use super::{backups, health, jobs, problem::ProblemBody, restores, runs, start, status, who};
+use super::{backups, health, jobs, preflight, problem::ProblemBody, restores, runs, start, status, who};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -31,6 +31,7 @@ use super::{backups, health, jobs, problem::ProblemBody, restores, runs, start, 
         runs::list,
         runs::one,
         status::status,
+        preflight::preflight,
         jobs::one,
         restores::plan,
         restores::begin,

@@ -1,5 +1,7 @@
 //! A blob container: create-only writes, conditional writes, reads, listings.
 
+mod probe;
+
 use std::{collections::HashMap, num::NonZero, sync::Arc};
 
 use azure_core::{

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use azure_core::http::{RequestContent, Url, XmlFormat};
 use azure_storage_queue::{
     QueueClient, QueueClientOptions,
-    models::{QueueClientSendMessageOptions, QueueMessage},
+    models::{QueueClientGetPropertiesResultHeaders as _, QueueClientSendMessageOptions, QueueMessage},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
@@ -31,6 +31,18 @@ impl Queue {
         let url = service.join(name)?;
         let client = QueueClient::new(url, Some(Arc::clone(&connection.credential)), Some(options))?;
         Ok(Self { client: Arc::new(client), name: name.to_owned() })
+    }
+
+    /// About how many messages there are, those included that somebody works on.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn count(&self) -> Result<i64, ServiceError> {
+        let asked = async {
+            let found = self.client.get_properties(None).await?;
+            Ok(found.approximate_messages_count()?.unwrap_or_default())
+        };
+        asked.await.map_err(|error| ServiceError::of(format!("look up queue {}", self.name), &error))
     }
 
     /// Sends a text, which disappears after `lifetime` if nobody took it.

@@ -29,6 +29,7 @@ const FIRST_WAIT: Duration = Duration::milliseconds(500);
 #[derive(Debug)]
 pub struct ShortRetry {
     longest: Duration,
+    retries: u32,
     headers: RetryHeaders,
 }
 
@@ -41,7 +42,12 @@ impl ShortRetry {
             RETRY_AFTER,
         ];
         let longest = Duration::try_from(longest).unwrap_or(Duration::MINUTE);
-        Self { longest, headers: RetryHeaders { retry_headers } }
+        Self { longest, retries: RETRIES, headers: RetryHeaders { retry_headers } }
+    }
+
+    /// The same with one try after the first, for whoever would rather know than wait.
+    pub fn once(longest: StdDuration) -> Self {
+        Self { retries: 1, ..Self::new(longest) }
     }
 
     /// The wait before try `count` + 1, between half and all of the doubled step.
@@ -55,7 +61,7 @@ impl ShortRetry {
 #[async_trait]
 impl RetryPolicy for ShortRetry {
     fn is_expired(&self, _since_start: Duration, retry_count: u32) -> bool {
-        retry_count >= RETRIES
+        retry_count >= self.retries
     }
 
     fn retry_headers(&self) -> Option<&RetryHeaders> {

@@ -1,6 +1,7 @@
 //! One vault's data plane: list, list versions, back up; and what a restore needs, in [`restore`].
 
 mod pages;
+mod probe;
 pub mod restore;
 
 use std::sync::Arc;

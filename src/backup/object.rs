@@ -15,7 +15,7 @@ use crate::{
         job::STALLED_AFTER,
         message::Message,
         outcome::{Failure, Fate, Outcome, OutcomeKind},
-        versions::{VERSIONS_LIMIT, VERSIONS_WARNING, VersionsSeen},
+        versions::{OVER_THE_LIMIT, VERSIONS_LIMIT, VERSIONS_WARNING, VersionsSeen},
     },
     error::{Error, Result},
 };
@@ -153,7 +153,7 @@ fn too_many(mut error: ServiceError, versions: u32) -> Untaken {
         return error.into();
     }
     error.failure.text = format!(
-        "it has {versions} versions, and Key Vault backs up at most {VERSIONS_LIMIT}; versions cannot be \
+        "it has {versions} versions, {OVER_THE_LIMIT} {VERSIONS_LIMIT}; versions cannot be \
          deleted, so move its users to a new name. The service said: {}",
         error.failure.text
     );

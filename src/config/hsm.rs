@@ -34,6 +34,20 @@ pub struct HsmConfig {
     pub domains: BTreeSet<(HsmName, HsmName)>,
 }
 
+impl HsmConfig {
+    /// The settings that hold a SAS token.
+    pub fn sas_settings(&self) -> Vec<&'static str> {
+        let both = [(BACKUP_SAS, &self.backup_auth), (RESTORE_SAS, &self.restore_auth)];
+        both.into_iter()
+            .filter(|(_, auth)| matches!(auth, StorageAuth::Sas(_)))
+            .map(|(name, _)| name)
+            .collect()
+    }
+}
+
+const BACKUP_SAS: &str = "KEYVAULT_BACKUP_HSM_BACKUP_SAS";
+const RESTORE_SAS: &str = "KEYVAULT_BACKUP_HSM_RESTORE_SAS";
+
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
     pub(super) fn hsm(&mut self, vaults: &[VaultUrl], needs: Needs) -> HsmConfig {
         let hsms = self.hsms();
@@ -43,8 +57,8 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             domains: self.domains(),
             hsms,
             container: self.container("KEYVAULT_BACKUP_HSM_CONTAINER", required),
-            backup_auth: self.sas("KEYVAULT_BACKUP_HSM_BACKUP_SAS"),
-            restore_auth: self.sas("KEYVAULT_BACKUP_HSM_RESTORE_SAS"),
+            backup_auth: self.sas(BACKUP_SAS),
+            restore_auth: self.sas(RESTORE_SAS),
             backup_age: time::Duration::minutes(
                 self.number("KEYVAULT_BACKUP_HSM_BACKUP_AGE_MINUTES", 30_u16, 1, 1440).into(),
             ),

@@ -14,6 +14,9 @@ pub const VERSIONS_WARNING: u32 = 400;
 /// The most versions that the service promises to back up.
 pub const VERSIONS_LIMIT: u32 = 500;
 
+/// What stands in the text of a failure that comes from being above the limit.
+pub const OVER_THE_LIMIT: &str = "and Key Vault backs up at most";
+
 /// How far the vault's clock may be from ours.
 ///
 /// Key Vault's times have whole seconds, so a change in the second in which the versions were read does

@@ -6,8 +6,9 @@ use crate::{
     domain::{
         job::BackupJob,
         manifest::{Fared, Line, Summary},
-        object::VaultName,
+        object::{ObjectId, VaultName},
         run::{Scope, Verdict},
+        versions::VERSIONS_WARNING,
     },
     error::{Error, Result},
 };
@@ -34,6 +35,8 @@ pub struct Known {
     pub failing: Vec<Line>,
     /// How many there are.
     pub failing_total: usize,
+    /// Objects with many versions, as far as their newest backups tell, and how many.
+    pub many_versions: Vec<(ObjectId, u32)>,
 }
 
 /// Looks at every configured vault, and names up to `most` failing objects of each.
@@ -54,7 +57,11 @@ pub async fn all(app: &App, most: usize) -> Result<Vec<Doing>> {
     Ok(all)
 }
 
-async fn known(app: &App, vault: &VaultName, most: usize) -> Result<Known> {
+/// What the catalogue says of a vault, with up to `most` failing objects.
+///
+/// # Errors
+/// As storage answers, and when the catalogue is damaged.
+pub async fn known(app: &App, vault: &VaultName, most: usize) -> Result<Known> {
     let catalogue = app.catalogue()?;
     let succeeded = |summary: &Summary| summary.verdict == Verdict::Succeeded;
     let manifests = catalogue.manifests(vault, None, |found| {
@@ -69,6 +76,10 @@ async fn known(app: &App, vault: &VaultName, most: usize) -> Result<Known> {
     let view = catalogue.view(vault, None).await?;
     for line in catalogue.lines(&view).await? {
         let line = line?;
+        let versions = line.entry.as_ref().map_or(0, |entry| entry.versions);
+        if versions >= VERSIONS_WARNING && line.fared != Fared::Gone {
+            known.many_versions.push((line.id(), versions));
+        }
         if line.fared == Fared::Failed {
             known.failing_total += 1;
             if known.failing.len() < most {

@@ -31,6 +31,7 @@ mod merging;
 mod nightly;
 mod occurrences;
 mod point_in_time;
+mod preflight;
 mod recordings;
 mod restore;
 mod restore_crashes;

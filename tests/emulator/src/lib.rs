@@ -20,11 +20,11 @@ pub use azure::{
     faults::{Fault, FaultKind, Faults, Fired, Forbidden, Matcher, Subject},
     hsm::{HsmHandle, HsmOperation, HsmOperationKind, HsmStarts},
     keyvault::{
-        Attributes, BackedUp, BackedUpVersion, BackupError, CertificateSpec, KeySpec, Kind, Material,
+        Access, Attributes, BackedUp, BackedUpVersion, BackupError, CertificateSpec, KeySpec, Kind, Material,
         Properties, Refusal, SecretSpec, Snapshot, SnapshotObject, VaultHandle, VaultOptions,
     },
     knobs::{Delays, Knobs, RateLimit, RestoreLimits},
     operation::{Operation, Service},
     requests::{Entry, RequestLog},
-    storage::{QueueHandle, QueueMessage, StorageHandle, StoredBlob},
+    storage::{QueueHandle, QueueMessage, StorageHandle, StoredBlob, WriteProtection},
 };

@@ -4,6 +4,7 @@
 //! recover, purge and restore of secrets, keys and certificates. Shapes, headers and texts are those of recorded traffic unless the place
 //! where they are made says otherwise.
 
+mod access;
 mod answer;
 mod backup;
 mod bundle;
@@ -18,6 +19,7 @@ mod spec;
 mod vault;
 mod write;
 
+pub use access::Access;
 pub use backup::{BackedUp, BackedUpVersion, BackupError};
 pub use handle::VaultHandle;
 pub use life::Refusal;

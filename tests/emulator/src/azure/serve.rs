@@ -177,7 +177,7 @@ async fn process(world: &World, call: &Call, fault: Option<FaultKind>) -> Outcom
         Some(FaultKind::Forbidden(reason)) => match &call.host.target {
             Target::Vault(vault) => keyvault::forbidden(vault, call, reason),
             Target::Hsm(_) => hsm::forbidden(call),
-            _ => storage::forbidden(call),
+            _ => storage::refused(call, reason),
         },
         Some(FaultKind::NotFound) => match (&call.host.target, call.route.kind) {
             (Target::Vault(_), Some(kind)) => keyvault::not_found(kind, &call.route.name),

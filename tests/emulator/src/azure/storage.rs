@@ -13,12 +13,12 @@ mod queue;
 mod queue_handle;
 mod queue_rest;
 
-pub use account::StoredBlob;
+pub use account::{StoredBlob, WriteProtection};
 pub use handle::StorageHandle;
 pub use queue::QueueMessage;
 pub use queue_handle::QueueHandle;
 
 pub(crate) use account::Account;
 pub(crate) use container::answer as answer_blob;
-pub(crate) use error::{busy, challenge, decorate, forbidden, not_found, status_reply};
+pub(crate) use error::{busy, challenge, decorate, not_found, refused, status_reply};
 pub(crate) use queue_rest::answer as answer_queue;

@@ -57,7 +57,7 @@ impl Storage {
         let place = self.place(world).ok_or(Failure::silent("ResourceNotFound"))?;
         let containers = place.account.containers.read();
         let container = containers.get(&place.container).ok_or(Failure::silent("ResourceNotFound"))?;
-        if need == Need::Write && container.append_only {
+        if need == Need::Write && (container.append_only || container.protection.is_some()) {
             // Documented as not supported.
             return Err(Failure::silent("BlobImmutableDueToPolicy"));
         }

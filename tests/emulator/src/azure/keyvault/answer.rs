@@ -31,6 +31,10 @@ pub(crate) fn answer(world: &World, vault: &Vault, call: &Call) -> Reply {
     }
     let Some(kind) = call.route.kind else { return error::method_not_allowed(call.method.as_str()) };
     vault.settle(call.now);
+    let refusal = vault.options.read().access.as_ref().and_then(|access| access.refusal(kind, action(call)));
+    if let Some(reason) = refusal {
+        return forbidden(vault, call, reason);
+    }
     match call.route.operation {
         Operation::ListSecrets | Operation::ListKeys | Operation::ListCertificates => {
             list::objects(vault, call, kind, world.knobs.page_size())
@@ -173,7 +177,13 @@ pub(crate) fn rate_limited(world: &World, vault: &Vault, call: &Call) -> Option<
 
 /// A 403 in answer to a call.
 pub(crate) fn forbidden(vault: &Vault, call: &Call, reason: Forbidden) -> Reply {
-    let action = match call.route.operation {
+    let principal = call.token.as_ref().map(|token| token.principal()).unwrap_or_default();
+    error::forbidden(vault, &principal, reason, call.route.kind, &call.route.name, action(call))
+}
+
+/// What a request does, in the words of access policies.
+fn action(call: &Call) -> &'static str {
+    match call.route.operation {
         Operation::ListSecrets
         | Operation::ListKeys
         | Operation::ListCertificates
@@ -188,9 +198,7 @@ pub(crate) fn forbidden(vault: &Vault, call: &Call, reason: Forbidden) -> Reply 
         Operation::Recover => "recover",
         Operation::Purge => "purge",
         _ => "get",
-    };
-    let principal = call.token.as_ref().map(|token| token.principal()).unwrap_or_default();
-    error::forbidden(vault, &principal, reason, call.route.kind, &call.route.name, action)
+    }
 }
 
 /// Adds the headers that every answer of a vault has.

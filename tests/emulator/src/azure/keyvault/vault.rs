@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use super::{
+    access::Access,
     answer::owner,
     backup::{self, BackedUp, BackupError},
     life::{Refusal, company},
@@ -34,6 +35,8 @@ pub struct VaultOptions {
     pub recoverable_days: u8,
     /// Whether deleted objects can not be purged.
     pub purge_protection: bool,
+    /// What callers may do. Everything when left out.
+    pub access: Option<Access>,
 }
 
 impl Default for VaultOptions {
@@ -46,6 +49,7 @@ impl Default for VaultOptions {
             wrapping_kid: None,
             recoverable_days: 90,
             purge_protection: false,
+            access: None,
         }
     }
 }

@@ -55,6 +55,18 @@ impl StoredBlob {
     }
 }
 
+/// The write protection that every version in a container gets when it is made.
+///
+/// The headers that show it are those of the API's description. That deleting what is protected is answered as
+/// overwriting is inferred.
+#[derive(Debug, Clone, Copy)]
+pub struct WriteProtection {
+    /// For how many days.
+    pub days: u16,
+    /// Whether nobody can shorten it.
+    pub locked: bool,
+}
+
 /// A container.
 #[derive(Debug)]
 pub(crate) struct Container {
@@ -63,6 +75,8 @@ pub(crate) struct Container {
     pub(crate) blocks: HashMap<String, HashMap<String, Bytes>>,
     /// Neither overwriting nor deleting is allowed.
     pub(crate) append_only: bool,
+    /// How versions are protected.
+    pub(crate) protection: Option<WriteProtection>,
     pub(crate) metadata: Metadata,
     pub(crate) etag: String,
     pub(crate) last_modified: OffsetDateTime,
@@ -104,6 +118,7 @@ impl Account {
             blobs: BTreeMap::new(),
             blocks: HashMap::new(),
             append_only: false,
+            protection: None,
             metadata,
             etag: self.etag(),
             last_modified: now,

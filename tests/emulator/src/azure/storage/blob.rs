@@ -2,11 +2,12 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hyper::StatusCode;
+use time::{Duration, OffsetDateTime};
 
 use super::{
     account::{Container, StoredBlob, md5},
     condition,
-    error::{blob_not_found, error, forbidden},
+    error::{blob_not_found, error, forbidden, immutable},
     metadata,
 };
 use crate::azure::{call::Call, reply::Reply, timestamp::http_date};
@@ -43,6 +44,7 @@ pub(crate) fn head(container: &Container, call: &Call, name: &str) -> Result<Rep
     let blob = container.blobs.get(name).ok_or_else(|| blob_not_found(call))?;
     condition::check_read(call, blob)?;
     let mut reply = properties(StatusCode::OK, blob);
+    show_protection(container, blob, &mut reply);
     set_md5(&mut reply, "content-md5", blob.content_md5);
     if call.method == hyper::Method::HEAD {
         reply.set("content-length", &blob.bytes.len().to_string());
@@ -57,8 +59,22 @@ pub(crate) fn delete(container: &mut Container, call: &Call, name: &str) -> Resu
     }
     let blob = container.blobs.get(name).ok_or_else(|| blob_not_found(call))?;
     condition::check_read(call, blob)?;
+    if protected_until(container, blob).is_some_and(|until| until > call.now) {
+        return Err(immutable(call));
+    }
     container.blobs.remove(name);
     Ok(Reply::new(StatusCode::ACCEPTED).header("x-ms-delete-type-permanent", "true"))
+}
+
+fn protected_until(container: &Container, blob: &StoredBlob) -> Option<OffsetDateTime> {
+    Some(blob.created + Duration::days(container.protection?.days.into()))
+}
+
+fn show_protection(container: &Container, blob: &StoredBlob, reply: &mut Reply) {
+    if let (Some(of), Some(until)) = (container.protection, protected_until(container, blob)) {
+        reply.set("x-ms-immutability-policy-until-date", &http_date(until));
+        reply.set_static("x-ms-immutability-policy-mode", if of.locked { "locked" } else { "unlocked" });
+    }
 }
 
 fn properties(status: StatusCode, blob: &StoredBlob) -> Reply {

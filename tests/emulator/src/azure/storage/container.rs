@@ -105,6 +105,8 @@ fn container_reply(status: StatusCode, container: &Container) -> Reply {
         reply.set_static("x-ms-has-legal-hold", "false");
         reply
             .set_static("x-ms-has-immutability-policy", if container.append_only { "true" } else { "false" });
+        let versions = if container.protection.is_some() { "true" } else { "false" };
+        reply.set_static("x-ms-immutable-storage-with-versioning-enabled", versions);
         metadata::write(&container.metadata, &mut reply);
     }
     reply

@@ -3,7 +3,9 @@
 use hyper::{Method, StatusCode};
 use quick_xml::escape::escape;
 
-use crate::azure::{call::Call, identity::TENANT, operation::Service, reply::Reply, timestamp::rfc3339};
+use crate::azure::{
+    call::Call, faults::Forbidden, identity::TENANT, operation::Service, reply::Reply, timestamp::rfc3339,
+};
 
 pub(crate) const XML: &str = "application/xml";
 /// Every XML body of the service begins with a byte order mark.
@@ -54,6 +56,17 @@ pub(crate) fn condition_not_met(call: &Call, status: StatusCode) -> Reply {
 pub(crate) fn forbidden(call: &Call) -> Reply {
     let message = "This request is not authorized to perform this operation using this permission.";
     error(call, StatusCode::FORBIDDEN, "AuthorizationPermissionMismatch", message)
+}
+
+/// Storage tells an address that is kept out from a missing right (documented), and nothing more.
+pub(crate) fn refused(call: &Call, reason: Forbidden) -> Reply {
+    match reason {
+        Forbidden::ByPolicy | Forbidden::ByRbac => forbidden(call),
+        Forbidden::ByFirewall | Forbidden::ByConnection => {
+            let message = "This request is not authorized to perform this operation.";
+            error(call, StatusCode::FORBIDDEN, "AuthorizationFailure", message)
+        }
+    }
 }
 
 /// What overwriting gets under an immutability policy.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    account::{Account, Container, StoredBlob},
+    account::{Account, Container, StoredBlob, WriteProtection},
     queue_handle::QueueHandle,
 };
 use crate::azure::{World, operation::Service};
@@ -103,6 +103,22 @@ impl StorageHandle {
     pub fn set_append_only(&self, container: &str, append_only: bool) {
         self.create_container(container);
         self.with(container, |container| container.append_only = append_only);
+    }
+
+    /// Sets how versions in a container are protected, or takes the protection away.
+    pub fn set_write_protection(&self, container: &str, protection: impl Into<Option<WriteProtection>>) {
+        self.create_container(container);
+        self.with(container, |container| container.protection = protection.into());
+    }
+
+    /// Takes a container away with everything in it.
+    pub fn delete_container(&self, name: &str) -> bool {
+        self.account.containers.write().remove(name).is_some()
+    }
+
+    /// Takes a queue away with everything in it.
+    pub fn delete_queue(&self, name: &str) -> bool {
+        self.account.queues.lock().remove(name).is_some()
     }
 
     /// A queue, made if it is not there.

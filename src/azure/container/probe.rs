@@ -1,0 +1,46 @@
+//! What a preflight asks of a container, and nobody else does.
+
+use azure_storage_blob::models::{
+    BlobClientGetPropertiesResultHeaders as _, BlobContainerClientGetPropertiesResultHeaders as _,
+    ImmutabilityPolicyMode,
+};
+
+use super::Container;
+use crate::{azure::error::ServiceError, domain::preflight::storage::Protection};
+
+impl Container {
+    /// The container's write protection. What the service does not show is not known.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn protection(&self) -> Result<Protection, ServiceError> {
+        let asked = async {
+            let found = self.client.get_properties(None).await?;
+            Ok(Protection {
+                container: found.has_immutability_policy()?,
+                versions: found.is_immutable_storage_with_versioning_enabled()?,
+                ..Protection::default()
+            })
+        };
+        asked.await.map_err(|error| self.error("look up container", "", &error))
+    }
+
+    /// The same with the protection of a blob in it.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn protection_of(&self, name: &str, container: Protection) -> Result<Protection, ServiceError> {
+        let blob = self.client.blob_client(name);
+        let asked = async {
+            let found = blob.get_properties(None).await?;
+            // A mode that the client does not know must not hide the date.
+            let mode = found.immutability_policy_mode().ok().flatten();
+            Ok(Protection {
+                until: found.immutability_policy_expires_on()?,
+                locked: mode.map(|mode| mode == ImmutabilityPolicyMode::Locked),
+                ..container
+            })
+        };
+        asked.await.map_err(|error| self.error("look up blob", name, &error))
+    }
+}

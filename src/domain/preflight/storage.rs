@@ -1,0 +1,357 @@
+//! Containers and queues.
+
+use time::OffsetDateTime;
+
+use super::{
+    Came, Cause, Finding, Installation, Purpose, Report, Severity,
+    cause::{Held, words},
+    remedy,
+};
+
+/// What a container is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Backups: written once, never deleted by the app.
+    Backups,
+    /// Running jobs: written, replaced and deleted.
+    Jobs,
+    /// What HSMs write: read by the app.
+    Landing,
+}
+
+/// Write protection, as far as the data plane shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Protection {
+    /// Whether the container has a policy of its own.
+    pub container: Option<bool>,
+    /// Whether versions in the container can have policies.
+    pub versions: Option<bool>,
+    /// Until when the probe is protected.
+    pub until: Option<OffsetDateTime>,
+    /// Whether nobody can shorten that.
+    pub locked: Option<bool>,
+}
+
+/// What was tried with a container.
+#[derive(Clone, Debug)]
+pub struct ContainerSeen {
+    /// What it is for.
+    pub used: Use,
+    /// The storage account.
+    pub account: String,
+    /// The container.
+    pub container: String,
+    /// Asking for its properties.
+    pub reached: Came,
+    /// Listing a page.
+    pub read: Came,
+    /// Writing the probe, create-only.
+    pub written: Option<Came>,
+    /// Deleting the probe.
+    pub deleted: Option<Came>,
+    /// Its write protection.
+    pub protection: Protection,
+}
+
+impl ContainerSeen {
+    fn subject(&self) -> String {
+        format!("{}/{}", self.account, self.container)
+    }
+
+    /// The role that the app should have.
+    fn role(&self) -> &'static str {
+        match self.used {
+            Use::Backups => "custom Key Vault Backup Blob Writer",
+            Use::Jobs => "Storage Blob Data Contributor",
+            Use::Landing => "Storage Blob Data Reader",
+        }
+    }
+
+    fn why(&self) -> &'static str {
+        match self.used {
+            Use::Backups => "Without it nothing is stored, and nothing can be restored.",
+            Use::Jobs => "Without it no run and no restore is begun or ended.",
+            Use::Landing => "Without it nobody sees whether an HSM's backup is there.",
+        }
+    }
+
+    fn finding(&self, name: &'static str, seen: String, remedy: String) -> Finding {
+        Finding { name, severity: Severity::Error, subject: self.subject(), seen, why: self.why(), remedy }
+    }
+}
+
+/// Judges a container.
+pub fn judge(seen: &ContainerSeen, of: &Installation, now: OffsetDateTime, report: &mut Report) {
+    let subject = seen.subject();
+    if let Some((cause, failure)) = seen.reached.refusal() {
+        if cause.is_closed() {
+            let name = cause.closed_name();
+            report.findings.push(seen.finding(
+                name,
+                words(failure),
+                remedy::open_account(&seen.account, cause),
+            ));
+            return;
+        }
+        if cause == Cause::NotFound {
+            let (account, container) = (&seen.account, &seen.container);
+            let make = format!(
+                "az storage container create --account-name {account} --name {container} --auth-mode login"
+            );
+            report.findings.push(seen.finding("container-missing", words(failure), make));
+            return;
+        }
+    }
+    able(seen, of, report, "container-unreadable", "read", Some(&seen.read));
+    able(seen, of, report, "container-unwritable", "write", seen.written.as_ref());
+    match seen.used {
+        Use::Backups => {
+            undeletable(seen, of, report);
+            protected(seen, now, report);
+        }
+        Use::Jobs => able(seen, of, report, "jobs-undeletable", "delete", seen.deleted.as_ref()),
+        Use::Landing => unprotected(seen, report, &subject),
+    }
+}
+
+fn able(
+    seen: &ContainerSeen,
+    of: &Installation,
+    report: &mut Report,
+    name: &'static str,
+    verb: &str,
+    came: Option<&Came>,
+) {
+    let Some(came) = came else { return };
+    let subject = seen.subject();
+    match came.held() {
+        Held::Yes => report.well(&subject, verb, "it can"),
+        Held::No(_, failure) => {
+            let who = remedy::principal(&of.identity);
+            let grant = remedy::grant_on_container(&who, seen.role(), &seen.account, &seen.container);
+            report.findings.push(seen.finding(name, words(&failure), grant));
+        }
+        Held::Unknown(_) if came.cause() == Some(Cause::Immutable) => {
+            report.findings.push(Finding {
+                severity: Severity::Error,
+                ..seen.finding(name, "write protection keeps it from that".to_owned(), unprotect(seen))
+            });
+        }
+        Held::Unknown(why) => report.unknown(&subject, verb, why),
+    }
+}
+
+/// Nothing in the container of backups may be deleted by the app.
+fn undeletable(seen: &ContainerSeen, of: &Installation, report: &mut Report) {
+    let Some(came) = &seen.deleted else { return };
+    let (subject, narrow) =
+        (seen.subject(), || remedy::narrow_on_container(of, &seen.account, &seen.container));
+    let why = "Whoever takes over the app could delete the backups of everything it backs up.";
+    match came.held() {
+        Held::No(..) => report.well(&subject, "delete backups", "it cannot"),
+        Held::Yes => report.findings.push(Finding {
+            why,
+            ..seen.finding("backups-deletable", "the probe could be deleted".to_owned(), narrow())
+        }),
+        Held::Unknown(_) if came.cause() == Some(Cause::Immutable) => report.findings.push(Finding {
+            severity: Severity::Warning,
+            why: "Write protection alone holds; when it ends, whoever takes over the app could delete backups.",
+            ..seen.finding(
+                "delete-right",
+                "the identity may delete; write protection stops it for now".to_owned(),
+                narrow(),
+            )
+        }),
+        Held::Unknown(why) => report.unknown(&subject, "delete backups", why),
+    }
+}
+
+fn protected(seen: &ContainerSeen, now: OffsetDateTime, report: &mut Report) {
+    let (subject, what) = (seen.subject(), "write protection");
+    let Protection { container, versions, until, locked } = seen.protection;
+    match (until, container, versions) {
+        (Some(until), ..) if until > now => {
+            report.well(&subject, what, format!("the probe is protected until {}", until.date()));
+            if locked == Some(false) {
+                report.findings.push(Finding {
+                    severity: Severity::Info,
+                    why: "An administrator can still shorten the protection, or take it off.",
+                    ..seen.finding("protection-unlocked", "the policy is not locked".to_owned(), lock(seen))
+                });
+            }
+        }
+        (_, Some(true), _) => report.well(&subject, what, "the container has a policy"),
+        (Some(_), ..) | (None, Some(false), Some(_)) => report.findings.push(Finding {
+            severity: Severity::Warning,
+            why: "Whoever can write to the account, or administers it, can destroy the backups.",
+            ..seen.finding(
+                "no-write-protection",
+                "neither the container nor the probe is protected".to_owned(),
+                "deploy infra/ with `retention.immutabilityDays` into an account of its own: an account gets write protection \
+                 for versions only when it is made"
+                    .to_owned(),
+            )
+        }),
+        _ => report.unknown(&subject, what, "the service does not show it here"),
+    }
+}
+
+fn lock(seen: &ContainerSeen) -> String {
+    let account = &seen.account;
+    format!(
+        "infra/scripts/lock-immutability.sh --account {account} --group \"$(az storage account show --name {account} --query \
+         resourceGroup --output tsv)\"; this cannot be undone"
+    )
+}
+
+/// An HSM refuses to write into a container with write protection.
+fn unprotected(seen: &ContainerSeen, report: &mut Report, subject: &str) {
+    match (seen.protection.container, seen.protection.versions) {
+        (Some(true), _) | (_, Some(true)) => report.findings.push(Finding {
+            why: "Managed HSM refuses to back up into an account with an immutability policy.",
+            ..seen.finding(
+                "landing-immutable",
+                "the container is write-protected".to_owned(),
+                unprotect(seen),
+            )
+        }),
+        (Some(false), _) => report.well(subject, "no write protection", "there is none"),
+        (None, _) => report.unknown(subject, "no write protection", "the service does not show it here"),
+    }
+}
+
+fn unprotect(seen: &ContainerSeen) -> String {
+    let (account, container) = (&seen.account, &seen.container);
+    format!(
+        "az storage container immutability-policy show --account-name {account} --container-name {container}; use a container \
+         without a policy, in an account that was made without one"
+    )
+}
+
+/// What was seen of a queue.
+#[derive(Clone, Debug)]
+pub struct QueueSeen {
+    /// The storage account.
+    pub account: String,
+    /// The queue.
+    pub name: String,
+    /// About how many messages there are, or why that is not known.
+    pub waiting: Result<i64, Came>,
+    /// The same of the poison queue beside it.
+    pub poisoned: Result<i64, Came>,
+}
+
+/// Judges a queue.
+pub fn judge_queue(seen: &QueueSeen, of: &Installation, report: &mut Report) {
+    let QueueSeen { account, name, .. } = seen;
+    let subject = format!("{account}/{name}");
+    let finding = |name, seen, remedy| Finding {
+        name,
+        severity: Severity::Error,
+        subject: subject.clone(),
+        seen,
+        why: "Without it nothing that is planned is carried out by the functions.",
+        remedy,
+    };
+    match &seen.waiting {
+        Ok(count) => report.well(&subject, "read", format!("about {count} messages wait")),
+        Err(Came::Done) => {}
+        Err(Came::Late(seconds)) => report.unknown(&subject, "read", format!("no answer within {seconds} s")),
+        Err(Came::Refused(cause, failure)) => {
+            let cause = *cause;
+            let made = match cause {
+                Cause::NotFound => Some((
+                    "queue-missing",
+                    format!(
+                        "az storage queue create --account-name {account} --name {name} --auth-mode login"
+                    ),
+                )),
+                cause if cause.is_missing_right() => Some((
+                    "queue-unreadable",
+                    remedy::grant_on_account(of, "Storage Queue Data Reader", account),
+                )),
+                cause if cause.is_closed() => {
+                    Some((cause.closed_name(), remedy::open_account(account, cause)))
+                }
+                _ => None,
+            };
+            match made {
+                Some((name, remedy)) => report.findings.push(finding(name, words(failure), remedy)),
+                None => report.unknown(&subject, "read", words(failure)),
+            }
+        }
+    }
+    if let Ok(count @ 1..) = seen.poisoned {
+        report.findings.push(Finding {
+            name: "poisoned",
+            severity: Severity::Warning,
+            subject: format!("{account}/{name}-poison"),
+            seen: format!("about {count} messages were given up"),
+            why: "Objects they name may lack a backup or a restore; see `poison-message` in docs/operations.md.",
+            remedy: format!(
+                "az storage message peek --queue-name {name}-poison --account-name {account} --auth-mode login --num-messages 32"
+            ),
+        });
+    }
+}
+
+/// Whether an app with this purpose uses the queue of backups, and that of restores.
+pub fn queues_of(purpose: Purpose) -> [bool; 2] {
+    [purpose != Purpose::Restore, purpose != Purpose::Backup]
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::{outcome::Failure, preflight::Identity};
+
+    const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
+
+    fn refused(cause: Cause) -> Came {
+        Came::Refused(cause, Failure::ours("code", ""))
+    }
+
+    fn backups(deleted: Came, protection: Protection) -> Report {
+        let seen = ContainerSeen {
+            used: Use::Backups,
+            account: "store".to_owned(),
+            container: "backups".to_owned(),
+            reached: Came::Done,
+            read: Came::Done,
+            written: Some(Came::Done),
+            deleted: Some(deleted),
+            protection,
+        };
+        let mut report = Report::default();
+        let of = Installation { purpose: Purpose::Backup, identity: Identity::default() };
+        judge(&seen, &of, NOW, &mut report);
+        report
+    }
+
+    #[test]
+    fn the_right_to_delete_is_a_finding_also_where_protection_stops_it() {
+        let mismatch = refused(Cause::Denied);
+        let policy = Protection { container: Some(true), ..Protection::default() };
+        assert!(backups(mismatch, policy).findings.is_empty());
+        assert_eq!(backups(Came::Done, policy).findings[0].name, "backups-deletable");
+        let stopped = backups(refused(Cause::Immutable), policy);
+        assert_eq!(stopped.findings[0].name, "delete-right");
+    }
+
+    #[test]
+    fn protection_that_is_not_shown_is_unknown_and_one_that_is_past_is_none() {
+        let mismatch = || refused(Cause::Denied);
+        let unknown = backups(mismatch(), Protection::default());
+        assert!(unknown.findings.is_empty() && unknown.unknown.len() == 1);
+        let past = Protection { until: Some(datetime!(2026-11-01 0:00 UTC)), ..Protection::default() };
+        assert_eq!(backups(mismatch(), past).findings[0].name, "no-write-protection");
+        let open = Protection {
+            until: Some(datetime!(2027-11-01 0:00 UTC)),
+            locked: Some(false),
+            ..Protection::default()
+        };
+        assert_eq!(backups(mismatch(), open).findings[0].severity, Severity::Info);
+    }
+}

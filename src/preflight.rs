@@ -1,0 +1,157 @@
+//! A look at everything that backups and restores need, with the app's own identity.
+//!
+//! Everything is tried at once, and each try is bounded. The clients are the look's own: they try a request
+//! twice and no more, and compare clocks. What was seen is judged by [`crate::domain::preflight`], which says
+//! what is wrong and what mends it; nothing is decided here.
+//!
+//! Safe to run at any time, and twice: what is tried names objects that cannot exist, backups that are taken
+//! are dropped, and the one blob a day that is written among the backups is written create-only.
+
+mod ages;
+mod hsms;
+mod storage;
+mod vaults;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+use crate::{
+    app::App,
+    azure::{Connection, cause, credential, dates::Dates, error::ServiceError},
+    clock::Clock,
+    config::{Config, Role},
+    domain::{
+        object::ObjectName,
+        preflight::{
+            Came, Identity, Installation, Purpose, Report, hsms as judge_hsms,
+            rest::{self, SettingsSeen},
+            storage as judge_storage, vaults as judge_vaults,
+        },
+    },
+};
+
+/// How long one try may take.
+const TRY: Duration = Duration::from_secs(25);
+
+/// Sources that are looked at at once.
+const AT_ONCE: usize = 8;
+
+/// What the tries have in common.
+struct Look<'a> {
+    app: &'a App,
+    config: &'a Config,
+    connection: Connection,
+    clock: &'a Clock,
+}
+
+/// Looks at everything. `served` says whether the program answers HTTP here.
+pub async fn look(app: &App, served: bool, clock: &Clock) -> Report {
+    let dates = Dates::new(*clock);
+    let connection = app.connection().for_a_look(Arc::clone(&dates));
+    let look = Look { app, config: app.config(), connection, clock };
+    let (vaults, hsms, containers, queues, ages) = futures::join!(
+        vaults::look(&look),
+        hsms::look(&look),
+        storage::containers(&look),
+        storage::queues(&look),
+        ages::look(&look)
+    );
+    let mut report = Report::default();
+    rest::judge_settings(&settings(look.config, served), &mut report);
+    let tried = vaults.iter().flat_map(judge_vaults::VaultSeen::all);
+    let of = installation(look.config, tried);
+    for seen in &vaults {
+        judge_vaults::judge(seen, &of, &mut report);
+    }
+    for seen in &hsms {
+        judge_hsms::judge(seen, &of, &mut report);
+    }
+    for seen in &containers {
+        judge_storage::judge(seen, &of, clock.now(), &mut report);
+    }
+    for seen in &queues {
+        judge_storage::judge_queue(seen, &of, &mut report);
+    }
+    for seen in &ages {
+        rest::judge_age(seen, look.config.interval, clock.now(), &mut report);
+    }
+    rest::judge_clocks(&dates.ahead(), &mut report);
+    report.sorted()
+}
+
+fn installation<'a>(config: &Config, tried: impl Iterator<Item = &'a Came>) -> Installation {
+    let (client, signed_in) = match &config.identity {
+        credential::Identity::Managed { client_id } | credential::Identity::Workload { client_id } => {
+            (client_id.clone(), false)
+        }
+        credential::Identity::Cli => (None, true),
+    };
+    let mut identity = Identity { client, signed_in, object: None };
+    for (_, failure) in tried.filter_map(Came::refusal) {
+        identity.learn(failure);
+    }
+    Installation { purpose: purpose(config.role), identity }
+}
+
+fn purpose(role: Role) -> Purpose {
+    match role {
+        Role::Backup => Purpose::Backup,
+        Role::Restore => Purpose::Restore,
+        Role::All => Purpose::Both,
+    }
+}
+
+fn settings(config: &Config, served: bool) -> SettingsSeen {
+    let vault = |name: &str| config.vaults.iter().any(|vault| vault.name().as_str() == name);
+    let hsms = config.hsm.hsms.iter().map(|hsm| hsm.name().to_string());
+    let containers = [
+        ("KEYVAULT_BACKUP_CONTAINER", &config.container),
+        ("KEYVAULT_BACKUP_JOBS_CONTAINER", &config.jobs_container),
+        ("KEYVAULT_BACKUP_HSM_CONTAINER", &config.hsm.container),
+    ];
+    let same = |a: &Option<url::Url>, b: &Option<url::Url>| {
+        let place =
+            |url: &url::Url| (url.host_str().map(str::to_owned), url.path().trim_matches('/').to_owned());
+        a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| place(a) == place(b))
+    };
+    let pairs = [(1, 0), (2, 0), (2, 1)];
+    let shared = pairs.into_iter().filter(|(a, b)| same(containers[*a].1, containers[*b].1));
+    SettingsSeen {
+        sas: config.hsm.sas_settings(),
+        twice: hsms.filter(|name| vault(name)).collect(),
+        shared: shared.map(|(a, b)| (containers[a].0, containers[b].0)).collect(),
+        platform_auth: served.then_some(config.platform_auth),
+    }
+}
+
+/// Tries something for as long as it may take.
+async fn within<T>(tried: impl Future<Output = Result<T, ServiceError>>) -> Result<T, Came> {
+    match tokio::time::timeout(TRY, tried).await {
+        Ok(came) => came.map_err(cause::refused),
+        Err(_) => Err(Came::Late(TRY.as_secs())),
+    }
+}
+
+/// The same, where only whether it went matters.
+async fn tried<T>(tried: impl Future<Output = Result<T, ServiceError>>) -> Came {
+    within(tried).await.map_or_else(|came| came, |_| Came::Done)
+}
+
+/// Looks at several, a few at a time.
+async fn each<T, F: Future>(of: impl IntoIterator<Item = T>, look: impl Fn(T) -> F) -> Vec<F::Output> {
+    let (gate, look) = (Semaphore::new(AT_ONCE), &look);
+    let all = of.into_iter().map(|item| {
+        let gate = &gate;
+        async move {
+            let _turn = gate.acquire().await;
+            look(item).await
+        }
+    });
+    futures::future::join_all(all).await
+}
+
+/// A name that no object has.
+fn nobody() -> Option<ObjectName> {
+    format!("preflight-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)).parse().ok()
+}

@@ -1,0 +1,70 @@
+//! How old the newest backups are, by the catalogue alone.
+
+use tokio::time::timeout;
+
+use super::{Look, TRY, each};
+use crate::{
+    config::Role,
+    domain::{
+        hsm::HsmUrl,
+        object::VaultUrl,
+        preflight::rest::{AgeSeen, Unread},
+        versions::OVER_THE_LIMIT,
+    },
+    error::{Error, Result},
+    look::vaults,
+};
+
+/// Failing objects that are looked through for those with too many versions.
+const MOST_FAILING: usize = 1000;
+
+/// Looks at every source. A restore app also knows vaults that nobody backs up, so it does not ask.
+pub(super) async fn look(look: &Look<'_>) -> Vec<Result<AgeSeen, Unread>> {
+    if look.config.role == Role::Restore {
+        return Vec::new();
+    }
+    let vaults = each(&look.config.vaults, |url| bounded(url.name().as_str(), vault(look, url)));
+    let hsms = each(&look.config.hsm.hsms, |url| bounded(url.name().as_str(), hsm(look, url)));
+    let (mut all, hsms) = futures::join!(vaults, hsms);
+    all.extend(hsms);
+    all
+}
+
+async fn bounded(source: &str, age: impl Future<Output = Result<AgeSeen>>) -> Result<AgeSeen, Unread> {
+    match timeout(TRY, age).await {
+        Ok(Ok(age)) => Ok(age),
+        Ok(Err(Error::Service(error))) => {
+            Err((source.to_owned(), format!("{}: {}", error.what, error.failure.code)))
+        }
+        Ok(Err(error)) => Err((source.to_owned(), error.to_string())),
+        Err(_) => Err((source.to_owned(), format!("no answer within {} s", TRY.as_secs()))),
+    }
+}
+
+async fn vault(look: &Look<'_>, url: &VaultUrl) -> Result<AgeSeen> {
+    let known = vaults::known(look.app, url.name(), MOST_FAILING).await?;
+    let over = known
+        .failing
+        .iter()
+        .filter(|line| line.failure.as_ref().is_some_and(|failure| failure.text.contains(OVER_THE_LIMIT)));
+    let over: Vec<_> = over.map(|line| line.id().to_string()).collect();
+    let many = known.many_versions.into_iter().map(|(id, count)| (id.to_string(), count));
+    Ok(AgeSeen {
+        source: url.name().to_string(),
+        vault: Some(url.to_string()),
+        newest: known.succeeded.map(|success| success.planned),
+        versions: many.filter(|(id, _)| !over.contains(id)).collect(),
+        over,
+    })
+}
+
+async fn hsm(look: &Look<'_>, url: &HsmUrl) -> Result<AgeSeen> {
+    let newest = look.app.catalogue()?.newest_hsm_backup(url.name(), None).await?;
+    Ok(AgeSeen {
+        source: url.name().to_string(),
+        vault: None,
+        newest: newest.map(|backup| backup.opened),
+        versions: Vec::new(),
+        over: Vec::new(),
+    })
+}

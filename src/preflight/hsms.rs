@@ -1,0 +1,119 @@
+//! Trying Managed HSMs. Their own checks change nothing.
+
+use std::time::{Duration, Instant};
+
+use azure_core::http::Url;
+
+use super::{Look, each, tried, within};
+use crate::{
+    azure::{
+        cause,
+        hsm::HsmClient,
+        managed_hsm::{OperationState, OperationStatus},
+        vault::{VaultClient, restore::RestorePace},
+    },
+    domain::{
+        hsm::HsmUrl,
+        object::{ObjectId, ObjectKind, ObjectName, VaultUrl},
+        outcome::Failure,
+        preflight::{
+            Came, Cause,
+            hsms::{Ended, HsmSeen},
+        },
+    },
+};
+
+/// How long a check is followed.
+const FOLLOW: Duration = Duration::from_secs(60);
+
+/// The wait between two looks at a check.
+const BETWEEN: Duration = Duration::from_secs(3);
+
+/// A folder that no backup made.
+const NO_FOLDER: &str = "preflight";
+
+/// Looks at every configured HSM.
+pub(super) async fn look(look: &Look<'_>) -> Vec<HsmSeen> {
+    each(&look.config.hsm.hsms, |url| one(look, url)).await
+}
+
+async fn one(look: &Look<'_>, url: &HsmUrl) -> HsmSeen {
+    let container = look.config.hsm.container.as_ref();
+    let host = container.and_then(Url::host_str).unwrap_or_default();
+    let mut seen = HsmSeen {
+        name: url.name().clone(),
+        account: host.split('.').next().unwrap_or_default().to_owned(),
+        container: container.map_or_else(String::new, |url| url.path().trim_matches('/').to_owned()),
+        backup: not_asked(),
+        ended: None,
+        restore: not_asked(),
+        key: None,
+    };
+    let hsms = look.app.hsms();
+    let (Ok(address), Ok(to), Ok(from)) =
+        (Url::parse(&url.to_string()), hsms.destination(), hsms.source(NO_FOLDER))
+    else {
+        return seen;
+    };
+    let client = match HsmClient::new(&address, &look.connection) {
+        Ok(client) => client,
+        Err(error) => return HsmSeen { backup: cause::refused(error), ..seen },
+    };
+    let (backup, restore, key) =
+        futures::join!(within(client.prebackup(&to)), tried(client.prerestore(&from)), key(look, url));
+    (seen.restore, seen.key) = (restore, key);
+    match backup {
+        Ok(started) => {
+            seen.ended = Some(follow(&client, &started.job_id).await);
+            seen.backup = Came::Done;
+        }
+        Err(came) => seen.backup = came,
+    }
+    seen
+}
+
+fn not_asked() -> Came {
+    Came::Refused(Cause::Other, Failure::ours("NotSent", "no container is configured"))
+}
+
+async fn follow(client: &HsmClient, job: &str) -> Ended {
+    let began = Instant::now();
+    loop {
+        let status = match within(client.backup_status(job)).await {
+            Ok(status) => status,
+            Err(came) => return Ended::Lost(came),
+        };
+        match status.status {
+            OperationState::Succeeded => return Ended::Well,
+            ref state if state.has_ended() => return Ended::Failed(said(&status)),
+            _ if began.elapsed() >= FOLLOW => return Ended::Running(FOLLOW.as_secs()),
+            _ => tokio::time::sleep(BETWEEN).await,
+        }
+    }
+}
+
+fn said(status: &OperationStatus) -> String {
+    let error = status.error.as_ref();
+    let parts = [
+        status.status_details.as_deref(),
+        error.and_then(|error| error.code.as_deref()),
+        error.and_then(|error| error.inner_code.as_deref()),
+        error.and_then(|error| error.message.as_deref()),
+    ];
+    let said = parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
+    if said.is_empty() { "it does not say why".to_owned() } else { said }
+}
+
+/// Backs up one of the keys that are backed up one by one, and drops the backup.
+async fn key(look: &Look<'_>, url: &HsmUrl) -> Option<Came> {
+    let key = look.app.hsms().single_keys(url.name()).into_iter().next()?;
+    Some(back_up(look, url, key).await)
+}
+
+async fn back_up(look: &Look<'_>, url: &HsmUrl, key: ObjectName) -> Came {
+    let pace = RestorePace::new(look.config.restores);
+    match VaultClient::new(&VaultUrl::of_hsm(url), &look.connection, look.config.vault_rate, pace) {
+        Ok(client) => tried(client.backup(&ObjectId::new(ObjectKind::Key, key))).await,
+        Err(_) => not_asked(),
+    }
+}

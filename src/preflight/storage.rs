@@ -1,0 +1,105 @@
+//! Trying containers and queues.
+//!
+//! ```text
+//! preflight/2026-11-22
+//! ```
+
+use futures::{TryStreamExt as _, pin_mut};
+use url::Url;
+
+use super::{Look, each, purpose, tried, within};
+use crate::{
+    azure::{
+        container::{Container, Listing, Metadata},
+        error::ServiceError,
+        queue::Queue,
+    },
+    config::{RESTORE_QUEUE, WORK_QUEUE},
+    domain::preflight::{
+        Came, Cause,
+        storage::{ContainerSeen, QueueSeen, Use, queues_of},
+    },
+};
+
+const PREFIX: &str = "preflight/";
+
+/// What a probe holds.
+const PROBE: &[u8] = b"Written by a preflight of keyvault-backup, to see whether it could be.\n";
+
+/// Looks at the configured containers.
+pub(super) async fn containers(look: &Look<'_>) -> Vec<ContainerSeen> {
+    let config = look.config;
+    let landing = config.hsm.container.as_ref().filter(|_| !config.hsm.hsms.is_empty());
+    let all = [
+        (Use::Backups, config.container.as_ref()),
+        (Use::Jobs, config.jobs_container.as_ref()),
+        (Use::Landing, landing),
+    ];
+    let configured = all.into_iter().filter_map(|(used, url)| Some((used, url?)));
+    let made =
+        configured.filter_map(|(used, url)| Some((used, url, Container::new(url, &look.connection).ok()?)));
+    each(made, |(used, url, container)| one(look, used, url, container)).await
+}
+
+async fn one(look: &Look<'_>, used: Use, url: &Url, container: Container) -> ContainerSeen {
+    let shown = within(container.protection()).await;
+    let mut seen = ContainerSeen {
+        used,
+        account: account(url),
+        container: url.path().trim_matches('/').to_owned(),
+        reached: shown.as_ref().err().cloned().unwrap_or(Came::Done),
+        read: Came::Done,
+        written: None,
+        deleted: None,
+        protection: shown.unwrap_or_default(),
+    };
+    if seen.reached.cause().is_some_and(Cause::is_closed) {
+        return seen;
+    }
+    seen.read = tried(first_page(&container)).await;
+    if used == Use::Landing {
+        return seen;
+    }
+    let probe = format!("{PREFIX}{}", look.clock.now().date());
+    let written = tried(container.create(&probe, PROBE.to_vec(), Metadata::new())).await;
+    if written == Came::Done {
+        let protection = within(container.protection_of(&probe, seen.protection)).await;
+        seen.protection = protection.unwrap_or(seen.protection);
+        seen.deleted = Some(tried(container.delete(&probe)).await);
+    }
+    ContainerSeen { written: Some(written), ..seen }
+}
+
+async fn first_page(container: &Container) -> Result<(), ServiceError> {
+    let pages = container.list(Listing { prefix: "", from: None, page: 1, metadata: false });
+    pin_mut!(pages);
+    pages.try_next().await.map(drop)
+}
+
+fn account(url: &Url) -> String {
+    url.host_str().and_then(|host| host.split('.').next()).unwrap_or_default().to_owned()
+}
+
+/// Looks at the queues that this app reads, where the settings name their account.
+pub(super) async fn queues(look: &Look<'_>) -> Vec<QueueSeen> {
+    let Some(service) = &look.config.queue_service else { return Vec::new() };
+    let [backups, restores] = queues_of(purpose(look.config.role));
+    let names = [(WORK_QUEUE, backups), (RESTORE_QUEUE, restores)];
+    let names = names.into_iter().filter_map(|(name, used)| used.then_some(name));
+    each(names, |name| queue(look, service, name)).await
+}
+
+async fn queue(look: &Look<'_>, service: &Url, name: &str) -> QueueSeen {
+    let poison = format!("{name}-poison");
+    let (waiting, poisoned) = futures::join!(count(look, service, name), count(look, service, &poison));
+    QueueSeen { account: account(service), name: name.to_owned(), waiting, poisoned }
+}
+
+async fn count(look: &Look<'_>, service: &Url, name: &str) -> Result<i64, Came> {
+    let queue = Queue::new(service, name, &look.connection);
+    let queue = queue.map_err(|error| ServiceError::of(format!("use queue {name}"), &error));
+    match queue {
+        Ok(queue) => within(queue.count()).await,
+        Err(error) => Err(crate::azure::cause::refused(error)),
+    }
+}

@@ -1,0 +1,142 @@
+//! A preflight of a healthy installation finds nothing; each thing that is wrong is found, and named with what
+//! mends it.
+
+mod hsms;
+mod rights;
+mod sources;
+mod stores;
+
+use std::process::Output;
+
+use keyvault_backup_emulator::{Access, Forbidden, WriteProtection};
+use serde_json::Value;
+
+use crate::world::{BACKUPS, World};
+
+/// What the backup identity may do in a vault.
+pub fn backup_rights() -> Access {
+    Access::only(Forbidden::ByRbac, &["list", "backup"])
+}
+
+/// A world of one vault that was backed up today, with the rights that the templates give.
+pub async fn healthy() -> World {
+    let mut world = World::with_each_kind(1).await;
+    prepare(&mut world).await;
+    world
+}
+
+/// Gives a world those rights, and a backup of today.
+pub async fn prepare(world: &mut World) {
+    install(world);
+    let output = back_up(world).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+/// Gives a world those rights.
+pub fn install(world: &mut World) {
+    world.set("KEYVAULT_BACKUP_ROLE", "backup");
+    world.backups.set_write_protection(BACKUPS, WriteProtection { days: 90, locked: true });
+    world.vault.configure(|options| options.access = Some(backup_rights()));
+    world.today();
+}
+
+/// Backs the vault up.
+pub async fn back_up(world: &World) -> Output {
+    world.cli(&["backup", "--vault", &world.vault.url()]).await
+}
+
+/// The exit code and the report.
+pub async fn preflight(world: &World) -> (Option<i32>, Value) {
+    let output = world.cli(&["preflight", "--output", "json"]).await;
+    let report = serde_json::from_slice(&output.stdout);
+    (output.status.code(), report.unwrap_or_else(|error| panic!("{error}: {output:?}")))
+}
+
+/// The names of what is wrong.
+pub fn names(report: &Value) -> Vec<&str> {
+    let findings = report["findings"].as_array().expect("a list");
+    findings.iter().filter_map(|found| found["name"].as_str()).collect()
+}
+
+/// The one thing that is wrong.
+pub async fn only(world: &World, name: &str) -> Value {
+    let (code, report) = preflight(world).await;
+    let findings = report["findings"].as_array().expect("a list");
+    assert!(findings.len() == 1 && findings[0]["name"] == name, "{name}: {findings:#?}");
+    let expected = if findings[0]["severity"] == "info" { 0 } else { 1 };
+    assert_eq!(code, Some(expected), "{findings:?}");
+    findings[0].clone()
+}
+
+/// The one thing that is wrong, and that its remedy says all of this.
+pub async fn mended_by(world: &World, name: &str, words: &[&str]) {
+    let found = only(world, name).await;
+    let remedy = found["remedy"].as_str().expect("a text");
+    assert!(words.iter().all(|word| remedy.contains(word)), "{remedy}");
+}
+
+#[tokio::test]
+async fn a_healthy_installation_has_no_findings() {
+    let world = healthy().await;
+    let (code, report) = preflight(&world).await;
+    assert_eq!(
+        (code, &report["findings"], &report["unknown"]),
+        (Some(0), &Value::from([(); 0]), &Value::from([(); 0]))
+    );
+    assert!(report["well"].as_array().is_some_and(|well| well.len() > 12), "{report:#}");
+}
+
+#[tokio::test]
+async fn looking_twice_writes_one_probe_a_day_and_changes_nothing_else() {
+    let world = healthy().await;
+    let before = (world.backups.blobs(BACKUPS), world.vault.snapshot());
+    preflight(&world).await;
+    preflight(&world).await;
+    let mut after = world.backups.blobs(BACKUPS);
+    after.retain(|name| !before.0.contains(name));
+    assert!(after.len() == 1 && after[0].starts_with("preflight/20"), "{after:?}");
+    assert!(world.vault.snapshot() == before.1 && world.work.blobs(crate::world::JOBS).is_empty());
+}
+
+#[tokio::test]
+async fn the_table_says_what_is_wrong_and_what_mends_it() {
+    let world = healthy().await;
+    world.backups.set_append_only(BACKUPS, false);
+    world.backups.set_write_protection(BACKUPS, None);
+    let output = world.cli(&["preflight"]).await;
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    for words in
+        ["backups-deletable", "no-write-protection", "az role assignment list", "2 findings, 0 not known"]
+    {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn over_http_it_is_the_same_report() {
+    let mut world = healthy().await;
+    world.vault.configure(|options| options.access = Some(backup_rights().with("get")));
+    let report = world.ok("/api/status/preflight").await;
+    assert_eq!(
+        (names(&report), &report["ok"]),
+        (vec!["reads-values", "platform-auth-off"], &Value::from(false))
+    );
+    assert!(report["now"].is_string() && report["unknown"].as_array().is_some_and(Vec::is_empty), "{report}");
+}
+
+#[tokio::test]
+async fn nothing_that_is_guarded_is_printed() {
+    let mut world = healthy().await;
+    world.set("KEYVAULT_BACKUP_HSMS", "https://hsm-a.managedhsm.azure.net");
+    world.set("KEYVAULT_BACKUP_HSM_CONTAINER", "https://landing.blob.core.windows.net/hsm-backups");
+    world.set("KEYVAULT_BACKUP_HSM_BACKUP_SAS", "?sv=1&se=2030-01-01&sig=hunter2hunter2");
+    let (json, table) =
+        (world.cli(&["preflight", "--output", "json"]).await, world.cli(&["preflight"]).await);
+    let printed = [json.stdout, json.stderr, table.stdout, table.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed);
+    assert!(printed.contains("sas-in-use"), "{printed}");
+    for guarded in ["hunter2", "value-0", "eyJ", "AzureKeyVault"] {
+        assert!(!printed.contains(guarded), "{guarded}");
+    }
+}

@@ -1,0 +1,123 @@
+//! Managed HSMs.
+
+use keyvault_backup_emulator::{
+    FaultKind, Forbidden, Matcher, Operation, Service, WriteProtection, host::Firing,
+};
+use serde_json::json;
+
+use super::{mended_by, names, only, preflight, prepare};
+use crate::hsm_nights::HsmWorld;
+
+const LANDING: &str = "hsm-backups";
+const CALLER: &str = "22222222-bbbb-4bbb-8bbb-222222222222";
+
+/// An HSM that was backed up just now, and a backup identity that may not restore it.
+async fn ready() -> HsmWorld {
+    let mut of = HsmWorld::new().await;
+    prepare(&mut of.world).await;
+    of.hsm.set_operation_seconds(10);
+    let host = of.world.host().await;
+    host.fire("NightlyHsmBackup", Firing::at(of.world.today())).await;
+    of.settle().await;
+    of.world.today();
+    of.world.fault(Operation::CheckRestore, FaultKind::Forbidden(Forbidden::ByRbac));
+    of
+}
+
+fn container(of: &HsmWorld) -> String {
+    format!("{}/{LANDING}", of.landing.blob_url())
+}
+
+#[tokio::test]
+async fn an_hsm_that_can_be_backed_up_is_well() {
+    let of = ready().await;
+    let (code, report) = preflight(&of.world).await;
+    assert_eq!(
+        (code, &report["findings"], &report["unknown"]),
+        (Some(0), &json!([]), &json!([])),
+        "{report:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_caller_without_the_local_role() {
+    let of = ready().await;
+    of.world.fault(Operation::CheckBackup, FaultKind::Forbidden(Forbidden::ByRbac));
+    mended_by(&of.world, "hsm-role-missing", &["hsm-roles.sh --hsm hsm-a --backup", CALLER]).await;
+}
+
+#[tokio::test]
+async fn an_hsm_without_an_identity() {
+    let of = ready().await;
+    of.hsm.attach_identity(false);
+    mended_by(&of.world, "hsm-identity-missing", &["hsm-attach.sh --hsm hsm-a --identity"]).await;
+}
+
+#[tokio::test]
+async fn an_identity_without_its_role_on_the_container() {
+    let of = ready().await;
+    of.hsm.revoke(&container(&of));
+    let words = ["'Storage Blob Data Contributor'", "id-kvbackup-hsm", "containers/hsm-backups"];
+    mended_by(&of.world, "hsm-storage-refused", &words).await;
+}
+
+#[tokio::test]
+async fn a_landing_container_that_is_not_there() {
+    let of = ready().await;
+    of.landing.delete_container(LANDING);
+    let (_, report) = preflight(&of.world).await;
+    let of = report["findings"].as_array().expect("a list");
+    // Both the program and the HSM miss it.
+    assert!(of.len() == 2 && of.iter().all(|found| found["name"] == "container-missing"), "{of:?}");
+}
+
+#[tokio::test]
+async fn a_landing_container_with_write_protection() {
+    let of = ready().await;
+    of.landing.set_write_protection(LANDING, WriteProtection { days: 7, locked: false });
+    let (_, report) = preflight(&of.world).await;
+    let of = report["findings"].as_array().expect("a list");
+    assert!(of.len() == 2 && of.iter().all(|found| found["name"] == "landing-immutable"), "{of:?}");
+}
+
+#[tokio::test]
+async fn a_landing_container_that_cannot_be_read() {
+    let of = ready().await;
+    let lists = Matcher::from(Operation::ListBlobs).host("landing").custom(|of| of.service == Service::Blob);
+    of.world.fault(lists, FaultKind::Forbidden(Forbidden::ByRbac));
+    mended_by(&of.world, "container-unreadable", &["'Storage Blob Data Reader'", "--name landing"]).await;
+}
+
+#[tokio::test]
+async fn a_backup_app_that_could_wipe_an_hsm() {
+    let of = ready().await;
+    of.world.azure.faults().clear();
+    mended_by(&of.world, "hsm-can-restore", &["az keyvault role assignment", "--hsm-name hsm-a"]).await;
+}
+
+#[tokio::test]
+async fn a_single_key_that_is_not_there() {
+    let mut of = ready().await;
+    of.world.set("KEYVAULT_BACKUP_HSM_KEYS", "hsm-a/gone");
+    mended_by(&of.world, "key-missing", &["KEYVAULT_BACKUP_HSM_KEYS"]).await;
+}
+
+#[tokio::test]
+async fn an_hsm_that_is_not_there() {
+    let mut of = ready().await;
+    let hsms = format!("{} https://hsm-gone.managedhsm.azure.net", of.hsm.url());
+    of.world.set("KEYVAULT_BACKUP_HSMS", &hsms);
+    let (code, report) = preflight(&of.world).await;
+    let names = names(&report);
+    assert!(code == Some(1) && names.contains(&"host-unreachable"), "{names:?}");
+}
+
+#[tokio::test]
+async fn sas_tokens_are_on_their_way_out() {
+    let mut of = ready().await;
+    let token = "?sv=2025-01-05&se=2099-01-01&sp=crdwl&sig=c2lnbmF0dXJl";
+    of.world.set("KEYVAULT_BACKUP_HSM_BACKUP_SAS", token);
+    let found = only(&of.world, "sas-in-use").await;
+    assert_eq!(found["subject"], "KEYVAULT_BACKUP_HSM_BACKUP_SAS");
+    mended_by(&of.world, "sas-in-use", &["hsm-attach.sh"]).await;
+}
