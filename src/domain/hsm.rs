@@ -8,12 +8,14 @@
 mod backup;
 mod job;
 mod name;
+mod next;
 mod plan;
 
 pub use self::{
     backup::{BACKUP_FORMAT, Folder, HsmBackup, Seen, fits},
-    job::{Around, HSM_JOB_FORMAT, HsmEnd, HsmJob, KeyOutcome, KeyResult, LOST_FOR, Move, Phase, Task},
+    job::{HSM_JOB_FORMAT, HsmEnd, HsmJob, KeyOutcome, KeyResult, Phase, Task},
     name::{HsmName, HsmUrl},
+    next::{Around, LOST_FOR, Move},
     plan::{
         HSM_PLAN_FORMAT, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, KeyPlan, Safety, What, plan_hsm,
     },

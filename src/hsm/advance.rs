@@ -91,18 +91,23 @@ async fn one(
     advanced
 }
 
-/// What else is going on at a job's HSM.
+/// What else is going on at a job's HSM. The jobs were read before the backup that a restore wants first is
+/// looked up, so that one which ends in between is not missed.
 pub(super) async fn around(app: &App, stored: &StoredHsmJob, jobs: &[StoredHsmJob]) -> Result<Around> {
     let others = || jobs.iter().map(|of| &of.job).filter(|other| other.id != stored.job.id);
-    let safety = match &stored.job.task {
-        Task::RestoreAll { safety: Some(run), .. } => {
-            app.catalogue()?.hsm_backup(&stored.job.hsm, run).await?
-        }
+    let wanted = match &stored.job.task {
+        Task::RestoreAll { safety, .. } => safety.as_ref(),
         _ => None,
+    };
+    let safety = match wanted {
+        Some(run) => app.catalogue()?.hsm_backup(&stored.job.hsm, run).await?,
+        None => None,
     };
     Ok(Around {
         restore: others().find_map(crate::domain::hsm::HsmJob::restore),
         busy: others().find(|other| other.is_at_work()).map(|other| other.id.clone()),
         safety: safety.map(|backup| backup.verdict),
+        safety_is_open: wanted.is_some_and(|run| others().any(|other| other.id == *run)),
+        watched: false,
     })
 }

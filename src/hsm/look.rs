@@ -5,8 +5,9 @@ use crate::{
     azure::managed_hsm::OperationState,
     clock::Clock,
     domain::{
-        hsm::{Around, Move, Phase, Seen},
+        hsm::{Around, HsmJob, Move, Phase, Seen, Task},
         outcome::{Failure, Fate},
+        run::RunId,
     },
     error::Result,
     jobs::StoredHsmJob,
@@ -53,6 +54,7 @@ async fn one_move(app: &App, stored: StoredHsmJob, around: &Around, clock: &Cloc
     match stored.job.next(around, clock.now()) {
         Move::Patience => Ok(Next::Stop),
         Move::Wait(why) => wait(app, stored, why).await,
+        Move::BackUpFirst(run) => back_up_first(app, stored, run, clock).await,
         Move::Check => check(app, stored, clock).await,
         Move::PollCheck(operation) => poll_check(app, stored, &operation, clock).await,
         Move::Start => Box::pin(operation::start(app, stored, clock)).await,
@@ -87,6 +89,15 @@ async fn wait(app: &App, mut stored: StoredHsmJob, why: String) -> Result<Next> 
         save(app, stored).await?;
     }
     Ok(Next::Stop)
+}
+
+/// Opens the backup that a restore wants first. Safe to run twice: the first record stays.
+async fn back_up_first(app: &App, stored: StoredHsmJob, run: RunId, clock: &Clock) -> Result<Next> {
+    let (job, why) = (&stored.job, format!("the HSM is backed up first, in run {run}"));
+    let task = Task::Backup { safety_for: job.restore() };
+    let backup = HsmJob::open(run, job.hsm.clone(), task, job.by.clone(), clock.now());
+    app.jobs()?.open_hsm_job(&backup).await?;
+    wait(app, stored, why).await
 }
 
 /// Asks whether a backup could be made. Where that cannot be asked, the start says it.
@@ -142,10 +153,6 @@ async fn look_for(
     or_start: bool,
     clock: &Clock,
 ) -> Result<Next> {
-    let early = stored.job.polled.is_some_and(|polled| clock.now() - polled < time::Duration::seconds(45));
-    if early {
-        return Ok(Next::Stop);
-    }
     stored.job.polled = Some(now(clock));
     if let Phase::Sending { at } = stored.job.phase {
         stored.job.phase = Phase::Lost { at };

@@ -1,5 +1,7 @@
 //! One operation of the service: its start, and what the service says of it.
 
+use time::OffsetDateTime;
+
 use crate::{
     app::App,
     azure::{
@@ -11,6 +13,7 @@ use crate::{
     domain::{
         hsm::{HsmJob, KeyOutcome, KeyResult, Phase, Task},
         outcome::{Failure, Fate},
+        run::RunId,
     },
     error::Result,
     jobs::StoredHsmJob,
@@ -94,6 +97,7 @@ async fn not_started(
     let error = failure.error;
     tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
     stored.job.waiting = Some(format!("{}: {}", error.failure.code, error.failure.text));
+    stored.job.polled = Some(now(clock));
     stored.job.phase = match failure.standing {
         Standing::Occupied => match before {
             Phase::Occupied { since } => Phase::Occupied { since },
@@ -101,7 +105,7 @@ async fn not_started(
         },
         Standing::Unknown => Phase::Lost { at: now(clock) },
         Standing::NotBegun if error.fate() == Fate::Retry => match before {
-            Phase::Checked => Phase::Checked,
+            before @ (Phase::Checked | Phase::Due { .. }) => before,
             _ => Phase::Due { not_before: None },
         },
         Standing::NotBegun => return refused(app, stored, &before, error, clock).await,
@@ -118,22 +122,27 @@ async fn refused(
     clock: &Clock,
 ) -> Result<Next> {
     let failure = *error.failure;
-    if let (Task::RestoreAll { .. }, Phase::Due { not_before: None }) = (&stored.job.task, before)
-        && wants_an_older_backup(&failure)
+    let waited = matches!(before, Phase::Due { not_before: Some(_) });
+    if let Task::RestoreAll { safety, .. } = &mut stored.job.task
+        && !waited
+        && wants_another_backup(&failure)
     {
-        let age = app.hsms().backup_age();
+        if safety.is_none() {
+            *safety = Some(RunId::safety(&stored.job.id));
+            stored.job.phase = Phase::Due { not_before: None };
+            return save(app, stored).await;
+        }
         let newest = app.catalogue()?.newest_hsm_backup(&stored.job.hsm, None).await?;
-        let ripe = newest.map_or_else(|| clock.now(), |backup| backup.taken()) + age;
-        stored.job.phase =
-            Phase::Due { not_before: Some(ripe.max(clock.now()).replace_nanosecond(0).unwrap_or(ripe)) };
+        let ripe = newest.map_or_else(|| clock.now(), |backup| backup.ended) + app.hsms().backup_age();
+        stored.job.phase = Phase::Due { not_before: Some(second(ripe.max(clock.now()))) };
         return save(app, stored).await.map(|_| Next::Stop);
     }
     key_or_job_failed(app, stored, failure, clock).await
 }
 
 /// The rule is documented as "a backup within the last 30 minutes" and as "at least 30 minutes before". A fresh
-/// one meets the first reading; when it is refused, the second one is met by waiting.
-fn wants_an_older_backup(failure: &Failure) -> bool {
+/// backup meets the first reading; when the restore is refused with one, waiting meets the second.
+fn wants_another_backup(failure: &Failure) -> bool {
     let text = failure.text.to_ascii_lowercase();
     text.contains("backup") && text.contains("minutes")
 }
@@ -153,7 +162,7 @@ async fn key_done(app: &App, mut stored: StoredHsmJob, result: KeyResult, clock:
     {
         outcomes.push(KeyOutcome { key, result });
         if outcomes.len() < keys.len() {
-            stored.job.phase = Phase::Due { not_before: None };
+            stored.job.phase = Phase::Due { not_before: Some(now(clock)) };
             stored.job.polled = None;
             return save(app, stored).await;
         }
@@ -256,7 +265,7 @@ fn counted(status: &OperationStatus) -> KeyResult {
 }
 
 /// Why an operation failed, in the service's words.
-pub(super) fn why(status: &OperationStatus) -> Failure {
+pub fn why(status: &OperationStatus) -> Failure {
     let error = status.error.as_ref();
     let code = error.and_then(|error| error.code.clone());
     let message = error.and_then(|error| error.message.clone());
@@ -266,7 +275,10 @@ pub(super) fn why(status: &OperationStatus) -> Failure {
     Failure::ours(&code.chars().take(100).collect::<String>(), text)
 }
 
-pub(super) fn now(clock: &Clock) -> time::OffsetDateTime {
-    let now = clock.now();
-    now.replace_nanosecond(0).unwrap_or(now)
+pub(super) fn now(clock: &Clock) -> OffsetDateTime {
+    second(clock.now())
+}
+
+fn second(time: OffsetDateTime) -> OffsetDateTime {
+    time.replace_nanosecond(0).unwrap_or(time)
 }

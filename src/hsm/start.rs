@@ -9,7 +9,8 @@ use crate::{
         asker::Asker,
         audit::Event,
         digest::Digest,
-        hsm::{HsmBackup, HsmJob, HsmName, HsmPlan, Safety, Task},
+        hsm::{Around, HsmBackup, HsmJob, HsmName, HsmPlan, KeyOutcome, KeyPlan, KeyResult, Safety, Task},
+        outcome::Failure,
         restore::RestoreId,
         run::RunId,
     },
@@ -48,11 +49,20 @@ pub async fn backup(app: &App, hsm: &HsmName, run: &RunId, by: &Asker, clock: &C
 }
 
 /// Looks at one open job. What goes wrong is left to the next look.
-pub async fn look(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) -> Result<()> {
+async fn look(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) -> Result<()> {
+    look_as(app, hsm, id, false, clock).await
+}
+
+/// The same for somebody who waits for the job's end at a terminal, and looks more often than once a minute.
+pub async fn watch(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) -> Result<()> {
+    look_as(app, hsm, id, true, clock).await
+}
+
+async fn look_as(app: &App, hsm: &HsmName, id: &RunId, watched: bool, clock: &Clock) -> Result<()> {
     let jobs = app.jobs()?.hsm_jobs().await?;
     let jobs: Vec<_> = jobs.into_iter().filter(|stored| stored.job.hsm == *hsm).collect();
     if let Some(stored) = jobs.iter().find(|stored| stored.job.id == *id) {
-        let around = advance::around(app, stored, &jobs).await?;
+        let around = Around { watched, ..advance::around(app, stored, &jobs).await? };
         if let Err(error) = super::look::look(app, stored.clone(), &around, clock).await {
             tracing::warn!(hsm.name = %hsm, job.id = %id, "Job {id} goes on at the next look: {error}");
         }
@@ -147,7 +157,8 @@ pub async fn restore(app: &App, wish: &Wish, clock: &Clock) -> Result<Start> {
     open(app, id, &plan, &wish.by, clock).await
 }
 
-/// Takes the HSM, records the restore and the backup that it wants first, and looks at them.
+/// Takes the HSM, records the restore, and looks at it and at the backup that it wants first. That one is opened
+/// by looking, whoever looks: a restore on record never waits for a backup that nobody began.
 pub async fn open(app: &App, id: RestoreId, plan: &HsmPlan, by: &Asker, clock: &Clock) -> Result<Start> {
     let (jobs, target) = (app.jobs()?, &plan.hsm.target);
     if let Some(other) = jobs.take_hsm(target, &id, clock.now()).await? {
@@ -157,21 +168,16 @@ pub async fn open(app: &App, id: RestoreId, plan: &HsmPlan, by: &Asker, clock: &
     let safety = RunId::safety(&run);
     let Some(task) = task(plan, &safety) else { return Ok(Start::Hopeless(Box::new(plan.clone()))) };
     app.audit()?.append(by, started(&id, plan), clock.now()).await?;
-    if plan.safety == Safety::Take {
-        let task = Task::Backup { safety_for: Some(id.clone()) };
-        let backup = HsmJob::open(safety.clone(), target.clone(), task, by.clone(), clock.now());
-        jobs.open_hsm_job(&backup).await?;
-    }
     let job = HsmJob::open(run.clone(), target.clone(), task, by.clone(), clock.now());
     jobs.open_hsm_job(&job).await?;
     tracing::info!(
         event = "restore.started", restore.id = %id, restore.by = %by, hsm.name = %target,
         "Restore {id} of HSM {target} begins, for {by}",
     );
+    look(app, target, &run, clock).await?;
     if plan.safety == Safety::Take {
         look(app, target, &safety, clock).await?;
     }
-    look(app, target, &run, clock).await?;
     Ok(Start::Started(Box::new(jobs.hsm_restore(&id).await?.unwrap_or(job))))
 }
 
@@ -182,8 +188,15 @@ fn task(plan: &HsmPlan, safety: &RunId) -> Option<Task> {
         let safety = (plan.safety == Safety::Take).then(|| safety.clone());
         return Some(Task::RestoreAll { plan: digest, source, run, folder, safety });
     }
-    let keys = plan.free_keys().cloned().collect();
-    Some(Task::RestoreKeys { plan: digest, source, run, folder, keys, outcomes: Vec::new() })
+    // Keys whose names are taken were asked for too: they have failed before the first one is restored.
+    let (free, taken): (Vec<_>, Vec<_>) = plan.keys.iter().partition(|key| key.held.is_free());
+    let left = |of: &KeyPlan| {
+        let failure = Failure::ours("NameTaken", of.held.text());
+        KeyOutcome { key: of.key.clone(), result: KeyResult::Failed { failure } }
+    };
+    let outcomes = taken.iter().copied().map(left).collect();
+    let keys = taken.into_iter().chain(free).map(|of| of.key.clone()).collect();
+    Some(Task::RestoreKeys { plan: digest, source, run, folder, keys, outcomes })
 }
 
 fn started(id: &RestoreId, plan: &HsmPlan) -> Event {

@@ -160,7 +160,8 @@ impl Jobs {
         jobs.extend(open.filter(|job| {
             job.restore().is_some_and(|id| after.is_none_or(|after| ended_name(&id) > ended_name(after)))
         }));
-        jobs.sort_by(|a, b| b.id.cmp(&a.id));
+        // As they are stored: of two of one second, the one that comes first there.
+        jobs.sort_by_key(|job| job.restore().map(|id| ended_name(&id)));
         jobs.dedup_by(|a, b| a.id == b.id);
         Ok(jobs)
     }

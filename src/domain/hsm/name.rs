@@ -23,6 +23,13 @@ impl HsmName {
     }
 }
 
+/// The HSM of a source's name. Whether there is one is another question.
+impl From<VaultName> for HsmName {
+    fn from(name: VaultName) -> Self {
+        Self(name)
+    }
+}
+
 impl FromStr for HsmName {
     type Err = NameError;
 
