@@ -15,6 +15,7 @@
 
 pub mod backups;
 pub mod health;
+pub mod hsms;
 pub mod input;
 pub mod jobs;
 pub mod openapi;

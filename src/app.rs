@@ -2,7 +2,11 @@
 
 mod hsms;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 pub use self::hsms::Hsms;
 use crate::{
@@ -18,6 +22,7 @@ use crate::{
     catalogue::Catalogue,
     config::{Config, RESTORE_QUEUE, Role, WORK_QUEUE},
     domain::{
+        hsm::HsmName,
         object::{VaultName, VaultUrl},
         restore::Place,
     },
@@ -98,6 +103,17 @@ impl App {
     /// The configured vaults.
     pub fn vaults(&self) -> impl Iterator<Item = &VaultClient> {
         self.vaults.values()
+    }
+
+    /// The names under which objects stand in the catalogue, in their order: vaults, and HSMs, of which single keys
+    /// are backed up.
+    pub fn sources(&self) -> BTreeSet<&VaultName> {
+        self.vaults.keys().chain(self.hsms.names().map(HsmName::as_vault)).collect()
+    }
+
+    /// Whether a name is an HSM's, and no vault's.
+    pub fn is_hsm(&self, name: &VaultName) -> bool {
+        !self.vaults.contains_key(name) && self.hsms.keys_of(name).is_some()
     }
 
     /// A configured vault.

@@ -1,5 +1,6 @@
-//! Looking at what is there: backups, runs, how each vault is doing. Reads only.
+//! Looking at what is there: backups, runs, how each vault and HSM is doing. Reads only.
 
+pub mod hsms;
 pub mod objects;
 pub mod runs;
 pub mod vaults;

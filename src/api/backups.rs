@@ -8,13 +8,14 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
+    hsms::Stored,
     input::{Limit, Moment, Nothing, Parameters, Segments, configured, optional, parse, source},
     openapi::Problems,
     problem::{Problem, ProblemKind},
     shapes::Kind,
 };
 use crate::{
-    app::SharedApp,
+    app::{App, SharedApp},
     domain::{
         entry::Entry,
         filter::NameFilter,
@@ -115,9 +116,13 @@ impl Backup {
 
 /// Some of the objects that have a backup.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the field's name is the API's")]
 pub struct Backups {
     /// The newest backup of each, in the order of sources, kinds and names.
     backups: Vec<Backup>,
+    /// The newest good backup of each whole Managed HSM. In the first part only, and only without `kind` and
+    /// `name`.
+    hsms: Vec<Stored>,
     /// There are more: ask for them with this.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     after: Option<String>,
@@ -153,12 +158,31 @@ pub async fn list(
         at: query.at.map(|Moment(at)| at),
     };
     let (Limit(limit), after) = (query.limit.unwrap_or(Limit::DEFAULT), query.after.map(|Token(mark)| mark));
+    let hsms = if after.is_none() && wanted.kind.is_none() && wanted.name.is_none() {
+        whole_hsms(&app, wanted.vault.as_ref(), wanted.at).await?
+    } else {
+        Vec::new()
+    };
     let page = objects::page(&app, &wanted, after.as_ref(), limit).await?;
     let backup = |(_, line): (VaultName, Line)| Some(Backup::new(&line.entry?, line.gone));
     Ok(Json(Backups {
         backups: page.lines.into_iter().filter_map(backup).collect(),
+        hsms,
         after: page.next.map(|mark| Token(mark).text()),
     }))
+}
+
+async fn whole_hsms(
+    app: &App,
+    only: Option<&VaultName>,
+    at: Option<OffsetDateTime>,
+) -> Result<Vec<Stored>, Problem> {
+    let mut stored = Vec::new();
+    for hsm in app.hsms().names().filter(|hsm| only.is_none_or(|only| only == hsm.as_vault())) {
+        let newest = app.catalogue()?.newest_hsm_backup(hsm, at).await?;
+        stored.extend(newest.as_ref().and_then(Stored::new));
+    }
+    Ok(stored)
 }
 
 /// Every backup of one object.

@@ -7,7 +7,10 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{StatusCode, header::CONTENT_TYPE, request::Parts},
 };
-use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, IgnoredAny},
+};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use url::form_urlencoded;
 
@@ -69,22 +72,50 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = media_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/json") {
-            let detail = "The body's media type is not application/json.";
-            return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
-        }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                let detail = format!("A body may have {} bytes.", super::BODY_LIMIT);
-                Problem::new(ProblemKind::BodyTooLarge, detail)
-            } else {
-                Problem::new(ProblemKind::InvalidBody, "The body did not arrive whole.")
-            }
-        })?;
-        read_json(&bytes).map(Self)
+        read_json(&json_bytes(request, state).await?).map(Self)
     }
+}
+
+/// A JSON body of two kinds: that which has the field `hsm`, and the other. Both have `deny_unknown_fields`.
+pub enum HsmOr<H, T> {
+    /// With the field `hsm`.
+    Hsm(H),
+    /// Without it.
+    Other(T),
+}
+
+impl<H: DeserializeOwned, T: DeserializeOwned, S: Send + Sync> FromRequest<S> for HsmOr<H, T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        struct Kind {
+            #[serde(default, deserialize_with = "present")]
+            hsm: Option<IgnoredAny>,
+        }
+        let bytes = json_bytes(request, state).await?;
+        match serde_json::from_slice(&bytes) {
+            Ok(Kind { hsm: Some(_) }) => read_json(&bytes).map(Self::Hsm),
+            _ => read_json(&bytes).map(Self::Other),
+        }
+    }
+}
+
+async fn json_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = media_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        let detail = "The body's media type is not application/json.";
+        return Err(Problem::new(ProblemKind::UnsupportedMediaType, detail));
+    }
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail = format!("A body may have {} bytes.", super::BODY_LIMIT);
+            Problem::new(ProblemKind::BodyTooLarge, detail)
+        } else {
+            Problem::new(ProblemKind::InvalidBody, "The body did not arrive whole.")
+        }
+    })
 }
 
 fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {

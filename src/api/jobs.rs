@@ -10,19 +10,19 @@ use super::{
     input::{Nothing, Parameters, Segments},
     openapi::Problems,
     problem::{Problem, ProblemKind},
-    restores::shapes::Restore,
+    restores::{hsm_shapes::HsmRestoreReport, shapes::Restore},
     runs::{Links, RunInSource},
     shapes::job_id,
 };
 use crate::{
     app::{App, SharedApp},
-    domain::{object::VaultName, restore::RestoreId, run::RunId},
-    look::runs,
+    domain::{hsm::HsmName, object::VaultName, restore::RestoreId, run::RunId},
+    look::{hsms, runs},
 };
 
 /// The name of a job. Each kind of job has a form of its own.
 enum JobId {
-    /// A run in one vault: `VAULT_RUN`.
+    /// A run in one vault or HSM: `NAME_RUN`.
     Backup(VaultName, RunId),
     /// A restore: its own name.
     Restore(RestoreId),
@@ -45,8 +45,10 @@ impl FromStr for JobId {
 pub enum Job {
     /// A run in one source.
     Backup(Box<BackupJob>),
-    /// A restore.
+    /// A restore into a vault.
     Restore(Box<Restore>),
+    /// A restore into a Managed HSM.
+    HsmRestore(Box<HsmRestoreReport>),
 }
 
 /// A run in one source, as a job.
@@ -79,13 +81,18 @@ pub async fn one(
 ) -> Result<Json<Job>, Problem> {
     let found = match id.parse() {
         Ok(JobId::Backup(vault, run)) => backup(&app, &vault, &run).await?,
-        Ok(JobId::Restore(id)) => {
-            let stored = app.jobs()?.restore(&id).await?;
-            stored.map(|stored| Job::Restore(Box::new(stored.job.into())))
-        }
+        Ok(JobId::Restore(id)) => restore(&app, &id).await?,
         Err(()) => None,
     };
     found.map(Json).ok_or_else(|| Problem::new(ProblemKind::NotFound, "There is no job of that name."))
+}
+
+async fn restore(app: &App, id: &RestoreId) -> Result<Option<Job>, Problem> {
+    if let Some(stored) = app.jobs()?.restore(id).await? {
+        return Ok(Some(Job::Restore(Box::new(stored.job.into()))));
+    }
+    let job = app.jobs()?.hsm_restore(id).await?;
+    Ok(job.map(|job| Job::HsmRestore(Box::new((&job).into()))))
 }
 
 async fn backup(app: &App, vault: &VaultName, run: &RunId) -> Result<Option<Job>, Problem> {
@@ -94,10 +101,14 @@ async fn backup(app: &App, vault: &VaultName, run: &RunId) -> Result<Option<Job>
     }
     let open = app.jobs()?.get(vault, run).await?.map(|stored| stored.job);
     let report = runs::report(app, vault, run, open.as_ref()).await?;
-    let job = |report: runs::Report| BackupJob {
+    let job = |report: RunInSource| BackupJob {
         job: job_id(vault, run),
         links: Links::new(vault, run),
-        run: report.into(),
+        run: report,
     };
-    Ok(report.map(|report| Job::Backup(Box::new(job(report)))))
+    if let Some(report) = report {
+        return Ok(Some(Job::Backup(Box::new(job(report.into())))));
+    }
+    let of_hsm = hsms::one(app, &HsmName::from(vault.clone()), run).await?;
+    Ok(of_hsm.map(|run| Job::Backup(Box::new(job((&run).into())))))
 }

@@ -13,7 +13,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::restores::shapes::Plan;
+use super::restores::hsm_shapes::AnyPlan;
 use crate::{
     azure::error::{Meaning, ServiceError},
     domain::outcome::{Failure, Fate},
@@ -51,6 +51,8 @@ pub enum ProblemKind {
     PlanMoved,
     /// Another restore has the target.
     TargetTaken,
+    /// Everything in an HSM would be replaced, and the caller has not named it.
+    ConfirmationNeeded,
     /// An idempotency key that stands for something else.
     KeyReused,
     /// Asked for something that cannot be done as things are.
@@ -107,6 +109,8 @@ impl ProblemKind {
                 "Read the new plan, which is in this answer; if it is what you want, send its digest."),
             Self::TargetTaken => (StatusCode::CONFLICT, "target-taken", "Another restore is at work on the vault",
                 "Wait until that restore has ended, then plan again."),
+            Self::ConfirmationNeeded => (StatusCode::CONFLICT, "confirmation-needed", "Everything in the HSM would be replaced",
+                "Send the HSM's name in `confirm`, beside the plan's digest."),
             Self::KeyReused => (StatusCode::CONFLICT, "idempotency-key-reused", "The key stands for another restore",
                 "Use a new Idempotency-Key for every restore, and the same one only to repeat a request."),
             Self::NotPossible => (StatusCode::CONFLICT, "not-possible", "It cannot be done as things are",
@@ -167,7 +171,7 @@ pub struct Problem {
     detail: String,
     next: Option<String>,
     service: Option<Box<ServiceAnswer>>,
-    plan: Option<Box<Plan>>,
+    plan: Option<Box<AnyPlan>>,
     cause: Option<String>,
 }
 
@@ -196,9 +200,9 @@ pub struct ProblemBody {
     /// What an Azure service said, where one spoke.
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<Box<ServiceAnswer>>,
-    /// The plan as it would be now, with `plan-moved`.
+    /// The plan as it would be now, with `plan-moved`, and that of an HSM with `not-possible`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<Box<Plan>>,
+    plan: Option<Box<AnyPlan>>,
 }
 
 impl From<Problem> for ProblemBody {
@@ -239,7 +243,7 @@ impl Problem {
 
     /// Adds the plan as it would be now.
     #[must_use]
-    pub fn with_plan(self, plan: Plan) -> Self {
+    pub fn with_plan(self, plan: AnyPlan) -> Self {
         Self { plan: Some(Box::new(plan)), ..self }
     }
 

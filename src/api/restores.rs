@@ -1,6 +1,9 @@
 //! `/api/restores`: plan, carry out, follow.
 
 pub mod ask;
+pub mod hsm;
+pub mod hsm_plan;
+pub mod hsm_shapes;
 pub mod shapes;
 
 use axum::{
@@ -17,10 +20,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use self::{
     ask::{PlanRequest, StartRequest},
+    hsm::HsmPlanRequest,
+    hsm_shapes::{AnyPlan, AnyRestore, AnyRestoreReport, place},
     shapes::{Plan, Restore, RestoreReport},
 };
 use super::{
-    input::{JsonBody, Limit, Parameters, Segments, optional, parse},
+    input::{HsmOr, JsonBody, Limit, Parameters, Segments, optional, parse},
     openapi::{BodyProblems, Problems},
     problem::{Problem, ProblemKind},
 };
@@ -33,6 +38,8 @@ use crate::{
         object::{ObjectId, VaultName},
         restore::{RestoreId, RestoreJob, RestorePlan},
     },
+    hsm::start as hsm_start,
+    jobs::Claim,
     restore::{
         self, follow,
         start::{Start, Wish, start},
@@ -45,6 +52,18 @@ const LOOK_AGAIN_SECONDS: u32 = 30;
 /// The header whose value makes a request safe to repeat.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
+/// What to restore: into a vault, or, with `hsm`, into a Managed HSM.
+// Only described by this: `HsmOr` decodes it, and names the field at fault.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = AnyPlanRequest)]
+pub enum AnyPlanRequest {
+    /// Into a vault.
+    Vault(PlanRequest),
+    /// Into an HSM.
+    Hsm(HsmPlanRequest),
+}
+
 /// What a restore would do. Changes nothing.
 ///
 /// The plan is kept under its digest; `POST /api/restores` carries it out.
@@ -53,20 +72,23 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
     path = "/api/restores/plan",
     tag = "restores",
     operation_id = "planRestore",
-    request_body = PlanRequest,
-    responses((status = 200, description = "The plan", body = Plan), Problems, BodyProblems)
+    request_body = AnyPlanRequest,
+    responses((status = 200, description = "The plan", body = AnyPlan), Problems, BodyProblems)
 )]
 pub async fn plan(
     State(app): State<SharedApp>,
-    JsonBody(request): JsonBody<PlanRequest>,
-) -> Result<Json<Plan>, Problem> {
-    let request = request.request()?;
+    request: HsmOr<HsmPlanRequest, PlanRequest>,
+) -> Result<Json<AnyPlan>, Problem> {
+    let request = match request {
+        HsmOr::Hsm(request) => return hsm::plan(&app, request).await.map(Json),
+        HsmOr::Other(request) => request.request()?,
+    };
     for vault in [&request.source, &request.target] {
         known(&app, vault)?;
     }
     let plan = restore::plan(&app, &request).await?;
     let digest = app.jobs()?.keep_plan(&plan).await?;
-    Ok(Json(Plan::new(digest, plan, Clock::system().now())))
+    Ok(Json(AnyPlan::Vault(Box::new(Plan::new(digest, plan, Clock::system().now())))))
 }
 
 fn known(app: &App, vault: &VaultName) -> Result<(), Problem> {
@@ -79,7 +101,8 @@ fn known(app: &App, vault: &VaultName) -> Result<(), Problem> {
 ///
 /// It is planned again first: when anything has changed since, nothing is done, and the answer is a problem that
 /// has the new plan. A plan of a single object is carried out within the request, unless the vault is busy with
-/// its name. With an `Idempotency-Key` the request can be repeated: every repetition gets the same restore.
+/// its name. A restore that replaces a whole Managed HSM needs the HSM's name in `confirm`. With an
+/// `Idempotency-Key` the request can be repeated: every repetition gets the same restore.
 #[utoipa::path(
     post,
     path = "/api/restores",
@@ -90,8 +113,8 @@ fn known(app: &App, vault: &VaultName) -> Result<(), Problem> {
     ),
     request_body = StartRequest,
     responses(
-        (status = 200, description = "It has ended", body = Restore),
-        (status = 202, description = "It is under way", body = Restore, headers(
+        (status = 200, description = "It has ended", body = AnyRestore),
+        (status = 202, description = "It is under way", body = AnyRestore, headers(
             ("Location" = String, description = "Where to follow it"),
             ("Retry-After" = u32, description = "When to look again, in seconds")
         )),
@@ -106,24 +129,27 @@ pub async fn begin(
     JsonBody(request): JsonBody<StartRequest>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers, &by)?;
+    if app.jobs()?.hsm_plan(&request.plan).await?.is_some() {
+        let wish = hsm_start::Wish { plan: request.plan, key, confirm: request.confirm, by };
+        return hsm::begin(&app, &wish).await;
+    }
     let wish = Wish { plan: request.plan, key, by };
     match start(&app, &wish, &Clock::system()).await? {
         Start::Started(job) => Ok(under_way(*job)),
         Start::Moved(plan) => Err(moved(*plan)),
-        Start::NoPlan => {
-            Err(Problem::new(ProblemKind::UnknownPlan, format!("There is no plan {}.", wish.plan)))
-        }
+        Start::NoPlan => Err(hsm::no_plan(&wish.plan)),
         Start::Taken(other) => {
             let detail = format!("The restore {other} is at work on the same vault.");
             let next = format!("Follow it at /api/restores/{other}; when it has ended, plan again.");
             Err(Problem::new(ProblemKind::TargetTaken, detail).next(next))
         }
-        Start::KeyUsed(claim) => {
-            let detail =
-                format!("The Idempotency-Key was used for restore {} of another plan.", claim.restore);
-            Err(Problem::new(ProblemKind::KeyReused, detail))
-        }
+        Start::KeyUsed(claim) => Err(key_used(&claim)),
     }
+}
+
+fn key_used(claim: &Claim) -> Problem {
+    let detail = format!("The Idempotency-Key was used for restore {} of another plan.", claim.restore);
+    Problem::new(ProblemKind::KeyReused, detail)
 }
 
 fn under_way(job: RestoreJob) -> Response {
@@ -138,7 +164,7 @@ fn under_way(job: RestoreJob) -> Response {
 fn moved(plan: RestorePlan) -> Problem {
     let detail = "The vault or its backups have changed since the plan was made; nothing was restored.";
     let plan = Plan::new(plan.digest(), plan, Clock::system().now());
-    Problem::new(ProblemKind::PlanMoved, detail).with_plan(plan)
+    Problem::new(ProblemKind::PlanMoved, detail).with_plan(AnyPlan::Vault(Box::new(plan)))
 }
 
 /// The digest of the caller's key. Two callers may use the same key for different things.
@@ -176,7 +202,7 @@ pub struct ListQuery {
 #[serde(rename_all = "camelCase")]
 pub struct Restores {
     /// The restores.
-    restores: Vec<Restore>,
+    restores: Vec<AnyRestore>,
     /// There may be more: ask again with this.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     after: Option<String>,
@@ -196,9 +222,17 @@ pub async fn list(
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<Restores>, Problem> {
     let limit = query.limit.unwrap_or(Limit::DEFAULT).0;
-    let found = app.jobs()?.restores(query.after.as_ref(), limit).await?;
-    let after = found.last().filter(|_| found.len() == limit).map(|job| job.id.to_string());
-    Ok(Json(Restores { restores: found.into_iter().map(Restore::from).collect(), after }))
+    let (after, jobs) = (query.after.as_ref(), app.jobs()?);
+    let of_vaults = jobs.restores(after, limit).await?.into_iter();
+    let of_vaults = of_vaults.map(|job| (job.id.clone(), AnyRestore::Vault(Box::new(job.into()))));
+    let of_hsms = jobs.hsm_restores(after, limit).await?;
+    let of_hsms =
+        of_hsms.iter().filter_map(|job| Some((job.restore()?, AnyRestore::Hsm(Box::new(job.into())))));
+    let mut found: Vec<_> = of_vaults.chain(of_hsms).collect();
+    found.sort_by_key(|(id, _)| place(id));
+    found.truncate(limit);
+    let after = found.last().filter(|_| found.len() == limit).map(|(id, _)| id.to_string());
+    Ok(Json(Restores { restores: found.into_iter().map(|(_, restore)| restore).collect(), after }))
 }
 
 /// Which part of a restore's objects to show.
@@ -226,20 +260,24 @@ pub struct ObjectsQuery {
         ("id" = String, Path, description = "The restore", example = "20261122T101112Z-restore-0f3a9c41"),
         ObjectsQuery
     ),
-    responses((status = 200, description = "The restore", body = RestoreReport), Problems)
+    responses((status = 200, description = "The restore", body = AnyRestoreReport), Problems)
 )]
 pub async fn get(
     State(app): State<SharedApp>,
     Segments(id): Segments<String>,
     Parameters(query): Parameters<ObjectsQuery>,
-) -> Result<Json<RestoreReport>, Problem> {
+) -> Result<Json<AnyRestoreReport>, Problem> {
     let id: RestoreId = parse("id", &id)?;
     let after = query.after.as_deref().map(object).transpose()?;
     let limit = query.limit.unwrap_or(Limit::DEFAULT).0;
-    let followed = follow::follow(&app, &id).await?;
+    if let Some(followed) = follow::follow(&app, &id).await? {
+        let report = RestoreReport::new(followed, after.as_ref(), limit);
+        return Ok(Json(AnyRestoreReport::Vault(Box::new(report))));
+    }
+    let of_hsm = app.jobs()?.hsm_restore(&id).await?;
     let unknown = || Problem::new(ProblemKind::NotFound, format!("There is no restore {id}."));
-    let followed = followed.ok_or_else(unknown)?;
-    Ok(Json(RestoreReport::new(followed, after.as_ref(), limit)))
+    let of_hsm = of_hsm.ok_or_else(unknown)?;
+    Ok(Json(AnyRestoreReport::Hsm(Box::new((&of_hsm).into()))))
 }
 
 fn object(text: &str) -> Result<ObjectId, Problem> {

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
+    hsms::HsmRun,
     input::{Limit, Nothing, Parameters, Segments, configured, optional},
     openapi::Problems,
     problem::{Problem, ProblemKind},
@@ -14,13 +15,17 @@ use super::{
 use crate::{
     app::SharedApp,
     domain::{
+        hsm::HsmName,
         job::BackupJob,
         manifest::{Fared, Line, Summary},
         object::VaultName,
         plan::{PlanHeader, Unlisted},
         run::RunId,
     },
-    look::runs::{self, Report, Run},
+    look::{
+        hsms,
+        runs::{self, Report, Run},
+    },
 };
 
 /// Which runs, and how many.
@@ -50,7 +55,7 @@ pub struct RunItem {
     pub source: String,
     /// How far it is, or how it ended.
     pub state: RunState,
-    /// The whole source or some objects, once it has ended.
+    /// The whole source or some objects, once it has ended; that it is a Managed HSM, from the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// When it began.
@@ -65,13 +70,17 @@ pub struct RunItem {
     /// Its numbers, once it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub numbers: Option<Numbers>,
+    /// What there is to know of the backup of a whole Managed HSM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hsm: Option<HsmRun>,
     /// The address of the run.
     #[schema(example = "/api/backups/runs/20261122T020000Z-nightly")]
     pub link: String,
 }
 
 impl RunItem {
-    fn new(source: &VaultName, run: &RunId, state: RunState, started: Option<OffsetDateTime>) -> Self {
+    /// A run of which nothing else is known.
+    pub fn new(source: &VaultName, run: &RunId, state: RunState, started: Option<OffsetDateTime>) -> Self {
         Self {
             run: run.to_string(),
             source: source.to_string(),
@@ -81,6 +90,7 @@ impl RunItem {
             finished: None,
             duration_seconds: None,
             numbers: None,
+            hsm: None,
             link: run_path(run),
         }
     }
@@ -210,6 +220,20 @@ impl From<&Line> for RunObject {
     }
 }
 
+impl RunInSource {
+    /// The backup of a whole Managed HSM.
+    pub fn of_hsm(item: RunItem, by: By) -> Self {
+        Self {
+            item,
+            by: Some(by),
+            progress: None,
+            protected: None,
+            unlisted: Vec::new(),
+            objects: Vec::new(),
+        }
+    }
+}
+
 impl From<Report> for RunInSource {
     fn from(report: Report) -> Self {
         match report {
@@ -250,8 +274,14 @@ pub async fn list(
         configured(&app, name)?;
     }
     let Limit(limit) = query.limit.unwrap_or(Limit::DEFAULT);
-    let runs = runs::newest(&app, query.source.as_ref(), limit).await?;
-    Ok(Json(Runs { runs: runs.into_iter().map(Into::into).collect() }))
+    let only = query.source.as_ref();
+    let of_objects = runs::newest(&app, only, limit).await?.into_iter().map(RunItem::from);
+    let hsm = only.cloned().map(HsmName::from);
+    let of_hsms = hsms::newest(&app, hsm.as_ref(), limit).await?;
+    let mut runs: Vec<_> = of_objects.chain(of_hsms.iter().map(RunItem::from)).collect();
+    runs.sort_by_key(|run| std::cmp::Reverse(run.started));
+    runs.truncate(limit);
+    Ok(Json(Runs { runs }))
 }
 
 /// A run: its numbers, how it ended, and what failed, in the service's words.
@@ -270,11 +300,13 @@ pub async fn one(
 ) -> Result<Json<RunDetail>, Problem> {
     let unknown = || Problem::new(ProblemKind::NotFound, "No configured source has a run of that name.");
     let run: RunId = id.parse().map_err(|_| unknown())?;
-    let reports = runs::reports(&app, &run).await?;
-    if reports.is_empty() {
+    let mut sources: Vec<RunInSource> =
+        runs::reports(&app, &run).await?.into_iter().map(Into::into).collect();
+    sources.extend(hsms::runs(&app, &run).await?.iter().map(RunInSource::from));
+    if sources.is_empty() {
         return Err(unknown());
     }
-    Ok(Json(RunDetail { run: run.to_string(), sources: reports.into_iter().map(Into::into).collect() }))
+    Ok(Json(RunDetail { run: run.to_string(), sources }))
 }
 
 /// The addresses of a job and its run.

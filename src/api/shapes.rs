@@ -50,6 +50,8 @@ pub enum Scope {
     Vault,
     /// Some objects, by name.
     Objects,
+    /// A whole Managed HSM.
+    Hsm,
 }
 
 impl From<run::Scope> for Scope {

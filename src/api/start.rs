@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    input::{JsonBody, Nothing, Parameters, configured, present, required},
+    input::{HsmOr, Nothing, Parameters, configured, present, required},
     openapi::{BodyProblems, Problems},
     problem::{Problem, ProblemKind},
+    restores::hsm,
     runs::Links,
     shapes::{Kind, State as RunState, job_id, run_path},
 };
@@ -25,8 +26,11 @@ use crate::{
     clock::Clock,
     domain::{
         asker::Asker,
+        hsm::HsmName,
         object::{ObjectId, ObjectName, VaultName},
+        run::RunId,
     },
+    hsm::start as hsm_start,
 };
 
 /// The most objects of one request.
@@ -49,6 +53,28 @@ pub struct BackupOrder {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, min_items = 1, max_items = 1000)]
     objects: Option<Vec<OrderedObject>>,
+}
+
+/// A whole Managed HSM to back up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "expected an object")]
+#[schema(example = json!({ "hsm": "hsm-prod" }))]
+pub struct HsmOrder {
+    /// The HSM's name.
+    #[serde(deserialize_with = "required")]
+    #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
+    hsm: HsmName,
+}
+
+/// What to back up: a vault or some of its objects, or, with `hsm`, a whole Managed HSM.
+// Only described by this: `HsmOr` decodes it, and names the field at fault.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum AnyBackupOrder {
+    /// A vault.
+    Vault(BackupOrder),
+    /// An HSM.
+    Hsm(HsmOrder),
 }
 
 /// An object to back up.
@@ -87,13 +113,13 @@ pub struct Started {
     links: Links,
 }
 
-/// Backs up a vault or some of its objects now. A second request for the same is a second run, and harmless.
+/// Backs up a vault, some of its objects, or a Managed HSM now. A second request for the same is a second run, and harmless.
 #[utoipa::path(
     post,
     path = "/api/backups",
     tag = "backups",
     operation_id = "startBackup",
-    request_body = BackupOrder,
+    request_body = AnyBackupOrder,
     responses(
         (status = 202, description = "It is on record and will be done", body = Started, headers(
             ("Location" = String, description = "The run"),
@@ -107,11 +133,25 @@ pub async fn start(
     State(app): State<SharedApp>,
     Extension(by): Extension<Asker>,
     _: Parameters<Nothing>,
-    JsonBody(order): JsonBody<BackupOrder>,
+    order: HsmOr<HsmOrder, BackupOrder>,
 ) -> Result<Response, Problem> {
+    let clock = Clock::system();
+    let order = match order {
+        HsmOr::Hsm(order) => {
+            hsm::known(&app, &order.hsm)?;
+            let job = Box::pin(hsm_start::backup_now(&app, &order.hsm, &by, &clock)).await?;
+            return Ok(started(order.hsm.as_vault(), &job.id));
+        }
+        HsmOr::Other(order) => order,
+    };
     configured(&app, &order.vault)?;
-    let (vault, clock) = (order.vault, Clock::system());
+    let vault = order.vault;
     let run = match order.objects {
+        None if app.is_hsm(&vault) => {
+            let detail =
+                format!("{vault} is a Managed HSM: name it in `hsm`, or some of its keys in `objects`.");
+            return Err(Problem::new(ProblemKind::InvalidBody, detail));
+        }
         None => ask::whole_vault(&app, &vault, &by, &clock).await?,
         Some(objects) if (1..=MOST_OBJECTS).contains(&objects.len()) => {
             let objects = objects.into_iter().map(Into::into).collect();
@@ -122,13 +162,17 @@ pub async fn start(
             return Err(Problem::new(ProblemKind::InvalidBody, detail));
         }
     };
-    let headers = [(LOCATION, run_path(&run)), (RETRY_AFTER, LOOK_AFTER_SECONDS.to_owned())];
+    Ok(started(&vault, &run))
+}
+
+fn started(source: &VaultName, run: &RunId) -> Response {
+    let headers = [(LOCATION, run_path(run)), (RETRY_AFTER, LOOK_AFTER_SECONDS.to_owned())];
     let started = Started {
         run: run.to_string(),
-        job: job_id(&vault, &run),
-        source: vault.to_string(),
+        job: job_id(source, run),
+        source: source.to_string(),
         state: RunState::Running,
-        links: Links::new(&vault, &run),
+        links: Links::new(source, run),
     };
-    Ok((StatusCode::ACCEPTED, headers, Json(started)).into_response())
+    (StatusCode::ACCEPTED, headers, Json(started)).into_response()
 }

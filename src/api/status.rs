@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
+    hsms::HsmStatus,
     input::{Nothing, Parameters},
     openapi::Problems,
     problem::{Problem, ProblemBody},
@@ -15,7 +16,10 @@ use crate::{
     app::SharedApp,
     clock::Clock,
     domain::manifest::Summary,
-    look::vaults::{self, Doing, Known},
+    look::{
+        hsms,
+        vaults::{self, Doing, Known},
+    },
 };
 
 /// The most failing objects of a source that are named.
@@ -25,7 +29,7 @@ const MOST_FAILING: usize = 100;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// Whether every source is well.
+    /// Whether every vault and HSM is well.
     ok: bool,
     /// When this was looked up.
     #[serde(with = "time::serde::rfc3339")]
@@ -33,8 +37,10 @@ pub struct Status {
     /// How old a source's newest successful run may be.
     #[schema(example = 93600)]
     expected_interval_seconds: i64,
-    /// Every configured source.
+    /// Every configured vault.
     sources: Vec<SourceStatus>,
+    /// Every configured Managed HSM.
+    hsms: Vec<HsmStatus>,
 }
 
 /// How a source is.
@@ -98,11 +104,14 @@ pub async fn status(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Res
     let now = Clock::system().now();
     let source = |doing| SourceStatus::new(doing, app.interval(), now);
     let sources: Vec<_> = vaults::all(&app, MOST_FAILING).await?.into_iter().map(source).collect();
+    let hsm = |doing| HsmStatus::new(doing, app.interval(), now);
+    let hsms: Vec<_> = hsms::all(&app).await?.into_iter().map(hsm).collect();
     Ok(Json(Status {
-        ok: sources.iter().all(|source| source.ok),
+        ok: sources.iter().all(|source| source.ok) && hsms.iter().all(HsmStatus::is_ok),
         now: now.replace_nanosecond(0).unwrap_or(now),
         expected_interval_seconds: app.interval().whole_seconds(),
         sources,
+        hsms,
     }))
 }
 
@@ -133,6 +142,11 @@ impl SourceStatus {
 
 impl Success {
     fn new(of: &Summary, now: OffsetDateTime) -> Self {
-        Self { run: of.run.to_string(), as_of: of.planned, age_seconds: (now - of.planned).whole_seconds() }
+        Self::at(of.run.to_string(), of.planned, now)
+    }
+
+    /// A run whose backups show the state at a time.
+    pub fn at(run: String, as_of: OffsetDateTime, now: OffsetDateTime) -> Self {
+        Self { run, as_of, age_seconds: (now - as_of).whole_seconds() }
     }
 }

@@ -52,7 +52,7 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
             && wanted.name.as_ref().is_none_or(|name| name.takes(&line.name))
     };
     let mut lines = Vec::new();
-    for vault in app.vaults().map(|vault| vault.url().name()) {
+    for vault in app.sources() {
         let skipped = wanted.vault.as_ref().is_some_and(|wanted| wanted != vault)
             || after.is_some_and(|after| *vault < after.vault);
         if skipped {

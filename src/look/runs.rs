@@ -36,11 +36,11 @@ impl Run {
     }
 }
 
-/// Up to `limit` runs of the configured vaults, or of one of them, newest first.
+/// Up to `limit` runs of the configured sources, or of one of them, newest first.
 pub async fn newest(app: &App, only: Option<&VaultName>, limit: usize) -> Result<Vec<Run>> {
     let jobs = open_jobs(app).await?;
     let mut runs = Vec::new();
-    for vault in app.vaults().map(|vault| vault.url().name()) {
+    for vault in app.sources() {
         if only.is_some_and(|only| only != vault) {
             continue;
         }
@@ -83,14 +83,14 @@ pub enum Report {
     },
 }
 
-/// A run in every configured vault that has it.
+/// A run in every configured source that has it.
 ///
 /// # Errors
 /// As storage answers, and when a manifest is damaged.
 pub async fn reports(app: &App, run: &RunId) -> Result<Vec<Report>> {
     let jobs = open_jobs(app).await?;
     let mut reports = Vec::new();
-    for vault in app.vaults().map(|vault| vault.url().name()) {
+    for vault in app.sources() {
         let job = jobs.iter().find(|job| job.vault == *vault && job.run == *run);
         reports.extend(report(app, vault, run, job).await?);
     }

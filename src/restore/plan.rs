@@ -31,7 +31,9 @@ const AT_ONCE: usize = 16;
 /// objects is planned as if it had none: a restore that meets one then fails, and says so.
 pub async fn plan(app: &App, request: &Request) -> Result<RestorePlan> {
     let catalogue = app.catalogue()?;
-    let held = held(app.vault(&request.target)?).await?;
+    let kinds: &[ObjectKind] =
+        if app.is_hsm(&request.target) { &[ObjectKind::Key] } else { &ObjectKind::ALL };
+    let held = held(app.vault(&request.target)?, kinds).await?;
     let view = catalogue.view(&request.source, request.at).await?;
     let (source, target) = (app.place(&request.source), app.place(&request.target));
     let world = World { source: &source, target: &target, held: &held };
@@ -72,10 +74,10 @@ async fn leave_damaged(app: &App, plan: &mut RestorePlan) -> Result<()> {
     Ok(())
 }
 
-/// What a vault holds, live and soft-deleted.
-async fn held(vault: &VaultClient) -> Result<BTreeMap<ObjectId, Held>> {
+/// What a vault holds of these kinds, live and soft-deleted. An HSM knows keys alone.
+async fn held(vault: &VaultClient, kinds: &[ObjectKind]) -> Result<BTreeMap<ObjectId, Held>> {
     let mut held = BTreeMap::new();
-    for kind in ObjectKind::ALL {
+    for &kind in kinds {
         let deleted = vault.list_deleted(kind);
         pin_mut!(deleted);
         loop {

@@ -2,6 +2,7 @@
 
 mod backups;
 mod framework;
+mod hsm;
 mod restores;
 mod stage;
 mod start;

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::super::{
-    input::{Moment, optional, required},
+    input::{Moment, optional, present, required},
     problem::{Problem, ProblemKind},
     shapes::Kind,
 };
@@ -172,6 +172,10 @@ pub struct StartRequest {
     #[serde(deserialize_with = "digest")]
     #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
     pub plan: Digest,
+    /// The name of the Managed HSM, when the plan replaces everything in it. Other plans do not need it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    pub confirm: Option<String>,
 }
 
 fn digest<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {

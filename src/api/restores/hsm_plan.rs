@@ -1,0 +1,156 @@
+//! Plans of Managed HSMs as they are answered.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::ask::age_seconds;
+use crate::domain::{
+    digest::Digest,
+    hsm::{self, Safety},
+};
+
+/// What a restore of an HSM will do: the dry run.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HsmRestorePlan)]
+pub struct HsmPlan {
+    /// Names the plan. It changes when anything changes in what would be done.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    digest: String,
+    /// The HSM whose backup is restored.
+    source: String,
+    /// The HSM that it is restored into.
+    target: String,
+    /// The run whose backup is restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
+    /// Its folder in the container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<String>,
+    /// When the state in it was taken.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    taken: Option<OffsetDateTime>,
+    /// How old it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
+    age_seconds: Option<i64>,
+    /// Whether everything in the target is replaced. Then starting needs `confirm`.
+    replaces_everything: bool,
+    /// What that means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
+    /// The backup of the target that a restore of everything wants first.
+    safety_backup: SafetyBackup,
+    /// The keys, when some are restored.
+    keys: Vec<KeyPlan>,
+    /// Why nothing can be restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obstacle: Option<Obstacle>,
+}
+
+/// A backup of the target before it is replaced.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SafetyBackup {
+    /// Whether there is one that is young enough, one is taken first, or none is needed.
+    state: SafetyState,
+    /// The run, when there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
+}
+
+/// Whether a backup of the target is there.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SafetyState {
+    /// There is one that is young enough.
+    Have,
+    /// One is taken first.
+    Take,
+    /// Nothing is replaced.
+    NotNeeded,
+}
+
+/// One key of a plan.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = HsmKeyPlan)]
+pub struct KeyPlan {
+    /// The key.
+    name: String,
+    /// What the HSM has under its name.
+    held: Held,
+    /// What that means.
+    why: &'static str,
+    /// Whether it will be restored.
+    restored: bool,
+}
+
+/// What an HSM has under a key's name.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HsmKeyHeld)]
+pub enum Held {
+    /// Nothing.
+    Nothing,
+    /// A key.
+    Live,
+    /// A soft-deleted key.
+    SoftDeleted,
+    /// The identity may not look.
+    Unknown,
+}
+
+impl From<hsm::KeyHeld> for Held {
+    fn from(held: hsm::KeyHeld) -> Self {
+        match held {
+            hsm::KeyHeld::Nothing => Self::Nothing,
+            hsm::KeyHeld::Live => Self::Live,
+            hsm::KeyHeld::SoftDeleted => Self::SoftDeleted,
+            hsm::KeyHeld::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Why nothing can be restored.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = HsmObstacle)]
+pub struct Obstacle {
+    /// Names it. Stable: programs may compare it.
+    #[schema(example = "other-security-domain")]
+    name: &'static str,
+    /// What stands in the way, and what would solve it.
+    why: &'static str,
+}
+
+impl HsmPlan {
+    /// A plan as it is answered `now`.
+    pub fn new(digest: Digest, plan: &hsm::HsmPlan, now: OffsetDateTime) -> Self {
+        let (state, run) = match &plan.safety {
+            Safety::Have(run) => (SafetyState::Have, Some(run.to_string())),
+            Safety::Take => (SafetyState::Take, None),
+            Safety::NotNeeded => (SafetyState::NotNeeded, None),
+        };
+        let key = |of: &hsm::KeyPlan| KeyPlan {
+            name: of.key.to_string(),
+            held: of.held.into(),
+            why: of.held.text(),
+            restored: of.held.is_free(),
+        };
+        let all = plan.replaces_everything();
+        Self {
+            digest: digest.to_string(),
+            source: plan.hsm.source.to_string(),
+            target: plan.hsm.target.to_string(),
+            run: plan.run.as_ref().map(ToString::to_string),
+            folder: plan.folder.clone(),
+            taken: plan.taken,
+            age_seconds: plan.taken.map(|taken| age_seconds(now, taken)),
+            replaces_everything: all,
+            warning: all.then_some(hsm::HsmPlan::REPLACES),
+            safety_backup: SafetyBackup { state, run },
+            keys: plan.keys.iter().map(key).collect(),
+            obstacle: plan.obstacle.map(|of| Obstacle { name: of.name(), why: of.text() }),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Restores of Managed HSMs as they are answered, beside those of vaults.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::{
+    super::{
+        hsms::{Phase, operation},
+        shapes::{By, Failure, State},
+    },
+    hsm_plan::HsmPlan,
+    shapes::{Plan, Restore, RestoreReport},
+};
+use crate::domain::{
+    hsm::{HsmJob, KeyOutcome, KeyResult, Task},
+    restore::RestoreId,
+};
+
+/// A plan: of a vault, or of an HSM, which has `replacesEverything`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = AnyRestorePlan)]
+pub enum AnyPlan {
+    /// Of a vault.
+    Vault(Box<Plan>),
+    /// Of an HSM.
+    Hsm(Box<HsmPlan>),
+}
+
+/// A restore: of a vault, or of an HSM, which has `hsm`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum AnyRestore {
+    /// Of a vault.
+    Vault(Box<Restore>),
+    /// Of an HSM.
+    Hsm(Box<HsmRestore>),
+}
+
+/// A restore in full: of a vault, or of an HSM, which has `hsm`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum AnyRestoreReport {
+    /// Of a vault.
+    Vault(Box<RestoreReport>),
+    /// Of an HSM.
+    Hsm(Box<HsmRestoreReport>),
+}
+
+/// A restore of an HSM.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct HsmRestore {
+    #[schema(example = "20261122T101112Z-restore-0f3a9c41")]
+    id: String,
+    state: State,
+    source: String,
+    target: String,
+    /// The digest of its plan.
+    plan: String,
+    by: By,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    opened: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    ended: Option<OffsetDateTime>,
+    /// What is particular to HSMs.
+    hsm: HsmFacts,
+}
+
+/// What is particular to the restore of an HSM.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HsmRestoreFacts)]
+pub struct HsmFacts {
+    /// Whether everything in the target is replaced, or keys are added.
+    replaces_everything: bool,
+    /// The run whose backup is restored.
+    run: String,
+    /// Its folder.
+    folder: String,
+    /// How far it is, while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<Phase>,
+    /// Why it waits, while it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<String>,
+    /// The run that backs the target up first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety_backup: Option<String>,
+    /// The service's name for the operation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+}
+
+impl From<&HsmJob> for HsmRestore {
+    fn from(job: &HsmJob) -> Self {
+        let (all, plan, source, run, folder, safety) = match &job.task {
+            Task::RestoreAll { plan, source, run, folder, safety } => {
+                (true, plan.to_string(), source, run.to_string(), folder.clone(), safety.as_ref())
+            }
+            Task::RestoreKeys { plan, source, run, folder, .. } => {
+                (false, plan.to_string(), source, run.to_string(), folder.clone(), None)
+            }
+            Task::Backup { .. } => (false, String::new(), &job.hsm, String::new(), String::new(), None),
+        };
+        let open = job.ended.is_none();
+        Self {
+            id: job.id.to_string(),
+            state: job.ended.as_ref().map_or(State::Running, |ended| ended.verdict.into()),
+            source: source.to_string(),
+            target: job.hsm.to_string(),
+            plan,
+            by: (&job.by).into(),
+            opened: job.opened,
+            ended: job.ended.as_ref().map(|ended| ended.at),
+            hsm: HsmFacts {
+                replaces_everything: all,
+                run,
+                folder,
+                phase: open.then(|| (&job.phase).into()),
+                waiting: job.waiting.clone().filter(|_| open),
+                safety_backup: safety.map(ToString::to_string),
+                operation: operation(job),
+                failure: job.ended.as_ref().and_then(|ended| ended.failure.as_ref()).map(Into::into),
+            },
+        }
+    }
+}
+
+/// A restore of an HSM with what became of each key.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct HsmRestoreReport {
+    #[serde(flatten)]
+    restore: HsmRestore,
+    /// The keys, in order, when keys are restored.
+    keys: Vec<RestoredKey>,
+}
+
+/// One key of a restore.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoredKey {
+    name: String,
+    outcome: KeyState,
+    /// What the service counted as restored. What it counts is not documented; it is not versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored: Option<u64>,
+    /// What the service counted as not overwritten, because it was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_overwritten: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+}
+
+/// What became of a key.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum KeyState {
+    /// Its turn has not come.
+    Pending,
+    /// Everything of it is back.
+    Restored,
+    /// The service left some or all of it as it was: the key was there.
+    NotOverwritten,
+    /// It is not restored.
+    Failed,
+}
+
+impl From<&KeyOutcome> for RestoredKey {
+    fn from(outcome: &KeyOutcome) -> Self {
+        let (state, restored, not_overwritten, failure) = match &outcome.result {
+            KeyResult::Restored { counted } => (KeyState::Restored, Some(*counted), Some(0), None),
+            KeyResult::NotOverwritten { restored, left } => {
+                (KeyState::NotOverwritten, Some(*restored), Some(*left), None)
+            }
+            KeyResult::Failed { failure } => (KeyState::Failed, None, None, Some(failure.into())),
+        };
+        Self { name: outcome.key.to_string(), outcome: state, restored, not_overwritten, failure }
+    }
+}
+
+impl From<&HsmJob> for HsmRestoreReport {
+    fn from(job: &HsmJob) -> Self {
+        let mut shown = Vec::new();
+        if let Task::RestoreKeys { keys, outcomes, .. } = &job.task {
+            shown.extend(outcomes.iter().map(RestoredKey::from));
+            shown.extend(keys.iter().skip(outcomes.len()).map(|key| RestoredKey {
+                name: key.to_string(),
+                outcome: KeyState::Pending,
+                restored: None,
+                not_overwritten: None,
+                failure: None,
+            }));
+        }
+        Self { restore: job.into(), keys: shown }
+    }
+}
+
+/// What lists are ordered by: the newest first, as they are stored.
+pub(super) type Place = (std::cmp::Reverse<OffsetDateTime>, RestoreId);
+
+/// The place of a restore in a list.
+pub(super) fn place(id: &RestoreId) -> Place {
+    (std::cmp::Reverse(id.asked()), id.clone())
+}

@@ -1,0 +1,118 @@
+//! How each HSM is doing, and how its backups went.
+
+use time::OffsetDateTime;
+
+use crate::{
+    app::App,
+    domain::{
+        hsm::{HsmBackup, HsmJob, HsmName},
+        run::RunId,
+    },
+    error::Result,
+};
+
+/// A backup of a whole HSM.
+#[derive(Clone, Debug)]
+pub enum Run {
+    /// It has not ended.
+    Open(Box<HsmJob>),
+    /// It has its record.
+    Ended(Box<HsmBackup>),
+}
+
+impl Run {
+    /// When it was asked for.
+    pub fn opened(&self) -> OffsetDateTime {
+        match self {
+            Self::Open(job) => job.opened,
+            Self::Ended(backup) => backup.opened,
+        }
+    }
+}
+
+/// Up to `limit` backups of the configured HSMs, or of one of them, newest first.
+pub async fn newest(app: &App, only: Option<&HsmName>, limit: usize) -> Result<Vec<Run>> {
+    let jobs = open_jobs(app).await?;
+    let mut runs = Vec::new();
+    for hsm in app.hsms().names().filter(|hsm| only.is_none_or(|only| only == *hsm)) {
+        let ended = app.catalogue()?.hsm_backups(hsm, |found| found.len() >= limit).await?;
+        let open = jobs.iter().filter(|job| job.hsm == *hsm && job.is_backup());
+        let open = open.filter(|job| ended.iter().all(|ended| ended.run != job.id));
+        runs.extend(open.cloned().map(|job| Run::Open(Box::new(job))));
+        runs.extend(ended.into_iter().map(|backup| Run::Ended(Box::new(backup))));
+    }
+    runs.sort_by_key(|run| std::cmp::Reverse(run.opened()));
+    runs.truncate(limit);
+    Ok(runs)
+}
+
+/// A run in every configured HSM that has it.
+pub async fn runs(app: &App, run: &RunId) -> Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    for hsm in app.hsms().names() {
+        runs.extend(one(app, hsm, run).await?);
+    }
+    Ok(runs)
+}
+
+/// A run in one HSM, or `None` when that HSM is not configured or does not have it.
+pub async fn one(app: &App, hsm: &HsmName, run: &RunId) -> Result<Option<Run>> {
+    if app.hsms().get(hsm).is_err() {
+        return Ok(None);
+    }
+    if let Some(backup) = app.catalogue()?.hsm_backup(hsm, run).await? {
+        return Ok(Some(Run::Ended(Box::new(backup))));
+    }
+    let open = app.jobs()?.hsm_job(hsm, run).await?.filter(|stored| stored.job.is_backup());
+    Ok(open.map(|stored| Run::Open(Box::new(stored.job))))
+}
+
+/// How an HSM is doing.
+#[derive(Debug)]
+pub struct Doing {
+    /// The HSM.
+    pub hsm: HsmName,
+    /// The newest backup that can be restored.
+    pub good: Option<HsmBackup>,
+    /// The newest backup that has ended, well or not.
+    pub last: Option<HsmBackup>,
+    /// Its open jobs, backups and restores.
+    pub open: Vec<HsmJob>,
+}
+
+impl Doing {
+    /// Whether the newest good backup is older than `interval`, or there is none.
+    pub fn is_overdue(&self, interval: time::Duration, now: OffsetDateTime) -> bool {
+        self.good.as_ref().is_none_or(|good| now - good.taken() > interval)
+    }
+
+    /// Whether it is not overdue and its last backup ended well.
+    pub fn is_ok(&self, interval: time::Duration, now: OffsetDateTime) -> bool {
+        !self.is_overdue(interval, now) && self.last.as_ref().is_some_and(HsmBackup::is_good)
+    }
+}
+
+/// Looks at every configured HSM.
+pub async fn all(app: &App) -> Result<Vec<Doing>> {
+    if app.hsms().names().next().is_none() {
+        return Ok(Vec::new());
+    }
+    let jobs = open_jobs(app).await?;
+    let mut all = Vec::new();
+    for hsm in app.hsms().names() {
+        let good_comes_last = |found: &[HsmBackup]| found.last().is_some_and(HsmBackup::is_good);
+        let mut found = app.catalogue()?.hsm_backups(hsm, good_comes_last).await?;
+        let good = found.pop_if(|last| last.is_good());
+        let last = found.into_iter().next().or_else(|| good.clone());
+        let open = jobs.iter().filter(|job| job.hsm == *hsm).cloned().collect();
+        all.push(Doing { hsm: hsm.clone(), good, last, open });
+    }
+    Ok(all)
+}
+
+async fn open_jobs(app: &App) -> Result<Vec<HsmJob>> {
+    if app.hsms().names().next().is_none() {
+        return Ok(Vec::new());
+    }
+    Ok(app.jobs()?.hsm_jobs().await?.into_iter().map(|stored| stored.job).collect())
+}
