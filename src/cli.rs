@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod backup;
 pub mod file;
+pub mod hsm;
 pub mod jobs;
 pub mod list;
 pub mod output;
@@ -59,6 +60,9 @@ enum Command {
     Show(show::ShowArgs),
     /// Restore backups into a vault
     Restore(restore::RestoreArgs),
+    /// Back up and restore Managed HSMs
+    #[command(subcommand)]
+    Hsm(hsm::HsmCommand),
     /// List what is under way, and the last restores
     Jobs(jobs::JobsArgs),
     /// Check settings, rights, storage, clocks and ages, and say what mends what is wrong
@@ -101,6 +105,7 @@ async fn run(command: Command) -> ExitCode {
         Command::List(list) => Box::pin(list::run(list)).await,
         Command::Show(args) => Box::pin(show::run(args)).await,
         Command::Restore(args) => Box::pin(restore::run(args)).await,
+        Command::Hsm(command) => Box::pin(hsm::run(command)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args)).await,
         Command::Preflight(args) => Box::pin(preflight::run(args)).await,
         Command::Audit(command) => Box::pin(audit::run(command)).await,

@@ -1,0 +1,67 @@
+//! `hsm`: backups and restores of Managed HSMs.
+//!
+//! The jobs are those of the function app: with `--wait` this process looks at its job more often than the app
+//! does, and either may die without the other noticing.
+
+mod backup;
+mod check;
+mod follow;
+mod report;
+mod restore;
+mod status;
+
+use clap::{Args, Subcommand};
+
+use super::{Done, Failed};
+use crate::{
+    app::App,
+    config::{Config, Needs, environment},
+    domain::hsm::HsmUrl,
+};
+
+/// What to do with Managed HSMs.
+#[derive(Debug, Subcommand)]
+pub enum HsmCommand {
+    /// Back up a whole Managed HSM now
+    Backup(backup::BackupArgs),
+    /// Replace everything in a Managed HSM by a backup
+    Restore(restore::RestoreArgs),
+    /// Restore single keys out of a Managed HSM's backup
+    RestoreKey(restore::RestoreKeyArgs),
+    /// Show the backups on record, and what is under way
+    Status(status::StatusArgs),
+    /// Ask the service whether a backup or a restore could be made; changes nothing
+    Check(check::CheckArgs),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When settings are wrong, or the HSM or the storage cannot be used.
+pub async fn run(command: HsmCommand) -> Done {
+    match command {
+        HsmCommand::Backup(args) => Box::pin(backup::run(args)).await,
+        HsmCommand::Restore(args) => Box::pin(restore::run(args)).await,
+        HsmCommand::RestoreKey(args) => Box::pin(restore::run_keys(args)).await,
+        HsmCommand::Status(args) => Box::pin(status::run(args)).await,
+        HsmCommand::Check(args) => Box::pin(check::run(args)).await,
+    }
+}
+
+/// An HSM by its URL.
+#[derive(Clone, Debug, Args)]
+struct HsmArg {
+    /// The HSM's URL, `https://NAME.managedhsm.azure.net`
+    #[arg(long, value_name = "URL")]
+    hsm: HsmUrl,
+}
+
+/// The program for one HSM named on the command line: that one counts as configured, and no other.
+fn app_for(hsm: &HsmUrl) -> Result<App, Failed> {
+    let lookup = |name: &str| match name {
+        "KEYVAULT_BACKUP_HSMS" => Some(hsm.to_string()),
+        "KEYVAULT_BACKUP_VAULTS" | "KEYVAULT_BACKUP_HSM_KEYS" => None,
+        name => environment(name),
+    };
+    Ok(App::build(&Config::read(lookup, Needs::Backup)?)?)
+}

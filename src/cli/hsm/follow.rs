@@ -1,0 +1,100 @@
+//! Following a job to its end.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::{
+    app::App,
+    cli::{Failed, output::Format},
+    clock::Clock,
+    domain::{
+        hsm::{HsmJob, HsmName, Phase},
+        run::RunId,
+    },
+    error::Result,
+    hsm::start,
+};
+
+/// Time between looks. The domain says which of them ask the service.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Looks in a row that may fail. What is looked at goes on meanwhile.
+const FAILURES: usize = 30;
+
+/// Looks at jobs until the last of them has ended. The others come before it.
+pub(super) async fn to_the_end(
+    app: &App,
+    hsm: &HsmName,
+    jobs: &[RunId],
+    format: Format,
+) -> std::result::Result<(), Failed> {
+    let bar = spinner(format);
+    let mut failures = 0;
+    loop {
+        match look(app, hsm, jobs).await {
+            Ok(None) => break,
+            Ok(Some(job)) => {
+                failures = 0;
+                bar.set_message(text(&job));
+            }
+            Err(error) if failures >= FAILURES => {
+                return Err(Failed(format!(
+                    "{error}\nthe job goes on, and the function app follows it; `hsm status` shows it"
+                )));
+            }
+            Err(error) => {
+                failures += 1;
+                bar.set_message(error.to_string());
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Looks at each job; returns the first that is open.
+async fn look(app: &App, hsm: &HsmName, jobs: &[RunId]) -> Result<Option<HsmJob>> {
+    let mut open = None;
+    for id in jobs {
+        start::watch(app, hsm, id, &Clock::system()).await?;
+        if open.is_none() {
+            open = app.jobs()?.hsm_job(hsm, id).await?.map(|stored| stored.job);
+        }
+    }
+    Ok(open)
+}
+
+fn text(job: &HsmJob) -> String {
+    let what = if job.is_backup() { "Backup" } else { "Restore" };
+    match &job.waiting {
+        Some(why) => format!("{what} {} waits: {why}", job.id),
+        None => format!("{what} {}: {}", job.id, words(&job.phase)),
+    }
+}
+
+/// What a phase means to somebody who waits.
+pub(super) const fn words(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Due { .. } => "about to begin",
+        Phase::Checking { .. } => "the service checks whether it can be done",
+        Phase::Checked => "the service says that it can be done",
+        Phase::Sending { .. } => "the start is being sent",
+        Phase::Running { .. } => "the HSM is at it",
+        Phase::Lost { .. } => "the answer to the start was lost; what came of it is looked for",
+        Phase::Occupied { .. } => "the HSM is busy with something else",
+    }
+}
+
+fn spinner(format: Format) -> ProgressBar {
+    let target = match format {
+        Format::Table => ProgressDrawTarget::stderr(),
+        Format::Json => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(None, target);
+    let style = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}");
+    let bar = style.map_or(bar.clone(), |style| bar.with_style(style));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -1,0 +1,189 @@
+//! `hsm restore` and `hsm restore-key`: plan, show, ask, do, report.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use clap::Args;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{HsmArg, app_for, follow, report};
+use crate::{
+    app::App,
+    cli::{
+        Done, Exit, Failed, OutputArg, ask,
+        list::moment_of,
+        output::{self, Format},
+    },
+    clock::Clock,
+    domain::{
+        asker::Asker,
+        hsm::{HsmJob, HsmName, HsmPlan, HsmRequest, HsmUrl, What},
+        object::ObjectName,
+        run::RunId,
+    },
+    hsm::start::{self, Start, Wish},
+};
+
+/// Which backup, and how.
+#[derive(Debug, Args)]
+struct Common {
+    #[command(flatten)]
+    hsm: HsmArg,
+    /// The HSM whose backup is restored, by its name; the same one when it is left out
+    #[arg(long, value_name = "NAME")]
+    from: Option<HsmName>,
+    /// The backup of this run; the newest good one when it is left out
+    #[arg(long, value_name = "RUN", conflicts_with = "at")]
+    run: Option<RunId>,
+    /// The newest good backup that had ended by this time, such as `2026-11-22T10:00:00Z`
+    #[arg(long, value_name = "TIME", value_parser = moment_of)]
+    at: Option<OffsetDateTime>,
+    /// Print the plan, and do nothing
+    #[arg(long)]
+    what_if: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Follow it to its end; without this the function app does
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+/// Replace everything in a Managed HSM by a backup.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    common: Common,
+    /// The HSM's name, to go ahead without being asked for it; together with --yes
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+}
+
+/// Restore single keys out of a Managed HSM's backup.
+#[derive(Debug, Args)]
+pub struct RestoreKeyArgs {
+    #[command(flatten)]
+    common: Common,
+    /// A key's name; may be repeated
+    #[arg(long, value_name = "NAME", required = true)]
+    key: Vec<ObjectName>,
+}
+
+/// Runs `hsm restore`.
+pub(super) async fn run(args: RestoreArgs) -> Done {
+    let hsm = args.common.hsm.hsm.clone();
+    if args.confirm.as_ref().is_some_and(|confirm| confirm != hsm.name().as_str()) {
+        return Err(Failed(format!("nothing was restored: --confirm does not say {}", hsm.name())));
+    }
+    let agreed = args.confirm.is_some() && args.common.yes;
+    restore(args.common, What::All, || if agreed { Ok(true) } else { typed(&hsm) }).await
+}
+
+/// Runs `hsm restore-key`.
+pub(super) async fn run_keys(args: RestoreKeyArgs) -> Done {
+    let (mut keys, yes) = (args.key, args.common.yes);
+    keys.sort();
+    keys.dedup();
+    let question = format!("Restore {} keys into {}?", keys.len(), args.common.hsm.hsm);
+    restore(args.common, What::Keys(keys), || {
+        if yes { Ok(true) } else { terminal().and_then(|()| ask(&question)) }
+    })
+    .await
+}
+
+async fn restore(args: Common, what: What, agreed: impl FnOnce() -> Result<bool, Failed>) -> Done {
+    let (app, format) = (app_for(&args.hsm.hsm)?, args.output.output);
+    let target = args.hsm.hsm.name().clone();
+    let source = args.from.unwrap_or_else(|| target.clone());
+    let request = HsmRequest { source, target, run: args.run, at: args.at, what };
+    let plan = crate::hsm::plan(&app, &request, &Clock::system()).await?;
+    if args.what_if || plan.obstacle.is_some() {
+        report::plan(&plan, format)?;
+        return Ok(exit(&plan));
+    }
+    if format == Format::Table {
+        report::plan(&plan, format)?;
+    }
+    if !agreed()? {
+        return Ok(Exit::None);
+    }
+    let job = begin(&app, &plan).await?;
+    if args.wait { to_the_end(&app, &job, format).await } else { under_way(&job, format) }
+}
+
+/// What would be done, of what was asked for.
+fn exit(plan: &HsmPlan) -> Exit {
+    match (plan.obstacle, plan.keys.len() - plan.free_keys().count()) {
+        (Some(_), _) => Exit::None,
+        (None, 0) => Exit::All,
+        _ => Exit::Part,
+    }
+}
+
+/// Carries the plan out, as the HTTP API does.
+async fn begin(app: &App, plan: &HsmPlan) -> Result<HsmJob, Failed> {
+    let wish = Wish {
+        plan: app.jobs()?.keep_hsm_plan(plan).await?,
+        key: None,
+        confirm: Some(plan.hsm.target.to_string()),
+        by: Asker::TERMINAL,
+    };
+    let why = match Box::pin(start::restore(app, &wish, &Clock::system())).await? {
+        Start::Started(job) => return Ok(*job),
+        Start::Moved(_) => {
+            "the HSM or its backups have changed since the plan was shown; plan again".to_owned()
+        }
+        Start::Taken(other) => {
+            format!("restore {other} is at work on HSM {}; wait for its end", plan.hsm.target)
+        }
+        Start::NoPlan | Start::KeyUsed(_) | Start::Unconfirmed(_) | Start::Hopeless(_) => {
+            "the plan cannot be carried out any more; plan again".to_owned()
+        }
+    };
+    Err(Failed(format!("nothing was restored: {why}")))
+}
+
+fn under_way(job: &HsmJob, format: Format) -> Done {
+    match format {
+        Format::Json => output::json(&json!({ "restore": job.id, "hsm": job.hsm, "state": "Running" }))?,
+        Format::Table => output::line(format_args!(
+            "Restore {} of HSM {} is under way; the function app follows it, and `hsm status` shows it",
+            job.id, job.hsm
+        ))?,
+    }
+    Ok(Exit::All)
+}
+
+async fn to_the_end(app: &App, job: &HsmJob, format: Format) -> Done {
+    follow::to_the_end(app, &job.hsm, &[RunId::safety(&job.id), job.id.clone()], format).await?;
+    let id = job.restore().ok_or_else(|| Failed(format!("{} is no restore", job.id)))?;
+    let ended = app.jobs()?.hsm_restore(&id).await?;
+    let ended = ended.ok_or_else(|| Failed(format!("restore {id} left no record")))?;
+    report::restore(&ended, format)?;
+    Ok(ended.ended.map_or(Exit::None, |end| end.verdict.into()))
+}
+
+/// Asks for the HSM's name.
+fn typed(hsm: &HsmUrl) -> Result<bool, Failed> {
+    terminal()?;
+    eprint!("Everything in {hsm} will be replaced. Type the HSM's name to go ahead: ");
+    io::stderr().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    let agreed = answer.trim() == hsm.name().as_str();
+    if !agreed {
+        eprintln!("nothing was restored: that is not its name");
+    }
+    Ok(agreed)
+}
+
+fn terminal() -> Result<(), Failed> {
+    if io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let text = "nothing was restored: there is no terminal to ask on; add --yes to go ahead, and --confirm NAME if \
+                everything is replaced";
+    Err(Failed(text.into()))
+}
