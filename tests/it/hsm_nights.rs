@@ -2,93 +2,13 @@
 
 use std::time::Duration;
 
-use keyvault_backup_emulator::{
-    Fault, FaultKind, HsmHandle, KeySpec, Matcher, Operation, StorageHandle,
-    host::{Firing, Invocation},
+use keyvault_backup_emulator::{Fault, FaultKind, Matcher, Operation, host::Firing};
+use serde_json::json;
+
+use crate::{
+    hsm_world::{HsmWorld, LANDING},
+    world::{JOBS, NIGHT},
 };
-use serde_json::{Value, json};
-
-use crate::world::{BACKUPS, JOBS, NIGHT, World};
-
-/// The container that HSMs are backed up into.
-const LANDING: &str = "hsm-backups";
-
-/// A world with HSMs that may write into their container.
-pub struct HsmWorld {
-    pub world: World,
-    pub hsm: HsmHandle,
-    pub landing: StorageHandle,
-}
-
-impl HsmWorld {
-    /// One HSM, `hsm-a`, with a key.
-    pub async fn new() -> Self {
-        Self::with(&["hsm-a"]).await
-    }
-
-    /// Several HSMs.
-    pub async fn with(names: &[&str]) -> Self {
-        let mut world = World::with_secrets(1).await;
-        let landing = world.azure.storage("landing");
-        landing.create_container(LANDING);
-        let container = format!("{}/{LANDING}", landing.blob_url());
-        let hsms: Vec<_> = names.iter().map(|name| world.azure.hsm(name)).collect();
-        for hsm in &hsms {
-            hsm.attach_identity(true);
-            hsm.grant(&container);
-            hsm.set_operation_seconds(90);
-            hsm.put_key("signing", KeySpec::rsa(2048));
-        }
-        let urls: Vec<_> = hsms.iter().map(HsmHandle::url).collect();
-        world.set("KEYVAULT_BACKUP_HSMS", &urls.join(" "));
-        world.set("KEYVAULT_BACKUP_HSM_CONTAINER", &container);
-        Self { hsm: hsms[0].clone(), world, landing }
-    }
-
-    /// Fires the timer for the night.
-    pub async fn fire(&mut self) -> Invocation {
-        self.world.at(NIGHT);
-        self.world.host().await.fire("NightlyHsmBackup", Firing::at(NIGHT)).await
-    }
-
-    /// So many looks, a minute apart.
-    pub async fn minutes(&mut self, minutes: usize) {
-        for _ in 0..minutes {
-            self.world.advance().await;
-        }
-    }
-
-    /// Looks until no job is open, for at most two days.
-    pub async fn settle(&mut self) {
-        for _ in 0..2 * 24 * 60 {
-            self.world.advance().await;
-            if self.open().is_empty() {
-                return;
-            }
-        }
-        panic!("a job is still open: {:?}", self.open());
-    }
-
-    pub fn open(&self) -> Vec<String> {
-        let jobs = self.world.work.blobs(JOBS).into_iter();
-        jobs.filter(|name| name.starts_with("hsm-jobs/")).collect()
-    }
-
-    /// What is on record of an HSM's backups, newest first.
-    pub fn records(&self, hsm: &str) -> Vec<Value> {
-        let prefix = format!("hsms/{hsm}/backups/");
-        let names = self.world.backups.blobs(BACKUPS).into_iter().filter(|name| name.starts_with(&prefix));
-        let record = |name: String| {
-            let blob = self.world.backups.blob(BACKUPS, &name).expect("it is stored");
-            serde_json::from_str(blob.meta("backup").expect("it has a record")).expect("it is JSON")
-        };
-        names.map(record).collect()
-    }
-
-    fn backups_started(&self) -> usize {
-        self.hsm.starts_sent().backups
-    }
-}
 
 #[tokio::test]
 async fn a_night_ends_with_a_folder_that_was_seen() {

@@ -6,6 +6,7 @@
 
 mod checks;
 mod hsm_stage;
+mod hsm_world;
 mod recorded;
 mod wire;
 mod world;
@@ -22,10 +23,13 @@ mod faults;
 mod formats;
 mod history;
 mod hostile;
+mod hsm_cli;
 mod hsm_client;
 mod hsm_conformance;
 mod hsm_nights;
 mod hsm_recordings;
+mod hsm_restore_trouble;
+mod hsm_restores;
 mod identity;
 mod merging;
 mod nightly;

@@ -1,0 +1,363 @@
+//! Restores of Managed HSMs: of everything, and of keys.
+
+use std::time::Duration;
+
+use keyvault_backup_emulator::{Fault, FaultKind, HsmOperationKind, KeySpec, Matcher, Operation};
+use serde_json::{Value, json};
+
+use crate::{api::problem, hsm_world::HsmWorld};
+
+fn everything() -> Value {
+    json!({ "hsm": "hsm-a", "everything": true })
+}
+
+fn keys(names: &[&str]) -> Value {
+    json!({ "hsm": "hsm-a", "keys": names })
+}
+
+impl HsmWorld {
+    /// Full restores that the HSM took on.
+    fn restores_started(&self) -> usize {
+        self.hsm.starts_sent().restores
+    }
+
+    fn assert_restored(&self, before: &(keyvault_backup_emulator::Snapshot, Vec<String>)) {
+        let (keys, roles) = self.state();
+        assert_eq!(keys.differences(&before.0), Vec::<String>::new());
+        assert_eq!(roles, before.1);
+    }
+}
+
+#[tokio::test]
+async fn everything_is_replaced_after_a_fresh_backup_of_what_was_there() {
+    let mut of = HsmWorld::backed_up().await;
+    let before = of.state();
+    of.wreck();
+    let (plan, report) = of.restored(everything()).await;
+    assert_eq!((&plan["safetyBackup"]["state"], &plan["replacesEverything"]), (&json!("take"), &json!(true)));
+    assert!(plan["warning"].as_str().is_some_and(|text| text.contains("replaced")), "{plan}");
+    assert_eq!(report["state"], "Succeeded", "{report}");
+    of.assert_restored(&before);
+    assert_eq!((of.backups_started(), of.restores_started()), (2, 1));
+    let safety = &of.records("hsm-a")[0];
+    assert_eq!((&report["hsm"]["safetyBackup"], &safety["verdict"]), (&safety["run"], &json!("Succeeded")));
+}
+
+#[tokio::test]
+async fn a_backup_that_is_young_enough_is_not_made_again() {
+    let mut of = HsmWorld::backed_up().await;
+    let before = of.state();
+    of.fire_now().await;
+    of.settle().await;
+    of.wreck();
+    let (plan, report) = of.restored(everything()).await;
+    assert_eq!((&plan["safetyBackup"]["state"], &report["state"]), (&json!("have"), &json!("Succeeded")));
+    of.assert_restored(&before);
+    assert_eq!(of.backups_started(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_replaced_without_the_name_of_the_hsm() {
+    let mut of = HsmWorld::backed_up().await;
+    let plan = of.world.plan(everything()).await;
+    for confirm in [json!({}), json!({ "confirm": "hsm-b" }), json!({ "confirm": "" })] {
+        let mut body = confirm;
+        body["plan"] = plan["digest"].clone();
+        let answer = of.world.post("/api/restores", body).await;
+        problem(&answer, 409, "confirmation-needed");
+        assert!(answer.json()["next"].as_str().is_some_and(|next| next.contains(r#""confirm": "hsm-a""#)));
+    }
+    assert_eq!((of.backups_started(), of.restores_started(), of.open().len()), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn a_backup_of_another_security_domain_is_refused_before_the_hsm_is_called() {
+    let mut of = HsmWorld::all_backed_up(&["hsm-a", "hsm-b"]).await;
+    let plan = of.world.plan(json!({ "hsm": "hsm-a", "source": "hsm-b", "everything": true })).await;
+    assert_eq!(plan["obstacle"]["name"], "other-security-domain");
+    let answer = of.begin(&plan).await;
+    assert!(problem(&answer, 409, "not-possible").contains("KEYVAULT_BACKUP_HSM_DOMAINS"));
+    assert_eq!((of.backups_started(), of.restores_started()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_shared_security_domain_that_is_declared_is_used_and_a_wrong_declaration_is_the_services_word() {
+    for shared in [true, false] {
+        let mut of = HsmWorld::with(&["hsm-a", "hsm-b"]).await;
+        let (a, b) = (of.hsm.clone(), of.world.azure.hsm("hsm-b"));
+        if shared {
+            b.set_security_domain(&a.security_domain());
+        }
+        b.put_key("of-b", KeySpec::rsa(2048));
+        of.world.set("KEYVAULT_BACKUP_HSM_DOMAINS", "hsm-a=hsm-b");
+        of.fire().await;
+        of.settle().await;
+        of.world.today();
+        let request = json!({ "hsm": "hsm-a", "source": "hsm-b", "everything": true });
+        let (_, report) = of.restored(request).await;
+        if shared {
+            assert_eq!(report["state"], "Succeeded", "{report}");
+            assert_eq!(a.keys().differences(&b.keys()), Vec::<String>::new());
+        } else {
+            let failure = &report["hsm"]["failure"];
+            assert_eq!(
+                (&report["state"], &failure["text"]),
+                (&json!("Failed"), &json!("Invalid backup provided"))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_for_want_of_a_recent_backup_is_met_by_one() {
+    let mut of = HsmWorld::backed_up().await;
+    let before = of.state();
+    of.fire_now().await;
+    of.settle().await;
+    // Young enough by our setting, and not by the service's rule.
+    of.minutes(10).await;
+    of.hsm.require_recent_backup(Duration::from_secs(120));
+    of.wreck();
+    let (plan, report) = of.restored(everything()).await;
+    assert_eq!((&plan["safetyBackup"]["state"], &report["state"]), (&json!("have"), &json!("Succeeded")));
+    assert_eq!((of.backups_started(), of.restores_started()), (3, 1));
+    of.assert_restored(&before);
+}
+
+#[tokio::test]
+async fn a_refusal_of_too_young_a_backup_is_shown_and_waited_out() {
+    let mut of = HsmWorld::backed_up().await;
+    let words = "A full backup of the HSM must be completed at least 30 minutes before a restore";
+    let body = json!({ "error": { "code": "BadRequest", "message": words } }).to_string();
+    let refusal = FaultKind::Body { status: 400, content_type: "application/json", body };
+    of.world.azure.faults().add(Fault::on(Operation::StartRestore).times(1).reply(refusal));
+    of.hsm.require_recent_backup(None);
+    let plan = of.world.plan(everything()).await;
+    let begun = of.begin(&plan).await;
+    of.minutes(10).await;
+    let waiting = of.world.ok(begun.header("location").expect("where")).await;
+    assert!(waiting["hsm"]["waiting"].as_str().is_some_and(|why| why.contains(words)), "{waiting}");
+    let report = of.followed(&begun).await;
+    assert_eq!((&report["state"], of.restores_started()), (&json!("Succeeded"), 1), "{report}");
+    let operations = of.hsm.operations();
+    let ended =
+        operations.iter().filter(|of| of.kind == HsmOperationKind::Backup).filter_map(|of| of.ended).max();
+    let restored = operations.iter().find(|of| of.kind == HsmOperationKind::Restore).expect("it was started");
+    assert!(restored.started - ended.expect("it has ended") >= time::Duration::minutes(30), "{operations:?}");
+}
+
+#[tokio::test]
+async fn a_service_that_insists_on_its_rule_ends_the_restore_in_its_words() {
+    let mut of = HsmWorld::backed_up().await;
+    of.hsm.require_recent_backup(Duration::ZERO);
+    let (_, report) = of.restored(everything()).await;
+    assert_eq!((&report["state"], of.restores_started()), (&json!("Failed"), 0));
+    let text = report["hsm"]["failure"]["text"].as_str().expect("a text");
+    assert!(text.contains("within the last 30 minutes"), "{text}");
+}
+
+#[tokio::test]
+async fn the_nightly_backup_waits_for_a_restore_and_says_why() {
+    let mut of = HsmWorld::backed_up().await;
+    let plan = of.world.plan(everything()).await;
+    of.hsm.set_operation_seconds(900);
+    let begun = of.begin(&plan).await;
+    of.minutes(2).await;
+    of.fire_now().await;
+    let id = begun.json()["id"].as_str().expect("a name").to_owned();
+    let status = of.world.ok("/api/status").await;
+    let running = status["hsms"][0]["running"].as_array().expect("a list");
+    let nightly = running.iter().find(|run| run["run"].as_str().is_some_and(|run| run.ends_with("nightly")));
+    let safety = begun.json()["hsm"]["safetyBackup"].clone();
+    let waiting = nightly.expect("it is open")["hsm"]["waiting"].as_str().expect("it waits").to_owned();
+    assert!(waiting.contains(&id) || waiting.contains(safety.as_str().expect("a run")), "{waiting}");
+    of.minutes(20).await;
+    let status = of.world.ok("/api/status").await;
+    let waiting = &status["hsms"][0]["running"][0]["hsm"]["waiting"];
+    assert!(waiting.as_str().is_some_and(|why| why.contains(&id)), "{status}");
+    assert_eq!(of.followed(&begun).await["state"], "Succeeded");
+    assert!(of.records("hsm-a").iter().all(|record| record["verdict"] == "Succeeded"));
+    let last = of.hsm.operations().pop().expect("there are operations");
+    assert_eq!((last.kind, of.backups_started()), (HsmOperationKind::Backup, 3), "after the restore");
+}
+
+#[tokio::test]
+async fn an_hsm_that_is_still_busy_after_it_succeeded_is_asked_again() {
+    let mut of = HsmWorld::backed_up().await;
+    of.world.azure.faults().add(Fault::on(Operation::StartRestore).times(3).reply(FaultKind::Conflict));
+    let (_, report) = of.restored(everything()).await;
+    assert_eq!((&report["state"], of.restores_started()), (&json!("Succeeded"), 1), "{report}");
+}
+
+#[tokio::test]
+async fn one_restore_at_a_time_has_the_hsm() {
+    let mut of = HsmWorld::backed_up().await;
+    of.lose("signing");
+    let (all, key) = (of.world.plan(everything()).await, of.world.plan(keys(&["signing"])).await);
+    let first = of.begin(&all).await;
+    let refused = of.begin(&key).await;
+    let id = first.json()["id"].as_str().expect("a name").to_owned();
+    assert!(problem(&refused, 409, "target-taken").contains(&id));
+    assert_eq!(of.followed(&first).await["state"], "Succeeded");
+    problem(&of.begin(&key).await, 409, "plan-moved");
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_same_restore() {
+    let mut of = HsmWorld::backed_up().await;
+    let plan = of.world.plan(everything()).await;
+    let body = json!({ "plan": plan["digest"], "confirm": "hsm-a" }).to_string();
+    let headers = [("content-type", "application/json"), ("idempotency-key", "ticket-4711")];
+    let first = of.world.call("POST", "/api/restores", &headers, &body).await;
+    let second = of.world.call("POST", "/api/restores", &headers, &body).await;
+    assert_eq!((first.status, &first.json()["id"]), (202, &second.json()["id"]));
+    of.settle().await;
+    let third = of.world.call("POST", "/api/restores", &headers, &body).await;
+    assert_eq!((third.status, &third.json()["id"], of.restores_started()), (200, &first.json()["id"], 1));
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_restore_is_not_sent_again() {
+    let mut of = HsmWorld::backed_up().await;
+    of.world.fault(Operation::StartRestore, FaultKind::ResetAfter);
+    let (_, report) = of.restored(everything()).await;
+    let failure = &report["hsm"]["failure"];
+    assert_eq!((&report["state"], &failure["code"]), (&json!("Failed"), &json!("AnswerLost")), "{report}");
+    let sent = of
+        .world
+        .azure
+        .requests()
+        .count(|entry| entry.operation == Operation::StartRestore && entry.status != 401);
+    assert_eq!((sent, of.restores_started()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_safety_backup_that_fails_leaves_the_hsm_as_it_is() {
+    let mut of = HsmWorld::backed_up().await;
+    of.wreck();
+    let before = of.state();
+    of.hsm.attach_identity(false);
+    let (_, report) = of.restored(everything()).await;
+    assert_eq!(report["hsm"]["failure"]["code"], "NoSafetyBackup", "{report}");
+    of.assert_restored(&before);
+    assert_eq!(of.restores_started(), 0);
+}
+
+#[tokio::test]
+async fn a_purged_key_comes_back() {
+    let mut of = HsmWorld::backed_up().await;
+    let before = of.state();
+    of.lose("signing");
+    let (plan, report) = of.restored(keys(&["signing"])).await;
+    assert_eq!(
+        (&plan["keys"][0]["held"], &plan["safetyBackup"]["state"]),
+        (&json!("nothing"), &json!("notNeeded"))
+    );
+    let key = &report["keys"][0];
+    assert_eq!((&report["state"], &key["outcome"]), (&json!("Succeeded"), &json!("restored")), "{report}");
+    assert!(key["restored"].as_u64().is_some_and(|count| count > 0));
+    of.assert_restored(&before);
+}
+
+#[tokio::test]
+async fn keys_that_are_there_are_said_in_the_plan_and_count_as_failed() {
+    let mut of = HsmWorld::new().await;
+    for key in ["gone", "deleted", "live"] {
+        of.hsm.put_key(key, KeySpec::rsa(2048));
+    }
+    of.fire().await;
+    of.settle().await;
+    of.world.today();
+    of.lose("gone");
+    of.hsm.delete_key("deleted").expect("it is deleted");
+    let (plan, report) = of.restored(keys(&["gone", "deleted", "live", "never"])).await;
+    let held: Vec<_> =
+        plan["keys"].as_array().expect("a list").iter().map(|key| key["held"].clone()).collect();
+    assert_eq!(held, ["softDeleted", "nothing", "live", "nothing"], "deleted, gone, live, never");
+    let outcome = |name: &str| {
+        let keys = report["keys"].as_array().expect("a list");
+        keys.iter().find(|key| key["name"] == name).expect("it was asked for").clone()
+    };
+    assert_eq!(
+        (&report["state"], &outcome("gone")["outcome"]),
+        (&json!("PartiallyFailed"), &json!("restored"))
+    );
+    for (name, code) in [("deleted", "NameTaken"), ("live", "NameTaken"), ("never", "NothingRestored")] {
+        assert_eq!(outcome(name)["failure"]["code"], code, "{report}");
+    }
+    assert_eq!(of.hsm.starts_sent().key_restores, 2);
+}
+
+#[tokio::test]
+async fn a_plan_of_keys_that_are_all_there_cannot_be_carried_out() {
+    let mut of = HsmWorld::backed_up().await;
+    let plan = of.world.plan(keys(&["signing"])).await;
+    assert_eq!(
+        (&plan["obstacle"]["name"], &plan["keys"][0]["restored"]),
+        (&json!("no-key-is-free"), &json!(false))
+    );
+    problem(&of.begin(&plan).await, 409, "not-possible");
+    assert_eq!(of.hsm.starts_sent().key_restores, 0);
+}
+
+#[tokio::test]
+async fn success_that_overwrites_nothing_is_none() {
+    let mut of = HsmWorld::backed_up().await;
+    of.lose("signing");
+    let plan = of.world.plan(keys(&["signing"])).await;
+    let hsm = of.hsm.clone();
+    of.world.when(Operation::StartKeyRestore, move || drop(hsm.put_key("signing", KeySpec::rsa(2048))));
+    let begun = of.begin(&plan).await;
+    let report = of.followed(&begun).await;
+    let key = &report["keys"][0];
+    assert_eq!((&report["state"], &key["outcome"]), (&json!("Failed"), &json!("notOverwritten")), "{report}");
+    assert_eq!((&key["restored"], &key["notOverwritten"]), (&json!(0), &json!(2)));
+}
+
+#[tokio::test]
+async fn an_identity_that_may_not_look_at_keys_may_restore_them() {
+    let mut of = HsmWorld::backed_up().await;
+    of.lose("signing");
+    let forbidden = || FaultKind::Forbidden(keyvault_backup_emulator::Forbidden::ByRbac);
+    for operation in [Operation::ListDeleted, Operation::ListVersions] {
+        of.world.fault(Matcher::from(operation).host("hsm-a"), forbidden());
+    }
+    let (plan, report) = of.restored(keys(&["signing"])).await;
+    assert_eq!((&plan["keys"][0]["held"], &report["state"]), (&json!("unknown"), &json!("Succeeded")));
+}
+
+#[tokio::test]
+async fn the_backup_is_chosen_by_run_or_by_time() {
+    let mut of = HsmWorld::backed_up().await;
+    let first = of.records("hsm-a")[0].clone();
+    of.fire_now().await;
+    of.settle().await;
+    let mut request = everything();
+    assert_ne!(of.world.plan(request.clone()).await["run"], first["run"]);
+    request["run"] = first["run"].clone();
+    assert_eq!(of.world.plan(request).await["folder"], first["folder"]["path"]);
+    let mut request = everything();
+    request["at"] = json!("2026-02-01T00:00:00Z");
+    assert_eq!(of.world.plan(request.clone()).await["run"], first["run"]);
+    request["at"] = json!("2020-01-01T00:00:00Z");
+    assert_eq!(of.world.plan(request).await["obstacle"]["name"], "no-backup");
+}
+
+#[tokio::test]
+async fn single_keys_are_restored_like_those_of_a_vault() {
+    let mut of = HsmWorld::new().await;
+    of.world.set("KEYVAULT_BACKUP_HSM_KEYS", "hsm-a/signing");
+    of.fire().await;
+    of.world.settle().await;
+    of.settle().await;
+    of.world.today();
+    let before = of.state();
+    let listed = of.world.ok("/api/backups?source=hsm-a&kind=key").await;
+    assert_eq!(listed["backups"][0]["name"], "signing");
+    of.lose("signing");
+    let request = json!({ "source": "hsm-a", "objects": [{ "kind": "key", "name": "signing" }] });
+    let plan = of.world.plan(request).await;
+    let done = of.world.begin(&plan).await;
+    assert_eq!((done.status, &done.json()["state"]), (200, &json!("Succeeded")), "{}", done.text());
+    of.assert_restored(&before);
+}
