@@ -1,4 +1,5 @@
-"""Checks the last line of `cargo demo -- --json`: the numbers of both nights and of the restores add up."""
+"""Checks the last line of `cargo demo -- --json`: the numbers of both nights and of the restores add up,
+and the HSM came through."""
 
 import json
 import sys
@@ -15,3 +16,7 @@ assert restore["planned"] == restore["restored"] + restore["failed"], restore
 assert restore["failed"] == 0 and restore["equal"] is True, restore
 # Three that were lost, and everything that has a backup: what the nights backed up, less what was deleted.
 assert restore["restored"] >= 3 + night["backed_up"], restore
+
+hsm = night["hsm"]
+assert [hsm[of] for of in ("backup", "selective_restore", "full_restore")] == ["Succeeded"] * 3, hsm
+assert hsm["starts_sent"] == 1 and hsm["equal"] is True, hsm

@@ -1,4 +1,4 @@
-//! The backup operator for Azure Key Vault, run by Azure Functions as a custom handler, and its command
+//! The backup operator for Azure Key Vault and Azure Managed HSM, run by Azure Functions as a custom handler, and its command
 //! line tool.
 //!
 //! Azure Key Vault backs up one object per call. This program backs up whole vaults, every night, and
@@ -10,11 +10,11 @@
 //! ```text
 //! triggers, api (what the host calls)   cli (what an engineer calls)
 //!                 \                    /
-//!         backup, restore, look (use cases)   jobs (open runs)
+//!       backup, restore, hsm, look (use cases)   jobs (what is open)
 //!                 /        |         \        /
 //!       domain (pure)   catalogue (what is stored, and where)
 //!                                |
-//!                 azure (clients: vault, container, queue)
+//!            azure (clients: vault, HSM, container, queue)
 //! ```
 //!
 //! Arrows only go down.
@@ -27,8 +27,8 @@
 //! - [`catalogue`] is what is backed up. There is no database; it is the only module that knows a blob's
 //!   name. Every blob in it is written once.
 //! - [`jobs`] remembers which runs are open, in a container of its own. Nothing in it is needed to restore.
-//! - [`backup`] and [`restore`] hold the use cases. Each is safe to run twice, and says why. [`look`] holds
-//!   those that only read, [`preflight`] what tells whether any of it can work.
+//! - [`backup`], [`restore`] and [`hsm`] hold the use cases. Each is safe to run twice, and says why. [`look`]
+//!   holds those that only read, [`preflight`] what tells whether any of it can work.
 //! - [`triggers`], [`api`] and [`cli`] decode, call one use case, and say what came of it.
 //! - [`app`] puts the parts together from the [`config`], which alone reads the environment.
 //!
@@ -60,6 +60,24 @@
 //!    manifest, and the run is no longer open. If nothing has come in for a quarter of an hour, the
 //!    missing messages are sent again; after twenty hours the missing objects have failed, and the run
 //!    closes all the same.
+//!
+//! # One Managed HSM, from the timer to its folder
+//!
+//! The service does the work, and has neither a list of its operations nor a way to cancel one. So all of it is
+//! about one record, an [`HsmJob`](domain::hsm::HsmJob), which goes from look to look:
+//!
+//! 1. `/NightlyHsmBackup` names the run by its occurrence, and [`hsm::start`] opens the job in [`jobs`].
+//! 2. [`hsm::look`] asks [`HsmJob::next`](domain::hsm::HsmJob::next), which is pure, what to do, and does it: wait for
+//!    a restore, have the service check, start, poll, look for a folder, give up.
+//! 3. Before the start is sent, the job notes that it is, conditionally on the record being as it was read: of two
+//!    processes one sends it. [`azure::hsm`] sends it once and says whether an operation may run all the same.
+//! 4. If the answer is lost, nothing is sent again blindly. A backup's folder is looked for; when it has stopped
+//!    growing it is the result. A restore leaves nothing to look for, and ends with words that say so.
+//! 5. When the service says `Succeeded` and the container holds the folder that it names, the outcome is recorded
+//!    in the [`catalogue`], and the job is no longer open.
+//!
+//! A restore of everything is a job that waits for another one: the backup of its target, which looking at it
+//! opens. A restore of keys is one operation after the other, with what became of each.
 //!
 //! A process may die anywhere in this. What it wrote is whole, what it did not write is done by the next
 //! delivery or the next minute, and nothing is written twice.

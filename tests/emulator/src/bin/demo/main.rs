@@ -8,9 +8,11 @@
 //! 3. [`second_night`]: a few things change, and only those are backed up;
 //! 4. [`lost`]: three objects are deleted and purged, and come back over HTTP;
 //! 5. [`standby`]: the whole vault goes into an empty one, and the two are compared;
-//! 6. [`stay`]: on request, everything stays up to be played with.
+//! 6. [`hsm`]: a Managed HSM is backed up by its timer, a key comes back, then everything is replaced;
+//! 7. [`stay`]: on request, everything stays up to be played with.
 
 mod first_night;
+mod hsm;
 mod lost;
 mod night;
 mod product;
@@ -52,6 +54,7 @@ struct Report {
     second_night: Night,
     /// Both restores together.
     restore: Numbers,
+    hsm: hsm::Numbers,
 }
 
 #[tokio::main]
@@ -70,13 +73,14 @@ async fn main() -> ExitCode {
 
 async fn tell(arguments: &Arguments) -> Result<()> {
     let mut story = Story::new(arguments.json);
-    story.title("keyvault-backup: two nights of a vault, and a bad day")?;
+    story.title("keyvault-backup: two nights of a vault, a bad day, and an HSM")?;
     let stage = scene::tell(&mut story).await?;
     let first_night = first_night::tell(&mut story, &stage).await?;
     let second_night = second_night::tell(&mut story, &stage).await?;
     let lost = lost::tell(&mut story, &stage).await?;
     let standby = standby::tell(&mut story, &stage).await?;
-    let report = Report { first_night, second_night, restore: lost.and(standby) };
+    let hsm = Box::pin(hsm::tell(&mut story, &stage)).await?;
+    let report = Report { first_night, second_night, restore: lost.and(standby), hsm };
     end(&mut story, &report, &[("Lost", lost), ("Standby", standby)])?;
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
@@ -97,7 +101,7 @@ fn end(story: &mut Story, report: &Report, restores: &[(&str, Numbers)]) -> Resu
     for (label, restored) in restores {
         story.line(label, &restored.sum())?;
     }
-    if report.restore.equal && report.restore.failed == 0 {
+    if report.restore.equal && report.restore.failed == 0 && report.hsm.is_good() {
         return Ok(());
     }
     Err("not everything came back as it was".into())

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use keyvault_backup_emulator::{
-    Azure, StorageHandle, VaultHandle,
+    Azure, HsmHandle, StorageHandle, VaultHandle,
     host::{Host, HostClock as _, HostOptions, HttpAnswer, WallClock},
 };
 use time::{Duration, OffsetDateTime, Time};
@@ -22,6 +22,10 @@ const QUEUES: [&str; 2] = ["backup-objects", "restore-objects"];
 /// The vault that everything is restored into; empty until then.
 pub(crate) const STANDBY: &str = "kv-standby";
 
+/// The Managed HSM.
+pub(crate) const HSM: &str = "hsm-demo";
+const LANDING: &str = "hsm-backups";
+
 /// Restores of one kind in ten seconds. A real vault takes some 300 secrets and 10 keys.
 pub(crate) const RESTORES: usize = 5_000;
 
@@ -30,6 +34,7 @@ pub(crate) struct Stage {
     pub(crate) azure: Azure,
     pub(crate) vault: VaultHandle,
     pub(crate) standby: VaultHandle,
+    pub(crate) hsm: HsmHandle,
     pub(crate) host: Host,
     pub(crate) tool: Tool,
     backups: StorageHandle,
@@ -48,11 +53,14 @@ impl Stage {
         for queue in QUEUES {
             work.create_queue(queue);
         }
+        let (hsm, landing) = managed_hsm(&azure);
         let settings = [
             ("KEYVAULT_BACKUP_VAULTS", format!("{} {}", vault.url(), standby.url())),
             ("KEYVAULT_BACKUP_CONTAINER", format!("{}/{BACKUPS}", backups.blob_url())),
             ("KEYVAULT_BACKUP_JOBS_CONTAINER", format!("{}/{JOBS}", work.blob_url())),
             ("KEYVAULT_BACKUP_QUEUE__queueServiceUri", work.queue_url()),
+            ("KEYVAULT_BACKUP_HSMS", hsm.url()),
+            ("KEYVAULT_BACKUP_HSM_CONTAINER", landing),
             ("VAULT_BACKUP_SCHEDULE", "0 0 2 * * *".to_owned()),
             ("HSM_BACKUP_SCHEDULE", "0 0 1 * * *".to_owned()),
             ("KEYVAULT_BACKUP_RESTORE_SECRETS", RESTORES.to_string()),
@@ -71,7 +79,7 @@ impl Stage {
             echo_logs: false,
         })
         .await?;
-        Ok(Self { azure, vault, standby, host, tool: Tool { path: product, env }, backups, work })
+        Ok(Self { azure, vault, standby, hsm, host, tool: Tool { path: product, env }, backups, work })
     }
 
     /// Messages in the queues.
@@ -82,6 +90,11 @@ impl Stage {
     /// Whether a run is still open.
     pub(crate) fn open(&self) -> bool {
         self.work.blobs(JOBS).iter().any(|name| name.starts_with("backup-runs/"))
+    }
+
+    /// Whether a job of the HSM is still open.
+    pub(crate) fn hsm_is_at_work(&self) -> bool {
+        self.work.blobs(JOBS).iter().any(|name| name.starts_with("hsm-jobs/"))
     }
 
     /// The backups that a run left in storage, as `kinds/name`.
@@ -117,6 +130,17 @@ impl Stage {
     pub(crate) fn container(&self) -> String {
         format!("{}/{BACKUPS}", self.backups.blob_url())
     }
+}
+
+/// An HSM whose identity may write into a container, and that container. Its operations take a minute and a half.
+fn managed_hsm(azure: &Azure) -> (HsmHandle, String) {
+    let (hsm, landing) = (azure.hsm(HSM), azure.storage("kvdemolanding"));
+    landing.create_container(LANDING);
+    let container = format!("{}/{LANDING}", landing.blob_url());
+    hsm.attach_identity(true);
+    hsm.grant(&container);
+    hsm.set_operation_seconds(90);
+    (hsm, container)
 }
 
 /// 02:00 of yesterday.
