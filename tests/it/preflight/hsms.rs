@@ -6,7 +6,7 @@ use keyvault_backup_emulator::{
 use serde_json::json;
 
 use super::{mended_by, names, only, preflight, prepare};
-use crate::hsm_nights::HsmWorld;
+use crate::hsm_world::HsmWorld;
 
 const LANDING: &str = "hsm-backups";
 const CALLER: &str = "22222222-bbbb-4bbb-8bbb-222222222222";
