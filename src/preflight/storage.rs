@@ -61,7 +61,7 @@ async fn one(look: &Look<'_>, used: Use, url: &Url, container: Container) -> Con
         return seen;
     }
     let probe = format!("{PREFIX}{}", look.clock.now().date());
-    let written = tried(container.create(&probe, PROBE.to_vec(), Metadata::new())).await;
+    let written = Box::pin(tried(container.create(&probe, PROBE.to_vec(), Metadata::new()))).await;
     if written == Came::Done {
         let protection = within(container.protection_of(&probe, seen.protection)).await;
         seen.protection = protection.unwrap_or(seen.protection);

@@ -63,7 +63,7 @@ pub async fn only(world: &World, name: &str) -> Value {
     let (code, report) = preflight(world).await;
     let findings = report["findings"].as_array().expect("a list");
     assert!(findings.len() == 1 && findings[0]["name"] == name, "{name}: {findings:#?}");
-    let expected = if findings[0]["severity"] == "info" { 0 } else { 1 };
+    let expected = i32::from(findings[0]["severity"] != "info");
     assert_eq!(code, Some(expected), "{findings:?}");
     findings[0].clone()
 }

@@ -88,6 +88,11 @@ impl World {
         self.host.clone().expect("it was just started")
     }
 
+    /// Plays on a host that was started otherwise.
+    pub fn host_is(&mut self, host: Host) {
+        self.host = Some(host);
+    }
+
     /// Starts the host anew, with the settings as they are now.
     pub async fn restart_with_settings(&mut self) {
         self.host = None;

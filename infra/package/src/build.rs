@@ -12,7 +12,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Builds the program and says where it is.
 #[expect(clippy::disallowed_methods, reason = "cargo's own variables, not settings of the program")]
-pub(crate) fn program(root: &Path) -> Result<PathBuf> {
+pub fn program(root: &Path) -> Result<PathBuf> {
     let target_dir = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let cargo_home = cargo_home.or_else(|| Some(env::home_dir()?.join(".cargo"))).unwrap_or_default();

@@ -11,18 +11,18 @@ use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 use crate::{Result, read};
 
 /// The program's name in the package, which `host.json` names too.
-pub(crate) const PROGRAM: &str = "keyvault-backup";
+pub const PROGRAM: &str = "keyvault-backup";
 
 /// One file of the package.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub struct Entry {
     name: String,
     mode: u32,
     bytes: Vec<u8>,
 }
 
 /// The files of the package, sorted by name. The host looks for functions beside `host.json` and nowhere else.
-pub(crate) fn entries(root: &Path, program: Vec<u8>) -> Result<Vec<Entry>> {
+pub fn entries(root: &Path, program: Vec<u8>) -> Result<Vec<Entry>> {
     let host = read(&root.join("host.json"))?;
     starts_the_program(&host)?;
     let mut entries = vec![
@@ -51,7 +51,7 @@ fn starts_the_program(host: &[u8]) -> Result<()> {
 }
 
 /// The package. Times are the same for all files at all times, so that the bytes depend on the files alone.
-pub(crate) fn zip(entries: &[Entry]) -> Result<Vec<u8>> {
+pub fn zip(entries: &[Entry]) -> Result<Vec<u8>> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)

@@ -1,26 +1,12 @@
-//! Builds `dist/keyvault-backup.zip`: the program for the machines of Azure Functions, host.json, and each function's folder
-//! beside them. The same sources give the same bytes.
-//!
-//! The program is linked for glibc 2.28, because nobody says which one the platform's image has. That takes
-//! `cargo-zigbuild` and Zig: `pip install cargo-zigbuild`.
-
-mod build;
-mod layout;
-mod program;
+//! `cargo package-app`: builds and packs. What is in the package is said in the library beside this.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use sha2::{Digest as _, Sha256};
-
-/// What goes wrong, in words for whoever runs this.
-type Result<T> = std::result::Result<T, String>;
-
-/// The platform unpacks the package at every cold start.
-const LARGEST: usize = 6 * 1024 * 1024;
+use keyvault_backup_package::{Result, build, pack};
 
 const USAGE: &str = "\
 usage: cargo package-app [--program FILE] [--out FILE]
@@ -60,23 +46,4 @@ fn run(mut args: impl Iterator<Item = String>) -> Result<String> {
         None => build::program(&root)?,
     };
     pack(&root, &program, &out)
-}
-
-fn pack(root: &Path, program: &Path, out: &Path) -> Result<String> {
-    let bytes = read(program)?;
-    program::check(&bytes)?;
-    let package = layout::zip(&layout::entries(root, bytes)?)?;
-    if package.len() > LARGEST {
-        return Err(format!("the package has {} bytes, and may have {LARGEST}", package.len()));
-    }
-    if let Some(folder) = out.parent() {
-        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
-    fs::write(out, &package).map_err(|error| format!("{}: {error}", out.display()))?;
-    let digest = hex::encode(Sha256::digest(&package));
-    Ok(format!("{}: {} bytes, SHA-256 {digest}", out.display(), package.len()))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }

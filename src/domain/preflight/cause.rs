@@ -98,9 +98,8 @@ impl Came {
     /// look at rights.
     pub(super) fn held(&self) -> Held {
         match self {
-            Self::Done => Held::Yes,
             Self::Late(seconds) => Held::Unknown(format!("no answer within {seconds} s")),
-            Self::Refused(Cause::NotFound | Cause::Malformed, _) => Held::Yes,
+            Self::Done | Self::Refused(Cause::NotFound | Cause::Malformed, _) => Held::Yes,
             Self::Refused(cause, failure) if cause.is_missing_right() || *cause == Cause::PurgeProtected => {
                 Held::No(*cause, failure.clone())
             }

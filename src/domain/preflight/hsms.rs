@@ -147,10 +147,9 @@ const HSM_IDENTITY: &str =
 fn restore(seen: &HsmSeen, of: &Installation, report: &mut Report) {
     let (hsm, what) = (seen.name.as_str(), "restore the whole HSM");
     let refused = match &seen.restore {
-        Came::Done => false,
         Came::Refused(cause, _) if cause.is_missing_right() => true,
         // What is wrong with the request is looked at after the caller's role.
-        Came::Refused(Cause::Malformed | Cause::NotFound, _) => false,
+        Came::Done | Came::Refused(Cause::Malformed | Cause::NotFound, _) => false,
         Came::Refused(_, failure) => return report.unknown(hsm, what, words(failure)),
         Came::Late(seconds) => return report.unknown(hsm, what, format!("no answer within {seconds} s")),
     };

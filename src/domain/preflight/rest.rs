@@ -73,10 +73,10 @@ fn many_versions(seen: &AgeSeen, report: &mut Report) {
     let remedy = |name: &str| {
         format!("versions cannot be deleted: make a new object, move its users there, and then delete {name}")
     };
-    let named = |count: usize, names: Vec<String>| {
+    let first_of = |count: usize, some: Vec<String>| {
         let rest = count.saturating_sub(NAMED);
         let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-        format!("{}{more}", names.join(", "))
+        format!("{}{more}", some.join(", "))
     };
     if let Some(first) = seen.over.first() {
         let names = seen.over.iter().take(NAMED).cloned().collect();
@@ -84,7 +84,7 @@ fn many_versions(seen: &AgeSeen, report: &mut Report) {
             name: "versions-over-limit",
             severity: Severity::Error,
             subject: seen.source.clone(),
-            seen: format!("more than {VERSIONS_LIMIT} versions: {}", named(seen.over.len(), names)),
+            seen: format!("more than {VERSIONS_LIMIT} versions: {}", first_of(seen.over.len(), names)),
             why: "Key Vault does not back them up, and never will again.",
             remedy: remedy(first),
         });
@@ -96,7 +96,7 @@ fn many_versions(seen: &AgeSeen, report: &mut Report) {
             name: "versions-near-limit",
             severity: Severity::Warning,
             subject: seen.source.clone(),
-            seen: format!("near {VERSIONS_LIMIT} versions: {}", named(seen.versions.len(), names)),
+            seen: format!("near {VERSIONS_LIMIT} versions: {}", first_of(seen.versions.len(), names)),
             why: "Above the limit Key Vault does not back them up any more.",
             remedy: remedy(first),
         });

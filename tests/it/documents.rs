@@ -1,0 +1,131 @@
+//! The commands in the documentation: each is one that the program understands, and those that only look are run.
+
+use std::{fs, path::PathBuf};
+
+use keyvault_backup_emulator::{CertificateSpec, KeySpec, SecretSpec};
+use time::macros::datetime;
+
+use crate::world::World;
+
+const PROGRAM: &str = "keyvault-backup ";
+
+/// What stands for a reader's own names.
+const NAMES: [(&str, &str); 9] = [
+    ("https://VAULT.", "https://kv-prod."),
+    ("https://OLD.", "https://kv-prod."),
+    ("https://NEW.", "https://kv-standby."),
+    ("VAULT", "kv-prod"),
+    ("URL", "https://kv-prod.vault.azure.net"),
+    ("RUN", "20261122T020000Z-nightly"),
+    ("NAME", "db-password"),
+    ("PATH", "a-file"),
+    ("DIGEST", "abc"),
+];
+
+/// The commands in fenced blocks, whole ones in running text included, each with its page.
+fn commands() -> Vec<(String, Vec<String>)> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let docs =
+        fs::read_dir(root.join("docs")).expect("there are pages").map(|page| page.expect("a page").path());
+    let pages =
+        docs.chain([root.join("README.md")]).filter(|page| page.extension().is_some_and(|of| of == "md"));
+    pages
+        .flat_map(|page| of_page(&page.display().to_string(), &fs::read_to_string(&page).expect("text")))
+        .collect()
+}
+
+fn of_page(page: &str, text: &str) -> Vec<(String, Vec<String>)> {
+    let (mut fenced, mut found) = (false, Vec::new());
+    for line in text.replace("\\\n", " ").lines().map(str::trim) {
+        fenced ^= line.starts_with("```");
+        let command = line.strip_prefix(PROGRAM).filter(|_| fenced);
+        found.extend(command.map(|command| (page.to_owned(), words(command))));
+    }
+    found
+}
+
+/// A line as a shell reads it, as far as the pages go: single quotes, comments.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut quoted, mut word) = (Vec::new(), false, String::new());
+    for character in line.split(" #").next().unwrap_or_default().chars() {
+        match character {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(std::mem::take(&mut word)),
+            other => word.push(other),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    let own = |word: String| NAMES.iter().fold(word, |word, (name, real)| word.replace(name, real));
+    words.into_iter().map(own).collect()
+}
+
+fn only_looks(command: &[String]) -> bool {
+    let reads = ["list", "show", "jobs", "audit", "preflight"].contains(&command[0].as_str());
+    reads || command.iter().any(|word| word == "--what-if")
+}
+
+/// A world in which the names of the pages mean something.
+async fn world() -> World {
+    let mut world = World::with_vaults(&["kv-prod", "kv-standby"]).await;
+    world.vault.put_secret("db-password", SecretSpec::new("value"));
+    world.vault.put_key("signing", KeySpec::ec("P-256"));
+    world.vault.put_certificate("tls", CertificateSpec::default());
+    for night in [datetime!(2026-11-19 02:00 UTC), datetime!(2026-11-22 02:00 UTC)] {
+        world.fire(night).await;
+        world.settle().await;
+    }
+    world
+}
+
+#[tokio::test]
+async fn every_command_in_the_pages_is_understood() {
+    let mut world = World::new().await;
+    // Nothing is reached: only the command line is looked at.
+    world.env.retain(|(name, _)| name.to_ascii_uppercase().ends_with("PROXY") || name == "SSL_CERT_FILE");
+    let commands = commands();
+    assert!(commands.len() > 20, "{commands:?}");
+    for (page, command) in commands {
+        let args: Vec<_> = command.iter().map(String::as_str).collect();
+        let output = world.cli(&args).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("Usage:") && !said.contains("--help"), "{page}: {command:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn every_command_in_the_pages_that_only_looks_does_what_it_says() {
+    let world = world().await;
+    for (page, command) in commands().into_iter().filter(|(_, command)| only_looks(command)) {
+        let args: Vec<_> = command.iter().map(String::as_str).collect();
+        let output = world.cli(&args).await;
+        // A preflight of a world that was made for something else has findings.
+        let well = matches!((output.status.code(), args[0]), (Some(0), _) | (Some(1), "preflight"));
+        assert!(well, "{page}: {command:?}: {output:?}");
+    }
+}
+
+/// What stands between quotes after a mark.
+fn quoted<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(mark).skip(1).filter_map(|rest| rest.split('"').next())
+}
+
+#[test]
+fn every_finding_is_explained_and_no_other() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let files = fs::read_dir(root.join("src/domain/preflight")).expect("there is code");
+    let read = |file: PathBuf| fs::read_to_string(file).expect("text");
+    let files = files.map(|file| read(file.expect("a file").path()));
+    let code: String =
+        files.map(|text| text.split("#[cfg(test)]").next().map(str::to_owned).unwrap_or_default()).collect();
+    let page = fs::read_to_string(root.join("docs/preflight.md")).expect("text");
+    for name in quoted(&code, "name: \"").chain(quoted(&code, "finding(\"")) {
+        assert!(page.contains(&format!("`{name}`")), "{name} is not explained");
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
+    let explained: Vec<_> = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(explained.len() > 30, "{explained:?}");
+    for name in explained {
+        assert!(code.contains(&format!("\"{name}\"")), "{name} is explained and not there");
+    }
+}
