@@ -24,7 +24,7 @@ use crate::{
     domain::{
         object::ObjectName,
         preflight::{
-            Came, Identity, Installation, Purpose, Report, hsms as judge_hsms,
+            Came, Identity, Installation, Purpose, Report, hsms as judge_hsms, queues as judge_queues,
             rest::{self, SettingsSeen},
             storage as judge_storage, vaults as judge_vaults,
         },
@@ -71,7 +71,7 @@ pub async fn look(app: &App, served: bool, clock: &Clock) -> Report {
         judge_storage::judge(seen, &of, clock.now(), &mut report);
     }
     for seen in &queues {
-        judge_storage::judge_queue(seen, &of, &mut report);
+        judge_queues::judge(seen, &of, &mut report);
     }
     for seen in &ages {
         rest::judge_age(seen, look.config.interval, clock.now(), &mut report);

@@ -9,6 +9,7 @@
 
 pub mod cause;
 pub mod hsms;
+pub mod queues;
 pub mod remedy;
 pub mod rest;
 pub mod storage;

@@ -17,7 +17,8 @@ use crate::{
     config::{RESTORE_QUEUE, WORK_QUEUE},
     domain::preflight::{
         Came, Cause,
-        storage::{ContainerSeen, QueueSeen, Use, queues_of},
+        queues::{QueueSeen, queues_of},
+        storage::{ContainerSeen, Use},
     },
 };
 
