@@ -27,6 +27,7 @@ mod hostile;
 mod hsm_cli;
 mod hsm_client;
 mod hsm_conformance;
+mod hsm_key_restores;
 mod hsm_nights;
 mod hsm_recordings;
 mod hsm_restore_trouble;
