@@ -2,10 +2,13 @@
 
 use std::{fs, path::PathBuf};
 
-use keyvault_backup_emulator::{CertificateSpec, KeySpec, SecretSpec};
+use keyvault_backup_emulator::{CertificateSpec, KeySpec, SecretSpec, host::Firing};
 use time::macros::datetime;
 
-use crate::world::World;
+use crate::{
+    hsm_world::LANDING,
+    world::{JOBS, World},
+};
 
 const PROGRAM: &str = "keyvault-backup ";
 
@@ -71,9 +74,21 @@ async fn world() -> World {
     world.vault.put_secret("db-password", SecretSpec::new("value"));
     world.vault.put_key("signing", KeySpec::ec("P-256"));
     world.vault.put_certificate("tls", CertificateSpec::default());
+    let landing = world.azure.storage("landing");
+    landing.create_container(LANDING);
+    let container = format!("{}/{LANDING}", landing.blob_url());
+    let hsm = world.azure.hsm("hsm-prod");
+    hsm.attach_identity(true);
+    hsm.grant(&container);
+    world.set("KEYVAULT_BACKUP_HSMS", &hsm.url());
+    world.set("KEYVAULT_BACKUP_HSM_CONTAINER", &container);
     for night in [datetime!(2026-11-19 02:00 UTC), datetime!(2026-11-22 02:00 UTC)] {
         world.fire(night).await;
+        world.host().await.fire("NightlyHsmBackup", Firing::at(night)).await;
         world.settle().await;
+        while world.work.blobs(JOBS).iter().any(|name| name.starts_with("hsm-jobs/")) {
+            world.advance().await;
+        }
     }
     world
 }
