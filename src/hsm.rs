@@ -18,4 +18,4 @@ mod ends;
 mod folders;
 mod operation;
 
-pub use self::{operation::why, plan::plan};
+pub use self::plan::plan;

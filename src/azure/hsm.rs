@@ -153,6 +153,17 @@ impl HsmClient {
     }
 }
 
+/// Why an operation failed, in the service's words.
+pub fn why(status: &OperationStatus) -> Failure {
+    let error = status.error.as_ref();
+    let code = error.and_then(|error| error.code.clone());
+    let message = error.and_then(|error| error.message.clone());
+    let details = status.status_details.clone();
+    let code = code.or_else(|| details.clone()).unwrap_or_else(|| format!("{:?}", status.status));
+    let text = message.or(details).unwrap_or_else(|| "the service does not say why".to_owned());
+    Failure::ours(&code.chars().take(100).collect::<String>(), text)
+}
+
 fn service_error(what: String, error: &Error) -> ServiceError {
     let ours = |meaning, code: &str, error: &Error| (meaning, Failure::ours(code, error.to_string()));
     let (meaning, failure) = match error {

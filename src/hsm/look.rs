@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    azure::managed_hsm::OperationState,
+    azure::{hsm::why, managed_hsm::OperationState},
     clock::Clock,
     domain::{
         hsm::{Around, HsmJob, Move, Phase, Seen, Task},
@@ -129,7 +129,7 @@ async fn poll_check(app: &App, mut stored: StoredHsmJob, operation: &str, clock:
             save(app, stored).await
         }
         Ok(status) if status.status.has_ended() => {
-            let why = operation::why(&status);
+            let why = why(&status);
             let text = format!("the service's own check says that no backup can be made: {}", why.text);
             ends::fail(app, stored.job, Failure::ours(&why.code, text), clock).await?;
             Ok(Next::Ended)

@@ -6,8 +6,8 @@ use crate::{
     app::App,
     azure::{
         error::{Meaning, ServiceError},
-        hsm::{Standing, StartFailure},
-        managed_hsm::{OperationState, OperationStatus, Started},
+        hsm::{HsmClient, Standing, StartFailure, why},
+        managed_hsm::{BackupDestination, OperationState, OperationStatus, RestoreSource, Started},
     },
     clock::Clock,
     domain::{
@@ -37,6 +37,9 @@ pub(super) enum Next {
 /// Refusals of the question how an operation stands, a minute apart, after which nothing will come of it.
 const REFUSALS: u32 = 30;
 
+/// Writes of what must not be lost, before it is left to the last one to fail.
+const NOTES: usize = 3;
+
 /// Notes what was decided. Whoever comes second leaves the rest to whoever came first.
 pub(super) async fn save(app: &App, stored: StoredHsmJob) -> Result<Next> {
     Ok(app.jobs()?.save_hsm_job(stored).await?.map_or(Next::Stop, |stored| Next::On(Box::new(stored))))
@@ -46,9 +49,11 @@ pub(super) async fn save(app: &App, stored: StoredHsmJob) -> Result<Next> {
 /// first.
 pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
     let before = stored.job.phase.clone();
+    // Whatever is missing in the settings shows before anything is noted.
+    let order = Order::of(app, &stored.job)?;
     stored.job.phase = Phase::Sending { at: now(clock) };
     let Next::On(mut stored) = save(app, stored).await? else { return Ok(Next::Stop) };
-    match send(app, &stored.job).await? {
+    match order.send(app.hsms().get(&stored.job.hsm)?).await {
         Ok(started) => {
             let (hsm, id) = (&stored.job.hsm, &stored.job.id);
             tracing::info!(
@@ -64,27 +69,56 @@ pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) ->
     }
 }
 
-/// Notes what must not be lost: an operation's name is known to nobody else.
-async fn note(app: &App, stored: StoredHsmJob) -> Result<Next> {
-    for _ in 0..2 {
-        match app.jobs()?.save_hsm_job(stored.clone()).await {
-            Ok(_) => return Ok(Next::Stop),
+/// Notes what must not be lost: an operation's name is known to nobody else. While the start is being sent others
+/// only add that the job takes long, so the record is written over theirs.
+async fn note(app: &App, mut stored: StoredHsmJob) -> Result<Next> {
+    let jobs = app.jobs()?;
+    for _ in 0..NOTES {
+        match jobs.save_hsm_job(stored.clone()).await {
+            Ok(Some(_)) => return Ok(Next::Stop),
+            Ok(None) => {
+                let found = jobs.hsm_job(&stored.job.hsm, &stored.job.id).await?;
+                let Some(found) = found.filter(|found| matches!(found.job.phase, Phase::Sending { .. }))
+                else {
+                    return Ok(Next::Stop);
+                };
+                let reported = found.job.reported;
+                stored = found.carrying(HsmJob { reported, ..stored.job });
+            }
             Err(error) => tracing::warn!(job.id = %stored.job.id, "The record is written again: {error}"),
         }
     }
-    app.jobs()?.save_hsm_job(stored).await.map(|_| Next::Stop)
+    jobs.save_hsm_job(stored).await.map(|_| Next::Stop)
 }
 
-async fn send(app: &App, job: &HsmJob) -> Result<std::result::Result<Started, StartFailure>> {
-    let (client, hsms) = (app.hsms().get(&job.hsm)?, app.hsms());
-    Ok(match &job.task {
-        Task::Backup { .. } => client.begin_backup(&hsms.destination()?).await,
-        Task::RestoreAll { folder, .. } => client.begin_restore(&hsms.source(folder)?).await,
-        Task::RestoreKeys { folder, keys, outcomes, .. } => {
-            let key = keys.get(outcomes.len()).map_or("", |key| key.as_str());
-            client.begin_key_restore(key, &hsms.source(folder)?).await
+/// What a start asks for.
+enum Order {
+    Backup(BackupDestination),
+    Restore(RestoreSource),
+    Key(String, RestoreSource),
+}
+
+impl Order {
+    fn of(app: &App, job: &HsmJob) -> Result<Self> {
+        let hsms = app.hsms();
+        hsms.get(&job.hsm)?;
+        Ok(match &job.task {
+            Task::Backup { .. } => Self::Backup(hsms.destination()?),
+            Task::RestoreAll { folder, .. } => Self::Restore(hsms.source(folder)?),
+            Task::RestoreKeys { folder, keys, outcomes, .. } => {
+                let key = keys.get(outcomes.len()).map_or_else(String::new, ToString::to_string);
+                Self::Key(key, hsms.source(folder)?)
+            }
+        })
+    }
+
+    async fn send(self, client: &HsmClient) -> std::result::Result<Started, StartFailure> {
+        match self {
+            Self::Backup(to) => client.begin_backup(&to).await,
+            Self::Restore(from) => client.begin_restore(&from).await,
+            Self::Key(key, from) => client.begin_key_restore(&key, &from).await,
         }
-    })
+    }
 }
 
 async fn not_started(
@@ -262,17 +296,6 @@ fn counted(status: &OperationStatus) -> KeyResult {
             KeyResult::Failed { failure: Failure::ours("NotCounted", text) }
         }
     }
-}
-
-/// Why an operation failed, in the service's words.
-pub fn why(status: &OperationStatus) -> Failure {
-    let error = status.error.as_ref();
-    let code = error.and_then(|error| error.code.clone());
-    let message = error.and_then(|error| error.message.clone());
-    let details = status.status_details.clone();
-    let code = code.or_else(|| details.clone()).unwrap_or_else(|| format!("{:?}", status.status));
-    let text = message.or(details).unwrap_or_else(|| "the service does not say why".to_owned());
-    Failure::ours(&code.chars().take(100).collect::<String>(), text)
 }
 
 pub(super) fn now(clock: &Clock) -> OffsetDateTime {

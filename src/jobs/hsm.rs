@@ -21,6 +21,9 @@ use crate::{
 const OPEN: &str = "hsm-jobs/";
 const ENDED: &str = "hsm-restores/";
 
+/// The metadata by which a write knows itself.
+const MARK: &str = "write";
+
 /// How long whoever took an HSM may take to record its restore.
 const RECORDED_WITHIN: Duration = Duration::minutes(2);
 const FAR_FUTURE: i64 = 99_999_999_999;
@@ -31,6 +34,14 @@ pub struct StoredHsmJob {
     /// The record.
     pub job: HsmJob,
     etag: String,
+}
+
+impl StoredHsmJob {
+    /// The record with another content, to be written over the state that was read.
+    #[must_use]
+    pub fn carrying(self, job: HsmJob) -> Self {
+        Self { job, ..self }
+    }
 }
 
 impl Jobs {
@@ -69,17 +80,21 @@ impl Jobs {
 
     /// Writes a record back, and returns it as it is now. `None` when somebody else wrote it meanwhile: theirs
     /// stays, and the next look decides.
+    ///
+    /// Each write has a mark of its own, by which it knows itself again when its answer was lost. The record would
+    /// not do: two processes that look in the same second write the same.
     pub async fn save_hsm_job(&self, stored: StoredHsmJob) -> Result<Option<StoredHsmJob>> {
         let StoredHsmJob { job, etag } = stored;
-        let name = name(&job.hsm, &job.id);
-        match self.container.rewrite(&name, &etag, json(&name, &job)?, Metadata::new()).await {
-            // Also our own request, whose answer was lost and which was sent again.
-            Err(error) if matches!(error.meaning, Meaning::Exists | Meaning::NotFound) => {
-                Ok(self.read_hsm_job(&name).await?.filter(|found| found.job == job))
+        let (name, mark) = (name(&job.hsm, &job.id), format!("{:032x}", fastrand::u128(..)));
+        let marked = Metadata::from([(MARK.to_owned(), mark.clone())]);
+        match self.container.rewrite(&name, &etag, json(&name, &job)?, marked).await {
+            Err(error) if !matches!(error.meaning, Meaning::Exists | Meaning::NotFound) => {
+                return Err(error.into());
             }
-            Err(error) => Err(error.into()),
-            Ok(()) => self.read_hsm_job(&name).await,
+            _ => {}
         }
+        let found = self.container.state(&name).await?.filter(|(found, _)| found.get(MARK) == Some(&mark));
+        Ok(found.map(|(_, etag)| StoredHsmJob { job, etag }))
     }
 
     /// Takes an HSM for a restore, or says which restore has it. Whoever took it and has no open record a few

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyvault_backup_emulator::{Fault, FaultKind, Matcher, Operation, host::Firing};
+use keyvault_backup_emulator::{Fault, FaultKind, Matcher, Operation, Service, host::Firing};
 use serde_json::json;
 
 use crate::{
@@ -203,4 +203,19 @@ async fn single_keys_are_backed_up_beside_the_whole() {
     of.settle().await;
     let manifest = of.world.newest("hsm-a");
     assert_eq!((manifest.fared("key", "signing"), of.records("hsm-a").len()), ("backed-up", 1));
+}
+
+#[tokio::test]
+async fn two_looks_in_one_second_send_one_start() {
+    let mut of = HsmWorld::new().await;
+    of.fire().await;
+    // Both read the record before either has noted anything.
+    of.world.azure.knobs().set_latency(Service::Blob, Duration::from_millis(40));
+    of.world.azure.clock().advance(Duration::from_secs(60));
+    let (host, now) = (of.world.host().await, of.world.azure.clock().now());
+    tokio::join!(host.fire("AdvanceJobs", Firing::at(now)), host.fire("AdvanceJobs", Firing::at(now)));
+    let starts = of.world.azure.requests().count(|entry| entry.operation == Operation::StartBackup);
+    assert_eq!((starts, of.backups_started()), (1, 1));
+    of.settle().await;
+    assert_eq!(of.records("hsm-a").len(), 1);
 }

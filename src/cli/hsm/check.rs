@@ -10,7 +10,7 @@ use crate::{
     app::App,
     azure::{
         error::{Meaning, ServiceError},
-        hsm::HsmClient,
+        hsm::{HsmClient, why},
         managed_hsm::OperationState,
     },
     cli::{
@@ -18,7 +18,6 @@ use crate::{
         output::{self, Format},
     },
     domain::{hsm::HsmName, outcome::Failure, run::RunId},
-    hsm::why,
 };
 
 /// Time between two questions how a check stands. Checks take seconds.
