@@ -19,9 +19,10 @@
 //! restore: the catalogue is complete without it.
 
 mod backup_runs;
+mod forms;
 mod hsm;
-mod restore_forms;
 mod restores;
+mod targets;
 
 pub use self::{
     backup_runs::Stored,

@@ -8,8 +8,7 @@
 //! hsms/HSM/backups/COUNTDOWN-RUN                           what came of a backup of a whole HSM
 //! ```
 //!
-//! Listing goes forward only, so manifests carry the seconds left until a far future in front of their
-//! name: the newest comes first, and finding it takes one request however many there are. Object names
+//! COUNTDOWN is [`countdown`]: the newest comes first in a listing. Object names
 //! stand in lower case, because Key Vault does not tell names apart by case. Every blob is written once.
 
 use time::OffsetDateTime;
@@ -17,10 +16,8 @@ use time::OffsetDateTime;
 use crate::domain::{
     hsm::HsmName,
     object::{ObjectId, VaultName},
-    run::RunId,
+    run::{RunId, countdown},
 };
-
-const FAR_FUTURE: i64 = 99_999_999_999;
 
 pub(super) fn runs(vault: &VaultName) -> String {
     format!("vaults/{vault}/runs/")
@@ -49,8 +46,7 @@ pub(super) fn manifest(vault: &VaultName, planned: OffsetDateTime, run: &RunId) 
 
 /// Where a listing has to start to show the manifests of runs planned at this time or before.
 pub(super) fn manifests_from(vault: &VaultName, planned: OffsetDateTime) -> String {
-    let countdown = FAR_FUTURE - planned.unix_timestamp();
-    format!("vaults/{vault}/manifests/{countdown:011}")
+    format!("{}{}", manifests(vault), countdown(planned))
 }
 
 pub(super) fn hsm_backups(hsm: &HsmName) -> String {
@@ -59,7 +55,7 @@ pub(super) fn hsm_backups(hsm: &HsmName) -> String {
 
 /// By the time at which the job was opened.
 pub(super) fn hsm_backup(hsm: &HsmName, opened: OffsetDateTime, run: &RunId) -> String {
-    format!("{}{:011}-{run}", hsm_backups(hsm), FAR_FUTURE - opened.unix_timestamp())
+    format!("{}{}-{run}", hsm_backups(hsm), countdown(opened))
 }
 
 /// The two things that can lie under an object's name. The backup comes first in a listing.

@@ -15,6 +15,11 @@ pub struct NameFilter(String);
 pub struct NameFilterError;
 
 impl NameFilter {
+    /// The filter, in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether it takes a name.
     pub fn takes(&self, name: &ObjectName) -> bool {
         let name = name.folded();
@@ -32,8 +37,10 @@ impl FromStr for NameFilter {
     }
 }
 
+/// Whether a pattern in which `*` stands for any characters matches a whole name. Both are in lower case.
+///
 /// Every part is taken at the first place where it fits, which leaves the most for those after it.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let Some((first, others)) = pattern.split_once('*') else { return pattern == name };
     let (middle, last) = others.rsplit_once('*').unwrap_or(("", others));
     let Some(rest) = name.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
@@ -61,6 +68,9 @@ mod tests {
         {
             assert!(!takes(filter, name), "{filter} {name}");
         }
+        assert!(
+            matches("*", "x") && matches("db", "db") && !matches("db", "db-password") && !matches("a*a", "a")
+        );
         assert!("a b".parse::<NameFilter>().is_err() && "".parse::<NameFilter>().is_err());
     }
 }

@@ -102,6 +102,13 @@ impl fmt::Display for RunId {
     }
 }
 
+/// Digits that sort the newest time first. Listing a container goes forward only: what is stored under them is
+/// listed newest first, and finding the newest takes one request however many there are.
+pub fn countdown(time: OffsetDateTime) -> String {
+    const FAR_FUTURE: i64 = 99_999_999_999;
+    format!("{:011}", FAR_FUTURE - time.unix_timestamp())
+}
+
 /// What a run covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

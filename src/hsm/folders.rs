@@ -51,7 +51,7 @@ async fn measure(container: &Container, path: &str) -> Result<(u32, u64)> {
 pub(super) async fn unknown(app: &App, hsm: &HsmName, since: OffsetDateTime) -> Result<Option<Folder>> {
     let recorded = app.catalogue()?.hsm_backups(hsm, |found| found.len() >= KNOWN).await?;
     let recorded: Vec<_> = recorded.iter().filter_map(|of| Some(of.folder.as_ref()?.path.as_str())).collect();
-    let prefix = format!("mhsm-{hsm}-");
+    let prefix = FolderName::prefix(hsm.as_str());
     let from = format!("{prefix}{}", since.year());
     let pages = app.hsms().container()?.list(Listing {
         prefix: &prefix,

@@ -1,9 +1,9 @@
 //! The jobs of Managed HSMs, and the plans of their restores.
 
-use futures::TryStreamExt as _;
+use futures::{TryStreamExt as _, pin_mut};
 use time::{Duration, OffsetDateTime};
 
-use super::{Jobs, damaged, metadata};
+use super::{Jobs, damaged, forms::parse, targets::Target};
 use crate::{
     azure::{
         container::{Item, Listing, Metadata, Written},
@@ -11,9 +11,9 @@ use crate::{
     },
     domain::{
         digest::Digest,
-        hsm::{HSM_JOB_FORMAT, HsmJob, HsmName, HsmPlan},
+        hsm::{HSM_JOB_FORMAT, HSM_PLAN_FORMAT, HsmJob, HsmName, HsmPlan},
         restore::RestoreId,
-        run::RunId,
+        run::{RunId, countdown},
     },
     error::{Error, Result},
 };
@@ -26,7 +26,6 @@ const MARK: &str = "write";
 
 /// How long whoever took an HSM may take to record its restore.
 const RECORDED_WITHIN: Duration = Duration::minutes(2);
-const FAR_FUTURE: i64 = 99_999_999_999;
 
 /// A job's record as it was read.
 #[derive(Clone, Debug)]
@@ -57,13 +56,7 @@ impl Jobs {
         let items: Vec<Item> = pages.try_concat().await?;
         let mut jobs = Vec::new();
         for item in items {
-            match self.read_hsm_job(&item.name).await {
-                Ok(job) => jobs.extend(job),
-                Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {
-                    tracing::error!(blob.name = %item.name, "A job record is passed over: {error}");
-                }
-                Err(error) => return Err(error),
-            }
+            jobs.extend(passing_over(&item.name, self.read_hsm_job(&item.name).await)?);
         }
         Ok(jobs)
     }
@@ -75,7 +68,7 @@ impl Jobs {
 
     async fn read_hsm_job(&self, name: &str) -> Result<Option<StoredHsmJob>> {
         let Some((bytes, etag)) = self.container.read_state(name).await? else { return Ok(None) };
-        Ok(Some(StoredHsmJob { job: parse(name, &bytes)?, etag }))
+        Ok(Some(StoredHsmJob { job: parse(name, &bytes, HSM_JOB_FORMAT)?, etag }))
     }
 
     /// Writes a record back, and returns it as it is now. `None` when somebody else wrote it meanwhile: theirs
@@ -106,26 +99,25 @@ impl Jobs {
         now: OffsetDateTime,
     ) -> Result<Option<RestoreId>> {
         let name = target_name(hsm);
-        if self.container.create(&name, Vec::new(), metadata("restore", id)?).await? == Written::Created {
-            return Ok(None);
-        }
-        let busy = || Error::Busy(format!("HSM {hsm} was just given free or taken by another restore"));
-        let Some((found, etag)) = self.container.state(&name).await? else { return Err(busy()) };
-        let holder: Option<RestoreId> = found.get("restore").and_then(|text| serde_json::from_str(text).ok());
-        if let Some(holder) = holder {
-            if holder == *id {
-                return Ok(None);
+        let Target::Held { by, etag } = self.take(&name, id).await? else { return Ok(None) };
+        let holder = match by {
+            Some(holder) => {
+                let open = self.hsm_job(hsm, &holder.clone().into()).await?.is_some();
+                Some(holder).filter(|holder| open || now - holder.asked() < RECORDED_WITHIN)
             }
-            let open = self.hsm_job(hsm, &holder.clone().into()).await?.is_some();
-            if open || now - holder.asked() < RECORDED_WITHIN {
-                return Ok(Some(holder));
-            }
+            None => self.open_restore_of(hsm, id).await?,
+        };
+        match holder {
+            Some(holder) => Ok(Some(holder)),
+            None => self.take_over(&name, &etag, id).await.map(|()| None),
         }
-        match self.container.replace(&name, &etag, metadata("restore", id)?).await {
-            Ok(()) => Ok(None),
-            Err(error) if matches!(error.meaning, Meaning::Exists | Meaning::NotFound) => Err(busy()),
-            Err(error) => Err(error.into()),
-        }
+    }
+
+    /// Another restore that is at work on an HSM, for when the HSM's own record cannot be read.
+    async fn open_restore_of(&self, hsm: &HsmName, other: &RestoreId) -> Result<Option<RestoreId>> {
+        tracing::error!(hsm.name = %hsm, "{} is damaged; the jobs are asked instead", target_name(hsm));
+        let jobs = self.hsm_jobs().await?.into_iter().filter(|stored| stored.job.hsm == *hsm);
+        Ok(jobs.filter_map(|stored| stored.job.restore()).find(|id| id != other))
     }
 
     /// Forgets a job that has ended. The record of a restore is kept elsewhere first. Safe to run twice.
@@ -133,15 +125,7 @@ impl Jobs {
         if let Some(id) = job.restore() {
             let name = ended_name(&id);
             self.container.create(&name, json(&name, job)?, Metadata::new()).await?;
-            let target = target_name(&job.hsm);
-            if let Some((found, etag)) = self.container.state(&target).await?
-                && found.get("restore").and_then(|text| serde_json::from_str(text).ok()) == Some(id)
-            {
-                match self.container.delete_state(&target, &etag).await {
-                    Err(error) if error.meaning == Meaning::Exists => {}
-                    deleted => deleted?,
-                }
-            }
+            self.give_free(&target_name(&job.hsm), &id).await?;
         }
         Ok(self.container.delete(&name(&job.hsm, &job.id)).await?)
     }
@@ -150,31 +134,34 @@ impl Jobs {
     pub async fn hsm_restore(&self, id: &RestoreId) -> Result<Option<HsmJob>> {
         let name = ended_name(id);
         if let Some(bytes) = self.container.read(&name).await? {
-            return parse(&name, &bytes).map(Some);
+            return parse(&name, &bytes, HSM_JOB_FORMAT).map(Some);
         }
         let open = self.hsm_jobs().await?;
         Ok(open.into_iter().map(|stored| stored.job).find(|job| job.restore().as_ref() == Some(id)))
     }
 
     /// Restores of HSMs, newest first, that were asked for before another one: those that are open, and at most
-    /// so many that have ended.
+    /// so many that have ended. A record that cannot be read is passed over with a log line.
     pub async fn hsm_restores(&self, after: Option<&RestoreId>, limit: usize) -> Result<Vec<HsmJob>> {
         let from = after.map(ended_name);
         let page = u16::try_from(limit.clamp(1, 1000)).unwrap_or(1000);
         let pages =
             self.container.list(Listing { prefix: ENDED, from: from.as_deref(), page, metadata: false });
-        let items: Vec<Item> = pages.try_concat().await?;
+        pin_mut!(pages);
+        let is_later = |item: &Item| from.as_ref().is_none_or(|from| item.name > *from);
         let mut jobs = Vec::new();
-        let later = items.iter().filter(|item| from.as_ref().is_none_or(|from| item.name > *from));
-        for item in later.take(limit) {
-            if let Some(bytes) = self.container.read(&item.name).await? {
-                jobs.push(parse(&item.name, &bytes)?);
+        while jobs.len() < limit
+            && let Some(page) = pages.try_next().await?
+        {
+            for item in page.iter().filter(|item| is_later(item)).take(limit - jobs.len()) {
+                jobs.extend(passing_over(&item.name, self.read_hsm_job(&item.name).await)?);
             }
         }
-        let open = self.hsm_jobs().await?.into_iter().map(|stored| stored.job);
-        jobs.extend(open.filter(|job| {
+        let jobs = jobs.into_iter().chain(self.hsm_jobs().await?).map(|stored| stored.job);
+        let wanted = |job: &HsmJob| {
             job.restore().is_some_and(|id| after.is_none_or(|after| ended_name(&id) > ended_name(after)))
-        }));
+        };
+        let mut jobs: Vec<_> = jobs.filter(wanted).collect();
         // As they are stored: of two of one second, the one that comes first there.
         jobs.sort_by_key(|job| job.restore().map(|id| ended_name(&id)));
         jobs.dedup_by(|a, b| a.id == b.id);
@@ -196,7 +183,7 @@ impl Jobs {
     pub async fn hsm_plan(&self, digest: &Digest) -> Result<Option<HsmPlan>> {
         let name = plan_name(digest);
         let Some(bytes) = self.container.read(&name).await? else { return Ok(None) };
-        let plan: HsmPlan = serde_json::from_slice(&bytes).map_err(|error| damaged(&name, &error))?;
+        let plan: HsmPlan = parse(&name, &bytes, HSM_PLAN_FORMAT)?;
         if plan.digest() == *digest {
             Ok(Some(plan))
         } else {
@@ -205,13 +192,14 @@ impl Jobs {
     }
 }
 
-fn parse(name: &str, bytes: &[u8]) -> Result<HsmJob> {
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| damaged(name, &error))?;
-    match value.get("v").and_then(serde_json::Value::as_u64) {
-        Some(found) if found > HSM_JOB_FORMAT.into() => {
-            Err(Error::TooNew { what: format!("blob {name}"), found, known: HSM_JOB_FORMAT })
+/// What was read, or nothing and a log line when it cannot be read.
+fn passing_over<T>(name: &str, found: Result<Option<T>>) -> Result<Option<T>> {
+    match found {
+        Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {
+            tracing::error!(blob.name = %name, "A job record is passed over: {error}");
+            Ok(None)
         }
-        _ => serde_json::from_value(value).map_err(|error| damaged(name, &error)),
+        found => found,
     }
 }
 
@@ -224,7 +212,7 @@ fn name(hsm: &HsmName, id: &RunId) -> String {
 }
 
 fn ended_name(id: &RestoreId) -> String {
-    format!("{ENDED}{:011}-{id}", FAR_FUTURE - id.asked().unix_timestamp())
+    format!("{ENDED}{}-{id}", countdown(id.asked()))
 }
 
 fn target_name(hsm: &HsmName) -> String {

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use time::OffsetDateTime;
 
 use super::{
-    Jobs, damaged, metadata,
-    restore_forms::{outcome_in, pack, read, record_in, unpack},
+    Jobs, damaged,
+    forms::{outcome_in, pack, record_in, unpack},
+    metadata,
+    targets::Target,
 };
 use crate::{
     azure::{
@@ -17,13 +19,13 @@ use crate::{
         digest::Digest,
         object::{ObjectId, VaultName},
         restore::{RESTORE_FORMAT, RestoreId, RestoreJob, RestorePlan, StepOutcome, Waiting},
+        run::countdown,
     },
     error::{Error, Result},
 };
 
 const OPEN: &str = "open-restores/";
 const RECORDS: &str = "restores/";
-const FAR_FUTURE: i64 = 99_999_999_999;
 
 /// Outcomes a listing request. A failure's text makes one of about a kilobyte.
 const PAGE: u16 = 500;
@@ -126,29 +128,17 @@ impl Jobs {
     }
 
     /// Takes a vault for an announced restore, or says which restore has it. Safe to run twice.
-    pub async fn take_target(&self, vault: &VaultName, id: &RestoreId) -> Result<Option<RestoreId>> {
+    pub async fn take_vault(&self, vault: &VaultName, id: &RestoreId) -> Result<Option<RestoreId>> {
         let name = target_name(vault);
-        if self.container.create(&name, Vec::new(), metadata("restore", id)?).await? == Written::Created {
-            return Ok(None);
-        }
-        let Some((found, etag)) = self.container.state(&name).await? else {
-            return Err(Error::Busy(format!("vault {vault} was just given free by another restore")));
-        };
-        let holder = match read::<RestoreId>(&found, "restore") {
+        let Target::Held { by, etag } = self.take(&name, id).await? else { return Ok(None) };
+        let holder = match by {
             None => self.open_restore_into(vault, id).await?,
             holder => holder,
         };
         match holder {
-            Some(holder) if holder == *id => Ok(None),
             Some(holder) if self.is_open(&holder).await? => Ok(Some(holder)),
             // Whoever had it has ended, or never began.
-            _ => match self.container.replace(&name, &etag, metadata("restore", id)?).await {
-                Ok(()) => Ok(None),
-                Err(error) if matches!(error.meaning, Meaning::Exists | Meaning::NotFound) => {
-                    Err(Error::Busy(format!("vault {vault} was just taken by another restore")))
-                }
-                Err(error) => Err(error.into()),
-            },
+            _ => self.take_over(&name, &etag, id).await.map(|()| None),
         }
     }
 
@@ -271,15 +261,7 @@ impl Jobs {
 
     /// Gives a restore's vault free and forgets that it was under way. Safe to run twice.
     pub async fn close_restore(&self, id: &RestoreId, target: &VaultName) -> Result<()> {
-        let name = target_name(target);
-        if let Some((found, etag)) = self.container.state(&name).await?
-            && read::<RestoreId>(&found, "restore").as_ref() == Some(id)
-        {
-            match self.container.delete_state(&name, &etag).await {
-                Err(error) if error.meaning == Meaning::Exists => {}
-                deleted => deleted?,
-            }
-        }
+        self.give_free(&target_name(target), id).await?;
         self.withdraw_restore(id).await
     }
 
@@ -308,7 +290,7 @@ fn target_name(vault: &VaultName) -> String {
 
 /// The newest comes first, as manifests do.
 fn record_name(id: &RestoreId) -> String {
-    format!("{RECORDS}{:011}-{id}", FAR_FUTURE - id.asked().unix_timestamp())
+    format!("{RECORDS}{}-{id}", countdown(id.asked()))
 }
 
 fn step_name(id: &RestoreId, object: &ObjectId, leaf: &str) -> String {

@@ -101,7 +101,7 @@ pub async fn open(app: &App, id: RestoreId, plan: &RestorePlan, by: &Asker, cloc
     let jobs = app.jobs()?;
     jobs.keep_plan(plan).await?;
     jobs.announce_restore(&id).await?;
-    if let Some(other) = jobs.take_target(&plan.request.target, &id).await? {
+    if let Some(other) = jobs.take_vault(&plan.request.target, &id).await? {
         jobs.withdraw_restore(&id).await?;
         return Ok(Opened::Taken(other));
     }

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     api::problem,
+    hsm_restores::keys,
+    hsm_world::HsmWorld,
     restore_crashes::{backed_up, wish},
     world::{BACKUPS, JOBS, World},
 };
@@ -182,4 +184,29 @@ async fn an_audit_record_that_cannot_be_read_is_named_and_the_trail_goes_on() {
     let (code, text) = world.verify().await;
     assert!(code == Some(1) && text.contains(&world.trail()[0]) && text.contains("cannot be read"), "{text}");
     assert_eq!(world.trail().len(), 2, "the end is on the trail");
+}
+
+#[tokio::test]
+async fn an_hsm_whose_holder_cannot_be_read_is_still_taken() {
+    let mut of = HsmWorld::backed_up().await;
+    of.lose("signing");
+    let everything = json!({ "hsm": "hsm-a", "everything": true });
+    let (all, key) = (of.world.plan(everything).await, of.world.plan(keys(&["signing"])).await);
+    let first = of.begin(&all).await;
+    of.world.spoil("hsm-targets/", "");
+    problem(&of.begin(&key).await, 409, "target-taken");
+    assert_eq!(of.followed(&first).await["state"], "Succeeded");
+}
+
+#[tokio::test]
+async fn one_ended_restore_of_an_hsm_that_cannot_be_read_does_not_hide_the_others() {
+    let mut of = HsmWorld::backed_up().await;
+    for _ in 0..2 {
+        of.lose("signing");
+        of.restored(keys(&["signing"])).await;
+    }
+    let name = of.world.under_way("hsm-restores/", "");
+    of.world.work.damage_blob(JOBS, &name, |blob| blob.bytes = blob.bytes.slice(..20));
+    let list = of.world.ok("/api/restores").await;
+    assert_eq!(list["restores"].as_array().map(Vec::len), Some(1), "{list}");
 }

@@ -13,6 +13,7 @@ use super::super::{
 };
 use crate::domain::{
     digest::Digest,
+    filter::NameFilter,
     object::{ObjectId, ObjectName, VaultName},
     restore::{OnConflict, Request, Selection},
 };
@@ -99,7 +100,7 @@ pub struct PlanRequest {
     /// Only names that match; `*` stands for any characters.
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, nullable = false, pattern = "^[0-9a-zA-Z*-]{1,127}$", example = "db-*")]
-    name: Option<Pattern>,
+    name: Option<NameFilter>,
     /// Only objects whose newest version had these tags.
     #[serde(default)]
     tags: BTreeMap<String, String>,
@@ -112,20 +113,6 @@ pub struct PlanRequest {
     /// What happens to names that are taken.
     #[serde(default)]
     on_conflict: Conflict,
-}
-
-/// A name in which `*` stands for any characters.
-#[derive(Debug)]
-struct Pattern(String);
-
-impl std::str::FromStr for Pattern {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'*');
-        let legal = (1..=127).contains(&text.len()) && text.bytes().all(legal);
-        if legal { Ok(Self(text.to_owned())) } else { Err("expected letters, digits, - and *, at most 127") }
-    }
 }
 
 impl PlanRequest {
@@ -155,7 +142,7 @@ impl PlanRequest {
             selection: Selection {
                 objects,
                 kinds: self.kinds.into_iter().map(Into::into).collect(),
-                pattern: self.name.map(|Pattern(pattern)| pattern),
+                pattern: self.name.map(|pattern| pattern.as_str().to_owned()),
                 tags: self.tags,
                 gone: self.gone,
             },

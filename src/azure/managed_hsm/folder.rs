@@ -17,6 +17,11 @@ pub struct FolderName {
 }
 
 impl FolderName {
+    /// How the names of all folders of an HSM begin.
+    pub fn prefix(hsm: &str) -> String {
+        format!("mhsm-{hsm}-")
+    }
+
     /// Reads a name, or the last part of a path or an address. `None` when it is no such name.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.split(['?', '#']).next().unwrap_or_default();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::domain::{
+    filter::matches,
     manifest::Line,
     object::{ObjectId, ObjectKind, VaultName},
 };
@@ -47,20 +48,6 @@ impl Selection {
     }
 }
 
-/// Whether a pattern with `*` matches a whole name.
-fn matches(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
-    let mut parts: Vec<_> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        let Some((_, after)) = rest.split_once(part) else { return false };
-        rest = after;
-    }
-    rest.ends_with(last)
-}
-
 /// What happens to a name that is taken in the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -91,24 +78,4 @@ pub struct Request {
     pub selection: Selection,
     /// What happens to names that are taken.
     pub on_conflict: OnConflict,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_for_any_characters() {
-        for (pattern, name, expected) in [
-            ("db-*", "db-password", true),
-            ("db-*", "old-db-password", false),
-            ("*-password", "db-password", true),
-            ("d*-*d", "db-password", true),
-            ("*", "x", true),
-            ("db", "db-password", false),
-            ("a*a", "a", false),
-        ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! How restores are stored: records in metadata, plans as compressed JSON.
+//! How jobs and plans are stored: records in metadata or in the blob, plans as compressed JSON.
 
 use std::io::{BufReader, BufWriter, IntoInnerError, Read as _};
 
