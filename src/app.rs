@@ -10,7 +10,6 @@ use std::{
 
 pub use self::hsms::Hsms;
 use crate::{
-    audit::Audit,
     azure::{
         Connection,
         container::Container,
@@ -19,7 +18,7 @@ use crate::{
         transport::{GuardedTransport, http_client},
         vault::{VaultClient, restore::RestorePace},
     },
-    catalogue::Catalogue,
+    catalogue::{Audit, Catalogue},
     config::{Config, RESTORE_QUEUE, Role, WORK_QUEUE},
     domain::{
         hsm::HsmName,

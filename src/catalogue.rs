@@ -7,6 +7,7 @@
 //! The newest index of a vault costs a listing of one page and the reading of one manifest (and of those
 //! that came after it), however many objects and nights there are.
 
+mod audit;
 mod codec;
 mod history;
 mod hsm;
@@ -17,7 +18,9 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut};
 
 use self::layout::Leaf;
 pub use self::{
+    audit::{Audit, Checked},
     codec::ManifestReader,
+    layout::probe,
     view::{Basis, ManifestRef, View},
 };
 use crate::{

@@ -10,7 +10,7 @@
 //! ```text
 //! triggers, api (what the host calls)   cli (what an engineer calls)
 //!                 \                    /
-//!       backup, restore, hsm, look (use cases)   jobs (what is open)
+//!   backup, restore, hsm, look, preflight (use cases)   jobs (what is open)
 //!                 /        |         \        /
 //!       domain (pure)   catalogue (what is stored, and where)
 //!                                |
@@ -24,9 +24,10 @@
 //!   decides nothing: a dry run is a plan that is printed.
 //! - [`azure`] holds the official clients and what they leave to their user: the guard that keeps tokens
 //!   from foreign hosts, short retries, the pace for each vault, errors in the domain's words.
-//! - [`catalogue`] is what is backed up. There is no database; it is the only module that knows a blob's
-//!   name. Every blob in it is written once.
-//! - [`jobs`] remembers which runs are open, in a container of its own. Nothing in it is needed to restore.
+//! - [`catalogue`] is what is backed up, and the audit trail beside it. There is no database; it is the only
+//!   module that knows the name of a blob in its container. Every blob in it is written once.
+//! - [`jobs`] remembers which runs and restores are open, in a container of its own, and knows the names there.
+//!   Nothing in it is needed to restore.
 //! - [`backup`], [`restore`] and [`hsm`] hold the use cases. Each is safe to run twice, and says why. [`look`]
 //!   holds those that only read, [`preflight`] what tells whether any of it can work.
 //! - [`triggers`], [`api`] and [`cli`] decode, call one use case, and say what came of it.
@@ -84,7 +85,6 @@
 
 pub mod api;
 pub mod app;
-pub mod audit;
 pub mod azure;
 pub mod backup;
 pub mod catalogue;

@@ -63,13 +63,10 @@ class Code:
         found = self.extra.get(name) or re.search(rf'pub const {name}: &str = "([^"]+)"', self.config).group(1)
         return found
 
-    def backup_prefixes(self) -> set[str]:
+    def prefixes(self) -> set[str]:
+        """How the names in the backups container begin; one file has them all."""
         text = self.extra.get("layout") or (self.root / "src/catalogue/layout.rs").read_text(encoding="utf-8")
-        return {name.split("/")[0] + "/" for name in re.findall(r'format!\("([^"{]+/)', text)}
-
-    def prefix_of(self, file: str) -> set[str]:
-        path = self.root / file
-        return set(re.findall(r'const PREFIX: &str = "([^"]+)"', path.read_text(encoding="utf-8"))) if path.exists() else set()
+        return set(re.findall(r'^(?!\s*//)[^"\n]*"([a-z]+/)', text, re.M))
 
     def events(self) -> set[str]:
         found = set(re.findall(r'\bevent = "([a-z.]+)"', self.sources))
@@ -163,13 +160,9 @@ def names_in_storage_are_those_of_the_code(subject: Subject, code: Code):
     """What is deleted in time, and where the restore app writes, begins as the code's names do."""
     names = next(s for s in subject.project.files["types.bicep"].of("var") if s.name == "storageNames").value
     given = {item.key.value: item.value.value for item in names.items}
-    for prefixes, written in (
-        (("backupPrefix", "hsmRecordPrefix"), code.backup_prefixes()),
-        (("auditPrefix",), code.prefix_of("src/audit.rs")),
-        (("probePrefix",), code.prefix_of("src/preflight/storage.rs")),
-    ):
-        if written != {given[name] for name in prefixes}:
-            yield f"{' and '.join(prefixes)}: the code writes to {sorted(written)}"
+    expected = {given[name] for name in ("backupPrefix", "hsmRecordPrefix", "auditPrefix", "probePrefix")}
+    if code.prefixes() != expected:
+        yield f"the code writes to {sorted(code.prefixes())}, and the templates know {sorted(expected)}"
 
 
 @tie

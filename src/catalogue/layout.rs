@@ -6,18 +6,39 @@
 //! vaults/VAULT/runs/RUN/objects/KIND/NAME/outcome          a record that there is no backup, and why
 //! vaults/VAULT/manifests/COUNTDOWN-RUN.jsonl.gz            what came of the run, last
 //! hsms/HSM/backups/COUNTDOWN-RUN                           what came of a backup of a whole HSM
+//! audit/DAY/NUMBER                                         a record of the audit trail
+//! preflight/DAY                                            a probe of the preflight
 //! ```
 //!
-//! COUNTDOWN is [`countdown`]: the newest comes first in a listing. Object names
-//! stand in lower case, because Key Vault does not tell names apart by case. Every blob is written once.
+//! COUNTDOWN is [`countdown`]: the newest comes first in a listing. Object names stand in lower case, because Key
+//! Vault does not tell names apart by case. Every blob is written once.
 
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
 use crate::domain::{
+    audit::Place,
     hsm::HsmName,
     object::{ObjectId, VaultName},
     run::{RunId, countdown},
 };
+
+pub(super) const AUDIT: &str = "audit/";
+
+const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
+
+pub(super) fn audit(place: Place) -> String {
+    format!("{AUDIT}{}/{:08}", place.day.format(DAY).unwrap_or_default(), place.number)
+}
+
+pub(super) fn parse_audit(name: &str) -> Option<Place> {
+    let (day, number) = name.strip_prefix(AUDIT)?.split_once('/')?;
+    Some(Place { day: Date::parse(day, DAY).ok()?, number: number.parse().ok()? })
+}
+
+/// A probe of a day: there is at most one, where it cannot be deleted.
+pub fn probe(day: Date) -> String {
+    format!("preflight/{}", day.format(DAY).unwrap_or_default())
+}
 
 pub(super) fn runs(vault: &VaultName) -> String {
     format!("vaults/{vault}/runs/")

@@ -1,8 +1,4 @@
 //! Trying containers and queues.
-//!
-//! ```text
-//! preflight/2026-11-22
-//! ```
 
 use futures::{TryStreamExt as _, pin_mut};
 use url::Url;
@@ -14,6 +10,7 @@ use crate::{
         error::ServiceError,
         queue::Queue,
     },
+    catalogue,
     config::{RESTORE_QUEUE, WORK_QUEUE},
     domain::preflight::{
         Came, Cause,
@@ -21,8 +18,6 @@ use crate::{
         storage::{ContainerSeen, Use},
     },
 };
-
-const PREFIX: &str = "preflight/";
 
 /// What a probe holds.
 const PROBE: &[u8] = b"Written by a preflight of keyvault-backup, to see whether it could be.\n";
@@ -61,7 +56,7 @@ async fn one(look: &Look<'_>, used: Use, url: &Url, container: Container) -> Con
     if used == Use::Landing {
         return seen;
     }
-    let probe = format!("{PREFIX}{}", look.clock.now().date());
+    let probe = catalogue::probe(look.clock.now().date());
     let written = Box::pin(tried(container.create(&probe, PROBE.to_vec(), Metadata::new()))).await;
     if written == Came::Done {
         let protection = within(container.protection_of(&probe, seen.protection)).await;

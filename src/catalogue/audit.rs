@@ -1,14 +1,9 @@
 //! The audit trail, in the container of the backups, where what is written stays.
-//!
-//! ```text
-//! audit/2026-11-22/00000001
-//! ```
 
 use futures::{StreamExt as _, TryStreamExt as _, pin_mut};
-use time::{
-    Date, Duration, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description,
-};
+use time::{Date, Duration, OffsetDateTime};
 
+use super::layout;
 use crate::{
     azure::{
         container::{Container, Listing, Metadata, Written},
@@ -21,9 +16,6 @@ use crate::{
     },
     error::{Error, Result},
 };
-
-const PREFIX: &str = "audit/";
-const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 
 /// Days that are looked at for the newest record before all are.
 const RECENT: Duration = Duration::days(45);
@@ -68,7 +60,8 @@ impl Audit {
             let place = Place::after(newest.map(|(place, _)| place), at.date());
             let record = Record { v: AUDIT_FORMAT, at, by: by.clone(), event: event.clone(), after };
             let bytes = serde_json::to_vec(&record).map_err(|error| Error::Refused(error.to_string()))?;
-            if self.container.create(&name(place), bytes, Metadata::new()).await? == Written::Created {
+            if self.container.create(&layout::audit(place), bytes, Metadata::new()).await? == Written::Created
+            {
                 return Ok(());
             }
         }
@@ -76,7 +69,7 @@ impl Audit {
     }
 
     async fn newest(&self, today: Date) -> Result<Option<(Place, String)>> {
-        let recent = today.checked_sub(RECENT).map(|day| name(Place { day, number: 0 }));
+        let recent = today.checked_sub(RECENT).map(|day| layout::audit(Place { day, number: 0 }));
         match self.last(recent.as_deref()).await? {
             None => self.last(None).await,
             found => Ok(found),
@@ -84,13 +77,13 @@ impl Audit {
     }
 
     async fn last(&self, from: Option<&str>) -> Result<Option<(Place, String)>> {
-        let pages = self.container.list(Listing { prefix: PREFIX, from, page: 5000, metadata: false });
+        let pages = self.container.list(Listing { prefix: layout::AUDIT, from, page: 5000, metadata: false });
         pin_mut!(pages);
         let mut last = None;
         while let Some(page) = pages.try_next().await? {
             last = page
                 .into_iter()
-                .filter_map(|item| Some((place(&item.name)?, item.name)))
+                .filter_map(|item| Some((layout::parse_audit(&item.name)?, item.name)))
                 .next_back()
                 .or(last);
         }
@@ -104,7 +97,8 @@ impl Audit {
 
     /// Checks every record against the one before it, and hands each that can be read to `see`.
     pub async fn verify(&self, mut see: impl FnMut(&str, Record)) -> Result<Checked> {
-        let pages = self.container.list(Listing { prefix: PREFIX, from: None, page: 5000, metadata: false });
+        let pages =
+            self.container.list(Listing { prefix: layout::AUDIT, from: None, page: 5000, metadata: false });
         let names = pages
             .map_ok(|page| futures::stream::iter(page.into_iter().map(Ok::<_, ServiceError>)))
             .try_flatten();
@@ -128,13 +122,4 @@ impl Audit {
         }
         Ok(checked)
     }
-}
-
-fn name(place: Place) -> String {
-    format!("{PREFIX}{}/{:08}", place.day.format(DAY).unwrap_or_default(), place.number)
-}
-
-fn place(name: &str) -> Option<Place> {
-    let (day, number) = name.strip_prefix(PREFIX)?.split_once('/')?;
-    Some(Place { day: Date::parse(day, DAY).ok()?, number: number.parse().ok()? })
 }
