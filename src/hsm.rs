@@ -9,6 +9,7 @@
 //! that the operation leaves is looked for.
 
 pub mod advance;
+pub mod check;
 pub mod look;
 pub mod nightly;
 pub mod plan;

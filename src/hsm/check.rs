@@ -1,0 +1,78 @@
+//! The service's own checks before a backup or a restore. They change nothing.
+
+use std::time::Duration;
+
+use crate::{
+    app::App,
+    azure::{
+        error::{Meaning, ServiceError},
+        hsm::{HsmClient, why},
+        managed_hsm::OperationState,
+    },
+    domain::{hsm::HsmName, outcome::Failure, run::RunId},
+    error::{Error, Result},
+};
+
+/// Time between two questions how a check stands. Checks take seconds.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// Questions before a check counts as one that never ends.
+const QUESTIONS: usize = 150;
+
+/// What the service says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// It could be done.
+    Possible,
+    /// It could not, for this reason.
+    NotPossible(Failure),
+    /// It does not say.
+    CannotBeAsked(Failure),
+}
+
+/// Asks whether an HSM could be backed up, and waits for the answer.
+///
+/// # Errors
+/// When the HSM or its container is not configured. What the service refuses is an answer.
+pub async fn backup(app: &App, hsm: &HsmName) -> Result<Checked> {
+    let (client, to) = (app.hsms().get(hsm)?, app.hsms().destination()?);
+    let checked = async { ended(client, &client.prebackup(&to).await?.job_id, false).await };
+    Ok(checked.await.unwrap_or_else(refused))
+}
+
+/// Asks whether the backup that a run took of one HSM could be restored into another, and waits for the answer.
+///
+/// # Errors
+/// As [`backup`], and when that run left no backup.
+pub async fn restore(app: &App, hsm: &HsmName, source: &HsmName, run: &RunId) -> Result<Checked> {
+    let client = app.hsms().get(hsm)?;
+    let backup = app.catalogue()?.hsm_backup(source, run).await?;
+    let none = || Error::Refused(format!("run {run} of HSM {source} left no backup"));
+    let folder = backup.and_then(|backup| backup.folder).ok_or_else(none)?;
+    let from = app.hsms().source(&folder.path)?;
+    let checked = async { ended(client, &client.prerestore(&from).await?.job_id, true).await };
+    Ok(checked.await.unwrap_or_else(refused))
+}
+
+fn refused(error: ServiceError) -> Checked {
+    match error.meaning {
+        Meaning::NotSent => Checked::CannotBeAsked(*error.failure),
+        _ => Checked::NotPossible(*error.failure),
+    }
+}
+
+async fn ended(client: &HsmClient, check: &str, restore: bool) -> Result<Checked, ServiceError> {
+    for _ in 0..QUESTIONS {
+        let status =
+            if restore { client.restore_status(check).await? } else { client.backup_status(check).await? };
+        if status.status == OperationState::Succeeded {
+            return Ok(Checked::Possible);
+        }
+        if status.status.has_ended() {
+            return Ok(Checked::NotPossible(why(&status)));
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+    let text = "the service's check did not end within five minutes";
+    Ok(Checked::CannotBeAsked(Failure::ours("NoEnd", text)))
+}
