@@ -25,17 +25,17 @@ use self::{
     shapes::{Plan, Restore, RestoreReport},
 };
 use super::{
-    input::{HsmOr, JsonBody, Limit, Parameters, Segments, optional, parse},
+    input::{HsmOr, JsonBody, Limit, Parameters, Segments, configured, optional, parse},
     openapi::{BodyProblems, Problems},
     problem::{Problem, ProblemKind},
 };
 use crate::{
-    app::{App, SharedApp},
+    app::SharedApp,
     clock::Clock,
     domain::{
         asker::Asker,
         digest::Digest,
-        object::{ObjectId, VaultName},
+        object::ObjectId,
         restore::{RestoreId, RestoreJob, RestorePlan},
     },
     hsm::start as hsm_start,
@@ -84,17 +84,11 @@ pub async fn plan(
         HsmOr::Other(request) => request.request()?,
     };
     for vault in [&request.source, &request.target] {
-        known(&app, vault)?;
+        configured(&app, vault)?;
     }
     let plan = restore::plan(&app, &request).await?;
     let digest = app.jobs()?.keep_plan(&plan).await?;
     Ok(Json(AnyPlan::Vault(Box::new(Plan::new(digest, plan, Clock::system().now())))))
-}
-
-fn known(app: &App, vault: &VaultName) -> Result<(), Problem> {
-    let unknown =
-        |_| Problem::new(ProblemKind::UnknownSource, format!("{vault} is not a vault of this app."));
-    app.vault(vault).map(drop).map_err(unknown)
 }
 
 /// Carries a plan out.

@@ -1,5 +1,5 @@
 //! Builds `dist/keyvault-backup.zip`: the program for the machines of Azure Functions, host.json, and each function's folder
-//! beside them. The same sources give the same bytes.
+//! beside them. The same program gives the same bytes.
 //!
 //! The program is linked for glibc 2.28, because nobody says which one the platform's image has. That takes
 //! `cargo-zigbuild` and Zig: `pip install cargo-zigbuild`.
