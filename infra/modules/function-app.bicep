@@ -28,7 +28,7 @@ param subnetId string = ''
 param shared sharedAppSettings
 
 var tuning = shared.tuning
-var authenticated = shared.authentication != null
+var authenticated = shared.?authentication != null
 
 // One rule for each range; everybody else is refused when there is a rule.
 var ipRules = [
@@ -193,7 +193,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
                 allowedAudiences: [shared.authentication!.clientId, 'api://${shared.authentication!.clientId}']
                 defaultAuthorizationPolicy: {
                   allowedApplications: shared.authentication!.allowedApplications
-                  allowedPrincipals: empty(shared.authentication.?allowedIdentities)
+                  allowedPrincipals: empty(shared.?authentication.?allowedIdentities)
                     ? null
                     : {
                         identities: shared.authentication!.allowedIdentities!

@@ -62,6 +62,13 @@ class Index:
 
 
 @dataclass(frozen=True)
+class Sure:
+    """`!`: what is said not to be null."""
+
+    base: Any
+
+
+@dataclass(frozen=True)
 class Unary:
     operator: str
     operand: Any
@@ -522,7 +529,8 @@ class Parser:
                 base = Index(base, self.expression())
                 self.need("]")
             elif self.sees("!") and not self.sees("=", 1):
-                self.next()  # "It is not null" changes nothing but the compiler's mind.
+                self.next()
+                base = Sure(base)
             else:
                 return base
 

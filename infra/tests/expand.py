@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 from bicep import (
     ArrayTree, Binary, Call, File, For, If, Index, Lambda, Literal, Member, Name, NestedAccess, ObjectTree,
-    Property, Spread, Statement, Ternary, Text, Unary, read,
+    Property, Spread, Statement, Sure, Ternary, Text, Unary, read,
 )
 
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
@@ -371,6 +371,12 @@ class Frame:
 
     def of_Index(self, tree: Index, local: dict) -> Any:
         return self.evaluate(tree.base, local)[self.evaluate(tree.index, local)]
+
+    def of_Sure(self, tree: Sure, local: dict) -> Any:
+        value = self.evaluate(tree.base, local)
+        if value is None:
+            raise self.fault("what is said not to be null is null")
+        return value
 
     def of_Unary(self, tree: Unary, local: dict) -> Any:
         value = self.evaluate(tree.operand, local)

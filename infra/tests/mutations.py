@@ -24,6 +24,21 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (IDENTITIES, "name: 'id-kvbackup-restore-${suffix}'", "name: 'id-kvbackup-restore-${backup.properties.principalId}'"),
         (MAIN, "= if (restore != null) {\n  scope: group\n  params: {\n    name: accounts", "= if (!empty(identities.outputs.restorePrincipalId)) {\n  scope: group\n  params: {\n    name: accounts"),
     ],
+    "what_may_be_missing_is_read_with_care": [
+        (APP, "shared.?authentication != null", "shared.authentication != null"),
+        (APP, "shared.?authentication.?allowedIdentities", "shared.authentication.?allowedIdentities"),
+        (APP, "shared.authentication!.clientId\n", "shared.authentication.clientId\n"),
+        (APP, "string(tuning.?fullPassDays ?? '')", "string(tuning.fullPassDays)"),
+        (MAIN, "map(hsm.?criticalKeys ?? [], ", "map(hsm.criticalKeys ?? [], "),
+        (MAIN, "vault.?accessModel ?? 'rbac'", "vault.accessModel ?? 'rbac'"),
+        (MAIN, "network!.addressPrefix", "network.addressPrefix"),
+        (MAIN, "restore.?targetVaults ?? []", "restore.targetVaults"),
+    ],
+    "nothing_waits_twice": [
+        (MAIN, "dependsOn: [backupHostBlob, ", "dependsOn: [backupHost, backupHostBlob, "),
+        (MAIN, "dependsOn: [restoreHostBlob, ", "dependsOn: [monitoring, restoreHostBlob, "),
+        (ACCOUNT, "dependsOn: [blobs]", "dependsOn: [account, blobs]"),
+    ],
     "everything_is_described": [
         (MAIN, "@description('Optional. Where everything lives.')\n", ""),
         (MAIN, "@description('Required. The vaults to back up.')", "@description('Optional. The vaults to back up.')"),

@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Callable, Iterable
 
-from bicep import Call, File, walk
+from bicep import ArrayTree, Call, File, For, If, Name, ObjectTree, Property, Statement, walk
 from expand import SUBSCRIPTION, Deployment, Fault, Placeholder, Project, Resource
+from shapes import Shapes, children
 
 SMALL, HARDENED, ROLES = "main.bicepparam", "main.prod.bicepparam", "roles.bicepparam"
 
@@ -167,6 +168,58 @@ def parameter_files_deploy(subject: Subject):
             subject.project.deployment(name)
         except Fault as fault:
             yield f"{name}: {fault}"
+
+
+@rule
+def what_may_be_missing_is_read_with_care(subject: Subject):
+    """With `.?`, or with `!` where it is known to be there: the compiler's linter refuses anything else."""
+    for name in subject.project.files:
+        yield from (f"{name}: {fault}" for fault in Shapes(subject.project, name).careless())
+
+
+def declared(tree) -> Iterable[Statement]:
+    """Variables, resources and modules, also those inside others."""
+    return (node for node in walk(tree) if isinstance(node, Statement) and node.kind in ("var", "resource", "module"))
+
+
+def body(statement: Statement) -> ObjectTree | None:
+    """Of what is deployed once; what a loop waits for is not looked into."""
+    value = statement.value.body if isinstance(statement.value, If) else statement.value
+    return value if isinstance(value, ObjectTree) else None
+
+
+def waits(statement: Statement) -> list[str]:
+    found = [item.value for item in body(statement).items if isinstance(item, Property) and item.key.value == "dependsOn"] if body(statement) else []
+    return [item.name for tree in found if isinstance(tree, ArrayTree) for item in tree.items if isinstance(item, Name)]
+
+
+def named(tree) -> Iterable[str]:
+    """What is read, besides `dependsOn` and what is declared inside."""
+    if isinstance(tree, Name):
+        yield tree.name
+    if isinstance(tree, Statement) or (isinstance(tree, Property) and getattr(tree.key, "value", None) == "dependsOn"):
+        return
+    for child in children(tree):
+        yield from named(child)
+
+
+@rule
+def nothing_waits_twice(subject: Subject):
+    """What is read is waited for anyway, and what that reads, too. The compiler's linter refuses it a second time."""
+    for name, file in subject.project.files.items():
+        reads = {s.name: set(named(s.value)) for s in declared(file.statements)}
+        for outer in declared(file.statements):
+            if outer.kind == "resource" and body(outer):
+                for inner in body(outer).nested:
+                    reads[inner.name].add(outer.name)
+        single = {s.name for s in declared(file.statements) if not isinstance(s.value, For)}
+        for statement in declared(file.statements):
+            reached, ahead = set(), [statement.name]
+            while ahead:
+                new = reads.get(ahead.pop(), set()) - reached
+                reached |= new
+                ahead += new
+            yield from (f"{name}: {statement.name} waits for {other} twice" for other in waits(statement) if other in reached & single)
 
 
 @rule

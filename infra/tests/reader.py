@@ -7,7 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from bicep import Binary, Literal, Name, Parser, SyntaxFault, Ternary, Text, tokens
+from bicep import Binary, Literal, Member, Name, Parser, Sure, SyntaxFault, Ternary, Text, tokens
 from expand import Fault, Placeholder, Project
 
 
@@ -38,6 +38,10 @@ class Reader(unittest.TestCase):
         self.assertEqual(tree("1 == 2 || 3 > 1"), Binary("||", Binary("==", one, two), Binary(">", three, one)))
         self.assertEqual(tree("a ?? 1 == 2"), Binary("??", Name("a"), Binary("==", one, two)))
         self.assertEqual(tree("a\n  ? 1\n  : 2"), Ternary(Name("a"), one, two))
+
+    def test_what_may_be_null_is_said(self):
+        self.assertEqual(tree("a.?b!.c"), Member(Sure(Member(Name("a"), "b", safe=True)), "c"))
+        self.assertEqual(tree("a! != b"), Binary("!=", Sure(Name("a")), Name("b")))
 
     def test_strings_hold_expressions_and_strings(self):
         self.assertEqual(tree("'a${b}c'"), Text(("a", Name("b"), "c")))
@@ -88,6 +92,10 @@ class Meaning(unittest.TestCase):
         for param in ("@minLength(1)\nparam a string[] = []", "param a 'x' | 'y' = 'z'", "param a string", "@maxValue(2)\nparam a int = 3"):
             with self.assertRaises(Fault, msg=param):
                 value("'a'", param)
+
+    def test_what_is_said_not_to_be_null_is_not(self):
+        with self.assertRaisesRegex(Fault, "not to be null"):
+            value("n!", "var n = null")
 
     def test_what_is_not_deployed_is_not_used(self):
         with self.assertRaisesRegex(Fault, "not deployed"):
