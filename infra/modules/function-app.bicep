@@ -110,6 +110,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     }
   }
 
+  // Each write waits for the one before: two at a time on one app get in each other's way.
   resource ftp 'basicPublishingCredentialsPolicies' = {
     name: 'ftp'
     properties: {
@@ -122,6 +123,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     properties: {
       allow: false
     }
+    dependsOn: [ftp]
   }
 
   // The whole set: what is not here is removed. An empty value counts as not set.
@@ -163,6 +165,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       },
       toObject(disabledFunctions, function => 'AzureWebJobs.${function}.Disabled', function => 'true')
     )
+    dependsOn: [scm]
   }
 
   // Off unless asked for. Deployed in both cases, so that taking the parameter away turns it off again.
@@ -211,6 +214,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         }
       }
     }
+    dependsOn: [settings]
   }
 }
 

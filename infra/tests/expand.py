@@ -291,7 +291,9 @@ class Frame:
         made = Resource(kind, version, name, self.identity(kind, name, parent, target), body, statement.existing, self.name, statement.name, parent, target if isinstance(target, Resource) else None)
         self.deployment.resources.append(made)
         for nested in tree.nested:
-            inner = self.unfold(nested.value, local, lambda b, l: self.resource(nested, b, l, made), nested.name)
+            # Those declared before it are known by their names.
+            within = {**local, **made.children}
+            inner = self.unfold(nested.value, within, lambda b, l: self.resource(nested, b, l, made), nested.name)
             made.children[nested.name] = inner
         return made
 

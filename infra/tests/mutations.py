@@ -38,6 +38,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (MAIN, "dependsOn: [backupHostBlob, ", "dependsOn: [backupHost, backupHostBlob, "),
         (MAIN, "dependsOn: [restoreHostBlob, ", "dependsOn: [monitoring, restoreHostBlob, "),
         (ACCOUNT, "dependsOn: [blobs]", "dependsOn: [account, blobs]"),
+        (APP, "dependsOn: [scm]", "dependsOn: [app, scm]"),
     ],
     "everything_is_described": [
         (MAIN, "@description('Optional. Where everything lives.')\n", ""),
@@ -112,6 +113,10 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (APP, "name: 'custom'", "name: 'node'"),
         (APP, "name: 'FC1'", "name: 'EP1'"),
         (APP, "minTlsVersion: '1.2'", "minTlsVersion: '1.0'"),
+    ],
+    "writes_to_an_app_do_not_meet": [
+        (APP, "    dependsOn: [ftp]\n", ""),
+        (APP, "    dependsOn: [settings]\n", ""),
     ],
     "connections_need_no_secret": [
         (APP, "AzureWebJobsStorage__blobServiceUri: hostBlobEndpoint", "AzureWebJobsStorage__blobServiceUri: hostBlobEndpoint\n        AzureWebJobsStorage: 'AccountKey=x'"),

@@ -464,6 +464,18 @@ def apps_are_closed(subject: Subject):
 
 
 @rule
+def writes_to_an_app_do_not_meet(subject: Subject):
+    """What is written on an app is written one after another."""
+    def check(view: View):
+        for role, app in view.apps.items():
+            parts = [r for r in view.deployment.resources if r.parent is app]
+            for before, part in zip(parts, parts[1:]):
+                if before not in part.body.get("dependsOn", []):
+                    yield f"{role}: {part.symbol} does not wait for {before.symbol}"
+    yield from everywhere(subject, check)
+
+
+@rule
 def connections_need_no_secret(subject: Subject):
     """Every connection is an endpoint and the app's identity; nothing that a Flex app refuses is set."""
     refused = ("FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "WEBSITE_", "AzureWebJobsStorage__accountName")

@@ -97,6 +97,12 @@ class Meaning(unittest.TestCase):
         with self.assertRaisesRegex(Fault, "not to be null"):
             value("n!", "var n = null")
 
+    def test_nested_resources_know_those_before_them(self):
+        nested = "".join(f"  resource {name} 'b' = {{\n    name: '{name}'\n{wait}  }}\n" for name, wait in (("c", ""), ("d", "    dependsOn: [c]\n")))
+        main = f"targetScope = 'subscription'\nresource a 'A.B/a@1' = {{\n  name: 'a'\n{nested}}}"
+        c, d = deployed(main_bicep=main).of("A.B/a/b")
+        self.assertEqual(d.body["dependsOn"], [c])
+
     def test_what_is_not_deployed_is_not_used(self):
         with self.assertRaisesRegex(Fault, "not deployed"):
             value("group.id", GROUP.replace("= {", "= if (false) {"))
