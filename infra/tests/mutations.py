@@ -40,6 +40,12 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (ACCOUNT, "dependsOn: [blobs]", "dependsOn: [account, blobs]"),
         (APP, "dependsOn: [scm]", "dependsOn: [app, scm]"),
     ],
+    "names_fit": [
+        (MAIN, "backups: 'stkvbk${accountSuffix}'", "backups: 'stkvb-${accountSuffix}'"),
+        (MAIN, "name: 'func-kvrestore-${suffix}'", "name: 'func-kvbackup-restore-${suffix}'"),
+        (MAIN, "@maxLength(12)\nparam environmentName", "@maxLength(14)\nparam environmentName"),
+        (TYPES, "restoreQueue: 'restore-objects'", "restoreQueue: 'restore--objects'"),
+    ],
     "everything_is_described": [
         (MAIN, "@description('Optional. Where everything lives.')\n", ""),
         (MAIN, "@description('Required. The vaults to back up.')", "@description('Optional. The vaults to back up.')"),

@@ -7,6 +7,7 @@ to break it.
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Callable, Iterable
@@ -252,6 +253,32 @@ def no_key_is_read(subject: Subject):
             for word in ("ConnectionString", "InstrumentationKey", "key", "secret", "token"):
                 if isinstance(value, Placeholder) and f".{word}" in value:
                     yield f"{view.name}: the output {key} holds {value}"
+
+
+# What Azure takes as a name. The longest is that with the longest name of an environment in it.
+NAMES = {
+    ACCOUNT: "[a-z0-9]{3,24}",
+    QUEUE: "[a-z0-9](-?[a-z0-9]){2,62}",
+    CONTAINER: "[a-z0-9](-?[a-z0-9]){2,62}",
+    SITE: "[a-zA-Z0-9][a-zA-Z0-9-]{0,58}[a-zA-Z0-9]",
+    "Microsoft.Web/serverfarms": "[a-zA-Z0-9-]{1,40}",
+    WORKSPACE: "[a-zA-Z0-9][a-zA-Z0-9-]{2,61}[a-zA-Z0-9]",
+    "Microsoft.Network/virtualNetworks": "[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}[a-zA-Z0-9_]",
+    ENDPOINT: "[a-zA-Z0-9][a-zA-Z0-9._-]{0,78}[a-zA-Z0-9_]",
+}
+
+
+@rule
+def names_fit(subject: Subject):
+    """No name is too long, or has what Azure does not take, whatever the environment is called."""
+    limit = next(s for s in subject.project.files["main.bicep"].of("param") if s.name == "environmentName").decorator("maxLength")
+    def check(view: View):
+        short = view.params["environmentName"]
+        for resource in view.deployment.resources:
+            name = resource.name.replace(f"-{short}-", f"-{'e' * limit.args[0].value}-")
+            if resource.type in NAMES and not re.fullmatch(NAMES[resource.type], name):
+                yield f"{resource.type} {name}"
+    yield from everywhere(subject, check)
 
 
 @rule
