@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Callable, Iterable
 
-from bicep import ArrayTree, Call, File, For, If, Name, ObjectTree, Property, Statement, walk
+from bicep import ArrayTree, Call, File, For, If, Literal, Name, ObjectTree, Property, Statement, walk
 from expand import SUBSCRIPTION, Deployment, Fault, Placeholder, Project, Resource
 from shapes import Shapes, children
 
@@ -190,7 +190,8 @@ def body(statement: Statement) -> ObjectTree | None:
 
 
 def waits(statement: Statement) -> list[str]:
-    found = [item.value for item in body(statement).items if isinstance(item, Property) and item.key.value == "dependsOn"] if body(statement) else []
+    properties = body(statement).items if body(statement) else ()
+    found = [item.value for item in properties if isinstance(item, Property) and item.key == Literal("dependsOn")]
     return [item.name for tree in found if isinstance(tree, ArrayTree) for item in tree.items if isinstance(item, Name)]
 
 
@@ -198,7 +199,7 @@ def named(tree) -> Iterable[str]:
     """What is read, besides `dependsOn` and what is declared inside."""
     if isinstance(tree, Name):
         yield tree.name
-    if isinstance(tree, Statement) or (isinstance(tree, Property) and getattr(tree.key, "value", None) == "dependsOn"):
+    if isinstance(tree, Statement) or (isinstance(tree, Property) and tree.key == Literal("dependsOn")):
         return
     for child in children(tree):
         yield from named(child)
