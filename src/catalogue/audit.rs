@@ -47,15 +47,20 @@ impl Audit {
         Self { container }
     }
 
-    /// Adds a record, after all others. Not safe to run twice: a second run adds a second record, which says
-    /// the same.
+    /// Adds a record, after all others, unless the trail tells of the event already. Safe to run twice.
+    ///
+    /// What the trail tells is looked up from its newest record back to the time at which the run or restore was asked
+    /// for: one or two records, unless a restore took long.
     pub async fn append(&self, by: &Asker, event: Event, at: OffsetDateTime) -> Result<()> {
         let at = at.replace_nanosecond(0).unwrap_or(at);
         for _ in 0..TRIES {
             let newest = self.newest(at.date()).await?;
             let after = match &newest {
-                Some((_, name)) => Some(self.link(name).await?),
                 None => None,
+                Some((_, name)) => match self.told(name, &event).await? {
+                    Some(link) => Some(link),
+                    None => return Ok(()),
+                },
             };
             let place = Place::after(newest.map(|(place, _)| place), at.date());
             let record = Record { v: AUDIT_FORMAT, at, by: by.clone(), event: event.clone(), after };
@@ -66,6 +71,21 @@ impl Audit {
             }
         }
         Err(Error::Busy("others write to the audit trail all the time".into()))
+    }
+
+    /// The link to the newest record, or `None` when the trail tells of the event. A record that cannot be read ends the
+    /// search: a record too many says nothing wrong.
+    async fn told(&self, newest: &str, event: &Event) -> Result<Option<Link>> {
+        let (mut link, mut name) = (None, newest.to_owned());
+        loop {
+            let bytes = self.container.read(&name).await?.unwrap_or_default();
+            let link = link.get_or_insert_with(|| Link { name: name.clone(), sha256: Digest::of(&bytes) });
+            match Record::read(&bytes) {
+                Ok(record) if record.event.is_that_of(event) => return Ok(None),
+                Ok(Record { at, after: Some(before), .. }) if event.may_be_told_at(at) => name = before.name,
+                _ => return Ok(Some(link.clone())),
+            }
+        }
     }
 
     async fn newest(&self, today: Date) -> Result<Option<(Place, String)>> {
@@ -88,11 +108,6 @@ impl Audit {
                 .or(last);
         }
         Ok(last)
-    }
-
-    async fn link(&self, name: &str) -> Result<Link> {
-        let bytes = self.container.read(name).await?.unwrap_or_default();
-        Ok(Link { name: name.to_owned(), sha256: Digest::of(&bytes) })
     }
 
     /// Checks every record against the one before it, and hands each that can be read to `see`.

@@ -5,7 +5,7 @@
 //! cannot show; a container that keeps what is written protects those.
 
 use serde::{Deserialize, Serialize};
-use time::{Date, OffsetDateTime};
+use time::{Date, Duration, OffsetDateTime};
 
 use super::{
     asker::Asker,
@@ -71,7 +71,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         keys: Vec<ObjectName>,
     },
-    /// A restore of an HSM has ended. It may be there twice, like the next one.
+    /// A restore of an HSM has ended.
     HsmRestoreEnded {
         /// The restore.
         restore: RestoreId,
@@ -80,7 +80,7 @@ pub enum Event {
         /// How it ended.
         verdict: Verdict,
     },
-    /// A restore has ended. It may be there twice, when a process died while it wrote the end.
+    /// A restore has ended.
     RestoreEnded {
         /// The restore.
         restore: RestoreId,
@@ -95,6 +95,28 @@ impl Event {
     /// The end of a restore.
     pub fn ended(job: &RestoreJob) -> Self {
         Self::RestoreEnded { restore: job.id.clone(), verdict: job.numbers.verdict(), numbers: job.numbers }
+    }
+
+    /// What it happened to: a run or a restore, by its name.
+    fn subject(&self) -> &str {
+        match self {
+            Self::BackupRequested { run, .. } | Self::HsmBackupRequested { run, .. } => run.as_str(),
+            Self::RestoreStarted { restore, .. }
+            | Self::RestoreEnded { restore, .. }
+            | Self::HsmRestoreStarted { restore, .. }
+            | Self::HsmRestoreEnded { restore, .. } => restore.as_str(),
+        }
+    }
+
+    /// Whether another record tells of the same event. Each event happens to a run or a restore once.
+    pub fn is_that_of(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other) && self.subject() == other.subject()
+    }
+
+    /// Whether a record of that time can tell of it: nothing is told of a run or a restore before it was asked for.
+    pub fn may_be_told_at(&self, at: OffsetDateTime) -> bool {
+        let asked = self.subject().parse::<RunId>().ok().and_then(|run| run.occurrence());
+        asked.is_some_and(|asked| at >= asked - Duration::minutes(5))
     }
 }
 

@@ -68,10 +68,24 @@ impl World {
         if started.status == 200 { started.json() } else { self.ended(&started).await }
     }
 
-    /// The audit trail verifies.
+    /// The audit trail verifies, and tells of each event once.
     pub async fn assert_trail_is_whole(&self) {
         let output = self.cli(&["audit", "verify"]).await;
         assert!(output.status.success(), "{output:?}");
+        let mut told = self.told().await;
+        let all = told.len();
+        told.sort();
+        told.dedup();
+        assert_eq!(told.len(), all, "something is told twice");
+    }
+
+    /// What the audit trail tells: the events, and what they happened to.
+    pub async fn told(&self) -> Vec<(String, String)> {
+        let output = self.cli(&["audit", "list", "--output", "json"]).await;
+        let records: Vec<Value> = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        let text = |record: &Value, key: &str| record[key].as_str().unwrap_or_default().to_owned();
+        let told = |of: &Value| (text(of, "event"), text(of, "restore") + &text(of, "run"));
+        records.iter().map(told).collect()
     }
 
     /// The traces of restores that are under way.
