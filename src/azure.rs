@@ -67,6 +67,12 @@ impl Connection {
         Self { retry: Arc::new(ShortRetry::once(LOOK_WAIT)), dates: Some(dates), ..self.clone() }
     }
 
+    /// The same for what is asked again soon anyway: a request is tried once.
+    #[must_use]
+    pub fn without_retries(&self) -> Self {
+        Self { retry: Arc::new(ShortRetry::none()), ..self.clone() }
+    }
+
     fn client_options(&self, mut per_try: Vec<Arc<dyn Policy>>) -> ClientOptions {
         per_try.extend(self.dates.clone().map(|dates| dates as Arc<dyn Policy>));
         ClientOptions {

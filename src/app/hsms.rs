@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use azure_core::http::Url;
+
 use crate::{
     azure::{
         Connection,
@@ -34,9 +36,11 @@ impl Hsms {
     pub(super) fn build(config: &Config, connection: &Connection) -> azure_core::Result<Self> {
         let mut clients = BTreeMap::new();
         let mut keys = BTreeMap::new();
+        // Whoever looks at a job looks again within a minute; a retry would hold up the looks at others.
+        let once = connection.without_retries();
         for url in &config.hsm.hsms {
-            let address = azure_core::http::Url::parse(&url.to_string())?;
-            let client = HsmClient::new(&address, connection).map_err(|error| {
+            let address = Url::parse(&url.to_string())?;
+            let client = HsmClient::new(&address, &once, config.hsm.secrets()).map_err(|error| {
                 azure_core::Error::with_message(azure_core::error::ErrorKind::Other, error.to_string())
             })?;
             clients.insert(url.name().clone(), client);
@@ -114,6 +118,14 @@ impl Hsms {
     pub fn source(&self, folder: &str) -> Result<RestoreSource> {
         let to = self.destination()?;
         Ok(RestoreSource::new(to.container, folder, self.config.restore_auth.clone()))
+    }
+
+    /// The path of an address in the container of the settings. `None` when it lies elsewhere.
+    pub fn path_in_container<'a>(&self, uri: &'a Url) -> Option<&'a str> {
+        let container = self.config.container.as_ref()?;
+        let path = uri.path().trim_start_matches('/').strip_prefix(container.path().trim_matches('/'))?;
+        let path = path.strip_prefix('/')?.trim_matches('/');
+        (uri.host_str() == container.host_str() && !path.is_empty()).then_some(path)
     }
 
     /// Whether a backup of one HSM can be restored into another, as far as the settings say.

@@ -17,6 +17,7 @@ use azure_storage_blob::{
     },
 };
 use futures::{Stream, TryStreamExt as _};
+use time::OffsetDateTime;
 
 use super::{
     Connection,
@@ -51,6 +52,8 @@ pub struct Item {
     pub metadata: Metadata,
     /// Its size in bytes.
     pub bytes: u64,
+    /// When it was last written, by the service's clock.
+    pub modified: Option<OffsetDateTime>,
     /// The tag of this state of the blob.
     pub etag: Option<String>,
 }
@@ -339,6 +342,7 @@ fn item(blob: BlobItem) -> Option<Item> {
         name: blob.name?,
         metadata: metadata.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
         bytes: properties.as_ref().and_then(|properties| properties.content_length).unwrap_or_default(),
+        modified: properties.as_ref().and_then(|properties| properties.last_modified),
         etag: properties.and_then(|properties| properties.etag).map(|etag| etag.to_string()),
     })
 }

@@ -1,6 +1,6 @@
 //! One Managed HSM, in the program's words: a thin layer over [`managed_hsm`](super::managed_hsm).
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc, time::Duration};
 
 use azure_core::http::Url;
 
@@ -9,10 +9,17 @@ use super::{
     error::{Meaning, ServiceError, meaning},
     managed_hsm::{
         BackupDestination, Error, ManagedHsmClient, ManagedHsmClientOptions, OperationStatus, Refusal,
-        RestoreSource, ServiceVersion, StartError, Started,
+        RestoreSource, SasToken, ServiceVersion, StartError, Started,
     },
 };
 use crate::domain::outcome::Failure;
+
+/// How long an HSM may take to answer a question. Recorded answers took five seconds at most; one that is silent must not
+/// hold up the others, and is asked again at the next look.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// How long it may take to answer a start, which is not asked again.
+const START: Duration = Duration::from_secs(60);
 
 /// A client of one HSM. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -46,15 +53,16 @@ impl HsmClient {
     /// A client of the HSM at `url`, `https://NAME.managedhsm.azure.net` or another cloud's.
     ///
     /// The service version is the connection's where that one lets an HSM use a managed identity, and the
-    /// newest otherwise: the setting is there for vaults.
+    /// newest otherwise: the setting is there for vaults. Texts of the service are cleared of `secrets`.
     ///
     /// # Errors
     /// When the URL is not the address of a host.
-    pub fn new(url: &Url, connection: &Connection) -> Result<Self, ServiceError> {
+    pub fn new(url: &Url, connection: &Connection, secrets: Vec<SasToken>) -> Result<Self, ServiceError> {
         let version = connection.api_version.parse::<ServiceVersion>().ok();
         let options = ManagedHsmClientOptions {
             client_options: connection.client_options(Vec::new()),
             api_version: version.filter(|version| version.has_managed_identity()).unwrap_or_default(),
+            secrets,
         };
         let name = url.host_str().and_then(|host| host.split('.').next()).unwrap_or_default();
         let client = ManagedHsmClient::new(url.clone(), Arc::clone(&connection.credential), options)
@@ -72,12 +80,20 @@ impl HsmClient {
         self.client.endpoint()
     }
 
+    /// Makes sure that a start could be sent: the HSM answers, and there is a token for it.
+    ///
+    /// # Errors
+    /// As the service answers, or the credential.
+    pub async fn ready(&self) -> Result<(), ServiceError> {
+        self.answer("reach", self.client.ready()).await
+    }
+
     /// Starts a backup of the whole HSM. Sent once, whatever happens: not safe to run twice.
     ///
     /// # Errors
     /// See [`Standing`].
     pub async fn begin_backup(&self, to: &BackupDestination) -> Result<Started, StartFailure> {
-        self.client.begin_backup(to).await.map_err(|error| self.start_failure("back up", &error))
+        self.start("back up", self.client.begin_backup(to)).await
     }
 
     /// Starts a restore that replaces everything in the HSM. Sent once, whatever happens: not safe to run
@@ -86,7 +102,7 @@ impl HsmClient {
     /// # Errors
     /// See [`Standing`].
     pub async fn begin_restore(&self, from: &RestoreSource) -> Result<Started, StartFailure> {
-        self.client.begin_restore(from).await.map_err(|error| self.start_failure("restore", &error))
+        self.start("restore", self.client.begin_restore(from)).await
     }
 
     /// Starts a restore of one key. Sent once, whatever happens. See
@@ -95,40 +111,67 @@ impl HsmClient {
     /// # Errors
     /// See [`Standing`].
     pub async fn begin_key_restore(&self, key: &str, from: &RestoreSource) -> Result<Started, StartFailure> {
-        let what = format!("restore key {key} into");
-        self.client.begin_key_restore(key, from).await.map_err(|error| self.start_failure(&what, &error))
+        self.start(&format!("restore key {key} into"), self.client.begin_key_restore(key, from)).await
     }
 
-    /// How a backup, or the check before one, stands. Safe to run twice; retried.
+    /// How a backup, or the check before one, stands. Safe to run twice.
     ///
     /// # Errors
     /// As the service answers.
     pub async fn backup_status(&self, job: &str) -> Result<OperationStatus, ServiceError> {
-        self.client.backup_status(job).await.map_err(|error| self.error("ask about a backup of", &error))
+        self.answer("ask about a backup of", self.client.backup_status(job)).await
     }
 
-    /// How a restore, or the check before one, stands. Safe to run twice; retried.
+    /// How a restore, or the check before one, stands. Safe to run twice.
     ///
     /// # Errors
     /// As the service answers.
     pub async fn restore_status(&self, job: &str) -> Result<OperationStatus, ServiceError> {
-        self.client.restore_status(job).await.map_err(|error| self.error("ask about a restore of", &error))
+        self.answer("ask about a restore of", self.client.restore_status(job)).await
     }
 
-    /// Starts a check of whether a backup could be made. Changes nothing; retried.
+    /// Starts a check of whether a backup could be made. Changes nothing.
     ///
     /// # Errors
     /// As the service answers.
     pub async fn prebackup(&self, to: &BackupDestination) -> Result<Started, ServiceError> {
-        self.client.prebackup(to).await.map_err(|error| self.error("check a backup of", &error))
+        self.answer("check a backup of", self.client.prebackup(to)).await
     }
 
-    /// Starts a check of whether a restore could be made. Changes nothing; retried.
+    /// Starts a check of whether a restore could be made. Changes nothing.
     ///
     /// # Errors
     /// As the service answers.
     pub async fn prerestore(&self, from: &RestoreSource) -> Result<Started, ServiceError> {
-        self.client.prerestore(from).await.map_err(|error| self.error("check a restore of", &error))
+        self.answer("check a restore of", self.client.prerestore(from)).await
+    }
+
+    async fn answer<T>(
+        &self,
+        verb: &str,
+        asked: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, ServiceError> {
+        match tokio::time::timeout(ANSWER, asked).await {
+            Ok(answer) => answer.map_err(|error| self.error(verb, &error)),
+            Err(_) => Err(self.silent(verb, ANSWER)),
+        }
+    }
+
+    async fn start(
+        &self,
+        verb: &str,
+        sent: impl Future<Output = Result<Started, StartError>>,
+    ) -> Result<Started, StartFailure> {
+        match tokio::time::timeout(START, sent).await {
+            Ok(started) => started.map_err(|error| self.start_failure(verb, &error)),
+            Err(_) => Err(StartFailure { error: self.silent(verb, START), standing: Standing::Unknown }),
+        }
+    }
+
+    fn silent(&self, verb: &str, after: Duration) -> ServiceError {
+        let failure = Failure::ours("NoAnswer", format!("no answer within {} seconds", after.as_secs()));
+        let what = format!("{verb} HSM {}", self.name);
+        ServiceError { what, meaning: Meaning::Network, failure: Box::new(failure) }
     }
 
     fn error(&self, verb: &str, error: &Error) -> ServiceError {

@@ -82,6 +82,9 @@ pub struct ManagedHsmClientOptions {
     pub client_options: ClientOptions,
     /// The version of the service's interface.
     pub api_version: ServiceVersion,
+    /// Tokens that may be in what the service says of a job which somebody else started with them. Texts are cleared of
+    /// these, and of the token of the request itself.
+    pub secrets: Vec<SasToken>,
 }
 
 /// A client of one Managed HSM. Cheap to clone.
@@ -108,8 +111,8 @@ impl ManagedHsmClient {
         credential: Arc<dyn TokenCredential>,
         options: ManagedHsmClientOptions,
     ) -> Result<Self, Error> {
-        let ManagedHsmClientOptions { client_options, api_version: version } = options;
-        let sender = Sender::new(endpoint, credential, client_options, version)?;
+        let version = options.api_version;
+        let sender = Sender::new(endpoint, credential, options)?;
         Ok(Self { sender: Arc::new(sender), version })
     }
 
@@ -123,6 +126,15 @@ impl ManagedHsmClient {
         self.version
     }
 
+    /// Learns which token the HSM wants and gets one. A start does that by itself; whoever notes a start before it is
+    /// sent knows with this that it can be. Changes nothing, and is retried.
+    ///
+    /// # Errors
+    /// When the HSM cannot be reached, or the credential has no token for it.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.sender.ready().await
+    }
+
     /// Starts a backup of the whole HSM into a new folder of a container. The container must exist, and must
     /// not have an immutability policy (documentation, "Full backup and restore").
     ///
@@ -132,7 +144,7 @@ impl ManagedHsmClient {
     /// See [`StartError`].
     pub async fn begin_backup(&self, to: &BackupDestination) -> Result<Started, StartError> {
         let body = Storage::new(&to.container, &to.auth, self.version)?.to_json()?;
-        self.sender.start(Method::Post, "backup", body, to.auth.sas()).await
+        self.sender.start(Method::Post, "backup", body, &to.auth).await
     }
 
     /// Starts a restore of the whole HSM from a folder. **Replaces everything that the HSM holds.** While it
@@ -144,7 +156,7 @@ impl ManagedHsmClient {
     /// See [`StartError`]. A folder that is not there fails the job, not the start.
     pub async fn begin_restore(&self, from: &RestoreSource) -> Result<Started, StartError> {
         let body = Storage::new(&from.container, &from.auth, self.version)?.restore(&from.folder)?;
-        self.sender.start(Method::Put, "restore", body, from.auth.sas()).await
+        self.sender.start(Method::Put, "restore", body, &from.auth).await
     }
 
     /// Starts a restore of one key, with all its versions, from a folder with a full backup. Ask for its
@@ -164,7 +176,7 @@ impl ManagedHsmClient {
     ) -> Result<Started, StartError> {
         let path = wire::key_restore_path(key_name)?;
         let body = Storage::new(&from.container, &from.auth, self.version)?.key_restore(&from.folder)?;
-        self.sender.start(Method::Put, &path, body, from.auth.sas()).await
+        self.sender.start(Method::Put, &path, body, &from.auth).await
     }
 
     /// How a backup, or the check before one, stands. Changes nothing, and is retried.
@@ -192,7 +204,7 @@ impl ManagedHsmClient {
     pub async fn prebackup(&self, to: &BackupDestination) -> Result<Started, Error> {
         self.version.must_have_checks()?;
         let body = Storage::new(&to.container, &to.auth, self.version)?.to_json()?;
-        self.sender.check(Method::Post, "prebackup", body, to.auth.sas()).await
+        self.sender.check(Method::Post, "prebackup", body, &to.auth).await
     }
 
     /// Starts a check of whether a restore could be made, which changes nothing. Ask for its result with
@@ -205,6 +217,6 @@ impl ManagedHsmClient {
     pub async fn prerestore(&self, from: &RestoreSource) -> Result<Started, Error> {
         self.version.must_have_checks()?;
         let body = Storage::new(&from.container, &from.auth, self.version)?.restore(&from.folder)?;
-        self.sender.check(Method::Put, "prerestore", body, from.auth.sas()).await
+        self.sender.check(Method::Put, "prerestore", body, &from.auth).await
     }
 }

@@ -50,6 +50,11 @@ impl ShortRetry {
         Self { retries: 1, ..Self::new(longest) }
     }
 
+    /// The same without a try after the first.
+    pub fn none() -> Self {
+        Self { retries: 0, ..Self::new(StdDuration::ZERO) }
+    }
+
     /// The wait before try `count` + 1, between half and all of the doubled step.
     fn backoff(&self, count: u32) -> Duration {
         let step = FIRST_WAIT * 2_i32.saturating_pow(count.saturating_sub(1).min(16));

@@ -35,6 +35,15 @@ pub struct HsmConfig {
 }
 
 impl HsmConfig {
+    /// The SAS tokens of the settings.
+    pub fn secrets(&self) -> Vec<SasToken> {
+        let token = |auth: &StorageAuth| match auth {
+            StorageAuth::Sas(token) => Some(token.clone()),
+            StorageAuth::ManagedIdentity => None,
+        };
+        [&self.backup_auth, &self.restore_auth].into_iter().filter_map(token).collect()
+    }
+
     /// The settings that hold a SAS token.
     pub fn sas_settings(&self) -> Vec<&'static str> {
         let both = [(BACKUP_SAS, &self.backup_auth), (RESTORE_SAS, &self.restore_auth)];

@@ -55,7 +55,7 @@ async fn one(look: &Look<'_>, url: &HsmUrl) -> HsmSeen {
     else {
         return seen;
     };
-    let client = match HsmClient::new(&address, &look.connection) {
+    let client = match HsmClient::new(&address, &look.connection, look.config.hsm.secrets()) {
         Ok(client) => client,
         Err(error) => return HsmSeen { backup: cause::refused(error), ..seen },
     };

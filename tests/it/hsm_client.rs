@@ -168,7 +168,7 @@ async fn an_hsm_of_another_cloud_gets_a_token_for_that_cloud() {
 async fn a_start_without_a_connection_was_not_sent() {
     let stage = Stage::new().await;
     let gone = stage.azure.hsm("prod").url().replace("prod", "gone").parse().expect("it is a URL");
-    let client = keyvault_backup::azure::hsm::HsmClient::new(&gone, &stage.wire.connection);
+    let client = keyvault_backup::azure::hsm::HsmClient::new(&gone, &stage.wire.connection, Vec::new());
     let failure = client.expect("it is built").begin_backup(&stage.to()).await.expect_err("it is not there");
     assert_eq!((failure.standing, failure.error.meaning), (Standing::NotBegun, Meaning::NotSent));
 }

@@ -66,7 +66,7 @@ impl Stage {
     /// The same HSM, in the program's words.
     pub fn adapter(&self) -> HsmClient {
         let url = self.hsm.url().parse().expect("it is a URL");
-        HsmClient::new(&url, &self.wire.connection).expect("the client is built")
+        HsmClient::new(&url, &self.wire.connection, Vec::new()).expect("the client is built")
     }
 
     pub fn container(&self) -> Url {
@@ -142,7 +142,8 @@ pub fn client(wire: &Wire, log: &Arc<Log>, hsm: &HsmHandle, api_version: Service
         transport: Some(Transport::new(Arc::clone(log) as _)),
         ..ClientOptions::default()
     };
-    let options = ManagedHsmClientOptions { client_options, api_version };
+    let options =
+        ManagedHsmClientOptions { client_options, api_version, ..ManagedHsmClientOptions::default() };
     let url = hsm.url().parse().expect("it is a URL");
     ManagedHsmClient::new(url, wire.credential(), options).expect("the client is built")
 }

@@ -14,7 +14,7 @@ const DOMAINS: [&str; 3] = ["managedhsm.azure.net", "managedhsm.usgovcloudapi.ne
 /// the audience of that cloud, and any other host for one that it lies in, as the official clients demand.
 pub(super) fn challenged_scope(host: &str, answer: &RawResponse) -> Result<String, Error> {
     let header = answer.headers().get_optional_str(&WWW_AUTHENTICATE).unwrap_or_default();
-    let Some(audience) = audience(header) else { return Err(Error::Refused(Refusal::of(answer, None))) };
+    let Some(audience) = audience(header) else { return Err(Error::Refused(Refusal::of(answer, &[]))) };
     let asked = Url::parse(audience).ok();
     let asked = asked.as_ref().filter(|url| url.scheme() == "https").and_then(Url::host_str);
     let own = asked.is_some_and(|asked| {

@@ -30,12 +30,12 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-    pub(super) fn of(answer: &RawResponse, sas: Option<&SasToken>) -> Self {
+    pub(super) fn of(answer: &RawResponse, secret: &[SasToken]) -> Self {
         let status = u16::from(answer.status());
         let body: Value = serde_json::from_slice(answer.body().as_ref()).unwrap_or_default();
         let text = |name: &str| {
             let text = body["error"][name].as_str().filter(|text| !text.is_empty());
-            text.map(|text| scrub(text, sas))
+            text.map(|text| scrub(text, secret))
         };
         let silent = || format!("the service answered {status} without an explanation");
         Self {
@@ -131,9 +131,12 @@ impl From<Error> for StartError {
 const REDACTED: &str = "REDACTED";
 
 /// A text without a signature: neither one that is known nor anything that looks like one.
-pub(super) fn scrub(text: &str, sas: Option<&SasToken>) -> String {
+pub(super) fn scrub(text: &str, secret: &[SasToken]) -> String {
     let mut text = text.to_owned();
-    for secret in sas.into_iter().flat_map(SasToken::secrets) {
+    // Whole tokens before signatures: a token without its signature would not be found any more.
+    let mut secrets: Vec<_> = secret.iter().flat_map(SasToken::secrets).collect();
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    for secret in secrets {
         text = text.replace(&secret, REDACTED);
     }
     for marker in ["sig=", "sig%3d"] {
@@ -168,16 +171,23 @@ mod tests {
             "sv%3D1%26sig%3Dc2VjcmV0c2VjcmV0%253D",
             "the signature c2VjcmV0c2VjcmV0= did not match",
         ] {
-            let clear = scrub(text, Some(&sas));
+            let clear = scrub(text, std::slice::from_ref(&sas));
             assert!(!clear.contains("c2Vj") && clear.contains(REDACTED), "{clear}");
         }
-        let clear = scrub("a?sig=abc&se=2 b?sig=def", None);
+        let clear = scrub("a?sig=abc&se=2 b?sig=def", &[]);
         assert_eq!(clear, "a?sig=REDACTED&se=2 b?sig=REDACTED");
+    }
+
+    #[test]
+    fn a_token_is_cleared_whole_beside_another_with_its_signature() {
+        let tokens =
+            ["?sv=1&sp=w&sig=c2VjcmV0c2VjcmV0", "?sv=1&sp=r&sig=c2VjcmV0c2VjcmV0"].map(SasToken::new);
+        assert_eq!(scrub("bad sv=1&sp=r&sig=c2VjcmV0c2VjcmV0", &tokens), "bad REDACTED");
     }
 
     #[test]
     fn other_texts_stay() {
         let text = "Another backup operation is in progress (Activity ID: ü)";
-        assert_eq!(scrub(text, Some(&SasToken::new(""))), text);
+        assert_eq!(scrub(text, &[SasToken::new("")]), text);
     }
 }

@@ -18,10 +18,11 @@ use azure_core::{
 use serde_json::Value;
 
 use super::{
+    ManagedHsmClientOptions,
     auth::challenged_scope,
     error::{Error, Refusal, StartError, request_id},
     status::{OperationStatus, Started},
-    storage::SasToken,
+    storage::{SasToken, StorageAuth},
     version::ServiceVersion,
     wire::{is_job_id, pending_path},
 };
@@ -39,6 +40,8 @@ pub(super) struct Sender {
     host: String,
     version: ServiceVersion,
     credential: Arc<dyn TokenCredential>,
+    /// What must not be in any text that is handed on.
+    secrets: Vec<SasToken>,
     /// The scope of tokens, once the HSM has said it.
     scope: OnceLock<String>,
     /// Retries as the caller likes.
@@ -57,9 +60,9 @@ impl Sender {
     pub(super) fn new(
         endpoint: Url,
         credential: Arc<dyn TokenCredential>,
-        options: ClientOptions,
-        version: ServiceVersion,
+        options: ManagedHsmClientOptions,
     ) -> Result<Self, Error> {
+        let ManagedHsmClientOptions { client_options: options, api_version: version, secrets } = options;
         let bare = endpoint.path() == "/" && endpoint.query().is_none() && endpoint.fragment().is_none();
         let anonymous = endpoint.username().is_empty() && endpoint.password().is_none();
         let host = endpoint.host_str().map(str::to_owned);
@@ -72,7 +75,7 @@ impl Sender {
         };
         let once = pipeline(ClientOptions { retry: RetryOptions::none(), ..options.clone() });
         let repeatable = pipeline(options);
-        Ok(Self { endpoint, host, version, credential, scope: OnceLock::new(), repeatable, once })
+        Ok(Self { endpoint, host, version, credential, secrets, scope: OnceLock::new(), repeatable, once })
     }
 
     pub(super) fn endpoint(&self) -> &Url {
@@ -85,8 +88,9 @@ impl Sender {
         method: Method,
         path: &str,
         body: Vec<u8>,
-        sas: Option<&SasToken>,
+        auth: &StorageAuth,
     ) -> Result<Started, StartError> {
+        let secrets = self.secrets_with(auth);
         let token = self.token().await?;
         let mut request = self.request(method, path, Some(body))?;
         request.insert_header(AUTHORIZATION, token);
@@ -99,9 +103,9 @@ impl Sender {
             Err(error) => return Err(StartError::AnswerLost(Error::NoAnswer(error))),
         };
         if answer.status().is_success() {
-            return started(&answer, sas).map_err(StartError::AnswerLost);
+            return started(&answer, &secrets).map_err(StartError::AnswerLost);
         }
-        let refusal = Refusal::of(&answer, sas);
+        let refusal = Refusal::of(&answer, &secrets);
         Err(if refusal.status == 409 { StartError::Conflict(refusal) } else { StartError::Refused(refusal) })
     }
 
@@ -111,37 +115,52 @@ impl Sender {
         method: Method,
         path: &str,
         body: Vec<u8>,
-        sas: Option<&SasToken>,
+        auth: &StorageAuth,
     ) -> Result<Started, Error> {
-        let answer = self.repeat(self.request(method, path, Some(body))?, sas).await?;
-        started(&answer, sas)
+        let secrets = self.secrets_with(auth);
+        let answer = self.repeat(self.request(method, path, Some(body))?, &secrets).await?;
+        started(&answer, &secrets)
     }
 
     /// Asks about a job.
     pub(super) async fn poll(&self, kind: &str, job_id: &str) -> Result<OperationStatus, Error> {
         let request = self.request(Method::Get, &pending_path(kind, job_id)?, None)?;
-        let answer = self.repeat(request, None).await?;
+        let answer = self.repeat(request, &self.secrets).await?;
         let bad = |text: &str| bad_answer(text, &answer);
         let body: Value =
             serde_json::from_slice(answer.body().as_ref()).map_err(|_| bad("it is not JSON"))?;
-        OperationStatus::read(&body, Some(job_id), None).map_err(bad)
+        OperationStatus::read(&body, Some(job_id), &self.secrets).map_err(bad)
     }
 
     /// Sends what may be sent again: as often as the retry policy says, and once more with a new token.
     ///
     /// The credential keeps the tokens. One that hands out the refused one again meets the refusal again.
-    async fn repeat(&self, mut request: Request, sas: Option<&SasToken>) -> Result<RawResponse, Error> {
+    async fn repeat(&self, mut request: Request, secrets: &[SasToken]) -> Result<RawResponse, Error> {
         let mut answer = self.authorized(&mut request).await?;
         if answer.status() == StatusCode::Unauthorized {
             answer = self.authorized(&mut request).await?;
         }
-        if answer.status().is_success() { Ok(answer) } else { Err(Error::Refused(Refusal::of(&answer, sas))) }
+        if answer.status().is_success() {
+            Ok(answer)
+        } else {
+            Err(Error::Refused(Refusal::of(&answer, secrets)))
+        }
     }
 
     async fn authorized(&self, request: &mut Request) -> Result<RawResponse, Error> {
         let token = self.token().await?;
         request.insert_header(AUTHORIZATION, token);
         send(&self.repeatable, request).await.map_err(Error::NoAnswer)
+    }
+
+    /// Does what comes before every request, so that it is known to work.
+    pub(super) async fn ready(&self) -> Result<(), Error> {
+        self.token().await.map(drop)
+    }
+
+    /// A job may repeat the token that it was started with, which need not be the one of this request.
+    fn secrets_with(&self, auth: &StorageAuth) -> Vec<SasToken> {
+        self.secrets.iter().chain(auth.sas()).cloned().collect()
     }
 
     /// The value of an `Authorization` header.
@@ -183,7 +202,7 @@ async fn send(pipeline: &Pipeline, request: &mut Request) -> azure_core::Result<
 }
 
 /// The job that was started. Its id stands in the body, and in an address in a header.
-fn started(answer: &RawResponse, sas: Option<&SasToken>) -> Result<Started, Error> {
+fn started(answer: &RawResponse, secrets: &[SasToken]) -> Result<Started, Error> {
     let address = answer.headers().get_optional_str(&ASYNC_OPERATION).and_then(|url| Url::parse(url).ok());
     let mut parts = address.iter().filter_map(Url::path_segments).flatten().rev();
     let named = parts.next().filter(|part| *part == "pending").and_then(|_| parts.next());
@@ -191,7 +210,7 @@ fn started(answer: &RawResponse, sas: Option<&SasToken>) -> Result<Started, Erro
     let body: Option<Value> = serde_json::from_slice(answer.body().as_ref()).ok();
     let id = body.as_ref().and_then(|body| body["jobId"].as_str()).filter(|id| is_job_id(id)).or(named);
     let id = id.ok_or_else(|| bad_answer("the job that was started has no id", answer))?;
-    let status = body.as_ref().and_then(|body| OperationStatus::read(body, Some(id), sas).ok());
+    let status = body.as_ref().and_then(|body| OperationStatus::read(body, Some(id), secrets).ok());
     Ok(Started { job_id: id.to_owned(), status, retry_after: retry_after(answer) })
 }
 

@@ -81,16 +81,12 @@ impl OperationStatus {
     }
 
     /// Reads what was recorded since 2020, and a little more. `asked` is the id of the job that was asked
-    /// about, `sas` the token that the request had.
-    pub(super) fn read(
-        body: &Value,
-        asked: Option<&str>,
-        sas: Option<&SasToken>,
-    ) -> Result<Self, &'static str> {
+    /// about, `secret` what must not be in any text.
+    pub(super) fn read(body: &Value, asked: Option<&str>, secret: &[SasToken]) -> Result<Self, &'static str> {
         let text = |name: &str| body[name].as_str().filter(|text| !text.is_empty());
-        let error = ServiceFailure::read(&body["error"], sas);
+        let error = ServiceFailure::read(&body["error"], secret);
         let status = match text("status") {
-            Some(status) => OperationState::parse(&scrub(status, sas)),
+            Some(status) => OperationState::parse(&scrub(status, secret)),
             None if error.is_some() => OperationState::Failed,
             None => return Err("the job has no status"),
         };
@@ -101,7 +97,7 @@ impl OperationStatus {
             start: moment(&body["startTime"]),
             end: moment(&body["endTime"]),
             folder_uri: folder.map(bare),
-            status_details: text("statusDetails").map(|text| scrub(text, sas)),
+            status_details: text("statusDetails").map(|text| scrub(text, secret)),
             error,
         })
     }
@@ -136,9 +132,9 @@ pub struct ServiceFailure {
 
 impl ServiceFailure {
     /// A healthy job has no error, or one with nothing in it (recorded in 2020 and 2021).
-    fn read(error: &Value, sas: Option<&SasToken>) -> Option<Self> {
+    fn read(error: &Value, secret: &[SasToken]) -> Option<Self> {
         let text =
-            |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(|text| scrub(text, sas));
+            |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(|text| scrub(text, secret));
         let code = text(&error["code"]);
         let inner_code = text(&error["innererror"]["code"]);
         let message = text(&error["message"]);
@@ -188,7 +184,7 @@ mod tests {
     use super::*;
 
     fn read(body: &Value) -> OperationStatus {
-        OperationStatus::read(body, Some("asked"), None).unwrap()
+        OperationStatus::read(body, Some("asked"), &[]).unwrap()
     }
 
     #[test]
@@ -218,7 +214,7 @@ mod tests {
         {
             assert_eq!(read(&json!({"status": text})).status.has_ended(), ended, "{text}");
         }
-        assert!(OperationStatus::read(&json!({}), Some("asked"), None).is_err());
+        assert!(OperationStatus::read(&json!({}), Some("asked"), &[]).is_err());
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Token {
         if !self.is_signed || expires <= now {
             return Err(Failure::silent("AuthenticationFailed"));
         }
-        let needed = if need == Need::Write { "crdw" } else { "r" };
+        let needed = if need == Need::Write { "crdw" } else { "rl" };
         if needed.chars().all(|permission| self.permissions.contains(permission)) {
             return Ok(());
         }
