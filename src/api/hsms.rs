@@ -116,7 +116,7 @@ fn ended(backup: &HsmBackup) -> RunItem {
     RunItem {
         scope: Some(Scope::Hsm),
         finished: Some(backup.ended),
-        duration_seconds: Some((backup.ended - backup.opened).whole_seconds()),
+        duration_seconds: Some(backup.duration().whole_seconds()),
         hsm: Some(HsmRun {
             phase: None,
             waiting: None,
@@ -198,7 +198,7 @@ pub struct HsmStatus {
     last_run: Option<RunItem>,
     /// Backups that have not ended.
     running: Vec<RunItem>,
-    /// The restore that is under way. Until it has ended, the HSM answers nothing else.
+    /// The restore that is under way. While the service is at one of everything, the HSM answers nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]
     restore: Option<HsmRestore>,
 }

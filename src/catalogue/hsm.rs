@@ -56,14 +56,13 @@ impl Catalogue {
         Ok(found.into_iter().find(|backup| backup.run == *run))
     }
 
-    /// The newest backup that can be restored, as of a time if it is given.
+    /// The backup with the newest state that can be restored, of those that had ended by a time if one is given.
     pub async fn newest_hsm_backup(
         &self,
         hsm: &HsmName,
-        at: Option<OffsetDateTime>,
+        by: Option<OffsetDateTime>,
     ) -> Result<Option<HsmBackup>> {
-        let wanted = |backup: &HsmBackup| backup.is_good() && at.is_none_or(|at| backup.ended <= at);
-        let found = self.hsm_backups(hsm, |found| found.last().is_some_and(wanted)).await?;
-        Ok(found.into_iter().find(wanted))
+        let found = self.hsm_backups(hsm, |found| HsmBackup::newest_is_among(found, by)).await?;
+        Ok(HsmBackup::newest_good(&found, by).cloned())
     }
 }

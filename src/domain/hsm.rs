@@ -12,10 +12,10 @@ mod next;
 mod plan;
 
 pub use self::{
-    backup::{BACKUP_FORMAT, Folder, HsmBackup, Seen, fits},
+    backup::{BACKUP_FORMAT, Folder, HsmBackup, Seen},
     job::{HSM_JOB_FORMAT, HsmEnd, HsmJob, KeyOutcome, KeyResult, Phase, Task},
     name::{HsmName, HsmUrl},
-    next::{Around, LOST_FOR, Move},
+    next::{Around, Fit, LOST_FOR, Move, WAITS_FOR},
     plan::{
         HSM_PLAN_FORMAT, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, KeyPlan, Safety, What, plan_hsm,
     },

@@ -4,19 +4,25 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures::{StreamExt as _, stream};
 
-use super::look::{Looked, look};
+use super::{
+    ends,
+    look::{Looked, look},
+};
 use crate::{
     app::App,
     clock::Clock,
-    domain::hsm::{Around, HsmName, Task},
+    domain::{
+        hsm::{Around, HsmJob, HsmName, Task, WAITS_FOR},
+        outcome::Failure,
+    },
     error::{Error, Result},
     jobs::StoredHsmJob,
 };
 
-/// HSMs whose jobs are looked at together.
-const AT_ONCE: usize = 8;
+/// HSMs whose jobs are looked at together: all of them, in practice. Those that are silent hold up the others otherwise.
+const AT_ONCE: usize = 64;
 
-/// How long an HSM may keep a look waiting. Others do not wait for it.
+/// How long the looks at one HSM's jobs may take in all. What is asked of an HSM has shorter limits of its own.
 const WITHIN: Duration = Duration::from_secs(4 * 60);
 
 /// What a look at the open jobs did.
@@ -76,6 +82,9 @@ async fn one(
     let mut advanced = Advanced::default();
     for stored in jobs.iter().filter(|stored| wanted(&stored.job.task)) {
         let looked = async {
+            if app.hsms().get(&stored.job.hsm).is_err() {
+                return orphan(app, stored.clone(), clock).await;
+            }
             let around = around(app, stored, &jobs).await?;
             look(app, stored.clone(), &around, clock).await
         };
@@ -91,6 +100,18 @@ async fn one(
     advanced
 }
 
+/// Looks at a job whose HSM is not in the settings any more, so that nobody can be asked. It ends when it would have if
+/// its HSM had never been free.
+async fn orphan(app: &App, stored: StoredHsmJob, clock: &Clock) -> Result<Looked> {
+    let missing = app.hsms().get(&stored.job.hsm).map(drop);
+    if clock.now() - stored.job.opened < WAITS_FOR {
+        return missing.map(|()| Looked::Open);
+    }
+    let text = missing.err().map(|error| error.to_string()).unwrap_or_default();
+    ends::fail(app, stored, Failure::ours("NotConfigured", text), clock).await?;
+    Ok(Looked::Ended)
+}
+
 /// What else is going on at a job's HSM. The jobs were read before the backup that a restore wants first is
 /// looked up, so that one which ends in between is not missed.
 pub(super) async fn around(app: &App, stored: &StoredHsmJob, jobs: &[StoredHsmJob]) -> Result<Around> {
@@ -104,7 +125,7 @@ pub(super) async fn around(app: &App, stored: &StoredHsmJob, jobs: &[StoredHsmJo
         None => None,
     };
     Ok(Around {
-        restore: others().find_map(crate::domain::hsm::HsmJob::restore),
+        restore: others().find_map(HsmJob::restore),
         busy: others().find(|other| other.is_at_work()).map(|other| other.id.clone()),
         safety: safety.map(|backup| backup.verdict),
         safety_is_open: wanted.is_some_and(|run| others().any(|other| other.id == *run)),

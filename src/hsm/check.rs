@@ -9,7 +9,11 @@ use crate::{
         hsm::{HsmClient, why},
         managed_hsm::OperationState,
     },
-    domain::{hsm::HsmName, outcome::Failure, run::RunId},
+    domain::{
+        hsm::HsmName,
+        outcome::{Failure, Fate},
+        run::RunId,
+    },
     error::{Error, Result},
 };
 
@@ -54,25 +58,29 @@ pub async fn restore(app: &App, hsm: &HsmName, source: &HsmName, run: &RunId) ->
     Ok(checked.await.unwrap_or_else(refused))
 }
 
+/// What may pass says nothing of the backup, nor does a service version without checks.
 fn refused(error: ServiceError) -> Checked {
-    match error.meaning {
-        Meaning::NotSent => Checked::CannotBeAsked(*error.failure),
-        _ => Checked::NotPossible(*error.failure),
+    if error.fate() == Fate::Retry || error.meaning == Meaning::NotSent {
+        Checked::CannotBeAsked(*error.failure)
+    } else {
+        Checked::NotPossible(*error.failure)
     }
 }
 
 async fn ended(client: &HsmClient, check: &str, restore: bool) -> Result<Checked, ServiceError> {
+    let mut unheard = None;
     for _ in 0..QUESTIONS {
-        let status =
-            if restore { client.restore_status(check).await? } else { client.backup_status(check).await? };
-        if status.status == OperationState::Succeeded {
-            return Ok(Checked::Possible);
-        }
-        if status.status.has_ended() {
-            return Ok(Checked::NotPossible(why(&status)));
+        let asked =
+            if restore { client.restore_status(check).await } else { client.backup_status(check).await };
+        match asked {
+            Ok(status) if status.status == OperationState::Succeeded => return Ok(Checked::Possible),
+            Ok(status) if status.status.has_ended() => return Ok(Checked::NotPossible(why(&status))),
+            Ok(_) => unheard = None,
+            Err(error) if error.fate() == Fate::Retry => unheard = Some(error),
+            Err(error) => return Err(error),
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
     let text = "the service's check did not end within five minutes";
-    Ok(Checked::CannotBeAsked(Failure::ours("NoEnd", text)))
+    unheard.map_or_else(|| Ok(Checked::CannotBeAsked(Failure::ours("NoEnd", text))), Err)
 }

@@ -13,7 +13,10 @@ use crate::{
         run::Verdict,
     },
     error::Result,
+    jobs::StoredHsmJob,
 };
+
+use super::operation::{Next, now, second};
 
 /// What a backup came to.
 pub(super) struct BackupEnd {
@@ -32,17 +35,23 @@ impl BackupEnd {
 }
 
 /// Ends a job that cannot go on.
-pub(super) async fn fail(app: &App, job: HsmJob, failure: Failure, clock: &Clock) -> Result<()> {
-    match job.task {
-        Task::Backup { .. } => backup(app, &job, BackupEnd::failed(failure), clock).await,
-        Task::RestoreAll { .. } => restore(app, job, Verdict::Failed, Some(failure), clock).await,
-        Task::RestoreKeys { .. } => keys(app, job, Some(failure), clock).await,
+pub(super) async fn fail(app: &App, stored: StoredHsmJob, failure: Failure, clock: &Clock) -> Result<Next> {
+    match stored.job.task {
+        Task::Backup { .. } => backup(app, stored, BackupEnd::failed(failure), clock).await,
+        Task::RestoreAll { .. } => restore(app, stored, Verdict::Failed, Some(failure), clock).await,
+        Task::RestoreKeys { .. } => keys(app, stored, Some(failure), clock).await,
     }
 }
 
+/// Writes the record once more before its job ends. Of two that look at once one ends it, and nobody ends a job that
+/// has gone on meanwhile. Whoever dies after this leaves the job as it was, and the next look ends it.
+async fn claim(app: &App, stored: StoredHsmJob) -> Result<Option<HsmJob>> {
+    Ok(app.jobs()?.save_hsm_job(stored).await?.map(|stored| stored.job))
+}
+
 /// Records what came of a backup, then forgets the job. Safe to run twice.
-pub(super) async fn backup(app: &App, job: &HsmJob, end: BackupEnd, clock: &Clock) -> Result<()> {
-    let second = |time: OffsetDateTime| time.replace_nanosecond(0).unwrap_or(time);
+pub(super) async fn backup(app: &App, stored: StoredHsmJob, end: BackupEnd, clock: &Clock) -> Result<Next> {
+    let Some(job) = claim(app, stored).await? else { return Ok(Next::Stop) };
     let operation = match &job.phase {
         Phase::Running { job, .. } => Some(job.clone()),
         _ => None,
@@ -60,17 +69,12 @@ pub(super) async fn backup(app: &App, job: &HsmJob, end: BackupEnd, clock: &Cloc
         verdict,
         folder: end.folder,
         found: end.found,
-        failure: end.failure.map(short),
+        failure: end.failure,
     };
     app.catalogue()?.create_hsm_backup(&record).await?;
-    app.jobs()?.close_hsm_job(job).await?;
+    app.jobs()?.close_hsm_job(&job).await?;
     log_backup(&record);
-    Ok(())
-}
-
-/// A record has eight kilobytes in all.
-fn short(failure: Failure) -> Failure {
-    failure.bounded()
+    Ok(Next::Ended)
 }
 
 fn log_backup(record: &HsmBackup) {
@@ -91,15 +95,16 @@ fn log_backup(record: &HsmBackup) {
     }
 }
 
-/// Ends a restore: the trail, the record, then its traces. Safe to run twice, but for the trail.
+/// Ends a restore: the trail, the record, then its traces. Safe to run twice.
 pub(super) async fn restore(
     app: &App,
-    mut job: HsmJob,
+    stored: StoredHsmJob,
     verdict: Verdict,
     failure: Option<Failure>,
     clock: &Clock,
-) -> Result<()> {
-    let at = clock.now().replace_nanosecond(0).unwrap_or_else(|_| clock.now());
+) -> Result<Next> {
+    let Some(mut job) = claim(app, stored).await? else { return Ok(Next::Stop) };
+    let at = now(clock);
     job.ended = Some(HsmEnd { at, verdict, failure: failure.clone() });
     if let Some(restore) = job.restore() {
         let event = Event::HsmRestoreEnded { restore, hsm: job.hsm.clone(), verdict };
@@ -117,18 +122,25 @@ pub(super) async fn restore(
             failure.code = %failure.code, "Restore {id} of HSM {hsm} {verdict}: {}: {}", failure.code, failure.text,
         ),
     }
-    Ok(())
+    Ok(Next::Ended)
 }
 
-/// Ends a restore of keys. Keys whose turn did not come have failed for the reason given.
-pub(super) async fn keys(app: &App, mut job: HsmJob, failure: Option<Failure>, clock: &Clock) -> Result<()> {
-    let Task::RestoreKeys { keys, outcomes, .. } = &mut job.task else { return Ok(()) };
+/// Ends a restore of keys. The first key without an outcome has failed for the reason given; the turn of those after
+/// it never came.
+pub(super) async fn keys(
+    app: &App,
+    mut stored: StoredHsmJob,
+    failure: Option<Failure>,
+    clock: &Clock,
+) -> Result<Next> {
+    let Task::RestoreKeys { keys, outcomes, .. } = &mut stored.job.task else { return Ok(Next::Stop) };
     if let Some(failure) = &failure {
-        let rest = keys.iter().skip(outcomes.len()).cloned();
-        let rest: Vec<_> = rest
-            .map(|key| KeyOutcome { key, result: KeyResult::Failed { failure: failure.clone() } })
-            .collect();
-        outcomes.extend(rest);
+        let mut why = Some(failure.clone());
+        let not_begun = || Failure::ours("NotBegun", "the restore ended before the turn of this key");
+        for key in keys.iter().skip(outcomes.len()).cloned().collect::<Vec<_>>() {
+            let failure = why.take().unwrap_or_else(not_begun);
+            outcomes.push(KeyOutcome { key, result: KeyResult::Failed { failure } });
+        }
     }
     let restored = outcomes.iter().filter(|of| matches!(of.result, KeyResult::Restored { .. })).count();
     let some = outcomes.iter().any(|of| matches!(of.result, KeyResult::NotOverwritten { restored: 1.., .. }));
@@ -137,5 +149,5 @@ pub(super) async fn keys(app: &App, mut job: HsmJob, failure: Option<Failure>, c
         (0, _) if !some => Verdict::Failed,
         _ => Verdict::PartiallyFailed,
     };
-    restore(app, job, verdict, failure, clock).await
+    restore(app, stored, verdict, failure, clock).await
 }

@@ -2,10 +2,14 @@
 
 use crate::{
     app::App,
-    azure::{hsm::why, managed_hsm::OperationState},
+    azure::{
+        error::{Meaning, ServiceError},
+        hsm::why,
+        managed_hsm::OperationState,
+    },
     clock::Clock,
     domain::{
-        hsm::{Around, HsmJob, Move, Phase, Seen, Task},
+        hsm::{Around, Fit, HsmJob, Move, Phase, Seen, Task},
         outcome::{Failure, Fate},
         run::RunId,
     },
@@ -59,11 +63,8 @@ async fn one_move(app: &App, stored: StoredHsmJob, around: &Around, clock: &Cloc
         Move::PollCheck(operation) => poll_check(app, stored, &operation, clock).await,
         Move::Start => Box::pin(operation::start(app, stored, clock)).await,
         Move::Poll(operation) => Box::pin(operation::poll(app, stored, &operation, clock)).await,
-        Move::LookFor { since, or_start } => look_for(app, stored, since, or_start, clock).await,
-        Move::GiveUp(failure) => {
-            ends::fail(app, stored.job, failure, clock).await?;
-            Ok(Next::Ended)
-        }
+        Move::LookFor { fit, or_start } => look_for(app, stored, fit, or_start, clock).await,
+        Move::GiveUp(failure) => ends::fail(app, stored, failure, clock).await,
     }
 }
 
@@ -100,23 +101,18 @@ async fn back_up_first(app: &App, stored: StoredHsmJob, run: RunId, clock: &Cloc
     wait(app, stored, why).await
 }
 
-/// Asks whether a backup could be made. Where that cannot be asked, the start says it.
+/// Asks whether a backup could be made. Where that cannot be asked, or the HSM is busy, the start says it.
 async fn check(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
     let client = app.hsms().get(&stored.job.hsm)?;
     let checked = client.prebackup(&app.hsms().destination()?).await;
-    stored.job.waiting = None;
+    stored.job.polled = Some(now(clock));
     match checked {
         Ok(started) => {
-            stored.job.phase = Phase::Checking { job: started.job_id };
-            stored.job.polled = Some(now(clock));
+            stored.job.phase = Phase::Checking { job: started.job_id, since: Some(now(clock)) };
+            stored.job.waiting = None;
             save(app, stored).await.map(|_| Next::Stop)
         }
-        Err(error) if error.fate() == Fate::Retry => Err(error.into()),
-        Err(error) => {
-            tracing::info!(hsm.name = %stored.job.hsm, "The backup is started unchecked: {error}");
-            stored.job.phase = Phase::Checked;
-            save(app, stored).await
-        }
+        Err(error) => unchecked(app, stored, &error).await,
     }
 }
 
@@ -131,17 +127,23 @@ async fn poll_check(app: &App, mut stored: StoredHsmJob, operation: &str, clock:
         Ok(status) if status.status.has_ended() => {
             let why = why(&status);
             let text = format!("the service's own check says that no backup can be made: {}", why.text);
-            ends::fail(app, stored.job, Failure::ours(&why.code, text), clock).await?;
-            Ok(Next::Ended)
+            ends::fail(app, stored, Failure::ours(&why.code, text), clock).await
         }
         Ok(_) => save(app, stored).await.map(|_| Next::Stop),
-        Err(error) if error.fate() == Fate::Retry => Err(error.into()),
-        Err(error) => {
-            tracing::warn!(hsm.name = %stored.job.hsm, "The backup is started unchecked: {error}");
-            stored.job.phase = Phase::Checked;
-            save(app, stored).await
-        }
+        Err(error) => unchecked(app, stored, &error).await,
     }
+}
+
+/// The service does not check. What may pass is tried again at the next look; anything else the start will meet too.
+async fn unchecked(app: &App, mut stored: StoredHsmJob, error: &ServiceError) -> Result<Next> {
+    if error.fate() == Fate::Retry && error.meaning != Meaning::Busy {
+        tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
+        stored.job.waiting = Some(format!("{}: {}", error.failure.code, error.failure.text));
+        return save(app, stored).await.map(|_| Next::Stop);
+    }
+    tracing::info!(hsm.name = %stored.job.hsm, "The backup is started unchecked: {error}");
+    stored.job.phase = Phase::Checked;
+    save(app, stored).await
 }
 
 /// Looks for the folder of an operation that nobody watches. A folder that fits is the job's result once it has
@@ -149,7 +151,7 @@ async fn poll_check(app: &App, mut stored: StoredHsmJob, operation: &str, clock:
 async fn look_for(
     app: &App,
     mut stored: StoredHsmJob,
-    since: time::OffsetDateTime,
+    fit: Fit,
     or_start: bool,
     clock: &Clock,
 ) -> Result<Next> {
@@ -157,7 +159,7 @@ async fn look_for(
     if let Phase::Sending { at } = stored.job.phase {
         stored.job.phase = Phase::Lost { at };
     }
-    match folders::unknown(app, &stored.job.hsm, since).await? {
+    match folders::unknown(app, &stored.job.hsm, fit).await? {
         Some(folder) => {
             let seen = Seen::again(stored.job.seen.take(), folder);
             if seen.is_whole() {
@@ -168,8 +170,7 @@ async fn look_for(
                     found: true,
                     failure: None,
                 };
-                ends::backup(app, &stored.job, end, clock).await?;
-                return Ok(Next::Ended);
+                return ends::backup(app, stored, end, clock).await;
             }
             stored.job.seen = Some(seen);
             save(app, stored).await.map(|_| Next::Stop)

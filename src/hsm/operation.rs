@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     azure::{
-        error::{Meaning, ServiceError},
+        error::ServiceError,
         hsm::{HsmClient, Standing, StartFailure, why},
         managed_hsm::{BackupDestination, OperationState, OperationStatus, RestoreSource, Started},
     },
@@ -13,7 +13,7 @@ use crate::{
     domain::{
         hsm::{HsmJob, KeyOutcome, KeyResult, Phase, Task},
         outcome::{Failure, Fate},
-        run::RunId,
+        run::{RunId, Verdict},
     },
     error::Result,
     jobs::StoredHsmJob,
@@ -34,9 +34,6 @@ pub(super) enum Next {
     Ended,
 }
 
-/// Refusals of the question how an operation stands, a minute apart, after which nothing will come of it.
-const REFUSALS: u32 = 30;
-
 /// Writes of what must not be lost, before it is left to the last one to fail.
 const NOTES: usize = 3;
 
@@ -49,11 +46,16 @@ pub(super) async fn save(app: &App, stored: StoredHsmJob) -> Result<Next> {
 /// first.
 pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
     let before = stored.job.phase.clone();
-    // Whatever is missing in the settings shows before anything is noted.
-    let order = Order::of(app, &stored.job)?;
-    stored.job.phase = Phase::Sending { at: now(clock) };
+    // Whatever is missing in the settings, and whether there is a token, shows before anything is noted.
+    let (client, order) = (app.hsms().get(&stored.job.hsm)?, Order::of(app, &stored.job)?);
+    if let Err(error) = client.ready().await {
+        let failure = StartFailure { error, standing: Standing::NotBegun };
+        return not_started(app, stored, before, failure, clock).await;
+    }
+    let at = now(clock);
+    (stored.job.phase, stored.job.waiting) = (Phase::Sending { at }, None);
     let Next::On(mut stored) = save(app, stored).await? else { return Ok(Next::Stop) };
-    match order.send(app.hsms().get(&stored.job.hsm)?).await {
+    match order.send(client).await {
         Ok(started) => {
             let (hsm, id) = (&stored.job.hsm, &stored.job.id);
             tracing::info!(
@@ -61,34 +63,39 @@ pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) ->
                 "HSM {hsm} has begun with job {id}",
             );
             stored.job.phase = Phase::Running { job: started.job_id, since: now(clock) };
-            (stored.job.waiting, stored.job.seen, stored.job.refused) = (None, None, 0);
+            (stored.job.seen, stored.job.refused) = (None, 0);
             stored.job.polled = Some(now(clock));
-            note(app, *stored).await
+            note(app, *stored, at).await
         }
         Err(failure) => not_started(app, *stored, before, failure, clock).await,
     }
 }
 
-/// Notes what must not be lost: an operation's name is known to nobody else. While the start is being sent others
-/// only add that the job takes long, so the record is written over theirs.
-async fn note(app: &App, mut stored: StoredHsmJob) -> Result<Next> {
-    let jobs = app.jobs()?;
+/// Notes what must not be lost: an operation's name is known to nobody else. While the start that was noted `at` a time
+/// is being sent others only add that the job takes long, or that nothing was heard of it, so the record is
+/// written over theirs.
+async fn note(app: &App, mut stored: StoredHsmJob, at: OffsetDateTime) -> Result<Next> {
     for _ in 0..NOTES {
-        match jobs.save_hsm_job(stored.clone()).await {
-            Ok(Some(_)) => return Ok(Next::Stop),
-            Ok(None) => {
-                let found = jobs.hsm_job(&stored.job.hsm, &stored.job.id).await?;
-                let Some(found) = found.filter(|found| matches!(found.job.phase, Phase::Sending { .. }))
-                else {
-                    return Ok(Next::Stop);
-                };
+        match noted(app, stored.clone(), at).await {
+            Ok(None) => return Ok(Next::Stop),
+            Ok(Some(found)) => {
                 let reported = found.job.reported;
                 stored = found.carrying(HsmJob { reported, ..stored.job });
             }
             Err(error) => tracing::warn!(job.id = %stored.job.id, "The record is written again: {error}"),
         }
     }
-    jobs.save_hsm_job(stored).await.map(|_| Next::Stop)
+    app.jobs()?.save_hsm_job(stored).await.map(|_| Next::Stop)
+}
+
+/// Writes a record once. Returns what is in its way and may be written over.
+async fn noted(app: &App, stored: StoredHsmJob, at: OffsetDateTime) -> Result<Option<StoredHsmJob>> {
+    let (jobs, hsm, id) = (app.jobs()?, stored.job.hsm.clone(), stored.job.id.clone());
+    if jobs.save_hsm_job(stored).await?.is_some() {
+        return Ok(None);
+    }
+    let ours = |phase: &Phase| *phase == Phase::Sending { at } || *phase == Phase::Lost { at };
+    Ok(jobs.hsm_job(&hsm, &id).await?.filter(|found| ours(&found.job.phase)))
 }
 
 /// What a start asks for.
@@ -101,7 +108,6 @@ enum Order {
 impl Order {
     fn of(app: &App, job: &HsmJob) -> Result<Self> {
         let hsms = app.hsms();
-        hsms.get(&job.hsm)?;
         Ok(match &job.task {
             Task::Backup { .. } => Self::Backup(hsms.destination()?),
             Task::RestoreAll { folder, .. } => Self::Restore(hsms.source(folder)?),
@@ -130,37 +136,38 @@ async fn not_started(
 ) -> Result<Next> {
     let error = failure.error;
     tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
-    stored.job.waiting = Some(format!("{}: {}", error.failure.code, error.failure.text));
+    let words = format!("{}: {}", error.failure.code, error.failure.text);
     stored.job.polled = Some(now(clock));
-    stored.job.phase = match failure.standing {
-        Standing::Occupied => match before {
-            Phase::Occupied { since } => Phase::Occupied { since },
-            _ => Phase::Occupied { since: now(clock) },
-        },
-        Standing::Unknown => Phase::Lost { at: now(clock) },
-        Standing::NotBegun if error.fate() == Fate::Retry => match before {
-            before @ (Phase::Checked | Phase::Due { .. }) => before,
-            _ => Phase::Due { not_before: None },
-        },
-        Standing::NotBegun => return refused(app, stored, &before, error, clock).await,
+    stored.job.phase = match (failure.standing, before) {
+        (Standing::Unknown, _) => Phase::Lost { at: sent_at(&stored.job, clock) },
+        (Standing::NotBegun, before) | (Standing::Occupied, before @ Phase::Occupied { .. }) => before,
+        (Standing::Occupied, _) => Phase::Occupied { since: now(clock) },
     };
+    stored.job.waiting = Some(match failure.standing {
+        Standing::Unknown => format!("the start got no answer to go by, and is not sent again: {words}"),
+        Standing::Occupied | Standing::NotBegun => words,
+    });
+    if failure.standing == Standing::NotBegun && error.fate() == Fate::Fail {
+        return failed(app, stored, *error.failure, clock).await;
+    }
     save(app, stored).await.map(|_| Next::Stop)
 }
 
-/// The service refused the start for good.
-async fn refused(
-    app: &App,
-    mut stored: StoredHsmJob,
-    before: &Phase,
-    error: ServiceError,
-    clock: &Clock,
-) -> Result<Next> {
-    let failure = *error.failure;
-    let waited = matches!(before, Phase::Due { not_before: Some(_) });
+fn sent_at(job: &HsmJob, clock: &Clock) -> OffsetDateTime {
+    match job.phase {
+        Phase::Sending { at } => at,
+        _ => now(clock),
+    }
+}
+
+/// The operation has failed, or was refused for good. A restore of everything that is refused for want of another
+/// backup gets one, and then the time that the rule may mean.
+async fn failed(app: &App, mut stored: StoredHsmJob, failure: Failure, clock: &Clock) -> Result<Next> {
     if let Task::RestoreAll { safety, .. } = &mut stored.job.task
-        && !waited
+        && !stored.job.waited
         && wants_another_backup(&failure)
     {
+        stored.job.waiting = Some(format!("{}: {}", failure.code, failure.text));
         if safety.is_none() {
             *safety = Some(RunId::safety(&stored.job.id));
             stored.job.phase = Phase::Due { not_before: None };
@@ -169,6 +176,7 @@ async fn refused(
         let newest = app.catalogue()?.newest_hsm_backup(&stored.job.hsm, None).await?;
         let ripe = newest.map_or_else(|| clock.now(), |backup| backup.ended) + app.hsms().backup_age();
         stored.job.phase = Phase::Due { not_before: Some(second(ripe.max(clock.now()))) };
+        stored.job.waited = true;
         return save(app, stored).await.map(|_| Next::Stop);
     }
     key_or_job_failed(app, stored, failure, clock).await
@@ -185,8 +193,7 @@ async fn key_or_job_failed(app: &App, stored: StoredHsmJob, failure: Failure, cl
     if matches!(stored.job.task, Task::RestoreKeys { .. }) {
         return key_done(app, stored, KeyResult::Failed { failure }, clock).await;
     }
-    ends::fail(app, stored.job, failure, clock).await?;
-    Ok(Next::Ended)
+    ends::fail(app, stored, failure, clock).await
 }
 
 /// Notes what became of a key and goes on with the next one.
@@ -201,8 +208,7 @@ async fn key_done(app: &App, mut stored: StoredHsmJob, result: KeyResult, clock:
             return save(app, stored).await;
         }
     }
-    ends::keys(app, stored.job, None, clock).await?;
-    Ok(Next::Ended)
+    ends::keys(app, stored, None, clock).await
 }
 
 /// Asks how the operation stands.
@@ -221,23 +227,29 @@ pub(super) async fn poll(
     stored.job.polled = Some(now(clock));
     let status = match status {
         Ok(status) => status,
-        Err(error) if error.fate() == Fate::Retry => return Err(error.into()),
         Err(error) => return not_told(app, stored, error, clock).await,
     };
-    stored.job.refused = 0;
+    (stored.job.refused, stored.job.waiting) = (0, None);
     match &status.status {
         OperationState::Succeeded => succeeded(app, stored, &status, clock).await,
-        state if state.has_ended() => key_or_job_failed(app, stored, why(&status), clock).await,
+        state if state.has_ended() => failed(app, stored, why(&status), clock).await,
         _ => save(app, stored).await.map(|_| Next::Stop),
     }
 }
 
-/// The service refuses to say. It may be told again: right after a restore it says that one is under way.
+/// The service does not say. It may be told again: right after a restore it says that one is under way.
 async fn not_told(app: &App, mut stored: StoredHsmJob, error: ServiceError, clock: &Clock) -> Result<Next> {
     tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
     stored.job.refused += 1;
-    if stored.job.refused >= REFUSALS && error.meaning != Meaning::Busy {
-        return key_or_job_failed(app, stored, *error.failure, clock).await;
+    stored.job.waiting =
+        Some(format!("how it stands is not known: {}: {}", error.failure.code, error.failure.text));
+    let refuses = error.fate() == Fate::Fail;
+    if stored.job.is_unheard(refuses) {
+        let Failure { code, text, .. } = &*error.failure;
+        let unheard =
+            || format!("for twelve hours nobody said how the operation stands. Last: {code}: {text}");
+        let failure = if refuses { *error.failure } else { Failure::ours("Unheard", unheard()) };
+        return key_or_job_failed(app, stored, failure, clock).await;
     }
     save(app, stored).await.map(|_| Next::Stop)
 }
@@ -246,13 +258,9 @@ async fn succeeded(app: &App, stored: StoredHsmJob, status: &OperationStatus, cl
     match &stored.job.task {
         Task::Backup { .. } => {
             let end = backed_up(app, status).await?;
-            ends::backup(app, &stored.job, end, clock).await?;
-            Ok(Next::Ended)
+            ends::backup(app, stored, end, clock).await
         }
-        Task::RestoreAll { .. } => {
-            ends::restore(app, stored.job, crate::domain::run::Verdict::Succeeded, None, clock).await?;
-            Ok(Next::Ended)
-        }
+        Task::RestoreAll { .. } => ends::restore(app, stored, Verdict::Succeeded, None, clock).await,
         Task::RestoreKeys { .. } => key_done(app, stored, counted(status), clock).await,
     }
 }
@@ -263,7 +271,13 @@ async fn backed_up(app: &App, status: &OperationStatus) -> Result<BackupEnd> {
         let text = "the service says that it succeeded, and not where the backup is";
         return Ok(BackupEnd::failed(Failure::ours("NoFolder", text)));
     };
-    let Some(folder) = folders::at(app, uri).await? else {
+    let Some(path) = app.hsms().path_in_container(uri) else {
+        let text = format!(
+            "the service says that the backup is at {uri}, which is not in the container of the settings"
+        );
+        return Ok(BackupEnd::failed(Failure::ours("FolderElsewhere", text)));
+    };
+    let Some(folder) = folders::at(app, path, uri.to_string()).await? else {
         let text =
             "the service says that it succeeded, and the container holds nothing at the folder that it names";
         return Ok(BackupEnd::failed(Failure::ours("FolderEmpty", text)));
@@ -302,6 +316,6 @@ pub(super) fn now(clock: &Clock) -> OffsetDateTime {
     second(clock.now())
 }
 
-fn second(time: OffsetDateTime) -> OffsetDateTime {
+pub(super) fn second(time: OffsetDateTime) -> OffsetDateTime {
     time.replace_nanosecond(0).unwrap_or(time)
 }

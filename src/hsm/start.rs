@@ -40,17 +40,26 @@ pub async fn backup(app: &App, hsm: &HsmName, run: &RunId, by: &Asker, clock: &C
     }
     let task = Task::Backup { safety_for: None };
     let job = HsmJob::open(run.clone(), hsm.clone(), task, by.clone(), clock.now());
-    app.jobs()?.open_hsm_job(&job).await?;
-    look(app, hsm, run, clock).await?;
+    let opened = app.jobs()?.open_hsm_job(&job).await?;
+    // It may have ended between the look at its record and this one, which then opened it again.
+    if opened == Written::Created
+        && let Some(ended) = app.catalogue()?.hsm_backup(hsm, run).await?
+    {
+        app.jobs()?.close_hsm_job(&job).await?;
+        return Ok(Opened::Ended(Box::new(ended)));
+    }
+    look(app, hsm, run, clock).await;
     match app.jobs()?.hsm_job(hsm, run).await? {
         Some(stored) => Ok(Opened::Open(Box::new(stored.job))),
         None => Ok(Opened::Open(Box::new(job))),
     }
 }
 
-/// Looks at one open job. What goes wrong is left to the next look.
-async fn look(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) -> Result<()> {
-    look_as(app, hsm, id, false, clock).await
+/// Looks at one open job. What goes wrong is left to the next look: the job is on record.
+async fn look(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) {
+    if let Err(error) = look_as(app, hsm, id, false, clock).await {
+        tracing::warn!(hsm.name = %hsm, job.id = %id, "Job {id} goes on at the next look: {error}");
+    }
 }
 
 /// The same for somebody who waits for the job's end at a terminal, and looks more often than once a minute.
@@ -63,9 +72,7 @@ async fn look_as(app: &App, hsm: &HsmName, id: &RunId, watched: bool, clock: &Cl
     let jobs: Vec<_> = jobs.into_iter().filter(|stored| stored.job.hsm == *hsm).collect();
     if let Some(stored) = jobs.iter().find(|stored| stored.job.id == *id) {
         let around = Around { watched, ..advance::around(app, stored, &jobs).await? };
-        if let Err(error) = super::look::look(app, stored.clone(), &around, clock).await {
-            tracing::warn!(hsm.name = %hsm, job.id = %id, "Job {id} goes on at the next look: {error}");
-        }
+        super::look::look(app, stored.clone(), &around, clock).await?;
     }
     Ok(())
 }
@@ -80,7 +87,7 @@ pub async fn backup_now(app: &App, hsm: &HsmName, by: &Asker, clock: &Clock) -> 
         if app.jobs()?.open_hsm_job(&job).await? == Written::Created {
             let event = Event::HsmBackupRequested { hsm: hsm.clone(), run: run.clone() };
             app.audit()?.append(by, event, clock.now()).await?;
-            look(app, hsm, &run, clock).await?;
+            look(app, hsm, &run, clock).await;
             return Ok(app.jobs()?.hsm_job(hsm, &run).await?.map_or(job, |stored| stored.job));
         }
     }
@@ -164,6 +171,13 @@ pub async fn open(app: &App, id: RestoreId, plan: &HsmPlan, by: &Asker, clock: &
     if let Some(other) = jobs.take_hsm(target, &id, clock.now()).await? {
         return Ok(Start::Taken(other));
     }
+    // Under an idempotency key somebody else may have begun it, and even have ended it, in the meantime.
+    if let Some(job) = jobs.hsm_restore(&id).await? {
+        if job.ended.is_some() {
+            jobs.close_hsm_job(&job).await?;
+        }
+        return Ok(Start::Started(Box::new(job)));
+    }
     let run: RunId = id.clone().into();
     let safety = RunId::safety(&run);
     let Some(task) = task(plan, &safety) else { return Ok(Start::Hopeless(Box::new(plan.clone()))) };
@@ -174,9 +188,9 @@ pub async fn open(app: &App, id: RestoreId, plan: &HsmPlan, by: &Asker, clock: &
         event = "restore.started", restore.id = %id, restore.by = %by, hsm.name = %target,
         "Restore {id} of HSM {target} begins, for {by}",
     );
-    look(app, target, &run, clock).await?;
+    look(app, target, &run, clock).await;
     if plan.safety == Safety::Take {
-        look(app, target, &safety, clock).await?;
+        look(app, target, &safety, clock).await;
     }
     Ok(Start::Started(Box::new(jobs.hsm_restore(&id).await?.unwrap_or(job))))
 }

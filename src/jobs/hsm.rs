@@ -130,14 +130,16 @@ impl Jobs {
         Ok(self.container.delete(&name(&job.hsm, &job.id)).await?)
     }
 
-    /// A restore of an HSM, open or ended.
+    /// A restore of an HSM, open or ended. Open ones come first: one that ends meanwhile has its last record before it
+    /// is no longer open.
     pub async fn hsm_restore(&self, id: &RestoreId) -> Result<Option<HsmJob>> {
+        let open = self.hsm_jobs().await?.into_iter().map(|stored| stored.job);
+        let open = open.filter(|job| job.restore().as_ref() == Some(id)).last();
         let name = ended_name(id);
-        if let Some(bytes) = self.container.read(&name).await? {
-            return parse(&name, &bytes, HSM_JOB_FORMAT).map(Some);
+        match self.container.read(&name).await? {
+            Some(bytes) => parse(&name, &bytes, HSM_JOB_FORMAT).map(Some),
+            None => Ok(open),
         }
-        let open = self.hsm_jobs().await?;
-        Ok(open.into_iter().map(|stored| stored.job).find(|job| job.restore().as_ref() == Some(id)))
     }
 
     /// Restores of HSMs, newest first, that were asked for before another one: those that are open, and at most

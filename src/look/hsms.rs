@@ -100,10 +100,10 @@ pub async fn all(app: &App) -> Result<Vec<Doing>> {
     let jobs = open_jobs(app).await?;
     let mut all = Vec::new();
     for hsm in app.hsms().names() {
-        let good_comes_last = |found: &[HsmBackup]| found.last().is_some_and(HsmBackup::is_good);
-        let mut found = app.catalogue()?.hsm_backups(hsm, good_comes_last).await?;
-        let good = found.pop_if(|last| last.is_good());
-        let last = found.into_iter().next().or_else(|| good.clone());
+        let enough = |found: &[HsmBackup]| HsmBackup::newest_is_among(found, None);
+        let found = app.catalogue()?.hsm_backups(hsm, enough).await?;
+        let good = HsmBackup::newest_good(&found, None).cloned();
+        let last = found.into_iter().next();
         let open = jobs.iter().filter(|job| job.hsm == *hsm).cloned().collect();
         all.push(Doing { hsm: hsm.clone(), good, last, open });
     }

@@ -229,35 +229,39 @@ pub fn decode<M: DeserializeOwned>(text: &str, known: u32) -> Result<M> {
     }
 }
 
+/// The three go side by side: a vault or an HSM that does not answer holds up its own jobs alone.
 async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
-    let (mut said, mut errors) = (Vec::new(), Vec::new());
-    if app.role() != Role::Restore {
-        match advance::advance(app, &invocation.clock).await {
-            Ok(of) => {
-                said.push(format!("{} runs closed, {} still open", of.closed.len(), of.open));
-                errors.extend(of.errors);
+    let (role, clock) = (app.role(), &invocation.clock);
+    let runs = async {
+        let done = |of: advance::Advanced| {
+            (format!("{} runs closed, {} still open", of.closed.len(), of.open), of.errors)
+        };
+        if role == Role::Restore { None } else { Some(advance::advance(app, clock).await.map(done)) }
+    };
+    let restores = async {
+        let done = |of: restore::advance::Advanced| {
+            (format!("{} restores ended, {} still open", of.ended.len(), of.open), of.errors)
+        };
+        if role == Role::Backup { None } else { Some(restore::advance::advance(app, clock).await.map(done)) }
+    };
+    let hsms = async {
+        let done = |of: hsm::advance::Advanced| {
+            (format!("{} HSM jobs ended, {} still open", of.ended, of.open), of.errors)
+        };
+        Some(hsm::advance::advance(app, wanted(role), clock).await.map(done))
+    };
+    let (runs, restores, hsms) = futures::join!(Box::pin(runs), Box::pin(restores), Box::pin(hsms));
+    let (mut said, mut failed) = (Vec::new(), Vec::new());
+    for part in [runs, restores, hsms].into_iter().flatten() {
+        match part {
+            Ok((text, errors)) => {
+                said.push(text);
+                failed.extend(errors.iter().map(ToString::to_string));
             }
-            Err(error) => errors.push(error),
+            Err(error) => failed.push(error.to_string()),
         }
     }
-    if app.role() != Role::Backup {
-        match restore::advance::advance(app, &invocation.clock).await {
-            Ok(of) => {
-                said.push(format!("{} restores ended, {} still open", of.ended.len(), of.open));
-                errors.extend(of.errors);
-            }
-            Err(error) => errors.push(error),
-        }
-    }
-    match hsm::advance::advance(app, wanted(app.role()), &invocation.clock).await {
-        Ok(of) => {
-            said.push(format!("{} HSM jobs ended, {} still open", of.ended, of.open));
-            errors.extend(of.errors);
-        }
-        Err(error) => errors.push(error),
-    }
-    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    outcome(said.join("; "), &errors)
+    outcome(said.join("; "), &failed)
 }
 
 /// Each app looks after its own jobs. The backup that a restore wants first belongs to the restore.

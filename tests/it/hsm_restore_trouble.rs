@@ -37,6 +37,7 @@ impl HsmWorld {
         assert_eq!(starts.backups, 2, "{when}: one of the night, one before the restore");
         let records = self.records("hsm-a");
         assert_eq!((records.len(), &records[0]["verdict"]), (2, &json!("Succeeded")), "{when}");
+        self.world.assert_trail_is_whole().await;
     }
 }
 
@@ -113,7 +114,7 @@ async fn a_shared_access_signature_is_written_nowhere() {
     let sas =
         |permissions: &str| format!("?sv=2022-11-02&srt=sco&sp={permissions}&se=2999-01-01&sig={SIGNATURE}");
     of.world.set("KEYVAULT_BACKUP_HSM_BACKUP_SAS", &sas("crdw"));
-    of.world.set("KEYVAULT_BACKUP_HSM_RESTORE_SAS", &sas("r"));
+    of.world.set("KEYVAULT_BACKUP_HSM_RESTORE_SAS", &sas("rl"));
     of.world.set("RUST_LOG", "trace");
     of.hsm.attach_identity(false);
     of.fire().await;
@@ -126,7 +127,7 @@ async fn a_shared_access_signature_is_written_nowhere() {
     answers.extend([plan, report]);
     of.lose("signing");
     let body =
-        json!({ "error": { "code": "Bad", "message": format!("bad token {}", sas("r")) } }).to_string();
+        json!({ "error": { "code": "Bad", "message": format!("bad token {}", sas("rl")) } }).to_string();
     let echo = FaultKind::Body { status: 400, content_type: "application/json", body };
     of.world.fault(keyvault_backup_emulator::Operation::StartKeyRestore, echo);
     let (plan, report) = of.restored(json!({ "hsm": "hsm-a", "keys": ["signing"] })).await;

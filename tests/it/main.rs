@@ -32,6 +32,7 @@ mod hsm_nights;
 mod hsm_recordings;
 mod hsm_restore_trouble;
 mod hsm_restores;
+mod hsm_trouble;
 mod identity;
 mod merging;
 mod nightly;

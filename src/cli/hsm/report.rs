@@ -44,7 +44,7 @@ pub(super) fn plan(plan: &HsmPlan, format: Format) -> io::Result<()> {
     }
     match &plan.safety {
         Safety::Have(run) => {
-            output::line(format_args!("HSM {target} was backed up a moment ago, in run {run}."))?;
+            output::line(format_args!("HSM {target} has a backup that is young enough, of run {run}."))?;
         }
         Safety::Take => output::line(format_args!("HSM {target} is backed up first."))?,
         Safety::NotNeeded => {}

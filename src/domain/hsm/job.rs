@@ -90,21 +90,6 @@ pub enum KeyResult {
     },
 }
 
-impl Phase {
-    /// The phase's stable name.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Due { .. } => "due",
-            Self::Checking { .. } => "checking",
-            Self::Checked => "checked",
-            Self::Sending { .. } => "sending",
-            Self::Running { .. } => "running",
-            Self::Lost { .. } => "lost",
-            Self::Occupied { .. } => "occupied",
-        }
-    }
-}
-
 /// How far a job is with the operation that it has to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "phase")]
@@ -119,6 +104,9 @@ pub enum Phase {
     Checking {
         /// The service's name for the check.
         job: String,
+        /// Since when. Records of the first programs do not say.
+        #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+        since: Option<OffsetDateTime>,
     },
     /// It was checked, and can be started.
     Checked,
@@ -189,12 +177,15 @@ pub struct HsmJob {
     /// A folder that may be its result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
-    /// When the service was last asked about it.
+    /// When the service was last asked about it, whether it answered or not.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub polled: Option<OffsetDateTime>,
-    /// Polls in a row that the service answered with a refusal.
+    /// Polls in a row that told nothing: refused, or not answered.
     #[serde(default)]
     pub refused: u32,
+    /// Whether it has waited until the newest backup met the service's rule for restores of everything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waited: bool,
     /// Whether it was reported that it takes longer than it should.
     #[serde(default)]
     pub reported: bool,
@@ -218,6 +209,7 @@ impl HsmJob {
             seen: None,
             polled: None,
             refused: 0,
+            waited: false,
             reported: false,
             ended: None,
         }

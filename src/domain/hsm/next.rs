@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{HsmJob, Phase, Task};
+use super::{HsmJob, Phase, Task, backup::SKEW};
 use crate::domain::{
     outcome::Failure,
     restore::RestoreId,
@@ -16,8 +16,22 @@ const SENT_WITHIN: Duration = Duration::minutes(5);
 /// How long a folder is waited for after a start whose answer was lost, before the HSM is asked again.
 pub const LOST_FOR: Duration = Duration::minutes(15);
 
-/// How long a job may wait for an HSM that is busy with something else.
-const WAITS_FOR: Duration = Duration::hours(12);
+/// How long a job may wait before it begins.
+pub const WAITS_FOR: Duration = Duration::hours(12);
+
+/// How long a check may take. The start says the same, so it is not waited for.
+const CHECKED_WITHIN: Duration = Duration::minutes(15);
+
+/// How long the service may say that an operation is under way before nobody believes it. Until then it keeps other
+/// jobs from the HSM, as it would by itself.
+const RUNS_FOR: Duration = Duration::days(2);
+
+/// Polls in a row, a minute apart, that tell nothing, after which nothing will come of an operation: as long as a
+/// job may wait.
+const UNHEARD: u32 = 12 * 60;
+
+/// The same where the service refuses to say.
+const REFUSED: u32 = 30;
 
 /// The least time between two questions to the service about one operation.
 const ASK_AFTER: Duration = Duration::seconds(45);
@@ -57,10 +71,10 @@ pub enum Move {
     Start,
     /// Ask how the operation stands.
     Poll(String),
-    /// Look for a folder that an unknown operation left, made after a time; if there is none, ask the HSM.
+    /// Look for a folder that an unknown operation left; if there is none, ask the HSM.
     LookFor {
-        /// Folders before this do not fit.
-        since: OffsetDateTime,
+        /// Which folders fit.
+        fit: Fit,
         /// Whether the HSM is asked when there is none.
         or_start: bool,
     },
@@ -68,17 +82,31 @@ pub enum Move {
     GiveUp(Failure),
 }
 
+/// Which folders can be the result of an operation that nobody watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// Those of this time and later.
+    pub since: OffsetDateTime,
+    /// Those that something was written to at this time or later: of an operation that was still under way then.
+    pub written_since: OffsetDateTime,
+}
+
 impl HsmJob {
     /// What the next look has to do.
     pub fn next(&self, around: &Around, now: OffsetDateTime) -> Move {
         match &self.phase {
             Phase::Due { not_before } => self.due(*not_before, around, now),
-            // A check that never ends must not keep the HSM from its backup: the start says the same.
-            Phase::Checking { .. } if now - self.opened >= WAITS_FOR => Move::Start,
-            Phase::Checking { job } => self.poll(job, around, now, Move::PollCheck),
+            Phase::Checking { since, .. } if now - since.unwrap_or(self.opened) >= CHECKED_WITHIN => {
+                self.checked(around, now)
+            }
+            Phase::Checking { job, .. } => self.poll(job, around, now, Move::PollCheck),
             Phase::Checked => self.checked(around, now),
             Phase::Sending { at } if now - *at < SENT_WITHIN => Move::Patience,
             Phase::Sending { at } | Phase::Lost { at } => self.lost(*at, now),
+            Phase::Running { since, .. } if now - *since >= RUNS_FOR => Move::GiveUp(Failure::ours(
+                "NoEnd",
+                "the service has said for two days that the operation is under way; ask Azure support about it",
+            )),
             Phase::Running { job, .. } => self.poll(job, around, now, Move::Poll),
             Phase::Occupied { since } => self.occupied(*since, around, now),
         }
@@ -91,7 +119,7 @@ impl HsmJob {
         now: OffsetDateTime,
         poll: impl FnOnce(String) -> Move,
     ) -> Move {
-        // Refusals are counted, a minute apart, until there were too many: a watcher must not hurry that.
+        // Polls that tell nothing are counted, a minute apart, until there were too many: a watcher must not hurry that.
         let after = if around.watched && self.refused == 0 { ASK_WATCHED_AFTER } else { ASK_AFTER };
         if self.was_asked(after, now) { Move::Patience } else { poll(job.to_owned()) }
     }
@@ -101,8 +129,20 @@ impl HsmJob {
     }
 
     /// Looks for a folder have to be a minute apart, whoever watches: that is how growth is noticed.
-    fn look_for(&self, since: OffsetDateTime, or_start: bool, now: OffsetDateTime) -> Move {
-        if self.was_asked(ASK_AFTER, now) { Move::Patience } else { Move::LookFor { since, or_start } }
+    fn look_for(&self, fit: Fit, or_start: bool, now: OffsetDateTime) -> Move {
+        if self.was_asked(ASK_AFTER, now) { Move::Patience } else { Move::LookFor { fit, or_start } }
+    }
+
+    /// Whether nothing will come of the operation any more, after one more poll that told nothing. Where the service
+    /// `refuses` for good that is sooner.
+    pub fn is_unheard(&self, refuses: bool) -> bool {
+        self.refused >= if refuses { REFUSED } else { UNHEARD }
+    }
+
+    /// What went wrong, with the last words that were heard.
+    fn gives_up(&self, code: &str, text: &str) -> Move {
+        let last = self.waiting.as_deref().map(|words| format!(". Last: {words}"));
+        Move::GiveUp(Failure::ours(code, format!("{text}{}", last.unwrap_or_default())))
     }
 
     fn due(&self, not_before: Option<OffsetDateTime>, around: &Around, now: OffsetDateTime) -> Move {
@@ -115,6 +155,7 @@ impl HsmJob {
             return Move::Wait(why);
         }
         match &self.task {
+            Task::Backup { .. } if self.was_asked(ASK_AFTER, now) => Move::Patience,
             Task::Backup { .. } => Move::Check,
             Task::RestoreAll { safety: Some(safety), .. } => match around.safety {
                 None if around.safety_is_open => {
@@ -147,14 +188,13 @@ impl HsmJob {
     }
 
     fn never_free(&self) -> Move {
-        let why = self.waiting.as_deref().unwrap_or("the HSM was never free");
-        Move::GiveUp(Failure::ours("NeverFree", format!("it waited twelve hours: {why}")))
+        self.gives_up("NeverFree", "it could not begin for twelve hours")
     }
 
     fn checked(&self, around: &Around, now: OffsetDateTime) -> Move {
         match self.in_the_way(around) {
+            _ if now - self.opened >= WAITS_FOR => self.never_free(),
             None => Move::Start,
-            Some(_) if now - self.opened >= WAITS_FOR => self.never_free(),
             Some(why) => Move::Wait(why),
         }
     }
@@ -168,36 +208,45 @@ impl HsmJob {
 
     fn lost(&self, at: OffsetDateTime, now: OffsetDateTime) -> Move {
         if self.is_backup() {
-            return self.look_for(at - Duration::minutes(2), now - at >= LOST_FOR, now);
+            if now - at >= WAITS_FOR {
+                let text = "the start was sent, no whole folder came of it, and the HSM did not begin anew for twelve hours";
+                return self.gives_up("AnswerLost", text);
+            }
+            // What was written before the start was sent is no part of what it began.
+            let since = at - SKEW;
+            return self.look_for(Fit { since, written_since: since }, now - at >= LOST_FOR, now);
         }
         // A restore leaves nothing to look for. It is not sent again: that is for somebody who has looked.
         if now - at < LOST_FOR {
-            return Move::Wait("the answer to the start was lost; it is not sent again".into());
+            let why =
+                self.waiting.as_deref().unwrap_or("the answer to the start was lost; it is not sent again");
+            return Move::Wait(why.to_owned());
         }
-        Move::GiveUp(Failure::ours(
+        self.gives_up(
             "AnswerLost",
-            "the start was sent and its answer lost: the restore may have been carried out or not. Look at the \
-             HSM, and plan again if it is not as it should be",
-        ))
+            "the start was sent, and no answer says what came of it: the restore may have been carried out or not. \
+             Look at the HSM, and plan again if it is not as it should be",
+        )
     }
 
     fn occupied(&self, since: OffsetDateTime, around: &Around, now: OffsetDateTime) -> Move {
         if now - since >= WAITS_FOR {
-            return Move::GiveUp(Failure::ours(
-                "NeverFree",
-                "the HSM was busy with an operation that this program did not start for twelve hours",
-            ));
+            return self
+                .gives_up("NeverFree", "the HSM refused to begin for twelve hours, because it was busy");
         }
         if let Some(why) = self.in_the_way(around) {
             return Move::Wait(why);
         }
-        if self.is_backup() {
-            // A backup that somebody else began up to an hour before serves as well.
-            self.look_for(self.opened - Duration::HOUR, true, now)
-        } else if self.was_asked(ASK_AFTER, now) {
-            Move::Patience
-        } else {
-            Move::Start
+        match &self.task {
+            Task::Backup { safety_for } => {
+                // A backup that somebody else began up to an hour before serves as well, but not where a restore is about to
+                // replace what is there now.
+                let before = if safety_for.is_some() { Duration::ZERO } else { Duration::HOUR };
+                let fit = Fit { since: self.opened - before, written_since: since - SKEW };
+                self.look_for(fit, true, now)
+            }
+            _ if self.was_asked(ASK_AFTER, now) => Move::Patience,
+            _ => Move::Start,
         }
     }
 }
@@ -255,10 +304,11 @@ mod tests {
         let around = Around::default();
         let sending = backup(Phase::Sending { at: NOW });
         assert_eq!(sending.next(&around, NOW + Duration::MINUTE), Move::Patience);
-        let since = NOW - Duration::minutes(2);
+        let fit = Fit { since: NOW - SKEW, written_since: NOW - SKEW };
         let looking = |after| sending.next(&around, NOW + after);
-        assert_eq!(looking(SENT_WITHIN), Move::LookFor { since, or_start: false });
-        assert_eq!(looking(LOST_FOR), Move::LookFor { since, or_start: true });
+        assert_eq!(looking(SENT_WITHIN), Move::LookFor { fit, or_start: false });
+        assert_eq!(looking(LOST_FOR), Move::LookFor { fit, or_start: true });
+        assert!(matches!(looking(WAITS_FOR), Move::GiveUp(_)), "not for ever");
         let lost = full(None, Phase::Lost { at: NOW });
         assert!(matches!(lost.next(&around, NOW + LOST_FOR), Move::GiveUp(_)), "a restore never is");
     }
@@ -320,8 +370,44 @@ mod tests {
 
     #[test]
     fn a_check_that_never_ends_keeps_nobody_from_the_backup() {
-        let stuck = backup(Phase::Checking { job: "j".into() });
-        assert_eq!(stuck.next(&Around::default(), NOW + WAITS_FOR), Move::Start);
+        let stuck = |since| backup(Phase::Checking { job: "j".into(), since });
+        let after = |job: HsmJob, time| job.next(&Around::default(), NOW + time);
+        assert_eq!(after(stuck(Some(NOW)), CHECKED_WITHIN), Move::Start);
+        assert_eq!(after(stuck(None), CHECKED_WITHIN), Move::Start, "records of before");
+        let restoring = around(|of| of.restore = Some(RestoreId::new(NOW, 7)));
+        assert!(matches!(stuck(Some(NOW)).next(&restoring, NOW + CHECKED_WITHIN), Move::Wait(_)));
+    }
+
+    #[test]
+    fn no_phase_lasts_for_ever() {
+        let give_up = |phase: Phase, after| backup(phase).next(&Around::default(), NOW + after);
+        assert!(matches!(give_up(Phase::Checked, WAITS_FOR), Move::GiveUp(_)), "a start that never leaves");
+        let running = Phase::Running { job: "j".into(), since: NOW };
+        assert!(
+            matches!(give_up(running, RUNS_FOR), Move::GiveUp(_)),
+            "a service that says the same for ever"
+        );
+        let mut job = backup(DUE);
+        (job.refused, job.waiting) = (REFUSED, Some("the last words".into()));
+        assert!(job.is_unheard(true) && !job.is_unheard(false));
+        let Move::GiveUp(failure) = job.next(&Around::default(), NOW + WAITS_FOR) else {
+            panic!("it gives up")
+        };
+        assert!(failure.text.ends_with("the last words"), "{failure:?}");
+    }
+
+    #[test]
+    fn only_a_folder_of_what_was_under_way_fits() {
+        let since = NOW + Duration::HOUR;
+        let fit = |job: &HsmJob| match job.next(&Around::default(), since + Duration::MINUTE) {
+            Move::LookFor { fit, or_start: true } => fit,
+            other => panic!("{other:?}"),
+        };
+        let nightly = fit(&backup(Phase::Occupied { since }));
+        assert_eq!(nightly, Fit { since: NOW - Duration::HOUR, written_since: since - SKEW });
+        let mut wanted = backup(Phase::Occupied { since });
+        wanted.task = Task::Backup { safety_for: Some(RestoreId::new(NOW, 7)) };
+        assert_eq!(fit(&wanted).since, NOW, "what a restore replaces is not in an older one");
     }
 
     #[test]
