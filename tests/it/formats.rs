@@ -3,8 +3,9 @@
 //!
 //! `tests/testdata/v1` is what a run left in its storage when format 1 was current: two containers as
 //! folders, each blob with its metadata beside it, and messages; `v1-restore` is the same of restores, see
-//! [`restores`]. They are never written again; a new format gets a folder of its own (`cargo test --test it freeze -- --ignored` writes one).
+//! [`restores`], and `v1-hsm` of Managed HSMs, see [`hsm`]. They are never written again; a new format gets a folder of its own (`cargo test --test it freeze -- --ignored` writes one).
 
+mod hsm;
 mod restores;
 
 use std::{
@@ -127,13 +128,17 @@ fn every_folder_of_samples_has_its_test() {
         fs::read_dir(testdata("")).expect("a folder").map(|entry| entry.expect("an entry").file_name());
     let mut folders: Vec<_> = folders.collect();
     folders.sort();
-    assert_eq!(folders, ["v1", "v1-restore"], "add a test that reads the new folder");
+    assert_eq!(folders, ["v1", "v1-hsm", "v1-restore"], "add a test that reads the new folder");
     let v1 = ["plan.jsonl.gz", "-nightly.jsonl.gz", "/backup", "/outcome", "backup-jobs", "messages/"];
     let restore =
         ["restore-plans/", "restores/", "open-restores/", "restore-steps/", "/waiting", "restore-keys/"];
-    for (folder, samples) in
-        [("v1", &v1[..]), ("v1-restore", &restore), ("v1-restore", &["audit/", "messages/"])]
-    {
+    let hsm = ["hsms/", "hsm-jobs/", "hsm-restores/", "hsm-targets/", "hsm-plans/", "audit/"];
+    for (folder, samples) in [
+        ("v1", &v1[..]),
+        ("v1-restore", &restore),
+        ("v1-restore", &["audit/", "messages/"]),
+        ("v1-hsm", &hsm),
+    ] {
         let names: Vec<_> = files(&testdata(folder)).iter().map(|path| path.display().to_string()).collect();
         for sample in samples {
             assert!(names.iter().any(|name| name.contains(sample)), "there is no sample of {sample}");
