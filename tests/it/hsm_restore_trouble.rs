@@ -133,6 +133,25 @@ async fn a_shared_access_signature_is_written_nowhere() {
     let (plan, report) = of.restored(json!({ "hsm": "hsm-a", "keys": ["signing"] })).await;
     assert_eq!(report["state"], "Failed", "{report}");
     answers.extend([plan, report]);
+    // A job that fails, and says the bare signature of the token that it was started with.
+    let body =
+        json!({ "status": "Failed", "statusDetails": format!("{SIGNATURE} did not match"), "error": null });
+    let echo = FaultKind::Body { status: 200, content_type: "application/json", body: body.to_string() };
+    of.world.fault(keyvault_backup_emulator::Operation::BackupStatus, echo);
+    of.fire_now().await;
+    of.settle().await;
+    assert_eq!(of.records("hsm-a")[0]["verdict"], "Failed");
+    of.world.azure.faults().clear();
+    let (url, run) = (of.hsm.url(), of.records("hsm-a")[1]["run"].as_str().expect("a run").to_owned());
+    for args in [
+        &["hsm", "status"][..],
+        &["hsm", "check", "--hsm", &url],
+        &["hsm", "check", "--hsm", &url, "--restore", &run],
+        &["hsm", "backup", "--hsm", &url],
+        &["preflight"],
+    ] {
+        assert_clean("a terminal", &format!("{args:?} {:?}", of.world.cli(args).await));
+    }
     for path in ["/api/status", "/api/backups", "/api/backups/runs", "/api/restores"] {
         answers.push(of.world.ok(path).await);
     }
