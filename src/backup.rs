@@ -11,6 +11,7 @@
 pub mod advance;
 pub mod ask;
 pub mod here;
+pub mod last_run;
 pub mod object;
 pub mod plan;
 pub mod rebuild;

@@ -21,6 +21,7 @@ mod damage;
 mod damage_restores;
 mod documents;
 mod faults;
+mod forged;
 mod formats;
 mod history;
 mod hostile;
