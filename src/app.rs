@@ -214,7 +214,7 @@ impl App {
         self.full_pass
     }
 
-    /// How old a vault's newest successful run may be before it is overdue.
+    /// How old the newest run that covers a vault may be before the vault is overdue.
     pub fn interval(&self) -> time::Duration {
         self.interval
     }
