@@ -1,5 +1,7 @@
 //! Backing up one object.
 
+use std::time::Duration;
+
 use tracing::{info, warn};
 
 use crate::{
@@ -19,6 +21,10 @@ use crate::{
     error::{Error, Result},
 };
 
+/// How long one try of a message may take, whatever the time-outs of its requests: long enough for the slowest
+/// backup with its retries. The host's patience is longer by what it takes to record that this was too short.
+pub const TRY_WITHIN: Duration = Duration::from_secs(7 * 60);
+
 /// Which try this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
@@ -28,6 +34,26 @@ pub enum Attempt {
     Again,
     /// The last: whatever goes wrong now is recorded.
     Last,
+}
+
+impl Attempt {
+    /// Tries for as long as a try may take. That the last one took longer is recorded, by `record`: nobody is left
+    /// to do it.
+    ///
+    /// # Errors
+    /// [`Error::Deadline`] for a try that has others after it, and those of the work.
+    pub async fn in_time<T, R: Future<Output = Result<T>>>(
+        self,
+        what: String,
+        work: impl Future<Output = Result<T>>,
+        record: impl FnOnce(Failure) -> R,
+    ) -> Result<T> {
+        if let Ok(done) = tokio::time::timeout(TRY_WITHIN, work).await {
+            return done;
+        }
+        let late = Error::Deadline { what, seconds: TRY_WITHIN.as_secs() };
+        if self == Self::Last { record(late.failure()).await } else { Err(late) }
+    }
 }
 
 /// What came of it.
@@ -64,7 +90,10 @@ pub async fn back_up(app: &App, message: &Message, attempt: Attempt, clock: &Clo
     if known.is_closed(app, attempt, clock).await? {
         return Ok(Done::Closed);
     }
-    back_up_planned(app, &known.plan.header, &planned, attempt, clock).await
+    let header = &known.plan.header;
+    let work = Box::pin(back_up_planned(app, header, &planned, attempt, clock));
+    let late = |failure| record(app, header, &planned, OutcomeKind::Failed, failure, clock);
+    attempt.in_time(format!("the backup of {}", planned.id), work, late).await
 }
 
 /// Backs up an object of an open run's plan.
@@ -204,4 +233,22 @@ async fn record(
         "{id} of vault {} was not backed up: {}: {}", header.vault, failure.code, failure.text,
     );
     Ok(Done::Failed(failure))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn that_the_last_try_took_too_long_is_recorded() {
+        let tried = async |attempt: Attempt| {
+            attempt.in_time("it".into(), pending::<Result<String>>(), |failure| ready(Ok(failure.code))).await
+        };
+        assert_eq!(tried(Attempt::Last).await.unwrap(), "Deadline");
+        for attempt in [Attempt::First, Attempt::Again] {
+            assert!(matches!(tried(attempt).await, Err(Error::Deadline { .. })));
+        }
+    }
 }
