@@ -13,11 +13,16 @@ use super::{
 pub const JOB_FORMAT: u32 = 1;
 
 /// How long nothing may come in before the messages of unanswered objects are sent again. Longer than
-/// the queue takes to deliver a failing message five times.
+/// the waits between five deliveries of a message that fails at once. One whose tries hang takes longer; then
+/// there are two of it, which costs requests and changes nothing.
 pub const STALLED_AFTER: Duration = Duration::minutes(15);
 
 /// How long planning may take before somebody else does it. Longer than an invocation can last.
 pub const PLANNED_WITHIN: Duration = Duration::minutes(35);
+
+/// How long a run waits for a kind that may yet be listed. Then it goes on without it, if there is something to
+/// back up of the others: one kind in trouble must not leave the whole vault unprotected for a night.
+pub const LISTED_WITHIN: Duration = Duration::hours(2);
 
 /// How long a run may stay open. Then what is unanswered has failed.
 pub const OPEN_FOR: Duration = Duration::hours(20);
@@ -42,6 +47,9 @@ pub struct BackupJob {
     /// Who asked for it. Records of older programs do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Asker>,
+    /// Whether everything is to be backed up, changed or not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub everything: bool,
     /// Whether all messages were sent at least once.
     pub sent: bool,
     /// How many planned objects had an outcome when it was last looked at.
@@ -76,6 +84,7 @@ impl BackupJob {
             run,
             opened: now,
             by: Some(by),
+            everything: false,
             sent: false,
             answered: 0,
             progressed: now,
@@ -89,6 +98,11 @@ impl BackupJob {
             Some(Asker { via: Via::Http, .. }) => Duration::ZERO,
             _ => PLANNED_WITHIN,
         }
+    }
+
+    /// Whether planning waits for a kind that may yet be listed.
+    pub fn waits_for_lists(&self, now: OffsetDateTime) -> bool {
+        now - self.opened < LISTED_WITHIN
     }
 
     /// Notes how many planned objects have an outcome. Says whether that is news.

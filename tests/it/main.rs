@@ -48,3 +48,4 @@ mod runbooks;
 mod serve;
 mod storage;
 mod throttling;
+mod unlisted;
