@@ -57,6 +57,9 @@ pub struct BackupJob {
     /// When that number last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub progressed: OffsetDateTime,
+    /// Drawn by whoever wrote the record first, to know it again when the answer to the write was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u64>,
 }
 
 /// What an open run needs.
@@ -88,7 +91,13 @@ impl BackupJob {
             sent: false,
             answered: 0,
             progressed: now,
+            mark: None,
         }
+    }
+
+    /// Whether it has been open for as long as a run may be.
+    pub fn has_expired(&self, now: OffsetDateTime) -> bool {
+        now - self.opened >= OPEN_FOR
     }
 
     /// When somebody other than its opener may plan it. An HTTP caller leaves that to the next look: a
@@ -117,11 +126,10 @@ impl BackupJob {
 
     /// What the run needs. `planned` is how many objects its plan backs up, if there is a plan.
     pub fn need(&self, planned: Option<u32>, now: OffsetDateTime) -> Need {
-        let age = now - self.opened;
         let Some(planned) = planned else {
-            return if age >= OPEN_FOR {
+            return if self.has_expired(now) {
                 Need::GivingUp
-            } else if age >= self.plannable() {
+            } else if now - self.opened >= self.plannable() {
                 Need::Planning
             } else {
                 Need::Patience
@@ -129,7 +137,7 @@ impl BackupJob {
         };
         if self.answered >= planned {
             Need::Closing
-        } else if age >= OPEN_FOR {
+        } else if self.has_expired(now) {
             Need::GivingUp
         } else if now - self.progressed >= STALLED_AFTER {
             Need::Sending
