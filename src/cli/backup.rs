@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     app::App,
-    backup::{here, object, plan},
+    backup::{advance, here, object, plan},
     clock::Clock,
     config::Needs,
     domain::{asker::Asker, job::BackupJob, manifest::Summary, plan::Plan, run::RunId},
@@ -30,7 +30,7 @@ pub struct BackupArgs {
     #[command(flatten)]
     objects: ObjectArgs,
     /// Back up everything, changed or not
-    #[arg(long)]
+    #[arg(long, conflicts_with = "file")]
     everything: bool,
     /// Write one object's blob to a file as `az keyvault … backup --file` does; without a path, to
     /// `VAULT-NAME-TIME` in this folder
@@ -46,7 +46,7 @@ pub struct BackupArgs {
     #[arg(long)]
     confirm: bool,
     /// Objects that are backed up at the same time
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, value_name = "N", default_value_t = 64, conflicts_with = "file", value_parser = clap::value_parser!(u16).range(1..=512))]
     at_once: u16,
     #[command(flatten)]
     output: OutputArg,
@@ -104,6 +104,9 @@ async fn into_storage(args: &BackupArgs) -> Done {
         if !confirmed(&format!("Back up {due} of {} objects of {}?", plan.objects.len(), args.vault.vault))? {
             return Ok(Exit::None);
         }
+    }
+    if let Err(error) = advance::end_expired(&app, &job.vault, &clock).await {
+        tracing::warn!("Runs that are open for too long could not be ended: {error}");
     }
     let plan = app.catalogue()?.create_plan(plan).await?;
     if !early {
