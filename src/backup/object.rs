@@ -151,9 +151,12 @@ async fn take(app: &App, header: &PlanHeader, planned: &Planned, clock: &Clock) 
     let versions = vault.versions(id).await?;
     let Some(seen) = VersionsSeen::of(versions) else {
         let text = if planned.decision == Decision::Asked {
-            "the vault has no such object; `az keyvault ... list-deleted` shows deleted ones"
+            let (kind, vault) = (id.kind, &header.vault);
+            format!(
+                "the vault has no such object; `az keyvault {kind} list-deleted --vault-name {vault}` shows deleted ones"
+            )
         } else {
-            "the vault has no version of it any more: it was deleted after it was listed"
+            "the vault has no version of it any more: it was deleted after it was listed".to_owned()
         };
         return Err(Untaken::Gone(Failure::ours("NotFound", text)));
     };
