@@ -1,6 +1,6 @@
 //! The command line tool.
 
-use std::sync::Arc;
+use std::{process::Stdio, sync::Arc};
 
 use keyvault_backup_emulator::{
     Fault, FaultKind, Forbidden, KeySpec, Matcher, Operation, SecretSpec, VaultHandle,
@@ -8,7 +8,7 @@ use keyvault_backup_emulator::{
 use serde_json::{Value, json};
 
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
-use tokio::sync::Notify;
+use tokio::{io::AsyncWriteExt as _, sync::Notify};
 
 use crate::world::{JOBS, Manifest, NIGHT, World};
 
@@ -110,6 +110,30 @@ async fn confirm_without_a_terminal_does_nothing() {
     let output = world.cli(&["backup", "--vault", &world.vault.url(), "--confirm"]).await;
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(world.azure.requests().total(Operation::PutBlob), 0);
+}
+
+#[tokio::test]
+async fn confirm_asks_on_the_terminal_and_goes_by_the_answer() {
+    let world = World::with_secrets(3).await;
+    let command = format!(
+        "{} backup --confirm --output json --vault {}",
+        env!("CARGO_BIN_EXE_keyvault-backup"),
+        world.vault.url()
+    );
+    for (answer, code, stored) in [("n\n", 2, 0), ("\n", 2, 0), ("y\n", 0, 3)] {
+        // It gives the command a terminal of its own.
+        let mut script = tokio::process::Command::new("script");
+        script.args(["--quiet", "--return", "--command", &command, "/dev/null"]).kill_on_drop(true);
+        script.env_clear().envs(world.env.iter().cloned()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = script.spawn().expect("script is there");
+        let mut keyboard = child.stdin.take().expect("a pipe");
+        keyboard.write_all(answer.as_bytes()).await.expect("it is typed");
+        let output = child.wait_with_output().await.expect("it ends");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("Back up 3 of 3 objects of https://kv-a.vault.azure.net? [y/N]"), "{said}");
+        let backups = world.backups.blobs("backups").into_iter().filter(|name| name.ends_with("/backup"));
+        assert_eq!((output.status.code(), backups.count()), (Some(code), stored), "{said}");
+    }
 }
 
 impl World {

@@ -184,6 +184,22 @@ async fn what_is_not_a_backup_is_never_stored() {
 }
 
 #[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let mut world = World::with_secrets(3).await;
+    let evil = world.azure.vault("evil");
+    for (name, host) in [("secret-0", evil.url()), ("secret-1", world.vault.url())] {
+        let to = format!("{host}/secrets/secret-2/backup?api-version=2025-07-01");
+        let headers = vec![("location".to_owned(), to)];
+        world.fault(backup_of(name), FaultKind::Raw { status: 307, headers, body: Vec::new().into() });
+    }
+    let numbers = world.night(NIGHT).await["numbers"].take();
+    assert_eq!((&numbers["backed_up"], &numbers["failed"]), (&json!(1), &json!(2)));
+    assert_eq!(world.newest("kv-a").line("secret", "secret-0")["failure"]["status"], 307);
+    assert_eq!(world.azure.requests().count(|entry| entry.host.contains("evil")), 0);
+    assert_eq!(world.answered(Operation::Backup, "secret-2", 200), 1, "its own");
+}
+
+#[tokio::test]
 async fn an_object_that_disappears_after_it_was_listed_is_no_failure() {
     let mut world = World::with_secrets(3).await;
     let vault = world.vault.clone();
