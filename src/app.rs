@@ -18,6 +18,7 @@ use crate::{
         transport::{GuardedTransport, http_client},
         vault::{VaultClient, restore::RestorePace},
     },
+    backup::last_run::LastRuns,
     catalogue::{Audit, Catalogue},
     config::{Config, RESTORE_QUEUE, Role, WORK_QUEUE},
     domain::{
@@ -42,6 +43,7 @@ pub struct App {
     restore_queue: Option<Queue>,
     hsms: Hsms,
     audit: Option<Audit>,
+    last_runs: LastRuns,
     last_restore: LastRestore,
     role: Role,
     full_pass: time::Duration,
@@ -86,6 +88,7 @@ impl App {
                 restore_queue: queue(RESTORE_QUEUE)?,
                 hsms: Hsms::build(config, &connection)?,
                 audit: container(&config.container)?.map(Audit::new),
+                last_runs: LastRuns::default(),
                 last_restore: LastRestore::default(),
                 role: config.role,
                 full_pass: config.full_pass,
@@ -186,6 +189,11 @@ impl App {
         &self.config
     }
 
+    /// The backup runs that this process works on.
+    pub fn last_runs(&self) -> &LastRuns {
+        &self.last_runs
+    }
+
     /// The restore that this process works on.
     pub fn last_restore(&self) -> &LastRestore {
         &self.last_restore
@@ -206,7 +214,7 @@ impl App {
         self.full_pass
     }
 
-    /// How old a vault's newest successful run may be before it is overdue.
+    /// How old the newest run that covers a vault may be before the vault is overdue.
     pub fn interval(&self) -> time::Duration {
         self.interval
     }

@@ -11,6 +11,7 @@
 pub mod advance;
 pub mod ask;
 pub mod here;
+pub mod last_run;
 pub mod object;
 pub mod plan;
 pub mod rebuild;
@@ -72,6 +73,7 @@ pub async fn close(app: &App, plan: &Plan) -> Result<Summary> {
         run.backed_up = numbers.backed_up,
         run.skipped = numbers.skipped(),
         run.failed = numbers.failed,
+        run.unlisted = numbers.unlisted.len(),
         run.bytes = numbers.bytes,
         run.near_version_limit = numbers.near_version_limit,
         "Run {} of vault {} {}: {} listed, {} backed up, {} skipped, {} failed",

@@ -118,17 +118,8 @@ impl Catalogue {
 
     /// Whether a run has its manifest.
     pub async fn is_closed(&self, header: &PlanHeader) -> Result<bool> {
-        self.is_closed_at(&header.vault, header.planned, &header.run).await
-    }
-
-    /// The same, for one who does not have the plan.
-    pub async fn is_closed_at(
-        &self,
-        vault: &VaultName,
-        planned: time::OffsetDateTime,
-        run: &RunId,
-    ) -> Result<bool> {
-        Ok(self.container.metadata(&layout::manifest(vault, planned, run)).await?.is_some())
+        let name = layout::manifest(&header.vault, header.planned, &header.run);
+        Ok(self.container.metadata(&name).await?.is_some())
     }
 
     /// Writes the manifest of a run whose planned objects all have a result, and with it closes the run.

@@ -10,7 +10,7 @@
 //! | `KEYVAULT_BACKUP_IDENTITY` | `managed`, `workload` or `cli` | what the surroundings offer |
 //! | `KEYVAULT_BACKUP_CLIENT_ID` | client id of the user-assigned identity | none |
 //! | `KEYVAULT_BACKUP_FULL_PASS_DAYS` | days between runs that back up everything, 1 to 90 | 7 |
-//! | `KEYVAULT_BACKUP_INTERVAL_HOURS` | hours after which a vault without a new successful run is overdue, 1 to 744 | 26 |
+//! | `KEYVAULT_BACKUP_INTERVAL_HOURS` | hours after which a vault without a new run that covers it is overdue, 1 to 744 | 26 |
 //! | `KEYVAULT_BACKUP_VAULT_RATE` | most requests a second to one vault, 1 to 1000000 | 390 |
 //! | `KEYVAULT_BACKUP_RESTORE_SECRETS` | most restores of secrets in ten seconds, 1 to 1000000 | 300 |
 //! | `KEYVAULT_BACKUP_RESTORE_KEYS` | the same for keys, and for certificates | 10 |
@@ -98,7 +98,7 @@ pub struct Config {
     pub identity: Identity,
     /// Time between runs that back up everything.
     pub full_pass: time::Duration,
-    /// How old the newest successful run of a vault may be before it is overdue.
+    /// How old the newest run that covers a vault may be before the vault is overdue.
     pub interval: time::Duration,
     /// Whether the platform's own authentication is on, so that what it says of a caller counts.
     pub platform_auth: bool,

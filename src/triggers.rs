@@ -26,7 +26,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use self::{envelope::Invocation, functions::Function};
-use crate::{api, app::App};
+use crate::{api, app::App, backup::object::TRY_WITHIN};
 
 /// The largest envelope that is read. A queue message has 64 KiB and stands in its envelope twice.
 const ENVELOPE_LIMIT: usize = 2 * 1024 * 1024;
@@ -34,8 +34,8 @@ const ENVELOPE_LIMIT: usize = 2 * 1024 * 1024;
 /// Below `functionTimeout` in host.json, at which the host kills this process.
 pub const LONG_DEADLINE: Duration = Duration::from_secs(25 * 60);
 
-/// For one object: long enough for the slowest backup with its retries.
-pub const OBJECT_DEADLINE: Duration = Duration::from_secs(8 * 60);
+/// For one object: a minute more than a try may take, in which to record that the last one took longer.
+pub const OBJECT_DEADLINE: Duration = TRY_WITHIN.saturating_add(Duration::from_secs(60));
 
 /// Deliveries of a queue message; `maxDequeueCount` in host.json.
 pub const MAX_DELIVERIES: u32 = 5;

@@ -279,6 +279,7 @@ TIE_MUTATIONS = {
     ],
     "alerts_read_fields_that_are_written": [
         templates(ALERTS, 'line["hsm.verdict"]', 'line["hsm.result"]'),
+        templates(ALERTS, 'line["run.unlisted"]', 'line["run.hidden"]'),
         templates(ALERTS, '"hsm.backup.ended", "restore.ended")', '"hsm.backup.ended", "start.failed")'),
         templates(ALERTS, '| extend target = tostring(line["hsm.name"])', '| extend target = tostring(line["vault.name"])'),
         code_with(fields={"hsm.backup.ended": {"hsm.name"}}),

@@ -100,7 +100,7 @@ async fn backup(app: &App, vault: &VaultName, run: &RunId) -> Result<Option<Job>
         return Ok(None);
     }
     let open = app.jobs()?.get(vault, run).await?.map(|stored| stored.job);
-    let report = runs::report(app, vault, run, open.as_ref()).await?;
+    let report = runs::report(app, vault, run, open.as_ref(), runs::is_trouble).await?;
     let job = |report: RunInSource| BackupJob {
         job: job_id(vault, run),
         links: Links::new(vault, run),

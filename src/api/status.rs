@@ -34,7 +34,7 @@ pub struct Status {
     /// When this was looked up.
     #[serde(with = "time::serde::rfc3339")]
     now: OffsetDateTime,
-    /// How old a source's newest successful run may be.
+    /// How old the newest run that covers a source may be.
     #[schema(example = 93600)]
     expected_interval_seconds: i64,
     /// Every configured vault.
@@ -52,9 +52,11 @@ pub struct SourceStatus {
     source: String,
     /// Whether it is not overdue, nothing in it fails, and everything in it can be listed.
     ok: bool,
-    /// Whether its newest successful run is older than expected, or there is none.
+    /// Whether the newest run that covers it is older than expected, or there is none. Objects that fail on their
+    /// own do not make it overdue: they stand under `failing`.
     overdue: bool,
-    /// The newest run of the whole source that succeeded.
+    /// The newest run of the whole source that covers it: every kind was listed, and what the run could not back up
+    /// is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     newest_success: Option<Success>,
     /// The newest run of the whole source.
@@ -69,7 +71,7 @@ pub struct SourceStatus {
     problem: Option<ProblemBody>,
 }
 
-/// A run that succeeded.
+/// A run that covers its source.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Success {
@@ -122,13 +124,13 @@ impl SourceStatus {
             Ok(known) => (known, None),
             Err(error) => (Known::default(), Some(Problem::from(error).into())),
         };
-        let overdue = known.succeeded.as_ref().is_none_or(|success| now - success.planned > interval);
+        let overdue = known.covering.as_ref().is_none_or(|run| now - run.planned > interval);
         let listed = known.last.as_ref().is_some_and(|last| last.numbers.unlisted.is_empty());
         Self {
             source: vault.to_string(),
             ok: problem.is_none() && !overdue && listed && known.failing_total == 0,
             overdue,
-            newest_success: known.succeeded.map(|success| Success::new(&success, now)),
+            newest_success: known.covering.map(|run| Success::new(&run, now)),
             last_run: known.last.map(|last| RunItem::closed(&vault, &last)),
             failing: Failing {
                 total: known.failing_total,

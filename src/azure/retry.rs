@@ -91,6 +91,16 @@ impl RetryPolicy for ShortRetry {
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn no_wait_is_longer_than_the_longest_whatever_the_service_asks_for() {
+        let retry = ShortRetry::new(StdDuration::from_secs(30));
+        for (asked, waited) in [(7, 7), (3600, 30)] {
+            let start = tokio::time::Instant::now();
+            retry.wait(1, Some(Duration::seconds(asked))).await;
+            assert_eq!(start.elapsed().as_secs(), waited);
+        }
+    }
+
     #[test]
     fn waits_grow_and_stay_bounded() {
         let retry = ShortRetry::new(StdDuration::from_secs(3));

@@ -11,9 +11,11 @@ use crate::{
         asker::{Asker, Via},
         job::{BackupJob, Need},
         manifest::Summary,
+        object::VaultName,
         outcome::{Failure, Outcome, OutcomeKind},
         plan::Plan,
         planned::PlannedObjects,
+        run::RunId,
     },
     error::{Error, Result},
     jobs::Stored,
@@ -49,6 +51,22 @@ pub async fn advance(app: &App, clock: &Clock) -> Result<Advanced> {
         }
     }
     Ok(advanced)
+}
+
+/// Ends the runs of a vault that have been open for as long as a run may be, and says which: for a terminal, where
+/// there may be no app that looks at open runs. Nothing is sent for a run of that age, so it needs no queue.
+///
+/// Safe to run twice, and beside an app.
+pub async fn end_expired(app: &App, vault: &VaultName, clock: &Clock) -> Result<Vec<RunId>> {
+    let mut ended = Vec::new();
+    for stored in app.jobs()?.all().await? {
+        let run = stored.job.run.clone();
+        let expired = stored.job.vault == *vault && stored.job.has_expired(clock.now());
+        if expired && advance_one(app, stored, clock).await?.is_some() {
+            ended.push(run);
+        }
+    }
+    Ok(ended)
 }
 
 async fn advance_one(app: &App, mut stored: Stored, clock: &Clock) -> Result<Option<Summary>> {

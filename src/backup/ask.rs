@@ -7,7 +7,7 @@ use crate::{
     domain::{
         asker::Asker,
         audit::Event,
-        job::BackupJob,
+        job::{BackupJob, STALLED_AFTER},
         object::{ObjectId, VaultName},
         run::RunId,
     },
@@ -51,7 +51,11 @@ pub async fn objects(
         }
         record(app, vault, &run, by, objects.len(), clock).await?;
         if let Err(error) = send::once(app, &plan, clock).await {
-            tracing::warn!(vault.name = %vault, run.id = %run, "Messages of run {run} are sent later: {error}");
+            let minutes = STALLED_AFTER.whole_minutes();
+            tracing::warn!(
+                vault.name = %vault, run.id = %run,
+                "The messages of run {run} cannot be sent now; AdvanceJobs sends them in {minutes} minutes: {error}"
+            );
         }
         return Ok(run);
     }

@@ -4,14 +4,13 @@ use futures::{StreamExt as _, stream::FuturesUnordered};
 
 use super::{
     close,
-    object::{Attempt, Done, back_up},
+    object::{Attempt, Done, back_up_planned},
 };
 use crate::{
     app::App,
     clock::Clock,
     domain::{
         manifest::Summary,
-        message::Message,
         object::ObjectId,
         plan::{Plan, Planned},
     },
@@ -66,7 +65,7 @@ pub async fn run(
             {
                 hear(planned, done)?;
             }
-            working.push(back_up_planned(app, plan, planned, attempt, clock));
+            working.push(one(app, plan, planned, attempt, clock));
         }
         while let Some((planned, done)) = working.next().await {
             hear(planned, done)?;
@@ -76,13 +75,13 @@ pub async fn run(
     close(app, plan).await
 }
 
-async fn back_up_planned(
+async fn one(
     app: &App,
     plan: &Plan,
     planned: Planned,
     attempt: Attempt,
     clock: &Clock,
 ) -> (Planned, Result<Done>) {
-    let done = back_up(app, &Message::new(&plan.header, &planned), attempt, clock).await;
+    let done = back_up_planned(app, &plan.header, &planned, attempt, clock).await;
     (planned, done)
 }

@@ -1,5 +1,7 @@
 //! Backing up one object.
 
+use std::time::Duration;
+
 use tracing::{info, warn};
 
 use crate::{
@@ -7,18 +9,21 @@ use crate::{
     azure::{
         container::Written,
         error::{Meaning, ServiceError},
-        vault::VaultClient,
     },
     clock::Clock,
     domain::{
         entry::{Entry, Taken},
-        job::STALLED_AFTER,
         message::Message,
         outcome::{Failure, Fate, Outcome, OutcomeKind},
+        plan::{Decision, PlanHeader, Planned},
         versions::{OVER_THE_LIMIT, VERSIONS_LIMIT, VERSIONS_WARNING, VersionsSeen},
     },
     error::{Error, Result},
 };
+
+/// How long one try of a message may take, whatever the time-outs of its requests: long enough for the slowest
+/// backup with its retries. The host's patience is longer by what it takes to record that this was too short.
+pub const TRY_WITHIN: Duration = Duration::from_secs(7 * 60);
 
 /// Which try this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +36,26 @@ pub enum Attempt {
     Last,
 }
 
+impl Attempt {
+    /// Tries for as long as a try may take. That the last one took longer is recorded, by `record`: nobody is left
+    /// to do it.
+    ///
+    /// # Errors
+    /// [`Error::Deadline`] for a try that has others after it, and those of the work.
+    pub async fn in_time<T, R: Future<Output = Result<T>>>(
+        self,
+        what: String,
+        work: impl Future<Output = Result<T>>,
+        record: impl FnOnce(Failure) -> R,
+    ) -> Result<T> {
+        if let Ok(done) = tokio::time::timeout(TRY_WITHIN, work).await {
+            return done;
+        }
+        let late = Error::Deadline { what, seconds: TRY_WITHIN.as_secs() };
+        if self == Self::Last { record(late.failure()).await } else { Err(late) }
+    }
+}
+
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
@@ -39,37 +64,60 @@ pub enum Done {
         /// Its size.
         bytes: u64,
     },
-    /// There was a backup already, or the run is closed.
+    /// There was a backup already.
     Already,
+    /// The run is closed; what came of the object stands in its manifest.
+    Closed,
     /// The object is gone; recorded.
     Disappeared,
     /// Recorded as failed.
     Failed(Failure),
 }
 
-/// Backs up one planned object.
+/// Backs up the object that a message asks for, if the plan of its run backs it up.
+///
+/// Safe to run twice, at once or later, as [`back_up_planned`] is. A copy of a message that comes when its run
+/// is closed changes nothing. Only one that comes within a minute of that and is the copy's first delivery may
+/// store a backup of an object that had failed; no manifest names it, and `rebuild` tells of it.
+///
+/// # Errors
+/// When there is no such run, or its plan does not back the object up: such a message was not sent by this
+/// program, and nothing is recorded for it. Otherwise as [`back_up_planned`].
+pub async fn back_up(app: &App, message: &Message, attempt: Attempt, clock: &Clock) -> Result<Done> {
+    app.vault(&message.vault)?;
+    let known = app.last_runs().get(app, &message.vault, &message.run).await?;
+    let planned = known.planned(message)?;
+    if known.is_closed(app, attempt, clock).await? {
+        return Ok(Done::Closed);
+    }
+    let header = &known.plan.header;
+    let work = Box::pin(back_up_planned(app, header, &planned, attempt, clock));
+    let late = |failure| record(app, header, &planned, OutcomeKind::Failed, failure, clock);
+    attempt.in_time(format!("the backup of {}", planned.id), work, late).await
+}
+
+/// Backs up an object of an open run's plan.
 ///
 /// Safe to run twice, at once or later: the backup is written create-only under its run, in one request
 /// with its entry. A failure that may pass is returned as an error until the last attempt; any other
 /// failure, and the last one, is recorded and is then an answer like any other.
-pub async fn back_up(app: &App, message: &Message, attempt: Attempt, clock: &Clock) -> Result<Done> {
-    let vault = app.vault(&message.vault)?;
-    // A message that comes twice may come late. A closed run's manifest must stay the whole truth.
-    let late = attempt != Attempt::First || clock.now() - message.planned >= STALLED_AFTER;
-    if late && app.catalogue()?.is_closed_at(&message.vault, message.planned, &message.run).await? {
-        return Ok(Done::Already);
-    }
-    match take(app, vault, message, clock).await {
-        Ok(done) => Ok(done),
-        Err(Untaken::Gone(failure)) => {
-            let kind = if message.asked { OutcomeKind::Failed } else { OutcomeKind::Disappeared };
-            record(app, message, kind, failure, clock).await
+pub async fn back_up_planned(
+    app: &App,
+    header: &PlanHeader,
+    planned: &Planned,
+    attempt: Attempt,
+    clock: &Clock,
+) -> Result<Done> {
+    let (kind, failure) = match take(app, header, planned, clock).await {
+        Ok(done) => return Ok(done),
+        Err(Untaken::Gone(failure)) if planned.decision == Decision::Asked => (OutcomeKind::Failed, failure),
+        Err(Untaken::Gone(failure)) => (OutcomeKind::Disappeared, failure),
+        Err(Untaken::Error(error)) if error.fate() == Fate::Retry && attempt != Attempt::Last => {
+            return Err(error);
         }
-        Err(Untaken::Error(error)) if error.fate() == Fate::Retry && attempt != Attempt::Last => Err(error),
-        Err(Untaken::Error(error) | Untaken::Refused(error)) => {
-            record(app, message, OutcomeKind::Failed, error.failure(), clock).await
-        }
-    }
+        Err(Untaken::Error(error) | Untaken::Refused(error)) => (OutcomeKind::Failed, error.failure()),
+    };
+    record(app, header, planned, kind, failure, clock).await
 }
 
 /// Why there is no backup.
@@ -97,42 +145,45 @@ fn is_gone(error: &ServiceError) -> bool {
     error.meaning == Meaning::NotFound && codes.contains(&error.failure.code.as_str())
 }
 
-async fn take(app: &App, vault: &VaultClient, message: &Message, clock: &Clock) -> Result<Done, Untaken> {
-    let id = message.id();
+async fn take(app: &App, header: &PlanHeader, planned: &Planned, clock: &Clock) -> Result<Done, Untaken> {
+    let (vault, id) = (app.vault(&header.vault)?, &planned.id);
     let read = clock.now();
-    let versions = vault.versions(&id).await?;
+    let versions = vault.versions(id).await?;
     let Some(seen) = VersionsSeen::of(versions) else {
-        let text = if message.asked {
-            "the vault has no such object; `az keyvault ... list-deleted` shows deleted ones"
+        let text = if planned.decision == Decision::Asked {
+            let (kind, vault) = (id.kind, &header.vault);
+            format!(
+                "the vault has no such object; `az keyvault {kind} list-deleted --vault-name {vault}` shows deleted ones"
+            )
         } else {
-            "the vault has no version of it any more: it was deleted after it was listed"
+            "the vault has no version of it any more: it was deleted after it was listed".to_owned()
         };
         return Err(Untaken::Gone(Failure::ours("NotFound", text)));
     };
     if seen.count >= VERSIONS_WARNING {
         warn!(
-            vault.name = %message.vault, object.kind = %id.kind, object.name = %id.name, object.versions = seen.count,
+            vault.name = %header.vault, object.kind = %id.kind, object.name = %id.name, object.versions = seen.count,
             "{id} in vault {} has {} versions; above {VERSIONS_LIMIT} Key Vault does not back it up",
-            message.vault, seen.count,
+            header.vault, seen.count,
         );
     }
-    let handed = vault.backup(&id).await.map_err(|error| too_many(error, seen.count))?;
-    let what = || format!("back up {id} in vault {}", message.vault);
+    let handed = vault.backup(id).await.map_err(|error| too_many(error, seen.count))?;
+    let what = || format!("back up {id} in vault {}", header.vault);
     let wrapping = handed
         .blob
         .inspect(id.kind)
         .map_err(|fault| ServiceError::nonsense(what(), "InvalidBackupBlob", fault.to_string()))?;
     let entry = Entry::from(Taken {
-        vault: &message.vault,
-        id: &id,
-        run: &message.run,
+        vault: &header.vault,
+        id,
+        run: &header.run,
         blob: &handed.blob,
         wrapping,
         region: handed.region,
         seen,
         read,
         taken: clock.now(),
-        previous: message.previous.clone(),
+        previous: planned.previous.clone(),
     });
     match app.catalogue()?.create_backup(&entry, handed.blob).await? {
         Written::AlreadyThere => Ok(Done::Already),
@@ -162,26 +213,45 @@ fn too_many(mut error: ServiceError, versions: u32) -> Untaken {
 
 async fn record(
     app: &App,
-    message: &Message,
+    header: &PlanHeader,
+    planned: &Planned,
     kind: OutcomeKind,
     failure: Failure,
     clock: &Clock,
 ) -> Result<Done> {
-    let id = message.id();
-    let outcome = Outcome::new(&id, kind, failure, clock.now());
-    app.catalogue()?.create_outcome(&message.vault, &message.run, &outcome).await?;
+    let id = &planned.id;
+    let outcome = Outcome::new(id, kind, failure, clock.now());
+    app.catalogue()?.create_outcome(&header.vault, &header.run, &outcome).await?;
     if kind == OutcomeKind::Disappeared {
         info!(
-            vault.name = %message.vault, run.id = %message.run, object.kind = %id.kind, object.name = %id.name,
-            "{id} of vault {} was deleted after it was listed", message.vault,
+            vault.name = %header.vault, run.id = %header.run, object.kind = %id.kind, object.name = %id.name,
+            "{id} of vault {} was deleted after it was listed", header.vault,
         );
         return Ok(Done::Disappeared);
     }
     let failure = outcome.failure;
     tracing::error!(
-        vault.name = %message.vault, run.id = %message.run, object.kind = %id.kind, object.name = %id.name,
+        vault.name = %header.vault, run.id = %header.run, object.kind = %id.kind, object.name = %id.name,
         failure.code = %failure.code, failure.status = failure.status, failure.request_id = failure.request_id,
-        "{id} of vault {} was not backed up: {}: {}", message.vault, failure.code, failure.text,
+        "{id} of vault {} was not backed up: {}: {}", header.vault, failure.code, failure.text,
     );
     Ok(Done::Failed(failure))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn that_the_last_try_took_too_long_is_recorded() {
+        let tried = async |attempt: Attempt| {
+            attempt.in_time("it".into(), pending::<Result<String>>(), |failure| ready(Ok(failure.code))).await
+        };
+        assert_eq!(tried(Attempt::Last).await.unwrap(), "Deadline");
+        for attempt in [Attempt::First, Attempt::Again] {
+            assert!(matches!(tried(attempt).await, Err(Error::Deadline { .. })));
+        }
+    }
 }

@@ -5,7 +5,11 @@ use tracing::{info, warn};
 
 use crate::{
     app::App,
-    azure::{container::Written, vault::VaultClient},
+    azure::{
+        container::Written,
+        error::{Meaning, ServiceError},
+        vault::VaultClient,
+    },
     catalogue::Basis,
     clock::Clock,
     domain::{
@@ -26,8 +30,7 @@ use crate::{
 /// Opens the run first, so that it is not forgotten if this process dies while listing.
 ///
 /// # Errors
-/// When listing meets something that may pass, such as throttling: then nothing is stored, and the run
-/// can be planned again. A kind that the vault refuses to list is not an error: it is part of the plan.
+/// As [`make`]: then nothing is stored, and the run can be planned again.
 pub async fn whole_vault(
     app: &App,
     vault: &VaultClient,
@@ -36,14 +39,14 @@ pub async fn whole_vault(
     clock: &Clock,
 ) -> Result<Plan> {
     let (name, catalogue) = (vault.url().name(), app.catalogue()?);
-    let opened =
-        app.jobs()?.open(&BackupJob::open(name.clone(), run.clone(), by.clone(), clock.now())).await?;
-    if opened == Written::AlreadyThere
-        && let Some(plan) = catalogue.plan(name, run).await?
-    {
-        return Ok(plan);
+    let mut job = BackupJob::open(name.clone(), run.clone(), by.clone(), clock.now());
+    if app.jobs()?.open(&job).await? == Written::AlreadyThere {
+        if let Some(plan) = catalogue.plan(name, run).await? {
+            return Ok(plan);
+        }
+        job = app.jobs()?.get(name, run).await?.map_or(job, |stored| stored.job);
     }
-    let plan = make(app, vault, run, by, clock, Wanted::AsDue).await?;
+    let plan = make(app, vault, &job, clock).await?;
     let plan = catalogue.create_plan(plan).await?;
     let (objects, due) = (plan.objects.len(), plan.to_back_up().count());
     info!(
@@ -57,37 +60,29 @@ pub async fn whole_vault(
     Ok(plan)
 }
 
-/// How much of a vault is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// What changed, and everything when a full pass is due.
-    AsDue,
-    /// Everything.
-    Everything,
-}
-
-/// Makes a plan for a whole vault and stores nothing.
-pub async fn make(
-    app: &App,
-    vault: &VaultClient,
-    run: &RunId,
-    by: &Asker,
-    clock: &Clock,
-    wanted: Wanted,
-) -> Result<Plan> {
+/// Makes a plan for the run of a whole vault, whose record is `job`, and stores nothing.
+///
+/// A kind that the vault refuses to list is no error: it is part of the plan. So is one that fails in a way that
+/// may pass, once the run has waited for it long enough, and one whose list makes no sense: if there is something
+/// to back up of the other kinds, they go on without it.
+///
+/// # Errors
+/// When listing meets something that may pass, such as throttling.
+pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock) -> Result<Plan> {
     let name = vault.url().name();
     // The time comes first: a change after it is the next run's.
     let planned = whole_second(clock);
     let basis = basis(app, name).await?;
-    let full = wanted == Wanted::Everything || full_pass_is_due(basis.full_pass, app.full_pass(), planned);
+    let full = job.everything || full_pass_is_due(basis.full_pass, app.full_pass(), planned);
     let mut decisions = Planner::new(&basis.index, full);
-    let unlisted = list(vault, |listed| decisions.add(listed)).await?;
+    let waits = job.waits_for_lists(clock.now());
+    let Lists { unlisted, passing } = list(vault, waits, |listed| decisions.add(listed)).await?;
     let objects = decisions.finish(&unlisted);
     let header = PlanHeader {
         v: PLAN_FORMAT,
         vault: name.clone(),
-        run: run.clone(),
-        by: Some(by.clone()),
+        run: job.run.clone(),
+        by: job.by.clone(),
         scope: Scope::Vault,
         planned,
         full_pass: basis.full_pass.filter(|_| !full).unwrap_or(planned),
@@ -95,7 +90,11 @@ pub async fn make(
         folds: basis.folds,
         unlisted,
     };
-    Ok(Plan { header, objects })
+    let plan = Plan { header, objects };
+    match passing {
+        Some(error) if plan.to_back_up().next().is_none() => Err(error.into()),
+        _ => Ok(plan),
+    }
 }
 
 /// Makes a plan for some objects of a vault and stores nothing.
@@ -135,7 +134,7 @@ pub async fn unlisted(
 ) -> Result<Plan> {
     let planned = whole_second(clock);
     let reason = match app.vault(vault) {
-        Ok(client) => list(client, drop).await.err(),
+        Ok(client) => list(client, true, drop).await.map_or_else(Some, |lists| lists.passing.map(Into::into)),
         Err(error) => Some(error),
     };
     let late = || Failure::ours("NotPlanned", "nothing planned the run while it was open");
@@ -166,32 +165,47 @@ fn whole_second(clock: &Clock) -> time::OffsetDateTime {
 async fn basis(app: &App, vault: &VaultName) -> Result<Basis> {
     match app.catalogue()?.basis(vault).await {
         Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {
-            warn!(vault.name = %vault, "Everything in vault {vault} is backed up: {error}");
+            warn!(
+                vault.name = %vault,
+                "The catalogue of vault {vault} cannot be used, so everything is due, as on the first night: {error}"
+            );
             Ok(Basis::default())
         }
         basis => basis,
     }
 }
 
-/// Lists every kind at once, each to its last page, and returns the kinds that the vault refuses to list.
-/// Of those, some objects may have been found.
+/// What came of listing a vault.
+#[derive(Default)]
+struct Lists {
+    /// The kinds that were not listed to their ends. Of those, some objects may have been found.
+    unlisted: Vec<Unlisted>,
+    /// Why one of them was not, if that may pass.
+    passing: Option<ServiceError>,
+}
+
+/// Lists every kind at once, each to its last page.
 ///
 /// # Errors
-/// Those that may pass.
-async fn list(vault: &VaultClient, mut found: impl FnMut(Listed)) -> Result<Vec<Unlisted>> {
+/// Those that may pass, if it `waits` for that. It never waits for an answer that came whole and makes no sense.
+async fn list(vault: &VaultClient, waits: bool, mut found: impl FnMut(Listed)) -> Result<Lists> {
     let pages = ObjectKind::ALL.map(|kind| Box::pin(vault.list(kind).map(move |page| (kind, page))));
     let mut pages = select_all(pages);
-    let mut unlisted = Vec::new();
+    let mut lists = Lists::default();
     while let Some((kind, page)) = pages.next().await {
         match page {
             Ok(page) => page.into_iter().for_each(&mut found),
-            Err(error) if error.fate() == Fate::Retry => return Err(error.into()),
             Err(error) => {
+                let passes = error.fate() == Fate::Retry;
+                if passes && waits && error.meaning != Meaning::Nonsense {
+                    return Err(error.into());
+                }
                 warn!(vault.name = %vault.url().name(), "A kind of object is not backed up: {error}");
-                unlisted.push(Unlisted { kind, failure: *error.failure });
+                lists.unlisted.push(Unlisted { kind, failure: (*error.failure).clone() });
+                lists.passing = lists.passing.or_else(|| passes.then_some(error));
             }
         }
     }
-    unlisted.sort_by_key(|unlisted: &Unlisted| unlisted.kind);
-    Ok(unlisted)
+    lists.unlisted.sort_by_key(|unlisted| unlisted.kind);
+    Ok(lists)
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::advance;
 use crate::{
     app::App,
     catalogue::Catalogue,
+    clock::Clock,
     domain::{
         object::{ObjectKind, VaultName},
         outcome::Failure,
@@ -24,6 +26,8 @@ pub enum Found {
     Rebuilt,
     /// It is still open: the manifest comes when it closes.
     Open,
+    /// It had been open for too long, and was ended with what there is.
+    Ended,
     /// Its manifest is there and is not what its blobs say. Nothing is overwritten.
     Differs,
     /// Its manifest is there and cannot be checked, because its plan is lost.
@@ -33,9 +37,18 @@ pub enum Found {
 /// Looks at every run of a vault, oldest first, and writes the manifests that are missing.
 ///
 /// Reads the name of every blob; plans and manifests are read whole, and every blob's metadata once.
-/// Safe to run twice, and while runs are open: those are left alone.
-pub async fn vault(app: &App, vault: &VaultName, mut report: impl FnMut(&RunId, Found)) -> Result<()> {
+/// Safe to run twice, and while runs are open: those are left alone, unless they have been open for too long.
+pub async fn vault(
+    app: &App,
+    vault: &VaultName,
+    clock: &Clock,
+    mut report: impl FnMut(&RunId, Found),
+) -> Result<()> {
     let catalogue = app.catalogue()?;
+    let ended = advance::end_expired(app, vault, clock).await?;
+    for run in &ended {
+        report(run, Found::Ended);
+    }
     let open: BTreeSet<RunId> = app
         .jobs()?
         .all()
@@ -48,6 +61,9 @@ pub async fn vault(app: &App, vault: &VaultName, mut report: impl FnMut(&RunId, 
     let closed: BTreeSet<RunId> = manifests.into_iter().map(|found| found.run).collect();
     let mut headers = Vec::new();
     for run in catalogue.all_runs(vault).await? {
+        if ended.contains(&run) {
+            continue;
+        }
         if open.contains(&run) {
             report(&run, Found::Open);
             continue;

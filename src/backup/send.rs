@@ -7,7 +7,12 @@ use crate::{
     app::App,
     azure::queue::Queue,
     clock::Clock,
-    domain::{job::MESSAGE_LIFETIME, message::Message, plan::Plan, planned::PlannedObjects},
+    domain::{
+        job::{MESSAGE_LIFETIME, STALLED_AFTER},
+        message::Message,
+        plan::Plan,
+        planned::PlannedObjects,
+    },
     error::{Error, Result},
     jobs::Stored,
 };
@@ -65,7 +70,12 @@ async fn send(app: &App, plan: &Plan, objects: &PlannedObjects) -> Result<usize>
         Some(error) if sent == 0 => Err(error),
         Some(error) => {
             let (run, late) = (&plan.header.run, failures.len() + 1);
-            warn!(vault.name = %plan.header.vault, run.id = %run, "{late} messages of run {run} are sent later: {error}");
+            let minutes = STALLED_AFTER.whole_minutes();
+            warn!(
+                vault.name = %plan.header.vault, run.id = %run,
+                "{late} messages of run {run} could not be sent; AdvanceJobs sends them when nothing has come in for \
+                 {minutes} minutes: {error}"
+            );
             Ok(sent)
         }
         None => Ok(sent),

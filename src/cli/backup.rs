@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     app::App,
-    backup::{here, object, plan},
+    backup::{advance, here, object, plan},
     clock::Clock,
     config::Needs,
     domain::{asker::Asker, job::BackupJob, manifest::Summary, plan::Plan, run::RunId},
@@ -30,7 +30,7 @@ pub struct BackupArgs {
     #[command(flatten)]
     objects: ObjectArgs,
     /// Back up everything, changed or not
-    #[arg(long)]
+    #[arg(long, conflicts_with = "file")]
     everything: bool,
     /// Write one object's blob to a file as `az keyvault … backup --file` does; without a path, to
     /// `VAULT-NAME-TIME` in this folder
@@ -46,7 +46,7 @@ pub struct BackupArgs {
     #[arg(long)]
     confirm: bool,
     /// Objects that are backed up at the same time
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, value_name = "N", default_value_t = 64, conflicts_with = "file", value_parser = clap::value_parser!(u16).range(1..=512))]
     at_once: u16,
     #[command(flatten)]
     output: OutputArg,
@@ -85,13 +85,16 @@ async fn into_storage(args: &BackupArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Backup)?;
     let clock = Clock::system();
     let run = RunId::manual(clock.now(), u16::try_from(std::process::id() % 0x1_0000).unwrap_or_default());
+    let name = args.vault.vault.name().clone();
+    let job = BackupJob::open(name, run, Asker::TERMINAL, clock.now());
+    let job = BackupJob { everything: args.everything, ..job };
     // A whole vault's run is recorded before it is planned: if this process dies, `AdvanceJobs` plans it.
     // A run of some objects is not, because nobody else would know which.
     let early = !args.what_if && !args.confirm && args.objects.objects().is_empty();
     if early {
-        open(&app, args, &run, &clock).await?;
+        app.jobs()?.open(&job).await?;
     }
-    let plan = make_plan(&app, args, &run, &clock).await?;
+    let plan = make_plan(&app, args, &job, &clock).await?;
     if args.what_if {
         report::print_plan(&plan, args.output.output)?;
         return Ok(Exit::All);
@@ -102,28 +105,24 @@ async fn into_storage(args: &BackupArgs) -> Done {
             return Ok(Exit::None);
         }
     }
+    if let Err(error) = advance::end_expired(&app, &job.vault, &clock).await {
+        tracing::warn!("Runs that are open for too long could not be ended: {error}");
+    }
     let plan = app.catalogue()?.create_plan(plan).await?;
     if !early {
-        open(&app, args, &run, &clock).await?;
+        app.jobs()?.open(&job).await?;
     }
     let (summary, failures) = work(&app, args, &plan, &clock).await?;
     report::print_summary(&plan, &summary, &failures, args.output.output)?;
     Ok(summary.verdict.into())
 }
 
-async fn open(app: &App, args: &BackupArgs, run: &RunId, clock: &Clock) -> Result<(), Failed> {
-    let job = BackupJob::open(args.vault.vault.name().clone(), run.clone(), Asker::TERMINAL, clock.now());
-    app.jobs()?.open(&job).await?;
-    Ok(())
-}
-
-async fn make_plan(app: &App, args: &BackupArgs, run: &RunId, clock: &Clock) -> Result<Plan, Failed> {
-    let (vault, objects) = (app.vault(args.vault.vault.name())?, args.objects.objects());
-    if !objects.is_empty() {
-        return Ok(plan::some_objects(app, vault.url().name(), run, &Asker::TERMINAL, clock, objects).await?);
+async fn make_plan(app: &App, args: &BackupArgs, job: &BackupJob, clock: &Clock) -> Result<Plan, Failed> {
+    let (vault, objects) = (app.vault(&job.vault)?, args.objects.objects());
+    if objects.is_empty() {
+        return Ok(plan::make(app, vault, job, clock).await?);
     }
-    let wanted = if args.everything { plan::Wanted::Everything } else { plan::Wanted::AsDue };
-    Ok(plan::make(app, vault, run, &Asker::TERMINAL, clock, wanted).await?)
+    Ok(plan::some_objects(app, &job.vault, &job.run, &Asker::TERMINAL, clock, objects).await?)
 }
 
 async fn work(

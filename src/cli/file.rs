@@ -54,16 +54,23 @@ impl Target {
         Err(Failed(format!("{} exists; name another file, or replace it with --force", self.path.display())))
     }
 
-    /// Writes the bytes whole or not at all, readable by their owner alone.
+    /// Writes the bytes whole or not at all, readable by their owner alone: beside the file first, because a
+    /// process that is killed must not leave half a backup under its name.
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        if !self.force {
-            return create(&self.path, bytes);
-        }
         let mut beside = self.path.clone().into_os_string();
         beside.push(format!(".{}", std::process::id()));
         let beside = PathBuf::from(beside);
         create(&beside, bytes)?;
-        fs::rename(&beside, &self.path).inspect_err(|_| drop(fs::remove_file(&beside)))
+        if self.force {
+            return fs::rename(&beside, &self.path).inspect_err(|_| drop(fs::remove_file(&beside)));
+        }
+        // A link, unlike a rename, does not replace a file that came meanwhile.
+        let linked = fs::hard_link(&beside, &self.path);
+        drop(fs::remove_file(&beside));
+        match linked {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => create(&self.path, bytes),
+            linked => linked,
+        }
     }
 }
 

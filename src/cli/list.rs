@@ -220,13 +220,14 @@ async fn history(args: HistoryArgs) -> Done {
     let id = args.object.one()?;
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let entries = app.catalogue()?.history(args.vault.vault.name(), &id).await?;
+    let exit = if entries.is_empty() { Exit::None } else { Exit::All };
     if args.output.output == Format::Json {
         output::json(&entries)?;
-        return Ok(Exit::All);
+        return Ok(exit);
     }
     if entries.is_empty() {
         output::line(format_args!("There is no backup of {id} of {}", args.vault.vault))?;
-        return Ok(Exit::None);
+        return Ok(exit);
     }
     let mut table = output::table(&["taken", "run", "#versions", "newest version", "#size", "SHA-256"]);
     for entry in &entries {

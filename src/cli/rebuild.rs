@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     backup::rebuild::{self, Found},
+    clock::Clock,
     config::Needs,
+    domain::run::RunId,
 };
 
 /// Write the manifests that are missing.
@@ -28,7 +30,8 @@ pub struct RebuildArgs {
 pub async fn run(args: RebuildArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Backup)?;
     let mut found = Vec::new();
-    rebuild::vault(&app, args.vault.vault.name(), |run, state| found.push((run.clone(), state))).await?;
+    let hear = |run: &RunId, state| found.push((run.clone(), state));
+    rebuild::vault(&app, args.vault.vault.name(), &Clock::system(), hear).await?;
     let differs = found.iter().filter(|(_, state)| *state == Found::Differs).count();
     if args.output.output == Format::Json {
         let found = found.iter().map(|(run, state)| json!({ "run": run, "manifest": words(*state) }));
@@ -48,6 +51,7 @@ fn words(found: Found) -> &'static str {
         Found::Sound => "sound",
         Found::Rebuilt => "written again",
         Found::Open => "still open",
+        Found::Ended => "written now: the run was open for too long",
         Found::PlanLost => "there, but its plan is lost, so it cannot be checked",
         Found::Differs => "differs from the blobs; left as it is",
     }

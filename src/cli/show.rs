@@ -1,10 +1,12 @@
 //! `show`: what became of every object in a run.
 
+use std::io;
+
 use clap::Args;
 use serde_json::json;
 
 use super::{
-    Done, Exit, Failed, OutputArg, VaultArg, app_for,
+    Done, Failed, OutputArg, VaultArg, app_for,
     list::why,
     output::{self, Format},
     report::{summary_line, unlisted_line},
@@ -12,9 +14,11 @@ use super::{
 use crate::{
     config::Needs,
     domain::{
-        manifest::{Fared, Line},
+        manifest::{Fared, Line, Summary},
+        plan::Unlisted,
         run::RunId,
     },
+    look::runs::{self, Report},
 };
 
 /// Show a run.
@@ -37,41 +41,42 @@ pub struct ShowArgs {
 /// When there is no such run, or it is still open, or its manifest cannot be read.
 pub async fn run(args: ShowArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Storage)?;
-    let (catalogue, vault) = (app.catalogue()?, args.vault.vault.name());
-    let Some(found) = catalogue.find(vault, &args.run).await? else {
-        let open = catalogue.plan(vault, &args.run).await?.is_some();
-        let text =
-            if open { "it is still open" } else { "there is no such run; `list runs` shows what there is" };
-        return Err(Failed(format!("{} of {}: {text}", args.run, args.vault.vault)));
+    let vault = args.vault.vault.name();
+    let jobs = runs::open_jobs(&app).await?;
+    let job = jobs.iter().find(|job| job.vault == *vault && job.run == args.run);
+    let wanted = |line: &Line| args.all || needs_attention(line);
+    let text = match runs::report(&app, vault, &args.run, job, wanted).await? {
+        Some(Report::Closed { header, summary, lines }) => {
+            print(&header.unlisted, &summary, &lines, args.output.output)?;
+            return Ok(summary.verdict.into());
+        }
+        Some(Report::Open { planned: Some(planned), .. }) => {
+            format!("it is still open; it backs up {planned} objects")
+        }
+        Some(Report::Open { planned: None, .. }) => "it is still open, and not planned yet".to_owned(),
+        None if app.catalogue()?.plan(vault, &args.run).await?.is_some() => {
+            "it was begun, and its record is gone; `rebuild` ends it".to_owned()
+        }
+        None => "there is no such run; `list runs` shows what there is".to_owned(),
     };
-    let mut manifest = catalogue.manifest(&found.name).await?;
-    let unlisted = manifest.header().unlisted.clone();
-    let mut lines = Vec::new();
-    for line in manifest.by_ref() {
-        let line = line?;
-        if args.all || needs_attention(&line) {
-            lines.push(line);
-        }
+    Err(Failed(format!("{} of {}: {text}", args.run, args.vault.vault)))
+}
+
+fn print(unlisted: &[Unlisted], summary: &Summary, lines: &[Line], format: Format) -> io::Result<()> {
+    if format == Format::Json {
+        return output::json(&json!({ "summary": summary, "unlisted": unlisted, "objects": lines }));
     }
-    let summary = manifest.summary().cloned();
-    if args.output.output == Format::Json {
-        output::json(&json!({ "summary": summary, "unlisted": unlisted, "objects": lines }))?;
-    } else {
-        if !lines.is_empty() {
-            let mut table = output::table(&["kind", "name", "fared", "why"]);
-            for line in &lines {
-                table.add_row([line.kind.as_str(), line.name.as_str(), fared(line.fared), &why(line)]);
-            }
-            output::print(&table)?;
+    if !lines.is_empty() {
+        let mut table = output::table(&["kind", "name", "fared", "why"]);
+        for line in lines {
+            table.add_row([line.kind.as_str(), line.name.as_str(), fared(line.fared), &why(line)]);
         }
-        for unlisted in &unlisted {
-            output::line(unlisted_line(unlisted))?;
-        }
-        if let Some(summary) = &summary {
-            output::line(summary_line(summary))?;
-        }
+        output::print(&table)?;
     }
-    Ok(summary.map_or(Exit::None, |summary| Exit::from(summary.verdict)))
+    for unlisted in unlisted {
+        output::line(unlisted_line(unlisted))?;
+    }
+    output::line(summary_line(summary))
 }
 
 fn needs_attention(line: &Line) -> bool {

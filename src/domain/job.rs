@@ -13,11 +13,16 @@ use super::{
 pub const JOB_FORMAT: u32 = 1;
 
 /// How long nothing may come in before the messages of unanswered objects are sent again. Longer than
-/// the queue takes to deliver a failing message five times.
+/// the waits between five deliveries of a message that fails at once. One whose tries hang takes longer; then
+/// there are two of it, which costs requests and changes nothing.
 pub const STALLED_AFTER: Duration = Duration::minutes(15);
 
 /// How long planning may take before somebody else does it. Longer than an invocation can last.
 pub const PLANNED_WITHIN: Duration = Duration::minutes(35);
+
+/// How long a run waits for a kind that may yet be listed. Then it goes on without it, if there is something to
+/// back up of the others: one kind in trouble must not leave the whole vault unprotected for a night.
+pub const LISTED_WITHIN: Duration = Duration::hours(2);
 
 /// How long a run may stay open. Then what is unanswered has failed.
 pub const OPEN_FOR: Duration = Duration::hours(20);
@@ -42,6 +47,9 @@ pub struct BackupJob {
     /// Who asked for it. Records of older programs do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Asker>,
+    /// Whether everything is to be backed up, changed or not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub everything: bool,
     /// Whether all messages were sent at least once.
     pub sent: bool,
     /// How many planned objects had an outcome when it was last looked at.
@@ -49,6 +57,9 @@ pub struct BackupJob {
     /// When that number last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub progressed: OffsetDateTime,
+    /// Drawn by whoever wrote the record first, to know it again when the answer to the write was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u64>,
 }
 
 /// What an open run needs.
@@ -76,10 +87,17 @@ impl BackupJob {
             run,
             opened: now,
             by: Some(by),
+            everything: false,
             sent: false,
             answered: 0,
             progressed: now,
+            mark: None,
         }
+    }
+
+    /// Whether it has been open for as long as a run may be.
+    pub fn has_expired(&self, now: OffsetDateTime) -> bool {
+        now - self.opened >= OPEN_FOR
     }
 
     /// When somebody other than its opener may plan it. An HTTP caller leaves that to the next look: a
@@ -89,6 +107,11 @@ impl BackupJob {
             Some(Asker { via: Via::Http, .. }) => Duration::ZERO,
             _ => PLANNED_WITHIN,
         }
+    }
+
+    /// Whether planning waits for a kind that may yet be listed.
+    pub fn waits_for_lists(&self, now: OffsetDateTime) -> bool {
+        now - self.opened < LISTED_WITHIN
     }
 
     /// Notes how many planned objects have an outcome. Says whether that is news.
@@ -103,11 +126,10 @@ impl BackupJob {
 
     /// What the run needs. `planned` is how many objects its plan backs up, if there is a plan.
     pub fn need(&self, planned: Option<u32>, now: OffsetDateTime) -> Need {
-        let age = now - self.opened;
         let Some(planned) = planned else {
-            return if age >= OPEN_FOR {
+            return if self.has_expired(now) {
                 Need::GivingUp
-            } else if age >= self.plannable() {
+            } else if now - self.opened >= self.plannable() {
                 Need::Planning
             } else {
                 Need::Patience
@@ -115,7 +137,7 @@ impl BackupJob {
         };
         if self.answered >= planned {
             Need::Closing
-        } else if age >= OPEN_FOR {
+        } else if self.has_expired(now) {
             Need::GivingUp
         } else if now - self.progressed >= STALLED_AFTER {
             Need::Sending

@@ -22,6 +22,9 @@ pub const MANIFEST_FORMAT: u32 = 1;
 /// storage keeps them; older ones are found by asking for an earlier time.
 pub const KEEP_GONE: Duration = Duration::days(400);
 
+/// How far the clock of whoever takes a backup may be behind the planner's.
+const CLOCKS_APART: Duration = Duration::minutes(5);
+
 /// What a run's manifest says of one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -184,6 +187,13 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
         self.plan.next_if(|planned| planned.id == id);
         let old = self.base_line(&id)?.and_then(|line| line.entry);
         let line = match result {
+            // It does not show what the plan saw.
+            ObjectResult::Entry(entry) if self.header.planned - entry.taken > CLOCKS_APART => {
+                let text =
+                    "its backup in this run is older than the run's plan; the next run takes a new one";
+                let failure = Some(Failure::ours("TakenBeforePlanned", text));
+                Line { failure, ..Line::new(id, Fared::Failed, old) }
+            }
             ObjectResult::Entry(entry) => {
                 self.finished = self.finished.max(entry.taken);
                 Line::new(id, Fared::BackedUp, Some(entry))

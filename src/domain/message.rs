@@ -14,6 +14,9 @@ pub const MESSAGE_FORMAT: u32 = 1;
 
 /// A reference to a planned object; never any material.
 ///
+/// It says which object of which run, and no more: whoever may send messages must not decide what a run backs
+/// up. `planned`, `previous` and `asked` are for programs that do not ask the plan, and are not believed.
+///
 /// The host merges a message's fields into the invocation's metadata, over its own: no field may be
 /// called `id`, `dequeueCount` or the like. Unknown fields are ignored, since other senders stamp theirs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -65,6 +65,16 @@ impl PlannedObjects {
         Iter { rows: self.rows.iter(), names: &self.names, runs: &self.runs }
     }
 
+    /// An object of a list that is in order.
+    pub fn find(&self, id: &ObjectId) -> Option<Planned> {
+        let order = |row: &Row| {
+            let kinds = row.kind.cmp(&id.kind);
+            kinds.then_with(|| compare_names(row.name(&self.names), id.name.as_str()))
+        };
+        let place = self.rows.binary_search_by(order).ok()?;
+        self.rows.get(place).map(|row| row.unpack(&self.names, &self.runs))
+    }
+
     /// Brings the objects into order, and drops all but one of those that are there several times.
     pub fn sort(&mut self) {
         let names = &self.names;
@@ -100,6 +110,12 @@ impl Row {
         names.get(start..start + usize::from(self.length)).unwrap_or_default()
     }
 
+    fn unpack(&self, names: &str, runs: &[RunId]) -> Planned {
+        let id = ObjectId::new(self.kind, ObjectName::checked_before(self.name(names)));
+        let previous = self.previous.checked_sub(1).and_then(|place| runs.get(place as usize)).cloned();
+        Planned { id, decision: self.decision, previous }
+    }
+
     /// As [`ObjectId`] is ordered.
     fn order(&self, other: &Self, names: &str) -> Ordering {
         let kinds = self.kind.cmp(&other.kind);
@@ -119,10 +135,7 @@ impl Iterator for Iter<'_> {
     type Item = Planned;
 
     fn next(&mut self) -> Option<Planned> {
-        let row = self.rows.next()?;
-        let id = ObjectId::new(row.kind, ObjectName::checked_before(row.name(self.names)));
-        let previous = row.previous.checked_sub(1).and_then(|place| self.runs.get(place as usize)).cloned();
-        Some(Planned { id, decision: row.decision, previous })
+        self.rows.next().map(|row| row.unpack(self.names, self.runs))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -200,6 +213,10 @@ mod tests {
         assert_eq!((packed.len(), packed.runs.len()), (4, 2));
         let mut sorted: PlannedObjects = objects.iter().chain(&objects).cloned().collect();
         sorted.sort();
+        for object in &objects {
+            assert_eq!(sorted.find(&object.id).as_ref(), Some(object));
+        }
+        assert_eq!(sorted.find(&ObjectId::new(ObjectKind::Key, "a".parse().unwrap())), None);
         sorted.drop_kind(ObjectKind::Key);
         let names: Vec<_> = sorted.iter().map(|object| object.id.name).collect();
         assert_eq!(names, ["c", "d", &longest].map(|name| name.parse().unwrap()));

@@ -184,6 +184,12 @@ impl Numbers {
         self.listed == self.backed_up + self.skipped() + self.failed
     }
 
+    /// Whether a run of a whole vault with these numbers did its work: it saw everything that the vault holds, and
+    /// what it could not back up is named. An object that fails on its own does not make a vault overdue.
+    pub fn covers(&self) -> bool {
+        self.unlisted.is_empty() && self.verdict() != Verdict::Failed
+    }
+
     /// How a run with these numbers ended.
     pub fn verdict(&self) -> Verdict {
         // What belongs to a certificate is as protected as the certificate, which is counted itself.
@@ -222,8 +228,10 @@ mod tests {
         let mut numbers = Numbers { listed: 2, unchanged: 2, ..Numbers::default() };
         assert_eq!(numbers.verdict(), Verdict::Succeeded);
         numbers.unlisted.push(ObjectKind::Key);
-        assert_eq!(numbers.verdict(), Verdict::PartiallyFailed);
+        assert_eq!((numbers.verdict(), numbers.covers()), (Verdict::PartiallyFailed, false));
+        let some = Numbers { listed: 2, unchanged: 1, failed: 1, ..Numbers::default() };
+        assert_eq!((some.verdict(), some.covers()), (Verdict::PartiallyFailed, true));
         let none = Numbers { listed: 1, failed: 1, ..Numbers::default() };
-        assert_eq!(none.verdict(), Verdict::Failed);
+        assert_eq!((none.verdict(), none.covers()), (Verdict::Failed, false));
     }
 }

@@ -2,7 +2,7 @@
 
 use futures::{TryStreamExt as _, pin_mut};
 
-use super::{Jobs, metadata};
+use super::{Jobs, forms, metadata};
 use crate::{
     azure::{
         container::{Listing, Written},
@@ -28,9 +28,19 @@ pub struct Stored {
 
 impl Jobs {
     /// Records that a run is open. Safe to run twice: the first record stays.
+    ///
+    /// A record has a mark, by which its writer knows it again when the answer was lost. What it says would not do:
+    /// two who ask for the same in one second say the same.
     pub async fn open(&self, job: &BackupJob) -> Result<Written> {
         let name = name(&job.vault, &job.run);
-        Ok(self.container.create(&name, Vec::new(), metadata("job", job)?).await?)
+        let job = BackupJob { mark: Some(fastrand::u64(..)), ..job.clone() };
+        if self.container.create(&name, Vec::new(), metadata("job", &job)?).await? == Written::Created {
+            return Ok(Written::Created);
+        }
+        let found = self.container.metadata(&name).await?;
+        let found: Option<BackupJob> = found.and_then(|metadata| forms::read(&metadata, "job"));
+        let ours = found.is_some_and(|found| found.mark == job.mark);
+        Ok(if ours { Written::Created } else { Written::AlreadyThere })
     }
 
     /// Every open run. One request, unless there are thousands.

@@ -63,7 +63,6 @@ pub async fn open_jobs(app: &App) -> Result<Vec<BackupJob>> {
 
 /// A run in one vault, in full.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a few live at a time")]
 pub enum Report {
     /// It has not been closed.
     Open {
@@ -78,12 +77,12 @@ pub enum Report {
         header: PlanHeader,
         /// How it ended.
         summary: Summary,
-        /// The objects that failed or disappeared.
+        /// The objects that were asked for.
         lines: Vec<Line>,
     },
 }
 
-/// A run in every configured source that has it.
+/// A run in every configured source that has it, with the objects that failed or disappeared.
 ///
 /// # Errors
 /// As storage answers, and when a manifest is damaged.
@@ -92,12 +91,18 @@ pub async fn reports(app: &App, run: &RunId) -> Result<Vec<Report>> {
     let mut reports = Vec::new();
     for vault in app.sources() {
         let job = jobs.iter().find(|job| job.vault == *vault && job.run == *run);
-        reports.extend(report(app, vault, run, job).await?);
+        reports.extend(report(app, vault, run, job, is_trouble).await?);
     }
     Ok(reports)
 }
 
-/// A run in one vault, or `None` when that vault does not have it.
+/// Whether an object failed or disappeared.
+pub fn is_trouble(line: &Line) -> bool {
+    matches!(line.fared, Fared::Failed | Fared::Disappeared)
+}
+
+/// A run in one vault, with the objects that are `wanted`; `None` when that vault does not have it. `job` is its
+/// record, if it is open.
 ///
 /// # Errors
 /// As storage answers, and when a manifest is damaged.
@@ -106,15 +111,15 @@ pub async fn report(
     vault: &VaultName,
     run: &RunId,
     job: Option<&BackupJob>,
+    wanted: impl Fn(&Line) -> bool,
 ) -> Result<Option<Report>> {
     let catalogue = app.catalogue()?;
     if let Some(found) = catalogue.find(vault, run).await? {
         let mut manifest = catalogue.manifest(&found.name).await?;
-        let attention = |line: &Line| matches!(line.fared, Fared::Failed | Fared::Disappeared);
         let mut lines = Vec::new();
         for line in manifest.by_ref() {
             let line = line?;
-            if attention(&line) {
+            if wanted(&line) {
                 lines.push(line);
             }
         }

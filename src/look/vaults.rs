@@ -7,7 +7,7 @@ use crate::{
         job::BackupJob,
         manifest::{Fared, Line, Summary},
         object::{ObjectId, VaultName},
-        run::{Scope, Verdict},
+        run::Scope,
         versions::VERSIONS_WARNING,
     },
     error::{Error, Result},
@@ -29,8 +29,8 @@ pub struct Doing {
 pub struct Known {
     /// The newest run of the whole vault.
     pub last: Option<Summary>,
-    /// The newest of them that succeeded.
-    pub succeeded: Option<Summary>,
+    /// The newest of them that covers the vault, as [`Numbers::covers`](crate::domain::run::Numbers::covers) says.
+    pub covering: Option<Summary>,
     /// Objects whose newest backup could not be taken, up to the limit.
     pub failing: Vec<Line>,
     /// How many there are.
@@ -63,16 +63,15 @@ pub async fn all(app: &App, most: usize) -> Result<Vec<Doing>> {
 /// As storage answers, and when the catalogue is damaged.
 pub async fn known(app: &App, vault: &VaultName, most: usize) -> Result<Known> {
     let catalogue = app.catalogue()?;
-    let succeeded = |summary: &Summary| summary.verdict == Verdict::Succeeded;
+    let covers = |summary: &Summary| summary.scope == Scope::Vault && summary.numbers.covers();
     let manifests = catalogue.manifests(vault, None, |found| {
-        let last = found.last().and_then(|last| last.summary.as_ref());
-        last.is_some_and(|last| last.scope == Scope::Vault && succeeded(last))
+        found.last().and_then(|last| last.summary.as_ref()).is_some_and(covers)
     });
     let whole = manifests.await?.into_iter().filter_map(|found| found.summary);
     let mut whole: Vec<_> = whole.filter(|summary| summary.scope == Scope::Vault).collect();
-    let newest_success = whole.pop_if(|last| succeeded(last));
-    let last = whole.into_iter().next().or_else(|| newest_success.clone());
-    let mut known = Known { last, succeeded: newest_success, ..Known::default() };
+    let covering = whole.pop_if(|last| covers(last));
+    let last = whole.into_iter().next().or_else(|| covering.clone());
+    let mut known = Known { last, covering, ..Known::default() };
     let view = catalogue.view(vault, None).await?;
     for line in catalogue.lines(&view).await? {
         let line = line?;

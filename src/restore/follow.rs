@@ -11,7 +11,7 @@ use crate::{
         object::ObjectId,
         restore::{Left, RestoreId, RestoreJob, RestoreNumbers, StepResult},
     },
-    error::Result,
+    error::{Error, Result},
     jobs::StepState,
 };
 
@@ -27,7 +27,7 @@ pub enum Progress {
 }
 
 /// A restore with what became of each object.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Followed {
     /// Its record, with the numbers as of now.
     pub job: RestoreJob,
@@ -35,17 +35,23 @@ pub struct Followed {
     pub steps: BTreeMap<ObjectId, Progress>,
     /// What its plan leaves.
     pub left: Vec<Left>,
+    /// Why its plan cannot be read: then only steps that came to an end are known, and nothing of what it leaves.
+    pub without_plan: Option<Error>,
 }
 
 /// Looks at a restore, open or ended. `None` when there is none of that name.
 ///
 /// # Errors
-/// When it cannot be read, or its plan is gone.
+/// When it cannot be read, or is open and its plan cannot.
 pub async fn follow(app: &App, id: &RestoreId) -> Result<Option<Followed>> {
     let jobs = app.jobs()?;
     let Some(stored) = jobs.restore(id).await? else { return Ok(None) };
-    let plan = object::plan_of(app, &stored.job).await?;
-    let mut steps: BTreeMap<_, _> = plan.steps.iter().map(|step| (step.id(), Progress::Pending)).collect();
+    let (plan, without_plan) = match object::plan_of(app, &stored.job).await {
+        Err(error @ Error::Damaged { .. }) if stored.job.ended.is_some() => (None, Some(error)),
+        plan => (Some(plan?), None),
+    };
+    let mut steps: BTreeMap<_, _> =
+        plan.iter().flat_map(|plan| &plan.steps).map(|step| (step.id(), Progress::Pending)).collect();
     let states = jobs.steps(id);
     pin_mut!(states);
     while let Some(page) = states.try_next().await? {
@@ -61,13 +67,14 @@ pub async fn follow(app: &App, id: &RestoreId) -> Result<Option<Followed>> {
         }
     }
     let mut job = stored.job;
-    if job.ended.is_none() {
-        job.numbers = RestoreNumbers::of(&plan);
+    if let (Some(plan), None) = (&plan, &job.ended) {
+        job.numbers = RestoreNumbers::of(plan);
         for progress in steps.values() {
             if let Progress::Ended(result) = progress {
                 job.numbers.add(result);
             }
         }
     }
-    Ok(Some(Followed { job, steps, left: plan.left }))
+    let left = plan.map(|plan| plan.left).unwrap_or_default();
+    Ok(Some(Followed { job, steps, left, without_plan }))
 }

@@ -84,7 +84,10 @@ pub async fn restore(app: &App, message: &RestoreMessage, attempt: Attempt, cloc
     if app.jobs()?.has_outcome(&message.restore, &id).await? {
         return Ok(Done::Already);
     }
-    take(app, &message.restore, &known.plan, step, attempt, clock).await
+    let (restore, plan) = (&message.restore, &known.plan);
+    let work = Box::pin(take(app, restore, plan, step, attempt, clock));
+    let late = |failure| record(app, restore, plan, &id, StepResult::Failed(failure), clock);
+    attempt.in_time(format!("the restore of {id}"), work, late).await
 }
 
 /// Tries a step and records what came of it.

@@ -143,7 +143,10 @@ async fn begin(
                 stored.job.sent = true;
                 app.jobs()?.save_restore(&stored).await?;
             }
-            Err(error) => tracing::warn!(restore.id = %stored.job.id, "Messages are sent later: {error}"),
+            Err(error) => tracing::warn!(
+                restore.id = %stored.job.id,
+                "Some messages cannot be sent now; AdvanceJobs sends them in a few minutes: {error}"
+            ),
         }
         return Ok(stored.job);
     }

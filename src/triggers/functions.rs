@@ -39,6 +39,10 @@ const VAULTS_AT_ONCE: usize = 4;
 /// that somebody fired it by hand.
 const EARLY: time::Duration = time::Duration::MINUTE;
 
+/// What this program believes the host of a queue message. The host merges a message's own fields over what it
+/// says itself, whatever their case.
+const SAID_BY_THE_HOST: [&str; 2] = ["DequeueCount", "sys"];
+
 /// A folder under `functions/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
@@ -186,7 +190,8 @@ async fn back_up_object(app: &App, invocation: &Invocation) -> Result<String> {
     let id = message.id();
     Ok(match done {
         Done::BackedUp { bytes } => format!("{id}: backed up, {bytes} bytes"),
-        Done::Already => format!("{id}: nothing to do, it was done before"),
+        Done::Already => format!("{id}: nothing to do, its backup is there"),
+        Done::Closed => format!("{id}: nothing to do, run {} is closed", message.run),
         Done::Disappeared => format!("{id}: deleted after it was listed"),
         Done::Failed(failure) => format!("{id}: failed: {}", failure.code),
     })
@@ -221,6 +226,14 @@ pub fn decode<M: DeserializeOwned>(text: &str, known: u32) -> Result<M> {
         Error::Refused(format!("the message cannot be decoded: {text}"))
     };
     let value: serde_json::Value = serde_json::from_str(text).map_err(malformed)?;
+    let has = |name: &&&str| {
+        value.as_object().is_some_and(|of| of.keys().any(|key| key.eq_ignore_ascii_case(name)))
+    };
+    if let Some(name) = SAID_BY_THE_HOST.iter().find(has) {
+        return Err(Error::Refused(format!(
+            "the message has a field {name}, which hides what the host says of it"
+        )));
+    }
     match value.get("version").and_then(serde_json::Value::as_u64) {
         Some(found) if found > known.into() => {
             Err(Error::TooNew { what: "the message".into(), found, known })

@@ -1,11 +1,16 @@
 //! The command line tool.
 
+use std::{process::Stdio, sync::Arc};
+
 use keyvault_backup_emulator::{
     Fault, FaultKind, Forbidden, KeySpec, Matcher, Operation, SecretSpec, VaultHandle,
 };
 use serde_json::{Value, json};
 
-use crate::world::{JOBS, NIGHT, World};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::{io::AsyncWriteExt as _, sync::Notify};
+
+use crate::world::{JOBS, Manifest, NIGHT, World};
 
 async fn json(world: &World, args: &[&str]) -> (i32, Value) {
     let output = world.cli(&[args, &["--output", "json"]].concat()).await;
@@ -105,6 +110,122 @@ async fn confirm_without_a_terminal_does_nothing() {
     let output = world.cli(&["backup", "--vault", &world.vault.url(), "--confirm"]).await;
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(world.azure.requests().total(Operation::PutBlob), 0);
+}
+
+#[tokio::test]
+async fn confirm_asks_on_the_terminal_and_goes_by_the_answer() {
+    let world = World::with_secrets(3).await;
+    let command = format!(
+        "{} backup --confirm --output json --vault {}",
+        env!("CARGO_BIN_EXE_keyvault-backup"),
+        world.vault.url()
+    );
+    for (answer, code, stored) in [("n\n", 2, 0), ("\n", 2, 0), ("y\n", 0, 3)] {
+        // It gives the command a terminal of its own.
+        let mut script = tokio::process::Command::new("script");
+        script.args(["--quiet", "--return", "--command", &command, "/dev/null"]).kill_on_drop(true);
+        script.env_clear().envs(world.env.iter().cloned()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = script.spawn().expect("script is there");
+        let mut keyboard = child.stdin.take().expect("a pipe");
+        keyboard.write_all(answer.as_bytes()).await.expect("it is typed");
+        let output = child.wait_with_output().await.expect("it ends");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("Back up 3 of 3 objects of https://kv-a.vault.azure.net? [y/N]"), "{said}");
+        let backups = world.backups.blobs("backups").into_iter().filter(|name| name.ends_with("/backup"));
+        assert_eq!((output.status.code(), backups.count()), (Some(code), stored), "{said}");
+    }
+}
+
+impl World {
+    /// Runs the command line tool and kills it when it makes such a request.
+    async fn cli_killed_at(&self, operation: Operation, args: &[&str]) {
+        let met = Arc::new(Notify::new());
+        let notify = Arc::clone(&met);
+        let matcher = Matcher::from(operation).custom(move |_| {
+            notify.notify_one();
+            true
+        });
+        self.azure.faults().add(Fault::on(matcher).reply(FaultKind::Hang));
+        tokio::select! {
+            output = self.cli(args) => panic!("it was not killed: {output:?}"),
+            () = met.notified() => self.azure.faults().clear(),
+        }
+    }
+
+    /// Makes the only open run so much older, as its record has it.
+    fn open_for(&self, age: Duration, now: OffsetDateTime) {
+        let name = self.open_records().remove(0);
+        let record = self.work.blob(JOBS, &name).expect("it is stored").metadata.remove(0);
+        let mut job: Value = serde_json::from_str(&record.1).expect("it is JSON");
+        job["opened"] = (now - age).format(&Rfc3339).expect("a time").into();
+        self.work.put_blob(JOBS, &name, Vec::new(), &[("job", &job.to_string())]);
+    }
+}
+
+#[tokio::test]
+async fn a_run_of_a_dead_terminal_ends_where_no_app_looks_after_it() {
+    let world = World::with_secrets(3).await;
+    let (today, vault) = (world.today(), world.vault.url());
+    for (args, backed_up) in [(["rebuild", "--vault", &vault], 0), (["backup", "--vault", &vault], 3)] {
+        world.cli_killed_at(Operation::Backup, &["backup", "--vault", &vault]).await;
+        world.cli(&["rebuild", "--vault", &vault]).await;
+        assert_eq!(world.open_records().len(), 1, "it may yet go on");
+        world.open_for(Duration::hours(20), today);
+        let output = world.cli(&args).await;
+        assert!(world.open_records().is_empty(), "{output:?}");
+        let of = |name: &String| Manifest::read(&world, name).summary["numbers"]["backed_up"].clone();
+        let manifests = world.manifests("kv-a");
+        assert!(manifests.iter().any(|name| of(name) == backed_up), "{output:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_of_everything_stays_one_when_its_terminal_dies_before_the_plan() {
+    let mut world = World::with_secrets(3).await;
+    let today = world.today();
+    world.night(today).await;
+    world.today();
+    world
+        .cli_killed_at(Operation::ListKeys, &["backup", "--vault", &world.vault.url(), "--everything"])
+        .await;
+    world.azure.clock().advance(std::time::Duration::from_secs(40 * 60));
+    world.advance().await;
+    world.settle().await;
+    let numbers = world.newest("kv-a").summary["numbers"].take();
+    assert_eq!((&numbers["backed_up"], &numbers["unchanged"]), (&json!(3), &json!(0)));
+}
+
+#[tokio::test]
+async fn an_open_run_is_shown_as_open_before_and_after_it_is_planned() {
+    let mut world = World::with_secrets(2).await;
+    world.today();
+    let vault = world.vault.url();
+    let run = world.post("/api/backups", json!({ "vault": "kv-a" })).await.json()["run"].take();
+    for text in ["not planned yet", "it backs up 2 objects"] {
+        let shown = world.cli(&["show", run.as_str().expect("a run"), "--vault", &vault]).await;
+        let said = String::from_utf8_lossy(&shown.stderr).into_owned();
+        assert!(shown.status.code() == Some(2) && said.contains(text), "{said}");
+        world.advance().await;
+    }
+}
+
+#[tokio::test]
+async fn an_object_without_a_backup_has_no_history_in_either_form() {
+    let world = World::with_secrets(1).await;
+    let args = ["list", "history", "--vault", &world.vault.url(), "--secret", "secret-0"];
+    assert_eq!(world.cli(&args).await.status.code(), Some(2));
+    assert_eq!(json(&world, &args).await, (2, json!([])));
+}
+
+#[tokio::test]
+async fn what_a_file_has_no_use_for_is_refused_beside_it() {
+    let world = World::with_secrets(1).await;
+    for flag in [&["--everything"][..], &["--at-once", "4"]] {
+        let args = ["backup", "--vault", &world.vault.url(), "--secret", "secret-0", "--file", "x"];
+        let output = world.cli(&[&args, flag].concat()).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains("cannot be used with"), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -66,8 +66,10 @@ async fn a_plan_that_is_damaged_ends_its_restore_and_nothing_is_purged() {
     world.work.flip_bit(JOBS, &name);
     world.host().await.restart().await.expect("it starts again");
     world.work_on(1).await;
-    assert!(problem(&world.get(&path).await, 500, "damaged-catalogue").contains(&name));
-    assert_eq!(world.ok("/api/restores").await["restores"][0]["state"], "Failed");
+    let report = world.ok(&path).await;
+    assert_eq!((&report["state"], &report["numbers"]["failed"]), (&json!("Failed"), &json!(3)), "{report}");
+    assert_eq!(report["problem"]["type"], "urn:keyvault-backup:problem:damaged-catalogue");
+    assert!(report["problem"]["detail"].as_str().is_some_and(|text| text.contains(&name)), "{report}");
     assert_eq!(world.vault.deleted(Kind::Secret), ["db"]);
     problem(&world.begin_under(&plan, "again").await, 500, "damaged-catalogue");
     assert_eq!(world.open_restores(), Vec::<String>::new());
@@ -76,16 +78,17 @@ async fn a_plan_that_is_damaged_ends_its_restore_and_nothing_is_purged() {
 
 #[tokio::test]
 async fn what_was_restored_before_its_plan_was_damaged_counts() {
-    let (mut world, _, _) = begun().await;
+    let (mut world, _, path) = begun().await;
     world.host().await.pump("RestoreObject").await;
     world.work.flip_bit(JOBS, &world.under_way("restore-plans/", "json.gz"));
     world.advance().await;
     let restore = &world.ok("/api/restores").await["restores"][0];
-    let numbers = &restore["numbers"];
+    let numbers = restore["numbers"].clone();
     assert_eq!(
         (&restore["state"], &numbers["restored"], &numbers["failed"]),
         (&json!("PartiallyFailed"), &json!(2), &json!(1))
     );
+    assert_eq!(world.ok(&path).await["numbers"], numbers);
 }
 
 #[tokio::test]

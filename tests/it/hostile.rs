@@ -324,7 +324,7 @@ fn base64(text: &str) -> String {
 
 impl World {
     /// The port on which the handler answers.
-    async fn handler_port(&mut self) -> u16 {
+    pub async fn handler_port(&mut self) -> u16 {
         let host = self.host().await;
         loop {
             let lines = host.logs();

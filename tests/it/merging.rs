@@ -128,6 +128,31 @@ fn result(id: &ObjectId, result: u8) -> Option<ObjectResult> {
     }
 }
 
+#[test]
+fn a_backup_from_before_its_plan_is_no_backup_of_its_run() {
+    let (early, skewed) = (id((0, 0)), id((0, 1)));
+    let mut index = Index::default();
+    let before: Vec<_> = [&early, &skewed].map(|id| line(id, Fared::BackedUp, entry(id, 24, 0))).into();
+    for line in &before {
+        index.insert(line);
+    }
+    let mut planner = Planner::new(&index, false);
+    for id in [&early, &skewed] {
+        planner.add(Listed { id: id.clone(), managed: false, fingerprint: Fingerprint::of(&[1]) });
+    }
+    let plan = Plan { header: header(&[]), objects: planner.finish(&[]) };
+    let taken = |id, minutes| {
+        let taken = NOW - Duration::minutes(minutes);
+        ObjectResult::Entry(Entry { taken, ..entry(id, 0, 1) })
+    };
+    let (lines, summary) = merge(&plan, before, vec![taken(&early, 6), taken(&skewed, 5)]);
+    assert_eq!([lines[0].fared, lines[1].fared], [Fared::Failed, Fared::BackedUp]);
+    let (failure, kept) = (lines[0].failure.as_ref(), lines[0].entry.as_ref());
+    assert_eq!(failure.map(|of| of.code.as_str()), Some("TakenBeforePlanned"));
+    assert_eq!(kept.map(|entry| entry.taken), Some(NOW - Duration::DAY), "the one before stays");
+    assert!(summary.numbers.add_up());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

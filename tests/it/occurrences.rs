@@ -1,7 +1,7 @@
 //! Which firing makes which run, and what a night costs.
 
 use keyvault_backup_emulator::{
-    CertificateSpec, KeySpec, Kind, Operation, SecretSpec, Service,
+    CertificateSpec, Fault, FaultKind, KeySpec, Kind, Operation, SecretSpec, Service,
     host::{Firing, TimerStatus},
 };
 use serde_json::json;
@@ -25,6 +25,35 @@ async fn firing_again_for_an_occurrence_makes_no_second_run() {
     world.settle().await;
     assert_eq!(world.manifests("kv-a").len(), 1);
     assert_eq!(world.answered(Operation::Backup, "secret-0", 200), 1);
+}
+
+#[tokio::test]
+async fn two_firings_at_the_same_moment_make_one_run() {
+    let mut world = World::with_secrets(3).await;
+    let host = world.host().await;
+    let fire = || host.fire("NightlyVaultBackup", Firing::at(NIGHT));
+    let (one, other) = tokio::join!(fire(), fire());
+    assert!(one.succeeded() && other.succeeded(), "{one:?} {other:?}");
+    assert_eq!(world.open_records().len(), 1);
+    world.settle().await;
+    // Both may have sent the messages; what comes second finds everything there.
+    let stored = world.results("kv-a", "20260110T020000Z-nightly", "/backup").len();
+    assert_eq!((world.manifests("kv-a").len(), stored), (1, 3));
+    world.assert_protected("kv-a");
+}
+
+/// One after the other they would take twenty seconds.
+#[tokio::test]
+async fn messages_are_sent_at_the_same_time() {
+    let mut world = World::with_secrets(100).await;
+    let slow = FaultKind::Slow(std::time::Duration::from_millis(200));
+    world.azure.faults().add(Fault::on(Operation::SendMessage).reply(slow));
+    world.fire(NIGHT).await;
+    let requests = world.azure.requests().entries();
+    let sent =
+        requests.iter().filter(|entry| entry.operation == Operation::SendMessage).map(|entry| entry.at);
+    let (first, last) = (sent.clone().min().expect("some"), sent.clone().max().expect("some"));
+    assert!(sent.count() == 100 && last - first < time::Duration::seconds(10), "{first} to {last}");
 }
 
 #[tokio::test]

@@ -41,6 +41,16 @@ async fn it_answers_before_it_has_called_anybody() {
 }
 
 #[tokio::test]
+async fn it_listens_on_one_address_of_the_loopback_alone() {
+    let mut world = World::new().await;
+    let port = world.handler_port().await;
+    let reached = async |address: &str| tokio::net::TcpStream::connect((address, port)).await.is_ok();
+    assert!(reached("127.0.0.1").await);
+    // Whoever listens on all addresses listens on this one, too.
+    assert!(!reached("127.0.0.2").await);
+}
+
+#[tokio::test]
 async fn asked_to_end_it_finishes_and_ends_well() {
     let mut world = World::new().await;
     let pid = world.host().await.pid().expect("it runs").to_string();

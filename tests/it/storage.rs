@@ -15,8 +15,10 @@ use keyvault_backup::{
     },
     catalogue::Catalogue,
     domain::{
+        asker::Asker,
         entry::{Entry, Taken},
         index::Index,
+        job::BackupJob,
         manifest::Fared,
         object::{ObjectId, ObjectKind, VaultName},
         outcome::{Failure, Outcome, OutcomeKind},
@@ -25,6 +27,7 @@ use keyvault_backup::{
         run::{RunId, Scope, Verdict},
         versions::VersionsSeen,
     },
+    jobs::Jobs,
 };
 use keyvault_backup_emulator::{KeySpec, SecretSpec};
 use serde_json::{Value, json};
@@ -65,6 +68,7 @@ on_both![
     a_large_blob_comes_back_whole,
     a_blob_in_pieces_appears_once_and_whole,
     a_message_arrives_in_base64,
+    of_two_records_that_say_the_same_one_opens_the_run,
     a_run_from_its_plan_to_its_manifest,
     a_night_through_the_host,
     a_vault_from_the_terminal,
@@ -106,6 +110,15 @@ async fn one_of_many_writers_wins(stage: &mut Stage) {
     assert_eq!(stored, vec![*winner; 100]);
     let stored = container.metadata("blob").await.expect("it is read");
     assert_eq!(stored, Some(metadata(&winner.to_string())), "bytes and metadata are of one write");
+}
+
+async fn of_two_records_that_say_the_same_one_opens_the_run(stage: &mut Stage) {
+    let jobs = Jobs::new(stage.jobs());
+    let (vault, run) = ("kv-a".parse().expect("a name"), RunId::manual(NIGHT, 7));
+    let job = BackupJob::open(vault, run, Asker::TERMINAL, NIGHT);
+    let opened = [jobs.open(&job).await, jobs.open(&job).await].map(|opened| opened.expect("it is answered"));
+    assert_eq!(opened, [Written::Created, Written::AlreadyThere]);
+    jobs.close(&job.vault, &job.run).await.expect("it is closed");
 }
 
 async fn a_blob_that_is_there_is_left_alone(stage: &mut Stage) {

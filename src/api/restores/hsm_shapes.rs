@@ -39,7 +39,7 @@ pub enum AnyRestore {
 }
 
 /// A restore in full: of a vault, or of an HSM, which has `hsm`.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum AnyRestoreReport {
     /// Of a vault.

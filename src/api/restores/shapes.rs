@@ -5,7 +5,10 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
-    super::shapes::{By, Failure, Kind, State},
+    super::{
+        problem::{Problem, ProblemBody},
+        shapes::{By, Failure, Kind, State},
+    },
     ask::{Conflict, age_seconds},
 };
 use crate::{
@@ -250,7 +253,7 @@ impl RestoredObject {
 }
 
 /// A restore with what became of each object.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreReport {
     #[serde(flatten)]
@@ -262,12 +265,16 @@ pub struct RestoreReport {
     after: Option<String>,
     /// What the plan leaves. Only in the first part.
     left: Vec<Left>,
+    /// Why the plan of a restore that has ended cannot be read. Its numbers stand; `objects` holds only those that
+    /// came to an end of their own, and `left` nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<ProblemBody>,
 }
 
 impl RestoreReport {
     /// A part of a restore's objects: at most `limit` after `after`.
     pub fn new(followed: Followed, after: Option<&ObjectId>, limit: usize) -> Self {
-        let Followed { job, steps, left } = followed;
+        let Followed { job, steps, left, without_plan } = followed;
         let mut rest = steps.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
         let objects: Vec<_> = rest.by_ref().take(limit).collect();
         let last = objects.last().map(|(id, _)| format!("{}/{}", id.kind, id.name));
@@ -276,6 +283,7 @@ impl RestoreReport {
             objects: objects.into_iter().map(|(id, progress)| RestoredObject::new(id, progress)).collect(),
             left: if after.is_none() { left.iter().map(Left::from).collect() } else { Vec::new() },
             restore: Restore::from(job),
+            problem: without_plan.map(|error| Problem::from(error).into()),
         }
     }
 }

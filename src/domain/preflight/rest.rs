@@ -18,7 +18,7 @@ pub struct AgeSeen {
     pub source: String,
     /// The address of a vault; an HSM has none here.
     pub vault: Option<String>,
-    /// When its newest successful backup was planned.
+    /// When the newest backup that covers it was planned.
     pub newest: Option<OffsetDateTime>,
     /// Objects with many versions, and how many they had at their newest backup.
     pub versions: Vec<(String, u32)>,
@@ -41,10 +41,10 @@ pub fn judge_age(
         Err((source, why)) => return report.unknown(source, "newest backup", why.as_str()),
     };
     match seen.newest.map(|at| now - at) {
-        None => report.findings.push(late(seen, "never-backed-up", "it has no successful backup".to_owned())),
+        None => report.findings.push(late(seen, "never-backed-up", "no backup covers it yet".to_owned())),
         Some(age) if age > interval => {
             let (hours, most) = (age.whole_hours(), interval.whole_hours());
-            let text = format!("the newest successful backup is {hours} hours old; {most} are allowed");
+            let text = format!("the newest backup that covers it is {hours} hours old; {most} are allowed");
             report.findings.push(late(seen, "overdue", text));
         }
         Some(age) => {
@@ -64,7 +64,7 @@ fn late(seen: &AgeSeen, name: &'static str, text: String) -> Finding {
         severity: Severity::Error,
         subject: seen.source.clone(),
         seen: text,
-        why: "What was made or changed since then is lost when the source is.",
+        why: "What was made or changed since then may be lost when the source is.",
         remedy,
     }
 }

@@ -1,6 +1,6 @@
 //! A backup now.
 
-use keyvault_backup_emulator::{FaultKind, Operation, SecretSpec};
+use keyvault_backup_emulator::{Fault, FaultKind, Operation, SecretSpec};
 use serde_json::json;
 
 use super::{framework::signed_in, problem};
@@ -56,6 +56,19 @@ async fn messages_that_cannot_be_sent_now_are_sent_later() {
     world.azure.faults().clear();
     world.settle().await;
     assert_eq!(world.newest("kv-a").summary["verdict"], "Succeeded");
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_its_record_does_not_make_a_second_run() {
+    let mut world = World::with_secrets(1).await;
+    world.today();
+    world.host().await;
+    world.azure.faults().add(Fault::on(Operation::PutBlob).times(1).reply(FaultKind::ResetAfter));
+    let answer = world.post("/api/backups", json!({ "vault": "kv-a" })).await;
+    assert_eq!(world.azure.faults().fired().len(), 1);
+    let open = world.open_records();
+    assert_eq!((answer.status, open.len()), (202, 1), "{open:?}");
+    assert!(open[0].ends_with(answer.json()["run"].as_str().expect("a run")), "{open:?}");
 }
 
 #[tokio::test]

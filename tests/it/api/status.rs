@@ -1,7 +1,8 @@
 //! Is everything well?
 
 use keyvault_backup_emulator::{FaultKind, Forbidden, Matcher, Operation};
-use serde_json::json;
+use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
 
 use super::problem;
 use crate::world::{BACKUPS, NIGHT, World};
@@ -44,6 +45,7 @@ async fn what_fails_is_named_until_it_is_backed_up() {
     world.night(today).await;
     let of = world.ok("/api/status").await["sources"][0].take();
     assert_eq!((&of["ok"], &of["lastRun"]["state"]), (&json!(false), &json!("PartiallyFailed")));
+    assert_eq!((&of["overdue"], &of["newestSuccess"]["run"]), (&json!(false), &of["lastRun"]["run"]));
     assert_eq!(
         (&of["failing"]["total"], &of["failing"]["objects"][0]["name"]),
         (&json!(1), &json!("secret-1"))
@@ -53,6 +55,44 @@ async fn what_fails_is_named_until_it_is_backed_up() {
     assert_eq!(world.post("/api/backups", body).await.status, 202);
     world.settle().await;
     assert_eq!(world.ok("/api/status").await["sources"][0]["failing"]["total"], 0);
+}
+
+#[tokio::test]
+async fn a_kind_that_is_not_listed_for_long_makes_its_vault_overdue() {
+    let mut world = World::with_each_kind(1).await;
+    world.night(NIGHT).await;
+    world.fault(Operation::ListKeys, FaultKind::Forbidden(Forbidden::ByPolicy));
+    let today = world.today();
+    world.night(today).await;
+    let of = world.ok("/api/status").await["sources"][0].take();
+    assert_eq!((&of["ok"], &of["overdue"]), (&json!(false), &json!(true)));
+    assert_ne!(of["newestSuccess"]["run"], of["lastRun"]["run"]);
+}
+
+#[tokio::test]
+async fn three_years_with_an_object_that_fails_cost_one_listing() {
+    let mut world = World::with_secrets(2).await;
+    world.fault(Matcher::from(Operation::Backup).object("secret-1"), FaultKind::Forbidden(Forbidden::ByRbac));
+    world.night(NIGHT).await;
+    let name = world.manifests("kv-a").remove(0);
+    let blob = world.backups.blob(BACKUPS, &name).expect("it is stored");
+    let stored = blob.metadata.iter().find(|(key, _)| key == "summary").expect("it has a summary");
+    let mut summary: Value = serde_json::from_str(&stored.1).expect("it is JSON");
+    for night in 1..1100_i32 {
+        let planned = NIGHT - time::Duration::DAY * night;
+        summary["planned"] = planned.format(&Rfc3339).expect("a time").into();
+        let countdown = 99_999_999_999 - planned.unix_timestamp();
+        let name = format!("vaults/kv-a/manifests/{countdown:011}-20200101T020000Z-nightly.jsonl.gz");
+        world.backups.put_blob(BACKUPS, &name, blob.bytes.to_vec(), &[("summary", &summary.to_string())]);
+    }
+    let mark = world.azure.requests().mark();
+    let of = world.ok("/api/status").await["sources"][0].take();
+    assert_eq!(of["failing"]["total"], 1);
+    let requests = world.azure.requests().since(mark);
+    let listed =
+        requests.iter().filter(|e| e.operation == Operation::ListBlobs && e.host.starts_with("backups"));
+    // One for the runs, and one for the index.
+    assert_eq!(listed.count(), 2);
 }
 
 #[tokio::test]

@@ -107,6 +107,17 @@ async fn objects_that_are_over_the_limit_of_versions() {
 }
 
 #[tokio::test]
+async fn an_object_that_fails_alone_does_not_make_its_vault_overdue() {
+    let mut world = World::with_each_kind(1).await;
+    for number in 0..501 {
+        world.vault.put_secret("worn", SecretSpec::new(number.to_string()));
+    }
+    install(&mut world);
+    back_up(&world).await;
+    only(&world, "versions-over-limit").await;
+}
+
+#[tokio::test]
 async fn a_clock_that_is_off() {
     let world = healthy().await;
     let ahead = world.azure.clock().now() + time::Duration::minutes(20);
