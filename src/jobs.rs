@@ -34,7 +34,7 @@ use crate::{
         container::{Container, Metadata},
         metadata::record,
     },
-    error::{Error, Result},
+    error::{Error, Result, damaged},
 };
 
 /// The container of what is under way. Cheap to clone.
@@ -48,10 +48,6 @@ impl Jobs {
     pub fn new(container: Container) -> Self {
         Self { container }
     }
-}
-
-fn damaged(name: &str, error: &impl std::fmt::Display) -> Error {
-    Error::Damaged { blob: format!("blob {name}"), text: error.to_string() }
 }
 
 fn metadata(key: &str, value: &impl serde::Serialize) -> Result<Metadata> {

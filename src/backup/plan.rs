@@ -6,7 +6,6 @@ use tracing::{info, warn};
 use crate::{
     app::App,
     azure::{container::Written, vault::VaultClient},
-    catalogue::Basis,
     clock::Clock,
     domain::{
         asker::Asker,
@@ -78,7 +77,7 @@ pub async fn make(
     let name = vault.url().name();
     // The time comes first: a change after it is the next run's.
     let planned = whole_second(clock);
-    let basis = basis(app, name).await?;
+    let basis = app.catalogue()?.basis(name).await?;
     let full = wanted == Wanted::Everything || full_pass_is_due(basis.full_pass, app.full_pass(), planned);
     let mut decisions = Planner::new(&basis.index, full);
     let unlisted = list(vault, |listed| decisions.add(listed)).await?;
@@ -93,6 +92,7 @@ pub async fn make(
         full_pass: basis.full_pass.filter(|_| !full).unwrap_or(planned),
         base: basis.base,
         folds: basis.folds,
+        unread: basis.unread,
         unlisted,
     };
     Ok(Plan { header, objects })
@@ -108,7 +108,7 @@ pub async fn some_objects(
     objects: Vec<ObjectId>,
 ) -> Result<Plan> {
     let planned = whole_second(clock);
-    let basis = basis(app, vault).await?;
+    let basis = app.catalogue()?.basis(vault).await?;
     let header = PlanHeader {
         v: PLAN_FORMAT,
         vault: vault.clone(),
@@ -119,6 +119,7 @@ pub async fn some_objects(
         full_pass: basis.full_pass.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
         base: None,
         folds: Vec::new(),
+        unread: Vec::new(),
         unlisted: Vec::new(),
     };
     Ok(Plan { header, objects: plan_objects(objects, &basis.index) })
@@ -140,7 +141,7 @@ pub async fn unlisted(
     };
     let late = || Failure::ours("NotPlanned", "nothing planned the run while it was open");
     let failure = reason.as_ref().map_or_else(late, Error::failure);
-    let basis = basis(app, vault).await?;
+    let basis = app.catalogue()?.basis(vault).await?;
     let header = PlanHeader {
         v: PLAN_FORMAT,
         vault: vault.clone(),
@@ -151,6 +152,7 @@ pub async fn unlisted(
         full_pass: basis.full_pass.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
         base: basis.base,
         folds: basis.folds,
+        unread: basis.unread,
         unlisted: ObjectKind::ALL.map(|kind| Unlisted { kind, failure: failure.clone() }).into(),
     };
     app.catalogue()?.create_plan(Plan { header, objects: PlannedObjects::default() }).await
@@ -159,18 +161,6 @@ pub async fn unlisted(
 fn whole_second(clock: &Clock) -> time::OffsetDateTime {
     let now = clock.now();
     now.replace_nanosecond(0).unwrap_or(now)
-}
-
-/// What the catalogue knows of a vault. A catalogue that cannot be read, because it is damaged or a newer
-/// program wrote it, must not stop backups: then everything is backed up, as on the first night.
-async fn basis(app: &App, vault: &VaultName) -> Result<Basis> {
-    match app.catalogue()?.basis(vault).await {
-        Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {
-            warn!(vault.name = %vault, "Everything in vault {vault} is backed up: {error}");
-            Ok(Basis::default())
-        }
-        basis => basis,
-    }
 }
 
 /// Lists every kind at once, each to its last page, and returns the kinds that the vault refuses to list.

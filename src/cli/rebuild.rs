@@ -29,7 +29,7 @@ pub async fn run(args: RebuildArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Backup)?;
     let mut found = Vec::new();
     rebuild::vault(&app, args.vault.vault.name(), |run, state| found.push((run.clone(), state))).await?;
-    let differs = found.iter().filter(|(_, state)| *state == Found::Differs).count();
+    let sound = found.iter().all(|(_, state)| !matches!(state, Found::Differs | Found::Damaged));
     if args.output.output == Format::Json {
         let found = found.iter().map(|(run, state)| json!({ "run": run, "manifest": words(*state) }));
         output::json(&found.collect::<Vec<_>>())?;
@@ -40,7 +40,7 @@ pub async fn run(args: RebuildArgs) -> Done {
         }
         output::print(&table)?;
     }
-    Ok(if differs == 0 { Exit::All } else { Exit::Part })
+    Ok(if sound { Exit::All } else { Exit::Part })
 }
 
 fn words(found: Found) -> &'static str {
@@ -49,6 +49,7 @@ fn words(found: Found) -> &'static str {
         Found::Rebuilt => "written again",
         Found::Open => "still open",
         Found::PlanLost => "there, but its plan is lost, so it cannot be checked",
+        Found::Damaged => "damaged; left as it is, and its plan and blobs are read in its place",
         Found::Differs => "differs from the blobs; left as it is",
     }
 }

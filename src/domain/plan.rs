@@ -93,6 +93,9 @@ pub struct PlanHeader {
     /// The names of later manifests, whose entries are folded in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folds: Vec<String>,
+    /// The names of manifests that could not be read, and are passed over by whoever reads this run's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
     /// Kinds that could not be listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unlisted: Vec<Unlisted>,
@@ -102,6 +105,12 @@ impl PlanHeader {
     /// Whether this run backs up everything regardless of changes.
     pub fn is_full_pass(&self) -> bool {
         self.full_pass == self.planned
+    }
+
+    /// Whether the run's manifest already holds what another one says, as far as that could be read.
+    pub fn covers(&self, manifest: &str) -> bool {
+        let mut known = self.base.iter().chain(&self.folds).chain(&self.unread);
+        known.any(|name| name == manifest)
     }
 }
 

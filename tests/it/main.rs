@@ -18,6 +18,7 @@ mod conformance_life;
 mod contract;
 mod crashes;
 mod damage;
+mod damage_index;
 mod damage_restores;
 mod documents;
 mod faults;

@@ -70,6 +70,7 @@ fn header(unlisted: &[ObjectKind]) -> PlanHeader {
         full_pass: NOW,
         base: None,
         folds: Vec::new(),
+        unread: Vec::new(),
         unlisted: unlisted.collect(),
     }
 }

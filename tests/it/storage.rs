@@ -242,6 +242,7 @@ async fn a_run_from_its_plan_to_its_manifest(stage: &mut Stage) {
             full_pass: NIGHT,
             base: None,
             folds: Vec::new(),
+            unread: Vec::new(),
             unlisted: Vec::new(),
         },
         objects: plan_objects(vec![secret.clone(), key.clone(), refused.clone()], &Index::default()),
