@@ -17,6 +17,7 @@ pub mod blob;
 pub mod digest;
 pub mod entry;
 pub mod filter;
+pub mod folded;
 pub mod hsm;
 pub mod index;
 pub mod job;

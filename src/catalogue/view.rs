@@ -9,8 +9,9 @@ use super::{Catalogue, Lines, ManifestReader, layout};
 use crate::{
     azure::container::{Listing, Metadata},
     domain::{
+        folded::{Folded, fold_line},
         index::Index,
-        manifest::{Folded, Summary, fold_line},
+        manifest::Summary,
         object::VaultName,
         plan::PlanHeader,
         run::{RunId, Scope},
@@ -220,12 +221,12 @@ impl Catalogue {
                 }
             }
         }
-        let planned = base.as_ref().map(|base| base.header().planned);
+        let header = base.as_ref().map(|base| base.header().clone());
         let base: Lines = match base {
             Some(base) => Box::new(base),
             None => Box::new(std::iter::empty()),
         };
-        Ok(if later.is_empty() { base } else { Box::new(Folded::new(base, later, planned)) })
+        Ok(if later.is_empty() { base } else { Box::new(Folded::new(base, later, header.as_ref())) })
     }
 }
 
