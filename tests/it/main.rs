@@ -35,6 +35,7 @@ mod hsm_restore_trouble;
 mod hsm_restores;
 mod hsm_trouble;
 mod identity;
+mod large_index;
 mod merging;
 mod nightly;
 mod occurrences;
