@@ -25,10 +25,7 @@ pub use self::{
     view::{Basis, ManifestRef, View},
 };
 use crate::{
-    azure::{
-        container::{Container, Item, Listing, Metadata, Written},
-        metadata::record,
-    },
+    azure::container::{Container, Item, Listing, Metadata, Written},
     domain::{
         blob::BackupBlob,
         entry::{ENTRY_FORMAT, Entry},
@@ -36,6 +33,7 @@ use crate::{
         object::{ObjectId, VaultName},
         outcome::{Failure, OUTCOME_FORMAT, Outcome, OutcomeKind},
         plan::{Plan, PlanHeader},
+        record::record,
         run::RunId,
     },
     error::{Error, Result, damaged},
@@ -176,7 +174,8 @@ impl Catalogue {
 }
 
 fn metadata(name: &str, key: &str, value: &impl serde::Serialize) -> Result<Metadata> {
-    record(key, value).map_err(|error| damaged(name, &error))
+    let record = record(value).map_err(|error| damaged(name, &error))?;
+    Ok([(key.to_owned(), record)].into())
 }
 
 /// Reads a record from metadata; `None` when it is not there.

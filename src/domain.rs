@@ -28,6 +28,7 @@ pub mod outcome;
 pub mod plan;
 pub mod planned;
 pub mod preflight;
+pub mod record;
 pub mod restore;
 pub mod run;
 pub mod versions;

@@ -30,10 +30,8 @@ pub use self::{
     restores::{Claim, StepState, StoredRestore},
 };
 use crate::{
-    azure::{
-        container::{Container, Metadata},
-        metadata::record,
-    },
+    azure::container::{Container, Metadata},
+    domain::record::record,
     error::{Error, Result, damaged},
 };
 
@@ -51,6 +49,7 @@ impl Jobs {
 }
 
 fn metadata(key: &str, value: &impl serde::Serialize) -> Result<Metadata> {
-    record(key, value)
-        .map_err(|error| Error::Damaged { blob: "a job's record".into(), text: error.to_string() })
+    let unwritable =
+        |error: serde_json::Error| Error::Damaged { blob: "a job's record".into(), text: error.to_string() };
+    Ok([(key.to_owned(), record(value).map_err(unwritable)?)].into())
 }
