@@ -36,6 +36,7 @@ mod hsm_restores;
 mod hsm_trouble;
 mod identity;
 mod large_index;
+mod lists;
 mod merging;
 mod nightly;
 mod occurrences;
