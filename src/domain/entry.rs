@@ -59,6 +59,9 @@ pub struct Entry {
     pub version_states: Fingerprint,
     /// What listing showed of the newest version: a different one on a later night means "changed".
     pub fingerprint: Fingerprint,
+    /// The same of versions that are as new as that one, when they differ: the vault may show any of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ties: Vec<Fingerprint>,
     /// The last change was so recent that a later one might not show. Such an object counts as changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsettled: bool,
@@ -120,6 +123,7 @@ impl From<Taken<'_>> for Entry {
             version_ids: taken.seen.ids,
             version_states: taken.seen.states,
             fingerprint: attributes.fingerprint(),
+            ties: taken.seen.ties,
             unsettled,
             enabled: attributes.enabled,
             expires: attributes.expires,
@@ -134,6 +138,11 @@ impl From<Taken<'_>> for Entry {
 }
 
 impl Entry {
+    /// Whether listing shows the object as it was at the backup.
+    pub fn looked_like(&self, shown: Fingerprint) -> bool {
+        self.fingerprint == shown || self.ties.contains(&shown)
+    }
+
     /// The object it is a backup of.
     pub fn id(&self) -> ObjectId {
         ObjectId::new(self.kind, self.name.clone())

@@ -174,7 +174,7 @@ fn decide(object: Listed, index: &Index, full_pass: bool) -> Planned {
     let decision = match &known {
         _ if object.managed => Decision::Managed,
         None => Decision::New,
-        Some(known) if known.fingerprint != object.fingerprint => Decision::Changed,
+        Some(known) if !known.looked_like(object.fingerprint) => Decision::Changed,
         Some(_) if full_pass => Decision::FullPass,
         Some(known) if known.missed => Decision::Missed,
         Some(known) if known.unsettled => Decision::Unsettled,

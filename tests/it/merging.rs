@@ -47,6 +47,7 @@ fn entry(id: &ObjectId, hours: i64, looks: u8) -> Entry {
         version_ids: Fingerprint::of(b""),
         version_states: Fingerprint::of(b""),
         fingerprint: Fingerprint::of(&[looks]),
+        ties: Vec::new(),
         unsettled: false,
         enabled: true,
         expires: None,
@@ -246,4 +247,24 @@ fn an_earlier_backup_does_not_bring_an_object_back() {
     };
     assert_eq!(fold(&header(&[])), [(Fared::Gone, true), (Fared::Gone, true)]);
     assert_eq!(fold(&header(&[known.kind])), [(Fared::Gone, true), (Fared::Carried, true)]);
+}
+
+/// What is decided about each listed object, in order.
+fn decided(listed: &[(ObjectKind, &str, u8)], index: &Index, unlisted: &[Unlisted]) -> Vec<Decision> {
+    let mut planner = Planner::new(index, false);
+    for (kind, name, looks) in listed {
+        let (id, managed) = (ObjectId::new(*kind, name.parse().expect("a name")), *looks == 0);
+        planner.add(Listed { id, managed, fingerprint: Fingerprint::of(&[*looks]) });
+    }
+    planner.finish(unlisted).iter().map(|planned| planned.decision).collect()
+}
+
+#[test]
+fn an_object_that_looks_like_any_of_its_newest_versions_is_unchanged() {
+    let id = id((2, 1));
+    let mut index = Index::default();
+    let ties = vec![Fingerprint::of(&[2])];
+    index.insert(&line(&id, Fared::BackedUp, Entry { ties, ..entry(&id, 24, 1) }));
+    let decide = |looks| decided(&[(id.kind, id.name.as_str(), looks)], &index, &[])[0];
+    assert_eq!([1, 2, 3].map(decide), [Decision::Unchanged, Decision::Unchanged, Decision::Changed]);
 }
