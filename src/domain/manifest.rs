@@ -32,6 +32,8 @@ pub enum Fared {
     Unchanged,
     /// Skipped; it belongs to a certificate.
     Managed,
+    /// Skipped; managed by the vault, and by none of its certificates. Key Vault does not back it up.
+    VaultManaged,
     /// Skipped; deleted between listing and backup. The entry, if any, is an earlier run's.
     Disappeared,
     /// Not backed up. The entry, if any, is an earlier run's.
@@ -232,6 +234,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
         let id = planned.id.clone();
         match (planned.decision, old) {
             (Decision::Managed, old) => Line::new(id, Fared::Managed, old),
+            (Decision::VaultManaged, old) => Line::new(id, Fared::VaultManaged, old),
             (Decision::Unchanged, Some(entry)) => Line::new(id, Fared::Unchanged, Some(entry)),
             (Decision::Unchanged, None) => {
                 let text = "its earlier backup is no longer in the catalogue; the next run takes a new one";
@@ -265,6 +268,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
             Fared::BackedUp => &mut numbers.backed_up,
             Fared::Unchanged => &mut numbers.unchanged,
             Fared::Managed => &mut numbers.managed,
+            Fared::VaultManaged => &mut numbers.vault_managed,
             Fared::Disappeared => &mut numbers.disappeared,
             Fared::Failed => &mut numbers.failed,
             Fared::Gone | Fared::Carried => return line,

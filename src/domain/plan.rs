@@ -36,12 +36,15 @@ pub enum Decision {
     Unchanged,
     /// Skipped: it belongs to a certificate, whose backup contains it. The service refuses its backup.
     Managed,
+    /// Skipped: managed by the vault, and by none of its certificates, such as a token of a managed storage
+    /// account. The service refuses its backup, and no other backup contains it.
+    VaultManaged,
 }
 
 impl Decision {
     /// Whether the object is backed up.
     pub fn backs_up(self) -> bool {
-        !matches!(self, Self::Unchanged | Self::Managed)
+        !matches!(self, Self::Unchanged | Self::Managed | Self::VaultManaged)
     }
 }
 
@@ -164,6 +167,10 @@ impl<'i> Planner<'i> {
             self.objects.drop_kind(unlisted.kind);
         }
         self.objects.sort();
+        // Without the whole list of certificates nobody knows what belongs to none.
+        if unlisted.iter().all(|unlisted| unlisted.kind != ObjectKind::Certificate) {
+            self.objects.tell_managers_apart();
+        }
         self.objects.shrink_to_fit();
         self.objects
     }

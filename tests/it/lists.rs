@@ -1,11 +1,12 @@
-//! Lists of a vault that are not as they should be.
+//! Lists of a vault that are not as they should be, or hold what cannot be backed up.
 
-use keyvault_backup_emulator::{FaultKind, Operation};
+use keyvault_backup_emulator::{CertificateSpec, FaultKind, Operation};
 use serde_json::{Value, json};
 
 use crate::world::{NIGHT, World};
 
 const DAY: time::Duration = time::Duration::DAY;
+const RUN: &str = "20260110T020000Z-nightly";
 
 /// Lets the vault answer for its secrets with this page, whichever is asked for.
 fn secrets_are(world: &World, page: &Value) {
@@ -40,4 +41,26 @@ async fn a_list_without_a_value_is_not_that_of_an_empty_vault() {
 async fn a_list_that_leads_back_to_itself_ends() {
     let link = "https://kv-a.vault.azure.net/secrets?api-version=2025-07-01&$skiptoken=again";
     is_refused(&json!({ "value": [], "nextLink": link }), "refers to one that was read before").await;
+}
+
+/// As recorded: the token of a managed storage account.
+#[tokio::test]
+async fn what_the_vault_manages_without_a_certificate_is_skipped_for_another_reason() {
+    let mut world = World::new().await;
+    world.vault.put_certificate("tls", CertificateSpec::default());
+    let managed = |name: &str| {
+        let id = format!("{}/secrets/{name}", world.vault.url());
+        json!({ "id": id, "managed": true, "attributes": { "enabled": true } })
+    };
+    secrets_are(&world, &json!({ "value": [managed("account-token"), managed("TLS")] }));
+    let summary = world.night(NIGHT).await;
+    let numbers = &summary["numbers"];
+    assert_eq!(
+        json!([summary["verdict"], numbers["listed"], numbers["managed"], numbers["vault_managed"]]),
+        json!(["Succeeded", 4, 2, 1])
+    );
+    assert_eq!(summary["protected"], 1);
+    let shown = world.cli(&["show", RUN, "--vault", &world.vault.url()]).await;
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert!(text.contains("account-token") && text.contains("1 managed by the vault"), "{text}");
 }

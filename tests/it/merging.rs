@@ -113,6 +113,7 @@ fn merge(plan: &Plan, before: Vec<Line>, results: Vec<ObjectResult>) -> (Vec<Lin
 fn fared(decision: Decision, result: u8) -> Fared {
     match (decision, result) {
         (Decision::Managed, _) => Fared::Managed,
+        (Decision::VaultManaged, _) => Fared::VaultManaged,
         (Decision::Unchanged, _) => Fared::Unchanged,
         (_, 0) => Fared::BackedUp,
         (_, 1) => Fared::Disappeared,
@@ -257,6 +258,17 @@ fn decided(listed: &[(ObjectKind, &str, u8)], index: &Index, unlisted: &[Unliste
         planner.add(Listed { id, managed, fingerprint: Fingerprint::of(&[*looks]) });
     }
     planner.finish(unlisted).iter().map(|planned| planned.decision).collect()
+}
+
+#[test]
+fn what_is_managed_belongs_to_a_certificate_only_if_there_is_one() {
+    let [certificate, key, secret] = ObjectKind::ALL;
+    let listed = [(key, "tls", 0), (secret, "sas", 0), (secret, "TLS", 0), (certificate, "Tls", 1)];
+    let decide = |unlisted: &[ObjectKind]| decided(&listed, &Index::default(), &header(unlisted).unlisted);
+    let (managed, alone) = (Decision::Managed, Decision::VaultManaged);
+    assert_eq!(decide(&[]), [Decision::New, managed, alone, managed]);
+    assert_eq!(decide(&[key]), [Decision::New, alone, managed]);
+    assert_eq!(decide(&[certificate]), [managed; 3], "who knows");
 }
 
 #[test]
