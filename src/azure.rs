@@ -21,7 +21,6 @@ pub mod error;
 pub mod hsm;
 pub mod limiter;
 pub mod managed_hsm;
-pub mod metadata;
 pub mod queue;
 pub mod retry;
 pub mod transport;

@@ -2,7 +2,7 @@
 //!
 //! There is no database. A run's plan is written first and its manifest last, and every blob once; a
 //! reader believes manifests and nothing else. A manifest can be made again from the plan and the blobs'
-//! metadata, and comes out the same, byte for byte.
+//! metadata, and comes out the same, byte for byte; a reader that finds one damaged does so, and goes on.
 //!
 //! The newest index of a vault costs a listing of one page and the reading of one manifest (and of those
 //! that came after it), however many objects and nights there are.
@@ -12,6 +12,7 @@ mod codec;
 mod history;
 mod hsm;
 mod layout;
+mod manifests;
 mod view;
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut};
@@ -24,20 +25,18 @@ pub use self::{
     view::{Basis, ManifestRef, View},
 };
 use crate::{
-    azure::{
-        container::{Blocks, Container, Item, Listing, Metadata, Written},
-        metadata::record,
-    },
+    azure::container::{Container, Item, Listing, Metadata, Written},
     domain::{
         blob::BackupBlob,
         entry::{ENTRY_FORMAT, Entry},
-        manifest::{Line, Merge, ObjectResult, Summary},
+        manifest::{Line, ObjectResult},
         object::{ObjectId, VaultName},
         outcome::{Failure, OUTCOME_FORMAT, Outcome, OutcomeKind},
         plan::{Plan, PlanHeader},
+        record::record,
         run::RunId,
     },
-    error::{Error, Result},
+    error::{Error, Result, damaged},
 };
 
 /// Blobs a listing request, with metadata of about a kilobyte each: a page takes some ten times that while
@@ -122,90 +121,6 @@ impl Catalogue {
         Ok(self.container.metadata(&name).await?.is_some())
     }
 
-    /// Writes the manifest of a run whose planned objects all have a result, and with it closes the run.
-    ///
-    /// Safe to run twice, and at the same time: the manifest is a function of what is stored.
-    pub async fn close(&self, plan: &Plan) -> Result<Summary> {
-        let header = &plan.header;
-        let name = layout::manifest(&header.vault, header.planned, &header.run);
-        let mut blocks = self.container.begin(&name);
-        let (last, summary) = self.manifest_bytes(plan, &name, Some(&mut blocks)).await?;
-        let metadata = metadata(&name, "summary", &summary)?;
-        match blocks.finish(last, metadata).await? {
-            Written::Created => Ok(summary),
-            Written::AlreadyThere => Ok(self.summary(&name).await?.unwrap_or(summary)),
-        }
-    }
-
-    async fn summary(&self, name: &str) -> Result<Option<Summary>> {
-        let metadata = self.container.metadata(name).await?;
-        Ok(metadata.as_ref().and_then(view::summary_of))
-    }
-
-    /// A manifest's bytes, or what is left of them after `blocks` took the rest. When the index before it cannot be read, the run closes without it: what should
-    /// have been carried forward is then recorded as lost, and the next run backs it up again.
-    async fn manifest_bytes(
-        &self,
-        plan: &Plan,
-        name: &str,
-        mut blocks: Option<&mut Blocks>,
-    ) -> Result<(Vec<u8>, Summary)> {
-        let merged = match self.before(&plan.header).await {
-            Ok(before) => self.merge(plan, before, name, blocks.as_deref_mut()).await,
-            Err(error) => Err(error),
-        };
-        match merged {
-            Err(error @ Error::Damaged { .. }) => {
-                tracing::error!(run.id = %plan.header.run, "Run {} closes without the index before it: {error}", plan.header.run);
-                if let Some(blocks) = &mut blocks {
-                    blocks.restart();
-                }
-                self.merge(plan, Box::new(std::iter::empty()), name, blocks).await
-            }
-            merged => merged,
-        }
-    }
-
-    async fn merge(
-        &self,
-        plan: &Plan,
-        before: Lines,
-        name: &str,
-        mut blocks: Option<&mut Blocks>,
-    ) -> Result<(Vec<u8>, Summary)> {
-        let failed = |error: std::io::Error| damaged(name, &error);
-        let header = &plan.header;
-        let mut merge = Merge::new(plan, before);
-        let mut out = codec::ManifestWriter::new(header).map_err(failed)?;
-        let results = self.results(&header.vault, &header.run);
-        pin_mut!(results);
-        let mut last = None;
-        while let Some(page) = results.try_next().await? {
-            for result in page {
-                let id = result.id();
-                // A backup outlives a record of failure that an earlier delivery left.
-                if last.as_ref() == Some(&id) {
-                    continue;
-                }
-                while let Some(line) = merge.before(Some(&id))? {
-                    out.push(line).map_err(failed)?;
-                }
-                out.push(merge.with(result)?).map_err(failed)?;
-                last = Some(id);
-            }
-            if let Some(blocks) = &mut blocks
-                && let Some(piece) = out.piece()
-            {
-                blocks.add(piece).await?;
-            }
-        }
-        while let Some(line) = merge.before(None)? {
-            out.push(line).map_err(failed)?;
-        }
-        let summary = merge.finish();
-        Ok((out.finish(&summary).map_err(failed)?, summary))
-    }
-
     /// The results of a run in order, page by page.
     fn results(
         &self,
@@ -247,19 +162,11 @@ impl Catalogue {
         let bytes = self.container.read(&layout::object(vault, run, id, Leaf::Backup)).await?;
         Ok(bytes.map(|bytes| BackupBlob::from(bytes.to_vec())))
     }
-
-    /// Compares a stored manifest with what it would be if it were made now.
-    pub async fn check_manifest(&self, plan: &Plan) -> Result<bool> {
-        let header = &plan.header;
-        let name = layout::manifest(&header.vault, header.planned, &header.run);
-        let (bytes, _) = self.manifest_bytes(plan, &name, None).await?;
-        let stored = self.container.read(&name).await?;
-        stored.map_or(Ok(false), |stored| codec::same_text(&name, stored, bytes.into()))
-    }
 }
 
 fn metadata(name: &str, key: &str, value: &impl serde::Serialize) -> Result<Metadata> {
-    record(key, value).map_err(|error| damaged(name, &error))
+    let record = record(value).map_err(|error| damaged(name, &error))?;
+    Ok([(key.to_owned(), record)].into())
 }
 
 /// Reads a record from metadata; `None` when it is not there.
@@ -277,10 +184,6 @@ fn read_metadata<T: serde::de::DeserializeOwned>(
         }
         _ => serde_json::from_value(value).map(Some).map_err(|error| damaged(name, &error)),
     }
-}
-
-fn damaged(name: &str, error: &impl std::fmt::Display) -> Error {
-    Error::Damaged { blob: format!("blob {name}"), text: error.to_string() }
 }
 
 /// The result that a blob stands for. One whose record cannot be read is a failure of its object, not of

@@ -70,3 +70,8 @@ impl Error {
         }
     }
 }
+
+/// The error about a stored blob that is not what was written.
+pub(crate) fn damaged(name: &str, why: &impl std::fmt::Display) -> Error {
+    Error::Damaged { blob: format!("blob {name}"), text: why.to_string() }
+}

@@ -30,11 +30,9 @@ pub use self::{
     restores::{Claim, StepState, StoredRestore},
 };
 use crate::{
-    azure::{
-        container::{Container, Metadata},
-        metadata::record,
-    },
-    error::{Error, Result},
+    azure::container::{Container, Metadata},
+    domain::record::record,
+    error::{Error, Result, damaged},
 };
 
 /// The container of what is under way. Cheap to clone.
@@ -50,11 +48,8 @@ impl Jobs {
     }
 }
 
-fn damaged(name: &str, error: &impl std::fmt::Display) -> Error {
-    Error::Damaged { blob: format!("blob {name}"), text: error.to_string() }
-}
-
 fn metadata(key: &str, value: &impl serde::Serialize) -> Result<Metadata> {
-    record(key, value)
-        .map_err(|error| Error::Damaged { blob: "a job's record".into(), text: error.to_string() })
+    let unwritable =
+        |error: serde_json::Error| Error::Damaged { blob: "a job's record".into(), text: error.to_string() };
+    Ok([(key.to_owned(), record(value).map_err(unwritable)?)].into())
 }

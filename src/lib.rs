@@ -10,11 +10,13 @@
 //! ```text
 //! triggers, api (what the host calls)   cli (what an engineer calls)
 //!                 \                    /
-//!   backup, restore, hsm, look, preflight (use cases)   jobs (what is open)
-//!                 /        |         \        /
-//!       domain (pure)   catalogue (what is stored, and where)
-//!                                |
-//!            azure (clients: vault, HSM, container, queue)
+//!        backup, restore, hsm, look, preflight (use cases)
+//!                 |                    |
+//!      jobs (what is open)   catalogue (what is stored, and where)
+//!                 \                    /
+//!           azure (clients: vault, HSM, container, queue)
+//!                           |
+//!         domain (pure: what all of the above speak of)
 //! ```
 //!
 //! Arrows only go down.

@@ -120,7 +120,7 @@ impl ProblemKind {
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is not JSON",
                 "Send JSON, with the header Content-Type: application/json."),
             Self::DamagedCatalogue => (StatusCode::INTERNAL_SERVER_ERROR, "damaged-catalogue", "Something stored is damaged",
-                "If it is a manifest, `keyvault-backup rebuild` makes it again from the stored backups. If not, find out who changed the blob that is named."),
+                "If it is a manifest, ask for an earlier time with `at`; the next nightly run goes on from the one before. In any case find out who changed the blob that is named."),
             Self::NewerFormat => (StatusCode::INTERNAL_SERVER_ERROR, "newer-format", "A newer version stored this",
                 "Deploy the newer version of keyvault-backup."),
             Self::Defect => (StatusCode::INTERNAL_SERVER_ERROR, "defect", "A defect in this program",

@@ -88,7 +88,7 @@ impl From<run::Verdict> for State {
     }
 }
 
-/// A run's numbers: listed = backedUp + unchanged + managed + disappeared + failed.
+/// A run's numbers: listed = backedUp + unchanged + managed + vaultManaged + disappeared + failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Numbers {
@@ -100,6 +100,8 @@ pub struct Numbers {
     unchanged: u32,
     /// Skipped: the key or secret of a certificate, which the certificate's backup contains.
     managed: u32,
+    /// Skipped: managed by the vault, and by none of its certificates. Key Vault does not back it up.
+    vault_managed: u32,
     /// Skipped: deleted between listing and backup.
     disappeared: u32,
     /// Not backed up.
@@ -117,6 +119,7 @@ impl From<&run::Numbers> for Numbers {
             backed_up: numbers.backed_up,
             unchanged: numbers.unchanged,
             managed: numbers.managed,
+            vault_managed: numbers.vault_managed,
             disappeared: numbers.disappeared,
             failed: numbers.failed,
             bytes: numbers.bytes,

@@ -1,5 +1,6 @@
 //! A blob container: create-only writes, conditional writes, reads, listings.
 
+mod blocks;
 mod probe;
 
 use std::{collections::HashMap, num::NonZero, sync::Arc};
@@ -12,13 +13,13 @@ use azure_storage_blob::{
     BlobContainerClient, BlobContainerClientOptions,
     models::{
         BlobClientDeleteOptions, BlobClientDownloadOptions, BlobClientGetPropertiesResultHeaders as _,
-        BlobClientUploadOptions, BlobContainerClientListBlobsOptions, BlobItem,
-        BlockBlobClientCommitBlockListOptions, BlockLookupList, ListBlobsIncludeItem,
+        BlobClientUploadOptions, BlobContainerClientListBlobsOptions, BlobItem, ListBlobsIncludeItem,
     },
 };
 use futures::{Stream, TryStreamExt as _};
 use time::OffsetDateTime;
 
+pub use self::blocks::Blocks;
 use super::{
     Connection,
     error::{Meaning, ServiceError},
@@ -103,14 +104,14 @@ impl Container {
             BlobClientUploadOptions { metadata: Some(metadata), ..BlobClientUploadOptions::default() };
         match self.upload(name, bytes, options.if_not_exists()).await {
             Ok(()) => Ok(Written::Created),
-            Err(error) if error.meaning == Meaning::Exists => Ok(Written::AlreadyThere),
+            Err(error) if is_there(&error) => Ok(Written::AlreadyThere),
             Err(error) => Err(error),
         }
     }
 
     /// Begins a blob that must not exist and that is too large to hold in memory.
     pub fn begin(&self, name: &str) -> Blocks {
-        Blocks { container: self.clone(), name: name.to_owned(), staged: 0 }
+        Blocks::new(self.clone(), name)
     }
 
     /// Replaces a blob without bytes that is still in the state `etag`.
@@ -266,65 +267,10 @@ impl Container {
     }
 }
 
-/// A blob that is written in pieces and appears whole, at its end, or not at all.
-pub struct Blocks {
-    container: Container,
-    name: String,
-    staged: u32,
-}
-
-impl Blocks {
-    /// Adds a piece. Pieces that are never finished disappear by themselves after a week.
-    ///
-    /// # Errors
-    /// As the service answers.
-    pub async fn add(&mut self, piece: Vec<u8>) -> Result<(), ServiceError> {
-        let blob = self.container.client.blob_client(&self.name).block_blob_client();
-        let (id, length) = (block_id(self.staged), piece.len() as u64);
-        let added = blob.stage_block(&id, length, RequestContent::from(piece), None).await;
-        added.map_err(|error| self.container.error("write blob", &self.name, &error))?;
-        self.staged += 1;
-        Ok(())
-    }
-
-    /// Begins anew: what was added so far does not count.
-    pub fn restart(&mut self) {
-        self.staged = 0;
-    }
-
-    /// Adds the last piece and makes the blob appear, unless there is one by that name.
-    ///
-    /// # Errors
-    /// As the service answers.
-    pub async fn finish(mut self, last: Vec<u8>, metadata: Metadata) -> Result<Written, ServiceError> {
-        if self.staged == 0 {
-            return self.container.create(&self.name, last, metadata).await;
-        }
-        self.add(last).await?;
-        let commit = async {
-            let blocks = BlockLookupList {
-                latest: Some((0..self.staged).map(block_id).collect()),
-                ..BlockLookupList::default()
-            };
-            let options = BlockBlobClientCommitBlockListOptions {
-                metadata: Some(metadata),
-                if_none_match: Some(Etag::from("*")),
-                ..BlockBlobClientCommitBlockListOptions::default()
-            };
-            let blob = self.container.client.blob_client(&self.name).block_blob_client();
-            blob.commit_block_list(blocks.try_into()?, Some(options)).await.map(drop)
-        };
-        match commit.await.map_err(|error| self.container.error("write blob", &self.name, &error)) {
-            Ok(()) => Ok(Written::Created),
-            Err(error) if error.meaning == Meaning::Exists => Ok(Written::AlreadyThere),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Block identifiers of one blob must have one length.
-fn block_id(number: u32) -> Vec<u8> {
-    format!("{number:08}").into_bytes()
+/// Whether a create-only write was refused because there is a blob by that name. A container's immutability
+/// policy may be what says so: it refuses to change what is there, and nothing else.
+fn is_there(error: &ServiceError) -> bool {
+    error.meaning == Meaning::Exists || error.failure.code.starts_with("BlobImmutable")
 }
 
 /// One request at a time. Left out, the client counts the machine's processors for every blob.

@@ -4,12 +4,17 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use azure_core::{
+    Bytes,
     error::{Error, ErrorKind},
     http::{AsyncRawResponse, HttpClient, Request, headers::AUTHORIZATION},
 };
+use futures::{Stream, TryStreamExt as _};
 
 /// Time to connect, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// The longest answer. The longest that is wanted is the index of a large vault, with some megabytes.
+const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Hosts that tokens may be sent to.
 pub type Hosts = BTreeSet<String>;
@@ -81,7 +86,23 @@ impl HttpClient for TokenTransport {
 async fn execute(client: &reqwest::Client, request: &Request) -> azure_core::Result<AsyncRawResponse> {
     let answer = client.execute_request(request).await?;
     let (status, headers, body) = answer.deconstruct();
-    Ok(AsyncRawResponse::from_bytes(status, headers, body.collect().await?))
+    Ok(AsyncRawResponse::from_bytes(status, headers, collect(body, ANSWER_LIMIT).await?))
+}
+
+/// Reads a body to its end, or to where it is longer than `limit`.
+async fn collect(
+    mut body: impl Stream<Item = azure_core::Result<Bytes>> + Unpin,
+    limit: usize,
+) -> azure_core::Result<Bytes> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = body.try_next().await? {
+        if bytes.len() + piece.len() > limit {
+            let text = format!("the answer is longer than {limit} bytes");
+            return Err(Error::with_message(ErrorKind::DataConversion, text));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes.into())
 }
 
 /// The shared HTTP client. `answer` bounds the silence of a server, and four times that a whole exchange.
@@ -103,6 +124,7 @@ pub fn http_client(answer: Duration) -> reqwest::Result<reqwest::Client> {
 #[cfg(test)]
 mod tests {
     use azure_core::http::{Method, Url};
+    use futures::{StreamExt as _, stream};
 
     use super::*;
 
@@ -110,6 +132,15 @@ mod tests {
         let client = http_client(Duration::from_secs(1)).unwrap();
         let guard = GuardedTransport::new(client, ["kv.vault.azure.net".to_owned()].into());
         guard.check(&Request::new(url.parse::<Url>().unwrap(), Method::Get)).is_ok()
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_not_read_to_it() {
+        let piece = || Ok(Bytes::from_static(&[7; 10]));
+        let long = stream::repeat_with(piece);
+        assert!(collect(long, 100).await.is_err());
+        let whole = stream::repeat_with(piece).take(10);
+        assert_eq!(collect(whole, 100).await.unwrap(), vec![7; 100]);
     }
 
     #[test]

@@ -10,7 +10,6 @@ use crate::{
         error::{Meaning, ServiceError},
         vault::VaultClient,
     },
-    catalogue::Basis,
     clock::Clock,
     domain::{
         asker::Asker,
@@ -72,7 +71,7 @@ pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock
     let name = vault.url().name();
     // The time comes first: a change after it is the next run's.
     let planned = whole_second(clock);
-    let basis = basis(app, name).await?;
+    let basis = app.catalogue()?.basis(name).await?;
     let full = job.everything || full_pass_is_due(basis.full_pass, app.full_pass(), planned);
     let mut decisions = Planner::new(&basis.index, full);
     let waits = job.waits_for_lists(clock.now());
@@ -88,6 +87,7 @@ pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock
         full_pass: basis.full_pass.filter(|_| !full).unwrap_or(planned),
         base: basis.base,
         folds: basis.folds,
+        unread: basis.unread,
         unlisted,
     };
     let plan = Plan { header, objects };
@@ -107,7 +107,7 @@ pub async fn some_objects(
     objects: Vec<ObjectId>,
 ) -> Result<Plan> {
     let planned = whole_second(clock);
-    let basis = basis(app, vault).await?;
+    let basis = app.catalogue()?.basis(vault).await?;
     let header = PlanHeader {
         v: PLAN_FORMAT,
         vault: vault.clone(),
@@ -118,6 +118,7 @@ pub async fn some_objects(
         full_pass: basis.full_pass.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
         base: None,
         folds: Vec::new(),
+        unread: Vec::new(),
         unlisted: Vec::new(),
     };
     Ok(Plan { header, objects: plan_objects(objects, &basis.index) })
@@ -139,7 +140,7 @@ pub async fn unlisted(
     };
     let late = || Failure::ours("NotPlanned", "nothing planned the run while it was open");
     let failure = reason.as_ref().map_or_else(late, Error::failure);
-    let basis = basis(app, vault).await?;
+    let basis = app.catalogue()?.basis(vault).await?;
     let header = PlanHeader {
         v: PLAN_FORMAT,
         vault: vault.clone(),
@@ -150,6 +151,7 @@ pub async fn unlisted(
         full_pass: basis.full_pass.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
         base: basis.base,
         folds: basis.folds,
+        unread: basis.unread,
         unlisted: ObjectKind::ALL.map(|kind| Unlisted { kind, failure: failure.clone() }).into(),
     };
     app.catalogue()?.create_plan(Plan { header, objects: PlannedObjects::default() }).await
@@ -158,21 +160,6 @@ pub async fn unlisted(
 fn whole_second(clock: &Clock) -> time::OffsetDateTime {
     let now = clock.now();
     now.replace_nanosecond(0).unwrap_or(now)
-}
-
-/// What the catalogue knows of a vault. A catalogue that cannot be read, because it is damaged or a newer
-/// program wrote it, must not stop backups: then everything is backed up, as on the first night.
-async fn basis(app: &App, vault: &VaultName) -> Result<Basis> {
-    match app.catalogue()?.basis(vault).await {
-        Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {
-            warn!(
-                vault.name = %vault,
-                "The catalogue of vault {vault} cannot be used, so everything is due, as on the first night: {error}"
-            );
-            Ok(Basis::default())
-        }
-        basis => basis,
-    }
 }
 
 /// What came of listing a vault.

@@ -30,6 +30,8 @@ pub enum Found {
     Ended,
     /// Its manifest is there and is not what its blobs say. Nothing is overwritten.
     Differs,
+    /// Its manifest is there and is damaged. Nothing is overwritten: readers make it again in memory.
+    Damaged,
     /// Its manifest is there and cannot be checked, because its plan is lost.
     PlanLost,
 }
@@ -101,7 +103,8 @@ async fn one(catalogue: &Catalogue, plan: &Plan, closed: bool) -> Result<Found> 
     }
     match catalogue.check_manifest(plan).await {
         Ok(true) => Ok(Found::Sound),
-        Ok(false) | Err(Error::Damaged { .. }) => Ok(Found::Differs),
+        Ok(false) => Ok(Found::Differs),
+        Err(Error::Damaged { .. }) => Ok(Found::Damaged),
         Err(error) => Err(error),
     }
 }
@@ -120,6 +123,7 @@ pub(super) fn without_plan(vault: &VaultName, run: &RunId) -> Result<PlanHeader>
         full_pass: planned,
         base: None,
         folds: Vec::new(),
+        unread: Vec::new(),
         unlisted: ObjectKind::ALL.map(|kind| Unlisted { kind, failure: lost.clone() }).into(),
     })
 }

@@ -1,6 +1,6 @@
 //! How plans and manifests are stored: compressed JSON lines with a first and a last line of their own.
 
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 
 use azure_core::Bytes;
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
@@ -12,11 +12,18 @@ use crate::{
         plan::{PLAN_FORMAT, Plan, PlanHeader, Planned},
         planned::PlannedObjects,
     },
-    error::{Error, Result},
+    error::{Error, Result, damaged},
 };
 
 /// Compressed bytes that are sent on rather than kept.
 const PIECE: usize = 256 * 1024;
+
+/// The longest line, unpacked. That of an object has at most some ten kilobytes, a first one those of the names
+/// in it.
+const LINE_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// The most that a manifest has unpacked. One of 25,000 objects has some 30 MiB.
+const MANIFEST_LIMIT: u64 = 1024 * 1024 * 1024;
 
 /// A line of a stored plan. The last line says how many there are, so that none can go missing.
 #[derive(Serialize, Deserialize)]
@@ -95,7 +102,8 @@ impl ManifestWriter {
     }
 }
 
-/// A manifest that is read line by line, in constant memory beyond its compressed bytes.
+/// A manifest that is read line by line, in constant memory beyond its compressed bytes, which were found
+/// undamaged before the first line is handed out.
 pub struct ManifestReader {
     header: PlanHeader,
     lines: LineReader,
@@ -106,6 +114,7 @@ pub struct ManifestReader {
 
 impl ManifestReader {
     pub(super) fn new(blob: &str, bytes: Bytes) -> Result<Self> {
+        check(blob, bytes.clone())?;
         let mut lines = LineReader::new(blob, bytes);
         match lines.next_line(Some(MANIFEST_FORMAT))? {
             Some(ManifestLine::Manifest(header)) => {
@@ -201,8 +210,12 @@ impl LineReader {
     /// Reads a line, and says whether there was one.
     fn read(&mut self) -> Result<bool> {
         self.line.clear();
-        let read = self.input.read_until(b'\n', &mut self.line);
-        read.map(|bytes| bytes > 0).map_err(|error| self.damaged(&error.to_string()))
+        let read = (&mut self.input).take(LINE_LIMIT).read_until(b'\n', &mut self.line);
+        match read {
+            Ok(_) if self.line.len() as u64 == LINE_LIMIT => Err(self.damaged("a line has no end")),
+            Ok(bytes) => Ok(bytes > 0),
+            Err(error) => Err(self.damaged(&error.to_string())),
+        }
     }
 
     /// Reads the end, where the checksum of everything before it is.
@@ -226,7 +239,17 @@ impl LineReader {
     }
 
     fn damaged(&self, text: &str) -> Error {
-        Error::Damaged { blob: format!("blob {}", self.blob), text: text.to_owned() }
+        damaged(&self.blob, &text)
+    }
+}
+
+/// Reads a manifest to its end, where the checksum of everything before it is, and keeps nothing.
+pub(super) fn check(blob: &str, bytes: Bytes) -> Result<()> {
+    let mut lines = LineReader::new(blob, bytes);
+    match std::io::copy(&mut (&mut lines.input).take(MANIFEST_LIMIT), &mut std::io::sink()) {
+        Ok(MANIFEST_LIMIT) => Err(lines.damaged("it has no end")),
+        Ok(_) => Ok(()),
+        Err(error) => Err(lines.damaged(&error.to_string())),
     }
 }
 
@@ -253,6 +276,15 @@ mod tests {
     };
 
     #[test]
+    fn a_line_without_end_is_not_read_to_it() {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        std::io::copy(&mut std::io::repeat(b' ').take(2 * LINE_LIMIT), &mut packed).unwrap();
+        let bytes = Bytes::from(packed.finish().unwrap());
+        assert!(read_plan("plan", bytes.clone()).unwrap_err().to_string().contains("no end"));
+        assert!(ManifestReader::new("manifest", bytes).is_err());
+    }
+
+    #[test]
     fn a_flipped_bit_is_found_wherever_it_is() {
         let planned = OffsetDateTime::UNIX_EPOCH;
         let header = PlanHeader {
@@ -265,6 +297,7 @@ mod tests {
             full_pass: planned,
             base: None,
             folds: Vec::new(),
+            unread: Vec::new(),
             unlisted: Vec::new(),
         };
         let id = |name: &str| ObjectId::new(ObjectKind::Key, name.parse().unwrap());

@@ -117,6 +117,13 @@ pub(super) fn parse_manifest(prefix: &str, name: &str) -> Option<RunId> {
     name.strip_prefix(prefix)?.strip_suffix(".jsonl.gz")?.split_once('-')?.1.parse().ok()
 }
 
+/// The vault and the run of a manifest's blob.
+pub(super) fn parse_manifest_name(name: &str) -> Option<(VaultName, RunId)> {
+    let vault = name.strip_prefix("vaults/")?.split('/').next()?.parse().ok()?;
+    let run = parse_manifest(&manifests(&vault), name)?;
+    Some((vault, run))
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
@@ -133,7 +140,8 @@ mod tests {
         assert_eq!(parse_object(&objects(&vault, &run), &name), Some((id, Leaf::Backup)));
         assert_eq!(parse_run(&runs(&vault), &name).as_ref(), Some(&run));
         let name = manifest(&vault, datetime!(2026-11-22 02:00 UTC), &run);
-        assert_eq!(parse_manifest(&manifests(&vault), &name), Some(run));
+        assert_eq!(parse_manifest(&manifests(&vault), &name).as_ref(), Some(&run));
+        assert_eq!(parse_manifest_name(&name), Some((vault, run)));
     }
 
     #[test]

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use futures::{TryStreamExt as _, pin_mut};
 use time::{Duration, OffsetDateTime};
 
-use super::{Catalogue, Lines, ManifestReader, damaged, layout};
+use super::{Catalogue, Lines, ManifestReader, layout};
 use crate::{
     azure::container::{Listing, Metadata},
     domain::{
+        folded::{Folded, fold_line},
         index::Index,
-        manifest::{Folded, Summary, fold_line},
+        manifest::Summary,
         object::VaultName,
         plan::PlanHeader,
         run::{RunId, Scope},
     },
-    error::Result,
+    error::{Error, Result},
 };
 
 /// How long after its planning a run may close. A manifest of this age may have been missed by a newer
@@ -52,12 +53,15 @@ pub struct View {
 pub struct Basis {
     /// The newest backup of every object.
     pub index: Index,
-    /// When everything was last backed up regardless of changes.
+    /// When everything was last backed up regardless of changes. `None` also when that is not known, because a
+    /// manifest could not be read.
     pub full_pass: Option<OffsetDateTime>,
     /// The name of the newest whole manifest.
     pub base: Option<String>,
     /// The names of those whose entries are missing from it.
     pub folds: Vec<String>,
+    /// The names of those that could not be read.
+    pub unread: Vec<String>,
 }
 
 impl Catalogue {
@@ -93,10 +97,21 @@ impl Catalogue {
     ///
     /// Costs a page or two of a listing, however many manifests there are.
     pub async fn view(&self, vault: &VaultName, at: Option<OffsetDateTime>) -> Result<View> {
+        self.view_without(vault, at, &[]).await
+    }
+
+    /// The same, as if the manifests of the names in `unread` were not there.
+    async fn view_without(
+        &self,
+        vault: &VaultName,
+        at: Option<OffsetDateTime>,
+        unread: &[String],
+    ) -> Result<View> {
         // A run that was under way at `at` is folded in as far as it had come.
         let whole = |found: &ManifestRef| {
             let summary = found.summary.as_ref().filter(|summary| summary.scope == Scope::Vault)?;
-            at.is_none_or(|at| summary.finished <= at).then_some(summary.planned)
+            let counts = at.is_none_or(|at| summary.finished <= at) && !unread.contains(&found.name);
+            counts.then_some(summary.planned)
         };
         let found = self.manifests(vault, at, |found| {
             let base = found.iter().find_map(whole);
@@ -105,6 +120,7 @@ impl Catalogue {
         });
         let mut folds = found.await?;
         let base = folds.iter().position(|found| whole(found).is_some()).map(|at| folds.remove(at));
+        folds.retain(|found| !unread.contains(&found.name));
         if let Some(planned) = base.as_ref().and_then(whole) {
             folds.retain(|found| {
                 found.summary.as_ref().is_none_or(|of| planned - of.planned <= CLOSES_WITHIN)
@@ -114,35 +130,69 @@ impl Catalogue {
     }
 
     /// What a vault's next plan starts from.
+    ///
+    /// A manifest that cannot be read, because it is damaged and cannot be made again, or because a newer
+    /// program wrote it, must not stop backups: the index is that of the others, and a full pass is due.
     pub async fn basis(&self, vault: &VaultName) -> Result<Basis> {
-        let view = self.view(vault, None).await?;
+        let mut unread = Vec::new();
+        loop {
+            let view = self.view_without(vault, None, &unread).await?;
+            match self.basis_of(view).await {
+                Ok(basis) if unread.is_empty() => return Ok(basis),
+                Ok(basis) => {
+                    unread.extend(basis.unread);
+                    return Ok(Basis { full_pass: None, unread, ..basis });
+                }
+                Err(Unread { name, error: error @ (Error::Damaged { .. } | Error::TooNew { .. }) }) => {
+                    tracing::error!(
+                        blob.name = %name, vault.name = %vault,
+                        "Everything in vault {vault} is backed up, and a manifest passed over: {error}"
+                    );
+                    unread.push(name);
+                }
+                Err(other) => return Err(other.error),
+            }
+        }
+    }
+
+    async fn basis_of(&self, view: View) -> Result<Basis, Unread> {
         let (base, folds) = self.open(&view).await?;
-        let full_pass = base.as_ref().map(|base| base.header().full_pass);
+        let header = base.as_ref().map(ManifestReader::header);
+        let full_pass = header.map(|header| header.full_pass);
+        // What the base had to pass over is as near to the next run, and still cannot be read.
+        let passed = |name: &&String| view.folds.iter().any(|fold| fold.name == **name);
+        let passed = header.into_iter().flat_map(|header| &header.unread).filter(passed).cloned().collect();
+        let base_name = view.base.as_ref().map(|base| base.name.clone());
+        // The lines of later manifests are read at once: what fails after that is the base.
+        let unread = |error| Unread::new(base_name.as_deref().unwrap_or_default(), error);
         let mut index = Index::default();
         for line in self.folded(base, &folds, None).await? {
-            index.insert(&line?);
+            index.insert(&line.map_err(unread)?);
         }
-        Ok(Basis { index, full_pass, base: view.base.map(|base| base.name), folds })
+        Ok(Basis { index, full_pass, base: base_name, folds, unread: passed })
     }
 
     /// The lines of a vault's index, in order.
+    ///
+    /// # Errors
+    /// Also when one of its manifests cannot be read: the rest would not say what is missing.
     pub async fn lines(&self, view: &View) -> Result<Lines> {
         let (base, folds) = self.open(view).await?;
-        self.folded(base, &folds, view.at).await
+        Ok(self.folded(base, &folds, view.at).await?)
     }
 
     /// Opens the whole manifest of a view, and names the others that it has not folded in itself.
-    async fn open(&self, view: &View) -> Result<(Option<ManifestReader>, Vec<String>)> {
-        let base = match &view.base {
-            Some(base) => Some(self.manifest(&base.name).await?),
-            None => None,
-        };
+    async fn open(&self, view: &View) -> Result<(Option<ManifestReader>, Vec<String>), Unread> {
+        let base = self.open_base(view.base.as_ref().map(|base| base.name.as_str())).await?;
         let header = base.as_ref().map(ManifestReader::header);
-        let has = |name: &String| {
-            header.is_some_and(|header| header.base.as_ref() == Some(name) || header.folds.contains(name))
-        };
+        let has = |name: &String| header.is_some_and(|header| header.covers(name));
         let folds = view.folds.iter().map(|fold| fold.name.clone()).filter(|name| !has(name)).collect();
         Ok((base, folds))
+    }
+
+    async fn open_base(&self, name: Option<&str>) -> Result<Option<ManifestReader>, Unread> {
+        let Some(name) = name else { return Ok(None) };
+        self.manifest(name).await.map(Some).map_err(|error| Unread::new(name, error))
     }
 
     /// The index that a plan starts from.
@@ -150,11 +200,8 @@ impl Catalogue {
         if header.scope == Scope::Objects {
             return Ok(Box::new(std::iter::empty()));
         }
-        let base = match &header.base {
-            Some(name) => Some(self.manifest(name).await?),
-            None => None,
-        };
-        self.folded(base, &header.folds, None).await
+        let base = self.open_base(header.base.as_deref()).await?;
+        Ok(self.folded(base, &header.folds, None).await?)
     }
 
     async fn folded(
@@ -162,30 +209,42 @@ impl Catalogue {
         base: Option<ManifestReader>,
         folds: &[String],
         at: Option<OffsetDateTime>,
-    ) -> Result<Lines> {
+    ) -> Result<Lines, Unread> {
         let mut later = BTreeMap::new();
         for fold in folds {
-            for line in self.manifest(fold).await? {
-                let line = line?;
+            let unread = |error| Unread::new(fold, error);
+            for line in self.manifest(fold).await.map_err(unread)? {
+                let line = line.map_err(unread)?;
                 let taken = line.entry.as_ref().map(|entry| entry.taken);
                 if at.is_none_or(|at| taken.is_some_and(|taken| taken <= at)) {
                     fold_line(&mut later, line);
                 }
             }
         }
-        let planned = base.as_ref().map(|base| base.header().planned);
+        let header = base.as_ref().map(|base| base.header().clone());
         let base: Lines = match base {
             Some(base) => Box::new(base),
             None => Box::new(std::iter::empty()),
         };
-        Ok(if later.is_empty() { base } else { Box::new(Folded::new(base, later, planned)) })
+        Ok(if later.is_empty() { base } else { Box::new(Folded::new(base, later, header.as_ref())) })
     }
+}
 
-    /// Opens a manifest by its blob name.
-    pub async fn manifest(&self, name: &str) -> Result<ManifestReader> {
-        let bytes = self.container.read(name).await?;
-        let bytes = bytes.ok_or_else(|| damaged(name, &"it is gone; `rebuild` makes it again"))?;
-        ManifestReader::new(name, bytes)
+/// A manifest that could not be read, and why.
+struct Unread {
+    name: String,
+    error: Error,
+}
+
+impl Unread {
+    fn new(name: &str, error: Error) -> Self {
+        Self { name: name.to_owned(), error }
+    }
+}
+
+impl From<Unread> for Error {
+    fn from(unread: Unread) -> Self {
+        unread.error
     }
 }
 

@@ -207,6 +207,9 @@ pub fn why(line: &Line) -> String {
         Fared::BackedUp | Fared::Unchanged if near => "near the limit of 500 versions".to_owned(),
         Fared::BackedUp | Fared::Unchanged => String::new(),
         Fared::Managed => "belongs to a certificate".to_owned(),
+        Fared::VaultManaged => {
+            "managed by the vault, not by a certificate; Key Vault does not back it up".to_owned()
+        }
         Fared::Disappeared => "deleted while the vault was backed up".to_owned(),
         Fared::Failed => {
             failure.map_or_else(String::new, |of| format!("{}: {}", of.code, output::one_line(&of.text)))

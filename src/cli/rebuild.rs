@@ -32,7 +32,7 @@ pub async fn run(args: RebuildArgs) -> Done {
     let mut found = Vec::new();
     let hear = |run: &RunId, state| found.push((run.clone(), state));
     rebuild::vault(&app, args.vault.vault.name(), &Clock::system(), hear).await?;
-    let differs = found.iter().filter(|(_, state)| *state == Found::Differs).count();
+    let sound = found.iter().all(|(_, state)| !matches!(state, Found::Differs | Found::Damaged));
     if args.output.output == Format::Json {
         let found = found.iter().map(|(run, state)| json!({ "run": run, "manifest": words(*state) }));
         output::json(&found.collect::<Vec<_>>())?;
@@ -43,7 +43,7 @@ pub async fn run(args: RebuildArgs) -> Done {
         }
         output::print(&table)?;
     }
-    Ok(if differs == 0 { Exit::All } else { Exit::Part })
+    Ok(if sound { Exit::All } else { Exit::Part })
 }
 
 fn words(found: Found) -> &'static str {
@@ -53,6 +53,7 @@ fn words(found: Found) -> &'static str {
         Found::Open => "still open",
         Found::Ended => "written now: the run was open for too long",
         Found::PlanLost => "there, but its plan is lost, so it cannot be checked",
+        Found::Damaged => "damaged; left as it is, and its plan and blobs are read in its place",
         Found::Differs => "differs from the blobs; left as it is",
     }
 }

@@ -54,6 +54,7 @@ fn words(decision: Decision) -> &'static str {
         Decision::Asked => "backed up: asked for",
         Decision::Unchanged => "skipped: unchanged",
         Decision::Managed => "skipped: belongs to a certificate",
+        Decision::VaultManaged => "skipped: managed by the vault, and not backed up by Key Vault",
     }
 }
 
@@ -132,6 +133,7 @@ fn reasons(numbers: &Numbers) -> String {
     let reasons = [
         (numbers.unchanged, "unchanged"),
         (numbers.managed, "of certificates"),
+        (numbers.vault_managed, "managed by the vault and not backed up by Key Vault"),
         (numbers.disappeared, "disappeared"),
     ];
     let reasons = reasons.iter().filter(|(count, _)| *count > 0);

@@ -88,7 +88,7 @@ fn fared(fared: Fared) -> &'static str {
     match fared {
         Fared::BackedUp => "backed up",
         Fared::Unchanged => "unchanged",
-        Fared::Managed => "skipped",
+        Fared::Managed | Fared::VaultManaged => "skipped",
         Fared::Disappeared => "disappeared",
         Fared::Failed => "failed",
         Fared::Gone => "gone",

@@ -14,6 +14,9 @@ use super::{digest::Digest, object::ObjectKind};
 const SECRET_TAG: &str = "AzureKeyVaultSecretBackupV1.microsoft.com";
 const KEY_TAG: &str = "AzureKeyVaultKeyBackupV1.microsoft.com";
 
+/// The most bytes of a JWE header, decoded. The service's have some hundred.
+const HEADER_LIMIT: usize = 2 * 1024;
+
 /// How every JWE header begins, encoded.
 const JWE_START: &[u8] = b"eyJ";
 
@@ -113,6 +116,9 @@ fn inspect_jwe(jwe: &[u8]) -> Result<BlobFacts, BlobFault> {
         return Err(BlobFault::Jwe("it has more than five parts"));
     }
     let header = BASE64URL.decode(header).map_err(|_| BlobFault::Jwe("its header is not base64url"))?;
+    if header.len() > HEADER_LIMIT {
+        return Err(BlobFault::Jwe("its header has an impossible length"));
+    }
     let facts: BlobFacts =
         serde_json::from_slice(&header).map_err(|_| BlobFault::Jwe("its header is not a JWE header"))?;
     // An HSM encrypts directly, under the key of its security domain.

@@ -9,6 +9,7 @@ use super::{
     blob::{BackupBlob, BlobFacts},
     digest::{Digest, Fingerprint},
     object::{ObjectId, ObjectKind, ObjectName, VaultName},
+    record::{RECORD_LIMIT, cut, record},
     run::RunId,
     versions::{VersionId, VersionsSeen},
 };
@@ -16,8 +17,8 @@ use super::{
 /// The version of the stored form that this program writes.
 pub const ENTRY_FORMAT: u32 = 1;
 
-/// The most bytes that tags may take in an entry. Blob metadata holds 8 KiB in all.
-const TAGS_LIMIT: usize = 3 * 1024;
+/// The most bytes that a region's name may take. They have some fifteen.
+const REGION_LIMIT: usize = 64;
 
 /// One stored backup of one object: where it lies, what it is, and what was seen of the object then.
 ///
@@ -58,6 +59,9 @@ pub struct Entry {
     pub version_states: Fingerprint,
     /// What listing showed of the newest version: a different one on a later night means "changed".
     pub fingerprint: Fingerprint,
+    /// The same of versions that are as new as that one, when they differ: the vault may show any of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ties: Vec<Fingerprint>,
     /// The last change was so recent that a later one might not show. Such an object counts as changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsettled: bool,
@@ -66,7 +70,7 @@ pub struct Entry {
     /// When the newest version expires.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub expires: Option<OffsetDateTime>,
-    /// The newest version's tags, unless they are too large to store.
+    /// The newest version's tags. None where the record could not hold them beside the rest.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// The run of this object's backup before this one.
@@ -103,8 +107,7 @@ impl From<Taken<'_>> for Entry {
     fn from(taken: Taken<'_>) -> Self {
         let unsettled = !taken.seen.settled(taken.read);
         let attributes = taken.seen.attributes;
-        let tags_size: usize = attributes.tags.iter().map(|(key, value)| key.len() + value.len() + 6).sum();
-        Self {
+        let mut entry = Self {
             v: ENTRY_FORMAT,
             vault: taken.vault.clone(),
             kind: taken.id.kind,
@@ -114,22 +117,32 @@ impl From<Taken<'_>> for Entry {
             sha256: taken.blob.digest(),
             bytes: taken.blob.len() as u64,
             wrapping: taken.wrapping,
-            region: taken.region,
+            region: taken.region.map(|region| cut(region, REGION_LIMIT)),
             versions: taken.seen.count,
             newest: taken.seen.newest,
             version_ids: taken.seen.ids,
             version_states: taken.seen.states,
             fingerprint: attributes.fingerprint(),
+            ties: taken.seen.ties,
             unsettled,
             enabled: attributes.enabled,
             expires: attributes.expires,
-            tags: if tags_size <= TAGS_LIMIT { attributes.tags } else { BTreeMap::new() },
+            tags: attributes.tags,
             previous: taken.previous,
+        };
+        if record(&entry).map_or(0, |record| record.len()) > RECORD_LIMIT {
+            entry.tags.clear();
         }
+        entry
     }
 }
 
 impl Entry {
+    /// Whether listing shows the object as it was at the backup.
+    pub fn looked_like(&self, shown: Fingerprint) -> bool {
+        self.fingerprint == shown || self.ties.contains(&shown)
+    }
+
     /// The object it is a backup of.
     pub fn id(&self) -> ObjectId {
         ObjectId::new(self.kind, self.name.clone())

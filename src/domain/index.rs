@@ -15,14 +15,23 @@ use super::{
 /// What planning knows of an object's newest backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// What listing showed then.
+    /// What listing showed then,
     pub fingerprint: Fingerprint,
+    /// and what it may show instead.
+    pub ties: Box<[Fingerprint]>,
     /// Whether a change after the backup may not show in it.
     pub unsettled: bool,
     /// Whether the last run should have backed it up and could not.
     pub missed: bool,
     /// The run that took the backup.
     pub run: RunId,
+}
+
+impl Known {
+    /// Whether listing shows the object as it was at its newest backup.
+    pub fn looked_like(&self, shown: Fingerprint) -> bool {
+        self.fingerprint == shown || self.ties.contains(&shown)
+    }
 }
 
 struct Slot {
@@ -39,6 +48,8 @@ struct Slot {
 #[derive(Default)]
 pub struct Index {
     slots: HashMap<Fingerprint, Slot>,
+    /// Few objects have any.
+    ties: HashMap<Fingerprint, Box<[Fingerprint]>>,
     runs: Vec<RunId>,
 }
 
@@ -59,21 +70,25 @@ impl Index {
             missed,
             run,
         };
-        let known = self.slots.entry(address(&entry.id()));
-        known
-            .and_modify(|known| {
-                if known.taken <= slot.taken {
-                    *known = Slot { ..slot }
-                }
-            })
-            .or_insert(slot);
+        let address = address(&entry.id());
+        if self.slots.get(&address).is_some_and(|known| known.taken > slot.taken) {
+            return;
+        }
+        self.slots.insert(address, slot);
+        if entry.ties.is_empty() {
+            self.ties.remove(&address);
+        } else {
+            self.ties.insert(address, entry.ties.clone().into());
+        }
     }
 
     /// The newest backup of an object, if there is any.
     pub fn get(&self, id: &ObjectId) -> Option<Known> {
-        let slot = self.slots.get(&address(id))?;
-        let run = self.runs.get(slot.run as usize)?.clone();
-        Some(Known { fingerprint: slot.fingerprint, unsettled: slot.unsettled, missed: slot.missed, run })
+        let address = address(id);
+        let Slot { fingerprint, unsettled, missed, run, .. } = *self.slots.get(&address)?;
+        let ties = self.ties.get(&address).cloned().unwrap_or_default();
+        let run = self.runs.get(run as usize)?.clone();
+        Some(Known { fingerprint, ties, unsettled, missed, run })
     }
 
     /// How many objects have a backup.

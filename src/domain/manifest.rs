@@ -1,6 +1,6 @@
 //! A run's manifest: how a plan, its results and the index before it become the index after it.
 
-use std::{collections::BTreeMap, iter::Peekable};
+use std::iter::Peekable;
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -35,6 +35,8 @@ pub enum Fared {
     Unchanged,
     /// Skipped; it belongs to a certificate.
     Managed,
+    /// Skipped; managed by the vault, and by none of its certificates. Key Vault does not back it up.
+    VaultManaged,
     /// Skipped; deleted between listing and backup. The entry, if any, is an earlier run's.
     Disappeared,
     /// Not backed up. The entry, if any, is an earlier run's.
@@ -66,7 +68,7 @@ pub struct Line {
 }
 
 impl Line {
-    fn new(id: ObjectId, fared: Fared, entry: Option<Entry>) -> Self {
+    pub(super) fn new(id: ObjectId, fared: Fared, entry: Option<Entry>) -> Self {
         Self { kind: id.kind, name: id.name, fared, entry, failure: None, gone: None }
     }
 
@@ -242,6 +244,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
         let id = planned.id.clone();
         match (planned.decision, old) {
             (Decision::Managed, old) => Line::new(id, Fared::Managed, old),
+            (Decision::VaultManaged, old) => Line::new(id, Fared::VaultManaged, old),
             (Decision::Unchanged, Some(entry)) => Line::new(id, Fared::Unchanged, Some(entry)),
             (Decision::Unchanged, None) => {
                 let text = "its earlier backup is no longer in the catalogue; the next run takes a new one";
@@ -275,6 +278,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
             Fared::BackedUp => &mut numbers.backed_up,
             Fared::Unchanged => &mut numbers.unchanged,
             Fared::Managed => &mut numbers.managed,
+            Fared::VaultManaged => &mut numbers.vault_managed,
             Fared::Disappeared => &mut numbers.disappeared,
             Fared::Failed => &mut numbers.failed,
             Fared::Gone | Fared::Carried => return line,
@@ -287,65 +291,4 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
         }
         line
     }
-}
-
-/// The newest whole manifest's lines with those of later manifests folded in, sorted.
-///
-/// A later entry replaces an older one of the same object. An object that the whole manifest does not
-/// know is added only if it was backed up after that run was planned: before, it was gone by then.
-pub struct Folded<B: Iterator> {
-    base: Peekable<B>,
-    later: Peekable<std::collections::btree_map::IntoIter<ObjectId, Line>>,
-    planned: Option<OffsetDateTime>,
-}
-
-impl<E, B: Iterator<Item = Result<Line, E>>> Folded<B> {
-    /// `planned` is when the whole manifest's run was planned; `None` when there is no whole manifest.
-    pub fn new(base: B, later: BTreeMap<ObjectId, Line>, planned: Option<OffsetDateTime>) -> Self {
-        Self { base: base.peekable(), later: later.into_iter().peekable(), planned }
-    }
-}
-
-/// Keeps the line with the newest entry of each object, for [`Folded`].
-pub fn fold_line(later: &mut BTreeMap<ObjectId, Line>, line: Line) {
-    let Some(entry) = &line.entry else { return };
-    let known = later.get(&line.id()).and_then(|known| known.entry.as_ref());
-    if known.is_none_or(|known| known.taken <= entry.taken) {
-        later.insert(line.id(), line);
-    }
-}
-
-impl<E, B: Iterator<Item = Result<Line, E>>> Iterator for Folded<B> {
-    type Item = Result<Line, E>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let base = match self.base.peek() {
-                Some(Err(_)) => return self.base.next(),
-                Some(Ok(line)) => Some(line.id()),
-                None => None,
-            };
-            let later = self.later.peek().map(|(id, _)| id.clone());
-            match (base, later) {
-                (None, None) => return None,
-                (Some(base), Some(later)) if base == later => {
-                    let (_, fold) = self.later.next()?;
-                    return self.base.next().map(|line| line.map(|line| newer(line, fold)));
-                }
-                (base, Some(later)) if base.as_ref().is_none_or(|base| later < *base) => {
-                    let (_, line) = self.later.next()?;
-                    let taken = line.entry.as_ref().map(|entry| entry.taken);
-                    if self.planned.is_none_or(|planned| taken.is_some_and(|taken| taken > planned)) {
-                        return Some(Ok(line));
-                    }
-                }
-                _ => return self.base.next(),
-            }
-        }
-    }
-}
-
-fn newer(base: Line, fold: Line) -> Line {
-    let taken = |line: &Line| line.entry.as_ref().map(|entry| entry.taken);
-    if taken(&fold) > taken(&base) { fold } else { base }
 }

@@ -3,13 +3,22 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::object::{ObjectId, ObjectKind, ObjectName};
+use super::{
+    object::{ObjectId, ObjectKind, ObjectName},
+    record::cut,
+};
 
 /// The version of the stored form that this program writes.
 pub const OUTCOME_FORMAT: u32 = 1;
 
-/// Texts of the service are kept up to this many characters.
+/// Texts of the service are kept up to this many characters,
 const TEXT_LIMIT: usize = 1000;
+
+/// and up to this many bytes of a record, which has 8 KiB and escapes what is not ASCII.
+const TEXT_BYTES: usize = 5000;
+
+/// The same for codes and request ids, which have some forty.
+const CODE_BYTES: usize = 200;
 
 /// Whether something that went wrong may go right when it is done again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +34,7 @@ pub enum Fate {
 pub struct Failure {
     /// The service's error code, or ours where the service said nothing.
     pub code: String,
-    /// The service's text, cut to a thousand characters.
+    /// The service's text, cut to a thousand characters, or fewer where they take too much room.
     pub text: String,
     /// The HTTP status, where there was an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,12 +50,15 @@ impl Failure {
         Self { code: code.into(), text: text.into(), status: None, request_id: None }.bounded()
     }
 
-    /// Cuts the text, on a character boundary.
+    /// Cuts what the service said to what a record can hold.
     #[must_use]
     pub fn bounded(mut self) -> Self {
-        if let Some((cut, _)) = self.text.char_indices().nth(TEXT_LIMIT) {
-            self.text.truncate(cut);
+        if let Some((end, _)) = self.text.char_indices().nth(TEXT_LIMIT) {
+            self.text.truncate(end);
         }
+        self.text = cut(self.text, TEXT_BYTES);
+        self.code = cut(self.code, CODE_BYTES);
+        self.request_id = self.request_id.map(|id| cut(id, CODE_BYTES));
         self
     }
 }
@@ -96,5 +108,28 @@ impl Outcome {
     /// The object it speaks of.
     pub fn id(&self) -> ObjectId {
         ObjectId::new(self.kind, self.name.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::record::{RECORD_LIMIT, record};
+
+    #[test]
+    fn whatever_a_service_says_fits_into_a_record() {
+        let id = ObjectId::new(ObjectKind::Certificate, "n".repeat(127).parse().unwrap());
+        for c in ['x', '"', '\u{1}', 'ü', '鍵', '🔑'] {
+            let text = c.to_string().repeat(10_000);
+            let said = Failure {
+                code: text.clone(),
+                text: text.clone(),
+                status: Some(400),
+                request_id: Some(text.clone()),
+            };
+            let outcome = Outcome::new(&id, OutcomeKind::Failed, said, OffsetDateTime::UNIX_EPOCH);
+            assert!(record(&outcome).unwrap().len() <= RECORD_LIMIT, "{c}");
+            assert!(text.starts_with(&outcome.failure.text) && outcome.failure.text.len() > 400, "{c}");
+        }
     }
 }

@@ -36,12 +36,15 @@ pub enum Decision {
     Unchanged,
     /// Skipped: it belongs to a certificate, whose backup contains it. The service refuses its backup.
     Managed,
+    /// Skipped: managed by the vault, and by none of its certificates, such as a token of a managed storage
+    /// account. The service refuses its backup, and no other backup contains it.
+    VaultManaged,
 }
 
 impl Decision {
     /// Whether the object is backed up.
     pub fn backs_up(self) -> bool {
-        !matches!(self, Self::Unchanged | Self::Managed)
+        !matches!(self, Self::Unchanged | Self::Managed | Self::VaultManaged)
     }
 }
 
@@ -93,6 +96,9 @@ pub struct PlanHeader {
     /// The names of later manifests, whose entries are folded in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folds: Vec<String>,
+    /// The names of manifests that could not be read, and are passed over by whoever reads this run's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
     /// Kinds that could not be listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unlisted: Vec<Unlisted>,
@@ -102,6 +108,12 @@ impl PlanHeader {
     /// Whether this run backs up everything regardless of changes.
     pub fn is_full_pass(&self) -> bool {
         self.full_pass == self.planned
+    }
+
+    /// Whether the run's manifest already holds what another one says, as far as that could be read.
+    pub fn covers(&self, manifest: &str) -> bool {
+        let mut known = self.base.iter().chain(&self.folds).chain(&self.unread);
+        known.any(|name| name == manifest)
     }
 }
 
@@ -155,6 +167,10 @@ impl<'i> Planner<'i> {
             self.objects.drop_kind(unlisted.kind);
         }
         self.objects.sort();
+        // Without the whole list of certificates nobody knows what belongs to none.
+        if unlisted.iter().all(|unlisted| unlisted.kind != ObjectKind::Certificate) {
+            self.objects.tell_managers_apart();
+        }
         self.objects.shrink_to_fit();
         self.objects
     }
@@ -165,7 +181,7 @@ fn decide(object: Listed, index: &Index, full_pass: bool) -> Planned {
     let decision = match &known {
         _ if object.managed => Decision::Managed,
         None => Decision::New,
-        Some(known) if known.fingerprint != object.fingerprint => Decision::Changed,
+        Some(known) if !known.looked_like(object.fingerprint) => Decision::Changed,
         Some(_) if full_pass => Decision::FullPass,
         Some(known) if known.missed => Decision::Missed,
         Some(known) if known.unsettled => Decision::Unsettled,

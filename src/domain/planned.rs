@@ -87,6 +87,20 @@ impl PlannedObjects {
         self.rows.retain(|row| row.kind != kind);
     }
 
+    /// Finds, among objects in order, what is managed and has no certificate of its name.
+    pub fn tell_managers_apart(&mut self) {
+        let names = &self.names;
+        let certificates = self.rows.partition_point(|row| row.kind == ObjectKind::Certificate);
+        let (certificates, others) = self.rows.split_at_mut(certificates);
+        for row in others.iter_mut().filter(|row| row.decision == Decision::Managed) {
+            let certificate =
+                certificates.binary_search_by(|of| compare_names(of.name(names), row.name(names)));
+            if certificate.is_err() {
+                row.decision = Decision::VaultManaged;
+            }
+        }
+    }
+
     /// Gives back the memory that was kept for more objects.
     pub fn shrink_to_fit(&mut self) {
         self.rows.shrink_to_fit();

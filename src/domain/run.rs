@@ -160,6 +160,9 @@ pub struct Numbers {
     pub unchanged: u32,
     /// Skipped: the key or secret of a certificate, which the certificate's backup contains.
     pub managed: u32,
+    /// Skipped: managed by the vault, and by none of its certificates. Key Vault does not back it up.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub vault_managed: u32,
     /// Skipped: deleted between listing and backup.
     pub disappeared: u32,
     /// Not backed up.
@@ -176,7 +179,7 @@ pub struct Numbers {
 impl Numbers {
     /// How many were skipped, whatever the reason.
     pub fn skipped(&self) -> u32 {
-        self.unchanged + self.managed + self.disappeared
+        self.unchanged + self.managed + self.vault_managed + self.disappeared
     }
 
     /// Whether listed = backed up + skipped + failed.
@@ -200,6 +203,11 @@ impl Numbers {
             (false, false) => Verdict::Failed,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]

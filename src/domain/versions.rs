@@ -1,6 +1,10 @@
 //! What listing shows of an object and of its versions, reduced to what planning and restore need.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -22,6 +26,9 @@ pub const OVER_THE_LIMIT: &str = "and Key Vault backs up at most";
 /// Key Vault's times have whole seconds, so a change in the second in which the versions were read does
 /// not show in them. An object that young is backed up once more on the next pass.
 const SETTLING: Duration = Duration::seconds(5);
+
+/// How many fingerprints of versions that are as new as the newest are kept.
+const MOST_TIES: usize = 16;
 
 /// The identifier of a version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -139,6 +146,9 @@ pub struct VersionsSeen {
     pub newest: VersionId,
     /// The newest one's attributes.
     pub attributes: Attributes,
+    /// The fingerprints of others that were made in the same second, up to sixteen. Which of them the
+    /// vault takes for the newest its times do not tell.
+    pub ties: Vec<Fingerprint>,
     /// Digest over the sorted identifiers of all versions.
     pub ids: Fingerprint,
     /// Digest over the identifiers and lasting attributes of all versions.
@@ -150,6 +160,10 @@ impl VersionsSeen {
     pub fn of(mut versions: Vec<(VersionId, Attributes)>) -> Option<Self> {
         versions.sort_by(|(a, _), (b, _)| a.cmp(b));
         let (newest, attributes) = versions.iter().max_by_key(|(_, of)| (of.created, of.updated))?.clone();
+        let fingerprint = attributes.fingerprint();
+        let as_new = versions.iter().filter(|(_, of)| of.created == attributes.created);
+        let ties: BTreeSet<_> =
+            as_new.map(|(_, of)| of.fingerprint()).filter(|of| *of != fingerprint).collect();
         let ids = Fingerprint::of_fields(versions.iter().map(|(id, _)| id.as_str().as_bytes()));
         let states: Vec<_> = versions.iter().map(|(id, of)| (id, of.lasting())).collect();
         let states =
@@ -158,6 +172,7 @@ impl VersionsSeen {
             count: u32::try_from(versions.len()).unwrap_or(u32::MAX),
             newest,
             attributes,
+            ties: ties.into_iter().take(MOST_TIES).collect(),
             ids,
             states: Fingerprint::of_fields(states),
         })
@@ -185,6 +200,17 @@ mod tests {
         let seen = VersionsSeen::of(vec![version("b", 10), version("a", 20)]).unwrap();
         assert_eq!(Some(&seen), VersionsSeen::of(vec![version("a", 20), version("b", 10)]).as_ref());
         assert_eq!((seen.count, seen.newest.as_str()), (2, "a"));
+    }
+
+    #[test]
+    fn versions_of_one_second_are_all_taken_for_the_newest() {
+        let plain = |id| version(id, 20);
+        let mut tagged = plain("c");
+        tagged.1.tags.insert("a".into(), "b".into());
+        let ties = |versions| VersionsSeen::of(versions).unwrap().ties;
+        assert!(ties(vec![version("a", 10), plain("b"), plain("c")]).is_empty(), "they show the same");
+        assert_eq!(ties(vec![plain("b"), tagged.clone()]), [plain("b").1.fingerprint()]);
+        assert!(ties(vec![version("a", 10), tagged]).is_empty());
     }
 
     #[test]

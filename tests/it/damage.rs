@@ -34,29 +34,6 @@ async fn a_missing_manifest_costs_nothing_but_itself() {
 }
 
 #[tokio::test]
-async fn a_damaged_manifest_has_everything_backed_up_and_is_named() {
-    for truncate in [true, false] {
-        let world = after_three_nights().await;
-        let name = world.manifests("kv-a").remove(0);
-        if truncate {
-            world.backups.damage_blob(BACKUPS, &name, |blob| {
-                blob.bytes = blob.bytes.slice(..blob.bytes.len() - 20);
-            });
-        } else {
-            world.backups.flip_bit(BACKUPS, &name);
-        }
-        let read = world.cli(&["list", "objects", "--vault", &world.vault.url()]).await;
-        let text = String::from_utf8_lossy(&read.stderr).into_owned();
-        assert!(
-            read.status.code() == Some(2) && text.contains(&name) && text.contains("is damaged"),
-            "{read:?}"
-        );
-        world.at(NIGHT + DAY * 3);
-        assert_eq!(next_night(world).await.1, json!([4, 0]));
-    }
-}
-
-#[tokio::test]
 async fn damage_to_an_older_manifest_does_not_matter() {
     let world = after_three_nights().await;
     world.backups.flip_bit(BACKUPS, &world.manifests("kv-a")[1]);

@@ -2,10 +2,11 @@
 //! program as it is now.
 //!
 //! `tests/testdata/v1` is what a run left in its storage when format 1 was current: two containers as
-//! folders, each blob with its metadata beside it, and messages; `v1-restore` is the same of restores, see
-//! [`restores`], and `v1-hsm` of Managed HSMs, see [`hsm`]. They are never written again; a new format gets a folder of its own (`cargo test --test it freeze -- --ignored` writes one).
+//! folders, each blob with its metadata beside it, and messages; `v1-later` has what format 1 got later, see
+//! [`later`]; `v1-restore` is the same of restores, see [`restores`], and `v1-hsm` of Managed HSMs, see [`hsm`]. They are never written again; a new format gets a folder of its own (`cargo test --test it freeze -- --ignored` writes one).
 
 mod hsm;
+mod later;
 mod restores;
 
 use std::{
@@ -128,7 +129,8 @@ fn every_folder_of_samples_has_its_test() {
         fs::read_dir(testdata("")).expect("a folder").map(|entry| entry.expect("an entry").file_name());
     let mut folders: Vec<_> = folders.collect();
     folders.sort();
-    assert_eq!(folders, ["v1", "v1-hsm", "v1-restore"], "add a test that reads the new folder");
+    let tested = ["v1", "v1-hsm", "v1-later", "v1-restore"];
+    assert_eq!(folders, tested, "add a test that reads the new folder");
     let v1 = ["plan.jsonl.gz", "-nightly.jsonl.gz", "/backup", "/outcome", "backup-jobs", "messages/"];
     let restore =
         ["restore-plans/", "restores/", "open-restores/", "restore-steps/", "/waiting", "restore-keys/"];

@@ -10,8 +10,9 @@ use keyvault_backup::domain::{
     blob::BlobFacts,
     digest::{Digest, Fingerprint},
     entry::{ENTRY_FORMAT, Entry},
+    folded::{Folded, fold_line},
     index::Index,
-    manifest::{Fared, Folded, Line, Merge, ObjectResult, Summary, fold_line},
+    manifest::{Fared, Line, Merge, ObjectResult, Summary},
     object::{ObjectId, ObjectKind},
     outcome::{Failure, Outcome, OutcomeKind},
     plan::{Decision, PLAN_FORMAT, Plan, PlanHeader, Planner, Unlisted},
@@ -46,6 +47,7 @@ fn entry(id: &ObjectId, hours: i64, looks: u8) -> Entry {
         version_ids: Fingerprint::of(b""),
         version_states: Fingerprint::of(b""),
         fingerprint: Fingerprint::of(&[looks]),
+        ties: Vec::new(),
         unsettled: false,
         enabled: true,
         expires: None,
@@ -70,6 +72,7 @@ fn header(unlisted: &[ObjectKind]) -> PlanHeader {
         full_pass: NOW,
         base: None,
         folds: Vec::new(),
+        unread: Vec::new(),
         unlisted: unlisted.collect(),
     }
 }
@@ -110,6 +113,7 @@ fn merge(plan: &Plan, before: Vec<Line>, results: Vec<ObjectResult>) -> (Vec<Lin
 fn fared(decision: Decision, result: u8) -> Fared {
     match (decision, result) {
         (Decision::Managed, _) => Fared::Managed,
+        (Decision::VaultManaged, _) => Fared::VaultManaged,
         (Decision::Unchanged, _) => Fared::Unchanged,
         (_, 0) => Fared::BackedUp,
         (_, 1) => Fared::Disappeared,
@@ -224,7 +228,7 @@ proptest! {
     ) {
         let base: BTreeMap<ObjectId, i64> = base.into_iter().map(|(key, hours)| (id(key), hours)).collect();
         let mut expected = base.clone();
-        let mut later = BTreeMap::new();
+        let (mut later, mut gone) = (BTreeMap::new(), BTreeSet::new());
         let mut newest = BTreeMap::<ObjectId, i64>::new();
         for (key, hours) in folds {
             let id = id(key);
@@ -232,18 +236,72 @@ proptest! {
             newest.entry(id).and_modify(|known| *known = hours.min(*known)).or_insert(hours);
         }
         for (id, hours) in newest {
-            match expected.get_mut(&id) {
-                Some(known) => *known = hours.min(*known),
-                // Of what the base does not know, only what came after it: the rest was gone by then.
-                None if hours < planned => drop(expected.insert(id, hours)),
-                None => {}
+            let known = expected.get(&id).copied();
+            // What the base does not know, although it was planned after the backup, was gone by then.
+            if known.is_none() && hours >= planned {
+                gone.insert(id.clone());
             }
+            expected.insert(id, known.map_or(hours, |known| hours.min(known)));
         }
         let base = base.iter().map(|(id, hours)| Ok::<_, Infallible>(line(id, Fared::BackedUp, entry(id, *hours, 0))));
-        let folded = Folded::new(base, later, Some(NOW - Duration::hours(planned)));
+        let header = PlanHeader { planned: NOW - Duration::hours(planned), ..header(&[]) };
+        let folded = Folded::new(base, later, Some(&header));
         let folded: Vec<_> = folded.flatten().collect();
         prop_assert!(folded.is_sorted_by(|a, b| a.id() < b.id()));
+        for line in &folded {
+            let since = gone.contains(&line.id()).then_some(header.planned);
+            prop_assert_eq!((line.fared == Fared::Gone, line.gone), (since.is_some(), since));
+        }
         let folded = folded.into_iter().map(|line| (line.id(), (NOW - line.entry.expect("an entry").taken).whole_hours()));
         prop_assert_eq!(folded.collect::<BTreeMap<_, _>>(), expected);
     }
+}
+
+/// A backup that was taken before the whole run was planned, by a run that closed after that.
+#[test]
+fn an_earlier_backup_does_not_bring_an_object_back() {
+    let (known, unknown) = (id((2, 1)), id((2, 2)));
+    let fold = |header: &PlanHeader| {
+        let mut later = BTreeMap::new();
+        for id in [&known, &unknown] {
+            fold_line(&mut later, line(id, Fared::BackedUp, entry(id, 1, 0)));
+        }
+        let base = Line { gone: Some(NOW), ..line(&known, Fared::Gone, entry(&known, 24, 0)) };
+        let lines = Folded::new([Ok::<_, Infallible>(base)].into_iter(), later, Some(header));
+        let say = |line: Line| (line.fared, line.entry.expect("an entry").taken == NOW - Duration::HOUR);
+        lines.flatten().map(say).collect::<Vec<_>>()
+    };
+    assert_eq!(fold(&header(&[])), [(Fared::Gone, true), (Fared::Gone, true)]);
+    assert_eq!(fold(&header(&[known.kind])), [(Fared::Gone, true), (Fared::Carried, true)]);
+}
+
+/// What is decided about each listed object, in order.
+fn decided(listed: &[(ObjectKind, &str, u8)], index: &Index, unlisted: &[Unlisted]) -> Vec<Decision> {
+    let mut planner = Planner::new(index, false);
+    for (kind, name, looks) in listed {
+        let (id, managed) = (ObjectId::new(*kind, name.parse().expect("a name")), *looks == 0);
+        planner.add(Listed { id, managed, fingerprint: Fingerprint::of(&[*looks]) });
+    }
+    planner.finish(unlisted).iter().map(|planned| planned.decision).collect()
+}
+
+#[test]
+fn what_is_managed_belongs_to_a_certificate_only_if_there_is_one() {
+    let [certificate, key, secret] = ObjectKind::ALL;
+    let listed = [(key, "tls", 0), (secret, "sas", 0), (secret, "TLS", 0), (certificate, "Tls", 1)];
+    let decide = |unlisted: &[ObjectKind]| decided(&listed, &Index::default(), &header(unlisted).unlisted);
+    let (managed, alone) = (Decision::Managed, Decision::VaultManaged);
+    assert_eq!(decide(&[]), [Decision::New, managed, alone, managed]);
+    assert_eq!(decide(&[key]), [Decision::New, alone, managed]);
+    assert_eq!(decide(&[certificate]), [managed; 3], "who knows");
+}
+
+#[test]
+fn an_object_that_looks_like_any_of_its_newest_versions_is_unchanged() {
+    let id = id((2, 1));
+    let mut index = Index::default();
+    let ties = vec![Fingerprint::of(&[2])];
+    index.insert(&line(&id, Fared::BackedUp, Entry { ties, ..entry(&id, 24, 1) }));
+    let decide = |looks| decided(&[(id.kind, id.name.as_str(), looks)], &index, &[])[0];
+    assert_eq!([1, 2, 3].map(decide), [Decision::Unchanged, Decision::Unchanged, Decision::Changed]);
 }

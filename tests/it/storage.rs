@@ -1,6 +1,7 @@
 //! What the product asks of Blob and Queue storage: on the emulator's, and the same on Azurite, over HTTPS
 //! and with a bearer token.
 
+mod pieces;
 mod stage;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -30,6 +31,7 @@ use keyvault_backup::{
     jobs::Jobs,
 };
 use keyvault_backup_emulator::{KeySpec, SecretSpec};
+use pieces::{a_blob_in_pieces_appears_once_and_whole, of_two_writers_in_pieces_one_wins};
 use serde_json::{Value, json};
 use stage::Stage;
 
@@ -67,6 +69,7 @@ on_both![
     what_is_missing_is_no_error,
     a_large_blob_comes_back_whole,
     a_blob_in_pieces_appears_once_and_whole,
+    of_two_writers_in_pieces_one_wins,
     a_message_arrives_in_base64,
     of_two_records_that_say_the_same_one_opens_the_run,
     a_run_from_its_plan_to_its_manifest,
@@ -188,22 +191,6 @@ async fn a_large_blob_comes_back_whole(stage: &mut Stage) {
     assert_eq!(container.metadata("blob").await.expect("it is read"), Some(metadata("large")));
 }
 
-async fn a_blob_in_pieces_appears_once_and_whole(stage: &mut Stage) {
-    let container = stage.container("pieces").await;
-    for expected in [Written::Created, Written::AlreadyThere] {
-        let mut blocks = container.begin("pieces");
-        blocks.add(b"forgotten".to_vec()).await.expect("it is added");
-        blocks.restart();
-        blocks.add(b"one ".to_vec()).await.expect("it is added");
-        blocks.add(b"two ".to_vec()).await.expect("it is added");
-        let written = blocks.finish(b"three".to_vec(), metadata("pieces")).await.expect("it is finished");
-        assert_eq!(written, expected);
-        let bytes = container.read("pieces").await.expect("it is read").expect("it is there");
-        assert_eq!(bytes, b"one two three".as_slice());
-    }
-    assert_eq!(container.metadata("pieces").await.expect("it is read"), Some(metadata("pieces")));
-}
-
 async fn a_message_arrives_in_base64(stage: &mut Stage) {
     let queue = stage.queue("texts").await;
     let text = r#"{"name":"Schlüssel <a&b>"}"#;
@@ -255,6 +242,7 @@ async fn a_run_from_its_plan_to_its_manifest(stage: &mut Stage) {
             full_pass: NIGHT,
             base: None,
             folds: Vec::new(),
+            unread: Vec::new(),
             unlisted: Vec::new(),
         },
         objects: plan_objects(vec![secret.clone(), key.clone(), refused.clone()], &Index::default()),

@@ -1,6 +1,6 @@
 //! List pages: the same shape for every kind of object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use azure_core::http::{RawResponse, Response};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use crate::{
     azure::error::ServiceError,
     domain::{
+        digest::Fingerprint,
         object::{ObjectId, ObjectKind, ObjectName},
         versions::{Attributes, Listed, VersionId},
     },
@@ -26,7 +27,8 @@ where
     pages.map_ok(RawResponse::from).boxed()
 }
 
-/// Decodes every page with `read`, up to the first error.
+/// Decodes every page with `read`, up to the first error. A list that leads back to a page of its own is one: it
+/// would have no end.
 pub(super) fn decode<T: Send + 'static>(
     what: String,
     pages: azure_core::Result<BoxStream<'static, azure_core::Result<RawResponse>>>,
@@ -36,11 +38,15 @@ pub(super) fn decode<T: Send + 'static>(
         Ok(pages) => pages,
         Err(error) => futures::stream::once(async { Err(error) }).boxed(),
     };
+    let mut followed = HashSet::new();
     let pages = pages.map(move |page| {
         let page = page.map_err(|error| ServiceError::of(what.clone(), &error))?;
         let nonsense = |text: String| ServiceError::nonsense(what.clone(), "BadAnswer", text);
         let page: Page =
             serde_json::from_slice(page.body().as_ref()).map_err(|error| nonsense(error.to_string()))?;
+        if page.next.is_some_and(|link| !followed.insert(Fingerprint::of(link.as_bytes()))) {
+            return Err(nonsense("a page refers to one that was read before".to_owned()));
+        }
         page.value.into_iter().map(|item| read(item).map_err(nonsense)).collect()
     });
     // The official pager would ask for a failed page again.
@@ -51,10 +57,12 @@ pub(super) fn decode<T: Send + 'static>(
     })
 }
 
+/// A page without `value` is not an empty one: that of a vault without objects has an empty list.
 #[derive(Deserialize)]
 struct Page {
-    #[serde(default)]
     value: Vec<Item>,
+    #[serde(rename = "nextLink", default)]
+    next: Option<String>,
 }
 
 /// An item of a list page, whatever its kind: keys have a `kid` where others have an `id`.

@@ -320,7 +320,7 @@ fn leave(request: &Request, id: ObjectId, reason: Reason) -> Left {
 fn decide(request: &Request, line: &Line, world: &World<'_>) -> Result<Option<Step>, Reason> {
     let Some(entry) = &line.entry else { return Ok(None) };
     let held = world.held.get(&line.id());
-    if matches!(held, Some(Held::Live(fingerprint)) if *fingerprint == entry.fingerprint) {
+    if matches!(held, Some(Held::Live(fingerprint)) if entry.looked_like(*fingerprint)) {
         return Err(Reason::AlreadyThere);
     }
     if world.source.excludes(world.target) {

@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use super::problem;
 use crate::{
     checks::open,
-    world::{BACKUPS, NIGHT, World},
+    world::{NIGHT, World},
 };
 
 const DAY: time::Duration = time::Duration::DAY;
@@ -174,11 +174,10 @@ async fn an_open_run_is_running_with_its_counts_so_far() {
 async fn damage_names_the_blob_and_the_remedy() {
     let mut world = World::with_secrets(1).await;
     world.night(NIGHT).await;
-    let name = world.manifests("kv-a").remove(0);
-    world.backups.flip_bit(BACKUPS, &name);
+    let name = world.ruin_newest("kv-a");
     let answer = world.get("/api/backups").await;
     assert!(problem(&answer, 500, "damaged-catalogue").contains(&name));
-    assert!(answer.json()["next"].as_str().unwrap().contains("rebuild"));
+    assert!(answer.json()["next"].as_str().unwrap().contains("earlier time"));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A backup now.
 
-use keyvault_backup_emulator::{Fault, FaultKind, Operation, SecretSpec};
+use keyvault_backup_emulator::{Fault, FaultKind, Kind, Operation, SecretSpec};
 use serde_json::json;
 
 use super::{framework::signed_in, problem};
@@ -132,4 +132,22 @@ async fn what_is_no_order_at_all_is_a_problem_of_its_own() {
     let answer = world.post("/api/backups/runs", json!({})).await;
     problem(&answer, 405, "method-not-allowed");
     assert!(answer.header("allow").is_some_and(|allow| allow.contains("GET")), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_backup_of_what_is_deleted_before_the_night_is_planned_stays_in_the_index() {
+    let mut world = World::with_secrets(1).await;
+    let today = world.today();
+    world.vault.put_secret("x", SecretSpec::new("value"));
+    let body = json!({ "vault": "kv-a", "objects": [{ "kind": "secret", "name": "x" }] });
+    assert_eq!(world.post("/api/backups", body).await.status, 202);
+    world.host().await.pump("BackUpObject").await;
+    world.vault.remove(Kind::Secret, "x");
+    // The night is planned while the run of `x` is open, and closes with it.
+    let night = today + time::Duration::MINUTE;
+    world.night(night).await;
+    assert_eq!(world.manifests("kv-a").len(), 2);
+    world.night(night + time::Duration::DAY).await;
+    let line = world.newest("kv-a").line("secret", "x").clone();
+    assert_eq!(json!([line["fared"], line["entry"]["versions"]]), json!(["gone", 1]), "{line}");
 }

@@ -111,8 +111,7 @@ async fn a_damaged_catalogue_is_one_sources_trouble() {
     let mut world = World::with_vaults(&["kv-a", "kv-b"]).await;
     let today = world.today();
     world.night(today).await;
-    let name = world.manifests("kv-a").remove(0);
-    world.backups.flip_bit(BACKUPS, &name);
+    world.ruin_newest("kv-a");
     let sources = world.ok("/api/status").await["sources"].take();
     assert_eq!((&sources[0]["ok"], &sources[1]["ok"]), (&json!(false), &json!(true)), "{sources}");
     assert_eq!(sources[0]["problem"]["type"], "urn:keyvault-backup:problem:damaged-catalogue");

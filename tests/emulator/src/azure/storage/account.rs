@@ -75,6 +75,8 @@ pub(crate) struct Container {
     pub(crate) blocks: HashMap<String, HashMap<String, Bytes>>,
     /// Neither overwriting nor deleting is allowed.
     pub(crate) append_only: bool,
+    /// Whether that is looked at before the conditions of a request.
+    pub(crate) policy_first: bool,
     /// How versions are protected.
     pub(crate) protection: Option<WriteProtection>,
     pub(crate) metadata: Metadata,
@@ -118,6 +120,7 @@ impl Account {
             blobs: BTreeMap::new(),
             blocks: HashMap::new(),
             append_only: false,
+            policy_first: false,
             protection: None,
             metadata,
             etag: self.etag(),

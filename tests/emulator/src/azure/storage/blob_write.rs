@@ -59,7 +59,8 @@ pub(crate) fn put(
     Ok(reply)
 }
 
-/// Put Block. The block waits for a block list.
+/// Put Block. The block waits for a block list. Under an immutability policy of the container it is denied where
+/// there is a blob by that name (documented, as are Put Blob and Put Block List).
 pub(crate) fn put_block(
     container: &mut Container,
     call: &Call,
@@ -70,6 +71,9 @@ pub(crate) fn put_block(
         let message = "Value for one of the query parameters specified in the request URI is invalid.";
         return Err(error(call, StatusCode::BAD_REQUEST, "InvalidQueryParameterValue", message));
     };
+    if container.append_only && container.blobs.contains_key(name) {
+        return Err(immutable(call));
+    }
     container.blocks.entry(name.to_owned()).or_default().insert(id.to_owned(), upload.bytes);
     let mut reply = created();
     reply.set("content-md5", &BASE64_STANDARD.encode(upload.md5));
@@ -150,8 +154,11 @@ fn store(
     content: NewBlob<'_>,
 ) -> Result<Reply, Reply> {
     let existing = container.blobs.get(name);
-    condition::check_write(call, existing)?;
-    if existing.is_some() && container.append_only {
+    let immutable_there = existing.is_some() && container.append_only;
+    if !(immutable_there && container.policy_first) {
+        condition::check_write(call, existing)?;
+    }
+    if immutable_there {
         return Err(immutable(call));
     }
     let blob = StoredBlob {

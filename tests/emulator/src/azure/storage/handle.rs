@@ -105,6 +105,13 @@ impl StorageHandle {
         self.with(container, |container| container.append_only = append_only);
     }
 
+    /// Sets whether a request that breaks both a container's immutability policy and a condition of its own is
+    /// answered for the policy. Which of the two Azure looks at first is not known; at first it is the condition.
+    pub fn set_policy_first(&self, container: &str, policy_first: bool) {
+        self.create_container(container);
+        self.with(container, |container| container.policy_first = policy_first);
+    }
+
     /// Sets how versions in a container are protected, or takes the protection away.
     pub fn set_write_protection(&self, container: &str, protection: impl Into<Option<WriteProtection>>) {
         self.create_container(container);

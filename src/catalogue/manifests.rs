@@ -1,0 +1,180 @@
+//! Making manifests: of a run that closes, and again in memory where the stored one is damaged or gone.
+
+use azure_core::Bytes;
+use futures::{FutureExt as _, TryStreamExt as _, future::BoxFuture, pin_mut};
+
+use super::{
+    Catalogue, Lines, ManifestReader,
+    codec::{self, ManifestWriter},
+    layout, metadata, view,
+};
+use crate::{
+    azure::container::{Blocks, Written},
+    domain::{
+        manifest::{Merge, Summary},
+        plan::Plan,
+    },
+    error::{Error, Result, damaged},
+};
+
+/// Where a manifest goes while it is made.
+enum Sink<'a> {
+    /// Memory, which keeps it whole.
+    Memory(&'a mut Vec<u8>),
+    /// Its blob, piece by piece: that of a large vault is never held whole.
+    Blob(&'a mut Blocks),
+}
+
+impl Sink<'_> {
+    /// Takes what is written so far, when that is enough for a piece.
+    async fn take(&mut self, out: &mut ManifestWriter) -> Result<()> {
+        let Some(piece) = out.piece() else { return Ok(()) };
+        match self {
+            Self::Memory(bytes) => bytes.extend(piece),
+            Self::Blob(blocks) => blocks.add(piece).await?,
+        }
+        Ok(())
+    }
+
+    /// Begins anew: what was taken so far does not count.
+    fn restart(&mut self) {
+        match self {
+            Self::Memory(bytes) => bytes.clear(),
+            Self::Blob(blocks) => blocks.restart(),
+        }
+    }
+}
+
+impl Catalogue {
+    /// Writes the manifest of a run whose planned objects all have a result, and with it closes the run.
+    ///
+    /// Safe to run twice, and at the same time: the manifest is a function of what is stored.
+    pub async fn close(&self, plan: &Plan) -> Result<Summary> {
+        let header = &plan.header;
+        let name = layout::manifest(&header.vault, header.planned, &header.run);
+        let mut blocks = self.container.begin(&name);
+        let (last, summary) = self.make(plan, &name, Sink::Blob(&mut blocks)).await?;
+        let metadata = metadata(&name, "summary", &summary)?;
+        match blocks.finish(last, metadata).await? {
+            Written::Created => Ok(summary),
+            Written::AlreadyThere => Ok(self.summary(&name).await?.unwrap_or(summary)),
+        }
+    }
+
+    async fn summary(&self, name: &str) -> Result<Option<Summary>> {
+        let metadata = self.container.metadata(name).await?;
+        Ok(metadata.as_ref().and_then(view::summary_of))
+    }
+
+    /// Compares a stored manifest with what it would be if it were made now.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the stored one is; else as storage answers.
+    pub async fn check_manifest(&self, plan: &Plan) -> Result<bool> {
+        let header = &plan.header;
+        let name = layout::manifest(&header.vault, header.planned, &header.run);
+        let Some(stored) = self.container.read(&name).await? else { return Ok(false) };
+        codec::check(&name, stored.clone())?;
+        let mut bytes = Vec::new();
+        let (last, _) = self.make(plan, &name, Sink::Memory(&mut bytes)).await?;
+        bytes.extend(last);
+        codec::same_text(&name, stored, bytes.into())
+    }
+
+    /// Opens a manifest by its blob name. One that is damaged or gone is made again in memory, as long as its
+    /// run's plan can be read; the log names the blob.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] before the first line, never after some.
+    pub async fn manifest(&self, name: &str) -> Result<ManifestReader> {
+        let stored = match self.container.read(name).await? {
+            Some(bytes) => ManifestReader::new(name, bytes),
+            None => Err(damaged(name, &"it is gone; `rebuild` makes it again")),
+        };
+        match stored {
+            Err(damage @ Error::Damaged { .. }) => self.made_again(name, damage).await,
+            stored => stored,
+        }
+    }
+
+    /// A manifest that cannot be read for `damage`, made of its run's plan, its blobs, and the index before it.
+    ///
+    /// That index is read as this manifest was to be, so the future refers to itself and is boxed.
+    fn made_again<'a>(&'a self, name: &'a str, damage: Error) -> BoxFuture<'a, Result<ManifestReader>> {
+        async move {
+            let Some((vault, run)) = layout::parse_manifest_name(name) else { return Err(damage) };
+            let plan = match self.plan(&vault, &run).await {
+                Ok(Some(plan)) if layout::manifest(&vault, plan.header.planned, &run) == name => plan,
+                Ok(_) | Err(Error::Damaged { .. }) => return Err(damage),
+                Err(error) => return Err(error),
+            };
+            let before = self.before(&plan.header).await?;
+            let mut bytes = Vec::new();
+            let (last, _) = self.merge(&plan, before, name, &mut Sink::Memory(&mut bytes)).await?;
+            bytes.extend(last);
+            tracing::error!(
+                blob.name = name, vault.name = %vault, run.id = %run,
+                "{damage}; its run's plan and blobs were read in its place"
+            );
+            ManifestReader::new(name, Bytes::from(bytes))
+        }
+        .boxed()
+    }
+
+    /// Makes a manifest and returns its end, which `sink` does not have. When the index before it cannot be
+    /// read, the run closes without it: what should have been carried forward is then recorded as lost, and
+    /// the next run backs it up again.
+    async fn make(&self, plan: &Plan, name: &str, mut sink: Sink<'_>) -> Result<(Vec<u8>, Summary)> {
+        let run = &plan.header.run;
+        let merged = match self.before(&plan.header).await {
+            Ok(before) => self.merge(plan, before, name, &mut sink).await,
+            Err(error) => Err(error),
+        };
+        match merged {
+            Err(error @ Error::Damaged { .. }) => {
+                tracing::error!(run.id = %run, "Run {run} closes without the index before it: {error}");
+                sink.restart();
+                self.merge(plan, Box::new(std::iter::empty()), name, &mut sink).await
+            }
+            merged => merged,
+        }
+    }
+
+    async fn merge(
+        &self,
+        plan: &Plan,
+        before: Lines,
+        name: &str,
+        sink: &mut Sink<'_>,
+    ) -> Result<(Vec<u8>, Summary)> {
+        let failed = |error: std::io::Error| damaged(name, &error);
+        let header = &plan.header;
+        let mut merge = Merge::new(plan, before);
+        let mut out = ManifestWriter::new(header).map_err(failed)?;
+        let results = self.results(&header.vault, &header.run);
+        pin_mut!(results);
+        let mut last = None;
+        while let Some(page) = results.try_next().await? {
+            for result in page {
+                let id = result.id();
+                // A backup outlives a record of failure that an earlier delivery left.
+                if last.as_ref() == Some(&id) {
+                    continue;
+                }
+                while let Some(line) = merge.before(Some(&id))? {
+                    out.push(line).map_err(failed)?;
+                    sink.take(&mut out).await?;
+                }
+                out.push(merge.with(result)?).map_err(failed)?;
+                sink.take(&mut out).await?;
+                last = Some(id);
+            }
+        }
+        while let Some(line) = merge.before(None)? {
+            out.push(line).map_err(failed)?;
+            sink.take(&mut out).await?;
+        }
+        let summary = merge.finish();
+        Ok((out.finish(&summary).map_err(failed)?, summary))
+    }
+}

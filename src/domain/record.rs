@@ -1,0 +1,72 @@
+//! Records as they are stored: JSON in ASCII, which is what a blob's metadata can hold.
+
+use serde::Serialize;
+
+/// The most bytes of a record, with room for its name. A blob's metadata holds 8 KiB in all.
+pub const RECORD_LIMIT: usize = 8 * 1024 - 64;
+
+/// A value as a record.
+///
+/// # Errors
+/// When the value cannot be JSON.
+pub fn record(value: &impl Serialize) -> serde_json::Result<String> {
+    let json = serde_json::to_string(value)?;
+    if json.chars().all(is_plain) {
+        return Ok(json);
+    }
+    let mut record = String::with_capacity(json.len() * 2);
+    let mut units = [0; 2];
+    for c in json.chars() {
+        if is_plain(c) {
+            record.push(c);
+        } else {
+            record.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    Ok(record)
+}
+
+/// What a header can hold as it is. The control characters before the space are escaped by JSON itself.
+fn is_plain(c: char) -> bool {
+    c.is_ascii() && c != '\u{7f}'
+}
+
+/// A text, cut to what takes so many bytes in a record, on a character boundary.
+pub fn cut(mut text: String, bytes: usize) -> String {
+    let mut taken = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        taken += match c {
+            '"' | '\\' => 2,
+            ' '..='~' => 1,
+            c => 6 * c.len_utf16(),
+        };
+        taken > bytes
+    });
+    if let Some((end, _)) = end {
+        text.truncate(end);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_ascii_and_reads_back() {
+        let text = "Schlüssel 鍵 🔑 \"quoted\"\r\n\u{7f}";
+        let stored = record(&text).unwrap();
+        assert!(stored.bytes().all(|b| (b' '..=b'~').contains(&b)), "{stored}");
+        assert_eq!(serde_json::from_str::<String>(&stored).unwrap(), text);
+    }
+
+    #[test]
+    fn a_text_is_cut_to_what_it_takes_as_a_record() {
+        for text in ["plain text", "\"\\\"\\\"", "Schlüssel", "鍵🔑鍵🔑", "\r\n\u{1}\u{7f}"] {
+            for bytes in 0..40 {
+                let short = cut(text.to_owned(), bytes);
+                assert!(text.starts_with(&short) && record(&short).unwrap().len() <= bytes + 2, "{short}");
+            }
+        }
+    }
+}
