@@ -38,13 +38,18 @@ done
 need az curl
 [ "$code" = 0 ] || [ "$WHAT_IF" = 1 ] || [ -f "$package" ] || die "$package is not there; run: cargo package-app"
 
-# Deployments are named after their templates, so that a second run replaces the record of the first.
-deployment="keyvault-backup-$(basename "$parameters" .bicepparam)"
+# `West Europe` is `westeurope`.
+location=${location,,}
+location=${location// /}
+# Named after template and region, so that a second run replaces the record of the first: Azure refuses a name that it
+# knows from another region.
+deployment="keyvault-backup-$(basename "$parameters" .bicepparam)-$location"
+role_deployment="keyvault-backup-roles-$location"
 common=(--location "$location" --parameters)
 
 if [ "$roles" = 1 ]; then
     say '== roles: what would change'
-    az deployment sub what-if --name keyvault-backup-roles "${common[@]}" "$here/roles.bicepparam"
+    az deployment sub what-if --name "$role_deployment" "${common[@]}" "$here/roles.bicepparam"
 fi
 say '== infrastructure: what would change'
 az deployment sub what-if --name "$deployment" "${common[@]}" "$parameters" location="$location"
@@ -56,10 +61,24 @@ fi
 
 if [ "$roles" = 1 ]; then
     say '== roles'
-    az deployment sub create --name keyvault-backup-roles "${common[@]}" "$here/roles.bicepparam" --output none
+    az deployment sub create --name "$role_deployment" "${common[@]}" "$here/roles.bicepparam" --output none
 fi
+
+# A role that was made a moment ago is not known everywhere, and a deployment that assigns it fails.
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+infrastructure() {
+    local try
+    for try in 1 2 3 4 5; do
+        [ "$try" = 1 ] || { say "the custom roles are not known everywhere yet; try $try of 5 in a minute" && sleep 60; }
+        az deployment sub create --name "$deployment" "${common[@]}" "$parameters" location="$location" --output none 2>&1 |
+            tee "$said" >&2 && return
+        grep -qE 'RoleDefinitionDoesNotExist|role definition .* does not exist' "$said" || die 'the infrastructure was not deployed'
+    done
+    die 'the custom roles are not there: deploy infra/roles.bicep first, or leave --skip-roles out'
+}
 say '== infrastructure'
-az deployment sub create --name "$deployment" "${common[@]}" "$parameters" location="$location" --output none
+infrastructure
 output() {
     az deployment sub show --name "$deployment" --query "properties.outputs.$1.value" --output tsv
 }

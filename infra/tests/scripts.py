@@ -1,51 +1,73 @@
 #!/usr/bin/env python3
-"""Runs the scripts against an `az` that only writes down what it is asked."""
+"""Runs the scripts, and every line of the pages that calls one, against an `az` that only writes down what it is asked.
+
+With a file as its argument: leaves there what was asked, for azure_cli.py.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import pages
+
 INFRA = Path(__file__).resolve().parent.parent
 
-# Answers by the beginning of the command; everything else is answered with nothing.
+# Answers by the beginning of the command, refusals as [how often, text]; everything else is answered with nothing.
 STUB = """#!/usr/bin/env python3
-import json, os, sys
-asked = " ".join(sys.argv[1:])
-with open(os.environ["STUB_LOG"], "a") as log:
-    log.write(asked + "\\n")
+import json, os, shlex, sys
+asked, log = " ".join(sys.argv[1:]), os.environ["STUB_LOG"]
+with open(log, "a") as lines:
+    lines.write(shlex.join(sys.argv[1:]).replace("\\n", " ") + "\\n")
 for start, answer in json.loads(os.environ["STUB_ANSWERS"]).items():
     if asked.startswith(start):
-        print(answer)
+        if isinstance(answer, str):
+            print(answer)
+        elif sum(line.startswith(start) for line in open(log)) <= answer[0]:
+            sys.exit(answer[1])
         break
 """
+# The app answers, and nobody waits.
+OTHERS = {"curl": "#!/bin/sh\necho well\n", "sleep": "#!/bin/sh\n"}
 
 READING = ("show", "list", "what-if", "get-access-token", "--method get")
 IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id"
 
+# Everything that any script asked.
+ASKED: set[str] = set()
 
-def run(script: str, *args: str, answers: dict[str, str] | None = None, given: str = "") -> tuple[int, list[str], str]:
-    """The exit code, what `az` was asked, and what was printed."""
+
+def run(script: str, *args: str, answers: dict[str, object] | None = None, given: str = "") -> tuple[int, list[str], str]:
+    """The exit code, what `az` was asked, and what was printed. The script runs in a clone with a package."""
     with tempfile.TemporaryDirectory() as folder:
-        stub, log = Path(folder, "az"), Path(folder, "log")
-        stub.write_text(STUB)
-        stub.chmod(0o755)
+        clone, stubs, log = Path(folder, "clone"), Path(folder, "stubs"), Path(folder, "log")
+        shutil.copytree(INFRA, clone / "infra", ignore=shutil.ignore_patterns("tests", "package"))
+        Path(clone, "dist").mkdir()
+        Path(clone, "dist/keyvault-backup.zip").touch()
+        stubs.mkdir()
+        for name, text in {"az": STUB, **OTHERS}.items():
+            Path(stubs, name).write_text(text)
+            Path(stubs, name).chmod(0o755)
         log.touch()
-        environment = {
-            **os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "STUB_LOG": str(log), "STUB_ANSWERS": json.dumps(answers or {}),
-        }
-        done = subprocess.run([INFRA / script, *args], env=environment, input=given, capture_output=True, text=True, timeout=60)
-        return done.returncode, log.read_text().splitlines(), done.stdout + done.stderr
+        environment = {**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}", "STUB_LOG": str(log), "STUB_ANSWERS": json.dumps(answers or {})}
+        done = subprocess.run(
+            [clone / script, *args], cwd=clone, env=environment, input=given, capture_output=True, text=True, timeout=60)
+        lines = log.read_text().splitlines()
+        ASKED.update(lines)
+        return done.returncode, [" ".join(shlex.split(line)) for line in lines], done.stdout + done.stderr
 
 
 def changes(asked: list[str]) -> list[str]:
     return [line for line in asked if not any(word in line for word in READING)]
 
 
+SCRIPTS = ["infra/deploy.sh", *(f"infra/scripts/{name}.sh" for name in ("hsm-attach", "hsm-roles", "app-registration", "lock-immutability"))]
 FAULTS: list[str] = []
 
 
@@ -54,9 +76,8 @@ def expect(what: str, true: bool, seen: object) -> None:
         FAULTS.append(f"{what}: {seen}")
 
 
-def main() -> int:
-    scripts = ["deploy.sh", *(f"scripts/{name}.sh" for name in ("hsm-attach", "hsm-roles", "app-registration", "lock-immutability"))]
-    for script in scripts:
+def helps_and_refuses() -> None:
+    for script in SCRIPTS:
         code, asked, said = run(script, "--help")
         expect(f"{script} --help", code == 0 and "usage:" in said and "--what-if" in said and not asked, said)
         code, asked, said = run(script, "--nonsense")
@@ -64,7 +85,9 @@ def main() -> int:
         code, asked, said = run(script)
         expect(f"{script} without arguments", code == 1 and not changes(asked), said)
 
-    attach = ("scripts/hsm-attach.sh", "--hsm", "h", "--identity", IDENTITY)
+
+def hsms() -> None:
+    attach = ("infra/scripts/hsm-attach.sh", "--hsm", "h", "--identity", IDENTITY)
     code, asked, said = run(*attach, answers={"keyvault show": "/other"})
     expect("an identity is added beside the others", changes(asked) == [f"keyvault update-hsm --hsm-name h --mi-user-assigned /other {IDENTITY} --output none"], asked)
     code, asked, said = run(*attach, answers={"keyvault show": IDENTITY.upper()})
@@ -72,7 +95,7 @@ def main() -> int:
     code, asked, said = run(*attach, "--what-if")
     expect("--what-if changes no HSM", code == 0 and not changes(asked) and "would run" in said, said)
 
-    roles = ("scripts/hsm-roles.sh", "--hsm", "h", "--backup", "b", "--restore", "r")
+    roles = ("infra/scripts/hsm-roles.sh", "--hsm", "h", "--backup", "b", "--restore", "r")
     code, asked, said = run(*roles, answers={"keyvault role assignment list": "0"})
     expect("three roles are granted on the whole HSM", len(changes(asked)) == 3 and all("--scope / " in line for line in changes(asked)), asked)
     code, asked, said = run(*roles, answers={"keyvault role assignment list": "1"})
@@ -80,7 +103,9 @@ def main() -> int:
     code, asked, said = run(*roles, "--what-if", answers={"keyvault role assignment list": "0"})
     expect("--what-if grants no role", code == 0 and not changes(asked), asked)
 
-    lock = ("scripts/lock-immutability.sh", "--account", "a", "--group", "g")
+
+def write_protection() -> None:
+    lock = ("infra/scripts/lock-immutability.sh", "--account", "a", "--group", "g")
     unlocked = {"storage account show": "Unlocked 90"}
     code, asked, said = run(*lock, answers=unlocked, given="b\n")
     expect("a wrong name locks nothing", code == 1 and not changes(asked), asked)
@@ -93,21 +118,80 @@ def main() -> int:
     code, asked, said = run(*lock, "--yes", "a", answers={"storage account show": " "})
     expect("an account without a policy is refused", code == 1 and not changes(asked), said)
 
-    app = ("scripts/app-registration.sh", "--environment", "e", "--grant", "Restore.Operator=who")
+
+def registration() -> None:
+    app = ("infra/scripts/app-registration.sh", "--environment", "e", "--grant", "Restore.Operator=who")
     known = {"cloud show": "https://graph.example/", "ad app list": "client", "ad sp list": "principal", "rest --method get": "0"}
     code, asked, said = run(*app, answers=known)
     expect("assignment is required and the role is given", code == 0 and any("appRoleAssignmentRequired=true" in a for a in asked)
            and any(a.startswith("rest --method post") for a in asked) and said.startswith("client\n"), said)
     code, asked, said = run(*app, "--what-if", answers=known)
     expect("--what-if registers nothing", code == 0 and not [a for a in changes(asked)], asked)
-    code, asked, said = run("scripts/app-registration.sh", "--environment", "e", "--grant", "Root=who", answers=known)
+    code, asked, said = run("infra/scripts/app-registration.sh", "--environment", "e", "--grant", "Root=who", answers=known)
     expect("an unknown role is refused", code == 1, said)
 
-    code, asked, said = run("deploy.sh", "--location", "westeurope", "--what-if")
+
+def outputs(name: str, **values: str) -> dict[str, object]:
+    """What a deployment says of itself."""
+    return {f"deployment sub show --name {name} --query properties.outputs.{key}.value": value for key, value in values.items()}
+
+
+def deployment() -> None:
+    code, asked, said = run("infra/deploy.sh", "--location", "westeurope", "--what-if")
     expect("--what-if deploys nothing", code == 0 and len(asked) == 2 and all("what-if" in a for a in asked), asked)
-    code, asked, said = run("deploy.sh", "--location", "westeurope", "--skip-package", given="n\n")
+    code, asked, said = run("infra/deploy.sh", "--location", "westeurope", "--skip-package", given="n\n")
     expect("no deploys nothing", code == 1 and all("what-if" in a for a in asked), asked)
 
+    everything = outputs("keyvault-backup-main-westeurope", resourceGroupName="g", hsmNames="h", hsmIdentityResourceId=IDENTITY,
+                         backupPrincipalId="b", restorePrincipalId="r", backupAppName="one", restoreAppName="other",
+                         backupAppHostName="one.example", restoreAppHostName="other.example")
+    deploy = ("infra/deploy.sh", "--location", "West Europe", "--yes")
+    code, asked, said = run(*deploy, answers=everything)
+    expect("both apps get the package and answer", code == 0 and said.count(": well") == 2
+           and sum(a.startswith("functionapp deployment source config-zip") for a in asked) == 2, said)
+    names = {a.split(" --name ")[1].split()[0] for a in asked if a.startswith("deployment sub")}
+    expect("deployments are named after template and region", names == {"keyvault-backup-roles-westeurope", "keyvault-backup-main-westeurope"}, names)
+
+    create, roles = "deployment sub create --name keyvault-backup-main-westeurope", (*deploy, "--skip-package", "--skip-hsm")
+    unknown = "ERROR: (RoleDefinitionDoesNotExist) The specified role definition with ID 'x' does not exist."
+    code, asked, said = run(*roles, answers={create: [2, unknown], **everything})
+    expect("a role that is not known yet is waited for", code == 0 and sum(a.startswith(create) for a in asked) == 3
+           and "try 3 of 5" in said and "RoleDefinitionDoesNotExist" in said, said)
+    code, asked, said = run(*roles, answers={create: [9, unknown]})
+    expect("a role that never comes is named", code == 1 and sum(a.startswith(create) for a in asked) == 5 and "roles.bicep first" in said, said)
+    code, asked, said = run(*roles, answers={create: [9, "ERROR: (QuotaExceeded)"]})
+    expect("another failure ends it at once", code == 1 and sum(a.startswith(create) for a in asked) == 1 and "QuotaExceeded" in said, said)
+
+
+# What the lines in the pages meet, and what is typed where they ask.
+MET: dict[str, object] = {
+    **outputs("keyvault-backup-my-westeurope", resourceGroupName="g", backupAppName="one", backupAppHostName="one.example"),
+    "storage account show": "Unlocked 90", "cloud show": "https://graph.example/", "ad app list": "client", "ad sp list": "principal",
+}
+TYPED = {"infra/deploy.sh": "y\n", "infra/scripts/lock-immutability.sh": "ACCOUNT\n"}
+
+
+def of_the_pages() -> None:
+    found = [of for of in pages.commands() if of.kind == "infra"]
+    expect("the pages have lines for scripts", sum(len(of.words) > 1 for of in found) >= 8, found)
+    for of in found:
+        script, *args = of.words
+        if script not in SCRIPTS:
+            expect("it is one of the scripts", False, of)
+        elif args or of.whole:
+            code, asked, said = run(script, *args, answers=MET, given=TYPED.get(script, ""))
+            expect(f"{of} does its work", code == 0 and bool(asked), said)
+    for of in pages.undecided(pages.commands()):
+        expect("somebody has to decide who tries this (TRIED and LEFT_OUT in pages.py)", False, of)
+    new = pages.Command("new.md", pages.shell("x=$(terraform output) && cargo test")[0])
+    expect("a new kind of command is noticed", pages.undecided([new]) == ["new.md: terraform output"], new)
+
+
+def main() -> int:
+    for part in (helps_and_refuses, hsms, write_protection, registration, deployment, of_the_pages):
+        part()
+    if sys.argv[1:]:
+        Path(sys.argv[1]).write_text("".join(f"{line}\n" for line in sorted(ASKED)))
     for fault in FAULTS:
         print(f"FAULT {fault}")
     print("the scripts do what they say" if not FAULTS else "not clean")

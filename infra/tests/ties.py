@@ -48,6 +48,20 @@ class Code:
         found = set(re.findall(r"^//! \| `(\w+)` \|", self.config, re.M))
         return (found | self.extra.get("settings", set())) - self.without
 
+    def read_settings(self) -> set[str]:
+        """What the module asks the environment for."""
+        files = [self.root / "src/config.rs", *sorted((self.root / "src/config").glob("*.rs"))]
+        code = "\n".join(path.read_text(encoding="utf-8").split("#[cfg(test)]")[0] for path in files)
+        lines = (line for line in code.splitlines() if not line.lstrip().startswith("//"))
+        found = set(re.findall(r'"(KEYVAULT_BACKUP_\w+|WEBSITE_\w+)"', "\n".join(lines)))
+        return found | self.extra.get("read_settings", set())
+
+    def explained_settings(self) -> set[str]:
+        """The first column of the tables in the README."""
+        text = self.extra.get("readme") or (self.root / "README.md").read_text(encoding="utf-8")
+        cells = re.findall(r"^\| (`[A-Z][^|]*) \|", text, re.M)
+        return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
     def bindings(self) -> dict[str, list[dict]]:
         found = {p.parent.name: json.loads(p.read_text())["bindings"] for p in sorted((self.root / "functions").glob("*/function.json"))}
         found |= self.extra.get("bindings", {})
@@ -107,6 +121,17 @@ def every_setting_is_read_and_every_read_one_is_set(subject: Subject, code: Code
             yield from (f"{role}: {name} is read, and not set" for name in sorted((read | OF_THE_HOST) - NEVER_SET - found))
             yield from (f"{role}: {name} must never be set" for name in sorted(NEVER_SET & found))
     yield from everywhere(subject, check)
+
+
+@tie
+def the_tables_of_settings_are_whole(subject: Subject, code: Code):
+    """The table of the module and the README's tables have what is read from the environment, and nothing else."""
+    table, read = code.settings(), code.read_settings()
+    yield from (f"{name} is read, and not in the table of src/config.rs" for name in sorted(read - table))
+    yield from (f"{name} is in the table of src/config.rs, and not read" for name in sorted(table - read))
+    wanted, explained = (table - OF_THE_PLATFORM) | code.schedules(), code.explained_settings()
+    yield from (f"{name} is not in the README" for name in sorted(wanted - explained))
+    yield from (f"{name} is in the README, and not read" for name in sorted(explained - wanted))
 
 
 @tie
@@ -251,6 +276,11 @@ TIE_MUTATIONS = {
         templates(APP, "KEYVAULT_BACKUP_ROLE: role", "KEYVAULT_BACKUP_ROLE: role\n        KEYVAULT_BACKUP_HSM_BACKUP_SAS: ''"),
         code_without("KEYVAULT_BACKUP_PLACES"),
         code_with(settings={"KEYVAULT_BACKUP_NEW"}),
+    ],
+    "the_tables_of_settings_are_whole": [
+        code_with(read_settings={"KEYVAULT_BACKUP_NEW"}),
+        code_with(settings={"KEYVAULT_BACKUP_NEW"}),
+        code_with(readme="| `VAULT_BACKUP_SCHEDULE` | when |"),
     ],
     "every_function_runs_in_one_app": [
         templates(TYPES, "['RestoreObject', 'Restores']", "['RestoreObject']"),

@@ -5,7 +5,8 @@
 //! [`bare`] client that it is held against: this program again, with `bare` as its first argument.
 //!
 //! `--quick` takes fewer objects: enough to see that the benchmark works, too few to believe its figures.
-//! `--only TEXT` runs the sections whose name contains a text.
+//! `--only TEXT` runs the sections whose name contains a text. `--package ZIP` starts the program of a package, where it
+//! is the start that is measured.
 
 #![expect(unreachable_pub, reason = "one crate; nothing outside it sees its items")]
 
@@ -20,7 +21,7 @@ mod stage;
 mod start;
 mod table;
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
@@ -38,6 +39,9 @@ struct Arguments {
     /// Only the sections whose name contains this
     #[arg(long, default_value = "")]
     only: String,
+    /// Measures the start of the program in this package
+    #[arg(long)]
+    package: Option<PathBuf>,
     /// What cargo says to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -71,7 +75,7 @@ async fn measure(arguments: &Arguments) -> Result<()> {
         wanted
     };
     if wanted("start") {
-        start::measure(&mut table, &size).await?;
+        start::measure(&mut table, &size, arguments.package.as_deref()).await?;
     }
     if wanted("speed without latency") {
         speed::measure(&mut table, &size, &speed::LOOPBACK).await?;

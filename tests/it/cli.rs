@@ -96,6 +96,20 @@ async fn a_file_is_what_az_writes() {
 }
 
 #[tokio::test]
+async fn a_file_of_each_kind_is_restored() {
+    let world = World::with_each_kind(1).await;
+    let (copy, folder) = (world.azure.vault("kv-b"), tempfile::tempdir().expect("a folder"));
+    for (kind, name) in [("secret", "secret-0"), ("key", "key-0"), ("certificate", "tls-0")] {
+        let path = folder.path().join(kind).display().to_string();
+        let written = ["backup", "--vault", &world.vault.url(), &format!("--{kind}"), name, "--file", &path];
+        assert_eq!(json(&world, &written).await.0, 0);
+        let (code, said) = json(&world, &["restore", "--vault", &copy.url(), "--file", &path, "--yes"]).await;
+        assert_eq!((code, &said["kind"], &said["name"]), (0, &json!(kind), &json!(name)));
+    }
+    assert_eq!(copy.snapshot().differences(&world.vault.snapshot()), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_if_writes_nothing() {
     let world = World::with_secrets(3).await;
     let (code, plan) = json(&world, &["backup", "--vault", &world.vault.url(), "--what-if"]).await;

@@ -25,26 +25,33 @@ const NAMES: [(&str, &str); 9] = [
     ("DIGEST", "abc"),
 ];
 
-/// The commands in fenced blocks, whole ones in running text included, each with its page.
-fn commands() -> Vec<(String, Vec<String>)> {
+/// Every page, with its text.
+pub fn pages() -> Vec<(String, String)> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let docs =
-        fs::read_dir(root.join("docs")).expect("there are pages").map(|page| page.expect("a page").path());
-    let pages =
-        docs.chain([root.join("README.md")]).filter(|page| page.extension().is_some_and(|of| of == "md"));
-    pages
-        .flat_map(|page| of_page(&page.display().to_string(), &fs::read_to_string(&page).expect("text")))
-        .collect()
+    let folders = [root.clone(), root.join("docs"), root.join("docs/runbooks")];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("there are pages"));
+    let files = files.map(|file| file.expect("a file").path());
+    let pages = files.filter(|file| file.extension().is_some_and(|of| of == "md"));
+    pages.map(|page| (page.display().to_string(), fs::read_to_string(&page).expect("text"))).collect()
+}
+
+/// The commands in fenced blocks and in running text, each with its page.
+fn commands() -> Vec<(String, Vec<String>)> {
+    pages().iter().flat_map(|(page, text)| of_page(page, text)).collect()
 }
 
 fn of_page(page: &str, text: &str) -> Vec<(String, Vec<String>)> {
-    let (mut fenced, mut found) = (false, Vec::new());
+    let (mut fenced, mut found, mut prose) = (false, Vec::new(), String::new());
     for line in text.replace("\\\n", " ").lines().map(str::trim) {
-        fenced ^= line.starts_with("```");
-        let command = line.strip_prefix(PROGRAM).filter(|_| fenced);
-        found.extend(command.map(|command| (page.to_owned(), words(command))));
+        match (line.starts_with("```"), fenced) {
+            (true, _) => fenced = !fenced,
+            (false, true) => found.extend(line.strip_prefix(PROGRAM).map(words)),
+            (false, false) => prose.extend([line, " "]),
+        }
     }
-    found
+    let mentioned = prose.split('`').skip(1).step_by(2);
+    found.extend(mentioned.filter_map(|code| code.strip_prefix(PROGRAM)).map(words));
+    found.into_iter().map(|command| (page.to_owned(), command)).collect()
 }
 
 /// A line as a shell reads it, as far as the pages go: single quotes, comments.
@@ -69,15 +76,17 @@ fn only_looks(command: &[String]) -> bool {
 }
 
 /// A world in which the names of the pages mean something.
-async fn world() -> World {
-    let mut world = World::with_vaults(&["kv-prod", "kv-standby"]).await;
+pub async fn world() -> World {
+    let mut world = World::with_vaults(&["kv-prod", "kv-standby", "kv-demo"]).await;
     world.vault.put_secret("db-password", SecretSpec::new("value"));
+    world.azure.vault("kv-demo").put_secret("payroll-password", SecretSpec::new("value"));
     world.vault.put_key("signing", KeySpec::ec("P-256"));
     world.vault.put_certificate("tls", CertificateSpec::default());
     let landing = world.azure.storage("landing");
     landing.create_container(LANDING);
     let container = format!("{}/{LANDING}", landing.blob_url());
     let hsm = world.azure.hsm("hsm-prod");
+    hsm.put_key("signing", KeySpec::ec("P-256"));
     hsm.attach_identity(true);
     hsm.grant(&container);
     world.set("KEYVAULT_BACKUP_HSMS", &hsm.url());

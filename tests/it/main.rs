@@ -42,6 +42,7 @@ mod merging;
 mod nightly;
 mod occurrences;
 mod packed;
+mod pages;
 mod point_in_time;
 mod preflight;
 mod recordings;

@@ -6,10 +6,11 @@ mod rights;
 mod sources;
 mod stores;
 
-use std::process::Output;
+use std::{fs, path::Path, process::Output};
 
 use keyvault_backup_emulator::{Access, Forbidden, WriteProtection};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::world::{BACKUPS, World};
 
@@ -49,7 +50,20 @@ pub async fn back_up(world: &World) -> Output {
 pub async fn preflight(world: &World) -> (Option<i32>, Value) {
     let output = world.cli(&["preflight", "--output", "json"]).await;
     let report = serde_json::from_slice(&output.stdout);
-    (output.status.code(), report.unwrap_or_else(|error| panic!("{error}: {output:?}")))
+    let report: Value = report.unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    leave_remedies(&report);
+    (output.status.code(), report)
+}
+
+/// Leaves what mends each finding where `infra/tests/azure_cli.py` reads it.
+fn leave_remedies(report: &Value) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("remedies");
+    fs::create_dir_all(&folder).expect("a folder");
+    for found in report["findings"].as_array().into_iter().flatten() {
+        let remedy = found["remedy"].as_str().expect("a text");
+        let name = hex::encode(&Sha256::digest(remedy)[..8]);
+        fs::write(folder.join(name), remedy).expect("it is written");
+    }
 }
 
 /// The names of what is wrong.

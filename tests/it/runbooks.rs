@@ -15,13 +15,17 @@ const TICK: Duration = Duration::from_millis(20);
 
 const WHOLE_VAULT: [&str; 7] = ["--source", "kv-a", "--target", "kv-b", "--everything", "--poll", "0.1"];
 
+/// Whether everything that the runbooks need is there; says so if not.
+pub fn tools() -> bool {
+    let missing = |tool: &&&str| Command::new(tool).arg("--version").output().is_err();
+    let missing = ["bash", "curl", "jq"].iter().find(missing);
+    missing.inspect(|tool| eprintln!("{tool} is not installed: the runbooks were not tried")).is_none()
+}
+
 /// A vault that is backed up, beside an empty one; or nothing where a tool that the runbooks need is missing.
 async fn backed_up() -> Option<World> {
-    for tool in ["bash", "curl", "jq"] {
-        if Command::new(tool).arg("--version").output().is_err() {
-            eprintln!("{tool} is not installed: the runbooks were not tried");
-            return None;
-        }
+    if !tools() {
+        return None;
     }
     let mut world = World::with_vaults(&["kv-a", "kv-b"]).await;
     for name in ["db", "cache"] {
@@ -50,14 +54,20 @@ impl World {
         let app = self.host().await.listen(0).await.expect("a port");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks").join(name);
         let mut command = tokio::process::Command::new("bash");
-        command.arg(script).args(arguments).kill_on_drop(true).stdin(std::process::Stdio::null());
+        command.arg(script).args(arguments);
         command.env("KEYVAULT_BACKUP_URL", format!("http://{app}")).env("KEYVAULT_BACKUP_KEY", key);
+        ended(key, self.beside(command).await)
+    }
+
+    /// Runs a command to its end, while the host works.
+    pub async fn beside(&mut self, mut command: tokio::process::Command) -> Output {
+        command.kill_on_drop(true).stdin(std::process::Stdio::null());
         command.env("no_proxy", "*").env("NO_PROXY", "*").env_remove("KEYVAULT_BACKUP_TOKEN");
         let mut output = std::pin::pin!(command.output());
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
-                output = &mut output => return ended(key, output.expect("it starts")),
+                output = &mut output => return output.expect("it starts"),
                 _ = tick.tick() => self.work_if_any().await,
             }
         }

@@ -9,10 +9,11 @@ use super::{
     Format, confirmed,
 };
 use crate::{
+    azure::vault::VaultClient,
     config::Needs,
     domain::{
         blob::BackupBlob,
-        object::{ObjectKind, VaultUrl},
+        object::{ObjectKind, ObjectName, VaultUrl},
     },
 };
 
@@ -20,33 +21,51 @@ use crate::{
 pub(super) async fn run(path: &Path, vault: &VaultUrl, what_if: bool, yes: bool, format: Format) -> Done {
     let bytes = fs::read(path).map_err(|error| Failed(format!("{}: {error}", path.display())))?;
     let blob = BackupBlob::from(bytes);
-    let kind = kind_of(&blob).ok_or_else(|| {
-        Failed(format!("{} is not a whole backup of a secret, a key or a certificate", path.display()))
-    })?;
-    let sha256 = blob.digest();
-    if what_if {
-        return said(vault, kind, None, &sha256.to_string(), "would be restored", format);
+    let kinds = kinds_of(&blob);
+    if kinds.is_empty() {
+        let path = path.display();
+        return Err(Failed(format!("{path} is not a whole backup of a secret, a key or a certificate")));
     }
-    if !yes && !confirmed(&format!("Restore the {kind} of {} into {vault}?", path.display()))? {
+    let sha256 = blob.digest().to_string();
+    let either = kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    if what_if {
+        return said(vault, &either, None, &sha256, "would be restored", format);
+    }
+    if !yes && !confirmed(&format!("Restore the {either} of {} into {vault}?", path.display()))? {
         return Ok(Exit::None);
     }
     let app = app_for(vault, Needs::Vaults)?;
-    let restored = app.vault(vault.name())?.restore_unnamed(kind, blob).await;
-    let name = restored.map_err(|error| {
-        Failed(format!(
-            "{error}\na name that is taken, live or soft-deleted, has to be free before a restore"
-        ))
-    })?;
-    said(vault, kind, name.as_ref().map(ToString::to_string), &sha256.to_string(), "restored", format)
+    let (kind, name) = restored(app.vault(vault.name())?, &kinds, &blob).await?;
+    said(vault, kind.as_str(), name.map(|name| name.to_string()), &sha256, "restored", format)
 }
 
-fn kind_of(blob: &BackupBlob) -> Option<ObjectKind> {
-    ObjectKind::ALL.into_iter().find(|kind| blob.inspect(*kind).is_ok())
+/// The kinds that it can be a backup of: the service marks those of keys and of certificates alike.
+fn kinds_of(blob: &BackupBlob) -> Vec<ObjectKind> {
+    ObjectKind::ALL.into_iter().filter(|kind| blob.inspect(*kind).is_ok()).collect()
+}
+
+/// Restores it as the first of these kinds that the service takes it for. A refusal of the bytes changes nothing, so
+/// the next one is tried after it and after no other failure.
+async fn restored(
+    vault: &VaultClient,
+    kinds: &[ObjectKind],
+    blob: &BackupBlob,
+) -> Result<(ObjectKind, Option<ObjectName>), Failed> {
+    let (&kind, others) = kinds.split_first().ok_or_else(|| Failed("it is no backup".to_owned()))?;
+    match vault.restore_unnamed(kind, blob.clone()).await {
+        Ok(name) => Ok((kind, name)),
+        Err(error) if error.failure.status == Some(400) && !others.is_empty() => {
+            Box::pin(restored(vault, others, blob)).await
+        }
+        Err(error) => Err(Failed(format!(
+            "{error}\na name that is taken, live or soft-deleted, has to be free before a restore"
+        ))),
+    }
 }
 
 fn said(
     vault: &VaultUrl,
-    kind: ObjectKind,
+    kind: &str,
     name: Option<String>,
     sha256: &str,
     done: &str,

@@ -1,0 +1,126 @@
+"""The commands in the pages: those in fenced blocks, and those in running text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+# Who tries the commands of each kind. A new kind has no line here until somebody decides.
+TRIED = {
+    "az": "infra/tests/azure_cli.py: the parser of the real Azure CLI",
+    "infra": "infra/tests/scripts.py: run, against an `az` that listens",
+    "keyvault-backup": "tests/it/documents.rs: understood, and run where it only looks",
+    "docs": "tests/it/pages.rs: run, with its whole block",
+    "curl": "tests/it/pages.rs: run, with its whole block",
+    "call": "tests/it/pages.rs: run, with its whole block",
+    "jq": "tests/it/pages.rs: run, with its whole block",
+    "tee": "tests/it/pages.rs: run, with its whole block",
+    "sed": "tests/it/pages.rs: run, with its whole block",
+}
+LEFT_OUT = {
+    "cargo": "builds and tests this project: .ci/run and benchmarks are made of it, and it cannot run inside itself",
+    "git": "copies this project",
+    "cmp": "compares what two builds left, a quarter of an hour each",
+    "pip": "installs from a registry, which .ci/run does where it needs something",
+    "azd": "is no package of PyPI or npm, and has no parser that runs without Azure",
+    "export": "names what the lines after it use",
+    "cp": "copies a parameter file that the reader then edits",
+    "timedatectl": "sets the clock of the reader's machine",
+}
+# Other languages than a shell's.
+OTHER_BLOCKS = {"kusto": "the tables and columns are held against the code by ties.py, as far as it is known"}
+
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.M | re.S)
+INLINE = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as its words; `whole` unless running text only mentions it."""
+
+    page: str
+    words: tuple[str, ...]
+    whole: bool = True
+
+    @property
+    def kind(self) -> str:
+        return self.words[0].split("/")[0]
+
+    def __str__(self) -> str:
+        return f"{self.page}: {' '.join(self.words)}"
+
+
+def files() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "docs/runbooks/README.md"]
+
+
+def commands(pages: list[Path] | None = None) -> list[Command]:
+    found = []
+    for path in pages or files():
+        text, name = path.read_text(encoding="utf-8"), path.name
+        for _, block in (fence for fence in FENCE.findall(text) if fence[0] == "sh"):
+            found += [Command(name, words) for words in shell(block)]
+        for code in INLINE.findall(FENCE.sub("", text)):
+            words = next(iter(shell(code.replace("\n", " "))), ()) if code[0].isalpha() else ()
+            # A word alone is mostly a name of something else.
+            if len(words) > 1 and words[0].split("/")[0] in {**TRIED, **LEFT_OUT} or code.startswith("infra/scripts/"):
+                found.append(Command(name, words, whole=False))
+    return found
+
+
+def undecided(found: list[Command]) -> list[str]:
+    """Commands and blocks of kinds that nobody tries and nobody has left out."""
+    languages = {language for path in files() for language, _ in FENCE.findall(path.read_text(encoding="utf-8"))}
+    return [str(of) for of in found if of.kind not in TRIED and of.kind not in LEFT_OUT] + [
+        f"a block of `{language}`" for language in languages - {"sh", *OTHER_BLOCKS}
+    ]
+
+
+def shell(text: str) -> list[tuple[str, ...]]:
+    """The simple commands of a script, as far as the pages go. A command inside another one comes before it."""
+    found, _ = _until(text.replace("\\\n", " ") + "\n", 0, end="")
+    return found
+
+
+def _until(text: str, at: int, end: str) -> tuple[list[tuple[str, ...]], int]:
+    found: list[tuple[str, ...]] = []
+    words: list[str] = []
+    word: str | None = None
+    quote = ""
+    while at < len(text):
+        character = text[at]
+        if text.startswith("$(", at) and quote != "'":
+            inner, at = _until(text, at + 2, end=")")
+            found += inner
+            word = (word or "") + "OUTPUT"
+        elif quote:
+            quote, word = ("", word or "") if character == quote else (quote, (word or "") + character)
+        elif character in "'\"":
+            quote, word = character, word or ""
+        elif character == "#" and word is None:
+            at = text.index("\n", at) - 1
+        elif character in " \n;|&" or character == end:
+            if word is not None:
+                words.append(word)
+                word = None
+            if character != " " and (simple := _simple(words)):
+                found.append(simple)
+            words = words if character == " " else []
+            if character == end:
+                return found, at
+        else:
+            word = (word or "") + character
+        at += 1
+    return found, at
+
+
+def _simple(words: list[str]) -> tuple[str, ...]:
+    """Without what a shell does itself: loops, functions, variables, files for the output."""
+    if words and words[0] == "for":
+        return ()
+    while words and (words[0] in ("do", "done", "{", "}") or words[0].endswith("()") or re.match(r"\w+=", words[0])):
+        words = words[1:]
+    return tuple(word for word in words if not re.match(r"\d?>", word))
