@@ -18,7 +18,7 @@ use crate::{
     domain::manifest::Summary,
     look::{
         hsms,
-        vaults::{self, Doing, Known},
+        vaults::{self, Doing, Known, Newest},
     },
 };
 
@@ -124,14 +124,15 @@ impl SourceStatus {
             Ok(known) => (known, None),
             Err(error) => (Known::default(), Some(Problem::from(error).into())),
         };
-        let overdue = known.covering.as_ref().is_none_or(|run| now - run.planned > interval);
-        let listed = known.last.as_ref().is_some_and(|last| last.numbers.unlisted.is_empty());
+        let Newest { last, covering } = known.newest;
+        let overdue = covering.as_ref().is_none_or(|run| now - run.planned > interval);
+        let listed = last.as_ref().is_some_and(|last| last.numbers.unlisted.is_empty());
         Self {
             source: vault.to_string(),
             ok: problem.is_none() && !overdue && listed && known.failing_total == 0,
             overdue,
-            newest_success: known.covering.map(|run| Success::new(&run, now)),
-            last_run: known.last.map(|last| RunItem::closed(&vault, &last)),
+            newest_success: covering.map(|run| Success::new(&run, now)),
+            last_run: last.map(|last| RunItem::closed(&vault, &last)),
             failing: Failing {
                 total: known.failing_total,
                 objects: known.failing.iter().map(Into::into).collect(),

@@ -18,12 +18,13 @@ use crate::{
         object::ObjectKind,
         versions::VERSIONS_WARNING,
     },
+    look::vaults::{self, Newest},
 };
 
 /// What to list.
 #[derive(Debug, Subcommand)]
 pub enum List {
-    /// The configured vaults, each with its newest run
+    /// The configured vaults, each with its newest run, and when one covered it last
     Vaults(OutputArg),
     /// The runs of a vault, newest first
     Runs(RunsArgs),
@@ -80,39 +81,36 @@ pub struct HistoryArgs {
 /// When settings are wrong or the catalogue cannot be read.
 pub async fn run(list: List) -> Done {
     match list {
-        List::Vaults(args) => vaults(args.output).await,
+        List::Vaults(args) => all_vaults(args.output).await,
         List::Runs(args) => runs(args).await,
         List::Objects(args) => objects(args).await,
         List::History(args) => history(args).await,
     }
 }
 
-async fn vaults(format: Format) -> Done {
+async fn all_vaults(format: Format) -> Done {
     let app = App::build(&Config::read(environment, Needs::Backup)?)?;
     let now = Clock::system().now();
     let mut found = Vec::new();
     for vault in app.vaults() {
-        let view = app.catalogue()?.view(vault.url().name(), None).await?;
-        found.push((vault.url(), view.base.and_then(|base| base.summary)));
+        found.push((vault.url(), vaults::newest(&app, vault.url().name()).await?));
     }
     if format == Format::Json {
-        let found = found.iter().map(|(url, summary)| json!({ "vault": url.to_string(), "newest": summary }));
+        let found = found.iter().map(|(url, newest)| {
+            json!({ "vault": url.to_string(), "newest": newest.last, "covering": newest.covering })
+        });
         output::json(&found.collect::<Vec<_>>())?;
         return Ok(Exit::All);
     }
-    let mut table = output::table(&["vault", "newest run", "age", "verdict", "#protected"]);
-    for (url, summary) in found {
-        let url = url.to_string();
-        match summary {
-            Some(of) => table.add_row([
-                url,
-                of.run.to_string(),
-                age(now - of.finished),
-                of.verdict.to_string(),
-                of.protected.to_string(),
-            ]),
-            None => table.add_row([url.as_str(), "none", "", "", ""]),
-        };
+    let mut table = output::table(&["vault", "newest run", "age", "verdict", "#protected", "last covered"]);
+    for (url, Newest { last, covering }) in found {
+        let covered = covering.map_or_else(|| "never".to_owned(), |of| age(now - of.planned));
+        let of = last.map(|of| {
+            [of.run.to_string(), age(now - of.finished), of.verdict.to_string(), of.protected.to_string()]
+        });
+        let none = || ["none".to_owned(), String::new(), String::new(), String::new()];
+        let [run, age, verdict, protected] = of.unwrap_or_else(none);
+        table.add_row([url.to_string(), run, age, verdict, protected, covered]);
     }
     output::print(&table)?;
     Ok(Exit::All)

@@ -24,13 +24,20 @@ pub struct Doing {
     pub known: Result<Known>,
 }
 
+/// The newest runs of a whole vault.
+#[derive(Clone, Debug, Default)]
+pub struct Newest {
+    /// The newest of all.
+    pub last: Option<Summary>,
+    /// The newest that covers the vault, as [`Numbers::covers`](crate::domain::run::Numbers::covers) says.
+    pub covering: Option<Summary>,
+}
+
 /// What the catalogue says of a vault.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// The newest run of the whole vault.
-    pub last: Option<Summary>,
-    /// The newest of them that covers the vault, as [`Numbers::covers`](crate::domain::run::Numbers::covers) says.
-    pub covering: Option<Summary>,
+    /// Its newest runs.
+    pub newest: Newest,
     /// Objects whose newest backup could not be taken, up to the limit.
     pub failing: Vec<Line>,
     /// How many there are.
@@ -57,21 +64,25 @@ pub async fn all(app: &App, most: usize) -> Result<Vec<Doing>> {
     Ok(all)
 }
 
+/// The newest runs of a vault: one request, unless the vault was not covered for long.
+pub async fn newest(app: &App, vault: &VaultName) -> Result<Newest> {
+    let covers = |summary: &Summary| summary.scope == Scope::Vault && summary.numbers.covers();
+    let manifests = app.catalogue()?.manifests(vault, None, |found| {
+        found.last().and_then(|last| last.summary.as_ref()).is_some_and(covers)
+    });
+    let whole = manifests.await?.into_iter().filter_map(|found| found.summary);
+    let mut whole: Vec<_> = whole.filter(|summary| summary.scope == Scope::Vault).collect();
+    let covering = whole.pop_if(|last| covers(last));
+    Ok(Newest { last: whole.into_iter().next().or_else(|| covering.clone()), covering })
+}
+
 /// What the catalogue says of a vault, with up to `most` failing objects.
 ///
 /// # Errors
 /// As storage answers, and when the catalogue is damaged.
 pub async fn known(app: &App, vault: &VaultName, most: usize) -> Result<Known> {
     let catalogue = app.catalogue()?;
-    let covers = |summary: &Summary| summary.scope == Scope::Vault && summary.numbers.covers();
-    let manifests = catalogue.manifests(vault, None, |found| {
-        found.last().and_then(|last| last.summary.as_ref()).is_some_and(covers)
-    });
-    let whole = manifests.await?.into_iter().filter_map(|found| found.summary);
-    let mut whole: Vec<_> = whole.filter(|summary| summary.scope == Scope::Vault).collect();
-    let covering = whole.pop_if(|last| covers(last));
-    let last = whole.into_iter().next().or_else(|| covering.clone());
-    let mut known = Known { last, covering, ..Known::default() };
+    let mut known = Known { newest: newest(app, vault).await?, ..Known::default() };
     let view = catalogue.view(vault, None).await?;
     for line in catalogue.lines(&view).await? {
         let line = line?;

@@ -52,7 +52,7 @@ async fn vault(look: &Look<'_>, url: &VaultUrl) -> Result<AgeSeen> {
     Ok(AgeSeen {
         source: url.name().to_string(),
         vault: Some(url.to_string()),
-        newest: known.covering.map(|run| run.planned),
+        newest: known.newest.covering.map(|run| run.planned),
         versions: many.filter(|(id, _)| !over.contains(id)).collect(),
         over,
     })

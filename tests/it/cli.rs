@@ -261,8 +261,15 @@ async fn listings_say_what_there_is() {
     let vault = world.vault.url();
     let (_, vaults) = json(&world, &["list", "vaults"]).await;
     assert_eq!(vaults[0]["newest"]["protected"], 3);
+    world.fault(Operation::ListKeys, FaultKind::Forbidden(Forbidden::ByPolicy));
+    let partial = world.night(NIGHT + Duration::DAY).await["run"].take();
+    let (_, vaults) = json(&world, &["list", "vaults"]).await;
+    assert_eq!(
+        (&vaults[0]["newest"]["run"], &vaults[0]["covering"]["run"]),
+        (&partial, &json!("20260110T020000Z-nightly"))
+    );
     let (_, runs) = json(&world, &["list", "runs", "--vault", &vault]).await;
-    assert_eq!(runs[0]["run"], "20260110T020000Z-nightly");
+    assert_eq!(runs[1]["run"], "20260110T020000Z-nightly");
     let (_, objects) = json(&world, &["list", "objects", "--vault", &vault, "--name", "RET-2"]).await;
     assert_eq!(objects.as_array().map(Vec::len), Some(1));
     let (code, shown) = json(&world, &["show", "20260110T020000Z-nightly", "--vault", &vault, "--all"]).await;
