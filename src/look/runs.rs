@@ -63,6 +63,7 @@ pub async fn open_jobs(app: &App) -> Result<Vec<BackupJob>> {
 
 /// A run in one vault, in full.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few live at a time")]
 pub enum Report {
     /// It has not been closed.
     Open {
