@@ -146,7 +146,7 @@ impl Catalogue {
                 Err(Unread { name, error: error @ (Error::Damaged { .. } | Error::TooNew { .. }) }) => {
                     tracing::error!(
                         blob.name = %name, vault.name = %vault,
-                        "Everything in vault {vault} is backed up, and a manifest passed over: {error}"
+                        "A manifest of vault {vault} is passed over, and everything is due to be backed up: {error}"
                     );
                     unread.push(name);
                 }
@@ -159,7 +159,7 @@ impl Catalogue {
         let (base, folds) = self.open(&view).await?;
         let header = base.as_ref().map(ManifestReader::header);
         let full_pass = header.map(|header| header.full_pass);
-        // What the base had to pass over is as near to the next run, and still cannot be read.
+        // What the base had to pass over is still there, and still cannot be read.
         let passed = |name: &&String| view.folds.iter().any(|fold| fold.name == **name);
         let passed = header.into_iter().flat_map(|header| &header.unread).filter(passed).cloned().collect();
         let base_name = view.base.as_ref().map(|base| base.name.clone());
