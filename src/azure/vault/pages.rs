@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use azure_core::http::{RawResponse, Response};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
-use futures::{Stream, StreamExt as _, TryStreamExt as _, future::ready, stream::BoxStream};
+use futures::{
+    Stream, StreamExt as _, TryStreamExt as _,
+    stream::{self, BoxStream},
+};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -36,7 +39,7 @@ pub(super) fn decode<T: Send + 'static>(
 ) -> impl Stream<Item = Result<Vec<T>, ServiceError>> {
     let pages = match pages {
         Ok(pages) => pages,
-        Err(error) => futures::stream::once(async { Err(error) }).boxed(),
+        Err(error) => stream::once(async { Err(error) }).boxed(),
     };
     let mut followed = HashSet::new();
     let pages = pages.map(move |page| {
@@ -49,11 +52,12 @@ pub(super) fn decode<T: Send + 'static>(
         }
         page.value.into_iter().map(|item| read(item).map_err(nonsense)).collect()
     });
-    // The official pager would ask for a failed page again.
-    pages.scan(false, |failed, page| {
-        let page = (!*failed).then_some(page);
-        *failed |= matches!(page, Some(Err(_)));
-        ready(page)
+    // The official pager would ask for a failed page again: after an error it is not there any more.
+    stream::unfold(Some(pages), |pages| async {
+        let mut pages = pages?;
+        let page = pages.next().await?;
+        let more = page.is_ok().then_some(pages);
+        Some((page, more))
     })
 }
 
