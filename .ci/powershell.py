@@ -59,7 +59,7 @@ def faults(source: bytes) -> list[str]:
 
 def unnoticed(source: bytes) -> list[str]:
     """Changes that have to be noticed, and are not. Some brackets stand in text, where nothing needs them."""
-    brackets = [at for at, byte in enumerate(source) if byte in b"{}()[]"]
+    brackets = [at for at, byte in enumerate(source) if byte in b"{}()[]"][::3]
     missed = [at for at in brackets if not faults(source[:at] + source[at + 1:])]
     found = [] if len(missed) * 5 < len(brackets) else [f"{len(missed)} of {len(brackets)} brackets that are taken away"]
     for old, new in ((b"Start-Sleep", b"Start-Sleeping"), (b"$begun = ", b"$began = "), (b"switch ($run", b"switch $run"),

@@ -23,12 +23,12 @@ TRIED = {
 LEFT_OUT = {
     "cargo": "builds and tests this project: .ci/run and benchmarks are made of it, and it cannot run inside itself",
     "git": "copies this project",
-    "cmp": "compares what two builds left, a quarter of an hour each",
+    "cd": "goes to that copy",
+    "cmp": "compares what two builds left, ten minutes each",
     "pip": "installs from a registry, which .ci/run does where it needs something",
     "azd": "is no package of PyPI or npm, and has no parser that runs without Azure",
     "export": "names what the lines after it use",
     "cp": "copies a parameter file that the reader then edits",
-    "timedatectl": "sets the clock of the reader's machine",
 }
 # Other languages than a shell's.
 OTHER_BLOCKS = {"kusto": "the tables and columns are held against the code by ties.py, as far as it is known"}
@@ -72,10 +72,16 @@ def commands(pages: list[Path] | None = None) -> list[Command]:
 
 
 def undecided(found: list[Command]) -> list[str]:
-    """Commands and blocks of kinds that nobody tries and nobody has left out."""
+    """Commands of kinds that nobody tries and nobody has left out."""
+    return [str(of) for of in found if of.kind not in {**TRIED, **LEFT_OUT}]
+
+
+def stale() -> list[str]:
+    """What these lists have, or the pages, and not the other."""
     languages = {language for path in files() for language, _ in FENCE.findall(path.read_text(encoding="utf-8"))}
-    return [str(of) for of in found if of.kind not in TRIED and of.kind not in LEFT_OUT] + [
-        f"a block of `{language}`" for language in languages - {"sh", *OTHER_BLOCKS}
+    kinds = {of.kind for of in commands()}
+    return [f"`{name}` is in no page" for name in sorted({*TRIED, *LEFT_OUT} - kinds)] + [
+        f"a block of `{language}`" for language in sorted(languages ^ {"sh", *OTHER_BLOCKS})
     ]
 
 

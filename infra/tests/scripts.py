@@ -181,7 +181,7 @@ def of_the_pages() -> None:
         elif args or of.whole:
             code, asked, said = run(script, *args, answers=MET, given=TYPED.get(script, ""))
             expect(f"{of} does its work", code == 0 and bool(asked), said)
-    for of in pages.undecided(pages.commands()):
+    for of in pages.undecided(pages.commands()) + pages.stale():
         expect("somebody has to decide who tries this (TRIED and LEFT_OUT in pages.py)", False, of)
     new = pages.Command("new.md", pages.shell("x=$(terraform output) && cargo test")[0])
     expect("a new kind of command is noticed", pages.undecided([new]) == ["new.md: terraform output"], new)
