@@ -96,6 +96,22 @@ async fn a_backup_app_that_could_wipe_an_hsm() {
 }
 
 #[tokio::test]
+async fn an_app_for_restores_that_may_not_restore_an_hsm() {
+    let mut of = ready().await;
+    of.world.set("KEYVAULT_BACKUP_ROLE", "all");
+    let (_, report) = preflight(&of.world).await;
+    assert!(names(&report).contains(&"hsm-cannot-restore"), "{report:#}");
+}
+
+#[tokio::test]
+async fn one_name_for_a_vault_and_an_hsm() {
+    let mut of = HsmWorld::with(&["kv-a"]).await;
+    prepare(&mut of.world).await;
+    let (_, report) = preflight(&of.world).await;
+    assert!(names(&report).contains(&"source-twice"), "{report:#}");
+}
+
+#[tokio::test]
 async fn a_single_key_that_is_not_there() {
     let mut of = ready().await;
     of.world.set("KEYVAULT_BACKUP_HSM_KEYS", "hsm-a/gone");
