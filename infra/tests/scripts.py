@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the scripts, and every line of the pages that calls one, against an `az` that only writes down what it is asked.
+"""Runs the scripts, and every line of the pages and of preflight that calls one, against an `az` that only writes down what
+it is asked.
 
-With a file as its argument: leaves there what was asked, for azure_cli.py.
+Arguments, for .ci/run: a file to leave there what was asked, for azure_cli.py; the folder of remedies that the tests of
+preflight leave.
 """
 
 from __future__ import annotations
@@ -168,19 +170,32 @@ MET: dict[str, object] = {
     **outputs("keyvault-backup-my-westeurope", resourceGroupName="g", backupAppName="one", backupAppHostName="one.example"),
     "storage account show": "Unlocked 90", "cloud show": "https://graph.example/", "ad app list": "client", "ad sp list": "principal",
 }
-TYPED = {"infra/deploy.sh": "y\n", "infra/scripts/lock-immutability.sh": "ACCOUNT\n"}
+
+
+def works(source: object, words: tuple[str, ...]) -> None:
+    """A line does its work as it stands there. Where it asks, the account's name or a yes is typed."""
+    script, *args = words
+    typed = args[args.index("--account") + 1] if "--account" in args else "y"
+    code, asked, said = run(script, *args, answers=MET, given=f"{typed}\n") if script in SCRIPTS else (1, [], "no such script")
+    expect(f"{source} does its work", code == 0 and bool(asked), said)
+
+
+def of_preflight() -> None:
+    remedies = [path.read_text() for path in sorted(Path(sys.argv[2]).iterdir())] if sys.argv[2:] else []
+    found = [(text, words) for text in remedies for words in pages.shell(text) if words[0].startswith("infra/scripts/")]
+    expect("preflight has lines for scripts", len(found) >= 3 or not sys.argv[2:], found)
+    for text, words in found:
+        works(f"preflight: {text}", words)
 
 
 def of_the_pages() -> None:
     found = [of for of in pages.commands() if of.kind == "infra"]
     expect("the pages have lines for scripts", sum(len(of.words) > 1 for of in found) >= 8, found)
     for of in found:
-        script, *args = of.words
-        if script not in SCRIPTS:
-            expect("it is one of the scripts", False, of)
-        elif args or of.whole:
-            code, asked, said = run(script, *args, answers=MET, given=TYPED.get(script, ""))
-            expect(f"{of} does its work", code == 0 and bool(asked), said)
+        if len(of.words) > 1 or of.whole:
+            works(of, of.words)
+        else:
+            expect(f"{of} is one of the scripts", of.words[0] in SCRIPTS, SCRIPTS)
     for of in pages.undecided(pages.commands()) + pages.stale():
         expect("somebody has to decide who tries this (TRIED and LEFT_OUT in pages.py)", False, of)
     new = pages.Command("new.md", pages.shell("x=$(terraform output) && cargo test")[0])
@@ -188,7 +203,7 @@ def of_the_pages() -> None:
 
 
 def main() -> int:
-    for part in (helps_and_refuses, hsms, write_protection, registration, deployment, of_the_pages):
+    for part in (helps_and_refuses, hsms, write_protection, registration, deployment, of_the_pages, of_preflight):
         part()
     if sys.argv[1:]:
         Path(sys.argv[1]).write_text("".join(f"{line}\n" for line in sorted(ASKED)))

@@ -149,7 +149,7 @@ pub fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
             subject: (*name).to_owned(),
             seen: "it holds a SAS token".to_owned(),
             why: "SAS tokens are deprecated: whoever reads the settings has the container, and when the token ends so do the backups.",
-            remedy: "infra/scripts/hsm-attach.sh --hsm HSM --identity ID, then take the setting away".to_owned(),
+            remedy: "infra/scripts/hsm-attach.sh --hsm HSM --identity ID; then take the setting away".to_owned(),
         });
     }
     for name in &seen.twice {
