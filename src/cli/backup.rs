@@ -1,12 +1,13 @@
 //! `backup`: a whole vault or some objects, into the configured storage or into a file.
 
 use std::{
+    fmt,
     io::{self, IsTerminal as _},
     path::PathBuf,
 };
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{
     Done, Exit, Failed, ObjectArgs, OutputArg, VaultArg, app_for, ask, file,
@@ -147,13 +148,18 @@ async fn work(
 }
 
 fn progress_bar(objects: usize, format: Format) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} objects  {per_sec}  {eta} left  {msg}");
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} objects  {rate}  {eta} left  {msg}");
     let target = match format {
         Format::Table => ProgressDrawTarget::stderr(),
         Format::Json => ProgressDrawTarget::hidden(),
     };
     let bar = ProgressBar::with_draw_target(Some(objects as u64), target);
-    style.map_or(bar.clone(), |style| bar.with_style(style))
+    style.map_or(bar.clone(), |style| bar.with_style(style.with_key("rate", rate)))
+}
+
+fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    // A bar without its rate is a bar all the same.
+    let _ = write!(out, "{:.0}/s", state.per_sec());
 }
 
 /// Asks on the terminal. Without one the answer is an error: nobody can have agreed.

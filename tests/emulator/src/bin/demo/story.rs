@@ -1,14 +1,14 @@
 //! How the story is told: short headings, aligned lines, a progress bar on a terminal.
 
 use std::{
-    fmt::Display,
+    fmt::{self, Display},
     io::{self, IsTerminal as _, Write as _},
     process::Stdio,
     time::{Duration, Instant},
 };
 
 use comfy_table::{ContentArrangement, Table, TableComponent, presets::NOTHING};
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 /// Where labels end.
 const LABEL: usize = 11;
@@ -66,14 +66,18 @@ impl Story {
     pub(crate) fn progress(&self, label: &'static str, length: usize) -> Progress<'_> {
         let length = length as u64;
         let bar = io::stderr().is_terminal().then(|| {
-            let template =
-                format!("   {label:<LABEL$}{{bar:40}} {{human_pos}} of {{human_len}}  {{per_sec}}");
+            let template = format!("   {label:<LABEL$}{{bar:40}} {{human_pos}} of {{human_len}}  {{rate}}");
             let style = ProgressStyle::with_template(&template);
             let bar = ProgressBar::new(length);
-            style.map_or(bar.clone(), |style| bar.with_style(style))
+            style.map_or(bar.clone(), |style| bar.with_style(style.with_key("rate", rate)))
         });
         Progress { story: self, label, length, bar, told: Instant::now() }
     }
+}
+
+fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    // A bar without its rate is a bar all the same.
+    let _ = write!(out, "{:.0}/s", state.per_sec());
 }
 
 /// A progress bar, or a line now and then.
