@@ -18,7 +18,6 @@ use crate::{
         transport::{GuardedTransport, http_client},
         vault::{VaultClient, restore::RestorePace},
     },
-    backup::last_run::LastRuns,
     catalogue::{Audit, Catalogue},
     config::{Config, RESTORE_QUEUE, Role, WORK_QUEUE},
     domain::{
@@ -28,7 +27,6 @@ use crate::{
     },
     error::{Error, Result},
     jobs::Jobs,
-    restore::object::LastRestore,
 };
 
 /// The longest that a single retry waits, whatever a service asks for.
@@ -43,8 +41,6 @@ pub struct App {
     restore_queue: Option<Queue>,
     hsms: Hsms,
     audit: Option<Audit>,
-    last_runs: LastRuns,
-    last_restore: LastRestore,
     role: Role,
     full_pass: time::Duration,
     interval: time::Duration,
@@ -88,8 +84,6 @@ impl App {
                 restore_queue: queue(RESTORE_QUEUE)?,
                 hsms: Hsms::build(config, &connection)?,
                 audit: container(&config.container)?.map(Audit::new),
-                last_runs: LastRuns::default(),
-                last_restore: LastRestore::default(),
                 role: config.role,
                 full_pass: config.full_pass,
                 interval: config.interval,
@@ -187,16 +181,6 @@ impl App {
     /// The settings.
     pub fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// The backup runs that this process works on.
-    pub fn last_runs(&self) -> &LastRuns {
-        &self.last_runs
-    }
-
-    /// The restore that this process works on.
-    pub fn last_restore(&self) -> &LastRestore {
-        &self.last_restore
     }
 
     /// What this app is there for.

@@ -11,7 +11,6 @@
 pub mod advance;
 pub mod ask;
 pub mod here;
-pub mod last_run;
 pub mod object;
 pub mod plan;
 pub mod rebuild;

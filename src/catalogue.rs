@@ -11,19 +11,23 @@ mod audit;
 mod codec;
 mod history;
 mod hsm;
+mod last_runs;
 mod layout;
 mod manifests;
 mod view;
 
+use std::sync::Arc;
+
 use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut};
 
-use self::layout::Leaf;
 pub use self::{
     audit::{Audit, Checked},
     codec::ManifestReader,
+    last_runs::KnownRun,
     layout::probe,
     view::{Basis, ManifestRef, View},
 };
+use self::{last_runs::LastRuns, layout::Leaf};
 use crate::{
     azure::container::{Container, Item, Listing, Metadata, Written},
     domain::{
@@ -50,12 +54,13 @@ const NAMES_PAGE: u16 = 1000;
 #[derive(Clone)]
 pub struct Catalogue {
     container: Container,
+    last_runs: Arc<LastRuns>,
 }
 
 impl Catalogue {
     /// The catalogue in a container, which may be empty.
     pub fn new(container: Container) -> Self {
-        Self { container }
+        Self { container, last_runs: Arc::default() }
     }
 
     /// Asks for one page of one name, to see that the container can be read.

@@ -21,12 +21,17 @@
 mod backup_runs;
 mod forms;
 mod hsm;
+mod last_restore;
 mod restores;
 mod targets;
 
+use std::sync::Arc;
+
+use self::last_restore::LastRestore;
 pub use self::{
     backup_runs::Stored,
     hsm::StoredHsmJob,
+    last_restore::KnownRestore,
     restores::{Claim, StepState, StoredRestore},
 };
 use crate::{
@@ -39,12 +44,13 @@ use crate::{
 #[derive(Clone)]
 pub struct Jobs {
     container: Container,
+    last_restore: Arc<LastRestore>,
 }
 
 impl Jobs {
     /// The jobs in a container, which may be empty.
     pub fn new(container: Container) -> Self {
-        Self { container }
+        Self { container, last_restore: Arc::default() }
     }
 }
 

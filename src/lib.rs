@@ -48,7 +48,7 @@
 //!    [`domain::plan::Planner`] compares what the list shows of `db-password` with what it showed at
 //!    its last backup, and decides: `changed`. The plan is stored create-only.
 //! 3. [`backup::send`] puts a message on the queue: vault, run, kind, name; never any material.
-//! 4. The host posts the message to `/BackUpObject`. [`backup::last_run`] looks the secret up in the run's plan:
+//! 4. The host posts the message to `/BackUpObject`. [`backup::object`] looks the secret up in the run's plan:
 //!    a message says which object of which run, and is believed in nothing else. [`backup::object`] reads the
 //!    secret's versions, then asks the vault for its backup, at the pace of the vault's [`azure::limiter`].
 //! 5. [`domain::blob`] checks that the bytes are a whole backup of a secret. A [`domain::entry::Entry`]

@@ -15,11 +15,15 @@ use crate::{
         entry::{Entry, Taken},
         message::Message,
         outcome::{Failure, Fate, Outcome, OutcomeKind},
-        plan::{Decision, PlanHeader, Planned},
+        plan::{Decision, Plan, PlanHeader, Planned},
         versions::{OVER_THE_LIMIT, VERSIONS_LIMIT, VERSIONS_WARNING, VersionsSeen},
     },
     error::{Error, Result},
 };
+
+/// How long a run that was seen open is believed to be open by the first try of a message. A look at every
+/// message would be one request more for each object.
+const BELIEVED_OPEN: time::Duration = time::Duration::MINUTE;
 
 /// How long one try of a message may take, whatever the time-outs of its requests: long enough for the slowest
 /// backup with its retries. The host's patience is longer by what it takes to record that this was too short.
@@ -85,15 +89,27 @@ pub enum Done {
 /// program, and nothing is recorded for it. Otherwise as [`back_up_planned`].
 pub async fn back_up(app: &App, message: &Message, attempt: Attempt, clock: &Clock) -> Result<Done> {
     app.vault(&message.vault)?;
-    let known = app.last_runs().get(app, &message.vault, &message.run).await?;
-    let planned = known.planned(message)?;
-    if known.is_closed(app, attempt, clock).await? {
+    let catalogue = app.catalogue()?;
+    let unknown = || Error::Refused(format!("there is no run {} of vault {}", message.run, message.vault));
+    let known = catalogue.known_run(&message.vault, &message.run).await?.ok_or_else(unknown)?;
+    let planned = planned(&known.plan, message)?;
+    let believed = if attempt == Attempt::First { BELIEVED_OPEN } else { time::Duration::ZERO };
+    if catalogue.was_closed(&known, believed, clock.now()).await? {
         return Ok(Done::Closed);
     }
     let header = &known.plan.header;
     let work = Box::pin(back_up_planned(app, header, &planned, attempt, clock));
     let late = |failure| record(app, header, &planned, OutcomeKind::Failed, failure, clock);
     attempt.in_time(format!("the backup of {}", planned.id), work, late).await
+}
+
+/// What a plan says of the object that a message asks for.
+fn planned(plan: &Plan, message: &Message) -> Result<Planned> {
+    let (id, header) = (message.id(), &plan.header);
+    let planned = plan.objects.find(&id).filter(|planned| planned.decision.backs_up());
+    planned.ok_or_else(|| {
+        Error::Refused(format!("run {} of vault {} does not back up {id}", header.run, header.vault))
+    })
 }
 
 /// Backs up an object of an open run's plan.

@@ -6,7 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _, pin_mut, stream};
 use time::Duration;
 use tracing::{error, info, warn};
 
-use super::{object, send};
+use super::send;
 use crate::{
     app::App,
     clock::Clock,
@@ -78,7 +78,7 @@ pub async fn look(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<Res
         jobs.close_restore(id, &stored.job.target).await?;
         return Ok(Some(stored.job));
     }
-    let plan = match object::plan_of(app, &stored.job).await {
+    let plan = match jobs.plan_of(&stored.job).await {
         Err(error @ Error::Damaged { .. }) => return lost(app, stored, &error, clock).await.map(Some),
         plan => plan?,
     };

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use futures::{TryStreamExt as _, pin_mut};
 
-use super::object;
 use crate::{
     app::App,
     domain::{
@@ -46,7 +45,7 @@ pub struct Followed {
 pub async fn follow(app: &App, id: &RestoreId) -> Result<Option<Followed>> {
     let jobs = app.jobs()?;
     let Some(stored) = jobs.restore(id).await? else { return Ok(None) };
-    let (plan, without_plan) = match object::plan_of(app, &stored.job).await {
+    let (plan, without_plan) = match jobs.plan_of(&stored.job).await {
         Err(error @ Error::Damaged { .. }) if stored.job.ended.is_some() => (None, Some(error)),
         plan => (Some(plan?), None),
     };

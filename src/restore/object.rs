@@ -1,8 +1,5 @@
 //! Carrying out one step of a recorded restore.
 
-use std::sync::Arc;
-
-use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use super::step::{self, Tried};
@@ -13,50 +10,10 @@ use crate::{
     domain::{
         object::ObjectId,
         outcome::{Failure, Fate},
-        restore::{RestoreId, RestoreJob, RestoreMessage, RestorePlan, Step, StepOutcome, StepResult},
+        restore::{RestoreId, RestoreMessage, RestorePlan, Step, StepOutcome, StepResult},
     },
     error::{Error, Result},
 };
-
-/// A restore and its plan.
-#[derive(Debug)]
-pub struct Known {
-    /// The restore's name.
-    pub id: RestoreId,
-    /// Its plan.
-    pub plan: RestorePlan,
-}
-
-/// The restore that was last worked on: its messages come one after the other, and its plan never changes.
-#[derive(Debug, Default)]
-pub struct LastRestore(Mutex<Option<Arc<Known>>>);
-
-impl LastRestore {
-    async fn get(&self, app: &App, id: &RestoreId) -> Result<Arc<Known>> {
-        let known = self.0.lock().clone().filter(|known| known.id == *id);
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        let unknown = || Error::Refused(format!("there is no restore {id}"));
-        let stored = app.jobs()?.restore(id).await?.ok_or_else(unknown)?;
-        let plan = plan_of(app, &stored.job).await?;
-        let known = Arc::new(Known { id: id.clone(), plan });
-        *self.0.lock() = Some(Arc::clone(&known));
-        Ok(known)
-    }
-}
-
-/// The plan of a recorded restore.
-///
-/// # Errors
-/// [`Error::Damaged`] when it is gone or not the plan that was agreed to.
-pub async fn plan_of(app: &App, job: &RestoreJob) -> Result<RestorePlan> {
-    let gone = || Error::Damaged {
-        blob: format!("the plan {} of restore {}", job.plan, job.id),
-        text: "it is gone".into(),
-    };
-    app.jobs()?.restore_plan(&job.plan).await?.ok_or_else(gone)
-}
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +32,8 @@ pub enum Done {
 /// end stays. A failure that may pass is returned as an error until the last attempt; any other failure, and
 /// the last one, is recorded and is then an answer like any other.
 pub async fn restore(app: &App, message: &RestoreMessage, attempt: Attempt, clock: &Clock) -> Result<Done> {
-    let known = app.last_restore().get(app, &message.restore).await?;
+    let unknown = || Error::Refused(format!("there is no restore {}", message.restore));
+    let known = app.jobs()?.known_restore(&message.restore).await?.ok_or_else(unknown)?;
     let id = message.id();
     let step = known.plan.step(&id);
     let step =

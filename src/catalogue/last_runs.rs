@@ -1,0 +1,59 @@
+//! The runs whose messages come in.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::Mutex;
+use time::{Duration, OffsetDateTime};
+
+use super::Catalogue;
+use crate::{
+    domain::{object::VaultName, plan::Plan, run::RunId},
+    error::Result,
+};
+
+/// A run, as its plan has it.
+#[derive(Debug)]
+pub struct KnownRun {
+    /// The run's plan.
+    pub plan: Plan,
+    /// When the run was last seen without a manifest.
+    seen_open: Mutex<OffsetDateTime>,
+}
+
+/// The run of each vault that was last asked for.
+pub(super) type LastRuns = Mutex<BTreeMap<VaultName, Arc<Slot>>>;
+
+pub(super) type Slot = tokio::sync::Mutex<Option<Arc<KnownRun>>>;
+
+impl Catalogue {
+    /// A run by its plan, or `None` when there is no such run.
+    ///
+    /// A plan never changes, and a run's messages come one after the other: the last one of each vault is kept, and
+    /// read once, however many ask for it at the same time. For configured vaults only, since each keeps one.
+    ///
+    /// # Errors
+    /// When the plan cannot be read.
+    pub async fn known_run(&self, vault: &VaultName, run: &RunId) -> Result<Option<Arc<KnownRun>>> {
+        let slot = Arc::clone(self.last_runs.lock().entry(vault.clone()).or_default());
+        let mut slot = slot.lock().await;
+        if let Some(known) = slot.as_ref().filter(|known| known.plan.header.run == *run) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let Some(plan) = self.plan(vault, run).await? else { return Ok(None) };
+        let known = Arc::new(KnownRun { seen_open: Mutex::new(plan.header.planned), plan });
+        *slot = Some(Arc::clone(&known));
+        Ok(Some(known))
+    }
+
+    /// Whether a run has its manifest, as of `now` or of a time before that is less than `believed` ago.
+    pub async fn was_closed(&self, run: &KnownRun, believed: Duration, now: OffsetDateTime) -> Result<bool> {
+        if now - *run.seen_open.lock() < believed {
+            return Ok(false);
+        }
+        let closed = self.is_closed(&run.plan.header).await?;
+        if !closed {
+            *run.seen_open.lock() = now;
+        }
+        Ok(closed)
+    }
+}
