@@ -9,6 +9,8 @@ for numbers in (night, night["second_night"]):
     total = numbers["backed_up"] + numbers["skipped"] + numbers["failed"]
     assert numbers["listed"] == total, numbers
 assert night["listed"] >= 1000, night
+# One object with 501 versions, and one that may not be backed up until the second night.
+assert (night["failed"], night["second_night"]["failed"]) == (2, 1), night
 assert 0 < night["second_night"]["backed_up"] < 10, night
 
 restore = night["restore"]
