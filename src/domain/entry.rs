@@ -130,7 +130,8 @@ impl From<Taken<'_>> for Entry {
             tags: attributes.tags,
             previous: taken.previous,
         };
-        if record(&entry).map_or(0, |record| record.len()) > RECORD_LIMIT {
+        // Without tags everything in it has its bounds.
+        if !entry.tags.is_empty() && record(&entry).map_or(0, |record| record.len()) > RECORD_LIMIT {
             entry.tags.clear();
         }
         entry

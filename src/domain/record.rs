@@ -11,7 +11,7 @@ pub const RECORD_LIMIT: usize = 8 * 1024 - 64;
 /// When the value cannot be JSON.
 pub fn record(value: &impl Serialize) -> serde_json::Result<String> {
     let json = serde_json::to_string(value)?;
-    if json.chars().all(is_plain) {
+    if json.bytes().all(|byte| is_plain(byte.into())) {
         return Ok(json);
     }
     let mut record = String::with_capacity(json.len() * 2);
