@@ -76,17 +76,13 @@ enum Command {
 
 /// Runs the command that the process was started with.
 ///
-/// The handler has a thread for each processor, so that the host is answered while others work. The tool has
-/// one: its work is waiting for Azure, and each further thread would keep a heap of its own.
+/// On one thread: the work is waiting for Azure. A thread for each processor would keep a heap of its own and
+/// spend more on waking the others than it gains.
 pub fn main() -> ExitCode {
     let alone = std::env::args_os().len() == 1;
     let under_host = alone && environment("FUNCTIONS_CUSTOMHANDLER_PORT").is_some();
     let command = if under_host { Command::Serve } else { Cli::parse().command };
-    let mut runtime = match command {
-        Command::Serve => Builder::new_multi_thread(),
-        _ => Builder::new_current_thread(),
-    };
-    match runtime.enable_all().build() {
+    match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(command)),
         Err(error) => {
             eprintln!("error: the program cannot start: {error}");
