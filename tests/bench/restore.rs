@@ -72,7 +72,7 @@ async fn speed(table: &mut Table, size: &Size) -> Result<()> {
     let stage = Stage::with(size.restore).await?;
     let storage = backed_up(&stage).await?;
     let mut pairs = Vec::new();
-    for pair in 0..size.pairs {
+    for pair in 0..size.busy_pairs {
         let target = stage.azure.vault(&format!("kv-bare-{pair}"));
         let since = Since::now(&stage);
         let ended = bare::start_restore(&storage, &target.url(), AT_ONCE)?.wait().await?;

@@ -7,6 +7,8 @@ pub struct Size {
     pub speed: usize,
     /// Pairs of runs, product and bare client; the median pair counts.
     pub pairs: usize,
+    /// The same where nothing waits: who else uses the processors shows most there.
+    pub busy_pairs: usize,
     /// Objects of the vault that does not change.
     pub night: usize,
     /// Objects of the vault with a limit.
@@ -28,6 +30,7 @@ impl Size {
     pub const FULL: Self = Self {
         speed: 4000,
         pairs: 5,
+        busy_pairs: 9,
         night: 5000,
         pace: 6000,
         memory: [1000, 25_000],
@@ -41,6 +44,7 @@ impl Size {
     pub const QUICK: Self = Self {
         speed: 400,
         pairs: 1,
+        busy_pairs: 1,
         night: 1000,
         pace: 800,
         memory: [250, 1000],

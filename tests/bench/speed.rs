@@ -48,13 +48,14 @@ pub async fn measure(table: &mut Table, size: &Size, latency: &Latency) -> Resul
     knobs.set_latency(Service::Vault, latency.vault);
     knobs.set_latency(Service::Blob, latency.storage);
     knobs.set_latency(Service::Queue, latency.storage);
+    let count = if latency.vault.is_zero() { size.busy_pairs } else { size.pairs };
     let mut pairs = Vec::new();
-    for _ in 0..size.pairs {
+    for _ in 0..count {
         pairs.push((ceiling(&stage, TOOL).await?, tool(&stage).await?));
     }
     add(table, size, &format!("command line, {TOOL} at once, {}", latency.name), &mut pairs, 0.9);
     let mut pairs = Vec::new();
-    for _ in 0..size.pairs {
+    for _ in 0..count {
         pairs.push((ceiling(&stage, HOST).await?, host(&stage).await?));
     }
     add(table, size, &format!("host, {HOST} at once, {}", latency.name), &mut pairs, 0.6);
