@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, io};
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::output::{self, Format};
@@ -9,7 +10,8 @@ use crate::domain::{
     manifest::Summary,
     object::ObjectId,
     outcome::Failure,
-    plan::{Decision, Plan, Unlisted},
+    plan::{Decision, Plan, PlanHeader, Unlisted},
+    planned::PlannedObjects,
     run::{Numbers, RunId},
 };
 
@@ -22,7 +24,12 @@ pub type Failures = Vec<(ObjectId, Failure)>;
 /// When standard output is closed.
 pub fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
     if format == Format::Json {
-        return output::json(&json!({ "plan": plan.header, "objects": plan.objects }));
+        #[derive(Serialize)]
+        struct Planned<'a> {
+            plan: &'a PlanHeader,
+            objects: &'a PlannedObjects,
+        }
+        return output::json(&Planned { plan: &plan.header, objects: &plan.objects });
     }
     let mut counts = BTreeMap::<&str, usize>::new();
     let mut table = output::table(&["kind", "name", "would be", "newest backup"]);

@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::{
     Done, Failed, OutputArg, VaultArg, app_for,
@@ -64,7 +64,13 @@ pub async fn run(args: ShowArgs) -> Done {
 
 fn print(unlisted: &[Unlisted], summary: &Summary, lines: &[Line], format: Format) -> io::Result<()> {
     if format == Format::Json {
-        return output::json(&json!({ "summary": summary, "unlisted": unlisted, "objects": lines }));
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            summary: &'a Summary,
+            unlisted: &'a [Unlisted],
+            objects: &'a [Line],
+        }
+        return output::json(&Shown { summary, unlisted, objects: lines });
     }
     if !lines.is_empty() {
         let mut table = output::table(&["kind", "name", "fared", "why"]);

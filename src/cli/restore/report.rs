@@ -2,21 +2,28 @@
 
 use std::io;
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::super::output::{self, Format, age, moment};
 use crate::{
     clock::Clock,
     domain::{
-        object::ObjectId,
-        restore::{Action, Left, Reason, RestoreId, RestoreNumbers, RestorePlan, StepResult},
+        digest::Digest,
+        object::{ObjectId, ObjectKind, ObjectName, VaultName},
+        restore::{Action, Left, RestoreId, RestoreNumbers, RestorePlan, StepResult},
+        run::Verdict,
     },
 };
 
 /// Prints a plan.
 pub(super) fn plan(plan: &RestorePlan, format: Format) -> io::Result<()> {
     if format == Format::Json {
-        return output::json(&json!({ "digest": plan.digest(), "plan": plan }));
+        #[derive(Serialize)]
+        struct Planned<'a> {
+            digest: Digest,
+            plan: &'a RestorePlan,
+        }
+        return output::json(&Planned { digest: plan.digest(), plan });
     }
     let now = Clock::system().now();
     if !plan.steps.is_empty() {
@@ -68,19 +75,15 @@ pub(super) fn outcomes(
     format: Format,
 ) -> io::Result<()> {
     if format == Format::Json {
-        let objects: Vec<_> = outcomes
-            .iter()
-            .map(|(id, result)| {
-                let (word, why) = outcome(result);
-                json!({ "kind": id.kind, "name": id.name, "outcome": word, "why": why })
-            })
-            .collect();
-        return output::json(&json!({
-            "restore": id, "verdict": numbers.verdict(),
-            "source": plan.request.source, "target": plan.request.target,
-            "planned": numbers.planned, "restored": numbers.restored, "failed": numbers.failed,
-            "skipped": numbers.skipped, "objects": objects, "left": left_json(&plan.left),
-        }));
+        return output::json(&Report {
+            restore: id,
+            verdict: numbers.verdict(),
+            source: &plan.request.source,
+            target: &plan.request.target,
+            numbers,
+            objects: outcomes.iter().map(Ended::from).collect(),
+            left: plan.left.iter().map(NotRestored::from).collect(),
+        });
     }
     if outcomes.iter().any(|(_, result)| !result.succeeded()) {
         let mut table = output::table(&["kind", "name", "outcome", "why"]);
@@ -94,11 +97,45 @@ pub(super) fn outcomes(
     output::line(format_args!("{restored} restored and compared, {skipped} skipped, {failed} not restored"))
 }
 
-fn left_json(left: &[Left]) -> Vec<serde_json::Value> {
-    let why = |reason: Reason| reason.text();
-    left.iter()
-        .map(|left| json!({ "kind": left.kind, "name": left.name, "reason": left.reason, "why": why(left.reason), "skipped": left.skipped }))
-        .collect()
+/// What came of a plan, as JSON. Borrowed: a tree of values would take more memory than the restore did.
+#[derive(Serialize)]
+struct Report<'a> {
+    restore: Option<&'a RestoreId>,
+    verdict: Verdict,
+    source: &'a VaultName,
+    target: &'a VaultName,
+    #[serde(flatten)]
+    numbers: RestoreNumbers,
+    objects: Vec<Ended<'a>>,
+    left: Vec<NotRestored<'a>>,
+}
+
+#[derive(Serialize)]
+struct Ended<'a> {
+    kind: ObjectKind,
+    name: &'a ObjectName,
+    outcome: &'static str,
+    why: String,
+}
+
+impl<'a> From<&'a (ObjectId, StepResult)> for Ended<'a> {
+    fn from((id, result): &'a (ObjectId, StepResult)) -> Self {
+        let (outcome, why) = outcome(result);
+        Self { kind: id.kind, name: &id.name, outcome, why }
+    }
+}
+
+#[derive(Serialize)]
+struct NotRestored<'a> {
+    #[serde(flatten)]
+    left: &'a Left,
+    why: &'static str,
+}
+
+impl<'a> From<&'a Left> for NotRestored<'a> {
+    fn from(left: &'a Left) -> Self {
+        Self { left, why: left.reason.text() }
+    }
 }
 
 fn outcome(result: &StepResult) -> (&'static str, String) {
