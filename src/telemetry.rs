@@ -9,12 +9,13 @@
 //! secret values, request or message bodies, the invocation's envelope.
 
 use tracing::Level;
-use tracing_subscriber::{EnvFilter, fmt::writer::MakeWriterExt as _, prelude::*};
+use tracing_subscriber::{filter::Targets, fmt::writer::MakeWriterExt as _, prelude::*};
 
 /// Ours at `info`; the Azure clients only when something is wrong, since they log every request.
 const FILTER: &str = "warn,keyvault_backup=info";
 
-/// Logs for the host. `RUST_LOG`-style `filter` overrides the default.
+/// Logs for the host. `filter` overrides the default: levels, or targets with levels, as in
+/// `warn,keyvault_backup=debug`. One that cannot be read changes nothing.
 pub fn for_host(filter: Option<&str>) {
     let writer = std::io::stderr.with_max_level(Level::ERROR).or_else(std::io::stdout);
     let lines = tracing_subscriber::fmt::layer()
@@ -23,7 +24,7 @@ pub fn for_host(filter: Option<&str>) {
         .with_span_list(false)
         .with_target(false)
         .with_writer(writer);
-    install(lines, filter.unwrap_or(FILTER));
+    install(lines, filter, FILTER);
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(panic.place = %place, "A defect in this program stopped an invocation at {place}");
@@ -34,13 +35,14 @@ pub fn for_host(filter: Option<&str>) {
 pub fn for_terminal(filter: Option<&str>) {
     let lines =
         tracing_subscriber::fmt::layer().without_time().with_target(false).with_writer(std::io::stderr);
-    install(lines, filter.unwrap_or("off"));
+    install(lines, filter, "off");
 }
 
-fn install<L>(lines: L, filter: &str)
+fn install<L>(lines: L, filter: Option<&str>, default: &str)
 where
     L: tracing_subscriber::Layer<tracing_subscriber::Registry> + Send + Sync,
 {
-    let filter = EnvFilter::builder().parse_lossy(filter);
+    let filter = filter.and_then(|filter| filter.parse::<Targets>().ok());
+    let filter = filter.or_else(|| default.parse().ok()).unwrap_or_default();
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }
