@@ -199,7 +199,7 @@ impl HsmClient {
 /// Why an operation failed, in the service's words.
 pub fn why(status: &OperationStatus) -> Failure {
     let error = status.error.as_ref();
-    let code = error.and_then(|error| error.code.clone());
+    let code = error.and_then(|error| error.code.clone().or_else(|| error.inner_code.clone()));
     let message = error.and_then(|error| error.message.clone());
     let details = status.status_details.clone();
     let code = code.or_else(|| details.clone()).unwrap_or_else(|| format!("{:?}", status.status));

@@ -31,7 +31,8 @@ pub struct Report {
 
 /// Backs up what a stored plan asks for, `at_once` objects at a time, and closes the run.
 ///
-/// `report` hears of each object once. If this process dies, `AdvanceJobs` finishes the run.
+/// `report` hears of each object once. If this process dies, `AdvanceJobs` finishes the run; where there is no app, a
+/// later terminal ends it.
 ///
 /// # Errors
 /// When a result cannot be recorded or the manifest not written: the run stays open.

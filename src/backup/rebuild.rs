@@ -51,6 +51,8 @@ pub async fn vault(
     for run in &ended {
         report(run, Found::Ended);
     }
+    // In this order: a run that begins or closes meanwhile is then not among the runs, or open, or closed.
+    let runs = catalogue.all_runs(vault).await?;
     let open: BTreeSet<RunId> = app
         .jobs()?
         .all()
@@ -62,7 +64,7 @@ pub async fn vault(
     let manifests = catalogue.manifests(vault, None, |_| false).await?;
     let closed: BTreeSet<RunId> = manifests.into_iter().map(|found| found.run).collect();
     let mut headers = Vec::new();
-    for run in catalogue.all_runs(vault).await? {
+    for run in runs {
         if ended.contains(&run) {
             continue;
         }

@@ -95,6 +95,12 @@ async fn into_storage(args: &BackupArgs) -> Done {
     if early {
         app.jobs()?.open(&job).await?;
     }
+    // Before planning: the plan builds on what their manifests say.
+    if !args.what_if
+        && let Err(error) = advance::end_expired(&app, &job.vault, &clock).await
+    {
+        eprintln!("warning: runs that have been open for too long could not be ended: {error}");
+    }
     let plan = make_plan(&app, args, &job, &clock).await?;
     if args.what_if {
         report::print_plan(&plan, args.output.output)?;
@@ -105,9 +111,6 @@ async fn into_storage(args: &BackupArgs) -> Done {
         if !confirmed(&format!("Back up {due} of {} objects of {}?", plan.objects.len(), args.vault.vault))? {
             return Ok(Exit::None);
         }
-    }
-    if let Err(error) = advance::end_expired(&app, &job.vault, &clock).await {
-        tracing::warn!("Runs that are open for too long could not be ended: {error}");
     }
     let plan = app.catalogue()?.create_plan(plan).await?;
     if !early {

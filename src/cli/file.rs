@@ -55,7 +55,8 @@ impl Target {
     }
 
     /// Writes the bytes whole or not at all, readable by their owner alone: beside the file first, because a
-    /// process that is killed must not leave half a backup under its name.
+    /// process that is killed must not leave half a backup under its name. Where the file system has no links, a file that
+    /// may not be replaced is written in its place.
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut beside = self.path.clone().into_os_string();
         beside.push(format!(".{}", std::process::id()));

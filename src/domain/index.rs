@@ -57,7 +57,8 @@ impl Index {
     /// Files the entry of a manifest's line, unless the index holds a newer one of the object.
     pub fn insert(&mut self, line: &Line) {
         let Some(entry) = &line.entry else { return };
-        let missed = matches!(line.fared, Fared::Failed | Fared::Carried);
+        // What was due may not have been backed up. Of what is away the flag counts when it is back.
+        let missed = matches!(line.fared, Fared::Failed | Fared::Carried | Fared::Disappeared | Fared::Gone);
         self.insert_entry(entry, missed);
     }
 

@@ -131,7 +131,7 @@ fn seconds(time: Option<OffsetDateTime>) -> [u8; 8] {
 pub struct Listed {
     /// Which object.
     pub id: ObjectId,
-    /// Belongs to a certificate, and is backed up with it.
+    /// Managed by the vault, most often as a part of a certificate, and backed up with that.
     pub managed: bool,
     /// What the list shows of it.
     pub fingerprint: Fingerprint,

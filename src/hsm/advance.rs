@@ -38,12 +38,8 @@ pub struct Advanced {
 
 /// Looks at every open job that `wanted` takes, once. One HSM's trouble does not hold up another.
 ///
-/// Without a configured HSM there is nothing that could be asked. Safe to run twice, at once or later: see
-/// [`look`].
+/// Safe to run twice, at once or later: see [`look`].
 pub async fn advance(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock) -> Result<Advanced> {
-    if app.hsms().names().next().is_none() {
-        return Ok(Advanced::default());
-    }
     let mut hsms: BTreeMap<HsmName, Vec<StoredHsmJob>> = BTreeMap::new();
     for stored in app.jobs()?.hsm_jobs().await? {
         hsms.entry(stored.job.hsm.clone()).or_default().push(stored);
@@ -103,6 +99,9 @@ async fn one(
 /// Looks at a job whose HSM is not in the settings any more, so that nobody can be asked. It ends when it would have if
 /// its HSM had never been free.
 async fn orphan(app: &App, stored: StoredHsmJob, clock: &Clock) -> Result<Looked> {
+    if stored.job.ended.is_some() && ends::again(app, &stored.job).await?.is_some() {
+        return Ok(Looked::Ended);
+    }
     let missing = app.hsms().get(&stored.job.hsm).map(drop);
     if clock.now() - stored.job.opened < WAITS_FOR {
         return missing.map(|()| Looked::Open);

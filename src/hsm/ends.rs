@@ -44,19 +44,41 @@ pub(super) async fn fail(app: &App, stored: StoredHsmJob, failure: Failure, cloc
 }
 
 /// Writes the record once more before its job ends. Of two that look at once one ends it, and nobody ends a job that
-/// has gone on meanwhile. Whoever dies after this leaves the job as it was, and the next look ends it.
-async fn claim(app: &App, stored: StoredHsmJob) -> Result<Option<HsmJob>> {
+/// has gone on meanwhile. The record says from then on how the job ended: whoever dies after this leaves a job that does
+/// nothing any more, and that the next look ends.
+async fn claim(
+    app: &App,
+    mut stored: StoredHsmJob,
+    verdict: Verdict,
+    failure: Option<Failure>,
+    clock: &Clock,
+) -> Result<Option<HsmJob>> {
+    stored.job.ended = Some(HsmEnd { at: now(clock), verdict, failure });
     Ok(app.jobs()?.save_hsm_job(stored).await?.map(|stored| stored.job))
+}
+
+/// Ends a job whose record says how it ended. `None` for a backup that is not in the catalogue: what it came to has to
+/// be found once more.
+pub(super) async fn again(app: &App, job: &HsmJob) -> Result<Option<Next>> {
+    if job.is_backup() {
+        if app.catalogue()?.hsm_backup(&job.hsm, &job.id).await?.is_none() {
+            return Ok(None);
+        }
+        app.jobs()?.close_hsm_job(job).await?;
+        return Ok(Some(Next::Ended));
+    }
+    restored(app, job).await.map(Some)
 }
 
 /// Records what came of a backup, then forgets the job. Safe to run twice.
 pub(super) async fn backup(app: &App, stored: StoredHsmJob, end: BackupEnd, clock: &Clock) -> Result<Next> {
-    let Some(job) = claim(app, stored).await? else { return Ok(Next::Stop) };
+    let verdict = if end.failure.is_none() { Verdict::Succeeded } else { Verdict::Failed };
+    let claimed = claim(app, stored, verdict, end.failure.clone(), clock).await?;
+    let Some(job) = claimed else { return Ok(Next::Stop) };
     let operation = match &job.phase {
         Phase::Running { job, .. } => Some(job.clone()),
         _ => None,
     };
-    let verdict = if end.failure.is_none() { Verdict::Succeeded } else { Verdict::Failed };
     let record = HsmBackup {
         v: BACKUP_FORMAT,
         hsm: job.hsm.clone(),
@@ -103,14 +125,20 @@ pub(super) async fn restore(
     failure: Option<Failure>,
     clock: &Clock,
 ) -> Result<Next> {
-    let Some(mut job) = claim(app, stored).await? else { return Ok(Next::Stop) };
-    let at = now(clock);
-    job.ended = Some(HsmEnd { at, verdict, failure: failure.clone() });
-    if let Some(restore) = job.restore() {
-        let event = Event::HsmRestoreEnded { restore, hsm: job.hsm.clone(), verdict };
-        app.audit()?.append(&job.by, event, at).await?;
+    match claim(app, stored, verdict, failure, clock).await? {
+        Some(job) => restored(app, &job).await,
+        None => Ok(Next::Stop),
     }
-    app.jobs()?.close_hsm_job(&job).await?;
+}
+
+/// What is left to do for a restore whose record says how it ended. Safe to run twice.
+async fn restored(app: &App, job: &HsmJob) -> Result<Next> {
+    let Some(HsmEnd { at, verdict, failure }) = &job.ended else { return Ok(Next::Stop) };
+    if let Some(restore) = job.restore() {
+        let event = Event::HsmRestoreEnded { restore, hsm: job.hsm.clone(), verdict: *verdict };
+        app.audit()?.append(&job.by, event, *at).await?;
+    }
+    app.jobs()?.close_hsm_job(job).await?;
     let (id, hsm) = (&job.id, &job.hsm);
     match failure {
         None => info!(

@@ -43,6 +43,11 @@ pub async fn look(app: &App, mut stored: StoredHsmJob, around: &Around, clock: &
         Some(stored) => stored,
         None => return Ok(Looked::Open),
     };
+    if stored.job.ended.is_some()
+        && let Some(next) = ends::again(app, &stored.job).await?
+    {
+        return Ok(if matches!(next, Next::Ended) { Looked::Ended } else { Looked::Open });
+    }
     for _ in 0..MOVES {
         // Boxed: the states of all moves together are large.
         match Box::pin(one_move(app, stored, around, clock)).await? {

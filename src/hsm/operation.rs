@@ -34,6 +34,10 @@ pub(super) enum Next {
     Ended,
 }
 
+/// How long ago a backup that was made for a restore may have ended when the restore begins: the HSM may be busy for a
+/// while after it.
+const MADE_FOR_IT: time::Duration = time::Duration::hours(2);
+
 /// Writes of what must not be lost, before it is left to the last one to fail.
 const NOTES: usize = 3;
 
@@ -45,6 +49,9 @@ pub(super) async fn save(app: &App, stored: StoredHsmJob) -> Result<Next> {
 /// Sends the start, once: this process notes that it does before it does, and gives up if another one noted it
 /// first.
 pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
+    if is_stale(app, &stored.job, clock).await? {
+        return outdated(app, stored, clock).await;
+    }
     let before = stored.job.phase.clone();
     // Whatever is missing in the settings, and whether there is a token, shows before anything is noted.
     let (client, order) = (app.hsms().get(&stored.job.hsm)?, Order::of(app, &stored.job)?);
@@ -69,6 +76,31 @@ pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) ->
         }
         Err(failure) => not_started(app, *stored, before, failure, clock).await,
     }
+}
+
+/// Whether an HSM is about to be replaced whose newest backup has become too old while the restore was kept waiting: what
+/// was made in it since would be lost. One that has waited for that by the service's rule is not meant.
+async fn is_stale(app: &App, job: &HsmJob, clock: &Clock) -> Result<bool> {
+    let Task::RestoreAll { safety, .. } = &job.task else { return Ok(false) };
+    let newest = app.catalogue()?.newest_hsm_backup(&job.hsm, None).await?;
+    let (now, age) = (clock.now(), app.hsms().backup_age());
+    let is_fresh = newest.is_some_and(|backup| match safety {
+        None => now - backup.taken() < age,
+        Some(_) => now - backup.ended < age.max(MADE_FOR_IT),
+    });
+    Ok(!job.waited && !is_fresh)
+}
+
+/// Has the HSM backed up, or gives up where that was done and the HSM was not free for too long after it.
+async fn outdated(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
+    if let Task::RestoreAll { safety: safety @ None, .. } = &mut stored.job.task {
+        *safety = Some(RunId::safety(&stored.job.id));
+        stored.job.phase = Phase::Due { not_before: None };
+        return save(app, stored).await;
+    }
+    let text =
+        "the HSM was not free for so long that its backup has become too old to replace it; plan again";
+    ends::fail(app, stored, Failure::ours("OldSafetyBackup", text), clock).await
 }
 
 /// Notes what must not be lost: an operation's name is known to nobody else. While the start that was noted `at` a time
@@ -186,7 +218,8 @@ async fn failed(app: &App, mut stored: StoredHsmJob, failure: Failure, clock: &C
 /// backup meets the first reading; when the restore is refused with one, waiting meets the second.
 fn wants_another_backup(failure: &Failure) -> bool {
     let text = failure.text.to_ascii_lowercase();
-    text.contains("backup") && text.contains("minutes")
+    let names_a_time = ["within", "before", "prior", "at least"].iter().any(|word| text.contains(word));
+    text.contains("backup") && text.contains("minutes") && names_a_time
 }
 
 async fn key_or_job_failed(app: &App, stored: StoredHsmJob, failure: Failure, clock: &Clock) -> Result<Next> {
@@ -248,16 +281,35 @@ async fn not_told(app: &App, mut stored: StoredHsmJob, error: ServiceError, cloc
         let Failure { code, text, .. } = &*error.failure;
         let unheard =
             || format!("for twelve hours nobody said how the operation stands. Last: {code}: {text}");
-        let failure = if refuses { *error.failure } else { Failure::ours("Unheard", unheard()) };
+        let failure = if refuses {
+            let text = format!("how it ended is not known, it may have been carried out. Last: {text}");
+            Failure { text, ..*error.failure.clone() }
+        } else {
+            Failure::ours("Unheard", unheard())
+        };
         return key_or_job_failed(app, stored, failure, clock).await;
     }
     save(app, stored).await.map(|_| Next::Stop)
 }
 
-async fn succeeded(app: &App, stored: StoredHsmJob, status: &OperationStatus, clock: &Clock) -> Result<Next> {
+async fn succeeded(
+    app: &App,
+    mut stored: StoredHsmJob,
+    status: &OperationStatus,
+    clock: &Clock,
+) -> Result<Next> {
     match &stored.job.task {
         Task::Backup { .. } => {
-            let end = backed_up(app, status).await?;
+            let end = match backed_up(app, status).await {
+                Ok(end) => end,
+                Err(error) => {
+                    stored.job.waiting = Some(format!(
+                        "the service says that it succeeded, and the container cannot be read: {error}"
+                    ));
+                    save(app, stored).await?;
+                    return Err(error);
+                }
+            };
             ends::backup(app, stored, end, clock).await
         }
         Task::RestoreAll { .. } => ends::restore(app, stored, Verdict::Succeeded, None, clock).await,

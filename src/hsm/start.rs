@@ -49,10 +49,11 @@ pub async fn backup(app: &App, hsm: &HsmName, run: &RunId, by: &Asker, clock: &C
         return Ok(Opened::Ended(Box::new(ended)));
     }
     look(app, hsm, run, clock).await;
-    match app.jobs()?.hsm_job(hsm, run).await? {
-        Some(stored) => Ok(Opened::Open(Box::new(stored.job))),
-        None => Ok(Opened::Open(Box::new(job))),
+    if let Some(stored) = app.jobs()?.hsm_job(hsm, run).await? {
+        return Ok(Opened::Open(Box::new(stored.job)));
     }
+    let ended = app.catalogue()?.hsm_backup(hsm, run).await?;
+    Ok(ended.map_or_else(|| Opened::Open(Box::new(job)), |ended| Opened::Ended(Box::new(ended))))
 }
 
 /// Looks at one open job. What goes wrong is left to the next look: the job is on record.
@@ -184,6 +185,11 @@ pub async fn open(app: &App, id: RestoreId, plan: &HsmPlan, by: &Asker, clock: &
     app.audit()?.append(by, started(&id, plan), clock.now()).await?;
     let job = HsmJob::open(run.clone(), target.clone(), task, by.clone(), clock.now());
     jobs.open_hsm_job(&job).await?;
+    // The trail takes its time: whoever was faster may have ended it, and it is not begun again.
+    if let Some(ended) = jobs.hsm_restore(&id).await?.filter(|job| job.ended.is_some()) {
+        jobs.close_hsm_job(&ended).await?;
+        return Ok(Start::Started(Box::new(ended)));
+    }
     tracing::info!(
         event = "restore.started", restore.id = %id, restore.by = %by, hsm.name = %target,
         "Restore {id} of HSM {target} begins, for {by}",

@@ -44,10 +44,16 @@ impl StoredHsmJob {
 }
 
 impl Jobs {
-    /// Records a job, unless it has a record. Safe to run twice: the first record stays.
+    /// Records a job, unless it has a record. Safe to run twice: the first record stays. A record knows itself again
+    /// when the answer was lost, as in [`Jobs::save_hsm_job`].
     pub async fn open_hsm_job(&self, job: &HsmJob) -> Result<Written> {
-        let name = name(&job.hsm, &job.id);
-        Ok(self.container.create(&name, json(&name, job)?, Metadata::new()).await?)
+        let (name, mark) = (name(&job.hsm, &job.id), mark());
+        if self.container.create(&name, json(&name, job)?, marked(&mark)).await? == Written::Created {
+            return Ok(Written::Created);
+        }
+        let found = self.container.metadata(&name).await?;
+        let ours = found.is_some_and(|found| found.get(MARK) == Some(&mark));
+        Ok(if ours { Written::Created } else { Written::AlreadyThere })
     }
 
     /// Every open job. A record that cannot be read is passed over with a log line.
@@ -78,9 +84,8 @@ impl Jobs {
     /// not do: two processes that look in the same second write the same.
     pub async fn save_hsm_job(&self, stored: StoredHsmJob) -> Result<Option<StoredHsmJob>> {
         let StoredHsmJob { job, etag } = stored;
-        let (name, mark) = (name(&job.hsm, &job.id), format!("{:032x}", fastrand::u128(..)));
-        let marked = Metadata::from([(MARK.to_owned(), mark.clone())]);
-        match self.container.rewrite(&name, &etag, json(&name, &job)?, marked).await {
+        let (name, mark) = (name(&job.hsm, &job.id), mark());
+        match self.container.rewrite(&name, &etag, json(&name, &job)?, marked(&mark)).await {
             Err(error) if !matches!(error.meaning, Meaning::Exists | Meaning::NotFound) => {
                 return Err(error.into());
             }
@@ -203,6 +208,14 @@ fn passing_over<T>(name: &str, found: Result<Option<T>>) -> Result<Option<T>> {
         }
         found => found,
     }
+}
+
+fn mark() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
+
+fn marked(mark: &str) -> Metadata {
+    Metadata::from([(MARK.to_owned(), mark.to_owned())])
 }
 
 fn json(name: &str, value: &impl serde::Serialize) -> Result<Vec<u8>> {

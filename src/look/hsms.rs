@@ -60,10 +60,11 @@ pub async fn one(app: &App, hsm: &HsmName, run: &RunId) -> Result<Option<Run>> {
     if app.hsms().get(hsm).is_err() {
         return Ok(None);
     }
+    // The open ones first: one that ends meanwhile has its record before it is no longer open.
+    let open = app.jobs()?.hsm_job(hsm, run).await?.filter(|stored| stored.job.is_backup());
     if let Some(backup) = app.catalogue()?.hsm_backup(hsm, run).await? {
         return Ok(Some(Run::Ended(Box::new(backup))));
     }
-    let open = app.jobs()?.hsm_job(hsm, run).await?.filter(|stored| stored.job.is_backup());
     Ok(open.map(|stored| Run::Open(Box::new(stored.job))))
 }
 

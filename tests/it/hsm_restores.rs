@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyvault_backup_emulator::{Fault, FaultKind, HsmOperationKind, KeySpec, Operation};
+use keyvault_backup_emulator::{Fault, FaultKind, HsmOperationKind, KeySpec, Matcher, Operation};
 use serde_json::{Value, json};
 
 use crate::{api::problem, hsm_world::HsmWorld};
@@ -259,4 +259,45 @@ async fn the_backup_is_chosen_by_run_or_by_time() {
     assert_eq!(of.world.plan(request.clone()).await["run"], first["run"]);
     request["at"] = json!("2020-01-01T00:00:00Z");
     assert_eq!(of.world.plan(request).await["obstacle"]["name"], "no-backup");
+}
+
+#[tokio::test]
+async fn what_was_made_while_a_restore_was_kept_waiting_is_backed_up_before_it() {
+    let mut of = HsmWorld::backed_up().await;
+    of.fire_now().await;
+    of.settle().await;
+    of.hsm.require_recent_backup(None);
+    of.world.azure.faults().add(Fault::on(Operation::StartRestore).times(90).reply(FaultKind::Conflict));
+    let (plan, report) = of.restored(everything()).await;
+    assert_eq!(
+        (&plan["safetyBackup"]["state"], &report["state"]),
+        (&json!("have"), &json!("Succeeded")),
+        "{report}"
+    );
+    assert_eq!((of.backups_started(), of.restores_started()), (3, 1), "one more, that no plan asked for");
+}
+
+#[tokio::test]
+async fn a_restore_that_is_kept_waiting_for_hours_after_its_backup_is_given_up() {
+    let mut of = HsmWorld::backed_up().await;
+    of.wreck();
+    let before = of.state();
+    of.world.azure.faults().add(Fault::on(Operation::StartRestore).times(300).reply(FaultKind::Conflict));
+    let (_, report) = of.restored(everything()).await;
+    assert_eq!(report["hsm"]["failure"]["code"], "OldSafetyBackup", "{report}");
+    of.assert_restored(&before);
+    assert_eq!(of.restores_started(), 0);
+}
+
+#[tokio::test]
+async fn a_restore_that_has_failed_is_not_begun_again_where_its_traces_could_not_be_cleared() {
+    let mut of = HsmWorld::backed_up().await;
+    of.world.azure.faults().add(Fault::on(Operation::StartRestore).times(1).reply(FaultKind::Status(403)));
+    let its_record =
+        Matcher::any().operation(Operation::DeleteBlob).custom(|of| of.object.contains("-restore-"));
+    of.world.azure.faults().add(Fault::on(its_record).times(6).reply(FaultKind::Status(503)));
+    let (_, report) = of.restored(everything()).await;
+    assert_eq!((&report["state"], of.restores_started()), (&json!("Failed"), 0), "{report}");
+    of.settle().await;
+    assert_eq!((of.restores_started(), of.open().len()), (0, 0));
 }

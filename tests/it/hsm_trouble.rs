@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyvault_backup_emulator::{Fault, FaultKind, Operation, host::Firing};
+use keyvault_backup_emulator::{Fault, FaultKind, Matcher, Operation, host::Firing};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -289,4 +289,32 @@ async fn two_looks_at_once_end_a_restore_once() {
     tokio::join!(host.fire("AdvanceJobs", Firing::at(now)), host.fire("AdvanceJobs", Firing::at(now)));
     assert_eq!(of.followed(&begun).await["state"], "Succeeded");
     of.world.assert_trail_is_whole().await;
+}
+
+#[tokio::test]
+async fn a_start_that_is_refused_for_ever_ends_all_the_same() {
+    let mut of = HsmWorld::new().await;
+    of.script(Operation::StartBackup, usize::MAX, FaultKind::Status(503));
+    of.fire().await;
+    for _ in 0..50 {
+        of.world.azure.clock().advance(Duration::from_secs(3600));
+        of.minutes(2).await;
+    }
+    assert_eq!((of.open().len(), &of.records("hsm-a")[0]["verdict"]), (0, &json!("Failed")));
+}
+
+#[tokio::test]
+async fn a_container_that_cannot_be_read_is_what_a_job_says_it_waits_for() {
+    let mut of = HsmWorld::new().await;
+    of.fire().await;
+    of.minutes(2).await;
+    of.hsm.finish_operations();
+    let of_the_landing = Matcher::any().operation(Operation::ListBlobs).object(LANDING);
+    of.world.azure.faults().add(Fault::on(of_the_landing).reply(FaultKind::Status(403)));
+    of.minutes(2).await;
+    let status = of.world.ok("/api/status").await.to_string();
+    assert!(status.contains("the container cannot be read"), "{status}");
+    of.world.azure.faults().clear();
+    of.settle().await;
+    assert_eq!(of.records("hsm-a")[0]["verdict"], "Succeeded");
 }

@@ -52,7 +52,7 @@ pub(super) fn decode<T: Send + 'static>(
         }
         page.value.into_iter().map(|item| read(item).map_err(nonsense)).collect()
     });
-    // The official pager would ask for a failed page again: after an error it is not there any more.
+    // After a page that makes no sense the official pager would go on: it is not there any more.
     stream::unfold(Some(pages), |pages| async {
         let mut pages = pages?;
         let page = pages.next().await?;

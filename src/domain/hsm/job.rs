@@ -130,7 +130,8 @@ pub enum Phase {
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,
     },
-    /// The service refused the start because it is busy with an operation that is not ours.
+    /// The service refused the start because it is busy: with an operation that is not ours, or with one of ours whose
+    /// start got no answer.
     Occupied {
         /// Since when.
         #[serde(with = "time::serde::rfc3339")]
@@ -138,7 +139,7 @@ pub enum Phase {
     },
 }
 
-/// How a restore job ended.
+/// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HsmEnd {
     /// When.
@@ -189,7 +190,7 @@ pub struct HsmJob {
     /// Whether it was reported that it takes longer than it should.
     #[serde(default)]
     pub reported: bool,
-    /// How it ended, for restores.
+    /// How it ended. In an open record: it does nothing any more, and is about to be forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<HsmEnd>,
 }

@@ -22,8 +22,8 @@ pub const WAITS_FOR: Duration = Duration::hours(12);
 /// How long a check may take. The start says the same, so it is not waited for.
 const CHECKED_WITHIN: Duration = Duration::minutes(15);
 
-/// How long the service may say that an operation is under way before nobody believes it. Until then it keeps other
-/// jobs from the HSM, as it would by itself.
+/// How long the service may say that an operation is under way before nobody believes it, and how long a start may be
+/// sent anew. Until then a job keeps others from the HSM, as the service would by itself.
 const RUNS_FOR: Duration = Duration::days(2);
 
 /// Polls in a row, a minute apart, that tell nothing, after which nothing will come of an operation: as long as a
@@ -103,10 +103,10 @@ impl HsmJob {
             Phase::Checked => self.checked(around, now),
             Phase::Sending { at } if now - *at < SENT_WITHIN => Move::Patience,
             Phase::Sending { at } | Phase::Lost { at } => self.lost(*at, now),
-            Phase::Running { since, .. } if now - *since >= RUNS_FOR => Move::GiveUp(Failure::ours(
+            Phase::Running { since, .. } if now - *since >= RUNS_FOR => self.gives_up(
                 "NoEnd",
-                "the service has said for two days that the operation is under way; ask Azure support about it",
-            )),
+                "the operation was not seen to end for two days; ask Azure support about it",
+            ),
             Phase::Running { job, .. } => self.poll(job, around, now, Move::Poll),
             Phase::Occupied { since } => self.occupied(*since, around, now),
         }
@@ -208,7 +208,8 @@ impl HsmJob {
 
     fn lost(&self, at: OffsetDateTime, now: OffsetDateTime) -> Move {
         if self.is_backup() {
-            if now - at >= WAITS_FOR {
+            // Each start that is sent anew has another `at`.
+            if now - at >= WAITS_FOR || now - self.opened >= RUNS_FOR {
                 let text = "the start was sent, no whole folder came of it, and the HSM did not begin anew for twelve hours";
                 return self.gives_up("AnswerLost", text);
             }
@@ -230,7 +231,7 @@ impl HsmJob {
     }
 
     fn occupied(&self, since: OffsetDateTime, around: &Around, now: OffsetDateTime) -> Move {
-        if now - since >= WAITS_FOR {
+        if now - since >= WAITS_FOR || now - self.opened >= RUNS_FOR {
             return self
                 .gives_up("NeverFree", "the HSM refused to begin for twelve hours, because it was busy");
         }
@@ -387,6 +388,13 @@ mod tests {
             matches!(give_up(running, RUNS_FOR), Move::GiveUp(_)),
             "a service that says the same for ever"
         );
+        let renewed = NOW + RUNS_FOR;
+        for phase in [Phase::Lost { at: renewed }, Phase::Occupied { since: renewed }] {
+            assert!(
+                matches!(give_up(phase, RUNS_FOR), Move::GiveUp(_)),
+                "a start that is sent anew for ever"
+            );
+        }
         let mut job = backup(DUE);
         (job.refused, job.waiting) = (REFUSED, Some("the last words".into()));
         assert!(job.is_unheard(true) && !job.is_unheard(false));

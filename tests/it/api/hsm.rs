@@ -1,6 +1,6 @@
 //! Managed HSMs over HTTP: what is listed, how it stands, what is asked for.
 
-use keyvault_backup_emulator::{FaultKind, Operation};
+use keyvault_backup_emulator::{Fault, FaultKind, Operation};
 use serde_json::json;
 
 use super::problem;
@@ -121,4 +121,15 @@ async fn what_cannot_be_asked_is_named() {
         problem(&of.world.post("/api/backups", body).await, status, name);
     }
     assert!(of.open().is_empty() && of.world.open_records().is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_the_record_of_a_backup_makes_no_second_one() {
+    let mut of = HsmWorld::new().await;
+    of.world.today();
+    of.world.azure.faults().add(Fault::on(Operation::PutBlob).times(1).reply(FaultKind::ResetAfter));
+    let answer = of.world.post("/api/backups", json!({ "hsm": "hsm-a" })).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    of.settle().await;
+    assert_eq!((of.backups_started(), of.records("hsm-a").len()), (1, 1));
 }
