@@ -4,6 +4,7 @@ use std::{
     fmt,
     io::{self, IsTerminal as _},
     path::PathBuf,
+    time::Duration,
 };
 
 use clap::Args;
@@ -19,7 +20,7 @@ use crate::{
     backup::{advance, here, object, plan},
     clock::Clock,
     config::Needs,
-    domain::{asker::Asker, job::BackupJob, manifest::Summary, plan::Plan, run::RunId},
+    domain::{asker::Asker, job::BackupJob, manifest::Summary, object::VaultName, plan::Plan, run::RunId},
 };
 
 /// Back up a whole vault, or the objects that are named.
@@ -95,11 +96,8 @@ async fn into_storage(args: &BackupArgs) -> Done {
     if early {
         app.jobs()?.open(&job).await?;
     }
-    // Before planning: the plan builds on what their manifests say.
-    if !args.what_if
-        && let Err(error) = advance::end_expired(&app, &job.vault, &clock).await
-    {
-        eprintln!("warning: runs that have been open for too long could not be ended: {error}");
+    if !args.what_if {
+        end_expired(&app, &job.vault, &clock).await;
     }
     let plan = make_plan(&app, args, &job, &clock).await?;
     if args.what_if {
@@ -119,6 +117,18 @@ async fn into_storage(args: &BackupArgs) -> Done {
     let (summary, failures) = work(&app, args, &plan, &clock).await?;
     report::print_summary(&plan, &summary, &failures, args.output.output)?;
     Ok(summary.verdict.into())
+}
+
+/// Ends what earlier terminals left open. Before planning: the plan builds on what the manifests say.
+async fn end_expired(app: &App, vault: &VaultName, clock: &Clock) {
+    match advance::end_expired(app, vault, clock).await {
+        // Manifests are in the order of the seconds of their plans.
+        Ok(ended) if !ended.is_empty() => tokio::time::sleep(Duration::from_secs(1)).await,
+        Ok(_) => {}
+        Err(error) => {
+            eprintln!("warning: runs that have been open for too long could not be ended: {error}");
+        }
+    }
 }
 
 async fn make_plan(app: &App, args: &BackupArgs, job: &BackupJob, clock: &Clock) -> Result<Plan, Failed> {

@@ -194,6 +194,20 @@ async fn a_run_of_a_dead_terminal_ends_where_no_app_looks_after_it() {
 }
 
 #[tokio::test]
+async fn a_run_that_saw_nothing_is_ended_before_the_next_one_and_not_over_it() {
+    let world = World::with_secrets(3).await;
+    let (today, vault) = (world.today(), world.vault.url());
+    world.cli_killed_at(Operation::ListKeys, &["backup", "--vault", &vault]).await;
+    world.open_for(Duration::hours(20), today);
+    let output = world.cli(&["backup", "--vault", &vault]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        (world.manifests("kv-a").len(), &world.newest("kv-a").summary["verdict"]),
+        (2, &json!("Succeeded"))
+    );
+}
+
+#[tokio::test]
 async fn a_run_of_everything_stays_one_when_its_terminal_dies_before_the_plan() {
     let mut world = World::with_secrets(3).await;
     let today = world.today();
