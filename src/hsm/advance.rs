@@ -38,8 +38,13 @@ pub struct Advanced {
 
 /// Looks at every open job that `wanted` takes, once. One HSM's trouble does not hold up another.
 ///
-/// Safe to run twice, at once or later: see [`look`].
+/// Without a configured HSM nothing is looked at: most installations have none, and this is asked every minute. Jobs of
+/// the last one that was taken out of the settings stay open until there is one again. Safe to run twice, at once or
+/// later: see [`look`].
 pub async fn advance(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock) -> Result<Advanced> {
+    if app.hsms().names().next().is_none() {
+        return Ok(Advanced::default());
+    }
     let mut hsms: BTreeMap<HsmName, Vec<StoredHsmJob>> = BTreeMap::new();
     for stored in app.jobs()?.hsm_jobs().await? {
         hsms.entry(stored.job.hsm.clone()).or_default().push(stored);
