@@ -15,8 +15,11 @@ pub mod nightly;
 pub mod plan;
 pub mod start;
 
+mod answer;
 mod ends;
 mod folders;
+mod next;
 mod operation;
+mod safety;
 
 pub use self::plan::plan;

@@ -42,7 +42,27 @@ fn install<L>(lines: L, filter: Option<&str>, default: &str)
 where
     L: tracing_subscriber::Layer<tracing_subscriber::Registry> + Send + Sync,
 {
-    let filter = filter.and_then(|filter| filter.parse::<Targets>().ok());
-    let filter = filter.or_else(|| default.parse().ok()).unwrap_or_default();
+    let filter = targets(filter.unwrap_or(default)).or_else(|| targets(default)).unwrap_or_default();
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+}
+
+fn targets(filter: &str) -> Option<Targets> {
+    filter.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_filters_say_can_be_read() {
+        let logs = |filter: &str, target, level| {
+            targets(filter).is_some_and(|targets| targets.would_enable(target, &level))
+        };
+        assert!(
+            logs(FILTER, "keyvault_backup::backup", Level::INFO) && !logs(FILTER, "azure_core", Level::INFO)
+        );
+        assert!(logs("debug", "azure_core", Level::DEBUG) && !logs("off", "keyvault_backup", Level::ERROR));
+        assert!(targets("keyvault_backup=loudly").is_none());
+    }
 }

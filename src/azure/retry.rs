@@ -23,9 +23,9 @@ const FIRST_WAIT: Duration = Duration::milliseconds(500);
 ///
 /// Retried are 408, 429, 500, 502, 503, 504 and connections that fail or break, up to four times, with
 /// waits of about 0.5, 1, 2 and 4 seconds. A `Retry-After` that asks for more is honoured up to the
-/// configured longest wait. If it asks for more than that, the wait is cut, and the try after it most likely meets the
-/// same answer. Every request of this program may be sent twice:
-/// lists and backups read, and writes are create-only or conditional.
+/// configured longest wait. If it asks for more than that, the wait is cut, and the try after it most likely
+/// meets the same answer. Every request of this program may be sent twice: lists and backups read, and writes
+/// are create-only or conditional.
 #[derive(Debug)]
 pub struct ShortRetry {
     longest: Duration,

@@ -94,21 +94,17 @@ async fn collect(
     mut body: impl Stream<Item = azure_core::Result<Bytes>> + Unpin,
     limit: usize,
 ) -> azure_core::Result<Bytes> {
-    let (mut first, mut bytes) = (Bytes::new(), Vec::new());
+    let (mut pieces, mut length) = (Vec::new(), 0);
     while let Some(piece) = body.try_next().await? {
-        if first.len() + bytes.len() + piece.len() > limit {
+        length += piece.len();
+        if length > limit {
             let text = format!("the answer is longer than {limit} bytes");
             return Err(Error::with_message(ErrorKind::DataConversion, text));
         }
-        // Most answers come in one piece, which is handed on as it is.
-        if first.is_empty() && bytes.is_empty() {
-            first = piece;
-            continue;
-        }
-        bytes.extend_from_slice(&std::mem::take(&mut first));
-        bytes.extend_from_slice(&piece);
+        pieces.push(piece);
     }
-    Ok(if bytes.is_empty() { first } else { bytes.into() })
+    // Most answers come in one piece, which is handed on as it is.
+    Ok(if pieces.len() == 1 { pieces.remove(0) } else { pieces.concat().into() })
 }
 
 /// The shared HTTP client. `answer` bounds the silence of a server, and four times that a whole exchange.

@@ -104,7 +104,7 @@ async fn one(
 /// Looks at a job whose HSM is not in the settings any more, so that nobody can be asked. It ends when it would have if
 /// its HSM had never been free.
 async fn orphan(app: &App, stored: StoredHsmJob, clock: &Clock) -> Result<Looked> {
-    if stored.job.ended.is_some() && ends::again(app, &stored.job).await?.is_some() {
+    if ends::again(app, &stored.job).await? {
         return Ok(Looked::Ended);
     }
     let missing = app.hsms().get(&stored.job.hsm).map(drop);

@@ -16,7 +16,7 @@ use crate::{
     jobs::StoredHsmJob,
 };
 
-use super::operation::{Next, now, second};
+use super::next::{Next, now, second};
 
 /// What a backup came to.
 pub(super) struct BackupEnd {
@@ -57,17 +57,19 @@ async fn claim(
     Ok(app.jobs()?.save_hsm_job(stored).await?.map(|stored| stored.job))
 }
 
-/// Ends a job whose record says how it ended. `None` for a backup that is not in the catalogue: what it came to has to
-/// be found once more.
-pub(super) async fn again(app: &App, job: &HsmJob) -> Result<Option<Next>> {
-    if job.is_backup() {
-        if app.catalogue()?.hsm_backup(&job.hsm, &job.id).await?.is_none() {
-            return Ok(None);
-        }
-        app.jobs()?.close_hsm_job(job).await?;
-        return Ok(Some(Next::Ended));
+/// Ends a job whose record says how it ended, and says whether it did. Not a backup that is not in the catalogue: what it
+/// came to has to be found once more.
+pub(super) async fn again(app: &App, job: &HsmJob) -> Result<bool> {
+    let Some(end) = &job.ended else { return Ok(false) };
+    if !job.is_backup() {
+        restored(app, job, end).await?;
+        return Ok(true);
     }
-    restored(app, job).await.map(Some)
+    let is_known = app.catalogue()?.hsm_backup(&job.hsm, &job.id).await?.is_some();
+    if is_known {
+        app.jobs()?.close_hsm_job(job).await?;
+    }
+    Ok(is_known)
 }
 
 /// Records what came of a backup, then forgets the job. Safe to run twice.
@@ -126,14 +128,14 @@ pub(super) async fn restore(
     clock: &Clock,
 ) -> Result<Next> {
     match claim(app, stored, verdict, failure, clock).await? {
-        Some(job) => restored(app, &job).await,
-        None => Ok(Next::Stop),
+        Some(job) if again(app, &job).await? => Ok(Next::Ended),
+        _ => Ok(Next::Stop),
     }
 }
 
 /// What is left to do for a restore whose record says how it ended. Safe to run twice.
-async fn restored(app: &App, job: &HsmJob) -> Result<Next> {
-    let Some(HsmEnd { at, verdict, failure }) = &job.ended else { return Ok(Next::Stop) };
+async fn restored(app: &App, job: &HsmJob, end: &HsmEnd) -> Result<()> {
+    let HsmEnd { at, verdict, failure } = end;
     if let Some(restore) = job.restore() {
         let event = Event::HsmRestoreEnded { restore, hsm: job.hsm.clone(), verdict: *verdict };
         app.audit()?.append(&job.by, event, *at).await?;
@@ -150,7 +152,7 @@ async fn restored(app: &App, job: &HsmJob) -> Result<Next> {
             failure.code = %failure.code, "Restore {id} of HSM {hsm} {verdict}: {}: {}", failure.code, failure.text,
         ),
     }
-    Ok(Next::Ended)
+    Ok(())
 }
 
 /// Ends a restore of keys. The first key without an outcome has failed for the reason given; the turn of those after

@@ -18,9 +18,11 @@ use crate::{
 };
 
 use super::{
+    answer,
     ends::{self, BackupEnd},
     folders,
-    operation::{self, Next, now, save},
+    next::{Next, now, save, stop},
+    operation,
 };
 
 /// Moves that one look makes at most.
@@ -43,10 +45,8 @@ pub async fn look(app: &App, mut stored: StoredHsmJob, around: &Around, clock: &
         Some(stored) => stored,
         None => return Ok(Looked::Open),
     };
-    if stored.job.ended.is_some()
-        && let Some(next) = ends::again(app, &stored.job).await?
-    {
-        return Ok(if matches!(next, Next::Ended) { Looked::Ended } else { Looked::Open });
+    if ends::again(app, &stored.job).await? {
+        return Ok(Looked::Ended);
     }
     for _ in 0..MOVES {
         // Boxed: the states of all moves together are large.
@@ -67,7 +67,7 @@ async fn one_move(app: &App, stored: StoredHsmJob, around: &Around, clock: &Cloc
         Move::Check => check(app, stored, clock).await,
         Move::PollCheck(operation) => poll_check(app, stored, &operation, clock).await,
         Move::Start => Box::pin(operation::start(app, stored, clock)).await,
-        Move::Poll(operation) => Box::pin(operation::poll(app, stored, &operation, clock)).await,
+        Move::Poll(operation) => Box::pin(answer::poll(app, stored, &operation, clock)).await,
         Move::LookFor { fit, or_start } => look_for(app, stored, fit, or_start, clock).await,
         Move::GiveUp(failure) => ends::fail(app, stored, failure, clock).await,
     }
@@ -115,7 +115,7 @@ async fn check(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Nex
         Ok(started) => {
             stored.job.phase = Phase::Checking { job: started.job_id, since: Some(now(clock)) };
             stored.job.waiting = None;
-            save(app, stored).await.map(|_| Next::Stop)
+            stop(app, stored).await
         }
         Err(error) => unchecked(app, stored, &error).await,
     }
@@ -134,7 +134,7 @@ async fn poll_check(app: &App, mut stored: StoredHsmJob, operation: &str, clock:
             let text = format!("the service's own check says that no backup can be made: {}", why.text);
             ends::fail(app, stored, Failure::ours(&why.code, text), clock).await
         }
-        Ok(_) => save(app, stored).await.map(|_| Next::Stop),
+        Ok(_) => stop(app, stored).await,
         Err(error) => unchecked(app, stored, &error).await,
     }
 }
@@ -144,7 +144,7 @@ async fn unchecked(app: &App, mut stored: StoredHsmJob, error: &ServiceError) ->
     if error.fate() == Fate::Retry && error.meaning != Meaning::Busy {
         tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
         stored.job.waiting = Some(format!("{}: {}", error.failure.code, error.failure.text));
-        return save(app, stored).await.map(|_| Next::Stop);
+        return stop(app, stored).await;
     }
     tracing::info!(hsm.name = %stored.job.hsm, "The backup is started unchecked: {error}");
     stored.job.phase = Phase::Checked;
@@ -178,9 +178,9 @@ async fn look_for(
                 return ends::backup(app, stored, end, clock).await;
             }
             stored.job.seen = Some(seen);
-            save(app, stored).await.map(|_| Next::Stop)
+            stop(app, stored).await
         }
         None if or_start => Box::pin(operation::start(app, stored, clock)).await,
-        None => save(app, stored).await.map(|_| Next::Stop),
+        None => stop(app, stored).await,
     }
 }

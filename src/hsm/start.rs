@@ -1,6 +1,6 @@
 //! Opening jobs.
 
-use super::advance;
+use super::{advance, ends};
 use crate::{
     app::App,
     azure::container::Written,
@@ -174,9 +174,7 @@ pub async fn open(app: &App, id: RestoreId, plan: &HsmPlan, by: &Asker, clock: &
     }
     // Under an idempotency key somebody else may have begun it, and even have ended it, in the meantime.
     if let Some(job) = jobs.hsm_restore(&id).await? {
-        if job.ended.is_some() {
-            jobs.close_hsm_job(&job).await?;
-        }
+        ends::again(app, &job).await?;
         return Ok(Start::Started(Box::new(job)));
     }
     let run: RunId = id.clone().into();
@@ -187,7 +185,7 @@ pub async fn open(app: &App, id: RestoreId, plan: &HsmPlan, by: &Asker, clock: &
     jobs.open_hsm_job(&job).await?;
     // The trail takes its time: whoever was faster may have ended it, and it is not begun again.
     if let Some(ended) = jobs.hsm_restore(&id).await?.filter(|job| job.ended.is_some()) {
-        jobs.close_hsm_job(&ended).await?;
+        ends::again(app, &ended).await?;
         return Ok(Start::Started(Box::new(ended)));
     }
     tracing::info!(

@@ -318,3 +318,38 @@ async fn a_container_that_cannot_be_read_is_what_a_job_says_it_waits_for() {
     of.settle().await;
     assert_eq!(of.records("hsm-a")[0]["verdict"], "Succeeded");
 }
+
+#[tokio::test]
+async fn what_was_found_counts_once_where_its_job_could_not_be_forgotten() {
+    let mut of = HsmWorld::new().await;
+    of.script(Operation::StartBackup, 1, FaultKind::ResetAfter);
+    of.fire().await;
+    of.minutes(3).await;
+    of.hsm.finish_operations();
+    of.script(Operation::DeleteBlob, 6, FaultKind::Status(503));
+    of.settle().await;
+    assert_eq!((of.backups_started(), of.records("hsm-a").len()), (1, 1));
+    assert_eq!(of.records("hsm-a")[0]["found"], true);
+}
+
+#[tokio::test]
+async fn an_inner_code_is_better_than_none() {
+    let mut of = HsmWorld::new().await;
+    let error = json!({ "code": null, "message": null, "innererror": { "code": "PartitionMoving" } });
+    let body = json!({ "status": "Failed", "statusDetails": null, "error": error, "jobId": "0".repeat(32) });
+    of.fire().await;
+    of.minutes(2).await;
+    let failed = FaultKind::Body { status: 200, content_type: "application/json", body: body.to_string() };
+    of.script(Operation::BackupStatus, 1, failed);
+    of.settle().await;
+    assert_eq!(of.records("hsm-a")[0]["failure"]["code"], "PartitionMoving");
+}
+
+#[tokio::test]
+async fn a_night_that_fails_at_once_says_so() {
+    let mut of = HsmWorld::new().await;
+    of.script(Operation::CheckBackup, 1, FaultKind::Status(403));
+    of.script(Operation::StartBackup, 1, FaultKind::Status(403));
+    let fired = of.fire().await;
+    assert!(fired.logs.iter().any(|line| line.contains("hsm-a: Failed")), "{:?}", fired.logs);
+}

@@ -103,6 +103,17 @@ async fn an_unchanged_night_costs_its_list_pages_and_a_handful() {
 }
 
 #[tokio::test]
+async fn what_was_away_for_a_night_is_backed_up_when_it_is_back() {
+    let mut world = World::with_secrets(2).await;
+    world.night(NIGHT).await;
+    world.vault.delete(Kind::Secret, "secret-0").expect("it is there");
+    assert_eq!(world.night(NIGHT + DAY).await["numbers"]["listed"], 1);
+    world.vault.recover(Kind::Secret, "secret-0").expect("it is deleted");
+    let numbers = world.night(NIGHT + DAY * 2).await["numbers"].clone();
+    assert_eq!((&numbers["backed_up"], &numbers["unchanged"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
 async fn what_changed_is_backed_up_and_nothing_else() {
     let mut world = World::with_each_kind(5).await;
     world.night(NIGHT).await;

@@ -110,6 +110,11 @@ impl HsmBackup {
         folder.or(self.started).unwrap_or(self.opened)
     }
 
+    /// Whether the state that it holds is younger than `age`.
+    pub fn is_young(&self, age: Duration, now: OffsetDateTime) -> bool {
+        now - self.taken() < age
+    }
+
     /// How long it took: the operation itself where that was watched, else all of it.
     pub fn duration(&self) -> Duration {
         self.ended - self.started.unwrap_or(self.opened)

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{HsmName, Seen};
+use super::{HsmBackup, HsmName, Seen};
 use crate::domain::{
     asker::Asker,
     digest::Digest,
@@ -15,6 +15,10 @@ use crate::domain::{
 
 /// The version of the stored form that this program writes.
 pub const HSM_JOB_FORMAT: u32 = 1;
+
+/// How long ago a backup that was made for a restore may have ended when the restore begins: the HSM may be busy for a
+/// while after it.
+const MADE_FOR_IT: Duration = Duration::hours(2);
 
 /// What a job does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,7 +194,7 @@ pub struct HsmJob {
     /// Whether it was reported that it takes longer than it should.
     #[serde(default)]
     pub reported: bool,
-    /// How it ended. In an open record: it does nothing any more, and is about to be forgotten.
+    /// How it ended. A restore whose open record says so does nothing any more, and is about to be forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<HsmEnd>,
 }
@@ -224,6 +228,24 @@ impl HsmJob {
     /// The restore that it is.
     pub fn restore(&self) -> Option<RestoreId> {
         if self.is_backup() { None } else { self.id.clone().try_into().ok() }
+    }
+
+    /// Whether it is a restore of everything that has a backup of its own.
+    pub fn has_safety(&self) -> bool {
+        matches!(self.task, Task::RestoreAll { safety: Some(_), .. })
+    }
+
+    /// Whether the newest good backup of its HSM is too old for a restore of everything to begin: not younger than `age`,
+    /// or, where it was made for this restore, than a while. One that has waited for the service's rule is not meant.
+    pub fn is_outdated(&self, newest: Option<&HsmBackup>, age: Duration, now: OffsetDateTime) -> bool {
+        let is_fresh = |backup: &HsmBackup| {
+            if self.has_safety() {
+                now - backup.ended < age.max(MADE_FOR_IT)
+            } else {
+                backup.is_young(age, now)
+            }
+        };
+        !self.waited && !newest.is_some_and(is_fresh)
     }
 
     /// Whether an operation of it may be under way at the HSM.

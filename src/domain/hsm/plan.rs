@@ -227,7 +227,7 @@ fn safety(request: &HsmRequest, world: &HsmWorld<'_>, now: OffsetDateTime) -> Sa
         return Safety::NotNeeded;
     }
     match world.newest_of_target {
-        Some(backup) if now - backup.taken() < world.safety_age => Safety::Have(backup.run.clone()),
+        Some(backup) if backup.is_young(world.safety_age, now) => Safety::Have(backup.run.clone()),
         _ => Safety::Take,
     }
 }
