@@ -92,8 +92,11 @@ impl Limiter {
 
     /// Waits for this caller's turn.
     pub async fn turn(&self) {
-        let at = self.state.lock().take_turn(Instant::now());
-        sleep_until(at).await;
+        let now = Instant::now();
+        let at = self.state.lock().take_turn(now);
+        if at > now {
+            sleep_until(at).await;
+        }
     }
 
     /// The present pace, in requests a second.

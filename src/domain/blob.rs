@@ -7,6 +7,7 @@
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
+use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
 use super::{digest::Digest, object::ObjectKind};
@@ -109,10 +110,19 @@ pub enum BlobFault {
 }
 
 fn inspect_jwe(jwe: &[u8]) -> Result<BlobFacts, BlobFault> {
-    let mut parts = jwe.split(|&byte| byte == b'.');
-    let mut part = || parts.next().ok_or(BlobFault::Jwe("it has fewer than five parts"));
+    let mut rest = Some(jwe);
+    let mut part = || {
+        let whole = rest.ok_or(BlobFault::Jwe("it has fewer than five parts"))?;
+        // Parts have tens of kilobytes, and a search for one byte looks at many at once.
+        let (part, after) = match memchr(b'.', whole) {
+            Some(dot) => (&whole[..dot], Some(&whole[dot + 1..])),
+            None => (whole, None),
+        };
+        rest = after;
+        Ok(part)
+    };
     let (header, key, iv, ciphertext, tag) = (part()?, part()?, part()?, part()?, part()?);
-    if parts.next().is_some() {
+    if rest.is_some() {
         return Err(BlobFault::Jwe("it has more than five parts"));
     }
     let header = BASE64URL.decode(header).map_err(|_| BlobFault::Jwe("its header is not base64url"))?;
@@ -143,7 +153,6 @@ fn inspect_jwe(jwe: &[u8]) -> Result<BlobFacts, BlobFault> {
 /// The decoded length of a base64url part, without decoding it.
 #[expect(clippy::needless_bitwise_bool, reason = "without branches it looks at many bytes at once")]
 fn decoded_len(part: &[u8]) -> Result<usize, BlobFault> {
-    // Parts have tens of kilobytes.
     let in_range = |b: u8, from: u8, count: u8| b.wrapping_sub(from) < count;
     let legal = |b: u8| in_range(b, b'0', 10) | in_range(b | 0x20, b'a', 26) | (b == b'-') | (b == b'_');
     if part.len() % 4 == 1 || !part.iter().fold(true, |all, &b| all & legal(b)) {
