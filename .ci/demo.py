@@ -16,6 +16,8 @@ assert 0 < night["second_night"]["backed_up"] < 10, night
 restore = night["restore"]
 assert restore["planned"] == restore["restored"] + restore["failed"], restore
 assert restore["failed"] == 0 and restore["equal"] is True, restore
+# The object with 501 versions, which no restore brings back; the restore of the whole vault says so.
+assert restore["never_backed_up"] == 1, restore
 # Three that were lost, and everything that has a backup: what the nights backed up, less what was deleted.
 assert restore["restored"] >= 3 + night["backed_up"], restore
 

@@ -10,7 +10,8 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 PRODUCT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-EMULATOR = ["cargo", "emulator", "--port", "0", "--identity-port", "0", "--hsm-retry-after", "1"]
+EMULATOR = ["cargo", "emulator", "--port", "0", "--identity-port", "0", "--hsm-retry-after", "1",
+            "--hsm-seconds", "1"]
 LAST_LINE = "# To see the challenge:"
 
 
@@ -41,7 +42,7 @@ def names(keys):
 def full(backups, keys, container, auth):
     """A backup and a restore of everything. Gives the folder."""
     folder = backups.begin_backup(container, _polling_interval=1, **auth).result().folder_url
-    assert re.fullmatch(re.escape(container) + r"/mhsm-samplehsm-\d{16}", folder), folder
+    assert re.fullmatch(re.escape(container) + r"/mhsm-hsm-prod-\d{16}", folder), folder
     keys.create_rsa_key("intruder")
     backups.begin_restore(folder, _polling_interval=1, **auth).wait()
     assert "intruder" not in names(keys), names(keys)

@@ -76,9 +76,14 @@ type retentionSettings = {
 @description('Limits and paces of the program. What is left out keeps the default of the program.')
 type tuningSettings = {
   fullPassDays: int?
+  @minValue(0)
+  @maxValue(100)
+  goneShare: int?
   vaultRate: int?
   restoreSecrets: int?
   restoreKeys: int?
+  mostOpenBackups: int?
+  mostOpenRestores: int?
   requestTimeoutSeconds: int?
   apiVersion: string?
   hsmBackupAgeMinutes: int?
@@ -173,6 +178,7 @@ var storageNames = {
   auditPrefix: 'audit/'
   hsmRecordPrefix: 'hsms/'
   probePrefix: 'preflight/'
+  acknowledgedPrefix: 'acknowledged/'
   hsmContainer: 'hsm-backups'
   backupQueue: 'backup-objects'
   restoreQueue: 'restore-objects'

@@ -14,11 +14,13 @@
 //! - The other modules hold the handlers: decode, call one use case, answer.
 
 pub mod backups;
+pub mod forms;
 pub mod health;
 pub mod hsms;
 pub mod input;
 pub mod jobs;
 pub mod openapi;
+pub mod places;
 pub mod preflight;
 pub mod problem;
 pub mod restores;
@@ -70,7 +72,7 @@ pub fn router(app: Arc<App>) -> Router {
     let restore = Router::new()
         .route("/restores", get(restores::list).post(restores::begin))
         .route("/restores/plan", post(restores::plan))
-        .route("/restores/{id}", get(restores::get));
+        .route("/restores/{id}", get(restores::get).delete(restores::abandon));
     let open = Router::new()
         .route("/status/health", get(health::health))
         .route("/status/openapi.json", get(openapi::serve));

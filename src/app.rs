@@ -23,7 +23,7 @@ use crate::{
     domain::{
         hsm::HsmName,
         object::{VaultName, VaultUrl},
-        restore::Place,
+        place::Place,
     },
     error::{Error, Result},
     jobs::Jobs,
@@ -83,7 +83,8 @@ impl App {
                 queue: queue(WORK_QUEUE)?,
                 restore_queue: queue(RESTORE_QUEUE)?,
                 hsms: Hsms::build(config, &connection)?,
-                audit: container(&config.container)?.map(Audit::new),
+                audit: container(&config.container)?
+                    .map(|container| Audit::new(container, config.at_terminal)),
                 role: config.role,
                 full_pass: config.full_pass,
                 interval: config.interval,
@@ -188,9 +189,11 @@ impl App {
         self.role
     }
 
-    /// Where a vault lies, as far as the settings say.
+    /// Where a vault lies: what the settings say, and the tenant that the vault itself has named to this process. Where
+    /// an HSM's keys restore depends on its security domain alone, so its tenant tells nothing.
     pub fn place(&self, vault: &VaultName) -> Place {
-        self.places.get(vault).cloned().unwrap_or_default()
+        let tenant = self.vaults.get(vault).and_then(VaultClient::tenant);
+        Place { tenant, ..self.places.get(vault).cloned().unwrap_or_default() }
     }
 
     /// Time between runs that back up everything.

@@ -5,24 +5,35 @@
 //!
 //! 1. [`plan`]: open the run, list the vault, decide, store the plan;
 //! 2. [`send`]: one queue message for each object to back up, or the work is done [here](mod@here);
-//! 3. [`object`]: back up one object, or record why not;
-//! 4. [`advance`]: when every planned object has a result, write the manifest and forget the run.
+//! 3. [`object`]: back up one object, or record why not, or note what may pass;
+//! 4. [`advance`]: send what may pass again, in [`rounds`], and list again what the plan had to leave out, see [`late`];
+//!    when every planned object has a result, write the manifest and forget the run.
 
 pub mod advance;
 pub mod ask;
 pub mod here;
+pub mod late;
 pub mod object;
 pub mod plan;
 pub mod rebuild;
+pub mod resume;
+pub mod rounds;
 pub mod send;
+mod whereabouts;
 
-use tracing::info;
+use tracing::{error, info, warn};
 
 use crate::{
     app::App,
     azure::vault::VaultClient,
     clock::Clock,
-    domain::{asker::Asker, manifest::Summary, plan::Plan, run::RunId},
+    domain::{
+        asker::Asker,
+        manifest::Summary,
+        object::{ObjectKind, VaultName},
+        plan::Plan,
+        run::RunId,
+    },
     error::Result,
 };
 
@@ -35,7 +46,7 @@ pub enum Progress {
         objects: usize,
     },
     /// It has its manifest.
-    Closed(Summary),
+    Closed(Box<Summary>),
 }
 
 /// Starts the whole run `run` of a vault, or takes it up where it was left.
@@ -50,8 +61,8 @@ pub async fn start(
     clock: &Clock,
 ) -> Result<Progress> {
     let plan = plan::whole_vault(app, vault, run, by, clock).await?;
-    if plan.to_back_up().next().is_none() {
-        return close(app, &plan).await.map(Progress::Closed);
+    if plan.to_back_up().next().is_none() && plan.header.open_kinds().next().is_none() {
+        return close(app, &plan).await.map(|summary| Progress::Closed(Box::new(summary)));
     }
     let objects = send::once(app, &plan, clock).await?;
     Ok(Progress::Sent { objects })
@@ -72,9 +83,14 @@ pub async fn close(app: &App, plan: &Plan) -> Result<Summary> {
         run.backed_up = numbers.backed_up,
         run.skipped = numbers.skipped(),
         run.failed = numbers.failed,
+        run.accepted = numbers.accepted,
+        run.clean = summary.is_clean(),
+        run.gone = numbers.gone,
+        run.returned = numbers.returned,
         run.unlisted = numbers.unlisted.len(),
         run.bytes = numbers.bytes,
         run.near_version_limit = numbers.near_version_limit,
+        run.unknown_form = numbers.unknown_form,
         "Run {} of vault {} {}: {} listed, {} backed up, {} skipped, {} failed",
         summary.run,
         plan.header.vault,
@@ -84,5 +100,60 @@ pub async fn close(app: &App, plan: &Plan) -> Result<Summary> {
         numbers.skipped(),
         numbers.failed,
     );
+    tell_unknown(&plan.header.vault, &summary);
+    tell_losses(&plan.header.vault, &summary);
+    tell_moved(&plan.header.vault, &summary);
     Ok(summary)
+}
+
+/// Says in the log how many backups are of a form that is not known.
+fn tell_unknown(vault: &VaultName, summary: &Summary) {
+    let Some(clear) = &summary.unknown_form else { return };
+    let count = summary.numbers.unknown_form;
+    warn!(
+        event = "form.unknown", vault.name = %vault, run.id = %summary.run, run.unknown_form = count, backup.clear = %clear,
+        "Of vault {vault}, backups of a form that this program does not know: {count}, the first with {clear}. They are stored, \
+         and the service decides whether it takes them back; install the newest version"
+    );
+}
+
+/// Says in the log that the vault lies elsewhere: with a line of its own in the run that saw it, and in every one after
+/// it.
+fn tell_moved(vault: &VaultName, summary: &Summary) {
+    let Some(moved) = &summary.moved else { return };
+    let (run, from, to) = (&summary.run, &moved.from, &moved.to);
+    if moved.run == *run {
+        error!(
+            event = "vault.moved", vault.name = %vault, run.id = %run, moved.from = %from, moved.to = %to,
+            "Vault {vault} lies elsewhere than it did: {moved}. Everything is backed up anew; acknowledge run {run} if that \
+             was intended, or correct KEYVAULT_BACKUP_PLACES"
+        );
+    } else {
+        warn!(
+            event = "move.open", vault.name = %vault, run.id = %run, moved.run = %moved.run, moved.from = %from,
+            moved.to = %to, "Vault {vault} is not well until run {} is acknowledged: {moved}", moved.run
+        );
+    }
+}
+
+/// Says in the log what is lost: with a line of its own in the run that saw it, and in every one after it.
+fn tell_losses(vault: &VaultName, summary: &Summary) {
+    let run = &summary.run;
+    for loss in &summary.losses {
+        let (kind, how) = (loss.kind.map_or("any", ObjectKind::as_str), loss.how.name());
+        if loss.run == *run {
+            error!(
+                event = "loss.found", vault.name = %vault, run.id = %run, loss.kind = kind, loss.how = how,
+                loss.gone = loss.gone, loss.of = loss.of, loss.replaced = loss.replaced,
+                "Many objects of vault {vault} are gone: {loss}. Restore them, or acknowledge run {run} if that was intended"
+            );
+        } else {
+            warn!(
+                event = "loss.open", vault.name = %vault, run.id = %run, loss.run = %loss.run, loss.kind = kind,
+                loss.how = how, loss.still_gone = loss.still_gone, loss.replaced = loss.replaced,
+                "Vault {vault} is not well until its objects are back or run {} is acknowledged: {loss}",
+                loss.run
+            );
+        }
+    }
 }

@@ -7,6 +7,7 @@
 //! The newest index of a vault costs a listing of one page and the reading of one manifest (and of those
 //! that came after it), however many objects and nights there are.
 
+mod acknowledged;
 mod audit;
 mod codec;
 mod history;
@@ -14,6 +15,8 @@ mod hsm;
 mod last_runs;
 mod layout;
 mod manifests;
+mod plans;
+mod sources;
 mod view;
 
 use std::sync::Arc;
@@ -21,8 +24,9 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut};
 
 pub use self::{
-    audit::{Audit, Checked},
+    audit::{Audit, Checked, CheckedSection},
     codec::ManifestReader,
+    history::Point,
     last_runs::KnownRun,
     layout::probe,
     view::{Basis, ManifestRef, View},
@@ -36,7 +40,7 @@ use crate::{
         manifest::{Line, ObjectResult},
         object::{ObjectId, VaultName},
         outcome::{Failure, OUTCOME_FORMAT, Outcome, OutcomeKind},
-        plan::{Plan, PlanHeader},
+        plan::PlanHeader,
         record::record,
         run::RunId,
     },
@@ -70,31 +74,11 @@ impl Catalogue {
         Ok(pages.try_next().await.map(drop)?)
     }
 
-    /// Stores a run's plan, unless the run has one: then that one is the plan. Safe to run twice.
-    pub async fn create_plan(&self, plan: Plan) -> Result<Plan> {
-        let header = &plan.header;
-        let name = layout::plan(&header.vault, &header.run);
-        let bytes = codec::write_plan(&plan).map_err(|error| damaged(&name, &error))?;
-        match self.container.create(&name, bytes, Metadata::new()).await? {
-            Written::Created => Ok(plan),
-            Written::AlreadyThere => {
-                let gone = || Error::Refused(format!("blob {name} was deleted while it was read"));
-                self.plan(&plan.header.vault, &plan.header.run).await?.ok_or_else(gone)
-            }
-        }
-    }
-
-    /// A run's plan, if it has one yet.
-    pub async fn plan(&self, vault: &VaultName, run: &RunId) -> Result<Option<Plan>> {
-        let name = layout::plan(vault, run);
-        let bytes = self.container.read(&name).await?;
-        bytes.map(|bytes| codec::read_plan(&name, bytes)).transpose()
-    }
-
     /// Stores a backup with its entry, in one request. Safe to run twice: the first one stays.
     pub async fn create_backup(&self, entry: &Entry, blob: BackupBlob) -> Result<Written> {
         let name = layout::object(&entry.vault, &entry.run, &entry.id(), Leaf::Backup);
-        let metadata = metadata(&name, "entry", entry)?;
+        let record = entry.record().map_err(|error| damaged(&name, &error))?;
+        let metadata = [("entry".to_owned(), record)].into();
         Ok(self.container.create(&name, blob.into_bytes(), metadata).await?)
     }
 
@@ -118,6 +102,21 @@ impl Catalogue {
         pages.map(move |page| {
             Ok(page?.iter().filter_map(|item| Some(layout::parse_object(&prefix, &item.name)?.0)).collect())
         })
+    }
+
+    /// Whether a run has stored a backup.
+    pub async fn has_backups(&self, vault: &VaultName, run: &RunId) -> Result<bool> {
+        let prefix = layout::objects(vault, run);
+        let listing = Listing { prefix: &prefix, from: None, page: NAMES_PAGE, metadata: false };
+        let pages = self.container.list(listing);
+        pin_mut!(pages);
+        while let Some(page) = pages.try_next().await? {
+            let leaf = |item: &Item| layout::parse_object(&prefix, &item.name).map(|(_, leaf)| leaf);
+            if page.iter().any(|item| matches!(leaf(item), Some(Leaf::Backup))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a run has its manifest.

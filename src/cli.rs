@@ -1,14 +1,20 @@
 //! The command line: the same use cases as the functions, for an engineer at a terminal.
 //!
 //! Results go to standard output, as a table or as one JSON value; progress and errors go to standard
-//! error. The exit code is 0 when everything succeeded, 1 when part of it did, 2 when nothing did.
+//! error. The exit code is 0 when everything succeeded, 1 when part of it did, 2 when nothing did, 130 when the command was
+//! told to stop.
 
+pub mod accept;
+pub mod acknowledge;
 pub mod audit;
 pub mod backup;
+mod failed;
 pub mod file;
 pub mod hsm;
+pub mod interrupt;
 pub mod jobs;
 pub mod list;
+mod nothing;
 pub mod output;
 pub mod preflight;
 pub mod rebuild;
@@ -25,21 +31,22 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 
+pub use self::failed::Failed;
 use self::output::Format;
 use crate::{
     app::App,
-    config::{Config, ConfigError, Needs, environment},
+    config::{Config, Needs, environment},
     domain::{
+        hsm::HsmUrl,
         object::{NameError, ObjectId, ObjectKind, ObjectName, VaultUrl},
         run::Verdict,
     },
-    error::Error,
     telemetry,
 };
 
 /// The backup operator for Azure Key Vault.
 ///
-/// Settings are environment variables that start with `KEYVAULT_BACKUP_`; the README lists them.
+/// Settings are environment variables that start with `KEYVAULT_BACKUP_`; docs/settings.md lists them.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100, arg_required_else_help = true)]
 struct Cli {
@@ -67,11 +74,35 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Check settings, rights, storage, clocks and ages, and say what mends what is wrong
     Preflight(preflight::PreflightArgs),
+    /// Acknowledge that objects are gone which a run saw to be lost
+    Acknowledge(acknowledge::AcknowledgeArgs),
+    /// Accept that an object fails, until a date; list and withdraw what is accepted
+    Accept(accept::AcceptArgs),
     /// Check or list the audit trail
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Write the manifests that are missing, from plans and blobs alone
     Rebuild(rebuild::RebuildArgs),
+}
+
+impl Command {
+    /// How its errors are told. Those of other commands are for people, whatever their results are.
+    fn format(&self) -> Format {
+        match self {
+            Self::List(list) => list.format(),
+            Self::Show(args) => args.format(),
+            Self::Restore(args) => args.format(),
+            Self::Hsm(command) => command.format(),
+            Self::Rebuild(args) => args.format(),
+            Self::Serve
+            | Self::Backup(_)
+            | Self::Jobs(_)
+            | Self::Preflight(_)
+            | Self::Acknowledge(_)
+            | Self::Accept(_)
+            | Self::Audit(_) => Format::Table,
+        }
+    }
 }
 
 /// Runs the command that the process was started with.
@@ -95,6 +126,7 @@ async fn run(command: Command) -> ExitCode {
     if !matches!(command, Command::Serve) {
         telemetry::for_terminal(environment("RUST_LOG").as_deref());
     }
+    let format = command.format();
     let done = match command {
         Command::Serve => return serve::run().await,
         Command::Backup(args) => Box::pin(backup::run(args)).await,
@@ -104,13 +136,15 @@ async fn run(command: Command) -> ExitCode {
         Command::Hsm(command) => Box::pin(hsm::run(command)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args)).await,
         Command::Preflight(args) => Box::pin(preflight::run(args)).await,
+        Command::Acknowledge(args) => Box::pin(acknowledge::run(args)).await,
+        Command::Accept(args) => Box::pin(accept::run(args)).await,
         Command::Audit(command) => Box::pin(audit::run(command)).await,
         Command::Rebuild(args) => Box::pin(rebuild::run(args)).await,
     };
     match done {
         Ok(exit) => exit.into(),
-        Err(Failed(text)) => {
-            eprintln!("error: {text}");
+        Err(failed) => {
+            failed.tell(format);
             Exit::None.into()
         }
     }
@@ -125,6 +159,8 @@ pub enum Exit {
     Part,
     /// Nothing: exit code 2.
     None,
+    /// It was told to stop, and stopped in order: exit code 130, as shells have it for Ctrl-C.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -133,6 +169,7 @@ impl From<Exit> for ExitCode {
             Exit::All => Self::SUCCESS,
             Exit::Part => Self::from(1),
             Exit::None => Self::from(2),
+            Exit::Interrupted => Self::from(130),
         }
     }
 }
@@ -147,28 +184,6 @@ impl From<Verdict> for Exit {
     }
 }
 
-/// The text of what went wrong, for the last line on standard error.
-#[derive(Debug)]
-pub struct Failed(String);
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl From<ConfigError> for Failed {
-    fn from(error: ConfigError) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl From<std::io::Error> for Failed {
-    fn from(error: std::io::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
 /// What a command returns.
 pub type Done = Result<Exit, Failed>;
 
@@ -178,6 +193,63 @@ pub struct VaultArg {
     /// The vault's URL, `https://NAME.vault.azure.net`
     #[arg(long, value_name = "URL")]
     pub vault: VaultUrl,
+}
+
+/// A vault by its URL, or a Managed HSM for those of its keys that are backed up one by one.
+#[derive(Clone, Debug, Args)]
+pub struct VaultOrHsmArg {
+    /// The vault's URL, `https://NAME.vault.azure.net`, or that of a Managed HSM, for the keys of `KEYVAULT_BACKUP_HSM_KEYS`
+    #[arg(long, value_name = "URL", value_parser = vault_or_hsm)]
+    pub vault: VaultUrl,
+}
+
+impl VaultOrHsmArg {
+    /// Refuses what an HSM does not hold.
+    ///
+    /// # Errors
+    /// When it is an HSM and `kinds` has another kind than keys.
+    pub fn may_hold(&self, kinds: impl IntoIterator<Item = ObjectKind>) -> Result<(), Failed> {
+        let other = kinds.into_iter().find(|kind| *kind != ObjectKind::Key);
+        match (hsm_of(&self.vault), other) {
+            (Some(hsm), Some(kind)) => Err(Failed::new(format!(
+                "HSM {} holds keys and no {kind}s; name a key with --key, keys with --name, or take all of them",
+                hsm.name()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A vault's URL or an HSM's.
+///
+/// # Errors
+/// When it is neither.
+pub fn vault_or_hsm(text: &str) -> Result<VaultUrl, String> {
+    let hsm = text.parse::<HsmUrl>().map(|hsm| VaultUrl::of_hsm(&hsm));
+    hsm.or_else(|_| text.parse()).map_err(|error: NameError| error.to_string())
+}
+
+/// The HSM at an address, if it is one.
+pub fn hsm_of(url: &VaultUrl) -> Option<HsmUrl> {
+    url.to_string().parse().ok()
+}
+
+/// A vault by its URL, where a Managed HSM might be meant.
+#[derive(Clone, Debug, Args)]
+pub struct SourceArg {
+    /// The vault's URL, `https://NAME.vault.azure.net`
+    #[arg(long, value_name = "URL", value_parser = no_hsm)]
+    pub vault: VaultUrl,
+}
+
+/// A vault's URL; an HSM is refused in words of its own.
+fn no_hsm(text: &str) -> Result<VaultUrl, String> {
+    match text.parse::<HsmUrl>() {
+        Ok(_) => Err("it is a Managed HSM, of which there is nothing to acknowledge or to accept: `hsm status` says how \
+             its backups are, and a single key that cannot be backed up is taken out of KEYVAULT_BACKUP_HSM_KEYS"
+            .to_owned()),
+        Err(_) => text.parse().map_err(|error: NameError| error.to_string()),
+    }
 }
 
 /// One object or several, by kind and name.
@@ -215,7 +287,7 @@ impl ObjectArgs {
         let mut objects = self.objects();
         match (objects.pop(), objects.is_empty()) {
             (Some(object), true) => Ok(object),
-            _ => Err(Failed("name one object, with --secret, --key or --certificate".into())),
+            _ => Err(Failed::new("name one object, with --secret, --key or --certificate")),
         }
     }
 }
@@ -228,26 +300,27 @@ pub struct OutputArg {
     pub output: Format,
 }
 
-/// The program for one vault named on the command line: that one counts as configured, and no other.
+/// The program for one vault or HSM named on the command line: that one counts as configured, and no other.
 ///
 /// # Errors
 /// When settings are missing or wrong.
 pub fn app_for(vault: &VaultUrl, needs: Needs) -> Result<App, Failed> {
-    let lookup = |name: &str| match name {
-        "KEYVAULT_BACKUP_VAULTS" => Some(vault.to_string()),
-        name => environment(name),
-    };
-    Ok(App::build(&Config::read(lookup, needs)?)?)
+    app_for_both(vault, vault, needs)
 }
 
-/// The program for a vault and another one that it is restored into.
+/// The program for a vault or an HSM, and another one that it is restored into.
 ///
 /// # Errors
 /// When settings are missing or wrong.
 pub fn app_for_both(source: &VaultUrl, target: &VaultUrl, needs: Needs) -> Result<App, Failed> {
+    let both = [Some(source), Some(target).filter(|target| *target != source)];
+    let (hsms, vaults): (Vec<_>, Vec<_>) = both.into_iter().flatten().partition(|url| hsm_of(url).is_some());
+    let named = |urls: &[&VaultUrl]| urls.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let lookup = |name: &str| match name {
-        "KEYVAULT_BACKUP_VAULTS" if source == target => Some(source.to_string()),
-        "KEYVAULT_BACKUP_VAULTS" => Some(format!("{source} {target}")),
+        "KEYVAULT_BACKUP_VAULTS" => Some(named(&vaults)).filter(|_| !vaults.is_empty()),
+        "KEYVAULT_BACKUP_HSMS" if !hsms.is_empty() => Some(named(&hsms)),
+        // They may be of HSMs that are not meant now.
+        "KEYVAULT_BACKUP_HSM_KEYS" if !hsms.is_empty() => None,
         name => environment(name),
     };
     Ok(App::build(&Config::read(lookup, needs)?)?)
@@ -263,11 +336,4 @@ pub fn ask(question: &str) -> Result<bool, Failed> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
-/// Parsed by clap through [`std::str::FromStr`].
-impl From<NameError> for Failed {
-    fn from(error: NameError) -> Self {
-        Self(error.to_string())
-    }
 }

@@ -1,41 +1,18 @@
 //! The settings. Nothing else reads the environment.
 //!
-//! | variable | meaning | default |
-//! |---|---|---|
-//! | `KEYVAULT_BACKUP_VAULTS` | vault URLs, separated by commas or white space | required |
-//! | `KEYVAULT_BACKUP_CONTAINER` | URL of the blob container for backups and catalogue; write-once is enough | required |
-//! | `KEYVAULT_BACKUP_JOBS_CONTAINER` | URL of the blob container for running jobs; needs delete | required |
-//! | `KEYVAULT_BACKUP_QUEUE__queueServiceUri` | queue endpoint; the host reads the same setting | required by `serve` |
-//! | `KEYVAULT_BACKUP_ROLE` | `backup`, `restore` or `all`: what `AdvanceJobs` of this app looks after | all |
-//! | `KEYVAULT_BACKUP_IDENTITY` | `managed`, `workload` or `cli` | what the surroundings offer |
-//! | `KEYVAULT_BACKUP_CLIENT_ID` | client id of the user-assigned identity | none |
-//! | `KEYVAULT_BACKUP_FULL_PASS_DAYS` | days between runs that back up everything, 1 to 90 | 7 |
-//! | `KEYVAULT_BACKUP_INTERVAL_HOURS` | hours after which a vault without a new run that covers it is overdue, 1 to 744 | 26 |
-//! | `KEYVAULT_BACKUP_VAULT_RATE` | most requests a second to one vault, 1 to 1000000 | 390 |
-//! | `KEYVAULT_BACKUP_RESTORE_SECRETS` | most restores of secrets in ten seconds, 1 to 1000000 | 300 |
-//! | `KEYVAULT_BACKUP_RESTORE_KEYS` | the same for keys, and for certificates | 10 |
-//! | `KEYVAULT_BACKUP_PLACES` | where vaults lie, `NAME=SUBSCRIPTION/GEOGRAPHY`, separated like vaults | none |
-//! | `KEYVAULT_BACKUP_HSMS` | Managed HSM URLs, separated like vaults | none |
-//! | `KEYVAULT_BACKUP_HSM_CONTAINER` | URL of the container that HSMs are backed up into; no immutability | required with HSMs |
-//! | `KEYVAULT_BACKUP_HSM_KEYS` | keys that are also backed up one by one, `HSM/KEY`, separated like vaults | none |
-//! | `KEYVAULT_BACKUP_HSM_BACKUP_AGE_MINUTES` | a full restore wants a backup of its target younger than this, 1 to 1440 | 30 |
-//! | `KEYVAULT_BACKUP_HSM_LIMIT_HOURS` | a job that takes longer is reported, 1 to 72 | 6 |
-//! | `KEYVAULT_BACKUP_HSM_DOMAINS` | HSMs that share a security domain, `A=B`, separated like vaults | none |
-//! | `KEYVAULT_BACKUP_HSM_BACKUP_SAS` | SAS token for backups, where the HSM has no managed identity; deprecated | none |
-//! | `KEYVAULT_BACKUP_HSM_RESTORE_SAS` | the same for restores | none |
-//! | `KEYVAULT_BACKUP_REQUEST_TIMEOUT` | longest silence of a service, in seconds, 1 to 300 | 60 |
-//! | `KEYVAULT_BACKUP_API_VERSION` | Key Vault service version | 2025-07-01 |
-//! | `WEBSITE_AUTH_ENABLED` | `true` when the platform's own authentication is on; the platform sets it | not on |
+#![doc = include_str!("../docs/settings.md")]
 
-use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use url::Url;
 
 use crate::{
     azure::{credential::Identity, limiter::DEFAULT_CEILING},
     domain::{
+        bound::Bounds,
+        loss::GoneShare,
         object::{VaultName, VaultUrl},
-        restore::Place,
+        place::{Fact, Place},
     },
 };
 
@@ -49,11 +26,13 @@ pub const RESTORE_QUEUE: &str = "restore-objects";
 pub const API_VERSION: &str = "2025-07-01";
 
 mod hsm;
+mod reader;
+mod role;
+mod schedules;
 
-pub use self::hsm::HsmConfig;
+use self::reader::Reader;
+pub use self::{hsm::HsmConfig, role::Role, schedules::Schedules};
 
-const BLOB_SUFFIXES: [&str; 3] =
-    [".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn"];
 const QUEUE_SUFFIXES: [&str; 3] =
     [".queue.core.windows.net", ".queue.core.usgovcloudapi.net", ".queue.core.chinacloudapi.cn"];
 
@@ -70,17 +49,6 @@ pub enum Needs {
     Serve,
 }
 
-/// What an app is there for. The functions that are on say the same; `AdvanceJobs` is on in both apps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Backups.
-    Backup,
-    /// Restores.
-    Restore,
-    /// Both.
-    All,
-}
-
 /// The settings, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -94,22 +62,30 @@ pub struct Config {
     pub queue_service: Option<Url>,
     /// What this app is there for.
     pub role: Role,
+    /// Whether a person at a terminal runs the program, and not the host.
+    pub at_terminal: bool,
     /// The identity.
     pub identity: Identity,
     /// Time between runs that back up everything.
     pub full_pass: time::Duration,
     /// How old the newest run that covers a vault may be before the vault is overdue.
     pub interval: time::Duration,
+    /// How much of a vault may be gone from one run to the next.
+    pub gone_share: GoneShare,
     /// Whether the platform's own authentication is on, so that what it says of a caller counts.
     pub platform_auth: bool,
     /// Most requests a second to one vault.
     pub vault_rate: u32,
     /// Most restores in ten seconds: secrets, keys, certificates.
     pub restores: [u32; 3],
+    /// Most jobs that one caller may have open.
+    pub bounds: Bounds,
     /// Where vaults lie.
     pub places: BTreeMap<VaultName, Place>,
     /// The Managed HSMs.
     pub hsm: HsmConfig,
+    /// When the timers fire.
+    pub schedules: Schedules,
     /// Longest silence of a service.
     pub request_timeout: Duration,
     /// Key Vault service version.
@@ -154,6 +130,7 @@ impl Config {
                 needs == Needs::Serve,
             ),
             role: reader.role(),
+            at_terminal: needs != Needs::Serve,
             identity: reader.identity(),
             full_pass: time::Duration::days(
                 reader.number("KEYVAULT_BACKUP_FULL_PASS_DAYS", 7_u16, 1, 90).into(),
@@ -161,11 +138,17 @@ impl Config {
             interval: time::Duration::hours(
                 reader.number("KEYVAULT_BACKUP_INTERVAL_HOURS", 26_u16, 1, 744).into(),
             ),
+            gone_share: reader.gone_share(),
             platform_auth: reader.platform_auth(),
             vault_rate: reader.number("KEYVAULT_BACKUP_VAULT_RATE", DEFAULT_CEILING, 1, 1_000_000),
             restores: reader.restores(),
+            bounds: Bounds {
+                backups: reader.number("KEYVAULT_BACKUP_MOST_OPEN_BACKUPS", 32, 1, 100_000),
+                restores: reader.number("KEYVAULT_BACKUP_MOST_OPEN_RESTORES", 8, 1, 100_000),
+            },
             places: reader.places(),
             hsm: reader.hsm(&vaults, needs),
+            schedules: reader.schedules(),
             vaults,
             request_timeout: Duration::from_secs(
                 reader.number("KEYVAULT_BACKUP_REQUEST_TIMEOUT", 60_u32, 1, 300).into(),
@@ -184,29 +167,12 @@ impl Config {
     }
 }
 
-struct Reader<L> {
-    lookup: L,
-    faults: Vec<String>,
-}
-
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
-    fn fault(&mut self, name: &str, text: impl fmt::Display) {
-        self.faults.push(format!("{name}: {text}"));
-    }
-
-    fn required(&mut self, name: &str, required: bool) -> Option<String> {
-        let value = (self.lookup)(name);
-        if value.is_none() && required {
-            self.fault(name, "is not set");
-        }
-        value
-    }
-
     fn vaults(&mut self, required: bool) -> Vec<VaultUrl> {
         const NAME: &str = "KEYVAULT_BACKUP_VAULTS";
-        let text = self.required(NAME, required).unwrap_or_default();
+        self.required(NAME, required);
         let mut vaults: Vec<VaultUrl> = Vec::new();
-        for part in text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()) {
+        for part in self.urls(NAME) {
             match part.parse::<VaultUrl>() {
                 Ok(vault) if vaults.iter().any(|known| known.name() == vault.name()) => {
                     self.fault(NAME, format_args!("{} is there twice", vault.name()));
@@ -216,32 +182,6 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             }
         }
         vaults
-    }
-
-    fn endpoint(&mut self, name: &str, suffixes: &[&str], required: bool) -> Option<Url> {
-        let text = self.required(name, required)?;
-        let url = Url::parse(&text).ok().filter(|url| {
-            let host = url.host_str().unwrap_or_default();
-            let known =
-                suffixes.iter().any(|suffix| host.strip_suffix(suffix).is_some_and(|of| !of.is_empty()));
-            let bare = url.username().is_empty() && url.query().is_none() && url.fragment().is_none();
-            url.scheme() == "https" && url.port().is_none() && known && bare
-        });
-        if url.is_none() {
-            self.fault(name, format_args!("expected https://ACCOUNT{}, got something else", suffixes[0]));
-        }
-        url
-    }
-
-    fn container(&mut self, name: &str, required: bool) -> Option<Url> {
-        let url = self.endpoint(name, &BLOB_SUFFIXES, required)?;
-        let container = url.path().trim_matches('/');
-        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if !(3..=63).contains(&container.len()) || !container.bytes().all(legal) {
-            self.fault(name, "expected the name of a container after the host, as in https://ACCOUNT.blob.core.windows.net/backups");
-            return None;
-        }
-        Some(url)
     }
 
     fn identity(&mut self) -> Identity {
@@ -261,34 +201,10 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
     }
 
-    fn role(&mut self) -> Role {
-        const NAME: &str = "KEYVAULT_BACKUP_ROLE";
-        match (self.lookup)(NAME).as_deref() {
-            Some("backup") => Role::Backup,
-            Some("restore") => Role::Restore,
-            Some("all") | None => Role::All,
-            Some(_) => {
-                self.fault(NAME, "expected backup, restore or all");
-                Role::All
-            }
-        }
-    }
-
-    fn number<T: FromStr + Copy + PartialOrd + fmt::Display>(
-        &mut self,
-        name: &str,
-        default: T,
-        least: T,
-        most: T,
-    ) -> T {
-        let Some(text) = (self.lookup)(name) else { return default };
-        match text.trim().parse::<T>() {
-            Ok(number) if number >= least && number <= most => number,
-            _ => {
-                self.fault(name, format_args!("expected a whole number from {least} to {most}"));
-                default
-            }
-        }
+    fn gone_share(&mut self) -> GoneShare {
+        let default = GoneShare::default();
+        let percent = self.number("KEYVAULT_BACKUP_GONE_SHARE", default.into(), 0_u8, 100);
+        GoneShare::try_from(percent).unwrap_or(default)
     }
 
     fn platform_auth(&self) -> bool {
@@ -312,8 +228,8 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 self.fault(NAME, "expected NAME=SUBSCRIPTION/GEOGRAPHY; either may be empty");
                 continue;
             };
-            let known = |text: &str| Some(text.to_ascii_lowercase()).filter(|text| !text.is_empty());
-            let place = Place { subscription: known(subscription), geography: known(geography) };
+            let (subscription, geography) = (Fact::new(subscription), Fact::new(geography));
+            let place = Place { tenant: None, subscription, geography };
             places.insert(vault, place);
         }
         places
@@ -365,7 +281,11 @@ mod tests {
         pairs[0].1 = "http://kv-a.vault.azure.net https://evil.example";
         pairs[1].1 = "https://backups.blob.core.windows.net";
         pairs.remove(3);
-        pairs.extend([("KEYVAULT_BACKUP_FULL_PASS_DAYS", "0"), ("KEYVAULT_BACKUP_IDENTITY", "root")]);
+        pairs.extend([
+            ("KEYVAULT_BACKUP_FULL_PASS_DAYS", "0"),
+            ("KEYVAULT_BACKUP_IDENTITY", "root"),
+            ("KEYVAULT_BACKUP_GONE_SHARE", "101"),
+        ]);
         let ConfigError(faults) = read(&pairs, Needs::Serve).unwrap_err();
         let named: Vec<_> = faults.iter().map(|fault| fault.split(':').next().unwrap()).collect();
         assert_eq!(
@@ -377,8 +297,21 @@ mod tests {
                 "KEYVAULT_BACKUP_QUEUE__queueServiceUri",
                 "KEYVAULT_BACKUP_IDENTITY",
                 "KEYVAULT_BACKUP_FULL_PASS_DAYS",
+                "KEYVAULT_BACKUP_GONE_SHARE",
             ]
         );
+    }
+
+    #[test]
+    fn a_list_of_sources_names_at_least_one() {
+        for name in ["KEYVAULT_BACKUP_VAULTS", "KEYVAULT_BACKUP_HSMS"] {
+            let mut pairs = GOOD.to_vec();
+            pairs[0] = (name, " , ");
+            assert!(
+                read(&pairs, Needs::Serve).is_err_and(|error| error.to_string().contains(name)),
+                "{name}"
+            );
+        }
     }
 
     #[test]

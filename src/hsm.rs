@@ -21,5 +21,6 @@ mod folders;
 mod next;
 mod operation;
 mod safety;
+mod unheard;
 
 pub use self::plan::plan;

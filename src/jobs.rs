@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! backup-runs/VAULT/RUN                          an open run
+//! failing/VAULT/RUN/KIND/NAME                    why an object of an open run failed last; it is tried again
 //! restore-plans/DIGEST.json.gz                   a plan that somebody asked for
 //! restore-keys/KEY                               the restore that an idempotency key stands for
-//! open-restores/RESTORE                          there while the restore is under way
-//! restore-targets/VAULT                          the restore that has this vault; counts while that is open
+//! open-restores/RESTORE                          there while the restore is under way, and whose it is
+//! restore-targets/VAULT                          the lease of the restore that has this vault
 //! restores/COUNTDOWN-RESTORE                     the record of a restore; stays after its end
 //! restore-steps/RESTORE/KIND/NAME/outcome        what became of a step
 //! restore-steps/RESTORE/KIND/NAME/waiting        since when a step waits for a busy vault
+//! passes/ROLE                                    when `AdvanceJobs` last came to the app of a role, and which
+//!                                                nights need no look any more
 //! hsm-jobs/HSM/JOB                               an open job of an HSM, in the blob itself
 //! hsm-restores/COUNTDOWN-RESTORE                 a restore of an HSM that has ended
 //! hsm-targets/HSM                                the restore that has this HSM
@@ -19,21 +22,31 @@
 //! restore: the catalogue is complete without it.
 
 mod backup_runs;
+mod failing;
 mod forms;
 mod hsm;
 mod last_restore;
+mod openers;
+mod passes;
 mod restores;
+mod steps;
+mod strays;
 mod targets;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
-use self::last_restore::LastRestore;
+use parking_lot::Mutex;
+
 pub use self::{
-    backup_runs::Stored,
+    backup_runs::{OpenRuns, Stored, Unread},
     hsm::StoredHsmJob,
     last_restore::KnownRestore,
-    restores::{Claim, StepState, StoredRestore},
+    openers::{Turn, right_of},
+    restores::{Claim, StoredRestore, Taken},
+    steps::StepState,
+    strays::Stray,
 };
+use self::{last_restore::LastRestore, openers::Turns, passes::Kept, targets::Believed};
 use crate::{
     azure::container::{Container, Metadata},
     domain::record::record,
@@ -45,12 +58,23 @@ use crate::{
 pub struct Jobs {
     container: Container,
     last_restore: Arc<LastRestore>,
+    turns: Arc<Turns>,
+    believed: Arc<Believed>,
+    kept: Arc<Mutex<Kept>>,
+    without_hsms: Arc<AtomicBool>,
 }
 
 impl Jobs {
     /// The jobs in a container, which may be empty.
     pub fn new(container: Container) -> Self {
-        Self { container, last_restore: Arc::default() }
+        Self {
+            container,
+            last_restore: Arc::default(),
+            turns: Arc::default(),
+            believed: Arc::default(),
+            kept: Arc::default(),
+            without_hsms: Arc::default(),
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 //! are dropped, and the one blob a day that is written among the backups is written create-only.
 
 mod ages;
+mod callers;
 mod hsms;
 mod storage;
 mod vaults;
@@ -22,12 +23,14 @@ use crate::{
     clock::Clock,
     config::{Config, Role},
     domain::{
+        night::Timer,
         object::ObjectName,
         preflight::{
             Came, Identity, Installation, Purpose, Report, hsms as judge_hsms, queues as judge_queues,
             rest::{self, SettingsSeen},
             storage as judge_storage, vaults as judge_vaults,
         },
+        schedule::Timetable,
     },
 };
 
@@ -50,12 +53,13 @@ pub async fn look(app: &App, served: bool, clock: &Clock) -> Report {
     let dates = Dates::new(*clock);
     let connection = app.connection().for_a_look(Arc::clone(&dates));
     let look = Look { app, config: app.config(), connection, clock };
-    let (vaults, hsms, containers, queues, ages) = futures::join!(
+    let (vaults, hsms, containers, queues, ages, callers) = futures::join!(
         vaults::look(&look),
         hsms::look(&look),
         storage::containers(&look),
         storage::queues(&look),
-        ages::look(&look)
+        ages::look(&look),
+        callers::look(&look)
     );
     let mut report = Report::default();
     rest::judge_settings(&settings(look.config, served), &mut report);
@@ -76,6 +80,7 @@ pub async fn look(app: &App, served: bool, clock: &Clock) -> Report {
     for seen in &ages {
         rest::judge_age(seen, look.config.interval, clock.now(), &mut report);
     }
+    rest::judge_callers(&callers, &mut report);
     rest::judge_clocks(&dates.ahead(), &mut report);
     report.sorted()
 }
@@ -121,8 +126,27 @@ fn settings(config: &Config, served: bool) -> SettingsSeen {
         sas: config.hsm.sas_settings(),
         twice: hsms.filter(|name| vault(name)).collect(),
         shared: shared.map(|(a, b)| (containers[a].0, containers[b].0)).collect(),
+        unclear: unclear(config),
         platform_auth: served.then_some(config.platform_auth),
     }
+}
+
+/// The schedules of nights that this app begins, where it is not known when their timers fire.
+fn unclear(config: &Config) -> Vec<(&'static str, String)> {
+    if config.role == Role::Restore {
+        return Vec::new();
+    }
+    let why = |(timer, name, table): (Timer, &'static str, &Timetable)| {
+        let begins = match timer {
+            Timer::Vaults => !config.vaults.is_empty(),
+            Timer::Hsms => !config.hsm.hsms.is_empty(),
+        };
+        match table {
+            Timetable::Unclear(why) if begins => Some((name, why.to_string())),
+            _ => None,
+        }
+    };
+    config.schedules.each().into_iter().filter_map(why).collect()
 }
 
 /// Tries something for as long as it may take.

@@ -11,6 +11,7 @@
 //! A [`step`] is safe to run twice because an object that is there as its backup has it counts as restored,
 //! whoever restored it.
 
+pub mod abandon;
 pub mod advance;
 pub mod follow;
 pub mod here;

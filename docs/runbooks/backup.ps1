@@ -22,16 +22,21 @@ param(
     [string] $Audience,
     # The vault.
     [Parameter(Mandatory)] [string] $Vault,
-    # These objects; without any, the whole vault, as in the night.
+    # These objects, several with commas between them, or a JSON list; without any, the whole vault, as in the night.
     [string[]] $Secret = @(),
     [string[]] $Key = @(),
-    [string[]] $Certificate = @()
+    [string[]] $Certificate = @(),
+    # Look, or try, again after so many seconds, and not when the app says.
+    [double] $Poll
 )
 
 Set-StrictMode -Version 3
 $ErrorActionPreference = 'Stop'
 $Tries = 5
 $LookAgain = 30
+$Bound = $PSBoundParameters
+# Without what may stand before and after the host in an address.
+$AppHost = $Url -replace '^\w+://', '' -replace '[/?#].*$', '' -replace '^.*@', ''
 $InAutomation = [bool] (Get-Command -Name Get-AutomationVariable -ErrorAction Ignore)
 
 function Stop-Runbook([int] $Code, [string] $Why) {
@@ -50,10 +55,26 @@ function Get-Headers {
     $headers
 }
 
-# What the app answered. Calls again when there was no answer, or one that says "later": a second run is harmless.
-function Invoke-App([string] $Method, [string] $Path, $Body) {
+# The names in a list parameter: pwsh -File hands a,b over as one string, Azure Automation a JSON list, with its quotes or
+# without. A list that was given and names nothing is refused: it must not mean everything.
+function Split-List([string] $Parameter, [string[]] $Given) {
+    if (-not $Bound.ContainsKey($Parameter)) { return }
+    $list = ($Given -join ',').Trim()
+    if ($list -match '(?s)\A\[(.*)\]\z') { $list = $Matches[1] }
+    foreach ($part in $list.Split(',')) {
+        $one = $part.Trim()
+        if ($one -match '(?s)\A(["''])(.*)\1\z') { $one = $Matches[2] }
+        if ($one -cnotmatch '\A[0-9a-zA-Z-]{1,127}\z') {
+            Stop-Runbook 2 "-$($Parameter): `"$one`" cannot be a name: a name has 1 to 127 letters, digits and hyphens, and several have commas between them."
+        }
+        $one
+    }
+}
+
+# What the app answered. Calls again when there was no answer, or one that says "later": what is posted is safe to repeat.
+function Invoke-App([string] $Method, [string] $Path, $Body, [hashtable] $More = @{}) {
     $call = @{
-        Method = $Method; Uri = $Url.TrimEnd('/') + $Path; Headers = Get-Headers; TimeoutSec = 300
+        Method = $Method; Uri = $Url.TrimEnd('/') + $Path; Headers = (Get-Headers) + $More; TimeoutSec = 300
         SkipHttpErrorCheck = $true; StatusCodeVariable = 'status'; ResponseHeadersVariable = 'answered'
     }
     if ($null -ne $Body) {
@@ -63,26 +84,43 @@ function Invoke-App([string] $Method, [string] $Path, $Body) {
     for ($try = 1; ; $try++) {
         $status = 0
         $answered = @{}
-        try { $body = Invoke-RestMethod @call } catch { $body = $_.Exception.Message }
+        try { $body = Invoke-RestMethod @call } catch { $status = 0; $body = $_.Exception.Message }
         $body = Read-Answer $body
         $problem = $body -isnot [string] -and $null -ne $body -and $null -ne $body.PSObject.Properties['detail']
         $later = $status -in 0, 429, 503 -or ($status -ge 500 -and -not $problem)
-        $wait = if ($answered['Retry-After']) { [int] @($answered['Retry-After'])[0] } else { $null }
-        if (-not $later -or $try -ge $Tries) {
-            return [pscustomobject] @{ Status = $status; Body = $body; Problem = $problem; Wait = $wait }
-        }
-        Write-Warning "No answer from $Url (HTTP $status); trying again."
-        Start-Sleep -Seconds ($wait ?? 10)
+        $asked = "$(@($answered['Retry-After'])[0])"
+        $wait = if ($asked -match '\A\d+\z') { [int] $asked } else { $null }
+        $answer = [pscustomobject] @{ Status = $status; Body = $body; Problem = $problem; Later = $later; Wait = $wait }
+        if (-not $later -or $try -ge $Tries) { return $answer }
+        Write-Warning "$(Show-Status $answer); trying again."
+        Wait-Awhile ($wait ?? 10)
     }
+}
+
+# As long as the app says, unless the caller says otherwise.
+function Wait-Awhile([double] $Seconds) {
+    Start-Sleep -Seconds ($Poll -gt 0 ? $Poll : $Seconds)
 }
 
 # A problem may come as text: its media type is not one that PowerShell reads as JSON.
 function Read-Answer($Body) {
     if ($Body -isnot [string]) { return $Body }
-    try { ConvertFrom-Json -InputObject $Body -DateKind String } catch { $Body }
+    try { ConvertFrom-Json -InputObject $Body } catch { $Body }
+}
+
+# What came of a call, for people. 0 is no status of HTTP: there was no answer, or not a whole one.
+function Show-Status($Answer) {
+    if ($Answer.Status -eq 0) { return "No answer from ${AppHost}: $($Answer.Body)" }
+    "$AppHost answers HTTP $($Answer.Status)"
 }
 
 function Show-Problem($Answer) {
+    if ($Answer.Status -eq 0) {
+        return "$(Show-Status $Answer) Next: check that -Url is the address of the app, that the app runs, and that this machine reaches it: its name, a proxy, a firewall, a private endpoint."
+    }
+    if (-not $Answer.Problem -and $Answer.Status -in 401, 403) {
+        return "HTTP $($Answer.Status): the key or the token does not open this function."
+    }
     if (-not $Answer.Problem) { return "HTTP $($Answer.Status): $($Answer.Body)" }
     $of = $Answer.Body
     $service = if ($of.PSObject.Properties['service']) { " The service: $($of.service.code), HTTP $($of.service.status)." }
@@ -91,6 +129,9 @@ function Show-Problem($Answer) {
 
 if (-not $FunctionKey -and $InAutomation) { $FunctionKey = Get-AutomationVariable -Name KeyVaultBackupBackupsKey }
 if (-not $Url -or -not $FunctionKey) { Stop-Runbook 2 'Say -Url, and the function key.' }
+$Secret = @(Split-List 'Secret' $Secret)
+$Key = @(Split-List 'Key' $Key)
+$Certificate = @(Split-List 'Certificate' $Certificate)
 
 $order = @{ vault = $Vault }
 $objects = @(
@@ -101,12 +142,15 @@ $objects = @(
 if ($objects) { $order.objects = $objects }
 
 $begun = Invoke-App POST '/api/backups' $order
-if ($begun.Status -ne 202) { Stop-Runbook 2 (Show-Problem $begun) }
+if ($begun.Status -ne 202) {
+    $unknown = if ($begun.Later) { ' It is not known whether a run began: GET /api/backups/runs shows it. A second one is harmless.' }
+    Stop-Runbook 2 "$(Show-Problem $begun)$unknown"
+}
 $path = $begun.Body.links.run
 "Run $($begun.Body.run)"
 $wait = $begun.Wait
 do {
-    Start-Sleep -Seconds ($wait ?? $LookAgain)
+    Wait-Awhile ($wait ?? $LookAgain)
     $wait = $null
     $look = Invoke-App GET $path $null
     if ($look.Status -ne 200) {

@@ -8,7 +8,8 @@ usage() {
     cat <<'TEXT'
 backup.sh --vault VAULT [--secret NAME | --key NAME | --certificate NAME]… [--poll SECONDS]
 
-Without names, the whole vault, as in the night.
+Without names, the whole vault, as in the night. Several names of one kind: repeat the option, or NAME,NAME.
+--poll: look, or try, again after so long, and not when the app says.
 
 Settings: KEYVAULT_BACKUP_URL, KEYVAULT_BACKUP_KEY (of the function Backups), KEYVAULT_BACKUP_TOKEN.
 Exit code: 0 everything is backed up or rightly skipped, 1 part of it, 2 nothing is, or nobody can say.
@@ -28,7 +29,7 @@ read_arguments() {
         (($#)) || fail "$option: a value is missing; see --help"
         case $option in
             --vault) vault=$1 ;;
-            --secret | --key | --certificate) add_object "${option#--}" "$1" ;;
+            --secret | --key | --certificate) add_objects "${option#--}" "$1" ;;
             --poll) poll=$1 ;;
             *) fail "$option: there is no such option; see --help" ;;
         esac
@@ -60,7 +61,11 @@ main() {
     [[ -n $vault ]] || fail "Say --vault; see --help."
     prepare
     call POST /api/backups "$(order)"
-    [[ $status == 202 ]] || { show_problem; exit $none; }
+    if [[ $status != 202 ]]; then
+        show_problem
+        ! may_pass || complain "It is not known whether a run began: GET /api/backups/runs shows it. A second one is harmless."
+        exit $none
+    fi
     say "Run $(jq -r .run <<<"$body")"
     follow "$location"
     jq -r '.numbers as $n | "\(.state): \($n.listed) listed = \($n.backedUp) backed up + \(

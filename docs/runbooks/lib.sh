@@ -8,7 +8,7 @@
 all=0 part=1 none=2
 
 say() { printf '%s\n' "$*"; }
-complain() { printf '%s\n' "$*" >&2; }
+complain() { printf '%s\n' "$@" >&2; }
 fail() {
     complain "$@"
     exit $none
@@ -16,7 +16,7 @@ fail() {
 
 # How often a call is made that got no answer, and the seconds between two, unless the app names others.
 tries=5 pause=10
-# Seconds between two looks; empty: as long as the app's Retry-After says.
+# Seconds between two looks, and between two tries; empty: as long as the app's Retry-After says.
 poll="" look_again=30
 
 for tool in curl jq; do
@@ -26,6 +26,9 @@ done
 prepare() {
     : "${KEYVAULT_BACKUP_URL:?Set KEYVAULT_BACKUP_URL to the address of the function app}"
     : "${KEYVAULT_BACKUP_KEY:?Set KEYVAULT_BACKUP_KEY to the function key}"
+    host=${KEYVAULT_BACKUP_URL#*://}
+    host=${host%%[/?#]*}
+    host=${host##*@}
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
 }
@@ -39,8 +42,8 @@ call() {
         call_once "$@"
         may_pass || return 0
         ((try < tries)) || break
-        complain "No answer from $KEYVAULT_BACKUP_URL (HTTP $status); trying again."
-        sleep "${retry_after:-$pause}"
+        complain "$(what_came); trying again."
+        sleep "${poll:-${retry_after:-$pause}}"
     done
     return 0
 }
@@ -57,14 +60,27 @@ call_once() {
         } | curl --silent --show-error --config - --request "$method" --max-time 300 \
             --dump-header "$scratch/headers" --output "$scratch/body" --write-out '%{http_code}' \
             ${json:+--header 'Content-Type: application/json' --data-binary "$json"} \
-            "${KEYVAULT_BACKUP_URL%/}$path"
+            "${KEYVAULT_BACKUP_URL%/}$path" 2>"$scratch/error"
     ) || status=000
     body=$(<"$scratch/body")
     location=$(header location)
     retry_after=$(header retry-after)
+    # It may be a date.
+    [[ $retry_after =~ ^[0-9]+$ ]] || retry_after=""
 }
 
 header() { { grep -i "^$1:" "$scratch/headers" || true; } | tail -n 1 | cut -d: -f2- | tr -d ' \r'; }
+
+# What came of a call, for people. 000 is no status of HTTP: there was no answer, or not a whole one.
+what_came() {
+    if [[ $status == 000 ]]; then
+        local error
+        error=$(<"$scratch/error")
+        say "No answer from $host: ${error#curl: }"
+    else
+        say "$host answers HTTP $status"
+    fi
+}
 
 # The app says what is wrong in a problem; without one it was not the app that answered.
 may_pass() {
@@ -79,22 +95,50 @@ is_problem() { [[ $(jq -r 'select(.type? and .detail?) | "yes"' 2>/dev/null <<<"
 
 # Says why the app refused, what to do next, and what an Azure service said.
 show_problem() {
-    if is_problem; then
+    if [[ $status == 000 ]]; then
+        complain "$(what_came)" "Next: check that KEYVAULT_BACKUP_URL is the address of the app, that the app runs, and \
+that this machine reaches it: its name, a proxy, a firewall, a private endpoint."
+    elif is_problem; then
         jq -r '"\(.title) (HTTP \(.status))\n\(.detail)\nNext: \(.next)",
             (.service | select(.) | "The service: \(.code), HTTP \(.status), request \(.requestId // "unknown")")' <<<"$body" >&2
     elif [[ $status == 401 || $status == 403 ]]; then
         complain "HTTP $status: the key or the token does not open this function."
     else
-        complain "HTTP $status: ${body:-no answer}"
+        complain "HTTP $status: ${body:-nothing else was said}"
     fi
 }
 
 # Waits before the next look at a job.
 wait_a_while() { sleep "${poll:-${retry_after:-$look_again}}"; }
 
-# add_object KIND NAME: to `objects`, a JSON list.
+# split OPTION LIST: sets `names`. A list in one word has commas between its names, or is a JSON list, with its quotes or
+# without: that is how other programs hand lists over.
+names=()
+split() {
+    local option=$1 list=$2 name LC_ALL=C
+    local bracketed='^[[:space:]]*\[(.*)\][[:space:]]*$' quoted="^\"(.*)\"\$|^'(.*)'\$"
+    names=()
+    [[ ! $list =~ $bracketed ]] || list=${BASH_REMATCH[1]}
+    list+=,
+    while [[ -n $list ]]; do
+        name=${list%%,*}
+        list=${list#*,}
+        name=${name#"${name%%[![:space:]]*}"}
+        name=${name%"${name##*[![:space:]]}"}
+        [[ ! $name =~ $quoted ]] || name=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
+        [[ $name =~ ^[0-9a-zA-Z-]{1,127}$ ]] || fail "$option: \"$name\" cannot be a name: a name has 1 to 127 letters, \
+digits and hyphens, and several have commas between them."
+        names+=("$name")
+    done
+}
+
+# add_objects KIND LIST: to `objects`, a JSON list.
 objects='[]'
-add_object() { objects=$(jq -c --arg kind "$1" --arg name "$2" '. + [{$kind, $name}]' <<<"$objects"); }
+add_objects() {
+    split "--$1" "$2"
+    objects=$(printf '%s\n' "${names[@]}" |
+        jq -cRn --arg kind "$1" --argjson objects "$objects" '$objects + [inputs | {$kind, name: .}]')
+}
 
 # exit_for STATE: ends the runbook.
 exit_for() {

@@ -10,8 +10,8 @@ restore.sh --source VAULT [--target VAULT] WHAT… [options]
 restore.sh --plan DIGEST [options]
 
 What to restore; each narrows the choice further:
-  --secret NAME, --key NAME, --certificate NAME   these objects; may be repeated
-  --kind KIND                                     only this kind; may be repeated
+  --secret NAME, --key NAME, --certificate NAME   these objects; may be repeated, or have several: NAME,NAME
+  --kind KIND                                     only this kind; likewise
   --name PATTERN                                  only names that match; `*` stands for any characters
   --everything                                    the whole vault
 
@@ -19,18 +19,20 @@ Options:
   --at TIME            as the backups were then, such as 2026-11-22T10:00:00Z
   --gone               also objects that were gone from the vault by then
   --on-conflict HOW    for names that are taken: fail (default), skip, recoverDeleted, purgeDeleted
+  --other-place        also what was taken in another place, by the settings; the vault decides
   --what-if            show the plan and its digest, and stop
   --plan DIGEST        carry out this plan, which somebody has read and approved, without asking
   --yes                do not ask
   --repeat KEY         the Idempotency-Key: a second run with the same one follows the first one's restore
-  --poll SECONDS       look this often, and not when the app says
+  --poll SECONDS       look, or try, again after so long, and not when the app says
 
 Settings: KEYVAULT_BACKUP_URL, KEYVAULT_BACKUP_KEY (of the function Restores), KEYVAULT_BACKUP_TOKEN.
-Exit code: 0 everything is restored, 1 part of it, 2 nothing is, or nobody can say.
+Exit code: 0 everything is restored, or was there already as its backup has it; 1 part of it; 2 nothing is, or nobody
+can say. With --what-if: how the plan ends if each of its steps succeeds.
 TEXT
 }
 
-source_vault="" target="" pattern="" at="" conflict="" everything=false gone=false kinds='[]'
+source_vault="" target="" pattern="" at="" conflict="" everything=false gone=false other_place=false kinds='[]'
 yes=false what_if=false digest="" repeat=""
 
 read_arguments() {
@@ -41,6 +43,7 @@ read_arguments() {
         case $option in
             --everything) everything=true && continue ;;
             --gone) gone=true && continue ;;
+            --other-place) other_place=true && continue ;;
             --what-if) what_if=true && continue ;;
             --yes) yes=true && continue ;;
             --help | -h) usage && exit 0 ;;
@@ -49,8 +52,8 @@ read_arguments() {
         case $option in
             --source) source_vault=$1 ;;
             --target) target=$1 ;;
-            --secret | --key | --certificate) add_object "${option#--}" "$1" ;;
-            --kind) kinds=$(jq -c --arg kind "$1" '. + [$kind]' <<<"$kinds") ;;
+            --secret | --key | --certificate) add_objects "${option#--}" "$1" ;;
+            --kind) add_kinds "$1" ;;
             --name) pattern=$1 ;;
             --at) at=$1 ;;
             --on-conflict) conflict=$1 ;;
@@ -63,36 +66,43 @@ read_arguments() {
     done
 }
 
+add_kinds() {
+    local kind
+    split --kind "$1"
+    for kind in "${names[@]}"; do
+        [[ $kind == secret || $kind == key || $kind == certificate ]] ||
+            fail "--kind: \"$kind\" is no kind: say secret, key or certificate."
+    done
+    kinds=$(printf '%s\n' "${names[@]}" | jq -cRn --argjson kinds "$kinds" '$kinds + [inputs]')
+}
+
 request() {
     jq -cn --arg source "$source_vault" --arg target "$target" --arg name "$pattern" --arg at "$at" \
         --arg onConflict "$conflict" --argjson objects "$objects" --argjson kinds "$kinds" \
-        --argjson everything $everything --argjson gone $gone \
+        --argjson everything $everything --argjson gone $gone --argjson otherPlace $other_place \
         '$ARGS.named | with_entries(select(.value | . != "" and . != [] and . != false))'
 }
 
-# Each object in a line up to fifty, and the others as numbers.
+# Every object, its action first, its whole name on that line: whoever reads this may be about to have it destroyed. What is
+# purged stands last, next to the question.
 show_plan() {
     jq -r '
         def age: if . >= 172800 then "\(. / 86400 | floor) days" elif . >= 7200 then "\(. / 3600 | floor) hours"
             else "\(. / 60 | floor) minutes" end;
-        ["KIND", "NAME", "ACTION", "FROM RUN", "AGE", "VERSIONS"],
-        (.steps[:50][] | [.kind, .name, .action, .run, (.ageSeconds | age), .versions]) | @tsv' <<<"$1" | columns
-    jq -r '
-        (if (.steps | length) > 50 then "… and \((.steps | length) - 50) more" else empty end),
-        (.left | group_by([.reason, .skipped])[] |
-            "\(if .[0].skipped then "skipped" else "IN THE WAY" end): \([.[:10][] | "\(.kind) \(.name)"] | join(", "))\(
-            if length > 10 then " and \(length - 10) more" else "" end): \(.[0].why)"),
-        "\(.source) into \(.target): \(.steps | length) to restore, \(.purges) of them purged for good first, \(
-            .inTheWay) in the way",
+        def words: if . == "purgeAndRestore" then "PURGE for good, then restore"
+            elif . == "recover" then "recover as deleted, not from the backup" else . end;
+        def step: "\(.action | words): \(.kind) \(.name)",
+            "    from: \(.run), age: \(.ageSeconds | age), versions: \(.versions)";
+        def how: if .reason == "never-backed-up" then "NEVER BACKED UP" elif .skipped then "skip" else "IN THE WAY" end;
+        (.steps[] | select(.action != "purgeAndRestore") | step),
+        (.left[] | "\(how): \(.kind) \(.name)", "    because: \(.why)"),
+        (.steps[] | select(.action == "purgeAndRestore") | step),
+        "\(.source) into \(.target): \(.steps | length) to restore\(
+            if .purges > 0 then ", \(.purges) of them purged for good first" else "" end), \(
+            .left | map(select(.skipped and .reason != "never-backed-up")) | length) skipped\(
+            if .alreadyThere > 0 then " (\(.alreadyThere) there already)" else "" end), \(.inTheWay) in the way\(
+            if .neverBackedUp > 0 then ", \(.neverBackedUp) never backed up" else "" end)",
         "digest \(.digest)"' <<<"$1"
-}
-
-columns() { if command -v column >/dev/null; then column -t -s $'\t'; else cat; fi; }
-
-# How the restore would end if nothing else went wrong.
-foreseen() {
-    jq -r 'if .inTheWay == 0 then "Succeeded" elif (.steps | length) + (.left | map(select(.skipped)) | length) > 0
-        then "PartiallyFailed" else "Failed" end' <<<"$body"
 }
 
 plan() {
@@ -115,7 +125,11 @@ begin() {
     call POST /api/restores "$(jq -cn --arg plan "$digest" '{$plan}')" "$repeat"
     [[ $status == 200 || $status == 202 ]] && return 0
     show_problem
-    if [[ $(jq -r '.plan.digest? // empty' <<<"$body") ]]; then
+    if may_pass; then
+        fail "It is not known whether the restore began. This finds it, or begins it once: restore.sh --plan $digest \
+--repeat $repeat"
+    fi
+    if [[ $(jq -r '.plan.digest? // empty' 2>/dev/null <<<"$body") ]]; then
         say "" "The plan as it would be now:"
         show_plan "$(jq -c .plan <<<"$body")"
     fi
@@ -142,8 +156,10 @@ show_failures() {
         [[ $status == 200 ]] || { show_problem; return 0; }
         jq -r '
             (.objects[] | select(.outcome == "failed" or .outcome == "differs") |
-                "\(.kind) \(.name): \(.outcome)\(if .failure then ": \(.failure.code): \(.failure.text)" else "" end)"),
-            (.left[] | select(.skipped | not) | "\(.kind) \(.name): in the way: \(.why)")' <<<"$body" >&2
+                "\(.kind) \(.name): \(.outcome)\(
+                if .failure then ": \(.failure.code): \(.failure.text)" elif .difference then ": \(.difference)" else "" end)"),
+            (.left[] | select(.reason != "already-there") |
+                "\(.kind) \(.name): \(if .skipped then .reason else "in the way" end): \(.why)")' <<<"$body" >&2
         next=$(jq -r '.continue // empty | "&continue=\(. | @uri)"' <<<"$body")
         [[ -n $next ]] || return 0
     done
@@ -154,7 +170,7 @@ main() {
     prepare
     if [[ -z $digest ]]; then
         plan
-        if $what_if; then exit_for "$(foreseen)"; fi
+        if $what_if; then exit_for "$(jq -r .foreseen <<<"$body")"; fi
         agree
     fi
     # One key for all tries of this run: an answer that got lost costs nothing.
@@ -163,7 +179,8 @@ main() {
     follow
     local state
     state=$(jq -r .state <<<"$body")
-    jq -r '.numbers as $n | "\(.state): \($n.planned) planned = \($n.restored) restored + \($n.skipped) skipped + \($n.failed) failed"' <<<"$body"
+    jq -r '.numbers as $n | "\(.state): \($n.planned) planned = \($n.restored) restored + \($n.skipped) skipped + \(
+        $n.failed) failed + \($n.neverBackedUp) never backed up"' <<<"$body"
     [[ $state == Succeeded ]] || show_failures
     exit_for "$state"
 }

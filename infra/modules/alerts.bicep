@@ -54,9 +54,10 @@ func missed(targets string, hours int, success string) string => join([
 var vaultSuccess = join(
   [
     events
-    '| where event == "run.closed" and tostring(line["run.scope"]) == "vault"'
-    // An object that fails on its own does not make its vault overdue: `run-not-clean` tells of it.
-    '| where tostring(line["run.verdict"]) == "Succeeded" or (tostring(line["run.verdict"]) == "PartiallyFailed" and tolong(line["run.unlisted"]) == 0)'
+    '| where event in ("run.closed", "run.round")'
+    // An object that fails on its own does not make its vault overdue: `run-not-clean` tells of it, once its rounds are over.
+    '| extend listed = tostring(line["run.scope"]) == "vault" and tolong(line["run.unlisted"]) == 0'
+    '| where tostring(line["run.covers"]) == "true" or (listed and tostring(line["run.verdict"]) in ("Succeeded", "PartiallyFailed"))'
     '| extend target = tolower(tostring(line["vault.name"]))'
   ],
   '\n'
@@ -107,15 +108,54 @@ var rules = concat(missedVault, missedHsm, [
   {
     name: 'run-not-clean'
     title: 'A backup or restore failed, wholly or in part'
-    description: 'A run, an HSM backup or a restore ended otherwise than Succeeded.'
+    description: 'A run, an HSM backup or a restore ended otherwise than Succeeded, and not only for what a person accepted.'
     severity: 2
     query: join(
       [
         events
         '| where event in ("run.closed", "hsm.backup.ended", "restore.ended")'
         '| extend verdict = coalesce(tostring(line["run.verdict"]), tostring(line["hsm.verdict"]), tostring(line["restore.verdict"]))'
-        '| where verdict != "Succeeded"'
+        // A run says whether a person answers for all that kept it from succeeding. What says nothing is not clean.
+        '| where verdict != "Succeeded" and tostring(line["run.clean"]) != "true"'
         '| extend target = coalesce(tostring(line["vault.name"]), tostring(line["hsm.name"]))'
+      ],
+      '\n'
+    )
+    dimension: 'target'
+    frequency: 'PT15M'
+    window: 'PT15M'
+    resolves: false
+  }
+  {
+    name: 'many-objects-gone'
+    title: 'Much of a vault is gone'
+    description: 'A run found that everything, or a large part, of a vault or of one kind of object in it is gone, or that the vault was made anew.'
+    severity: 1
+    query: join(
+      [
+        events
+        // Once for each loss. Until it is made good or acknowledged, no run of the vault is clean: `run-not-clean` goes on.
+        '| where event == "loss.found"'
+        '| extend target = tostring(line["vault.name"])'
+      ],
+      '\n'
+    )
+    dimension: 'target'
+    frequency: 'PT15M'
+    window: 'PT15M'
+    resolves: false
+  }
+  {
+    name: 'backup-form-unknown'
+    title: 'Backups have a form that is not known'
+    description: 'They are stored as the service handed them out. Only the service can tell whether they are whole.'
+    severity: 2
+    query: join(
+      [
+        events
+        // Once for each run of a vault in which the newest backup of an object has such a form.
+        '| where event == "form.unknown"'
+        '| extend target = tostring(line["vault.name"])'
       ],
       '\n'
     )

@@ -21,7 +21,7 @@ param retention retentionSettings
 @description('Required. Lets the public network in, for those who have a token.')
 param publicAccess bool
 
-@description('Required. The object id of the identity that backs up.')
+@description('Required. The object id of the identity that backs up. It writes backups, the audit trail, records of HSM backups and probes.')
 param writerId string
 
 @description('Required. GUID of the custom role that writes and does not delete.')
@@ -48,7 +48,7 @@ module account 'storage-account.bicep' = {
     immutabilityDays: retention.immutabilityDays
     immutabilityState: retention.immutabilityState
     deleteAfterDays: retention.deleteAfterDays
-    // The audit trail and the records of HSM backups stay.
+    // The audit trail, the records of HSM backups, and what people acknowledged and accepted stay.
     deletePrefixes: [
       '${storageNames.backupContainer}/${storageNames.backupPrefix}'
       '${storageNames.backupContainer}/${storageNames.probePrefix}'
@@ -65,6 +65,13 @@ module writer 'grant-container.bicep' = {
     containerName: storageNames.backupContainer
     principalId: writerId
     roleDefinitionName: writerRoleName
+    // What people acknowledge and accept is theirs alone: an app that could write it could silence its own failures.
+    writesUnder: [
+      storageNames.backupPrefix
+      storageNames.auditPrefix
+      storageNames.hsmRecordPrefix
+      storageNames.probePrefix
+    ]
   }
 }
 

@@ -155,9 +155,12 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_HSM_LIMIT_HOURS: string(tuning.?hsmLimitHours ?? '')
         KEYVAULT_BACKUP_INTERVAL_HOURS: string(shared.intervalHours)
         KEYVAULT_BACKUP_FULL_PASS_DAYS: string(tuning.?fullPassDays ?? '')
+        KEYVAULT_BACKUP_GONE_SHARE: string(tuning.?goneShare ?? '')
         KEYVAULT_BACKUP_VAULT_RATE: string(tuning.?vaultRate ?? '')
         KEYVAULT_BACKUP_RESTORE_SECRETS: string(tuning.?restoreSecrets ?? '')
         KEYVAULT_BACKUP_RESTORE_KEYS: string(tuning.?restoreKeys ?? '')
+        KEYVAULT_BACKUP_MOST_OPEN_BACKUPS: string(tuning.?mostOpenBackups ?? '')
+        KEYVAULT_BACKUP_MOST_OPEN_RESTORES: string(tuning.?mostOpenRestores ?? '')
         KEYVAULT_BACKUP_REQUEST_TIMEOUT: string(tuning.?requestTimeoutSeconds ?? '')
         KEYVAULT_BACKUP_API_VERSION: tuning.?apiVersion ?? ''
         VAULT_BACKUP_SCHEDULE: shared.vaultBackupSchedule

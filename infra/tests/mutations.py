@@ -82,6 +82,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (ACCESS, "  scope: vault\n  properties: {\n    principalId", "  properties: {\n    principalId"),
         (HOST, "      builtInRoles.storageQueueDataReader\n", ""),
         (BACKUPS, "      writesUnder: [storageNames.auditPrefix, storageNames.hsmRecordPrefix, storageNames.probePrefix]\n", ""),
+        (BACKUPS, "      storageNames.backupPrefix\n", "      storageNames.backupPrefix\n      storageNames.acknowledgedPrefix\n"),
         (BACKUPS, "[storageNames.auditPrefix, ", "[storageNames.backupPrefix, storageNames.auditPrefix, "),
         (GRANT_CONTAINER, " AND !(ActionMatches{\\'${blobs}/add/action\\'})", ""),
         (GRANT_CONTAINER, "  scope: account::blobs::container", "  scope: account"),
@@ -231,6 +232,10 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (MAIN, "vaultNames: map(vaults, vault => vault.name)", "vaultNames: [vaults[0].name]"),
         (ALERTS, "missed(hsmList, intervalHours, hsmSuccess)", "missed(hsmList, 48, hsmSuccess)"),
         (ALERTS, "kind=leftanti", "kind=inner"),
+    ],
+    "what_nobody_answers_for_is_noticed": [
+        (ALERTS, '!= "true"', '== "false"'),
+        (ALERTS, 'verdict != "Succeeded" and', 'verdict == "Failed" and'),
     ],
     "only_our_identities_are_known_callers": [
         (MAIN, "    knownPrincipalIds: [\n", "    knownPrincipalIds: [\n      'somebody'\n"),

@@ -24,6 +24,7 @@ LEFT_OUT = {
     "cargo": "builds and tests this project: .ci/run and benchmarks are made of it, and it cannot run inside itself",
     "git": "copies this project",
     "cd": "goes to that copy",
+    ".ci": "tries the mutants of the decisions, or a loop of az: both take long, and need what .ci/run does not build",
     "cmp": "compares what two builds left, ten minutes each",
     "pip": "installs from a registry, which .ci/run does where it needs something",
     "azd": "is no package of PyPI or npm, and has no parser that runs without Azure",
@@ -31,7 +32,11 @@ LEFT_OUT = {
     "cp": "copies a parameter file that the reader then edits",
 }
 # Other languages than a shell's.
-OTHER_BLOCKS = {"kusto": "the tables and columns are held against the code by ties.py, as far as it is known"}
+OTHER_BLOCKS = {
+    "kusto": "the tables and columns are held against the code by ties.py, as far as it is known",
+    "mermaid": "a picture",
+    "text": "a part of what a command printed",
+}
 
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.M | re.S)
 INLINE = re.compile(r"`([^`]+)`")

@@ -345,11 +345,19 @@ def roles_reach_the_vaults_subscriptions(subject: Subject):
 
 
 # Whatever is no write passes; a write passes where the name begins so.
-PLACES = [f"@Resource[{CONTAINER}/blobs:path] StringLike '{prefix}/*'" for prefix in ("audit", "hsms", "preflight")]
-ONLY_RECORDS = (
-    f"((!(ActionMatches{{'{CONTAINER}/blobs/write'}}) AND !(ActionMatches{{'{CONTAINER}/blobs/add/action'}}))"
-    f" OR ({' OR '.join(PLACES)}))"
-)
+def writes_under(*prefixes: str) -> str:
+    places = " OR ".join(f"@Resource[{CONTAINER}/blobs:path] StringLike '{prefix}/*'" for prefix in prefixes)
+    return (
+        f"((!(ActionMatches{{'{CONTAINER}/blobs/write'}}) AND !(ActionMatches{{'{CONTAINER}/blobs/add/action'}}))"
+        f" OR ({places}))"
+    )
+
+
+# No app writes under acknowledged/: it would silence its own failures.
+CONDITIONS = {
+    writes_under("audit", "hsms", "preflight"): " for records",
+    writes_under("vaults", "audit", "hsms", "preflight"): " for backups and records",
+}
 
 
 def granted(subject: Subject, view: View) -> set[tuple[str, str, str]]:
@@ -359,14 +367,14 @@ def granted(subject: Subject, view: View) -> set[tuple[str, str, str]]:
         where = f"{target.type.rsplit('/', 1)[1]} {target.name}" if target else assignment.id
         label = subject.role_label(assignment.properties["roleDefinitionId"])
         if condition := assignment.properties.get("condition"):
-            label += " for records" if condition == ONLY_RECORDS else f" if {condition}"
+            label += CONDITIONS.get(condition, f" if {condition}")
         found.add((view.holder(assignment.properties["principalId"]), label, where))
     return found
 
 
 def wanted_grants(view: View) -> set[tuple[str, str, str]]:
     component = f"components {view.of(COMPONENT)[0].name}"
-    wanted = {("backup", "blobWriter", "containers backups")}
+    wanted = {("backup", "blobWriter for backups and records", "containers backups")}
     for role in view.apps:
         wanted.add((role, "Monitoring Metrics Publisher", component))
         for right in ("Blob Data Owner", "Queue Data Reader", "Queue Data Message Sender", "Queue Data Message Processor"):
@@ -773,7 +781,7 @@ def logs_are_out_of_reach(subject: Subject):
 
 ALERTS = {
     "vault-not-backed-up", "run-not-clean", "job-overdue", "app-not-starting", "poison-message", "unknown-caller",
-    "throttled", "storage-refused",
+    "throttled", "storage-refused", "many-objects-gone", "backup-form-unknown",
 }
 
 
@@ -847,6 +855,16 @@ def a_missed_backup_is_noticed_for_each(subject: Subject):
                 yield f"{kind}: the query names {named}"
             if f"ago({view.params['backupIntervalHours']}h)" not in query(alert) or "leftanti" not in query(alert):
                 yield f"{kind}: the query does not ask for what is missing"
+    yield from everywhere(subject, check)
+
+
+@rule
+def what_nobody_answers_for_is_noticed(subject: Subject):
+    """A run is passed over when it says itself that it is clean. What says nothing of it, or anything else, is not."""
+    def check(view: View):
+        (alert,) = [r for r in view.of(LOG_RULE) if alert_name(r) == "run-not-clean"]
+        if '| where verdict != "Succeeded" and tostring(line["run.clean"]) != "true"' not in query(alert).splitlines():
+            yield "the query passes over something else"
     yield from everywhere(subject, check)
 
 

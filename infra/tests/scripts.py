@@ -181,9 +181,12 @@ def works(source: object, words: tuple[str, ...]) -> None:
 
 
 def of_preflight() -> None:
-    remedies = [path.read_text() for path in sorted(Path(sys.argv[2]).iterdir())] if sys.argv[2:] else []
+    if not sys.argv[2:]:
+        print("LEFT OUT: the lines of preflight: no folder of remedies was given")
+        return
+    remedies = [path.read_text() for path in sorted(Path(sys.argv[2]).iterdir())]
     found = [(text, words) for text in remedies for words in pages.shell(text) if words[0].startswith("infra/scripts/")]
-    expect("preflight has lines for scripts", len(found) >= 3 or not sys.argv[2:], found)
+    expect("preflight has lines for scripts", len(found) >= 3, found)
     for text, words in found:
         works(f"preflight: {text}", words)
 

@@ -18,7 +18,7 @@ WILL_EXIST = {"settings": set(), "functions": set(), "queues": set(), "events": 
 NEVER_SET = {"KEYVAULT_BACKUP_HSM_BACKUP_SAS", "KEYVAULT_BACKUP_HSM_RESTORE_SAS"}
 
 # What the platform sets by itself.
-OF_THE_PLATFORM = {"WEBSITE_AUTH_ENABLED"}
+OF_THE_PLATFORM = {"WEBSITE_AUTH_ENABLED", "WEBSITE_TIME_ZONE"}
 
 # Settings that the host reads, not the program.
 OF_THE_HOST = {
@@ -44,8 +44,9 @@ class Code:
         return "\n".join(p.read_text(encoding="utf-8") for p in sorted((self.root / "src").rglob("*.rs")))
 
     def settings(self) -> set[str]:
-        """The table at the top of the module that reads all settings."""
-        found = set(re.findall(r"^//! \| `(\w+)` \|", self.config, re.M))
+        """The first column of the tables in docs/settings.md, which is also the documentation of the module."""
+        page = self.extra.get("page") or (self.root / "docs/settings.md").read_text(encoding="utf-8")
+        found = set(re.findall(r"^\| `([A-Z]\w+)` \|", page, re.M))
         return (found | self.extra.get("settings", set())) - self.without
 
     def read_settings(self) -> set[str]:
@@ -55,12 +56,6 @@ class Code:
         lines = (line for line in code.splitlines() if not line.lstrip().startswith("//"))
         found = set(re.findall(r'"(KEYVAULT_BACKUP_\w+|WEBSITE_\w+)"', "\n".join(lines)))
         return found | self.extra.get("read_settings", set())
-
-    def explained_settings(self) -> set[str]:
-        """The first column of the tables in the README."""
-        text = self.extra.get("readme") or (self.root / "README.md").read_text(encoding="utf-8")
-        cells = re.findall(r"^\| (`[A-Z][^|]*) \|", text, re.M)
-        return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
 
     def bindings(self) -> dict[str, list[dict]]:
         found = {p.parent.name: json.loads(p.read_text())["bindings"] for p in sorted((self.root / "functions").glob("*/function.json"))}
@@ -124,14 +119,11 @@ def every_setting_is_read_and_every_read_one_is_set(subject: Subject, code: Code
 
 
 @tie
-def the_tables_of_settings_are_whole(subject: Subject, code: Code):
-    """The table of the module and the README's tables have what is read from the environment, and nothing else."""
-    table, read = code.settings(), code.read_settings()
-    yield from (f"{name} is read, and not in the table of src/config.rs" for name in sorted(read - table))
-    yield from (f"{name} is in the table of src/config.rs, and not read" for name in sorted(table - read))
-    wanted, explained = (table - OF_THE_PLATFORM) | code.schedules(), code.explained_settings()
-    yield from (f"{name} is not in the README" for name in sorted(wanted - explained))
-    yield from (f"{name} is in the README, and not read" for name in sorted(explained - wanted))
+def the_page_of_settings_is_whole(subject: Subject, code: Code):
+    """docs/settings.md has what is read from the environment, and nothing else."""
+    read, page = code.read_settings() | code.schedules(), code.settings()
+    yield from (f"{name} is read, and not in docs/settings.md" for name in sorted(read - page))
+    yield from (f"{name} is in docs/settings.md, and not read" for name in sorted(page - read))
 
 
 @tie
@@ -185,7 +177,7 @@ def names_in_storage_are_those_of_the_code(subject: Subject, code: Code):
     """What is deleted in time, and where the restore app writes, begins as the code's names do."""
     names = next(s for s in subject.project.files["types.bicep"].of("var") if s.name == "storageNames").value
     given = {item.key.value: item.value.value for item in names.items}
-    expected = {given[name] for name in ("backupPrefix", "hsmRecordPrefix", "auditPrefix", "probePrefix")}
+    expected = {given[name] for name in ("backupPrefix", "hsmRecordPrefix", "auditPrefix", "probePrefix", "acknowledgedPrefix")}
     if code.prefixes() != expected:
         yield f"the code writes to {sorted(code.prefixes())}, and the templates know {sorted(expected)}"
 
@@ -277,10 +269,10 @@ TIE_MUTATIONS = {
         code_without("KEYVAULT_BACKUP_PLACES"),
         code_with(settings={"KEYVAULT_BACKUP_NEW"}),
     ],
-    "the_tables_of_settings_are_whole": [
+    "the_page_of_settings_is_whole": [
         code_with(read_settings={"KEYVAULT_BACKUP_NEW"}),
         code_with(settings={"KEYVAULT_BACKUP_NEW"}),
-        code_with(readme="| `VAULT_BACKUP_SCHEDULE` | when |"),
+        code_with(page="| `VAULT_BACKUP_SCHEDULE` | when |"),
     ],
     "every_function_runs_in_one_app": [
         templates(TYPES, "['RestoreObject', 'Restores']", "['RestoreObject']"),
@@ -301,15 +293,18 @@ TIE_MUTATIONS = {
         templates(TYPES, "auditPrefix: 'audit/'", "auditPrefix: 'trail/'"),
         templates(TYPES, "hsmRecordPrefix: 'hsms/'", "hsmRecordPrefix: 'hsm/'"),
         templates(TYPES, "probePrefix: 'preflight/'", "probePrefix: 'probes/'"),
+        templates(TYPES, "acknowledgedPrefix: 'acknowledged/'", "acknowledgedPrefix: 'known/'"),
         code_with(layout='format!("backups/{vault}/")'),
     ],
     "alerts_wait_for_events_that_are_written": [
         templates(ALERTS, 'where event == "job.overdue"', 'where event == "job.late"'),
         templates(ALERTS, 'where event == "start.failed"', "where event == line"),
+        templates(ALERTS, 'where event == "loss.found"', 'where event == "loss.seen"'),
     ],
     "alerts_read_fields_that_are_written": [
         templates(ALERTS, 'line["hsm.verdict"]', 'line["hsm.result"]'),
         templates(ALERTS, 'line["run.unlisted"]', 'line["run.hidden"]'),
+        templates(ALERTS, 'line["run.clean"]', 'line["run.tidy"]'),
         templates(ALERTS, '"hsm.backup.ended", "restore.ended")', '"hsm.backup.ended", "start.failed")'),
         templates(ALERTS, '| extend target = tostring(line["hsm.name"])', '| extend target = tostring(line["vault.name"])'),
         code_with(fields={"hsm.backup.ended": {"hsm.name"}}),

@@ -8,9 +8,11 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
+    forms::{Clear, Form},
     hsms::Stored,
     input::{Limit, Moment, Nothing, Parameters, Segments, configured, optional, parse, source},
     openapi::Problems,
+    places::{Elsewhere, Place},
     problem::{Problem, ProblemKind},
     shapes::Kind,
 };
@@ -21,8 +23,13 @@ use crate::{
         filter::NameFilter,
         manifest::Line,
         object::{ObjectId, VaultName},
+        place::Apart,
+        restore::Selection,
     },
-    look::objects::{self, Mark, Wanted},
+    look::{
+        nothing,
+        objects::{self, Mark, Wanted},
+    },
 };
 
 /// The form of [`Token`] that this program makes.
@@ -90,13 +97,24 @@ pub struct Backup {
     /// When that one expires.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     expires: Option<OffsetDateTime>,
+    /// Whether its form was known.
+    form: Form,
+    /// What may be shown of it where its form was not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clear: Option<Clear>,
     /// Since when the object is gone from its vault.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     gone: Option<OffsetDateTime>,
+    /// Where its vault was then, as far as that was known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<Place>,
+    /// In what its vault lies elsewhere now, if that is known: the backup does not restore there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elsewhere: Option<Elsewhere>,
 }
 
 impl Backup {
-    fn new(entry: &Entry, gone: Option<OffsetDateTime>) -> Self {
+    fn new(entry: &Entry, gone: Option<OffsetDateTime>, apart: Option<Apart>) -> Self {
         Self {
             source: entry.vault.to_string(),
             kind: entry.kind.into(),
@@ -109,7 +127,11 @@ impl Backup {
             newest_version: entry.newest.to_string(),
             enabled: entry.enabled,
             expires: entry.expires,
+            form: Form::of(entry.form.unknown()),
+            clear: entry.form.unknown().map(Into::into),
             gone,
+            place: (!entry.place.is_unknown()).then(|| (&*entry.place).into()),
+            elsewhere: apart.map(Into::into),
         }
     }
 }
@@ -164,7 +186,7 @@ pub async fn list(
         Vec::new()
     };
     let page = objects::page(&app, &wanted, after.as_ref(), limit).await?;
-    let backup = |(_, line): (VaultName, Line)| Some(Backup::new(&line.entry?, line.gone));
+    let backup = |(_, line, apart): (VaultName, Line, _)| Some(Backup::new(&line.entry?, line.gone, apart));
     Ok(Json(Backups {
         backups: page.lines.into_iter().filter_map(backup).collect(),
         hsms,
@@ -205,11 +227,15 @@ pub async fn history(
 ) -> Result<Json<History>, Problem> {
     let vault = source(&app, "source", &vault)?;
     let id = ObjectId::new(parse("kind", &kind)?, parse("name", &name)?);
-    let entries = app.catalogue()?.history(&vault, &id).await?;
-    if entries.is_empty() {
-        return Err(Problem::new(ProblemKind::NotFound, format!("There is no backup of {id} of {vault}.")));
+    let points = app.catalogue()?.history(&vault, &id).await?;
+    if points.is_empty() {
+        let selection = Selection { objects: vec![id.clone()], ..Selection::default() };
+        return Err(match nothing::why(&app, &vault, None, &selection).await? {
+            Some(nothing) => Problem::nothing(ProblemKind::NotFound, &nothing),
+            None => Problem::new(ProblemKind::NotFound, format!("There is no backup of {id} of {vault}.")),
+        });
     }
-    Ok(Json(History { backups: entries.iter().map(|entry| Backup::new(entry, None)).collect() }))
+    Ok(Json(History { backups: points.iter().map(|of| Backup::new(&of.entry, None, of.apart)).collect() }))
 }
 
 /// Where a listing goes on.

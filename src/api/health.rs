@@ -11,7 +11,7 @@ use super::{
     openapi::Problems,
     problem::{Problem, ProblemKind},
 };
-use crate::{app::SharedApp, error::Result};
+use crate::{app::SharedApp, clock::Clock, config::Role, error::Result, look::passes};
 
 /// How long storage has to answer before it counts as out of reach.
 const REACH_WITHIN: Duration = Duration::from_secs(8);
@@ -28,7 +28,8 @@ pub struct Health {
     version: &'static str,
 }
 
-/// Whether the program runs and reaches its two containers; if not, the problem says which. Needs no app role.
+/// Whether the program runs, reaches its two containers, and moves jobs on; if not, the problem says which. Needs no app
+/// role.
 #[utoipa::path(
     get,
     path = "/api/status/health",
@@ -38,18 +39,22 @@ pub struct Health {
 )]
 pub async fn health(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Result<Json<Health>, Problem> {
     let catalogue = reach("KEYVAULT_BACKUP_CONTAINER", async { app.catalogue()?.reach().await });
-    let jobs = reach("KEYVAULT_BACKUP_JOBS_CONTAINER", async { app.jobs()?.all().await.map(drop) });
-    futures::try_join!(catalogue, jobs)?;
+    let jobs = reach("KEYVAULT_BACKUP_JOBS_CONTAINER", passes::passes(&app, Clock::system().now()));
+    let ((), passes) = futures::try_join!(catalogue, jobs)?;
+    if passes.stands_still && app.role() != Role::Restore {
+        let detail = format!("The storage is within reach, and {}.", passes::words(passes.last));
+        return Err(Problem::new(ProblemKind::ServiceUnavailable, detail));
+    }
     Ok(Json(Health { status: "Healthy", version: env!("CARGO_PKG_VERSION") }))
 }
 
-async fn reach(setting: &str, look: impl Future<Output = Result<()>>) -> Result<(), Problem> {
+async fn reach<T>(setting: &str, look: impl Future<Output = Result<T>>) -> Result<T, Problem> {
     let unwell = |why: &str| {
         let detail = format!("The container of the setting {setting} is out of reach: {why}.");
         Problem::new(ProblemKind::ServiceUnavailable, detail)
     };
     match tokio::time::timeout(REACH_WITHIN, look).await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(reached)) => Ok(reached),
         Ok(Err(error)) => Err(unwell(&error.failure().code).because(&error)),
         Err(_) => Err(unwell("it does not answer in time")),
     }

@@ -40,6 +40,9 @@ pub struct HsmRun {
     bytes: Option<u64>,
     /// Whether the folder was found, and the operation that wrote it not watched.
     found: bool,
+    /// How the folder is known, where it was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
@@ -94,6 +97,7 @@ impl From<&Run> for RunItem {
         match run {
             Run::Open(job) => Self {
                 scope: Some(Scope::Hsm),
+                late_seconds: job.id.late(job.opened),
                 hsm: Some(HsmRun {
                     phase: Some((&job.phase).into()),
                     waiting: job.waiting.clone(),
@@ -102,6 +106,7 @@ impl From<&Run> for RunItem {
                     blobs: None,
                     bytes: None,
                     found: false,
+                    note: None,
                     failure: None,
                 }),
                 ..Self::new(job.hsm.as_vault(), &job.id, RunState::Running, Some(job.opened))
@@ -115,6 +120,7 @@ fn ended(backup: &HsmBackup) -> RunItem {
     let folder = backup.folder.as_ref();
     RunItem {
         scope: Some(Scope::Hsm),
+        late_seconds: backup.late(),
         finished: Some(backup.ended),
         duration_seconds: Some(backup.duration().whole_seconds()),
         hsm: Some(HsmRun {
@@ -125,6 +131,7 @@ fn ended(backup: &HsmBackup) -> RunItem {
             blobs: folder.map(|of| of.blobs),
             bytes: folder.map(|of| of.bytes),
             found: backup.found,
+            note: backup.note.clone(),
             failure: backup.failure.as_ref().map(Into::into),
         }),
         ..RunItem::new(backup.hsm.as_vault(), &backup.run, backup.verdict.into(), Some(backup.opened))

@@ -15,7 +15,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use url::form_urlencoded;
 
 use super::problem::{Problem, ProblemKind};
-use crate::{app::App, domain::object::VaultName};
+use crate::{app::App, domain::object::VaultName, look::nothing::nearest};
 
 /// The segments of a path, as text; [`parse`] makes values of them.
 pub struct Segments<T>(pub T);
@@ -187,8 +187,12 @@ pub fn source(app: &App, parameter: &str, text: &str) -> Result<VaultName, Probl
 /// # Errors
 /// A problem that says how to add a source.
 pub fn configured(app: &App, name: &VaultName) -> Result<(), Problem> {
-    let unknown = |_| Problem::new(ProblemKind::UnknownSource, format!("{name} is not a vault of this app."));
-    app.vault(name).map(drop).map_err(unknown)
+    app.vault(name).map(drop).map_err(|_| {
+        let nearest = nearest(name.as_str(), app.sources().into_iter().map(ToString::to_string)).join(", ");
+        let detail =
+            format!("{name} is not a vault of this app. Of those that are, nearest in name: {nearest}.");
+        Problem::new(ProblemKind::UnknownSource, detail)
+    })
 }
 
 /// A time in RFC 3339's form.

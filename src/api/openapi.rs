@@ -37,6 +37,7 @@ use super::{backups, health, jobs, preflight, problem::ProblemBody, restores, ru
         restores::begin,
         restores::list,
         restores::get,
+        restores::abandon,
         health::health,
         serve
     ),
@@ -111,6 +112,27 @@ pub enum Problems {
         headers(("Retry-After" = u32, description = "When to try again, in seconds"))
     )]
     ServiceUnavailable(ProblemBody),
+}
+
+/// The problem of a selection.
+#[derive(IntoResponses)]
+pub enum SelectionProblem {
+    /// Nothing matches what is asked for. The detail names what there is: recovery points, the nearest names, or the
+    /// sources of which there are backups.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Nothing(ProblemBody),
+}
+
+/// The problem of endpoints that open jobs.
+#[derive(IntoResponses)]
+pub enum TooMany {
+    /// The caller has as many open jobs as it may have.
+    #[response(
+        status = 429,
+        content_type = "application/problem+json",
+        headers(("Retry-After" = u32, description = "When to try again, in seconds"))
+    )]
+    TooMany(ProblemBody),
 }
 
 /// The problems of endpoints with a body.

@@ -20,7 +20,8 @@ use crate::{
 /// What a preflight found out.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Preflight {
-    /// Whether nothing has to be done: there is no finding above `info`. Look at `unknown`, too.
+    /// Whether nothing has to be done: more than the settings could be looked at, nothing is `unknown`, and there is no
+    /// finding above `info`.
     ok: bool,
     /// When this was looked up.
     #[serde(with = "time::serde::rfc3339")]
@@ -74,7 +75,7 @@ pub struct LookBody {
     path = "/api/status/preflight",
     tag = "status",
     operation_id = "getPreflight",
-    responses((status = 200, description = "`ok` says whether anything has to be done", body = Preflight), Problems)
+    responses((status = 200, description = "`ok` says whether all is known and nothing has to be done", body = Preflight), Problems)
 )]
 pub async fn preflight(
     State(app): State<SharedApp>,

@@ -15,8 +15,8 @@ use utoipa::ToSchema;
 
 use super::restores::hsm_shapes::AnyPlan;
 use crate::{
-    azure::error::{Meaning, ServiceError},
-    domain::outcome::{Failure, Fate},
+    azure::error::{Asked, Meaning, ServiceError},
+    domain::{nothing::Nothing, outcome::Failure},
     error::Error,
 };
 
@@ -25,6 +25,9 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// When to try again, in seconds, after something that passes.
 const TRY_AGAIN_SECONDS: u32 = 30;
+
+/// When to try again after too many open jobs: they are looked at every minute.
+const LOOKED_AT_SECONDS: u32 = 60;
 
 /// The kinds of problem. Their names are part of the API and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +60,14 @@ pub enum ProblemKind {
     KeyReused,
     /// Asked for something that cannot be done as things are.
     NotPossible,
+    /// The caller has as many open jobs as it may have.
+    TooManyOpen,
     /// More bytes than are read.
     BodyTooLarge,
     /// A body that is not JSON.
     UnsupportedMediaType,
+    /// A selection that matches nothing.
+    NothingSelected,
     /// Something stored is not what was written.
     DamagedCatalogue,
     /// Something stored by a newer program.
@@ -115,10 +122,14 @@ impl ProblemKind {
                 "Use a new Idempotency-Key for every restore, and the same one only to repeat a request."),
             Self::NotPossible => (StatusCode::CONFLICT, "not-possible", "It cannot be done as things are",
                 "Do what the detail asks for, then try again."),
+            Self::TooManyOpen => (StatusCode::TOO_MANY_REQUESTS, "too-many-open", "You have as many open jobs as you may have",
+                "Wait until one of them has ended, then ask again."),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large",
                 "Ask for fewer objects in one request."),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is not JSON",
                 "Send JSON, with the header Content-Type: application/json."),
+            Self::NothingSelected => (StatusCode::UNPROCESSABLE_ENTITY, "nothing-selected", "Nothing matches what is asked for",
+                "Correct what is asked for; the detail names what there is."),
             Self::DamagedCatalogue => (StatusCode::INTERNAL_SERVER_ERROR, "damaged-catalogue", "Something stored is damaged",
                 "If it is a manifest, ask for an earlier time with `at`; the next nightly run goes on from the one before. In any case find out who changed the blob that is named."),
             Self::NewerFormat => (StatusCode::INTERNAL_SERVER_ERROR, "newer-format", "A newer version stored this",
@@ -252,11 +263,15 @@ impl Problem {
         Self::new(ProblemKind::InvalidParameter, format!("`{name}`: {fault}."))
     }
 
+    /// Something that was asked for and that there is not, with what there is instead.
+    pub fn nothing(kind: ProblemKind, nothing: &Nothing) -> Self {
+        Self::new(kind, nothing.to_string()).next(nothing.next())
+    }
+
     /// Adds what a service said, and the error's text to the log.
     #[must_use]
     pub fn because(self, error: &Error) -> Self {
-        let service =
-            if let Error::Service(error) = error { ServiceAnswer::of(&error.failure) } else { None };
+        let service = error.service().and_then(|error| ServiceAnswer::of(&error.failure));
         Self { service, cause: Some(error.to_string()), ..self }
     }
 }
@@ -264,25 +279,46 @@ impl Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::Service(of) if of.fate() == Fate::Retry => ProblemKind::ServiceUnavailable,
-            Error::Service(_) => ProblemKind::ServiceRefused,
+            Error::Service(of) if of.meaning.refuses() => ProblemKind::ServiceRefused,
+            Error::Service(_) | Error::Busy(_) | Error::NotBegun { .. } => ProblemKind::ServiceUnavailable,
             Error::Damaged { .. } => ProblemKind::DamagedCatalogue,
             Error::TooNew { .. } => ProblemKind::NewerFormat,
-            Error::Refused(_) => ProblemKind::NotPossible,
-            Error::Busy(_) => ProblemKind::ServiceUnavailable,
+            Error::Refused(_) | Error::BackupGone { .. } => ProblemKind::NotPossible,
+            Error::Nothing(nothing) => return Self::nothing(ProblemKind::NothingSelected, nothing),
+            Error::TooMany(_) => ProblemKind::TooManyOpen,
             Error::Deadline { .. } => ProblemKind::TookTooLong,
         };
-        let detail = match &error {
-            Error::Service(ServiceError { what, failure, meaning }) => match (failure.status, meaning) {
+        let next = match &error {
+            Error::TooMany(met) => Some(format!(
+                "Wait until one of them has ended, then ask again. To let every caller have more, raise the setting {} and \
+                 restart the app.",
+                met.setting()
+            )),
+            _ => None,
+        };
+        Self { next, ..Self::new(kind, detail(&error)).because(&error) }
+    }
+}
+
+fn detail(error: &Error) -> String {
+    match error {
+        Error::Service(ServiceError { asked: Asked { what, .. }, failure, meaning, .. }) => {
+            match (failure.status, meaning) {
                 (Some(_), _) => format!("Failed to {what}: {}: {}", failure.code, failure.text),
                 // Without an answer the text is our client's own, and names addresses.
                 (None, Meaning::NoToken) => format!("Failed to {what}: the app's identity got no token."),
                 (None, _) => format!("Failed to {what}: there was no usable answer."),
-            },
-            ours => format!("{ours}."),
-        };
-        Self::new(kind, detail).because(&error)
+            }
+        }
+        Error::NotBegun { text, because, .. } => format!("{}: {}", capital(text), detail(because)),
+        ours => format!("{ours}."),
     }
+}
+
+/// A text as the start of a sentence.
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + rest.as_str())
 }
 
 impl IntoResponse for Problem {
@@ -292,8 +328,10 @@ impl IntoResponse for Problem {
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, TRY_AGAIN_SECONDS.into());
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(RETRY_AFTER, TRY_AGAIN_SECONDS.into())),
+            StatusCode::TOO_MANY_REQUESTS => drop(headers.insert(RETRY_AFTER, LOOKED_AT_SECONDS.into())),
+            _ => {}
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

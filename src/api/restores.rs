@@ -25,8 +25,8 @@ use self::{
     shapes::{Plan, Restore, RestoreReport},
 };
 use super::{
-    input::{HsmOr, JsonBody, Limit, Parameters, Segments, configured, optional, parse},
-    openapi::{BodyProblems, Problems},
+    input::{HsmOr, JsonBody, Limit, Nothing, Parameters, Segments, configured, optional, parse},
+    openapi::{BodyProblems, Problems, SelectionProblem, TooMany},
     problem::{Problem, ProblemKind},
 };
 use crate::{
@@ -41,7 +41,9 @@ use crate::{
     hsm::start as hsm_start,
     jobs::Claim,
     restore::{
-        self, follow,
+        self,
+        abandon::{self, Abandoned},
+        follow,
         start::{Start, Wish, start},
     },
 };
@@ -66,6 +68,7 @@ pub enum AnyPlanRequest {
 
 /// What a restore would do. Changes nothing.
 ///
+/// A selection that matches nothing has no plan: the answer is the problem `nothing-selected`, which names what there is.
 /// The plan is kept under its digest; `POST /api/restores` carries it out.
 #[utoipa::path(
     post,
@@ -73,7 +76,7 @@ pub enum AnyPlanRequest {
     tag = "restores",
     operation_id = "planRestore",
     request_body = AnyPlanRequest,
-    responses((status = 200, description = "The plan", body = AnyPlan), Problems, BodyProblems)
+    responses((status = 200, description = "The plan", body = AnyPlan), SelectionProblem, Problems, BodyProblems)
 )]
 pub async fn plan(
     State(app): State<SharedApp>,
@@ -112,8 +115,10 @@ pub async fn plan(
             ("Location" = String, description = "Where to follow it"),
             ("Retry-After" = u32, description = "When to look again, in seconds")
         )),
+        SelectionProblem,
         Problems,
-        BodyProblems
+        BodyProblems,
+        TooMany
     )
 )]
 pub async fn begin(
@@ -168,11 +173,7 @@ fn idempotency_key(headers: &HeaderMap, by: &Asker) -> Result<Option<Digest>, Pr
     let text = value.to_str().ok().filter(legal);
     let text = text
         .ok_or_else(|| Problem::parameter("Idempotency-Key", "expected 1 to 128 visible ASCII characters"))?;
-    let caller = match (&by.principal, &by.key) {
-        (Some(principal), _) => principal.id.clone(),
-        (None, Some(key)) => key.to_string(),
-        (None, None) => String::new(),
-    };
+    let caller = by.caller().unwrap_or_default();
     Ok(Some(Digest::of_fields([caller.as_bytes(), text.as_bytes()])))
 }
 
@@ -251,7 +252,7 @@ pub struct ObjectsQuery {
     tag = "restores",
     operation_id = "getRestore",
     params(
-        ("id" = String, Path, description = "The restore", example = "20261122T101112Z-restore-0f3a9c41"),
+        ("id" = String, Path, description = "The restore", pattern = "^[0-9]{8}T[0-9]{6}Z-restore-[0-9a-f]{8}$", example = "20261122T101112Z-restore-0f3a9c41"),
         ObjectsQuery
     ),
     responses((status = 200, description = "The restore", body = AnyRestoreReport), Problems)
@@ -269,9 +270,50 @@ pub async fn get(
         return Ok(Json(AnyRestoreReport::Vault(Box::new(report))));
     }
     let of_hsm = app.jobs()?.hsm_restore(&id).await?;
-    let unknown = || Problem::new(ProblemKind::NotFound, format!("There is no restore {id}."));
-    let of_hsm = of_hsm.ok_or_else(unknown)?;
+    let of_hsm = of_hsm.ok_or_else(|| unknown(&id))?;
     Ok(Json(AnyRestoreReport::Hsm(Box::new((&of_hsm).into()))))
+}
+
+/// Ends a restore before it is through.
+///
+/// What is restored stays, and steps that have not ended count as failed. A request to the vault that is under way is not
+/// taken back: the restore ends, and its vault is free, within about eight minutes. It can be repeated. A restore of a Managed
+/// HSM cannot be ended: the service has no way to cancel one.
+#[utoipa::path(
+    delete,
+    path = "/api/restores/{id}",
+    tag = "restores",
+    operation_id = "abandonRestore",
+    params(("id" = String, Path, description = "The restore", pattern = "^[0-9]{8}T[0-9]{6}Z-restore-[0-9a-f]{8}$", example = "20261122T101112Z-restore-0f3a9c41")),
+    responses(
+        (status = 200, description = "It has ended", body = AnyRestore),
+        (status = 202, description = "It begins no further step and ends soon", body = AnyRestore, headers(
+            ("Location" = String, description = "Where to follow it"),
+            ("Retry-After" = u32, description = "When to look again, in seconds")
+        )),
+        Problems
+    )
+)]
+pub async fn abandon(
+    State(app): State<SharedApp>,
+    Extension(by): Extension<Asker>,
+    Segments(id): Segments<String>,
+    _: Parameters<Nothing>,
+) -> Result<Response, Problem> {
+    let id: RestoreId = parse("id", &id)?;
+    match abandon::abandon(&app, &id, &by, &Clock::system()).await? {
+        Abandoned::Ended(job) | Abandoned::Stopping(job, _) => Ok(under_way(*job)),
+        Abandoned::Unknown if app.jobs()?.hsm_restore(&id).await?.is_some() => {
+            let detail = format!("{id} restores a Managed HSM, and the service has no way to cancel that.");
+            let next = format!("Follow it at /api/restores/{id}.");
+            Err(Problem::new(ProblemKind::NotPossible, detail).next(next))
+        }
+        Abandoned::Unknown => Err(unknown(&id)),
+    }
+}
+
+fn unknown(id: &RestoreId) -> Problem {
+    Problem::new(ProblemKind::NotFound, format!("There is no restore {id}."))
 }
 
 fn object(text: &str) -> Result<ObjectId, Problem> {

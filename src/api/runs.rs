@@ -6,27 +6,26 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
+    forms::Clear,
     hsms::HsmRun,
     input::{Limit, Nothing, Parameters, Segments, configured, optional},
     openapi::Problems,
+    places::Moved,
     problem::{Problem, ProblemKind},
-    shapes::{By, Failure, Kind, Numbers, Scope, State as RunState, job_path, run_path},
+    shapes::{Loss, Numbers, Scope, State as RunState, TriedAgain, job_path, run_path},
 };
 use crate::{
     app::SharedApp,
-    domain::{
-        hsm::HsmName,
-        job::BackupJob,
-        manifest::{Fared, Line, Summary},
-        object::VaultName,
-        plan::{PlanHeader, Unlisted},
-        run::RunId,
-    },
+    domain::{hsm::HsmName, job::BackupJob, manifest::Summary, object::VaultName, run::RunId},
     look::{
         hsms,
-        runs::{self, Report, Run},
+        runs::{self, Run},
     },
 };
+
+mod detail;
+
+pub use self::detail::{LateKind, Progress, RunInSource, RunObject, UnlistedKind};
 
 /// Which runs, and how many.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -61,6 +60,10 @@ pub struct RunItem {
     /// When it began.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub started: Option<OffsetDateTime>,
+    /// How many seconds after its schedule asked for it the run was begun, if that was late: its timer fired into an
+    /// outage, or not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late_seconds: Option<u32>,
     /// When its last result came in.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub finished: Option<OffsetDateTime>,
@@ -70,6 +73,17 @@ pub struct RunItem {
     /// Its numbers, once it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub numbers: Option<Numbers>,
+    /// What it has met that may pass and tries again, while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tried_again: Option<TriedAgain>,
+    /// Many objects that were gone at once, in this run or an earlier one, and are neither back nor acknowledged.
+    pub losses: Vec<Loss>,
+    /// That the vault lies elsewhere than it did, as this run or an earlier one saw, and nobody acknowledged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
+    /// What may be shown of the first of its backups whose form was not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_form: Option<Clear>,
     /// What there is to know of the backup of a whole Managed HSM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hsm: Option<HsmRun>,
@@ -87,9 +101,14 @@ impl RunItem {
             state,
             scope: None,
             started,
+            late_seconds: None,
             finished: None,
             duration_seconds: None,
             numbers: None,
+            tried_again: None,
+            losses: Vec::new(),
+            moved: None,
+            unknown_form: None,
             hsm: None,
             link: run_path(run),
         }
@@ -97,16 +116,22 @@ impl RunItem {
 
     /// A run that is open.
     pub fn open(job: &BackupJob) -> Self {
-        Self::new(&job.vault, &job.run, RunState::Running, Some(job.opened))
+        let (late_seconds, tried_again) = (job.run.late(job.opened), job.tried_again().map(Into::into));
+        let run = Self::new(&job.vault, &job.run, RunState::Running, Some(job.opened));
+        Self { late_seconds, tried_again, ..run }
     }
 
     /// A run that has ended.
     pub fn closed(source: &VaultName, of: &Summary) -> Self {
         Self {
             scope: Some(of.scope.into()),
+            late_seconds: of.late,
             finished: Some(of.finished),
             duration_seconds: Some((of.finished - of.planned).whole_seconds()),
             numbers: Some((&of.numbers).into()),
+            losses: of.losses.iter().map(Into::into).collect(),
+            moved: of.moved.as_deref().map(Into::into),
+            unknown_form: of.unknown_form.as_deref().map(Into::into),
             ..Self::new(source, &of.run, of.verdict.into(), Some(of.planned))
         }
     }
@@ -139,122 +164,6 @@ pub struct RunDetail {
     run: String,
     /// The run in each source.
     sources: Vec<RunInSource>,
-}
-
-/// A run in one source, in full.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RunInSource {
-    /// The run in short.
-    #[serde(flatten)]
-    item: RunItem,
-    /// Who asked for it, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<By>,
-    /// How far it has come, while it runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    progress: Option<Progress>,
-    /// Objects that have a backup as of this run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    protected: Option<u32>,
-    /// Kinds that could not be listed.
-    unlisted: Vec<UnlistedKind>,
-    /// Every object that failed or disappeared.
-    objects: Vec<RunObject>,
-}
-
-/// How far a run has come.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Progress {
-    /// Objects it backs up, once it has a plan.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub planned: Option<usize>,
-    /// How many of them had a result when it was last looked at.
-    pub done: u32,
-}
-
-/// A kind that could not be listed.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct UnlistedKind {
-    /// The kind.
-    kind: Kind,
-    /// Why.
-    failure: Failure,
-}
-
-impl From<&Unlisted> for UnlistedKind {
-    fn from(unlisted: &Unlisted) -> Self {
-        Self { kind: unlisted.kind.into(), failure: (&unlisted.failure).into() }
-    }
-}
-
-/// An object that has no new backup, and why.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RunObject {
-    /// The object's kind.
-    kind: Kind,
-    /// The object's name.
-    #[schema(example = "db-password")]
-    name: String,
-    /// `failed`, or `disappeared`: deleted between listing and backup.
-    #[schema(example = "failed", pattern = "^(failed|disappeared)$")]
-    fared: &'static str,
-    /// What was said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<Failure>,
-    /// When its newest backup was taken, if it has one.
-    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    last_backup: Option<OffsetDateTime>,
-}
-
-impl From<&Line> for RunObject {
-    fn from(line: &Line) -> Self {
-        Self {
-            kind: line.kind.into(),
-            name: line.name.to_string(),
-            fared: if line.fared == Fared::Disappeared { "disappeared" } else { "failed" },
-            failure: line.failure.as_ref().map(Into::into),
-            last_backup: line.entry.as_ref().map(|entry| entry.taken),
-        }
-    }
-}
-
-impl RunInSource {
-    /// The backup of a whole Managed HSM.
-    pub fn of_hsm(item: RunItem, by: By) -> Self {
-        Self {
-            item,
-            by: Some(by),
-            progress: None,
-            protected: None,
-            unlisted: Vec::new(),
-            objects: Vec::new(),
-        }
-    }
-}
-
-impl From<Report> for RunInSource {
-    fn from(report: Report) -> Self {
-        match report {
-            Report::Open { job, planned } => Self {
-                item: RunItem::open(&job),
-                by: job.by.as_ref().map(Into::into),
-                progress: Some(Progress { planned, done: job.answered }),
-                protected: None,
-                unlisted: Vec::new(),
-                objects: Vec::new(),
-            },
-            Report::Closed { header: PlanHeader { vault, by, unlisted, .. }, summary, lines } => Self {
-                item: RunItem::closed(&vault, &summary),
-                by: by.as_ref().map(Into::into),
-                progress: None,
-                protected: Some(summary.protected),
-                unlisted: unlisted.iter().map(Into::into).collect(),
-                objects: lines.iter().map(Into::into).collect(),
-            },
-        }
-    }
 }
 
 /// Runs, open and ended, newest first.

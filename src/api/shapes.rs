@@ -1,12 +1,14 @@
 //! Parts of answers that several have.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::domain::{
     asker::{Asker, Via},
+    loss,
     object::{ObjectKind, VaultName},
-    outcome,
+    outcome, rounds,
     run::{self, RunId},
 };
 
@@ -88,6 +90,36 @@ impl From<run::Verdict> for State {
     }
 }
 
+/// What an open run has met that may pass, and tries again.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TriedAgain {
+    /// How many objects fail. Not there when the source, or a kind, cannot be listed and no object fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objects: Option<u32>,
+    /// The kinds that cannot be listed, where the run goes on without them and lists them again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kinds: Vec<Kind>,
+    /// The newest failure.
+    failure: Failure,
+    /// When it was met.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    /// The round that the run is in, from 1; 0 before its objects are known.
+    round: u32,
+    /// When it is tried again. Not there when the run ends without that.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    next: Option<OffsetDateTime>,
+}
+
+impl From<rounds::TriedAgain<'_>> for TriedAgain {
+    fn from(of: rounds::TriedAgain<'_>) -> Self {
+        let rounds::TriedAgain { objects, kinds, failure, at, round, last: _, next } = of;
+        let kinds = kinds.iter().copied().map(Into::into).collect();
+        Self { objects, kinds, failure: failure.into(), at, round, next }
+    }
+}
+
 /// A run's numbers: listed = backedUp + unchanged + managed + vaultManaged + disappeared + failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -106,10 +138,18 @@ pub struct Numbers {
     disappeared: u32,
     /// Not backed up.
     failed: u32,
+    /// How many of those a person accepted as of the run.
+    accepted: u32,
+    /// Objects that the run before still had and that the source no longer lists. Not in `listed`.
+    gone: u32,
+    /// Objects that were gone and are listed again.
+    returned: u32,
     /// Size of the new backups.
     bytes: u64,
     /// Objects with so many versions that the service will soon refuse to back them up.
     near_version_limit: u32,
+    /// Objects whose newest backup has a form that was not known.
+    unknown_form: u32,
 }
 
 impl From<&run::Numbers> for Numbers {
@@ -122,8 +162,68 @@ impl From<&run::Numbers> for Numbers {
             vault_managed: numbers.vault_managed,
             disappeared: numbers.disappeared,
             failed: numbers.failed,
+            accepted: numbers.accepted,
+            gone: numbers.gone,
+            returned: numbers.returned,
             bytes: numbers.bytes,
             near_version_limit: numbers.near_version_limit,
+            unknown_form: numbers.unknown_form,
+        }
+    }
+}
+
+/// What is known of a loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// Everything is gone, and nothing is there.
+    Emptied,
+    /// Nothing is left of what was there, and other objects are there: the vault was made anew under its name.
+    Replaced,
+    /// A large part of the source or of a kind is gone.
+    Part,
+}
+
+/// Many objects that were gone at once. It stays until they are back or somebody has acknowledged the run that saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Loss {
+    /// The run that saw it.
+    #[schema(example = "20261122T020000Z-nightly")]
+    run: String,
+    /// When that run was planned.
+    #[serde(with = "time::serde::rfc3339")]
+    since: OffsetDateTime,
+    /// The kind of object; the whole source where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<Kind>,
+    /// What is known of it.
+    how: How,
+    /// How many objects the run before had.
+    of: u32,
+    /// How many of them were gone.
+    gone: u32,
+    /// How many of those are gone as of this run.
+    still_gone: u32,
+    /// How many have another object under their name.
+    replaced: u32,
+}
+
+impl From<&loss::Loss> for Loss {
+    fn from(loss: &loss::Loss) -> Self {
+        Self {
+            run: loss.run.to_string(),
+            since: loss.since,
+            kind: loss.kind.map(Into::into),
+            how: match loss.how {
+                loss::How::Emptied => How::Emptied,
+                loss::How::Replaced => How::Replaced,
+                loss::How::Part => How::Part,
+            },
+            of: loss.of,
+            gone: loss.gone,
+            still_gone: loss.still_gone,
+            replaced: loss.replaced,
         }
     }
 }

@@ -14,14 +14,14 @@ use utoipa::ToSchema;
 
 use super::{
     input::{HsmOr, Nothing, Parameters, configured, present, required},
-    openapi::{BodyProblems, Problems},
+    openapi::{BodyProblems, Problems, TooMany},
     problem::{Problem, ProblemKind},
     restores::hsm,
     runs::Links,
     shapes::{Kind, State as RunState, job_id, run_path},
 };
 use crate::{
-    app::SharedApp,
+    app::{App, SharedApp},
     backup::ask,
     clock::Clock,
     domain::{
@@ -31,6 +31,7 @@ use crate::{
         run::RunId,
     },
     hsm::start as hsm_start,
+    look::passes,
 };
 
 /// The most objects of one request.
@@ -111,6 +112,9 @@ pub struct Started {
     state: RunState,
     /// Where to look.
     links: Links,
+    /// What keeps it from beginning for now, where that is known: nothing moves jobs on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 /// Backs up a vault, some of its objects, or a Managed HSM now. A second request for the same is a second run, and harmless.
@@ -126,7 +130,8 @@ pub struct Started {
             ("Retry-After" = u32, description = "When to look at it, in seconds"),
         )),
         Problems,
-        BodyProblems
+        BodyProblems,
+        TooMany
     )
 )]
 pub async fn start(
@@ -140,7 +145,7 @@ pub async fn start(
         HsmOr::Hsm(order) => {
             hsm::known(&app, &order.hsm)?;
             let job = Box::pin(hsm_start::backup_now(&app, &order.hsm, &by, &clock)).await?;
-            return Ok(started(order.hsm.as_vault(), &job.id));
+            return Ok(started(&app, order.hsm.as_vault(), &job.id).await);
         }
         HsmOr::Other(order) => order,
     };
@@ -162,10 +167,10 @@ pub async fn start(
             return Err(Problem::new(ProblemKind::InvalidBody, detail));
         }
     };
-    Ok(started(&vault, &run))
+    Ok(started(&app, &vault, &run).await)
 }
 
-fn started(source: &VaultName, run: &RunId) -> Response {
+async fn started(app: &App, source: &VaultName, run: &RunId) -> Response {
     let headers = [(LOCATION, run_path(run)), (RETRY_AFTER, LOOK_AFTER_SECONDS.to_owned())];
     let started = Started {
         run: run.to_string(),
@@ -173,6 +178,13 @@ fn started(source: &VaultName, run: &RunId) -> Response {
         source: source.to_string(),
         state: RunState::Running,
         links: Links::new(source, run),
+        warning: warning(app).await,
     };
     (StatusCode::ACCEPTED, headers, Json(started)).into_response()
+}
+
+/// The run is on record: that this cannot be looked up is no reason to refuse it.
+async fn warning(app: &App) -> Option<String> {
+    let passes = passes::passes(app, Clock::system().now()).await.ok()?;
+    passes.stands_still.then(|| passes::words(passes.last))
 }

@@ -6,18 +6,27 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
+    forms::UnknownForms,
     hsms::HsmStatus,
     input::{Nothing, Parameters},
     openapi::Problems,
+    places::Moved,
     problem::{Problem, ProblemBody},
     runs::{RunItem, RunObject},
+    shapes::{By, Loss},
 };
 use crate::{
     app::SharedApp,
     clock::Clock,
-    domain::manifest::Summary,
+    domain::{
+        acknowledged::{Acceptance, AcceptanceRecord, Acknowledgement},
+        bound::AtBound,
+        manifest::{Line, Summary},
+        whereabouts,
+    },
     look::{
-        hsms,
+        callers, hsms,
+        passes::{self, Passes},
         vaults::{self, Doing, Known, Newest},
     },
 };
@@ -29,7 +38,7 @@ const MOST_FAILING: usize = 100;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// Whether every vault and HSM is well.
+    /// Whether every vault and HSM is well, and there is one.
     ok: bool,
     /// When this was looked up.
     #[serde(with = "time::serde::rfc3339")]
@@ -37,10 +46,52 @@ pub struct Status {
     /// How old the newest run that covers a source may be.
     #[schema(example = 93600)]
     expected_interval_seconds: i64,
+    /// Whether open jobs are moved on.
+    jobs: JobsStatus,
     /// Every configured vault.
     sources: Vec<SourceStatus>,
     /// Every configured Managed HSM.
     hsms: Vec<HsmStatus>,
+    /// Callers that have as many open jobs as they may have, and are refused until some have ended. Others are not.
+    at_bound: Vec<Caller>,
+}
+
+/// A caller with as many open jobs as it may have.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Caller {
+    /// Who it is.
+    by: By,
+    /// What it has open: `backups` or `restores`.
+    #[schema(example = "backups", pattern = "^(backups|restores)$")]
+    what: &'static str,
+    /// How many are open.
+    open: u32,
+    /// How many may be.
+    most: u32,
+}
+
+impl From<AtBound> for Caller {
+    fn from(of: AtBound) -> Self {
+        Self { by: (&of.by).into(), what: of.what(), open: of.open, most: of.most }
+    }
+}
+
+/// Whether open jobs are moved on.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobsStatus {
+    /// When `AdvanceJobs` last came, give or take five minutes. Nothing else moves a run on.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    last_pass: Option<OffsetDateTime>,
+    /// Whether it has stayed away for a quarter of an hour or longer: what runs stays as it is, and nothing new begins.
+    stand_still: bool,
+}
+
+impl From<Passes> for JobsStatus {
+    fn from(of: Passes) -> Self {
+        Self { last_pass: of.last, stand_still: of.stands_still }
+    }
 }
 
 /// How a source is.
@@ -50,7 +101,8 @@ pub struct SourceStatus {
     /// The source.
     #[schema(example = "kv-prod")]
     source: String,
-    /// Whether it is not overdue, nothing in it fails, and everything in it can be listed.
+    /// Whether it is not overdue, nothing in it fails but what is accepted, everything in it can be listed, and
+    /// nothing is lost and nothing has moved but what is acknowledged.
     ok: bool,
     /// Whether the newest run that covers it is older than expected, or there is none. Objects that fail on their
     /// own do not make it overdue: they stand under `failing`.
@@ -62,8 +114,19 @@ pub struct SourceStatus {
     /// The newest run of the whole source.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_run: Option<RunItem>,
-    /// Objects whose newest backup could not be taken.
+    /// Many objects that were gone at once, as of the newest run. They are no trouble once they are back or a person
+    /// has acknowledged the run that saw it.
+    losses: Vec<KnownLoss>,
+    /// That the vault lies elsewhere than it did, as of the newest run. It is no trouble once a person has acknowledged the
+    /// run that saw it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved: Option<KnownMove>,
+    /// Objects whose newest backup has a form that was not known. They are protected as far as anybody can tell: a warning.
+    unknown_forms: UnknownForms,
+    /// Objects whose newest backup could not be taken, without those under `accepted`.
     failing: Failing,
+    /// Objects whose newest backup could not be taken either, and for which a person answers until a date.
+    accepted: AcceptedFailures,
     /// Runs that have not ended.
     running: Vec<RunItem>,
     /// Why nothing else is known, when the source's catalogue cannot be read.
@@ -94,6 +157,64 @@ pub struct Failing {
     objects: Vec<RunObject>,
 }
 
+/// Many objects that were gone at once, and what a person said of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KnownLoss {
+    /// The loss.
+    #[serde(flatten)]
+    loss: Loss,
+    /// That a person has acknowledged it. The next run does not have it any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged: Option<Acknowledged>,
+}
+
+/// A vault that lies elsewhere than it did, and what a person said of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KnownMove {
+    /// From where, and where to.
+    #[serde(flatten)]
+    moved: Moved,
+    /// That a person has acknowledged it. The next run does not have it any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged: Option<Acknowledged>,
+}
+
+/// That a person has acknowledged a loss or a move.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Acknowledged {
+    /// Why.
+    reason: String,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+}
+
+/// Objects that fail, as a person accepted. When one fails for another reason, or its time is over, it is under
+/// `failing` again.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct AcceptedFailures {
+    /// How many there are.
+    total: usize,
+    /// The first hundred.
+    objects: Vec<AcceptedFailure>,
+}
+
+/// An object that fails, as a person accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AcceptedFailure {
+    /// The object.
+    #[serde(flatten)]
+    object: RunObject,
+    /// Why it is accepted.
+    reason: String,
+    /// Until when. From then on it is a failure again.
+    #[serde(with = "time::serde::rfc3339")]
+    until: OffsetDateTime,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    since: OffsetDateTime,
+}
+
 /// How every source is: newest success, overdue or not, what fails, what runs.
 #[utoipa::path(
     get,
@@ -105,41 +226,81 @@ pub struct Failing {
 pub async fn status(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Result<Json<Status>, Problem> {
     let now = Clock::system().now();
     let source = |doing| SourceStatus::new(doing, app.interval(), now);
-    let sources: Vec<_> = vaults::all(&app, MOST_FAILING).await?.into_iter().map(source).collect();
+    let sources: Vec<_> = vaults::all(&app, MOST_FAILING, now).await?.into_iter().map(source).collect();
     let hsm = |doing| HsmStatus::new(doing, app.interval(), now);
     let hsms: Vec<_> = hsms::all(&app).await?.into_iter().map(hsm).collect();
+    let jobs: JobsStatus = passes::passes(&app, now).await?.into();
+    let at_bound = callers::at_bound(&app).await?.into_iter().map(Into::into).collect();
     Ok(Json(Status {
-        ok: sources.iter().all(|source| source.ok) && hsms.iter().all(HsmStatus::is_ok),
+        // Nothing is said of nothing: an app without a source is not well.
+        ok: !jobs.stand_still
+            && sources.len() + hsms.len() > 0
+            && sources.iter().all(|source| source.ok)
+            && hsms.iter().all(HsmStatus::is_ok),
         now: now.replace_nanosecond(0).unwrap_or(now),
         expected_interval_seconds: app.interval().whole_seconds(),
+        jobs,
         sources,
         hsms,
+        at_bound,
     }))
 }
 
 impl SourceStatus {
     fn new(doing: Doing, interval: time::Duration, now: OffsetDateTime) -> Self {
+        let ok = doing.is_ok(interval, now);
         let Doing { vault, open, known } = doing;
         let (known, problem) = match known {
             Ok(known) => (known, None),
             Err(error) => (Known::default(), Some(Problem::from(error).into())),
         };
-        let Newest { last, covering } = known.newest;
-        let overdue = covering.as_ref().is_none_or(|run| now - run.planned > interval);
-        let listed = last.as_ref().is_some_and(|last| last.numbers.unlisted.is_empty());
+        let overdue = known.newest.is_overdue(interval, now);
+        let Newest { last, covering, .. } = known.newest;
         Self {
             source: vault.to_string(),
-            ok: problem.is_none() && !overdue && listed && known.failing_total == 0,
+            ok,
             overdue,
             newest_success: covering.map(|run| Success::new(&run, now)),
             last_run: last.map(|last| RunItem::closed(&vault, &last)),
+            losses: known.losses.iter().map(KnownLoss::new).collect(),
+            moved: known.moved.as_ref().map(KnownMove::new),
+            unknown_forms: UnknownForms::new(known.unknown_forms_total, &known.unknown_forms),
             failing: Failing {
                 total: known.failing_total,
                 objects: known.failing.iter().map(Into::into).collect(),
             },
+            accepted: AcceptedFailures {
+                total: known.accepted_total,
+                objects: known.accepted.iter().filter_map(AcceptedFailure::new).collect(),
+            },
             running: open.iter().map(RunItem::open).collect(),
             problem,
         }
+    }
+}
+
+impl KnownLoss {
+    fn new((loss, acknowledged): &(crate::domain::loss::Loss, Option<Acknowledgement>)) -> Self {
+        Self { loss: loss.into(), acknowledged: acknowledged.as_ref().map(Into::into) }
+    }
+}
+
+impl KnownMove {
+    fn new((moved, acknowledged): &(Box<whereabouts::Moved>, Option<Acknowledgement>)) -> Self {
+        Self { moved: (&**moved).into(), acknowledged: acknowledged.as_ref().map(Into::into) }
+    }
+}
+
+impl From<&Acknowledgement> for Acknowledged {
+    fn from(of: &Acknowledgement) -> Self {
+        Self { reason: of.reason.to_string(), at: of.at }
+    }
+}
+
+impl AcceptedFailure {
+    fn new((line, record): &(Line, AcceptanceRecord)) -> Option<Self> {
+        let Acceptance::Accepted { reason, until, .. } = &record.acceptance else { return None };
+        Some(Self { object: line.into(), reason: reason.to_string(), until: *until, since: record.at })
     }
 }
 

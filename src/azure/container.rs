@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 pub use self::blocks::Blocks;
 use super::{
     Connection,
-    error::{Meaning, ServiceError},
+    error::{Asked, Meaning, Operation, Service, ServiceError},
 };
 
 /// A blob's metadata. Names are in lower case.
@@ -114,6 +114,16 @@ impl Container {
         Blocks::new(self.clone(), name)
     }
 
+    /// Writes a blob without bytes, whatever is there.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn put(&self, name: &str, metadata: Metadata) -> Result<(), ServiceError> {
+        let options =
+            BlobClientUploadOptions { metadata: Some(metadata), ..BlobClientUploadOptions::default() };
+        self.upload(name, Vec::new(), options).await
+    }
+
     /// Replaces a blob without bytes that is still in the state `etag`.
     ///
     /// # Errors
@@ -153,7 +163,7 @@ impl Container {
         // for every blob, which costs more than the rest of its work.
         let options = BlobClientUploadOptions { parallel: Some(NonZero::<usize>::MIN), ..options };
         let sent = blob.upload(content, Some(options)).await;
-        sent.map(drop).map_err(|error| self.error("write blob", name, &error))
+        sent.map(drop).map_err(|error| self.error(Operation::Write, "write blob", name, &error))
     }
 
     /// A blob's bytes, or `None` when there is no such blob.
@@ -163,7 +173,7 @@ impl Container {
     pub async fn read(&self, name: &str) -> Result<Option<Bytes>, ServiceError> {
         let blob = self.client.blob_client(name);
         let read = async { blob.download(Some(alone())).await?.body.collect().await };
-        self.found("read blob", name, read.await)
+        self.found(Operation::Read, "read blob", name, read.await)
     }
 
     /// A blob's bytes and the tag of their state, or `None` when there is no such blob.
@@ -177,7 +187,7 @@ impl Container {
             let etag = answer.headers.get_optional_string(&ETAG).unwrap_or_default();
             Ok((answer.body.collect().await?, etag))
         };
-        self.found("read blob", name, read.await)
+        self.found(Operation::Read, "read blob", name, read.await)
     }
 
     /// A blob's metadata, or `None` when there is no such blob.
@@ -187,7 +197,7 @@ impl Container {
     pub async fn metadata(&self, name: &str) -> Result<Option<Metadata>, ServiceError> {
         let blob = self.client.blob_client(name);
         let read = async { blob.get_properties(None).await?.metadata() };
-        self.found("look up blob", name, read.await)
+        self.found(Operation::Read, "look up blob", name, read.await)
     }
 
     /// A blob's metadata and the tag of its state, or `None` when there is no such blob.
@@ -201,7 +211,7 @@ impl Container {
             let etag = properties.etag()?.map(|etag| etag.to_string()).unwrap_or_default();
             Ok((properties.metadata()?, etag))
         };
-        self.found("look up blob", name, read.await)
+        self.found(Operation::Read, "look up blob", name, read.await)
     }
 
     /// Deletes a blob. One that is not there counts as deleted.
@@ -223,7 +233,7 @@ impl Container {
 
     async fn remove(&self, name: &str, options: BlobClientDeleteOptions<'_>) -> Result<(), ServiceError> {
         let deleted = self.client.blob_client(name).delete(Some(options)).await;
-        self.found("delete blob", name, deleted).map(drop)
+        self.found(Operation::Delete, "delete blob", name, deleted).map(drop)
     }
 
     /// The blobs of a listing in the order of their names, page by page.
@@ -244,16 +254,17 @@ impl Container {
             .and_then(|page| async {
                 Ok(page.into_model()?.blob_items.into_iter().filter_map(item).collect())
             })
-            .map_err(move |error| this.error("list blobs under", &prefix, &error))
+            .map_err(move |error| this.error(Operation::List, "list blobs under", &prefix, &error))
     }
 
     fn found<T>(
         &self,
+        operation: Operation,
         verb: &str,
         name: &str,
         read: azure_core::Result<T>,
     ) -> Result<Option<T>, ServiceError> {
-        match read.map_err(|error| self.error(verb, name, &error)) {
+        match read.map_err(|error| self.error(operation, verb, name, &error)) {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.failure.code == "BlobNotFound" => Ok(None),
             // An answer to HEAD has no body to tell which of the two is missing.
@@ -262,8 +273,9 @@ impl Container {
         }
     }
 
-    fn error(&self, verb: &str, name: &str, error: &azure_core::Error) -> ServiceError {
-        ServiceError::of(format!("{verb} {}/{name}", self.name), error)
+    fn error(&self, operation: Operation, verb: &str, name: &str, error: &azure_core::Error) -> ServiceError {
+        let what = format!("{verb} {}/{name}", self.name);
+        ServiceError::of(Asked::new(Service::Storage, operation, what), error)
     }
 }
 

@@ -1,65 +1,82 @@
 //! Errors of the services, in the domain's words.
 
+use std::time::Duration;
+
 use azure_core::{
     error::{ErrorKind, ErrorResponse},
     http::{RawResponse, StatusCode, headers::HeaderName},
 };
 
-use crate::domain::outcome::{Failure, Fate};
+use crate::domain::{
+    fate::{Fate, fate},
+    outcome::Failure,
+    wording::says,
+};
+
+pub use crate::domain::fate::{Meaning, Operation, Service};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 
-/// What a failed call means. Only this module knows HTTP statuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
-    /// 429.
-    Throttled,
-    /// 408 and 5xx.
-    Unavailable,
-    /// No answer, or half of one.
-    Network,
-    /// 401 after a fresh token.
-    Unauthorized,
-    /// 403: by access policy, role, firewall or state of the object.
-    Forbidden,
-    /// 404.
-    NotFound,
-    /// 409 or 412 because the thing is there already or has changed.
-    Exists,
-    /// 409 for any other reason: the object is being deleted, recovered, changed.
-    Busy,
-    /// Any other refusal.
-    Refused,
-    /// An answer that makes no sense.
-    Nonsense,
-    /// No token could be had.
-    NoToken,
-    /// Never sent: the host is not configured, or the request is not possible.
-    NotSent,
+/// A call: who is asked for what.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Who.
+    pub service: Service,
+    /// For what.
+    pub operation: Operation,
+    /// What is tried, as an infinitive with its object.
+    pub what: String,
+}
+
+impl Asked {
+    /// A call of a service.
+    pub fn new(service: Service, operation: Operation, what: impl Into<String>) -> Self {
+        Self { service, operation, what: what.into() }
+    }
+
+    /// A call of a vault.
+    pub fn vault(operation: Operation, what: impl Into<String>) -> Self {
+        Self::new(Service::Vault, operation, what)
+    }
 }
 
 /// A failed call: what was tried, on what, and what the service said.
 #[derive(Debug, thiserror::Error)]
-#[error("Failed to {what}: {code}: {text}", code = failure.code, text = failure.text)]
+#[error("Failed to {what}: {code}: {text}", what = asked.what, code = failure.code, text = failure.text)]
 pub struct ServiceError {
-    /// What was tried, as an infinitive with its subject.
-    pub what: String,
+    /// What was tried, and who answered.
+    pub asked: Asked,
     /// What the failure means.
     pub meaning: Meaning,
     /// What the service said.
     pub failure: Box<Failure>,
+    /// How long the service asks to wait before the next request, where whoever asks has to see to that: the clients of
+    /// vaults and of storage wait by themselves.
+    pub retry_after: Option<Duration>,
 }
 
 impl ServiceError {
     /// An answer that makes no sense, found by us.
-    pub fn nonsense(what: impl Into<String>, code: &str, text: impl Into<String>) -> Self {
-        Self { what: what.into(), meaning: Meaning::Nonsense, failure: Box::new(Failure::ours(code, text)) }
+    pub fn nonsense(asked: Asked, code: &str, text: impl Into<String>) -> Self {
+        Self::new(asked, Meaning::Nonsense, Failure::ours(code, text))
+    }
+
+    /// A call that failed. Without a token nobody was asked but the identity.
+    pub fn new(asked: Asked, meaning: Meaning, failure: Failure) -> Self {
+        let service = if meaning == Meaning::NoToken { Service::Identity } else { asked.service };
+        Self { asked: Asked { service, ..asked }, meaning, failure: Box::new(failure), retry_after: None }
+    }
+
+    /// Not sent, because the program was told to stop.
+    pub fn stopped(asked: Asked) -> Self {
+        let failure = Failure::ours("Stopped", "the program was told to stop before the request was sent");
+        Self::new(asked, Meaning::Stopped, failure)
     }
 
     /// Reads what an official client reports. The body is parsed here because the client loses the code
     /// of a body whose text has escapes, as Key Vault's 403 texts have.
     #[expect(clippy::match_wildcard_for_single_variants, reason = "the enum may grow")]
-    pub fn of(what: impl Into<String>, error: &azure_core::Error) -> Self {
+    pub fn of(asked: Asked, error: &azure_core::Error) -> Self {
         let (meaning, failure) = match error.kind() {
             ErrorKind::HttpResponse { status, error_code, raw_response } => {
                 answered(*status, error_code.as_deref(), raw_response.as_deref())
@@ -72,25 +89,34 @@ impl ServiceError {
             // `Other`, and what later versions of the client may add.
             _ => (Meaning::NotSent, Failure::ours("NotSent", chain(error))),
         };
-        Self { what: what.into(), meaning, failure: Box::new(failure) }
+        Self::new(asked, meaning, failure)
     }
 
-    /// Whether the same call may succeed later.
+    /// Whether the service itself said no, so that nothing was done. Otherwise that is not known: the answer may have
+    /// been lost, or the service have failed half way.
+    pub fn is_refusal(&self) -> bool {
+        self.failure.status.is_some_and(|status| (400..500).contains(&status) && status != 408)
+    }
+
+    /// What happens next.
     pub fn fate(&self) -> Fate {
-        match self.meaning {
-            Meaning::Throttled
-            | Meaning::Unavailable
-            | Meaning::Network
-            | Meaning::Unauthorized
-            | Meaning::Busy
-            | Meaning::Nonsense
-            | Meaning::NoToken => Fate::Retry,
-            Meaning::Forbidden
-            | Meaning::NotFound
-            | Meaning::Exists
-            | Meaning::Refused
-            | Meaning::NotSent => Fate::Fail,
+        fate(self.asked.service, self.asked.operation, self.meaning)
+    }
+
+    /// The failure as it is recorded of an object. What our own storage, queue or identity says names itself: it is no
+    /// word on the object.
+    pub fn recorded(&self) -> Failure {
+        let (Asked { service, what, .. }, failure) = (&self.asked, &*self.failure);
+        if !service.is_ours() {
+            return failure.clone();
         }
+        let name = service.as_str();
+        let text = format!(
+            "this program's own {} failed, which says nothing of the object; `preflight` tells why. Failed to {what}: {}",
+            name.to_lowercase(),
+            failure.text
+        );
+        Failure { code: format!("{name}/{}", failure.code), text, ..failure.clone() }.bounded()
     }
 }
 
@@ -130,22 +156,40 @@ fn answered(status: StatusCode, code: Option<&str>, raw: Option<&RawResponse>) -
         request_id: raw.and_then(|raw| raw.headers().get_optional_string(&REQUEST_ID)),
         code,
     };
-    (meaning(status, &failure.code), failure.bounded())
+    (meaning(status, &failure), failure.bounded())
 }
 
-pub(super) fn meaning(status: StatusCode, code: &str) -> Meaning {
+/// What an answer means. Only this module knows HTTP statuses.
+pub(super) fn meaning(status: StatusCode, Failure { code, text, .. }: &Failure) -> Meaning {
+    let code = code.as_str();
     let there = ["BlobAlreadyExists", "ConditionNotMet", "QueueAlreadyExists", "ContainerAlreadyExists"];
     match u16::from(status) {
         401 => Meaning::Unauthorized,
-        403 => Meaning::Forbidden,
+        403 if is_of_the_object(code, text) => Meaning::Forbidden,
+        403 => Meaning::Denied,
         404 => Meaning::NotFound,
         409 | 412 if there.contains(&code) => Meaning::Exists,
         412 => Meaning::Exists,
+        400 if is_of_the_state(code) => Meaning::Exists,
         409 => Meaning::Busy,
         429 => Meaning::Throttled,
         408 | 500..=599 => Meaning::Unavailable,
         _ => Meaning::Refused,
     }
+}
+
+/// Whether a 400 says that an object is in use, and was to be recovered or purged.
+fn is_of_the_state(code: &str) -> bool {
+    let codes = ["RequestNotAllowedOnNonDeletedObject", "ObjectMustBeDeletedPriorToBeingPurged"];
+    codes.iter().any(|known| code.contains(known))
+}
+
+/// Whether a 403 says what an object is, and not who asks: it belongs to a certificate, is protected, disabled, or of a
+/// kind that this vault does not have. The older answers have the text alone.
+fn is_of_the_object(code: &str, text: &str) -> bool {
+    let codes = ["ManagedByKeyVault", "SecretDisabled", "KeyDisabled", "HardwareKeysNotSupported"];
+    let texts = ["since it is associated with a certificate", "because purge protection is enabled"];
+    codes.iter().any(|known| code.contains(known)) || says(text, &texts)
 }
 
 #[derive(Default)]
@@ -165,12 +209,17 @@ fn read_body(body: &[u8]) -> ErrorBody {
         };
         return ErrorBody { code, text: error.message };
     }
-    let text = String::from_utf8_lossy(body);
+    let body = String::from_utf8_lossy(body);
     let between = |tag: &str| {
-        let (_, rest) = text.split_once(&format!("<{tag}>"))?;
+        let (_, rest) = body.split_once(&format!("<{tag}>"))?;
         Some(rest.split_once(&format!("</{tag}>"))?.0.trim().to_owned())
     };
-    ErrorBody { code: between("Code"), text: between("Message") }
+    // Storage says what is wrong with a token beside its message.
+    let text = between("Message").map(|said| match between("AuthenticationErrorDetail") {
+        Some(detail) => format!("{said}\n{detail}"),
+        None => said,
+    });
+    ErrorBody { code: between("Code"), text }
 }
 
 #[cfg(test)]
@@ -186,9 +235,58 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_is_of_the_object_only_where_it_says_so() {
+        let of = |code, text| meaning(StatusCode::Forbidden, &Failure::ours(code, text));
+        let managed =
+            "Operation \"backup\" is not allowed on this Key, since it is associated with a certificate.";
+        let protected =
+            "Operation \"purge\" is not allowed because purge protection is enabled for this vault.";
+        for (code, text) in [
+            ("Forbidden/KeyManagedByKeyVault", ""),
+            ("Forbidden/SecretDisabled", ""),
+            ("Forbidden/HardwareKeysNotSupported", ""),
+            ("Forbidden", managed),
+            ("Forbidden/ForbiddenByPolicy", protected),
+        ] {
+            assert_eq!(of(code, text), Meaning::Forbidden, "{code} {text}");
+        }
+        for code in
+            ["Forbidden/ForbiddenByRbac", "Forbidden/ForbiddenByFirewall", "AccessDenied", "Forbidden", "403"]
+        {
+            assert_eq!(of(code, "Public network access is disabled"), Meaning::Denied, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_use_already_is_there() {
+        let of = |code: &str| meaning(StatusCode::BadRequest, &Failure::ours(code, ""));
+        for code in ["RequestNotAllowedOnNonDeletedObject", "ObjectMustBeDeletedPriorToBeingPurged"] {
+            let code = format!("MethodNotAllowed/{code}");
+            assert_eq!(of(&code), Meaning::Exists);
+        }
+        assert_eq!(of("MethodNotAllowed"), Meaning::Refused);
+    }
+
+    #[test]
+    fn what_is_ours_says_so_on_the_record() {
+        let said = Failure::ours("AuthorizationFailure", "not authorized");
+        let of = |service, meaning| {
+            let asked = Asked::new(service, Operation::Write, "write blob backups/x");
+            ServiceError::new(asked, meaning, said.clone()).recorded()
+        };
+        assert_eq!(of(Service::Vault, Meaning::Denied), said);
+        let ours = of(Service::Storage, Meaning::Denied);
+        assert_eq!(ours.code, "Storage/AuthorizationFailure");
+        assert!(ours.text.contains("write blob backups/x: not authorized"), "{ours:?}");
+        assert!(of(Service::Vault, Meaning::NoToken).code.starts_with("Identity/"), "nobody else was asked");
+    }
+
+    #[test]
     fn storage_and_html_bodies_are_read_for_what_they_hold() {
         let xml = b"<?xml version=\"1.0\"?><Error><Code>BlobNotFound</Code><Message>Not here.\nRequestId:1</Message></Error>";
         assert_eq!(read_body(xml).code.as_deref(), Some("BlobNotFound"));
+        let detailed = b"<Error><Code>A</Code><Message>Failed.</Message><AuthenticationErrorDetail>Issuer did not match.</AuthenticationErrorDetail></Error>";
+        assert_eq!(read_body(detailed).text.as_deref(), Some("Failed.\nIssuer did not match."));
         let html = read_body(b"<!DOCTYPE html><html><title>Runtime Error</title></html>");
         assert!(html.code.is_none() && html.text.is_none());
     }

@@ -6,7 +6,7 @@ use azure_core::http::Url;
 
 use super::{
     Connection,
-    error::{Meaning, ServiceError, meaning},
+    error::{Asked, Meaning, Operation, Service, ServiceError, meaning},
     managed_hsm::{
         BackupDestination, Error, ManagedHsmClient, ManagedHsmClientOptions, OperationStatus, Refusal,
         RestoreSource, SasToken, ServiceVersion, StartError, Started,
@@ -66,7 +66,9 @@ impl HsmClient {
         };
         let name = url.host_str().and_then(|host| host.split('.').next()).unwrap_or_default();
         let client = ManagedHsmClient::new(url.clone(), Arc::clone(&connection.credential), options)
-            .map_err(|error| service_error(format!("use HSM {name}"), &error))?;
+            .map_err(|error| {
+                service_error(Asked::new(Service::Hsm, Operation::Read, format!("use HSM {name}")), &error)
+            })?;
         Ok(Self { name: name.into(), client })
     }
 
@@ -85,10 +87,10 @@ impl HsmClient {
     /// # Errors
     /// As the service answers, or the credential.
     pub async fn ready(&self) -> Result<(), ServiceError> {
-        self.answer("reach", self.client.ready()).await
+        self.answer(Operation::Read, "reach", self.client.ready()).await
     }
 
-    /// Starts a backup of the whole HSM. Sent once, whatever happens: not safe to run twice.
+    /// Starts a backup of the whole HSM. Not safe to run twice: see [`ManagedHsmClient::begin_backup`].
     ///
     /// # Errors
     /// See [`Standing`].
@@ -96,8 +98,8 @@ impl HsmClient {
         self.start("back up", self.client.begin_backup(to)).await
     }
 
-    /// Starts a restore that replaces everything in the HSM. Sent once, whatever happens: not safe to run
-    /// twice.
+    /// Starts a restore that replaces everything in the HSM. Not safe to run twice: see
+    /// [`ManagedHsmClient::begin_restore`].
     ///
     /// # Errors
     /// See [`Standing`].
@@ -105,8 +107,8 @@ impl HsmClient {
         self.start("restore", self.client.begin_restore(from)).await
     }
 
-    /// Starts a restore of one key. Sent once, whatever happens. See
-    /// [`ManagedHsmClient::begin_key_restore`] for what its success means.
+    /// Starts a restore of one key. Not safe to run twice. See [`ManagedHsmClient::begin_key_restore`], also for what its
+    /// success means.
     ///
     /// # Errors
     /// See [`Standing`].
@@ -119,7 +121,7 @@ impl HsmClient {
     /// # Errors
     /// As the service answers.
     pub async fn backup_status(&self, job: &str) -> Result<OperationStatus, ServiceError> {
-        self.answer("ask about a backup of", self.client.backup_status(job)).await
+        self.answer(Operation::Follow, "ask about a backup of", self.client.backup_status(job)).await
     }
 
     /// How a restore, or the check before one, stands. Safe to run twice.
@@ -127,7 +129,7 @@ impl HsmClient {
     /// # Errors
     /// As the service answers.
     pub async fn restore_status(&self, job: &str) -> Result<OperationStatus, ServiceError> {
-        self.answer("ask about a restore of", self.client.restore_status(job)).await
+        self.answer(Operation::Follow, "ask about a restore of", self.client.restore_status(job)).await
     }
 
     /// Starts a check of whether a backup could be made. Changes nothing.
@@ -135,7 +137,7 @@ impl HsmClient {
     /// # Errors
     /// As the service answers.
     pub async fn prebackup(&self, to: &BackupDestination) -> Result<Started, ServiceError> {
-        self.answer("check a backup of", self.client.prebackup(to)).await
+        self.answer(Operation::Check, "check a backup of", self.client.prebackup(to)).await
     }
 
     /// Starts a check of whether a restore could be made. Changes nothing.
@@ -143,17 +145,18 @@ impl HsmClient {
     /// # Errors
     /// As the service answers.
     pub async fn prerestore(&self, from: &RestoreSource) -> Result<Started, ServiceError> {
-        self.answer("check a restore of", self.client.prerestore(from)).await
+        self.answer(Operation::Check, "check a restore of", self.client.prerestore(from)).await
     }
 
     async fn answer<T>(
         &self,
+        operation: Operation,
         verb: &str,
         asked: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, ServiceError> {
         match tokio::time::timeout(ANSWER, asked).await {
-            Ok(answer) => answer.map_err(|error| self.error(verb, &error)),
-            Err(_) => Err(self.silent(verb, ANSWER)),
+            Ok(answer) => answer.map_err(|error| self.error(operation, verb, &error)),
+            Err(_) => Err(self.silent(operation, verb, ANSWER)),
         }
     }
 
@@ -164,18 +167,24 @@ impl HsmClient {
     ) -> Result<Started, StartFailure> {
         match tokio::time::timeout(START, sent).await {
             Ok(started) => started.map_err(|error| self.start_failure(verb, &error)),
-            Err(_) => Err(StartFailure { error: self.silent(verb, START), standing: Standing::Unknown }),
+            Err(_) => Err(StartFailure {
+                error: self.silent(Operation::Start, verb, START),
+                standing: Standing::Unknown,
+            }),
         }
     }
 
-    fn silent(&self, verb: &str, after: Duration) -> ServiceError {
+    fn silent(&self, operation: Operation, verb: &str, after: Duration) -> ServiceError {
         let failure = Failure::ours("NoAnswer", format!("no answer within {} seconds", after.as_secs()));
-        let what = format!("{verb} HSM {}", self.name);
-        ServiceError { what, meaning: Meaning::Network, failure: Box::new(failure) }
+        ServiceError::new(self.asked(operation, verb), Meaning::Network, failure)
     }
 
-    fn error(&self, verb: &str, error: &Error) -> ServiceError {
-        service_error(format!("{verb} HSM {}", self.name), error)
+    fn asked(&self, operation: Operation, verb: &str) -> Asked {
+        Asked::new(Service::Hsm, operation, format!("{verb} HSM {}", self.name))
+    }
+
+    fn error(&self, operation: Operation, verb: &str, error: &Error) -> ServiceError {
+        service_error(self.asked(operation, verb), error)
     }
 
     fn start_failure(&self, verb: &str, error: &StartError) -> StartFailure {
@@ -186,11 +195,11 @@ impl HsmClient {
         };
         let error = match error {
             StartError::Conflict(refusal) | StartError::Refused(refusal) => {
-                let (meaning, failure) = refused(refusal);
-                let what = format!("{verb} HSM {}", self.name);
-                ServiceError { what, meaning, failure: Box::new(failure) }
+                refused(self.asked(Operation::Start, verb), refusal)
             }
-            StartError::AnswerLost(error) | StartError::NotSent(error) => self.error(verb, error),
+            StartError::AnswerLost(error) | StartError::NotSent(error) => {
+                self.error(Operation::Start, verb, error)
+            }
         };
         StartFailure { error, standing }
     }
@@ -207,13 +216,13 @@ pub fn why(status: &OperationStatus) -> Failure {
     Failure::ours(&code.chars().take(100).collect::<String>(), text)
 }
 
-fn service_error(what: String, error: &Error) -> ServiceError {
+fn service_error(asked: Asked, error: &Error) -> ServiceError {
     let ours = |meaning, code: &str, error: &Error| (meaning, Failure::ours(code, error.to_string()));
     let (meaning, failure) = match error {
-        Error::Refused(refusal) => refused(refusal),
-        Error::NoAnswer(cause) => return ServiceError::of(what, cause),
+        Error::Refused(refusal) => return refused(asked, refusal),
+        Error::NoAnswer(cause) => return ServiceError::of(asked, cause),
         Error::NoToken(cause) => {
-            let failure = *ServiceError::of("", cause).failure;
+            let failure = *ServiceError::of(asked.clone(), cause).failure;
             (Meaning::NoToken, Failure { code: "NoToken".to_owned(), ..failure })
         }
         Error::BadAnswer { request_id, .. } => {
@@ -223,15 +232,17 @@ fn service_error(what: String, error: &Error) -> ServiceError {
         Error::ForeignChallenge(_) => ours(Meaning::NotSent, "ForeignChallenge", error),
         Error::NotSent(_) => ours(Meaning::NotSent, "NotSent", error),
     };
-    ServiceError { what, meaning, failure: Box::new(failure) }
+    ServiceError::new(asked, meaning, failure)
 }
 
-fn refused(refusal: &Refusal) -> (Meaning, Failure) {
+fn refused(asked: Asked, refusal: &Refusal) -> ServiceError {
     let failure = Failure {
         code: refusal.code.clone(),
         text: refusal.message.clone(),
         status: Some(refusal.status),
         request_id: refusal.request_id.clone(),
     };
-    (meaning(refusal.status.into(), &failure.code), failure.bounded())
+    let meaning = meaning(refusal.status.into(), &failure);
+    let error = ServiceError::new(asked, meaning, failure.bounded());
+    ServiceError { retry_after: refusal.retry_after, ..error }
 }

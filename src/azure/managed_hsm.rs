@@ -34,10 +34,12 @@
 //! # A start is sent once
 //!
 //! A start that is sent twice begins two jobs, or meets `409` from its own first copy. So nothing here sends
-//! one again: its pipeline has no retry, and it never takes part in authentication. The client learns from
-//! the HSM which token it wants with a request that has no token, no body and no effect, and only then sends
-//! the start, with its token. Whatever comes back is the result, a `401` too. An answer that is lost on the way
-//! is [`StartError::AnswerLost`]: the job may run.
+//! one again that may have begun: its pipeline has no retry, and it never takes part in authentication. The client
+//! learns from the HSM which token it wants with a request that has no token, no body and no effect, and only then
+//! sends the start, with its token. Whatever comes back is the result. Only a `401` says that nothing has begun and what
+//! would help: where the credential has another token than the one that was refused, the start is sent once more with
+//! it. An answer that is lost on the way is [`StartError::AnswerLost`]: the job may run. [`Refusal::retry_after`] says
+//! how long the HSM asks to wait; that is left to the caller.
 //!
 //! Polls and the checks before a backup or a restore change nothing. They are retried as the client options
 //! say, and once more with a new token when they meet a `401`.

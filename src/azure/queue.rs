@@ -9,7 +9,10 @@ use azure_storage_queue::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
-use super::{Connection, error::ServiceError};
+use super::{
+    Connection,
+    error::{Asked, Operation, Service, ServiceError},
+};
 
 /// A queue that the Functions host reads. Cheap to clone.
 #[derive(Clone)]
@@ -42,7 +45,7 @@ impl Queue {
             let found = self.client.get_properties(None).await?;
             Ok(found.approximate_messages_count()?.unwrap_or_default())
         };
-        asked.await.map_err(|error| ServiceError::of(format!("look up queue {}", self.name), &error))
+        asked.await.map_err(|error| ServiceError::of(self.asked(Operation::Read, "look up"), &error))
     }
 
     /// Sends a text, which disappears after `lifetime` if nobody took it.
@@ -62,7 +65,11 @@ impl Queue {
             };
             self.client.send_message(content, Some(options)).await
         };
-        let what = || format!("send a message to queue {}", self.name);
-        sent.await.map(drop).map_err(|error| ServiceError::of(what(), &error))
+        let asked = || self.asked(Operation::Send, "send a message to");
+        sent.await.map(drop).map_err(|error| ServiceError::of(asked(), &error))
+    }
+
+    fn asked(&self, operation: Operation, verb: &str) -> Asked {
+        Asked::new(Service::Queue, operation, format!("{verb} queue {}", self.name))
     }
 }

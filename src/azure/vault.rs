@@ -3,6 +3,7 @@
 mod pages;
 mod probe;
 pub mod restore;
+mod seen;
 
 use std::sync::Arc;
 
@@ -10,19 +11,21 @@ use azure_core::http::{Response, headers::HeaderName};
 use azure_security_keyvault_certificates::{CertificateClient, CertificateClientOptions};
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
-use futures::{Stream, TryStreamExt as _, stream::BoxStream};
+use futures::{Stream, TryStreamExt as _, pin_mut, stream::BoxStream};
 
 use self::{
     pages::{Item, decode, raw},
     restore::RestorePace,
+    seen::Seen,
 };
 use super::{
     Connection,
-    error::ServiceError,
+    error::{Asked, Operation, ServiceError},
     limiter::{Limiter, Paced},
 };
 use crate::domain::{
     blob::BackupBlob,
+    digest::Fingerprint,
     object::{ObjectId, ObjectKind, VaultUrl},
     versions::{Attributes, Listed, VersionId},
 };
@@ -38,6 +41,7 @@ pub struct VaultClient {
     certificates: Arc<CertificateClient>,
     limiter: Arc<Limiter>,
     restores: RestorePace,
+    seen: Arc<Seen>,
 }
 
 /// A backup as the vault handed it out.
@@ -62,7 +66,9 @@ impl VaultClient {
     ) -> azure_core::Result<Self> {
         let limiter = Limiter::new(ceiling);
         let endpoint = url.to_string();
-        let options = || connection.client_options(vec![Arc::new(Paced(Arc::clone(&limiter)))]);
+        let seen = Arc::new(Seen::default());
+        let options =
+            || connection.client_options(vec![Arc::new(Paced(Arc::clone(&limiter))), Arc::clone(&seen) as _]);
         let version = || connection.api_version.clone();
         let credential = || Arc::clone(&connection.credential);
         let secrets = SecretClientOptions {
@@ -87,6 +93,7 @@ impl VaultClient {
             certificates: Arc::new(CertificateClient::new(&endpoint, credential(), Some(certificates))?),
             limiter,
             restores,
+            seen,
         })
     }
 
@@ -105,7 +112,7 @@ impl VaultClient {
     /// The stream ends after its first error. A page that refers to another host than the vault's is an
     /// error: the transport does not call it.
     pub fn list(&self, kind: ObjectKind) -> impl Stream<Item = Result<Vec<Listed>, ServiceError>> + use<> {
-        let what = format!("list the {kind}s of vault {}", self.url.name());
+        let asked = Asked::vault(Operation::List, format!("list the {kind}s of vault {}", self.url.name()));
         let pages: azure_core::Result<BoxStream<'static, _>> = match kind {
             ObjectKind::Secret => {
                 self.secrets.list_secret_properties(None).map(|pager| raw(pager.into_pages()))
@@ -115,7 +122,7 @@ impl VaultClient {
                 self.certificates.list_certificate_properties(None).map(|pager| raw(pager.into_pages()))
             }
         };
-        decode(what, pages, move |item: Item| item.listed(kind))
+        decode(asked, pages, move |item: Item| item.listed(kind))
     }
 
     /// Every version of an object.
@@ -125,6 +132,7 @@ impl VaultClient {
     /// empty list, or 404.
     pub async fn versions(&self, id: &ObjectId) -> Result<Vec<(VersionId, Attributes)>, ServiceError> {
         let what = format!("list the versions of {id} in vault {}", self.url.name());
+        let asked = Asked::vault(Operation::Read, what);
         let name = id.name.as_str();
         let pages: azure_core::Result<BoxStream<'static, _>> = match id.kind {
             ObjectKind::Secret => {
@@ -138,7 +146,25 @@ impl VaultClient {
                 .list_certificate_properties_versions(name, None)
                 .map(|pager| raw(pager.into_pages())),
         };
-        decode(what, pages, Item::version).try_concat().await
+        decode(asked, pages, Item::version).try_concat().await
+    }
+
+    /// What the vault's list shows of one object, which is what is so of its current version. `None` when it is not in
+    /// the list.
+    ///
+    /// The service has no shorter way that needs no right to read values: this reads pages up to the object's.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn shown(&self, id: &ObjectId) -> Result<Option<Fingerprint>, ServiceError> {
+        let pages = self.list(id.kind);
+        pin_mut!(pages);
+        while let Some(page) = pages.try_next().await? {
+            if let Some(listed) = page.into_iter().find(|listed| listed.id == *id) {
+                return Ok(Some(listed.fingerprint));
+            }
+        }
+        Ok(None)
     }
 
     /// The backup of an object with all its versions. Reads only: safe to send again.
@@ -146,7 +172,7 @@ impl VaultClient {
     /// # Errors
     /// As the service answers; also when the answer holds no blob.
     pub async fn backup(&self, id: &ObjectId) -> Result<Handed, ServiceError> {
-        let what = || format!("back up {id} in vault {}", self.url.name());
+        let asked = || Asked::vault(Operation::BackUp, format!("back up {id} in vault {}", self.url.name()));
         let name = id.name.as_str();
         let (blob, region) = match id.kind {
             ObjectKind::Secret => self.secrets.backup_secret(name, None).await.and_then(|answer| {
@@ -164,9 +190,9 @@ impl VaultClient {
                 })
             }
         }
-        .map_err(|error| ServiceError::of(what(), &error))?;
+        .map_err(|error| ServiceError::of(asked(), &error))?;
         let blob =
-            blob.ok_or_else(|| ServiceError::nonsense(what(), "BadAnswer", "the answer holds no backup"))?;
+            blob.ok_or_else(|| ServiceError::nonsense(asked(), "BadAnswer", "the answer holds no backup"))?;
         Ok(Handed { blob: blob.into(), region })
     }
 }

@@ -3,12 +3,15 @@
 use crate::{
     app::App,
     azure::container::Written,
+    begin,
     clock::Clock,
     domain::{
         asker::Asker,
         audit::Event,
         job::{BackupJob, STALLED_AFTER},
         object::{ObjectId, VaultName},
+        plan::Plan,
+        right::Right,
         run::RunId,
     },
     error::{Error, Result},
@@ -16,16 +19,18 @@ use crate::{
 
 use super::{plan, send};
 
-/// Names that are tried for a run. Two askers must hit on one of 65,536 in one second for a second try.
+/// Names that are tried for a run. Two askers must hit on one of four thousand million in one second for a second try.
 const NAMES: usize = 4;
 
 /// Opens a run of a whole vault. The next look at open runs plans it: listing a large vault takes longer
-/// than a caller waits.
+/// than a caller waits. The request is on the audit trail before: see [`begin`].
 pub async fn whole_vault(app: &App, vault: &VaultName, by: &Asker, clock: &Clock) -> Result<RunId> {
     app.vault(vault)?;
+    let _turn = begin::may(app, Right::Backup, by).await?;
     for run in names(clock) {
-        if open(app, vault, &run, by, clock).await? == Written::Created {
-            record(app, vault, &run, by, 0, clock).await?;
+        begin::told(app, by, requested(vault, &run, 0), clock).await?;
+        let opened = open(app, vault, &run, by, clock).await;
+        if opened.map_err(begin::unrecorded(&format!("run {run}")))? == Written::Created {
             return Ok(run);
         }
     }
@@ -33,7 +38,7 @@ pub async fn whole_vault(app: &App, vault: &VaultName, by: &Asker, clock: &Clock
 }
 
 /// Plans a run of some objects, opens it, and sends its messages. What cannot be sent now is sent by a later
-/// look at open runs.
+/// look at open runs. The request is on the audit trail before: see [`begin`].
 pub async fn objects(
     app: &App,
     vault: &VaultName,
@@ -42,46 +47,56 @@ pub async fn objects(
     clock: &Clock,
 ) -> Result<RunId> {
     app.vault(vault)?;
+    let plan = open_some(app, vault, &objects, by, clock).await?;
+    let run = &plan.header.run;
+    if let Err(error) = send::once(app, &plan, clock).await {
+        let minutes = STALLED_AFTER.whole_minutes();
+        tracing::warn!(
+            vault.name = %vault, run.id = %run,
+            "The messages of run {run} cannot be sent now; AdvanceJobs sends them in {minutes} minutes: {error}"
+        );
+    }
+    Ok(run.clone())
+}
+
+async fn open_some(
+    app: &App,
+    vault: &VaultName,
+    objects: &[ObjectId],
+    by: &Asker,
+    clock: &Clock,
+) -> Result<Plan> {
+    let _turn = begin::may(app, Right::Backup, by).await?;
     for run in names(clock) {
-        let plan = plan::some_objects(app, vault, &run, by, clock, objects.clone()).await?;
-        // The plan comes first: a record without one would be planned as a run of the whole vault.
-        let stored = app.catalogue()?.create_plan(plan.clone()).await?;
-        if stored != plan || open(app, vault, &run, by, clock).await? == Written::AlreadyThere {
-            continue;
+        let plan = plan::some_objects(app, vault, &run, by, clock, objects.to_vec()).await?;
+        begin::told(app, by, requested(vault, &run, objects.len()), clock).await?;
+        let opened = open_planned(app, &plan, by, clock).await;
+        if opened.map_err(begin::unrecorded(&format!("run {run}")))? == Written::Created {
+            return Ok(plan);
         }
-        record(app, vault, &run, by, objects.len(), clock).await?;
-        if let Err(error) = send::once(app, &plan, clock).await {
-            let minutes = STALLED_AFTER.whole_minutes();
-            tracing::warn!(
-                vault.name = %vault, run.id = %run,
-                "The messages of run {run} cannot be sent now; AdvanceJobs sends them in {minutes} minutes: {error}"
-            );
-        }
-        return Ok(run);
     }
     Err(taken())
+}
+
+/// The plan comes first: a record without one would be planned as a run of the whole vault.
+async fn open_planned(app: &App, plan: &Plan, by: &Asker, clock: &Clock) -> Result<Written> {
+    if app.catalogue()?.create_plan(plan.clone()).await? != *plan {
+        return Ok(Written::AlreadyThere);
+    }
+    open(app, &plan.header.vault, &plan.header.run, by, clock).await
 }
 
 async fn open(app: &App, vault: &VaultName, run: &RunId, by: &Asker, clock: &Clock) -> Result<Written> {
     app.jobs()?.open(&BackupJob::open(vault.clone(), run.clone(), by.clone(), clock.now())).await
 }
 
-/// Puts the request on the audit trail.
-async fn record(
-    app: &App,
-    vault: &VaultName,
-    run: &RunId,
-    by: &Asker,
-    objects: usize,
-    clock: &Clock,
-) -> Result<()> {
+fn requested(vault: &VaultName, run: &RunId, objects: usize) -> Event {
     let objects = u32::try_from(objects).unwrap_or(u32::MAX);
-    let event = Event::BackupRequested { vault: vault.clone(), run: run.clone(), objects };
-    app.audit()?.append(by, event, clock.now()).await
+    Event::BackupRequested { vault: vault.clone(), run: run.clone(), objects }
 }
 
 fn names(clock: &Clock) -> impl Iterator<Item = RunId> {
-    std::iter::repeat_with(|| RunId::manual(clock.now(), fastrand::u16(..))).take(NAMES)
+    std::iter::repeat_with(|| RunId::manual(clock.now(), fastrand::u32(..))).take(NAMES)
 }
 
 fn taken() -> Error {

@@ -8,15 +8,21 @@ use crate::{
     app::App,
     azure::{
         container::Written,
-        error::{Meaning, ServiceError},
+        error::{Asked, Meaning, Operation, Service, ServiceError},
     },
     clock::Clock,
     domain::{
         entry::{Entry, Taken},
+        fate::Fate,
+        lease::LONGEST_STEP,
         message::Message,
-        outcome::{Failure, Fate, Outcome, OutcomeKind},
+        object::ObjectId,
+        outcome::{Failure, Outcome, OutcomeKind},
         plan::{Decision, Plan, PlanHeader, Planned},
-        versions::{OVER_THE_LIMIT, VERSIONS_LIMIT, VERSIONS_WARNING, VersionsSeen},
+        rounds::{Note, one_round},
+        versions::{
+            Current, OVER_THE_LIMIT, TOO_MANY_VERSIONS, VERSIONS_LIMIT, VERSIONS_WARNING, VersionsSeen,
+        },
     },
     error::{Error, Result},
 };
@@ -27,7 +33,7 @@ const BELIEVED_OPEN: time::Duration = time::Duration::MINUTE;
 
 /// How long one try of a message may take, whatever the time-outs of its requests: long enough for the slowest
 /// backup with its retries. The host's patience is longer by what it takes to record that this was too short.
-pub const TRY_WITHIN: Duration = Duration::from_secs(7 * 60);
+pub const TRY_WITHIN: Duration = LONGEST_STEP.unsigned_abs();
 
 /// Which try this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,28 +42,17 @@ pub enum Attempt {
     First,
     /// A later one, with more to come.
     Again,
-    /// The last: whatever goes wrong now is recorded.
+    /// The last one.
     Last,
 }
 
-impl Attempt {
-    /// Tries for as long as a try may take. That the last one took longer is recorded, by `record`: nobody is left
-    /// to do it.
-    ///
-    /// # Errors
-    /// [`Error::Deadline`] for a try that has others after it, and those of the work.
-    pub async fn in_time<T, R: Future<Output = Result<T>>>(
-        self,
-        what: String,
-        work: impl Future<Output = Result<T>>,
-        record: impl FnOnce(Failure) -> R,
-    ) -> Result<T> {
-        if let Ok(done) = tokio::time::timeout(TRY_WITHIN, work).await {
-            return done;
-        }
-        let late = Error::Deadline { what, seconds: TRY_WITHIN.as_secs() };
-        if self == Self::Last { record(late.failure()).await } else { Err(late) }
-    }
+/// Tries for as long as a try may take.
+///
+/// # Errors
+/// [`Error::Deadline`], and those of the work.
+pub async fn in_time<T>(what: String, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Error::Deadline { what, seconds: TRY_WITHIN.as_secs() };
+    tokio::time::timeout(TRY_WITHIN, work).await.map_err(late)?
 }
 
 /// What came of it.
@@ -74,11 +69,16 @@ pub enum Done {
     Closed,
     /// The object is gone; recorded.
     Disappeared,
+    /// Failed in a way that may pass; noted. The run's next round tries it again.
+    Failing(Failure),
     /// Recorded as failed.
     Failed(Failure),
 }
 
 /// Backs up the object that a message asks for, if the plan of its run backs it up.
+///
+/// A failure that may pass is no outcome. It is returned as an error while the message has deliveries left and they may
+/// help; then it is noted, and the run's rounds go on: see [`rounds`](crate::domain::rounds).
 ///
 /// Safe to run twice, at once or later, as [`back_up_planned`] is. A copy of a message that comes when its run
 /// is closed changes nothing. Only one that comes within a minute of that and is the copy's first delivery may
@@ -86,21 +86,33 @@ pub enum Done {
 ///
 /// # Errors
 /// When there is no such run, or its plan does not back the object up: such a message was not sent by this
-/// program, and nothing is recorded for it. Otherwise as [`back_up_planned`].
+/// program, and nothing is recorded for it. Otherwise those that may pass, while a delivery may help, and when the
+/// note cannot be written.
 pub async fn back_up(app: &App, message: &Message, attempt: Attempt, clock: &Clock) -> Result<Done> {
     app.vault(&message.vault)?;
     let catalogue = app.catalogue()?;
     let unknown = || Error::Refused(format!("there is no run {} of vault {}", message.run, message.vault));
-    let known = catalogue.known_run(&message.vault, &message.run).await?.ok_or_else(unknown)?;
+    let known = catalogue.known_run(&message.vault, &message.run, message.kind).await?.ok_or_else(unknown)?;
     let planned = planned(&known.plan, message)?;
     let believed = if attempt == Attempt::First { BELIEVED_OPEN } else { time::Duration::ZERO };
     if catalogue.was_closed(&known, believed, clock.now()).await? {
         return Ok(Done::Closed);
     }
     let header = &known.plan.header;
-    let work = Box::pin(back_up_planned(app, header, &planned, attempt, clock));
-    let late = |failure| record(app, header, &planned, OutcomeKind::Failed, failure, clock);
-    attempt.in_time(format!("the backup of {}", planned.id), work, late).await
+    let work = Box::pin(try_planned(app, header, &planned, clock));
+    match in_time(format!("the backup of {}", planned.id), work).await {
+        Err(error) if error.fate().may_pass() && !is_redelivered(header, error.fate(), attempt) => {
+            note(app, header, &planned, error.failure(), clock).await
+        }
+        done => done,
+    }
+}
+
+/// Whether the deliveries that a message has left are of use. A right or a network in motion takes longer than they last;
+/// only where somebody waits for the run, there is nothing after them.
+fn is_redelivered(header: &PlanHeader, fate: Fate, attempt: Attempt) -> bool {
+    let soon = fate == Fate::Retry || one_round(header.by.as_ref());
+    attempt != Attempt::Last && soon
 }
 
 /// What a plan says of the object that a message asks for.
@@ -112,11 +124,12 @@ fn planned(plan: &Plan, message: &Message) -> Result<Planned> {
     })
 }
 
-/// Backs up an object of an open run's plan.
+/// Backs up an object of an open run's plan, for somebody who waits for it: the last attempt records whatever goes wrong.
 ///
-/// Safe to run twice, at once or later: the backup is written create-only under its run, in one request
-/// with its entry. A failure that may pass is returned as an error until the last attempt; any other
-/// failure, and the last one, is recorded and is then an answer like any other.
+/// Safe to run twice, at once or later: the backup is written create-only under its run, in one request with its entry.
+///
+/// # Errors
+/// Those that may pass, until the last attempt.
 pub async fn back_up_planned(
     app: &App,
     header: &PlanHeader,
@@ -124,16 +137,50 @@ pub async fn back_up_planned(
     attempt: Attempt,
     clock: &Clock,
 ) -> Result<Done> {
+    match try_planned(app, header, planned, clock).await {
+        Err(error) if attempt == Attempt::Last => {
+            record(app, header, &planned.id, OutcomeKind::Failed, error.failure(), clock).await
+        }
+        done => done,
+    }
+}
+
+/// Tries to back up an object of an open run's plan.
+///
+/// Safe to run twice, at once or later: the backup is written create-only under its run, in one request
+/// with its entry. A failure that will not pass is recorded, and is then an answer like any other.
+///
+/// # Errors
+/// Those that may pass.
+async fn try_planned(app: &App, header: &PlanHeader, planned: &Planned, clock: &Clock) -> Result<Done> {
     let (kind, failure) = match take(app, header, planned, clock).await {
         Ok(done) => return Ok(done),
         Err(Untaken::Gone(failure)) if planned.decision == Decision::Asked => (OutcomeKind::Failed, failure),
         Err(Untaken::Gone(failure)) => (OutcomeKind::Disappeared, failure),
-        Err(Untaken::Error(error)) if error.fate() == Fate::Retry && attempt != Attempt::Last => {
-            return Err(error);
-        }
+        Err(Untaken::Error(error)) if error.fate().may_pass() => return Err(error),
         Err(Untaken::Error(error) | Untaken::Refused(error)) => (OutcomeKind::Failed, error.failure()),
     };
-    record(app, header, planned, kind, failure, clock).await
+    record(app, header, &planned.id, kind, failure, clock).await
+}
+
+/// Notes a failure that may pass.
+async fn note(
+    app: &App,
+    header: &PlanHeader,
+    planned: &Planned,
+    failure: Failure,
+    clock: &Clock,
+) -> Result<Done> {
+    let (id, note) = (&planned.id, Note::new(&planned.id, failure, clock.now()));
+    app.jobs()?.note_failing(&header.vault, &header.run, &note).await?;
+    let failure = note.failure;
+    warn!(
+        vault.name = %header.vault, run.id = %header.run, object.kind = %id.kind, object.name = %id.name,
+        failure.code = %failure.code, failure.status = failure.status, failure.request_id = failure.request_id,
+        "{id} of vault {} could not be backed up now, and the run goes on: {}: {}",
+        header.vault, failure.code, failure.text,
+    );
+    Ok(Done::Failing(failure))
 }
 
 /// Why there is no backup.
@@ -158,14 +205,16 @@ impl<E: Into<Error>> From<E> for Untaken {
 /// The vault itself says that the object is not there. A 404 of anything else says nothing of the object.
 fn is_gone(error: &ServiceError) -> bool {
     let codes = ["SecretNotFound", "KeyNotFound", "CertificateNotFound"];
-    error.meaning == Meaning::NotFound && codes.contains(&error.failure.code.as_str())
+    let asked = error.asked.service == Service::Vault && error.meaning == Meaning::NotFound;
+    asked && codes.contains(&error.failure.code.as_str())
 }
 
 async fn take(app: &App, header: &PlanHeader, planned: &Planned, clock: &Clock) -> Result<Done, Untaken> {
     let (vault, id) = (app.vault(&header.vault)?, &planned.id);
     let read = clock.now();
     let versions = vault.versions(id).await?;
-    let Some(seen) = VersionsSeen::of(versions) else {
+    let current = Current::listed(planned.shown, header.listed(id.kind).at, &versions);
+    let Some(seen) = VersionsSeen::of(versions, &current) else {
         let text = if planned.decision == Decision::Asked {
             let (kind, vault) = (id.kind, &header.vault);
             format!(
@@ -184,18 +233,19 @@ async fn take(app: &App, header: &PlanHeader, planned: &Planned, clock: &Clock) 
         );
     }
     let handed = vault.backup(id).await.map_err(|error| too_many(error, seen.count))?;
-    let what = || format!("back up {id} in vault {}", header.vault);
-    let wrapping = handed
+    let asked = || Asked::vault(Operation::BackUp, format!("back up {id} in vault {}", header.vault));
+    let form = handed
         .blob
-        .inspect(id.kind)
-        .map_err(|fault| ServiceError::nonsense(what(), "InvalidBackupBlob", fault.to_string()))?;
+        .judge(id.kind)
+        .map_err(|fault| ServiceError::nonsense(asked(), "InvalidBackupBlob", fault.to_string()))?;
     let entry = Entry::from(Taken {
         vault: &header.vault,
         id,
         run: &header.run,
         blob: &handed.blob,
-        wrapping,
+        form,
         region: handed.region,
+        place: app.place(&header.vault),
         seen,
         read,
         taken: clock.now(),
@@ -209,33 +259,59 @@ async fn take(app: &App, header: &PlanHeader, planned: &Planned, clock: &Clock) 
                 object.versions = entry.versions, backup.bytes = entry.bytes,
                 "Backed up {id} of vault {}", entry.vault,
             );
+            tell_unknown(&entry);
             Ok(Done::BackedUp { bytes: entry.bytes })
         }
     }
 }
 
-/// Above the limit the service fails in ways that look like an outage; it will not get better.
+/// Says in the log that a backup could not be judged.
+fn tell_unknown(entry: &Entry) {
+    let Some(clear) = entry.form.unknown() else { return };
+    warn!(
+        event = "backup.form_unknown", vault.name = %entry.vault, run.id = %entry.run, object.kind = %entry.kind,
+        object.name = %entry.name, backup.clear = %clear,
+        "The backup of {} of vault {} is stored, and has a form that this program does not know: {clear}. Install the newest \
+         version",
+        entry.id(), entry.vault,
+    );
+}
+
+/// Above the limit the service fails in ways that look like an outage; it will not get better. What it says of rights, of
+/// its pace, or of an object that is gone is a reason of its own.
 fn too_many(mut error: ServiceError, versions: u32) -> Untaken {
-    if versions <= VERSIONS_LIMIT || is_gone(&error) {
+    let other = match error.meaning {
+        Meaning::Unavailable | Meaning::Network | Meaning::Nonsense => false,
+        Meaning::Refused | Meaning::Busy | Meaning::Exists | Meaning::NotFound => is_gone(&error),
+        Meaning::Denied
+        | Meaning::Forbidden
+        | Meaning::Unauthorized
+        | Meaning::Throttled
+        | Meaning::NoToken
+        | Meaning::Stopped
+        | Meaning::NotSent => true,
+    };
+    if versions <= VERSIONS_LIMIT || other {
         return error.into();
     }
+    let code = std::mem::replace(&mut error.failure.code, TOO_MANY_VERSIONS.to_owned());
     error.failure.text = format!(
         "it has {versions} versions, {OVER_THE_LIMIT} {VERSIONS_LIMIT}; versions cannot be \
-         deleted, so move its users to a new name. The service said: {}",
+         deleted, so move its users to a new name. The service said: {code}: {}",
         error.failure.text
     );
     Untaken::Refused(error.into())
 }
 
-async fn record(
+/// Records what became of an object that got no backup. Safe to run twice: the first record stays.
+pub(super) async fn record(
     app: &App,
     header: &PlanHeader,
-    planned: &Planned,
+    id: &ObjectId,
     kind: OutcomeKind,
     failure: Failure,
     clock: &Clock,
 ) -> Result<Done> {
-    let id = &planned.id;
     let outcome = Outcome::new(id, kind, failure, clock.now());
     app.catalogue()?.create_outcome(&header.vault, &header.run, &outcome).await?;
     if kind == OutcomeKind::Disappeared {
@@ -256,18 +332,37 @@ async fn record(
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
+    use std::future::pending;
+
+    use time::macros::datetime;
 
     use super::*;
+    use crate::domain::{asker::Asker, run::RunId, run::Scope};
 
     #[tokio::test(start_paused = true)]
-    async fn that_the_last_try_took_too_long_is_recorded() {
-        let tried = async |attempt: Attempt| {
-            attempt.in_time("it".into(), pending::<Result<String>>(), |failure| ready(Ok(failure.code))).await
+    async fn a_try_that_takes_too_long_is_stopped() {
+        let tried = in_time("it".into(), pending::<Result<()>>()).await;
+        assert!(matches!(tried, Err(Error::Deadline { .. })), "{tried:?}");
+    }
+
+    #[test]
+    fn deliveries_are_used_where_they_may_help() {
+        let at = datetime!(2026-11-22 02:00 UTC);
+        let of = |by| PlanHeader {
+            by,
+            ..PlanHeader::new("kv-prod".parse().unwrap(), RunId::nightly(at), Scope::Vault, at)
         };
-        assert_eq!(tried(Attempt::Last).await.unwrap(), "Deadline");
-        for attempt in [Attempt::First, Attempt::Again] {
-            assert!(matches!(tried(attempt).await, Err(Error::Deadline { .. })));
+        let (timer, asked) = (of(Some(Asker::TIMER)), of(Some(Asker::http(None, None))));
+        for (header, fate, attempt, expected) in [
+            (&timer, Fate::Retry, Attempt::First, true),
+            (&timer, Fate::Retry, Attempt::Again, true),
+            (&timer, Fate::Retry, Attempt::Last, false),
+            (&timer, Fate::Later, Attempt::First, false),
+            (&of(None), Fate::Later, Attempt::First, false),
+            (&asked, Fate::Later, Attempt::Again, true),
+            (&asked, Fate::Later, Attempt::Last, false),
+        ] {
+            assert_eq!(is_redelivered(header, fate, attempt), expected, "{fate:?} {attempt:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use futures::{StreamExt as _, stream::select_all};
 use tracing::{info, warn};
 
+use super::whereabouts;
 use crate::{
     app::App,
     azure::{
@@ -10,13 +11,16 @@ use crate::{
         error::{Meaning, ServiceError},
         vault::VaultClient,
     },
+    catalogue::Basis,
     clock::Clock,
     domain::{
+        acknowledged::Acknowledged,
         asker::Asker,
-        job::BackupJob,
+        job::{BackupJob, Unplanned},
+        lists::Trouble,
         object::{ObjectId, ObjectKind, VaultName},
-        outcome::{Failure, Fate},
-        plan::{PLAN_FORMAT, Plan, PlanHeader, Planner, Unlisted, full_pass_is_due, plan_objects},
+        outcome::Failure,
+        plan::{Plan, PlanHeader, Planner, Unlisted, full_pass_is_due, plan_objects},
         planned::PlannedObjects,
         run::{RunId, Scope},
         versions::Listed,
@@ -45,8 +49,13 @@ pub async fn whole_vault(
         }
         job = app.jobs()?.get(name, run).await?.map_or(job, |stored| stored.job);
     }
-    let plan = make(app, vault, &job, clock).await?;
-    let plan = catalogue.create_plan(plan).await?;
+    let plan = match make(app, vault, &job, clock).await {
+        Ok(plan) => catalogue.create_plan(plan).await?,
+        Err(error) => {
+            note(app, &job, &error, clock).await;
+            return Err(error);
+        }
+    };
     let (objects, due) = (plan.objects.len(), plan.to_back_up().count());
     info!(
         vault.name = %name,
@@ -59,40 +68,68 @@ pub async fn whole_vault(
     Ok(plan)
 }
 
+/// Notes in a run's record why it could not be planned: if it never is, that is what its manifest says.
+async fn note(app: &App, job: &BackupJob, error: &Error, clock: &Clock) {
+    let noted = async {
+        let stored = app.jobs()?.get(&job.vault, &job.run).await?;
+        let Some(mut stored) = stored else { return Ok(()) };
+        stored.job.unplanned = Some(Unplanned { at: whole_second(clock), failure: error.failure() });
+        app.jobs()?.save(&stored).await
+    };
+    if let Err(lost) = noted.await {
+        warn!(vault.name = %job.vault, run.id = %job.run, "Why run {} is not planned could not be noted: {lost}", job.run);
+    }
+}
+
 /// Makes a plan for the run of a whole vault, whose record is `job`, and stores nothing.
 ///
-/// A kind that the vault refuses to list is no error: it is part of the plan. So is one that fails in a way that
-/// may pass, once the run has waited for it long enough, and one whose list makes no sense: if there is something
-/// to back up of the other kinds, they go on without it.
+/// A kind that the vault cannot list is no error: it is part of the plan. So is one that fails in a way that may pass,
+/// once the run has waited for it long enough: the other kinds go on without it, if one of them could be listed to its
+/// end, and later rounds list it again, see [`late`](super::late). One whose list makes no sense is waited for only while
+/// there is nothing to back up of the others.
 ///
 /// # Errors
-/// When listing meets something that may pass, such as throttling.
+/// When listing meets something that may pass, such as throttling or a right that is not there yet.
 pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock) -> Result<Plan> {
     let name = vault.url().name();
     // The time comes first: a change after it is the next run's.
     let planned = whole_second(clock);
     let basis = app.catalogue()?.basis(name).await?;
+    let answered = answered_for(app, name, &basis).await?;
     let full = job.everything || full_pass_is_due(basis.full_pass, app.full_pass(), planned);
-    let mut decisions = Planner::new(&basis.index, full);
-    let waits = job.waits_for_lists(clock.now());
-    let Lists { unlisted, passing } = list(vault, waits, |listed| decisions.add(listed)).await?;
+    // The vault says where it lies with its first answer, before there is anything to decide.
+    let begin = || {
+        let compared = whereabouts::compared(app, vault, &basis);
+        let full = full || compared.everything_is_due();
+        (Planner::new(&basis.index, full), full, compared)
+    };
+    vault.forget_regions();
+    let mut deciding = None;
+    let found = |listed| deciding.get_or_insert_with(begin).0.add(listed);
+    let judge = |kind, error: &ServiceError| {
+        let trouble = Trouble::new(error.fate(), error.meaning, &error.failure, kind, &basis.unlisted);
+        (job.waits_for_lists(trouble, clock.now()), job.list_rounds(trouble))
+    };
+    let Lists { unlisted, mut passing } = list(vault, judge, found).await?;
+    // Where nothing could be listed, nothing is known. Whoever asked, and is refused, is told.
+    let unknown = unlisted.len() == ObjectKind::ALL.len();
+    if let Some(error) = passing.take_if(|of| unknown && job.waits_on(of.error.fate())) {
+        return Err(error.error.into());
+    }
+    let (decisions, full, compared) = deciding.unwrap_or_else(begin);
     let objects = decisions.finish(&unlisted);
     let header = PlanHeader {
-        v: PLAN_FORMAT,
-        vault: name.clone(),
-        run: job.run.clone(),
         by: job.by.clone(),
-        scope: Scope::Vault,
-        planned,
+        late: job.run.late(job.opened),
+        gone_share: Some(app.config().gone_share),
         full_pass: basis.full_pass.filter(|_| !full).unwrap_or(planned),
-        base: basis.base,
-        folds: basis.folds,
-        unread: basis.unread,
         unlisted,
+        ..built_on(basis, &answered, name, &job.run, planned)
     };
-    let plan = Plan { header, objects };
+    let plan = Plan { header: whereabouts::recorded(header, compared, vault), objects };
     match passing {
-        Some(error) if plan.to_back_up().next().is_none() => Err(error.into()),
+        // There is nothing that waiting would hold up.
+        Some(of) if of.waits && plan.to_back_up().next().is_none() => Err(of.error.into()),
         _ => Ok(plan),
     }
 }
@@ -108,56 +145,70 @@ pub async fn some_objects(
 ) -> Result<Plan> {
     let planned = whole_second(clock);
     let basis = app.catalogue()?.basis(vault).await?;
+    let answered = answered_for(app, vault, &basis).await?;
     let header = PlanHeader {
-        v: PLAN_FORMAT,
-        vault: vault.clone(),
-        run: run.clone(),
         by: Some(by.clone()),
-        scope: Scope::Objects,
-        planned,
+        late: run.late(planned),
+        accepted: answered.in_force(planned),
         full_pass: basis.full_pass.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
-        base: None,
-        folds: Vec::new(),
-        unread: Vec::new(),
-        unlisted: Vec::new(),
+        ..PlanHeader::new(vault.clone(), run.clone(), Scope::Objects, planned)
     };
     Ok(Plan { header, objects: plan_objects(objects, &basis.index) })
 }
 
-/// The plan of a run that could not be planned while it was open: every kind is on record as unlisted, with
-/// the reason, and its entries are carried forward. It becomes the run's plan for good.
-pub async fn unlisted(
-    app: &App,
-    vault: &VaultName,
-    run: &RunId,
-    by: Option<&Asker>,
-    clock: &Clock,
-) -> Result<Plan> {
+/// The plan of a run that could not be planned while it was open: every kind is on record as unlisted, with the reason
+/// that was noted last, and its entries are carried forward. It becomes the run's plan for good. The vault is not asked
+/// once more: whatever kept it from being listed must not keep the run from its end.
+pub async fn unlisted(app: &App, job: &BackupJob, clock: &Clock) -> Result<Plan> {
     let planned = whole_second(clock);
-    let reason = match app.vault(vault) {
-        Ok(client) => list(client, true, drop).await.map_or_else(Some, |lists| lists.passing.map(Into::into)),
-        Err(error) => Some(error),
-    };
     let late = || Failure::ours("NotPlanned", "nothing planned the run while it was open");
-    let failure = reason.as_ref().map_or_else(late, Error::failure);
-    let basis = app.catalogue()?.basis(vault).await?;
+    let noted = job.unplanned.as_ref().map(|unplanned| unplanned.failure.clone());
+    let not_configured = app.vault(&job.vault).err().map(|error| error.failure());
+    let failure = not_configured.or(noted).unwrap_or_else(late);
+    let basis = app.catalogue()?.basis(&job.vault).await?;
+    let answered = answered_for(app, &job.vault, &basis).await?;
     let header = PlanHeader {
-        v: PLAN_FORMAT,
-        vault: vault.clone(),
-        run: run.clone(),
-        by: by.cloned(),
-        scope: Scope::Vault,
-        planned,
+        by: job.by.clone(),
+        late: job.run.late(job.opened),
         full_pass: basis.full_pass.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
-        base: basis.base,
-        folds: basis.folds,
-        unread: basis.unread,
-        unlisted: ObjectKind::ALL.map(|kind| Unlisted { kind, failure: failure.clone() }).into(),
+        unlisted: ObjectKind::ALL.map(|kind| Unlisted::for_good(kind, failure.clone())).into(),
+        ..built_on(basis, &answered, &job.vault, &job.run, planned)
     };
     app.catalogue()?.create_plan(Plan { header, objects: PlannedObjects::default() }).await
 }
 
-fn whole_second(clock: &Clock) -> time::OffsetDateTime {
+/// What people answer for. It is read where something failed, was lost or had moved as of the run before, so that an
+/// ordinary night asks for nothing more.
+async fn answered_for(app: &App, vault: &VaultName, basis: &Basis) -> Result<Acknowledged> {
+    if basis.failing || !basis.losses.is_empty() || basis.moved.is_some() {
+        app.catalogue()?.acknowledged(vault).await
+    } else {
+        Ok(Acknowledged::default())
+    }
+}
+
+/// The header of a whole vault's plan that carries on what the catalogue knows.
+fn built_on(
+    basis: Basis,
+    answered: &Acknowledged,
+    vault: &VaultName,
+    run: &RunId,
+    planned: time::OffsetDateTime,
+) -> PlanHeader {
+    PlanHeader {
+        accepted: answered.in_force(planned),
+        acknowledged: answered.runs(&basis.losses),
+        base: basis.base,
+        folds: basis.folds,
+        unread: basis.unread,
+        losses: basis.losses,
+        moved: basis.moved.filter(|moved| answered.loss(&moved.run).is_none()),
+        whereabouts: basis.whereabouts.known(),
+        ..PlanHeader::new(vault.clone(), run.clone(), Scope::Vault, planned)
+    }
+}
+
+pub(super) fn whole_second(clock: &Clock) -> time::OffsetDateTime {
     let now = clock.now();
     now.replace_nanosecond(0).unwrap_or(now)
 }
@@ -168,14 +219,26 @@ struct Lists {
     /// The kinds that were not listed to their ends. Of those, some objects may have been found.
     unlisted: Vec<Unlisted>,
     /// Why one of them was not, if that may pass.
-    passing: Option<ServiceError>,
+    passing: Option<Passing>,
+}
+
+/// Why a kind was not listed, where that may pass.
+struct Passing {
+    error: ServiceError,
+    /// Whether planning waits for the kind.
+    waits: bool,
 }
 
 /// Lists every kind at once, each to its last page.
 ///
 /// # Errors
-/// Those that may pass, if it `waits` for that. It never waits for an answer that came whole and makes no sense.
-async fn list(vault: &VaultClient, waits: bool, mut found: impl FnMut(Listed)) -> Result<Lists> {
+/// Those that planning waits for: `judge` says so, and how many rounds list the kind. It never ends at an answer that came
+/// whole and makes no sense.
+async fn list(
+    vault: &VaultClient,
+    judge: impl Fn(ObjectKind, &ServiceError) -> (bool, u32),
+    mut found: impl FnMut(Listed),
+) -> Result<Lists> {
     let pages = ObjectKind::ALL.map(|kind| Box::pin(vault.list(kind).map(move |page| (kind, page))));
     let mut pages = select_all(pages);
     let mut lists = Lists::default();
@@ -183,13 +246,16 @@ async fn list(vault: &VaultClient, waits: bool, mut found: impl FnMut(Listed)) -
         match page {
             Ok(page) => page.into_iter().for_each(&mut found),
             Err(error) => {
-                let passes = error.fate() == Fate::Retry;
-                if passes && waits && error.meaning != Meaning::Nonsense {
+                let (waits, rounds) = judge(kind, &error);
+                if waits && error.meaning != Meaning::Nonsense {
                     return Err(error.into());
                 }
-                warn!(vault.name = %vault.url().name(), "A kind of object is not backed up: {error}");
-                lists.unlisted.push(Unlisted { kind, failure: (*error.failure).clone() });
-                lists.passing = lists.passing.or_else(|| passes.then_some(error));
+                warn!(vault.name = %vault.url().name(), "A kind of object is not backed up now: {error}");
+                lists.unlisted.push(Unlisted { kind, failure: (*error.failure).clone(), rounds });
+                let passing = error.fate().may_pass().then_some(Passing { error, waits });
+                if lists.passing.as_ref().is_none_or(|of| !of.waits) {
+                    lists.passing = passing.or(lists.passing);
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::advance;
+use super::{advance, late};
 use crate::{
     app::App,
     catalogue::Catalogue,
@@ -10,7 +10,7 @@ use crate::{
     domain::{
         object::{ObjectKind, VaultName},
         outcome::Failure,
-        plan::{PLAN_FORMAT, Plan, PlanHeader, Unlisted},
+        plan::{Plan, PlanHeader, Unlisted},
         planned::PlannedObjects,
         run::{RunId, Scope},
     },
@@ -34,6 +34,16 @@ pub enum Found {
     Damaged,
     /// Its manifest is there and cannot be checked, because its plan is lost.
     PlanLost,
+}
+
+impl Found {
+    /// Whether the manifest is what its blobs say, or is going to be. What cannot be checked is not.
+    pub const fn is_sound(self) -> bool {
+        match self {
+            Self::Sound | Self::Rebuilt | Self::Open | Self::Ended => true,
+            Self::Differs | Self::Damaged | Self::PlanLost => false,
+        }
+    }
 }
 
 /// Looks at every run of a vault, oldest first, and writes the manifests that are missing.
@@ -63,7 +73,7 @@ pub async fn vault(
         .collect();
     let manifests = catalogue.manifests(vault, None, |_| false).await?;
     let closed: BTreeSet<RunId> = manifests.into_iter().map(|found| found.run).collect();
-    let mut headers = Vec::new();
+    let mut to_check = Vec::new();
     for run in runs {
         if ended.contains(&run) {
             continue;
@@ -73,19 +83,16 @@ pub async fn vault(
             continue;
         }
         match plan(catalogue, vault, &run).await? {
-            Some(plan) => headers.push(plan.header),
+            Some(plan) => to_check.push((plan.header.planned, run)),
             None if closed.contains(&run) => report(&run, Found::PlanLost),
-            None => headers.push(without_plan(vault, &run)?),
+            None => to_check.push((what_is_left(catalogue, vault, &run).await?.header.planned, run)),
         }
     }
     // A run builds on those that were planned before it.
-    headers.sort_by_key(|header| header.planned);
-    for header in headers {
-        let plan = plan(catalogue, vault, &header.run).await?;
-        let plan =
-            plan.unwrap_or_else(|| Plan { header: header.clone(), objects: PlannedObjects::default() });
-        let found = one(catalogue, &plan, closed.contains(&header.run)).await?;
-        report(&header.run, found);
+    to_check.sort_by_key(|(planned, _)| *planned);
+    for (_, run) in to_check {
+        let found = one(app, vault, &run, closed.contains(&run), clock).await?;
+        report(&run, found);
     }
     Ok(())
 }
@@ -98,12 +105,18 @@ async fn plan(catalogue: &Catalogue, vault: &VaultName, run: &RunId) -> Result<O
     }
 }
 
-async fn one(catalogue: &Catalogue, plan: &Plan, closed: bool) -> Result<Found> {
+async fn one(app: &App, vault: &VaultName, run: &RunId, closed: bool, clock: &Clock) -> Result<Found> {
+    let catalogue = app.catalogue()?;
+    let Some(plan) = plan(catalogue, vault, run).await? else {
+        catalogue.close(&what_is_left(catalogue, vault, run).await?).await?;
+        return Ok(Found::Rebuilt);
+    };
     if !closed {
-        catalogue.close(plan).await?;
+        let settled = Box::pin(late::settle(app, &plan.header, None, clock)).await?;
+        catalogue.close(&plan.with(settled)).await?;
         return Ok(Found::Rebuilt);
     }
-    match catalogue.check_manifest(plan).await {
+    match catalogue.check_manifest(&plan).await {
         Ok(true) => Ok(Found::Sound),
         Ok(false) => Ok(Found::Differs),
         Err(Error::Damaged { .. }) => Ok(Found::Damaged),
@@ -111,21 +124,23 @@ async fn one(catalogue: &Catalogue, plan: &Plan, closed: bool) -> Result<Found> 
     }
 }
 
-/// A run whose plan is lost keeps what its blobs say, as a run of some objects that did not see the rest.
-pub(super) fn without_plan(vault: &VaultName, run: &RunId) -> Result<PlanHeader> {
+/// The plan of a run whose plan, or a supplement of it, is lost: what it was before the supplements. Where that is lost as
+/// well, the run keeps what its blobs say, as a run of some objects that did not see the rest.
+pub(super) async fn what_is_left(catalogue: &Catalogue, vault: &VaultName, run: &RunId) -> Result<Plan> {
+    match catalogue.plan_alone(vault, run).await {
+        Ok(Some(plan)) => Ok(plan),
+        Ok(None) | Err(Error::Damaged { .. }) => {
+            Ok(Plan { header: without_plan(vault, run)?, objects: PlannedObjects::default() })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn without_plan(vault: &VaultName, run: &RunId) -> Result<PlanHeader> {
     let planned = run.occurrence().ok_or_else(|| Error::Refused(format!("{run} has no time")))?;
     let lost = Failure::ours("PlanLost", "the run's plan cannot be read; this is what its blobs say");
     Ok(PlanHeader {
-        v: PLAN_FORMAT,
-        vault: vault.clone(),
-        run: run.clone(),
-        by: None,
-        scope: Scope::Objects,
-        planned,
-        full_pass: planned,
-        base: None,
-        folds: Vec::new(),
-        unread: Vec::new(),
-        unlisted: ObjectKind::ALL.map(|kind| Unlisted { kind, failure: lost.clone() }).into(),
+        unlisted: ObjectKind::ALL.map(|kind| Unlisted::for_good(kind, lost.clone())).into(),
+        ..PlanHeader::new(vault.clone(), run.clone(), Scope::Objects, planned)
     })
 }

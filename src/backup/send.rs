@@ -1,8 +1,11 @@
 //! Sending a plan's messages.
 
+use std::collections::BTreeSet;
+
 use futures::{StreamExt as _, TryStreamExt as _, pin_mut, stream::FuturesUnordered};
 use tracing::warn;
 
+use super::late;
 use crate::{
     app::App,
     azure::queue::Queue,
@@ -10,6 +13,7 @@ use crate::{
     domain::{
         job::{MESSAGE_LIFETIME, STALLED_AFTER},
         message::Message,
+        object::ObjectId,
         plan::Plan,
         planned::PlannedObjects,
     },
@@ -29,28 +33,42 @@ const FAILURES: usize = 32;
 /// As the services answer. Some messages may have been sent then; the next call sends the rest.
 pub async fn once(app: &App, plan: &Plan, clock: &Clock) -> Result<usize> {
     match app.jobs()?.get(&plan.header.vault, &plan.header.run).await? {
-        Some(stored) if !stored.job.sent => again(app, plan, stored, clock).await,
+        Some(mut stored) if !stored.job.sent => {
+            late::note(&mut stored.job, &plan.header, None, plan.header.planned);
+            again(app, plan, stored, &BTreeSet::new(), clock).await
+        }
         _ => Ok(0),
     }
 }
 
-/// Sends a message for each planned object that has no result yet, and notes that they were sent.
+/// Sends a message for each planned object that has no result yet, except some, and notes the round.
 ///
 /// Returns how many were sent. Safe to run twice: an object that is asked for twice is backed up once,
 /// because its backup is written create-only. A few messages that cannot be sent are no error: they are as
 /// good as lost, and are sent again when nothing comes of them, when the others need no second message.
-pub async fn again(app: &App, plan: &Plan, mut stored: Stored, clock: &Clock) -> Result<usize> {
+pub async fn again(
+    app: &App,
+    plan: &Plan,
+    mut stored: Stored,
+    without: &BTreeSet<ObjectId>,
+    clock: &Clock,
+) -> Result<usize> {
+    let began = clock.now();
     let unanswered = unanswered(app, plan).await?;
-    let sent = send(app, plan, &unanswered).await?;
-    stored.job.sent = true;
-    stored.job.progressed = clock.now();
+    let sent = send(app, plan, &unanswered, without).await?;
+    stored.job.begin_round(began, clock.now());
     app.jobs()?.save(&stored).await?;
     Ok(sent)
 }
 
-async fn send(app: &App, plan: &Plan, objects: &PlannedObjects) -> Result<usize> {
+async fn send(
+    app: &App,
+    plan: &Plan,
+    objects: &PlannedObjects,
+    without: &BTreeSet<ObjectId>,
+) -> Result<usize> {
     let queue = app.queue()?;
-    let mut objects = objects.iter();
+    let mut objects = objects.iter().filter(|planned| !without.contains(&planned.id));
     let mut sending = FuturesUnordered::new();
     let (mut sent, mut failures) = (0, Vec::new());
     loop {

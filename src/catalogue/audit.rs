@@ -1,140 +1,176 @@
 //! The audit trail, in the container of the backups, where what is written stays.
 
-use futures::{StreamExt as _, TryStreamExt as _, pin_mut};
-use time::{Date, Duration, OffsetDateTime};
+mod verify;
 
+use std::collections::BTreeMap;
+
+use futures::{TryStreamExt as _, pin_mut};
+use time::{Date, Duration, OffsetDateTime};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+pub use self::verify::{Checked, CheckedSection};
 use super::layout;
 use crate::{
-    azure::{
-        container::{Container, Listing, Metadata, Written},
-        error::ServiceError,
-    },
+    azure::container::{Container, Item, Listing, Metadata},
     domain::{
         asker::Asker,
-        audit::{AUDIT_FORMAT, Event, Fault, Link, Place, Record, check},
+        audit::{AUDIT_FORMAT, Event, Link, Record, Section},
         digest::Digest,
+        right::Right,
     },
     error::{Error, Result},
 };
 
-/// Days that are looked at for the newest record before all are.
-const RECENT: Duration = Duration::days(45);
+/// How far back a new section looks for those before it, in this order. Then it looks at all.
+const LOOKS_BACK: [Duration; 2] = [Duration::DAY, Duration::days(45)];
 
-/// Others that may take the next place first before this gives up.
-const TRIES: u32 = 32;
+/// The most sections that a new one names.
+const NAMED: usize = 64;
 
-/// Records that are read at once.
-const AT_ONCE: usize = 16;
-
-/// The trail. Cheap to clone.
-#[derive(Clone)]
+/// The trail, as this process writes it. Each process has one.
 pub struct Audit {
     container: Container,
+    at_terminal: bool,
+    /// What this process writes by each right. Taken out while a record is written: when it is not known what came of
+    /// that, the section ends there.
+    written: [Mutex<Option<Written>>; Right::ALL.len()],
 }
 
-/// What a check of the trail found.
-#[derive(Debug, Default)]
-pub struct Checked {
-    /// How many records there are.
-    pub records: u32,
-    /// What is wrong, with the name of the record at which it shows.
-    pub faults: Vec<(String, Fault)>,
+/// A section that this process writes.
+struct Written {
+    section: Section,
+    /// The sections before it, until its first record names them.
+    seen: Vec<Link>,
+    records: u32,
+    newest: Option<Link>,
 }
 
 impl Audit {
-    /// The trail in a container, which may be empty.
-    pub fn new(container: Container) -> Self {
-        Self { container }
+    /// The trail in a container, which may be empty. Sends nothing. What a person does at a terminal stands in sections
+    /// of its own.
+    pub fn new(container: Container, at_terminal: bool) -> Self {
+        Self { container, at_terminal, written: Default::default() }
     }
 
-    /// Adds a record, after all others, unless the trail tells of the event already. Safe to run twice.
+    /// Adds a record. One request, and a few more when it is the first of its right in this process or on its day.
     ///
-    /// What the trail tells is looked up from its newest record back to the time at which the run or restore was asked
-    /// for: one or two records, unless a restore took long.
+    /// Two calls are two records. Whoever may have told of an event before asks [`Audit::tells_of`] first.
     pub async fn append(&self, by: &Asker, event: Event, at: OffsetDateTime) -> Result<()> {
         let at = at.replace_nanosecond(0).unwrap_or(at);
-        for _ in 0..TRIES {
-            let newest = self.newest(at.date()).await?;
-            let after = match &newest {
-                None => None,
-                Some((_, name)) => match self.told(name, &event).await? {
-                    Some(link) => Some(link),
-                    None => return Ok(()),
-                },
-            };
-            let place = Place::after(newest.map(|(place, _)| place), at.date());
-            let record = Record { v: AUDIT_FORMAT, at, by: by.clone(), event: event.clone(), after };
-            let bytes = serde_json::to_vec(&record).map_err(|error| Error::Refused(error.to_string()))?;
-            if self.container.create(&layout::audit(place), bytes, Metadata::new()).await? == Written::Created
-            {
-                return Ok(());
-            }
-        }
-        Err(Error::Busy("others write to the audit trail all the time".into()))
+        let right = if self.at_terminal { Right::Terminal } else { event.right() };
+        let mut slot = self.written[right as usize].lock().await;
+        let mut written = match slot.take().filter(|written| written.section.takes(at.date())) {
+            Some(written) => written,
+            None => self.begin(right, at.date()).await?,
+        };
+        let seen = std::mem::take(&mut written.seen);
+        let record =
+            Record { v: AUDIT_FORMAT, at, by: by.clone(), event, after: written.newest.take(), seen };
+        written.records += 1;
+        written.newest = Some(self.write(&written.section, written.records, &record).await?);
+        *slot = Some(written);
+        Ok(())
     }
 
-    /// The link to the newest record, or `None` when the trail tells of the event. A record that cannot be read ends the
-    /// search: a record too many says nothing wrong.
-    async fn told(&self, newest: &str, event: &Event) -> Result<Option<Link>> {
-        let (mut link, mut name) = (None, newest.to_owned());
-        loop {
-            let bytes = self.container.read(&name).await?.unwrap_or_default();
-            let link = link.get_or_insert_with(|| Link { name: name.clone(), sha256: Digest::of(&bytes) });
-            match Record::read(&bytes) {
-                Ok(record) if record.event.is_that_of(event) => return Ok(None),
-                Ok(Record { at, after: Some(before), .. }) if event.may_be_told_at(at) => name = before.name,
-                _ => return Ok(Some(link.clone())),
-            }
-        }
+    /// Adds the record of an event of which several processes may tell, each in these words: it is one record, in a section
+    /// of its own. Safe to run twice, at once or later.
+    ///
+    /// The section names none of those before it, so that the record is the same whoever writes it. The next one of its right
+    /// names it.
+    pub async fn append_once(&self, by: &Asker, event: Event, at: OffsetDateTime) -> Result<()> {
+        let at = at.replace_nanosecond(0).unwrap_or(at);
+        let section = Section::of(&event, at.date());
+        let record = Record { v: AUDIT_FORMAT, at, by: by.clone(), event, after: None, seen: Vec::new() };
+        self.write(&section, 1, &record).await.map(drop)
     }
 
-    async fn newest(&self, today: Date) -> Result<Option<(Place, String)>> {
-        let recent = today.checked_sub(RECENT).map(|day| layout::audit(Place { day, number: 0 }));
-        match self.last(recent.as_deref()).await? {
-            None => self.last(None).await,
-            found => Ok(found),
-        }
+    async fn write(&self, section: &Section, number: u32, record: &Record) -> Result<Link> {
+        let bytes = serde_json::to_vec(record).map_err(|error| Error::Refused(error.to_string()))?;
+        let sha256 = Digest::of(&bytes);
+        let name = layout::audit(section, number, &record.event, &sha256);
+        // What is there by a name with this digest is this record: another process wrote it, or the answer to a first try
+        // was lost.
+        self.container.create(&name, bytes, Metadata::new()).await?;
+        Ok(Link { name, sha256 })
     }
 
-    async fn last(&self, from: Option<&str>) -> Result<Option<(Place, String)>> {
-        let pages = self.container.list(Listing { prefix: layout::AUDIT, from, page: 5000, metadata: false });
-        pin_mut!(pages);
-        let mut last = None;
-        while let Some(page) = pages.try_next().await? {
-            last = page
-                .into_iter()
-                .filter_map(|item| Some((layout::parse_audit(&item.name)?, item.name)))
-                .next_back()
-                .or(last);
-        }
-        Ok(last)
+    /// A new section, which knows those before it.
+    async fn begin(&self, right: Right, day: Date) -> Result<Written> {
+        let section = Section { right, day, writer: Uuid::new_v4().as_u64_pair().1 };
+        Ok(Written { section, seen: self.newest(right, day).await?, records: 0, newest: None })
     }
 
-    /// Checks every record against the one before it, and hands each that can be read to `see`.
-    pub async fn verify(&self, mut see: impl FnMut(&str, Record)) -> Result<Checked> {
-        let pages =
-            self.container.list(Listing { prefix: layout::AUDIT, from: None, page: 5000, metadata: false });
-        let names = pages
-            .map_ok(|page| futures::stream::iter(page.into_iter().map(Ok::<_, ServiceError>)))
-            .try_flatten();
-        let records = names
-            .map_ok(|item| async move {
-                let bytes = self.container.read(&item.name).await?;
-                Ok::<_, ServiceError>((item.name, bytes.unwrap_or_default()))
+    /// The newest records of the last sections of a right; where there is no section yet, that of the older programs.
+    async fn newest(&self, right: Right, day: Date) -> Result<Vec<Link>> {
+        let prefix = layout::audit_of(right);
+        let days = LOOKS_BACK.iter().filter_map(|back| day.checked_sub(*back)).map(Some).chain([None]);
+        for day in days {
+            let from = day.map(|day| layout::audit_from(right, day));
+            let mut newest = BTreeMap::new();
+            self.each(&prefix, from.as_deref(), |item| {
+                if let Some(name) = layout::parse_audit(&item.name) {
+                    let link = Link { name: item.name.clone(), sha256: name.sha256 };
+                    newest.insert(name.section.to_owned(), (item.modified, link));
+                }
             })
-            .try_buffered(AT_ONCE);
-        pin_mut!(records);
-        let (mut checked, mut before) = (Checked::default(), None);
-        while let Some(record) = records.next().await {
-            let (name, bytes) = record?;
-            let (link, fault) = check(&name, &bytes, before.as_ref());
-            checked.records += 1;
-            checked.faults.extend(fault.map(|fault| (name.clone(), fault)));
-            before = Some(link);
-            if let Ok(record) = Record::read(&bytes) {
-                see(&name, record);
+            .await?;
+            if !newest.is_empty() {
+                let mut newest: Vec<_> = newest.into_values().collect();
+                newest.sort_by(|(a, _), (b, _)| b.cmp(a));
+                return Ok(newest.into_iter().take(NAMED).map(|(_, link)| link).collect());
             }
         }
-        Ok(checked)
+        self.newest_old(day).await
+    }
+
+    async fn newest_old(&self, day: Date) -> Result<Vec<Link>> {
+        for day in [day.checked_sub(LOOKS_BACK[1]), None] {
+            let (from, mut newest) = (day.map(layout::old_audit_from), None);
+            self.each(layout::OLD_AUDIT, from.as_deref(), |item| {
+                if layout::is_old_audit(&item.name) {
+                    newest = Some(item.name);
+                }
+            })
+            .await?;
+            if let Some(name) = newest {
+                let bytes = self.container.read(&name).await?.unwrap_or_default();
+                return Ok(vec![Link { name, sha256: Digest::of(&bytes) }]);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Whether a record tells of an event, by the names of the records since it can have happened. Those of older programs
+    /// are read.
+    pub async fn tells_of(&self, event: &Event) -> Result<bool> {
+        let (since, mut told, mut old) = (event.earliest().date(), false, Vec::new());
+        for right in [event.right(), Right::Terminal] {
+            let (prefix, from) = (layout::audit_of(right), layout::audit_from(right, since));
+            self.each(&prefix, Some(&from), |item| {
+                told |= layout::parse_audit(&item.name).is_some_and(|name| name.tells_of(event));
+            })
+            .await?;
+        }
+        if !told {
+            self.each(layout::OLD_AUDIT, Some(&layout::old_audit_from(since)), |item| old.push(item.name))
+                .await?;
+        }
+        for name in old.iter().rev() {
+            let bytes = self.container.read(name).await?.unwrap_or_default();
+            told |= Record::read(&bytes).is_ok_and(|record| record.event.is_that_of(event));
+        }
+        Ok(told)
+    }
+
+    async fn each(&self, prefix: &str, from: Option<&str>, mut see: impl FnMut(Item)) -> Result<()> {
+        let pages = self.container.list(Listing { prefix, from, page: 5000, metadata: false });
+        pin_mut!(pages);
+        while let Some(page) = pages.try_next().await? {
+            // An older service may have begun at the first name.
+            let wanted = |item: &Item| from.is_none_or(|from| item.name.as_str() >= from);
+            page.into_iter().filter(wanted).for_each(&mut see);
+        }
+        Ok(())
     }
 }

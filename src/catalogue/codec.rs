@@ -11,6 +11,7 @@ use crate::{
         manifest::{Line, MANIFEST_FORMAT, Summary},
         plan::{PLAN_FORMAT, Plan, PlanHeader, Planned},
         planned::PlannedObjects,
+        supplement::{SUPPLEMENT_FORMAT, Supplement, SupplementHeader},
     },
     error::{Error, Result, damaged},
 };
@@ -25,11 +26,13 @@ const LINE_LIMIT: u64 = 4 * 1024 * 1024;
 /// The most that a manifest has unpacked. One of 25,000 objects has some 30 MiB.
 const MANIFEST_LIMIT: u64 = 1024 * 1024 * 1024;
 
-/// A line of a stored plan. The last line says how many there are, so that none can go missing.
+/// A line of a stored plan or supplement. The last line says how many there are, so that none can go missing.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
 enum PlanLine {
     Plan(PlanHeader),
+    Supplement(SupplementHeader),
     Object(Planned),
     End(usize),
 }
@@ -37,7 +40,6 @@ enum PlanLine {
 /// A line of a stored manifest.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
 enum ManifestLine {
     Manifest(PlanHeader),
     Object(Line),
@@ -46,12 +48,21 @@ enum ManifestLine {
 
 /// Writes a plan.
 pub(super) fn write_plan(plan: &Plan) -> std::io::Result<Vec<u8>> {
+    write(&PlanLine::Plan(plan.header.clone()), &plan.objects)
+}
+
+/// Writes a supplement of a plan.
+pub(super) fn write_supplement(supplement: &Supplement) -> std::io::Result<Vec<u8>> {
+    write(&PlanLine::Supplement(supplement.header.clone()), &supplement.objects)
+}
+
+fn write(first: &PlanLine, objects: &PlannedObjects) -> std::io::Result<Vec<u8>> {
     let mut out = LineWriter::default();
-    out.push(&PlanLine::Plan(plan.header.clone()))?;
-    for object in &plan.objects {
+    out.push(first)?;
+    for object in objects {
         out.push(&PlanLine::Object(object))?;
     }
-    out.push(&PlanLine::End(plan.objects.len()))?;
+    out.push(&PlanLine::End(objects.len()))?;
     out.finish()
 }
 
@@ -61,6 +72,20 @@ pub(super) fn read_plan(blob: &str, bytes: Bytes) -> Result<Plan> {
     let Some(PlanLine::Plan(header)) = lines.next_line(Some(PLAN_FORMAT))? else {
         return Err(lines.damaged("it does not start with a plan"));
     };
+    Ok(Plan { header, objects: read_objects(lines)? })
+}
+
+/// Reads a supplement to its last line.
+pub(super) fn read_supplement(blob: &str, bytes: Bytes) -> Result<Supplement> {
+    let mut lines = LineReader::new(blob, bytes);
+    let Some(PlanLine::Supplement(header)) = lines.next_line(Some(SUPPLEMENT_FORMAT))? else {
+        return Err(lines.damaged("it does not start with a supplement"));
+    };
+    Ok(Supplement { header, objects: read_objects(lines)? })
+}
+
+/// Reads the objects of a plan, which are its other lines.
+fn read_objects(mut lines: LineReader) -> Result<PlannedObjects> {
     let mut objects = PlannedObjects::default();
     loop {
         match lines.next_line(None)? {
@@ -73,7 +98,7 @@ pub(super) fn read_plan(blob: &str, bytes: Bytes) -> Result<Plan> {
         return Err(lines.damaged("its objects are out of order"));
     }
     objects.shrink_to_fit();
-    Ok(Plan { header, objects })
+    Ok(objects)
 }
 
 /// Writes a manifest line by line.
@@ -138,7 +163,7 @@ impl ManifestReader {
         match self.lines.next_line(None)? {
             Some(ManifestLine::Object(line)) => {
                 self.count += 1;
-                Ok(Some(line))
+                Ok(Some(line.of_form(self.header.v)))
             }
             Some(ManifestLine::Summary(summary)) if summary.lines == self.count => {
                 self.lines.end()?;
@@ -287,21 +312,10 @@ mod tests {
     #[test]
     fn a_flipped_bit_is_found_wherever_it_is() {
         let planned = OffsetDateTime::UNIX_EPOCH;
-        let header = PlanHeader {
-            v: PLAN_FORMAT,
-            vault: "kv-prod".parse().unwrap(),
-            run: RunId::nightly(planned),
-            by: None,
-            scope: Scope::Vault,
-            planned,
-            full_pass: planned,
-            base: None,
-            folds: Vec::new(),
-            unread: Vec::new(),
-            unlisted: Vec::new(),
-        };
+        let vault = "kv-prod".parse().unwrap();
+        let header = PlanHeader::new(vault, RunId::nightly(planned), Scope::Vault, planned);
         let id = |name: &str| ObjectId::new(ObjectKind::Key, name.parse().unwrap());
-        let planned = |name| Planned { id: id(name), decision: Decision::New, previous: None };
+        let planned = |name| Planned { id: id(name), decision: Decision::New, previous: None, shown: None };
         let plan = Plan { header, objects: ["a", "b"].into_iter().map(planned).collect() };
         let whole = write_plan(&plan).unwrap();
         assert_eq!(read_plan("plan", whole.clone().into()).unwrap(), plan);

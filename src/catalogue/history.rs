@@ -1,12 +1,14 @@
 //! Looking back: a run by its name, an object's backups one after the other.
 
+use serde::Serialize;
 use time::Duration;
 
-use super::{Catalogue, ManifestRef};
+use super::{Catalogue, ManifestRef, View};
 use crate::{
     domain::{
         entry::Entry,
         object::{ObjectId, VaultName},
+        place::{Apart, Place},
         run::RunId,
     },
     error::Result,
@@ -14,6 +16,17 @@ use crate::{
 
 /// How much earlier than the time in its name a run may be planned: clocks differ.
 const EARLIEST: Duration = Duration::DAY;
+
+/// One backup of an object: a point that it can be restored to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Point {
+    /// The backup.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// In what the vault lies elsewhere now than it did then, if that is known: it does not restore there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apart: Option<Apart>,
+}
 
 impl Catalogue {
     /// The manifest of a run, or `None` when the run is open or was never started in this vault.
@@ -29,14 +42,16 @@ impl Catalogue {
         Ok(found.await?.into_iter().find(|found| found.run == *run))
     }
 
-    /// Every backup of an object, from the newest back to the first that is still stored.
-    pub async fn history(&self, vault: &VaultName, id: &ObjectId) -> Result<Vec<Entry>> {
+    /// Every backup under an object's name, from the newest back to the first that is still stored. Those of an
+    /// earlier object of that name are among them.
+    pub async fn history(&self, vault: &VaultName, id: &ObjectId) -> Result<Vec<Point>> {
         let view = self.view(vault, None).await?;
+        let place = view.place();
         let mut newest = None;
         for line in self.lines(&view).await? {
             let line = line?;
             if line.id() == *id {
-                newest = line.entry;
+                newest = line.entry.or(line.former.map(|former| *former));
                 break;
             }
         }
@@ -47,6 +62,11 @@ impl Catalogue {
                 _ => break,
             }
         }
-        Ok(entries)
+        Ok(entries.into_iter().map(|entry| Point { apart: entry.place.apart(&place), entry }).collect())
+    }
+
+    /// Where a vault lay as of `view`'s newest run, or of the newest of all when the view is of an earlier time.
+    pub async fn place(&self, vault: &VaultName, view: &View) -> Result<Place> {
+        if view.at.is_none() { Ok(view.place()) } else { Ok(self.view(vault, None).await?.place()) }
     }
 }

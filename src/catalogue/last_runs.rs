@@ -7,7 +7,11 @@ use time::{Duration, OffsetDateTime};
 
 use super::Catalogue;
 use crate::{
-    domain::{object::VaultName, plan::Plan, run::RunId},
+    domain::{
+        object::{ObjectKind, VaultName},
+        plan::{Plan, PlanHeader},
+        run::RunId,
+    },
     error::Result,
 };
 
@@ -26,17 +30,24 @@ pub(super) type LastRuns = Mutex<BTreeMap<VaultName, Arc<Slot>>>;
 pub(super) type Slot = tokio::sync::Mutex<Option<Arc<KnownRun>>>;
 
 impl Catalogue {
-    /// A run by its plan, or `None` when there is no such run.
+    /// A run by its plan, or `None` when there is no such run. The plan says what there is to say of that kind.
     ///
-    /// A plan never changes, and a run's messages come one after the other: the last one of each vault is kept, and
-    /// read once, however many ask for it at the same time. For configured vaults only, since each keeps one.
+    /// A plan never changes but for kinds that it left open, and a run's messages come one after the other: the last one
+    /// of each vault is kept, and read once, however many ask for it at the same time. For configured vaults only, since
+    /// each keeps one.
     ///
     /// # Errors
     /// When the plan cannot be read.
-    pub async fn known_run(&self, vault: &VaultName, run: &RunId) -> Result<Option<Arc<KnownRun>>> {
+    pub async fn known_run(
+        &self,
+        vault: &VaultName,
+        run: &RunId,
+        kind: ObjectKind,
+    ) -> Result<Option<Arc<KnownRun>>> {
         let slot = Arc::clone(self.last_runs.lock().entry(vault.clone()).or_default());
         let mut slot = slot.lock().await;
-        if let Some(known) = slot.as_ref().filter(|known| known.plan.header.run == *run) {
+        let says = |header: &PlanHeader| header.run == *run && !header.open_kinds().any(|open| open == kind);
+        if let Some(known) = slot.as_ref().filter(|known| says(&known.plan.header)) {
             return Ok(Some(Arc::clone(known)));
         }
         let Some(plan) = self.plan(vault, run).await? else { return Ok(None) };

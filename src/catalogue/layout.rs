@@ -2,11 +2,15 @@
 //!
 //! ```text
 //! vaults/VAULT/runs/RUN/plan.jsonl.gz                      what the run is to do, first
+//! vaults/VAULT/runs/RUN/plan-KIND.jsonl.gz                 what it is to do with a kind that could be listed late
 //! vaults/VAULT/runs/RUN/objects/KIND/NAME/backup           a backup, its entry in its metadata
 //! vaults/VAULT/runs/RUN/objects/KIND/NAME/outcome          a record that there is no backup, and why
 //! vaults/VAULT/manifests/COUNTDOWN-RUN.jsonl.gz            what came of the run, last
 //! hsms/HSM/backups/COUNTDOWN-RUN                           what came of a backup of a whole HSM
-//! audit/DAY/NUMBER                                         a record of the audit trail
+//! acknowledged/SOURCE/losses/RUN                           that a person knows of the loss that the run saw
+//! acknowledged/SOURCE/accepted/KIND/NAME/COUNTDOWN         that a failure is accepted, or no longer
+//! audit/RIGHT/DAY/WRITER/NUMBER.EVENT.SUBJECT.SHA256       a record of the audit trail
+//! audit/DAY/NUMBER                                         the same by older programs
 //! preflight/DAY                                            a probe of the preflight
 //! ```
 //!
@@ -16,28 +20,114 @@
 use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
 use crate::domain::{
-    audit::Place,
+    audit::{Event, Section},
+    digest::Digest,
     hsm::HsmName,
-    object::{ObjectId, VaultName},
+    object::{ObjectId, ObjectKind, VaultName},
+    right::Right,
     run::{RunId, countdown},
 };
 
 pub(super) const AUDIT: &str = "audit/";
 
+/// What is known of vaults, and of single keys of HSMs.
+pub(super) const VAULTS: &str = "vaults/";
+
+/// What is known of whole HSMs.
+pub(super) const HSMS: &str = "hsms/";
+
+/// The most characters of a subject in a name.
+const SUBJECT: usize = 200;
+
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 
-pub(super) fn audit(place: Place) -> String {
-    format!("{AUDIT}{}/{:08}", place.day.format(DAY).unwrap_or_default(), place.number)
+/// Where the trail of older programs lies: its days begin with a digit, and rights do not.
+pub(super) const OLD_AUDIT: &str = "audit/2";
+
+/// Where a listing of the older programs' trail has to start to show a day and those after it.
+pub(super) fn old_audit_from(day: Date) -> String {
+    format!("{AUDIT}{}/", day.format(DAY).unwrap_or_default())
 }
 
-pub(super) fn parse_audit(name: &str) -> Option<Place> {
-    let (day, number) = name.strip_prefix(AUDIT)?.split_once('/')?;
-    Some(Place { day: Date::parse(day, DAY).ok()?, number: number.parse().ok()? })
+/// Whether a name is that of an older program's record.
+pub(super) fn is_old_audit(name: &str) -> bool {
+    let place = name.strip_prefix(AUDIT).and_then(|rest| rest.split_once('/'));
+    place.is_some_and(|(day, number)| Date::parse(day, DAY).is_ok() && number.parse::<u32>().is_ok())
+}
+
+/// The sections of a right.
+pub(super) fn audit_of(right: Right) -> String {
+    format!("{AUDIT}{right}/")
+}
+
+/// Where a listing of a right's sections has to start to show those of a day and after it.
+pub(super) fn audit_from(right: Right, day: Date) -> String {
+    format!("{}{}/", audit_of(right), day.format(DAY).unwrap_or_default())
+}
+
+/// A record of a section. Its digest is in its name, so a list of names is enough to link to it.
+pub(super) fn audit(section: &Section, number: u32, event: &Event, sha256: &Digest) -> String {
+    let (folder, writer) = (audit_from(section.right, section.day), section.writer);
+    let (name, subject) = (event.name(), plain(&event.subject_text()));
+    format!("{folder}{writer:016x}/{number:08}.{name}.{subject}.{sha256}")
+}
+
+/// What the name of a section's record says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RecordName<'a> {
+    /// Its section.
+    pub(super) section: &'a str,
+    event: &'a str,
+    subject: &'a str,
+    /// The digest of what was written.
+    pub(super) sha256: Digest,
+}
+
+impl RecordName<'_> {
+    /// Whether the record tells of an event.
+    pub(super) fn tells_of(&self, event: &Event) -> bool {
+        self.event == event.name() && self.subject == plain(&event.subject_text())
+    }
+}
+
+/// The name of a section's record. Of whatever right: another program may know more rights than this one.
+pub(super) fn parse_audit(name: &str) -> Option<RecordName<'_>> {
+    let (section, record) = name.rsplit_once('/')?;
+    let mut place = section.strip_prefix(AUDIT)?.split('/');
+    let (_right, day, writer) = (place.next()?, place.next()?, place.next()?);
+    Date::parse(day, DAY).ok()?;
+    u64::from_str_radix(writer, 16).ok()?;
+    let mut parts = record.split('.');
+    let (number, event, subject, sha256) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    number.parse::<u32>().ok()?;
+    let whole = place.next().is_none() && parts.next().is_none();
+    whole.then_some(RecordName { section, event, subject, sha256: sha256.parse().ok()? })
+}
+
+/// A subject as it can stand in a name.
+fn plain(subject: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
+    subject.chars().take(SUBJECT).map(plain).collect()
 }
 
 /// A probe of a day: there is at most one, where it cannot be deleted.
 pub fn probe(day: Date) -> String {
     format!("preflight/{}", day.format(DAY).unwrap_or_default())
+}
+
+/// Everything of a vault.
+pub(super) fn source(vault: &VaultName) -> String {
+    format!("{VAULTS}{vault}/")
+}
+
+/// The first part of a name after a prefix.
+pub(super) fn room<'n>(prefix: &str, name: &'n str) -> Option<&'n str> {
+    Some(name.strip_prefix(prefix)?.split_once('/')?.0)
+}
+
+/// Where a listing has to start to show what comes after everything in a room: `0` follows `/`.
+pub(super) fn after_room(prefix: &str, room: &str) -> String {
+    format!("{prefix}{room}0")
 }
 
 pub(super) fn runs(vault: &VaultName) -> String {
@@ -46,6 +136,10 @@ pub(super) fn runs(vault: &VaultName) -> String {
 
 pub(super) fn plan(vault: &VaultName, run: &RunId) -> String {
     format!("vaults/{vault}/runs/{run}/plan.jsonl.gz")
+}
+
+pub(super) fn supplement(vault: &VaultName, run: &RunId, kind: ObjectKind) -> String {
+    format!("vaults/{vault}/runs/{run}/plan-{kind}.jsonl.gz")
 }
 
 pub(super) fn objects(vault: &VaultName, run: &RunId) -> String {
@@ -77,6 +171,43 @@ pub(super) fn hsm_backups(hsm: &HsmName) -> String {
 /// By the time at which the job was opened.
 pub(super) fn hsm_backup(hsm: &HsmName, opened: OffsetDateTime, run: &RunId) -> String {
     format!("{}{}-{run}", hsm_backups(hsm), countdown(opened))
+}
+
+/// What people acknowledged and accepted of one source, or of all.
+pub(super) fn acknowledged(source: Option<&VaultName>) -> String {
+    source.map_or_else(|| "acknowledged/".to_owned(), |source| format!("acknowledged/{source}/"))
+}
+
+pub(super) fn loss(source: &VaultName, run: &RunId) -> String {
+    format!("acknowledged/{source}/losses/{run}")
+}
+
+/// By the time of the decision. No two about one object are of one second.
+pub(super) fn acceptance(source: &VaultName, id: &ObjectId, at: OffsetDateTime) -> String {
+    format!("acknowledged/{source}/accepted/{}/{}/{}", id.kind, id.name.folded(), countdown(at))
+}
+
+/// What a blob under [`acknowledged`] is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    Loss(RunId),
+    Object(ObjectId),
+}
+
+/// The source of a blob under [`acknowledged`], and what it is about.
+pub(super) fn parse_acknowledged(name: &str) -> Option<(VaultName, About)> {
+    let mut parts = name.strip_prefix("acknowledged/")?.split('/');
+    let source = parts.next()?.parse().ok()?;
+    let about = match parts.next()? {
+        "losses" => About::Loss(parts.next()?.parse().ok()?),
+        "accepted" => {
+            let id = ObjectId::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+            parts.next()?;
+            About::Object(id)
+        }
+        _ => return None,
+    };
+    parts.next().is_none().then_some((source, about))
 }
 
 /// The two things that can lie under an object's name. The backup comes first in a listing.
@@ -142,6 +273,47 @@ mod tests {
         let name = manifest(&vault, datetime!(2026-11-22 02:00 UTC), &run);
         assert_eq!(parse_manifest(&manifests(&vault), &name).as_ref(), Some(&run));
         assert_eq!(parse_manifest_name(&name), Some((vault, run)));
+    }
+
+    #[test]
+    fn what_people_said_has_places_that_stay() {
+        let source: VaultName = "kv-prod".parse().unwrap();
+        let run: RunId = "20261122T020000Z-nightly".parse().unwrap();
+        let name = loss(&source, &run);
+        assert_eq!(name, "acknowledged/kv-prod/losses/20261122T020000Z-nightly");
+        assert_eq!(parse_acknowledged(&name), Some((source.clone(), About::Loss(run))));
+        let id = ObjectId::new("key".parse().unwrap(), "Signing".parse().unwrap());
+        let name = acceptance(&source, &id, datetime!(2026-11-22 10:00 UTC));
+        assert_eq!(name, "acknowledged/kv-prod/accepted/key/signing/98204658399");
+        assert_eq!(parse_acknowledged(&name), Some((source.clone(), About::Object(id.clone()))));
+        assert!(
+            acceptance(&source, &id, datetime!(2026-11-22 10:00:01 UTC)) < name,
+            "the newest comes first"
+        );
+        assert!(name.starts_with(&acknowledged(Some(&source))) && name.starts_with(&acknowledged(None)));
+        for bad in [
+            "acknowledged/kv-prod/losses/x",
+            "acknowledged/kv-prod/accepted/key/signing",
+            "acknowledged/kv-prod/x/y",
+        ] {
+            assert_eq!(parse_acknowledged(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_audit_records_round_trip() {
+        let section = Section { right: Right::Backup, day: time::macros::date!(2026 - 11 - 22), writer: 7 };
+        let run: RunId = "20261122T020000Z-manual-0f3a".parse().unwrap();
+        let event = Event::BackupRequested { vault: "kv-prod".parse().unwrap(), run, objects: 0 };
+        let (sha256, name) = (Digest::of(b"x"), audit(&section, 3, &event, &Digest::of(b"x")));
+        let folder = "audit/backup/2026-11-22/0000000000000007";
+        assert_eq!(name, format!("{folder}/00000003.backup-requested.20261122T020000Z-manual-0f3a.{sha256}"));
+        let parsed = parse_audit(&name).unwrap();
+        assert!(parsed.section == folder && parsed.sha256 == sha256 && parsed.tells_of(&event));
+        assert!(name.starts_with(&audit_from(Right::Backup, section.day)));
+        let old = "audit/2026-11-22/00000001";
+        assert!(is_old_audit(old) && old.starts_with(OLD_AUDIT) && parse_audit(old).is_none());
+        assert!(!is_old_audit(&name) && !name.starts_with(OLD_AUDIT));
     }
 
     #[test]

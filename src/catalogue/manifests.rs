@@ -10,10 +10,7 @@ use super::{
 };
 use crate::{
     azure::container::{Blocks, Written},
-    domain::{
-        manifest::{Merge, Summary},
-        plan::Plan,
-    },
+    domain::{manifest::Summary, merge::Merge, plan::Plan},
     error::{Error, Result, damaged},
 };
 

@@ -11,10 +11,13 @@ use crate::{
     domain::{
         folded::{Folded, fold_line},
         index::Index,
+        loss::Loss,
         manifest::Summary,
         object::VaultName,
-        plan::PlanHeader,
+        place::Place,
+        plan::{PlanHeader, Unlisted},
         run::{RunId, Scope},
+        whereabouts::{Moved, Whereabouts},
     },
     error::{Error, Result},
 };
@@ -48,6 +51,19 @@ pub struct View {
     pub at: Option<OffsetDateTime>,
 }
 
+impl View {
+    /// Whether there was no manifest then.
+    pub fn is_empty(&self) -> bool {
+        self.base.is_none() && self.folds.is_empty()
+    }
+
+    /// Where the vault lay, as far as that was known.
+    pub fn place(&self) -> Place {
+        let summary = self.base.as_ref().and_then(|base| base.summary.as_ref());
+        summary.map(|summary| (*summary.place).clone()).unwrap_or_default()
+    }
+}
+
 /// What a plan starts from.
 #[derive(Default)]
 pub struct Basis {
@@ -62,6 +78,24 @@ pub struct Basis {
     pub folds: Vec<String>,
     /// The names of those that could not be read.
     pub unread: Vec<String>,
+    /// The kinds that the newest whole manifest left out.
+    pub unlisted: Vec<Unlisted>,
+    /// Whether an object failed in the newest of the runs that saw it.
+    pub failing: bool,
+    /// The losses that were open as of the newest whole manifest, read or not.
+    pub losses: Vec<Loss>,
+    /// What is known of where the vault lies. Of a whole manifest that cannot be read, its place alone.
+    pub whereabouts: Whereabouts,
+    /// That the vault lies elsewhere than it did, as of the newest whole manifest, read or not.
+    pub moved: Option<Box<Moved>>,
+}
+
+impl Basis {
+    /// With what the newest whole manifest says where a listing shows it, read or not.
+    fn with_newest(self, newest: Summary) -> Self {
+        let whereabouts = Whereabouts { place: newest.place.or(&self.whereabouts.place), ..self.whereabouts };
+        Self { losses: newest.losses, moved: newest.moved, whereabouts, ..self }
+    }
 }
 
 impl Catalogue {
@@ -134,14 +168,19 @@ impl Catalogue {
     /// A manifest that cannot be read, because it is damaged and cannot be made again, or because a newer
     /// program wrote it, must not stop backups: the index is that of the others, and a full pass is due.
     pub async fn basis(&self, vault: &VaultName) -> Result<Basis> {
-        let mut unread = Vec::new();
+        let (mut unread, mut newest) = (Vec::new(), None);
         loop {
             let view = self.view_without(vault, None, &unread).await?;
+            newest = newest.or_else(|| view.base.as_ref().and_then(|base| base.summary.clone()));
             match self.basis_of(view).await {
-                Ok(basis) if unread.is_empty() => return Ok(basis),
                 Ok(basis) => {
+                    let full_pass = basis.full_pass.filter(|_| unread.is_empty());
                     unread.extend(basis.unread);
-                    return Ok(Basis { full_pass: None, unread, ..basis });
+                    let basis = Basis { full_pass, unread, ..basis };
+                    return Ok(match newest {
+                        Some(newest) => basis.with_newest(newest),
+                        None => basis,
+                    });
                 }
                 Err(Unread { name, error: error @ (Error::Damaged { .. } | Error::TooNew { .. }) }) => {
                     tracing::error!(
@@ -159,17 +198,33 @@ impl Catalogue {
         let (base, folds) = self.open(&view).await?;
         let header = base.as_ref().map(ManifestReader::header);
         let full_pass = header.map(|header| header.full_pass);
+        let left_out = header.map(|header| header.unlisted.clone()).unwrap_or_default();
+        let whereabouts =
+            header.and_then(|header| header.whereabouts.clone()).map(|of| *of).unwrap_or_default();
         // What the base had to pass over is still there, and still cannot be read.
         let passed = |name: &&String| view.folds.iter().any(|fold| fold.name == **name);
         let passed = header.into_iter().flat_map(|header| &header.unread).filter(passed).cloned().collect();
         let base_name = view.base.as_ref().map(|base| base.name.clone());
         // The lines of later manifests are read at once: what fails after that is the base.
         let unread = |error| Unread::new(base_name.as_deref().unwrap_or_default(), error);
-        let mut index = Index::default();
+        let (mut index, mut failing) = (Index::default(), false);
         for line in self.folded(base, &folds, None).await? {
-            index.insert(&line.map_err(unread)?);
+            let line = line.map_err(unread)?;
+            failing |= line.is_failing();
+            index.insert(&line);
         }
-        Ok(Basis { index, full_pass, base: base_name, folds, unread: passed })
+        let (base, unread, unlisted) = (base_name, passed, left_out);
+        Ok(Basis {
+            index,
+            full_pass,
+            base,
+            folds,
+            unread,
+            unlisted,
+            failing,
+            whereabouts,
+            ..Basis::default()
+        })
     }
 
     /// The lines of a vault's index, in order.
@@ -215,7 +270,7 @@ impl Catalogue {
             let unread = |error| Unread::new(fold, error);
             for line in self.manifest(fold).await.map_err(unread)? {
                 let line = line.map_err(unread)?;
-                let taken = line.entry.as_ref().map(|entry| entry.taken);
+                let taken = line.last_backup().map(|entry| entry.taken);
                 if at.is_none_or(|at| taken.is_some_and(|taken| taken <= at)) {
                     fold_line(&mut later, line);
                 }

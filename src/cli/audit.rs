@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde_json::json;
+use time::format_description::well_known::Rfc3339;
 
 use super::{
     Done, Exit, OutputArg,
@@ -9,14 +10,18 @@ use super::{
 };
 use crate::{
     app::App,
+    catalogue::{Checked, CheckedSection},
     config::{Config, Needs, environment},
-    domain::audit::{AUDIT_FORMAT, Event, Fault, Record},
+    domain::{
+        audit::{AUDIT_FORMAT, Event, Fault, Record},
+        digest::Digest,
+    },
 };
 
 /// What to do with the audit trail.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Check every record against the one before it
+    /// Check every record against the one before it, and every section against those that name it
     Verify(VerifyArgs),
     /// List the records
     List(OutputArg),
@@ -25,66 +30,121 @@ pub enum AuditCommand {
 /// How to print what was found.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
+    /// The SHA-256 of a record that was printed before, and must still be there; may be repeated
+    #[arg(long, value_name = "SHA256")]
+    expect: Vec<Digest>,
     #[command(flatten)]
     output: OutputArg,
 }
 
-/// Runs the command. The exit code is 0 for a trail that is whole, 1 for one that is not.
+/// Runs the command. The exit code is 0 for a trail that is whole, 1 for one that is not, 2 for one without records.
 ///
 /// # Errors
 /// When settings are wrong or the trail cannot be read.
 pub async fn run(command: AuditCommand) -> Done {
     let app = App::build(&Config::read(environment, Needs::Storage)?)?;
     let mut records = Vec::new();
-    let checked = app.audit()?.verify(|name, record| records.push((name.to_owned(), record))).await?;
+    let checked = app.audit()?.verify(|_, record| records.push(record)).await?;
     match command {
-        AuditCommand::List(args) => list(&records, checked.faults.len(), args.output),
-        AuditCommand::Verify(args) => verify(checked.records, &checked.faults, args.output.output),
+        AuditCommand::List(args) => list(records, checked.faults.len(), args.output),
+        AuditCommand::Verify(args) => verify(&checked, &args),
     }
 }
 
-fn verify(records: u32, faults: &[(String, Fault)], format: Format) -> Done {
-    let exit = if faults.is_empty() { Exit::All } else { Exit::Part };
-    if format == Format::Json {
-        let faults: Vec<_> =
-            faults.iter().map(|(name, fault)| json!({ "record": name, "fault": words(fault) })).collect();
-        output::json(&json!({ "records": records, "faults": faults }))?;
-        return Ok(exit);
+fn verify(checked: &Checked, args: &VerifyArgs) -> Done {
+    let gone: Vec<_> = args.expect.iter().filter(|digest| !checked.has(digest)).collect();
+    let exit = match (checked.records, checked.faults.is_empty() && gone.is_empty()) {
+        (_, false) => Exit::Part,
+        (0, true) => Exit::None,
+        (_, true) => Exit::All,
+    };
+    match args.output.output {
+        Format::Json => print_json(checked, &gone, exit)?,
+        Format::Table => print(checked, &gone, exit)?,
     }
-    for (name, fault) in faults {
+    Ok(exit)
+}
+
+fn print_json(checked: &Checked, gone: &[&Digest], exit: Exit) -> std::io::Result<()> {
+    let time = |at: Option<time::OffsetDateTime>| at.and_then(|at| at.format(&Rfc3339).ok());
+    let section = |of: &CheckedSection| {
+        let CheckedSection { name, records, first, last, head } = of;
+        json!({ "section": name, "records": records, "first": time(*first), "last": time(*last), "head": head })
+    };
+    let sections: Vec<_> = checked.sections.iter().map(section).collect();
+    let fault = |(name, fault): &(String, Fault)| json!({ "record": name, "fault": words(fault) });
+    let faults: Vec<_> = checked.faults.iter().map(fault).collect();
+    // Of no record at all there is nothing to say.
+    let whole = (exit != Exit::None).then_some(exit == Exit::All);
+    output::json(
+        &json!({ "records": checked.records, "whole": whole, "sections": sections, "faults": faults, "gone": gone }),
+    )
+}
+
+fn print(checked: &Checked, gone: &[&Digest], exit: Exit) -> std::io::Result<()> {
+    if exit == Exit::None {
+        return output::line("there is no record: nothing can be said of the trail");
+    }
+    let mut table = output::table(&["section", "from", "to", "#records", "newest"]);
+    for CheckedSection { name, records, first, last, head } in &checked.sections {
+        let [first, last] = [first, last].map(|at| at.map_or_else(String::new, moment));
+        table.add_row([name.clone(), first, last, records.to_string(), head.sha256.to_string()]);
+    }
+    output::print(&table)?;
+    for (name, fault) in &checked.faults {
         output::line(format_args!("{name}: {}", words(fault)))?;
     }
-    let said = if faults.is_empty() { "the trail is whole" } else { "the trail is NOT whole" };
-    output::line(format_args!("{records} records: {said}"))?;
-    Ok(exit)
+    for digest in gone {
+        output::line(format_args!("{digest}: there is no record with this digest"))?;
+    }
+    let said = if exit == Exit::All { "the trail is whole" } else { "the trail is NOT whole" };
+    let (records, sections) = (checked.records, checked.sections.len());
+    output::line(format_args!("{} in {}: {said}", count(records, "record"), count(sections, "section")))
+}
+
+fn count(of: impl TryInto<u64>, noun: &str) -> String {
+    match of.try_into().unwrap_or_default() {
+        1 => format!("1 {noun}"),
+        many => format!("{many} {noun}s"),
+    }
 }
 
 fn words(fault: &Fault) -> String {
     match fault {
+        Fault::Misnamed => "it does not have the name of a record".to_owned(),
         Fault::Unreadable => "it cannot be read".to_owned(),
         Fault::TooNew { found } => {
             format!(
                 "it has format {found}; this program knows formats up to {AUDIT_FORMAT}: install the newer version"
             )
         }
+        Fault::Altered => "it was changed after it was written".to_owned(),
         Fault::Missing { name } => format!("the record before it, {name}, is missing"),
         Fault::Changed { name } => format!("the record before it, {name}, was changed after it was written"),
         Fault::Inserted { name } => format!("it does not know of {name}, which stands before it"),
+        Fault::SectionMissing { name } => {
+            format!("{name}, which was the newest of its section when this one began, is missing")
+        }
+        Fault::SectionChanged { name } => {
+            format!("{name}, which was the newest of its section when this one began, was changed since")
+        }
     }
 }
 
-fn list(records: &[(String, Record)], faults: usize, format: Format) -> Done {
+fn list(mut records: Vec<Record>, faults: usize, format: Format) -> Done {
+    records.sort_by_key(|record| record.at);
     if format == Format::Json {
-        output::json(&records.iter().map(|(_, record)| record).collect::<Vec<_>>())?;
+        output::json(&records)?;
         return Ok(Exit::All);
     }
     let mut table = output::table(&["at", "by", "what"]);
-    for (_, record) in records {
+    for record in records {
         table.add_row([moment(record.at), record.by.to_string(), what(&record.event)]);
     }
     output::print(&table)?;
     if faults > 0 {
-        output::line(format_args!("the trail is NOT whole: `audit verify` names {faults} faults"))?;
+        let faults = count(faults, "fault");
+        output::line(format_args!("the trail is NOT whole: `audit verify` names {faults}"))?;
     }
     Ok(Exit::All)
 }
@@ -111,6 +171,16 @@ fn what(event: &Event) -> String {
                 purges.len()
             )
         }
+        Event::LossAcknowledged { source, run, reason } => {
+            format!("loss of run {run} of {source} acknowledged: {reason}")
+        }
+        Event::FailureAccepted { source, object, code, reason, until, .. } => {
+            format!("{code} of {object} of {source} accepted until {}: {reason}", moment(*until))
+        }
+        Event::AcceptanceWithdrawn { source, object, .. } => {
+            format!("acceptance of {object} of {source} withdrawn")
+        }
+        Event::RestoreAbandoned { restore, target } => format!("restore {restore} into {target} abandoned"),
         Event::RestoreEnded { restore, verdict, numbers } => {
             format!("restore {restore} {verdict}: {} restored, {} failed", numbers.restored, numbers.failed)
         }

@@ -12,15 +12,26 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{
     Done, Exit, Failed, ObjectArgs, OutputArg, VaultArg, app_for, ask, file,
-    output::Format,
+    interrupt::interrupts,
+    output::{Format, age},
     report::{self, Failures},
 };
 use crate::{
     app::App,
-    backup::{advance, here, object, plan},
+    backup::{
+        advance, here, object, plan,
+        resume::{self, Left},
+    },
     clock::Clock,
     config::Needs,
-    domain::{asker::Asker, job::BackupJob, manifest::Summary, object::VaultName, plan::Plan, run::RunId},
+    domain::{
+        asker::Asker,
+        job::{BackupJob, OPEN_FOR},
+        object::VaultName,
+        plan::Plan,
+        planned::PlannedObjects,
+        run::RunId,
+    },
 };
 
 /// Back up a whole vault, or the objects that are named.
@@ -47,6 +58,10 @@ pub struct BackupArgs {
     /// Ask before doing it
     #[arg(long)]
     confirm: bool,
+    /// Go on with the newest run of the whole vault that a terminal left open, however old; one of the last hour is gone
+    /// on with unasked
+    #[arg(long, conflicts_with_all = ["file", "what_if", "secret", "key", "certificate"])]
+    resume: bool,
     /// Objects that are backed up at the same time
     #[arg(long, value_name = "N", default_value_t = 64, conflicts_with = "file", value_parser = clap::value_parser!(u16).range(1..=512))]
     at_once: u16,
@@ -80,13 +95,16 @@ pub async fn run(args: BackupArgs) -> Done {
             Ok(Exit::None)
         };
     }
-    into_storage(&args).await
+    Box::pin(into_storage(&args)).await
 }
 
 async fn into_storage(args: &BackupArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Backup)?;
     let clock = Clock::system();
-    let run = RunId::manual(clock.now(), u16::try_from(std::process::id() % 0x1_0000).unwrap_or_default());
+    if let Some(left) = left(&app, args, &clock).await? {
+        return go_on(&app, args, left, &clock).await;
+    }
+    let run = RunId::manual(clock.now(), std::process::id());
     let name = args.vault.vault.name().clone();
     let job = BackupJob::open(name, run, Asker::TERMINAL, clock.now());
     let job = BackupJob { everything: args.everything, ..job };
@@ -114,9 +132,35 @@ async fn into_storage(args: &BackupArgs) -> Done {
     if !early {
         app.jobs()?.open(&job).await?;
     }
-    let (summary, failures) = work(&app, args, &plan, &clock).await?;
-    report::print_summary(&plan, &summary, &failures, args.output.output)?;
-    Ok(summary.verdict.into())
+    work(&app, args, &plan, None, &clock).await
+}
+
+/// The run that is gone on with instead of a new one.
+async fn left(app: &App, args: &BackupArgs, clock: &Clock) -> Result<Option<Left>, Failed> {
+    if args.what_if || args.confirm || !args.objects.objects().is_empty() {
+        return Ok(None);
+    }
+    let vault = args.vault.vault.name();
+    let most = if args.resume { OPEN_FOR } else { resume::YOUNG };
+    let left = resume::find(app, vault, args.everything, most, clock).await?;
+    if args.resume && left.is_none() {
+        return Err(Failed::new(format!(
+            "no terminal left a run of vault {vault} open; `jobs` lists what is open, and without --resume a new run begins"
+        )));
+    }
+    Ok(left)
+}
+
+async fn go_on(app: &App, args: &BackupArgs, left: Left, clock: &Clock) -> Done {
+    let Left { job, plan, objects } = left;
+    let of = plan.to_back_up().count();
+    eprintln!(
+        "going on with run {} of {} ago: {} of {of} objects are left",
+        job.run,
+        age(clock.now() - job.opened),
+        objects.len()
+    );
+    work(app, args, &plan, Some(&objects), clock).await
 }
 
 /// Ends what earlier terminals left open. Before planning: the plan builds on what the manifests say.
@@ -143,21 +187,34 @@ async fn work(
     app: &App,
     args: &BackupArgs,
     plan: &Plan,
+    left: Option<&PlannedObjects>,
     clock: &Clock,
-) -> Result<(Summary, Failures), Failed> {
-    let bar = progress_bar(plan.to_back_up().count(), args.output.output);
-    let mut failures = Vec::new();
+) -> Done {
+    let objects = left.map_or_else(|| plan.to_back_up().count(), PlannedObjects::len);
+    let bar = progress_bar(objects, args.output.output);
+    let (mut ended, mut failures) = (0, Failures::new());
     let report = |report: here::Report| {
         bar.inc(1);
+        ended += 1;
         if let object::Done::Failed(failure) = report.done {
             failures.push((report.id, failure));
             bar.set_message(format!("{} failed", failures.len()));
         }
     };
-    let summary = here::run(app, plan, args.at_once.into(), clock, report).await?;
+    let summary = here::run(app, plan, left, args.at_once.into(), clock, interrupts(), report).await?;
     bar.finish_and_clear();
     failures.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok((summary, failures))
+    let Some(summary) = summary else {
+        let (run, vault) = (&plan.header.run, &args.vault.vault);
+        eprintln!(
+            "interrupted: {ended} of {objects} objects have ended, and run {run} stays open. To go on with it, run the same \
+             command again within the hour, or `backup --vault {vault} --resume` later; where an app looks after the vault, \
+             it goes on by itself."
+        );
+        return Ok(Exit::Interrupted);
+    };
+    report::print_summary(plan, &summary, &failures, args.output.output)?;
+    Ok(summary.verdict.into())
 }
 
 fn progress_bar(objects: usize, format: Format) -> ProgressBar {
@@ -178,8 +235,8 @@ fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
 /// Asks on the terminal. Without one the answer is an error: nobody can have agreed.
 fn confirmed(question: &str) -> Result<bool, Failed> {
     if !io::stdin().is_terminal() {
-        return Err(Failed(
-            "--confirm asks on the terminal, and there is none; leave it out to go ahead".into(),
+        return Err(Failed::new(
+            "--confirm asks on the terminal, and there is none; leave it out to go ahead",
         ));
     }
     ask(question)

@@ -13,6 +13,7 @@ use time::macros::format_description;
 use super::{
     Done, Exit, Failed,
     output::{self, Format},
+    report::form_unknown,
 };
 use crate::{
     app::App,
@@ -51,7 +52,10 @@ impl Target {
         if self.force || !self.path.exists() {
             return Ok(());
         }
-        Err(Failed(format!("{} exists; name another file, or replace it with --force", self.path.display())))
+        Err(Failed::new(format!(
+            "{} exists; name another file, or replace it with --force",
+            self.path.display()
+        )))
     }
 
     /// Writes the bytes whole or not at all, readable by their owner alone: beside the file first, because a
@@ -105,16 +109,16 @@ pub fn print_plan(vault: &VaultUrl, id: &ObjectId, target: &Target, format: Form
 pub async fn back_up(app: &App, vault: &VaultUrl, id: &ObjectId, target: &Target, format: Format) -> Done {
     target.check()?;
     let handed = app.vault(vault.name())?.backup(id).await.map_err(crate::error::Error::from)?;
-    handed
+    let form = handed
         .blob
-        .inspect(id.kind)
-        .map_err(|fault| Failed(format!("{id} of {vault}: {fault}; nothing was written")))?;
+        .judge(id.kind)
+        .map_err(|fault| Failed::new(format!("{id} of {vault}: {fault}; nothing was written")))?;
     let (digest, bytes) = (handed.blob.digest(), handed.blob.len() as u64);
     write(target, handed.blob)?;
     match format {
         Format::Json => output::json(&json!({
             "vault": vault.name(), "kind": id.kind, "name": id.name,
-            "file": target.path(), "bytes": bytes, "sha256": digest,
+            "file": target.path(), "bytes": bytes, "sha256": digest, "unknown_form": form.unknown(),
         }))?,
         Format::Table => output::line(format_args!(
             "{id} of {vault} is in {} ({}, SHA-256 {digest})",
@@ -122,11 +126,14 @@ pub async fn back_up(app: &App, vault: &VaultUrl, id: &ObjectId, target: &Target
             output::bytes(bytes)
         ))?,
     }
+    if let (Some(clear), Format::Table) = (form.unknown(), format) {
+        output::line(form_unknown(clear))?;
+    }
     Ok(Exit::All)
 }
 
 fn write(target: &Target, blob: BackupBlob) -> Result<(), Failed> {
-    let text = |error| Failed(format!("{} cannot be written: {error}", target.path().display()));
+    let text = |error| Failed::new(format!("{} cannot be written: {error}", target.path().display()));
     target.write(&blob.into_bytes()).map_err(text)
 }
 

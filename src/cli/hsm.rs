@@ -12,7 +12,7 @@ mod status;
 
 use clap::{Args, Subcommand};
 
-use super::{Done, Failed};
+use super::{Done, Failed, output::Format};
 use crate::{
     app::App,
     config::{Config, Needs, environment},
@@ -32,6 +32,17 @@ pub enum HsmCommand {
     Status(status::StatusArgs),
     /// Ask the service whether a backup or a restore could be made; changes nothing
     Check(check::CheckArgs),
+}
+
+impl HsmCommand {
+    pub(super) fn format(&self) -> Format {
+        match self {
+            Self::Restore(args) => args.format(),
+            Self::RestoreKey(args) => args.format(),
+            Self::Status(args) => args.format(),
+            Self::Backup(_) | Self::Check(_) => Format::Table,
+        }
+    }
 }
 
 /// Runs the command.

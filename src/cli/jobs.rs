@@ -1,22 +1,31 @@
 //! `jobs`: what is under way, and the last restores.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{
-    Done, Exit, OutputArg,
-    output::{self, Format, age},
+    Done, Exit, Failed, OutputArg,
+    output::{self, Format, age, moment},
+    report::tried_again,
 };
 use crate::{
     app::App,
     clock::Clock,
     config::{Config, Needs, environment},
-    domain::{asker::Asker, job::BackupJob, restore::RestoreJob},
+    domain::{
+        asker::Asker,
+        job::BackupJob,
+        restore::{RestoreId, RestoreJob},
+    },
+    restore::abandon::{self, Abandoned},
 };
 
 /// List open runs, and restores, newest first.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct JobsArgs {
+    #[command(subcommand)]
+    command: Option<JobsCommand>,
     /// How many restores at most, open or ended
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
@@ -24,11 +33,63 @@ pub struct JobsArgs {
     output: OutputArg,
 }
 
+/// What to do with a job.
+#[derive(Debug, Subcommand)]
+enum JobsCommand {
+    /// End a restore before it is through; what is restored stays
+    Abandon(AbandonArgs),
+}
+
+/// The restore to end.
+#[derive(Debug, Args)]
+struct AbandonArgs {
+    /// Its name, as `jobs` shows it
+    restore: RestoreId,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+async fn abandon(args: AbandonArgs) -> Done {
+    let app = App::build(&Config::read(environment, Needs::Backup)?)?;
+    let id = args.restore;
+    let (job, free) = match abandon::abandon(&app, &id, &Asker::TERMINAL, &Clock::system()).await? {
+        Abandoned::Unknown if app.jobs()?.hsm_restore(&id).await?.is_some() => {
+            return Err(Failed::new(format!(
+                "{id} restores a Managed HSM, and the service has no way to cancel that; `hsm status` follows it"
+            )));
+        }
+        Abandoned::Unknown => {
+            return Err(Failed::new(format!(
+                "there is no restore {id} of a vault; `jobs` lists those that there are"
+            )));
+        }
+        Abandoned::Ended(job) => (job, None),
+        Abandoned::Stopping(job, free) => (job, Some(free)),
+    };
+    if args.output.output == Format::Json {
+        output::json(&job)?;
+        return Ok(Exit::All);
+    }
+    let target = &job.target;
+    match (free, &job.ended) {
+        (Some(free), _) => output::line(format_args!(
+            "Restore {id} begins no further step. Vault {target} is free for another restore at {}.",
+            moment(free)
+        ))?,
+        (None, Some(ended)) => output::line(format_args!("Restore {id} has ended: {}", ended.verdict))?,
+        (None, None) => {}
+    }
+    Ok(Exit::All)
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// When settings are wrong or the jobs cannot be read.
 pub async fn run(args: JobsArgs) -> Done {
+    if let Some(JobsCommand::Abandon(args)) = args.command {
+        return abandon(args).await;
+    }
     let app = App::build(&Config::read(environment, Needs::Backup)?)?;
     let jobs = app.jobs()?;
     let runs: Vec<BackupJob> = jobs.all().await?.into_iter().map(|stored| stored.job).collect();
@@ -52,5 +113,10 @@ pub async fn run(args: JobsArgs) -> Done {
         table.add_row([id.to_string(), what, by.to_string(), age(now - *opened), state, done]);
     }
     output::print(&table)?;
+    for job in &runs {
+        if let Some(of) = job.tried_again() {
+            output::line(format_args!("{} of {}: {}", job.run, job.vault, tried_again(of)))?;
+        }
+    }
     Ok(Exit::All)
 }

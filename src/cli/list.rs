@@ -5,17 +5,20 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    Done, Exit, ObjectArgs, OutputArg, VaultArg, app_for,
+    Done, Exit, ObjectArgs, OutputArg, VaultOrHsmArg, app_for, nothing,
     output::{self, Format, age, bytes, moment},
+    report,
 };
 use crate::{
     app::App,
-    catalogue::ManifestRef,
+    catalogue::{ManifestRef, Point},
     clock::Clock,
     config::{Config, Needs, environment},
     domain::{
         manifest::{Fared, Line},
         object::ObjectKind,
+        place::{Apart, Place},
+        restore::Selection,
         versions::VERSIONS_WARNING,
     },
     look::vaults::{self, Newest},
@@ -26,7 +29,7 @@ use crate::{
 pub enum List {
     /// The configured vaults, each with its newest run, and when one covered it last
     Vaults(OutputArg),
-    /// The runs of a vault, newest first
+    /// The runs of a vault, or of an HSM's single keys, newest first
     Runs(RunsArgs),
     /// The objects of a vault, each with its newest backup
     Objects(ObjectsArgs),
@@ -38,7 +41,7 @@ pub enum List {
 #[derive(Debug, Args)]
 pub struct RunsArgs {
     #[command(flatten)]
-    vault: VaultArg,
+    vault: VaultOrHsmArg,
     /// How many at most
     #[arg(long, value_name = "N", default_value_t = 30)]
     limit: usize,
@@ -50,7 +53,7 @@ pub struct RunsArgs {
 #[derive(Debug, Args)]
 pub struct ObjectsArgs {
     #[command(flatten)]
-    vault: VaultArg,
+    vault: VaultOrHsmArg,
     /// Only this kind
     #[arg(long)]
     kind: Option<ObjectKind>,
@@ -64,15 +67,37 @@ pub struct ObjectsArgs {
     output: OutputArg,
 }
 
+impl ObjectsArgs {
+    /// The same as a restore would ask for it.
+    fn selection(&self) -> Selection {
+        Selection {
+            kinds: self.kind.into_iter().collect(),
+            pattern: self.name.as_ref().map(|text| format!("*{text}*")),
+            ..Selection::default()
+        }
+    }
+}
+
 /// The backups of one object.
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
     #[command(flatten)]
-    vault: VaultArg,
+    vault: VaultOrHsmArg,
     #[command(flatten)]
     object: ObjectArgs,
     #[command(flatten)]
     output: OutputArg,
+}
+
+impl List {
+    pub(super) fn format(&self) -> Format {
+        match self {
+            Self::Vaults(output) => output.output,
+            Self::Runs(args) => args.output.output,
+            Self::Objects(args) => args.output.output,
+            Self::History(args) => args.output.output,
+        }
+    }
 }
 
 /// Runs the command.
@@ -103,10 +128,11 @@ async fn all_vaults(format: Format) -> Done {
         return Ok(Exit::All);
     }
     let mut table = output::table(&["vault", "newest run", "age", "verdict", "#protected", "last covered"]);
-    for (url, Newest { last, covering }) in found {
+    for (url, Newest { last, covering, .. }) in found {
         let covered = covering.map_or_else(|| "never".to_owned(), |of| age(now - of.planned));
         let of = last.map(|of| {
-            [of.run.to_string(), age(now - of.finished), of.verdict.to_string(), of.protected.to_string()]
+            let run = format!("{}{}", of.run, report::late(of.late));
+            [run, age(now - of.finished), of.verdict.to_string(), of.protected.to_string()]
         });
         let none = || ["none".to_owned(), String::new(), String::new(), String::new()];
         let [run, age, verdict, protected] = of.unwrap_or_else(none);
@@ -120,11 +146,25 @@ async fn runs(args: RunsArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let found =
         app.catalogue()?.manifests(args.vault.vault.name(), None, |found| found.len() >= args.limit).await?;
+    if found.is_empty() {
+        nothing::refuse_unknown(&app, &args.vault.vault).await?;
+    }
     if args.output.output == Format::Json {
         output::json(&found.iter().map(|found| &found.summary).collect::<Vec<_>>())?;
         return Ok(Exit::All);
     }
-    let headings = ["run", "planned", "verdict", "#listed", "#backed up", "#skipped", "#failed", "size"];
+    let headings = [
+        "run",
+        "planned",
+        "verdict",
+        "#listed",
+        "#backed up",
+        "#skipped",
+        "#failed",
+        "#gone",
+        "#returned",
+        "size",
+    ];
     let mut table = output::table(&headings);
     for ManifestRef { run, summary, .. } in found {
         let Some(of) = summary else {
@@ -133,12 +173,14 @@ async fn runs(args: RunsArgs) -> Done {
         };
         table.add_row([
             run.to_string(),
-            moment(of.planned),
+            moment(of.planned) + &report::late(of.late),
             of.verdict.to_string(),
             of.numbers.listed.to_string(),
             of.numbers.backed_up.to_string(),
             of.numbers.skipped().to_string(),
-            of.numbers.failed.to_string(),
+            report::failed(&of.numbers, ""),
+            of.numbers.gone.to_string(),
+            of.numbers.returned.to_string(),
             bytes(of.numbers.bytes),
         ]);
     }
@@ -147,6 +189,7 @@ async fn runs(args: RunsArgs) -> Done {
 }
 
 async fn objects(args: ObjectsArgs) -> Done {
+    args.vault.may_hold(args.kind)?;
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let catalogue = app.catalogue()?;
     let view = catalogue.view(args.vault.vault.name(), args.at).await?;
@@ -159,11 +202,14 @@ async fn objects(args: ObjectsArgs) -> Done {
         lines.push(line?);
     }
     lines.retain(wanted);
+    if lines.is_empty() {
+        nothing::refuse_unmatched(&app, &args.vault.vault, args.at, &args.selection()).await?;
+    }
     if args.output.output == Format::Json {
         output::json(&lines)?;
         return Ok(Exit::All);
     }
-    let now = Clock::system().now();
+    let (now, place) = (Clock::system().now(), catalogue.place(args.vault.vault.name(), &view).await?);
     let mut table = output::table(&["kind", "name", "newest backup", "age", "#versions", "#size", "state"]);
     for line in &lines {
         let entry = line.entry.as_ref();
@@ -174,7 +220,7 @@ async fn objects(args: ObjectsArgs) -> Done {
             entry.map_or_else(String::new, |entry| age(now - entry.taken)),
             entry.map_or_else(String::new, |entry| entry.versions.to_string()),
             entry.map_or_else(String::new, |entry| bytes(entry.bytes)),
-            state(line),
+            state(line, &place),
         ]);
     }
     output::print(&table)?;
@@ -192,21 +238,38 @@ pub fn moment_of(text: &str) -> Result<OffsetDateTime, String> {
 }
 
 /// What a reader should know of an object besides its newest backup.
-fn state(line: &Line) -> String {
+fn state(line: &Line, place: &Place) -> String {
     let why = why(line);
-    if line.fared == Fared::Failed { format!("failed: {why}") } else { why }
+    let why = if line.fared == Fared::Failed { format!("failed: {why}") } else { why };
+    let apart = line.entry.as_ref().and_then(|entry| entry.place.apart(place)).map(Apart::text);
+    [why.as_str(), apart.unwrap_or_default()]
+        .iter()
+        .filter(|text| !text.is_empty())
+        .copied()
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
-/// Why an object fared as it did; empty where that needs no words.
+/// Why an object fared as it did, and that its backup has a form that is not known; empty where neither needs words.
 pub fn why(line: &Line) -> String {
+    let unknown = line.entry.as_ref().and_then(|entry| entry.form.unknown());
+    let unknown = unknown.map(|clear| format!("its backup has a form that is not known ({clear})"));
+    let said = [Some(why_so(line)), unknown].into_iter().flatten().filter(|said| !said.is_empty());
+    said.collect::<Vec<_>>().join("; ")
+}
+
+fn why_so(line: &Line) -> String {
     let failure = line.failure.as_ref();
     let near = line.entry.as_ref().is_some_and(|entry| entry.versions >= VERSIONS_WARNING);
     match line.fared {
         Fared::BackedUp | Fared::Unchanged if near => "near the limit of 500 versions".to_owned(),
         Fared::BackedUp | Fared::Unchanged => String::new(),
-        Fared::Managed => "belongs to a certificate".to_owned(),
+        Fared::Managed => format!("belongs to a certificate{}", earlier(line)),
         Fared::VaultManaged => {
-            "managed by the vault, not by a certificate; Key Vault does not back it up".to_owned()
+            format!(
+                "managed by the vault, not by a certificate; Key Vault does not back it up{}",
+                earlier(line)
+            )
         }
         Fared::Disappeared => "deleted while the vault was backed up".to_owned(),
         Fared::Failed => {
@@ -214,32 +277,45 @@ pub fn why(line: &Line) -> String {
         }
         Fared::Gone => "gone from the vault".to_owned(),
         Fared::Carried => "not listed in the newest run".to_owned(),
+        Fared::Former => format!("not listed in the newest run, and not of its own before{}", earlier(line)),
     }
+}
+
+/// Where the backups of an earlier object of the name are, if there are any.
+fn earlier(line: &Line) -> &'static str {
+    if line.former.is_some() { "; an earlier object of that name has backups, see its history" } else { "" }
 }
 
 async fn history(args: HistoryArgs) -> Done {
     let id = args.object.one()?;
+    args.vault.may_hold([id.kind])?;
     let app = app_for(&args.vault.vault, Needs::Storage)?;
-    let entries = app.catalogue()?.history(args.vault.vault.name(), &id).await?;
-    let exit = if entries.is_empty() { Exit::None } else { Exit::All };
+    let points = app.catalogue()?.history(args.vault.vault.name(), &id).await?;
+    if points.is_empty() {
+        return Err(nothing::no_history(&app, &args.vault.vault, id).await?);
+    }
     if args.output.output == Format::Json {
-        output::json(&entries)?;
-        return Ok(exit);
+        output::json(&points)?;
+        return Ok(Exit::All);
     }
-    if entries.is_empty() {
-        output::line(format_args!("There is no backup of {id} of {}", args.vault.vault))?;
-        return Ok(exit);
-    }
-    let mut table = output::table(&["taken", "run", "#versions", "newest version", "#size", "SHA-256"]);
-    for entry in &entries {
-        table.add_row([
+    let mut headings = vec!["taken", "run", "#versions", "newest version", "#size", "SHA-256"];
+    let unknown = points.iter().any(|point| point.entry.form.unknown().is_some());
+    headings.extend(unknown.then_some("form"));
+    headings.extend(points.iter().any(|point| point.apart.is_some()).then_some("not restorable here"));
+    let mut table = output::table(&headings);
+    for Point { entry, apart } in &points {
+        let row = [
             moment(entry.taken),
             entry.run.to_string(),
             entry.versions.to_string(),
             entry.newest.to_string(),
             bytes(entry.bytes),
             entry.sha256.to_string(),
-        ]);
+        ];
+        let form =
+            entry.form.unknown().map_or_else(|| "known".to_owned(), |clear| format!("not known: {clear}"));
+        let row = row.into_iter().chain(unknown.then_some(form));
+        table.add_row(row.chain(apart.map(|apart| apart.text().to_owned())));
     }
     output::print(&table)?;
     Ok(Exit::All)

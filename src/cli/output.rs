@@ -1,5 +1,7 @@
 //! Tables, JSON, and the few formats that tables share.
 
+mod records;
+
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
@@ -7,7 +9,9 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, pres
 use serde::Serialize;
 use time::{Duration, OffsetDateTime, UtcOffset, macros::format_description};
 
+pub use self::records::{Records, wrapped};
 use crate::config::environment;
+pub use crate::domain::wording::on_one_line as one_line;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -16,6 +20,55 @@ pub enum Format {
     Table,
     /// One JSON value, for programs.
     Json,
+}
+
+/// Where text for people goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error: standard output has the JSON.
+    Err,
+}
+
+impl Stream {
+    /// Where text goes beside results of this format.
+    pub const fn beside(format: Format) -> Self {
+        match format {
+            Format::Table => Self::Out,
+            Format::Json => Self::Err,
+        }
+    }
+
+    /// How wide it is: as the terminal; where there is none, as `COLUMNS` says. Nothing stands for lines of any length.
+    pub fn width(self) -> Option<usize> {
+        let mut table = Table::new();
+        let terminal = match self {
+            Self::Out => io::stdout().is_terminal(),
+            Self::Err => {
+                table.use_stderr();
+                io::stderr().is_terminal()
+            }
+        };
+        let width = if terminal { table.width() } else { columns() };
+        width.filter(|width| *width > 0).map(usize::from)
+    }
+
+    /// Prints lines.
+    ///
+    /// # Errors
+    /// When it is closed.
+    pub fn print(self, lines: &str) -> io::Result<()> {
+        match self {
+            Self::Out => io::stdout().lock().write_all(lines.as_bytes()),
+            Self::Err => io::stderr().lock().write_all(lines.as_bytes()),
+        }
+    }
+}
+
+/// What `COLUMNS` says.
+fn columns() -> Option<u16> {
+    environment("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0)
 }
 
 /// Prints a value as one line of JSON.
@@ -51,8 +104,7 @@ pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_style(TableComponent::HeaderLines, '─');
-    let columns = environment("COLUMNS").and_then(|columns| columns.parse().ok());
-    if let Some(columns) = columns.filter(|_| !io::stdout().is_terminal()) {
+    if let Some(columns) = columns().filter(|_| !io::stdout().is_terminal()) {
         table.set_width(columns);
     }
     table.set_header(headings.iter().map(|heading| heading.trim_start_matches('#')));
@@ -64,11 +116,6 @@ pub fn table(headings: &[&str]) -> Table {
         }
     }
     table
-}
-
-/// A service's text on one line: some have many.
-pub fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A time to the second, in UTC.

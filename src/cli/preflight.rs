@@ -22,8 +22,8 @@ pub struct PreflightArgs {
     output: OutputArg,
 }
 
-/// Runs the command. The exit code is 0 when all is well, 1 when there are findings, 2 when nothing could be
-/// checked.
+/// Runs the command. The exit code is 0 when all is well, 1 when something has to be done or is not known, 2 when nothing
+/// could be checked.
 ///
 /// # Errors
 /// When settings are wrong: then all faults are named at once.

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    Done, Exit, OutputArg, VaultArg, app_for,
+    Done, Exit, Failed, OutputArg, VaultArg, app_for, nothing,
     output::{self, Format},
 };
 use crate::{
@@ -14,13 +14,20 @@ use crate::{
     domain::run::RunId,
 };
 
-/// Write the manifests that are missing.
+/// Write the manifests that are missing, and check the others. The exit code is 1 when one is not as it should be, or
+/// cannot be checked.
 #[derive(Debug, Args)]
 pub struct RebuildArgs {
     #[command(flatten)]
     vault: VaultArg,
     #[command(flatten)]
     output: OutputArg,
+}
+
+impl RebuildArgs {
+    pub(super) fn format(&self) -> Format {
+        self.output.output
+    }
 }
 
 /// Runs the command.
@@ -32,7 +39,14 @@ pub async fn run(args: RebuildArgs) -> Done {
     let mut found = Vec::new();
     let hear = |run: &RunId, state| found.push((run.clone(), state));
     rebuild::vault(&app, args.vault.vault.name(), &Clock::system(), hear).await?;
-    let sound = found.iter().all(|(_, state)| !matches!(state, Found::Differs | Found::Damaged));
+    if found.is_empty() {
+        nothing::refuse_unknown(&app, &args.vault.vault).await?;
+        return Err(Failed::new(format!(
+            "nothing is left of the runs of {}: nothing could be checked",
+            args.vault.vault
+        )));
+    }
+    let sound = found.iter().all(|(_, state)| state.is_sound());
     if args.output.output == Format::Json {
         let found = found.iter().map(|(run, state)| json!({ "run": run, "manifest": words(*state) }));
         output::json(&found.collect::<Vec<_>>())?;

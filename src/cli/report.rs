@@ -1,17 +1,20 @@
 //! What a plan would do, and what came of a run.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, fmt::Write as _, io};
 
 use serde::Serialize;
 use serde_json::json;
+use time::Duration;
 
 use super::output::{self, Format};
 use crate::domain::{
+    form::Clear,
     manifest::Summary,
-    object::ObjectId,
+    object::{ObjectId, ObjectKind},
     outcome::Failure,
     plan::{Decision, Plan, PlanHeader, Unlisted},
     planned::PlannedObjects,
+    rounds::TriedAgain,
     run::{Numbers, RunId},
 };
 
@@ -51,12 +54,40 @@ pub fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
     output::line(format_args!("{} objects: {}. Nothing was done.", plan.objects.len(), counts.join(", ")))
 }
 
+/// What an open run has met that may pass.
+pub fn tried_again(of: TriedAgain<'_>) -> String {
+    let kinds = kinds(of.kinds);
+    let what = match of.objects {
+        None if of.kinds.is_empty() => "it cannot be listed".to_owned(),
+        None => format!("the {kinds} cannot be listed"),
+        Some(1) => format!("1 object fails{}", beside(&kinds)),
+        Some(objects) => format!("{objects} objects fail{}", beside(&kinds)),
+    };
+    let next = match (of.next, of.round) {
+        (None, _) => String::new(),
+        (Some(next), 0) => format!(", tried again at {}", output::moment(next)),
+        (Some(next), _) => {
+            format!(", tried again at {} in round {} of {}", output::moment(next), of.round + 1, of.last)
+        }
+    };
+    format!("{what}{next}: {}: {}", of.failure.code, output::one_line(&of.failure.text))
+}
+
+/// Kinds in words.
+pub fn kinds(kinds: &[ObjectKind]) -> String {
+    kinds.iter().map(|kind| format!("{kind}s")).collect::<Vec<_>>().join(" and ")
+}
+
+fn beside(kinds: &str) -> String {
+    if kinds.is_empty() { String::new() } else { format!(", and the {kinds} cannot be listed") }
+}
+
 fn words(decision: Decision) -> &'static str {
     match decision {
         Decision::New => "backed up: new",
         Decision::Changed => "backed up: changed",
         Decision::Unsettled => "backed up: changed shortly before its last backup",
-        Decision::Missed => "backed up: the last run could not",
+        Decision::Missed => "backed up: the last run could not, or not in a form that is known",
         Decision::FullPass => "backed up: everything is due",
         Decision::Asked => "backed up: asked for",
         Decision::Unchanged => "skipped: unchanged",
@@ -80,6 +111,7 @@ pub fn print_summary(plan: &Plan, summary: &Summary, failures: &Failures, format
             "run": summary.run,
             "verdict": summary.verdict,
             "numbers": summary.numbers,
+            "unknown_form": summary.unknown_form,
             "unlisted": plan.header.unlisted,
             "failures": failures,
         }));
@@ -117,7 +149,7 @@ pub fn unlisted_line(unlisted: &Unlisted) -> String {
 pub fn summary_line(summary: &Summary) -> String {
     let numbers = &summary.numbers;
     let mut line = format!(
-        "{} {}: {} listed = {} backed up ({}) + {} skipped{} + {} failed",
+        "{} {}: {} listed = {} backed up ({}) + {} skipped{} + {}",
         summary.run,
         summary.verdict,
         numbers.listed,
@@ -125,8 +157,24 @@ pub fn summary_line(summary: &Summary) -> String {
         output::bytes(numbers.bytes),
         numbers.skipped(),
         reasons(numbers),
-        numbers.failed,
+        failed(numbers, " failed"),
     );
+    line += &late(summary.late);
+    if numbers.gone + numbers.returned > 0 {
+        let _ = write!(line, "; {} gone, {} returned", numbers.gone, numbers.returned);
+    }
+    for loss in &summary.losses {
+        let _ =
+            write!(line, "\nNot well until the objects are back or run {} is acknowledged: {loss}", loss.run);
+    }
+    if let Some(moved) = &summary.moved {
+        let _ = write!(line, "\nNot well until run {} is acknowledged: {moved}", moved.run);
+    }
+    if let Some(clear) = &summary.unknown_form {
+        let count = numbers.unknown_form;
+        let have = plural(count, "object has its newest backup", "objects have their newest backup");
+        let _ = write!(line, "\n{have} in a form that this program does not know. {}", form_unknown(clear));
+    }
     if numbers.near_version_limit > 0 {
         let near = numbers.near_version_limit;
         line += "\n";
@@ -134,6 +182,27 @@ pub fn summary_line(summary: &Summary) -> String {
         line += " 400 versions or more; above 500 Key Vault does not back them up";
     }
     line
+}
+
+/// What a form that is not known means, and what to do about it.
+pub fn form_unknown(clear: &Clear) -> String {
+    format!(
+        "The form of the backup is not known ({clear}): only the service can tell whether it is whole. Install the newest \
+         version; to be sure, restore it into a vault for tests"
+    )
+}
+
+/// How late a run began, for behind a time or a name; nothing where it was not.
+pub fn late(seconds: Option<u32>) -> String {
+    let words = |seconds: u32| format!(", late by {}", output::age(Duration::seconds(seconds.into())));
+    seconds.map(words).unwrap_or_default()
+}
+
+/// How many failed, and how many of those are accepted.
+pub fn failed(numbers: &Numbers, word: &str) -> String {
+    let accepted = numbers.accepted;
+    let accepted = if accepted > 0 { format!(" ({accepted} accepted)") } else { String::new() };
+    format!("{}{word}{accepted}", numbers.failed)
 }
 
 fn reasons(numbers: &Numbers) -> String {

@@ -14,10 +14,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use time::OffsetDateTime;
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, OutputArg, VaultArg, app_for_both, ask, list::moment_of, output::Format,
+    Done, Exit, Failed, ObjectArgs, OutputArg, VaultOrHsmArg, app_for_both, ask,
+    interrupt::interrupts,
+    list::moment_of,
+    output::{Format, Stream},
+    vault_or_hsm,
 };
 use crate::{
     app::App,
+    begin::Name,
     clock::Clock,
     config::Needs,
     domain::{
@@ -28,7 +33,8 @@ use crate::{
         },
     },
     restore::{
-        self, here,
+        self,
+        here::{self, Finish},
         start::{self, Opened},
     },
 };
@@ -38,13 +44,13 @@ use crate::{
 #[expect(clippy::struct_excessive_bools, reason = "the flags as clap reads them")]
 pub struct RestoreArgs {
     #[command(flatten)]
-    vault: VaultArg,
+    vault: VaultOrHsmArg,
     /// The vault to restore into; the same one when it is left out
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = vault_or_hsm)]
     into: Option<VaultUrl>,
     #[command(flatten)]
     objects: ObjectArgs,
-    /// Only this kind; may be repeated
+    /// Only this kind; may be repeated. With `--file`, the kind that the blob is restored as
     #[arg(long)]
     kind: Vec<ObjectKind>,
     /// Only names that match; `*` stands for any characters
@@ -65,6 +71,10 @@ pub struct RestoreArgs {
     /// What happens to names that are taken in the target
     #[arg(long, value_enum, default_value_t = Conflict::Fail)]
     on_conflict: Conflict,
+    /// Also backups that `KEYVAULT_BACKUP_PLACES` says are of another subscription or geography than the target: the
+    /// service decides
+    #[arg(long)]
+    other_place: bool,
     /// Print the plan, and do nothing
     #[arg(long)]
     what_if: bool,
@@ -72,14 +82,26 @@ pub struct RestoreArgs {
     #[arg(long)]
     yes: bool,
     /// Restore one blob from a file, ours or that of `az keyvault … backup --file`
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["secret", "key", "certificate", "kind", "name", "tag", "all", "at", "into", "on_conflict"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["secret", "key", "certificate", "name", "tag", "all", "at", "into", "on_conflict", "other_place"])]
     file: Option<PathBuf>,
     /// Go ahead without the records of what is under way and without the audit trail, when they cannot be
     /// written; nothing keeps others from restoring into the same vault then
     #[arg(long)]
     unrecorded: bool,
+    /// Let the function app go on with it when this terminal is gone. Without this, the restore ends then, and what is
+    /// missing is planned again
+    #[arg(long, conflicts_with_all = ["unrecorded", "file"])]
+    hand_over: bool,
     #[command(flatten)]
     output: OutputArg,
+}
+
+/// How `restore --file` is carried out.
+#[derive(Clone, Copy, Debug)]
+struct Ask {
+    what_if: bool,
+    yes: bool,
+    format: Format,
 }
 
 /// What happens to names that are taken in the target.
@@ -112,6 +134,10 @@ fn tag_of(text: &str) -> Result<(String, String), String> {
 }
 
 impl RestoreArgs {
+    pub(super) fn format(&self) -> Format {
+        self.output.output
+    }
+
     fn target(&self) -> &VaultUrl {
         self.into.as_ref().unwrap_or(&self.vault.vault)
     }
@@ -124,10 +150,10 @@ impl RestoreArgs {
             tags: self.tag.iter().cloned().collect::<BTreeMap<_, _>>(),
             gone: self.gone,
         };
+        self.vault
+            .may_hold(selection.objects.iter().map(|id| id.kind).chain(selection.kinds.iter().copied()))?;
         if (Selection { gone: false, ..selection.clone() }) == Selection::default() && !self.all {
-            return Err(Failed(
-                "say what to restore: objects by name, --kind, --name, --tag, or --all".into(),
-            ));
+            return Err(Failed::new("say what to restore: objects by name, --kind, --name, --tag, or --all"));
         }
         Ok(Request {
             source: self.vault.vault.name().clone(),
@@ -135,6 +161,7 @@ impl RestoreArgs {
             at: self.at,
             selection,
             on_conflict: self.on_conflict.into(),
+            other_place: self.other_place,
         })
     }
 }
@@ -145,7 +172,9 @@ impl RestoreArgs {
 /// When settings are wrong, the catalogue or the target cannot be read, or another restore has the target.
 pub async fn run(args: RestoreArgs) -> Done {
     if let Some(path) = &args.file {
-        return file::run(path, &args.vault.vault, args.what_if, args.yes, args.output.output).await;
+        args.vault.may_hold(args.kind.iter().copied())?;
+        let ask = Ask { what_if: args.what_if, yes: args.yes, format: args.output.output };
+        return file::run(path, &args.vault.vault, &args.kind, ask).await;
     }
     let request = args.request()?;
     let needs = if args.unrecorded || args.what_if { Needs::Storage } else { Needs::Backup };
@@ -154,35 +183,59 @@ pub async fn run(args: RestoreArgs) -> Done {
     let format = args.output.output;
     if args.what_if {
         report::plan(&plan, format)?;
-        return Ok(exit(&RestoreNumbers::of(&plan), plan.steps.len()));
+        return Ok(RestoreNumbers::at_best(&plan).verdict().into());
     }
-    if format == Format::Table {
-        report::plan(&plan, format)?;
+    let asks = !args.yes && !plan.steps.is_empty();
+    if format == Format::Table || asks {
+        report::show(&plan, Stream::beside(format))?;
     }
-    if !args.yes && !plan.steps.is_empty() && !agreed(&args, &plan)? {
+    if asks && !agreed(&args, &plan)? {
         return Ok(Exit::None);
     }
-    let id = if args.unrecorded { None } else { Some(open(&app, &plan).await?) };
-    let outcomes = work(&app, id.as_ref(), &plan, format).await?;
+    let id = if args.unrecorded { None } else { Some(open(&app, &plan, args.hand_over).await?) };
+    let (finish, outcomes) = work(&app, id.as_ref(), &plan, format).await?;
     let mut numbers = RestoreNumbers::of(&plan);
     for (_, result) in &outcomes {
         numbers.add(result);
     }
+    numbers.fail_the_rest();
     report::outcomes(&plan, id.as_ref(), numbers, &outcomes, format)?;
-    Ok(exit(&numbers, 0))
+    Ok(match stopped(finish, &plan, outcomes.len(), args.target()) {
+        Some(words) => {
+            eprintln!("{words}");
+            Exit::Interrupted
+        }
+        None => numbers.verdict().into(),
+    })
+}
+
+/// What to say of a restore that did not come to its end.
+fn stopped(finish: Finish, plan: &RestorePlan, ended: usize, target: &VaultUrl) -> Option<String> {
+    let why = match finish {
+        Finish::Whole => return None,
+        Finish::Stopped => "interrupted",
+        Finish::Displaced => "stopped: the restore was abandoned, or another one took the vault",
+    };
+    let steps = plan.steps.len();
+    Some(format!(
+        "{why}: {ended} of {steps} steps have ended, and none of the others was begun. Vault {} is free. To go on, run \
+         the same command again: what is there is left alone.",
+        target.name()
+    ))
 }
 
 /// Takes the target and records the restore.
-async fn open(app: &App, plan: &RestorePlan) -> Result<RestoreId, Failed> {
+async fn open(app: &App, plan: &RestorePlan, hand_over: bool) -> Result<RestoreId, Failed> {
     let clock = Clock::system();
-    let id = RestoreId::new(clock.now(), fastrand::u32(..));
-    let opened = start::open(app, id, plan, &Asker::TERMINAL, &clock).await.map_err(|error| {
-        Failed(format!("{error}\nnothing was restored; `--unrecorded` goes ahead without records"))
-    })?;
+    let name = Name::new(&clock);
+    let opened =
+        start::open(app, name, plan, &Asker::TERMINAL, hand_over, &clock).await.map_err(|error| {
+            Failed::new(format!("{error}\nnothing was restored; `--unrecorded` goes ahead without records"))
+        })?;
     match opened {
         Opened::Ours(stored) => Ok(stored.job.id),
-        Opened::Taken(other) => Err(Failed(format!(
-            "restore {other} is at work on vault {}; wait for its end (`jobs`)",
+        Opened::Taken(other) => Err(Failed::new(format!(
+            "restore {other} is at work on vault {}; wait for its end (`jobs`), or end it with `jobs abandon {other}`",
             plan.request.target
         ))),
     }
@@ -198,20 +251,11 @@ fn agreed(args: &RestoreArgs, plan: &RestorePlan) -> Result<bool, Failed> {
 /// Asks on the terminal. Without one the answer is an error: nobody can have agreed.
 fn confirmed(question: &str) -> Result<bool, Failed> {
     if !io::stdin().is_terminal() {
-        return Err(Failed(
-            "nothing was restored: there is no terminal to ask on; add --yes to go ahead".into(),
+        return Err(Failed::new(
+            "nothing was restored: there is no terminal to ask on; add --yes to go ahead",
         ));
     }
     ask(question)
-}
-
-/// The exit code for these numbers, when so many more would be done.
-fn exit(numbers: &RestoreNumbers, more: usize) -> Exit {
-    match (numbers.failed, numbers.restored + numbers.skipped, more) {
-        (0, ..) => Exit::All,
-        (_, 0, 0) => Exit::None,
-        _ => Exit::Part,
-    }
 }
 
 async fn work(
@@ -219,17 +263,17 @@ async fn work(
     id: Option<&RestoreId>,
     plan: &RestorePlan,
     format: Format,
-) -> Result<Vec<(ObjectId, StepResult)>, Failed> {
+) -> Result<(Finish, Vec<(ObjectId, StepResult)>), Failed> {
     let target =
         if format == Format::Table { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(plan.steps.len() as u64), target);
     let mut outcomes = Vec::with_capacity(plan.steps.len());
-    here::run(app, id, plan, &Clock::system(), |object, result| {
+    let report = |object, result| {
         bar.inc(1);
         outcomes.push((object, result));
-    })
-    .await?;
+    };
+    let finish = here::run(app, id, plan, &Clock::system(), interrupts(), report).await?;
     bar.finish_and_clear();
     outcomes.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(outcomes)
+    Ok((finish, outcomes))
 }

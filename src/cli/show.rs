@@ -6,17 +6,22 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    Done, Failed, OutputArg, VaultArg, app_for,
+    Done, Failed, OutputArg, VaultOrHsmArg, app_for,
     list::why,
+    nothing,
     output::{self, Format},
-    report::{summary_line, unlisted_line},
+    report::{late, summary_line, tried_again, unlisted_line},
 };
 use crate::{
     config::Needs,
     domain::{
+        acknowledged::Accepted,
+        job::BackupJob,
         manifest::{Fared, Line, Summary},
-        plan::Unlisted,
+        plan::{PlanHeader, Unlisted},
         run::RunId,
+        supplement::ListedLate,
+        whereabouts::Hint,
     },
     look::runs::{self, Report},
 };
@@ -27,12 +32,18 @@ pub struct ShowArgs {
     /// The run, such as 20261122T020000Z-nightly
     run: RunId,
     #[command(flatten)]
-    vault: VaultArg,
+    vault: VaultOrHsmArg,
     /// Show every object, and not only those that need attention
     #[arg(long)]
     all: bool,
     #[command(flatten)]
     output: OutputArg,
+}
+
+impl ShowArgs {
+    pub(super) fn format(&self) -> Format {
+        self.output.output
+    }
 }
 
 /// Runs the command. The exit code is the run's: 0 for a run that succeeded.
@@ -47,57 +58,87 @@ pub async fn run(args: ShowArgs) -> Done {
     let wanted = |line: &Line| args.all || needs_attention(line);
     let text = match runs::report(&app, vault, &args.run, job, wanted).await? {
         Some(Report::Closed { header, summary, lines }) => {
-            print(&header.unlisted, &summary, &lines, args.output.output)?;
+            print(&header, &summary, &lines, args.output.output)?;
             return Ok(summary.verdict.into());
         }
-        Some(Report::Open { planned: Some(planned), .. }) => {
-            format!("it is still open; it backs up {planned} objects")
-        }
-        Some(Report::Open { planned: None, .. }) => "it is still open, and not planned yet".to_owned(),
+        Some(Report::Open { job, planned, .. }) => still_open(&job, planned),
         None if app.catalogue()?.plan(vault, &args.run).await?.is_some() => {
             "it was begun, and its record is gone; `rebuild` ends it".to_owned()
         }
-        None => "there is no such run; `list runs` shows what there is".to_owned(),
+        None => {
+            nothing::refuse_unknown(&app, &args.vault.vault).await?;
+            "there is no such run; `list runs` shows what there is".to_owned()
+        }
     };
-    Err(Failed(format!("{} of {}: {text}", args.run, args.vault.vault)))
+    Err(Failed::new(format!("{} of {}: {text}", args.run, args.vault.vault)))
 }
 
-fn print(unlisted: &[Unlisted], summary: &Summary, lines: &[Line], format: Format) -> io::Result<()> {
+fn still_open(job: &BackupJob, planned: Option<usize>) -> String {
+    let planned = match planned {
+        Some(1) => "it is still open; it backs up 1 object".to_owned(),
+        Some(planned) => format!("it is still open; it backs up {planned} objects"),
+        None => "it is still open, and not planned yet".to_owned(),
+    };
+    let late = late(job.run.late(job.opened));
+    match job.tried_again() {
+        Some(of) => format!("{planned}{late}; {}", tried_again(of)),
+        None => format!("{planned}{late}"),
+    }
+}
+
+fn print(header: &PlanHeader, summary: &Summary, lines: &[Line], format: Format) -> io::Result<()> {
     if format == Format::Json {
         #[derive(Serialize)]
         struct Shown<'a> {
             summary: &'a Summary,
             unlisted: &'a [Unlisted],
+            #[serde(skip_serializing_if = "<[ListedLate]>::is_empty")]
+            listed_late: &'a [ListedLate],
+            #[serde(skip_serializing_if = "<[Hint]>::is_empty")]
+            hints: &'a [Hint],
+            accepted: &'a [Accepted],
             objects: &'a [Line],
         }
-        return output::json(&Shown { summary, unlisted, objects: lines });
+        let PlanHeader { unlisted, listed_late, hints, accepted, .. } = header;
+        return output::json(&Shown { summary, unlisted, listed_late, hints, accepted, objects: lines });
     }
     if !lines.is_empty() {
         let mut table = output::table(&["kind", "name", "fared", "why"]);
         for line in lines {
-            table.add_row([line.kind.as_str(), line.name.as_str(), fared(line.fared), &why(line)]);
+            table.add_row([line.kind.as_str(), line.name.as_str(), fared(header, line), &why(line)]);
         }
         output::print(&table)?;
     }
-    for unlisted in unlisted {
+    for unlisted in &header.unlisted {
         output::line(unlisted_line(unlisted))?;
+    }
+    for late in &header.listed_late {
+        let at = output::moment(late.at);
+        output::line(format_args!(
+            "The {}s could be listed only at {at}, in round {}",
+            late.kind, late.round
+        ))?;
+    }
+    for hint in &header.hints {
+        output::line(format_args!("Everything was due: {hint}"))?;
     }
     output::line(summary_line(summary))
 }
 
 fn needs_attention(line: &Line) -> bool {
     matches!(line.fared, Fared::Failed | Fared::Disappeared | Fared::Carried)
-        || !why(line).is_empty() && line.fared != Fared::Managed
+        || !why(line).is_empty() && !matches!(line.fared, Fared::Managed | Fared::Former)
 }
 
-fn fared(fared: Fared) -> &'static str {
-    match fared {
+fn fared(header: &PlanHeader, line: &Line) -> &'static str {
+    match line.fared {
         Fared::BackedUp => "backed up",
         Fared::Unchanged => "unchanged",
         Fared::Managed | Fared::VaultManaged => "skipped",
         Fared::Disappeared => "disappeared",
+        Fared::Failed if header.accepts(line) => "failed, accepted",
         Fared::Failed => "failed",
         Fared::Gone => "gone",
-        Fared::Carried => "not listed",
+        Fared::Carried | Fared::Former => "not listed",
     }
 }

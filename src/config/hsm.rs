@@ -75,16 +75,10 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
     }
 
-    fn parts(&self, name: &str) -> Vec<String> {
-        let text = (self.lookup)(name).unwrap_or_default();
-        let parts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty());
-        parts.map(str::to_owned).collect()
-    }
-
     fn hsms(&mut self) -> Vec<HsmUrl> {
         const NAME: &str = "KEYVAULT_BACKUP_HSMS";
         let mut hsms: Vec<HsmUrl> = Vec::new();
-        for part in self.parts(NAME) {
+        for part in self.urls(NAME) {
             match part.parse::<HsmUrl>() {
                 Ok(hsm) if hsms.iter().any(|known| known.name() == hsm.name()) => {
                     self.fault(NAME, format_args!("{} is there twice", hsm.name()));

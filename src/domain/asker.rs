@@ -51,6 +51,15 @@ impl Asker {
     pub fn http(key: Option<&str>, principal: Option<Principal>) -> Self {
         Self { via: Via::Http, key: key.map(|key| Hash::of(key.as_bytes())), principal }
     }
+
+    /// What tells callers of HTTP functions apart: who is signed in, or else the function key. `None` for others.
+    pub fn caller(&self) -> Option<String> {
+        (self.via == Via::Http).then(|| match (&self.principal, &self.key) {
+            (Some(principal), _) => principal.id.clone(),
+            (None, Some(key)) => key.to_string(),
+            (None, None) => String::new(),
+        })
+    }
 }
 
 impl fmt::Display for Asker {
@@ -62,6 +71,28 @@ impl fmt::Display for Asker {
             (Via::Http, Some(Principal { id, name: None }), _) => f.write_str(id),
             (Via::Http, None, Some(key)) => write!(f, "the holder of function key {key}"),
             (Via::Http, None, None) => f.write_str("an HTTP caller"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asked_is_shown_as_well_as_it_is_known_and_never_by_a_key() {
+        let person = |name: Option<&str>| Principal { id: "0f3a".into(), name: name.map(str::to_owned) };
+        let key = Hash::<4>::of(b"a-function-key");
+        let table = [
+            (Asker::TIMER, "the schedule".to_owned()),
+            (Asker::TERMINAL, "a terminal".into()),
+            (Asker::http(Some("a-function-key"), Some(person(Some("Ada")))), "Ada (0f3a)".into()),
+            (Asker::http(Some("a-function-key"), Some(person(None))), "0f3a".into()),
+            (Asker::http(Some("a-function-key"), None), format!("the holder of function key {key}")),
+            (Asker::http(None, None), "an HTTP caller".into()),
+        ];
+        for (asker, shown) in table {
+            assert_eq!(asker.to_string(), shown);
         }
     }
 }

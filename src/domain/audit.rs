@@ -1,23 +1,42 @@
 //! The audit trail: who asked for what, in records that are chained by their digests.
 //!
-//! A day's records are numbered. Each holds the name and the digest of the record before it, across days, so
-//! a record that is missing or was changed shows at the one after it. Only the loss of the newest records
-//! cannot show; a container that keeps what is written protects those.
+//! The trail has sections, so that nobody waits for anybody else to write: one process writes a section, by one
+//! [right](super::right), for a day at most. The start of a restore under an idempotency key, of which several processes may
+//! tell at once, has a section of its own: whoever writes it writes the same record. In the others the records are numbered,
+//! and each holds the name and the digest of the one before it, so a record that is missing or was changed shows. The first
+//! one holds the newest records of the sections of that right that were there when it began, so a section that is missing
+//! shows, or has lost what it had by then.
+//!
+//! What cannot show is the loss of the newest records of a section of which nothing was named later, and of a section
+//! that no later one has named. A container that keeps what is written protects those.
+//!
+//! Older programs wrote one chain for all. It stays as it is; the first section of each right holds its newest record.
+
+mod chain;
 
 use serde::{Deserialize, Serialize};
-use time::{Date, Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime};
 
+pub use self::chain::{Fault, Link, Section, check};
 use super::{
+    acknowledged::{Acceptance, AcceptanceRecord, Acknowledgement, Reason},
     asker::Asker,
-    digest::Digest,
+    digest::{Digest, Hash},
     hsm::HsmName,
     object::{ObjectId, ObjectName, VaultName},
     restore::{RestoreId, RestoreJob, RestoreNumbers},
+    right::Right,
     run::{RunId, Verdict},
 };
 
 /// The version of the stored form that this program writes.
-pub const AUDIT_FORMAT: u32 = 1;
+pub const AUDIT_FORMAT: u32 = 2;
+
+/// How long whoever ends a job may take to tell of it. Then somebody else does, unless the trail tells of it already.
+pub const TOLD_WITHIN: Duration = Duration::minutes(2);
+
+/// How far clocks may be apart that tell of one event.
+const SKEW: Duration = Duration::minutes(5);
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +74,13 @@ pub enum Event {
         /// The run.
         run: RunId,
     },
+    /// A restore was told to stop before it was through.
+    RestoreAbandoned {
+        /// The restore.
+        restore: RestoreId,
+        /// The vault that it restores into.
+        target: VaultName,
+    },
     /// A restore of an HSM begins.
     HsmRestoreStarted {
         /// The restore.
@@ -89,6 +115,97 @@ pub enum Event {
         /// Its numbers.
         numbers: RestoreNumbers,
     },
+    /// A person acknowledges the loss that a run saw.
+    LossAcknowledged {
+        /// The source.
+        source: VaultName,
+        /// The run.
+        run: RunId,
+        /// Why.
+        reason: Reason,
+    },
+    /// A person accepts that an object fails.
+    FailureAccepted {
+        /// The source.
+        source: VaultName,
+        /// The object.
+        object: ObjectId,
+        /// The code of the failure.
+        code: String,
+        /// Why.
+        reason: Reason,
+        /// Until when.
+        #[serde(with = "time::serde::rfc3339")]
+        until: OffsetDateTime,
+        /// When it was decided, which names the record that follows.
+        #[serde(with = "time::serde::rfc3339")]
+        decided: OffsetDateTime,
+    },
+    /// A person no longer accepts that an object fails.
+    AcceptanceWithdrawn {
+        /// The source.
+        source: VaultName,
+        /// The object.
+        object: ObjectId,
+        /// When it was decided, which names the record that follows.
+        #[serde(with = "time::serde::rfc3339")]
+        decided: OffsetDateTime,
+    },
+}
+
+/// What an event happens to, once.
+#[derive(PartialEq, Eq)]
+enum Subject<'a> {
+    /// A run or a restore, by its name.
+    Named(&'a str),
+    /// What a run saw of one source: runs of several are named alike. In these words: other ones are told as well.
+    Loss(&'a VaultName, &'a RunId, &'a Reason),
+    /// An object, at the time at which something was decided about it.
+    Object(&'a VaultName, &'a ObjectId, OffsetDateTime),
+}
+
+impl Subject<'_> {
+    /// Nothing is told of it before this time.
+    fn since(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Named(name) => name.parse::<RunId>().ok().and_then(|run| run.occurrence()),
+            Self::Loss(_, run, _) => run.occurrence(),
+            Self::Object(_, _, decided) => Some(*decided),
+        }
+    }
+
+    /// The subject in a text of its own.
+    fn text(&self) -> String {
+        match self {
+            Self::Named(name) => (*name).to_owned(),
+            Self::Loss(source, run, reason) => {
+                let words: Hash<4> = Hash::of(reason.to_string().as_bytes());
+                format!("{source}-{run}-{words}")
+            }
+            Self::Object(source, id, decided) => {
+                format!("{source}-{}-{}-{}", id.kind, id.name.folded(), decided.unix_timestamp())
+            }
+        }
+    }
+}
+
+impl From<&Acknowledgement> for Event {
+    fn from(of: &Acknowledgement) -> Self {
+        let Acknowledgement { source, run, reason, .. } = of.clone();
+        Self::LossAcknowledged { source, run, reason }
+    }
+}
+
+impl From<&AcceptanceRecord> for Event {
+    fn from(of: &AcceptanceRecord) -> Self {
+        let (source, object, decided) = (of.source.clone(), of.id(), of.at);
+        match of.acceptance.clone() {
+            Acceptance::Accepted { code, reason, until } => {
+                Self::FailureAccepted { source, object, code, reason, until, decided }
+            }
+            Acceptance::Withdrawn => Self::AcceptanceWithdrawn { source, object, decided },
+        }
+    }
 }
 
 impl Event {
@@ -97,56 +214,72 @@ impl Event {
         Self::RestoreEnded { restore: job.id.clone(), verdict: job.numbers.verdict(), numbers: job.numbers }
     }
 
-    /// What it happened to: a run or a restore, by its name.
-    fn subject(&self) -> &str {
+    /// What it happened to.
+    fn subject(&self) -> Subject<'_> {
         match self {
-            Self::BackupRequested { run, .. } | Self::HsmBackupRequested { run, .. } => run.as_str(),
+            Self::BackupRequested { run, .. } | Self::HsmBackupRequested { run, .. } => {
+                Subject::Named(run.as_str())
+            }
             Self::RestoreStarted { restore, .. }
             | Self::RestoreEnded { restore, .. }
+            | Self::RestoreAbandoned { restore, .. }
             | Self::HsmRestoreStarted { restore, .. }
-            | Self::HsmRestoreEnded { restore, .. } => restore.as_str(),
+            | Self::HsmRestoreEnded { restore, .. } => Subject::Named(restore.as_str()),
+            Self::LossAcknowledged { source, run, reason } => Subject::Loss(source, run, reason),
+            Self::FailureAccepted { source, object, decided, .. }
+            | Self::AcceptanceWithdrawn { source, object, decided } => {
+                Subject::Object(source, object, *decided)
+            }
         }
     }
 
-    /// Whether another record tells of the same event. Each event happens to a run or a restore once.
+    /// Whether another record tells of the same event. Each kind of event happens to its subject once; an object may be
+    /// decided about as often as people like.
     pub fn is_that_of(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other) && self.subject() == other.subject()
     }
 
-    /// Whether a record of that time can tell of it: nothing is told of a run or a restore before it was asked for.
-    pub fn may_be_told_at(&self, at: OffsetDateTime) -> bool {
-        let asked = self.subject().parse::<RunId>().ok().and_then(|run| run.occurrence());
-        asked.is_some_and(|asked| at >= asked - Duration::minutes(5))
+    /// The subject as a text, for the names of records.
+    pub fn subject_text(&self) -> String {
+        self.subject().text()
     }
-}
 
-/// A record's place: its day, and its number on that day, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// The day, in UTC.
-    pub day: Date,
-    /// The number.
-    pub number: u32,
-}
-
-impl Place {
-    /// The place after the newest record, for a record of `day`. Days never go back: a clock that is late
-    /// writes to the newest day.
-    pub fn after(newest: Option<Self>, day: Date) -> Self {
-        match newest {
-            Some(newest) if newest.day >= day => Self { day: newest.day, number: newest.number + 1 },
-            _ => Self { day, number: 1 },
+    /// Its name, as it is stored.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::BackupRequested { .. } => "backup-requested",
+            Self::HsmBackupRequested { .. } => "hsm-backup-requested",
+            Self::RestoreStarted { .. } => "restore-started",
+            Self::RestoreEnded { .. } => "restore-ended",
+            Self::RestoreAbandoned { .. } => "restore-abandoned",
+            Self::HsmRestoreStarted { .. } => "hsm-restore-started",
+            Self::HsmRestoreEnded { .. } => "hsm-restore-ended",
+            Self::LossAcknowledged { .. } => "loss-acknowledged",
+            Self::FailureAccepted { .. } => "failure-accepted",
+            Self::AcceptanceWithdrawn { .. } => "acceptance-withdrawn",
         }
     }
-}
 
-/// The record before another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
-    /// Its name.
-    pub name: String,
-    /// The digest of its bytes.
-    pub sha256: Digest,
+    /// The right by which it is done, where no person at a terminal does it.
+    pub const fn right(&self) -> Right {
+        match self {
+            Self::BackupRequested { .. } | Self::HsmBackupRequested { .. } => Right::Backup,
+            Self::RestoreStarted { .. }
+            | Self::RestoreEnded { .. }
+            | Self::RestoreAbandoned { .. }
+            | Self::HsmRestoreStarted { .. }
+            | Self::HsmRestoreEnded { .. } => Right::Restore,
+            Self::LossAcknowledged { .. }
+            | Self::FailureAccepted { .. }
+            | Self::AcceptanceWithdrawn { .. } => Right::Terminal,
+        }
+    }
+
+    /// The earliest time at which a record can tell of it: nothing is told of a run, a restore or a decision before its
+    /// time.
+    pub fn earliest(&self) -> OffsetDateTime {
+        self.subject().since().map_or(OffsetDateTime::UNIX_EPOCH, |since| since - SKEW)
+    }
 }
 
 /// A record of the trail.
@@ -162,35 +295,11 @@ pub struct Record {
     /// What.
     #[serde(flatten)]
     pub event: Event,
-    /// The record before this one; none for the first of all.
+    /// The record before this one; none for the first of its section.
     pub after: Option<Link>,
-}
-
-/// What is wrong with the trail, at one record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It cannot be read.
-    Unreadable,
-    /// A newer program wrote it, and this one cannot tell what it says.
-    TooNew {
-        /// Its format.
-        found: u64,
-    },
-    /// The record before it is gone.
-    Missing {
-        /// Its name.
-        name: String,
-    },
-    /// The record before it was changed.
-    Changed {
-        /// Its name.
-        name: String,
-    },
-    /// There is a record before it that it does not know of.
-    Inserted {
-        /// That record's name.
-        name: String,
-    },
+    /// In the first record of a section: the newest records of the sections that were there when it began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<Link>,
 }
 
 /// What every version of a record has.
@@ -212,86 +321,102 @@ impl Record {
     }
 }
 
-/// Checks a record against the one before it in the order of their places, and returns what the next one is
-/// checked against.
-pub fn check(name: &str, bytes: &[u8], before: Option<&Link>) -> (Link, Option<Fault>) {
-    let link = Link { name: name.to_owned(), sha256: Digest::of(bytes) };
-    let fault = match (Record::read(bytes).map(|record| record.after), before) {
-        (Err(fault), _) => Some(fault),
-        (Ok(None), None) => None,
-        (Ok(Some(after)), Some(before)) if after.name == before.name => {
-            (after.sha256 != before.sha256).then_some(Fault::Changed { name: after.name })
-        }
-        (Ok(Some(after)), Some(before)) if after.name < before.name => {
-            Some(Fault::Inserted { name: before.name.clone() })
-        }
-        (Ok(Some(after)), _) => Some(Fault::Missing { name: after.name }),
-        (Ok(None), Some(before)) => Some(Fault::Inserted { name: before.name.clone() }),
-    };
-    (link, fault)
-}
-
 #[cfg(test)]
 mod tests {
-    use time::macros::{date, datetime};
+    use time::macros::datetime;
 
     use super::*;
 
-    fn chain(records: u32) -> Vec<(String, Vec<u8>)> {
-        let mut chain: Vec<(String, Vec<u8>)> = Vec::new();
-        for number in 1..=records {
-            let after =
-                chain.last().map(|(name, bytes)| Link { name: name.clone(), sha256: Digest::of(bytes) });
-            let event = Event::BackupRequested {
-                vault: "kv-prod".parse().unwrap(),
-                run: RunId::manual(datetime!(2026-11-22 10:00 UTC), 7),
-                objects: number,
-            };
-            let at = datetime!(2026-11-22 10:00 UTC);
-            let record = Record { v: AUDIT_FORMAT, at, by: Asker::TIMER, event, after };
-            chain.push((format!("{number:08}"), serde_json::to_vec(&record).unwrap()));
+    const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
+
+    fn vault() -> VaultName {
+        "kv-prod".parse().unwrap()
+    }
+
+    fn restore() -> RestoreId {
+        RestoreId::new(NOW, 7)
+    }
+
+    #[test]
+    fn an_event_is_told_again_by_a_record_of_its_kind_and_its_run() {
+        let run = |salt| RunId::manual(NOW, salt);
+        let backup = |salt, objects| Event::BackupRequested { vault: vault(), run: run(salt), objects };
+        let of_hsm = Event::HsmBackupRequested { hsm: "kv-prod".parse().unwrap(), run: run(7) };
+        let table = [(backup(7, 2), true), (backup(8, 1), false), (of_hsm, false)];
+        for (other, expected) in table {
+            assert_eq!(backup(7, 1).is_that_of(&other), expected, "{other:?}");
         }
-        chain
+        let ended =
+            |verdict| Event::HsmRestoreEnded { restore: restore(), hsm: "hsm-a".parse().unwrap(), verdict };
+        assert!(ended(Verdict::Failed).is_that_of(&ended(Verdict::Succeeded)), "it ends once");
     }
 
-    fn faults(chain: &[(String, Vec<u8>)]) -> Vec<Fault> {
-        let mut before = None;
-        let mut faults = Vec::new();
-        for (name, bytes) in chain {
-            let (link, fault) = check(name, bytes, before.as_ref());
-            before = Some(link);
-            faults.extend(fault);
+    #[test]
+    fn nothing_is_told_of_what_was_not_asked_for_yet() {
+        let hsm = "hsm-a".parse().unwrap();
+        let event = Event::HsmRestoreEnded { restore: restore(), hsm, verdict: Verdict::Succeeded };
+        assert_eq!(event.earliest(), NOW - Duration::minutes(5), "clocks may be a little apart");
+    }
+
+    #[test]
+    fn an_event_is_told_once_and_a_new_decision_is_a_new_event() {
+        let night = datetime!(2026-11-22 02:00 UTC);
+        let loss = |source: &str, reason: &str| Event::LossAcknowledged {
+            source: source.parse().unwrap(),
+            run: RunId::nightly(night),
+            reason: reason.parse().unwrap(),
+        };
+        let object = |name: &str| ObjectId::new("secret".parse().unwrap(), name.parse().unwrap());
+        let accepted = |name: &str, decided| Event::FailureAccepted {
+            source: "kv-a".parse().unwrap(),
+            object: object(name),
+            code: "TooManyVersions".into(),
+            reason: "known".parse().unwrap(),
+            until: datetime!(2027-02-01 0:00 UTC),
+            decided,
+        };
+        let withdrawn = |decided| Event::AcceptanceWithdrawn {
+            source: "kv-a".parse().unwrap(),
+            object: object("worn"),
+            decided,
+        };
+        let later = night + Duration::SECOND;
+        let cases = [
+            (loss("kv-a", "moved"), loss("kv-a", "moved"), true, "the one loss"),
+            (loss("kv-a", "moved"), loss("kv-b", "moved"), false, "of another source"),
+            (loss("kv-a", "moved"), loss("kv-a", "other words"), false, "in other words"),
+            (accepted("worn", night), accepted("WORN", night), true, "the one decision"),
+            (accepted("worn", night), accepted("worn", later), false, "another decision"),
+            (accepted("worn", night), accepted("other", night), false, "another object"),
+            (accepted("worn", night), withdrawn(night), false, "another event"),
+        ];
+        for (one, other, same, what) in cases {
+            assert_eq!(one.is_that_of(&other), same, "{what}");
+            let by_name = (one.name(), one.subject_text()) == (other.name(), other.subject_text());
+            assert_eq!(by_name, same, "{what}, by the names of the records");
         }
-        faults
+        for event in [loss("kv-a", "moved"), accepted("worn", night), withdrawn(night)] {
+            assert_eq!(event.earliest(), night - Duration::minutes(5));
+            let stored = serde_json::to_value(&event).unwrap();
+            assert_eq!(stored["event"], event.name());
+            assert_eq!(serde_json::from_value::<Event>(stored).unwrap(), event);
+        }
     }
 
     #[test]
-    fn a_whole_chain_has_no_faults() {
-        assert_eq!(faults(&chain(4)), []);
-    }
-
-    #[test]
-    fn what_is_missing_changed_or_inserted_shows() {
-        let mut missing = chain(4);
-        missing.remove(1);
-        assert_eq!(faults(&missing), [Fault::Missing { name: "00000002".into() }]);
-        let mut first = chain(2);
-        first.remove(0);
-        assert_eq!(faults(&first), [Fault::Missing { name: "00000001".into() }]);
-        let mut changed = chain(4);
-        let text = String::from_utf8(changed[1].1.clone()).unwrap().replace("\"objects\":2", "\"objects\":9");
-        changed[1].1 = text.into_bytes();
-        assert_eq!(faults(&changed), [Fault::Changed { name: "00000002".into() }]);
-        let mut inserted = chain(4);
-        inserted.insert(2, ("00000002x".into(), inserted[2].1.clone()));
-        assert_eq!(faults(&inserted), [Fault::Inserted { name: "00000002x".into() }]);
-    }
-
-    #[test]
-    fn days_never_go_back() {
-        let first = Place::after(None, date!(2026 - 11 - 22));
-        assert_eq!(first, Place { day: date!(2026 - 11 - 22), number: 1 });
-        assert_eq!(Place::after(Some(first), date!(2026 - 11 - 21)).number, 2);
-        assert_eq!(Place::after(Some(first), date!(2026 - 11 - 23)).number, 1);
+    fn an_event_has_the_name_that_is_stored() {
+        let (run, hsm): (_, HsmName) = (RunId::manual(NOW, 7), "hsm-a".parse().unwrap());
+        for event in [
+            Event::BackupRequested { vault: vault(), run: run.clone(), objects: 0 },
+            Event::HsmBackupRequested { hsm: hsm.clone(), run },
+            Event::RestoreEnded {
+                restore: restore(),
+                verdict: Verdict::Failed,
+                numbers: RestoreNumbers::default(),
+            },
+            Event::HsmRestoreEnded { restore: restore(), hsm, verdict: Verdict::Failed },
+        ] {
+            assert_eq!(serde_json::to_value(&event).unwrap()["event"], event.name());
+        }
     }
 }

@@ -8,15 +8,16 @@ use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use memchr::memchr;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{digest::Digest, object::ObjectKind};
+use super::{
+    digest::Digest,
+    form::{BlobFacts, Clear, Form, HEADER_LIMIT, split_tag},
+    object::ObjectKind,
+};
 
 const SECRET_TAG: &str = "AzureKeyVaultSecretBackupV1.microsoft.com";
 const KEY_TAG: &str = "AzureKeyVaultKeyBackupV1.microsoft.com";
-
-/// The most bytes of a JWE header, decoded. The service's have some hundred.
-const HEADER_LIMIT: usize = 2 * 1024;
 
 /// How every JWE header begins, encoded.
 const JWE_START: &[u8] = b"eyJ";
@@ -46,27 +47,55 @@ impl BackupBlob {
         Digest::of(&self.0)
     }
 
-    /// Checks that the bytes have the shape of a backup of an object of this kind.
+    /// Judges the form of a backup of an object of this kind.
     ///
-    /// Finds truncation, a wrong kind and text in place of a blob. It cannot find a flipped bit inside
-    /// the ciphertext: that takes the digest, or the service.
-    pub fn inspect(&self, kind: ObjectKind) -> Result<BlobFacts, BlobFault> {
+    /// What starts like nothing that this program knows is of an unknown form, as is what names another cipher: of those
+    /// nothing can be told. A known start with a broken body is no backup: that finds truncation and a wrong kind. It
+    /// cannot find a flipped bit inside the ciphertext, which takes the digest, or the service.
+    ///
+    /// # Errors
+    /// Why the bytes cannot be a backup of an object of this kind.
+    pub fn judge(&self, kind: ObjectKind) -> Result<Form, BlobFault> {
+        let bytes = &self.0;
+        if bytes.is_empty() {
+            return Err(BlobFault::Empty);
+        }
         // A Managed HSM puts no tag in front (recorded traffic).
-        if kind == ObjectKind::Key && self.0.starts_with(JWE_START) {
-            return inspect_jwe(&self.0);
+        if kind == ObjectKind::Key && bytes.starts_with(JWE_START) {
+            return self.judge_jwe(bytes);
         }
-        let (&length, rest) = self.0.split_first().ok_or(BlobFault::Empty)?;
-        let (tag, jwe) = rest.split_at_checked(length.into()).ok_or(BlobFault::Tag)?;
-        let expected = match kind {
-            ObjectKind::Secret => SECRET_TAG,
-            ObjectKind::Key | ObjectKind::Certificate => KEY_TAG,
-        };
-        if tag != expected.as_bytes() {
-            let known = tag == SECRET_TAG.as_bytes() || tag == KEY_TAG.as_bytes();
-            return Err(if known { BlobFault::Kind(kind) } else { BlobFault::Tag });
+        if is_cut_start(bytes, kind) {
+            return Err(BlobFault::Jwe("it ends before its first part"));
         }
-        inspect_jwe(jwe)
+        let tagged = split_tag(bytes).filter(|(tag, _)| TAGS.contains(tag));
+        let Some((tag, jwe)) = tagged else { return Ok(Form::Unknown(Clear::of(bytes))) };
+        if tag == tag_of(kind) { self.judge_jwe(jwe) } else { Err(BlobFault::Kind(kind)) }
     }
+
+    fn judge_jwe(&self, jwe: &[u8]) -> Result<Form, BlobFault> {
+        let facts = inspect_jwe(jwe)?;
+        Ok(facts.map_or_else(|| Form::Unknown(Clear::of(&self.0)), Form::Known))
+    }
+}
+
+/// The tags that are known.
+const TAGS: [&[u8]; 2] = [SECRET_TAG.as_bytes(), KEY_TAG.as_bytes()];
+
+fn tag_of(kind: ObjectKind) -> &'static [u8] {
+    match kind {
+        ObjectKind::Secret => SECRET_TAG.as_bytes(),
+        ObjectKind::Key | ObjectKind::Certificate => KEY_TAG.as_bytes(),
+    }
+}
+
+/// Whether the bytes are the beginning of a known start, and end within it.
+fn is_cut_start(bytes: &[u8], kind: ObjectKind) -> bool {
+    let tagged = bytes.split_first().is_some_and(|(&length, rest)| {
+        let within =
+            |tag: &&[u8]| usize::from(length) == tag.len() && tag.starts_with(rest) && rest.len() < tag.len();
+        TAGS.iter().any(within)
+    });
+    tagged || kind == ObjectKind::Key && JWE_START.starts_with(bytes)
 }
 
 impl From<Vec<u8>> for BackupBlob {
@@ -81,35 +110,37 @@ impl fmt::Debug for BackupBlob {
     }
 }
 
-/// What the clear part of a backup says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BlobFacts {
-    /// The service's wrapping key. Two blobs with one `kid` come from one security world.
-    pub kid: String,
-    /// How the content key is wrapped, such as `RSA-OAEP-256`.
-    pub alg: String,
-    /// How the content is encrypted, such as `A256CBC-HS512`.
-    pub enc: String,
-}
-
 /// Why a blob cannot be a backup. None of the texts repeats any of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlobFault {
     /// No bytes at all.
     #[error("the backup blob is empty")]
     Empty,
-    /// The tag at the start is not one of Key Vault's.
-    #[error("the backup blob does not start with a Key Vault tag")]
-    Tag,
     /// A backup, but of another kind of object.
     #[error("the backup blob is not that of a {0}")]
     Kind(ObjectKind),
-    /// What follows the tag is not five base64url parts.
+    /// What follows a known tag is not a whole JWE.
     #[error("the backup blob is cut off or damaged: {0}")]
     Jwe(&'static str),
 }
 
-fn inspect_jwe(jwe: &[u8]) -> Result<BlobFacts, BlobFault> {
+/// A JWE header, as far as every JWE has it.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    enc: String,
+    kid: Option<String>,
+}
+
+/// Whether lengths are known that the ciphers of a header give.
+fn is_known(header: &Header) -> bool {
+    let wraps = ["RSA-OAEP", "RSA-OAEP-256", "dir"];
+    let encrypts = ["A128CBC-HS256", "A256CBC-HS512"];
+    wraps.contains(&header.alg.as_str()) && encrypts.contains(&header.enc.as_str())
+}
+
+/// What the clear part says; `None` where that is not known, and the rest cannot be judged.
+fn inspect_jwe(jwe: &[u8]) -> Result<Option<BlobFacts>, BlobFault> {
     let mut rest = Some(jwe);
     let mut part = || {
         let whole = rest.ok_or(BlobFault::Jwe("it has fewer than five parts"))?;
@@ -129,25 +160,37 @@ fn inspect_jwe(jwe: &[u8]) -> Result<BlobFacts, BlobFault> {
     if header.len() > HEADER_LIMIT {
         return Err(BlobFault::Jwe("its header has an impossible length"));
     }
-    let facts: BlobFacts =
+    let header: Header =
         serde_json::from_slice(&header).map_err(|_| BlobFault::Jwe("its header is not a JWE header"))?;
-    // An HSM encrypts directly, under the key of its security domain.
-    let wrapped = decoded_len(key)?;
-    if !(matches!(wrapped, 256 | 512) || (facts.alg == "dir" && wrapped == 0)) {
-        return Err(BlobFault::Jwe("its wrapped key has an impossible length"));
-    }
-    if decoded_len(iv)? != 16 {
-        return Err(BlobFault::Jwe("its initialisation vector has an impossible length"));
-    }
-    let length = decoded_len(ciphertext)?;
-    if length == 0 || length % 16 != 0 {
+    let lengths = [decoded_len(key)?, decoded_len(iv)?, decoded_len(ciphertext)?, decoded_len(tag)?];
+    if lengths[2] == 0 {
         return Err(BlobFault::Jwe("its ciphertext has an impossible length"));
     }
-    let expected = if facts.enc.ends_with("HS256") { 16 } else { 32 };
-    if decoded_len(tag)? != expected {
+    if !is_known(&header) {
+        return Ok(None);
+    }
+    check_lengths(&header, lengths)?;
+    let Header { alg, enc, kid } = header;
+    Ok(kid.map(|kid| BlobFacts { kid, alg, enc }))
+}
+
+/// Checks the lengths of the parts after the header against those that its ciphers give.
+fn check_lengths(header: &Header, [wrapped, iv, ciphertext, tag]: [usize; 4]) -> Result<(), BlobFault> {
+    // An HSM encrypts directly, under the key of its security domain.
+    if !(matches!(wrapped, 256 | 512) || (header.alg == "dir" && wrapped == 0)) {
+        return Err(BlobFault::Jwe("its wrapped key has an impossible length"));
+    }
+    if iv != 16 {
+        return Err(BlobFault::Jwe("its initialisation vector has an impossible length"));
+    }
+    if ciphertext % 16 != 0 {
+        return Err(BlobFault::Jwe("its ciphertext has an impossible length"));
+    }
+    let expected = if header.enc.ends_with("HS256") { 16 } else { 32 };
+    if tag != expected {
         return Err(BlobFault::Jwe("its authentication tag has an impossible length"));
     }
-    Ok(facts)
+    Ok(())
 }
 
 /// The decoded length of a base64url part, without decoding it.
@@ -165,33 +208,193 @@ fn decoded_len(part: &[u8]) -> Result<usize, BlobFault> {
 mod tests {
     use super::*;
 
-    fn sample(tag: &str, ciphertext: usize) -> Vec<u8> {
-        let header = r#"{"kid":"8f6ddf0c","alg":"RSA-OAEP-256","enc":"A256CBC-HS512"}"#;
-        let parts = [header.as_bytes(), &[1; 256], &[2; 16], &vec![3; ciphertext], &[4; 32]];
-        let jwe = parts.map(|part| BASE64URL.encode(part)).join(".");
-        [&[u8::try_from(tag.len()).unwrap()], tag.as_bytes(), jwe.as_bytes()].concat()
+    /// A sound JWE, part by part.
+    struct Jwe {
+        header: String,
+        key: usize,
+        iv: usize,
+        ciphertext: usize,
+        tag: usize,
+    }
+
+    const RSA: &str = r#"{"kid":"8f6ddf0c","alg":"RSA-OAEP-256","enc":"A256CBC-HS512"}"#;
+    const SOUND: Jwe = Jwe { header: String::new(), key: 256, iv: 16, ciphertext: 1600, tag: 32 };
+
+    impl Jwe {
+        fn encoded(&self) -> String {
+            let header = if self.header.is_empty() { RSA } else { &self.header };
+            let lengths = [self.key, self.iv, self.ciphertext, self.tag];
+            let parts = lengths.map(|length| BASE64URL.encode(vec![7; length]));
+            format!("{}.{}", BASE64URL.encode(header), parts.join("."))
+        }
+
+        fn fault(&self) -> Option<&'static str> {
+            jwe_fault(&self.encoded())
+        }
+    }
+
+    fn jwe_fault(jwe: &str) -> Option<&'static str> {
+        match inspect_jwe(jwe.as_bytes()) {
+            Ok(_) => None,
+            Err(BlobFault::Jwe(why)) => Some(why),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    fn header(alg: &str, enc: &str) -> String {
+        RSA.replace("RSA-OAEP-256", alg).replace("A256CBC-HS512", enc)
+    }
+
+    fn tagged(tag: &str, jwe: &str) -> BackupBlob {
+        let length = u8::try_from(tag.len()).unwrap();
+        BackupBlob([&[length], tag.as_bytes(), jwe.as_bytes()].concat())
     }
 
     #[test]
     fn reads_the_header_of_a_sound_blob() {
-        let facts = BackupBlob(sample(SECRET_TAG, 1600)).inspect(ObjectKind::Secret).unwrap();
+        let blob = tagged(SECRET_TAG, &SOUND.encoded());
+        let Form::Known(facts) = blob.judge(ObjectKind::Secret).unwrap() else { panic!("it is known") };
         assert_eq!((facts.kid.as_str(), facts.enc.as_str()), ("8f6ddf0c", "A256CBC-HS512"));
-        assert!(BackupBlob(sample(KEY_TAG, 16)).inspect(ObjectKind::Certificate).is_ok());
+        let bytes = [&[41], SECRET_TAG.as_bytes(), SOUND.encoded().as_bytes()].concat();
+        assert_eq!((blob.is_empty(), blob.len(), blob.digest()), (false, bytes.len(), Digest::of(&bytes)));
+        assert_eq!(blob.into_bytes(), bytes);
+        assert!(BackupBlob(Vec::new()).is_empty());
+    }
+
+    /// How a judgement came out, in one word.
+    fn judged(blob: &BackupBlob, kind: ObjectKind) -> &'static str {
+        match blob.judge(kind) {
+            Ok(Form::Known(_)) => "known",
+            Ok(Form::Unknown(_)) => "unknown",
+            Err(BlobFault::Empty) => "empty",
+            Err(BlobFault::Kind(of)) if of == kind => "kind",
+            Err(BlobFault::Jwe(_)) => "cut",
+            Err(other) => panic!("{other}"),
+        }
     }
 
     #[test]
-    fn tells_a_wrong_kind_from_damage() {
-        let blob = BackupBlob(sample(SECRET_TAG, 16));
-        assert_eq!(blob.inspect(ObjectKind::Key), Err(BlobFault::Kind(ObjectKind::Key)));
-        assert_eq!(BackupBlob(b"\x05hello".to_vec()).inspect(ObjectKind::Key), Err(BlobFault::Tag));
+    fn a_start_that_is_not_known_is_kept_and_one_that_is_has_to_fit() {
+        let (kinds, jwe) = ([ObjectKind::Certificate, ObjectKind::Key, ObjectKind::Secret], SOUND.encoded());
+        let table = [
+            ("a secret's tag", tagged(SECRET_TAG, &jwe), ["kind", "kind", "known"]),
+            ("a key's tag", tagged(KEY_TAG, &jwe), ["known", "known", "kind"]),
+            ("an HSM's key", BackupBlob(jwe.clone().into_bytes()), ["unknown", "known", "unknown"]),
+            ("another tag", tagged("AzureKeyVaultSecretBackupV2.microsoft.com", &jwe), ["unknown"; 3]),
+            (
+                "another tag, cut",
+                tagged("AzureKeyVaultSecretBackupV2.microsoft.com", &jwe[..40]),
+                ["unknown"; 3],
+            ),
+            ("no tag that one could name", tagged("hello", "there"), ["unknown"; 3]),
+            ("a length byte without its tag", BackupBlob(b"\xff".to_vec()), ["unknown"; 3]),
+            ("a known tag, cut within it", BackupBlob(tagged(KEY_TAG, "").0[..20].to_vec()), ["cut"; 3]),
+            ("a known tag and nothing", tagged(SECRET_TAG, ""), ["kind", "kind", "cut"]),
+            (
+                "a known tag, and a JWE that is cut short",
+                tagged(SECRET_TAG, &jwe[..900]),
+                ["kind", "kind", "cut"],
+            ),
+            ("a known tag, and no JWE", tagged(KEY_TAG, "hello"), ["cut", "cut", "kind"]),
+            ("nothing", BackupBlob(Vec::new()), ["empty"; 3]),
+        ];
+        for (start, blob, expected) in table {
+            assert_eq!(kinds.map(|kind| judged(&blob, kind)), expected, "{start}");
+        }
+    }
+
+    #[test]
+    fn a_cipher_that_is_not_known_cannot_be_judged_and_one_that_is_not_whole_is_none() {
+        let of = |alg: &str, enc: &str| {
+            tagged(SECRET_TAG, &Jwe { header: header(alg, enc), iv: 12, ..SOUND }.encoded())
+        };
+        let nameless = Jwe { header: r#"{"alg":"RSA-OAEP","enc":"A256CBC-HS512"}"#.into(), ..SOUND };
+        let empty = Jwe { header: header("RSA-OAEP", "A256GCM"), ciphertext: 0, ..SOUND };
+        for (blob, expected) in [
+            (of("RSA-OAEP-256", "A256CBC-HS512"), "cut"), // that cipher gives other lengths
+            (of("RSA-OAEP-256", "A256GCM"), "unknown"),
+            (of("ECDH-ES+A256KW", "A256CBC-HS512"), "unknown"),
+            (tagged(SECRET_TAG, &nameless.encoded()), "unknown"), // without the name of a key
+            (tagged(SECRET_TAG, &empty.encoded()), "cut"),
+        ] {
+            assert_eq!(judged(&blob, ObjectKind::Secret), expected, "{:?}", blob.judge(ObjectKind::Secret));
+        }
+        let Ok(Form::Unknown(clear)) = of("RSA-OAEP-256", "A256GCM").judge(ObjectKind::Secret) else {
+            panic!()
+        };
+        assert_eq!(clear.to_string(), format!("tag {SECRET_TAG}, header names alg, enc, kid"));
+    }
+
+    #[test]
+    fn lengths_that_no_encryption_gives_are_found() {
+        let key = Some("its wrapped key has an impossible length");
+        let iv = Some("its initialisation vector has an impossible length");
+        let ciphertext = Some("its ciphertext has an impossible length");
+        let tag = Some("its authentication tag has an impossible length");
+        let direct = header("dir", "A256CBC-HS512");
+        let short = header("RSA-OAEP", "A128CBC-HS256");
+        let table = [
+            (Jwe { key: 512, ..SOUND }, None),
+            (Jwe { key: 257, ..SOUND }, key),
+            (Jwe { key: 0, ..SOUND }, key),
+            (Jwe { header: direct.clone(), key: 0, ..SOUND }, None), // encrypted under the key of the security domain
+            (Jwe { header: direct, key: 1, ..SOUND }, key),
+            (Jwe { iv: 15, ..SOUND }, iv),
+            (Jwe { iv: 17, ..SOUND }, iv),
+            (Jwe { ciphertext: 0, ..SOUND }, ciphertext),
+            (Jwe { ciphertext: 15, ..SOUND }, ciphertext),
+            (Jwe { ciphertext: 16, ..SOUND }, None),
+            (Jwe { ciphertext: 17, ..SOUND }, ciphertext),
+            (Jwe { tag: 16, ..SOUND }, tag),
+            (Jwe { header: short.clone(), tag: 16, ..SOUND }, None),
+            (Jwe { header: short, tag: 32, ..SOUND }, tag),
+        ];
+        for (jwe, expected) in table {
+            assert_eq!(jwe.fault(), expected, "{}", jwe.encoded());
+        }
+    }
+
+    #[test]
+    fn a_header_is_json_of_a_possible_length() {
+        let of_length = |length: usize| header(&"a".repeat(length + 12 - RSA.len()), "A256CBC-HS512");
+        let table = [
+            (of_length(2048), None),
+            (of_length(2049), Some("its header has an impossible length")),
+            (r#"{"alg":"dir"}"#.into(), Some("its header is not a JWE header")),
+        ];
+        for (header, expected) in table {
+            assert_eq!(Jwe { header: header.clone(), ..SOUND }.fault(), expected, "{header}");
+        }
+        let broken = SOUND.encoded().replacen("ey", "?y", 1);
+        assert_eq!(jwe_fault(&broken), Some("its header is not base64url"));
+    }
+
+    #[test]
+    fn a_jwe_has_five_parts() {
+        let whole = SOUND.encoded();
+        assert_eq!(jwe_fault(&format!("{whole}.more")), Some("it has more than five parts"));
+        let (four, _) = whole.rsplit_once('.').unwrap();
+        assert_eq!(jwe_fault(four), Some("it has fewer than five parts"));
+    }
+
+    #[test]
+    fn the_length_of_a_part_is_told_without_decoding_it() {
+        for length in 0..20 {
+            assert_eq!(decoded_len(BASE64URL.encode(vec![7; length]).as_bytes()), Ok(length));
+        }
+        for byte in 0..=u8::MAX {
+            let part = [byte; 4];
+            assert_eq!(decoded_len(&part).is_ok(), BASE64URL.decode(part).is_ok(), "{byte:#x}");
+        }
+        assert!(decoded_len(b"AAAAA").is_err(), "five letters encode nothing");
     }
 
     #[test]
     fn every_truncation_is_found() {
-        let whole = sample(KEY_TAG, 480);
+        let whole = tagged(KEY_TAG, &SOUND.encoded()).into_bytes();
         for length in 0..whole.len() {
             let cut = BackupBlob(whole[..length].to_vec());
-            assert!(cut.inspect(ObjectKind::Key).is_err(), "{length} of {} bytes", whole.len());
+            assert!(cut.judge(ObjectKind::Key).is_err(), "{length} of {} bytes", whole.len());
         }
     }
 

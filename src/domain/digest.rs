@@ -88,3 +88,34 @@ impl<const N: usize> From<Hash<N>> for String {
         hex::encode(hash.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_prints_and_travels_as_hexadecimal() {
+        let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let empty = Digest::of(b"");
+        assert_eq!((empty.to_string(), format!("{empty:?}")), (text.into(), text.into()));
+        assert_eq!((String::from(empty), text.parse()), (text.into(), Ok(empty)));
+        assert_eq!(hex::encode(empty.as_bytes()), text);
+        assert_eq!(Fingerprint::of(b"").to_string(), text[..32], "the start of it");
+        for bad in ["", &text[1..], &text[..62], &text.replace('e', "g")] {
+            assert!(bad.parse::<Digest>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_two_lists_of_fields_have_one_digest() {
+        let digest = |fields: &[&str]| Digest::of_fields(fields.iter().map(|field| field.as_bytes()));
+        let lists: [&[&str]; 5] = [&[], &[""], &["ab"], &["a", "b"], &["", "ab"]];
+        let distinct: std::collections::BTreeSet<_> = lists.iter().map(|fields| digest(fields)).collect();
+        assert_eq!(distinct.len(), lists.len());
+    }
+
+    #[test]
+    fn a_value_has_the_digest_of_its_json() {
+        assert_eq!(Digest::of_json(&["x", "y"]), Digest::of(br#"["x","y"]"#));
+    }
+}

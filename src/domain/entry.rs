@@ -1,16 +1,17 @@
 //! The entry of a stored backup.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{
-    blob::{BackupBlob, BlobFacts},
+    blob::BackupBlob,
     digest::{Digest, Fingerprint},
+    form::Form,
     object::{ObjectId, ObjectKind, ObjectName, VaultName},
+    place::Place,
     record::{RECORD_LIMIT, cut, record},
     run::RunId,
+    tags::{Packed, Tags},
     versions::{VersionId, VersionsSeen},
 };
 
@@ -43,36 +44,44 @@ pub struct Entry {
     pub sha256: Digest,
     /// The blob's size.
     pub bytes: u64,
-    /// What the clear part of the blob says.
+    /// Whether the blob's form was known to the program that took it, and what its clear part says.
     #[serde(flatten)]
-    pub wrapping: BlobFacts,
+    pub form: Form,
     /// The Azure region that answered, when the service said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// Where the vault was, as far as that was known. Entries of older programs do not say.
+    #[serde(default, skip_serializing_if = "Place::is_unknown")]
+    pub place: Box<Place>,
     /// Versions of the object just before the backup.
     pub versions: u32,
-    /// The newest of them.
+    /// The current one of them: the newest, where `order` does not say that the list showed it.
     pub newest: VersionId,
     /// Digest over all version identifiers.
     pub version_ids: Fingerprint,
     /// Digest over all versions' identifiers and lasting attributes, for comparison after a restore.
     pub version_states: Fingerprint,
-    /// What listing showed of the newest version: a different one on a later night means "changed".
+    /// Digest over all versions by age, the current one last. Entries of older programs have none, nor have those of
+    /// objects of which no list showed the current version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Fingerprint>,
+    /// What listing showed of the current version: a different one on a later night means "changed".
     pub fingerprint: Fingerprint,
-    /// The same of versions that are as new as that one, when they differ: the vault may show any of them.
+    /// The same of versions that are as new as that one, when they differ and it is not known which of them is current:
+    /// the vault may show any of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ties: Vec<Fingerprint>,
     /// The last change was so recent that a later one might not show. Such an object counts as changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsettled: bool,
-    /// Whether the newest version was enabled.
+    /// Whether the current version was enabled.
     pub enabled: bool,
-    /// When the newest version expires.
+    /// When the current version expires.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub expires: Option<OffsetDateTime>,
-    /// The newest version's tags. None where the record could not hold them beside the rest.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub tags: BTreeMap<String, String>,
+    /// The current version's tags, as far as the record could hold them.
+    #[serde(flatten)]
+    pub tags: Tags,
     /// The run of this object's backup before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<RunId>,
@@ -89,10 +98,12 @@ pub struct Taken<'a> {
     pub run: &'a RunId,
     /// The backup.
     pub blob: &'a BackupBlob,
-    /// What its clear part says.
-    pub wrapping: BlobFacts,
+    /// Its form.
+    pub form: Form,
     /// The region that answered.
     pub region: Option<String>,
+    /// Where the vault was then.
+    pub place: Place,
     /// The versions just before the backup.
     pub seen: VersionsSeen,
     /// When the versions were read.
@@ -107,7 +118,7 @@ impl From<Taken<'_>> for Entry {
     fn from(taken: Taken<'_>) -> Self {
         let unsettled = !taken.seen.settled(taken.read);
         let attributes = taken.seen.attributes;
-        let mut entry = Self {
+        let entry = Self {
             v: ENTRY_FORMAT,
             vault: taken.vault.clone(),
             kind: taken.id.kind,
@@ -116,32 +127,64 @@ impl From<Taken<'_>> for Entry {
             taken: taken.taken.replace_nanosecond(0).unwrap_or(taken.taken),
             sha256: taken.blob.digest(),
             bytes: taken.blob.len() as u64,
-            wrapping: taken.wrapping,
+            form: taken.form,
             region: taken.region.map(|region| cut(region, REGION_LIMIT)),
+            place: Box::new(taken.place),
             versions: taken.seen.count,
             newest: taken.seen.newest,
             version_ids: taken.seen.ids,
             version_states: taken.seen.states,
+            order: taken.seen.order,
             fingerprint: attributes.fingerprint(),
             ties: taken.seen.ties,
             unsettled,
             enabled: attributes.enabled,
             expires: attributes.expires,
-            tags: attributes.tags,
+            tags: attributes.tags.into(),
             previous: taken.previous,
         };
-        // Without tags everything in it has its bounds.
-        if !entry.tags.is_empty() && record(&entry).map_or(0, |record| record.len()) > RECORD_LIMIT {
-            entry.tags.clear();
-        }
-        entry
+        entry.fitting()
     }
 }
 
 impl Entry {
+    /// The record of it. Its tags are packed where the record would be too long with them as they are.
+    ///
+    /// # Errors
+    /// When it cannot be JSON.
+    pub fn record(&self) -> serde_json::Result<String> {
+        let plain = record(self)?;
+        if plain.len() <= RECORD_LIMIT {
+            return Ok(plain);
+        }
+        match self.tags.packed()? {
+            Some((packed_tags, tags)) => {
+                record(&Packed { value: Self { tags, ..self.clone() }, packed_tags })
+            }
+            None => Ok(plain),
+        }
+    }
+
+    /// The entry without the tags that its record cannot hold. Everything else in it has its bounds.
+    fn fitting(mut self) -> Self {
+        let fits = |of: &Self| of.record().map_or(true, |record| record.len() <= RECORD_LIMIT);
+        while !fits(&self) && self.tags.leave_longest() {}
+        self
+    }
+
     /// Whether listing shows the object as it was at the backup.
     pub fn looked_like(&self, shown: Fingerprint) -> bool {
         self.fingerprint == shown || self.ties.contains(&shown)
+    }
+
+    /// Whether it is a later backup of the object that `before` is of, and not of another one that took its name.
+    ///
+    /// The versions of an object cannot be deleted one by one: it has as many as before, or more. Another object
+    /// that has more versions than the old one had is taken for it.
+    pub fn continues(&self, before: &Self) -> bool {
+        self.looked_like(before.fingerprint)
+            || self.newest == before.newest
+            || self.versions > before.versions
     }
 
     /// The object it is a backup of.
@@ -149,3 +192,6 @@ impl Entry {
         ObjectId::new(self.kind, self.name.clone())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,6 +71,15 @@ mod tests {
         assert!(
             matches("*", "x") && matches("db", "db") && !matches("db", "db-password") && !matches("a*a", "a")
         );
-        assert!("a b".parse::<NameFilter>().is_err() && "".parse::<NameFilter>().is_err());
+    }
+
+    #[test]
+    fn a_filter_is_what_a_name_can_hold_and_stars_in_lower_case() {
+        assert_eq!("*DB-1".parse::<NameFilter>().unwrap().as_str(), "*db-1");
+        let long = "x".repeat(127);
+        assert!(long.parse::<NameFilter>().is_ok());
+        for bad in ["", "a b", "a_b", "é", &format!("{long}x")] {
+            assert_eq!(bad.parse::<NameFilter>(), Err(NameFilterError), "{bad}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     manifest::{Fared, Line},
     object::{ObjectId, ObjectKind},
     plan::PlanHeader,
+    supplement::ListedLate,
 };
 
 /// The newest whole manifest's lines with those of later manifests folded in, sorted.
@@ -22,6 +23,7 @@ pub struct Folded<B: Iterator> {
     base: Peekable<B>,
     later: Peekable<btree_map::IntoIter<ObjectId, Line>>,
     planned: Option<OffsetDateTime>,
+    late: Vec<ListedLate>,
     unlisted: Vec<ObjectKind>,
 }
 
@@ -33,39 +35,45 @@ impl<E, B: Iterator<Item = Result<Line, E>>> Folded<B> {
             base: base.peekable(),
             later: later.into_iter().peekable(),
             planned: header.map(|header| header.planned),
+            late: header.map(|header| header.listed_late.clone()).unwrap_or_default(),
             unlisted: unlisted.map(|unlisted| unlisted.kind).collect(),
         }
     }
 
-    /// When the whole manifest's run was planned, if that was not before the line's entry was taken.
+    /// When the whole manifest's run was planned, if it did not list the line's kind before the line's entry was taken.
     fn planned_after(&self, line: &Line) -> Option<OffsetDateTime> {
-        self.planned.filter(|planned| line.entry.as_ref().is_some_and(|entry| entry.taken <= *planned))
+        let late = self.late.iter().find(|late| late.kind == line.kind).map(|late| late.at);
+        let listed = late.or(self.planned)?;
+        self.planned.filter(|_| line.last_backup().is_some_and(|entry| entry.taken <= listed))
     }
 
     /// The line of an object that the whole manifest does not know.
     fn unknown(&self, line: Line) -> Line {
         let Some(planned) = self.planned_after(&line) else { return line };
-        let (id, gone) = (line.id(), line.gone);
-        if self.unlisted.contains(&id.kind) {
-            return Line { gone, ..Line::new(id, Fared::Carried, line.entry) };
-        }
-        Line { gone: gone.or(Some(planned)), ..Line::new(id, Fared::Gone, line.entry) }
+        let unlisted = self.unlisted.contains(&line.kind);
+        let gone = if unlisted { line.gone } else { line.gone.or(Some(planned)) };
+        let fared = match (line.fared.is_managed(), unlisted) {
+            (true, _) => Fared::Former,
+            (false, true) => Fared::Carried,
+            (false, false) => Fared::Gone,
+        };
+        Line { fared, gone, failure: None, ..line }
     }
 
     /// The line of an object that both know.
     fn newer(&self, base: Line, fold: Line) -> Line {
-        let taken = |line: &Line| line.entry.as_ref().map(|entry| entry.taken);
+        let taken = |line: &Line| line.last_backup().map(|entry| entry.taken);
         if taken(&fold) <= taken(&base) {
             return base;
         }
-        if self.planned_after(&fold).is_some() { Line { entry: fold.entry, ..base } } else { fold }
+        if self.planned_after(&fold).is_some() { base.with_backup_of(fold) } else { base.followed_by(fold) }
     }
 }
 
 /// Keeps the line with the newest entry of each object, for [`Folded`].
 pub fn fold_line(later: &mut BTreeMap<ObjectId, Line>, line: Line) {
-    let Some(entry) = &line.entry else { return };
-    let known = later.get(&line.id()).and_then(|known| known.entry.as_ref());
+    let Some(entry) = line.last_backup() else { return };
+    let known = later.get(&line.id()).and_then(Line::last_backup);
     if known.is_none_or(|known| known.taken <= entry.taken) {
         later.insert(line.id(), line);
     }
@@ -90,5 +98,139 @@ impl<E, B: Iterator<Item = Result<Line, E>>> Iterator for Folded<B> {
             }
             _ => self.base.next(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+
+    use super::*;
+    use crate::domain::{
+        outcome::Failure,
+        plan::Unlisted,
+        run::{RunId, Scope},
+        samples::{NIGHT, line, of_kind, secret},
+    };
+
+    const MINUTE: Duration = Duration::MINUTE;
+
+    /// A line of an object whose backup was taken so long after the whole run was planned.
+    fn taken(fared: Fared, after: Duration) -> Line {
+        line(&secret("db"), fared, NIGHT + after)
+    }
+
+    fn former(fared: Fared, after: Duration) -> Line {
+        let line = taken(fared, after);
+        Line { former: line.entry.map(Box::new), entry: None, ..line }
+    }
+
+    fn header(unlisted: Option<ObjectKind>) -> PlanHeader {
+        let run = RunId::nightly(NIGHT);
+        let mut header = PlanHeader::new("kv-prod".parse().unwrap(), run, Scope::Vault, NIGHT);
+        let unlisted = unlisted.map(|kind| Unlisted::for_good(kind, Failure::ours("Forbidden", "")));
+        header.unlisted = unlisted.into_iter().collect();
+        header
+    }
+
+    fn folded(base: Vec<Line>, later: Vec<Line>, header: Option<&PlanHeader>) -> Vec<Line> {
+        let mut folds = BTreeMap::new();
+        for line in later {
+            fold_line(&mut folds, line);
+        }
+        let base = base.into_iter().map(Ok::<_, ()>);
+        Folded::new(base, folds, header).collect::<Result<_, _>>().unwrap()
+    }
+
+    /// How an object fares, when its newest backup was taken, and since when it is gone.
+    fn state(line: &Line) -> (Fared, Option<Duration>, Option<OffsetDateTime>) {
+        (line.fared, line.last_backup().map(|entry| entry.taken - NIGHT), line.gone)
+    }
+
+    #[test]
+    fn an_object_that_the_whole_manifest_does_not_know_was_gone_by_then_or_came_later() {
+        let failure = || Some(Failure::ours("Forbidden", ""));
+        let at = Some(NIGHT - Duration::DAY);
+        let earlier = || Line { gone: at, failure: failure(), ..taken(Fared::BackedUp, -MINUTE) };
+        let (whole, unlisted) = (header(None), header(Some(ObjectKind::Secret)));
+        let table = [
+            (None, taken(Fared::BackedUp, -MINUTE), Fared::BackedUp, None),
+            (Some(&whole), taken(Fared::BackedUp, MINUTE), Fared::BackedUp, None),
+            (Some(&whole), taken(Fared::BackedUp, Duration::ZERO), Fared::Gone, Some(NIGHT)),
+            (Some(&whole), earlier(), Fared::Gone, Some(NIGHT - Duration::DAY)),
+            (Some(&whole), former(Fared::Managed, -MINUTE), Fared::Former, Some(NIGHT)),
+            (Some(&unlisted), taken(Fared::BackedUp, MINUTE), Fared::BackedUp, None),
+            (Some(&unlisted), taken(Fared::BackedUp, -MINUTE), Fared::Carried, None),
+            (Some(&unlisted), earlier(), Fared::Carried, Some(NIGHT - Duration::DAY)),
+            (Some(&unlisted), former(Fared::Managed, -MINUTE), Fared::Former, None),
+        ];
+        for (header, later, fared, gone) in table {
+            let found = folded(vec![], vec![later.clone()], header);
+            let backup = later.last_backup().map(|entry| entry.taken - NIGHT);
+            assert_eq!(found.iter().map(state).collect::<Vec<_>>(), [(fared, backup, gone)], "{later:?}");
+            let failed = found[0].failure.is_some();
+            assert!(!failed, "why it had none then says nothing of now");
+        }
+    }
+
+    #[test]
+    fn of_two_backups_the_newer_counts_and_the_newer_word_on_the_state() {
+        let gone = |after| Line { gone: Some(NIGHT), ..taken(Fared::Gone, after) };
+        let failed = || Line { entry: None, ..taken(Fared::Failed, MINUTE) };
+        let (hour, zero) = (Duration::HOUR, Duration::ZERO);
+        // The line of the whole manifest, that of a later one, and what comes of them.
+        let table = [
+            (
+                taken(Fared::Unchanged, -hour),
+                taken(Fared::BackedUp, -hour * 2),
+                Fared::Unchanged,
+                -hour,
+                None,
+            ),
+            (taken(Fared::Unchanged, -hour), taken(Fared::BackedUp, -hour), Fared::Unchanged, -hour, None),
+            (
+                taken(Fared::Unchanged, -hour),
+                taken(Fared::BackedUp, -MINUTE),
+                Fared::Unchanged,
+                -MINUTE,
+                None,
+            ),
+            (taken(Fared::Unchanged, -hour), taken(Fared::BackedUp, MINUTE), Fared::BackedUp, MINUTE, None),
+            (gone(-hour), taken(Fared::BackedUp, zero), Fared::Gone, zero, Some(NIGHT)),
+            (gone(-hour), taken(Fared::BackedUp, MINUTE), Fared::BackedUp, MINUTE, None),
+            (former(Fared::Managed, -hour), taken(Fared::BackedUp, -MINUTE), Fared::Managed, -MINUTE, None),
+            (former(Fared::Managed, -hour), taken(Fared::BackedUp, MINUTE), Fared::BackedUp, MINUTE, None),
+            (failed(), taken(Fared::BackedUp, -MINUTE), Fared::Failed, -MINUTE, None),
+        ];
+        for (base, later, fared, after, gone) in table {
+            let found = folded(vec![base.clone()], vec![later.clone()], Some(&header(None)));
+            let expected = [(fared, Some(after), gone)];
+            assert_eq!(found.iter().map(state).collect::<Vec<_>>(), expected, "{base:?} {later:?}");
+            assert_eq!(found[0].entry.is_some(), !fared.is_managed(), "no backup of it as it is now");
+        }
+    }
+
+    #[test]
+    fn of_several_later_manifests_the_newest_backup_of_an_object_counts() {
+        let (old, new) = (taken(Fared::BackedUp, MINUTE), taken(Fared::BackedUp, MINUTE * 2));
+        let without = Line { entry: None, ..taken(Fared::Failed, MINUTE * 3) };
+        for later in [vec![old.clone(), new.clone()], vec![new.clone(), old, without]] {
+            assert_eq!(folded(vec![], later, Some(&header(None))), vec![new.clone()]);
+        }
+        let manual = Line { fared: Fared::Unchanged, ..new.clone() };
+        assert_eq!(folded(vec![], vec![new, manual.clone()], None), [manual], "of one second the later line");
+    }
+
+    #[test]
+    fn the_lines_come_out_in_order_and_a_fault_ends_them() {
+        let of = |name: &str, after| line(&secret(name), Fared::BackedUp, NIGHT + after);
+        let key = line(&of_kind(ObjectKind::Key, "z"), Fared::BackedUp, NIGHT + MINUTE);
+        let base = [of("b", -MINUTE), of("d", -MINUTE)];
+        let later = vec![of("a", MINUTE), of("b", MINUTE), of("e", MINUTE), key];
+        let names = |lines: Vec<Line>| lines.iter().map(|line| line.id().to_string()).collect::<Vec<_>>();
+        let expected = ["key z", "secret a", "secret b", "secret d", "secret e"];
+        assert_eq!(names(folded(base.to_vec(), later, Some(&header(None)))), expected);
+        let mut broken = Folded::new([Err("damaged")].into_iter(), BTreeMap::new(), None);
+        assert_eq!(broken.next(), Some(Err("damaged")));
     }
 }

@@ -6,16 +6,20 @@
 //! of its operations, so the job's record is all that is known of one.
 
 mod backup;
+mod contents;
 mod job;
+mod key_outcome;
 mod name;
 mod next;
 mod plan;
 
 pub use self::{
     backup::{BACKUP_FORMAT, Folder, HsmBackup, Seen},
-    job::{HSM_JOB_FORMAT, HsmEnd, HsmJob, KeyOutcome, KeyResult, Phase, Task},
+    contents::{Contents, ContentsState},
+    job::{HSM_JOB_FORMAT, HsmEnd, HsmJob, Phase, Task},
+    key_outcome::{KeyOutcome, KeyResult},
     name::{HsmName, HsmUrl},
-    next::{Around, Fit, LOST_FOR, Move, WAITS_FOR},
+    next::{Around, Fit, LOST_FOR, Move, UNREADABLE_FOR, WAITS_FOR},
     plan::{
         HSM_PLAN_FORMAT, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, KeyPlan, Safety, What, plan_hsm,
     },

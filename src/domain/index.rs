@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use time::OffsetDateTime;
-
 use super::{
     digest::Fingerprint,
     entry::Entry,
     manifest::{Fared, Line},
     object::ObjectId,
     run::RunId,
+    whereabouts::MOST_KIDS,
 };
 
 /// What planning knows of an object's newest backup.
@@ -21,8 +20,10 @@ pub struct Known {
     pub ties: Box<[Fingerprint]>,
     /// Whether a change after the backup may not show in it.
     pub unsettled: bool,
-    /// Whether the last run should have backed it up and could not.
+    /// Whether the last run should have backed it up and could not, or has a backup of a form that is not known.
     pub missed: bool,
+    /// Whether it is the backup of an earlier object of that name: of what is there now there is none.
+    pub former: bool,
     /// The run that took the backup.
     pub run: RunId,
 }
@@ -39,6 +40,7 @@ struct Slot {
     fingerprint: Fingerprint,
     unsettled: bool,
     missed: bool,
+    former: bool,
     run: u32,
 }
 
@@ -51,24 +53,42 @@ pub struct Index {
     /// Few objects have any.
     ties: HashMap<Fingerprint, Box<[Fingerprint]>>,
     runs: Vec<RunId>,
+    /// The wrapping keys of what is not gone, each once, and no more than it takes to see that there are too many.
+    kids: Vec<String>,
 }
 
 impl Index {
-    /// Files the entry of a manifest's line, unless the index holds a newer one of the object.
+    /// Files the entry of a manifest's line, or else what it has of an earlier object, unless the index holds a
+    /// newer one of the object.
     pub fn insert(&mut self, line: &Line) {
-        let Some(entry) = &line.entry else { return };
+        let Some(entry) = line.entry.as_ref().or(line.former.as_deref()) else { return };
         // What was due may not have been backed up. Of what is away the flag counts when it is back.
         let missed = matches!(line.fared, Fared::Failed | Fared::Carried | Fared::Disappeared | Fared::Gone);
-        self.insert_entry(entry, missed);
+        // A form that is not known is the service's new one, or one bad answer: only another backup tells. It is also what
+        // gives the program that will know it one that it can judge.
+        let missed = missed || entry.form.unknown().is_some();
+        self.insert_entry(entry, missed, line.entry.is_none());
+        if line.entry.is_some() && line.fared != Fared::Gone && self.kids.len() <= MOST_KIDS {
+            let new = entry.form.kid().filter(|kid| !self.kids.iter().any(|known| known == kid));
+            self.kids.extend(new.map(str::to_owned));
+        }
     }
 
-    fn insert_entry(&mut self, entry: &Entry, missed: bool) {
+    /// Digests of the wrapping keys of the newest backups, in order.
+    pub fn kids(&self) -> Vec<Fingerprint> {
+        let mut kids: Vec<_> = self.kids.iter().map(|kid| Fingerprint::of(kid.as_bytes())).collect();
+        kids.sort_unstable();
+        kids
+    }
+
+    fn insert_entry(&mut self, entry: &Entry, missed: bool, former: bool) {
         let run = self.run(&entry.run);
         let slot = Slot {
-            taken: seconds(entry.taken),
+            taken: entry.taken.unix_timestamp(),
             fingerprint: entry.fingerprint,
             unsettled: entry.unsettled,
             missed,
+            former,
             run,
         };
         let address = address(&entry.id());
@@ -86,20 +106,10 @@ impl Index {
     /// The newest backup of an object, if there is any.
     pub fn get(&self, id: &ObjectId) -> Option<Known> {
         let address = address(id);
-        let Slot { fingerprint, unsettled, missed, run, .. } = *self.slots.get(&address)?;
+        let Slot { fingerprint, unsettled, missed, former, run, .. } = *self.slots.get(&address)?;
         let ties = self.ties.get(&address).cloned().unwrap_or_default();
         let run = self.runs.get(run as usize)?.clone();
-        Some(Known { fingerprint, ties, unsettled, missed, run })
-    }
-
-    /// How many objects have a backup.
-    pub fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// Whether no object has a backup.
-    pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        Some(Known { fingerprint, ties, unsettled, missed, former, run })
     }
 
     /// The number of a run. Entries of one run tend to stand together, so the search starts at the end.
@@ -116,6 +126,101 @@ fn address(id: &ObjectId) -> Fingerprint {
     Fingerprint::of_fields([id.kind.as_str().as_bytes(), id.name.folded().as_bytes()])
 }
 
-fn seconds(at: OffsetDateTime) -> i64 {
-    at.unix_timestamp()
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+
+    use super::*;
+    use crate::domain::{
+        form::{Clear, Form},
+        object::ObjectKind,
+        samples::{NIGHT, entry, line, looks, of_kind, secret},
+    };
+
+    fn index(lines: &[Line]) -> Index {
+        let mut index = Index::default();
+        for line in lines {
+            index.insert(line);
+        }
+        index
+    }
+
+    #[test]
+    fn the_newest_backup_of_each_object_is_known() {
+        let (db, cache) = (secret("db"), secret("cache"));
+        let (old, new) = (NIGHT - Duration::DAY, NIGHT);
+        let of = |id, taken| line(id, Fared::BackedUp, taken);
+        for lines in [[of(&db, old), of(&db, new)], [of(&db, new), of(&db, old)]] {
+            let index = index(&[&lines[..], &[of(&cache, old)]].concat());
+            assert_eq!(index.get(&db).unwrap().run, RunId::nightly(new), "in any order");
+            assert_eq!(index.get(&cache).unwrap().run, RunId::nightly(old));
+        }
+        assert_eq!(
+            index(&[of(&db, new)]).get(&of_kind(ObjectKind::Key, "db")),
+            None,
+            "kinds have their own names"
+        );
+        assert!(index(&[of(&db, new)]).get(&secret("DB")).is_some(), "case does not tell names apart");
+    }
+
+    #[test]
+    fn of_two_backups_of_one_second_the_later_line_counts() {
+        let mut again = entry(&secret("db"), NIGHT);
+        again.run = RunId::manual(NIGHT, 1);
+        let later = Line { entry: Some(again.clone()), ..line(&secret("db"), Fared::BackedUp, NIGHT) };
+        let known = index(&[line(&secret("db"), Fared::BackedUp, NIGHT), later]).get(&secret("db")).unwrap();
+        assert_eq!(known.run, again.run);
+    }
+
+    #[test]
+    fn what_was_due_and_has_no_new_backup_was_missed() {
+        let table = [
+            (Fared::BackedUp, false),
+            (Fared::Unchanged, false),
+            (Fared::Managed, false),
+            (Fared::VaultManaged, false),
+            (Fared::Failed, true),
+            (Fared::Carried, true),
+            (Fared::Disappeared, true),
+            (Fared::Gone, true),
+        ];
+        for (fared, missed) in table {
+            let known = index(&[line(&secret("db"), fared, NIGHT)]).get(&secret("db")).unwrap();
+            assert_eq!(known.missed, missed, "{fared:?}");
+        }
+        let mut unknown = line(&secret("db"), Fared::Unchanged, NIGHT);
+        unknown.entry.iter_mut().for_each(|entry| entry.form = Form::Unknown(Clear::default()));
+        let unknown = index(&[unknown]);
+        assert!(
+            unknown.get(&secret("db")).unwrap().missed && unknown.kids().is_empty(),
+            "a form that is not known"
+        );
+        let never = Line { entry: None, ..line(&secret("db"), Fared::Failed, NIGHT) };
+        assert_eq!(index(&[never]).get(&secret("db")), None, "without a backup there is nothing to know");
+    }
+
+    #[test]
+    fn what_a_line_keeps_of_an_earlier_object_is_known_as_such() {
+        let mut kept = line(&secret("db"), Fared::Managed, NIGHT);
+        assert!(!index(&[kept.clone()]).get(&secret("db")).unwrap().former);
+        kept.former = kept.entry.take().map(Box::new);
+        let known = index(&[kept]).get(&secret("db")).unwrap();
+        assert_eq!((known.former, known.run), (true, RunId::nightly(NIGHT)));
+    }
+
+    #[test]
+    fn an_object_looks_as_it_did_then_or_as_a_version_of_that_second() {
+        let of = |ties: Vec<Fingerprint>, taken| {
+            let entry = super::Entry { ties, unsettled: true, ..entry(&secret("db"), taken) };
+            Line { entry: Some(entry), ..line(&secret("db"), Fared::BackedUp, taken) }
+        };
+        let tied = index(&[of(vec![looks("tied")], NIGHT)]).get(&secret("db")).unwrap();
+        assert!(tied.looked_like(looks("before")) && tied.looked_like(looks("tied")) && tied.unsettled);
+        assert!(!tied.looked_like(looks("after")));
+        let lines = [of(vec![looks("tied")], NIGHT), of(vec![], NIGHT + Duration::DAY)];
+        assert!(
+            !index(&lines).get(&secret("db")).unwrap().looked_like(looks("tied")),
+            "that was an earlier backup's"
+        );
+    }
 }

@@ -1,29 +1,28 @@
-//! A run's manifest: how a plan, its results and the index before it become the index after it.
-
-use std::iter::Peekable;
+//! What a run's manifest says: of each object, and of the run as a whole.
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::{
     entry::Entry,
+    form::Clear,
+    loss::Loss,
     object::{ObjectId, ObjectKind, ObjectName},
-    outcome::{Failure, Outcome, OutcomeKind},
-    plan::{Decision, Plan, PlanHeader, Planned},
-    planned,
+    outcome::{Failure, Outcome},
+    place::Place,
     run::{Numbers, RunId, Scope, Verdict},
-    versions::VERSIONS_WARNING,
+    whereabouts::Moved,
 };
 
-/// The version of the stored form that this program writes.
-pub const MANIFEST_FORMAT: u32 = 1;
+/// The version of the stored form that this program writes, which is that of the plan that it starts with. A run
+/// whose plan is of form 1 gets a manifest of form 1.
+///
+/// Form 1 kept the last backup of an earlier object of a name as the entry of lines that are `managed`.
+pub const MANIFEST_FORMAT: u32 = 2;
 
 /// How long an object that is gone from its vault stays in the index. Its backups stay as long as the
 /// storage keeps them; older ones are found by asking for an earlier time.
 pub const KEEP_GONE: Duration = Duration::days(400);
-
-/// How far the clock of whoever takes a backup may be behind the planner's.
-const CLOCKS_APART: Duration = Duration::minutes(5);
 
 /// What a run's manifest says of one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,13 +40,25 @@ pub enum Fared {
     Disappeared,
     /// Not backed up. The entry, if any, is an earlier run's.
     Failed,
-    /// Not listed: gone from the vault. The entry is its last backup.
+    /// Not listed: gone from the vault. The entry, if any, is its last backup.
     Gone,
-    /// Not listed because its kind could not be. The entry is an earlier run's.
+    /// Not listed because its kind could not be. The entry, if any, is an earlier run's.
     Carried,
+    /// Not listed, and managed when it last was: there is no object of its own. Kept for its `former` alone.
+    Former,
+}
+
+impl Fared {
+    /// Whether there is no object of its own under the name, but a part of a certificate or of the vault.
+    pub fn is_managed(self) -> bool {
+        matches!(self, Self::Managed | Self::VaultManaged | Self::Former)
+    }
 }
 
 /// One line of a manifest: one object.
+///
+/// What it says of the object as it is now and what it carries of an earlier object of that name are different
+/// fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// The object's kind.
@@ -56,41 +67,131 @@ pub struct Line {
     pub name: ObjectName,
     /// How it fared.
     pub fared: Fared,
-    /// Its newest backup as of this run.
+    /// The newest backup of the object as it is now: what may be restored, listed, and counted as protected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<Entry>,
+    /// The last backup of an earlier object of that name, such as of a secret whose name a certificate has now. It is
+    /// never restored from here nor counted; an object's history and a later plan still find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<Box<Entry>>,
     /// Why it has no new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// Since when it is gone.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub gone: Option<OffsetDateTime>,
+    /// Since when it was gone before it showed again, as long as no run of the whole vault has told whether it is the
+    /// object of before.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub returned: Option<OffsetDateTime>,
+    /// What a backup after the whole manifest told, where manifests were folded. Not stored.
+    #[serde(skip)]
+    pub later: Option<Later>,
+}
+
+/// What a backup after a whole manifest tells of an object that the manifest knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// Since when it was gone as of the manifest.
+    pub gone: Option<OffsetDateTime>,
+    /// Whether it is the object that the manifest has.
+    pub same: bool,
 }
 
 impl Line {
-    pub(super) fn new(id: ObjectId, fared: Fared, entry: Option<Entry>) -> Self {
-        Self { kind: id.kind, name: id.name, fared, entry, failure: None, gone: None }
+    /// A line that says nothing else.
+    pub fn new(id: ObjectId, fared: Fared, entry: Option<Entry>) -> Self {
+        let (kind, name) = (id.kind, id.name);
+        Self {
+            kind,
+            name,
+            fared,
+            entry,
+            former: None,
+            failure: None,
+            gone: None,
+            returned: None,
+            later: None,
+        }
+    }
+
+    /// What a line of a manifest of form `v` means.
+    #[must_use]
+    pub fn of_form(mut self, v: u32) -> Self {
+        if v < 2 && self.fared.is_managed() {
+            self.former = self.entry.take().map(Box::new);
+        }
+        self
+    }
+
+    /// The line as form 1 knew it.
+    #[must_use]
+    pub(super) fn in_form_1(mut self) -> Self {
+        if self.last_backup() != self.entry.as_ref() {
+            self.entry = self.former.take().map(|former| *former);
+        }
+        Self { former: None, ..self }
+    }
+
+    /// Since when it was gone before it was last listed or backed up, as far as that was not settled.
+    pub(super) fn was_gone(&self) -> Option<OffsetDateTime> {
+        self.gone.or(self.returned).or(self.later.and_then(|later| later.gone))
+    }
+
+    /// The line after a later backup, which is that of `fold`.
+    #[must_use]
+    pub(super) fn followed_by(self, fold: Self) -> Self {
+        let same = match (&self.entry, &fold.entry) {
+            (Some(before), Some(after)) => after.continues(before),
+            _ => true,
+        };
+        Self { returned: self.returned, later: Some(Later { gone: self.gone, same }), ..fold }
+    }
+
+    /// The newest backup under its name, be it of an earlier object.
+    pub fn last_backup(&self) -> Option<&Entry> {
+        let newest = |entry: &&Entry| entry.taken;
+        self.former.as_deref().into_iter().chain(&self.entry).max_by_key(newest)
+    }
+
+    /// The line with a backup that is newer than what it has and says no more of the object's state.
+    #[must_use]
+    pub(super) fn with_backup_of(self, other: Self) -> Self {
+        if self.fared.is_managed() {
+            let former = other.former.or(other.entry.map(Box::new));
+            return Self { former, ..self };
+        }
+        Self { entry: other.entry.or(self.entry), former: other.former.or(self.former), ..self }
     }
 
     /// The object it speaks of.
     pub fn id(&self) -> ObjectId {
         ObjectId::new(self.kind, self.name.clone())
     }
+
+    /// Whether the object should have been backed up and was not.
+    pub fn is_failing(&self) -> bool {
+        self.fared == Fared::Failed
+    }
 }
 
 /// What a manifest says of the run as a whole. Also kept where a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// [`MANIFEST_FORMAT`] of the program that wrote it.
+    /// The form of the plan, and so of the manifest: [`MANIFEST_FORMAT`] when this program made it.
     pub v: u32,
     /// The run.
     pub run: RunId,
     /// The whole vault or some objects.
     pub scope: Scope,
-    /// How it ended.
+    /// How it ended. An open loss makes it worse and does not keep the run from covering its vault: what there is is
+    /// backed up.
     pub verdict: Verdict,
     /// Its numbers.
     pub numbers: Numbers,
+    /// How many seconds after its occurrence the run was opened, if it was late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<u32>,
     /// When the plan was made.
     #[serde(with = "time::serde::rfc3339")]
     pub planned: OffsetDateTime,
@@ -104,6 +205,40 @@ pub struct Summary {
     pub protected: u32,
     /// Lines in the manifest: fewer found means a damaged manifest.
     pub lines: u32,
+    /// Many objects that were gone at once, in this run or an earlier one, as long as that is neither made good nor
+    /// acknowledged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Loss>,
+    /// Where the vault lay, as far as that was known.
+    #[serde(default, skip_serializing_if = "Place::is_unknown")]
+    pub place: Box<Place>,
+    /// That the vault lies elsewhere than it did, as this run or an earlier one saw, as long as that is not acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Box<Moved>>,
+    /// What may be shown of the first of the backups whose form was not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_form: Option<Box<Clear>>,
+}
+
+impl Summary {
+    /// Whether nobody has to look at it: it succeeded, or a person answers for everything that kept it from that.
+    /// Where nothing is protected there is nothing to answer for.
+    pub fn is_clean(&self) -> bool {
+        let answered = self.numbers.failed == self.numbers.accepted && self.numbers.unlisted.is_empty();
+        match self.verdict {
+            Verdict::Succeeded => true,
+            Verdict::PartiallyFailed => answered && self.losses.is_empty() && self.moved.is_none(),
+            Verdict::Failed => false,
+        }
+    }
+}
+
+/// How a run ended: as its numbers say, and at best partially failed while a loss or a move is open.
+pub(super) fn verdict(numbers: &Numbers, losses: &[Loss], moved: Option<&Moved>) -> Verdict {
+    match numbers.verdict() {
+        Verdict::Succeeded if !losses.is_empty() || moved.is_some() => Verdict::PartiallyFailed,
+        verdict => verdict,
+    }
 }
 
 /// What came of a planned object.
@@ -126,169 +261,168 @@ impl ObjectResult {
     }
 }
 
-/// Makes a manifest's lines out of three sorted streams: the plan, the results, the index before.
-///
-/// It holds one object of each at a time, so a vault of any size closes in the same memory. The driver
-/// calls [`Merge::before`] until it is exhausted, then [`Merge::with`], for each result in order; then
-/// `before(None)` until it is exhausted, then [`Merge::finish`]. The lines are a function of the three
-/// streams alone, which is why a manifest can be rebuilt.
-pub struct Merge<'p, B: Iterator> {
-    header: &'p PlanHeader,
-    plan: Peekable<planned::Iter<'p>>,
-    base: Peekable<B>,
-    numbers: Numbers,
-    finished: OffsetDateTime,
-    protected: u32,
-    lines: u32,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        digest::Fingerprint,
+        loss::How,
+        samples::{NIGHT, line, secret},
+    };
 
-impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
-    /// Starts with a plan and the index before it, sorted by object.
-    pub fn new(plan: &'p Plan, base: B) -> Self {
-        let unlisted = plan.header.unlisted.iter().map(|unlisted| unlisted.kind).collect();
-        Self {
-            header: &plan.header,
-            plan: plan.objects.iter().peekable(),
-            base: base.peekable(),
-            numbers: Numbers { unlisted, ..Numbers::default() },
-            finished: plan.header.planned,
+    fn before(fared: Fared) -> Line {
+        line(&secret("db"), fared, NIGHT)
+    }
+
+    #[test]
+    fn of_form_1_what_a_managed_line_carries_is_of_an_earlier_object() {
+        for fared in [Fared::Managed, Fared::VaultManaged] {
+            let read = before(fared).of_form(1);
+            assert_eq!((read.entry, read.former), (None, before(fared).entry.map(Box::new)));
+        }
+        assert_eq!(before(Fared::Gone).of_form(1), before(Fared::Gone));
+        assert_eq!(before(Fared::Managed).of_form(2), before(Fared::Managed));
+    }
+
+    #[test]
+    fn the_last_backup_under_a_name_is_the_newest_whatever_had_the_name() {
+        let newer = line(&secret("db"), Fared::BackedUp, NIGHT + Duration::DAY).entry;
+        let both = Line { former: newer.clone().map(Box::new), ..before(Fared::Failed) };
+        let former = Line { entry: None, ..both.clone() };
+        assert_eq!(both.last_backup(), newer.as_ref());
+        assert_eq!(former.last_backup(), newer.as_ref());
+        assert_eq!(before(Fared::Failed).last_backup(), before(Fared::Failed).entry.as_ref());
+    }
+
+    #[test]
+    fn a_later_backup_leaves_since_when_its_object_was_gone_and_tells_whether_it_is_that_object() {
+        let other = |line: Line| {
+            let newest = "another".parse().unwrap();
+            let change = |entry| Entry { newest, fingerprint: Fingerprint::of(b"another"), ..entry };
+            Line { entry: line.entry.map(change), ..line }
+        };
+        let gone = Line { gone: Some(NIGHT), ..before(Fared::Gone) };
+        let returned = Line { returned: Some(NIGHT), ..before(Fared::Unchanged) };
+        let never = Line { entry: None, ..before(Fared::Failed) };
+        let later = line(&secret("db"), Fared::BackedUp, NIGHT + Duration::DAY);
+        // The line, the one of the later backup; since when it was gone, or had been before it showed, whether it is the same.
+        for (line, fold, since, before, same) in [
+            (&gone, later.clone(), Some(NIGHT), None, true),
+            (&returned, later.clone(), None, Some(NIGHT), true),
+            (&gone, other(later.clone()), Some(NIGHT), None, false),
+            (&never, other(later), None, None, true),
+        ] {
+            let followed = line.clone().followed_by(fold.clone());
+            assert_eq!(
+                (followed.gone, followed.returned, followed.was_gone()),
+                (None, before, since.or(before))
+            );
+            assert_eq!(followed.later, Some(Later { gone: since, same }));
+            assert_eq!((followed.fared, followed.entry), (Fared::BackedUp, fold.entry));
+        }
+    }
+
+    #[test]
+    fn a_newer_backup_is_that_of_what_has_the_name_or_of_what_had_it() {
+        let (old, new) =
+            (before(Fared::Gone).entry, line(&secret("db"), Fared::BackedUp, NIGHT + Duration::DAY));
+        let boxed = |entry: &Option<Entry>| entry.clone().map(Box::new);
+        let nothing = Line { entry: None, ..new.clone() };
+        let of_former = Line { former: boxed(&new.entry), entry: None, ..new.clone() };
+        let kept = Line { former: boxed(&old), entry: None, ..before(Fared::Managed) };
+        // What the line says, what the other one has; the entry, and the former one.
+        for (line, other, entry, former) in [
+            (before(Fared::Carried), &new, &new.entry, None),
+            (before(Fared::Carried), &nothing, &old, None),
+            (before(Fared::Carried), &of_former, &old, boxed(&new.entry)),
+            (Line { former: boxed(&old), ..before(Fared::Carried) }, &new, &new.entry, boxed(&old)),
+            (kept.clone(), &new, &None, boxed(&new.entry)),
+            (kept, &of_former, &None, boxed(&new.entry)),
+        ] {
+            let found = line.clone().with_backup_of(other.clone());
+            assert_eq!((&found.entry, &found.former), (entry, &former), "{line:?} {other:?}");
+            assert_eq!(found.fared, line.fared, "what it says of the object's state stays");
+        }
+    }
+
+    #[test]
+    fn only_what_should_have_been_backed_up_and_was_not_is_failing() {
+        use Fared::{BackedUp, Carried, Disappeared, Failed, Former, Gone, Managed, Unchanged, VaultManaged};
+        let others = [BackedUp, Unchanged, Managed, VaultManaged, Disappeared, Gone, Carried, Former];
+        assert!(before(Failed).is_failing() && !others.into_iter().any(|fared| before(fared).is_failing()));
+    }
+
+    #[test]
+    fn an_open_loss_is_no_success_and_makes_nothing_better() {
+        let loss = Loss {
+            run: RunId::nightly(NIGHT),
+            since: NIGHT,
+            kind: None,
+            how: How::Emptied,
+            of: 9,
+            gone: 9,
+            still_gone: 9,
+            replaced: 0,
+        };
+        let of = |backed_up, failed| Numbers {
+            listed: backed_up + failed,
+            backed_up,
+            failed,
+            ..Numbers::default()
+        };
+        for (numbers, without, with) in [
+            (of(1, 0), Verdict::Succeeded, Verdict::PartiallyFailed),
+            (of(1, 1), Verdict::PartiallyFailed, Verdict::PartiallyFailed),
+            (of(0, 1), Verdict::Failed, Verdict::Failed),
+        ] {
+            assert_eq!(
+                (verdict(&numbers, &[], None), verdict(&numbers, std::slice::from_ref(&loss), None)),
+                (without, with)
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_has_to_look_at_a_run_whose_every_failure_somebody_answers_for() {
+        let run = |numbers: Numbers, losses: Vec<Loss>| Summary {
+            v: MANIFEST_FORMAT,
+            run: RunId::nightly(NIGHT),
+            scope: Scope::Vault,
+            verdict: numbers.verdict(),
+            numbers,
+            late: None,
+            planned: NIGHT,
+            finished: NIGHT,
+            full_pass: NIGHT,
             protected: 0,
             lines: 0,
-        }
-    }
-
-    /// The next line for an object that sorts before `limit` and has no result, or `None`.
-    ///
-    /// # Errors
-    /// Those of the index before.
-    pub fn before(&mut self, limit: Option<&ObjectId>) -> Result<Option<Line>, E> {
-        loop {
-            let planned = self.plan.peek().map(|planned| planned.id.clone());
-            let Some(id) = [planned, self.base_id()?].into_iter().flatten().min() else { return Ok(None) };
-            if limit.is_some_and(|limit| id >= *limit) {
-                return Ok(None);
-            }
-            let planned = self.plan.next_if(|planned| planned.id == id);
-            let entry = self.base_line(&id)?;
-            let line = match planned {
-                Some(planned) => Some(self.without_result(&planned, entry.and_then(|line| line.entry))),
-                None => entry.and_then(|line| self.unplanned(line)),
-            };
-            if let Some(line) = line {
-                return Ok(Some(self.count(line)));
-            }
-        }
-    }
-
-    /// The line of an object that has a result.
-    ///
-    /// # Errors
-    /// Those of the index before.
-    pub fn with(&mut self, result: ObjectResult) -> Result<Line, E> {
-        let id = result.id();
-        self.plan.next_if(|planned| planned.id == id);
-        let old = self.base_line(&id)?.and_then(|line| line.entry);
-        let line = match result {
-            // It does not show what the plan saw.
-            ObjectResult::Entry(entry) if self.header.planned - entry.taken > CLOCKS_APART => {
-                let text =
-                    "its backup in this run is older than the run's plan; the next run takes a new one";
-                let failure = Some(Failure::ours("TakenBeforePlanned", text));
-                Line { failure, ..Line::new(id, Fared::Failed, old) }
-            }
-            ObjectResult::Entry(entry) => {
-                self.finished = self.finished.max(entry.taken);
-                Line::new(id, Fared::BackedUp, Some(entry))
-            }
-            ObjectResult::Outcome(outcome) => {
-                self.finished = self.finished.max(outcome.at);
-                let fared = match outcome.outcome {
-                    OutcomeKind::Failed => Fared::Failed,
-                    OutcomeKind::Disappeared => Fared::Disappeared,
-                };
-                Line { failure: Some(outcome.failure), ..Line::new(id, fared, old) }
-            }
+            losses,
+            place: Box::default(),
+            moved: None,
+            unknown_form: None,
         };
-        Ok(self.count(line))
-    }
-
-    /// The run as a whole, after the last line.
-    pub fn finish(self) -> Summary {
-        Summary {
-            v: MANIFEST_FORMAT,
-            run: self.header.run.clone(),
-            scope: self.header.scope,
-            verdict: self.numbers.verdict(),
-            numbers: self.numbers,
-            planned: self.header.planned,
-            finished: self.finished,
-            full_pass: self.header.full_pass,
-            protected: self.protected,
-            lines: self.lines,
-        }
-    }
-
-    fn base_id(&mut self) -> Result<Option<ObjectId>, E> {
-        match self.base.peek() {
-            Some(Ok(line)) => Ok(Some(line.id())),
-            Some(Err(_)) => self.base.next().transpose().map(|_| None),
-            None => Ok(None),
-        }
-    }
-
-    fn base_line(&mut self, id: &ObjectId) -> Result<Option<Line>, E> {
-        if self.base_id()?.as_ref() == Some(id) { self.base.next().transpose() } else { Ok(None) }
-    }
-
-    fn without_result(&self, planned: &Planned, old: Option<Entry>) -> Line {
-        let id = planned.id.clone();
-        match (planned.decision, old) {
-            (Decision::Managed, old) => Line::new(id, Fared::Managed, old),
-            (Decision::VaultManaged, old) => Line::new(id, Fared::VaultManaged, old),
-            (Decision::Unchanged, Some(entry)) => Line::new(id, Fared::Unchanged, Some(entry)),
-            (Decision::Unchanged, None) => {
-                let text = "its earlier backup is no longer in the catalogue; the next run takes a new one";
-                let failure = Some(Failure::ours("EntryLost", text));
-                Line { failure, ..Line::new(id, Fared::Failed, None) }
-            }
-            (_, old) => {
-                let text = format!("run {} has no outcome for it", self.header.run);
-                Line { failure: Some(Failure::ours("NoOutcome", text)), ..Line::new(id, Fared::Failed, old) }
-            }
-        }
-    }
-
-    /// The line of an object that the index knew and the vault did not list. `None` drops it.
-    fn unplanned(&self, line: Line) -> Option<Line> {
-        let id = line.id();
-        let entry = line.entry?;
-        if self.numbers.unlisted.contains(&id.kind) {
-            return Some(Line { gone: line.gone, ..Line::new(id, Fared::Carried, Some(entry)) });
-        }
-        let since = line.gone.unwrap_or(self.header.planned);
-        (self.header.planned - since <= KEEP_GONE)
-            .then(|| Line { gone: Some(since), ..Line::new(id, Fared::Gone, Some(entry)) })
-    }
-
-    fn count(&mut self, line: Line) -> Line {
-        self.lines += 1;
-        self.protected += u32::from(line.entry.is_some());
-        let numbers = &mut self.numbers;
-        let counter = match line.fared {
-            Fared::BackedUp => &mut numbers.backed_up,
-            Fared::Unchanged => &mut numbers.unchanged,
-            Fared::Managed => &mut numbers.managed,
-            Fared::VaultManaged => &mut numbers.vault_managed,
-            Fared::Disappeared => &mut numbers.disappeared,
-            Fared::Failed => &mut numbers.failed,
-            Fared::Gone | Fared::Carried => return line,
+        let loss = Loss {
+            run: RunId::nightly(NIGHT),
+            since: NIGHT,
+            kind: None,
+            gone: 9,
+            of: 9,
+            how: How::Emptied,
+            still_gone: 9,
+            replaced: 0,
         };
-        *counter += 1;
-        numbers.listed += 1;
-        if let Some(entry) = &line.entry {
-            numbers.near_version_limit += u32::from(entry.versions >= VERSIONS_WARNING);
-            numbers.bytes += if line.fared == Fared::BackedUp { entry.bytes } else { 0 };
+        let of = |backed_up, failed, accepted| Numbers { backed_up, failed, accepted, ..Numbers::default() };
+        let unlisted = Numbers { unlisted: vec![ObjectKind::Key], ..of(1, 1, 1) };
+        let table = [
+            (run(of(1, 0, 0), vec![]), true),
+            (run(of(1, 1, 1), vec![]), true),
+            (run(of(1, 2, 1), vec![]), false),
+            (run(of(1, 1, 1), vec![loss]), false),
+            (run(unlisted, vec![]), false),
+            (run(of(0, 1, 1), vec![]), false), // nothing is protected
+        ];
+        for (summary, expected) in table {
+            assert_eq!(summary.is_clean(), expected, "{summary:?}");
         }
-        line
     }
 }

@@ -62,3 +62,26 @@ impl Message {
         ObjectId::new(self.kind, self.object.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        run::Scope,
+        samples::{NIGHT, secret},
+    };
+
+    #[test]
+    fn a_message_names_a_planned_object_and_whether_somebody_asked_for_it() {
+        let header = PlanHeader::new("kv-prod".parse().unwrap(), RunId::nightly(NIGHT), Scope::Vault, NIGHT);
+        for (decision, asked) in [(Decision::New, false), (Decision::Missed, false), (Decision::Asked, true)]
+        {
+            let message =
+                Message::new(&header, &Planned { id: secret("db"), decision, previous: None, shown: None });
+            assert_eq!(
+                (message.id(), message.run, message.asked),
+                (secret("db"), RunId::nightly(NIGHT), asked)
+            );
+        }
+    }
+}

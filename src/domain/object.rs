@@ -305,9 +305,66 @@ impl fmt::Display for VaultUrl {
 mod tests {
     use super::*;
 
+    fn name(text: &str) -> ObjectName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_kind_is_one_word_everywhere() {
+        for (kind, word) in ObjectKind::ALL.into_iter().zip(["certificate", "key", "secret"]) {
+            assert_eq!((kind.as_str(), kind.to_string().as_str()), (word, word));
+            assert_eq!(word.parse(), Ok(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), word);
+        }
+        assert_eq!("keys".parse::<ObjectKind>(), Err(NameError::Kind("keys".into())));
+    }
+
+    #[test]
+    fn what_a_stranger_sent_is_cut_before_it_is_repeated() {
+        assert_eq!(quoted("a\r\nb\u{1b}[31m"), "ab[31m");
+        assert_eq!(quoted(&"ü".repeat(81)), "ü".repeat(80));
+    }
+
+    #[test]
+    fn case_does_not_tell_names_apart_and_is_kept() {
+        let (shown, other) = (name("DB-Pass"), name("db-pass"));
+        assert_eq!(shown, other);
+        assert_eq!(shown.cmp(&other), Ordering::Equal);
+        assert_ne!(shown, name("db-pas"));
+        assert_eq!((shown.as_str(), &*shown.folded()), ("DB-Pass", "db-pass"));
+        assert_eq!((shown.to_string(), format!("{shown:?}")), ("DB-Pass".into(), "DB-Pass".into()));
+        assert_eq!((String::from(shown), &*other.folded()), ("DB-Pass".into(), "db-pass"));
+    }
+
+    #[test]
+    fn an_object_is_shown_with_its_kind() {
+        assert_eq!(ObjectId::new(ObjectKind::Key, name("DB")).to_string(), "key DB");
+    }
+
+    #[test]
+    fn vault_names_are_those_that_azure_allows() {
+        for (good, expected) in [("KV-1", "kv-1"), ("abc", "abc"), (&"a".repeat(24), &"a".repeat(24))] {
+            let vault: VaultName = good.parse().unwrap();
+            assert_eq!(
+                (vault.as_str(), vault.to_string(), format!("{vault:?}")),
+                (expected, expected.into(), expected.into())
+            );
+            assert_eq!(String::from(vault), expected);
+        }
+        for bad in ["", "kv", &"a".repeat(25), "1kv", "-kv", "kv_1", "kv.1", "kvé"] {
+            assert_eq!(bad.parse::<VaultName>(), Err(NameError::Vault(bad.into())));
+        }
+    }
+
+    #[test]
+    fn the_keys_of_an_hsm_are_those_of_a_vault_at_its_address() {
+        let url = VaultUrl::of_hsm(&"https://hsm-a.managedhsm.azure.net".parse().unwrap());
+        assert_eq!((url.name().as_str(), url.host()), ("hsm-a", "hsm-a.managedhsm.azure.net"));
+    }
+
     #[test]
     fn names_that_could_change_a_url_are_refused() {
-        for bad in ["", ".", "..", "a/b", "a?b", "a%2Fb", "a b", "é", "a#", &"x".repeat(128)] {
+        for bad in ["", ".", "..", "a/b", "a_b", "a?b", "a%2Fb", "a b", "é", "a#", &"x".repeat(128)] {
             assert!(bad.parse::<ObjectName>().is_err(), "{bad}");
         }
         assert!("x".repeat(127).parse::<ObjectName>().is_ok());

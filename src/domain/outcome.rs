@@ -20,15 +20,6 @@ const TEXT_BYTES: usize = 5000;
 /// The same for codes and request ids, which have some forty.
 const CODE_BYTES: usize = 200;
 
-/// Whether something that went wrong may go right when it is done again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Throttling, an outage, a lost connection: do it again later.
-    Retry,
-    /// Refused for good: record it and go on.
-    Fail,
-}
-
 /// Why an object could not be backed up, in the words of whoever refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -53,10 +44,16 @@ impl Failure {
     /// Cuts what the service said to what a record can hold.
     #[must_use]
     pub fn bounded(mut self) -> Self {
+        let whole = self.text.len();
         if let Some((end, _)) = self.text.char_indices().nth(TEXT_LIMIT) {
             self.text.truncate(end);
         }
         self.text = cut(self.text, TEXT_BYTES);
+        // Not within a word, where it has words.
+        let end = self.text.rfind(char::is_whitespace).filter(|_| self.text.len() < whole);
+        if let Some(end) = end.filter(|end| *end > self.text.len() / 2) {
+            self.text.truncate(end);
+        }
         self.code = cut(self.code, CODE_BYTES);
         self.request_id = self.request_id.map(|id| cut(id, CODE_BYTES));
         self
@@ -131,5 +128,26 @@ mod tests {
             assert!(record(&outcome).unwrap().len() <= RECORD_LIMIT, "{c}");
             assert!(text.starts_with(&outcome.failure.text) && outcome.failure.text.len() > 400, "{c}");
         }
+    }
+
+    #[test]
+    fn texts_are_cut_to_a_thousand_characters_and_codes_to_what_codes_have() {
+        let said = |length: usize| Failure::ours(&"c".repeat(length), "t".repeat(length));
+        assert_eq!((said(200).code.len(), said(201).code.len()), (200, 200));
+        assert_eq!((said(1000).text.len(), said(1001).text.len()), (1000, 1000));
+        let words = Failure::ours("c", "propagation ".repeat(100)).text;
+        assert!(words.len() <= 1000 && words.ends_with("propagation"), "no word is cut: {words}");
+        assert_eq!(
+            said(3),
+            Failure { code: "ccc".into(), text: "ttt".into(), status: None, request_id: None }
+        );
+    }
+
+    #[test]
+    fn a_record_speaks_of_its_object_at_a_time_to_the_second() {
+        let id = ObjectId::new(ObjectKind::Key, "signing".parse().unwrap());
+        let at = OffsetDateTime::UNIX_EPOCH + time::Duration::milliseconds(1500);
+        let outcome = Outcome::new(&id, OutcomeKind::Disappeared, Failure::ours("NotFound", ""), at);
+        assert_eq!((outcome.id(), outcome.at.unix_timestamp_nanos()), (id, 1_000_000_000));
     }
 }

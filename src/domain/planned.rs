@@ -5,12 +5,13 @@ use std::{cmp::Ordering, collections::HashMap, fmt, slice};
 use serde::{Serialize, Serializer};
 
 use super::{
+    digest::Fingerprint,
     object::{ObjectId, ObjectKind, ObjectName, compare_names},
     plan::{Decision, Planned},
     run::RunId,
 };
 
-/// A list of planned objects at twelve bytes each and their names.
+/// A list of planned objects at sixteen bytes each and their names, and sixteen more for each that is backed up.
 ///
 /// A run holds its plan from the lists to the manifest, so this is what a process's memory grows with.
 #[derive(Clone, Default)]
@@ -21,12 +22,16 @@ pub struct PlannedObjects {
     /// The runs of previous backups, each once: there are few.
     runs: Vec<RunId>,
     places: HashMap<RunId, u32>,
+    /// What the list showed, of those of which it is kept.
+    shown: Vec<Fingerprint>,
 }
 
 #[derive(Clone)]
 struct Row {
     /// The place of the previous run, from 1.
     previous: u32,
+    /// The place of what the list showed, from 1.
+    shown: u32,
     /// Where its name starts, and how long that is.
     start: u32,
     length: u8,
@@ -40,6 +45,7 @@ impl PlannedObjects {
         let name = object.id.name.as_str();
         let row = Row {
             previous: object.previous.as_ref().map_or(0, |run| self.place(run)),
+            shown: object.shown.map_or(0, |shown| push(&mut self.shown, shown)),
             // Thirty million names would be too many; a name has at most 127 characters.
             start: u32::try_from(self.names.len()).unwrap_or(u32::MAX),
             length: u8::try_from(name.len()).unwrap_or(u8::MAX),
@@ -62,7 +68,7 @@ impl PlannedObjects {
 
     /// The objects, in the order in which they were added.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { rows: self.rows.iter(), names: &self.names, runs: &self.runs }
+        Iter { rows: self.rows.iter(), objects: self }
     }
 
     /// An object of a list that is in order.
@@ -72,7 +78,7 @@ impl PlannedObjects {
             kinds.then_with(|| compare_names(row.name(&self.names), id.name.as_str()))
         };
         let place = self.rows.binary_search_by(order).ok()?;
-        self.rows.get(place).map(|row| row.unpack(&self.names, &self.runs))
+        self.rows.get(place).map(|row| row.unpack(self))
     }
 
     /// Brings the objects into order, and drops all but one of those that are there several times.
@@ -105,17 +111,28 @@ impl PlannedObjects {
     pub fn shrink_to_fit(&mut self) {
         self.rows.shrink_to_fit();
         self.names.shrink_to_fit();
+        self.shown.shrink_to_fit();
     }
 
     fn place(&mut self, run: &RunId) -> u32 {
         if let Some(place) = self.places.get(run) {
             return *place;
         }
-        self.runs.push(run.clone());
-        let place = u32::try_from(self.runs.len()).unwrap_or_default();
+        let place = push(&mut self.runs, run.clone());
         self.places.insert(run.clone(), place);
         place
     }
+}
+
+/// Adds to a list, and gives the place there, from 1.
+fn push<T>(list: &mut Vec<T>, item: T) -> u32 {
+    list.push(item);
+    u32::try_from(list.len()).unwrap_or_default()
+}
+
+/// What is at a place that counts from 1.
+fn at<T: Clone>(list: &[T], place: u32) -> Option<T> {
+    list.get(place.checked_sub(1)? as usize).cloned()
 }
 
 impl Row {
@@ -124,10 +141,10 @@ impl Row {
         names.get(start..start + usize::from(self.length)).unwrap_or_default()
     }
 
-    fn unpack(&self, names: &str, runs: &[RunId]) -> Planned {
-        let id = ObjectId::new(self.kind, ObjectName::checked_before(self.name(names)));
-        let previous = self.previous.checked_sub(1).and_then(|place| runs.get(place as usize)).cloned();
-        Planned { id, decision: self.decision, previous }
+    fn unpack(&self, of: &PlannedObjects) -> Planned {
+        let id = ObjectId::new(self.kind, ObjectName::checked_before(self.name(&of.names)));
+        let (previous, shown) = (at(&of.runs, self.previous), at(&of.shown, self.shown));
+        Planned { id, decision: self.decision, previous, shown }
     }
 
     /// As [`ObjectId`] is ordered.
@@ -141,15 +158,14 @@ impl Row {
 #[derive(Clone)]
 pub struct Iter<'a> {
     rows: slice::Iter<'a, Row>,
-    names: &'a str,
-    runs: &'a [RunId],
+    objects: &'a PlannedObjects,
 }
 
 impl Iterator for Iter<'_> {
     type Item = Planned;
 
     fn next(&mut self) -> Option<Planned> {
-        self.rows.next().map(|row| row.unpack(self.names, self.runs))
+        self.rows.next().map(|row| row.unpack(self.objects))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -207,24 +223,28 @@ mod tests {
 
     use super::*;
 
+    fn planned(kind: ObjectKind, name: &str, decision: Decision, previous: Option<RunId>) -> Planned {
+        Planned { id: ObjectId::new(kind, name.parse().unwrap()), decision, previous, shown: None }
+    }
+
     #[test]
     fn what_is_packed_comes_out_again() {
         let run = |second| Some(RunId::nightly(OffsetDateTime::from_unix_timestamp(second).unwrap()));
         let longest = "x".repeat(127);
         let objects = [
-            (ObjectKind::Key, "A-b", Decision::New, None),
-            (ObjectKind::Secret, longest.as_str(), Decision::Unchanged, run(1)),
-            (ObjectKind::Certificate, "c", Decision::FullPass, run(2)),
-            (ObjectKind::Certificate, "d", Decision::Managed, run(1)),
+            (ObjectKind::Key, "A-b", Decision::New, None, Some("a")),
+            (ObjectKind::Secret, longest.as_str(), Decision::Unchanged, run(1), None),
+            (ObjectKind::Certificate, "c", Decision::FullPass, run(2), Some("b")),
+            (ObjectKind::Certificate, "d", Decision::Managed, run(1), None),
         ];
-        let objects = objects.map(|(kind, name, decision, previous)| Planned {
-            id: ObjectId::new(kind, name.parse().unwrap()),
-            decision,
-            previous,
+        let objects = objects.map(|(kind, name, decision, previous, shown)| Planned {
+            shown: shown.map(|shown| Fingerprint::of(shown.as_bytes())),
+            ..planned(kind, name, decision, previous)
         });
         let packed: PlannedObjects = objects.iter().cloned().collect();
         assert_eq!(packed.iter().collect::<Vec<_>>(), objects);
-        assert_eq!((packed.len(), packed.runs.len()), (4, 2));
+        assert_eq!((packed.len(), packed.iter().size_hint(), packed.runs.len()), (4, (4, Some(4)), 2));
+        assert!(!packed.is_empty() && PlannedObjects::default().is_empty());
         let mut sorted: PlannedObjects = objects.iter().chain(&objects).cloned().collect();
         sorted.sort();
         for object in &objects {
@@ -234,6 +254,50 @@ mod tests {
         sorted.drop_kind(ObjectKind::Key);
         let names: Vec<_> = sorted.iter().map(|object| object.id.name).collect();
         assert_eq!(names, ["c", "d", &longest].map(|name| name.parse().unwrap()));
-        assert_eq!(size_of::<Row>(), 12);
+        assert_eq!(size_of::<Row>(), 16);
+    }
+
+    #[test]
+    fn two_lists_are_equal_shown_and_stored_as_their_objects() {
+        let one = planned(ObjectKind::Key, "a", Decision::New, None);
+        let other = planned(ObjectKind::Key, "a", Decision::Changed, None);
+        let packed = |object: &Planned| PlannedObjects::from_iter([object.clone()]);
+        assert_eq!(packed(&one), packed(&one));
+        assert_ne!(packed(&one), packed(&other));
+        assert_eq!(format!("{:?}", packed(&one)), format!("{:?}", [&one]));
+        assert_eq!(serde_json::to_string(&packed(&one)).unwrap(), serde_json::to_string(&[&one]).unwrap());
+    }
+
+    #[test]
+    fn what_is_managed_belongs_to_the_certificate_of_its_name_or_to_the_vault() {
+        use Decision::{Changed, Managed, New, VaultManaged};
+        use ObjectKind::{Certificate, Key, Secret};
+        let listed = [
+            (Certificate, "TLS", New),
+            (Key, "tls", Managed),
+            (Key, "sas", Managed),
+            (Secret, "tls", Managed),
+            (Secret, "own", Changed),
+            (Secret, "sas", Managed),
+        ];
+        let mut objects: PlannedObjects =
+            listed.into_iter().map(|(kind, name, decision)| planned(kind, name, decision, None)).collect();
+        objects.sort();
+        objects.tell_managers_apart();
+        let told =
+            |kind, name: &str| objects.find(&ObjectId::new(kind, name.parse().unwrap())).unwrap().decision;
+        assert_eq!((told(Key, "tls"), told(Secret, "tls")), (Managed, Managed), "case does not count");
+        assert_eq!((told(Key, "sas"), told(Secret, "sas")), (VaultManaged, VaultManaged));
+        assert_eq!((told(Certificate, "tls"), told(Secret, "own")), (New, Changed));
+    }
+
+    #[test]
+    fn memory_that_was_kept_for_more_objects_is_given_back() {
+        let names = (0..100).map(|number| format!("a-long-name-of-a-secret-{number}"));
+        let mut objects = PlannedObjects::default();
+        objects.extend(names.map(|name| planned(ObjectKind::Secret, &name, Decision::New, None)));
+        objects.drop_kind(ObjectKind::Secret);
+        objects.shrink_to_fit();
+        assert_eq!(objects.rows.capacity(), 0);
     }
 }

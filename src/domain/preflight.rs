@@ -12,6 +12,8 @@ pub mod hsms;
 pub mod queues;
 pub mod remedy;
 pub mod rest;
+#[cfg(test)]
+mod samples;
 pub mod storage;
 pub mod vaults;
 
@@ -27,6 +29,23 @@ const SETTINGS: &str = "settings";
 
 /// What checks of the clock are about. Even a refusal says what time it is.
 const MACHINE: &str = "this machine";
+
+/// Findings for which no service had to let anybody in: of the way to one, of the settings, of the clock.
+const OF_NO_SERVICE: [&str; 13] = [
+    "host-unknown",
+    "host-unreachable",
+    "network-closed",
+    "certificate-untrusted",
+    "no-token",
+    "other-tenant",
+    "token-refused",
+    "sas-in-use",
+    "source-twice",
+    "container-shared",
+    "platform-auth-off",
+    "schedule-unclear",
+    "clock-skew",
+];
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -90,18 +109,19 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether nothing has to be done. Says nothing about what is unknown.
+    /// Whether something beside the settings was seen, nothing is left that is not known, and nothing has to be done.
     pub fn is_well(&self) -> bool {
-        self.findings.iter().all(|finding| finding.severity == Severity::Info)
+        let all_known = !self.is_blind() && self.unknown.is_empty();
+        all_known && self.findings.iter().all(|finding| finding.severity == Severity::Info)
     }
 
     /// Whether nothing but the settings could be looked at.
     pub fn is_blind(&self) -> bool {
-        const CLOSED: [&str; 4] = ["host-unknown", "host-unreachable", "network-closed", "no-token"];
         self.well.iter().all(|look| look.subject == SETTINGS || look.subject == MACHINE)
-            && !self.findings.iter().any(|found| {
-                found.severity > Severity::Info && found.subject != SETTINGS && !CLOSED.contains(&found.name)
-            })
+            && !self
+                .findings
+                .iter()
+                .any(|found| found.severity > Severity::Info && !OF_NO_SERVICE.contains(&found.name))
     }
 
     /// Puts the worst first.
@@ -174,28 +194,75 @@ fn listed(items: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{samples::finding, *};
 
     #[test]
     fn only_an_id_is_learned_from_a_text() {
         let id = "22222222-bbbb-4bbb-8bbb-222222222222";
-        for (text, known) in [
+        let table = [
             (format!("Caller: appid=x;oid={id};iss=https://sts"), Some(id)),
+            (format!("Caller: oid={id}"), Some(id)),
+            (format!("Caller: oid={id}0"), None),
             ("Caller: oid=$(reboot)".to_owned(), None),
+            (format!("Caller: oid=$(reboot){id}"), None),
             ("nobody".to_owned(), None),
-        ] {
+        ];
+        for (text, known) in table {
             let mut identity = Identity::default();
-            identity.learn(&Failure::ours("Forbidden", text));
-            assert_eq!(identity.object.as_deref(), known);
+            identity.learn(&Failure::ours("Forbidden", &text));
+            assert_eq!(identity.object.as_deref(), known, "{text}");
         }
+        let mut identity = Identity { object: Some("the first".into()), ..Identity::default() };
+        identity.learn(&Failure::ours("Forbidden", format!("oid={id}")));
+        assert_eq!(identity.object.as_deref(), Some("the first"));
+    }
+
+    #[test]
+    fn where_nothing_was_seen_nothing_is_well() {
+        use Severity::{Error, Info, Warning};
+        // What was seen well, what was found, whether nothing was seen, whether all is well.
+        let table = [
+            (None, None, true, false),
+            (Some(SETTINGS), None, true, false),
+            (Some(MACHINE), None, true, false),
+            (Some("kv-a"), None, false, true),
+            (Some("kv-a"), Some(finding("not-a-target", Info, "kv-a")), false, true),
+            (Some("kv-a"), Some(finding("can-purge", Warning, "kv-a")), false, false),
+            (Some("kv-a"), Some(finding("network-closed", Error, "kv-b")), false, false),
+            (None, Some(finding("not-a-target", Info, "kv-a")), true, false),
+            (None, Some(finding("can-purge", Warning, "kv-a")), false, false),
+            (None, Some(finding("network-closed", Error, "kv-a")), true, false),
+            (None, Some(finding("sas-in-use", Warning, "KEYVAULT_BACKUP_HSM_SAS")), true, false),
+            (Some(SETTINGS), Some(finding("clock-skew", Warning, MACHINE)), true, false),
+        ];
+        for (well, found, blind, is_well) in table {
+            let mut report = Report { findings: found.into_iter().collect(), ..Report::default() };
+            if let Some(subject) = well {
+                report.well(subject, "a check", "fine");
+            }
+            assert_eq!((report.is_blind(), report.is_well()), (blind, is_well), "{report:?}");
+            report.unknown("kv-c", "list secrets", "no answer within 25 s");
+            assert_eq!((report.is_blind(), report.is_well()), (blind, false), "{report:?}");
+        }
+    }
+
+    #[test]
+    fn the_worst_comes_first_then_by_subject() {
+        use Severity::{Error, Info, Warning};
+        let findings = vec![
+            finding("a", Info, "kv-a"),
+            finding("b", Error, "kv-b"),
+            finding("c", Warning, "kv-a"),
+            finding("d", Error, "kv-a"),
+        ];
+        let sorted = Report { findings, ..Report::default() }.sorted();
+        assert_eq!(sorted.findings.iter().map(|found| found.name).collect::<String>(), "dbca");
     }
 
     #[test]
     fn lists_read_as_people_write_them() {
         let items = ["a", "b", "c"].map(str::to_owned);
-        assert_eq!(
-            [listed(&items[..1]), listed(&items[..2]), listed(&items)],
-            ["a", "a and b", "a, b and c"]
-        );
+        let texts = [0, 1, 2, 3].map(|count| listed(&items[..count]));
+        assert_eq!(texts, ["", "a", "a and b", "a, b and c"]);
     }
 }

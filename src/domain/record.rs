@@ -61,12 +61,34 @@ mod tests {
     }
 
     #[test]
+    fn a_record_leaves_room_for_its_name_in_a_blobs_metadata() {
+        assert_eq!(RECORD_LIMIT, 8128);
+    }
+
+    #[test]
+    fn what_is_plain_is_stored_as_it_is_and_the_rest_escaped() {
+        for (text, stored) in
+            [("a b~", "a b~"), ("é", r"\u00e9"), ("🔑", r"\ud83d\udd11"), ("\u{7f}", r"\u007f")]
+        {
+            assert_eq!(record(&text).unwrap(), format!("\"{stored}\""));
+        }
+    }
+
+    #[test]
     fn a_text_is_cut_to_what_it_takes_as_a_record() {
-        for text in ["plain text", "\"\\\"\\\"", "Schlüssel", "鍵🔑鍵🔑", "\r\n\u{1}\u{7f}"] {
+        for text in ["plain text", "~ ~", "\"\\\"\\", "Schlüssel", "鍵🔑鍵🔑", "\u{1}\u{7f}\u{1f}"] {
+            // What each character takes, from the record of the text before it and with it.
+            let taken = |part: &str| record(&part).unwrap().len() - 2;
             for bytes in 0..40 {
-                let short = cut(text.to_owned(), bytes);
-                assert!(text.starts_with(&short) && record(&short).unwrap().len() <= bytes + 2, "{short}");
+                let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+                let end = ends.filter(|end| taken(&text[..*end]) <= bytes).max().unwrap_or(0);
+                assert_eq!(cut(text.to_owned(), bytes), text[..end], "{text} {bytes}");
             }
         }
+    }
+
+    #[test]
+    fn what_json_escapes_in_fewer_bytes_is_cut_as_if_it_took_six() {
+        assert_eq!(cut("\r\n".into(), 11), "\r");
     }
 }

@@ -5,16 +5,27 @@
 //! decides nothing. A [`RestoreJob`] is a plan that is being carried out, and each of its steps ends in a
 //! [`StepOutcome`].
 
+mod compare;
 mod id;
 mod job;
+mod numbers;
 mod plan;
+mod reason;
 mod request;
+mod rivals;
 mod step;
+mod target;
+mod waiting;
 
 pub use self::{
+    compare::{COVERED, Difference, compare},
     id::{RestoreId, RestoreIdError},
-    job::{Ended, Need, RESTORE_FORMAT, RestoreJob, RestoreNumbers},
-    plan::{Action, Held, Left, PLAN_FORMAT, Place, Reason, RestorePlan, Step, World, plan_restore},
+    job::{Cut, Ended, Holding, Need, RESTORE_FORMAT, RestoreJob},
+    numbers::RestoreNumbers,
+    plan::{Action, PLAN_FORMAT, RestorePlan, Step, plan_restore},
+    reason::{Left, Reason},
     request::{OnConflict, Request, Selection},
-    step::{RestoreMessage, StepOutcome, StepResult, Waiting},
+    step::{RestoreMessage, StepOutcome, StepResult},
+    target::{Held, World},
+    waiting::{Hindrance, Waiting, in_turn, room_to_wait},
 };

@@ -8,7 +8,7 @@ use time::{
     macros::format_description,
 };
 
-use super::object::ObjectKind;
+use super::{object::ObjectKind, schedule::LATE_AFTER};
 
 const STAMP: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]Z");
 
@@ -32,7 +32,7 @@ impl RunId {
     }
 
     /// A run that somebody asked for. `salt` tells apart two that are asked for in one second.
-    pub fn manual(asked: OffsetDateTime, salt: u16) -> Self {
+    pub fn manual(asked: OffsetDateTime, salt: u32) -> Self {
         Self::new(asked, &format!("manual-{salt:04x}"))
     }
 
@@ -56,6 +56,17 @@ impl RunId {
     pub fn occurrence(&self) -> Option<OffsetDateTime> {
         let (stamp, _) = self.0.split_once('-')?;
         PrimitiveDateTime::parse(stamp, STAMP).ok().map(PrimitiveDateTime::assume_utc)
+    }
+
+    /// The occurrence of the schedule that asks for it, if a schedule does.
+    pub fn scheduled(&self) -> Option<OffsetDateTime> {
+        self.0.ends_with("Z-nightly").then(|| self.occurrence()).flatten()
+    }
+
+    /// How many seconds after its occurrence it was begun, if a schedule asks for it and it was begun late.
+    pub fn late(&self, begun: OffsetDateTime) -> Option<u32> {
+        let late = begun - self.scheduled()?;
+        (late >= LATE_AFTER).then(|| u32::try_from(late.whole_seconds()).unwrap_or(u32::MAX))
     }
 
     /// The name.
@@ -167,10 +178,23 @@ pub struct Numbers {
     pub disappeared: u32,
     /// Not backed up.
     pub failed: u32,
+    /// How many of those a person accepts as they are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub accepted: u32,
     /// Bytes of new backups.
     pub bytes: u64,
     /// Objects with so many versions that the service will soon refuse to back them up.
     pub near_version_limit: u32,
+    /// Objects whose newest backup has a form that was not known to the program that took it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unknown_form: u32,
+    /// Objects that the index before still had and that the vault no longer lists. Not in `listed`, and not those
+    /// of kinds that could not be listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gone: u32,
+    /// Objects that were gone and are listed again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub returned: u32,
     /// Kinds that could not be listed; what they hold is not in `listed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unlisted: Vec<ObjectKind>,
@@ -193,7 +217,13 @@ impl Numbers {
         self.unlisted.is_empty() && self.verdict() != Verdict::Failed
     }
 
-    /// How a run with these numbers ended.
+    /// How a run with these numbers ended, as far as they tell: an open loss makes it worse, see
+    /// [`Summary`](super::manifest::Summary).
+    ///
+    /// Nothing listed, nothing failed and no kind unlisted is a success, and no verdict over nothing: three lists that each
+    /// ended with a last page are evidence that there was nothing to back up. A list that did not end is in `unlisted`, and an
+    /// object that was asked for and is not there has failed. Whether something should have been there, the losses tell, which
+    /// compare with the run before.
     pub fn verdict(&self) -> Verdict {
         // What belongs to a certificate is as protected as the certificate, which is counted itself.
         let protected = self.backed_up + self.unchanged > 0;
@@ -206,7 +236,7 @@ impl Numbers {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
-fn is_zero(number: &u32) -> bool {
+pub(super) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
@@ -225,10 +255,98 @@ mod tests {
     }
 
     #[test]
-    fn names_that_could_leave_their_folder_are_refused() {
-        for bad in ["", "nightly", "20261122T020000Z", "20261322T020000Z-nightly", "20261122T020000Z-../x"] {
-            assert_eq!(bad.parse::<RunId>(), Err(RunIdError), "{bad}");
+    fn a_name_says_when_and_what_started_it() {
+        let at = datetime!(2026-11-22 02:00 UTC);
+        let restore = RunId::restore(at, 0x00c0_ffee);
+        let table = [
+            (RunId::nightly(at), "20261122T020000Z-nightly"),
+            (RunId::manual(at, 0x2a), "20261122T020000Z-manual-002a"),
+            (restore.clone(), "20261122T020000Z-restore-00c0ffee"),
+            (RunId::safety(&restore), "20261122T020000Z-safety-00c0ffee"),
+        ];
+        for (run, name) in table {
+            assert_eq!((run.as_str(), run.to_string(), format!("{run:?}")), (name, name.into(), name.into()));
+            assert_eq!((run.occurrence(), name.parse()), (Some(at), Ok(run.clone())));
+            assert_eq!(String::from(run), name);
         }
+    }
+
+    #[test]
+    fn only_what_a_schedule_asks_for_is_ever_late() {
+        let at = datetime!(2026-11-22 02:00 UTC);
+        let (nightly, minutes) = (RunId::nightly(at), time::Duration::minutes);
+        let table = [
+            (&nightly, minutes(0), None),
+            (&nightly, minutes(-90), None),
+            (&nightly, minutes(10) - time::Duration::SECOND, None),
+            (&nightly, minutes(10), Some(600)),
+            (&nightly, minutes(600), Some(36_000)),
+            (&RunId::manual(at, 1), minutes(600), None),
+            (&"20261122T020000Z-not-nightly".parse().unwrap(), minutes(600), None),
+        ];
+        for (run, after, expected) in table {
+            assert_eq!(run.late(at + after), expected, "{run} {after}");
+        }
+    }
+
+    #[test]
+    fn names_that_could_leave_their_folder_are_refused() {
+        let label = |length| format!("20261122T020000Z-{}", "x".repeat(length));
+        let good = [label(1), label(32), "20261122T020000Z-a-1".into()];
+        let bad = [label(0), label(33), String::new(), "nightly".into(), "20261322T020000Z-nightly".into()];
+        let worse =
+            ["20261122T020000Z", "20261122T020000Z-../x", "20261122T020000Z-A", "20261122T020000Z-a_b"];
+        for name in good {
+            assert!(name.parse::<RunId>().is_ok(), "{name}");
+        }
+        for name in bad.iter().map(String::as_str).chain(worse) {
+            assert_eq!(name.parse::<RunId>(), Err(RunIdError), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_newer_is_listed_first() {
+        let at = datetime!(2026-11-22 02:00 UTC);
+        assert!(countdown(at + time::Duration::SECOND) < countdown(at));
+        assert_eq!(countdown(OffsetDateTime::UNIX_EPOCH), "99999999999");
+        assert_eq!(countdown(at).len(), 11, "as text they sort as numbers only in one length");
+    }
+
+    #[test]
+    fn scopes_and_verdicts_are_shown_as_they_are_stored() {
+        let stored = |value: &dyn fmt::Display, json: serde_json::Value| assert_eq!(json, value.to_string());
+        for scope in [Scope::Vault, Scope::Objects] {
+            stored(&scope, serde_json::to_value(scope).unwrap());
+        }
+        for verdict in [Verdict::Succeeded, Verdict::PartiallyFailed, Verdict::Failed] {
+            stored(&verdict, serde_json::to_value(verdict).unwrap());
+        }
+    }
+
+    #[test]
+    fn listed_is_backed_up_and_skipped_and_failed() {
+        let numbers = Numbers {
+            listed: 63,
+            backed_up: 1,
+            unchanged: 2,
+            managed: 4,
+            vault_managed: 8,
+            disappeared: 16,
+            failed: 32,
+            ..Numbers::default()
+        };
+        assert_eq!(numbers.skipped(), 30);
+        assert!(numbers.add_up());
+        assert!(!Numbers { listed: 62, ..numbers }.add_up());
+    }
+
+    #[test]
+    fn a_number_that_older_programs_did_not_know_is_stored_only_when_there_is_something_to_count() {
+        let stored = |vault_managed| {
+            let numbers = Numbers { vault_managed, ..Numbers::default() };
+            serde_json::to_value(numbers).unwrap().get("vault_managed").cloned()
+        };
+        assert_eq!((stored(0), stored(1)), (None, Some(1.into())));
     }
 
     #[test]

@@ -18,7 +18,11 @@ pub const VERSIONS_WARNING: u32 = 400;
 /// The most versions that the service promises to back up.
 pub const VERSIONS_LIMIT: u32 = 500;
 
-/// What stands in the text of a failure that comes from being above the limit.
+/// The code of a failure that comes from being above the limit. The service has none of its own for it: its answers
+/// look like an outage, and differ.
+pub const TOO_MANY_VERSIONS: &str = "TooManyVersions";
+
+/// What stands in the text of such a failure.
 pub const OVER_THE_LIMIT: &str = "and Key Vault backs up at most";
 
 /// How far the vault's clock may be from ours.
@@ -96,6 +100,8 @@ pub struct Attributes {
     pub tags: BTreeMap<String, String>,
     /// A certificate's SHA-1 thumbprint.
     pub thumbprint: Option<Vec<u8>>,
+    /// Whether a key may be exported. No fingerprint has it: those of older programs did not, and it never changes.
+    pub exportable: bool,
 }
 
 impl Attributes {
@@ -137,51 +143,115 @@ pub struct Listed {
     pub fingerprint: Fingerprint,
 }
 
+/// What is known of an object's current version: the one that is used where none is named. It is the newest one,
+/// unless a restore brought the versions back in another order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Current {
+    /// The vault named it.
+    Named(VersionId),
+    /// The vault's list showed this of it.
+    Shown(Fingerprint),
+    /// Nothing; the newest one is taken for it.
+    Unknown,
+}
+
+impl Current {
+    /// What a list of that time showed of it, unless a version was made since.
+    pub fn listed(
+        shown: Option<Fingerprint>,
+        at: OffsetDateTime,
+        versions: &[(VersionId, Attributes)],
+    ) -> Self {
+        let since = |(_, of): &(_, Attributes)| of.created.is_none_or(|created| created + SETTLING >= at);
+        match shown {
+            Some(shown) if !versions.iter().any(since) => Self::Shown(shown),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether a version may be it.
+    pub fn fits(&self, (id, of): &(VersionId, Attributes)) -> bool {
+        match self {
+            Self::Named(named) => id == named,
+            Self::Shown(shown) => of.fingerprint() == *shown,
+            Self::Unknown => false,
+        }
+    }
+
+    /// The current one of these versions, as far as that is known. Of several that look alike it is the newest.
+    pub fn among<'v>(&self, versions: &'v [(VersionId, Attributes)]) -> Option<&'v (VersionId, Attributes)> {
+        newest(versions.iter().filter(|version| self.fits(version)))
+    }
+}
+
+fn newest<'v>(
+    versions: impl Iterator<Item = &'v (VersionId, Attributes)>,
+) -> Option<&'v (VersionId, Attributes)> {
+    versions.max_by_key(|(_, of)| (of.created, of.updated))
+}
+
 /// What was seen of an object's versions just before it was backed up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionsSeen {
     /// How many there are.
     pub count: u32,
-    /// The newest one, which is the one that listing the vault shows.
+    /// The current one, which is the one that listing the vault shows: the newest, as far as nothing else is known.
     pub newest: VersionId,
-    /// The newest one's attributes.
+    /// Its attributes.
     pub attributes: Attributes,
-    /// The fingerprints of others that were made in the same second, up to sixteen. Which of them the
-    /// vault takes for the newest its times do not tell.
+    /// Where nothing is known of the current one: the fingerprints of others that were made in the same second as the
+    /// newest, up to sixteen. Which of them the vault takes for the current one its times do not tell.
     pub ties: Vec<Fingerprint>,
     /// Digest over the sorted identifiers of all versions.
     pub ids: Fingerprint,
     /// Digest over the identifiers and lasting attributes of all versions.
     pub states: Fingerprint,
+    /// Digest over all versions by age, the current one last, with what lists show of each and no time can change.
+    /// `None` where the current one is not known, or others look like it.
+    pub order: Option<Fingerprint>,
 }
 
 impl VersionsSeen {
     /// Sums up the versions of one object. `None` when there are none: the object is gone.
-    pub fn of(mut versions: Vec<(VersionId, Attributes)>) -> Option<Self> {
+    pub fn of(mut versions: Vec<(VersionId, Attributes)>, current: &Current) -> Option<Self> {
         versions.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let (newest, attributes) = versions.iter().max_by_key(|(_, of)| (of.created, of.updated))?.clone();
-        let fingerprint = attributes.fingerprint();
-        let as_new = versions.iter().filter(|(_, of)| of.created == attributes.created);
-        let ties: BTreeSet<_> =
-            as_new.map(|(_, of)| of.fingerprint()).filter(|of| *of != fingerprint).collect();
+        let found = current.among(&versions);
+        let ties = found.is_none();
+        let (newest, attributes) = found.or_else(|| newest(versions.iter()))?.clone();
+        let ties = if ties { as_new(&versions, &attributes) } else { Vec::new() };
+        let known = versions.iter().filter(|version| current.fits(version)).count() == 1;
         let ids = Fingerprint::of_fields(versions.iter().map(|(id, _)| id.as_str().as_bytes()));
         let states: Vec<_> = versions.iter().map(|(id, of)| (id, of.lasting())).collect();
         let states =
             states.iter().flat_map(|(id, state)| [id.as_str().as_bytes(), state.as_bytes().as_slice()]);
-        Some(Self {
-            count: u32::try_from(versions.len()).unwrap_or(u32::MAX),
-            newest,
-            attributes,
-            ties: ties.into_iter().take(MOST_TIES).collect(),
-            ids,
-            states: Fingerprint::of_fields(states),
-        })
+        let states = Fingerprint::of_fields(states);
+        let count = u32::try_from(versions.len()).unwrap_or(u32::MAX);
+        let order = known.then(|| order(versions, &newest));
+        Some(Self { count, newest, attributes, ties, ids, states, order })
     }
 
     /// Whether a later change is sure to show in the list, seen from the time the versions were read.
     pub fn settled(&self, read: OffsetDateTime) -> bool {
         self.attributes.updated.or(self.attributes.created).is_some_and(|at| at + SETTLING < read)
     }
+}
+
+/// The fingerprints of versions that are as new as the newest, and look otherwise.
+fn as_new(versions: &[(VersionId, Attributes)], newest: &Attributes) -> Vec<Fingerprint> {
+    let fingerprint = newest.fingerprint();
+    let as_new = versions.iter().filter(|(_, of)| of.created == newest.created);
+    let ties: BTreeSet<_> = as_new.map(|(_, of)| of.fingerprint()).filter(|of| *of != fingerprint).collect();
+    ties.into_iter().take(MOST_TIES).collect()
+}
+
+fn order(mut versions: Vec<(VersionId, Attributes)>, current: &VersionId) -> Fingerprint {
+    versions.sort_by_cached_key(|(id, of)| (id == current, of.created, id.clone()));
+    let fields: Vec<_> =
+        versions.iter().map(|(id, of)| (id, of.lasting(), [u8::from(of.exportable)])).collect();
+    let fields = fields.iter().flat_map(|(id, state, exportable)| {
+        [id.as_str().as_bytes(), state.as_bytes().as_slice(), exportable.as_slice()]
+    });
+    Fingerprint::of_fields(fields)
 }
 
 #[cfg(test)]
@@ -196,9 +266,24 @@ mod tests {
     }
 
     #[test]
+    fn the_identifier_of_a_version_cannot_leave_its_place_in_a_url() {
+        let most = "v".repeat(64);
+        for legal in ["0123456789abcdef0123456789abcdef", "v", &most] {
+            assert_eq!(legal.parse::<VersionId>().unwrap().to_string(), legal);
+        }
+        for illegal in ["", "a/b", "a?b", "a.b", "a b", "ä", &format!("{most}v")] {
+            assert_eq!(illegal.parse::<VersionId>(), Err(VersionIdError), "{illegal}");
+        }
+    }
+
+    #[test]
     fn the_order_of_a_list_does_not_matter() {
-        let seen = VersionsSeen::of(vec![version("b", 10), version("a", 20)]).unwrap();
-        assert_eq!(Some(&seen), VersionsSeen::of(vec![version("a", 20), version("b", 10)]).as_ref());
+        let seen = |versions| VersionsSeen::of(versions, &Current::Unknown);
+        let (seen, other) = (
+            seen(vec![version("b", 10), version("a", 20)]).unwrap(),
+            seen(vec![version("a", 20), version("b", 10)]),
+        );
+        assert_eq!(Some(&seen), other.as_ref());
         assert_eq!((seen.count, seen.newest.as_str()), (2, "a"));
     }
 
@@ -207,7 +292,7 @@ mod tests {
         let plain = |id| version(id, 20);
         let mut tagged = plain("c");
         tagged.1.tags.insert("a".into(), "b".into());
-        let ties = |versions| VersionsSeen::of(versions).unwrap().ties;
+        let ties = |versions| VersionsSeen::of(versions, &Current::Unknown).unwrap().ties;
         assert!(ties(vec![version("a", 10), plain("b"), plain("c")]).is_empty(), "they show the same");
         assert_eq!(ties(vec![plain("b"), tagged.clone()]), [plain("b").1.fingerprint()]);
         assert!(ties(vec![version("a", 10), tagged]).is_empty());
@@ -232,9 +317,68 @@ mod tests {
 
     #[test]
     fn a_change_in_the_second_of_reading_is_not_trusted() {
-        let seen =
-            VersionsSeen::of(vec![version("a", datetime!(2026-11-22 02:00 UTC).unix_timestamp())]).unwrap();
-        assert!(!seen.settled(datetime!(2026-11-22 02:00:03 UTC)));
+        let versions = vec![version("a", datetime!(2026-11-22 02:00 UTC).unix_timestamp())];
+        let seen = VersionsSeen::of(versions, &Current::Unknown).unwrap();
+        assert!(!seen.settled(datetime!(2026-11-22 02:00:05 UTC)));
         assert!(seen.settled(datetime!(2026-11-22 02:00:06 UTC)));
+    }
+
+    #[test]
+    fn the_current_version_is_the_one_that_was_shown_or_named() {
+        let versions = || vec![version("old", 10), version("mid", 20), version("new", 30)];
+        let shown = |at: i64| Current::Shown(version("x", at).1.fingerprint());
+        for (current, newest, known) in [
+            (Current::Unknown, "new", false),
+            (shown(10), "old", true),
+            (shown(30), "new", true),
+            (shown(40), "new", false),
+            (Current::Named("mid".parse().unwrap()), "mid", true),
+            (Current::Named("other".parse().unwrap()), "new", false),
+        ] {
+            let seen = VersionsSeen::of(versions(), &current).unwrap();
+            assert_eq!((seen.newest.as_str(), seen.order.is_some()), (newest, known), "{current:?}");
+            assert_eq!(seen.attributes, version("x", seen.attributes.created.unwrap().unix_timestamp()).1);
+        }
+        // Of those that look alike it is the newest; what was made at the same time is no tie then.
+        let mut tagged = version("tagged", 30);
+        tagged.1.tags.insert("a".into(), "b".into());
+        let seen = VersionsSeen::of([versions(), vec![tagged]].concat(), &shown(30)).unwrap();
+        assert_eq!((seen.newest.as_str(), seen.ties.len(), seen.order.is_some()), ("new", 0, true));
+        let twins = VersionsSeen::of([versions(), vec![version("twin", 10)]].concat(), &shown(10)).unwrap();
+        assert_eq!(
+            (twins.attributes, twins.order),
+            (version("x", 10).1, None),
+            "which of the two is not known"
+        );
+    }
+
+    #[test]
+    fn a_list_says_nothing_of_versions_that_came_after_it() {
+        let fingerprint = version("old", 10).1.fingerprint();
+        let at = |second| OffsetDateTime::from_unix_timestamp(second).unwrap();
+        let listed =
+            |shown, second| Current::listed(shown, at(second), &[version("old", 10), version("new", 100)]);
+        assert_eq!(listed(Some(fingerprint), 106), Current::Shown(fingerprint));
+        assert_eq!(listed(Some(fingerprint), 105), Current::Unknown, "clocks may differ");
+        assert_eq!(listed(Some(fingerprint), 50), Current::Unknown);
+        assert_eq!(listed(None, 106), Current::Unknown);
+        let mut timeless = version("timeless", 10);
+        timeless.1.created = None;
+        assert_eq!(Current::listed(Some(fingerprint), at(106), &[timeless]), Current::Unknown);
+    }
+
+    #[test]
+    fn the_order_changes_with_the_current_version_and_with_what_may_be_exported() {
+        let versions = || vec![version("a", 10), version("b", 20)];
+        let order = |versions, current: &str| {
+            VersionsSeen::of(versions, &Current::Named(current.parse().unwrap())).unwrap().order.unwrap()
+        };
+        let mut exportable = versions();
+        exportable[0].1.exportable = true;
+        let first = order(versions(), "a");
+        assert_eq!(first, order(versions().into_iter().rev().collect(), "a"));
+        assert_ne!(first, order(versions(), "b"));
+        assert_ne!(first, order(exportable, "a"));
+        assert_ne!(first, order(vec![version("a", 30), version("b", 20)], "a"), "their times count, too");
     }
 }

@@ -12,8 +12,9 @@ use crate::{
     app::App,
     clock::Clock,
     domain::{
-        hsm::{Around, HsmJob, HsmName, Task, WAITS_FOR},
+        hsm::{Around, HsmJob, HsmName, Task, UNREADABLE_FOR, WAITS_FOR},
         outcome::Failure,
+        run::RunId,
     },
     error::{Error, Result},
     jobs::StoredHsmJob,
@@ -28,6 +29,8 @@ const WITHIN: Duration = Duration::from_secs(4 * 60);
 /// What a look at the open jobs did.
 #[derive(Debug, Default)]
 pub struct Advanced {
+    /// The jobs that were open when the look began.
+    pub found: Vec<(HsmName, RunId)>,
     /// Jobs that are still open.
     pub open: usize,
     /// Jobs that have ended.
@@ -38,15 +41,21 @@ pub struct Advanced {
 
 /// Looks at every open job that `wanted` takes, once. One HSM's trouble does not hold up another.
 ///
-/// Without a configured HSM nothing is looked at: most installations have none, and this is asked every minute. Jobs of
-/// the last one that was taken out of the settings stay open until there is one again. Safe to run twice, at once or
-/// later: see [`look`].
+/// Without a configured HSM there is one look for each process: most installations have none, and this is asked every
+/// minute. Where it finds jobs, of an HSM that was taken out of the settings, they are followed to their ends. Safe to
+/// run twice, at once or later: see [`look`].
 pub async fn advance(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock) -> Result<Advanced> {
-    if app.hsms().names().next().is_none() {
+    let configured = app.hsms().names().next().is_some();
+    if !configured && !app.jobs()?.may_have_hsm_jobs() {
         return Ok(Advanced::default());
     }
     let mut hsms: BTreeMap<HsmName, Vec<StoredHsmJob>> = BTreeMap::new();
-    for stored in app.jobs()?.hsm_jobs().await? {
+    let (jobs, strays) = app.jobs()?.open_hsm_jobs().await?;
+    if !configured && jobs.is_empty() && strays.is_empty() {
+        app.jobs()?.has_no_hsm_jobs();
+    }
+    let found = jobs.iter().map(|of| (of.job.hsm.clone(), of.job.id.clone())).collect();
+    for stored in jobs {
         hsms.entry(stored.job.hsm.clone()).or_default().push(stored);
     }
     let wanted = &wanted;
@@ -57,7 +66,8 @@ pub async fn advance(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock) -
             tokio::time::timeout(WITHIN, one(app, jobs, wanted, clock)).await.map_err(late)
         })
         .collect();
-    let mut advanced = Advanced::default();
+    let mut advanced = Advanced { found, ..Advanced::default() };
+    advanced.errors.extend(app.jobs()?.end_strays(&strays, UNREADABLE_FOR, clock.now()).await.err());
     let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
     while let Some(look) = looks.next().await {
         match look {
@@ -104,7 +114,7 @@ async fn one(
 /// Looks at a job whose HSM is not in the settings any more, so that nobody can be asked. It ends when it would have if
 /// its HSM had never been free.
 async fn orphan(app: &App, stored: StoredHsmJob, clock: &Clock) -> Result<Looked> {
-    if ends::again(app, &stored.job).await? {
+    if ends::again(app, &stored.job, clock).await? {
         return Ok(Looked::Ended);
     }
     let missing = app.hsms().get(&stored.job.hsm).map(drop);

@@ -4,7 +4,7 @@ use super::{
     ends::{self, BackupEnd},
     folders,
     next::{Next, now, save, stop},
-    safety,
+    safety, unheard,
 };
 use crate::{
     app::App,
@@ -15,8 +15,9 @@ use crate::{
     },
     clock::Clock,
     domain::{
-        hsm::{KeyOutcome, KeyResult, Phase, Task},
-        outcome::{Failure, Fate},
+        fate::Fate,
+        hsm::{Folder, KeyOutcome, KeyResult, Phase, Task},
+        outcome::Failure,
         run::Verdict,
     },
     error::Result,
@@ -32,7 +33,12 @@ pub(super) async fn failed(app: &App, stored: StoredHsmJob, failure: Failure, cl
     key_or_job_failed(app, stored, failure, clock).await
 }
 
-async fn key_or_job_failed(app: &App, stored: StoredHsmJob, failure: Failure, clock: &Clock) -> Result<Next> {
+pub(super) async fn key_or_job_failed(
+    app: &App,
+    stored: StoredHsmJob,
+    failure: Failure,
+    clock: &Clock,
+) -> Result<Next> {
     if matches!(stored.job.task, Task::RestoreKeys { .. }) {
         return key_done(app, stored, KeyResult::Failed { failure }, clock).await;
     }
@@ -47,7 +53,7 @@ async fn key_done(app: &App, mut stored: StoredHsmJob, result: KeyResult, clock:
         outcomes.push(KeyOutcome { key, result });
         if outcomes.len() < keys.len() {
             stored.job.phase = Phase::Due { not_before: Some(now(clock)) };
-            stored.job.polled = None;
+            (stored.job.polled, stored.job.held_until) = (None, None);
             return save(app, stored).await;
         }
     }
@@ -72,7 +78,7 @@ pub(super) async fn poll(
         Ok(status) => status,
         Err(error) => return not_told(app, stored, error, clock).await,
     };
-    (stored.job.refused, stored.job.waiting) = (0, None);
+    (stored.job.refused, stored.job.waiting, stored.job.seen) = (0, None, None);
     match &status.status {
         OperationState::Succeeded => succeeded(app, stored, &status, clock).await,
         state if state.has_ended() => failed(app, stored, why(&status), clock).await,
@@ -86,18 +92,14 @@ async fn not_told(app: &App, mut stored: StoredHsmJob, error: ServiceError, cloc
     stored.job.refused += 1;
     stored.job.waiting =
         Some(format!("how it stands is not known: {}: {}", error.failure.code, error.failure.text));
-    let refuses = error.fate() == Fate::Fail;
+    // What a role explains may pass. After a restore the roles are those of the backup, so nobody waits long for that.
+    let refuses = match error.fate() {
+        Fate::Retry => false,
+        Fate::Later => !stored.job.is_backup(),
+        Fate::Fail => true,
+    };
     if stored.job.is_unheard(refuses) {
-        let Failure { code, text, .. } = &*error.failure;
-        let unheard =
-            || format!("for twelve hours nobody said how the operation stands. Last: {code}: {text}");
-        let failure = if refuses {
-            let text = format!("how it ended is not known, it may have been carried out. Last: {text}");
-            Failure { text, ..*error.failure.clone() }
-        } else {
-            Failure::ours("Unheard", unheard())
-        };
-        return key_or_job_failed(app, stored, failure, clock).await;
+        return Box::pin(unheard::look(app, stored, &error, refuses, clock)).await;
     }
     stop(app, stored).await
 }
@@ -139,7 +141,7 @@ async fn backed_up(app: &App, status: &OperationStatus) -> Result<BackupEnd> {
         );
         return Ok(BackupEnd::failed(Failure::ours("FolderElsewhere", text)));
     };
-    let Some(folder) = folders::at(app, path, uri.to_string()).await? else {
+    let Some(folder) = folders::at(app, path).await? else {
         let text =
             "the service says that it succeeded, and the container holds nothing at the folder that it names";
         return Ok(BackupEnd::failed(Failure::ours("FolderEmpty", text)));
@@ -147,8 +149,8 @@ async fn backed_up(app: &App, status: &OperationStatus) -> Result<BackupEnd> {
     Ok(BackupEnd {
         started: status.start,
         ended: status.end,
-        folder: Some(folder),
-        found: false,
+        folder: Some(Folder { uri: Some(uri.to_string()), ..folder }),
+        found: None,
         failure: None,
     })
 }

@@ -5,15 +5,11 @@ use std::time::Duration;
 use crate::{
     app::App,
     azure::{
-        error::{Meaning, ServiceError},
+        error::{Meaning, Operation, ServiceError},
         hsm::{HsmClient, why},
         managed_hsm::OperationState,
     },
-    domain::{
-        hsm::HsmName,
-        outcome::{Failure, Fate},
-        run::RunId,
-    },
+    domain::{fate::Fate, hsm::HsmName, outcome::Failure, run::RunId},
     error::{Error, Result},
 };
 
@@ -58,9 +54,12 @@ pub async fn restore(app: &App, hsm: &HsmName, source: &HsmName, run: &RunId) ->
     Ok(checked.await.unwrap_or_else(refused))
 }
 
-/// What may pass says nothing of the backup, nor does a service version without checks.
+/// What may pass says nothing of the backup, nor does a service version without checks, nor what is said of the question
+/// how a check stands: one that the service does not know any more has found nothing.
 fn refused(error: ServiceError) -> Checked {
-    if error.fate() == Fate::Retry || error.meaning == Meaning::NotSent {
+    let is_no_verdict = matches!(error.meaning, Meaning::NotSent | Meaning::Unauthorized)
+        || error.asked.operation == Operation::Follow;
+    if error.fate() == Fate::Retry || is_no_verdict {
         Checked::CannotBeAsked(*error.failure)
     } else {
         Checked::NotPossible(*error.failure)

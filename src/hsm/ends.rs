@@ -7,9 +7,10 @@ use crate::{
     app::App,
     clock::Clock,
     domain::{
-        audit::Event,
-        hsm::{BACKUP_FORMAT, Folder, HsmBackup, HsmEnd, HsmJob, KeyOutcome, KeyResult, Phase, Task},
+        audit::{Event, TOLD_WITHIN},
+        hsm::{BACKUP_FORMAT, Folder, HsmBackup, HsmEnd, HsmJob, KeyOutcome, KeyResult, Phase, Seen, Task},
         outcome::Failure,
+        restore::RestoreId,
         run::Verdict,
     },
     error::Result,
@@ -23,14 +24,20 @@ pub(super) struct BackupEnd {
     pub(super) started: Option<OffsetDateTime>,
     pub(super) ended: Option<OffsetDateTime>,
     pub(super) folder: Option<Folder>,
-    /// The folder was found, and the operation not watched.
-    pub(super) found: bool,
+    /// How the folder is known, where the service did not name it.
+    pub(super) found: Option<String>,
     pub(super) failure: Option<Failure>,
 }
 
 impl BackupEnd {
+    /// The folder of an operation of whose end nobody spoke, for the reason given.
+    pub(super) fn found(seen: Seen, why: &str) -> Self {
+        let note = Some(seen.note(why));
+        Self { started: None, ended: None, folder: Some(seen.folder), found: note, failure: None }
+    }
+
     pub(super) fn failed(failure: Failure) -> Self {
-        Self { started: None, ended: None, folder: None, found: false, failure: Some(failure) }
+        Self { started: None, ended: None, folder: None, found: None, failure: Some(failure) }
     }
 }
 
@@ -57,12 +64,15 @@ async fn claim(
     Ok(app.jobs()?.save_hsm_job(stored).await?.map(|stored| stored.job))
 }
 
-/// Ends a job whose record says how it ended, and says whether it did. Not a backup that is not in the catalogue: what it
-/// came to has to be found once more.
-pub(super) async fn again(app: &App, job: &HsmJob) -> Result<bool> {
+/// Ends a job whose record says how it ended, and says whether it has. Not a backup that is not in the catalogue: what it
+/// came to has to be found once more. A restore that has just ended is left to whoever ended it.
+pub(super) async fn again(app: &App, job: &HsmJob, clock: &Clock) -> Result<bool> {
     let Some(end) = &job.ended else { return Ok(false) };
-    if !job.is_backup() {
-        restored(app, job, end).await?;
+    if let Some(restore) = job.restore() {
+        if clock.now() - end.at >= TOLD_WITHIN {
+            let is_told = app.audit()?.tells_of(&ended(restore, job, end)).await?;
+            restored(app, job, end, is_told).await?;
+        }
         return Ok(true);
     }
     let is_known = app.catalogue()?.hsm_backup(&job.hsm, &job.id).await?.is_some();
@@ -70,6 +80,16 @@ pub(super) async fn again(app: &App, job: &HsmJob) -> Result<bool> {
         app.jobs()?.close_hsm_job(job).await?;
     }
     Ok(is_known)
+}
+
+/// Removes what a late start has left of a restore that has its last record, so that nobody begins it again. Where the
+/// open record says how it ended, whoever wrote that is still at it.
+pub(super) async fn for_good(app: &App, job: &HsmJob) -> Result<()> {
+    let open = app.jobs()?.hsm_job(&job.hsm, &job.id).await?;
+    if job.ended.is_some() && open.is_none_or(|open| open.job.ended.is_none()) {
+        app.jobs()?.close_hsm_job(job).await?;
+    }
+    Ok(())
 }
 
 /// Records what came of a backup, then forgets the job. Safe to run twice.
@@ -92,7 +112,8 @@ pub(super) async fn backup(app: &App, stored: StoredHsmJob, end: BackupEnd, cloc
         job: operation,
         verdict,
         folder: end.folder,
-        found: end.found,
+        found: end.found.is_some(),
+        note: end.found,
         failure: end.failure,
     };
     app.catalogue()?.create_hsm_backup(&record).await?;
@@ -107,7 +128,8 @@ fn log_backup(record: &HsmBackup) {
         (Some(folder), None) => info!(
             event = "hsm.backup.ended", hsm.name = %hsm, run.id = %run, hsm.verdict = %verdict,
             backup.folder = %folder.path, backup.blobs = folder.blobs, backup.bytes = folder.bytes,
-            backup.found = record.found, "Backup {run} of HSM {hsm} {verdict}: {} blobs in {}", folder.blobs, folder.path,
+            backup.found = record.found, backup.note = record.note,
+            "Backup {run} of HSM {hsm} {verdict}: {} blobs in {}", folder.blobs, folder.path,
         ),
         (_, failure) => {
             let (code, text) = failure.as_ref().map_or(("", ""), |of| (&of.code, &of.text));
@@ -119,7 +141,7 @@ fn log_backup(record: &HsmBackup) {
     }
 }
 
-/// Ends a restore: the trail, the record, then its traces. Safe to run twice.
+/// Ends a restore: the record, the trail, then its traces. Of two that end it, the one whose record stays tells of it.
 pub(super) async fn restore(
     app: &App,
     stored: StoredHsmJob,
@@ -127,36 +149,41 @@ pub(super) async fn restore(
     failure: Option<Failure>,
     clock: &Clock,
 ) -> Result<Next> {
-    match claim(app, stored, verdict, failure, clock).await? {
-        Some(job) if again(app, &job).await? => Ok(Next::Ended),
-        _ => Ok(Next::Stop),
-    }
+    let Some(job) = claim(app, stored, verdict, failure, clock).await? else { return Ok(Next::Stop) };
+    let Some(end) = &job.ended else { return Ok(Next::Stop) };
+    restored(app, &job, end, false).await?;
+    Ok(Next::Ended)
+}
+
+fn ended(restore: RestoreId, job: &HsmJob, end: &HsmEnd) -> Event {
+    Event::HsmRestoreEnded { restore, hsm: job.hsm.clone(), verdict: end.verdict }
 }
 
 /// What is left to do for a restore whose record says how it ended. Safe to run twice.
-async fn restored(app: &App, job: &HsmJob, end: &HsmEnd) -> Result<()> {
+async fn restored(app: &App, job: &HsmJob, end: &HsmEnd, is_told: bool) -> Result<()> {
     let HsmEnd { at, verdict, failure } = end;
-    if let Some(restore) = job.restore() {
-        let event = Event::HsmRestoreEnded { restore, hsm: job.hsm.clone(), verdict: *verdict };
-        app.audit()?.append(&job.by, event, *at).await?;
+    if let Some(restore) = job.restore().filter(|_| !is_told) {
+        app.audit()?.append(&job.by, ended(restore, job, end), *at).await?;
     }
     app.jobs()?.close_hsm_job(job).await?;
     let (id, hsm) = (&job.id, &job.hsm);
-    match failure {
-        None => info!(
+    if *verdict == Verdict::Succeeded {
+        info!(
             event = "restore.ended", restore.id = %id, hsm.name = %hsm, restore.verdict = %verdict,
             "Restore {id} of HSM {hsm} {verdict}",
-        ),
-        Some(failure) => tracing::error!(
+        );
+    } else {
+        let (code, text) = failure.as_ref().map_or(("", ""), |of| (&of.code, &of.text));
+        tracing::error!(
             event = "restore.ended", restore.id = %id, hsm.name = %hsm, restore.verdict = %verdict,
-            failure.code = %failure.code, "Restore {id} of HSM {hsm} {verdict}: {}: {}", failure.code, failure.text,
-        ),
+            failure.code = %code, "Restore {id} of HSM {hsm} {verdict}: {code}: {text}",
+        );
     }
     Ok(())
 }
 
 /// Ends a restore of keys. The first key without an outcome has failed for the reason given; the turn of those after
-/// it never came.
+/// it never came. Where each key had its own end, what failed says why.
 pub(super) async fn keys(
     app: &App,
     mut stored: StoredHsmJob,
@@ -172,12 +199,7 @@ pub(super) async fn keys(
             outcomes.push(KeyOutcome { key, result: KeyResult::Failed { failure } });
         }
     }
-    let restored = outcomes.iter().filter(|of| matches!(of.result, KeyResult::Restored { .. })).count();
-    let some = outcomes.iter().any(|of| matches!(of.result, KeyResult::NotOverwritten { restored: 1.., .. }));
-    let verdict = match (restored, outcomes.len()) {
-        (restored, all) if restored == all => Verdict::Succeeded,
-        (0, _) if !some => Verdict::Failed,
-        _ => Verdict::PartiallyFailed,
-    };
+    let verdict = KeyOutcome::verdict(keys.len(), outcomes);
+    let failure = failure.or_else(|| KeyOutcome::failure(outcomes));
     restore(app, stored, verdict, failure, clock).await
 }

@@ -21,13 +21,12 @@ const PAGE: u16 = 5000;
 const KNOWN: usize = 50;
 
 /// The folder at a path, with what the container holds of it. `None` when it holds nothing there.
-pub(super) async fn at(app: &App, path: &str, uri: String) -> Result<Option<Folder>> {
+pub(super) async fn at(app: &App, path: &str) -> Result<Option<Folder>> {
     let prefix = format!("{path}/");
     let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: false };
     let pages = app.hsms().container()?.list(listing);
     pin_mut!(pages);
     let mut folder = empty(path, FolderName::parse(path).map(|name| name.time()));
-    folder.uri = Some(uri);
     while let Some(page) = pages.try_next().await? {
         for item in &page {
             add(&mut folder, item);

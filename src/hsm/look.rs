@@ -9,8 +9,9 @@ use crate::{
     },
     clock::Clock,
     domain::{
+        fate::Fate,
         hsm::{Around, Fit, HsmJob, Move, Phase, Seen, Task},
-        outcome::{Failure, Fate},
+        outcome::Failure,
         run::RunId,
     },
     error::Result,
@@ -45,7 +46,7 @@ pub async fn look(app: &App, mut stored: StoredHsmJob, around: &Around, clock: &
         Some(stored) => stored,
         None => return Ok(Looked::Open),
     };
-    if ends::again(app, &stored.job).await? {
+    if ends::again(app, &stored.job, clock).await? {
         return Ok(Looked::Ended);
     }
     for _ in 0..MOVES {
@@ -117,7 +118,7 @@ async fn check(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Nex
             stored.job.waiting = None;
             stop(app, stored).await
         }
-        Err(error) => unchecked(app, stored, &error).await,
+        Err(error) => unchecked(app, stored, &error, clock).await,
     }
 }
 
@@ -135,15 +136,16 @@ async fn poll_check(app: &App, mut stored: StoredHsmJob, operation: &str, clock:
             ends::fail(app, stored, Failure::ours(&why.code, text), clock).await
         }
         Ok(_) => stop(app, stored).await,
-        Err(error) => unchecked(app, stored, &error).await,
+        Err(error) => unchecked(app, stored, &error, clock).await,
     }
 }
 
 /// The service does not check. What may pass is tried again at the next look; anything else the start will meet too.
-async fn unchecked(app: &App, mut stored: StoredHsmJob, error: &ServiceError) -> Result<Next> {
+async fn unchecked(app: &App, mut stored: StoredHsmJob, error: &ServiceError, clock: &Clock) -> Result<Next> {
     if error.fate() == Fate::Retry && error.meaning != Meaning::Busy {
         tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
         stored.job.waiting = Some(format!("{}: {}", error.failure.code, error.failure.text));
+        stored.job.hold(error.retry_after, now(clock));
         return stop(app, stored).await;
     }
     tracing::info!(hsm.name = %stored.job.hsm, "The backup is started unchecked: {error}");
@@ -168,13 +170,7 @@ async fn look_for(
         Some(folder) => {
             let seen = Seen::again(stored.job.seen.take(), folder);
             if seen.is_whole() {
-                let end = BackupEnd {
-                    started: None,
-                    ended: None,
-                    folder: Some(seen.folder),
-                    found: true,
-                    failure: None,
-                };
+                let end = BackupEnd::found(seen, "no answer to the start names the operation");
                 return ends::backup(app, stored, end, clock).await;
             }
             stored.job.seen = Some(seen);

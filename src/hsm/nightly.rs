@@ -1,8 +1,5 @@
-//! The night of an HSM.
+//! The keys of an HSM that are backed up one by one, every night.
 
-use futures::{StreamExt as _, stream};
-
-use super::start::{self, Opened};
 use crate::{
     app::App,
     backup::{plan, send},
@@ -17,28 +14,9 @@ use crate::{
     error::Result,
 };
 
-/// HSMs that are started at once.
-const AT_ONCE: usize = 8;
-
-/// Starts the run of every configured HSM, or takes it up where it was left. What goes wrong with one does not
-/// hold up another. Safe to run twice: see [`start::backup`].
-pub async fn nightly(app: &App, run: &RunId, clock: &Clock) -> Vec<(HsmName, Result<Opened>)> {
-    let names: Vec<HsmName> = app.hsms().names().cloned().collect();
-    let starts = names.into_iter().map(|hsm| async move {
-        let opened = start::backup(app, &hsm, run, &Asker::TIMER, clock).await;
-        let keys = single_keys(app, &hsm, run, clock).await;
-        let opened = match (opened, keys) {
-            (Ok(opened), Ok(())) => Ok(opened),
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
-        (hsm, opened)
-    });
-    let starts: Vec<_> = starts.collect();
-    stream::iter(starts).buffer_unordered(AT_ONCE).collect().await
-}
-
-/// Backs up the keys that the settings name, one by one, as those of a vault.
-async fn single_keys(app: &App, hsm: &HsmName, run: &RunId, clock: &Clock) -> Result<()> {
+/// Backs up the keys that the settings name, one by one, as those of a vault. Safe to run twice: the plan is
+/// create-only, and a run that has its manifest is left alone.
+pub async fn single_keys(app: &App, hsm: &HsmName, run: &RunId, clock: &Clock) -> Result<()> {
     let keys = app.hsms().single_keys(hsm);
     if keys.is_empty() {
         return Ok(());

@@ -15,8 +15,8 @@ use crate::{
     },
     clock::Clock,
     domain::{
+        fate::Fate,
         hsm::{HsmJob, Phase, Task},
-        outcome::Fate,
     },
     error::Result,
     jobs::StoredHsmJob,
@@ -39,7 +39,7 @@ pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) ->
         return not_started(app, stored, before, failure, clock).await;
     }
     let at = now(clock);
-    (stored.job.phase, stored.job.waiting) = (Phase::Sending { at }, None);
+    (stored.job.phase, stored.job.waiting, stored.job.held_until) = (Phase::Sending { at }, None, None);
     let Next::On(mut stored) = save(app, stored).await? else { return Ok(Next::Stop) };
     match order.send(client).await {
         Ok(started) => {
@@ -124,6 +124,10 @@ async fn not_started(
     tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
     let words = format!("{}: {}", error.failure.code, error.failure.text);
     stored.job.polled = Some(now(clock));
+    // Where nobody answered, nobody asks to be left alone.
+    if error.failure.status.is_some() {
+        stored.job.hold(error.retry_after, now(clock));
+    }
     stored.job.phase = match (failure.standing, before) {
         (Standing::Unknown, _) => Phase::Lost { at: sent_at(&stored.job, clock) },
         (Standing::NotBegun, before) | (Standing::Occupied, before @ Phase::Occupied { .. }) => before,
@@ -133,10 +137,12 @@ async fn not_started(
         Standing::Unknown => format!("the start got no answer to go by, and is not sent again: {words}"),
         Standing::Occupied | Standing::NotBegun => words,
     });
-    if failure.standing == Standing::NotBegun && error.fate() == Fate::Fail {
-        return failed(app, stored, *error.failure, clock).await;
-    }
-    stop(app, stored).await
+    let goes_on = match (failure.standing, error.fate()) {
+        (Standing::Unknown | Standing::Occupied, _) | (_, Fate::Retry) => true,
+        (Standing::NotBegun, Fate::Later) => stored.job.put_off(now(clock)),
+        (Standing::NotBegun, Fate::Fail) => false,
+    };
+    if goes_on { stop(app, stored).await } else { failed(app, stored, error.recorded(), clock).await }
 }
 
 fn sent_at(job: &HsmJob, clock: &Clock) -> OffsetDateTime {

@@ -2,22 +2,27 @@
 
 use futures::{TryStreamExt as _, pin_mut};
 
+use super::folders;
 use crate::{
     app::App,
     azure::error::{Meaning, ServiceError},
     clock::Clock,
     domain::{
-        hsm::{HsmBackup, HsmName, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What, plan_hsm},
+        hsm::{
+            Contents, Folder, HsmBackup, HsmName, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What,
+            plan_hsm,
+        },
         object::{ObjectId, ObjectKind, ObjectName},
-        outcome::Fate,
     },
-    error::Result,
+    error::{Error, Result},
+    look::nothing,
 };
 
 /// Makes the plan of a restore. Reads only.
 ///
 /// # Errors
-/// When the catalogue or the target cannot be read. A target that does not let us look at its keys is planned
+/// [`Error::Nothing`] when the request means no backup that can be restored. Also when the
+/// catalogue or the target cannot be read. A target that does not let us look at its keys is planned
 /// as if that were not known, and the plan says so.
 pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmPlan> {
     let catalogue = app.catalogue()?;
@@ -31,14 +36,40 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
         What::All => Vec::new(),
         What::Keys(keys) => held(app, &request.target, keys).await?,
     };
+    let contents = match backup.as_ref().and_then(|backup| backup.folder.as_ref()) {
+        Some(folder) => Some(contents(app, folder).await?),
+        None => None,
+    };
     let world = HsmWorld {
         backup: backup.as_ref(),
         newest_of_target: newest_of_target.as_ref(),
         safety_age: app.hsms().backup_age(),
         same_domain: app.hsms().share_domain(&request.source, &request.target),
+        contents,
         held: &held,
     };
-    Ok(plan_hsm(request, &world, clock.now()))
+    let plan = plan_hsm(request, &world, clock.now());
+    if plan.obstacle == Some(HsmObstacle::NoBackup) {
+        let HsmRequest { source, run, at, .. } = request;
+        return Err(nothing::of_hsm(app, source, run.as_ref(), *at).await?.into());
+    }
+    Ok(plan)
+}
+
+/// What the container holds of a backup now. A container that does not let us look is planned as not seen: the HSM reads it
+/// as somebody else.
+async fn contents(app: &App, recorded: &Folder) -> Result<Contents> {
+    match folders::at(app, &recorded.path).await {
+        Ok(found) => Ok(Contents::of(recorded, found.as_ref())),
+        Err(Error::Service(error)) => match error.meaning {
+            Meaning::NotFound => Ok(Contents::of(recorded, None)),
+            Meaning::Denied | Meaning::Forbidden | Meaning::Unauthorized | Meaning::NotSent => {
+                Ok(Contents::not_seen(recorded, &error.failure.code))
+            }
+            _ => Err(error.into()),
+        },
+        Err(error) => Err(error),
+    }
 }
 
 /// What an HSM has under the names of keys.
@@ -76,5 +107,5 @@ async fn held(app: &App, hsm: &HsmName, keys: &[ObjectName]) -> Result<Vec<KeyHe
 }
 
 fn may_not_look(error: &ServiceError) -> bool {
-    error.fate() == Fate::Fail && matches!(error.meaning, Meaning::Forbidden | Meaning::Unauthorized)
+    matches!(error.meaning, Meaning::Denied | Meaning::Forbidden)
 }

@@ -11,6 +11,7 @@ use crate::{
         hsm::{HsmJob, Phase, Task},
         outcome::Failure,
         run::RunId,
+        wording::says,
     },
     error::Result,
     jobs::StoredHsmJob,
@@ -67,9 +68,8 @@ async fn take(app: &App, mut stored: StoredHsmJob) -> Result<Next> {
 /// The rule is documented as "a backup within the last 30 minutes" and as "at least 30 minutes before". A fresh
 /// backup meets the first reading; when the restore is refused with one, waiting meets the second.
 pub(super) fn wants_another_backup(failure: &Failure) -> bool {
-    let text = failure.text.to_ascii_lowercase();
-    let names_a_time = ["within", "before", "prior", "at least"].iter().any(|word| text.contains(word));
-    text.contains("backup") && text.contains("minutes") && names_a_time
+    let has = |words: &[&str]| says(&failure.text, words);
+    has(&["backup"]) && has(&["minutes"]) && has(&["within", "before", "prior", "at least"])
 }
 
 #[cfg(test)]

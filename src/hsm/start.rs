@@ -4,6 +4,7 @@ use super::{advance, ends};
 use crate::{
     app::App,
     azure::container::Written,
+    begin::{self, Name},
     clock::Clock,
     domain::{
         asker::Asker,
@@ -12,10 +13,11 @@ use crate::{
         hsm::{Around, HsmBackup, HsmJob, HsmName, HsmPlan, KeyOutcome, KeyPlan, KeyResult, Safety, Task},
         outcome::Failure,
         restore::RestoreId,
+        right::Right,
         run::RunId,
     },
     error::{Error, Result},
-    jobs::Claim,
+    jobs::{Claim, Turn},
 };
 
 /// Names that are tried for a run.
@@ -78,16 +80,19 @@ async fn look_as(app: &App, hsm: &HsmName, id: &RunId, watched: bool, clock: &Cl
     Ok(())
 }
 
-/// Opens a backup that somebody asks for now.
+/// Opens a backup that somebody asks for now. The request is on the audit trail before: see [`begin`].
 pub async fn backup_now(app: &App, hsm: &HsmName, by: &Asker, clock: &Clock) -> Result<HsmJob> {
     app.hsms().get(hsm)?;
+    let turn = begin::may(app, Right::Backup, by).await?;
     for _ in 0..NAMES {
-        let run = RunId::manual(clock.now(), fastrand::u16(..));
+        let run = RunId::manual(clock.now(), fastrand::u32(..));
         let task = Task::Backup { safety_for: None };
         let job = HsmJob::open(run.clone(), hsm.clone(), task, by.clone(), clock.now());
-        if app.jobs()?.open_hsm_job(&job).await? == Written::Created {
-            let event = Event::HsmBackupRequested { hsm: hsm.clone(), run: run.clone() };
-            app.audit()?.append(by, event, clock.now()).await?;
+        let event = Event::HsmBackupRequested { hsm: hsm.clone(), run: run.clone() };
+        begin::told(app, by, event, clock).await?;
+        let opened = app.jobs()?.open_hsm_job(&job).await;
+        if opened.map_err(begin::unrecorded(&format!("run {run}")))? == Written::Created {
+            drop(turn);
             look(app, hsm, &run, clock).await;
             return Ok(app.jobs()?.hsm_job(hsm, &run).await?.map_or(job, |stored| stored.job));
         }
@@ -154,38 +159,54 @@ pub async fn restore(app: &App, wish: &Wish, clock: &Clock) -> Result<Start> {
     if plan.obstacle.is_some() {
         return Ok(Start::Hopeless(Box::new(plan)));
     }
-    let mut id = RestoreId::new(clock.now(), fastrand::u32(..));
+    let turn = begin::may(app, Right::Restore, &wish.by).await?;
+    let mut name = Name::new(clock);
     if let Some(key) = &wish.key {
-        let claim = jobs.claim(key, Claim::new(id, wish.plan)).await?;
+        let claim = jobs.claim(key, Claim::new(name.id.clone(), wish.plan, &wish.by)).await?;
         if claim.plan != wish.plan {
             return Ok(Start::KeyUsed(claim));
         }
-        id = claim.restore;
+        name = Name::of(claim);
     }
-    open(app, id, &plan, &wish.by, clock).await
+    open(app, name, &plan, &wish.by, turn, clock).await
 }
 
 /// Takes the HSM, records the restore, and looks at it and at the backup that it wants first. That one is opened
-/// by looking, whoever looks: a restore on record never waits for a backup that nobody began.
-pub async fn open(app: &App, id: RestoreId, plan: &HsmPlan, by: &Asker, clock: &Clock) -> Result<Start> {
-    let (jobs, target) = (app.jobs()?, &plan.hsm.target);
-    if let Some(other) = jobs.take_hsm(target, &id, clock.now()).await? {
+/// by looking, whoever looks: a restore on record never waits for a backup that nobody began. The start is on the audit
+/// trail before: see [`begin`].
+async fn open(
+    app: &App,
+    name: Name,
+    plan: &HsmPlan,
+    by: &Asker,
+    turn: Option<Turn>,
+    clock: &Clock,
+) -> Result<Start> {
+    let (jobs, target, id) = (app.jobs()?, &plan.hsm.target, &name.id);
+    if let Some(other) = jobs.take_hsm(target, id, clock.now()).await? {
         return Ok(Start::Taken(other));
     }
     // Under an idempotency key somebody else may have begun it, and even have ended it, in the meantime.
-    if let Some(job) = jobs.hsm_restore(&id).await? {
-        ends::again(app, &job).await?;
+    if let Some(job) = jobs.hsm_restore(id).await? {
+        ends::for_good(app, &job).await?;
         return Ok(Start::Started(Box::new(job)));
     }
     let run: RunId = id.clone().into();
     let safety = RunId::safety(&run);
     let Some(task) = task(plan, &safety) else { return Ok(Start::Hopeless(Box::new(plan.clone()))) };
-    app.audit()?.append(by, started(&id, plan), clock.now()).await?;
     let job = HsmJob::open(run.clone(), target.clone(), task, by.clone(), clock.now());
-    jobs.open_hsm_job(&job).await?;
+    if let Err(error) = record(app, &name, &job, plan, clock).await {
+        if error.leaves_nothing()
+            && let Err(error) = leave(app, &name, target).await
+        {
+            tracing::warn!(restore.id = %id, hsm.name = %target, "HSM {target} stays taken for some minutes: {error}");
+        }
+        return Err(error);
+    }
+    drop(turn);
     // The trail takes its time: whoever was faster may have ended it, and it is not begun again.
-    if let Some(ended) = jobs.hsm_restore(&id).await?.filter(|job| job.ended.is_some()) {
-        ends::again(app, &ended).await?;
+    if let Some(ended) = jobs.hsm_restore(id).await?.filter(|job| job.ended.is_some()) {
+        ends::for_good(app, &ended).await?;
         return Ok(Start::Started(Box::new(ended)));
     }
     tracing::info!(
@@ -196,7 +217,21 @@ pub async fn open(app: &App, id: RestoreId, plan: &HsmPlan, by: &Asker, clock: &
     if plan.safety == Safety::Take {
         look(app, target, &safety, clock).await;
     }
-    Ok(Start::Started(Box::new(jobs.hsm_restore(&id).await?.unwrap_or(job))))
+    Ok(Start::Started(Box::new(jobs.hsm_restore(id).await?.unwrap_or(job))))
+}
+
+/// Gives the HSM free, unless the restore has begun elsewhere under the same name.
+async fn leave(app: &App, name: &Name, target: &HsmName) -> Result<()> {
+    if app.jobs()?.hsm_restore(&name.id).await?.is_none() {
+        app.jobs()?.release_hsm(target, &name.id).await?;
+    }
+    Ok(())
+}
+
+async fn record(app: &App, name: &Name, job: &HsmJob, plan: &HsmPlan, clock: &Clock) -> Result<Written> {
+    name.tell(app, &job.by, started(&name.id, plan), clock).await?;
+    let recorded = app.jobs()?.open_hsm_job(job).await;
+    recorded.map_err(begin::unrecorded(&format!("restore {}", name.id)))
 }
 
 fn task(plan: &HsmPlan, safety: &RunId) -> Option<Task> {
@@ -208,6 +243,9 @@ fn task(plan: &HsmPlan, safety: &RunId) -> Option<Task> {
     }
     // Keys whose names are taken were asked for too: they have failed before the first one is restored.
     let (free, taken): (Vec<_>, Vec<_>) = plan.keys.iter().partition(|key| key.held.is_free());
+    if free.is_empty() {
+        return None;
+    }
     let left = |of: &KeyPlan| {
         let failure = Failure::ours("NameTaken", of.held.text());
         KeyOutcome { key: of.key.clone(), result: KeyResult::Failed { failure } }

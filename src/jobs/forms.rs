@@ -24,9 +24,14 @@ const PLAN_LIMIT: u64 = 256 * 1024 * 1024;
 ///
 /// # Errors
 /// [`Error::TooNew`] for a newer program's, [`Error::Damaged`] for one that cannot be read.
-pub(super) fn record_in<T: DeserializeOwned>(name: &str, metadata: &Metadata, key: &str) -> Result<T> {
+pub(super) fn record_in<T: DeserializeOwned>(
+    name: &str,
+    metadata: &Metadata,
+    key: &str,
+    known: u32,
+) -> Result<T> {
     let text = metadata.get(key).ok_or_else(|| damaged(name, &"its record is gone"))?;
-    parse(name, text.as_bytes(), RESTORE_FORMAT)
+    parse(name, text.as_bytes(), known)
 }
 
 #[derive(Deserialize)]
@@ -46,7 +51,7 @@ pub(super) fn parse<T: DeserializeOwned>(name: &str, json: &[u8], known: u32) ->
 }
 
 pub(super) fn outcome_in(item: &Item, object: &ObjectId, asked: OffsetDateTime) -> Result<StepOutcome> {
-    match record_in::<StepOutcome>(&item.name, &item.metadata, "outcome") {
+    match record_in::<StepOutcome>(&item.name, &item.metadata, "outcome", RESTORE_FORMAT) {
         Ok(outcome) if outcome.id() == *object => Ok(outcome),
         Ok(_) | Err(Error::Damaged { .. }) => {
             let text = format!("what came of it cannot be read: blob {} is damaged", item.name);

@@ -1,9 +1,11 @@
 //! The jobs of Managed HSMs, and the plans of their restores.
 
+use std::sync::atomic::Ordering;
+
 use futures::{TryStreamExt as _, pin_mut};
 use time::{Duration, OffsetDateTime};
 
-use super::{Jobs, damaged, forms::parse, targets::Target};
+use super::{Jobs, damaged, forms::parse, strays::Stray, targets::Target};
 use crate::{
     azure::{
         container::{Item, Listing, Metadata, Written},
@@ -58,13 +60,38 @@ impl Jobs {
 
     /// Every open job. A record that cannot be read is passed over with a log line.
     pub async fn hsm_jobs(&self) -> Result<Vec<StoredHsmJob>> {
+        Ok(self.open_hsm_jobs().await?.0)
+    }
+
+    /// Whether there may be open jobs of HSMs that are not in the settings any more. Most installations never had one,
+    /// and are asked once.
+    pub fn may_have_hsm_jobs(&self) -> bool {
+        !self.without_hsms.load(Ordering::Relaxed)
+    }
+
+    /// Notes that there are none, and that nobody will open one.
+    pub fn has_no_hsm_jobs(&self) {
+        self.without_hsms.store(true, Ordering::Relaxed);
+    }
+
+    /// The same, with those that cannot be read.
+    pub async fn open_hsm_jobs(&self) -> Result<(Vec<StoredHsmJob>, Vec<Stray>)> {
         let pages = self.container.list(Listing { prefix: OPEN, from: None, page: 5000, metadata: false });
         let items: Vec<Item> = pages.try_concat().await?;
-        let mut jobs = Vec::new();
+        let (mut jobs, mut strays) = (Vec::new(), Vec::new());
         for item in items {
-            jobs.extend(passing_over(&item.name, self.read_hsm_job(&item.name).await)?);
+            match self.read_hsm_job(&item.name).await {
+                Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {
+                    tracing::error!(blob.name = %item.name, "A job record is passed over: {error}");
+                    // A newer program that is at it writes the record now and then.
+                    let damaged = matches!(error, Error::Damaged { .. });
+                    let began = damaged.then(|| began(&item.name)).flatten();
+                    strays.push(Stray::new(item, began));
+                }
+                read => jobs.extend(read?),
+            }
         }
-        Ok(jobs)
+        Ok((jobs, strays))
     }
 
     /// One open job.
@@ -104,18 +131,26 @@ impl Jobs {
         now: OffsetDateTime,
     ) -> Result<Option<RestoreId>> {
         let name = target_name(hsm);
-        let Target::Held { by, etag } = self.take(&name, id).await? else { return Ok(None) };
-        let holder = match by {
+        let Target::Held { lease, etag } = self.take(&name, id, now).await? else { return Ok(None) };
+        let holder = match lease.map(|lease| lease.restore) {
             Some(holder) => {
-                let open = self.hsm_job(hsm, &holder.clone().into()).await?.is_some();
+                let open = match self.hsm_job(hsm, &holder.clone().into()).await {
+                    Err(Error::Damaged { .. } | Error::TooNew { .. }) => true,
+                    found => found?.is_some(),
+                };
                 Some(holder).filter(|holder| open || now - holder.asked() < RECORDED_WITHIN)
             }
             None => self.open_restore_of(hsm, id).await?,
         };
         match holder {
             Some(holder) => Ok(Some(holder)),
-            None => self.take_over(&name, &etag, id).await.map(|()| None),
+            None => self.take_over(&name, &etag, id, now).await.map(|()| None),
         }
+    }
+
+    /// Gives an HSM free that was taken for a restore which did not begin. Safe to run twice.
+    pub async fn release_hsm(&self, hsm: &HsmName, id: &RestoreId) -> Result<()> {
+        self.give_free(&target_name(hsm), id).await
     }
 
     /// Another restore that is at work on an HSM, for when the HSM's own record cannot be read.
@@ -224,6 +259,12 @@ fn json(name: &str, value: &impl serde::Serialize) -> Result<Vec<u8>> {
 
 fn name(hsm: &HsmName, id: &RunId) -> String {
     format!("{OPEN}{hsm}/{id}")
+}
+
+/// The time in a job's name.
+fn began(name: &str) -> Option<OffsetDateTime> {
+    let (_, id) = name.strip_prefix(OPEN)?.split_once('/')?;
+    id.parse::<RunId>().ok()?.occurrence()
 }
 
 fn ended_name(id: &RestoreId) -> String {

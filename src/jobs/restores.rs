@@ -1,14 +1,15 @@
 //! Restores: what is asked for, what is under way, what came of it.
 
-use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut};
+use futures::{TryStreamExt as _, pin_mut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use time::OffsetDateTime;
 
 use super::{
     Jobs, damaged,
-    forms::{outcome_in, pack, record_in, unpack},
+    forms::{pack, record_in, unpack},
     metadata,
-    targets::Target,
+    strays::Stray,
+    targets::{self, Target},
 };
 use crate::{
     azure::{
@@ -16,18 +17,19 @@ use crate::{
         error::Meaning,
     },
     domain::{
+        asker::Asker,
         digest::Digest,
-        object::{ObjectId, VaultName},
-        restore::{RESTORE_FORMAT, RestoreId, RestoreJob, RestorePlan, StepOutcome, Waiting},
+        object::VaultName,
+        restore::{RESTORE_FORMAT, RestoreId, RestoreJob, RestorePlan},
         run::countdown,
     },
-    error::{Error, Result},
+    error::Result,
 };
 
-const OPEN: &str = "open-restores/";
+pub(super) const OPEN: &str = "open-restores/";
 const RECORDS: &str = "restores/";
 
-/// Outcomes a listing request. A failure's text makes one of about a kilobyte.
+/// Records a listing request.
 const PAGE: u16 = 500;
 
 /// A restore's record as it was read.
@@ -47,22 +49,27 @@ pub struct Claim {
     pub restore: RestoreId,
     /// The digest of its plan.
     pub plan: Digest,
+    /// Who used the key first. Claims of older programs do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Asker>,
 }
 
 impl Claim {
-    /// Lets a key stand for a restore.
-    pub fn new(restore: RestoreId, plan: Digest) -> Self {
-        Self { v: RESTORE_FORMAT, restore, plan }
+    /// Lets a key stand for a restore that `by` asks for.
+    pub fn new(restore: RestoreId, plan: Digest, by: &Asker) -> Self {
+        Self { v: RESTORE_FORMAT, restore, plan, by: Some(by.clone()) }
     }
 }
 
-/// How far a step is.
+/// What came of the wish for a vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StepState {
-    /// It has ended.
-    Ended(StepOutcome),
-    /// It waits for a vault that is busy with its name.
-    Waiting(ObjectId),
+pub enum Taken {
+    /// It was free, or the restore's own.
+    Free,
+    /// It was another restore's, whose lease has run out. That one is still open, and may not act any more.
+    From(RestoreId),
+    /// This restore has it.
+    By(RestoreId),
 }
 
 impl Jobs {
@@ -78,7 +85,7 @@ impl Jobs {
     /// A plan by its digest.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when what is stored is not what the digest says.
+    /// [`crate::error::Error::Damaged`] when what is stored is not what the digest says.
     pub async fn restore_plan(&self, digest: &Digest) -> Result<Option<RestorePlan>> {
         let name = plan_name(digest);
         let Some(bytes) = self.container.read(&name).await? else { return Ok(None) };
@@ -94,7 +101,7 @@ impl Jobs {
     /// returned. Safe to run twice.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when the key was used, and nobody can say any more for what.
+    /// [`crate::error::Error::Damaged`] when the key was used, and nobody can say any more for what.
     pub async fn claim(&self, key: &Digest, claim: Claim) -> Result<Claim> {
         match self.container.create(&key_name(key), Vec::new(), metadata("claim", &claim)?).await? {
             Written::Created => Ok(claim),
@@ -111,40 +118,64 @@ impl Jobs {
     }
 
     /// Says that a restore is under way: from now on `AdvanceJobs` looks after it. Safe to run twice.
-    pub async fn announce_restore(&self, id: &RestoreId) -> Result<()> {
-        self.container.create(&format!("{OPEN}{id}"), Vec::new(), Metadata::new()).await?;
+    pub async fn announce_restore(&self, id: &RestoreId, by: &Asker) -> Result<()> {
+        self.container.create(&format!("{OPEN}{id}"), Vec::new(), metadata("by", by)?).await?;
         Ok(())
     }
 
     /// The restores that are under way. One request, unless there are thousands.
     pub async fn open_restores(&self) -> Result<Vec<RestoreId>> {
+        Ok(self.announced().await?.0)
+    }
+
+    /// The same, with what is announced under no restore's name.
+    pub async fn announced(&self) -> Result<(Vec<RestoreId>, Vec<Stray>)> {
         let pages = self.container.list(Listing { prefix: OPEN, from: None, page: 5000, metadata: false });
         let items: Vec<Item> = pages.try_concat().await?;
-        Ok(items.iter().filter_map(|item| item.name.strip_prefix(OPEN)?.parse().ok()).collect())
+        let (mut ids, mut strays) = (Vec::new(), Vec::new());
+        for item in items {
+            match item.name.strip_prefix(OPEN).and_then(|id| id.parse().ok()) {
+                Some(id) => ids.push(id),
+                None => strays.push(Stray::new(item, None)),
+            }
+        }
+        Ok((ids, strays))
     }
 
     async fn is_open(&self, id: &RestoreId) -> Result<bool> {
         Ok(self.container.metadata(&format!("{OPEN}{id}")).await?.is_some())
     }
 
-    /// Takes a vault for an announced restore, or says which restore has it. Safe to run twice.
-    pub async fn take_vault(&self, vault: &VaultName, id: &RestoreId) -> Result<Option<RestoreId>> {
-        let name = target_name(vault);
-        let Target::Held { by, etag } = self.take(&name, id).await? else { return Ok(None) };
-        let holder = match by {
-            None => self.open_restore_into(vault, id).await?,
-            holder => holder,
+    /// Takes a vault for an announced restore. Safe to run twice.
+    ///
+    /// A lease that has run out counts for nothing, nor does that of a restore that is no longer open.
+    pub async fn take_vault(&self, vault: &VaultName, id: &RestoreId, now: OffsetDateTime) -> Result<Taken> {
+        let name = targets::name_of(vault);
+        let Target::Held { lease, etag } = self.take(&name, id, now).await? else { return Ok(Taken::Free) };
+        let (holder, over) = match lease {
+            None => (self.open_restore_into(vault, id).await?, false),
+            Some(lease) => (Some(lease.restore.clone()), lease.is_over(now)),
         };
-        match holder {
-            Some(holder) if self.is_open(&holder).await? => Ok(Some(holder)),
-            // Whoever had it has ended, or never began.
-            _ => self.take_over(&name, &etag, id).await.map(|()| None),
+        let open = match holder {
+            Some(holder) if self.is_open(&holder).await? => Some(holder),
+            _ => None,
+        };
+        match open {
+            Some(holder) if !over => Ok(Taken::By(holder)),
+            open => {
+                self.take_over(&name, &etag, id, now).await?;
+                Ok(open.map_or(Taken::Free, Taken::From))
+            }
         }
     }
 
     /// Another restore that is at work on a vault, for when the vault's own record cannot be read.
-    async fn open_restore_into(&self, vault: &VaultName, other: &RestoreId) -> Result<Option<RestoreId>> {
-        tracing::error!(vault.name = %vault, "{} is damaged; the restores are asked instead", target_name(vault));
+    pub(super) async fn open_restore_into(
+        &self,
+        vault: &VaultName,
+        other: &RestoreId,
+    ) -> Result<Option<RestoreId>> {
+        tracing::error!(vault.name = %vault, "{} is damaged; the restores are asked instead", targets::name_of(vault));
         for id in self.open_restores().await?.into_iter().filter(|id| id != other) {
             if self.restore(&id).await?.is_some_and(|stored| stored.job.target == *vault) {
                 return Ok(Some(id));
@@ -162,7 +193,7 @@ impl Jobs {
     pub async fn restore(&self, id: &RestoreId) -> Result<Option<StoredRestore>> {
         let name = record_name(id);
         let Some((found, etag)) = self.container.state(&name).await? else { return Ok(None) };
-        let job: RestoreJob = record_in(&name, &found, "job")?;
+        let job: RestoreJob = record_in(&name, &found, "job", RESTORE_FORMAT)?;
         if job.id == *id {
             Ok(Some(StoredRestore { job, etag }))
         } else {
@@ -191,11 +222,13 @@ impl Jobs {
         let mut found = Vec::new();
         while let Some(page) = pages.try_next().await? {
             let later = page.iter().filter(|item| from.as_ref().is_none_or(|from| item.name > *from));
-            found.extend(later.filter_map(|item| match record_in(&item.name, &item.metadata, "job") {
-                Ok(job) => Some(job),
-                Err(error) => {
-                    tracing::error!(blob.name = %item.name, "A restore's record is passed over: {error}");
-                    None
+            found.extend(later.filter_map(|item| {
+                match record_in(&item.name, &item.metadata, "job", RESTORE_FORMAT) {
+                    Ok(job) => Some(job),
+                    Err(error) => {
+                        tracing::error!(blob.name = %item.name, "A restore's record is passed over: {error}");
+                        None
+                    }
                 }
             }));
             if found.len() >= limit {
@@ -206,62 +239,9 @@ impl Jobs {
         Ok(found)
     }
 
-    /// Whether a step has ended.
-    pub async fn has_outcome(&self, id: &RestoreId, object: &ObjectId) -> Result<bool> {
-        Ok(self.container.metadata(&step_name(id, object, "outcome")).await?.is_some())
-    }
-
-    /// Records what became of a step. Safe to run twice: the first record stays.
-    pub async fn create_step_outcome(&self, id: &RestoreId, outcome: &StepOutcome) -> Result<Written> {
-        let name = step_name(id, &outcome.id(), "outcome");
-        Ok(self.container.create(&name, Vec::new(), metadata("outcome", outcome)?).await?)
-    }
-
-    /// Records that a step waits, and returns since when. Safe to run twice. With a record that cannot be read it
-    /// waits since the restore was asked for: no step waits for ever.
-    pub async fn wait(&self, id: &RestoreId, object: &ObjectId, now: OffsetDateTime) -> Result<Waiting> {
-        let (name, waiting) = (step_name(id, object, "waiting"), Waiting::since(now));
-        if self.container.create(&name, Vec::new(), metadata("waiting", &waiting)?).await? == Written::Created
-        {
-            return Ok(waiting);
-        }
-        match self.record_of(&name, "waiting").await {
-            Err(error @ Error::Damaged { .. }) => {
-                tracing::error!(blob.name = %name, "{error}");
-                Ok(Waiting::since(id.asked()))
-            }
-            found => Ok(found?.unwrap_or(waiting)),
-        }
-    }
-
-    /// How far the steps of a restore are, in their order, page by page. A step that waited and ended comes
-    /// once, as ended; one of which nothing is known yet does not come. An outcome that cannot be read counts as
-    /// a failure, so that the restore can end.
-    pub fn steps(&self, id: &RestoreId) -> impl Stream<Item = Result<Vec<StepState>>> + use<> {
-        let (prefix, asked) = (format!("restore-steps/{id}/"), id.asked());
-        let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: true };
-        let mut ended: Option<ObjectId> = None;
-        self.container.list(listing).map(move |page| {
-            let mut states = Vec::new();
-            for item in page? {
-                let Some((object, leaf)) = parse_step(&prefix, &item.name) else { continue };
-                match leaf {
-                    // `outcome` sorts before `waiting`.
-                    "outcome" => {
-                        states.push(StepState::Ended(outcome_in(&item, &object, asked)?));
-                        ended = Some(object);
-                    }
-                    "waiting" if ended.as_ref() != Some(&object) => states.push(StepState::Waiting(object)),
-                    _ => {}
-                }
-            }
-            Ok(states)
-        })
-    }
-
     /// Gives a restore's vault free and forgets that it was under way. Safe to run twice.
     pub async fn close_restore(&self, id: &RestoreId, target: &VaultName) -> Result<()> {
-        self.give_free(&target_name(target), id).await?;
+        self.give_free(&targets::name_of(target), id).await?;
         self.withdraw_restore(id).await
     }
 
@@ -270,9 +250,9 @@ impl Jobs {
         Ok(self.container.delete(&format!("{OPEN}{id}")).await?)
     }
 
-    async fn record_of<T: DeserializeOwned>(&self, name: &str, key: &str) -> Result<Option<T>> {
+    pub(super) async fn record_of<T: DeserializeOwned>(&self, name: &str, key: &str) -> Result<Option<T>> {
         let found = self.container.metadata(name).await?;
-        found.map(|found| record_in(name, &found, key)).transpose()
+        found.map(|found| record_in(name, &found, key, RESTORE_FORMAT)).transpose()
     }
 }
 
@@ -284,21 +264,7 @@ fn key_name(key: &Digest) -> String {
     format!("restore-keys/{key}")
 }
 
-fn target_name(vault: &VaultName) -> String {
-    format!("restore-targets/{vault}")
-}
-
 /// The newest comes first, as manifests do.
 fn record_name(id: &RestoreId) -> String {
     format!("{RECORDS}{}-{id}", countdown(id.asked()))
-}
-
-fn step_name(id: &RestoreId, object: &ObjectId, leaf: &str) -> String {
-    format!("restore-steps/{id}/{}/{}/{leaf}", object.kind, object.name.folded())
-}
-
-fn parse_step<'n>(prefix: &str, name: &'n str) -> Option<(ObjectId, &'n str)> {
-    let mut parts = name.strip_prefix(prefix)?.splitn(3, '/');
-    let object = ObjectId::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    Some((object, parts.next()?))
 }

@@ -8,6 +8,7 @@ use crate::{
         filter::NameFilter,
         manifest::Line,
         object::{ObjectId, ObjectKind, VaultName},
+        place::Apart,
     },
     error::Result,
 };
@@ -37,8 +38,8 @@ pub struct Mark {
 /// Some of the objects that have a backup, in the order of vaults and then of objects.
 #[derive(Debug)]
 pub struct Page {
-    /// The objects.
-    pub lines: Vec<(VaultName, Line)>,
+    /// The objects, and in what their vault lies elsewhere now than at the backup.
+    pub lines: Vec<(VaultName, Line, Option<Apart>)>,
     /// Where the next page begins, if there is one.
     pub next: Option<Mark>,
 }
@@ -60,16 +61,19 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
         }
         let after = after.filter(|after| after.vault == *vault).map(|after| &after.id);
         let view = app.catalogue()?.view(vault, wanted.at).await?;
+        let place = app.catalogue()?.place(vault, &view).await?;
         for line in app.catalogue()?.lines(&view).await? {
             let line = line?;
             if !takes(&line) || after.is_some_and(|after| line.id() <= *after) {
                 continue;
             }
             if lines.len() == limit {
-                let mark = |(vault, line): &(VaultName, Line)| Mark { vault: vault.clone(), id: line.id() };
+                let mark =
+                    |(vault, line, _): &(VaultName, Line, _)| Mark { vault: vault.clone(), id: line.id() };
                 return Ok(Page { next: lines.last().map(mark), lines });
             }
-            lines.push((vault.clone(), line));
+            let apart = line.entry.as_ref().and_then(|entry| entry.place.apart(&place));
+            lines.push((vault.clone(), line, apart));
         }
     }
     Ok(Page { lines, next: None })

@@ -11,6 +11,7 @@ use crate::{
         object::VaultName,
         plan::PlanHeader,
         run::RunId,
+        supplement::ListedLate,
     },
     error::Result,
     jobs::Stored,
@@ -63,7 +64,6 @@ pub async fn open_jobs(app: &App) -> Result<Vec<BackupJob>> {
 
 /// A run in one vault, in full.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a few live at a time")]
 pub enum Report {
     /// It has not been closed.
     Open {
@@ -71,6 +71,8 @@ pub enum Report {
         job: BackupJob,
         /// How many objects its plan backs up, once it has one.
         planned: Option<usize>,
+        /// The kinds that it could list only when it was under way.
+        listed_late: Vec<ListedLate>,
     },
     /// It has its manifest.
     Closed {
@@ -128,6 +130,8 @@ pub async fn report(
         return Ok(summary.map(|summary| Report::Closed { header, summary, lines }));
     }
     let Some(job) = job else { return Ok(None) };
-    let planned = catalogue.plan(vault, run).await?.map(|plan| plan.to_back_up().count());
-    Ok(Some(Report::Open { job: job.clone(), planned }))
+    let plan = catalogue.plan(vault, run).await?;
+    let planned = plan.as_ref().map(|plan| plan.to_back_up().count());
+    let listed_late = plan.map(|plan| plan.header.listed_late).unwrap_or_default();
+    Ok(Some(Report::Open { job: job.clone(), planned, listed_late }))
 }

@@ -1,14 +1,20 @@
 //! How each vault is doing.
 
+use time::{Duration, OffsetDateTime};
+
 use super::runs::open_jobs;
 use crate::{
     app::App,
     domain::{
+        acknowledged::{AcceptanceRecord, Acknowledged, Acknowledgement},
+        form::Clear,
         job::BackupJob,
+        loss::Loss,
         manifest::{Fared, Line, Summary},
         object::{ObjectId, VaultName},
         run::Scope,
         versions::VERSIONS_WARNING,
+        whereabouts::Moved,
     },
     error::{Error, Result},
 };
@@ -31,6 +37,8 @@ pub struct Newest {
     pub last: Option<Summary>,
     /// The newest that covers the vault, as [`Numbers::covers`](crate::domain::run::Numbers::covers) says.
     pub covering: Option<Summary>,
+    /// When the newest open run began that covers the vault already, and goes on for what fails in it.
+    pub held: Option<OffsetDateTime>,
 }
 
 /// What the catalogue says of a vault.
@@ -38,33 +46,78 @@ pub struct Newest {
 pub struct Known {
     /// Its newest runs.
     pub newest: Newest,
-    /// Objects whose newest backup could not be taken, up to the limit.
+    /// Objects whose newest backup could not be taken, up to the limit, without those that are accepted.
     pub failing: Vec<Line>,
     /// How many there are.
     pub failing_total: usize,
+    /// Objects whose newest backup could not be taken either, and for which a person answers, up to the limit.
+    pub accepted: Vec<(Line, AcceptanceRecord)>,
+    /// How many there are.
+    pub accepted_total: usize,
+    /// What is lost as of the newest run, each with what a person said of it.
+    pub losses: Vec<(Loss, Option<Acknowledgement>)>,
+    /// That the vault lies elsewhere than it did as of the newest run, and what a person said of that.
+    pub moved: Option<(Box<Moved>, Option<Acknowledgement>)>,
     /// Objects with many versions, as far as their newest backups tell, and how many.
     pub many_versions: Vec<(ObjectId, u32)>,
+    /// Objects whose newest backup has a form that was not known, up to the limit, and what may be shown of it.
+    pub unknown_forms: Vec<(ObjectId, Clear)>,
+    /// How many there are.
+    pub unknown_forms_total: usize,
 }
 
-/// Looks at every configured vault, and names up to `most` failing objects of each.
+impl Doing {
+    /// Whether it is well: its catalogue can be read, the newest run that covers it is not too old, the newest of all
+    /// listed every kind, and nobody has to answer for an object that fails, for a loss or for a move.
+    pub fn is_ok(&self, interval: Duration, now: OffsetDateTime) -> bool {
+        let Ok(known) = &self.known else { return false };
+        let listed = known.newest.last.as_ref().is_some_and(|last| last.numbers.unlisted.is_empty());
+        let lost = known.losses.iter().any(|(_, acknowledged)| acknowledged.is_none());
+        let moved = known.moved.as_ref().is_some_and(|(_, acknowledged)| acknowledged.is_none());
+        listed && !known.newest.is_overdue(interval, now) && known.failing_total == 0 && !lost && !moved
+    }
+}
+
+impl Newest {
+    /// When the newest run began that covers the vault.
+    pub fn covered(&self) -> Option<OffsetDateTime> {
+        self.covering.as_ref().map(|run| run.planned).max(self.held)
+    }
+
+    /// Whether the newest run that covers the vault is older than `interval`, or there is none.
+    pub fn is_overdue(&self, interval: Duration, now: OffsetDateTime) -> bool {
+        self.covered().is_none_or(|began| now - began > interval)
+    }
+}
+
+/// Looks at every configured vault, and names up to `most` failing objects of each. What people accepted counts as of
+/// `now`.
 ///
 /// # Errors
 /// When a service refuses or does not answer. A damaged catalogue is part of the answer.
-pub async fn all(app: &App, most: usize) -> Result<Vec<Doing>> {
+pub async fn all(app: &App, most: usize, now: OffsetDateTime) -> Result<Vec<Doing>> {
     let jobs = open_jobs(app).await?;
     let mut all = Vec::new();
     for vault in app.vaults().map(|vault| vault.url().name()) {
-        let known = match known(app, vault, most).await {
+        let mut known = match known(app, vault, most, now).await {
             Err(error @ Error::Service(_)) => return Err(error),
             known => known,
         };
-        let open = jobs.iter().filter(|job| job.vault == *vault).cloned().collect();
+        let open: Vec<_> = jobs.iter().filter(|job| job.vault == *vault).cloned().collect();
+        if let Ok(known) = &mut known {
+            known.newest.held = held(&open, vault);
+        }
         all.push(Doing { vault: vault.clone(), open, known });
     }
     Ok(all)
 }
 
-/// The newest runs of a vault: one request, unless the vault was not covered for long.
+/// When the newest of these open runs began that covers a vault already.
+pub fn held(open: &[BackupJob], vault: &VaultName) -> Option<OffsetDateTime> {
+    open.iter().filter(|job| job.covers && job.vault == *vault).map(|job| job.opened).max()
+}
+
+/// The newest runs of a vault, without those that are open: one request, unless the vault was not covered for long.
 pub async fn newest(app: &App, vault: &VaultName) -> Result<Newest> {
     let covers = |summary: &Summary| summary.scope == Scope::Vault && summary.numbers.covers();
     let manifests = app.catalogue()?.manifests(vault, None, |found| {
@@ -73,29 +126,63 @@ pub async fn newest(app: &App, vault: &VaultName) -> Result<Newest> {
     let whole = manifests.await?.into_iter().filter_map(|found| found.summary);
     let mut whole: Vec<_> = whole.filter(|summary| summary.scope == Scope::Vault).collect();
     let covering = whole.pop_if(|last| covers(last));
-    Ok(Newest { last: whole.into_iter().next().or_else(|| covering.clone()), covering })
+    Ok(Newest { last: whole.into_iter().next().or_else(|| covering.clone()), covering, held: None })
 }
 
-/// What the catalogue says of a vault, with up to `most` failing objects.
+/// What the catalogue says of a vault, with up to `most` failing objects. What people acknowledged and accepted is read
+/// where something is lost, has moved or fails, and counts as of `now`.
 ///
 /// # Errors
 /// As storage answers, and when the catalogue is damaged.
-pub async fn known(app: &App, vault: &VaultName, most: usize) -> Result<Known> {
+pub async fn known(app: &App, vault: &VaultName, most: usize, now: OffsetDateTime) -> Result<Known> {
     let catalogue = app.catalogue()?;
     let mut known = Known { newest: newest(app, vault).await?, ..Known::default() };
     let view = catalogue.view(vault, None).await?;
+    let last = known.newest.last.as_ref();
+    let losses = last.map(|last| last.losses.clone()).unwrap_or_default();
+    let moved = last.and_then(|last| last.moved.clone());
+    let mut acknowledged = None;
+    if !losses.is_empty() || moved.is_some() {
+        let of = acknowledged.insert(catalogue.acknowledged(vault).await?);
+        known.losses = losses.into_iter().map(|loss| (loss.clone(), of.loss(&loss.run).cloned())).collect();
+        known.moved = moved.map(|moved| (moved.clone(), of.loss(&moved.run).cloned()));
+    }
     for line in catalogue.lines(&view).await? {
         let line = line?;
-        let versions = line.entry.as_ref().map_or(0, |entry| entry.versions);
-        if versions >= VERSIONS_WARNING && line.fared != Fared::Gone {
-            known.many_versions.push((line.id(), versions));
+        if line.is_failing() && acknowledged.is_none() {
+            acknowledged = Some(catalogue.acknowledged(vault).await?);
         }
-        if line.fared == Fared::Failed {
-            known.failing_total += 1;
-            if known.failing.len() < most {
-                known.failing.push(line);
-            }
-        }
+        known.note(line, acknowledged.as_ref(), most, now);
     }
     Ok(known)
+}
+
+impl Known {
+    fn note(&mut self, line: Line, acknowledged: Option<&Acknowledged>, most: usize, now: OffsetDateTime) {
+        let versions = line.entry.as_ref().map_or(0, |entry| entry.versions);
+        if versions >= VERSIONS_WARNING && line.fared != Fared::Gone {
+            self.many_versions.push((line.id(), versions));
+        }
+        let entry = line.entry.as_ref().filter(|_| line.fared != Fared::Gone);
+        if let Some(clear) = entry.and_then(|entry| entry.form.unknown()) {
+            self.unknown_forms_total += 1;
+            if self.unknown_forms.len() < most {
+                self.unknown_forms.push((line.id(), clear.clone()));
+            }
+        }
+        if !line.is_failing() {
+            return;
+        }
+        if let Some(record) = acknowledged.and_then(|of| of.covering(&line, now)) {
+            self.accepted_total += 1;
+            if self.accepted.len() < most {
+                self.accepted.push((line, record.clone()));
+            }
+            return;
+        }
+        self.failing_total += 1;
+        if self.failing.len() < most {
+            self.failing.push(line);
+        }
+    }
 }

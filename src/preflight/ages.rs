@@ -1,18 +1,21 @@
 //! How old the newest backups are, by the catalogue alone.
 
+use time::OffsetDateTime;
 use tokio::time::timeout;
 
 use super::{Look, TRY, each};
 use crate::{
     config::Role,
     domain::{
+        acknowledged::AcceptanceRecord,
         hsm::HsmUrl,
+        manifest::Line,
         object::VaultUrl,
         preflight::rest::{AgeSeen, Unread},
         versions::OVER_THE_LIMIT,
     },
     error::{Error, Result},
-    look::vaults,
+    look::{runs, vaults},
 };
 
 /// Failing objects that are looked through for those with too many versions.
@@ -34,7 +37,7 @@ async fn bounded(source: &str, age: impl Future<Output = Result<AgeSeen>>) -> Re
     match timeout(TRY, age).await {
         Ok(Ok(age)) => Ok(age),
         Ok(Err(Error::Service(error))) => {
-            Err((source.to_owned(), format!("{}: {}", error.what, error.failure.code)))
+            Err((source.to_owned(), format!("{}: {}", error.asked.what, error.failure.code)))
         }
         Ok(Err(error)) => Err((source.to_owned(), error.to_string())),
         Err(_) => Err((source.to_owned(), format!("no answer within {} s", TRY.as_secs()))),
@@ -42,20 +45,38 @@ async fn bounded(source: &str, age: impl Future<Output = Result<AgeSeen>>) -> Re
 }
 
 async fn vault(look: &Look<'_>, url: &VaultUrl) -> Result<AgeSeen> {
-    let known = vaults::known(look.app, url.name(), MOST_FAILING).await?;
+    let mut known = vaults::known(look.app, url.name(), MOST_FAILING, look.clock.now()).await?;
+    // That what is open cannot be read is a finding of its own.
+    let open = runs::open_jobs(look.app).await.unwrap_or_default();
+    known.newest.held = vaults::held(&open, url.name());
     let over = known
         .failing
         .iter()
         .filter(|line| line.failure.as_ref().is_some_and(|failure| failure.text.contains(OVER_THE_LIMIT)));
     let over: Vec<_> = over.map(|line| line.id().to_string()).collect();
+    let open = known.losses.iter().filter(|(_, acknowledged)| acknowledged.is_none());
+    let losses = open.map(|(loss, _)| (loss.run.to_string(), loss.to_string())).collect();
+    let moved = known.moved.filter(|(_, acknowledged)| acknowledged.is_none());
+    let moved = moved.map(|(moved, _)| (moved.run.to_string(), moved.to_string()));
+    let accepted: Vec<_> = known.accepted.into_iter().filter_map(accepted).collect();
+    let said = |id: &String| over.contains(id) || accepted.iter().any(|(of, _)| of == id);
     let many = known.many_versions.into_iter().map(|(id, count)| (id.to_string(), count));
+    let many = many.filter(|(id, _)| !said(id)).collect();
     Ok(AgeSeen {
         source: url.name().to_string(),
         vault: Some(url.to_string()),
-        newest: known.newest.covering.map(|run| run.planned),
-        versions: many.filter(|(id, _)| !over.contains(id)).collect(),
+        newest: known.newest.covered(),
+        versions: many,
         over,
+        losses,
+        moved,
+        accepted,
+        unknown_forms: known.unknown_forms.into_iter().map(|(id, clear)| (id.to_string(), clear)).collect(),
     })
+}
+
+fn accepted((line, record): (Line, AcceptanceRecord)) -> Option<(String, OffsetDateTime)> {
+    record.accepted().map(|of| (line.id().to_string(), of.until))
 }
 
 async fn hsm(look: &Look<'_>, url: &HsmUrl) -> Result<AgeSeen> {
@@ -66,5 +87,9 @@ async fn hsm(look: &Look<'_>, url: &HsmUrl) -> Result<AgeSeen> {
         newest: newest.map(|backup| backup.opened),
         versions: Vec::new(),
         over: Vec::new(),
+        losses: Vec::new(),
+        moved: None,
+        accepted: Vec::new(),
+        unknown_forms: Vec::new(),
     })
 }

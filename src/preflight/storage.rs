@@ -7,7 +7,7 @@ use super::{Look, each, purpose, tried, within};
 use crate::{
     azure::{
         container::{Container, Listing, Metadata},
-        error::ServiceError,
+        error::{Asked, Operation, Service, ServiceError},
         queue::Queue,
     },
     catalogue,
@@ -93,7 +93,9 @@ async fn queue(look: &Look<'_>, service: &Url, name: &str) -> QueueSeen {
 
 async fn count(look: &Look<'_>, service: &Url, name: &str) -> Result<i64, Came> {
     let queue = Queue::new(service, name, &look.connection);
-    let queue = queue.map_err(|error| ServiceError::of(format!("use queue {name}"), &error));
+    let queue = queue.map_err(|error| {
+        ServiceError::of(Asked::new(Service::Queue, Operation::Read, format!("use queue {name}")), &error)
+    });
     match queue {
         Ok(queue) => within(queue.count()).await,
         Err(error) => Err(crate::azure::cause::refused(error)),

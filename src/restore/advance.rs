@@ -11,11 +11,14 @@ use crate::{
     app::App,
     clock::Clock,
     domain::{
-        audit::Event,
+        audit::{Event, TOLD_WITHIN},
         job::OPEN_FOR,
-        object::ObjectId,
+        object::{ObjectId, ObjectKind},
         outcome::Failure,
-        restore::{Need, RestoreId, RestoreJob, RestoreNumbers, RestorePlan, Step, StepOutcome, StepResult},
+        restore::{
+            Cut, Ended, Holding, Need, RestoreId, RestoreJob, RestoreNumbers, RestorePlan, Step, in_turn,
+            room_to_wait,
+        },
     },
     error::{Error, Result},
     jobs::{StepState, StoredRestore},
@@ -42,9 +45,10 @@ pub struct Advanced {
 ///
 /// Safe to run twice, at once or later: sending, recording and ending all are.
 pub async fn advance(app: &App, clock: &Clock) -> Result<Advanced> {
-    let open = app.jobs()?.open_restores().await?;
+    let (open, strays) = app.jobs()?.announced().await?;
     let looks: Vec<_> = open.iter().map(|id| look(app, id, clock)).collect();
     let mut advanced = Advanced::default();
+    advanced.errors.extend(app.jobs()?.end_strays(&strays, OPEN_FOR, clock.now()).await.err());
     let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
     while let Some(look) = looks.next().await {
         match look {
@@ -56,26 +60,33 @@ pub async fn advance(app: &App, clock: &Clock) -> Result<Advanced> {
     Ok(advanced)
 }
 
-/// Looks at one open restore and does what it needs. Returns its record, if it has one.
+/// Looks at one open restore and does what it needs. Returns its record, if it has one. It ends by the clock whatever is
+/// stored of it: its messages are long gone then, and so must be its hold on the vault.
 pub async fn look(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<RestoreJob>> {
-    let jobs = app.jobs()?;
-    let stored = match jobs.restore(id).await {
-        // Its messages are long gone, and so must be its hold on the vault.
-        Err(error @ Error::Damaged { .. }) if clock.now() - id.asked() >= OPEN_FOR => {
-            error!(restore.id = %id, "Restore {id} is given up: {error}");
-            jobs.withdraw_restore(id).await?;
-            return Ok(None);
+    match look_at(app, id, clock).await {
+        Err(error @ (Error::Damaged { .. } | Error::TooNew { .. }))
+            if clock.now() - id.asked() >= OPEN_FOR =>
+        {
+            error!(event = "restore.unreadable", restore.id = %id, "Restore {id} is given up: {error}");
+            app.jobs()?.withdraw_restore(id).await?;
+            Ok(None)
         }
-        stored => stored?,
-    };
-    let Some(mut stored) = stored else {
+        looked => looked,
+    }
+}
+
+async fn look_at(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<RestoreJob>> {
+    let jobs = app.jobs()?;
+    let Some(mut stored) = jobs.restore(id).await? else {
         if clock.now() - id.asked() >= RECORDED_WITHIN {
             jobs.withdraw_restore(id).await?;
         }
         return Ok(None);
     };
-    if stored.job.ended.is_some() {
-        jobs.close_restore(id, &stored.job.target).await?;
+    if let Some(ended) = &stored.job.ended {
+        if clock.now() - ended.at >= TOLD_WITHIN {
+            tell(app, &stored.job, ended).await?;
+        }
         return Ok(Some(stored.job));
     }
     let plan = match jobs.plan_of(&stored.job).await {
@@ -84,21 +95,23 @@ pub async fn look(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<Res
     };
     let seen = Seen::of(app, id, &plan).await?;
     let news = stored.job.note(seen.numbers, seen.ended.len(), clock.now());
-    let open = plan.steps.iter().map(Step::id).filter(|id| !seen.ended.contains(id));
-    match stored.job.need(seen.waiting.len(), clock.now()) {
-        Need::Closing => return end(app, stored, clock).await.map(Some),
-        Need::GivingUp => {
-            give_up(app, &plan, &mut stored.job, open, clock).await?;
-            return end(app, stored, clock).await.map(Some);
+    let holding = holding(app, &stored.job, clock).await?;
+    match stored.job.need(seen.waiting.len(), holding, clock.now()) {
+        Need::Closing => return end(app, stored, None, clock).await.map(Some),
+        Need::Cutting(cut) => {
+            if let Some(Failure { code, text, .. }) = &seen.refused {
+                error!(event = "restore.refused", restore.id = %id, failure.code = %code, "Restore {id} waited for: {text}");
+            }
+            return end(app, stored, Some(cut), clock).await.map(Some);
         }
         Need::Sending => {
             warn!(restore.id = %id, "Restore {id} stands still; sending its messages again");
-            send::messages(app, id, open).await?;
+            send::messages(app, id, seen.tried(app, &stored.job, &plan, clock, true).into_iter()).await?;
             (stored.job.sent, stored.job.progressed) = (true, clock.now());
             jobs.save_restore(&stored).await?;
         }
         Need::Nudging => {
-            send::messages(app, id, seen.waiting.into_iter()).await?;
+            send::messages(app, id, seen.tried(app, &stored.job, &plan, clock, false).into_iter()).await?;
             if news {
                 jobs.save_restore(&stored).await?;
             }
@@ -113,7 +126,9 @@ pub async fn look(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<Res
 struct Seen {
     numbers: RestoreNumbers,
     ended: BTreeSet<ObjectId>,
-    waiting: Vec<ObjectId>,
+    waiting: BTreeSet<ObjectId>,
+    /// What this program's own means said of one of the steps that wait for them.
+    refused: Option<Failure>,
 }
 
 impl Seen {
@@ -124,7 +139,7 @@ impl Seen {
     }
 
     fn begin(numbers: RestoreNumbers) -> Self {
-        Self { numbers, ended: BTreeSet::new(), waiting: Vec::new() }
+        Self { numbers, ended: BTreeSet::new(), waiting: BTreeSet::new(), refused: None }
     }
 
     async fn read(&mut self, app: &App, id: &RestoreId) -> Result<()> {
@@ -137,31 +152,69 @@ impl Seen {
                         self.numbers.add(&outcome.result);
                         self.ended.insert(outcome.id());
                     }
-                    StepState::Waiting(id) => self.waiting.push(id),
+                    StepState::Waiting(id, refused) => {
+                        self.waiting.insert(id);
+                        self.refused = refused.or(self.refused.take());
+                    }
                 }
             }
         }
         Ok(())
     }
+
+    /// The steps that get a message now: of those that wait as many as a minute has room for, and with `all` also those of
+    /// which nothing is known.
+    fn tried(
+        &self,
+        app: &App,
+        job: &RestoreJob,
+        plan: &RestorePlan,
+        clock: &Clock,
+        all: bool,
+    ) -> Vec<ObjectId> {
+        let open = plan.steps.iter().map(Step::id).filter(|id| !self.ended.contains(id));
+        let (waiting, others): (Vec<_>, Vec<_>) = open.partition(|id| self.waiting.contains(id));
+        let minute = usize::try_from((clock.now() - job.opened).whole_minutes()).unwrap_or_default();
+        let mut tried = Vec::new();
+        for kind in ObjectKind::ALL {
+            let of_kind: Vec<_> = waiting.iter().filter(|id| id.kind == kind).cloned().collect();
+            // A vault that is configured no longer refuses each of them.
+            let pace = app.vault(&job.target).map_or(usize::MAX, |vault| vault.restores_in_a_minute(kind));
+            tried.extend(in_turn(&of_kind, room_to_wait(pace, others.len()), minute).cloned());
+        }
+        tried.extend(others.into_iter().filter(|_| all));
+        tried
+    }
 }
 
-/// Records a failure for every step that has not ended.
-async fn give_up(
-    app: &App,
-    plan: &RestorePlan,
-    job: &mut RestoreJob,
-    open: impl Iterator<Item = ObjectId>,
-    clock: &Clock,
-) -> Result<()> {
-    for object in open {
-        let text = "nothing came of its message; see the poison queue and the log for why";
-        let result = StepResult::Failed(Failure::ours("NoAnswer", text));
-        let outcome = StepOutcome::new(&object, result, clock.now());
-        app.jobs()?.create_step_outcome(&job.id, &outcome).await?;
+/// How the restore stands to its vault. The lease of one that an app carries out is renewed by the way: the app is
+/// there as long as it looks.
+async fn holding(app: &App, job: &RestoreJob, clock: &Clock) -> Result<Holding> {
+    let (jobs, now) = (app.jobs()?, clock.now());
+    if !job.is_the_terminals() && jobs.holds(&job.target, &job.id, now).await? {
+        return Ok(Holding::Ours);
     }
-    let seen = Seen::of(app, &job.id, plan).await?;
-    job.note(seen.numbers, seen.ended.len(), clock.now());
-    Ok(())
+    match jobs.lease(&job.target).await {
+        // The terminal makes it again, or the restore ends with its hours.
+        Err(Error::Damaged { .. }) if job.is_the_terminals() => Ok(Holding::Ours),
+        lease => Ok(Holding::of(&job.id, lease?.as_ref(), now)),
+    }
+}
+
+/// Ends a restore that this process carried out and was told to stop. Steps without an outcome have failed.
+///
+/// Safe to run twice: a restore that has ended is left as it is.
+pub async fn interrupt(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<RestoreJob>> {
+    let jobs = app.jobs()?;
+    let Some(mut stored) = jobs.restore(id).await? else { return Ok(None) };
+    if stored.job.ended.is_some() {
+        return Ok(Some(stored.job));
+    }
+    let plan = jobs.plan_of(&stored.job).await?;
+    let seen = Seen::of(app, id, &plan).await?;
+    stored.job.note(seen.numbers, seen.ended.len(), clock.now());
+    let cut = (stored.job.answered < stored.job.steps).then_some(Cut::Interrupted);
+    end(app, stored, cut, clock).await.map(Some)
 }
 
 /// Ends a restore whose plan cannot be read any more: what has no outcome has failed.
@@ -171,24 +224,38 @@ async fn lost(app: &App, mut stored: StoredRestore, error: &Error, clock: &Clock
     seen.read(app, &stored.job.id).await?;
     let numbers = &mut stored.job.numbers;
     numbers.restored = seen.numbers.restored;
-    numbers.failed = numbers.planned.saturating_sub(numbers.restored + numbers.skipped);
+    numbers.fail_the_rest();
     stored.job.answered = stored.job.steps;
-    end(app, stored, clock).await
+    end(app, stored, None, clock).await
 }
 
-/// Ends a restore: the trail, the record, then its traces.
-async fn end(app: &App, mut stored: StoredRestore, clock: &Clock) -> Result<RestoreJob> {
+/// What is left of the end of a restore whose record says how it ended: whoever wrote that may have died since.
+async fn tell(app: &App, job: &RestoreJob, ended: &Ended) -> Result<()> {
+    let (audit, event) = (app.audit()?, Event::ended(job));
+    if !audit.tells_of(&event).await? {
+        audit.append(&job.by, event, ended.at).await?;
+    }
+    app.jobs()?.close_restore(&job.id, &job.target).await
+}
+
+/// Ends a restore: the record, the trail, then its traces. Of two that end it, the one whose record stays tells of it.
+async fn end(app: &App, mut stored: StoredRestore, cut: Option<Cut>, clock: &Clock) -> Result<RestoreJob> {
     let jobs = app.jobs()?;
-    stored.job.end(clock.now());
-    app.audit()?.append(&stored.job.by, Event::ended(&stored.job), clock.now()).await?;
+    match cut {
+        Some(cut) => stored.job.cut(cut, clock.now()),
+        None => stored.job.end(clock.now()),
+    }
     if jobs.save_restore(&stored).await? {
+        app.audit()?.append(&stored.job.by, Event::ended(&stored.job), clock.now()).await?;
         let RestoreJob { id, target, numbers, .. } = &stored.job;
         info!(
             event = "restore.ended", restore.id = %id, restore.verdict = %numbers.verdict(), vault.name = %target,
             restore.planned = numbers.planned, restore.restored = numbers.restored,
             restore.skipped = numbers.skipped, restore.failed = numbers.failed,
-            "Restore {id} into vault {target} {}: {} planned, {} restored, {} skipped, {} failed",
+            restore.never_backed_up = numbers.never_backed_up,
+            "Restore {id} into vault {target} {}: {} planned, {} restored, {} skipped, {} failed, {} never backed up",
             numbers.verdict(), numbers.planned, numbers.restored, numbers.skipped, numbers.failed,
+            numbers.never_backed_up,
         );
         jobs.close_restore(id, target).await?;
     }

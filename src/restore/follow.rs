@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use futures::{TryStreamExt as _, pin_mut};
+use time::OffsetDateTime;
 
 use crate::{
     app::App,
     domain::{
         object::ObjectId,
+        outcome::Failure,
         restore::{Left, RestoreId, RestoreJob, RestoreNumbers, StepResult},
     },
     error::{Error, Result},
@@ -19,8 +21,8 @@ use crate::{
 pub enum Progress {
     /// Its turn has not come.
     Pending,
-    /// The vault is busy with its name.
-    Waiting,
+    /// The vault is busy with its name, or refuses, or this program's own means do, which said this.
+    Waiting(Option<Failure>),
     /// It has ended.
     Ended(StepResult),
 }
@@ -32,8 +34,10 @@ pub struct Followed {
     pub job: RestoreJob,
     /// Its steps, in order.
     pub steps: BTreeMap<ObjectId, Progress>,
-    /// What its plan leaves.
+    /// What its plan leaves,
     pub left: Vec<Left>,
+    /// and as of when backups were asked for.
+    pub at: Option<OffsetDateTime>,
     /// Why its plan cannot be read: then only steps that came to an end are known, and nothing of what it leaves.
     pub without_plan: Option<Error>,
 }
@@ -59,13 +63,24 @@ pub async fn follow(app: &App, id: &RestoreId) -> Result<Option<Followed>> {
                 StepState::Ended(outcome) => {
                     steps.insert(outcome.id(), Progress::Ended(outcome.result));
                 }
-                StepState::Waiting(id) => {
-                    steps.insert(id, Progress::Waiting);
+                StepState::Waiting(id, refused) => {
+                    steps.insert(id, Progress::Waiting(refused));
                 }
             }
         }
     }
     let mut job = stored.job;
+    // What has no outcome at the end will not get one.
+    if let Some(cut) = job.ended.as_ref().and_then(|ended| ended.cut) {
+        for progress in steps.values_mut() {
+            let refused = match progress {
+                Progress::Ended(_) => continue,
+                Progress::Pending => None,
+                Progress::Waiting(refused) => refused.take(),
+            };
+            *progress = Progress::Ended(StepResult::Failed(refused.unwrap_or_else(|| cut.failure())));
+        }
+    }
     if let (Some(plan), None) = (&plan, &job.ended) {
         job.numbers = RestoreNumbers::of(plan);
         for progress in steps.values() {
@@ -74,6 +89,6 @@ pub async fn follow(app: &App, id: &RestoreId) -> Result<Option<Followed>> {
             }
         }
     }
-    let left = plan.map(|plan| plan.left).unwrap_or_default();
-    Ok(Some(Followed { job, steps, left, without_plan }))
+    let (left, at) = plan.map(|plan| (plan.left, plan.request.at)).unwrap_or_default();
+    Ok(Some(Followed { job, steps, left, at, without_plan }))
 }

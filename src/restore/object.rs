@@ -5,12 +5,13 @@ use tracing::{info, warn};
 use super::step::{self, Tried};
 use crate::{
     app::App,
-    backup::object::Attempt,
+    backup::object::{Attempt, in_time},
     clock::Clock,
     domain::{
+        fate::Fate,
         object::ObjectId,
-        outcome::{Failure, Fate},
-        restore::{RestoreId, RestoreMessage, RestorePlan, Step, StepOutcome, StepResult},
+        outcome::Failure,
+        restore::{Action, Hindrance, RestoreId, RestoreMessage, RestorePlan, Step, StepOutcome, StepResult},
     },
     error::{Error, Result},
 };
@@ -22,15 +23,19 @@ pub enum Done {
     Ended(StepResult),
     /// It had ended before.
     Already,
-    /// The vault is busy with the name. `AdvanceJobs` has it tried again.
-    Waiting,
+    /// It cannot be done yet: the vault is busy with the name, or something failed in a way that may pass. `AdvanceJobs`
+    /// has it tried again.
+    Waiting(Failure),
+    /// Nothing was done: the restore does not have the vault any more.
+    Displaced,
 }
 
 /// Carries out the step that a message asks for.
 ///
 /// Safe to run twice, at once or later: a step that has ended is left alone, and the first record of an
-/// end stays. A failure that may pass is returned as an error until the last attempt; any other failure, and
-/// the last one, is recorded and is then an answer like any other.
+/// end stays. A failure that will not pass is recorded, and is then an answer like any other. One that may pass is
+/// returned as an error while the message's deliveries may help; then the step waits, as it does for a busy vault. It fails
+/// when it has waited for its vault for long enough; for this program's own means it waits on.
 pub async fn restore(app: &App, message: &RestoreMessage, attempt: Attempt, clock: &Clock) -> Result<Done> {
     let unknown = || Error::Refused(format!("there is no restore {}", message.restore));
     let known = app.jobs()?.known_restore(&message.restore).await?.ok_or_else(unknown)?;
@@ -38,45 +43,114 @@ pub async fn restore(app: &App, message: &RestoreMessage, attempt: Attempt, cloc
     let step = known.plan.step(&id);
     let step =
         step.ok_or_else(|| Error::Refused(format!("restore {} has no step for {id}", message.restore)))?;
-    // Each step of a restore that has ended has a record, so a late message changes nothing.
+    // A late message changes nothing: its step has a record, or its restore does not have the vault any more.
     if app.jobs()?.has_outcome(&message.restore, &id).await? {
         return Ok(Done::Already);
     }
     let (restore, plan) = (&message.restore, &known.plan);
-    let work = Box::pin(take(app, restore, plan, step, attempt, clock));
-    let late = |failure| record(app, restore, plan, &id, StepResult::Failed(failure), clock);
-    attempt.in_time(format!("the restore of {id}"), work, late).await
+    let work = Box::pin(take(app, restore, plan, step, clock));
+    match in_time(format!("the restore of {id}"), work).await {
+        Err(error) if error.fate().may_pass() => {
+            if is_redelivered(app, restore, &id, error.fate(), attempt).await? {
+                return Err(error);
+            }
+            wait(app, restore, plan, step, hindrance(&error), clock).await
+        }
+        done => done,
+    }
 }
 
-/// Tries a step and records what came of it.
+/// Whether the deliveries that a message has left are of use. A right or a network in motion takes longer than they last,
+/// and a step that waits gets a message every minute.
+async fn is_redelivered(
+    app: &App,
+    restore: &RestoreId,
+    id: &ObjectId,
+    fate: Fate,
+    attempt: Attempt,
+) -> Result<bool> {
+    Ok(fate == Fate::Retry && attempt != Attempt::Last && !app.jobs()?.waits(restore, id).await?)
+}
+
+/// Tries a step and records what came of it, if the restore still has the vault.
 ///
 /// # Errors
-/// As [`restore`].
+/// Those that may pass.
 pub async fn take(
     app: &App,
     restore: &RestoreId,
     plan: &RestorePlan,
     step: &Step,
-    attempt: Attempt,
     clock: &Clock,
 ) -> Result<Done> {
     let id = step.id();
-    let result = match step::attempt(app, plan, step).await {
-        Ok(Tried::Ended(result)) => result,
-        Ok(Tried::Busy(failure)) => {
-            let waiting = app.jobs()?.wait(restore, &id, clock.now()).await?;
-            if !waiting.is_over(clock.now()) {
-                info!(restore.id = %restore, object.kind = %id.kind, object.name = %id.name, "{id} waits: {}", failure.text);
-                return Ok(Done::Waiting);
-            }
-            StepResult::Failed(failure)
+    if !app.jobs()?.holds(&plan.request.target, restore, clock.now()).await? {
+        warn!(restore.id = %restore, object.kind = %id.kind, object.name = %id.name, "Restore {restore} does not have its vault any more; {id} is left alone");
+        return Ok(Done::Displaced);
+    }
+    match step::attempt(app, plan, step).await {
+        Ok(Tried::Ended(StepResult::Differs(_))) if was_taken_on(app, restore, step).await? => {
+            record(app, restore, plan, &id, StepResult::Recovered, clock).await
         }
-        Err(error) if error.fate() == Fate::Retry && attempt != Attempt::Last => return Err(error),
-        Err(error) => StepResult::Failed(error.failure()),
-    };
-    record(app, restore, plan, &id, result, clock).await
+        Ok(Tried::Ended(result)) => record(app, restore, plan, &id, result, clock).await,
+        Ok(Tried::Busy { failure, recovering }) => {
+            wait(app, restore, plan, step, Hindrance { failure, ours: false, recovering }, clock).await
+        }
+        Err(error) if error.fate().may_pass() => Err(error),
+        Err(error) => fail(app, restore, plan, step, error.failure(), clock).await,
+    }
 }
 
+/// Whether a step recovers an object, and the vault took that on in an earlier try: what it shows is what was deleted,
+/// whatever the backup is of.
+async fn was_taken_on(app: &App, restore: &RestoreId, step: &Step) -> Result<bool> {
+    if step.action != Action::Recover {
+        return Ok(false);
+    }
+    let waiting = app.jobs()?.waiting(restore, &step.id()).await?;
+    Ok(waiting.is_some_and(|waiting| waiting.recovering))
+}
+
+/// Records the end of a step that has failed for good: what the vault shows, or the failure.
+pub async fn fail(
+    app: &App,
+    restore: &RestoreId,
+    plan: &RestorePlan,
+    step: &Step,
+    failure: Failure,
+    clock: &Clock,
+) -> Result<Done> {
+    let result = step::last_look(app, plan, step, failure).await;
+    record(app, restore, plan, &step.id(), result, clock).await
+}
+
+/// Why a step waits that met this failure.
+pub fn hindrance(error: &Error) -> Hindrance {
+    Hindrance { failure: error.failure(), ours: error.is_ours(), recovering: false }
+}
+
+/// Has a step wait, or fail when it has waited for its vault for long enough.
+pub async fn wait(
+    app: &App,
+    restore: &RestoreId,
+    plan: &RestorePlan,
+    step: &Step,
+    by: Hindrance,
+    clock: &Clock,
+) -> Result<Done> {
+    let id = step.id();
+    if app.jobs()?.wait(restore, &id, &by, clock.now()).await?.is_over(clock.now()) {
+        return fail(app, restore, plan, step, by.failure, clock).await;
+    }
+    let Hindrance { failure, .. } = by;
+    info!(
+        restore.id = %restore, object.kind = %id.kind, object.name = %id.name, failure.code = %failure.code,
+        "{id} waits: {}", failure.text
+    );
+    Ok(Done::Waiting(failure))
+}
+
+/// Records the end of a step. Of two the first stays, unless it is a failure and the other is none.
 async fn record(
     app: &App,
     restore: &RestoreId,
@@ -86,7 +160,7 @@ async fn record(
     clock: &Clock,
 ) -> Result<Done> {
     let outcome = StepOutcome::new(id, result, clock.now());
-    app.jobs()?.create_step_outcome(restore, &outcome).await?;
+    app.jobs()?.record_step(restore, &outcome).await?;
     log(Some(restore), plan, id, &outcome.result);
     Ok(Done::Ended(outcome.result))
 }
@@ -100,9 +174,9 @@ pub fn log(restore: Option<&RestoreId>, plan: &RestorePlan, id: &ObjectId, resul
             failure.code = %code, failure.status = status, failure.request_id = request_id,
             "{id} was not restored into vault {vault}: {code}: {text}",
         ),
-        StepResult::Differs => warn!(
+        StepResult::Differs(_) => warn!(
             vault.name = %vault, restore.id = restore, object.kind = %id.kind, object.name = %id.name,
-            "{id} was restored into vault {vault}, and its versions are not those that were recorded",
+            "{id} was restored into vault {vault}, and differs: {}", result.difference().unwrap_or_default(),
         ),
         _ => info!(
             vault.name = %vault, restore.id = restore, object.kind = %id.kind, object.name = %id.name,

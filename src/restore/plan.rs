@@ -10,11 +10,12 @@ use crate::{
     app::App,
     azure::vault::VaultClient,
     domain::{
+        fate::Fate,
         object::{ObjectId, ObjectKind},
-        outcome::Fate,
         restore::{Action, Held, Reason, Request, RestorePlan, Step, World, plan_restore},
     },
     error::{Error, Result},
+    look::nothing,
 };
 
 /// Up to so many steps, each backup is read and checked while planning. Those of a larger plan are checked
@@ -27,22 +28,59 @@ const AT_ONCE: usize = 16;
 /// Makes the plan of a restore. Changes nothing.
 ///
 /// # Errors
-/// When the catalogue or the target cannot be read. A target that does not let us list its soft-deleted
+/// [`Error::Nothing`] when the selection matches nothing: there is no plan of nothing. Also when the catalogue or the
+/// target cannot be read. A target that does not let us list its soft-deleted
 /// objects is planned as if it had none: a restore that meets one then fails, and says so.
 pub async fn plan(app: &App, request: &Request) -> Result<RestorePlan> {
+    refuse_apart(app, request)?;
     let catalogue = app.catalogue()?;
     let kinds: &[ObjectKind] =
         if app.is_hsm(&request.target) { &[ObjectKind::Key] } else { &ObjectKind::ALL };
-    let held = held(app.vault(&request.target)?, kinds).await?;
     let view = catalogue.view(&request.source, request.at).await?;
+    if view.is_empty() {
+        refuse_nothing(app, request).await?;
+    }
+    let held = held(app.vault(&request.target)?, kinds).await?;
     let (source, target) = (app.place(&request.source), app.place(&request.target));
     let world = World { source: &source, target: &target, held: &held };
     let mut plan = plan_restore(request, catalogue.lines(&view).await?, &world)?;
-    if plan.steps.len() <= CHECKED_UP_TO {
-        leave_damaged(app, &mut plan).await?;
+    if plan.is_bare() {
+        refuse_nothing(app, request).await?;
     }
+    if plan.steps.len() <= CHECKED_UP_TO {
+        leave_unfit(app, &mut plan).await?;
+    }
+    plan.leave_unjudged_purges();
     leave_unpurgeable(app.vault(&request.target)?, &mut plan).await?;
     Ok(plan)
+}
+
+/// Refuses what no service takes: the keys of an HSM open in an HSM of its security domain, and nowhere else.
+fn refuse_apart(app: &App, request: &Request) -> Result<()> {
+    let (source, target) = (&request.source, &request.target);
+    let words = match (app.is_hsm(source), app.is_hsm(target)) {
+        (false, false) => return Ok(()),
+        (true, true) if app.hsms().share_domain(&source.clone().into(), &target.clone().into()) => {
+            return Ok(());
+        }
+        (true, true) => {
+            "a key of an HSM restores only into an HSM with the same security domain; if the two share theirs, say so in \
+             KEYVAULT_BACKUP_HSM_DOMAINS"
+        }
+        (true, false) => {
+            "a key of an HSM does not restore into a vault, only into an HSM with the same security domain"
+        }
+        (false, true) => "what was backed up in a vault does not restore into an HSM, only into a vault",
+    };
+    Err(Error::Refused(format!("from {source} into {target}: {words}")))
+}
+
+/// Refuses a selection that matches nothing. An index that is looked through for it was read before, and gave no step.
+async fn refuse_nothing(app: &App, request: &Request) -> Result<()> {
+    match nothing::why(app, &request.source, request.at, &request.selection).await? {
+        Some(nothing) => Err(nothing.into()),
+        None => Ok(()),
+    }
 }
 
 /// Takes the steps out that need a purge which the identity may not do.
@@ -58,19 +96,21 @@ async fn leave_unpurgeable(target: &VaultClient, plan: &mut RestorePlan) -> Resu
     Ok(())
 }
 
-/// Takes the steps out whose backup cannot be restored.
-async fn leave_damaged(app: &App, plan: &mut RestorePlan) -> Result<()> {
+/// Takes the steps out whose backup cannot be restored, and has the others say what form theirs has.
+async fn leave_unfit(app: &App, plan: &mut RestorePlan) -> Result<()> {
     let source = &plan.request.source;
     let checks: Vec<_> = plan.steps.iter().map(|step| step::checked(app, source, step)).collect();
     let checks: Vec<_> = stream::iter(checks).buffered(AT_ONCE).collect().await;
-    let mut damaged = Vec::new();
-    for (step, check) in plan.steps.iter().zip(checks) {
+    let (mut damaged, mut gone) = (Vec::new(), Vec::new());
+    for (step, check) in plan.steps.iter_mut().zip(checks) {
         match check {
             Err(Error::Damaged { .. }) => damaged.push(step.id()),
-            check => drop(check?),
+            Err(Error::BackupGone { .. }) => gone.push(step.id()),
+            check => step.judged(&check?.1),
         }
     }
     plan.leave(&damaged, Reason::Damaged);
+    plan.leave(&gone, Reason::BackupGone);
     Ok(())
 }
 
@@ -83,9 +123,10 @@ async fn held(vault: &VaultClient, kinds: &[ObjectKind]) -> Result<BTreeMap<Obje
         loop {
             match deleted.try_next().await {
                 Ok(Some(page)) => {
-                    held.extend(
-                        page.into_iter().map(|of| (of.id, Held::Deleted { purgeable: of.purgeable })),
-                    );
+                    held.extend(page.into_iter().map(|of| {
+                        let purgeable = of.purgeable;
+                        (of.id, if of.managed { Held::DeletedManaged } else { Held::Deleted { purgeable } })
+                    }));
                 }
                 Ok(None) => break,
                 Err(error) if error.fate() == Fate::Retry => return Err(error.into()),

@@ -5,16 +5,18 @@ use tracing::info;
 use super::{advance, object, send};
 use crate::{
     app::App,
-    backup::object::Attempt,
+    azure::container::Written,
+    begin::{self, Name},
     clock::Clock,
     domain::{
         asker::Asker,
         audit::Event,
         digest::Digest,
         restore::{Action, RestoreId, RestoreJob, RestorePlan, Step},
+        right::Right,
     },
     error::{Error, Result},
-    jobs::{Claim, StoredRestore},
+    jobs::{Claim, StoredRestore, Taken},
 };
 
 /// What came of the wish to carry a plan out.
@@ -68,15 +70,22 @@ pub async fn start(app: &App, wish: &Wish, clock: &Clock) -> Result<Start> {
         jobs.keep_plan(&plan).await?;
         return Ok(Start::Moved(Box::new(plan)));
     }
-    let mut id = RestoreId::new(clock.now(), fastrand::u32(..));
+    let turn = begin::may(app, Right::Restore, &wish.by).await?;
+    let mut name = Name::new(clock);
     if let Some(key) = &wish.key {
-        let claim = jobs.claim(key, Claim::new(id, wish.plan)).await?;
+        let claim = jobs.claim(key, Claim::new(name.id.clone(), wish.plan, &wish.by)).await?;
         if claim.plan != wish.plan {
             return Ok(Start::KeyUsed(claim));
         }
-        id = claim.restore;
+        // Somebody may have begun it while this waited for its turn.
+        if let Some(stored) = jobs.restore(&claim.restore).await? {
+            return Ok(Start::Started(Box::new(stored.job)));
+        }
+        name = Name::of(claim);
     }
-    match open(app, id, &plan, &wish.by, clock).await? {
+    let opened = open(app, name, &plan, &wish.by, false, clock).await?;
+    drop(turn);
+    match opened {
         Opened::Ours(stored) => {
             begin(app, *stored, &plan, clock).await.map(|job| Start::Started(Box::new(job)))
         }
@@ -93,21 +102,50 @@ pub enum Opened {
     Taken(RestoreId),
 }
 
-/// Takes the target and records the restore, which from then on `AdvanceJobs` looks after.
+/// Takes the target and records the restore, which from then on `AdvanceJobs` looks after. With `hand_over` that goes
+/// on with it when the terminal is gone that began it. The start is on the audit trail before: see [`begin`].
 ///
-/// Safe to run twice with one `id`. The audit record comes before the restore's: what is not on the trail
-/// does not happen.
-pub async fn open(app: &App, id: RestoreId, plan: &RestorePlan, by: &Asker, clock: &Clock) -> Result<Opened> {
+/// Safe to run twice under one name.
+pub async fn open(
+    app: &App,
+    name: Name,
+    plan: &RestorePlan,
+    by: &Asker,
+    hand_over: bool,
+    clock: &Clock,
+) -> Result<Opened> {
     let jobs = app.jobs()?;
     jobs.keep_plan(plan).await?;
-    jobs.announce_restore(&id).await?;
-    if let Some(other) = jobs.take_vault(&plan.request.target, &id).await? {
-        jobs.withdraw_restore(&id).await?;
-        return Ok(Opened::Taken(other));
+    jobs.announce_restore(&name.id, by).await?;
+    let taken = match jobs.take_vault(&plan.request.target, &name.id, clock.now()).await {
+        Ok(Taken::By(other)) => {
+            jobs.withdraw_restore(&name.id).await?;
+            return Ok(Opened::Taken(other));
+        }
+        // What stays announced counts as open for some minutes. It may have begun elsewhere under the same name.
+        Err(error) => {
+            if jobs.restore(&name.id).await?.is_none() {
+                jobs.withdraw_restore(&name.id).await?;
+            }
+            return Err(error);
+        }
+        Ok(taken) => taken,
+    };
+    if let Taken::From(other) = taken {
+        // It has lost its vault and does nothing more; what is left is to say so.
+        if let Err(error) = Box::pin(advance::look(app, &other, clock)).await {
+            tracing::warn!(restore.id = %other, "Restore {other} let its lease run out and is ended later: {error}");
+        }
     }
-    let job = RestoreJob::open(id, plan, by.clone(), clock.now());
-    app.audit()?.append(by, started(&job, plan), clock.now()).await?;
-    jobs.record_restore(&job).await?;
+    let job = RestoreJob { hand_over, ..RestoreJob::open(name.id.clone(), plan, by.clone(), clock.now()) };
+    if let Err(error) = record(app, &name, &job, plan, clock).await {
+        if error.leaves_nothing()
+            && let Err(error) = leave(app, &job).await
+        {
+            tracing::warn!(restore.id = %job.id, "Vault {} stays taken for some minutes: {error}", job.target);
+        }
+        return Err(error);
+    }
     info!(
         event = "restore.started", restore.id = %job.id, restore.by = %by, vault.name = %job.target,
         vault.source = %job.source, restore.planned = job.numbers.planned,
@@ -116,6 +154,26 @@ pub async fn open(app: &App, id: RestoreId, plan: &RestorePlan, by: &Asker, cloc
     let gone = || Error::Busy(format!("restore {} has lost its record", job.id));
     let stored = jobs.restore(&job.id).await?.ok_or_else(gone)?;
     Ok(Opened::Ours(Box::new(stored)))
+}
+
+/// Gives the target free, unless the restore has begun elsewhere under the same name.
+async fn leave(app: &App, job: &RestoreJob) -> Result<()> {
+    if app.jobs()?.restore(&job.id).await?.is_none() {
+        app.jobs()?.close_restore(&job.id, &job.target).await?;
+    }
+    Ok(())
+}
+
+async fn record(
+    app: &App,
+    name: &Name,
+    job: &RestoreJob,
+    plan: &RestorePlan,
+    clock: &Clock,
+) -> Result<Written> {
+    name.tell(app, &job.by, started(job, plan), clock).await?;
+    let recorded = app.jobs()?.record_restore(job).await;
+    recorded.map_err(begin::unrecorded(&format!("restore {}", job.id)))
 }
 
 fn started(job: &RestoreJob, plan: &RestorePlan) -> Event {
@@ -159,5 +217,5 @@ async fn begin(
 /// Carries out the only step. Says whether it has ended or needs no message.
 async fn at_once(app: &App, job: &RestoreJob, plan: &RestorePlan, clock: &Clock) -> bool {
     let Some(step) = plan.steps.first() else { return true };
-    object::take(app, &job.id, plan, step, Attempt::First, clock).await.is_ok()
+    object::take(app, &job.id, plan, step, clock).await.is_ok()
 }

@@ -1,5 +1,9 @@
 //! One step of a restore.
 
+use std::time::Duration;
+
+use futures::{TryStreamExt as _, pin_mut};
+
 use crate::{
     app::App,
     azure::{
@@ -8,13 +12,17 @@ use crate::{
     },
     domain::{
         blob::BackupBlob,
-        object::{ObjectId, VaultName},
+        form::Form,
+        object::{ObjectId, ObjectKind, VaultName},
         outcome::Failure,
-        restore::{Action, RestorePlan, Step, StepResult},
-        versions::VersionsSeen,
+        restore::{Action, Difference, Reason, RestorePlan, Step, StepResult, compare},
+        versions::{Attributes, Current, VersionId},
     },
     error::{Error, Result},
 };
+
+/// How long the last look at a step's object may take.
+const LAST_LOOK: Duration = Duration::from_secs(30);
 
 /// What one try of a step came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,107 +30,277 @@ pub enum Tried {
     /// It has ended.
     Ended(StepResult),
     /// The vault is busy with the name: being deleted, recovered or purged. Try again in a minute.
-    Busy(Failure),
+    Busy {
+        /// What it said.
+        failure: Failure,
+        /// Whether it has taken the recovery on: what it will show under the name is what was deleted.
+        recovering: bool,
+    },
 }
 
 /// Tries a step once, without waiting for the vault.
 ///
 /// Safe to run twice, at once or later. A backup is read and checked before anything is purged, and nothing
-/// is purged when the object is there as the backup has it.
+/// is purged when the object is there as the backup has it. After any refusal of what changes something the vault is
+/// looked at: a refusal may be the answer to a request that another one was faster than.
 ///
 /// # Errors
 /// What keeps it from ending: its fate says whether another try may help.
 pub async fn attempt(app: &App, plan: &RestorePlan, step: &Step) -> Result<Tried> {
-    let (target, id) = (app.vault(&plan.request.target)?, step.id());
+    let target = app.vault(&plan.request.target)?;
     if step.action == Action::Recover {
-        return recover(target, &id).await;
+        return recover(app, target, step).await;
     }
-    if step.action == Action::PurgeAndRestore && as_recorded(target, step).await? {
-        return Ok(Tried::Ended(StepResult::AlreadyThere));
+    if step.action == Action::PurgeAndRestore
+        && let Some(result) = look(target, step).await?.without_restoring()
+    {
+        return Ok(Tried::Ended(result));
     }
-    let blob = checked(app, &plan.request.source, step).await?;
+    let (blob, form) = checked(app, &plan.request.source, step).await?;
     if step.action == Action::PurgeAndRestore {
-        match target.purge(&id).await {
-            // An earlier try purged it.
-            Err(error) if error.meaning == Meaning::NotFound => {}
-            Err(error) if error.meaning == Meaning::Busy => return Ok(busy(error)),
-            purged => purged?,
+        // Its plan may be a large one, or an older program's.
+        if form.unknown().is_some() {
+            let failure = Failure::ours("UnknownForm", Reason::UnknownForm.text());
+            return Ok(Tried::Ended(StepResult::Failed(failure)));
+        }
+        if let Some(tried) = purge(target, step).await? {
+            return Ok(tried);
         }
     }
-    restore(target, step, blob).await
+    restore(app, target, step, blob).await
+}
+
+/// What becomes of a step that has failed for good: what the vault shows, where that is an end. An answer that got lost, or
+/// a copy of the step's message, may have done what this try could not.
+pub async fn last_look(app: &App, plan: &RestorePlan, step: &Step, failure: Failure) -> StepResult {
+    let look = async {
+        let target = app.vault(&plan.request.target)?;
+        match step.action {
+            Action::Recover => Ok(recovered(&versions(target, &step.id()).await?, step)),
+            Action::Restore | Action::PurgeAndRestore => {
+                look(target, step).await.map(Found::without_restoring)
+            }
+        }
+    };
+    let seen: Option<Result<_>> = tokio::time::timeout(LAST_LOOK, look).await.ok();
+    seen.and_then(Result::ok).flatten().unwrap_or(StepResult::Failed(failure))
 }
 
 fn busy(error: ServiceError) -> Tried {
-    Tried::Busy(*error.failure)
+    Tried::Busy { failure: *error.failure, recovering: false }
 }
 
-async fn recover(target: &VaultClient, id: &ObjectId) -> Result<Tried> {
-    if is_there(target, id).await? {
-        return Ok(Tried::Ended(StepResult::Recovered));
-    }
-    match target.recover(id).await {
-        Err(error) if error.meaning == Meaning::Busy => return Ok(busy(error)),
-        recovered => recovered?,
-    }
-    if is_there(target, id).await? {
-        return Ok(Tried::Ended(StepResult::Recovered));
-    }
-    Ok(Tried::Busy(Failure::ours(
-        "BeingRecovered",
-        "it is being recovered, and the vault does not show it yet",
-    )))
+/// Whether the vault has looked at the request and said no. Where it has not, the next try looks first.
+fn is_answer(error: &ServiceError) -> bool {
+    error.is_refusal() && error.meaning != Meaning::Throttled
 }
 
-async fn is_there(target: &VaultClient, id: &ObjectId) -> Result<bool> {
-    match target.versions(id).await {
-        Ok(versions) => Ok(!versions.is_empty()),
-        Err(error) if matches!(error.meaning, Meaning::NotFound | Meaning::Busy) => Ok(false),
-        Err(error) => Err(error.into()),
+async fn recover(app: &App, target: &VaultClient, step: &Step) -> Result<Tried> {
+    let id = step.id();
+    if let Some(result) = recovered(&versions(target, &id).await?, step) {
+        let result = match other_kind(app, target, &id, false).await? {
+            Some(reason) => StepResult::Failed(Failure::ours("NameTaken", reason.text())),
+            None => result,
+        };
+        return Ok(Tried::Ended(result));
+    }
+    let refusal = match target.recover(&id).await {
+        Ok(()) => None,
+        Err(error) if is_answer(&error) => Some(error),
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(result) = recovered(&versions(target, &id).await?, step) {
+        let result = if refusal.is_none() { StepResult::Recovered } else { result };
+        return Ok(Tried::Ended(result));
+    }
+    match refusal {
+        // It is neither here nor there, or was a moment ago: another request recovers it.
+        Some(error) if matches!(error.meaning, Meaning::Busy | Meaning::NotFound | Meaning::Exists) => {
+            Ok(busy(error))
+        }
+        Some(error) => Err(error.into()),
+        None => {
+            let text = "it is being recovered, and the vault does not show it yet";
+            Ok(Tried::Busy { failure: Failure::ours("BeingRecovered", text), recovering: true })
+        }
     }
 }
 
-/// The backup that a step restores, checked.
+/// Purges what a step replaces. `None` when the name is free, or on its way to be.
+async fn purge(target: &VaultClient, step: &Step) -> Result<Option<Tried>> {
+    let id = step.id();
+    let error = match target.purge(&id).await {
+        Ok(()) => return Ok(None),
+        // An earlier try purged it.
+        Err(error) if error.meaning == Meaning::NotFound => return Ok(None),
+        Err(error) if is_answer(&error) => error,
+        Err(error) => return Err(error.into()),
+    };
+    let found = look(target, step).await?;
+    let nothing = found == Found::Nothing;
+    if let Some(result) = found.without_restoring() {
+        return Ok(Some(Tried::Ended(result)));
+    }
+    match error.meaning {
+        Meaning::Busy | Meaning::Exists => Ok(Some(busy(error))),
+        _ if nothing && !is_deleted(target, &id).await? => Ok(None),
+        _ => Err(error.into()),
+    }
+}
+
+/// Whether the vault's list of deleted objects has it.
+async fn is_deleted(target: &VaultClient, id: &ObjectId) -> Result<bool> {
+    let pages = target.list_deleted(id.kind);
+    pin_mut!(pages);
+    while let Some(page) = pages.try_next().await? {
+        if page.iter().any(|deleted| deleted.id == *id) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// How a recovery ends that the vault shows, where it is not known that the vault took it on. The versions of what was
+/// deleted are in use again when that is among them which was current at the backup; another object that has the name may
+/// be anything.
+fn recovered(live: &[(VersionId, Attributes)], step: &Step) -> Option<StepResult> {
+    if live.is_empty() {
+        return None;
+    }
+    if live.iter().any(|(id, _)| *id == step.newest) {
+        return Some(StepResult::Recovered);
+    }
+    let found = u32::try_from(live.len()).unwrap_or(u32::MAX);
+    Some(StepResult::Differs(Some(Difference::Versions { recorded: step.versions, found })))
+}
+
+/// The backup that a step restores, checked, with its form.
 ///
 /// # Errors
-/// [`Error::Damaged`] when it is not what was recorded.
-pub async fn checked(app: &App, source: &VaultName, step: &Step) -> Result<BackupBlob> {
+/// [`Error::BackupGone`] when it is not there, [`Error::Damaged`] when it is not what was recorded.
+pub async fn checked(app: &App, source: &VaultName, step: &Step) -> Result<(BackupBlob, Form)> {
     let id = step.id();
-    let damaged =
-        |text: String| Error::Damaged { blob: format!("the backup of {id} in run {}", step.run), text };
+    let name = || format!("the backup of {id} in run {}", step.run);
+    let damaged = |text: String| Error::Damaged { blob: name(), text };
     let blob = app.catalogue()?.backup(source, &step.run, &id).await?;
-    let blob = blob.ok_or_else(|| damaged("it is gone from the container".into()))?;
+    let blob = blob.ok_or_else(|| Error::BackupGone { backup: name() })?;
     if blob.digest() != step.sha256 {
         return Err(damaged("its digest is not the one that was recorded".into()));
     }
-    blob.inspect(id.kind).map_err(|fault| damaged(fault.to_string()))?;
-    Ok(blob)
+    let form = blob.judge(id.kind).map_err(|fault| damaged(fault.to_string()))?;
+    Ok((blob, form))
 }
 
-async fn restore(target: &VaultClient, step: &Step, blob: BackupBlob) -> Result<Tried> {
-    let result = match target.restore(&step.id(), blob).await {
-        Ok(()) if as_recorded(target, step).await? => StepResult::Restored,
-        Ok(()) => StepResult::Differs,
-        // The name is taken: by our own request whose answer was lost, by a purge that is not through, or
-        // by somebody else.
-        Err(error) if error.meaning == Meaning::Busy => {
-            if as_recorded(target, step).await? {
-                StepResult::AlreadyThere
-            } else if step.action == Action::PurgeAndRestore {
-                return Ok(busy(error));
-            } else {
-                return Err(error.into());
-            }
+async fn restore(app: &App, target: &VaultClient, step: &Step, blob: BackupBlob) -> Result<Tried> {
+    let error = match target.restore(&step.id(), blob).await {
+        Ok(current) => {
+            let result = match look_again(target, step, current).await? {
+                Found::AsRecorded => StepResult::Restored,
+                Found::Differs(difference) => StepResult::Differs(Some(difference)),
+                Found::Nothing => {
+                    let (recorded, found) = (step.versions, 0);
+                    StepResult::Differs(Some(Difference::Versions { recorded, found }))
+                }
+            };
+            return Ok(Tried::Ended(result));
         }
+        Err(error) if is_answer(&error) => error,
         Err(error) => return Err(error.into()),
     };
-    Ok(Tried::Ended(result))
+    let taken = error.meaning == Meaning::Busy;
+    let found = match look(target, step).await {
+        Err(_) if !taken => return Err(error.into()),
+        found => found?,
+    };
+    let nothing = found == Found::Nothing;
+    if let Some(result) = found.without_restoring() {
+        return Ok(Tried::Ended(result));
+    }
+    if !taken {
+        return Err(error.into());
+    }
+    // The name is taken: by something else, or by a purge that is not through, whoever asked for it.
+    if let Some(reason) = other_kind(app, target, &step.id(), nothing).await? {
+        let failure = Failure::ours("NameTaken", reason.text());
+        return Ok(Tried::Ended(StepResult::Failed(failure)));
+    }
+    if nothing || step.action == Action::PurgeAndRestore { Ok(busy(error)) } else { Err(error.into()) }
 }
 
-/// Whether the target's versions of an object are those that the backup recorded.
-async fn as_recorded(target: &VaultClient, step: &Step) -> Result<bool> {
-    let versions = match target.versions(&step.id()).await {
-        Err(error) if matches!(error.meaning, Meaning::NotFound | Meaning::Busy) => return Ok(false),
-        versions => versions?,
+/// What the target has under the name of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Found {
+    /// The object as its backup recorded it.
+    AsRecorded,
+    /// The object in another state.
+    Differs(Difference),
+    /// Nothing that shows.
+    Nothing,
+}
+
+impl Found {
+    /// How a step ends whose backup is there although this try did not restore it. `None` when it is not there.
+    ///
+    /// An object with all the versions of the backup is what an earlier try restored, whichever is the current one.
+    fn without_restoring(self) -> Option<StepResult> {
+        match self {
+            Self::AsRecorded => Some(StepResult::AlreadyThere),
+            Self::Differs(of @ Difference::Current { .. }) => Some(StepResult::Differs(Some(of))),
+            Self::Differs(_) | Self::Nothing => None,
+        }
+    }
+}
+
+/// Looks after the service's answer, which names the current version.
+async fn look_again(target: &VaultClient, step: &Step, current: Option<VersionId>) -> Result<Found> {
+    let Some(current) = current else { return look(target, step).await };
+    let versions = versions(target, &step.id()).await?;
+    Ok(found(step, versions, &Current::Named(current)))
+}
+
+/// Looks without an answer. Where it matters which version is current, that is read from the vault's list.
+async fn look(target: &VaultClient, step: &Step) -> Result<Found> {
+    let (id, unknown) = (step.id(), Current::Unknown);
+    let versions = versions(target, &id).await?;
+    let several = versions.len() > 1;
+    match found(step, versions.clone(), &unknown) {
+        Found::AsRecorded if several => Ok(match target.shown(&id).await? {
+            Some(shown) => found(step, versions, &Current::Shown(shown)),
+            None => Found::Nothing,
+        }),
+        found => Ok(found),
+    }
+}
+
+fn found(step: &Step, versions: Vec<(VersionId, Attributes)>, current: &Current) -> Found {
+    if versions.is_empty() {
+        return Found::Nothing;
+    }
+    compare(step, versions, current).map_or(Found::AsRecorded, Found::Differs)
+}
+
+/// Another kind of object that has taken a name since the plan was made. `free` says that none of its own kind has.
+async fn other_kind(app: &App, target: &VaultClient, id: &ObjectId, free: bool) -> Result<Option<Reason>> {
+    let others: &[_] = match id.kind {
+        _ if app.is_hsm(target.url().name()) => &[],
+        ObjectKind::Certificate if free => {
+            &[(ObjectKind::Key, Reason::LiveKey), (ObjectKind::Secret, Reason::LiveSecret)]
+        }
+        ObjectKind::Certificate => &[],
+        ObjectKind::Key | ObjectKind::Secret => &[(ObjectKind::Certificate, Reason::LiveCertificate)],
     };
-    Ok(VersionsSeen::of(versions).is_some_and(|seen| seen.states == step.version_states))
+    for (kind, reason) in others {
+        if !versions(target, &ObjectId::new(*kind, id.name.clone())).await?.is_empty() {
+            return Ok(Some(*reason));
+        }
+    }
+    Ok(None)
+}
+
+/// The versions of an object that is in use; none of one that is not.
+async fn versions(target: &VaultClient, id: &ObjectId) -> Result<Vec<(VersionId, Attributes)>> {
+    match target.versions(id).await {
+        Err(error) if matches!(error.meaning, Meaning::NotFound | Meaning::Busy) => Ok(Vec::new()),
+        versions => Ok(versions?),
+    }
 }

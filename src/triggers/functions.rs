@@ -1,8 +1,8 @@
 //! The functions, each a few lines: decode, call one use case, say what came of it.
 
-use std::{future::Future, str::FromStr, time::Duration};
+use std::{future::Future, pin::pin, str::FromStr, time::Duration};
 
-use futures::{StreamExt as _, future::BoxFuture, stream};
+use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
 use time::{OffsetDateTime, Time};
 
@@ -12,28 +12,23 @@ use super::{
 };
 use crate::{
     app::App,
-    azure::vault::VaultClient,
     backup::{
-        self, Progress, advance,
+        Progress, advance,
         object::{self, Attempt, Done},
     },
     clock::Clock,
     config::Role,
     domain::{
-        asker::Asker,
         hsm::Task,
         message::{MESSAGE_FORMAT, Message},
-        object::VaultName,
         restore::{RESTORE_FORMAT, RestoreMessage, StepResult},
         run::RunId,
     },
     error::{Error, Result},
     hsm::{self, start::Opened},
+    nights::{self, CaughtUp, Found},
     restore::{self, object::Done as Restored},
 };
-
-/// Vaults that are planned at once: each holds its list of objects in memory.
-const VAULTS_AT_ONCE: usize = 4;
 
 /// How far ahead of its time a timer may fire and still serve its next occurrence. A later "next" means
 /// that somebody fired it by hand.
@@ -134,8 +129,7 @@ async fn within<T>(limit: Duration, function: Function, work: impl Future<Output
 
 async fn nightly_vault_backup(app: &App, invocation: &Invocation) -> Result<String> {
     let run = run_of(invocation.timer("timer")?, invocation.clock.now());
-    let starts: Vec<_> = app.vaults().map(|vault| start(app, vault, &run, &invocation.clock)).collect();
-    let mut starts = stream::iter(starts).buffer_unordered(VAULTS_AT_ONCE);
+    let mut starts = pin!(nights::vaults(app, &run, &invocation.clock));
     let (mut said, mut failed) = (Vec::new(), Vec::new());
     while let Some((vault, progress)) = starts.next().await {
         match progress {
@@ -144,30 +138,20 @@ async fn nightly_vault_backup(app: &App, invocation: &Invocation) -> Result<Stri
             Err(error) => failed.push(format!("{vault}: {error}")),
         }
     }
-    outcome(format!("run {run}: {}", said.join("; ")), &failed)
+    outcome(&format!("run {run}: "), &said, &failed)
 }
 
 async fn nightly_hsm_backup(app: &App, invocation: &Invocation) -> Result<String> {
     let run = run_of(invocation.timer("timer")?, invocation.clock.now());
     let (mut said, mut failed) = (Vec::new(), Vec::new());
-    for (hsm, opened) in Box::pin(hsm::nightly::nightly(app, &run, &invocation.clock)).await {
+    for (hsm, opened) in Box::pin(nights::hsms(app, &run, &invocation.clock)).await {
         match opened {
             Ok(Opened::Open(_)) => said.push(format!("{hsm}: open")),
             Ok(Opened::Ended(backup)) => said.push(format!("{hsm}: {}", backup.verdict)),
             Err(error) => failed.push(format!("{hsm}: {error}")),
         }
     }
-    outcome(format!("run {run}: {}", said.join("; ")), &failed)
-}
-
-/// Boxed, because the compiler cannot see through a stream of these futures that they may change threads.
-fn start<'a>(
-    app: &'a App,
-    vault: &'a VaultClient,
-    run: &'a RunId,
-    clock: &'a Clock,
-) -> BoxFuture<'a, (&'a VaultName, Result<Progress>)> {
-    Box::pin(async move { (vault.url().name(), backup::start(app, vault, run, &Asker::TIMER, clock).await) })
+    outcome(&format!("run {run}: "), &said, &failed)
 }
 
 /// The run that a firing asks for.
@@ -193,6 +177,7 @@ async fn back_up_object(app: &App, invocation: &Invocation) -> Result<String> {
         Done::Already => format!("{id}: nothing to do, its backup is there"),
         Done::Closed => format!("{id}: nothing to do, run {} is closed", message.run),
         Done::Disappeared => format!("{id}: deleted after it was listed"),
+        Done::Failing(failure) => format!("{id}: it is tried again: {}", failure.code),
         Done::Failed(failure) => format!("{id}: failed: {}", failure.code),
     })
 }
@@ -205,7 +190,8 @@ async fn restore_object(app: &App, invocation: &Invocation) -> Result<String> {
         Restored::Ended(StepResult::Failed(failure)) => format!("{id}: failed: {}", failure.code),
         Restored::Ended(_) => format!("{id}: restored"),
         Restored::Already => format!("{id}: nothing to do, it was done before"),
-        Restored::Waiting => format!("{id}: the vault is busy with it; it is tried again"),
+        Restored::Waiting(failure) => format!("{id}: it is tried again: {}", failure.code),
+        Restored::Displaced => format!("{id}: nothing to do, the restore does not have the vault any more"),
     })
 }
 
@@ -242,39 +228,70 @@ pub fn decode<M: DeserializeOwned>(text: &str, known: u32) -> Result<M> {
     }
 }
 
-/// The three go side by side: a vault or an HSM that does not answer holds up its own jobs alone.
+/// The three go side by side: a vault or an HSM that does not answer holds up its own jobs alone. Then begins what a timer
+/// should have begun, as far as is known what is open.
 async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     let (role, clock) = (app.role(), &invocation.clock);
-    let runs = async {
-        let done = |of: advance::Advanced| {
-            (format!("{} runs closed, {} still open", of.closed.len(), of.open), of.errors)
-        };
-        if role == Role::Restore { None } else { Some(advance::advance(app, clock).await.map(done)) }
-    };
-    let restores = async {
-        let done = |of: restore::advance::Advanced| {
-            (format!("{} restores ended, {} still open", of.ended.len(), of.open), of.errors)
-        };
-        if role == Role::Backup { None } else { Some(restore::advance::advance(app, clock).await.map(done)) }
-    };
-    let hsms = async {
-        let done = |of: hsm::advance::Advanced| {
-            (format!("{} HSM jobs ended, {} still open", of.ended, of.open), of.errors)
-        };
-        Some(hsm::advance::advance(app, wanted(role), clock).await.map(done))
-    };
+    let catches_up = note_pass(app, clock).await;
+    let runs = async { if role == Role::Restore { None } else { Some(advance::advance(app, clock).await) } };
+    let restores =
+        async { if role == Role::Backup { None } else { Some(restore::advance::advance(app, clock).await) } };
+    let hsms = hsm::advance::advance(app, wanted(role), clock);
     let (runs, restores, hsms) = futures::join!(Box::pin(runs), Box::pin(restores), Box::pin(hsms));
-    let (mut said, mut failed) = (Vec::new(), Vec::new());
-    for part in [runs, restores, hsms].into_iter().flatten() {
+    let mut passed = Passed::default();
+    let found = Found { runs: runs.as_ref().and_then(|of| of.as_ref().ok()), hsms: hsms.as_ref().ok() };
+    let late = if catches_up { Some(Box::pin(nights::catch_up(app, found, clock)).await) } else { None };
+    passed.part(runs, |of| (format!("{} runs closed, {} still open", of.closed.len(), of.open), of.errors));
+    passed.part(restores, |of| {
+        (format!("{} restores ended, {} still open", of.ended.len(), of.open), of.errors)
+    });
+    passed.part(Some(hsms), |of| (format!("{} HSM jobs ended, {} still open", of.ended, of.open), of.errors));
+    passed.part(late.filter(|of| !of.as_ref().is_ok_and(CaughtUp::is_nothing)), |of| {
+        (
+            if of.begun.is_empty() { String::new() } else { format!("begun late: {}", of.begun.join(", ")) },
+            of.errors,
+        )
+    });
+    outcome("", &passed.said, &passed.failed)
+}
+
+/// Notes that `AdvanceJobs` came, and says whether this pass may begin what a timer should have begun: not the first of a
+/// process, and none that does not know what went before.
+async fn note_pass(app: &App, clock: &Clock) -> bool {
+    let (role, timers) = (app.role(), app.config().schedules.timers());
+    let noted = async {
+        let jobs = app.jobs()?;
+        let later = jobs.take_up_nights(role.as_str(), &timers, clock.now()).await?;
+        // By the system's clock, as those who ask go by.
+        jobs.note_pass(role.as_str(), &timers, Clock::system().now()).await?;
+        Ok(later)
+    };
+    let noted: Result<bool> = noted.await;
+    noted.unwrap_or_else(|error| {
+        tracing::warn!("That AdvanceJobs came cannot be noted: {error}");
+        false
+    }) && role != Role::Restore
+}
+
+/// What the parts of a pass came to.
+#[derive(Default)]
+struct Passed {
+    said: Vec<String>,
+    failed: Vec<String>,
+}
+
+impl Passed {
+    fn part<T>(&mut self, part: Option<Result<T>>, words: impl Fn(T) -> (String, Vec<Error>)) {
         match part {
-            Ok((text, errors)) => {
-                said.push(text);
-                failed.extend(errors.iter().map(ToString::to_string));
+            Some(Ok(of)) => {
+                let (text, errors) = words(of);
+                self.said.push(text);
+                self.failed.extend(errors.iter().map(ToString::to_string));
             }
-            Err(error) => failed.push(error.to_string()),
+            Some(Err(error)) => self.failed.push(error.to_string()),
+            None => {}
         }
     }
-    outcome(said.join("; "), &failed)
 }
 
 /// Each app looks after its own jobs. The backup that a restore wants first belongs to the restore.
@@ -286,12 +303,14 @@ fn wanted(role: Role) -> impl Fn(&Task) -> bool {
     }
 }
 
-fn outcome(said: String, failed: &[String]) -> Result<String> {
+/// What an invocation says: each half only where there is something to say of it.
+fn outcome(head: &str, said: &[String], failed: &[String]) -> Result<String> {
+    let done = said.iter().filter(|said| !said.is_empty()).cloned().collect::<Vec<_>>().join("; ");
     if failed.is_empty() {
-        Ok(said)
-    } else {
-        Err(Error::Refused(format!("{said}; failed: {}", failed.join("; "))))
+        return Ok(format!("{head}{}", if done.is_empty() { "nothing to do" } else { &done }));
     }
+    let done = if done.is_empty() { done } else { format!("{done}; ") };
+    Err(Error::Refused(format!("{head}{done}failed: {}", failed.join("; "))))
 }
 
 #[cfg(test)]
@@ -304,6 +323,22 @@ mod tests {
 
     fn run(next: Option<OffsetDateTime>) -> String {
         run_of(Timer { next, past_due: false }, NOW).to_string()
+    }
+
+    #[test]
+    fn what_an_invocation_says_has_no_empty_half() {
+        let words = |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
+        for (said, failed, expected) in [
+            ("done", "", "run R: done"),
+            ("a b", "c d", "run R: a; b; failed: c; d"),
+            ("", "c", "run R: failed: c"),
+            ("", "", "run R: nothing to do"),
+        ] {
+            let told = outcome("run R: ", &words(said), &words(failed));
+            assert_eq!(told.unwrap_or_else(|error| error.to_string()), expected);
+        }
+        let unsaid = outcome("", &[String::new()], &words("c"));
+        assert_eq!(unsaid.unwrap_err().to_string(), "failed: c");
     }
 
     #[tokio::test(start_paused = true)]

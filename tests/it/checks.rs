@@ -55,9 +55,14 @@ impl World {
 
     /// Makes the handler's request number `at` meet a fault, and says when it does.
     pub fn trap(&self, at: usize, kind: FaultKind) -> Arc<Notify> {
+        self.trap_on(Matcher::any(), at, kind)
+    }
+
+    /// The same with its request number `at` of a kind.
+    pub fn trap_on(&self, on: impl Into<Matcher>, at: usize, kind: FaultKind) -> Arc<Notify> {
         let (met, seen) = (Arc::new(Notify::new()), AtomicUsize::new(0));
         let notify = Arc::clone(&met);
-        let matcher = Matcher::any().custom(move |_| {
+        let matcher = on.into().custom(move |_| {
             let hit = seen.fetch_add(1, Ordering::SeqCst) == at;
             if hit {
                 notify.notify_one();
@@ -72,6 +77,14 @@ impl World {
     pub async fn fire_with_retries(&mut self, occurrence: OffsetDateTime) {
         self.at(occurrence);
         self.host().await.fire("NightlyVaultBackup", Firing::at(occurrence).retries(true)).await;
+    }
+
+    /// A whole night whose timer meets trouble. Returns the run's summary in `kv-a`.
+    pub async fn troubled_night(&mut self, occurrence: OffsetDateTime) -> Value {
+        let fired = self.fire(occurrence).await;
+        assert!(!fired.succeeded(), "{fired:?}");
+        self.settle().await;
+        self.newest("kv-a").summary
     }
 
     /// Looks once and works on what is in the queue, for so many minutes.
@@ -152,6 +165,30 @@ pub fn backed_up_by_name(vault: &VaultHandle) -> Vec<(Kind, String)> {
     let named = |kind: Kind| vault.objects(kind).into_iter().map(move |name| (kind, name));
     let all = Kind::ALL.into_iter().flat_map(named);
     all.filter(|(kind, name)| *kind == Kind::Certificate || !certificates.contains(name)).collect()
+}
+
+/// Every manifest can be made again, byte for byte.
+pub async fn assert_rebuilt(world: &World) {
+    let names = world.manifests("kv-a");
+    let stored = || {
+        names
+            .iter()
+            .map(|name| world.backups.blob(BACKUPS, name))
+            .map(|blob| blob.map(|of| (of.bytes, of.metadata)))
+    };
+    let before: Vec<_> = stored().collect();
+    for name in &names {
+        world.backups.delete_blob(BACKUPS, name);
+    }
+    let rebuilt = world.cli(&["rebuild", "--vault", &world.vault.url()]).await;
+    assert!(rebuilt.status.success(), "{rebuilt:?}");
+    assert!(stored().eq(before), "a manifest is not what it was");
+}
+
+/// How many of these lines tell of an event.
+pub fn events(lines: &[LogLine], event: &str) -> usize {
+    let event = format!("\"event\":\"{event}\"");
+    lines.iter().filter(|line| line.text.contains(&event)).count()
 }
 
 /// Listed = backed up + skipped + failed.

@@ -10,6 +10,7 @@ use keyvault_backup_emulator::{
     Azure, CertificateSpec, Fault, FaultKind, Forbidden, KeySpec, Matcher, Properties, SecretSpec,
     VaultHandle,
 };
+use keyvault_backup_needs::needs;
 use reqwest::Method;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -57,9 +58,10 @@ fn beyond(exchange: &Exchange) -> Option<&'static str> {
     reasons.into_iter().find_map(|(applies, reason)| applies.then_some(reason))
 }
 
+#[needs(recordings)]
 #[tokio::test]
 async fn the_emulator_answers_as_the_service_does() {
-    let Some(all) = Exchange::of_vaults() else { return };
+    let all = Exchange::of_vaults();
     let azure = Azure::start().await.expect("the emulator starts");
     let wire = Wire::new(&azure, []);
     let (mut compared, mut left_out) = (BTreeMap::<_, usize>::new(), BTreeMap::<_, usize>::new());

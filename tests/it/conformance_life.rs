@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use keyvault_backup::domain::object::ObjectKind;
 use keyvault_backup_emulator::{Azure, Delays, Kind, Operation, VaultHandle};
+use keyvault_backup_needs::needs;
 use serde_json::{Value, json};
 
 use crate::{
@@ -82,9 +83,10 @@ fn beyond(exchange: &Exchange) -> Option<&'static str> {
     reasons.into_iter().find_map(|(applies, reason)| applies.then_some(reason))
 }
 
+#[needs(recordings)]
 #[tokio::test]
 async fn the_emulator_deletes_and_restores_as_the_service_does() {
-    let Some(all) = Exchange::of_vaults() else { return };
+    let all = Exchange::of_vaults();
     let azure = Azure::start().await.expect("the emulator starts");
     let wire = Wire::new(&azure, []);
     let (mut compared, mut left_out) = (BTreeMap::<_, usize>::new(), BTreeMap::<_, usize>::new());

@@ -94,27 +94,25 @@ async fn a_damaged_plan_is_named_at_every_look_and_does_not_hold_up_the_next_nig
     assert_eq!(world.newest("kv-a").summary["run"], "20260111T020000Z-nightly");
     world.assert_protected("kv-a");
     // After twenty hours the run closes all the same, with what its blobs say.
-    assert!(world.work.blobs(JOBS).is_empty());
+    assert_eq!(world.open_runs(), 0);
     let closed = Manifest::read(&world, &world.manifests("kv-a")[1]);
     assert_eq!(closed.header["unlisted"][0]["failure"]["code"], "PlanLost");
     assert_eq!(closed.summary["verdict"], "Failed");
 }
 
 #[tokio::test]
-async fn a_job_record_that_cannot_be_read_is_passed_over_and_named() {
+async fn a_job_record_that_cannot_be_read_holds_up_nothing_and_is_named() {
     let mut world = World::with_secrets(1).await;
     world.work.put_blob(JOBS, "backup-runs/kv-a/20260101T020000Z-nightly", "", &[("job", "{\"v\":1}")]);
     world.fire(NIGHT).await;
     world.minutes(2).await;
     world.assert_protected("kv-a");
     let named = |line: &keyvault_backup_emulator::host::LogLine| {
-        line.text.contains("20260101T020000Z-nightly cannot")
+        line.text.contains("run.unreadable") && line.text.contains("20260101T020000Z-nightly")
     };
     let lines = world.handler_lines().await;
-    assert!(
-        lines.iter().any(|line| line.text.contains("A job record cannot be read")) || lines.iter().any(named),
-        "{lines:?}"
-    );
+    assert!(lines.iter().any(named), "{lines:?}");
+    assert_eq!((world.open_runs(), world.manifests("kv-a").len()), (0, 1));
 }
 
 #[tokio::test]
@@ -125,6 +123,7 @@ async fn rebuild_leaves_a_closed_run_alone_whose_plan_is_lost() {
     let rebuilt = world.cli(&["rebuild", "--vault", &world.vault.url(), "--output", "json"]).await;
     let text = String::from_utf8_lossy(&rebuilt.stdout).into_owned();
     assert!(text.contains("plan is lost") && text.matches("sound").count() == 2, "{text}");
+    assert_eq!(rebuilt.status.code(), Some(1), "what cannot be checked is not said to be sound");
     assert_eq!(world.backups.blobs(BACKUPS), before);
 }
 

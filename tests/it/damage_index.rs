@@ -38,7 +38,7 @@ fn renew(world: &World) -> String {
         let mut text = String::new();
         GzDecoder::new(blob.bytes.as_ref()).read_to_string(&mut text).expect("it is whole");
         let mut packed = GzEncoder::new(Vec::new(), Compression::default());
-        packed.write_all(text.replacen("\"v\":1", "\"v\":2", 1).as_bytes()).expect("it is packed");
+        packed.write_all(text.replacen("\"v\":2", "\"v\":3", 1).as_bytes()).expect("it is packed");
         blob.bytes = packed.finish().expect("it is packed").into();
     });
     name

@@ -3,11 +3,26 @@
 //!
 //! `tests/testdata/v1` is what a run left in its storage when format 1 was current: two containers as
 //! folders, each blob with its metadata beside it, and messages; `v1-later` has what format 1 got later, see
-//! [`later`]; `v1-restore` is the same of restores, see [`restores`], and `v1-hsm` of Managed HSMs, see [`hsm`]. They are never written again; a new format gets a folder of its own (`cargo test --test it freeze -- --ignored` writes one).
+//! [`later`]; `v1-acknowledged` has what people answered for, see [`acknowledged`]; `v1-former` has what form 2 of manifests
+//! reads otherwise, see [`form_1`]; `v1-restore` is the same of restores, see [`restores`], `v1-hsm` of Managed HSMs, see
+//! [`hsm`], and `v2-trail` of the audit trail, see [`trail`]; `v2-roles` has what tells which version is current, see
+//! [`roles`], `v2-tags` tags that are too long for a record as they are, see [`tags`], `v2-late` what is stored of a night
+//! that began late, see [`late`], `v2-places` where a vault was, see [`places`], `v2-forms` backups of a form that is not
+//! known, see [`forms`], and `v2-lists` kinds that came late, see [`lists`]. They are never written again; a new
+//! format gets a folder of its own (`cargo test --test it freeze -- --ignored` writes one).
 
+mod acknowledged;
+mod form_1;
+mod forms;
 mod hsm;
+mod late;
 mod later;
+mod lists;
+mod places;
 mod restores;
+mod roles;
+mod tags;
+mod trail;
 
 use std::{
     fs,
@@ -107,6 +122,7 @@ pub fn thaw(world: &World, version: &str) -> Vec<String> {
             Some(_) if name.ends_with(METADATA) => {
                 assert!(path.with_extension("").with_extension("").exists());
             }
+            Some(("closed", _)) => {}
             Some(("messages", _)) => messages.push(String::from_utf8(bytes).expect("text")),
             Some((container @ (BACKUPS | JOBS), blob)) => {
                 let storage = if container == BACKUPS { &world.backups } else { &world.work };
@@ -129,7 +145,21 @@ fn every_folder_of_samples_has_its_test() {
         fs::read_dir(testdata("")).expect("a folder").map(|entry| entry.expect("an entry").file_name());
     let mut folders: Vec<_> = folders.collect();
     folders.sort();
-    let tested = ["v1", "v1-hsm", "v1-later", "v1-restore"];
+    let tested = [
+        "v1",
+        "v1-acknowledged",
+        "v1-former",
+        "v1-hsm",
+        "v1-later",
+        "v1-restore",
+        "v2-forms",
+        "v2-late",
+        "v2-lists",
+        "v2-places",
+        "v2-roles",
+        "v2-tags",
+        "v2-trail",
+    ];
     assert_eq!(folders, tested, "add a test that reads the new folder");
     let v1 = ["plan.jsonl.gz", "-nightly.jsonl.gz", "/backup", "/outcome", "backup-jobs", "messages/"];
     let restore =
@@ -140,6 +170,8 @@ fn every_folder_of_samples_has_its_test() {
         ("v1-restore", &restore),
         ("v1-restore", &["audit/", "messages/"]),
         ("v1-hsm", &hsm),
+        ("v2-lists", &["plan-key", "plan-certificate"]),
+        ("v2-trail", &["audit/2", "audit/backup/", "audit/restore/", "audit/terminal/"]),
     ] {
         let names: Vec<_> = files(&testdata(folder)).iter().map(|path| path.display().to_string()).collect();
         for sample in samples {
@@ -183,7 +215,7 @@ async fn a_run_that_was_begun_with_format_1_is_finished_and_built_upon() {
     world.vault.put_key("new", KeySpec::ec("P-256"));
     world.at(NIGHT + DAY);
     for message in &messages {
-        let done = world.host().await.deliver("BackUpObject", message, 1).await;
+        let done = world.host().await.deliver("BackUpObject", message, 5).await;
         assert!(done.succeeded(), "{done:?}");
     }
     world.settle().await;

@@ -230,13 +230,17 @@ fn broken_blobs() {
     let jwe =
         format!("{header}.{}.{}.{}.{}", "A".repeat(342), "A".repeat(22), "A".repeat(64), "A".repeat(43));
     let sound = format!(")AzureKeyVaultSecretBackupV1.microsoft.com{jwe}");
-    BackupBlob::from(sound.clone().into_bytes()).inspect(ObjectKind::Secret).expect("it is sound");
+    BackupBlob::from(sound.clone().into_bytes()).judge(ObjectKind::Secret).expect("it is sound");
     let mut rng = Rng::with_seed(6);
     for _ in 0..10_000 {
         let blob = BackupBlob::from(broken(&mut rng, &sound));
         for kind in ObjectKind::ALL {
-            if let Err(fault) = blob.inspect(kind) {
-                assert_bounded(&fault.to_string(), blob.len());
+            match blob.judge(kind) {
+                Err(fault) => assert_bounded(&fault.to_string(), blob.len()),
+                Ok(form) => {
+                    let shown = form.unknown().map(ToString::to_string).unwrap_or_default();
+                    assert!(shown.len() < 500 && shown.is_ascii(), "{shown}");
+                }
             }
         }
     }

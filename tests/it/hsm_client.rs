@@ -6,7 +6,7 @@ mod leaks;
 
 use keyvault_backup::azure::{
     error::Meaning,
-    hsm::Standing,
+    hsm::{HsmClient, Standing},
     managed_hsm::{Error, OperationState, StartError},
 };
 use keyvault_backup_emulator::{Fault, FaultKind, Matcher, Operation};
@@ -43,13 +43,40 @@ async fn a_poll_that_is_challenged_gets_a_new_token_and_the_start_is_left_alone(
 }
 
 #[tokio::test]
-async fn a_start_that_is_challenged_is_not_sent_again() {
+async fn a_start_that_is_challenged_is_sent_once_more_with_a_new_token() {
+    let stage = Stage::new().await;
+    stage.wire.hand_out_once("worthless");
+    stage.client.begin_backup(&stage.to()).await.expect("it starts");
+    assert_eq!((stage.log.starts(), stage.hsm.starts_sent().backups), (2, 1));
+}
+
+#[tokio::test]
+async fn a_start_that_is_challenged_is_not_sent_again_with_the_token_that_was_refused() {
     let stage = Stage::new().await;
     fail_starts(&stage, FaultKind::Unauthorized);
     let error = stage.client.begin_backup(&stage.to()).await.expect_err("it is refused");
     assert!(matches!(&error, StartError::Refused(refusal) if refusal.status == 401), "{error:?}");
     assert!(!error.may_have_begun());
     assert_eq!((stage.log.starts(), stage.hsm.starts_sent().backups), (1, 0));
+}
+
+#[tokio::test]
+async fn a_start_or_a_check_that_is_refused_says_how_long_the_hsm_wants_to_be_left_alone() {
+    let stage = Stage::new().await;
+    for operation in [Operation::StartBackup, Operation::CheckBackup] {
+        let reply = FaultKind::Throttled { retry_after: Some(600) };
+        stage.azure.faults().add(Fault::on(operation).reply(reply));
+    }
+    let asked = Some(std::time::Duration::from_secs(600));
+    let failure = stage.adapter().begin_backup(&stage.to()).await.expect_err("it is refused");
+    assert_eq!((failure.standing, failure.error.retry_after), (Standing::NotBegun, asked));
+    let once = HsmClient::new(
+        &stage.hsm.url().parse().expect("it is a URL"),
+        &stage.wire.connection.without_retries(),
+        Vec::new(),
+    );
+    let refused = once.expect("it is built").prebackup(&stage.to()).await.expect_err("it is refused");
+    assert_eq!(refused.retry_after, asked);
 }
 
 #[tokio::test]

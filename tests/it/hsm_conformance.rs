@@ -7,6 +7,7 @@ mod prepare;
 use std::collections::BTreeMap;
 
 use keyvault_backup_emulator::{Azure, HsmHandle};
+use keyvault_backup_needs::needs;
 use reqwest::Method;
 
 use crate::{conformance::Answer, recorded::Exchange, wire::Wire};
@@ -56,9 +57,10 @@ async fn repeat(
     Answer { status, headers, body: answer.text().await.expect("the answer is whole") }
 }
 
+#[needs(recordings)]
 #[tokio::test]
 async fn the_emulated_hsm_answers_as_the_service_does() {
-    let Some(all) = Exchange::of_hsms() else { return };
+    let all = Exchange::of_hsms();
     let azure = Azure::start().await.expect("the emulator starts");
     let wire = Wire::new(&azure, []);
     let (mut compared, mut left_out) = (BTreeMap::<_, usize>::new(), BTreeMap::<_, usize>::new());

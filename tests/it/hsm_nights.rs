@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyvault_backup_emulator::{Fault, FaultKind, Matcher, Operation, Service, host::Firing};
+use keyvault_backup_emulator::{Fault, FaultKind, Forbidden, Matcher, Operation, Service, host::Firing};
 use serde_json::json;
 
 use crate::{
@@ -203,6 +203,24 @@ async fn single_keys_are_backed_up_beside_the_whole() {
     of.settle().await;
     let manifest = of.world.newest("hsm-a");
     assert_eq!((manifest.fared("key", "signing"), of.records("hsm-a").len()), ("backed-up", 1));
+}
+
+/// They have the rounds that objects of vaults have.
+#[tokio::test]
+async fn single_keys_that_fail_in_a_way_that_may_pass_are_backed_up_the_same_night() {
+    for trouble in [FaultKind::Status(503), FaultKind::Forbidden(Forbidden::ByRbac)] {
+        let mut of = HsmWorld::new().await;
+        of.world.set("KEYVAULT_BACKUP_HSM_KEYS", "hsm-a/signing");
+        of.world.fault(Operation::Backup, trouble.clone());
+        of.fire().await;
+        of.world.until(NIGHT + time::Duration::minutes(8)).await;
+        assert_eq!(of.world.manifests("hsm-a"), Vec::<String>::new(), "{trouble:?}: it waits");
+        of.world.azure.faults().clear();
+        of.world.settle().await;
+        let manifest = of.world.newest("hsm-a");
+        assert_eq!(manifest.summary["verdict"], "Succeeded", "{trouble:?}");
+        assert_eq!(manifest.fared("key", "signing"), "backed-up", "{trouble:?}");
+    }
 }
 
 #[tokio::test]

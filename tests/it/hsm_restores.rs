@@ -258,7 +258,21 @@ async fn the_backup_is_chosen_by_run_or_by_time() {
     request["at"] = json!("2026-02-01T00:00:00Z");
     assert_eq!(of.world.plan(request.clone()).await["run"], first["run"]);
     request["at"] = json!("2020-01-01T00:00:00Z");
-    assert_eq!(of.world.plan(request).await["obstacle"]["name"], "no-backup");
+    let refused = of.world.post("/api/restores/plan", request).await;
+    let detail = problem(&refused, 422, "nothing-selected");
+    assert!(detail.starts_with("There was no backup of HSM hsm-a as of 2020-01-01T00:00:00Z."), "{detail}");
+    let next = refused.json()["next"].take();
+    let first = next.as_str().and_then(|next| next.strip_prefix("Ask for ")?.strip_suffix(" or later."));
+    let mut request = everything();
+    request["at"] = first.expect("a time").into();
+    assert_eq!(of.world.plan(request).await["foreseen"], "Succeeded");
+    let mut request = everything();
+    request["run"] = "20200101T000000Z-nightly".into();
+    let detail = problem(&of.world.post("/api/restores/plan", request).await, 422, "nothing-selected");
+    assert!(
+        detail.contains("matches run 20200101T000000Z-nightly") && detail.contains("recovery points"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]
@@ -292,7 +306,7 @@ async fn a_restore_that_is_kept_waiting_for_hours_after_its_backup_is_given_up()
 #[tokio::test]
 async fn a_restore_that_has_failed_is_not_begun_again_where_its_traces_could_not_be_cleared() {
     let mut of = HsmWorld::backed_up().await;
-    of.world.azure.faults().add(Fault::on(Operation::StartRestore).times(1).reply(FaultKind::Status(403)));
+    of.world.azure.faults().add(Fault::on(Operation::StartRestore).times(1).reply(FaultKind::Status(400)));
     let its_record =
         Matcher::any().operation(Operation::DeleteBlob).custom(|of| of.object.contains("-restore-"));
     of.world.azure.faults().add(Fault::on(its_record).times(6).reply(FaultKind::Status(503)));

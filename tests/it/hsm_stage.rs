@@ -47,6 +47,7 @@ impl Stage {
         hsm.grant(&format!("{}/hsm", storage.blob_url()));
         hsm.put_key("root", KeySpec::rsa(2048).tag("team", "core"));
         hsm.add_role_assignment("officer");
+        hsm.set_operation_polls(1);
         let wire = Wire::new(&azure, [hsm.url().replace("https://", "")]);
         let log = Arc::new(Log::new(&wire, &hsm));
         let client = client(&wire, &log, &hsm, version);
@@ -56,6 +57,7 @@ impl Stage {
     /// A client of another HSM, which may use the container too.
     pub fn other(&self, name: &str) -> (HsmHandle, ManagedHsmClient) {
         let hsm = self.azure.hsm(name);
+        hsm.set_operation_polls(1);
         hsm.attach_identity(true);
         hsm.grant(self.container().as_str());
         let log = Arc::new(Log::new(&self.wire, &hsm));

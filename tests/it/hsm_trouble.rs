@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyvault_backup_emulator::{Fault, FaultKind, Matcher, Operation, host::Firing};
+use keyvault_backup_emulator::{Fault, FaultKind, Forbidden, Matcher, Operation, host::Firing};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -31,6 +31,10 @@ impl HsmWorld {
 
     fn asked(&self, operation: Operation) -> usize {
         self.world.azure.requests().count(|entry| entry.operation == operation)
+    }
+
+    fn refused(&self, operation: Operation) -> usize {
+        self.world.azure.requests().count(|entry| entry.operation == operation && entry.status == 403)
     }
 
     fn script(&self, operation: Operation, times: usize, reply: FaultKind) {
@@ -75,12 +79,94 @@ async fn a_silent_hsm_holds_up_neither_vaults_nor_other_hsms() {
 #[tokio::test]
 async fn a_job_that_the_service_has_forgotten_ends_in_its_words() {
     let mut of = HsmWorld::new().await;
+    of.hsm.set_operation_polls(usize::MAX);
     of.fire().await;
     of.minutes(2).await;
     of.world.fault(Operation::BackupStatus, FaultKind::NotFound);
     of.settle().await;
     let failure = &of.records("hsm-a")[0]["failure"];
     assert_eq!((&failure["status"], of.backups_started()), (&json!(404), 1), "{failure}");
+    let said = failure["text"].as_str().expect("a text");
+    assert!(said.contains("the container holds no folder that such a backup could have left"), "{said}");
+}
+
+#[tokio::test]
+async fn a_job_that_the_service_has_forgotten_succeeded_if_its_whole_folder_is_there() {
+    let mut of = HsmWorld::new().await;
+    of.fire().await;
+    of.minutes(2).await;
+    of.world.fault(Operation::BackupStatus, FaultKind::NotFound);
+    of.hsm.finish_operations();
+    of.settle().await;
+    let record = &of.records("hsm-a")[0];
+    assert_eq!((&record["verdict"], &record["found"]), (&json!("Succeeded"), &json!(true)), "{record}");
+    let note = record["note"].as_str().expect("it says how that is known");
+    assert!(
+        note.contains("does not say how the operation ended") && note.contains("the same at 10 looks"),
+        "{note}"
+    );
+    assert_eq!(of.backups_started(), 1);
+    of.world.today();
+    of.wreck();
+    of.world.azure.faults().clear();
+    assert_eq!(of.restored(everything()).await.1["state"], "Succeeded", "it can be restored");
+}
+
+#[tokio::test]
+async fn a_folder_that_still_grows_keeps_a_forgotten_job_open() {
+    let mut of = HsmWorld::new().await;
+    of.hsm.set_operation_polls(usize::MAX);
+    of.fire().await;
+    of.minutes(2).await;
+    of.world.fault(Operation::BackupStatus, FaultKind::NotFound);
+    let began = of.world.azure.clock().now();
+    for number in 0..45 {
+        of.put_folder(began, &format!("keys/{number:05}"));
+        of.minutes(1).await;
+    }
+    assert!(of.records("hsm-a").is_empty(), "it still grows");
+    of.settle().await;
+    assert_eq!(of.records("hsm-a")[0]["folder"]["blobs"], 45);
+}
+
+#[tokio::test]
+async fn a_container_that_cannot_be_read_is_no_evidence_against_a_forgotten_job() {
+    let mut of = HsmWorld::new().await;
+    of.fire().await;
+    of.minutes(2).await;
+    of.world.fault(Operation::BackupStatus, FaultKind::NotFound);
+    let of_the_landing = Matcher::any().operation(Operation::ListBlobs).object(LANDING);
+    of.world.azure.faults().add(Fault::on(of_the_landing).times(50).reply(FaultKind::Status(403)));
+    of.hsm.finish_operations();
+    of.minutes(45).await;
+    let status = of.world.ok("/api/status").await.to_string();
+    assert!(status.contains("its folder cannot be looked for"), "{status}");
+    of.world.azure.faults().clear();
+    of.world.fault(Operation::BackupStatus, FaultKind::NotFound);
+    of.settle().await;
+    assert_eq!(of.records("hsm-a")[0]["verdict"], "Succeeded");
+}
+
+#[tokio::test]
+async fn a_key_restore_that_the_service_has_forgotten_says_what_the_hsm_holds_now() {
+    for (back, says) in [(true, "holds a key signing now, with 1 version;"), (false, "holds no key signing")]
+    {
+        let mut of = HsmWorld::backed_up().await;
+        of.lose("signing");
+        of.hsm.set_operation_polls(usize::MAX);
+        let plan = of.world.plan(json!({ "hsm": "hsm-a", "keys": ["signing"] })).await;
+        let begun = of.begin(&plan).await;
+        of.world.fault(Operation::RestoreStatus, FaultKind::NotFound);
+        of.minutes(40).await;
+        assert_eq!(of.open().len(), 1, "the HSM says that it is busy with a restore");
+        of.hsm.finish_operations();
+        if !back {
+            of.lose("signing");
+        }
+        let report = of.followed(&begun).await;
+        let said = report["hsm"]["failure"]["text"].as_str().unwrap_or_default();
+        assert!(report["state"] == "Failed" && said.contains(says), "{report}");
+    }
 }
 
 #[tokio::test]
@@ -348,8 +434,34 @@ async fn an_inner_code_is_better_than_none() {
 #[tokio::test]
 async fn a_night_that_fails_at_once_says_so() {
     let mut of = HsmWorld::new().await;
-    of.script(Operation::CheckBackup, 1, FaultKind::Status(403));
-    of.script(Operation::StartBackup, 1, FaultKind::Status(403));
+    of.script(Operation::CheckBackup, 1, FaultKind::Status(400));
+    of.script(Operation::StartBackup, 1, FaultKind::Status(400));
     let fired = of.fire().await;
     assert!(fired.logs.iter().any(|line| line.contains("hsm-a: Failed")), "{:?}", fired.logs);
+}
+
+/// A role that was just assigned counts some minutes later.
+#[tokio::test]
+async fn a_right_that_is_on_its_way_does_not_cost_the_night() {
+    let mut of = HsmWorld::new().await;
+    let refused = || FaultKind::Forbidden(Forbidden::ByRbac);
+    of.script(Operation::CheckBackup, 3, refused());
+    of.script(Operation::StartBackup, 3, refused());
+    of.fire().await;
+    of.settle().await;
+    assert_eq!(of.records("hsm-a")[0]["verdict"], "Succeeded");
+    assert_eq!(of.refused(Operation::StartBackup), 3);
+}
+
+/// One that never comes is waited for, at growing distances, and is then what the record says.
+#[tokio::test]
+async fn a_right_that_never_comes_is_recorded_in_the_words_of_the_service() {
+    let mut of = HsmWorld::new().await;
+    of.world.fault(Operation::StartBackup, FaultKind::Forbidden(Forbidden::ByRbac));
+    of.fire().await;
+    of.settle().await;
+    let record = of.records("hsm-a").remove(0);
+    assert_eq!((&record["verdict"], &record["failure"]["code"]), (&json!("Failed"), &json!("AccessDenied")));
+    let asked = of.refused(Operation::StartBackup);
+    assert!((8..20).contains(&asked), "{asked}");
 }

@@ -7,16 +7,18 @@ use std::{
 };
 
 use keyvault_backup::domain::{
-    blob::BlobFacts,
     digest::{Digest, Fingerprint},
     entry::{ENTRY_FORMAT, Entry},
     folded::{Folded, fold_line},
+    form::{BlobFacts, Form},
     index::Index,
-    manifest::{Fared, Line, Merge, ObjectResult, Summary},
+    manifest::{Fared, Line, ObjectResult, Summary},
+    merge::Merge,
     object::{ObjectId, ObjectKind},
     outcome::{Failure, Outcome, OutcomeKind},
-    plan::{Decision, PLAN_FORMAT, Plan, PlanHeader, Planner, Unlisted},
+    plan::{Decision, Plan, PlanHeader, Planned, Planner, Unlisted},
     run::{RunId, Scope},
+    tags::Tags,
     versions::Listed,
 };
 use proptest::prelude::*;
@@ -40,40 +42,34 @@ fn entry(id: &ObjectId, hours: i64, looks: u8) -> Entry {
         taken,
         sha256: Digest::of(b""),
         bytes: 7,
-        wrapping: BlobFacts { kid: "k".into(), alg: "a".into(), enc: "e".into() },
+        form: Form::Known(BlobFacts { kid: "k".into(), alg: "a".into(), enc: "e".into() }),
         region: None,
+        place: Box::default(),
         versions: 1,
         newest: "0".parse().expect("a version"),
         version_ids: Fingerprint::of(b""),
         version_states: Fingerprint::of(b""),
+        order: None,
         fingerprint: Fingerprint::of(&[looks]),
         ties: Vec::new(),
         unsettled: false,
         enabled: true,
         expires: None,
-        tags: BTreeMap::new(),
+        tags: Tags::default(),
         previous: None,
     }
 }
 
 fn line(id: &ObjectId, fared: Fared, entry: Entry) -> Line {
-    Line { kind: id.kind, name: id.name.clone(), fared, entry: Some(entry), failure: None, gone: None }
+    Line::new(id.clone(), fared, Some(entry))
 }
 
 fn header(unlisted: &[ObjectKind]) -> PlanHeader {
-    let unlisted = unlisted.iter().map(|&kind| Unlisted { kind, failure: Failure::ours("no", "no") });
+    let unlisted = unlisted.iter().map(|&kind| Unlisted::for_good(kind, Failure::ours("no", "no")));
+    let vault = "kv-a".parse().expect("a name");
     PlanHeader {
-        v: PLAN_FORMAT,
-        vault: "kv-a".parse().expect("a name"),
-        run: RunId::nightly(NOW),
-        by: None,
-        scope: Scope::Vault,
-        planned: NOW,
-        full_pass: NOW,
-        base: None,
-        folds: Vec::new(),
-        unread: Vec::new(),
         unlisted: unlisted.collect(),
+        ..PlanHeader::new(vault, RunId::nightly(NOW), Scope::Vault, NOW)
     }
 }
 
@@ -207,7 +203,9 @@ proptest! {
                 None => Fared::Carried,
             };
             prop_assert_eq!(line.fared, expected);
-            prop_assert_eq!(line.entry.is_some(), object.known.is_some() || expected == Fared::BackedUp);
+            let has = object.known.is_some() || expected == Fared::BackedUp;
+            let managed = expected.is_managed();
+            prop_assert_eq!((line.entry.is_some(), line.former.is_some()), (has && !managed, has && managed));
         }
         let expected: BTreeSet<_> = objects.iter()
             .filter(|(id, object)| object.known.is_some() || (is_listed(id) && object.listed.is_some()))
@@ -304,4 +302,62 @@ fn an_object_that_looks_like_any_of_its_newest_versions_is_unchanged() {
     index.insert(&line(&id, Fared::BackedUp, Entry { ties, ..entry(&id, 24, 1) }));
     let decide = |looks| decided(&[(id.kind, id.name.as_str(), looks)], &index, &[])[0];
     assert_eq!([1, 2, 3].map(decide), [Decision::Unchanged, Decision::Unchanged, Decision::Changed]);
+}
+
+/// A plain secret was backed up; now the name is a certificate's, then nothing's, then a secret's again.
+#[test]
+fn the_backup_of_an_earlier_object_is_carried_beside_the_line_and_never_as_its_entry() {
+    let name = id((2, 1));
+    let old = entry(&name, 48, 0);
+    let decide =
+        |before: &Line, looks| decided(&[(name.kind, name.name.as_str(), looks)], &indexed(before), &[])[0];
+    let next = |v, before: Line, decision: Option<Decision>, unlisted: &[ObjectKind]| {
+        let planned =
+            decision.map(|decision| Planned { id: name.clone(), decision, previous: None, shown: None });
+        let header = PlanHeader { v, ..header(unlisted) };
+        let plan = Plan { header, objects: planned.into_iter().collect() };
+        let (lines, summary) = merge(&plan, vec![before], Vec::new());
+        assert_eq!(summary.v, v);
+        (lines.into_iter().next().expect("it is kept"), summary.protected)
+    };
+    let plain = line(&name, Fared::BackedUp, old.clone());
+    let (managed, protected) = next(2, plain.clone(), Some(Decision::Managed), &[]);
+    let carried = |line: &Line| (line.fared, line.entry.clone(), line.former.as_deref().cloned());
+    assert_eq!((carried(&managed), protected), ((Fared::Managed, None, Some(old.clone())), 0));
+    for (unlisted, gone) in [(&[][..], Some(NOW)), (&[name.kind], None)] {
+        let (former, protected) = next(2, managed.clone(), None, unlisted);
+        assert_eq!((carried(&former), protected), ((Fared::Former, None, Some(old.clone())), 0));
+        assert_eq!(former.gone, gone);
+        assert_eq!(decide(&former, 1), Decision::New, "there is no backup of what is there now");
+    }
+    let (failed, _) = next(2, managed.clone(), Some(Decision::New), &[]);
+    assert_eq!(carried(&failed), (Fared::Failed, None, Some(old.clone())));
+    assert_eq!(indexed(&managed).get(&name).map(|known| known.run), Some(old.run.clone()), "they are linked");
+
+    // A plan of form 1 makes what the program of that time made, of whatever form the index before it is.
+    for before in [plain, managed.clone()] {
+        let (line, protected) = next(1, before, Some(Decision::Managed), &[]);
+        assert_eq!((carried(&line), protected), ((Fared::Managed, Some(old.clone()), None), 1));
+        assert_eq!(line.of_form(1), managed);
+    }
+    assert_eq!(carried(&next(1, managed, None, &[]).0), (Fared::Gone, Some(old), None));
+}
+
+fn indexed(line: &Line) -> Index {
+    let mut index = Index::default();
+    index.insert(line);
+    index
+}
+
+/// By a run that was planned before the whole one, in which the name is a certificate's, and closed after it.
+#[test]
+fn a_late_backup_of_an_earlier_object_is_none_of_what_is_there_now() {
+    let name = id((2, 1));
+    let late = entry(&name, 1, 0);
+    let mut later = BTreeMap::new();
+    fold_line(&mut later, line(&name, Fared::BackedUp, late.clone()));
+    let base = Line::new(name, Fared::Managed, None);
+    let lines = Folded::new([Ok::<_, Infallible>(base)].into_iter(), later, Some(&header(&[])));
+    let lines: Vec<_> = lines.flatten().map(|line| (line.fared, line.entry, line.former)).collect();
+    assert_eq!(lines, [(Fared::Managed, None, Some(Box::new(late)))]);
 }

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use keyvault_backup::domain::digest::Fingerprint;
 use keyvault_backup_emulator::{CertificateSpec, KeySpec, Kind, SecretSpec, VaultHandle};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::world::{NIGHT, World};
 
@@ -71,22 +71,4 @@ async fn an_entry_records_what_the_vault_said() {
     let ids = Fingerprint::of_fields(versions.iter().map(String::as_bytes));
     assert_eq!((&entry["versions"], &entry["version_ids"]), (&json!(2), &json!(ids)));
     assert_eq!(entry["region"], "westeurope");
-}
-
-/// Tags as large as the vault takes them, in letters that take three times their room as a record.
-#[tokio::test]
-async fn tags_that_no_record_can_hold_do_not_keep_an_object_from_its_backup() {
-    let mut world = World::with_secrets(1).await;
-    let (mut few, mut many) = (SecretSpec::new("value"), SecretSpec::new("value"));
-    for number in 0..15 {
-        few = few.tag(format!("владелец-{number}"), "б".repeat(20));
-        many = many.tag(format!("владелец-{number}"), "б".repeat(83));
-    }
-    world.vault.put_secret("few", few);
-    world.vault.put_secret("many", many);
-    let summary = world.night(NIGHT + time::Duration::DAY).await;
-    assert_eq!((&summary["verdict"], &summary["numbers"]["backed_up"]), (&json!("Succeeded"), &json!(3)));
-    world.assert_protected("kv-a");
-    let tags = |name| world.newest("kv-a").line("secret", name)["entry"]["tags"].as_object().map(Map::len);
-    assert_eq!((tags("few"), tags("many")), (Some(15), None));
 }

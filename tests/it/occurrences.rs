@@ -6,7 +6,7 @@ use keyvault_backup_emulator::{
 };
 use serde_json::json;
 
-use crate::world::{NIGHT, World};
+use crate::world::{DAILY, NIGHT, World};
 
 const DAY: time::Duration = time::Duration::DAY;
 const HOUR: time::Duration = time::Duration::HOUR;
@@ -86,6 +86,7 @@ async fn firing_by_hand_leaves_tomorrow_free() {
 async fn an_unchanged_night_costs_its_list_pages_and_a_handful() {
     let mut world = World::with_secrets(250).await;
     world.set("KEYVAULT_BACKUP_REQUEST_TIMEOUT", "60");
+    world.set("VAULT_BACKUP_SCHEDULE", DAILY);
     world.night(NIGHT).await;
     world.night(NIGHT + DAY).await;
     let mark = world.azure.requests().mark();

@@ -140,5 +140,13 @@ async fn what_was_never_backed_up_is_named() {
     world.night(NIGHT).await;
     let other = world.azure.vault("kv-b").url();
     let (code, shown) = restore(&world, &["--into", &other, "--all", "--what-if"]).await;
-    assert_eq!((code, &shown["plan"]["left"][0]["reason"]), (0, &json!("never-backed-up")));
+    assert_eq!((code, &shown["plan"]["left"][0]["reason"]), (1, &json!("never-backed-up")));
+    let (code, done) = restore(&world, &["--into", &other, "--all"]).await;
+    assert_eq!((code, &done["verdict"]), (1, &json!("PartiallyFailed")), "{done}");
+    assert_eq!(
+        [&done["planned"], &done["restored"], &done["failed"], &done["never_backed_up"]],
+        [2, 1, 0, 1]
+    );
+    let (code, again) = restore(&world, &["--into", &other, "--all"]).await;
+    assert_eq!((code, &again["already_there"]), (1, &json!(1)), "{again}");
 }

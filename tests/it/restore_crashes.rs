@@ -1,7 +1,8 @@
 //! Restores whose handler dies at any moment, among faults, and whose messages get lost.
 
 use keyvault_backup_emulator::{
-    CertificateSpec, Delays, FaultKind, KeySpec, Kind, SecretSpec, host::HttpAnswer,
+    CertificateSpec, Delays, FaultKind, Forbidden, KeySpec, Kind, Matcher, Operation, SecretSpec, Service,
+    host::HttpAnswer,
 };
 use serde_json::{Value, json};
 
@@ -177,6 +178,142 @@ async fn faults_on_every_call_do_not_keep_a_restore_from_its_end() {
     }
 }
 
+impl World {
+    /// Begins to restore forty secrets into an empty vault, and returns the restore's name.
+    async fn forty_into_an_empty_vault(&mut self) -> String {
+        self.night(NIGHT).await;
+        self.today();
+        let empty = self.azure.vault("kv-empty").url();
+        self.set("KEYVAULT_BACKUP_VAULTS", &format!("{} {empty}", self.vault.url()));
+        self.restart_with_settings().await;
+        let plan = self.plan(json!({ "source": "kv-a", "target": "kv-empty", "everything": true })).await;
+        let begun = self.begin_under(&plan, "once").await;
+        assert_eq!(begun.status, 202, "{}", begun.text());
+        begun.json()["id"].as_str().expect("a name").to_owned()
+    }
+
+    /// Works until no restore is open, and says how long that took.
+    async fn end_restores(&mut self) -> time::Duration {
+        let began = self.azure.clock().now();
+        while !self.open_restores().is_empty() {
+            self.host().await.pump("RestoreObject").await;
+            self.advance().await;
+        }
+        self.azure.clock().now() - began
+    }
+}
+
+/// What our own storage refuses is no word on an object, and what a vault refuses may pass.
+#[tokio::test]
+async fn refusals_that_may_pass_cost_no_step() {
+    let ways = [
+        (Matcher::from(Service::Blob), FaultKind::Forbidden(Forbidden::ByRbac)),
+        (Matcher::from(Operation::Restore), FaultKind::Forbidden(Forbidden::ByFirewall)),
+        (Matcher::from(Service::Vault), FaultKind::Status(501)),
+    ];
+    for (seed, (on, fault)) in (1..).zip(ways) {
+        let mut world = World::with_secrets(40).await;
+        let id = world.forty_into_an_empty_vault().await;
+        // Of more than one in ten, twenty minutes of tries do not surely pass each request that a step makes.
+        world.azure.faults().random_for(on, 0.1, seed, [fault]);
+        world.end_restores().await;
+        world.azure.faults().clear();
+        let report = world.ok(&format!("/api/restores/{id}")).await;
+        assert_eq!(
+            (&report["state"], &report["numbers"]["restored"]),
+            (&json!("Succeeded"), &json!(40)),
+            "{report}"
+        );
+    }
+}
+
+/// A right to restore, or to read backups, that is granted ten minutes after the restore was begun.
+#[tokio::test]
+async fn a_right_that_comes_late_costs_no_step() {
+    for right in [Matcher::from(Operation::Restore), backups_are_read()] {
+        late_right(right).await;
+    }
+}
+
+async fn late_right(right: Matcher) {
+    let mut world = World::with_secrets(40).await;
+    let id = world.forty_into_an_empty_vault().await;
+    world.fault(right, FaultKind::Forbidden(Forbidden::ByRbac));
+    for _ in 0..10 {
+        world.host().await.pump("RestoreObject").await;
+        world.advance().await;
+    }
+    world.azure.faults().clear();
+    world.end_restores().await;
+    let report = world.ok(&format!("/api/restores/{id}")).await;
+    assert_eq!((&report["state"], &report["numbers"]["restored"]), (&json!("Succeeded"), &json!(40)));
+}
+
+/// Our own storage decides nothing about an object, however long it refuses within the hours of the restore.
+#[tokio::test]
+async fn backups_that_cannot_be_read_for_forty_minutes_cost_no_step() {
+    let mut world = World::with_secrets(4).await;
+    let id = world.forty_into_an_empty_vault().await;
+    world.fault(backups_are_read(), FaultKind::Forbidden(Forbidden::ByRbac));
+    for _ in 0..40 {
+        world.host().await.pump("RestoreObject").await;
+        world.advance().await;
+    }
+    let path = format!("/api/restores/{id}");
+    let waits = world.ok(&path).await["objects"][0].take();
+    assert_eq!(waits["outcome"], "waiting", "{waits}");
+    assert!(waits["failure"]["code"].as_str().is_some_and(|code| code.starts_with("Storage/")), "{waits}");
+    // When it is over, the vault has its own time: what it says now is no end of what was waited for before.
+    world.azure.faults().clear();
+    world.fault(Operation::Restore, FaultKind::Forbidden(Forbidden::ByRbac));
+    world.host().await.pump("RestoreObject").await;
+    world.advance().await;
+    world.azure.faults().clear();
+    world.end_restores().await;
+    let report = world.ok(&path).await;
+    assert_eq!((&report["state"], &report["numbers"]["restored"]), (&json!("Succeeded"), &json!(4)));
+}
+
+#[tokio::test]
+async fn a_restore_whose_storage_refuses_for_all_its_hours_names_it_at_its_end() {
+    let mut world = World::with_secrets(2).await;
+    let id = world.forty_into_an_empty_vault().await;
+    world.fault(backups_are_read(), FaultKind::Forbidden(Forbidden::ByRbac));
+    for _ in 0..21 {
+        world.host().await.pump("RestoreObject").await;
+        world.pass(59);
+        world.advance().await;
+    }
+    let report = world.ok(&format!("/api/restores/{id}")).await;
+    assert_eq!((&report["state"], &report["numbers"]["failed"]), (&json!("Failed"), &json!(2)), "{report}");
+    let failure = &report["objects"][0]["failure"];
+    assert!(failure["code"].as_str().is_some_and(|code| code.starts_with("Storage/")), "{failure}");
+    assert!(failure["text"].as_str().is_some_and(|text| text.contains("this program's own storage")));
+}
+
+fn backups_are_read() -> Matcher {
+    Matcher::from(Operation::GetBlob).custom(|subject| subject.object.ends_with("/backup"))
+}
+
+/// The bound: a message a minute for twenty minutes, and the deliveries of the first one.
+#[tokio::test]
+async fn what_never_passes_ends_a_step_after_twenty_minutes() {
+    for (fault, most) in [(FaultKind::Forbidden(Forbidden::ByRbac), 22), (FaultKind::Status(501), 26)] {
+        let mut world = World::with_secrets(40).await;
+        let id = world.forty_into_an_empty_vault().await;
+        world.fault(Matcher::from(Operation::Restore).object("secret-1"), fault);
+        let took = world.end_restores().await;
+        assert!(took < time::Duration::minutes(30), "{took}");
+        let report = world.ok(&format!("/api/restores/{id}")).await;
+        assert_eq!((&report["numbers"]["restored"], &report["numbers"]["failed"]), (&json!(39), &json!(1)));
+        let tries = world
+            .azure
+            .requests()
+            .count(|entry| entry.operation == Operation::Restore && entry.object == "secret-1");
+        assert!((20..=most).contains(&tries), "{tries}");
+    }
+}
+
 #[tokio::test]
 async fn messages_that_get_lost_are_sent_again() {
     let mut world = backed_up().await;
@@ -234,13 +371,13 @@ async fn a_message_of_an_invented_restore_does_nothing() {
 }
 
 #[tokio::test]
-async fn a_terminal_that_dies_leaves_its_restore_to_the_handler() {
+async fn a_terminal_that_dies_leaves_its_restore_to_the_handler_when_it_was_handed_over() {
     let mut world = backed_up().await;
     let before = world.vault.snapshot();
     world.wreck();
     let url = world.vault.url();
     let args = ["restore", "--vault", &url, "--secret", "db", "--key", "signing", "--certificate", "tls"];
-    let args = [&args[..], &["--on-conflict", "purge-deleted", "--yes"]].concat();
+    let args = [&args[..], &["--on-conflict", "purge-deleted", "--yes", "--hand-over"]].concat();
     let met = world.trap(35, FaultKind::Hang);
     tokio::select! {
         done = world.cli(&args) => panic!("{done:?}"),

@@ -8,13 +8,16 @@ use serde_json::json;
 use crate::world::{Manifest, NIGHT, World};
 
 const DAY: time::Duration = time::Duration::DAY;
+const LISTS: [Operation; 3] = [Operation::ListSecrets, Operation::ListKeys, Operation::ListCertificates];
 
 #[tokio::test]
 async fn a_kind_that_may_not_be_listed_keeps_its_entries() {
     let mut world = World::with_each_kind(2).await;
     world.night(NIGHT).await;
     world.fault(Operation::ListKeys, FaultKind::Forbidden(Forbidden::ByPolicy));
-    let summary = world.night(NIGHT + DAY).await;
+    let summary = world.troubled_night(NIGHT + DAY).await;
+    let waited = world.azure.clock().now() - (NIGHT + DAY);
+    assert!(waited > time::Duration::hours(8) && waited < time::Duration::hours(9), "{waited}");
     assert_eq!(
         (&summary["verdict"], &summary["numbers"]["unlisted"]),
         (&json!("PartiallyFailed"), &json!(["key"]))
@@ -81,10 +84,12 @@ async fn one_kind_that_cannot_be_listed_all_night_does_not_hold_up_the_others() 
     let mut world = World::with_each_kind(2).await;
     world.fault(Operation::ListSecrets, FaultKind::Status(501));
     world.fire(NIGHT).await;
-    world.azure.clock().advance(Duration::from_secs(2 * 3600 - 120));
+    world.azure.clock().advance(Duration::from_secs(12 * 60));
+    world.advance().await;
     world.advance().await;
     assert!(world.messages().is_empty(), "it may yet be listed");
     world.advance().await;
+    assert_eq!(world.messages().len(), 4);
     world.settle().await;
     let Manifest { header, summary, .. } = world.newest("kv-a");
     assert_eq!(
@@ -95,9 +100,11 @@ async fn one_kind_that_cannot_be_listed_all_night_does_not_hold_up_the_others() 
 }
 
 #[tokio::test]
-async fn a_kind_is_waited_for_while_there_is_nothing_else_to_back_up() {
+async fn a_vault_of_which_nothing_can_be_listed_is_waited_for() {
     let mut world = World::with_secrets(2).await;
-    world.fault(Operation::ListSecrets, FaultKind::Status(501));
+    for operation in LISTS {
+        world.fault(operation, FaultKind::Status(501));
+    }
     world.fire(NIGHT).await;
     world.azure.clock().advance(Duration::from_secs(5 * 3600));
     world.advance().await;
@@ -105,6 +112,34 @@ async fn a_kind_is_waited_for_while_there_is_nothing_else_to_back_up() {
     world.settle().await;
     assert_eq!(world.newest("kv-a").summary["verdict"], "Succeeded");
     world.assert_protected("kv-a");
+}
+
+/// Of the other kinds there is nothing to back up, but they were listed to their ends.
+#[tokio::test]
+async fn a_run_goes_on_without_a_kind_also_where_nothing_else_is_due() {
+    let mut world = World::with_each_kind(1).await;
+    world.night(NIGHT).await;
+    world.fault(Operation::ListSecrets, FaultKind::Status(501));
+    let summary = world.troubled_night(NIGHT + DAY).await;
+    let numbers = &summary["numbers"];
+    assert_eq!(
+        json!([summary["verdict"], numbers["unchanged"], numbers["unlisted"]]),
+        json!(["PartiallyFailed", 2, ["secret"]])
+    );
+    world.assert_protected("kv-a");
+}
+
+/// Whoever asked waits: a kind that may not be listed is waited for a quarter of an hour.
+#[tokio::test]
+async fn a_run_that_was_asked_for_does_not_wait_long_for_a_right() {
+    let mut world = World::with_each_kind(1).await;
+    let today = world.today();
+    world.fault(Operation::ListKeys, FaultKind::Forbidden(Forbidden::ByRbac));
+    assert_eq!(world.post("/api/backups", json!({ "vault": "kv-a" })).await.status, 202);
+    world.settle().await;
+    let waited = world.azure.clock().now() - today;
+    assert!(waited < time::Duration::minutes(25), "{waited}");
+    assert_eq!(world.newest("kv-a").summary["numbers"]["unlisted"], json!(["key"]));
 }
 
 #[tokio::test]

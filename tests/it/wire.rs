@@ -34,7 +34,8 @@ impl Wire {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("the client is built");
-        let tokens = Arc::new(Tokens { azure: azure.clone(), scopes: Mutex::default() });
+        let tokens =
+            Arc::new(Tokens { azure: azure.clone(), scopes: Mutex::default(), first: Mutex::default() });
         let hosts: BTreeSet<_> = hosts.into_iter().collect();
         let connection = Connection::new(
             GuardedTransport::new(http.clone(), hosts),
@@ -60,6 +61,11 @@ impl Wire {
         Arc::clone(&self.tokens) as _
     }
 
+    /// Hands this out as the next token.
+    pub fn hand_out_once(&self, token: &str) {
+        *self.tokens.first.lock().expect("no test panicked with it") = Some(token.to_owned());
+    }
+
     /// What tokens were asked for, in order.
     pub fn scopes(&self) -> Vec<String> {
         self.tokens.scopes.lock().expect("no test panicked with it").clone()
@@ -70,6 +76,8 @@ impl Wire {
 struct Tokens {
     azure: Azure,
     scopes: Mutex<Vec<String>>,
+    /// A token that is handed out once, as by a credential that does not know it to be worthless.
+    first: Mutex<Option<String>>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -86,7 +94,9 @@ impl TokenCredential for Tokens {
         _options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         let scope = scopes.concat();
-        let token = self.azure.identity().issue(scope.trim_end_matches("/.default"), None);
+        let first = self.first.lock().expect("no test panicked with it").take();
+        let issue = || self.azure.identity().issue(scope.trim_end_matches("/.default"), None);
+        let token = first.unwrap_or_else(issue);
         self.scopes.lock().expect("no test panicked with it").push(scope);
         Ok(AccessToken::new(token, in_an_hour()))
     }

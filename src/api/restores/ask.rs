@@ -101,7 +101,8 @@ pub struct PlanRequest {
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, nullable = false, pattern = "^[0-9a-zA-Z*-]{1,127}$", example = "db-*")]
     name: Option<NameFilter>,
-    /// Only objects whose newest version had these tags.
+    /// Only objects whose newest version had these tags. One that never had a backup is counted, because its tags are not
+    /// known; one with more tags than the record of its backup holds is in the way where those do not tell.
     #[serde(default)]
     tags: BTreeMap<String, String>,
     /// Everything of the source.
@@ -113,6 +114,10 @@ pub struct PlanRequest {
     /// What happens to names that are taken.
     #[serde(default)]
     on_conflict: Conflict,
+    /// Also backups that `KEYVAULT_BACKUP_PLACES` says are of another subscription or geography than the target: the
+    /// service decides.
+    #[serde(default)]
+    other_place: bool,
 }
 
 impl PlanRequest {
@@ -147,6 +152,7 @@ impl PlanRequest {
                 gone: self.gone,
             },
             on_conflict: self.on_conflict.into(),
+            other_place: self.other_place,
         })
     }
 }

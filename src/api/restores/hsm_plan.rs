@@ -4,7 +4,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::ask::age_seconds;
+use super::{super::shapes::State, ask::age_seconds};
 use crate::domain::{
     digest::Digest,
     hsm::{self, Safety},
@@ -28,6 +28,9 @@ pub struct HsmPlan {
     /// Its folder in the container.
     #[serde(skip_serializing_if = "Option::is_none")]
     folder: Option<String>,
+    /// What the folder holds now, against the record of the backup. Plans of older programs did not look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contents: Option<Contents>,
     /// When the state in it was taken.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
@@ -48,6 +51,61 @@ pub struct HsmPlan {
     /// Why nothing can be restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     obstacle: Option<Obstacle>,
+    /// How the restore ends if everything that can be restored is.
+    foreseen: State,
+}
+
+/// What the folder of a backup holds now. Numbers and sizes alone: what is in the blobs only an HSM can read.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HsmFolderContents)]
+pub struct Contents {
+    /// How it compares with the record.
+    state: ContentsState,
+    /// What that means.
+    why: String,
+    /// How many blobs there are.
+    blobs: u32,
+    /// How large they are.
+    bytes: u64,
+    /// How many the backup left.
+    recorded_blobs: u32,
+    /// How large they were.
+    recorded_bytes: u64,
+}
+
+/// How a folder compares with the record of its backup.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HsmFolderState)]
+pub enum ContentsState {
+    /// As many blobs of as many bytes, none written since.
+    AsRecorded,
+    /// More, or something was written since. A warning.
+    Changed,
+    /// Less. Nothing is replaced by it; keys are tried.
+    Incomplete,
+    /// Nothing is there.
+    Gone,
+    /// Something is there, and the record has no sizes to compare it with.
+    NotRecorded,
+    /// This app may not look. A warning.
+    NotSeen,
+}
+
+impl From<&hsm::Contents> for Contents {
+    fn from(of: &hsm::Contents) -> Self {
+        let state = match of.state {
+            hsm::ContentsState::AsRecorded => ContentsState::AsRecorded,
+            hsm::ContentsState::Changed => ContentsState::Changed,
+            hsm::ContentsState::Incomplete => ContentsState::Incomplete,
+            hsm::ContentsState::Gone => ContentsState::Gone,
+            hsm::ContentsState::NotRecorded => ContentsState::NotRecorded,
+            hsm::ContentsState::NotSeen => ContentsState::NotSeen,
+        };
+        let (recorded_blobs, recorded_bytes) = (of.recorded_blobs, of.recorded_bytes);
+        Self { state, why: of.text(), blobs: of.blobs, bytes: of.bytes, recorded_blobs, recorded_bytes }
+    }
 }
 
 /// A backup of the target before it is replaced.
@@ -144,12 +202,14 @@ impl HsmPlan {
             target: plan.hsm.target.to_string(),
             run: plan.run.as_ref().map(ToString::to_string),
             folder: plan.folder.clone(),
+            contents: plan.contents.as_ref().map(Into::into),
             taken: plan.taken,
             age_seconds: plan.taken.map(|taken| age_seconds(now, taken)),
             replaces_everything: all,
             warning: all.then_some(hsm::HsmPlan::REPLACES),
             safety_backup: SafetyBackup { state, run },
             keys: plan.keys.iter().map(key).collect(),
+            foreseen: plan.at_best().into(),
             obstacle: plan.obstacle.map(|of| Obstacle { name: of.name(), why: of.text() }),
         }
     }

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     super::{
+        forms::{Clear, Form},
         problem::{Problem, ProblemBody},
         shapes::{By, Failure, Kind, State},
     },
@@ -61,6 +62,11 @@ pub struct Step {
     age_seconds: i64,
     /// How many versions come back.
     versions: u32,
+    /// Whether the backup's form is known. Nothing is purged in favour of one that is not.
+    form: Form,
+    /// What may be shown of it where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clear: Option<Clear>,
 }
 
 /// One object that is not restored.
@@ -75,17 +81,18 @@ pub struct Left {
     reason: String,
     /// What stands in the way, and what would solve it.
     why: &'static str,
-    /// Whether it is skipped, as the request wants, rather than in the way.
+    /// Whether it is left as it is, rather than in the way. What was never backed up is, too, and has a number of its
+    /// own.
     skipped: bool,
 }
 
-impl From<&restore::Left> for Left {
-    fn from(left: &restore::Left) -> Self {
+impl Left {
+    fn new(left: &restore::Left, at: Option<OffsetDateTime>) -> Self {
         Self {
             kind: left.kind.into(),
             name: left.name.to_string(),
             reason: left.reason.name().into(),
-            why: left.reason.text(),
+            why: left.why(at),
             skipped: left.skipped,
         }
     }
@@ -106,10 +113,18 @@ pub struct Plan {
     #[schema(value_type = String, format = DateTime)]
     at: Option<OffsetDateTime>,
     on_conflict: Conflict,
+    /// Whether the service decides about backups that the settings say are of another subscription or geography.
+    other_place: bool,
     /// How many objects would be purged for good first.
     purges: usize,
     /// How many objects stand in the way and would count as failed.
     in_the_way: usize,
+    /// How many objects the target has already as their backup has them.
+    already_there: u32,
+    /// How many objects the source has of which no backup ever succeeded.
+    never_backed_up: u32,
+    /// How the restore ends if each of its steps succeeds.
+    foreseen: State,
     /// What is done.
     steps: Vec<Step>,
     /// What is not.
@@ -120,6 +135,7 @@ impl Plan {
     /// A plan as it is answered `now`.
     pub fn new(digest: Digest, plan: RestorePlan, now: OffsetDateTime) -> Self {
         let in_the_way = plan.conflicts().count();
+        let best = RestoreNumbers::at_best(&plan);
         let step = |step: restore::Step| Step {
             kind: step.kind.into(),
             name: step.name.to_string(),
@@ -128,6 +144,8 @@ impl Plan {
             taken: step.taken,
             age_seconds: age_seconds(now, step.taken),
             versions: step.versions,
+            form: Form::of(step.unknown_form.as_deref()),
+            clear: step.unknown_form.as_deref().map(Into::into),
         };
         let purges = plan.steps.iter().filter(|step| step.action == restore::Action::PurgeAndRestore).count();
         Self {
@@ -136,36 +154,45 @@ impl Plan {
             target: plan.request.target.to_string(),
             at: plan.request.at,
             on_conflict: plan.request.on_conflict.into(),
+            other_place: plan.request.other_place,
             purges,
             in_the_way,
-            left: plan.left.iter().map(Left::from).collect(),
+            already_there: best.already_there,
+            never_backed_up: best.never_backed_up,
+            foreseen: best.verdict().into(),
+            left: plan.left.iter().map(|left| Left::new(left, plan.request.at)).collect(),
             steps: plan.steps.into_iter().map(step).collect(),
         }
     }
 }
 
-/// A restore's numbers: planned = restored + skipped + failed + pending.
+/// A restore's numbers: planned = restored + skipped + failed + neverBackedUp + pending.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = RestoreNumbers)]
 pub struct Numbers {
     /// Objects that were asked for.
     planned: u32,
-    /// Objects that are in the target as their backup has them.
+    /// Objects that a step brought into the target, or found there, as their backup has them.
     restored: u32,
-    /// Objects that the request wants left as they are.
+    /// Objects that are left as they are: there already, of a name that is taken and that the request skips, or gone
+    /// from the source without being asked for.
     skipped: u32,
+    /// Those of the skipped that the target has as the backup has them.
+    already_there: u32,
     /// Objects that stood in the way, and steps that failed.
     failed: u32,
+    /// Objects that the source has, and of which no backup ever succeeded. They keep a restore from ending `Succeeded`.
+    never_backed_up: u32,
     /// Steps that have not ended.
     pending: u32,
 }
 
 impl From<RestoreNumbers> for Numbers {
     fn from(of: RestoreNumbers) -> Self {
-        let RestoreNumbers { planned, restored, skipped, failed } = of;
-        let pending = planned.saturating_sub(restored + skipped + failed);
-        Self { planned, restored, skipped, failed, pending }
+        let RestoreNumbers { planned, restored, skipped, already_there, failed, never_backed_up } = of;
+        let pending = planned.saturating_sub(restored + skipped + failed + never_backed_up);
+        Self { planned, restored, skipped, already_there, failed, never_backed_up, pending }
     }
 }
 
@@ -212,15 +239,19 @@ impl From<RestoreJob> for Restore {
 pub enum Outcome {
     /// Its turn has not come.
     Pending,
-    /// The vault is busy with its name; it is tried again every minute.
+    /// The vault is busy with its name or refuses it, or this program's own storage, queue or identity does, which `failure`
+    /// names; it is tried again within minutes.
     Waiting,
-    /// It is there, and its versions are as the backup recorded them.
+    /// It is there as its backup recorded it: its versions, their order, which of them is current, and of each what
+    /// lists show (enabled or not, times, tags, content type, thumbprint, whether a key may be exported). Not compared,
+    /// because the rights to list and to restore do not show it: values and key material, what a key may be used for,
+    /// its rotation and release policy, a certificate's policy and issuer.
     Restored,
-    /// It was there already, as the backup has it.
+    /// It was there already, compared like one that is restored.
     AlreadyThere,
-    /// The soft-deleted object is in use again.
+    /// The soft-deleted object is in use again. Its backup is not used, and nothing is compared.
     Recovered,
-    /// It is there, and its versions are not as recorded. Counts as failed.
+    /// It is there, and not as its backup recorded it; `difference` says more. Counts as failed.
     Differs,
     /// It is not restored.
     Failed,
@@ -233,6 +264,9 @@ pub struct RestoredObject {
     kind: Kind,
     name: String,
     outcome: Outcome,
+    /// In what it differs from its backup, and what to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
 }
@@ -241,14 +275,18 @@ impl RestoredObject {
     fn new(id: &ObjectId, progress: &Progress) -> Self {
         let (outcome, failure) = match progress {
             Progress::Pending => (Outcome::Pending, None),
-            Progress::Waiting => (Outcome::Waiting, None),
+            Progress::Waiting(refused) => (Outcome::Waiting, refused.as_ref().map(Into::into)),
             Progress::Ended(StepResult::Restored) => (Outcome::Restored, None),
             Progress::Ended(StepResult::AlreadyThere) => (Outcome::AlreadyThere, None),
             Progress::Ended(StepResult::Recovered) => (Outcome::Recovered, None),
-            Progress::Ended(StepResult::Differs) => (Outcome::Differs, None),
+            Progress::Ended(StepResult::Differs(_)) => (Outcome::Differs, None),
             Progress::Ended(StepResult::Failed(failure)) => (Outcome::Failed, Some(failure.into())),
         };
-        Self { kind: id.kind.into(), name: id.name.to_string(), outcome, failure }
+        let difference = match progress {
+            Progress::Ended(result) => result.difference(),
+            Progress::Pending | Progress::Waiting(_) => None,
+        };
+        Self { kind: id.kind.into(), name: id.name.to_string(), outcome, difference, failure }
     }
 }
 
@@ -274,14 +312,15 @@ pub struct RestoreReport {
 impl RestoreReport {
     /// A part of a restore's objects: at most `limit` after `after`.
     pub fn new(followed: Followed, after: Option<&ObjectId>, limit: usize) -> Self {
-        let Followed { job, steps, left, without_plan } = followed;
+        let Followed { job, steps, left, at, without_plan } = followed;
+        let of = |left: &restore::Left| Left::new(left, at);
         let mut rest = steps.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
         let objects: Vec<_> = rest.by_ref().take(limit).collect();
         let last = objects.last().map(|(id, _)| format!("{}/{}", id.kind, id.name));
         Self {
             after: rest.next().and(last),
             objects: objects.into_iter().map(|(id, progress)| RestoredObject::new(id, progress)).collect(),
-            left: if after.is_none() { left.iter().map(Left::from).collect() } else { Vec::new() },
+            left: if after.is_none() { left.iter().map(of).collect() } else { Vec::new() },
             restore: Restore::from(job),
             problem: without_plan.map(|error| Problem::from(error).into()),
         }

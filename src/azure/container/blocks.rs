@@ -7,7 +7,7 @@ use azure_storage_blob::{
 };
 
 use super::{Container, Metadata, Written, is_there};
-use crate::azure::error::ServiceError;
+use crate::azure::error::{Operation, ServiceError};
 
 /// A blob that is written in pieces and appears whole, at its end, or not at all.
 ///
@@ -38,7 +38,8 @@ impl Blocks {
         }
         let (id, length) = (self.id(self.staged), piece.len() as u64);
         let added = self.client().stage_block(&id, length, RequestContent::from(piece), None).await;
-        match added.map_err(|error| self.container.error("write blob", &self.name, &error)) {
+        match added.map_err(|error| self.container.error(Operation::Write, "write blob", &self.name, &error))
+        {
             Ok(_) => self.staged += 1,
             Err(error) if is_there(&error) => self.there = true,
             Err(error) => return Err(error),
@@ -87,7 +88,8 @@ impl Blocks {
             self.client().commit_block_list(blocks.try_into()?, Some(options)).await
         };
         let done = commit.await;
-        done.map(drop).map_err(|error| self.container.error("write blob", &self.name, &error))
+        done.map(drop)
+            .map_err(|error| self.container.error(Operation::Write, "write blob", &self.name, &error))
     }
 
     fn client(&self) -> BlockBlobClient {

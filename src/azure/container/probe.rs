@@ -6,7 +6,10 @@ use azure_storage_blob::models::{
 };
 
 use super::Container;
-use crate::{azure::error::ServiceError, domain::preflight::storage::Protection};
+use crate::{
+    azure::error::{Operation, ServiceError},
+    domain::preflight::storage::Protection,
+};
 
 impl Container {
     /// The container's write protection. What the service does not show is not known.
@@ -22,7 +25,7 @@ impl Container {
                 ..Protection::default()
             })
         };
-        asked.await.map_err(|error| self.error("look up container", "", &error))
+        asked.await.map_err(|error| self.error(Operation::Read, "look up container", "", &error))
     }
 
     /// The same with the protection of a blob in it.
@@ -41,6 +44,6 @@ impl Container {
                 ..container
             })
         };
-        asked.await.map_err(|error| self.error("look up blob", name, &error))
+        asked.await.map_err(|error| self.error(Operation::Read, "look up blob", name, &error))
     }
 }

@@ -1,8 +1,11 @@
 //! What can go wrong, and the clearing of texts from what must not be in them.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use azure_core::http::{RawResponse, headers::HeaderName};
+use azure_core::http::{
+    RawResponse,
+    headers::{HeaderName, RETRY_AFTER},
+};
 use serde_json::Value;
 
 use super::storage::SasToken;
@@ -21,6 +24,8 @@ pub struct Refusal {
     pub message: String,
     /// The service's id of the request, for a support case. Some answers have it only in the message.
     pub request_id: Option<String>,
+    /// How long the HSM asks to wait before the next request.
+    pub retry_after: Option<Duration>,
 }
 
 impl fmt::Display for Refusal {
@@ -43,8 +48,14 @@ impl Refusal {
             code: text("code").unwrap_or_else(|| status.to_string()),
             message: text("message").unwrap_or_else(silent),
             request_id: request_id(answer),
+            retry_after: retry_after(answer),
         }
     }
+}
+
+pub(super) fn retry_after(answer: &RawResponse) -> Option<Duration> {
+    let seconds = answer.headers().get_optional_str(&RETRY_AFTER)?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
 pub(super) fn request_id(answer: &RawResponse) -> Option<String> {

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     sync::{Arc, OnceLock},
-    time::Duration,
 };
 
 use azure_core::{
@@ -12,7 +11,7 @@ use azure_core::{
     http::{
         ClientOptions, Context, Method, Pipeline, PipelineSendOptions, RawResponse, Request, RetryOptions,
         StatusCode, Url,
-        headers::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER},
+        headers::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName},
     },
 };
 use serde_json::Value;
@@ -20,7 +19,7 @@ use serde_json::Value;
 use super::{
     ManagedHsmClientOptions,
     auth::challenged_scope,
-    error::{Error, Refusal, StartError, request_id},
+    error::{Error, Refusal, StartError, request_id, retry_after},
     status::{OperationStatus, Started},
     storage::{SasToken, StorageAuth},
     version::ServiceVersion,
@@ -82,7 +81,8 @@ impl Sender {
         &self.endpoint
     }
 
-    /// Sends a start, once.
+    /// Sends a start, once. One that met a `401` was refused before it began: it is sent once more with another token, and
+    /// not with the token that was refused.
     pub(super) async fn start(
         &self,
         method: Method,
@@ -93,20 +93,30 @@ impl Sender {
         let secrets = self.secrets_with(auth);
         let token = self.token().await?;
         let mut request = self.request(method, path, Some(body))?;
-        request.insert_header(AUTHORIZATION, token);
-        let answer = match send(&self.once, &mut request).await {
-            Ok(answer) => answer,
-            // There was no connection to send it over.
-            Err(error) if *error.kind() == ErrorKind::Connection => {
-                return Err(StartError::NotSent(Error::NoAnswer(error)));
-            }
-            Err(error) => return Err(StartError::AnswerLost(Error::NoAnswer(error))),
-        };
+        request.insert_header(AUTHORIZATION, token.clone());
+        let mut answer = self.send_start(&mut request).await?;
+        if answer.status() == StatusCode::Unauthorized
+            && let Some(other) = self.token().await.ok().filter(|other| *other != token)
+        {
+            request.insert_header(AUTHORIZATION, other);
+            answer = self.send_start(&mut request).await?;
+        }
         if answer.status().is_success() {
             return started(&answer, &secrets).map_err(StartError::AnswerLost);
         }
         let refusal = Refusal::of(&answer, &secrets);
         Err(if refusal.status == 409 { StartError::Conflict(refusal) } else { StartError::Refused(refusal) })
+    }
+
+    async fn send_start(&self, request: &mut Request) -> Result<RawResponse, StartError> {
+        send(&self.once, request).await.map_err(|error| {
+            // There was no connection to send it over.
+            if *error.kind() == ErrorKind::Connection {
+                StartError::NotSent(Error::NoAnswer(error))
+            } else {
+                StartError::AnswerLost(Error::NoAnswer(error))
+            }
+        })
     }
 
     /// Sends the start of a check, which may be sent again.
@@ -212,11 +222,6 @@ fn started(answer: &RawResponse, secrets: &[SasToken]) -> Result<Started, Error>
     let id = id.ok_or_else(|| bad_answer("the job that was started has no id", answer))?;
     let status = body.as_ref().and_then(|body| OperationStatus::read(body, Some(id), secrets).ok());
     Ok(Started { job_id: id.to_owned(), status, retry_after: retry_after(answer) })
-}
-
-fn retry_after(answer: &RawResponse) -> Option<Duration> {
-    let seconds = answer.headers().get_optional_str(&RETRY_AFTER)?;
-    seconds.parse().ok().map(Duration::from_secs)
 }
 
 fn bad_answer(text: &str, answer: &RawResponse) -> Error {

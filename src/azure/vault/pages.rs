@@ -12,7 +12,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use crate::{
-    azure::error::ServiceError,
+    azure::error::{Asked, ServiceError},
     domain::{
         digest::Fingerprint,
         object::{ObjectId, ObjectKind, ObjectName},
@@ -33,7 +33,7 @@ where
 /// Decodes every page with `read`, up to the first error. A list that leads back to a page of its own is one: it
 /// would have no end.
 pub(super) fn decode<T: Send + 'static>(
-    what: String,
+    asked: Asked,
     pages: azure_core::Result<BoxStream<'static, azure_core::Result<RawResponse>>>,
     read: impl Fn(Item) -> Result<T, String> + Send + 'static,
 ) -> impl Stream<Item = Result<Vec<T>, ServiceError>> {
@@ -43,8 +43,8 @@ pub(super) fn decode<T: Send + 'static>(
     };
     let mut followed = HashSet::new();
     let pages = pages.map(move |page| {
-        let page = page.map_err(|error| ServiceError::of(what.clone(), &error))?;
-        let nonsense = |text: String| ServiceError::nonsense(what.clone(), "BadAnswer", text);
+        let page = page.map_err(|error| ServiceError::of(asked.clone(), &error))?;
+        let nonsense = |text: String| ServiceError::nonsense(asked.clone(), "BadAnswer", text);
         let page: Page =
             serde_json::from_slice(page.body().as_ref()).map_err(|error| nonsense(error.to_string()))?;
         if page.next.is_some_and(|link| !followed.insert(Fingerprint::of(link.as_bytes()))) {
@@ -100,6 +100,8 @@ struct ItemAttributes {
     updated: Option<i64>,
     #[serde(rename = "recoveryLevel", default)]
     recovery_level: Option<String>,
+    #[serde(default)]
+    exportable: Option<bool>,
 }
 
 impl Item {
@@ -140,6 +142,7 @@ impl Item {
             content_type: self.content_type,
             tags: self.tags.unwrap_or_default(),
             thumbprint: thumbprint.transpose()?,
+            exportable: of.exportable.unwrap_or(false),
         })
     }
 }

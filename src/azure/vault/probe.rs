@@ -4,7 +4,7 @@ use futures::{TryStreamExt as _, pin_mut};
 
 use super::VaultClient;
 use crate::{
-    azure::error::ServiceError,
+    azure::error::{Asked, Operation, ServiceError},
     domain::object::{ObjectKind, ObjectName},
 };
 
@@ -37,7 +37,8 @@ impl VaultClient {
     pub async fn read_value(&self, name: &ObjectName) -> Result<(), ServiceError> {
         let read = self.secrets.get_secret(name.as_str(), None).await;
         read.map(drop).map_err(|error| {
-            ServiceError::of(format!("read a secret that is not there in vault {}", self.url.name()), &error)
+            let what = format!("read a secret that is not there in vault {}", self.url.name());
+            ServiceError::of(Asked::vault(Operation::Read, what), &error)
         })
     }
 }

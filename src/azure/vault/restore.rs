@@ -7,6 +7,7 @@ use azure_security_keyvault_certificates::models::RestoreCertificateParameters;
 use azure_security_keyvault_keys::models::RestoreKeyParameters;
 use azure_security_keyvault_secrets::models::RestoreSecretParameters;
 use futures::{Stream, stream::BoxStream};
+use tokio::sync::watch;
 
 use super::{
     VaultClient,
@@ -14,12 +15,13 @@ use super::{
 };
 use crate::{
     azure::{
-        error::{Meaning, ServiceError},
+        error::{Asked, Meaning, Operation, ServiceError},
         limiter::Limiter,
     },
     domain::{
         blob::BackupBlob,
         object::{ObjectId, ObjectKind, ObjectName},
+        versions::{Listed, VersionId},
     },
 };
 
@@ -33,20 +35,36 @@ pub struct RestorePace {
     secrets: Arc<Limiter>,
     keys: Arc<Limiter>,
     certificates: Arc<Limiter>,
+    in_ten_seconds: [u32; 3],
+    stopped: Arc<watch::Sender<bool>>,
 }
 
 impl RestorePace {
     /// Restores in ten seconds: secrets, keys, certificates.
-    pub fn new([secrets, keys, certificates]: [u32; 3]) -> Self {
+    pub fn new(in_ten_seconds @ [secrets, keys, certificates]: [u32; 3]) -> Self {
         let steady = |restores: u32| Limiter::steady(f64::from(restores.max(1)) / 10.0);
-        Self { secrets: steady(secrets), keys: steady(keys), certificates: steady(certificates) }
+        Self {
+            secrets: steady(secrets),
+            keys: steady(keys),
+            certificates: steady(certificates),
+            in_ten_seconds,
+            stopped: Arc::new(watch::Sender::new(false)),
+        }
     }
 
-    async fn turn(&self, kind: ObjectKind) {
-        match kind {
-            ObjectKind::Secret => self.secrets.turn().await,
-            ObjectKind::Key => self.keys.turn().await,
-            ObjectKind::Certificate => self.certificates.turn().await,
+    /// Waits for a restore's turn. `false` when restores were stopped before it came.
+    async fn turn(&self, kind: ObjectKind) -> bool {
+        let limiter = match kind {
+            ObjectKind::Secret => &self.secrets,
+            ObjectKind::Key => &self.keys,
+            ObjectKind::Certificate => &self.certificates,
+        };
+        let mut stopped = self.stopped.subscribe();
+        let stopped = stopped.wait_for(|stopped| *stopped);
+        tokio::select! {
+            biased;
+            _ = stopped => false,
+            () = limiter.turn() => true,
         }
     }
 }
@@ -58,19 +76,43 @@ pub struct Deleted {
     pub id: ObjectId,
     /// Whether it may be purged: purge protection is off.
     pub purgeable: bool,
+    /// Whether it belongs to a certificate, with which alone it is recovered and purged.
+    pub managed: bool,
 }
 
 impl VaultClient {
-    /// Restores a backup under the name that it has. Waits for its turn.
+    /// How many objects of a kind may be restored in a minute.
+    pub fn restores_in_a_minute(&self, kind: ObjectKind) -> usize {
+        let [secrets, keys, certificates] = self.restores.in_ten_seconds;
+        let of_kind = match kind {
+            ObjectKind::Secret => secrets,
+            ObjectKind::Key => keys,
+            ObjectKind::Certificate => certificates,
+        };
+        usize::try_from(of_kind.max(1)).unwrap_or(usize::MAX).saturating_mul(6)
+    }
+
+    /// Sends no restore any more: those that wait for their turn end with [`Meaning::Stopped`].
+    pub fn stop_restores(&self) {
+        self.restores.stopped.send_replace(true);
+    }
+
+    /// Restores a backup under the name that it has, and returns the current version, if the service says it. Waits for
+    /// its turn.
     ///
     /// A name that is taken, live or soft-deleted, is refused with 409; so is a request that is sent again
     /// after a lost answer, and the caller has to look.
     ///
     /// # Errors
     /// As the service answers.
-    pub async fn restore(&self, id: &ObjectId, blob: BackupBlob) -> Result<(), ServiceError> {
+    pub async fn restore(&self, id: &ObjectId, blob: BackupBlob) -> Result<Option<VersionId>, ServiceError> {
+        if !self.restores.turn(id.kind).await {
+            let what = format!("restore {id} into vault {}", self.url.name());
+            return Err(ServiceError::stopped(Asked::vault(Operation::Restore, what)));
+        }
         let restored = self.restore_blob(id.kind, blob).await;
-        restored.map(drop).map_err(|error| self.error("restore", id, "into", &error))
+        let restored = restored.map_err(|error| self.error(Operation::Restore, id, &error))?;
+        Ok(restored.and_then(|id| id.path_segments()?.nth(2)?.parse().ok()))
     }
 
     /// Restores a backup of which only the kind is known, and returns the name that it has, if the service
@@ -83,16 +125,18 @@ impl VaultClient {
         kind: ObjectKind,
         blob: BackupBlob,
     ) -> Result<Option<ObjectName>, ServiceError> {
+        let what = || format!("restore a {kind} into vault {}", self.url.name());
+        let asked = || Asked::vault(Operation::Restore, what());
+        if !self.restores.turn(kind).await {
+            return Err(ServiceError::stopped(asked()));
+        }
         let restored = self.restore_blob(kind, blob).await;
-        let restored = restored.map_err(|error| {
-            ServiceError::of(format!("restore a {kind} into vault {}", self.url.name()), &error)
-        })?;
+        let restored = restored.map_err(|error| ServiceError::of(asked(), &error))?;
         Ok(restored.and_then(|id| id.path_segments()?.nth(1)?.parse().ok()))
     }
 
-    /// Restores, and returns the identifier of the newest version.
+    /// Restores, and returns the identifier of the current version.
     async fn restore_blob(&self, kind: ObjectKind, blob: BackupBlob) -> azure_core::Result<Option<Url>> {
-        self.restores.turn(kind).await;
         let bytes = Some(blob.into_bytes());
         let id = match kind {
             ObjectKind::Secret => {
@@ -117,6 +161,7 @@ impl VaultClient {
         kind: ObjectKind,
     ) -> impl Stream<Item = Result<Vec<Deleted>, ServiceError>> + use<> {
         let what = format!("list the deleted {kind}s of vault {}", self.url.name());
+        let asked = Asked::vault(Operation::List, what);
         let pages: azure_core::Result<BoxStream<'static, _>> = match kind {
             ObjectKind::Secret => {
                 self.secrets.list_deleted_secret_properties(None).map(|pager| raw(pager.into_pages()))
@@ -129,9 +174,10 @@ impl VaultClient {
                 .list_deleted_certificate_properties(None)
                 .map(|pager| raw(pager.into_pages())),
         };
-        decode(what, pages, move |item: Item| {
+        decode(asked, pages, move |item: Item| {
             let purgeable = item.purgeable();
-            Ok(Deleted { id: item.listed(kind)?.id, purgeable })
+            let Listed { id, managed, .. } = item.listed(kind)?;
+            Ok(Deleted { id, purgeable, managed })
         })
     }
 
@@ -148,7 +194,7 @@ impl VaultClient {
                 self.certificates.recover_deleted_certificate(name, None).await.map(drop)
             }
         };
-        recovered.map_err(|error| self.error("recover", id, "in", &error))
+        recovered.map_err(|error| self.error(Operation::Recover, id, &error))
     }
 
     /// Begins to purge a soft-deleted object, for good. Its name is free up to some minutes later.
@@ -164,7 +210,7 @@ impl VaultClient {
                 self.certificates.purge_deleted_certificate(name, None).await.map(drop)
             }
         };
-        purged.map_err(|error| self.error("purge", id, "in", &error))
+        purged.map_err(|error| self.error(Operation::Purge, id, &error))
     }
 
     /// Whether the identity may purge objects of a kind, found out on a name that nobody can have: a purge of
@@ -174,16 +220,24 @@ impl VaultClient {
     /// As the service answers, for any other reason.
     pub async fn may_purge(&self, kind: ObjectKind) -> Result<bool, ServiceError> {
         let name = format!("purge-probe-{:032x}", fastrand::u128(..));
-        let name = name.parse().map_err(|_| ServiceError::nonsense("purge", "Name", "no name"))?;
+        let name = name.parse().map_err(|_| {
+            ServiceError::nonsense(Asked::vault(Operation::Purge, "purge"), "Name", "no name")
+        })?;
         match self.purge(&ObjectId::new(kind, name)).await {
             Ok(()) => Ok(true),
             Err(error) if error.meaning == Meaning::NotFound => Ok(true),
-            Err(error) if error.meaning == Meaning::Forbidden => Ok(false),
+            Err(error) if matches!(error.meaning, Meaning::Denied | Meaning::Forbidden) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    fn error(&self, verb: &str, id: &ObjectId, preposition: &str, error: &azure_core::Error) -> ServiceError {
-        ServiceError::of(format!("{verb} {id} {preposition} vault {}", self.url.name()), error)
+    fn error(&self, operation: Operation, id: &ObjectId, error: &azure_core::Error) -> ServiceError {
+        let (verb, preposition) = match operation {
+            Operation::Recover => ("recover", "in"),
+            Operation::Purge => ("purge", "in"),
+            _ => ("restore", "into"),
+        };
+        let what = format!("{verb} {id} {preposition} vault {}", self.url.name());
+        ServiceError::of(Asked::vault(operation, what), error)
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn run(args: BackupArgs) -> Done {
     if args.wait {
         follow::to_the_end(&app, hsm, std::slice::from_ref(&job.id), format).await?;
         let record = app.catalogue()?.hsm_backup(hsm, &job.id).await?;
-        let record = record.ok_or_else(|| Failed(format!("run {} left no record", job.id)))?;
+        let record = record.ok_or_else(|| Failed::new(format!("run {} left no record", job.id)))?;
         report::backup(&record, format)?;
         return Ok(record.verdict.into());
     }

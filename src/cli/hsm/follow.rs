@@ -39,7 +39,7 @@ pub(super) async fn to_the_end(
                 bar.set_message(text(&job));
             }
             Err(error) if failures >= FAILURES => {
-                return Err(Failed(format!(
+                return Err(Failed::new(format!(
                     "{error}\nthe job goes on, and the function app follows it; `hsm status` shows it"
                 )));
             }

@@ -3,12 +3,13 @@
 use std::io;
 
 use serde_json::json;
+use time::OffsetDateTime;
 
 use crate::{
-    cli::output::{self, Format, age, bytes, moment},
+    cli::output::{self, Format, Records, Stream, age, bytes, moment},
     clock::Clock,
     domain::{
-        hsm::{HsmBackup, HsmJob, HsmPlan, KeyOutcome, KeyResult, Safety, Task},
+        hsm::{Contents, HsmBackup, HsmJob, HsmPlan, KeyOutcome, KeyResult, Safety, Task},
         outcome::Failure,
         run::Verdict,
     },
@@ -18,38 +19,50 @@ use crate::{
 pub(super) fn plan(plan: &HsmPlan, format: Format) -> io::Result<()> {
     if format == Format::Json {
         let warning = plan.replaces_everything().then_some(HsmPlan::REPLACES);
+        let contents = plan.contents.as_ref().map(Contents::text);
         let obstacle = plan.obstacle.map(|of| json!({ "name": of.name(), "why": of.text() }));
-        return output::json(
-            &json!({ "digest": plan.digest(), "plan": plan, "warning": warning, "obstacle": obstacle }),
-        );
+        return output::json(&json!({
+            "digest": plan.digest(), "foreseen": plan.at_best(), "plan": plan, "warning": warning, "contents": contents,
+            "obstacle": obstacle,
+        }));
     }
+    show(plan, Stream::Out)
+}
+
+/// Shows a plan to a person.
+pub(super) fn show(plan: &HsmPlan, to: Stream) -> io::Result<()> {
+    to.print(&plan_text(plan, Clock::system().now(), to.width()))
+}
+
+fn plan_text(plan: &HsmPlan, now: OffsetDateTime, width: Option<usize>) -> String {
     let (source, target) = (&plan.hsm.source, &plan.hsm.target);
-    if let (Some(run), Some(folder), Some(taken)) = (&plan.run, &plan.folder, plan.taken) {
-        let old = age(Clock::system().now() - taken);
-        output::line(format_args!(
-            "Backup {run} of HSM {source}, taken {} ({old}), folder {folder}",
-            moment(taken)
-        ))?;
-    }
-    if !plan.keys.is_empty() {
-        let mut table = output::table(&["key", "would be", "because"]);
-        for key in &plan.keys {
-            let word = if key.held.is_free() { "restored" } else { "left" };
-            table.add_row([key.key.as_str(), word, key.held.text()]);
+    let backup = match (&plan.run, &plan.folder, plan.taken) {
+        (Some(run), Some(folder), Some(taken)) => {
+            let (at, old) = (moment(taken), age(now - taken));
+            format!("Backup {run} of HSM {source}, taken {at} ({old}), folder {folder}")
         }
-        output::print(&table)?;
+        _ => String::new(),
+    };
+    let contents = plan.contents.as_ref().map(Contents::text);
+    let replaced = plan.replaces_everything().then(|| format!("Into HSM {target}. {}", HsmPlan::REPLACES));
+    let safety = match &plan.safety {
+        Safety::Have(run) => format!("HSM {target} has a backup that is young enough, of run {run}."),
+        Safety::Take => format!("HSM {target} is backed up first."),
+        Safety::NotNeeded => String::new(),
+    };
+    let obstacle = plan.obstacle.map(|of| format!("Nothing can be restored: {}", of.text()));
+    let prose = |text: &str| output::wrapped(text, width, "");
+    let after = [contents.as_deref(), replaced.as_deref(), Some(safety.as_str()), obstacle.as_deref()];
+    prose(&backup) + &keys(plan).text(width) + &after.into_iter().flatten().map(prose).collect::<String>()
+}
+
+fn keys(plan: &HsmPlan) -> Records {
+    let mut rows = Records::new(&["action", "key"], &["because"]);
+    for key in &plan.keys {
+        let action = if key.held.is_free() { "restore" } else { "IN THE WAY" };
+        rows.push([action, key.key.as_str(), key.held.text()].map(str::to_owned));
     }
-    if plan.replaces_everything() {
-        output::line(format_args!("Into HSM {target}. {}", HsmPlan::REPLACES))?;
-    }
-    match &plan.safety {
-        Safety::Have(run) => {
-            output::line(format_args!("HSM {target} has a backup that is young enough, of run {run}."))?;
-        }
-        Safety::Take => output::line(format_args!("HSM {target} is backed up first."))?,
-        Safety::NotNeeded => {}
-    }
-    plan.obstacle.map_or(Ok(()), |of| output::line(format_args!("Nothing can be restored: {}", of.text())))
+    rows
 }
 
 /// Prints what came of a backup.
@@ -78,32 +91,31 @@ pub(super) fn restore(job: &HsmJob, format: Format) -> io::Result<()> {
             "failure": ended.and_then(|of| of.failure.as_ref()), "task": job.task,
         }));
     }
+    Stream::Out.print(&outcomes_text(job, Stream::Out.width()))
+}
+
+fn outcomes_text(job: &HsmJob, width: Option<usize>) -> String {
+    let mut rows = Records::new(&["outcome", "key"], &["why"]);
     if let Task::RestoreKeys { outcomes, .. } = &job.task {
-        let mut table = output::table(&["key", "outcome", "why"]);
         for KeyOutcome { key, result } in outcomes {
             let (word, why) = key_text(result);
-            table.add_row([key.as_str(), word, &why]);
+            rows.push([word.to_owned(), key.to_string(), why]);
         }
-        output::print(&table)?;
     }
+    let ended = job.ended.as_ref();
     let verdict = ended.map_or_else(|| "goes on".to_owned(), |of| of.verdict.to_string());
-    match ended.filter(|of| of.verdict != Verdict::Succeeded).and_then(|of| of.failure.as_ref()) {
-        Some(failure) => output::line(format_args!("{} {verdict}: {}", job.id, failure_text(Some(failure)))),
-        None => output::line(format_args!("{} {verdict}", job.id)),
-    }
+    let failure = ended.filter(|of| of.verdict != Verdict::Succeeded).and_then(|of| of.failure.as_ref());
+    let why = failure.map_or_else(String::new, |failure| format!(": {}", failure_text(Some(failure))));
+    rows.text(width) + &output::wrapped(&format!("{} {verdict}{why}", job.id), width, "")
 }
 
 fn key_text(result: &KeyResult) -> (&'static str, String) {
-    match result {
-        KeyResult::Restored { counted } => ("restored", format!("the service counts {counted}")),
-        KeyResult::NotOverwritten { restored, left } => (
-            "not overwritten",
-            format!(
-                "the service counts {restored} restored and {left} that were there; delete and purge the key first"
-            ),
-        ),
-        KeyResult::Failed { failure } => ("failed", failure_text(Some(failure))),
-    }
+    let (word, said) = match result {
+        KeyResult::Restored { counted } => return ("restored", format!("the service counts {counted}")),
+        KeyResult::NotOverwritten { .. } => ("not overwritten", result.failure().map(|of| of.text)),
+        KeyResult::Failed { failure } => ("failed", Some(failure_text(Some(failure)))),
+    };
+    (word, said.unwrap_or_default())
 }
 
 /// A failure on one line.
@@ -112,4 +124,51 @@ pub(super) fn failure_text(failure: Option<&Failure>) -> String {
         || "nobody said why".to_owned(),
         |of| format!("{}: {}", of.code, output::one_line(&of.text)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use time::macros::datetime;
+
+    use super::*;
+
+    /// The widths of a small terminal, of a large one, and of a job's log.
+    const WIDTHS: [(&str, Option<usize>); 3] = [("80", Some(80)), ("120", Some(120)), ("log", None)];
+
+    fn plan(what: &Value, safety: &Value, keys: &Value) -> HsmPlan {
+        serde_json::from_value(json!({
+            "v": 1, "hsm": { "source": "hsm-a", "target": "hsm-b", "what": what },
+            "run": "20261121T010000Z-nightly", "folder": "mhsm-hsm-a-2026112101000012",
+            "taken": "2026-11-21T01:04:00Z", "safety": safety, "keys": keys,
+        }))
+        .unwrap()
+    }
+
+    fn shown(plan: &HsmPlan, width: Option<usize>) -> String {
+        plan_text(plan, datetime!(2026-11-22 02:00 UTC), width)
+    }
+
+    #[test]
+    fn a_plan_of_keys_with_long_names_loses_nothing_at_any_width() {
+        let name = |last: &str| format!("{:x<126}{last}", "payments-signing-");
+        let [free, live] = [name("1"), name("2")];
+        let held = json!([{ "key": free, "held": "nothing" }, { "key": live, "held": "live" }]);
+        let planned = plan(&json!({ "keys": [free, live] }), &json!("not-needed"), &held);
+        for (name, width) in WIDTHS {
+            let text = shown(&planned, width);
+            insta::assert_snapshot!(format!("keys-{name}"), text);
+            for (key, action) in [(&free, "restore"), (&live, "IN THE WAY")] {
+                let found = text.lines().find(|line| line.contains(key));
+                assert!(found.is_some_and(|found| found.trim_start().starts_with(action)), "{key}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_replaced_is_said_in_lines_that_fit() {
+        let text = shown(&plan(&json!("all"), &json!("take"), &json!([])), Some(80));
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        insta::assert_snapshot!("everything-80", text);
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
     cli::{
         Done, Exit, Failed, OutputArg, ask,
         list::moment_of,
-        output::{self, Format},
+        output::{self, Format, Stream},
     },
     clock::Clock,
     domain::{
@@ -71,14 +71,26 @@ pub struct RestoreKeyArgs {
     key: Vec<ObjectName>,
 }
 
+impl RestoreArgs {
+    pub(super) fn format(&self) -> Format {
+        self.common.output.output
+    }
+}
+
+impl RestoreKeyArgs {
+    pub(super) fn format(&self) -> Format {
+        self.common.output.output
+    }
+}
+
 /// Runs `hsm restore`.
 pub(super) async fn run(args: RestoreArgs) -> Done {
     let hsm = args.common.hsm.hsm.clone();
     if args.confirm.as_ref().is_some_and(|confirm| confirm != hsm.name().as_str()) {
-        return Err(Failed(format!("nothing was restored: --confirm does not say {}", hsm.name())));
+        return Err(Failed::new(format!("nothing was restored: --confirm does not say {}", hsm.name())));
     }
     let agreed = args.confirm.is_some() && args.common.yes;
-    restore(args.common, What::All, || if agreed { Ok(true) } else { typed(&hsm) }).await
+    restore(args.common, What::All, agreed, || typed(&hsm)).await
 }
 
 /// Runs `hsm restore-key`.
@@ -87,13 +99,15 @@ pub(super) async fn run_keys(args: RestoreKeyArgs) -> Done {
     keys.sort();
     keys.dedup();
     let question = format!("Restore {} keys into {}?", keys.len(), args.common.hsm.hsm);
-    restore(args.common, What::Keys(keys), || {
-        if yes { Ok(true) } else { terminal().and_then(|()| ask(&question)) }
-    })
-    .await
+    restore(args.common, What::Keys(keys), yes, || terminal().and_then(|()| ask(&question))).await
 }
 
-async fn restore(args: Common, what: What, agreed: impl FnOnce() -> Result<bool, Failed>) -> Done {
+async fn restore(
+    args: Common,
+    what: What,
+    agreed: bool,
+    question: impl FnOnce() -> Result<bool, Failed>,
+) -> Done {
     let (app, format) = (app_for(&args.hsm.hsm)?, args.output.output);
     let target = args.hsm.hsm.name().clone();
     let source = args.from.unwrap_or_else(|| target.clone());
@@ -101,25 +115,16 @@ async fn restore(args: Common, what: What, agreed: impl FnOnce() -> Result<bool,
     let plan = crate::hsm::plan(&app, &request, &Clock::system()).await?;
     if args.what_if || plan.obstacle.is_some() {
         report::plan(&plan, format)?;
-        return Ok(exit(&plan));
+        return Ok(plan.at_best().into());
     }
-    if format == Format::Table {
-        report::plan(&plan, format)?;
+    if format == Format::Table || !agreed {
+        report::show(&plan, Stream::beside(format))?;
     }
-    if !agreed()? {
+    if !agreed && !question()? {
         return Ok(Exit::None);
     }
     let job = begin(&app, &plan).await?;
     if args.wait { to_the_end(&app, &job, format).await } else { under_way(&job, format) }
-}
-
-/// What would be done, of what was asked for.
-fn exit(plan: &HsmPlan) -> Exit {
-    match (plan.obstacle, plan.keys.len() - plan.free_keys().count()) {
-        (Some(_), _) => Exit::None,
-        (None, 0) => Exit::All,
-        _ => Exit::Part,
-    }
 }
 
 /// Carries the plan out, as the HTTP API does.
@@ -142,7 +147,7 @@ async fn begin(app: &App, plan: &HsmPlan) -> Result<HsmJob, Failed> {
             "the plan cannot be carried out any more; plan again".to_owned()
         }
     };
-    Err(Failed(format!("nothing was restored: {why}")))
+    Err(Failed::new(format!("nothing was restored: {why}")))
 }
 
 fn under_way(job: &HsmJob, format: Format) -> Done {
@@ -158,9 +163,9 @@ fn under_way(job: &HsmJob, format: Format) -> Done {
 
 async fn to_the_end(app: &App, job: &HsmJob, format: Format) -> Done {
     follow::to_the_end(app, &job.hsm, &[RunId::safety(&job.id), job.id.clone()], format).await?;
-    let id = job.restore().ok_or_else(|| Failed(format!("{} is no restore", job.id)))?;
+    let id = job.restore().ok_or_else(|| Failed::new(format!("{} is no restore", job.id)))?;
     let ended = app.jobs()?.hsm_restore(&id).await?;
-    let ended = ended.ok_or_else(|| Failed(format!("restore {id} left no record")))?;
+    let ended = ended.ok_or_else(|| Failed::new(format!("restore {id} left no record")))?;
     report::restore(&ended, format)?;
     Ok(ended.ended.map_or(Exit::None, |end| end.verdict.into()))
 }
@@ -185,5 +190,5 @@ fn terminal() -> Result<(), Failed> {
     }
     let text = "nothing was restored: there is no terminal to ask on; add --yes to go ahead, and --confirm NAME if \
                 everything is replaced";
-    Err(Failed(text.into()))
+    Err(Failed::new(text))
 }

@@ -8,13 +8,18 @@ use super::{app_for, follow::words, report::failure_text};
 use crate::{
     app::App,
     cli::{
-        Done, Exit, OutputArg,
+        Done, Exit, Failed, OutputArg,
         output::{self, Format, age, bytes},
+        report::late,
     },
     clock::Clock,
     config::{Config, Needs, environment},
-    domain::hsm::{HsmBackup, HsmJob, HsmUrl},
-    look::hsms::{self, Doing, Run},
+    domain::hsm::{HsmBackup, HsmJob, HsmName, HsmUrl},
+    error::Error,
+    look::{
+        hsms::{self, Doing, Run},
+        nothing,
+    },
 };
 
 /// Show the backups on record, and what is under way.
@@ -30,7 +35,13 @@ pub struct StatusArgs {
     output: OutputArg,
 }
 
-/// Runs the command.
+impl StatusArgs {
+    pub(super) fn format(&self) -> Format {
+        self.output.output
+    }
+}
+
+/// Runs the command. An HSM that is asked for and not known is refused.
 pub(super) async fn run(args: StatusArgs) -> Done {
     let app = match &args.hsm {
         Some(hsm) => app_for(hsm)?,
@@ -45,6 +56,9 @@ pub(super) async fn run(args: StatusArgs) -> Done {
         })
         .collect();
     let jobs: Vec<_> = doing.iter().flat_map(|of| &of.open).collect();
+    if let Some(hsm) = args.hsm.as_ref().filter(|_| runs.is_empty() && jobs.is_empty()) {
+        refuse_unknown(&app, hsm.name()).await?;
+    }
     let now = Clock::system().now();
     if args.output.output == Format::Json {
         let hsms: Vec<_> = doing.iter().map(|of| json_of(of, app.interval(), now)).collect();
@@ -57,6 +71,14 @@ pub(super) async fn run(args: StatusArgs) -> Done {
         output::line(format_args!("HSM {} has no good backup that is young enough.", of.hsm))?;
     }
     Ok(Exit::All)
+}
+
+/// Refuses an HSM of which the catalogue knows nothing.
+async fn refuse_unknown(app: &App, hsm: &HsmName) -> Result<(), Failed> {
+    if app.catalogue()?.knows_hsm(hsm).await? {
+        return Ok(());
+    }
+    Err(Error::from(nothing::of_hsm(app, hsm, None, None).await?).into())
 }
 
 fn json_of(of: &Doing, interval: time::Duration, now: OffsetDateTime) -> serde_json::Value {
@@ -73,10 +95,11 @@ fn print_backups(backups: &[&HsmBackup], now: OffsetDateTime) -> std::io::Result
             || (String::new(), String::new()),
             |folder| (folder.path.clone(), bytes(folder.bytes)),
         );
-        let why = backup.failure.as_ref().map_or_else(String::new, |failure| failure_text(Some(failure)));
+        let note = || backup.note.as_deref().map_or_else(String::new, output::one_line);
+        let why = backup.failure.as_ref().map_or_else(note, |failure| failure_text(Some(failure)));
         table.add_row([
             backup.hsm.to_string(),
-            backup.run.to_string(),
+            format!("{}{}", backup.run, late(backup.late())),
             age(now - backup.taken()),
             backup.verdict.to_string(),
             folder,
@@ -95,7 +118,7 @@ fn print_jobs(jobs: &[&HsmJob], now: OffsetDateTime) -> std::io::Result<()> {
     for job in jobs {
         table.add_row([
             job.hsm.to_string(),
-            job.id.to_string(),
+            format!("{}{}", job.id, late(job.id.late(job.opened))),
             age(now - job.opened),
             words(&job.phase).to_owned(),
             job.waiting.as_deref().map_or_else(String::new, output::one_line),

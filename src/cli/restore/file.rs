@@ -5,29 +5,41 @@ use std::{fs, path::Path};
 use serde_json::json;
 
 use super::{
-    super::{Done, Exit, Failed, app_for, output},
-    Format, confirmed,
+    super::{
+        Done, Exit, Failed, app_for, hsm_of,
+        output::{self, Stream},
+        report::form_unknown,
+    },
+    Ask, Format, confirmed,
 };
 use crate::{
     azure::vault::VaultClient,
     config::Needs,
     domain::{
         blob::BackupBlob,
+        form::Clear,
         object::{ObjectKind, ObjectName, VaultUrl},
     },
 };
 
-/// Restores the blob of a file into a vault. Its name is inside the blob, where only the service can read it.
-pub(super) async fn run(path: &Path, vault: &VaultUrl, what_if: bool, yes: bool, format: Format) -> Done {
-    let bytes = fs::read(path).map_err(|error| Failed(format!("{}: {error}", path.display())))?;
+/// Restores the blob of a file into a vault or an HSM. Its name is inside the blob, where only the service can read it.
+pub(super) async fn run(path: &Path, vault: &VaultUrl, wanted: &[ObjectKind], ask: Ask) -> Done {
+    let Ask { what_if, yes, format } = ask;
+    let bytes = fs::read(path).map_err(|error| Failed::new(format!("{}: {error}", path.display())))?;
     let blob = BackupBlob::from(bytes);
-    let kinds = kinds_of(&blob);
+    let holds: &[ObjectKind] = if hsm_of(vault).is_some() { &[ObjectKind::Key] } else { &ObjectKind::ALL };
+    let asked = holds.iter().copied().filter(|kind| wanted.is_empty() || wanted.contains(kind));
+    // The service marks those of keys and of certificates alike, and one of an unknown form may be any.
+    let kinds: Vec<_> = asked.filter(|kind| blob.judge(*kind).is_ok()).collect();
     if kinds.is_empty() {
-        let path = path.display();
-        return Err(Failed(format!("{path} is not a whole backup of a secret, a key or a certificate")));
+        let wanted = if wanted.is_empty() { holds } else { wanted };
+        return Err(Failed::new(format!("{} is not a whole backup of a {}", path.display(), named(wanted))));
     }
     let sha256 = blob.digest().to_string();
-    let either = kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    if let Some(clear) = unknown_form(&blob, &kinds) {
+        Stream::Err.print(&format!("{}\n", form_unknown(&clear)))?;
+    }
+    let either = named(&kinds);
     if what_if {
         return said(vault, &either, None, &sha256, "would be restored", format);
     }
@@ -39,28 +51,46 @@ pub(super) async fn run(path: &Path, vault: &VaultUrl, what_if: bool, yes: bool,
     said(vault, kind.as_str(), name.map(|name| name.to_string()), &sha256, "restored", format)
 }
 
-/// The kinds that it can be a backup of: the service marks those of keys and of certificates alike.
-fn kinds_of(blob: &BackupBlob) -> Vec<ObjectKind> {
-    ObjectKind::ALL.into_iter().filter(|kind| blob.inspect(*kind).is_ok()).collect()
+/// What may be shown of it where its form is not known as that of any of these kinds.
+fn unknown_form(blob: &BackupBlob, kinds: &[ObjectKind]) -> Option<Clear> {
+    let judged = kinds.iter().map(|kind| blob.judge(*kind).ok()?.unknown().cloned());
+    judged.collect::<Option<Vec<_>>>()?.pop()
 }
 
-/// Restores it as the first of these kinds that the service takes it for. A refusal of the bytes changes nothing, so
-/// the next one is tried after it and after no other failure.
+fn named(kinds: &[ObjectKind]) -> String {
+    kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+/// Restores it as the first of these kinds that the service takes it for. A refusal of one kind changes nothing and may be
+/// a right that is there for the next, so the next one is tried after it: not after a name that is taken, by which the
+/// service shows that it has read the bytes, and not where it is not known what was done.
 async fn restored(
     vault: &VaultClient,
     kinds: &[ObjectKind],
     blob: &BackupBlob,
 ) -> Result<(ObjectKind, Option<ObjectName>), Failed> {
-    let (&kind, others) = kinds.split_first().ok_or_else(|| Failed("it is no backup".to_owned()))?;
-    match vault.restore_unnamed(kind, blob.clone()).await {
-        Ok(name) => Ok((kind, name)),
-        Err(error) if error.failure.status == Some(400) && !others.is_empty() => {
-            Box::pin(restored(vault, others, blob)).await
+    let (mut said, mut is_taken, mut is_known) = (Vec::new(), false, true);
+    for &kind in kinds {
+        let error = match vault.restore_unnamed(kind, blob.clone()).await {
+            Ok(name) => return Ok((kind, name)),
+            Err(error) => error,
+        };
+        said.push(error.to_string());
+        (is_taken, is_known) = (error.failure.status == Some(409), error.is_refusal());
+        if is_taken || !is_known {
+            break;
         }
-        Err(error) => Err(Failed(format!(
-            "{error}\na name that is taken, live or soft-deleted, has to be free before a restore"
-        ))),
     }
+    let hint = if !is_known {
+        "whether it was restored is not known; look before it is restored again"
+    } else if is_taken {
+        "a name that is taken, live or soft-deleted, has to be free before a restore"
+    } else if kinds.len() > 1 {
+        "--kind restores it as one kind alone"
+    } else {
+        "nothing was restored"
+    };
+    Err(Failed::new(format!("{}\n{hint}", said.join("\n"))))
 }
 
 fn said(

@@ -3,14 +3,16 @@
 use std::io;
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
-use super::super::output::{self, Format, age, moment};
+use super::super::output::{self, Format, Records, Stream, age, moment};
 use crate::{
     clock::Clock,
     domain::{
         digest::Digest,
+        form::Clear,
         object::{ObjectId, ObjectKind, ObjectName, VaultName},
-        restore::{Action, Left, RestoreId, RestoreNumbers, RestorePlan, StepResult},
+        restore::{Action, COVERED, Left, Reason, RestoreId, RestoreNumbers, RestorePlan, Step, StepResult},
         run::Verdict,
     },
 };
@@ -21,48 +23,96 @@ pub(super) fn plan(plan: &RestorePlan, format: Format) -> io::Result<()> {
         #[derive(Serialize)]
         struct Planned<'a> {
             digest: Digest,
+            foreseen: Verdict,
             plan: &'a RestorePlan,
         }
-        return output::json(&Planned { digest: plan.digest(), plan });
+        let foreseen = RestoreNumbers::at_best(plan).verdict();
+        return output::json(&Planned { digest: plan.digest(), foreseen, plan });
     }
-    let now = Clock::system().now();
-    if !plan.steps.is_empty() {
-        let mut table = output::table(&["kind", "name", "would be", "from", "age", "#versions"]);
-        for step in &plan.steps {
-            table.add_row([
-                step.kind.to_string(),
-                step.name.to_string(),
-                words(step.action).to_owned(),
-                moment(step.taken),
-                age(now - step.taken),
-                step.versions.to_string(),
-            ]);
+    show(plan, Stream::Out)
+}
+
+/// Shows a plan to a person.
+pub(super) fn show(plan: &RestorePlan, to: Stream) -> io::Result<()> {
+    to.print(&plan_text(plan, Clock::system().now(), to.width()))
+}
+
+/// A plan as a person reads it before something is destroyed: nothing is cut, and what is purged stands last, next
+/// to the question.
+fn plan_text(plan: &RestorePlan, now: OffsetDateTime, width: Option<usize>) -> String {
+    let (purges, others): (Vec<_>, Vec<_>) =
+        plan.steps.iter().partition(|step| step.action == Action::PurgeAndRestore);
+    let count = purges.len();
+    let [others, purges] = [others, purges].map(|of| steps(&of, now));
+    others.text(width)
+        + &left(&plan.left, plan.request.at).text(width)
+        + &purges.records(width)
+        + &summary(plan, count, width)
+}
+
+fn steps(of: &[&Step], now: OffsetDateTime) -> Records {
+    let (subject, details) = (["action", "kind", "name"], ["from", "age", "#versions", "form"]);
+    // Almost no plan has a form that has to be said.
+    let said = of.iter().any(|step| step.unknown_form.is_some());
+    let mut rows = Records::new(&subject, if said { &details } else { &details[..3] });
+    for step in of {
+        let [action, kind, name] =
+            [words(step.action).to_owned(), step.kind.to_string(), step.name.to_string()];
+        let [from, age, versions] = [moment(step.taken), age(now - step.taken), step.versions.to_string()];
+        let unknown = |clear: &Clear| format!("NOT KNOWN: {clear}; the service decides");
+        let form = step.unknown_form.as_deref().map(unknown).unwrap_or_default();
+        if said {
+            rows.push([action, kind, name, from, age, versions, form]);
+        } else {
+            rows.push([action, kind, name, from, age, versions]);
         }
-        output::print(&table)?;
     }
-    if !plan.left.is_empty() {
-        let mut table = output::table(&["kind", "name", "is not restored because"]);
-        for left in &plan.left {
-            table.add_row([left.kind.as_str(), left.name.as_str(), left.reason.text()]);
-        }
-        output::print(&table)?;
+    rows
+}
+
+fn left(of: &[Left], at: Option<OffsetDateTime>) -> Records {
+    let mut rows = Records::new(&["action", "kind", "name"], &["because"]);
+    for left in of {
+        let how = match (left.reason, left.skipped) {
+            (Reason::NeverBackedUp, _) => "NEVER BACKED UP",
+            (_, true) => "skip",
+            (_, false) => "IN THE WAY",
+        };
+        rows.push([how, left.kind.as_str(), left.name.as_str(), left.why(at)].map(str::to_owned));
     }
+    rows
+}
+
+fn summary(plan: &RestorePlan, purges: usize, width: Option<usize>) -> String {
     let request = &plan.request;
-    let (conflicts, skipped) =
-        (plan.conflicts().count(), plan.left.iter().filter(|left| left.skipped).count());
-    output::line(format_args!(
-        "{} into {}: {} to restore, {skipped} skipped, {conflicts} in the way",
+    let numbers = RestoreNumbers::of(plan);
+    let purges = if purges > 0 { format!(", {purges} of them purged for good first") } else { String::new() };
+    let text = format!(
+        "{} into {}: {} to restore{purges}, {}, {} in the way{}",
         request.source,
         request.target,
-        plan.steps.len()
-    ))
+        plan.steps.len(),
+        skipped(numbers),
+        numbers.failed,
+        never_backed_up(numbers)
+    );
+    output::wrapped(&text, width, "")
+}
+
+fn skipped(RestoreNumbers { skipped, already_there, .. }: RestoreNumbers) -> String {
+    let there = if already_there > 0 { format!(" ({already_there} there already)") } else { String::new() };
+    format!("{skipped} skipped{there}")
+}
+
+fn never_backed_up(RestoreNumbers { never_backed_up, .. }: RestoreNumbers) -> String {
+    if never_backed_up > 0 { format!(", {never_backed_up} never backed up") } else { String::new() }
 }
 
 fn words(action: Action) -> &'static str {
     match action {
-        Action::Restore => "restored",
-        Action::Recover => "recovered as it was deleted; the backup is not used",
-        Action::PurgeAndRestore => "purged for good, then restored",
+        Action::Restore => "restore",
+        Action::Recover => "recover as deleted, not from the backup",
+        Action::PurgeAndRestore => "PURGE for good, then restore",
     }
 }
 
@@ -82,19 +132,35 @@ pub(super) fn outcomes(
             target: &plan.request.target,
             numbers,
             objects: outcomes.iter().map(Ended::from).collect(),
-            left: plan.left.iter().map(NotRestored::from).collect(),
+            left: plan.left.iter().map(|left| NotRestored { left, why: left.why(plan.request.at) }).collect(),
         });
     }
-    if outcomes.iter().any(|(_, result)| !result.succeeded()) {
-        let mut table = output::table(&["kind", "name", "outcome", "why"]);
-        for (id, result) in outcomes.iter().filter(|(_, result)| !result.succeeded()) {
-            let (word, why) = outcome(result);
-            table.add_row([id.kind.as_str(), id.name.as_str(), word, &why]);
-        }
-        output::print(&table)?;
+    Stream::Out.print(&outcomes_text(numbers, outcomes, Stream::Out.width()))
+}
+
+fn outcomes_text(
+    numbers: RestoreNumbers,
+    outcomes: &[(ObjectId, StepResult)],
+    width: Option<usize>,
+) -> String {
+    let mut rows = Records::new(&["outcome", "kind", "name"], &["why"]);
+    for (id, result) in outcomes.iter().filter(|(_, result)| !result.succeeded()) {
+        let (word, why) = outcome(result);
+        rows.push([word.to_owned(), id.kind.to_string(), id.name.to_string(), why]);
     }
-    let RestoreNumbers { restored, skipped, failed, .. } = numbers;
-    output::line(format_args!("{restored} restored and compared, {skipped} skipped, {failed} not restored"))
+    let recovered = outcomes.iter().filter(|(_, result)| *result == StepResult::Recovered).count();
+    let compared = (numbers.restored as usize).saturating_sub(recovered);
+    let recovered = if recovered > 0 { format!(", {recovered} recovered as deleted") } else { String::new() };
+    let text = format!(
+        "{}: {compared} restored and compared{recovered}, {}, {} not restored{}",
+        numbers.verdict(),
+        skipped(numbers),
+        numbers.failed,
+        never_backed_up(numbers)
+    );
+    let compared = outcomes.iter().any(|(_, result)| result.is_compared());
+    let covered = if compared { output::wrapped(COVERED, width, "") } else { String::new() };
+    rows.text(width) + &output::wrapped(&text, width, "") + &covered
 }
 
 /// What came of a plan, as JSON. Borrowed: a tree of values would take more memory than the restore did.
@@ -132,22 +198,123 @@ struct NotRestored<'a> {
     why: &'static str,
 }
 
-impl<'a> From<&'a Left> for NotRestored<'a> {
-    fn from(left: &'a Left) -> Self {
-        Self { left, why: left.reason.text() }
-    }
-}
-
 fn outcome(result: &StepResult) -> (&'static str, String) {
     match result {
         StepResult::Restored => ("restored", String::new()),
         StepResult::AlreadyThere => ("already there", String::new()),
         StepResult::Recovered => ("recovered", String::new()),
-        StepResult::Differs => {
-            ("restored, differs", "its versions are not those that were recorded at its backup".to_owned())
-        }
+        StepResult::Differs(_) => ("restored, differs", result.difference().unwrap_or_default()),
         StepResult::Failed(failure) => {
             ("failed", format!("{}: {}", failure.code, output::one_line(&failure.text)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::outcome::Failure;
+
+    /// The widths of a small terminal, of a large one, and of a job's log.
+    const WIDTHS: [(&str, Option<usize>); 3] = [("80", Some(80)), ("120", Some(120)), ("log", None)];
+
+    /// A name of 127 letters; the last of them tells it from others.
+    fn long(last: &str) -> String {
+        format!("{:x<1$}{last}", "payments-production-westeurope-", 127 - last.len())
+    }
+
+    fn step(kind: &str, name: &str, action: &str) -> Value {
+        json!({
+            "kind": kind, "name": name, "action": action, "run": "20261119T020000Z-nightly",
+            "taken": "2026-11-19T02:00:00Z", "sha256": "ab".repeat(32), "versions": 12,
+            "newest": "88a17b51813b4c35b3884695d0c014f8", "version_states": "6aac64f8c99edfe8e82dc40f4d4fc903",
+        })
+    }
+
+    fn left(kind: &str, name: &str, reason: &str, skipped: bool) -> Value {
+        json!({ "kind": kind, "name": name, "reason": reason, "skipped": skipped })
+    }
+
+    fn planned(steps: &[Value], left: &[Value]) -> RestorePlan {
+        let selection = json!({ "objects": [], "kinds": [], "pattern": null, "tags": {} });
+        let request = json!({ "source": "kv-a", "target": "kv-b", "selection": selection, "on_conflict": "purgeDeleted" });
+        serde_json::from_value(json!({ "v": 1, "request": request, "steps": steps, "left": left })).unwrap()
+    }
+
+    fn of_names(name: impl Fn(&str) -> String) -> RestorePlan {
+        planned(
+            &[
+                step("certificate", &name("1"), "recover"),
+                step("key", &name("2"), "restore"),
+                step("secret", &name("3"), "purge-and-restore"),
+                step("secret", &name("4"), "restore"),
+                step("secret", &name("5"), "purge-and-restore"),
+            ],
+            &[
+                left("secret", &name("6"), "already-there", true),
+                left("secret", &name("7"), "live", false),
+                left("secret", &name("8"), "never-backed-up", true),
+            ],
+        )
+    }
+
+    fn shown(plan: &RestorePlan, width: Option<usize>) -> String {
+        plan_text(plan, datetime!(2026-11-22 02:00 UTC), width)
+    }
+
+    #[test]
+    fn a_plan_of_long_names_loses_nothing_at_any_width() {
+        let plan = of_names(long);
+        for (name, width) in WIDTHS {
+            let text = shown(&plan, width);
+            insta::assert_snapshot!(format!("long-names-{name}"), text);
+            for (object, action) in plan.steps.iter().map(|step| (&step.name, words(step.action))) {
+                let line = text.lines().find(|line| line.contains(object.as_str()));
+                assert!(
+                    line.is_some_and(|line| line.trim_start().starts_with(action)),
+                    "{object} {action}: {text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_plan_of_short_names_is_a_table_where_it_fits() {
+        for (name, width) in WIDTHS {
+            insta::assert_snapshot!(
+                format!("short-names-{name}"),
+                shown(&of_names(|of| format!("db-{of}")), width)
+            );
+        }
+    }
+
+    #[test]
+    fn prose_is_no_wider_than_the_terminal() {
+        for width in 40..=120 {
+            let text = shown(&of_names(|of| format!("db-{of}")), Some(width));
+            let widest =
+                text.lines().filter(|line| !line.contains("db-")).map(|line| line.chars().count()).max();
+            assert!(widest.is_some_and(|widest| widest <= width), "{width}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_did_not_come_back_is_named_in_full() {
+        let failure = Failure::ours(
+            "Forbidden",
+            "The user, group or application does not have keys restore permission.",
+        );
+        let outcomes = [
+            (ObjectId::new(ObjectKind::Key, long("1").parse().unwrap()), StepResult::Failed(failure)),
+            (ObjectId::new(ObjectKind::Secret, long("2").parse().unwrap()), StepResult::Differs(None)),
+            (ObjectId::new(ObjectKind::Secret, long("3").parse().unwrap()), StepResult::Restored),
+        ];
+        let numbers = RestoreNumbers::of(&of_names(long));
+        for (name, width) in WIDTHS {
+            insta::assert_snapshot!(format!("outcomes-{name}"), outcomes_text(numbers, &outcomes, width));
         }
     }
 }

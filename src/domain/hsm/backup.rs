@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::HsmName;
+use super::{HsmName, contents::sized};
 use crate::domain::{
     asker::Asker,
     outcome::Failure,
@@ -60,6 +60,16 @@ impl Seen {
         Self { folder, looks }
     }
 
+    /// How the folder is known, for a record: what was in it, and that it stayed so. `why` says what was not heard.
+    pub fn note(&self, why: &str) -> String {
+        let Folder { path, blobs, bytes, .. } = &self.folder;
+        format!(
+            "{why}; folder {path} was found in the container, with {}, the same at {} looks a minute apart",
+            sized(*blobs, *bytes),
+            self.looks
+        )
+    }
+
     /// Whether it counts as whole.
     pub fn is_whole(&self) -> bool {
         self.looks >= Self::WHOLE_AFTER && self.folder.blobs > 0
@@ -94,10 +104,13 @@ pub struct HsmBackup {
     /// What it left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<Folder>,
-    /// The operation was not watched: its start's answer was lost, or somebody else started it. The folder was
-    /// found, fits the time, and had stopped growing.
+    /// The service did not say how the operation ended: its start's answer was lost, somebody else started it, or the
+    /// service told nothing of it any more. The folder was found, fits the time, and had stopped growing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub found: bool,
+    /// How the folder is known, where the service did not name it. Records of older programs do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -113,6 +126,11 @@ impl HsmBackup {
     /// Whether the state that it holds is younger than `age`.
     pub fn is_young(&self, age: Duration, now: OffsetDateTime) -> bool {
         now - self.taken() < age
+    }
+
+    /// How many seconds after its occurrence it was opened, if it was late.
+    pub fn late(&self) -> Option<u32> {
+        self.run.late(self.opened)
     }
 
     /// How long it took: the operation itself where that was watched, else all of it.
@@ -156,62 +174,129 @@ mod tests {
     use super::*;
 
     const NOW: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
+    const HOUR: Duration = Duration::HOUR;
 
-    fn record(opened: OffsetDateTime, verdict: Verdict, taken: Option<OffsetDateTime>) -> HsmBackup {
-        let folder = |time| Folder {
-            path: "f".into(),
-            uri: None,
-            time: Some(time),
-            blobs: 1,
-            bytes: 1,
-            written: None,
-        };
+    fn folder(path: &str, time: Option<OffsetDateTime>) -> Folder {
+        Folder { path: path.into(), uri: None, time, blobs: 1, bytes: 1, written: None }
+    }
+
+    /// A backup that was opened now, began after a minute, ended after two, and left a folder of the third.
+    fn succeeded() -> HsmBackup {
         HsmBackup {
             v: BACKUP_FORMAT,
             hsm: "hsm-a".parse().unwrap(),
-            run: RunId::nightly(opened),
+            run: RunId::nightly(NOW),
             by: Asker::TIMER,
-            opened,
-            started: taken,
-            ended: taken.unwrap_or(opened) + Duration::MINUTE,
+            opened: NOW,
+            started: Some(NOW + Duration::MINUTE),
+            ended: NOW + Duration::minutes(2),
             job: Some("j".into()),
-            verdict,
-            folder: taken.filter(|_| verdict == Verdict::Succeeded).map(folder),
+            verdict: Verdict::Succeeded,
+            folder: Some(folder("own", Some(NOW + Duration::seconds(90)))),
             found: false,
+            note: None,
             failure: None,
+        }
+    }
+
+    fn failed() -> HsmBackup {
+        HsmBackup { verdict: Verdict::Failed, folder: None, ..succeeded() }
+    }
+
+    /// A good backup of a state of some time, which took a minute.
+    fn good(opened: OffsetDateTime, taken: OffsetDateTime) -> HsmBackup {
+        let folder = Some(folder("f", Some(taken)));
+        HsmBackup { opened, started: Some(taken), ended: taken + Duration::MINUTE, folder, ..succeeded() }
+    }
+
+    #[test]
+    fn a_state_is_as_old_as_the_folder_says_or_the_service_or_the_job() {
+        let whole = succeeded();
+        let untimed = HsmBackup { folder: Some(folder("own", None)), ..succeeded() };
+        let unwatched = HsmBackup { started: None, ..untimed.clone() };
+        for (record, taken) in [(&whole, 90), (&untimed, 60), (&unwatched, 0)] {
+            assert_eq!(record.taken(), NOW + Duration::seconds(taken));
+            assert!(record.is_young(HOUR, record.taken() + HOUR - Duration::SECOND));
+            assert!(!record.is_young(HOUR, record.taken() + HOUR), "as old as that is not younger");
+        }
+        assert_eq!(whole.duration(), Duration::MINUTE);
+        assert_eq!(unwatched.duration(), Duration::minutes(2), "all of it where nothing says when it began");
+    }
+
+    #[test]
+    fn only_what_succeeded_and_left_a_folder_can_be_restored() {
+        let table = [
+            (succeeded(), true),
+            (HsmBackup { folder: None, ..succeeded() }, false),
+            (HsmBackup { verdict: Verdict::Failed, ..succeeded() }, false),
+            (failed(), false),
+        ];
+        for (record, expected) in table {
+            assert_eq!(record.is_good(), expected, "{record:?}");
+            assert_eq!(HsmBackup::newest_good(&[record], None).is_some(), expected);
         }
     }
 
     #[test]
     fn the_newest_state_wins_not_the_newest_run() {
-        let good = |opened, taken| record(opened, Verdict::Succeeded, Some(taken));
-        let waited = good(NOW, NOW + Duration::HOUR);
+        let waited = good(NOW, NOW + HOUR);
         let later = good(NOW + Duration::MINUTE, NOW + Duration::minutes(2));
-        let old = good(NOW - Duration::days(3), NOW - Duration::days(3));
-        let found = [later, waited.clone(), old];
+        let found = [later.clone(), waited.clone(), good(NOW - HOUR, NOW - HOUR)];
         assert_eq!(HsmBackup::newest_good(&found, None), Some(&waited));
-        assert!(!HsmBackup::newest_is_among(&found[..2], None) && HsmBackup::newest_is_among(&found, None));
-        let by = NOW + Duration::minutes(5);
-        assert_eq!(HsmBackup::newest_good(&found, Some(by)), Some(&found[0]), "it had not ended by then");
+        let by = |time| HsmBackup::newest_good(&found, Some(time));
+        assert_eq!(by(waited.ended), Some(&waited));
+        assert_eq!(by(waited.ended - Duration::SECOND), Some(&later), "it had not ended by then");
+        assert_eq!(by(NOW - HOUR), None);
     }
 
     #[test]
-    fn a_part_that_a_failed_operation_left_is_its_own() {
-        let failed = record(NOW, Verdict::Failed, None);
-        assert!(failed.may_have_left("mhsm-hsm-a-2026112202000000", NOW + Duration::SECOND));
-        assert!(!failed.may_have_left("mhsm-hsm-a-2026112203000000", NOW + Duration::HOUR));
-        let never_began = HsmBackup { job: None, ..failed };
-        assert!(!never_began.may_have_left("mhsm-hsm-a-2026112202000000", NOW + Duration::SECOND));
+    fn older_records_are_read_until_none_of_them_can_have_waited_for_a_newer_state() {
+        let newest = good(NOW, NOW);
+        let among = |opened, by| HsmBackup::newest_is_among(&[newest.clone(), good(opened, opened)], by);
+        assert!(among(NOW - OPEN_FOR, None));
+        assert!(!among(NOW - OPEN_FOR + Duration::SECOND, None));
+        assert!(!among(NOW - OPEN_FOR, Some(NOW)), "the one that had ended by then may not be the newest");
+        assert!(!HsmBackup::newest_is_among(&[], None), "of none there is no newest");
     }
 
     #[test]
-    fn a_folder_is_whole_when_it_has_stopped_growing() {
-        let folder =
-            |bytes| Folder { path: "f".into(), uri: None, time: None, blobs: 1, bytes, written: None };
-        let look = |seen: Option<Seen>, bytes| Some(Seen::again(seen, folder(bytes)));
-        let grown = (1..50).fold(None, look);
-        assert!(!grown.clone().unwrap().is_whole());
-        let still = (1..Seen::WHOLE_AFTER).fold(grown, |seen, _| look(seen, 49));
-        assert!(still.unwrap().is_whole());
+    fn a_folder_is_its_own_by_name_or_as_what_a_failed_operation_left() {
+        let (other, minutes) = ("mhsm-hsm-a-2026112202000000", Duration::minutes);
+        let never_began = HsmBackup { job: None, ..failed() };
+        let unwatched = HsmBackup { started: None, ..failed() };
+        let table = [
+            (succeeded(), "own", minutes(600), true),
+            (succeeded(), other, minutes(1), false),
+            (failed(), other, minutes(1), true),
+            (failed(), other, minutes(1) - SKEW, true),
+            (failed(), other, minutes(1) - SKEW - Duration::SECOND, false),
+            (failed(), other, minutes(2) + SKEW, true),
+            (failed(), other, minutes(2) + SKEW + Duration::SECOND, false),
+            (unwatched, other, -SKEW, true),
+            (never_began, other, minutes(1), false),
+        ];
+        for (record, path, after, expected) in table {
+            assert_eq!(record.may_have_left(path, NOW + after), expected, "{path} {after} {record:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_whole_when_it_has_stopped_growing_and_holds_something() {
+        let looks = |blobs: &[u32]| {
+            let look =
+                |seen, blobs: &u32| Some(Seen::again(seen, Folder { blobs: *blobs, ..folder("f", None) }));
+            blobs.iter().fold(None, look).unwrap()
+        };
+        let of = |blobs| [blobs; Seen::WHOLE_AFTER as usize];
+        let table = [
+            (of(3).to_vec(), true),
+            (of(3)[1..].to_vec(), false),
+            ([&of(3)[1..], &[4]].concat(), false),
+            ([&[2, 3, 2], &of(3)[..]].concat(), true),
+            (of(0).to_vec(), false),
+        ];
+        for (blobs, expected) in table {
+            assert_eq!(looks(&blobs).is_whole(), expected, "{blobs:?}");
+        }
     }
 }

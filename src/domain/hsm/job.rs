@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{HsmBackup, HsmName, Seen};
+use super::{HsmBackup, HsmName, KeyOutcome, Seen, WAITS_FOR, next::ASK_AFTER};
 use crate::domain::{
     asker::Asker,
     digest::Digest,
@@ -19,6 +19,16 @@ pub const HSM_JOB_FORMAT: u32 = 1;
 /// How long ago a backup that was made for a restore may have ended when the restore begins: the HSM may be busy for a
 /// while after it.
 const MADE_FOR_IT: Duration = Duration::hours(2);
+
+/// The longest pause before a backup that was refused is tried again.
+const PUT_OFF_AT_MOST: Duration = Duration::HOUR;
+
+/// The least time between two starts, and the longest that a start or a check is put off because the service asks for it.
+/// What it asks beyond that is asked anew: an HSM is not left alone for a day because of one header.
+const START_AGAIN: [Duration; 2] = [ASK_AFTER, Duration::HOUR];
+
+/// How often the start of a restore may be refused for a right, a minute apart. Rights take up to ten minutes to spread.
+pub(super) const RIGHTS_WITHIN: u32 = 15;
 
 /// What a job does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,39 +68,6 @@ pub enum Task {
         keys: Vec<ObjectName>,
         /// What became of the first of them.
         outcomes: Vec<KeyOutcome>,
-    },
-}
-
-/// What became of a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyOutcome {
-    /// The key.
-    pub key: ObjectName,
-    /// What became of it.
-    #[serde(flatten)]
-    pub result: KeyResult,
-}
-
-/// What the restore of a key came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "result")]
-pub enum KeyResult {
-    /// Everything of it is back.
-    Restored {
-        /// What the service counted as restored.
-        counted: u64,
-    },
-    /// The service said that it succeeded, and also that it left this much as it was.
-    NotOverwritten {
-        /// What it counted as restored.
-        restored: u64,
-        /// What it could not overwrite.
-        left: u64,
-    },
-    /// It was not restored.
-    Failed {
-        /// Why.
-        failure: Failure,
     },
 }
 
@@ -188,6 +165,10 @@ pub struct HsmJob {
     /// Polls in a row that told nothing: refused, or not answered.
     #[serde(default)]
     pub refused: u32,
+    /// No start and no check is sent before this time: the service refused the last one, and this is when it wants to be
+    /// asked again.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<OffsetDateTime>,
     /// Whether it has waited until the newest backup met the service's rule for restores of everything.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waited: bool,
@@ -214,6 +195,7 @@ impl HsmJob {
             seen: None,
             polled: None,
             refused: 0,
+            held_until: None,
             waited: false,
             reported: false,
             ended: None,
@@ -248,6 +230,33 @@ impl HsmJob {
         !self.waited && !newest.is_some_and(is_fresh)
     }
 
+    /// Puts the start off, which was refused for a right or a network: that may pass. A backup is tried again at
+    /// growing distances for as long as a job may wait, a restore, for which somebody waits, every minute for a while.
+    /// Says whether there is a next time.
+    pub fn put_off(&mut self, now: OffsetDateTime) -> bool {
+        self.refused += 1;
+        let pause = if self.is_backup() {
+            PUT_OFF_AT_MOST.min(Duration::MINUTE * 2_i32.saturating_pow(self.refused.min(16)))
+        } else {
+            Duration::MINUTE
+        };
+        let next = now + pause;
+        self.phase = Phase::Due { not_before: Some(next) };
+        if self.is_backup() { next - self.opened < WAITS_FOR } else { self.refused < RIGHTS_WITHIN }
+    }
+
+    /// Holds starts and checks back after one that was refused: for as long as the service asks, or until the next look.
+    pub fn hold(&mut self, asked: Option<std::time::Duration>, now: OffsetDateTime) {
+        let [least, most] = START_AGAIN;
+        let asked = asked.map_or(least, |asked| Duration::try_from(asked).unwrap_or(most));
+        self.held_until = Some(now + asked.clamp(least, most));
+    }
+
+    /// Whether no start and no check is sent yet.
+    pub(super) fn is_held(&self, now: OffsetDateTime) -> bool {
+        self.held_until.is_some_and(|until| now < until)
+    }
+
     /// Whether an operation of it may be under way at the HSM.
     pub fn is_at_work(&self) -> bool {
         matches!(self.phase, Phase::Sending { .. } | Phase::Running { .. } | Phase::Lost { .. })
@@ -256,5 +265,163 @@ impl HsmJob {
     /// Whether it takes longer than `limit` and nobody was told.
     pub fn is_overdue(&self, limit: Duration, now: OffsetDateTime) -> bool {
         !self.reported && now - self.opened >= limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::hsm::{BACKUP_FORMAT, Folder};
+
+    const NOW: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
+    const AGE: Duration = Duration::HOUR;
+
+    fn backup() -> HsmJob {
+        let task = Task::Backup { safety_for: None };
+        HsmJob::open(RunId::nightly(NOW), "hsm-a".parse().unwrap(), task, Asker::TIMER, NOW)
+    }
+
+    fn restore(task: Task) -> HsmJob {
+        HsmJob::open(RestoreId::new(NOW, 7).into(), "hsm-a".parse().unwrap(), task, Asker::TERMINAL, NOW)
+    }
+
+    fn everything(safety: Option<RunId>) -> HsmJob {
+        let (plan, source, run) = (Digest::of(b"plan"), "hsm-a".parse().unwrap(), RunId::nightly(NOW));
+        restore(Task::RestoreAll { plan, source, run, folder: "f".into(), safety })
+    }
+
+    fn keys() -> HsmJob {
+        let (plan, source, run) = (Digest::of(b"plan"), "hsm-a".parse().unwrap(), RunId::nightly(NOW));
+        restore(Task::RestoreKeys {
+            plan,
+            source,
+            run,
+            folder: "f".into(),
+            keys: Vec::new(),
+            outcomes: Vec::new(),
+        })
+    }
+
+    /// A good backup of a state of this age, which ended this long ago.
+    fn newest(age: Duration, ended: Duration) -> HsmBackup {
+        let time = Some(NOW - age);
+        HsmBackup {
+            v: BACKUP_FORMAT,
+            hsm: "hsm-a".parse().unwrap(),
+            run: RunId::nightly(NOW - age),
+            by: Asker::TIMER,
+            opened: NOW - age,
+            started: time,
+            ended: NOW - ended,
+            job: None,
+            verdict: Verdict::Succeeded,
+            folder: Some(Folder { path: "f".into(), uri: None, time, blobs: 1, bytes: 1, written: None }),
+            found: false,
+            note: None,
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn a_job_is_a_backup_or_the_restore_of_its_name() {
+        let safety = Some(RunId::safety(&RestoreId::new(NOW, 7).into()));
+        let table = [
+            (backup(), None, false),
+            (everything(None), Some(RestoreId::new(NOW, 7)), false),
+            (everything(safety), Some(RestoreId::new(NOW, 7)), true),
+            (keys(), Some(RestoreId::new(NOW, 7)), false),
+        ];
+        for (job, restore, has_safety) in table {
+            assert_eq!(job.is_backup(), restore.is_none(), "{job:?}");
+            assert_eq!((job.restore(), job.has_safety()), (restore, has_safety), "{job:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_kept_to_the_second() {
+        let task = Task::Backup { safety_for: None };
+        let now = NOW + Duration::milliseconds(1500);
+        let job = HsmJob::open(RunId::nightly(NOW), "hsm-a".parse().unwrap(), task, Asker::TIMER, now);
+        assert_eq!(job.opened, NOW + Duration::SECOND);
+    }
+
+    #[test]
+    fn a_restore_of_everything_begins_only_with_a_backup_that_is_fresh_enough() {
+        let (none, safety) = (everything(None), everything(Some(RunId::manual(NOW, 1))));
+        let second = Duration::SECOND;
+        let table = [
+            (&none, None, true),
+            (&none, Some(newest(AGE - second, Duration::ZERO)), false),
+            (&none, Some(newest(AGE, Duration::ZERO)), true),
+            // The HSM may be busy for a while after the backup that was made for this restore.
+            (&safety, Some(newest(AGE * 5, MADE_FOR_IT - second)), false),
+            (&safety, Some(newest(AGE * 5, MADE_FOR_IT)), true),
+            (&safety, None, true),
+        ];
+        for (job, newest, expected) in table {
+            assert_eq!(job.is_outdated(newest.as_ref(), AGE, NOW), expected, "{job:?} {newest:?}");
+            let waited = HsmJob { waited: true, ..job.clone() };
+            assert!(!waited.is_outdated(newest.as_ref(), AGE, NOW), "it has waited for the service's rule");
+        }
+        let longer = newest(AGE * 5, MADE_FOR_IT);
+        assert!(!safety.is_outdated(Some(&longer), MADE_FOR_IT + second, NOW), "a longer setting counts");
+    }
+
+    #[test]
+    fn an_operation_may_be_under_way_from_its_start_until_its_end_was_seen() {
+        let (job, at) = (|| "j".to_owned(), NOW);
+        let table = [
+            (Phase::Due { not_before: None }, false),
+            (Phase::Checking { job: job(), since: None }, false),
+            (Phase::Checked, false),
+            (Phase::Sending { at }, true),
+            (Phase::Running { job: job(), since: at }, true),
+            (Phase::Lost { at }, true),
+            (Phase::Occupied { since: at }, false),
+        ];
+        for (phase, expected) in table {
+            assert_eq!(HsmJob { phase: phase.clone(), ..backup() }.is_at_work(), expected, "{phase:?}");
+        }
+    }
+
+    #[test]
+    fn what_takes_too_long_is_reported_once() {
+        let job = backup();
+        assert!(!job.is_overdue(AGE, NOW + AGE - Duration::SECOND));
+        assert!(job.is_overdue(AGE, NOW + AGE));
+        assert!(!HsmJob { reported: true, ..job }.is_overdue(AGE, NOW + AGE));
+    }
+
+    #[test]
+    fn a_start_that_was_refused_is_held_back_as_long_as_the_service_asks_within_reason() {
+        let seconds = |seconds| Some(std::time::Duration::from_secs(seconds));
+        let table = [
+            (None, ASK_AFTER),
+            (seconds(0), ASK_AFTER),
+            (seconds(10), ASK_AFTER),
+            (seconds(600), Duration::minutes(10)),
+            (seconds(86_400), Duration::HOUR),
+            (seconds(u64::MAX), Duration::HOUR),
+        ];
+        for (asked, pause) in table {
+            let mut job = backup();
+            job.hold(asked, NOW);
+            assert_eq!(job.held_until, Some(NOW + pause), "{asked:?}");
+            assert!(job.is_held(NOW + pause - Duration::SECOND) && !job.is_held(NOW + pause));
+        }
+        assert!(!backup().is_held(NOW));
+    }
+
+    #[test]
+    fn a_backup_is_put_off_by_twice_as_long_each_time_up_to_an_hour_as_long_as_it_may_wait() {
+        let mut job = backup();
+        for minutes in [2, 4, 8, 16, 32, 60, 60] {
+            assert!(job.put_off(NOW));
+            assert_eq!(job.phase, Phase::Due { not_before: Some(NOW + Duration::minutes(minutes)) });
+        }
+        let last = NOW + WAITS_FOR - PUT_OFF_AT_MOST;
+        assert!(job.put_off(last - Duration::SECOND) && !job.put_off(last));
     }
 }

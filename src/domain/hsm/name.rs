@@ -91,3 +91,38 @@ impl fmt::Display for HsmUrl {
         write!(f, "https://{}", self.host)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_exact() {
+        for cloud in SUFFIXES {
+            for (text, slash) in [("https://HSM-a", ""), ("https://hsm-a", "/")] {
+                let url: HsmUrl = format!("{text}{cloud}{slash}").parse().unwrap();
+                assert_eq!((url.name().as_str(), url.host()), ("hsm-a", &*format!("hsm-a{cloud}")));
+                assert_eq!(url.to_string(), format!("https://hsm-a{cloud}"));
+            }
+        }
+        for bad in [
+            "http://hsm-a.managedhsm.azure.net",
+            "https://hsm-a.managedhsm.azure.net.evil.example",
+            "https://hsm-a.managedhsm.azure.net:8443",
+            "https://hsm-a.managedhsm.azure.net/keys",
+            "https://hsm-a.vault.azure.net",
+            "https://a.b.managedhsm.azure.net",
+        ] {
+            let error = bad.parse::<HsmUrl>().unwrap_err();
+            assert!(matches!(&error, NameError::HsmUrl(text) if text == bad), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_vaults_and_errors_speak_of_hsms() {
+        let name: HsmName = "HSM-a".parse().unwrap();
+        assert_eq!((name.as_str(), name.as_vault().as_str()), ("hsm-a", "hsm-a"));
+        assert_eq!(format!("{name:?}|{name:7}|"), "hsm-a|hsm-a  |", "logs have the name and nothing else");
+        assert_eq!("1hsm".parse::<HsmName>(), Err(NameError::Hsm("1hsm".into())));
+    }
+}

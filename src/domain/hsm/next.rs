@@ -4,6 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{HsmJob, Phase, Task, backup::SKEW};
 use crate::domain::{
+    job::OPEN_FOR,
     outcome::Failure,
     restore::RestoreId,
     run::{RunId, Verdict},
@@ -19,6 +20,10 @@ pub const LOST_FOR: Duration = Duration::minutes(15);
 /// How long a job may wait before it begins.
 pub const WAITS_FOR: Duration = Duration::hours(12);
 
+/// How long a job whose record cannot be read keeps others from its HSM. What it began goes on without it; the HSM itself
+/// says whether it is busy.
+pub const UNREADABLE_FOR: Duration = Duration::DAY;
+
 /// How long a check may take. The start says the same, so it is not waited for.
 const CHECKED_WITHIN: Duration = Duration::minutes(15);
 
@@ -26,7 +31,7 @@ const CHECKED_WITHIN: Duration = Duration::minutes(15);
 /// sent anew. Until then a job keeps others from the HSM, as the service would by itself.
 const RUNS_FOR: Duration = Duration::days(2);
 
-/// Polls in a row, a minute apart, that tell nothing, after which nothing will come of an operation: as long as a
+/// Polls in a row, a minute apart, that tell nothing, after which what the operation left is looked at: as many minutes as a
 /// job may wait.
 const UNHEARD: u32 = 12 * 60;
 
@@ -34,7 +39,7 @@ const UNHEARD: u32 = 12 * 60;
 const REFUSED: u32 = 30;
 
 /// The least time between two questions to the service about one operation.
-const ASK_AFTER: Duration = Duration::seconds(45);
+pub(super) const ASK_AFTER: Duration = Duration::seconds(45);
 
 /// The same while somebody waits at a terminal: what the service itself asks for.
 const ASK_WATCHED_AFTER: Duration = Duration::seconds(8);
@@ -91,10 +96,30 @@ pub struct Fit {
     pub written_since: OffsetDateTime,
 }
 
+impl Fit {
+    /// Those of an operation that was begun then, by clocks that may differ.
+    fn begun(at: OffsetDateTime) -> Self {
+        let since = at - SKEW;
+        Self { since, written_since: since }
+    }
+}
+
 impl HsmJob {
-    /// What the next look has to do.
+    /// What the next look has to do. While the service has asked to be left alone nothing is begun.
     pub fn next(&self, around: &Around, now: OffsetDateTime) -> Move {
+        match self.wanted(around, now) {
+            Move::Check | Move::PollCheck(_) | Move::Start if self.is_held(now) => Move::Patience,
+            Move::LookFor { fit, .. } if self.is_held(now) => Move::LookFor { fit, or_start: false },
+            next => next,
+        }
+    }
+
+    fn wanted(&self, around: &Around, now: OffsetDateTime) -> Move {
         match &self.phase {
+            Phase::Due { .. } | Phase::Occupied { .. } if self.begins_no_more(now) => self.gives_up(
+                "OutOfTime",
+                "no key is begun twenty hours after the restore was asked for; plan again for those that are left",
+            ),
             Phase::Due { not_before } => self.due(*not_before, around, now),
             Phase::Checking { since, .. } if now - since.unwrap_or(self.opened) >= CHECKED_WITHIN => {
                 self.checked(around, now)
@@ -110,6 +135,12 @@ impl HsmJob {
             Phase::Running { job, .. } => self.poll(job, around, now, Move::Poll),
             Phase::Occupied { since } => self.occupied(*since, around, now),
         }
+    }
+
+    /// Whether it is a restore of keys, each of which has limits of its own, that has been open for as long as a restore
+    /// of a vault may be.
+    fn begins_no_more(&self, now: OffsetDateTime) -> bool {
+        matches!(self.task, Task::RestoreKeys { .. }) && now - self.opened >= OPEN_FOR
     }
 
     fn poll(
@@ -133,10 +164,18 @@ impl HsmJob {
         if self.was_asked(ASK_AFTER, now) { Move::Patience } else { Move::LookFor { fit, or_start } }
     }
 
-    /// Whether nothing will come of the operation any more, after one more poll that told nothing. Where the service
+    /// Whether polls have told nothing for so long that what the operation left is looked at instead. Where the service
     /// `refuses` for good that is sooner.
     pub fn is_unheard(&self, refuses: bool) -> bool {
         self.refused >= if refuses { REFUSED } else { UNHEARD }
+    }
+
+    /// Which folders the operation under way can have left; `None` for a restore, which leaves none.
+    pub fn leaves(&self) -> Option<Fit> {
+        match self.phase {
+            Phase::Running { since, .. } if self.is_backup() => Some(Fit::begun(since)),
+            _ => None,
+        }
     }
 
     /// What went wrong, with the last words that were heard.
@@ -147,7 +186,8 @@ impl HsmJob {
 
     fn due(&self, not_before: Option<OffsetDateTime>, around: &Around, now: OffsetDateTime) -> Move {
         // For the keys after the first, since the one before: many keys may take longer than that.
-        let since = not_before.map_or(self.opened, |time| time.max(self.opened));
+        let since =
+            not_before.filter(|_| !self.is_backup()).map_or(self.opened, |time| time.max(self.opened));
         if now - since >= WAITS_FOR {
             return self.never_free();
         }
@@ -155,7 +195,11 @@ impl HsmJob {
             return Move::Wait(why);
         }
         match &self.task {
-            Task::Backup { .. } if self.was_asked(ASK_AFTER, now) => Move::Patience,
+            Task::Backup { .. }
+                if self.was_asked(ASK_AFTER, now) || not_before.is_some_and(|time| time > now) =>
+            {
+                Move::Patience
+            }
             Task::Backup { .. } => Move::Check,
             Task::RestoreAll { safety: Some(safety), .. } => match around.safety {
                 None if around.safety_is_open => {
@@ -194,16 +238,13 @@ impl HsmJob {
     fn checked(&self, around: &Around, now: OffsetDateTime) -> Move {
         match self.in_the_way(around) {
             _ if now - self.opened >= WAITS_FOR => self.never_free(),
-            None => Move::Start,
             Some(why) => Move::Wait(why),
+            None => Move::Start,
         }
     }
 
     fn ready(not_before: Option<OffsetDateTime>, now: OffsetDateTime) -> Move {
-        match not_before {
-            Some(time) if time > now => Move::Patience,
-            _ => Move::Start,
-        }
+        if not_before.is_some_and(|time| time > now) { Move::Patience } else { Move::Start }
     }
 
     fn lost(&self, at: OffsetDateTime, now: OffsetDateTime) -> Move {
@@ -214,8 +255,7 @@ impl HsmJob {
                 return self.gives_up("AnswerLost", text);
             }
             // What was written before the start was sent is no part of what it began.
-            let since = at - SKEW;
-            return self.look_for(Fit { since, written_since: since }, now - at >= LOST_FOR, now);
+            return self.look_for(Fit::begun(at), now - at >= LOST_FOR, now);
         }
         // A restore leaves nothing to look for. It is not sent again: that is for somebody who has looked.
         if now - at < LOST_FOR {
@@ -253,174 +293,4 @@ impl HsmJob {
 }
 
 #[cfg(test)]
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-    use crate::domain::{asker::Asker, digest::Digest, hsm::HsmName};
-
-    const NOW: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
-
-    fn backup(phase: Phase) -> HsmJob {
-        let task = Task::Backup { safety_for: None };
-        let job = HsmJob::open(RunId::nightly(NOW), "hsm-a".parse().unwrap(), task, Asker::TIMER, NOW);
-        HsmJob { phase, ..job }
-    }
-
-    fn full(safety: Option<RunId>, phase: Phase) -> HsmJob {
-        let (plan, hsm) = (Digest::of(b"plan"), "hsm-a".parse::<HsmName>().unwrap());
-        let task = Task::RestoreAll {
-            plan,
-            source: hsm.clone(),
-            run: RunId::nightly(NOW),
-            folder: "mhsm-hsm-a-2026112202000000".into(),
-            safety,
-        };
-        let job = HsmJob::open(RestoreId::new(NOW, 7).into(), hsm, task, Asker::TERMINAL, NOW);
-        HsmJob { phase, ..job }
-    }
-
-    fn around(change: impl FnOnce(&mut Around)) -> Around {
-        let mut around = Around::default();
-        change(&mut around);
-        around
-    }
-
-    const DUE: Phase = Phase::Due { not_before: None };
-
-    #[test]
-    fn a_backup_is_checked_then_started_then_polled_once_a_minute() {
-        let around = Around::default();
-        assert_eq!(backup(DUE).next(&around, NOW), Move::Check);
-        assert_eq!(backup(Phase::Checked).next(&around, NOW), Move::Start);
-        let mut running = backup(Phase::Running { job: "j".into(), since: NOW });
-        assert_eq!(running.next(&around, NOW), Move::Poll("j".into()));
-        running.polled = Some(NOW);
-        assert_eq!(running.next(&around, NOW + Duration::seconds(20)), Move::Patience);
-        assert_eq!(running.next(&around, NOW + Duration::MINUTE), Move::Poll("j".into()));
-    }
-
-    #[test]
-    fn a_start_whose_answer_was_lost_is_not_sent_again_blindly() {
-        let around = Around::default();
-        let sending = backup(Phase::Sending { at: NOW });
-        assert_eq!(sending.next(&around, NOW + Duration::MINUTE), Move::Patience);
-        let fit = Fit { since: NOW - SKEW, written_since: NOW - SKEW };
-        let looking = |after| sending.next(&around, NOW + after);
-        assert_eq!(looking(SENT_WITHIN), Move::LookFor { fit, or_start: false });
-        assert_eq!(looking(LOST_FOR), Move::LookFor { fit, or_start: true });
-        assert!(matches!(looking(WAITS_FOR), Move::GiveUp(_)), "not for ever");
-        let lost = full(None, Phase::Lost { at: NOW });
-        assert!(matches!(lost.next(&around, NOW + LOST_FOR), Move::GiveUp(_)), "a restore never is");
-    }
-
-    #[test]
-    fn a_backup_waits_for_a_restore_and_says_why_unless_the_restore_wants_it() {
-        let restore = RestoreId::new(NOW, 7);
-        let around = Around { restore: Some(restore.clone()), ..Around::default() };
-        let Move::Wait(why) = backup(DUE).next(&around, NOW) else { panic!("it waits") };
-        assert!(why.contains(restore.as_str()));
-        let mut wanted = backup(DUE);
-        wanted.task = Task::Backup { safety_for: Some(restore) };
-        assert_eq!(wanted.next(&around, NOW), Move::Check);
-    }
-
-    #[test]
-    fn nothing_is_replaced_before_the_safety_backup_has_succeeded() {
-        let job = full(Some(RunId::manual(NOW, 1)), DUE);
-        let after = |safety| job.next(&Around { safety, ..Around::default() }, NOW);
-        assert_eq!(after(None), Move::BackUpFirst(RunId::manual(NOW, 1)));
-        let open = around(|of| of.safety_is_open = true);
-        assert!(matches!(job.next(&open, NOW), Move::Wait(_)));
-        assert!(matches!(after(Some(Verdict::Failed)), Move::GiveUp(_)));
-        assert_eq!(after(Some(Verdict::Succeeded)), Move::Start);
-    }
-
-    #[test]
-    fn a_job_never_waits_for_ever() {
-        let busy = Around { busy: Some(RunId::nightly(NOW)), ..Around::default() };
-        assert!(matches!(backup(DUE).next(&busy, NOW + WAITS_FOR), Move::GiveUp(_)));
-        let occupied = backup(Phase::Occupied { since: NOW });
-        assert!(matches!(occupied.next(&busy, NOW + WAITS_FOR), Move::GiveUp(_)));
-    }
-
-    #[test]
-    fn a_watcher_hurries_polls_and_nothing_else() {
-        let watched = around(|of| of.watched = true);
-        let mut job = backup(Phase::Running { job: "j".into(), since: NOW });
-        job.polled = Some(NOW);
-        let soon = NOW + Duration::seconds(10);
-        assert_eq!(job.next(&watched, soon), Move::Poll("j".into()));
-        job.refused = 1;
-        assert_eq!(job.next(&watched, soon), Move::Patience, "refusals are counted by the minute");
-        let mut lost = backup(Phase::Lost { at: NOW });
-        lost.polled = Some(NOW);
-        assert_eq!(lost.next(&watched, soon), Move::Patience, "growth is seen by the minute");
-    }
-
-    #[test]
-    fn a_checked_or_refused_backup_leaves_the_hsm_to_what_is_under_way() {
-        let restoring = around(|of| of.restore = Some(RestoreId::new(NOW, 7)));
-        let busy = around(|of| of.busy = Some(RunId::manual(NOW, 1)));
-        for phase in [Phase::Checked, Phase::Occupied { since: NOW }] {
-            assert!(matches!(backup(phase.clone()).next(&restoring, NOW), Move::Wait(_)), "{phase:?}");
-            // Its folder would be taken for ours.
-            assert!(matches!(backup(phase.clone()).next(&busy, NOW), Move::Wait(_)), "{phase:?}");
-        }
-    }
-
-    #[test]
-    fn a_check_that_never_ends_keeps_nobody_from_the_backup() {
-        let stuck = |since| backup(Phase::Checking { job: "j".into(), since });
-        let after = |job: HsmJob, time| job.next(&Around::default(), NOW + time);
-        assert_eq!(after(stuck(Some(NOW)), CHECKED_WITHIN), Move::Start);
-        assert_eq!(after(stuck(None), CHECKED_WITHIN), Move::Start, "records of before");
-        let restoring = around(|of| of.restore = Some(RestoreId::new(NOW, 7)));
-        assert!(matches!(stuck(Some(NOW)).next(&restoring, NOW + CHECKED_WITHIN), Move::Wait(_)));
-    }
-
-    #[test]
-    fn no_phase_lasts_for_ever() {
-        let give_up = |phase: Phase, after| backup(phase).next(&Around::default(), NOW + after);
-        assert!(matches!(give_up(Phase::Checked, WAITS_FOR), Move::GiveUp(_)), "a start that never leaves");
-        let running = Phase::Running { job: "j".into(), since: NOW };
-        assert!(
-            matches!(give_up(running, RUNS_FOR), Move::GiveUp(_)),
-            "a service that says the same for ever"
-        );
-        let renewed = NOW + RUNS_FOR;
-        for phase in [Phase::Lost { at: renewed }, Phase::Occupied { since: renewed }] {
-            assert!(
-                matches!(give_up(phase, RUNS_FOR), Move::GiveUp(_)),
-                "a start that is sent anew for ever"
-            );
-        }
-        let mut job = backup(DUE);
-        (job.refused, job.waiting) = (REFUSED, Some("the last words".into()));
-        assert!(job.is_unheard(true) && !job.is_unheard(false));
-        let Move::GiveUp(failure) = job.next(&Around::default(), NOW + WAITS_FOR) else {
-            panic!("it gives up")
-        };
-        assert!(failure.text.ends_with("the last words"), "{failure:?}");
-    }
-
-    #[test]
-    fn only_a_folder_of_what_was_under_way_fits() {
-        let since = NOW + Duration::HOUR;
-        let fit = |job: &HsmJob| match job.next(&Around::default(), since + Duration::MINUTE) {
-            Move::LookFor { fit, or_start: true } => fit,
-            other => panic!("{other:?}"),
-        };
-        let nightly = fit(&backup(Phase::Occupied { since }));
-        assert_eq!(nightly, Fit { since: NOW - Duration::HOUR, written_since: since - SKEW });
-        let mut wanted = backup(Phase::Occupied { since });
-        wanted.task = Task::Backup { safety_for: Some(RestoreId::new(NOW, 7)) };
-        assert_eq!(fit(&wanted).since, NOW, "what a restore replaces is not in an older one");
-    }
-
-    #[test]
-    fn many_keys_may_take_longer_than_a_job_may_wait() {
-        let next_key = full(None, Phase::Due { not_before: Some(NOW + WAITS_FOR) });
-        assert_eq!(next_key.next(&Around::default(), NOW + WAITS_FOR * 1.5), Move::Start);
-    }
-}
+mod tests;

@@ -3,8 +3,12 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{HsmBackup, HsmName};
-use crate::domain::{digest::Digest, object::ObjectName, run::RunId};
+use super::{Contents, ContentsState, HsmBackup, HsmName};
+use crate::domain::{
+    digest::Digest,
+    object::ObjectName,
+    run::{RunId, Verdict},
+};
 
 /// The version of the form that this program writes.
 pub const HSM_PLAN_FORMAT: u32 = 1;
@@ -98,12 +102,17 @@ pub enum Safety {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HsmObstacle {
-    /// There is no good backup, or none that old, or not in that run.
+    /// There is no good backup, or none that old, or not in that run. Such a request is refused with what there is; only
+    /// plans of the first programs were kept with it.
     NoBackup,
     /// Another HSM, and nobody has declared that the two share a security domain.
     OtherDomain,
     /// None of the keys can be restored as things are.
     NoKeyIsFree,
+    /// The container holds nothing of the backup any more.
+    FolderGone,
+    /// Everything would be replaced by a backup of which something is missing.
+    FolderIncomplete,
 }
 
 impl HsmObstacle {
@@ -113,6 +122,8 @@ impl HsmObstacle {
             Self::NoBackup => "no-backup",
             Self::OtherDomain => "other-security-domain",
             Self::NoKeyIsFree => "no-key-is-free",
+            Self::FolderGone => "folder-gone",
+            Self::FolderIncomplete => "folder-incomplete",
         }
     }
 
@@ -125,6 +136,14 @@ impl HsmObstacle {
             Self::OtherDomain => {
                 "a backup restores only into an HSM with the same security domain; if the two share theirs, say so in \
                  KEYVAULT_BACKUP_HSM_DOMAINS"
+            }
+            Self::FolderGone => {
+                "the container holds nothing of that backup any more; choose another one with --run or `run`, or bring the \
+                 folder back: the landing account has soft delete and versions"
+            }
+            Self::FolderIncomplete => {
+                "something of that backup is missing, and what the HSM holds would be replaced by the rest; bring it back, as \
+                 the landing account has soft delete and versions, or choose another backup with --run or `run`"
             }
             Self::NoKeyIsFree => "every name is taken in the HSM; see at each key what would free it",
         }
@@ -147,6 +166,9 @@ pub struct HsmPlan {
     /// When the state in it was taken.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub taken: Option<OffsetDateTime>,
+    /// What the folder holds now. Plans of older programs did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<Contents>,
     /// The backup of the target that is wanted first.
     pub safety: Safety,
     /// The keys, when some are restored.
@@ -173,6 +195,19 @@ impl HsmPlan {
         self.keys.iter().filter(|key| key.held.is_free()).map(|key| &key.key)
     }
 
+    /// How the restore ends if everything that can be restored is. Of a live key it cannot be known whether it is what the
+    /// backup holds, so its name is in the way; a plan without a key restores nothing.
+    pub fn at_best(&self) -> Verdict {
+        if self.obstacle.is_none() && self.replaces_everything() {
+            return Verdict::Succeeded;
+        }
+        match (self.obstacle, self.free_keys().count()) {
+            (Some(_), _) | (None, 0) => Verdict::Failed,
+            (None, free) if free == self.keys.len() => Verdict::Succeeded,
+            _ => Verdict::PartiallyFailed,
+        }
+    }
+
     /// What a reader must know before a restore of everything.
     pub const REPLACES: &str = "Everything in the HSM is replaced by the backup: keys, versions and role assignments \
                                 that are not in it are lost. Until it has ended, the HSM refuses every other call.";
@@ -189,6 +224,8 @@ pub struct HsmWorld<'a> {
     pub safety_age: Duration,
     /// Whether the two HSMs share a security domain, as far as the settings say.
     pub same_domain: bool,
+    /// What the folder of the backup holds now.
+    pub contents: Option<Contents>,
     /// What the target has under the names of the keys, in their order.
     pub held: &'a [KeyHeld],
 }
@@ -205,6 +242,8 @@ pub fn plan_hsm(request: &HsmRequest, world: &HsmWorld<'_>, now: OffsetDateTime)
         Some(HsmObstacle::OtherDomain)
     } else if world.backup.is_none() {
         Some(HsmObstacle::NoBackup)
+    } else if let Some(obstacle) = unusable(request, world) {
+        Some(obstacle)
     } else if request.what != What::All && !keys.iter().any(|key| key.held.is_free()) {
         Some(HsmObstacle::NoKeyIsFree)
     } else {
@@ -216,9 +255,24 @@ pub fn plan_hsm(request: &HsmRequest, world: &HsmWorld<'_>, now: OffsetDateTime)
         run: world.backup.map(|backup| backup.run.clone()),
         folder: world.backup.and_then(|backup| Some(backup.folder.as_ref()?.path.clone())),
         taken: world.backup.map(HsmBackup::taken),
+        contents: world.contents.clone(),
         safety: safety(request, world, now),
         keys,
         obstacle,
+    }
+}
+
+/// A folder that is not whole must not replace what an HSM holds. Keys are added to it: what cannot be read there fails, and
+/// nothing is lost.
+fn unusable(request: &HsmRequest, world: &HsmWorld<'_>) -> Option<HsmObstacle> {
+    match world.contents.as_ref()?.state {
+        ContentsState::Gone => Some(HsmObstacle::FolderGone),
+        ContentsState::Incomplete if request.what == What::All => Some(HsmObstacle::FolderIncomplete),
+        ContentsState::AsRecorded
+        | ContentsState::Changed
+        | ContentsState::Incomplete
+        | ContentsState::NotRecorded
+        | ContentsState::NotSeen => None,
     }
 }
 
@@ -229,5 +283,200 @@ fn safety(request: &HsmRequest, world: &HsmWorld<'_>, now: OffsetDateTime) -> Sa
     match world.newest_of_target {
         Some(backup) if backup.is_young(world.safety_age, now) => Safety::Have(backup.run.clone()),
         _ => Safety::Take,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::{
+        asker::Asker,
+        hsm::{BACKUP_FORMAT, Folder},
+    };
+
+    const NOW: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
+    const AGE: Duration = Duration::HOUR;
+
+    fn request(keys: Option<&[&str]>) -> HsmRequest {
+        let names = |keys: &[&str]| keys.iter().map(|key| key.parse().unwrap()).collect();
+        let what = keys.map_or(What::All, |keys| What::Keys(names(keys)));
+        let (source, target) = ("hsm-a".parse().unwrap(), "hsm-b".parse().unwrap());
+        HsmRequest { source, target, run: None, at: None, what }
+    }
+
+    fn backup(age: Duration) -> HsmBackup {
+        let time = Some(NOW - age);
+        HsmBackup {
+            v: BACKUP_FORMAT,
+            hsm: "hsm-a".parse().unwrap(),
+            run: RunId::nightly(NOW - age),
+            by: Asker::TIMER,
+            opened: NOW - age,
+            started: None,
+            ended: NOW,
+            job: None,
+            verdict: Verdict::Succeeded,
+            folder: Some(Folder {
+                path: "its-folder".into(),
+                uri: None,
+                time,
+                blobs: 1,
+                bytes: 1,
+                written: None,
+            }),
+            found: false,
+            note: None,
+            failure: None,
+        }
+    }
+
+    /// A world in which everything can be restored.
+    fn world<'a>(backup: &'a HsmBackup, held: &'a [KeyHeld]) -> HsmWorld<'a> {
+        HsmWorld {
+            backup: Some(backup),
+            newest_of_target: Some(backup),
+            safety_age: AGE,
+            same_domain: true,
+            contents: None,
+            held,
+        }
+    }
+
+    #[test]
+    fn a_plan_names_the_backup_that_it_restores() {
+        let backup = backup(AGE);
+        let plan = plan_hsm(&request(None), &world(&backup, &[]), NOW);
+        assert_eq!(plan.run, Some(RunId::nightly(NOW - AGE)));
+        assert_eq!((plan.folder.as_deref(), plan.taken), (Some("its-folder"), Some(NOW - AGE)));
+        assert_eq!((plan.obstacle, plan.replaces_everything()), (None, true));
+        let none = plan_hsm(&request(None), &HsmWorld { backup: None, ..world(&backup, &[]) }, NOW);
+        assert_eq!((none.run, none.folder, none.taken), (None, None, None));
+    }
+
+    #[test]
+    fn an_obstacle_is_what_has_to_be_solved_first() {
+        use HsmObstacle::{NoBackup, NoKeyIsFree, OtherDomain};
+        use KeyHeld::{Live, Nothing, SoftDeleted, Unknown};
+        let (everything, two) = (request(None), request(Some(&["a", "b"])));
+        let free = [Nothing, Nothing];
+        let taken = [Live, SoftDeleted];
+        let table = [
+            (&everything, true, true, free, None),
+            (&everything, true, false, free, Some(NoBackup)),
+            (&everything, false, true, free, Some(OtherDomain)),
+            (&everything, false, false, free, Some(OtherDomain)),
+            (&two, true, true, free, None),
+            (&two, true, true, [Live, Nothing], None),
+            (&two, true, true, [SoftDeleted, Unknown], None),
+            (&two, true, true, taken, Some(NoKeyIsFree)),
+            (&two, true, false, taken, Some(NoBackup)),
+            (&two, false, true, taken, Some(OtherDomain)),
+        ];
+        let backup = backup(AGE);
+        for (request, same_domain, has_backup, held, expected) in table {
+            let world =
+                HsmWorld { same_domain, backup: has_backup.then_some(&backup), ..world(&backup, &held) };
+            assert_eq!(plan_hsm(request, &world, NOW).obstacle, expected, "{request:?} {world:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_way_has_a_name_for_programs_and_a_way_out_for_people() {
+        let table = [
+            (HsmObstacle::NoBackup, "no-backup", "`hsm status`"),
+            (HsmObstacle::OtherDomain, "other-security-domain", "KEYVAULT_BACKUP_HSM_DOMAINS"),
+            (HsmObstacle::NoKeyIsFree, "no-key-is-free", "see at each key"),
+        ];
+        for (obstacle, name, way_out) in table {
+            assert_eq!(obstacle.name(), name);
+            assert!(obstacle.text().contains(way_out), "{}", obstacle.text());
+        }
+        for (held, way_out) in [(KeyHeld::Live, "delete and purge"), (KeyHeld::SoftDeleted, "recover it")] {
+            assert!(held.text().contains(way_out), "{}", held.text());
+        }
+    }
+
+    #[test]
+    fn nothing_is_replaced_by_a_folder_of_which_something_is_missing() {
+        use ContentsState::{AsRecorded, Changed, Gone, Incomplete, NotRecorded, NotSeen};
+        use HsmObstacle::{FolderGone, FolderIncomplete};
+        let backup = backup(AGE);
+        for (state, of_all, of_keys) in [
+            (AsRecorded, None, None),
+            (Changed, None, None),
+            (Incomplete, Some(FolderIncomplete), None),
+            (Gone, Some(FolderGone), Some(FolderGone)),
+            (NotRecorded, None, None),
+            (NotSeen, None, None),
+        ] {
+            let recorded = backup.folder.clone().unwrap();
+            let contents = Some(Contents { state, ..Contents::of(&recorded, None) });
+            for (request, expected) in [(request(None), of_all), (request(Some(&["a"])), of_keys)] {
+                let world = HsmWorld { contents: contents.clone(), ..world(&backup, &[KeyHeld::Nothing]) };
+                let plan = plan_hsm(&request, &world, NOW);
+                assert_eq!((plan.obstacle, &plan.contents), (expected, &contents), "{state:?} {request:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_keys_whose_names_are_free_are_restored() {
+        use KeyHeld::{Live, Nothing, SoftDeleted, Unknown};
+        let backup = backup(AGE);
+        let held = [Live, Nothing, SoftDeleted, Unknown];
+        let plan = plan_hsm(&request(Some(&["a", "b", "c", "d"])), &world(&backup, &held), NOW);
+        assert_eq!(plan.keys.iter().map(|key| key.held).collect::<Vec<_>>(), held);
+        assert_eq!(plan.free_keys().map(ObjectName::as_str).collect::<Vec<_>>(), ["b", "d"]);
+        assert!(!plan.replaces_everything());
+    }
+
+    #[test]
+    fn a_plan_comes_at_best_to_what_its_free_names_allow() {
+        use KeyHeld::{Live, Nothing, SoftDeleted, Unknown};
+        let (everything, two, none) = (request(None), request(Some(&["a", "b"])), request(Some(&[])));
+        let (free, taken) = ([Nothing, Unknown], [Live, SoftDeleted]);
+        let table: [(_, _, &[KeyHeld], _); 7] = [
+            (&everything, true, &[], Verdict::Succeeded),
+            (&everything, false, &[], Verdict::Failed),
+            (&two, true, &free, Verdict::Succeeded),
+            (&two, true, &[Live, Nothing], Verdict::PartiallyFailed),
+            (&two, true, &taken, Verdict::Failed),
+            (&two, false, &free, Verdict::Failed),
+            (&none, true, &[], Verdict::Failed),
+        ];
+        let backup = backup(AGE);
+        for (request, same_domain, held, expected) in table {
+            let world = HsmWorld { same_domain, ..world(&backup, held) };
+            assert_eq!(plan_hsm(request, &world, NOW).at_best(), expected, "{request:?} {world:?}");
+        }
+        let without = HsmPlan { obstacle: None, ..plan_hsm(&two, &world(&backup, &taken), NOW) };
+        assert_eq!(without.at_best(), Verdict::Failed, "whatever a stored plan leaves out");
+    }
+
+    #[test]
+    fn a_restore_of_everything_wants_a_young_backup_of_its_target_first() {
+        let (young, old) = (backup(AGE - Duration::SECOND), backup(AGE));
+        let (everything, one) = (request(None), request(Some(&["a"])));
+        let table = [
+            (&everything, Some(&young), Safety::Have(young.run.clone())),
+            (&everything, Some(&old), Safety::Take),
+            (&everything, None, Safety::Take),
+            (&one, Some(&young), Safety::NotNeeded),
+            (&one, None, Safety::NotNeeded),
+        ];
+        for (request, newest_of_target, expected) in table {
+            let world = HsmWorld { newest_of_target, ..world(&old, &[KeyHeld::Nothing]) };
+            assert_eq!(plan_hsm(request, &world, NOW).safety, expected, "{request:?} {world:?}");
+        }
+    }
+
+    #[test]
+    fn the_digest_changes_when_the_world_moves() {
+        let (backup, request) = (backup(AGE), request(Some(&["a"])));
+        let digest = |held: &[KeyHeld]| plan_hsm(&request, &world(&backup, held), NOW).digest();
+        assert_eq!(digest(&[KeyHeld::Nothing]), digest(&[KeyHeld::Nothing]));
+        assert_ne!(digest(&[KeyHeld::Nothing]), digest(&[KeyHeld::Live]));
     }
 }

@@ -1,6 +1,6 @@
 //! How something that was tried came out, and why it was refused.
 
-use super::super::outcome::Failure;
+use super::super::{outcome::Failure, wording::on_one_line};
 
 /// How something that was tried came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +30,14 @@ pub enum Cause {
     HostUnknown,
     /// The host does not answer.
     Unreachable,
+    /// This machine does not trust the certificate that it is shown.
+    Untrusted,
     /// The identity got no token.
     NoToken,
+    /// The token is of another tenant than the service.
+    OtherTenant,
+    /// The service does not take the token, for another reason.
+    TokenRefused,
     /// There is no such thing.
     NotFound,
     /// The request makes no sense.
@@ -52,7 +58,10 @@ impl Cause {
         match self {
             Self::HostUnknown => "host-unknown",
             Self::Unreachable => "host-unreachable",
+            Self::Untrusted => "certificate-untrusted",
             Self::NoToken => "no-token",
+            Self::OtherTenant => "other-tenant",
+            Self::TokenRefused => "token-refused",
             _ => "network-closed",
         }
     }
@@ -61,7 +70,14 @@ impl Cause {
     pub fn is_closed(self) -> bool {
         matches!(
             self,
-            Self::Firewall | Self::PublicOff | Self::HostUnknown | Self::Unreachable | Self::NoToken
+            Self::Firewall
+                | Self::PublicOff
+                | Self::HostUnknown
+                | Self::Unreachable
+                | Self::Untrusted
+                | Self::NoToken
+                | Self::OtherTenant
+                | Self::TokenRefused
         )
     }
 
@@ -108,12 +124,97 @@ impl Came {
     }
 }
 
-/// A service's words on one line.
+/// A service's words on one line, whole: what they end with may be what helps.
 pub(super) fn words(failure: &Failure) -> String {
-    let mut text = failure.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((cut, _)) = text.char_indices().nth(160) {
-        text.truncate(cut);
-        text.push('…');
+    format!("{}: {}", failure.code, on_one_line(&failure.text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Cause; 17] = [
+        Cause::Rbac,
+        Cause::Policy,
+        Cause::Denied,
+        Cause::Firewall,
+        Cause::PublicOff,
+        Cause::HostUnknown,
+        Cause::Unreachable,
+        Cause::Untrusted,
+        Cause::NoToken,
+        Cause::OtherTenant,
+        Cause::TokenRefused,
+        Cause::NotFound,
+        Cause::Malformed,
+        Cause::Immutable,
+        Cause::PurgeProtected,
+        Cause::Passing,
+        Cause::Other,
+    ];
+
+    #[test]
+    fn a_closed_way_has_a_name_of_its_own() {
+        let closed =
+            ALL.into_iter().filter(|cause| cause.is_closed()).map(|cause| (cause, cause.closed_name()));
+        let expected = [
+            (Cause::Firewall, "network-closed"),
+            (Cause::PublicOff, "network-closed"),
+            (Cause::HostUnknown, "host-unknown"),
+            (Cause::Unreachable, "host-unreachable"),
+            (Cause::Untrusted, "certificate-untrusted"),
+            (Cause::NoToken, "no-token"),
+            (Cause::OtherTenant, "other-tenant"),
+            (Cause::TokenRefused, "token-refused"),
+        ];
+        assert_eq!(closed.collect::<Vec<_>>(), expected);
     }
-    format!("{}: {text}", failure.code)
+
+    #[test]
+    fn rights_are_looked_at_before_the_request_and_after_the_way() {
+        let table: [(&[Cause], &str); 3] = [
+            (&[Cause::NotFound, Cause::Malformed], "yes"),
+            (&[Cause::Rbac, Cause::Policy, Cause::Denied, Cause::PurgeProtected], "no"),
+            (
+                &[
+                    Cause::Firewall,
+                    Cause::PublicOff,
+                    Cause::HostUnknown,
+                    Cause::Unreachable,
+                    Cause::Untrusted,
+                    Cause::NoToken,
+                    Cause::OtherTenant,
+                    Cause::TokenRefused,
+                    Cause::Immutable,
+                    Cause::Passing,
+                    Cause::Other,
+                ],
+                "unknown",
+            ),
+        ];
+        assert_eq!(table.iter().map(|(causes, _)| causes.len()).sum::<usize>(), ALL.len());
+        for (causes, expected) in table {
+            for cause in causes {
+                let came = Came::Refused(*cause, Failure::ours("code", "words"));
+                let held = match came.held() {
+                    Held::Yes => "yes",
+                    Held::No(named, failure) if named == *cause && failure.code == "code" => "no",
+                    Held::Unknown(why) if why == "code: words" => "unknown",
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!((held, came.cause()), (expected, Some(*cause)));
+            }
+        }
+        assert_eq!((Came::Done.held(), Came::Done.cause()), (Held::Yes, None));
+        assert_eq!(Came::Late(25).held(), Held::Unknown("no answer within 25 s".into()));
+    }
+
+    #[test]
+    fn words_stand_on_one_line_and_are_whole() {
+        let said = |text: &str| words(&Failure::ours("Forbidden", text));
+        assert_eq!(said("a\r\n  b"), "Forbidden: a b");
+        let hint = "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role \
+                    definitions were changed recently, please observe propagation time.\r\nCaller: appid=x";
+        assert_eq!(said(hint), format!("Forbidden: {}", hint.replace("\r\n", " ")));
+    }
 }

@@ -4,7 +4,7 @@
 //! end of what the HSM's own identity may do with the container.
 
 use super::{Came, Cause, Finding, Installation, Purpose, Report, Severity, cause::words, remedy};
-use crate::domain::hsm::HsmName;
+use crate::domain::{hsm::HsmName, wording::says};
 
 /// How a check that was started ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn judge(seen: &HsmSeen, of: &Installation, report: &mut Report) {
     let hsm = seen.name.as_str();
     if let Some((cause, failure)) = seen.backup.refusal().filter(|(cause, _)| cause.is_closed()) {
         let name = cause.closed_name();
-        report.findings.push(seen.finding(name, words(failure), remedy::open_hsm(hsm, cause)));
+        report.findings.push(seen.finding(name, words(failure), remedy::open_hsm(hsm, cause, failure)));
         return;
     }
     backup(seen, of, report);
@@ -105,8 +105,7 @@ fn backup(seen: &HsmSeen, of: &Installation, report: &mut Report) {
 /// answers; the other words are those of storage and of identities.
 fn failed(seen: &HsmSeen, said: &str) -> Finding {
     let HsmSeen { name: hsm, account, container, .. } = seen;
-    let lower = said.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let says = |words: &[&str]| says(said, words);
     let (name, remedy) = if says(&["immutable", "immutability"]) {
         (
             "landing-immutable",
@@ -117,6 +116,15 @@ fn failed(seen: &HsmSeen, said: &str) -> Finding {
         )
     } else if says(&["identity"]) {
         ("hsm-identity-missing", format!("infra/scripts/hsm-attach.sh --hsm {hsm} --identity {HSM_IDENTITY}"))
+    } else if says(&["authorizationfailure", "publicaccessnotpermitted", "using this network"]) {
+        // Of an address that is kept out; of a missing right storage says Mismatch.
+        (
+            "hsm-storage-closed",
+            format!(
+                "az storage account show --name {account} --query networkRuleSet; its firewall has to let Azure's trusted services \
+                 by, of which the HSM is one"
+            ),
+        )
     } else if says(&["authoriz", "permission", "forbidden", "denied", "authentication"]) {
         let who = "\"$(az identity list --query \"[?starts_with(name, 'id-kvbackup-hsm')].principalId | [0]\" --output tsv)\"";
         (
@@ -173,32 +181,189 @@ fn restore(seen: &HsmSeen, of: &Installation, report: &mut Report) {
 fn roles(seen: &HsmSeen, of: &Installation) -> String {
     let (hsm, who) = (seen.name.as_str(), remedy::principal(&of.identity));
     let option = if of.purpose == Purpose::Backup { "--backup" } else { "--restore" };
-    format!("infra/scripts/hsm-roles.sh --hsm {hsm} {option} {who}")
+    remedy::granted(&format!("infra/scripts/hsm-roles.sh --hsm {hsm} {option} {who}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::samples::{judged, of, refused},
+        *,
+    };
 
-    #[test]
-    fn what_the_hsm_says_of_its_storage_is_told_apart() {
-        let seen = HsmSeen {
+    /// An HSM that lets the backup app do its work and nothing else.
+    fn seen() -> HsmSeen {
+        HsmSeen {
             name: "hsm-a".parse().unwrap(),
             account: "landing".to_owned(),
             container: "hsm".to_owned(),
             backup: Came::Done,
-            ended: None,
-            restore: Came::Done,
+            ended: Some(Ended::Well),
+            restore: refused(Cause::Rbac),
             key: None,
-        };
-        for (said, name) in [
-            ("ManagedIdentityNotFound", "hsm-identity-missing"),
-            ("AuthorizationPermissionMismatch", "hsm-storage-refused"),
-            ("ResourceNotFound", "container-missing"),
-            ("BlobImmutableDueToPolicy", "landing-immutable"),
-            ("Something else", "hsm-check-failed"),
+        }
+    }
+
+    fn lines(seen: &HsmSeen, purpose: Purpose) -> Vec<String> {
+        judged(|report| judge(seen, &of(purpose), report)).1
+    }
+
+    const CAN_BACK_UP: &str = "well back up the whole HSM: its own check says that it can";
+    const CANNOT_RESTORE: &str = "well restore the whole HSM: it cannot";
+
+    #[test]
+    fn an_hsm_that_cannot_be_reached_is_one_finding() {
+        for (cause, name) in [(Cause::Firewall, "error network-closed"), (Cause::NoToken, "error no-token")] {
+            let closed = HsmSeen { backup: refused(cause), restore: refused(cause), ..seen() };
+            assert_eq!(lines(&closed, Purpose::Backup), [name]);
+        }
+    }
+
+    #[test]
+    fn a_backup_is_as_good_as_the_check_of_it() {
+        let words = "code: the service's words";
+        let what = "back up the whole HSM";
+        let ended = |ended| (Came::Done, Some(ended));
+        let table = [
+            (ended(Ended::Well), CAN_BACK_UP.to_owned()),
+            (ended(Ended::Failed("ResourceNotFound".into())), "error container-missing".into()),
+            (
+                ended(Ended::Running(60)),
+                format!("unknown {what}: its own check was still running after 60 s"),
+            ),
+            (
+                ended(Ended::Lost(refused(Cause::Passing))),
+                format!("unknown {what}: its own check could not be followed: {words}"),
+            ),
+            (
+                ended(Ended::Lost(Came::Late(25))),
+                format!("unknown {what}: its own check could not be followed: it was not answered"),
+            ),
+            ((Came::Done, None), format!("unknown {what}: its own check was not followed")),
+            ((refused(Cause::Rbac), None), "error hsm-role-missing".into()),
+            ((refused(Cause::Passing), None), format!("unknown {what}: {words}")),
+            ((Came::Late(25), None), format!("unknown {what}: no answer within 25 s")),
+        ];
+        for ((backup, ended), expected) in table {
+            let mut found = lines(&HsmSeen { backup, ended, ..seen() }, Purpose::Backup);
+            found.retain(|line| line != CANNOT_RESTORE);
+            assert_eq!(found, [expected]);
+        }
+    }
+
+    #[test]
+    fn the_right_to_restore_is_a_fault_of_one_app_and_the_work_of_the_other() {
+        let can = "well restore the whole HSM: it can";
+        let unknown = "unknown restore the whole HSM: code: the service's words";
+        let late = "unknown restore the whole HSM: no answer within 25 s";
+        let (no, malformed) = (refused(Cause::Rbac), refused(Cause::Malformed));
+        let table = [
+            (Purpose::Backup, no.clone(), CANNOT_RESTORE),
+            (Purpose::Backup, Came::Done, "error hsm-can-restore"),
+            (Purpose::Backup, malformed.clone(), "error hsm-can-restore"),
+            (Purpose::Backup, refused(Cause::NotFound), "error hsm-can-restore"),
+            (Purpose::Restore, no.clone(), "warning hsm-cannot-restore"),
+            (Purpose::Both, no, "warning hsm-cannot-restore"),
+            (Purpose::Restore, malformed, can),
+            (Purpose::Both, Came::Done, can),
+            (Purpose::Restore, refused(Cause::Passing), unknown),
+            (Purpose::Restore, Came::Late(25), late),
+        ];
+        for (purpose, restore, expected) in table {
+            let mut found = lines(&HsmSeen { restore, ..seen() }, purpose);
+            found.retain(|line| line != CAN_BACK_UP);
+            assert_eq!(found, [expected], "{purpose:?}");
+        }
+    }
+
+    #[test]
+    fn a_single_key_is_there_and_may_be_backed_up() {
+        let what = "back up single keys";
+        let table = [
+            (Came::Done, format!("well {what}: it can")),
+            (refused(Cause::Denied), "error cannot-back-up".into()),
+            (refused(Cause::NotFound), "error key-missing".into()),
+            (refused(Cause::Passing), format!("unknown {what}: code: the service's words")),
+        ];
+        for (key, expected) in table {
+            let mut found = lines(&HsmSeen { key: Some(key), ..seen() }, Purpose::Backup);
+            found.retain(|line| line != CANNOT_RESTORE && line != CAN_BACK_UP);
+            assert_eq!(found, [expected]);
+        }
+    }
+
+    #[test]
+    fn each_finding_says_why_it_matters_and_what_mends_it() {
+        let (no, gone) = (refused(Cause::Rbac), refused(Cause::NotFound));
+        let roles = "infra/scripts/hsm-roles.sh --hsm hsm-a";
+        let wipe = "A full restore wipes an HSM.";
+        let table = [
+            (
+                Purpose::Backup,
+                HsmSeen { backup: no.clone(), ..seen() },
+                "The HSM cannot",
+                format!("{roles} --backup WHO"),
+            ),
+            (Purpose::Restore, seen(), "Nothing can be restored", format!("{roles} --restore WHO")),
+            (
+                Purpose::Backup,
+                HsmSeen { restore: Came::Done, ..seen() },
+                wipe,
+                "az keyvault role assignment list".into(),
+            ),
+            (
+                Purpose::Backup,
+                HsmSeen { key: Some(gone), ..seen() },
+                "A key that",
+                "correct KEYVAULT_BACKUP_HSM_KEYS".into(),
+            ),
+            (
+                Purpose::Backup,
+                HsmSeen { key: Some(no), ..seen() },
+                "The HSM cannot",
+                format!("{roles} --backup WHO"),
+            ),
+        ];
+        for (purpose, seen, why, remedy) in table {
+            let (report, _) = judged(|report| judge(&seen, &of(purpose), report));
+            let found = &report.findings[0];
+            assert_eq!(found.subject, "hsm-a");
+            assert!(found.why.starts_with(why) && found.remedy.starts_with(&remedy), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_hsm_says_of_its_storage_is_told_apart() {
+        for (said, name, remedy) in [
+            ("ManagedIdentityNotFound", "hsm-identity-missing", "infra/scripts/hsm-attach.sh --hsm hsm-a"),
+            ("AuthorizationPermissionMismatch", "hsm-storage-refused", "az role assignment create"),
+            (
+                "This request is not authorized (403) to perform this operation using this permission.",
+                "hsm-storage-refused",
+                "az role",
+            ),
+            (
+                "AuthorizationFailure: This request is not authorized",
+                "hsm-storage-closed",
+                "az storage account show --name landing",
+            ),
+            ("PublicAccessNotPermitted", "hsm-storage-closed", "az storage account show --name landing"),
+            (
+                "The specified container does not exist (ContainerNotFound): not found",
+                "container-missing",
+                "az storage container create",
+            ),
+            (
+                "ResourceNotFound",
+                "container-missing",
+                "az storage container create --account-name landing --name hsm",
+            ),
+            ("BlobImmutableDueToPolicy", "landing-immutable", "az storage account show --name landing"),
+            ("Something else", "hsm-check-failed", "az keyvault show --hsm-name hsm-a"),
         ] {
-            assert_eq!(failed(&seen, said).name, name);
+            let found = failed(&seen(), said);
+            assert_eq!(found.name, name);
+            assert!(found.remedy.starts_with(remedy) && found.seen.ends_with(said), "{found:?}");
         }
     }
 }

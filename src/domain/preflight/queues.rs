@@ -55,21 +55,93 @@ pub fn judge(seen: &QueueSeen, of: &Installation, report: &mut Report) {
             }
         }
     }
-    if let Ok(count @ 1..) = seen.poisoned {
-        report.findings.push(Finding {
+    given_up(seen, report);
+}
+
+/// What was given up lies in a queue that is not there before the first message is.
+fn given_up(seen: &QueueSeen, report: &mut Report) {
+    let QueueSeen { account, name, .. } = seen;
+    let subject = format!("{account}/{name}-poison");
+    match &seen.poisoned {
+        Ok(count @ 1..) => report.findings.push(Finding {
             name: "poisoned",
             severity: Severity::Warning,
-            subject: format!("{account}/{name}-poison"),
+            subject,
             seen: format!("about {count} messages were given up"),
             why: "Objects they name may lack a backup or a restore; see `poison-message` in docs/operations.md.",
             remedy: format!(
                 "az storage message peek --queue-name {name}-poison --account-name {account} --auth-mode login --num-messages 32"
             ),
-        });
+        }),
+        // What keeps the caller from both is said of the first.
+        Err(Came::Late(seconds)) if seen.waiting.is_ok() => {
+            report.unknown(&subject, "read", format!("no answer within {seconds} s"));
+        }
+        Err(Came::Refused(cause, failure)) if seen.waiting.is_ok() && *cause != Cause::NotFound => {
+            report.unknown(&subject, "read", words(failure));
+        }
+        Ok(_) | Err(_) => {}
     }
 }
 
 /// Whether an app with this purpose uses the queue of backups, and that of restores.
 pub fn queues_of(purpose: Purpose) -> [bool; 2] {
     [purpose != Purpose::Restore, purpose != Purpose::Backup]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::samples::{judged, of, refused},
+        *,
+    };
+
+    fn seen(waiting: Result<i64, Came>, poisoned: Result<i64, Came>) -> (Report, Vec<String>) {
+        let seen = QueueSeen { account: "work".into(), name: "objects".into(), waiting, poisoned };
+        judged(|report| judge(&seen, &of(Purpose::Backup), report))
+    }
+
+    #[test]
+    fn a_queue_that_cannot_be_read_is_a_finding_or_unknown() {
+        let not_found = || Err(refused(Cause::NotFound));
+        let words = "unknown read: code: the service's words";
+        let table = [
+            (Ok(3), "well read: about 3 messages wait"),
+            (not_found(), "error queue-missing"),
+            (Err(refused(Cause::Denied)), "error queue-unreadable"),
+            (Err(refused(Cause::Firewall)), "error network-closed"),
+            (Err(refused(Cause::NoToken)), "error no-token"),
+            (Err(refused(Cause::Passing)), words),
+            (Err(Came::Late(25)), "unknown read: no answer within 25 s"),
+        ];
+        for (waiting, expected) in table {
+            let (report, lines) = seen(waiting, not_found());
+            assert_eq!(lines, [expected]);
+            assert!(report.findings.iter().all(|found| found.subject == "work/objects"), "{report:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_given_up_is_a_finding_and_unknown_where_it_cannot_be_seen() {
+        let table = [
+            (Ok(2), Some("warning poisoned")),
+            (Ok(0), None),
+            (Err(refused(Cause::NotFound)), None),
+            (Err(refused(Cause::Denied)), Some("unknown read: code: the service's words")),
+            (Err(Came::Late(25)), Some("unknown read: no answer within 25 s")),
+        ];
+        for (poisoned, expected) in table {
+            let (report, lines) = seen(Ok(0), poisoned);
+            assert_eq!(lines.first().map(String::as_str).filter(|line| !line.starts_with("well")), expected);
+            assert!(report.findings.iter().all(|found| found.subject == "work/objects-poison"), "{report:?}");
+        }
+        let denied = || Err(refused(Cause::Denied));
+        assert_eq!(seen(denied(), denied()).1, ["error queue-unreadable"], "it is said once");
+    }
+
+    #[test]
+    fn an_app_uses_the_queues_of_what_it_is_there_for() {
+        let purposes = [Purpose::Backup, Purpose::Restore, Purpose::Both];
+        assert_eq!(purposes.map(queues_of), [[true, false], [false, true], [true, true]]);
+    }
 }

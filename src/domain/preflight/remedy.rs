@@ -34,8 +34,19 @@ fn account_id(account: &str) -> String {
     format!("$(az storage account show --name {account} --query id --output tsv)")
 }
 
+/// The end of every grant: a refusal does not show whether the right is missing or too new.
+pub fn granted(command: &str) -> String {
+    format!(
+        "{command}; if that was done within the last ten minutes, wait and look again: rights take that long"
+    )
+}
+
 /// Gives the identity what it is there for in a vault, and nothing else.
 pub fn grant_in_vault(of: &Installation, vault: &str, cause: Cause) -> String {
+    granted(&rights_in_vault(of, vault, cause))
+}
+
+fn rights_in_vault(of: &Installation, vault: &str, cause: Cause) -> String {
     let who = principal(&of.identity);
     let restores = of.purpose == Purpose::Restore;
     if cause == Cause::Policy {
@@ -68,7 +79,7 @@ pub fn grant_restore(of: &Installation, vault: &str, cause: Cause) -> String {
 /// Finds where a right that is too wide comes from, or takes it away where that is one command.
 pub fn narrow_in_vault(of: &Installation, vault: &str, policies: bool) -> String {
     if policies {
-        return grant_in_vault(of, vault, Cause::Policy);
+        return rights_in_vault(of, vault, Cause::Policy);
     }
     let (who, id) = (principal(&of.identity), vault_id(vault));
     format!(
@@ -79,6 +90,10 @@ pub fn narrow_in_vault(of: &Installation, vault: &str, policies: bool) -> String
 
 /// Lets the caller through to a vault.
 pub fn open_vault(vault: &str, cause: Cause, failure: &Failure) -> String {
+    let tenant = format!("az keyvault show --name {vault} --query properties.tenantId");
+    if let Some(remedy) = of_the_way(cause, &tenant) {
+        return remedy;
+    }
     match cause {
         Cause::Firewall => format!(
             "az keyvault network-rule add --name {vault} --ip-address {}; or deploy infra/ with `network`, for a private endpoint",
@@ -89,7 +104,6 @@ pub fn open_vault(vault: &str, cause: Cause, failure: &Failure) -> String {
              `network`, which makes one",
             vault_id(vault)
         ),
-        Cause::NoToken => token(),
         _ => format!(
             "az keyvault list --query \"[?name=='{vault}'].properties.vaultUri\" --output tsv; nothing: correct \
              KEYVAULT_BACKUP_VAULTS, or az keyvault recover --name {vault}; a URL: give the app's network a way to it (private \
@@ -99,9 +113,17 @@ pub fn open_vault(vault: &str, cause: Cause, failure: &Failure) -> String {
 }
 
 /// Lets the caller through to an HSM.
-pub fn open_hsm(hsm: &str, cause: Cause) -> String {
+pub fn open_hsm(hsm: &str, cause: Cause, failure: &Failure) -> String {
+    let tenant = format!("az keyvault show --hsm-name {hsm} --query properties.tenantId");
+    if let Some(remedy) = of_the_way(cause, &tenant) {
+        return remedy;
+    }
     match cause {
-        Cause::NoToken => token(),
+        Cause::Firewall | Cause::PublicOff => format!(
+            "az network private-endpoint-connection list --id \"$(az keyvault show --hsm-name {hsm} --query id --output tsv)\" \
+             --output table; approve the one of this app, or let {} in where the HSM's networking is set",
+            address(failure)
+        ),
         _ => format!(
             "az keyvault show --hsm-name {hsm} --query \"[properties.hsmUri, properties.provisioningState, \
              properties.publicNetworkAccess]\"; if there is none, correct KEYVAULT_BACKUP_HSMS"
@@ -111,8 +133,10 @@ pub fn open_hsm(hsm: &str, cause: Cause) -> String {
 
 /// Lets the caller through to a storage account.
 pub fn open_account(account: &str, cause: Cause) -> String {
+    if let Some(remedy) = of_the_way(cause, "az account list --query \"[].{name:name, tenantId:tenantId}\"") {
+        return remedy;
+    }
     match cause {
-        Cause::NoToken => token(),
         Cause::Firewall | Cause::PublicOff => format!(
             "az network private-endpoint-connection list --id \"{}\" --output table; approve the one of this app, or deploy infra/ \
              with `network`, which makes one",
@@ -125,10 +149,30 @@ pub fn open_account(account: &str, cause: Cause) -> String {
     }
 }
 
-fn token() -> String {
-    "check KEYVAULT_BACKUP_IDENTITY and KEYVAULT_BACKUP_CLIENT_ID; in Azure: az functionapp identity show --name APP \
-     --resource-group GROUP; at a terminal: az login"
-        .to_owned()
+/// What opens a way that no service closed. `tenant` shows of which tenant the service is.
+fn of_the_way(cause: Cause, tenant: &str) -> Option<String> {
+    match cause {
+        Cause::Untrusted => Some(
+            "put the certificate of the authority that signs for your proxy or firewall into a file of certificates, and set \
+             SSL_CERT_FILE to it; or have that proxy leave Azure's hosts alone. Names and rights are not the cause"
+                .to_owned(),
+        ),
+        Cause::OtherTenant => Some(format!(
+            "az account show --query tenantId; {tenant}; the two have to be the same. At a terminal: az login --tenant TENANT; in \
+             Azure: use an identity of the service's tenant (KEYVAULT_BACKUP_CLIENT_ID)"
+        )),
+        Cause::TokenRefused => Some(
+            "read what the service says of the token; set the clock where that is wrong; at a terminal: az account clear, then az login; \
+             in Azure: az functionapp restart --name APP --resource-group GROUP"
+                .to_owned(),
+        ),
+        Cause::NoToken => Some(
+            "check KEYVAULT_BACKUP_IDENTITY and KEYVAULT_BACKUP_CLIENT_ID; in Azure: az functionapp identity show --name APP \
+             --resource-group GROUP; at a terminal: az login"
+                .to_owned(),
+        ),
+        _ => None,
+    }
 }
 
 /// Gives an identity a role on a container.
@@ -137,20 +181,20 @@ pub fn grant_on_container(who: &str, built_in: &str, account: &str, container: &
         Some(name) => role(name),
         None => format!("'{built_in}'"),
     };
-    format!(
+    granted(&format!(
         "az role assignment create --assignee-object-id {who} --role {role} --scope \
          \"{}/blobServices/default/containers/{container}\"",
         account_id(account)
-    )
+    ))
 }
 
 /// Gives the identity a role on an account.
 pub fn grant_on_account(of: &Installation, role: &str, account: &str) -> String {
     let who = principal(&of.identity);
-    format!(
+    granted(&format!(
         "az role assignment create --assignee-object-id {who} --role '{role}' --scope \"{}\"",
         account_id(account)
-    )
+    ))
 }
 
 /// Finds where a right on a container comes from.
@@ -163,32 +207,148 @@ pub fn narrow_on_container(of: &Installation, account: &str, container: &str) ->
     )
 }
 
-/// The address that a firewall named, if it is one.
+/// The address that a firewall named, if it is one: behind its name, or in brackets.
 fn address(failure: &Failure) -> String {
-    let named = failure.text.split("Client address: ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    let named = named.filter(|text| text.parse::<std::net::IpAddr>().is_ok());
-    named.unwrap_or("ADDRESS").to_owned()
+    let said = failure.text.split("Client address").skip(1);
+    let said =
+        said.filter_map(|rest| rest.trim_start_matches([':', '(', ' ']).split([' ', ')', '\r', '\n']).next());
+    let mut named = said.filter(|text| text.parse::<std::net::IpAddr>().is_ok());
+    named.next().unwrap_or("ADDRESS").to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::samples::of, *};
+
+    const PURPOSES: [Purpose; 3] = [Purpose::Backup, Purpose::Restore, Purpose::Both];
+
+    /// The commands of a remedy, without the words between them.
+    fn assert_has(remedy: &str, parts: &[&str]) {
+        for part in parts {
+            assert!(remedy.contains(part), "no {part} in {remedy}");
+        }
+    }
 
     #[test]
     fn only_an_address_goes_into_a_command() {
         let failure = |text: &str| Failure::ours("Forbidden/ForbiddenByFirewall", text);
         let open = |text: &str| open_vault("kv-a", Cause::Firewall, &failure(text));
         assert!(open("Client address: 203.0.113.7\r\nCaller").contains("--ip-address 203.0.113.7;"));
-        assert!(open("Client address: `reboot`\r\nCaller").contains("--ip-address ADDRESS;"));
+        let twice = "Client address is not authorized.\r\nClient address: 2001:db8::7\r\nCaller";
+        assert!(open(twice).contains("--ip-address 2001:db8::7;"));
+        let inside =
+            failure("Client address (203.0.113.7) is not authorized and caller is not a trusted service.");
+        assert!(open_hsm("h", Cause::Firewall, &inside).contains("let 203.0.113.7 in"));
+        for text in ["Client address: `reboot`\r\nCaller", "Client address (`reboot`) is not authorized"] {
+            assert!(open(text).contains("--ip-address ADDRESS;"), "{text}");
+        }
     }
 
     #[test]
     fn the_identity_is_named_as_well_as_it_is_known() {
         let id = |text: &str| Some(text.to_owned());
-        let mut identity = Identity { client: id("c"), signed_in: false, object: id("o") };
-        assert_eq!(principal(&identity), "o");
-        identity.object = None;
-        assert!(principal(&identity).contains("az ad sp show --id c"));
-        assert_eq!(principal(&Identity::default()), "PRINCIPAL_ID");
+        let whole = Identity { client: id("c"), signed_in: true, object: id("o") };
+        let table = [
+            (whole.clone(), "o"),
+            (Identity { object: None, ..whole.clone() }, "az ad sp show --id c"),
+            (Identity { object: None, client: None, ..whole }, "az ad signed-in-user show"),
+            (Identity::default(), "PRINCIPAL_ID"),
+        ];
+        for (identity, expected) in table {
+            assert_has(&principal(&identity), &[expected]);
+        }
+    }
+
+    #[test]
+    fn an_app_is_given_what_it_is_there_for_in_that_vault_and_no_more() {
+        // The rights of an access policy, the role, and the role for restores.
+        let (backups, restores) = ("'Key Vault Backup Operator'", "'Key Vault Restore Operator'");
+        let expected =
+            [("list backup", backups), ("list restore", restores), ("list backup restore", backups)];
+        for (purpose, (rights, role)) in PURPOSES.into_iter().zip(expected) {
+            let policy = format!(
+                "--secret-permissions {rights} --key-permissions {rights} --certificate-permissions {rights}"
+            );
+            let in_vault = "az keyvault set-policy --name kv-a --object-id WHO";
+            for grant in [grant_in_vault, grant_restore] {
+                assert_eq!(
+                    grant(&of(purpose), "kv-a", Cause::Policy),
+                    granted(&format!("{in_vault} {policy}"))
+                );
+            }
+            let scope = "--scope \"$(az keyvault show --name kv-a --query id";
+            let create = "az role assignment create --assignee-object-id WHO --role";
+            assert_has(&grant_in_vault(&of(purpose), "kv-a", Cause::Rbac), &[create, scope, role]);
+            assert_has(&grant_restore(&of(purpose), "kv-a", Cause::Rbac), &[create, scope, restores]);
+        }
+    }
+
+    #[test]
+    fn what_is_too_wide_is_narrowed_where_it_comes_from() {
+        let policies = narrow_in_vault(&of(Purpose::Backup), "kv-a", true);
+        assert_eq!(
+            policies,
+            rights_in_vault(&of(Purpose::Backup), "kv-a", Cause::Policy),
+            "a policy is set as a whole"
+        );
+        let list = "az role assignment list --assignee WHO --scope";
+        assert_has(
+            &narrow_in_vault(&of(Purpose::Backup), "kv-a", false),
+            &[list, "az keyvault show --name kv-a"],
+        );
+        assert_has(
+            &narrow_on_container(&of(Purpose::Backup), "store", "c"),
+            &[list, "az storage account show --name store", "/containers/c\""],
+        );
+    }
+
+    #[test]
+    fn a_way_is_opened_where_it_is_closed() {
+        let nothing = Failure::ours("code", "");
+        let token = "check KEYVAULT_BACKUP_IDENTITY";
+        let (trust, read, tenant) =
+            ("put the certificate", "read what the service says", "az account show --query tenantId");
+        let (rule, endpoint) =
+            ("az keyvault network-rule add --name v", "az network private-endpoint-connection list");
+        let (vault, hsm, account) =
+            ("az keyvault list", "az keyvault show --hsm-name h", "az storage account show --name a");
+        let table = [
+            (Cause::Firewall, [rule, endpoint, endpoint]),
+            (Cause::PublicOff, [endpoint, endpoint, endpoint]),
+            (Cause::Untrusted, [trust, trust, trust]),
+            (Cause::OtherTenant, [tenant, tenant, tenant]),
+            (Cause::TokenRefused, [read, read, read]),
+            (Cause::NoToken, [token, token, token]),
+            (Cause::HostUnknown, [vault, hsm, account]),
+            (Cause::Unreachable, [vault, hsm, account]),
+        ];
+        for (cause, starts) in table {
+            let remedies =
+                [open_vault("v", cause, &nothing), open_hsm("h", cause, &nothing), open_account("a", cause)];
+            for (remedy, start) in remedies.iter().zip(starts) {
+                assert!(remedy.starts_with(start), "{cause:?}: {remedy}");
+            }
+        }
+        assert_has(&open_vault("kv-a", Cause::PublicOff, &nothing), &["az keyvault show --name kv-a"]);
+        assert_has(&open_account("store", Cause::Firewall), &["az storage account show --name store"]);
+    }
+
+    #[test]
+    fn a_role_in_storage_is_built_in_or_this_projects_own() {
+        let of_container = |role| grant_on_container("WHO", role, "store", "c");
+        let scope = "--scope \"$(az storage account show --name store --query id --output tsv)";
+        let create = "az role assignment create --assignee-object-id WHO --role";
+        let custom = "starts_with(roleName, 'Key Vault Backup Blob Writer')";
+        assert_has(
+            &of_container("custom Key Vault Backup Blob Writer"),
+            &[create, scope, custom, "/containers/c\""],
+        );
+        assert_has(
+            &of_container("Storage Blob Data Reader"),
+            &[create, scope, "--role 'Storage Blob Data Reader'"],
+        );
+        let on_account = grant_on_account(&of(Purpose::Backup), "Storage Queue Data Reader", "store");
+        assert_eq!(on_account, granted(&format!("{create} 'Storage Queue Data Reader' {scope}\"")));
+        assert!(on_account.contains("wait and look again"), "a right may be too new: {on_account}");
     }
 }

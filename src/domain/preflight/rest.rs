@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{Finding, MACHINE, Report, SETTINGS, Severity};
-use crate::domain::versions::VERSIONS_LIMIT;
+use crate::domain::{bound::AtBound, form::Clear, versions::VERSIONS_LIMIT};
 
 /// How far clocks may be apart. Tokens and signatures are refused a few minutes later.
 const MOST_SKEW: Duration = Duration::minutes(5);
@@ -22,8 +22,16 @@ pub struct AgeSeen {
     pub newest: Option<OffsetDateTime>,
     /// Objects with many versions, and how many they had at their newest backup.
     pub versions: Vec<(String, u32)>,
-    /// Objects that have more versions than Key Vault backs up.
+    /// Objects that have more versions than Key Vault backs up, without those that are accepted.
     pub over: Vec<String>,
+    /// What is lost and not acknowledged: the run that saw it, and in words.
+    pub losses: Vec<(String, String)>,
+    /// That the vault lies elsewhere than it did, as nobody acknowledged: the run that saw it, and in words.
+    pub moved: Option<(String, String)>,
+    /// Objects that fail, and for which a person answers until then.
+    pub accepted: Vec<(String, OffsetDateTime)>,
+    /// Objects whose newest backup has a form that was not known, and what may be shown of it.
+    pub unknown_forms: Vec<(String, Clear)>,
 }
 
 /// A source whose catalogue could not be read, and why.
@@ -51,7 +59,84 @@ pub fn judge_age(
             report.well(&seen.source, "newest backup", format!("{} hours old", age.whole_hours().max(0)));
         }
     }
+    lost(seen, report);
+    moved(seen, report);
     many_versions(seen, report);
+    unknown_forms(seen, report);
+    accepted(seen, report);
+}
+
+fn lost(seen: &AgeSeen, report: &mut Report) {
+    let vault = seen.vault.as_deref().unwrap_or("URL");
+    for (run, words) in &seen.losses {
+        report.findings.push(Finding {
+            name: "many-objects-gone",
+            severity: Severity::Error,
+            subject: seen.source.clone(),
+            seen: words.clone(),
+            why: "Nobody has said that they were to go. Their backups are there, and their users may find nothing.",
+            remedy: format!(
+                "keyvault-backup show {run} --vault {vault} --all; restore what is missed, or: keyvault-backup acknowledge \
+                 --vault {vault} --run {run} --reason TEXT"
+            ),
+        });
+    }
+}
+
+fn moved(seen: &AgeSeen, report: &mut Report) {
+    let vault = seen.vault.as_deref().unwrap_or("URL");
+    let Some((run, words)) = &seen.moved else { return };
+    report.findings.push(Finding {
+        name: "vault-moved",
+        severity: Severity::Warning,
+        subject: seen.source.clone(),
+        seen: words.clone(),
+        why: "Key Vault opens a backup only in the subscription and geography that it comes from.",
+        remedy: format!(
+            "keyvault-backup acknowledge --vault {vault} --run {run} --reason TEXT; or, where the setting is wrong, correct \
+             KEYVAULT_BACKUP_PLACES first"
+        ),
+    });
+}
+
+fn unknown_forms(seen: &AgeSeen, report: &mut Report) {
+    let Some((first, clear)) = seen.unknown_forms.first() else { return };
+    let names = seen.unknown_forms.iter().map(|(name, _)| name.clone());
+    let vault = seen.vault.as_deref().unwrap_or("URL");
+    report.findings.push(Finding {
+        name: "backup-form-unknown",
+        severity: Severity::Warning,
+        subject: seen.source.clone(),
+        seen: format!("backups of a form that this program does not know: {}; the first has {clear}", first_of(names)),
+        why: "They are stored as the service handed them out. Only the service can tell whether they are whole, and nothing \
+              is purged in favour of one.",
+        remedy: format!(
+            "install the newest version: from the next night on it takes backups that it can judge. To be sure until then, \
+             restore into a vault for tests in the same subscription and geography: keyvault-backup restore --vault {vault} \
+             --{first} --into URL"
+        ),
+    });
+}
+
+/// What is accepted stays in sight, with its first end.
+fn accepted(seen: &AgeSeen, report: &mut Report) {
+    let Some(first) = seen.accepted.iter().map(|(_, until)| until).min() else { return };
+    let names = seen.accepted.iter().map(|(name, _)| name.clone());
+    report.findings.push(Finding {
+        name: "failures-accepted",
+        severity: Severity::Info,
+        subject: seen.source.clone(),
+        seen: format!("not backed up, as a person accepted: {}; the first until {}", first_of(names), first.date()),
+        why: "They have no new backup. When one fails for another reason, or its time is over, it is a failure again.",
+        remedy: "keyvault-backup accept list".to_owned(),
+    });
+}
+
+/// The first of several, and how many there are beside them.
+fn first_of(names: impl ExactSizeIterator<Item = String>) -> String {
+    let rest = names.len().saturating_sub(NAMED);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!("{}{more}", names.take(NAMED).collect::<Vec<_>>().join(", "))
 }
 
 fn late(seen: &AgeSeen, name: &'static str, text: String) -> Finding {
@@ -73,34 +158,53 @@ fn many_versions(seen: &AgeSeen, report: &mut Report) {
     let remedy = |name: &str| {
         format!("versions cannot be deleted: make a new object, move its users there, and then delete {name}")
     };
-    let first_of = |count: usize, some: Vec<String>| {
-        let rest = count.saturating_sub(NAMED);
-        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-        format!("{}{more}", some.join(", "))
-    };
     if let Some(first) = seen.over.first() {
-        let names = seen.over.iter().take(NAMED).cloned().collect();
         report.findings.push(Finding {
             name: "versions-over-limit",
             severity: Severity::Error,
             subject: seen.source.clone(),
-            seen: format!("more than {VERSIONS_LIMIT} versions: {}", first_of(seen.over.len(), names)),
+            seen: format!("more than {VERSIONS_LIMIT} versions: {}", first_of(seen.over.iter().cloned())),
             why: "Key Vault does not back them up, and never will again.",
-            remedy: remedy(first),
+            remedy: format!("{}; until then: {}", remedy(first), accept(seen, first)),
         });
     }
     if let Some((first, _)) = seen.versions.first() {
-        let names =
-            seen.versions.iter().take(NAMED).map(|(name, count)| format!("{name} ({count})")).collect();
+        let names = seen.versions.iter().map(|(name, count)| format!("{name} ({count})"));
         report.findings.push(Finding {
             name: "versions-near-limit",
             severity: Severity::Warning,
             subject: seen.source.clone(),
-            seen: format!("near {VERSIONS_LIMIT} versions: {}", first_of(seen.versions.len(), names)),
+            seen: format!("near {VERSIONS_LIMIT} versions: {}", first_of(names)),
             why: "Above the limit Key Vault does not back them up any more.",
             remedy: remedy(first),
         });
     }
+}
+
+/// The command that accepts that an object fails.
+fn accept(seen: &AgeSeen, object: &str) -> String {
+    let vault = seen.vault.as_deref().unwrap_or("URL");
+    format!("keyvault-backup accept --vault {vault} --{object} --reason TEXT --until DATE")
+}
+
+/// Judges which callers have as many open jobs as they may have.
+pub fn judge_callers(met: &Result<Vec<AtBound>, String>, report: &mut Report) {
+    const CALLERS: &str = "callers";
+    let met = match met {
+        Ok(met) => met,
+        Err(why) => return report.unknown(CALLERS, "open jobs", why.as_str()),
+    };
+    if met.is_empty() {
+        report.well(CALLERS, "open jobs", "nobody has as many as one may have");
+    }
+    report.findings.extend(met.iter().map(|of| Finding {
+        name: "too-many-open",
+        severity: Severity::Warning,
+        subject: of.by.to_string(),
+        seen: format!("{} open {}, and {} are allowed", of.open, of.what(), of.most),
+        why: "Until some of them have ended, this caller is refused. Others are not.",
+        remedy: format!("keyvault-backup jobs; if it should have more, raise {}", of.setting()),
+    }));
 }
 
 /// Judges clocks: how far each host's is ahead of this machine's.
@@ -114,7 +218,7 @@ pub fn judge_clocks(ahead: &[(String, Duration)], report: &mut Report) {
         report.well(MACHINE, WHAT, format!("at most {} s from the services'", seconds.abs()));
         return;
     }
-    let way = if seconds > 0 { "behind" } else { "ahead of" };
+    let way = if by.is_positive() { "behind" } else { "ahead of" };
     report.findings.push(Finding {
         name: "clock-skew",
         severity: Severity::Warning,
@@ -135,6 +239,8 @@ pub struct SettingsSeen {
     pub twice: Vec<String>,
     /// Pairs of settings that name the same container.
     pub shared: Vec<(&'static str, &'static str)>,
+    /// Schedules of which it is not known when their timers fire, and why.
+    pub unclear: Vec<(&'static str, String)>,
     /// Whether the platform's authentication is on; `None` where nothing is served.
     pub platform_auth: Option<bool>,
 }
@@ -172,6 +278,16 @@ pub fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
             remedy: format!("make a container of its own in another account, and set {one} to its URL"),
         });
     }
+    for (name, why) in &seen.unclear {
+        report.findings.push(Finding {
+            name: "schedule-unclear",
+            severity: Severity::Warning,
+            subject: (*name).to_owned(),
+            seen: why.clone(),
+            why: "A night that its timer misses, as in an outage, is not begun later: when it was due is not known.",
+            remedy: format!("set {name} to six fields in UTC, such as `0 0 2 * * *`, and no time zone"),
+        });
+    }
     if seen.platform_auth == Some(false) {
         report.findings.push(open_door());
     }
@@ -197,30 +313,67 @@ fn open_door() -> Finding {
 mod tests {
     use time::macros::datetime;
 
-    use super::*;
+    use super::{super::samples::judged, *};
+    use crate::domain::{asker::Asker, right::Right};
 
     const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
 
-    fn names(judge: impl FnOnce(&mut Report)) -> Vec<&'static str> {
-        let mut report = Report::default();
-        judge(&mut report);
-        report.findings.iter().map(|finding| finding.name).collect()
-    }
-
     fn seen(newest: Option<OffsetDateTime>) -> AgeSeen {
         let vault = Some("https://kv-a.vault.azure.net".to_owned());
-        AgeSeen { source: "kv-a".to_owned(), vault, newest, versions: Vec::new(), over: Vec::new() }
+        AgeSeen {
+            source: "kv-a".to_owned(),
+            vault,
+            newest,
+            versions: Vec::new(),
+            over: Vec::new(),
+            losses: Vec::new(),
+            moved: None,
+            accepted: Vec::new(),
+            unknown_forms: Vec::new(),
+        }
     }
 
     #[test]
     fn what_is_old_is_overdue_and_what_cannot_be_read_is_unknown() {
-        let hours = |hours| Ok(seen(Some(NOW - Duration::hours(hours))));
-        let limit = Duration::hours(26);
-        let judged = |seen| names(|report| judge_age(&seen, limit, NOW, report));
-        assert!(judged(hours(26)).is_empty());
-        assert_eq!(judged(hours(27)), ["overdue"]);
-        assert_eq!(judged(Ok(seen(None))), ["never-backed-up"]);
-        assert!(judged(Err(("kv-a".to_owned(), "damaged".to_owned()))).is_empty());
+        let (hours, limit) = (Duration::hours, Duration::hours(26));
+        let aged = |age| Ok(seen(Some(NOW - age)));
+        let table = [
+            (aged(hours(2)), "well newest backup: 2 hours old"),
+            (aged(-hours(1)), "well newest backup: 0 hours old"), // as another clock says
+            (aged(limit), "well newest backup: 26 hours old"),
+            (aged(limit + Duration::SECOND), "error overdue"),
+            (Ok(seen(None)), "error never-backed-up"),
+            (Err(("kv-a".to_owned(), "damaged".to_owned())), "unknown newest backup: damaged"),
+        ];
+        for (seen, expected) in table {
+            let (_, lines) = judged(|report| judge_age(&seen, limit, NOW, report));
+            assert_eq!(lines, [expected], "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_source_that_is_late_is_backed_up_or_looked_at() {
+        let remedy = |vault: Option<&str>| {
+            let seen = Ok(AgeSeen { vault: vault.map(str::to_owned), ..seen(None) });
+            judged(|report| judge_age(&seen, Duration::DAY, NOW, report)).0.findings.remove(0).remedy
+        };
+        assert_eq!(remedy(Some("URL")), "keyvault-backup backup --vault URL");
+        assert!(remedy(None).starts_with("keyvault-backup jobs"), "an HSM");
+    }
+
+    #[test]
+    fn a_form_that_is_not_known_is_a_warning_with_a_sample() {
+        let clear = Clear { tag: Some("KeyVaultV2".into()), header: vec!["alg".into()] };
+        let unknown_forms = vec![("secret db".to_owned(), clear.clone()), ("key k".to_owned(), clear)];
+        let mut report = Report::default();
+        judge_age(&Ok(AgeSeen { unknown_forms, ..seen(Some(NOW)) }), Duration::HOUR, NOW, &mut report);
+        let found = &report.findings[0];
+        assert_eq!((found.name, found.severity), ("backup-form-unknown", Severity::Warning));
+        assert!(
+            found.seen.ends_with("secret db, key k; the first has tag KeyVaultV2, header name alg"),
+            "{found:?}"
+        );
+        assert!(found.remedy.contains("--secret db --into URL"), "{found:?}");
     }
 
     #[test]
@@ -231,23 +384,92 @@ mod tests {
         judge_age(&Ok(AgeSeen { versions, over, ..seen(Some(NOW)) }), Duration::HOUR, NOW, &mut report);
         assert_eq!(report.findings[0].name, "versions-over-limit");
         assert!(report.findings[1].seen.ends_with("secret s9 (400) and 2 more"), "{report:?}");
+        let ten = |count| first_of((0..count).map(|number| format!("s{number}")));
+        assert!(ten(10).ends_with(", s9") && ten(11).ends_with(", s9 and 1 more"));
+        let words = "keyvault-backup accept --vault https://kv-a.vault.azure.net --secret old --reason";
+        assert!(report.findings[0].remedy.contains(words), "{report:?}");
+    }
+
+    #[test]
+    fn a_loss_is_a_fault_until_it_is_acknowledged() {
+        let losses = vec![("20261122T020000Z-nightly".to_owned(), "5 of 5 gone".to_owned())];
+        let mut report = Report::default();
+        judge_age(&Ok(AgeSeen { losses, ..seen(Some(NOW)) }), Duration::HOUR, NOW, &mut report);
+        assert_eq!((report.findings[0].name, report.is_well()), ("many-objects-gone", false));
+        let words =
+            "acknowledge --vault https://kv-a.vault.azure.net --run 20261122T020000Z-nightly --reason";
+        assert!(report.findings[0].remedy.contains(words), "{report:?}");
+    }
+
+    #[test]
+    fn what_is_accepted_is_said_and_is_no_fault() {
+        let until = |days| NOW + Duration::days(days);
+        let accepted = vec![("secret worn".to_owned(), until(30)), ("key old".to_owned(), until(2))];
+        let mut report = Report::default();
+        judge_age(&Ok(AgeSeen { accepted, ..seen(Some(NOW)) }), Duration::HOUR, NOW, &mut report);
+        let found = &report.findings[0];
+        assert_eq!(
+            (found.name, found.severity, report.is_well()),
+            ("failures-accepted", Severity::Info, true)
+        );
+        assert!(found.seen.ends_with("secret worn, key old; the first until 2026-11-24"), "{report:?}");
+    }
+
+    #[test]
+    fn a_caller_at_its_bound_is_named_and_what_cannot_be_read_is_unknown() {
+        let by = Asker::http(Some("a key"), None);
+        let met = AtBound { by, right: Right::Restore, open: 8, most: 8 };
+        let table = [
+            (Ok(vec![met]), "warning too-many-open"),
+            (Ok(Vec::new()), "well open jobs: nobody has as many as one may have"),
+            (Err("no answer".to_owned()), "unknown open jobs: no answer"),
+        ];
+        for (seen, expected) in table {
+            let (report, lines) = judged(|report| judge_callers(&seen, report));
+            assert_eq!(lines, [expected]);
+            for found in report.findings {
+                assert!(found.subject.starts_with("the holder of function key "), "{found:?}");
+                assert_eq!(found.seen, "8 open restores, and 8 are allowed");
+                assert!(found.remedy.ends_with("raise KEYVAULT_BACKUP_MOST_OPEN_RESTORES"), "{found:?}");
+            }
+        }
     }
 
     #[test]
     fn clocks_may_be_five_minutes_apart() {
-        let clock = |seconds| vec![("host".to_owned(), Duration::seconds(seconds))];
-        let judged = |seconds| names(|report| judge_clocks(&clock(seconds), report));
-        assert!(judged(-300).is_empty());
-        assert_eq!((judged(301), judged(-301)), (vec!["clock-skew"], vec!["clock-skew"]));
+        let behind = "its clock is 301 s behind that of host";
+        let table = [
+            (vec![], "unknown clock: no service said what time it is", ""),
+            (vec![3, -300, 20], "well clock: at most 300 s from the services'", ""),
+            (vec![3, 301, -20], "warning clock-skew", behind),
+            (vec![3, -301, 20], "warning clock-skew", "its clock is 301 s ahead of that of host"),
+        ];
+        for (ahead, expected, seen) in table {
+            let ahead: Vec<_> =
+                ahead.into_iter().map(|seconds| ("host".to_owned(), Duration::seconds(seconds))).collect();
+            let (report, lines) = judged(|report| judge_clocks(&ahead, report));
+            assert_eq!(lines, [expected]);
+            assert_eq!(report.findings.first().map_or("", |found| &found.seen), seen);
+        }
     }
 
     #[test]
-    fn settings_that_are_well_are_said_to_be() {
-        let judged = |seen: SettingsSeen| names(|report| judge_settings(&seen, report));
-        assert!(judged(SettingsSeen::default()).is_empty());
-        assert_eq!(
-            judged(SettingsSeen { platform_auth: Some(false), ..Default::default() }),
-            ["platform-auth-off"]
-        );
+    fn each_fault_of_the_settings_is_named_and_their_soundness_too() {
+        let well = "well settings: each source once, no SAS tokens, containers apart";
+        let sound = SettingsSeen::default;
+        let table = [
+            (sound(), well),
+            (SettingsSeen { platform_auth: Some(true), ..sound() }, well),
+            (SettingsSeen { platform_auth: Some(false), ..sound() }, "info platform-auth-off"),
+            (SettingsSeen { sas: vec!["A"], ..sound() }, "warning sas-in-use"),
+            (SettingsSeen { twice: vec!["a".into()], ..sound() }, "warning source-twice"),
+            (SettingsSeen { shared: vec![("A", "B")], ..sound() }, "error container-shared"),
+            (SettingsSeen { unclear: vec![("A", "b".into())], ..sound() }, "warning schedule-unclear"),
+        ];
+        for (seen, expected) in table {
+            let (report, lines) = judged(|report| judge_settings(&seen, report));
+            assert_eq!(lines, [expected]);
+            assert!(report.is_blind(), "settings tell nothing of a service: {expected}");
+        }
     }
 }

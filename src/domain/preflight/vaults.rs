@@ -206,65 +206,172 @@ fn right(seen: &VaultSeen, of: &Installation, report: &mut Report, right: &Right
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::domain::{outcome::Failure, preflight::Identity};
-
-    fn refused(cause: Cause) -> Came {
-        Came::Refused(cause, Failure::ours("code", ""))
-    }
+    use super::{
+        super::samples::{judged, of, refused},
+        *,
+    };
 
     fn each(came: &Came) -> Kinds {
         ObjectKind::ALL.map(|kind| (kind, came.clone())).into()
     }
 
-    fn healthy() -> VaultSeen {
-        let no = refused(Cause::Rbac);
+    /// A vault that lets the identity do what an app with this purpose is there for, and nothing else.
+    fn narrow(purpose: Purpose) -> VaultSeen {
+        let (no, yes) = (refused(Cause::Rbac), refused(Cause::Malformed));
+        let may = |may: bool| each(if may { &yes } else { &no });
         VaultSeen {
             name: "kv-a".parse().unwrap(),
             lists: each(&Came::Done),
-            backups: each(&Came::Done),
+            backups: may(purpose != Purpose::Restore),
             value: no.clone(),
-            purges: each(&no),
-            restores: each(&no),
+            purges: may(false),
+            restores: may(purpose != Purpose::Backup),
         }
     }
 
-    fn names(seen: &VaultSeen, purpose: Purpose) -> Vec<&'static str> {
-        let (of, mut report) = (Installation { purpose, identity: Identity::default() }, Report::default());
-        judge(seen, &of, &mut report);
-        report.findings.iter().map(|finding| finding.name).collect()
+    /// A source of the restore app, in which it has no right at all.
+    fn only_a_source() -> VaultSeen {
+        let no = refused(Cause::Rbac);
+        VaultSeen { lists: each(&no), restores: each(&no), ..narrow(Purpose::Restore) }
+    }
+
+    fn judge_it(seen: &VaultSeen, purpose: Purpose) -> (Report, Vec<String>) {
+        judged(|report| judge(seen, &of(purpose), report))
+    }
+
+    fn findings(seen: &VaultSeen, purpose: Purpose) -> Vec<String> {
+        judge_it(seen, purpose).1.into_iter().filter(|line| !line.starts_with("well")).collect()
     }
 
     #[test]
-    fn the_narrowest_rights_that_work_are_well() {
-        assert!(names(&healthy(), Purpose::Backup).is_empty());
-        let (no, yes) = (refused(Cause::Rbac), refused(Cause::Malformed));
-        let target = VaultSeen { restores: each(&yes), backups: each(&no), ..healthy() };
-        assert!(names(&target, Purpose::Restore).is_empty());
+    fn the_narrowest_rights_that_work_are_well_and_said_to_be() {
+        for purpose in [Purpose::Backup, Purpose::Restore, Purpose::Both] {
+            let can = |may| if may { "it can" } else { "it cannot" };
+            let kinds = "certificates, keys and secrets";
+            let expected = [
+                "well reach it: it answers".to_owned(),
+                format!("well list {kinds}: it can"),
+                format!("well back up {kinds}: {}", can(purpose != Purpose::Restore)),
+                format!("well restore {kinds}: {}", can(purpose != Purpose::Backup)),
+                "well read the value of secrets: it cannot".to_owned(),
+                format!("well purge {kinds}: it cannot"),
+            ];
+            assert_eq!(judge_it(&narrow(purpose), purpose).1, expected, "{purpose:?}");
+        }
     }
 
     #[test]
     fn rights_that_are_too_wide_show_as_404_and_400() {
         let (gone, bad) = (refused(Cause::NotFound), refused(Cause::Malformed));
-        let wide = VaultSeen { value: gone.clone(), purges: each(&gone), restores: each(&bad), ..healthy() };
-        assert_eq!(names(&wide, Purpose::Backup), ["can-restore", "reads-values", "can-purge"]);
-        assert_eq!(names(&wide, Purpose::Restore), ["can-back-up", "reads-values", "can-purge"]);
+        let wide = VaultSeen {
+            backups: each(&gone),
+            value: gone.clone(),
+            purges: each(&gone),
+            restores: each(&bad),
+            ..narrow(Purpose::Both)
+        };
+        let table = [
+            (Purpose::Backup, vec!["error can-restore", "error reads-values", "error can-purge"]),
+            (Purpose::Restore, vec!["info can-back-up", "warning reads-values", "warning can-purge"]),
+            (Purpose::Both, vec!["warning reads-values", "warning can-purge"]),
+        ];
+        for (purpose, expected) in table {
+            assert_eq!(findings(&wide, purpose), expected, "{purpose:?}");
+        }
     }
 
     #[test]
-    fn a_source_of_the_restore_app_is_no_fault() {
+    fn rights_that_are_missing_leave_something_unprotected() {
         let no = refused(Cause::Rbac);
-        let source = VaultSeen { lists: each(&no), backups: each(&no), ..healthy() };
-        assert_eq!(names(&source, Purpose::Restore), ["not-a-target"]);
-        assert_eq!(names(&source, Purpose::Backup), ["cannot-list", "cannot-back-up"]);
+        let listless = |purpose| VaultSeen { lists: each(&no), ..narrow(purpose) };
+        let table = [
+            (Purpose::Backup, listless(Purpose::Backup), vec!["error cannot-list"]),
+            (Purpose::Backup, only_a_source(), vec!["error cannot-list", "error cannot-back-up"]),
+            (Purpose::Restore, listless(Purpose::Restore), vec!["error cannot-list"]),
+            (
+                Purpose::Restore,
+                VaultSeen { restores: each(&no), ..narrow(Purpose::Restore) },
+                vec!["warning cannot-restore"],
+            ),
+            (Purpose::Restore, only_a_source(), vec!["info not-a-target"]), // nothing has to be restored into it
+            (
+                Purpose::Both,
+                VaultSeen { restores: each(&no), ..narrow(Purpose::Both) },
+                vec!["warning cannot-restore"],
+            ),
+        ];
+        for (purpose, seen, expected) in table {
+            assert_eq!(findings(&seen, purpose), expected, "{purpose:?}");
+        }
+    }
+
+    #[test]
+    fn a_finding_names_the_kinds_and_the_command_that_fits() {
+        let policy = refused(Cause::Policy);
+        let mut lists = each(&Came::Done);
+        lists[1].1 = policy.clone();
+        let some = VaultSeen { lists, ..narrow(Purpose::Backup) };
+        let wide = |no: &Came| VaultSeen { value: Came::Done, purges: each(no), ..narrow(Purpose::Backup) };
+        let restores = VaultSeen { restores: each(&refused(Cause::Rbac)), ..narrow(Purpose::Restore) };
+        let mut purges = each(&refused(Cause::Rbac));
+        purges[2].1 = refused(Cause::NotFound);
+        let purges = VaultSeen { purges, ..narrow(Purpose::Backup) };
+        let table = [
+            (Purpose::Backup, purges, "the identity can purge secrets", "az role assignment list"),
+            (Purpose::Backup, some, "the identity cannot list keys: code", "az keyvault set-policy"),
+            (
+                Purpose::Backup,
+                wide(&policy),
+                "the identity can read the value of secrets",
+                "az keyvault set-policy",
+            ),
+            (
+                Purpose::Backup,
+                wide(&refused(Cause::Rbac)),
+                "the identity can read the value of secrets",
+                "az role assignment list",
+            ),
+            (
+                Purpose::Restore,
+                restores,
+                "the identity cannot restore certificates, keys and secrets: code",
+                "az role assignment create",
+            ),
+            (
+                Purpose::Restore,
+                only_a_source(),
+                "the restore app has no right here",
+                "az role assignment create",
+            ),
+        ];
+        for (purpose, seen, words, remedy) in table {
+            let (report, _) = judge_it(&seen, purpose);
+            let found = &report.findings[0];
+            assert!(found.seen.starts_with(words) && found.remedy.starts_with(remedy), "{found:?}");
+            assert_eq!(found.subject, "kv-a");
+        }
+    }
+
+    #[test]
+    fn a_vault_is_closed_when_no_kind_can_be_asked_for() {
+        let closed = |cause| VaultSeen { lists: each(&refused(cause)), ..narrow(Purpose::Backup) };
+        assert_eq!(judge_it(&closed(Cause::Firewall), Purpose::Backup).1, ["error network-closed"]);
+        assert_eq!(judge_it(&closed(Cause::NoToken), Purpose::Backup).1, ["error no-token"]);
+        let mut one = closed(Cause::Firewall);
+        one.lists[2].1 = Came::Done;
+        let unknown = findings(&one, Purpose::Backup);
+        assert!(unknown.len() == 2 && unknown[0].starts_with("unknown list certificates"), "{unknown:?}");
     }
 
     #[test]
     fn what_is_throttled_is_unknown_and_not_well() {
-        let (of, mut report) =
-            (Installation { purpose: Purpose::Backup, identity: Identity::default() }, Report::default());
-        let busy = refused(Cause::Passing);
-        judge(&VaultSeen { value: busy, ..healthy() }, &of, &mut report);
-        assert!(report.findings.is_empty() && report.unknown.len() == 1, "{report:?}");
+        let busy = VaultSeen { value: refused(Cause::Passing), ..narrow(Purpose::Backup) };
+        assert_eq!(
+            findings(&busy, Purpose::Backup),
+            ["unknown read the value of secrets: code: the service's words"]
+        );
+        // Whether it is a target cannot be told: it may be.
+        let silent = VaultSeen { lists: each(&refused(Cause::Passing)), ..only_a_source() };
+        assert!(!findings(&silent, Purpose::Restore).contains(&"info not-a-target".to_owned()));
     }
 }

@@ -80,5 +80,6 @@ mod tests {
         let id = RestoreId::new(start, 0x0f3a_9c41);
         assert_eq!(id.as_str(), "20261122T101112Z-restore-0f3a9c41");
         assert_eq!((id.asked(), id.as_str().parse()), (start, Ok(id.clone())));
+        assert_eq!((id.to_string(), RunId::from(id.clone()).as_str()), (id.as_str().to_owned(), id.as_str()));
     }
 }

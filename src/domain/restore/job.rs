@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{RestoreId, RestorePlan, StepResult};
+use super::{RestoreId, RestoreNumbers, RestorePlan, numbers::count};
 use crate::domain::{
     asker::{Asker, Via},
     digest::Digest,
     job::{OPEN_FOR, STALLED_AFTER},
+    lease::Lease,
     object::VaultName,
+    outcome::Failure,
     run::Verdict,
 };
 
@@ -18,54 +20,6 @@ pub const RESTORE_FORMAT: u32 = 1;
 /// How long whoever starts a restore may take to send its messages before somebody else does.
 const SENT_WITHIN: Duration = Duration::minutes(2);
 
-/// A restore's numbers: planned = restored + skipped + failed, once it has ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RestoreNumbers {
-    /// Objects that were asked for.
-    pub planned: u32,
-    /// Objects that are in the target as their backup has them.
-    pub restored: u32,
-    /// Objects that the request wants left as they are.
-    pub skipped: u32,
-    /// Objects that stood in the way, and steps that failed.
-    pub failed: u32,
-}
-
-impl RestoreNumbers {
-    /// The numbers of a plan of which nothing is done yet.
-    pub fn of(plan: &RestorePlan) -> Self {
-        let conflicts = plan.conflicts().count();
-        Self {
-            planned: count(plan.steps.len() + plan.left.len()),
-            restored: 0,
-            skipped: count(plan.left.len() - conflicts),
-            failed: count(conflicts),
-        }
-    }
-
-    /// Counts a step.
-    pub fn add(&mut self, result: &StepResult) {
-        if result.succeeded() {
-            self.restored += 1;
-        } else {
-            self.failed += 1;
-        }
-    }
-
-    /// How a restore with these numbers ended.
-    pub fn verdict(&self) -> Verdict {
-        match (self.failed, self.restored + self.skipped) {
-            (0, _) => Verdict::Succeeded,
-            (_, 0) => Verdict::Failed,
-            _ => Verdict::PartiallyFailed,
-        }
-    }
-}
-
-fn count(objects: usize) -> u32 {
-    u32::try_from(objects).unwrap_or(u32::MAX)
-}
-
 /// How a restore ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
@@ -74,6 +28,84 @@ pub struct Ended {
     pub at: OffsetDateTime,
     /// How.
     pub verdict: Verdict,
+    /// Why it ended before all of its steps had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Cut>,
+}
+
+/// Why a restore ended before all of its steps had. What has no outcome then counts as failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cut {
+    /// It was open for as long as a restore may be.
+    HoursOver,
+    /// Its terminal was told to stop.
+    Interrupted,
+    /// A person or a program asked for its end.
+    Abandoned,
+    /// Its terminal stopped renewing the lease on the vault.
+    TerminalGone,
+    /// Another restore took the vault after the lease had run out.
+    Displaced,
+}
+
+impl Cut {
+    /// The failure of a step that has no outcome of its own.
+    pub fn failure(self) -> Failure {
+        let (code, text) = match self {
+            Self::HoursOver => {
+                ("NoAnswer", "nothing came of its message; see the poison queue and the log for why")
+            }
+            Self::Interrupted => (
+                "Interrupted",
+                "the restore was interrupted before its turn; plan again to restore what is missing",
+            ),
+            Self::Abandoned => (
+                "Abandoned",
+                "the restore was abandoned before its turn; plan again to restore what is missing",
+            ),
+            Self::TerminalGone => (
+                "TerminalGone",
+                "the terminal that carried the restore out is gone; plan again to restore what is missing",
+            ),
+            Self::Displaced => (
+                "Displaced",
+                "the restore let its lease on the vault run out and another one took it; plan again to restore what is \
+                 missing",
+            ),
+        };
+        Failure::ours(code, text)
+    }
+}
+
+/// How a restore stands to the vault that it restores into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// It has the lease.
+    Ours,
+    /// It has the lease, which nothing has renewed in time.
+    RunOut,
+    /// It was told to stop, and a request may be under way still.
+    Stopping,
+    /// It was told to stop, long enough ago.
+    Stopped,
+    /// It does not have the lease.
+    Lost,
+}
+
+impl Holding {
+    /// What the lease on the vault says of a restore.
+    pub fn of(restore: &RestoreId, lease: Option<&Lease>, now: OffsetDateTime) -> Self {
+        match lease.filter(|lease| lease.restore == *restore) {
+            None => Self::Lost,
+            Some(lease) => match (lease.stopped, lease.is_over(now)) {
+                (false, false) => Self::Ours,
+                (false, true) => Self::RunOut,
+                (true, false) => Self::Stopping,
+                (true, true) => Self::Stopped,
+            },
+        }
+    }
 }
 
 /// The record of a restore. It stays after the restore has ended.
@@ -105,6 +137,9 @@ pub struct RestoreJob {
     pub progressed: OffsetDateTime,
     /// Whether all messages were sent at least once, or somebody works through the steps without any.
     pub sent: bool,
+    /// Whether an app goes on with it when the terminal that carries it out is gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hand_over: bool,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
@@ -121,8 +156,8 @@ pub enum Need {
     Nudging,
     /// A message for each step without an outcome.
     Sending,
-    /// A record of failure for each step without an outcome, then its end.
-    GivingUp,
+    /// Its end, for this reason: what has no outcome has failed.
+    Cutting(Cut),
     /// Its end recorded.
     Closing,
 }
@@ -138,6 +173,7 @@ impl RestoreJob {
             source: plan.request.source.clone(),
             target: plan.request.target.clone(),
             sent: by.via == Via::Terminal,
+            hand_over: false,
             by,
             opened: now,
             numbers: RestoreNumbers::of(plan),
@@ -152,8 +188,9 @@ impl RestoreJob {
     pub fn note(&mut self, numbers: RestoreNumbers, answered: usize, now: OffsetDateTime) -> bool {
         let answered = count(answered);
         let news = answered != self.answered;
+        // A record of an earlier program may have fewer numbers than its plan gives now.
+        (self.numbers, self.answered) = (numbers, answered);
         if news {
-            (self.numbers, self.answered) = (numbers, answered);
             self.progressed = now.replace_nanosecond(0).unwrap_or(now);
         }
         news
@@ -162,24 +199,49 @@ impl RestoreJob {
     /// Notes its end.
     pub fn end(&mut self, now: OffsetDateTime) {
         let at = now.replace_nanosecond(0).unwrap_or(now);
-        self.ended = Some(Ended { at, verdict: self.numbers.verdict() });
+        self.ended = Some(Ended { at, verdict: self.numbers.verdict(), cut: None });
+    }
+
+    /// Notes its end before all of its steps had theirs.
+    pub fn cut(&mut self, cut: Cut, now: OffsetDateTime) {
+        self.numbers.fail_the_rest();
+        self.end(now);
+        self.ended = self.ended.take().map(|ended| Ended { cut: Some(cut), ..ended });
+    }
+
+    /// Whether only the terminal that began it carries it out. An app leaves it alone, and ends it when the terminal
+    /// is gone: whoever stopped a restore may have had a reason.
+    pub fn is_the_terminals(&self) -> bool {
+        self.by.via == Via::Terminal && !self.hand_over
     }
 
     /// What it needs. `waiting` is how many steps wait for a busy vault.
-    pub fn need(&self, waiting: usize, now: OffsetDateTime) -> Need {
+    ///
+    /// With the clock alone it always ends: by [`OPEN_FOR`], or when its lease has run out.
+    pub fn need(&self, waiting: usize, holding: Holding, now: OffsetDateTime) -> Need {
         let quiet = now - self.progressed;
         if self.ended.is_some() {
-            Need::Nothing
+            return Need::Nothing;
         } else if self.answered >= self.steps {
-            Need::Closing
+            return Need::Closing;
         } else if now - self.opened >= OPEN_FOR {
-            Need::GivingUp
-        } else if quiet >= STALLED_AFTER || (!self.sent && quiet >= SENT_WITHIN) {
-            Need::Sending
-        } else if waiting > 0 {
-            Need::Nudging
-        } else {
-            Need::Patience
+            return Need::Cutting(Cut::HoursOver);
+        }
+        match holding {
+            Holding::Lost => Need::Cutting(Cut::Displaced),
+            Holding::Stopped => Need::Cutting(Cut::Abandoned),
+            Holding::RunOut if self.is_the_terminals() => Need::Cutting(Cut::TerminalGone),
+            Holding::Stopping => Need::Patience,
+            Holding::Ours | Holding::RunOut if self.is_the_terminals() => Need::Patience,
+            Holding::Ours | Holding::RunOut => {
+                if quiet >= STALLED_AFTER || (!self.sent && quiet >= SENT_WITHIN) {
+                    Need::Sending
+                } else if waiting > 0 {
+                    Need::Nudging
+                } else {
+                    Need::Patience
+                }
+            }
         }
     }
 }
@@ -201,6 +263,7 @@ mod tests {
             at: None,
             selection: Selection::default(),
             on_conflict: OnConflict::Fail,
+            other_place: false,
         };
         let plan = RestorePlan { v: 1, request, steps: Vec::new(), left: Vec::new() };
         let by = Asker { via, key: None, principal: None };
@@ -208,22 +271,101 @@ mod tests {
     }
 
     #[test]
-    fn an_open_restore_always_ends() {
-        let mut job = job(Via::Http);
-        assert_eq!(job.need(0, START), Need::Patience);
-        assert_eq!(job.need(0, START + SENT_WITHIN), Need::Sending);
-        job.sent = true;
-        assert_eq!(job.need(1, START + SENT_WITHIN), Need::Nudging);
-        assert_eq!(job.need(1, START + STALLED_AFTER), Need::Sending);
-        assert_eq!(job.need(1, START + OPEN_FOR), Need::GivingUp);
-        assert!(job.note(job.numbers, 2, START + OPEN_FOR));
-        assert_eq!(job.need(0, START + OPEN_FOR), Need::Closing);
-        job.end(START + OPEN_FOR);
-        assert_eq!(job.need(0, START + OPEN_FOR), Need::Nothing);
+    fn an_open_restore_needs_what_its_age_and_its_outcomes_say() {
+        const SECOND: Duration = Duration::SECOND;
+        let (unsent, sent) = (job(Via::Http), RestoreJob { sent: true, ..job(Via::Http) });
+        let (half, whole) =
+            (RestoreJob { answered: 1, ..sent.clone() }, RestoreJob { answered: 2, ..sent.clone() });
+        let mut ended = half.clone();
+        ended.end(START);
+        let table = [
+            (&unsent, 0, Duration::ZERO, Need::Patience),
+            (&unsent, 0, SENT_WITHIN - SECOND, Need::Patience),
+            (&unsent, 0, SENT_WITHIN, Need::Sending),
+            (&sent, 0, SENT_WITHIN, Need::Patience),
+            (&sent, 1, SENT_WITHIN, Need::Nudging),
+            (&half, 1, STALLED_AFTER - SECOND, Need::Nudging),
+            (&half, 1, STALLED_AFTER, Need::Sending),
+            (&half, 1, OPEN_FOR - SECOND, Need::Sending),
+            (&half, 1, OPEN_FOR, Need::Cutting(Cut::HoursOver)),
+            (&whole, 0, Duration::ZERO, Need::Closing),
+            (&whole, 0, OPEN_FOR, Need::Closing),
+            (&ended, 1, OPEN_FOR, Need::Nothing),
+            (&job(Via::Terminal), 0, SENT_WITHIN, Need::Patience), // it works through the steps without messages
+        ];
+        for (job, waiting, after, expected) in table {
+            assert_eq!(job.need(waiting, Holding::Ours, START + after), expected, "{after} {job:?}");
+        }
+        let mut progressed = half;
+        assert!(progressed.note(progressed.numbers, 0, START + SENT_WITHIN));
+        let later = START + SENT_WITHIN + STALLED_AFTER;
+        assert_eq!(
+            progressed.need(0, Holding::Ours, later - SECOND),
+            Need::Patience,
+            "it was quiet only since then"
+        );
     }
 
     #[test]
-    fn whoever_restores_at_a_terminal_needs_no_messages() {
-        assert_eq!(job(Via::Terminal).need(0, START + SENT_WITHIN), Need::Patience);
+    fn numbers_are_noted_also_where_no_step_is_new() {
+        let mut job = job(Via::Http);
+        let numbers = RestoreNumbers { planned: 3, failed: 1, ..RestoreNumbers::default() };
+        assert!(!job.note(numbers, 0, START + Duration::HOUR));
+        assert_eq!((job.numbers, job.progressed), (numbers, START));
+        assert!(job.note(numbers, 1, START + Duration::milliseconds(1500)));
+        assert_eq!((job.answered, job.progressed), (1, START + Duration::SECOND));
+    }
+
+    #[test]
+    fn an_end_is_what_the_numbers_say() {
+        let mut job = job(Via::Http);
+        job.numbers = RestoreNumbers { planned: 2, restored: 1, failed: 1, ..RestoreNumbers::default() };
+        job.end(START + Duration::milliseconds(1500));
+        let end = Ended { at: START + Duration::SECOND, verdict: Verdict::PartiallyFailed, cut: None };
+        assert_eq!(job.ended, Some(end));
+    }
+
+    #[test]
+    fn an_app_goes_on_with_a_terminals_restore_only_when_it_was_handed_over() {
+        let alone = job(Via::Terminal);
+        let handed = RestoreJob { hand_over: true, ..alone.clone() };
+        for (holding, alones, handeds) in [
+            (Holding::Ours, Need::Patience, Need::Sending),
+            (Holding::RunOut, Need::Cutting(Cut::TerminalGone), Need::Sending),
+            (Holding::Stopping, Need::Patience, Need::Patience),
+            (Holding::Stopped, Need::Cutting(Cut::Abandoned), Need::Cutting(Cut::Abandoned)),
+            (Holding::Lost, Need::Cutting(Cut::Displaced), Need::Cutting(Cut::Displaced)),
+        ] {
+            assert_eq!(alone.need(1, holding, START + STALLED_AFTER), alones, "{holding:?}");
+            assert_eq!(handed.need(1, holding, START + STALLED_AFTER), handeds, "{holding:?}");
+        }
+    }
+
+    #[test]
+    fn how_a_restore_stands_to_its_vault_is_what_the_lease_says() {
+        let id = |salt| RestoreId::new(START, salt);
+        let lease = Lease::taken(id(1), START);
+        let late = START + Duration::HOUR;
+        for (lease, at, holding) in [
+            (Some(lease.clone()), START, Holding::Ours),
+            (Some(lease.clone()), late, Holding::RunOut),
+            (Some(lease.clone().stop(START)), START, Holding::Stopping),
+            (Some(lease.stop(START)), late, Holding::Stopped),
+            (Some(Lease::taken(id(2), START)), START, Holding::Lost),
+            (None, START, Holding::Lost),
+        ] {
+            assert_eq!(Holding::of(&id(1), lease.as_ref(), at), holding);
+        }
+    }
+
+    #[test]
+    fn a_cut_restore_has_failed_for_what_has_no_outcome() {
+        let mut job = job(Via::Terminal);
+        job.numbers =
+            RestoreNumbers { planned: 5, restored: 2, skipped: 1, failed: 1, ..RestoreNumbers::default() };
+        job.cut(Cut::Interrupted, START);
+        assert_eq!((job.numbers.failed, job.numbers.restored), (2, 2));
+        let ended = job.ended.expect("it has ended");
+        assert_eq!((ended.verdict, ended.cut), (Verdict::PartiallyFailed, Some(Cut::Interrupted)));
     }
 }

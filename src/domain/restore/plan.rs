@@ -1,53 +1,27 @@
 //! What a restore will do, and what stands in its way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{OnConflict, Request};
+use super::{
+    Held, Left, OnConflict, Reason, Request, World,
+    rivals::{Claim, Rivals},
+};
 use crate::domain::{
     digest::{Digest, Fingerprint},
     entry::Entry,
+    form::{Clear, Form},
     manifest::{Fared, Line},
     object::{ObjectId, ObjectKind, ObjectName},
+    place::Apart,
     run::RunId,
     versions::VersionId,
 };
 
 /// The version of the form that this program writes.
-pub const PLAN_FORMAT: u32 = 1;
-
-/// What the target holds under a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// An object in use, with what listing shows of it.
-    Live(Fingerprint),
-    /// The key or secret of a certificate in use.
-    Managed,
-    /// A soft-deleted object.
-    Deleted {
-        /// Whether it may be purged: purge protection is off.
-        purgeable: bool,
-    },
-}
-
-/// Where a vault lies, as far as the settings say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The Azure subscription.
-    pub subscription: Option<String>,
-    /// The Azure geography.
-    pub geography: Option<String>,
-}
-
-impl Place {
-    /// Whether both are known and a backup cannot go from one to the other.
-    fn excludes(&self, other: &Self) -> bool {
-        let differ = |a: &Option<String>, b: &Option<String>| matches!((a, b), (Some(a), Some(b)) if a != b);
-        differ(&self.subscription, &other.subscription) || differ(&self.geography, &other.geography)
-    }
-}
+pub const PLAN_FORMAT: u32 = 2;
 
 /// What is done for one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,10 +53,19 @@ pub struct Step {
     pub sha256: Digest,
     /// How many versions come back.
     pub versions: u32,
-    /// The newest of them.
+    /// The current one of them.
     pub newest: VersionId,
+    /// Digest over their identifiers. Steps of older programs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_ids: Option<Fingerprint>,
     /// What the versions are to look like afterwards.
     pub version_states: Fingerprint,
+    /// What they are to look like in their order, the current one last, if it was known at the backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Fingerprint>,
+    /// What may be shown of the backup's form, where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_form: Option<Box<Clear>>,
 }
 
 impl Step {
@@ -96,124 +79,22 @@ impl Step {
             sha256: entry.sha256,
             versions: entry.versions,
             newest: entry.newest.clone(),
+            version_ids: Some(entry.version_ids),
             version_states: entry.version_states,
+            order: entry.order,
+            unknown_form: entry.form.unknown().cloned().map(Box::new),
         }
+    }
+
+    /// With the form that the backup's bytes are judged to have now: a newer program knows more than the entry says.
+    pub fn judged(&mut self, form: &Form) {
+        self.unknown_form = form.unknown().cloned().map(Box::new);
     }
 
     /// The object.
     pub fn id(&self) -> ObjectId {
         ObjectId::new(self.kind, self.name.clone())
     }
-}
-
-/// Why an object is not restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reason {
-    /// The target holds it as the backup has it.
-    AlreadyThere,
-    /// The target holds an object of that name.
-    Live,
-    /// The target holds a soft-deleted object of that name.
-    SoftDeleted,
-    /// The same, and it cannot be purged.
-    PurgeProtected,
-    /// The same, and the identity that restores may not purge.
-    MayNotPurge,
-    /// Purging was asked for without spelling the object out.
-    NotSpelledOut,
-    /// Another subscription or geography.
-    OtherPlace,
-    /// It belongs to a certificate, whose backup contains it.
-    Managed,
-    /// There is no backup of it, or none that old.
-    NoBackup,
-    /// The source has it, and no backup of it ever succeeded.
-    NeverBackedUp,
-    /// There is none of that kind, but one of another kind under that name.
-    OtherKind,
-    /// Its backup is not what was recorded.
-    Damaged,
-    /// It was gone from the source by then, and nobody asked for it in particular.
-    Gone,
-}
-
-impl Reason {
-    /// The reason's stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AlreadyThere => "already-there",
-            Self::Live => "live",
-            Self::SoftDeleted => "soft-deleted",
-            Self::PurgeProtected => "purge-protected",
-            Self::MayNotPurge => "may-not-purge",
-            Self::NotSpelledOut => "not-spelled-out",
-            Self::OtherPlace => "other-place",
-            Self::Managed => "managed",
-            Self::NoBackup => "no-backup",
-            Self::NeverBackedUp => "never-backed-up",
-            Self::OtherKind => "other-kind",
-            Self::Damaged => "damaged",
-            Self::Gone => "gone",
-        }
-    }
-
-    /// What stands in the way, and what would solve it.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::AlreadyThere => "the target has it as the backup has it; there is nothing to do",
-            Self::Live => {
-                "the target has an object of that name, and Key Vault does not restore over one; delete and purge \
-                 it first, or restore into another vault"
-            }
-            Self::SoftDeleted => {
-                "the target has a soft-deleted object of that name; recover it (recoverDeleted), or purge it and \
-                 restore the backup (purgeDeleted)"
-            }
-            Self::PurgeProtected => {
-                "the target has a soft-deleted object of that name, and purge protection keeps it until its retention \
-                 ends; recover it (recoverDeleted), or restore into another vault"
-            }
-            Self::MayNotPurge => {
-                "the target has a soft-deleted object of that name, and this app's identity may not purge; have somebody \
-                 purge it who may, or give the identity that right for the time being"
-            }
-            Self::NotSpelledOut => "a purge is for good: name the object itself to have it purged",
-            Self::OtherPlace => {
-                "a backup restores only within its subscription and geography; choose a vault there"
-            }
-            Self::Managed => "it belongs to the certificate of that name; restore the certificate",
-            Self::NoBackup => {
-                "there is no backup of it as of that time; see its recovery points for when there is one"
-            }
-            Self::NeverBackedUp => {
-                "no backup of it ever succeeded, so it cannot be restored; the report of the newest run says why"
-            }
-            Self::OtherKind => {
-                "there is no backup of it, but one of another kind under that name; name that kind"
-            }
-            Self::Gone => {
-                "it was gone from the vault by then; name it, ask for what is gone, or choose an earlier time (at)"
-            }
-            Self::Damaged => {
-                "its backup is damaged and would not be accepted; choose an earlier one (at), and find out who \
-                 changed it"
-            }
-        }
-    }
-}
-
-/// An object that is not restored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Left {
-    /// The object's kind.
-    pub kind: ObjectKind,
-    /// The object's name.
-    pub name: ObjectName,
-    /// Why.
-    pub reason: Reason,
-    /// Whether it is skipped, as the request wants, rather than in the way.
-    pub skipped: bool,
 }
 
 /// What a restore will do. Each object that was asked for is in `steps` or in `left`.
@@ -247,21 +128,23 @@ impl RestorePlan {
         self.left.extend(objects.iter().map(|id| leave(&self.request, id.clone(), reason)));
     }
 
+    /// Takes the steps out that would purge something in favour of a backup of an unknown form.
+    pub fn leave_unjudged_purges(&mut self) {
+        let unjudged = |step: &&Step| step.action == Action::PurgeAndRestore && step.unknown_form.is_some();
+        let unjudged: Vec<_> = self.steps.iter().filter(unjudged).map(Step::id).collect();
+        self.leave(&unjudged, Reason::UnknownForm);
+    }
+
+    /// Whether there is no step, and nothing is left but what has no backup: then the selection may have matched nothing.
+    pub fn is_bare(&self) -> bool {
+        let without_backup = |left: &Left| matches!(left.reason, Reason::NoBackup | Reason::NeverBackedUp);
+        self.steps.is_empty() && self.left.iter().all(without_backup)
+    }
+
     /// The objects that stand in the way.
     pub fn conflicts(&self) -> impl Iterator<Item = &Left> {
         self.left.iter().filter(|left| !left.skipped)
     }
-}
-
-/// What planning is given: the index as of the time asked for, and what the target holds.
-#[derive(Debug)]
-pub struct World<'a> {
-    /// Where the source lies.
-    pub source: &'a Place,
-    /// Where the target lies.
-    pub target: &'a Place,
-    /// What the target holds, by object.
-    pub held: &'a BTreeMap<ObjectId, Held>,
 }
 
 /// Plans a restore. Pure and total: every line that the selection takes, and every object that it spells
@@ -271,77 +154,140 @@ pub fn plan_restore<E>(
     index: impl Iterator<Item = Result<Line, E>>,
     world: &World<'_>,
 ) -> Result<RestorePlan, E> {
-    let (mut steps, mut left) = (Vec::new(), Vec::new());
-    let mut missing = request.selection.objects.clone();
-    missing.sort();
-    missing.dedup();
-    let mut others = BTreeSet::new();
+    let mut planning = Planning::new(request, world);
     for line in index {
-        let line = line?;
+        planning.add(&line?);
+    }
+    Ok(planning.finish())
+}
+
+/// A plan while the index is read.
+struct Planning<'a> {
+    request: &'a Request,
+    world: &'a World<'a>,
+    steps: Vec<Step>,
+    left: Vec<Left>,
+    /// Objects that are spelled out and did not come yet.
+    missing: Vec<ObjectId>,
+    /// Their names, as far as another kind has a backup under them.
+    others: BTreeSet<ObjectName>,
+    rivals: Rivals,
+}
+
+impl<'a> Planning<'a> {
+    fn new(request: &'a Request, world: &'a World<'a>) -> Self {
+        let mut missing = request.selection.objects.clone();
+        missing.sort();
+        missing.dedup();
+        let (steps, left, others) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Self { request, world, steps, left, missing, others, rivals: Rivals::default() }
+    }
+
+    fn add(&mut self, line: &Line) {
         let id = line.id();
-        if line.entry.is_some() && missing.iter().any(|missing| missing.name == id.name) {
-            others.insert(id.name.clone());
+        if backup_of(line).is_some() && self.missing.iter().any(|missing| missing.name == id.name) {
+            self.others.insert(id.name.clone());
         }
-        let named = missing.iter().position(|missing| *missing == id).map(|at| missing.remove(at)).is_some();
-        if named && line.fared == Fared::Managed {
-            left.push(leave(request, id, Reason::Managed));
-        } else if line.fared == Fared::Gone
-            && !named
-            && !request.selection.gone
-            && request.selection.takes(&line)
-        {
-            left.push(leave(request, id, Reason::Gone));
-        } else if request.selection.takes(&line) {
-            match decide(request, &line, world) {
-                Ok(step) => steps.extend(step),
-                Err(reason) => left.push(leave(request, id, reason)),
-            }
-        } else if named {
-            left.push(leave(request, id, Reason::NoBackup));
-        } else if line.fared == Fared::Failed && request.selection.misses(&line) {
-            left.push(leave(request, id, Reason::NeverBackedUp));
+        let named = self.missing.iter().position(|missing| *missing == id);
+        let named = named.map(|at| self.missing.remove(at)).is_some();
+        match self.step(line, named) {
+            Some(Ok(step)) => self.steps.push(step),
+            Some(Err(reason)) => self.left.push(leave(self.request, id, reason)),
+            None => {}
         }
     }
-    left.extend(missing.into_iter().map(|id| {
-        let reason = if others.contains(&id.name) { Reason::OtherKind } else { Reason::NoBackup };
-        leave(request, id, reason)
-    }));
-    Ok(RestorePlan { v: PLAN_FORMAT, request: request.clone(), steps, left })
+
+    /// What is done for a line, or why nothing is. `None` for a line that is not selected.
+    fn step(&mut self, line: &Line, named: bool) -> Option<Result<Step, Reason>> {
+        let (selection, id) = (&self.request.selection, line.id());
+        let (backup, takes) = (backup_of(line), selection.takes(line));
+        let passed = line.fared == Fared::Gone && !named && !selection.gone;
+        let wanted = backup.filter(|_| takes == Some(true) && !passed);
+        let claim = Claim::of(line, wanted.is_some(), named);
+        let yields = claim.is_some_and(|claim| self.rivals.yields(&id, claim));
+        match (line.fared, wanted) {
+            _ if yields => Some(Err(Reason::Superseded)),
+            (_, Some(backup)) => Some(decide(self.request, backup, self.world)),
+            (Fared::Managed | Fared::Former, None) if named && self.rivals.takes_certificate(&id.name) => {
+                Some(Err(Reason::WithCertificate))
+            }
+            (Fared::Managed | Fared::Former, None) if named => Some(Err(Reason::Managed)),
+            (Fared::VaultManaged, None) if named => Some(Err(Reason::VaultManaged)),
+            (_, None) if backup.is_some() && takes != Some(false) => {
+                Some(Err(if passed { Reason::Gone } else { Reason::TagsUnknown }))
+            }
+            (_, None) if backup.is_some() && named => Some(Err(Reason::NotSelected)),
+            // What has no backup has no tags that are known: it may be meant.
+            (Fared::Failed, None) if backup.is_none() && (named || selection.means(line)) => {
+                Some(Err(Reason::NeverBackedUp))
+            }
+            (_, None) if named => Some(Err(Reason::NoBackup)),
+            _ => None,
+        }
+    }
+
+    fn finish(mut self) -> RestorePlan {
+        for id in std::mem::take(&mut self.missing) {
+            let reason = if self.others.contains(&id.name) { Reason::OtherKind } else { Reason::NoBackup };
+            self.left.push(leave(self.request, id, reason));
+        }
+        let beaten: Vec<_> =
+            self.steps.iter().map(Step::id).filter(|id| self.rivals.has_beaten(id)).collect();
+        let request = self.request.clone();
+        let mut plan = RestorePlan { v: PLAN_FORMAT, request, steps: self.steps, left: self.left };
+        plan.leave(&beaten, Reason::Superseded);
+        plan
+    }
+}
+
+/// The backup of an object as it is now. What belongs to another object has none, whatever it was before.
+fn backup_of(line: &Line) -> Option<&Entry> {
+    line.entry.as_ref().filter(|_| !line.fared.is_managed())
 }
 
 fn leave(request: &Request, id: ObjectId, reason: Reason) -> Left {
-    let taken =
-        matches!(reason, Reason::Live | Reason::SoftDeleted | Reason::PurgeProtected | Reason::MayNotPurge);
-    let skipped = matches!(reason, Reason::AlreadyThere | Reason::Gone | Reason::NeverBackedUp)
-        || (taken && request.on_conflict == OnConflict::Skip);
+    let skipped = match reason {
+        Reason::AlreadyThere | Reason::Gone | Reason::NeverBackedUp | Reason::WithCertificate => true,
+        Reason::Superseded => !request.selection.objects.contains(&id),
+        reason => reason.is_taken() && request.on_conflict == OnConflict::Skip,
+    };
     Left { kind: id.kind, name: id.name, reason, skipped }
 }
 
-fn decide(request: &Request, line: &Line, world: &World<'_>) -> Result<Option<Step>, Reason> {
-    let Some(entry) = &line.entry else { return Ok(None) };
-    let held = world.held.get(&line.id());
+fn decide(request: &Request, entry: &Entry, world: &World<'_>) -> Result<Step, Reason> {
+    let id = entry.id();
+    let held = world.held.get(&id);
     if matches!(held, Some(Held::Live(fingerprint)) if entry.looked_like(*fingerprint)) {
         return Err(Reason::AlreadyThere);
     }
-    if world.source.excludes(world.target) {
-        return Err(Reason::OtherPlace);
+    let recovers =
+        request.on_conflict == OnConflict::RecoverDeleted && matches!(held, Some(Held::Deleted { .. }));
+    // What is recovered is no backup: it never left the target.
+    match world.apart(entry).filter(|_| !recovers) {
+        Some(Apart::Tenant) => return Err(Reason::OtherTenant),
+        Some(Apart::Settings) if !request.other_place => return Err(Reason::OtherPlace),
+        Some(Apart::Settings) | None => {}
+    }
+    if let Some(reason) = world.other_kind(&id) {
+        return Err(reason);
     }
     let action = match held {
         None => Action::Restore,
-        Some(Held::Live(_) | Held::Managed) => return Err(Reason::Live),
-        Some(Held::Deleted { purgeable }) => deleted(request, line, *purgeable)?,
+        Some(Held::Live(_) | Held::Managed | Held::DeletedManaged) => return Err(Reason::Live),
+        Some(Held::Deleted { purgeable }) => deleted(request, &id, *purgeable)?,
     };
-    Ok(Some(Step::new(entry, action)))
+    Ok(Step::new(entry, action))
 }
 
-fn deleted(request: &Request, line: &Line, purgeable: bool) -> Result<Action, Reason> {
+fn deleted(request: &Request, id: &ObjectId, purgeable: bool) -> Result<Action, Reason> {
     match request.on_conflict {
         OnConflict::RecoverDeleted => Ok(Action::Recover),
-        OnConflict::PurgeDeleted if !request.selection.objects.contains(&line.id()) => {
-            Err(Reason::NotSpelledOut)
-        }
+        OnConflict::PurgeDeleted if !request.selection.objects.contains(id) => Err(Reason::NotSpelledOut),
         OnConflict::PurgeDeleted if purgeable => Ok(Action::PurgeAndRestore),
         OnConflict::Fail | OnConflict::Skip if purgeable => Err(Reason::SoftDeleted),
         OnConflict::PurgeDeleted | OnConflict::Fail | OnConflict::Skip => Err(Reason::PurgeProtected),
     }
 }
+
+#[cfg(test)]
+mod tests;

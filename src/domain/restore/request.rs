@@ -28,19 +28,20 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether it takes an object that has a backup.
-    pub(super) fn takes(&self, line: &Line) -> bool {
-        let tags = line.entry.as_ref().map(|entry| &entry.tags);
-        tags.is_some_and(|tags| self.tags.iter().all(|(key, value)| tags.get(key) == Some(value)))
-            && self.means(line)
+    /// Whether it takes an object that has a backup; `None` where what is known of its tags does not tell.
+    pub(super) fn takes(&self, line: &Line) -> Option<bool> {
+        let entry = line.entry.as_ref().filter(|_| self.means(line));
+        entry.map_or(Some(false), |entry| entry.tags.include(&self.tags))
     }
 
-    /// Whether it would take an object without a backup, whose tags nobody knows.
-    pub(super) fn misses(&self, line: &Line) -> bool {
-        line.entry.is_none() && self.tags.is_empty() && self.means(line)
+    /// Whether a line speaks of an object that it takes, or would take had it ever been backed up, or may take.
+    pub(in crate::domain) fn matches(&self, line: &Line) -> bool {
+        let misses = || line.is_failing() && line.entry.is_none() && self.tags.is_empty() && self.means(line);
+        self.takes(line) != Some(false) || misses()
     }
 
-    fn means(&self, line: &Line) -> bool {
+    /// Whether an object is wanted by all but its tags.
+    pub(in crate::domain) fn means(&self, line: &Line) -> bool {
         let name = line.name.folded();
         (self.objects.is_empty() || self.objects.contains(&line.id()))
             && (self.kinds.is_empty() || self.kinds.contains(&line.kind))
@@ -78,4 +79,7 @@ pub struct Request {
     pub selection: Selection,
     /// What happens to names that are taken.
     pub on_conflict: OnConflict,
+    /// Also backups that the settings say are of another subscription or geography: the service decides.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub other_place: bool,
 }

@@ -1,21 +1,17 @@
 //! What became of the steps of a restore.
 
 use serde::{Deserialize, Serialize};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
-use super::{RESTORE_FORMAT, RestoreId};
+use super::{Difference, RESTORE_FORMAT, RestoreId};
 use crate::domain::{
     object::{ObjectId, ObjectKind, ObjectName},
     outcome::Failure,
 };
 
-/// How long a step may wait for a vault that is busy with its name. Recorded traffic shows seven minutes
-/// after a purge.
-const BUSY_FOR: Duration = Duration::minutes(20);
-
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "result", content = "failure")]
+#[serde(from = "StoredResult", into = "StoredResult")]
 pub enum StepResult {
     /// The object is there, and its versions are as the backup recorded them.
     Restored,
@@ -23,17 +19,73 @@ pub enum StepResult {
     AlreadyThere,
     /// The soft-deleted object is in use again.
     Recovered,
-    /// The object is there, and its versions are not as recorded: somebody is at work on it, or it changed
-    /// while it was backed up.
-    Differs,
+    /// The object is there, and not as its backup recorded it. Records of older programs do not say in what it differs.
+    Differs(Option<Difference>),
     /// Not restored.
     Failed(Failure),
+}
+
+/// A result as it is stored.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "result")]
+enum StoredResult {
+    Restored,
+    AlreadyThere,
+    Recovered,
+    Differs {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        difference: Option<Difference>,
+    },
+    Failed {
+        failure: Failure,
+    },
+}
+
+impl From<StoredResult> for StepResult {
+    fn from(stored: StoredResult) -> Self {
+        match stored {
+            StoredResult::Restored => Self::Restored,
+            StoredResult::AlreadyThere => Self::AlreadyThere,
+            StoredResult::Recovered => Self::Recovered,
+            StoredResult::Differs { difference } => Self::Differs(difference),
+            StoredResult::Failed { failure } => Self::Failed(failure),
+        }
+    }
+}
+
+impl From<StepResult> for StoredResult {
+    fn from(result: StepResult) -> Self {
+        match result {
+            StepResult::Restored => Self::Restored,
+            StepResult::AlreadyThere => Self::AlreadyThere,
+            StepResult::Recovered => Self::Recovered,
+            StepResult::Differs(difference) => Self::Differs { difference },
+            StepResult::Failed(failure) => Self::Failed { failure },
+        }
+    }
 }
 
 impl StepResult {
     /// Whether the object is in the target as the request wants it.
     pub fn succeeded(&self) -> bool {
-        !matches!(self, Self::Failed(_) | Self::Differs)
+        !matches!(self, Self::Failed(_) | Self::Differs(_))
+    }
+
+    /// Whether nothing came of the step.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+
+    /// Whether the object was compared with its backup.
+    pub fn is_compared(&self) -> bool {
+        matches!(self, Self::Restored | Self::AlreadyThere | Self::Differs(_))
+    }
+
+    /// In what the object differs from its backup, in words, if it does.
+    pub fn difference(&self) -> Option<String> {
+        let Self::Differs(difference) = self else { return None };
+        let unsaid = || "its versions are not those that were recorded at its backup".to_owned();
+        Some(difference.as_ref().map_or_else(unsaid, Difference::text))
     }
 }
 
@@ -67,28 +119,6 @@ impl StepOutcome {
     }
 }
 
-/// The record that a step waits for a vault which is busy with the object's name. Written once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Waiting {
-    /// [`RESTORE_FORMAT`] of the program that wrote it.
-    pub v: u32,
-    /// Since when.
-    #[serde(with = "time::serde::rfc3339")]
-    pub since: OffsetDateTime,
-}
-
-impl Waiting {
-    /// Begins to wait.
-    pub fn since(now: OffsetDateTime) -> Self {
-        Self { v: RESTORE_FORMAT, since: now.replace_nanosecond(0).unwrap_or(now) }
-    }
-
-    /// Whether that was long enough.
-    pub fn is_over(&self, now: OffsetDateTime) -> bool {
-        now - self.since >= BUSY_FOR
-    }
-}
-
 /// A reference to a step of an open restore; never any material, and nothing that could be done without its
 /// plan. For the names of its fields see [`Message`](crate::domain::message::Message).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,5 +142,84 @@ impl RestoreMessage {
     /// The object.
     pub fn id(&self) -> ObjectId {
         ObjectId::new(self.kind, self.object.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::{Duration, macros::datetime};
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-22 10:11:12 UTC);
+
+    fn secret() -> ObjectId {
+        ObjectId::new(ObjectKind::Secret, "db".parse().unwrap())
+    }
+
+    #[test]
+    fn a_step_succeeds_when_the_target_has_what_the_request_wants() {
+        let table = [
+            (StepResult::Restored, true),
+            (StepResult::AlreadyThere, true),
+            (StepResult::Recovered, true),
+            (StepResult::Differs(None), false),
+            (StepResult::Failed(Failure::ours("Conflict", "")), false),
+        ];
+        for (result, expected) in table {
+            assert_eq!(result.succeeded(), expected, "{result:?}");
+        }
+    }
+
+    #[test]
+    fn records_and_messages_speak_of_their_object() {
+        let restore = RestoreId::new(NOW, 7);
+        assert_eq!(RestoreMessage::new(&restore, &secret()).id(), secret());
+        let outcome = StepOutcome::new(&secret(), StepResult::Restored, NOW + Duration::milliseconds(300));
+        assert_eq!((outcome.id(), outcome.at), (secret(), NOW));
+    }
+
+    #[test]
+    fn results_are_stored_as_ever_and_say_more_where_they_differ() {
+        let failure = Failure::ours("Conflict", "taken");
+        let stored = serde_json::to_string(&failure).unwrap();
+        let current = Difference::Current { recorded: "a".parse().unwrap(), found: None };
+        let current_stored = r#"{"result":"differs","difference":{"in":"current","recorded":"a"}}"#;
+        for (result, json) in [
+            (StepResult::Restored, r#"{"result":"restored"}"#.to_owned()),
+            (StepResult::AlreadyThere, r#"{"result":"already-there"}"#.to_owned()),
+            (StepResult::Recovered, r#"{"result":"recovered"}"#.to_owned()),
+            (StepResult::Differs(None), r#"{"result":"differs"}"#.to_owned()),
+            (StepResult::Differs(Some(current)), current_stored.to_owned()),
+            (StepResult::Failed(failure), format!(r#"{{"result":"failed","failure":{stored}}}"#)),
+        ] {
+            assert_eq!(serde_json::to_string(&result).unwrap(), json);
+            assert_eq!(serde_json::from_str::<StepResult>(&json).unwrap(), result);
+            let outcome = StepOutcome::new(&secret(), result, NOW);
+            let json = serde_json::to_string(&outcome).unwrap();
+            assert_eq!(serde_json::from_str::<StepOutcome>(&json).unwrap(), outcome, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_differs_is_compared_and_said() {
+        let versions = Difference::Versions { recorded: 2, found: 3 };
+        let current =
+            Difference::Current { recorded: "a".parse().unwrap(), found: Some("b".parse().unwrap()) };
+        for (result, compared, says) in [
+            (StepResult::Restored, true, None),
+            (StepResult::AlreadyThere, true, None),
+            (StepResult::Recovered, false, None),
+            (StepResult::Failed(Failure::ours("Conflict", "")), false, None),
+            (StepResult::Differs(None), true, Some("not those that were recorded")),
+            (StepResult::Differs(Some(versions)), true, Some("2 recorded, 3 found")),
+            (StepResult::Differs(Some(Difference::Attributes)), true, Some("attributes or tags")),
+            (StepResult::Differs(Some(current)), true, Some("the current one is b, and was a at the backup")),
+        ] {
+            assert_eq!(result.is_compared(), compared, "{result:?}");
+            let words = result.difference();
+            assert_eq!(words.is_some(), says.is_some(), "{result:?}");
+            assert!(words.unwrap_or_default().contains(says.unwrap_or_default()), "{result:?}");
+        }
     }
 }

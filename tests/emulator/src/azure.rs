@@ -33,6 +33,7 @@ pub mod hsm;
 pub mod identity;
 pub mod keyvault;
 pub mod knobs;
+mod known;
 pub mod operation;
 mod proxy;
 mod reply;
@@ -207,8 +208,8 @@ impl Azure {
             accounts: RwLock::default(),
             forwards: RwLock::default(),
         });
-        let proxy = proxy::bind(options.proxy_port).await?;
-        let identity = proxy::bind(options.identity_port).await?;
+        let proxy = proxy::bind(options.proxy_port, "the proxy").await?;
+        let identity = proxy::bind(options.identity_port, "the identity endpoint").await?;
         let (proxy_at, identity_at) = (proxy.local_addr()?, identity.local_addr()?);
         let mut tasks = JoinSet::new();
         tasks.spawn(proxy::accept(proxy, Arc::clone(&world), proxy::tunnel));
@@ -234,7 +235,8 @@ impl Azure {
             ("NO_PROXY", no_proxy.clone()),
             ("no_proxy", no_proxy),
             ("SSL_CERT_FILE", ca.clone()),
-            ("REQUESTS_CA_BUNDLE", ca), // Python's requests knows only this one
+            ("NODE_EXTRA_CA_CERTS", ca.clone()), // Node knows only this one
+            ("REQUESTS_CA_BUNDLE", ca),          // and Python's requests only this one
             ("IDENTITY_ENDPOINT", format!("http://{}/msi/token", self.running.identity)),
             ("IDENTITY_HEADER", self.identity().header().to_owned()),
         ];

@@ -114,6 +114,18 @@ impl Host {
     ///
     /// A handler that exits or stays silent is started again by the host's rules; the error comes when those give up.
     pub async fn start(options: HostOptions) -> Result<Self, HostError> {
+        Self::start_with(options, None).await
+    }
+
+    /// Starts another instance of the same app: function keys are the app's.
+    pub async fn another(&self, options: HostOptions) -> Result<Self, HostError> {
+        Self::start_with(options, Some(self.inner.keys.clone())).await
+    }
+
+    async fn start_with(
+        options: HostOptions,
+        keys: Option<HashMap<String, String>>,
+    ) -> Result<Self, HostError> {
         let environment = Environment::new(options.env);
         // The handler runs in the script root, where a relative path would mean something else.
         let script_root = path::absolute(&options.script_root).map_err(HostError::Local)?;
@@ -130,7 +142,7 @@ impl Host {
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&supervisor).supervise());
         let inner = Inner {
-            keys: http::new_keys(&functions),
+            keys: keys.unwrap_or_else(|| http::new_keys(&functions)),
             settings,
             functions,
             logs,

@@ -8,6 +8,9 @@
 //!   a test switch for it.
 //! - [`host`]: the Functions host, which spawns the real binary and plays timers, queues and HTTP to it.
 //!
+//! What is not known is refused, never ignored: a header, a parameter, a value or a route that an operation does not know
+//! is answered 501, and named. An emulator that passes over it would hide a fault of the program.
+//!
 //! Neither is ever part of the release binary. An emulator proves nothing by itself: what is known of the service
 //! and what is guessed is said where it is answered, and recorded traffic is held against it.
 
@@ -20,11 +23,11 @@ pub use azure::{
     faults::{Fault, FaultKind, Faults, Fired, Forbidden, Matcher, Subject},
     hsm::{HsmHandle, HsmOperation, HsmOperationKind, HsmStarts},
     keyvault::{
-        Access, Attributes, BackedUp, BackedUpVersion, BackupError, CertificateSpec, KeySpec, Kind, Material,
-        Properties, Refusal, SecretSpec, Snapshot, SnapshotObject, VaultHandle, VaultOptions,
+        Access, Attributes, BackedUp, BackedUpVersion, BackupError, BackupForm, CertificateSpec, KeySpec,
+        Kind, Material, Properties, Refusal, SecretSpec, Snapshot, SnapshotObject, VaultHandle, VaultOptions,
     },
     knobs::{Delays, Knobs, RateLimit, RestoreLimits},
     operation::{Operation, Service},
     requests::{Entry, RequestLog},
-    storage::{QueueHandle, QueueMessage, StorageHandle, StoredBlob, WriteProtection},
+    storage::{Keeping, QueueHandle, QueueMessage, StorageHandle, StoredBlob, WriteProtection},
 };

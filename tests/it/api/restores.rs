@@ -102,7 +102,9 @@ async fn restoring_again_finds_everything_there() {
     let plan = world.plan(wish).await;
     let again = world.begin(&plan).await;
     assert_eq!(again.status, 200, "nothing is left to do: {}", again.text());
+    assert_eq!((&plan["foreseen"], &again.json()["state"]), (&json!("Succeeded"), &json!("Succeeded")));
     assert_eq!(numbers(&again.json()), [4, 0, 4, 0, 0]);
+    assert_eq!(again.json()["numbers"]["alreadyThere"], 4);
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ impl World {
     /// Makes a record one of a newer program.
     fn age(&self, container: &str, name: &str) {
         let storage = if container == BACKUPS { &self.backups } else { &self.work };
-        let newer = |text: &str| text.replacen("\"v\":1", "\"v\":2", 1);
+        let newer = |text: &str| text.replacen("\"v\":1", "\"v\":9", 1);
         storage.damage_blob(container, name, |blob| {
             for (_, text) in &mut blob.metadata {
                 *text = newer(text);
@@ -253,7 +253,7 @@ async fn a_newer_plan_or_outcome_is_refused() {
             world.age(JOBS, name);
         }
         let detail = problem(&world.get(&format!("/api/restores/{id}")).await, 500, "newer-format");
-        assert!(detail.contains(start) && detail.contains("format 2"), "{detail}");
+        assert!(detail.contains(start) && detail.contains("format 9"), "{detail}");
     }
 }
 
@@ -264,7 +264,7 @@ async fn a_newer_waiting_record_or_message_fails_its_delivery() {
     world.age(JOBS, &waits);
     world.azure.knobs().set_delays(Delays::longest());
     let message = messages.iter().find(|message| message.contains("\"db\"")).expect("a message").clone();
-    let newer = message.replacen("\"version\":1", "\"version\":2", 1);
+    let newer = message.replacen("\"version\":1", "\"version\":9", 1);
     for message in [message, newer] {
         let refused = world.host().await.deliver("RestoreObject", &message, 1).await;
         assert!(!refused.succeeded() && refused.body.contains("install the newer version"), "{refused:?}");
@@ -284,7 +284,10 @@ async fn a_newer_audit_record_is_no_fault_that_is_passed_over() {
     let (world, _) = World::thawed().await;
     let last = world.backups.blobs(BACKUPS).into_iter().rfind(|name| name.starts_with("audit/"));
     let last = last.expect("there is a trail");
-    world.age(BACKUPS, &last);
+    world.backups.damage_blob(BACKUPS, &last, |blob| {
+        let newer = String::from_utf8_lossy(&blob.bytes).replacen("\"v\":1", "\"v\":9", 1);
+        blob.bytes = newer.into_bytes().into();
+    });
     let output = world.cli(&["audit", "verify"]).await;
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{text}");

@@ -121,5 +121,6 @@ async fn what_is_throttled_is_not_known_and_not_well() {
     let matcher = keyvault_backup_emulator::Matcher::from(keyvault_backup_emulator::Operation::Purge);
     world.fault(matcher, keyvault_backup_emulator::FaultKind::Throttled { retry_after: None });
     let (code, report) = preflight(&world).await;
-    assert_eq!((code, report["unknown"].as_array().map(Vec::len)), (Some(0), Some(3)), "{report:#}");
+    assert_eq!((code, report["unknown"].as_array().map(Vec::len)), (Some(1), Some(3)), "{report:#}");
+    assert_eq!(report["findings"], json!([]));
 }

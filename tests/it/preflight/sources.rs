@@ -118,6 +118,23 @@ async fn an_object_that_fails_alone_does_not_make_its_vault_overdue() {
 }
 
 #[tokio::test]
+async fn what_is_accepted_is_no_fault_any_more() {
+    let mut world = World::with_each_kind(1).await;
+    for number in 0..501 {
+        world.vault.put_secret("worn", SecretSpec::new(number.to_string()));
+    }
+    install(&mut world);
+    back_up(&world).await;
+    let vault = world.vault.url();
+    let until = (world.azure.clock().now() + time::Duration::days(30)).date().to_string();
+    let accept =
+        ["accept", "--vault", &vault, "--secret", "worn", "--reason", "moved in spring", "--until", &until];
+    assert!(world.cli(&accept).await.status.success());
+    let found = only(&world, "failures-accepted").await;
+    assert!(found["seen"].as_str().is_some_and(|seen| seen.contains("secret worn")), "{found}");
+}
+
+#[tokio::test]
 async fn a_clock_that_is_off() {
     let world = healthy().await;
     let ahead = world.azure.clock().now() + time::Duration::minutes(20);

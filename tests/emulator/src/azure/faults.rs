@@ -6,7 +6,10 @@
 //! others.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,6 +17,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 
 use super::operation::{Operation, Service};
 
@@ -60,6 +64,8 @@ pub enum FaultKind {
     TruncatedBody,
     /// The request is processed after a while.
     Slow(Duration),
+    /// The request is processed when the test says so.
+    Held(Arc<Notify>),
     /// The request is not processed and never answered.
     Hang,
     /// An answer made up by the test.
@@ -98,6 +104,7 @@ impl FaultKind {
             Self::ResetAfter => "reset after",
             Self::TruncatedBody => "truncated body",
             Self::Slow(_) => "slow",
+            Self::Held(_) => "held",
             Self::Hang => "hang",
             Self::Body { .. } => "body",
             Self::Raw { .. } => "raw",

@@ -12,7 +12,7 @@
 //! | the blobs of a folder, their names and content | nothing; they are ours |
 //! | 409 to a start while a backup runs | a report, for a second backup |
 //! | 409 to everything else while a restore runs | documentation; the words and a moment after it are recorded |
-//! | obstacles at the storage, but for a container that is not there | documentation; how they show is ours |
+//! | which code the storage refuses with | documentation; that a refusal shows with code and message is recorded |
 //! | a folder of another security domain | documentation; it shows like a folder that is none |
 //! | a full restore without a recent backup of the HSM | documentation, in two readings; the words are ours |
 //! | 403 | a report |
@@ -32,4 +32,4 @@ pub use job::HsmOperationKind;
 
 pub(crate) use answer::{answer, challenge, decorate};
 pub(crate) use device::Hsm;
-pub(crate) use error::{forbidden, not_found, status_reply};
+pub(crate) use error::{forbidden, not_found, status_reply, unknown};

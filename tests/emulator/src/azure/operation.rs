@@ -37,6 +37,14 @@ pub enum Operation {
     SetSecret,
     /// `POST /keys/{name}/create`.
     CreateKey,
+    /// `POST /certificates/{name}/create`.
+    CreateCertificate,
+    /// `GET /certificates/{name}/pending`.
+    GetPending,
+    /// `PATCH /certificates/{name}/pending`.
+    CancelPending,
+    /// `DELETE /certificates/{name}/pending`.
+    DeletePending,
     /// `PATCH` of an object or a version.
     UpdateObject,
     /// `POST /{kind}/{name}/backup`.
@@ -83,14 +91,18 @@ pub enum Operation {
     PutBlock,
     /// `PUT ?comp=blocklist`.
     PutBlockList,
+    /// `GET ?comp=blocklist`.
+    GetBlockList,
     /// `GET` of a blob.
     GetBlob,
     /// `HEAD` of a blob.
     GetBlobProperties,
     /// `PUT ?comp=metadata` of a blob.
     SetBlobMetadata,
-    /// `DELETE` of a blob.
+    /// `DELETE` of a blob or of a version.
     DeleteBlob,
+    /// `PUT ?comp=undelete` of a blob.
+    UndeleteBlob,
 
     /// `GET ?comp=list` of the account.
     ListQueues,

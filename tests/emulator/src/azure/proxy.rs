@@ -45,9 +45,16 @@ where
     }
 }
 
-/// Binds to a port of the loopback interface; 0 takes a free one.
-pub(crate) async fn bind(port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await
+/// Binds to a port of the loopback interface; 0 takes a free one. A refusal says for what the port was to be.
+pub(crate) async fn bind(port: u16, what: &str) -> io::Result<TcpListener> {
+    let bound = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await;
+    bound.map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program has it".to_owned(),
+            _ => error.to_string(),
+        };
+        io::Error::new(error.kind(), format!("{what} cannot listen on port {port} of 127.0.0.1: {why}"))
+    })
 }
 
 /// Serves the identity endpoint over plain HTTP.

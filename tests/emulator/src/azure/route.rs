@@ -3,7 +3,7 @@
 use hyper::Method;
 
 use super::{
-    call::{Query, segments},
+    call::{Call, Query, segments},
     keyvault::Kind,
     operation::{Operation, Service},
 };
@@ -37,6 +37,15 @@ impl Route {
             (None, Some(item)) if !self.name.is_empty() => format!("{}/{item}", self.name),
             _ => self.name.clone(),
         }
+    }
+
+    /// How a refusal names what has no operation.
+    pub(crate) fn words(call: &Call) -> String {
+        let comp =
+            ["restype", "comp"].map(|name| call.query.get(name).map(|value| format!("{name}={value}")));
+        let named: Vec<_> = comp.into_iter().flatten().collect();
+        let named = if named.is_empty() { String::new() } else { format!("?{}", named.join("&")) };
+        format!("{} {}{named}", call.method, call.uri.path())
     }
 
     fn new(operation: Operation) -> Self {
@@ -82,13 +91,49 @@ fn hsm(method: &Method, segments: &[String]) -> Route {
     }
 }
 
+/// What the service has in the place of a version and the emulator has not.
+const BESIDE_VERSIONS: [&str; 5] = ["rotationpolicy", "policy", "attestation", "pending", "random"];
+
+/// Whether the emulator knows what is at a path of a vault, so that a method which it has not is one that the service
+/// refuses, too.
+pub(crate) fn is_at_vault(method: &Method, path: &str) -> bool {
+    let segments = segments(path);
+    let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let Some((collection, rest)) = parts.split_first() else { return false };
+    if collection.strip_prefix("deleted").and_then(Kind::from_collection).is_some() {
+        return matches!(rest, [] | [_] | [_, "recover"]);
+    }
+    let Some(kind) = Kind::from_collection(collection) else { return false };
+    match rest {
+        ["issuers" | "contacts", ..] if kind == Kind::Certificate => false,
+        [_] => !(kind == Kind::Key && method == Method::PUT), // an import
+        [] | [_, "versions" | "backup"] => true,
+        [_, "create"] => kind != Kind::Secret,
+        [_, "pending"] => kind == Kind::Certificate,
+        [_, version] => version.len() == 32 && version.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        _ => false,
+    }
+}
+
 fn live_operation(method: &Method, kind: Kind, rest: &[&str]) -> Operation {
+    if kind == Kind::Certificate && matches!(rest, ["issuers" | "contacts", ..]) {
+        return Operation::Other;
+    }
     match (method.as_str(), rest) {
         ("GET", []) => kind.list_operation(),
         ("POST", ["restore"]) => Operation::Restore,
         ("GET", [_, "versions"]) => Operation::ListVersions,
         ("POST", [_, "backup"]) => Operation::Backup,
         ("POST", [_, "create"]) if kind == Kind::Key => Operation::CreateKey,
+        ("POST", [_, "create"]) if kind == Kind::Certificate => Operation::CreateCertificate,
+        ("GET", [_, "pending"]) if kind == Kind::Certificate => Operation::GetPending,
+        ("PATCH", [_, "pending"]) if kind == Kind::Certificate => Operation::CancelPending,
+        ("DELETE", [_, "pending"]) if kind == Kind::Certificate => Operation::DeletePending,
+        ("GET" | "PATCH", [_, part])
+            if BESIDE_VERSIONS.iter().any(|word| word.eq_ignore_ascii_case(part)) =>
+        {
+            Operation::Other
+        }
         ("GET", [_] | [_, _]) => Operation::GetObject,
         ("PUT", [_]) if kind == Kind::Secret => Operation::SetSecret,
         ("PATCH", [_] | [_, _]) => Operation::UpdateObject,
@@ -138,6 +183,8 @@ fn blob_operation(method: &Method, query: &Query) -> Operation {
         ("PUT", None) => Operation::PutBlob,
         ("PUT", Some("block")) => Operation::PutBlock,
         ("PUT", Some("blocklist")) => Operation::PutBlockList,
+        ("GET", Some("blocklist")) => Operation::GetBlockList,
+        ("PUT", Some("undelete")) => Operation::UndeleteBlob,
         ("PUT", Some("metadata")) => Operation::SetBlobMetadata,
         ("GET", None) => Operation::GetBlob,
         ("HEAD", None | Some("metadata")) | ("GET", Some("metadata")) => Operation::GetBlobProperties,
@@ -195,6 +242,11 @@ mod tests {
             ("DELETE /deletedkeys/k", Operation::Purge),
             ("POST /deletedsecrets/s/recover", Operation::Recover),
             ("GET /", Operation::Other),
+            ("POST /certificates/c/create", Operation::CreateCertificate),
+            ("GET /certificates/c/pending", Operation::GetPending),
+            ("GET /certificates/c/policy", Operation::Other),
+            ("GET /certificates/issuers/i", Operation::Other),
+            ("GET /keys/k/rotationpolicy", Operation::Other),
         ] {
             assert_eq!(operation(Service::Vault, request), expected, "{request}");
         }
@@ -223,6 +275,9 @@ mod tests {
             ("GET /c?restype=container&comp=list", Operation::ListBlobs),
             ("PUT /c/a/b", Operation::PutBlob),
             ("PUT /c/b?comp=block&blockid=MQ==", Operation::PutBlock),
+            ("GET /c/b?comp=blocklist", Operation::GetBlockList),
+            ("PUT /c/b?comp=undelete", Operation::UndeleteBlob),
+            ("PUT /c/b?comp=tier", Operation::Other),
             ("GET /c", Operation::Other),
         ] {
             assert_eq!(operation(Service::Blob, request), expected, "{request}");

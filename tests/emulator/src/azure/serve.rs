@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::{
-    Request, Response, StatusCode,
+    Method, Request, Response, StatusCode,
     body::Incoming,
     header::{AUTHORIZATION, DATE, HeaderName, HeaderValue},
 };
@@ -26,7 +26,7 @@ use super::{
     hosts::{Host, Target},
     hsm,
     identity::Token,
-    keyvault,
+    keyvault, known,
     operation::{Operation, Service},
     reply::{Reply, ReplyBody},
     requests::Entry,
@@ -208,6 +208,10 @@ async fn play(
             tokio::time::sleep(duration).await;
             Ok(answer())
         }
+        FaultKind::Held(until) => {
+            until.notified().await;
+            Ok(answer())
+        }
         FaultKind::Hang => std::future::pending().await,
         FaultKind::Body { status, content_type, body } => {
             Ok(Reply::new(to_status(status)).body(content_type, body))
@@ -245,11 +249,18 @@ fn to_status(status: u16) -> StatusCode {
 
 fn answer(world: &World, call: &Call) -> Reply {
     // A fault such as `Slow` may stand in place of the challenge. It must not let the request in.
-    if matches!(call.host.target, Target::Login) {
-        return world.identity.exchange(&call.body);
-    }
-    if call.token.is_none() {
+    let is_login = matches!(call.host.target, Target::Login);
+    if call.token.is_none() && !is_login {
         return challenge(call);
+    }
+    let (service, route) = (call.host.service, &call.route);
+    if let Some(what) = known::unknown(service, route.operation, &call.headers, &call.query) {
+        return unknown(call, &what);
+    }
+    if is_login {
+        let is_exchange = call.method == Method::POST && call.uri.path().ends_with("/oauth2/v2.0/token");
+        let refused = || unknown(call, &format!("the route {}", Route::words(call)));
+        return if is_exchange { world.identity.exchange(&call.body) } else { refused() };
     }
     match &call.host.target {
         Target::Vault(vault) => {
@@ -259,6 +270,15 @@ fn answer(world: &World, call: &Call) -> Reply {
         Target::Queue(account) => storage::answer_queue(account, call),
         Target::Hsm(hsm) => hsm::answer(world, hsm, call),
         Target::Login => status_reply(call, StatusCode::NOT_IMPLEMENTED),
+    }
+}
+
+/// What the emulator does not know, in the shape of the service that was asked.
+fn unknown(call: &Call, what: &str) -> Reply {
+    match call.host.service {
+        Service::Vault | Service::Identity => keyvault::unknown(what),
+        Service::Hsm => hsm::unknown(call, what),
+        Service::Blob | Service::Queue => storage::unknown(call, what),
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 use uuid::Uuid;
 
 use super::{
-    logs::{Logs, Stream},
+    logs::Logs,
     settings::{Environment, HandlerSettings},
 };
 
@@ -53,13 +53,8 @@ impl Launch {
     pub(super) fn spawn(&self, logs: &Arc<Logs>) -> io::Result<(Child, u16)> {
         // As the host does it, race and all: bind, read the number, close.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let mut child = self.command(port).spawn()?;
-        if let Some(stdout) = child.stdout.take() {
-            logs.follow(Stream::Out, stdout);
-        }
-        if let Some(stderr) = child.stderr.take() {
-            logs.follow(Stream::Err, stderr);
-        }
+        let (stdout, stderr) = logs.streams()?;
+        let child = self.command(port).stdout(stdout).stderr(stderr).spawn()?;
         Ok((child, port))
     }
 
@@ -76,7 +71,7 @@ impl Launch {
         command.env("FUNCTIONS_CUSTOMHANDLER_PORT", &port).env("FUNCTIONS_HTTPWORKER_PORT", &port);
         command.env("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", &id).env("FUNCTIONS_HTTPWORKER_ID", &id);
         command.env("FUNCTIONS_APP_ROOT_PATH", &self.script_root);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null());
         command
     }
 }

@@ -61,7 +61,9 @@ impl Http {
             url if url.contains(".managedhsm.") => &self.hsm,
             _ => &self.storage,
         };
-        self.client.request(method, url).bearer_auth(token).header("x-ms-version", "2026-04-06")
+        let request = self.client.request(method, url).bearer_auth(token);
+        // Only storage has versions in a header.
+        if token == &self.storage { request.header("x-ms-version", "2026-04-06") } else { request }
     }
 
     pub(crate) async fn get(&self, url: &str) -> Answer {

@@ -28,6 +28,7 @@ impl Stage {
         hsm.attach_identity(true);
         hsm.grant(&format!("{}/hsm", storage.blob_url()));
         hsm.put_key("k1", KeySpec::rsa(2048));
+        hsm.set_operation_polls(1);
         let http = Http::new(&azure).await;
         Self { azure, hsm, storage, http }
     }
@@ -103,6 +104,21 @@ async fn a_job_takes_so_many_polls() {
     for expected in ["InProgress", "InProgress", "Succeeded", "Succeeded"] {
         assert_eq!(stage.poll(&started).await["status"], expected);
     }
+}
+
+#[tokio::test]
+async fn a_job_that_is_never_polled_ends_by_itself() {
+    let azure = Azure::start().await.unwrap();
+    let (hsm, storage, http) = (azure.hsm("h1"), azure.storage("backups"), Http::new(&azure).await);
+    storage.create_container("hsm");
+    hsm.attach_identity(true);
+    hsm.grant(&format!("{}/hsm", storage.blob_url()));
+    let stage = Stage { azure, hsm, storage, http };
+    stage.start_backup().await;
+    assert_eq!(stage.start_backup().await.status, StatusCode::CONFLICT);
+    stage.azure.clock().advance(Duration::from_secs(11));
+    assert_eq!(stage.start_backup().await.status, StatusCode::ACCEPTED);
+    assert_eq!(stage.storage.blobs("hsm").len(), 1);
 }
 
 #[tokio::test]
@@ -244,13 +260,46 @@ async fn refusals_are_in_the_words_of_an_hsm() {
         ("GET /keys/none", 404, "KeyNotFound", "Key not found: https://h1.managedhsm.azure.net/keys/none ("),
         ("GET /deletedkeys/none", 404, "KeyNotFound", "azure.net/deletedkeys/none (Activity ID: "),
         ("POST /keys/a!b/backup", 400, "BadParameter", "Invalid key identifier or name (Activity ID: "),
-        ("GET /secrets", 404, "NotFound", "(Activity ID: "),
-        ("GET /backup/none/pending", 404, "JobNotFound", ""),
+        ("GET /secrets", 501, "NotImplemented", "the route GET /secrets. (Activity ID: "),
+        ("GET /backup/none/pending", 404, "NotFound", "The given jobId is not found"),
     ] {
         let refused = stage.ask(request).await;
         assert_eq!((refused.status.as_u16(), refused.code().as_str()), (status, code), "{request}");
         assert!(message(&refused).contains(words), "{}", refused.text);
     }
+}
+
+#[tokio::test]
+async fn a_key_that_the_backup_lacks_fails_its_restore() {
+    let stage = Stage::new().await;
+    let folder = stage.back_up().await;
+    let body = json!({"sasTokenParameters": stage.container(), "folder": folder});
+    stage.send("PUT /keys/none/restore", body).await;
+    stage.hsm.finish_operations();
+    let job = &stage.hsm.operations()[1];
+    assert_eq!(
+        (job.status, job.details.as_deref()),
+        ("Failed", Some("The given key or its versions NOT found"))
+    );
+    let shown = stage.ask(&format!("GET /restore/{}/pending", job.id)).await.json();
+    assert_eq!(shown["error"]["code"], "No key versions are updated");
+}
+
+#[tokio::test]
+async fn a_storage_that_refuses_is_quoted_over_many_lines() {
+    let stage = Stage::new().await;
+    stage.hsm.revoke(&format!("{}/hsm", stage.storage.blob_url()));
+    stage.start_backup().await;
+    stage.hsm.finish_operations();
+    let shown = stage.ask(&format!("GET /backup/{}/pending", stage.hsm.operations()[0].id)).await.json();
+    let code = "AuthorizationPermissionMismatch";
+    assert_eq!((&shown["status"], &shown["statusDetails"]), (&json!("Failed"), &json!(code)));
+    assert_eq!(shown["error"]["code"], code);
+    let message = shown["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("\r\n") && message.contains("<Error><Code>AuthorizationPermissionMismatch</Code>"),
+        "{message}"
+    );
 }
 
 #[tokio::test]

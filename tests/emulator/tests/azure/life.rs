@@ -1,5 +1,6 @@
 //! What becomes of objects after their deletion.
 
+mod making;
 mod refused;
 
 use std::time::Duration;
@@ -221,7 +222,9 @@ async fn deletion_recovery_and_purge_take_their_time() {
 
     assert_eq!(stage.ask("POST /deletedsecrets/s/recover").await.status, StatusCode::OK);
     assert_eq!(set().await.refusal().1, "ObjectIsBeingRecovered");
-    assert_eq!(stage.vault.recover(Kind::Secret, "s"), Err(Refusal::BeingRecovered));
+    stage.after(11);
+    let again = stage.ask("POST /deletedsecrets/s/recover").await;
+    again.refuses(400, "RequestNotAllowedOnNonDeletedObject", "Secret exists already: s");
     assert_eq!(stage.ask("GET /secrets/s").await.status, StatusCode::NOT_FOUND);
     stage.after(20);
     assert_eq!(stage.ask("GET /secrets/s").await.json()["value"], "x");
@@ -286,4 +289,63 @@ async fn deleted_objects_are_listed_in_pages() {
         assert_eq!(names, ["c-0", "c-1", "c-4", "c-5", "c-6"]);
     }
     assert_eq!(stage.azure.requests().total(Operation::ListDeleted), 12);
+}
+
+#[tokio::test]
+async fn a_certificate_and_a_plain_object_of_its_name_exclude_each_other() {
+    let stage = Stage::new().await;
+    let (vault, other) = (&stage.vault, stage.azure.vault("v2"));
+    vault.put_certificate("c", CertificateSpec::default());
+    let certificate = vault.backup(Kind::Certificate, "c").unwrap();
+    for (kind, put) in [(Kind::Secret, "PUT /secrets/c"), (Kind::Key, "POST /keys/c/create")] {
+        let plain = |vault: &VaultHandle| match kind {
+            Kind::Secret => vault.put_secret("c", SecretSpec::new("x")),
+            _ => vault.put_key("c", KeySpec::default()),
+        };
+        let body = json!({"value": "x", "kty": "RSA"});
+        let refused = stage.send(put, body.clone()).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (403, "Forbidden"));
+        plain(&other);
+        let blob = other.backup(kind, "c").unwrap();
+        stage.restore(kind, &blob).await.conflicts();
+        assert!(matches!(other.restore(&certificate), Err(Refusal::NameTaken { .. })));
+        vault.delete(Kind::Certificate, "c").unwrap();
+        stage.restore(kind, &blob).await.conflicts();
+        assert_eq!(stage.send(put, body).await.status, StatusCode::CONFLICT);
+        other.delete(kind, "c").unwrap();
+        assert!(matches!(other.restore(&certificate), Err(Refusal::NameTaken { .. })));
+        other.purge(kind, "c").unwrap();
+        vault.recover(Kind::Certificate, "c").unwrap();
+    }
+    other.restore(&certificate).unwrap();
+
+    // What a test puts there takes the place of what excludes it.
+    vault.put_secret("c", SecretSpec::new("x"));
+    assert_eq!((vault.len(Kind::Certificate), vault.len(Kind::Key)), (0, 0));
+    assert!(vault.backup(Kind::Secret, "c").is_some(), "it is a plain one");
+    vault.put_certificate("c", CertificateSpec::default());
+    assert_eq!((vault.versions(Kind::Secret, "c").len(), vault.backup(Kind::Secret, "c")), (1, None));
+    vault.delete(Kind::Certificate, "c").unwrap();
+    vault.put_key("c", KeySpec::default());
+    assert_eq!((vault.deleted(Kind::Certificate).len(), vault.deleted(Kind::Secret).len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_restore_can_bring_an_older_version_back_as_the_current_one() {
+    let stage = Stage::new().await;
+    fill(&stage.vault);
+    let other = stage.azure.vault("v2");
+    other.configure(|options| options.oldest_current = true);
+    for (kind, name) in [(Kind::Secret, "s"), (Kind::Key, "k"), (Kind::Certificate, "c")] {
+        other.restore(&stage.vault.backup(kind, name).unwrap()).unwrap();
+        let mut versions = stage.vault.versions(kind, name);
+        versions.rotate_left(1);
+        assert_eq!(other.versions(kind, name), versions, "{name}");
+    }
+    assert_eq!(other.versions(Kind::Secret, "c"), other.versions(Kind::Certificate, "c"));
+    assert!(other.attributes(Kind::Secret, "s").unwrap().enabled, "the list shows the current one");
+    // It stays so in a backup.
+    let again = stage.azure.vault("v3");
+    again.restore(&other.backup(Kind::Secret, "s").unwrap()).unwrap();
+    assert_eq!(again.versions(Kind::Secret, "s"), other.versions(Kind::Secret, "s"));
 }

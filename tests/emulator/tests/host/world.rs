@@ -40,7 +40,7 @@ impl World {
             "customHandler": {
                 "description": {
                     "defaultExecutablePath": "none",
-                    "arguments": ["handler::handler_main", "--exact", "--nocapture"],
+                    "arguments": ["handler::handler_main", "--ignored", "--exact", "--nocapture"],
                 },
                 "enableForwardingHttpRequest": true,
                 "initializationTimeout": "00:00:10",

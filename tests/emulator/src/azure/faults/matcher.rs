@@ -96,10 +96,13 @@ impl Matcher {
         self
     }
 
-    /// Requests for which a closure says yes.
+    /// Requests for which a closure says yes, as those before it do.
     #[must_use]
     pub fn custom(mut self, custom: impl Fn(&Subject<'_>) -> bool + Send + Sync + 'static) -> Self {
-        self.custom = Some(Box::new(custom));
+        self.custom = Some(match self.custom.take() {
+            Some(before) => Box::new(move |subject| before(subject) && custom(subject)),
+            None => Box::new(custom),
+        });
         self
     }
 

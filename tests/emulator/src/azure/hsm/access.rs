@@ -41,8 +41,8 @@ impl Storage {
         self.sas.as_ref().is_none_or(|sas| Token::parse(sas).expires.is_some())
     }
 
-    /// Goes there. What is not there was recorded; how other obstacles show is inferred: by the codes of
-    /// storage, in the place where `ResourceNotFound` stands.
+    /// Goes there. A container that is not there and a storage that refuses were recorded; which of its codes
+    /// the storage gives is inferred.
     pub(crate) fn reach(
         &self,
         world: &World,
@@ -52,27 +52,28 @@ impl Storage {
     ) -> Result<Place, Failure> {
         match &self.sas {
             Some(sas) => Token::parse(sas).admit(need, now)?,
-            None => self.admit_identity(state)?,
+            None => self.admit_identity(state, now)?,
         }
         let place = self.place(world).ok_or(Failure::silent("ResourceNotFound"))?;
         let containers = place.account.containers.read();
         let container = containers.get(&place.container).ok_or(Failure::silent("ResourceNotFound"))?;
         if need == Need::Write && (container.append_only || container.protection.is_some()) {
             // Documented as not supported.
-            return Err(Failure::silent("BlobImmutableDueToPolicy"));
+            let message = "This operation is not permitted as the blob is immutable due to a policy.";
+            return Err(Failure::of_storage(409, "BlobImmutableDueToPolicy", message, now));
         }
         drop(containers);
         Ok(place)
     }
 
-    fn admit_identity(&self, state: &State) -> Result<(), Failure> {
+    fn admit_identity(&self, state: &State, now: OffsetDateTime) -> Result<(), Failure> {
         if !state.has_identity {
             return Err(Failure::silent("ManagedIdentityNotFound"));
         }
         if state.grants.contains(self.uri.trim_end_matches('/')) {
             return Ok(());
         }
-        Err(Failure::silent("AuthorizationPermissionMismatch"))
+        Err(denied(now))
     }
 
     fn place(&self, world: &World) -> Option<Place> {
@@ -80,6 +81,12 @@ impl Storage {
         let account = world.find_account(uri.host_str()?)?;
         Some(Place { account, container: uri.path().trim_matches('/').to_owned() })
     }
+}
+
+/// What storage says to whom it knows and does not let do this.
+fn denied(now: OffsetDateTime) -> Failure {
+    let message = "This request is not authorized to perform this operation using this permission.";
+    Failure::of_storage(403, "AuthorizationPermissionMismatch", message, now)
 }
 
 /// A shared access signature. Its signature is not checked.
@@ -101,16 +108,18 @@ impl Token {
 
     fn admit(&self, need: Need, now: OffsetDateTime) -> Result<(), Failure> {
         let Some(expires) = self.expires else {
-            return Err(Failure { details: "Invalid Request", error: Some(("BadRequest", MALFORMED)) });
+            return Err(Failure::said("Invalid Request", "BadRequest", MALFORMED));
         };
         if !self.is_signed || expires <= now {
-            return Err(Failure::silent("AuthenticationFailed"));
+            let message = "Server failed to authenticate the request. Make sure the value of Authorization header is formed \
+                           correctly including the signature.";
+            return Err(Failure::of_storage(403, "AuthenticationFailed", message, now));
         }
         let needed = if need == Need::Write { "crdw" } else { "rl" };
         if needed.chars().all(|permission| self.permissions.contains(permission)) {
             return Ok(());
         }
-        Err(Failure::silent("AuthorizationPermissionMismatch"))
+        Err(denied(now))
     }
 }
 

@@ -4,7 +4,7 @@ use hyper::{Method, StatusCode, header::AUTHORIZATION};
 
 use super::{
     device::Hsm,
-    error::{plain, restoring, translate},
+    error::{restoring, translate, unknown},
     job::HsmOperationKind,
     start,
 };
@@ -14,6 +14,7 @@ use crate::azure::{
     keyvault::{self, JSON, Kind},
     operation::Operation,
     reply::Reply,
+    route::Route,
 };
 
 const BUILD: &str = "1.0.20260320-2-76f00f12-develop";
@@ -35,8 +36,7 @@ pub(crate) fn answer(world: &World, hsm: &Hsm, call: &Call) -> Reply {
         Operation::CheckRestore => start(HsmOperationKind::RestoreCheck),
         Operation::BackupStatus | Operation::RestoreStatus => start::status(world, hsm, call),
         _ if call.route.kind == Some(Kind::Key) => translate(call, keyvault::answer(world, &hsm.keys, call)),
-        // Not recorded.
-        _ => plain(call, StatusCode::NOT_FOUND, "NotFound", "The resource was not found"),
+        _ => unknown(call, &format!("the route {}", Route::words(call))),
     }
 }
 

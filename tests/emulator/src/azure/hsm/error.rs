@@ -23,6 +23,12 @@ pub(crate) fn plain(call: &Call, status: StatusCode, code: &str, message: &str) 
     Reply::new(status).body(JSON, json!({"error": error}).to_string())
 }
 
+/// What the emulator does not know, by its name.
+pub(crate) fn unknown(call: &Call, what: &str) -> Reply {
+    let message = format!("The emulator does not know {what}.");
+    plain(call, StatusCode::NOT_IMPLEMENTED, "NotImplemented", &message)
+}
+
 /// A restore keeps the HSM from everything else (recorded).
 pub(crate) fn restoring(call: &Call) -> Reply {
     let message = "User triggered Restore operation is in progress. Retry after the restore operation";
@@ -68,7 +74,7 @@ pub(crate) fn status_reply(call: &Call, status: StatusCode) -> Reply {
 
 /// Puts a refusal of the code that HSMs share with vaults into the words of an HSM.
 pub(crate) fn translate(call: &Call, reply: Reply) -> Reply {
-    if !reply.status.is_client_error() {
+    if reply.status.is_success() || reply.status == StatusCode::INTERNAL_SERVER_ERROR {
         return reply;
     }
     let error: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
@@ -77,6 +83,7 @@ pub(crate) fn translate(call: &Call, reply: Reply) -> Reply {
         // The page that a vault shows for an illegal name.
         "" => plain(call, reply.status, "BadParameter", "Invalid key identifier or name"),
         "KeyNotFound" => not_found(call),
+        "NotImplemented" => plain(call, reply.status, "NotImplemented", text("message")),
         "Malformed backup blob" | "BadParameter" if call.route.operation == Operation::Restore => {
             let message =
                 "Backup blob belongs to a different crypto domain and cannot be used with this instance.";

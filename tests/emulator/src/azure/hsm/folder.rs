@@ -61,11 +61,12 @@ impl Image {
         let chunks: Vec<_> = self.keys.chunks(CHUNK).collect();
         let head = Head { hsm: hsm.keys.name.clone(), chunks: chunks.len(), roles: self.roles.clone() };
         let mut containers = place.account.containers.write();
-        let blobs = &mut containers.get_mut(&place.container)?.blobs;
-        let folder = free_name(hsm, now, |folder| blobs.contains_key(&format!("{folder}/backup")))?;
+        let container = containers.get_mut(&place.container)?;
+        let is_taken = |folder: &str| container.blobs.contains_key(&format!("{folder}/backup"));
+        let folder = free_name(hsm, now, is_taken)?;
         let mut put = |name: String, bytes: Vec<u8>| {
             let blob = StoredBlob::plain(Bytes::from(bytes), place.account.etag(), now);
-            blobs.insert(format!("{folder}/{name}"), blob);
+            container.put(&place.account, &format!("{folder}/{name}"), blob, now);
         };
         for (number, chunk) in chunks.iter().enumerate() {
             put(chunk_name(number), sealed::seal_value(chunk, &domain, 0).ok()?);

@@ -139,13 +139,14 @@ impl HsmHandle {
         self.hsm.state.lock().grants.remove(container.trim_end_matches('/'));
     }
 
-    /// Lets jobs that start from now on end at the poll after so many that show them in progress. One at
-    /// first. Checks always end at the first poll.
+    /// Lets jobs that start from now on end at the poll after so many that show them in progress, and never without
+    /// polls. Checks always end at the first poll.
     pub fn set_operation_polls(&self, polls: usize) {
         self.hsm.state.lock().pace = Pace::Polls(polls);
     }
 
-    /// Lets jobs that start from now on take so long, by the emulator's clock.
+    /// Lets jobs that start from now on take so long, by the emulator's clock. Eleven seconds at first, the recorded
+    /// median of backups; whether they are polled makes no difference.
     pub fn set_operation_seconds(&self, seconds: u64) {
         self.hsm.state.lock().pace = Pace::Time(Duration::from_secs(seconds));
     }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{access::Storage, folder::Image};
+use crate::azure::{storage::PROLOGUE, timestamp::rfc3339};
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +53,31 @@ pub(crate) enum Due {
 pub(crate) struct Failure {
     pub(crate) details: &'static str,
     /// Code and message.
-    pub(crate) error: Option<(&'static str, &'static str)>,
+    pub(crate) error: Option<(&'static str, String)>,
 }
 
 impl Failure {
     /// A failure of which the details are all that is said.
     pub(crate) fn silent(details: &'static str) -> Self {
         Self { details, error: None }
+    }
+
+    /// A failure with an error beside the details.
+    pub(crate) fn said(details: &'static str, code: &'static str, message: &str) -> Self {
+        Self { details, error: Some((code, message.to_owned())) }
+    }
+
+    /// A refusal of the storage: its code stands in both places, and the message is the whole answer, over many
+    /// lines (recorded; which headers it shows is ours).
+    pub(crate) fn of_storage(status: u16, code: &'static str, message: &str, at: OffsetDateTime) -> Self {
+        let (request, time) = (uuid::Uuid::new_v4(), rfc3339(at));
+        let said = format!("{message}\nRequestId:{request}\nTime:{time}");
+        let text = format!(
+            "{said}\r\nStatus: {status} ({message})\r\nErrorCode: {code}\r\n\r\nContent:\r\n{PROLOGUE}<Error><Code>{code}</Code>\
+             <Message>{said}</Message></Error>\r\n\r\nHeaders:\r\nServer: Windows-Azure-Blob/1.0,Microsoft-HTTPAPI/2.0\r\n\
+             x-ms-error-code: {code}\r\nx-ms-request-id: {request}\r\nContent-Type: application/xml\r\n"
+        );
+        Self { details: code, error: Some((code, text)) }
     }
 }
 

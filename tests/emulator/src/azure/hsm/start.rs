@@ -131,8 +131,7 @@ pub(crate) fn status(world: &World, hsm: &Hsm, call: &Call) -> Reply {
     let mut state = hsm.state.lock();
     let asked = |job: &Job| job.id == call.route.name && job.kind.family() == family;
     let Some(at) = state.jobs.iter().position(asked) else {
-        // Not recorded. Code and words are ours.
-        return refusal(StatusCode::NOT_FOUND, "JobNotFound", "There is no such job");
+        return refusal(StatusCode::NOT_FOUND, "NotFound", "The given jobId is not found"); // recorded
     };
     match state.jobs[at].due {
         Due::Polls(0) if state.jobs[at].ended.is_none() => work::finish(world, hsm, &mut state, at, call.now),

@@ -54,7 +54,7 @@ fn run(
         }
         HsmOperationKind::Restore => Ok((Done::default(), Some(read()?.replace(hsm)))),
         HsmOperationKind::KeyRestore => {
-            let (restored, in_the_way) = restore_key(hsm, &read()?, job.key.as_deref().unwrap_or_default());
+            let (restored, in_the_way) = restore_key(hsm, &read()?, job.key.as_deref().unwrap_or_default())?;
             let details = format!(
                 "Number of successful key versions restored: {restored}, Number of key versions could not overwrite: \
                  {in_the_way}"
@@ -69,20 +69,23 @@ fn run(
 /// Restores a key if its name is free, and counts what it did: one more than there are versions, because a key
 /// with one version was recorded to count as two.
 ///
-/// That a deleted key is in the way is documented, in that it has to be purged. That a key which the backup
-/// does not have counts as nothing is inferred.
-fn restore_key(hsm: &Hsm, image: &Image, name: &str) -> (usize, usize) {
-    let Some(key) = image.key(name) else { return (0, 0) };
+/// That a deleted key is in the way is documented, in that it has to be purged. A key which the backup does not
+/// have was recorded to fail the job; the message of that error was not kept, and is ours.
+fn restore_key(hsm: &Hsm, image: &Image, name: &str) -> Result<(usize, usize), Failure> {
+    let missing = "The given key or its versions NOT found";
+    let Some(key) = image.key(name) else {
+        return Err(Failure::said(missing, "No key versions are updated", missing));
+    };
     let count = key.versions.len() + 1;
     let mut store = hsm.keys.store.write();
     if store.get(Kind::Key, name).is_some() || store.departed(Kind::Key, name).is_some() {
-        return (0, count);
+        return Ok((0, count));
     }
-    match object_of(&key.name, false, key.versions.clone()) {
+    Ok(match object_of(&key.name, false, key.versions.clone()) {
         Some(object) => {
             store.insert(Kind::Key, object);
             (count, 0)
         }
         None => (0, 0),
-    }
+    })
 }

@@ -11,11 +11,19 @@ use super::{
     error::{self, JSON},
     life::rest,
     list,
+    making::rest as making,
     object::{Kind, Object, Store},
     vault::Vault,
     write,
 };
-use crate::azure::{World, call::Call, faults::Forbidden, operation::Operation, reply::Reply};
+use crate::azure::{
+    World,
+    call::Call,
+    faults::Forbidden,
+    operation::Operation,
+    reply::Reply,
+    route::{Route, is_at_vault},
+};
 
 /// The version that the service reports of itself in a header.
 const SERVICE_VERSION: &str = "1.9.2724.1";
@@ -28,6 +36,9 @@ pub(crate) fn answer(world: &World, vault: &Vault, call: &Call) -> Reply {
     }
     if !legal_name(&call.route.name) {
         return error::illegal_name();
+    }
+    if call.route.operation == Operation::Other && !is_at_vault(&call.method, call.uri.path()) {
+        return unknown(&format!("the route {}", Route::words(call)));
     }
     let Some(kind) = call.route.kind else { return error::method_not_allowed(call.method.as_str()) };
     vault.settle(call.now);
@@ -44,6 +55,10 @@ pub(crate) fn answer(world: &World, vault: &Vault, call: &Call) -> Reply {
         Operation::Backup => back_up(world, vault, call, kind),
         Operation::SetSecret => write::set_secret(vault, call),
         Operation::CreateKey => write::create_key(vault, call),
+        Operation::CreateCertificate => making::create(world, vault, call),
+        Operation::GetPending => making::get(vault, call),
+        Operation::CancelPending => making::cancel(vault, call),
+        Operation::DeletePending => making::delete(vault, call),
         Operation::UpdateObject => write::update(vault, call, kind),
         Operation::Restore => rest::restore(world, vault, call, kind),
         Operation::DeleteObject => rest::delete(world, vault, call, kind),
@@ -102,6 +117,10 @@ fn back_up(world: &World, vault: &Vault, call: &Call, kind: Kind) -> Reply {
     if object.managed {
         return error::managed(kind);
     }
+    if object.is_unfinished() {
+        // What the service does is not known.
+        return unknown("the backup of a certificate that is being made");
+    }
     let (versions, limit) = (object.versions().len(), world.knobs.max_versions_for_backup());
     if versions > limit {
         return error::too_many_versions(kind, name, versions, limit);
@@ -112,6 +131,12 @@ fn back_up(world: &World, vault: &Vault, call: &Call, kind: Kind) -> Reply {
         Ok(blob) => backup_reply(&blob),
         Err(_) => error::status_reply(StatusCode::INTERNAL_SERVER_ERROR),
     }
+}
+
+/// What the emulator does not know, it refuses.
+pub(crate) fn unknown(what: &str) -> Reply {
+    let message = format!("The emulator does not know {what}.");
+    error::error(StatusCode::NOT_IMPLEMENTED, "NotImplemented", None, &message)
 }
 
 fn backup_reply(blob: &[u8]) -> Reply {
@@ -144,7 +169,7 @@ pub(crate) fn state(vault: &Vault, store: &Store, kind: Kind, object: &Object) -
 /// Whose backups a vault takes and makes.
 pub(crate) fn owner(vault: &Vault) -> Owner {
     let options = vault.options.read();
-    Owner { kid: options.kid(), subscription: options.subscription.clone() }
+    Owner { kid: options.kid(), subscription: options.subscription.clone(), tenant: options.tenant.clone() }
 }
 
 /// Flips one byte in the middle of the blob in a backup's answer. It stays valid JSON and valid base64url.
@@ -192,9 +217,9 @@ fn action(call: &Call) -> &'static str {
         Operation::Backup => "backup",
         Operation::Restore => "restore",
         Operation::SetSecret => "set",
-        Operation::CreateKey => "create",
-        Operation::UpdateObject => "update",
-        Operation::DeleteObject => "delete",
+        Operation::CreateKey | Operation::CreateCertificate => "create",
+        Operation::UpdateObject | Operation::CancelPending => "update",
+        Operation::DeleteObject | Operation::DeletePending => "delete",
         Operation::Recover => "recover",
         Operation::Purge => "purge",
         _ => "get",

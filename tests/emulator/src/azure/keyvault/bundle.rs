@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use super::{
     life::bin::Departed,
+    making::{is_unfinished, rest::pending_id},
     material,
     object::{Attributes, Kind, Material, Object, Version},
     vault::{Vault, VaultOptions},
@@ -111,7 +112,8 @@ impl<'a> Item<'a> {
             content_type,
             kid: is_key.then(|| id.clone()),
             id: (!is_key).then_some(id),
-            x5t: (kind == Kind::Certificate).then(|| material::thumbprint(&item.id)),
+            x5t: (kind == Kind::Certificate && !is_unfinished(object.making.as_ref(), item))
+                .then(|| material::thumbprint(&item.id)),
             managed: object.managed.then_some(true),
             attributes,
             tags: &item.attributes.tags,
@@ -184,6 +186,12 @@ pub(crate) fn bundle(vault: &Vault, kind: Kind, object: &Object, version: &Versi
     }
     if object.managed {
         bundle["managed"] = Value::Bool(true);
+    }
+    if object.making.is_some() {
+        bundle["pending"] = json!({"id": pending_id(vault, &object.name)});
+    }
+    if let (true, Value::Object(members)) = (is_unfinished(object.making.as_ref(), version), &mut bundle) {
+        members.retain(|member, _| !["kid", "sid", "x5t", "cer"].contains(&member.as_str())); // none is there yet
     }
     bundle
 }

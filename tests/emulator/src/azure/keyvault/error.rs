@@ -47,6 +47,25 @@ pub(crate) fn bad_value() -> Reply {
     error(StatusCode::BAD_REQUEST, "BadParameter", None, "Property  has invalid value\r\n")
 }
 
+/// A subject that no certificate can have (recorded).
+pub(crate) fn bad_subject() -> Reply {
+    let message = "Property policy.x509_props has invalid value. Invalid X.500 distinguished name\r\n";
+    error(StatusCode::BAD_REQUEST, "BadParameter", None, message)
+}
+
+/// Nothing is being made (recorded).
+pub(crate) fn pending_not_found(name: &str) -> Reply {
+    let message = format!("Pending certificate not found: {name}");
+    error(StatusCode::NOT_FOUND, "PendingCertificateNotFound", None, &message)
+}
+
+/// One version is made at a time (recorded).
+pub(crate) fn making_in_progress() -> Reply {
+    let message = "A new key vault certificate can not be created or imported while a pending key vault certificate's status is \
+                   inProgress.";
+    error(StatusCode::CONFLICT, "Conflict", None, message)
+}
+
 /// The page that ASP.NET shows for a name with illegal characters. The service answers HTML here, not JSON.
 pub(crate) fn illegal_name() -> Reply {
     Reply::new(StatusCode::BAD_REQUEST)

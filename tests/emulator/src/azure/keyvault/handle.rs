@@ -57,6 +57,12 @@ impl VaultHandle {
         self.vault.add(Kind::Certificate, name, material, properties, self.world.clock.now())
     }
 
+    /// Begins to make a certificate, signed by itself, as a client does. Says whether that is possible.
+    pub fn make_certificate(&self, name: &str, spec: CertificateSpec) -> bool {
+        let (now, delays) = self.now();
+        self.vault.begin_certificate(name, spec, "Self", now, delays.creation).is_ok()
+    }
+
     /// Changes attributes and tags of the newest version and sets `updated` to now, unless the change itself
     /// sets it. Says whether there is such an object.
     pub fn update(&self, kind: Kind, name: &str, change: impl FnOnce(&mut Attributes)) -> bool {

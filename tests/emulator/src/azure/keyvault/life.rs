@@ -7,7 +7,7 @@
 //! |---|---|---|---|---|---|---|
 //! | being deleted | 404 | 404 | 409 | 409 | 409 | 409 |
 //! | deleted | 404 | 200 | 409 | 200 | 204 | 409 * |
-//! | being recovered | 404 | 404 * | 409 | 409 * | 409 * | 409 * |
+//! | being recovered | 404 | 404 * | 409 | 400 | 409 * | 409 * |
 //! | purged, name not free yet | 404 | 404 | 409 * | 404 * | 404 * | 409 |
 //!
 //! What has a star is inferred. The rest was recorded, but for two answers known from reports: to setting what
@@ -108,7 +108,11 @@ impl Vault {
         delays: Delays,
     ) -> Result<Object, Refusal> {
         let mut store = self.store.write();
-        let object = deleted(&store, kind, name)?.object.clone();
+        let object = match deleted(&store, kind, name) {
+            // Recorded, eleven seconds after the first time: what is on its way counts as live.
+            Err(Refusal::BeingRecovered) => return Err(Refusal::Live),
+            found => found?.object.clone(),
+        };
         store.move_on(company(kind), name, Stage::Recovering, now + delays.recovery, now);
         Ok(object)
     }
@@ -133,7 +137,10 @@ impl Vault {
     /// Restores a backup under the name it was taken of, with the ids, attributes and tags of its versions. A
     /// kind refuses blobs of the others.
     pub(crate) fn restore(&self, blob: &[u8], expected: Option<Kind>) -> Result<(Kind, Object), Refusal> {
-        let state = self.open(blob)?;
+        let mut state = self.open(blob)?;
+        if self.options.read().oldest_current {
+            state.make_oldest_current();
+        }
         if let Some(expected) = expected.filter(|expected| *expected != state.kind) {
             return Err(wrong_kind(expected, state.kind).into());
         }

@@ -32,7 +32,10 @@ pub(crate) fn objects(vault: &Vault, call: &Call, kind: Kind, page_size: usize) 
     let size = requested_size(call, page_size);
     let marker = marker(call).unwrap_or_default();
     let after = marker.split('/').nth(1).unwrap_or_default();
-    let mut objects = store.after(kind, after).peekable();
+    // Certificates of which nothing is there yet are shown to who asks for them.
+    let pending = call.query.is("includePending", "true");
+    let shown = store.after(kind, after).filter(|object| pending || !object.is_unfinished());
+    let mut objects = shown.peekable();
     let mut value = Vec::with_capacity(size);
     let mut last = "";
     while value.len() < size {
@@ -114,9 +117,10 @@ fn next_link(vault: &Vault, call: &Call, marker: &str) -> String {
     let path = call.uri.path();
     let version = call.query.get("api-version").unwrap_or_default();
     let mut link = format!("https://{}:443{path}?api-version={version}&$skiptoken={token}", vault.host);
-    if let Some(size) = call.query.get("maxresults") {
-        link.push_str("&maxresults=");
-        link.push_str(size);
+    for name in ["maxresults", "includePending"] {
+        if let Some(value) = call.query.get(name) {
+            link.extend(["&", name, "=", value]);
+        }
     }
     link
 }

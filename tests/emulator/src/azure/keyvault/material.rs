@@ -47,6 +47,11 @@ pub(crate) fn certificate(id: &str) -> String {
     BASE64_STANDARD.encode(bytes("certificate", id, 800))
 }
 
+/// The request by which a certificate is signed. It has the right size and is none.
+pub(crate) fn request(id: &str) -> String {
+    BASE64_STANDARD.encode(bytes("request", id, 680))
+}
+
 /// The thumbprint of a certificate.
 pub(crate) fn thumbprint(id: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes("thumbprint", id, 20))

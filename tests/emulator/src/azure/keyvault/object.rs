@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::life::bin::{Bin, Departed, Stage};
+use super::{
+    life::bin::{Bin, Departed, Stage},
+    making::{Making, is_unfinished},
+};
 use crate::azure::operation::Operation;
 
 /// The three kinds of objects in a vault.
@@ -139,7 +142,9 @@ pub(crate) struct Object {
     pub(crate) name: String,
     /// Belongs to a certificate of the same name.
     pub(crate) managed: bool,
-    /// Oldest first.
+    /// Of a certificate: the last version that was asked for, until that is forgotten.
+    pub(crate) making: Option<Making>,
+    /// In the order in which they came to be current.
     versions: Vec<Version>,
     by_id: BTreeMap<String, usize>,
 }
@@ -147,7 +152,7 @@ pub(crate) struct Object {
 impl Object {
     pub(crate) fn new(name: &str, managed: bool, first: Version) -> Self {
         let by_id = BTreeMap::from([(first.id.clone(), 0)]);
-        Self { name: name.to_owned(), managed, versions: vec![first], by_id }
+        Self { name: name.to_owned(), managed, making: None, versions: vec![first], by_id }
     }
 
     pub(crate) fn push(&mut self, version: Version) {
@@ -155,11 +160,16 @@ impl Object {
         self.versions.push(version);
     }
 
+    /// Whether it is a certificate of which not even the first version is there.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        is_unfinished(self.making.as_ref(), self.newest())
+    }
+
     pub(crate) fn versions(&self) -> &[Version] {
         &self.versions
     }
 
-    /// The newest version. An object has at least one.
+    /// The current version, most often the newest. An object has at least one.
     pub(crate) fn newest(&self) -> &Version {
         &self.versions[self.versions.len() - 1]
     }
@@ -187,6 +197,8 @@ impl Object {
 pub(crate) struct Store {
     live: [BTreeMap<String, Object>; 3],
     bin: Bin,
+    /// No certificate that is being made is there before that.
+    next_made: Option<OffsetDateTime>,
 }
 
 impl Store {
@@ -220,6 +232,8 @@ impl Store {
     }
 
     pub(crate) fn insert(&mut self, kind: Kind, object: Object) {
+        let making = object.making.as_ref().and_then(Making::due);
+        self.next_made = self.next_made.into_iter().chain(making).min();
         self.live[kind.index()].insert(object.name.to_ascii_uppercase(), object);
     }
 
@@ -266,13 +280,35 @@ impl Store {
     }
 
     pub(crate) fn is_due(&self, now: OffsetDateTime) -> bool {
-        self.bin.is_due(now)
+        self.bin.is_due(now) || self.next_made.is_some_and(|next| next <= now)
     }
 
-    /// Does what time does to objects that are not live.
+    /// Does what time does to objects that are not live, and to certificates that are being made.
     pub(crate) fn settle(&mut self, now: OffsetDateTime) {
         for (kind, object) in self.bin.settle(now) {
             self.insert(kind, object);
+        }
+        self.end_makings(now);
+        let making = self.all(Kind::Certificate).filter_map(|object| object.making.as_ref()?.due());
+        self.next_made = making.min();
+    }
+
+    /// Says of a certificate what is being made of it.
+    pub(crate) fn set_making(&mut self, name: &str, making: Making) {
+        self.next_made = self.next_made.into_iter().chain(making.due()).min();
+        if let Some(object) = self.get_mut(Kind::Certificate, name) {
+            object.making = Some(making);
+        }
+    }
+
+    /// Forgets what is being made of a certificate, and the certificate if that is all there is of it.
+    pub(crate) fn forget_making(&mut self, name: &str) {
+        let Some(object) = self.get_mut(Kind::Certificate, name) else { return };
+        if object.is_unfinished() {
+            self.remove(Kind::Certificate, name);
+            self.remove(Kind::Key, name);
+        } else {
+            object.making = None;
         }
     }
 

@@ -18,10 +18,10 @@ use crate::azure::{call::Call, reply::Reply};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct WireProperties {
-    enabled: Option<bool>,
-    nbf: Option<i64>,
-    exp: Option<i64>,
+pub(crate) struct WireProperties {
+    pub(crate) enabled: Option<bool>,
+    pub(crate) nbf: Option<i64>,
+    pub(crate) exp: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,7 +72,8 @@ impl Body {
     }
 }
 
-fn time(seconds: Option<i64>) -> Option<OffsetDateTime> {
+/// A moment on the wire.
+pub(crate) fn time(seconds: Option<i64>) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(seconds?).ok()
 }
 

@@ -9,6 +9,7 @@ use crate::azure::{
     World,
     call::Query,
     faults::{FaultKind, Subject},
+    keyvault, known,
     operation::{Operation, Service},
     reply::{Reply, ReplyBody},
     requests::Entry,
@@ -63,7 +64,9 @@ async fn process(
     fault: Option<FaultKind>,
 ) -> Outcome {
     let header = headers.get("x-identity-header").and_then(|header| header.to_str().ok());
+    let unknown = known::unknown(Service::Identity, Operation::Token, headers, query);
     let answer = || match path {
+        _ if unknown.is_some() => keyvault::unknown(unknown.as_deref().unwrap_or_default()),
         "/msi/token" => world.identity.answer(header, query),
         _ => Reply::new(StatusCode::NOT_FOUND),
     };

@@ -10,7 +10,11 @@ use md5::{Digest, Md5};
 use parking_lot::{Mutex, RwLock};
 use time::OffsetDateTime;
 
-use super::{metadata::Metadata, queue::Queue};
+use super::{
+    metadata::Metadata,
+    queue::Queue,
+    versions::{Deleted, Keeping},
+};
 use crate::azure::hosts::Cloud;
 
 /// A stored blob, as tests see it.
@@ -32,6 +36,19 @@ pub struct StoredBlob {
     pub created: OffsetDateTime,
     /// When it was last changed.
     pub last_modified: OffsetDateTime,
+    /// The id of its version, where the account keeps versions.
+    pub version: Option<String>,
+    /// When it was deleted, if it can be brought back.
+    pub(crate) deleted: Option<Deleted>,
+    /// What it was made of, if of blocks.
+    pub(crate) blocks: Vec<Block>,
+}
+
+/// A block of a blob.
+#[derive(Debug, Clone)]
+pub(crate) struct Block {
+    pub(crate) id: String,
+    pub(crate) length: usize,
 }
 
 impl StoredBlob {
@@ -46,7 +63,18 @@ impl StoredBlob {
             etag,
             created: now,
             last_modified: now,
+            version: None,
+            deleted: None,
+            blocks: Vec::new(),
         }
+    }
+
+    /// The content of a block that it was made of.
+    pub(crate) fn block(&self, id: &str) -> Option<Bytes> {
+        let at = self.blocks.iter().position(|block| block.id == id)?;
+        let start: usize = self.blocks[..at].iter().map(|block| block.length).sum();
+        let end = start + self.blocks[at].length;
+        (end <= self.bytes.len()).then(|| self.bytes.slice(start..end))
     }
 
     /// The value of a metadata name.
@@ -70,9 +98,12 @@ pub struct WriteProtection {
 /// A container.
 #[derive(Debug)]
 pub(crate) struct Container {
+    /// The current ones.
     pub(crate) blobs: BTreeMap<String, StoredBlob>,
+    /// Older versions by name and id, and under an empty id what was deleted and is no version.
+    pub(crate) older: BTreeMap<(String, String), StoredBlob>,
     /// Blocks that were put and not yet committed, by blob and block id.
-    pub(crate) blocks: HashMap<String, HashMap<String, Bytes>>,
+    pub(crate) blocks: HashMap<String, BTreeMap<String, Bytes>>,
     /// Neither overwriting nor deleting is allowed.
     pub(crate) append_only: bool,
     /// Whether that is looked at before the conditions of a request.
@@ -91,6 +122,9 @@ pub(crate) struct Account {
     pub(crate) cloud: Cloud,
     pub(crate) containers: RwLock<BTreeMap<String, Container>>,
     pub(crate) queues: Mutex<BTreeMap<String, Queue>>,
+    pub(crate) keeping: RwLock<Keeping>,
+    /// The moment that names the last version.
+    pub(crate) last_version: Mutex<Option<OffsetDateTime>>,
     etags: AtomicU64,
 }
 
@@ -101,6 +135,8 @@ impl Account {
             cloud,
             containers: RwLock::default(),
             queues: Mutex::default(),
+            keeping: RwLock::default(),
+            last_version: Mutex::default(),
             etags: AtomicU64::new(0x8DE_0000_0000_0001),
         }
     }
@@ -108,6 +144,11 @@ impl Account {
     /// A new entity tag, in quotes as on the wire.
     pub(crate) fn etag(&self) -> String {
         format!("\"0x{:X}\"", self.etags.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What it keeps of what was overwritten or deleted.
+    pub(crate) fn keeping(&self) -> Keeping {
+        *self.keeping.read()
     }
 
     /// Makes a container unless it is there. Says whether it was made.
@@ -118,6 +159,7 @@ impl Account {
         }
         let container = Container {
             blobs: BTreeMap::new(),
+            older: BTreeMap::new(),
             blocks: HashMap::new(),
             append_only: false,
             policy_first: false,

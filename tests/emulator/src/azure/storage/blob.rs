@@ -7,15 +7,17 @@ use time::{Duration, OffsetDateTime};
 use super::{
     account::{Container, StoredBlob, md5},
     condition,
-    error::{blob_not_found, error, forbidden, immutable},
-    metadata,
+    crc64::crc64,
+    error::{blob_not_found, error, forbidden, immutable, invalid_header, not_on_root},
+    metadata, structured,
+    versions::{Deletion, Keeping, Shown},
 };
 use crate::azure::{call::Call, reply::Reply, timestamp::http_date};
 
 /// Get Blob, whole or a range of it.
 pub(crate) fn get(container: &Container, call: &Call, name: &str) -> Result<Reply, Reply> {
-    let blob = container.blobs.get(name).ok_or_else(|| blob_not_found(call))?;
-    condition::check_read(call, blob)?;
+    let shown = asked_for(container, call, name)?;
+    let blob = shown.blob;
     let total = blob.bytes.len();
     let Some((start, end)) = range(call, total).map_err(|RangeOutside| {
         let message = "The range specified is invalid for the current size of the resource.";
@@ -23,27 +25,72 @@ pub(crate) fn get(container: &Container, call: &Call, name: &str) -> Result<Repl
             .header("content-range", &format!("bytes */{total}"))
     })?
     else {
-        let mut reply = properties(StatusCode::OK, blob);
+        let mut reply = properties(StatusCode::OK, shown);
         set_md5(&mut reply, "content-md5", blob.content_md5);
         reply.body = blob.bytes.clone();
+        frame(call, &mut reply);
         return Ok(reply);
     };
-    let mut reply = properties(StatusCode::PARTIAL_CONTENT, blob);
+    let mut reply = properties(StatusCode::PARTIAL_CONTENT, shown);
     reply.body = blob.bytes.slice(start..end);
     reply.set("content-range", &format!("bytes {start}-{}/{total}", end - 1));
     set_md5(&mut reply, "x-ms-blob-content-md5", blob.content_md5);
-    if call.header("x-ms-range-get-content-md5").is_some_and(|v| v.eq_ignore_ascii_case("true")) {
-        let digest = md5(&reply.body);
-        set_md5(&mut reply, "content-md5", Some(digest));
-    }
+    sums_of_range(call, &mut reply)?;
+    frame(call, &mut reply);
     Ok(reply)
+}
+
+/// Puts the content into a frame with sums where that is asked for.
+fn frame(call: &Call, reply: &mut Reply) {
+    if call.header("x-ms-structured-body").is_some() {
+        reply.set_static("x-ms-structured-body", structured::FORM);
+        reply.set("x-ms-structured-content-length", &reply.body.len().to_string());
+        reply.body = structured::encode(&reply.body);
+    }
+}
+
+/// The sums of a range, where they are asked for. Ranges of more than four mebibytes have none (documented).
+fn sums_of_range(call: &Call, reply: &mut Reply) -> Result<(), Reply> {
+    for name in ["x-ms-range-get-content-md5", "x-ms-range-get-content-crc64"] {
+        let Some(value) = call.header(name).filter(|value| value.eq_ignore_ascii_case("true")) else {
+            continue;
+        };
+        if reply.body.len() > 4 * 1024 * 1024 {
+            return Err(invalid_header(call, name, value));
+        }
+        if name.ends_with("md5") {
+            let digest = md5(&reply.body);
+            set_md5(reply, "content-md5", Some(digest));
+        } else {
+            reply.set("x-ms-content-crc64", &BASE64_STANDARD.encode(crc64(&reply.body)));
+        }
+    }
+    Ok(())
+}
+
+/// The blob or the version that a request reads, if its conditions are met.
+fn asked_for<'a>(container: &'a Container, call: &Call, name: &str) -> Result<Shown<'a>, Reply> {
+    let current = || {
+        let (name, blob) = container.blobs.get_key_value(name)?;
+        Some(Shown { name, blob, is_current: true })
+    };
+    let found = match call.query.get("versionid") {
+        Some(id) => container.version(name, id),
+        None => current(),
+    };
+    let Some(shown) = found else {
+        condition::check_missing(call)?;
+        return Err(blob_not_found(call));
+    };
+    condition::check_read(call, shown.blob)?;
+    Ok(shown)
 }
 
 /// Get Blob Properties.
 pub(crate) fn head(container: &Container, call: &Call, name: &str) -> Result<Reply, Reply> {
-    let blob = container.blobs.get(name).ok_or_else(|| blob_not_found(call))?;
-    condition::check_read(call, blob)?;
-    let mut reply = properties(StatusCode::OK, blob);
+    let shown = asked_for(container, call, name)?;
+    let blob = shown.blob;
+    let mut reply = properties(StatusCode::OK, shown);
     show_protection(container, blob, &mut reply);
     set_md5(&mut reply, "content-md5", blob.content_md5);
     if call.method == hyper::Method::HEAD {
@@ -52,18 +99,46 @@ pub(crate) fn head(container: &Container, call: &Call, name: &str) -> Result<Rep
     Ok(reply)
 }
 
-/// Delete Blob.
-pub(crate) fn delete(container: &mut Container, call: &Call, name: &str) -> Result<Reply, Reply> {
+/// Delete Blob, or one of its versions.
+pub(crate) fn delete(
+    container: &mut Container,
+    keeping: Keeping,
+    call: &Call,
+    name: &str,
+) -> Result<Reply, Reply> {
     if container.append_only {
         return Err(forbidden(call));
     }
-    let blob = container.blobs.get(name).ok_or_else(|| blob_not_found(call))?;
-    condition::check_read(call, blob)?;
+    let version = call.query.get("versionid");
+    let found = match version {
+        Some(id) => container.version(name, id).map(|shown| shown.blob),
+        None => container.blobs.get(name),
+    };
+    let blob = found.ok_or_else(|| blob_not_found(call))?;
+    condition::check_write(call, Some(blob))?;
     if protected_until(container, blob).is_some_and(|until| until > call.now) {
         return Err(immutable(call));
     }
-    container.blobs.remove(name);
-    Ok(Reply::new(StatusCode::ACCEPTED).header("x-ms-delete-type-permanent", "true"))
+    let deletion = match version {
+        Some(id) => container.remove_version(keeping, name, id, call.now),
+        None => container.remove(keeping, name, call.now),
+    };
+    let permanent = match deletion {
+        Deletion::Permanent => "true",
+        Deletion::Kept => "false",
+        Deletion::Missing => return Err(blob_not_found(call)),
+        Deletion::Current => return Err(not_on_root(call)),
+    };
+    Ok(Reply::new(StatusCode::ACCEPTED).header("x-ms-delete-type-permanent", permanent))
+}
+
+/// Undelete Blob. It does nothing to what is not deleted (documented).
+pub(crate) fn undelete(container: &mut Container, call: &Call, name: &str) -> Result<Reply, Reply> {
+    if container.undelete(name, call.now) {
+        Ok(Reply::new(StatusCode::OK))
+    } else {
+        Err(blob_not_found(call))
+    }
 }
 
 fn protected_until(container: &Container, blob: &StoredBlob) -> Option<OffsetDateTime> {
@@ -77,8 +152,15 @@ fn show_protection(container: &Container, blob: &StoredBlob, reply: &mut Reply) 
     }
 }
 
-fn properties(status: StatusCode, blob: &StoredBlob) -> Reply {
+fn properties(status: StatusCode, shown: Shown<'_>) -> Reply {
+    let blob = shown.blob;
     let mut reply = Reply::new(status);
+    if let Some(version) = &blob.version {
+        reply.set("x-ms-version-id", version);
+        if shown.is_current {
+            reply.set_static("x-ms-is-current-version", "true");
+        }
+    }
     reply.set("content-type", &blob.content_type);
     if let Some(encoding) = &blob.content_encoding {
         reply.set("content-encoding", encoding);

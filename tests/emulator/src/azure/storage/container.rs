@@ -4,12 +4,14 @@ use hyper::StatusCode;
 
 use super::{
     account::{Account, Container},
-    blob,
-    blob_write::{self, Upload},
-    error::{container_not_found, error, status_reply},
+    blob, blob_write, block,
+    error::{container_not_found, error, unknown, unsupported_verb},
     list, metadata,
+    upload::Upload,
 };
-use crate::azure::{World, call::Call, operation::Operation, reply::Reply, timestamp::http_date};
+use crate::azure::{
+    World, call::Call, operation::Operation, reply::Reply, route::Route, timestamp::http_date,
+};
 
 /// Answers a request that carries a good token.
 pub(crate) fn answer(world: &World, account: &Account, call: &Call) -> Reply {
@@ -37,28 +39,44 @@ fn route(world: &World, account: &Account, call: &Call) -> Result<Reply, Reply> 
         }
         _ => {}
     }
-    let Some(name) = call.route.item.as_deref() else {
-        return Err(status_reply(call, StatusCode::NOT_IMPLEMENTED));
+    let Some(name) = call.route.item.as_deref().filter(|_| call.route.operation != Operation::Other) else {
+        return Err(no_route(call));
     };
     match call.route.operation {
         Operation::GetBlob => read(account, call, |container| blob::get(container, call, name)),
         Operation::GetBlobProperties => read(account, call, |container| blob::head(container, call, name)),
         Operation::PutBlob => {
             let upload = Upload::read(call)?;
-            write(account, call, |container| blob_write::put(account, container, call, name, upload))
+            write(account, call, |container| blob_write::put(account, container, call, name, &upload))
         }
         Operation::PutBlock => {
             let upload = Upload::read(call)?;
-            write(account, call, |container| blob_write::put_block(container, call, name, upload))
+            write(account, call, |container| block::put(container, call, name, upload))
         }
         Operation::PutBlockList => {
-            write(account, call, |container| blob_write::put_block_list(account, container, call, name))
+            let upload = Upload::read(call)?;
+            write(account, call, |container| block::put_list(account, container, call, name, &upload))
         }
+        Operation::GetBlockList => read(account, call, |container| block::get_list(container, call, name)),
+        Operation::UndeleteBlob => write(account, call, |container| blob::undelete(container, call, name)),
         Operation::SetBlobMetadata => {
             write(account, call, |container| blob_write::set_metadata(account, container, call, name))
         }
-        Operation::DeleteBlob => write(account, call, |container| blob::delete(container, call, name)),
-        _ => Err(status_reply(call, StatusCode::NOT_IMPLEMENTED)),
+        Operation::DeleteBlob => {
+            let keeping = account.keeping();
+            write(account, call, |container| blob::delete(container, keeping, call, name))
+        }
+        _ => Err(no_route(call)),
+    }
+}
+
+/// A method that no resource has is refused by the service; what else has no operation is not known.
+pub(crate) fn no_route(call: &Call) -> Reply {
+    match call.method.as_str() {
+        "GET" | "HEAD" | "PUT" | "POST" | "DELETE" | "OPTIONS" => {
+            unknown(call, &format!("the route {}", Route::words(call)))
+        }
+        _ => unsupported_verb(call),
     }
 }
 
@@ -75,11 +93,10 @@ fn write(
     call: &Call,
     answer: impl FnOnce(&mut Container) -> Result<Reply, Reply>,
 ) -> Result<Reply, Reply> {
-    account
-        .containers
-        .write()
-        .get_mut(&call.route.name)
-        .map_or_else(|| Err(container_not_found(call)), answer)
+    let mut containers = account.containers.write();
+    let container = containers.get_mut(&call.route.name).ok_or_else(|| container_not_found(call))?;
+    container.forget(call.now);
+    answer(container)
 }
 
 fn create(account: &Account, call: &Call) -> Result<Reply, Reply> {

@@ -31,6 +31,37 @@ fn detailed(call: &Call, status: StatusCode, code: &'static str, message: &str, 
     reply.body(XML, body)
 }
 
+/// What the emulator does not know, by its name.
+pub(crate) fn unknown(call: &Call, what: &str) -> Reply {
+    let message = format!("The emulator does not know {what}.");
+    error(call, StatusCode::NOT_IMPLEMENTED, "NotImplemented", &message)
+}
+
+/// A resource that is there and does not have this method.
+pub(crate) fn unsupported_verb(call: &Call) -> Reply {
+    let message = "The resource doesn't support specified Http Verb.";
+    error(call, StatusCode::METHOD_NOT_ALLOWED, "UnsupportedHttpVerb", message)
+}
+
+/// A header with a value that it can not have.
+pub(crate) fn invalid_header(call: &Call, name: &str, value: &str) -> Reply {
+    let message = "The value for one of the HTTP headers is not in the correct format.";
+    let more = format!("<HeaderName>{name}</HeaderName><HeaderValue>{}</HeaderValue>", escape(value));
+    detailed(call, StatusCode::BAD_REQUEST, "InvalidHeaderValue", message, &more)
+}
+
+/// A parameter with a value that it can not have.
+pub(crate) fn invalid_query(call: &Call) -> Reply {
+    let message = "Value for one of the query parameters specified in the request URI is invalid.";
+    error(call, StatusCode::BAD_REQUEST, "InvalidQueryParameterValue", message)
+}
+
+/// The current version goes with its blob (its code and its status are known from reports, the words are ours).
+pub(crate) fn not_on_root(call: &Call) -> Reply {
+    let message = "The specified operation is not allowed on the current version.";
+    error(call, StatusCode::FORBIDDEN, "OperationNotAllowedOnRootBlob", message)
+}
+
 pub(crate) fn container_not_found(call: &Call) -> Reply {
     error(call, StatusCode::NOT_FOUND, "ContainerNotFound", "The specified container does not exist.")
 }
@@ -100,7 +131,6 @@ pub(crate) fn status_reply(call: &Call, status: StatusCode) -> Reply {
             ("InternalError", "Server encountered an internal error. Please try again after some time.")
         }
         StatusCode::CONFLICT => ("LeaseAlreadyPresent", "There is already a lease present."),
-        StatusCode::NOT_IMPLEMENTED => ("NotImplemented", "The emulator does not know this operation."),
         _ => ("InternalError", "The request failed."),
     };
     error(call, status, code, message)

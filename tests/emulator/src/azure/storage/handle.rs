@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     account::{Account, Container, StoredBlob, WriteProtection},
     queue_handle::QueueHandle,
+    versions::{Deletion, Keeping},
 };
 use crate::azure::{World, operation::Service};
 
@@ -72,12 +73,27 @@ impl StorageHandle {
             ..StoredBlob::plain(bytes, self.account.etag(), now)
         };
         self.create_container(container);
-        self.with(container, |container| container.blobs.insert(name.to_owned(), blob));
+        self.with(container, |container| container.put(&self.account, name, blob, now));
     }
 
     /// Deletes a blob, whatever a policy says. Says whether it was there.
     pub fn delete_blob(&self, container: &str, name: &str) -> bool {
-        self.with(container, |container| container.blobs.remove(name)).flatten().is_some()
+        let (keeping, now) = (self.account.keeping(), self.world.clock.now());
+        let deletion = self.with(container, |container| container.remove(keeping, name, now));
+        deletion.is_some_and(|deletion| deletion != Deletion::Missing)
+    }
+
+    /// Sets what the account keeps of blobs that are overwritten or deleted. Nothing at first.
+    pub fn keep(&self, keeping: Keeping) {
+        *self.account.keeping.write() = keeping;
+    }
+
+    /// The versions of a blob that are not deleted, oldest first and the current one last.
+    pub fn versions(&self, container: &str, name: &str) -> Vec<StoredBlob> {
+        let containers = self.account.containers.read();
+        let Some(container) = containers.get(container) else { return Vec::new() };
+        let older = container.older.iter().filter(|((of, _), blob)| of == name && blob.deleted.is_none());
+        older.map(|(_, blob)| blob).chain(container.blobs.get(name)).cloned().collect()
     }
 
     /// Changes a blob behind everybody's back: neither its entity tag nor its MD5 follow unless the change

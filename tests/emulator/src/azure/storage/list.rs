@@ -1,6 +1,6 @@
 //! List Blobs.
 
-use std::{fmt::Write, ops::Bound};
+use std::fmt::Write;
 
 use base64::{
     Engine,
@@ -8,12 +8,18 @@ use base64::{
 };
 use hyper::StatusCode;
 use quick_xml::escape::escape;
+use time::OffsetDateTime;
 
 use super::{
-    account::{Account, Container, StoredBlob},
-    error::{PROLOGUE, XML, error},
+    account::{Account, Container},
+    error::{PROLOGUE, XML, invalid_query},
+    versions::Shown,
 };
 use crate::azure::{call::Call, operation::Service, reply::Reply, timestamp::http_date};
+
+mod include;
+
+use include::Include;
 
 /// One page of a flat listing, or of the names up to a delimiter, in the order of the bytes of the names.
 pub(crate) fn list(
@@ -24,8 +30,8 @@ pub(crate) fn list(
 ) -> Result<Reply, Reply> {
     let query = &call.query;
     let from = match query.get("marker").filter(|marker| !marker.is_empty()) {
-        Some(marker) => read_marker(marker).ok_or_else(|| invalid_marker(call))?,
-        None => query.get("startFrom").unwrap_or_default().to_owned(),
+        Some(marker) => read_marker(marker).ok_or_else(|| invalid_query(call))?,
+        None => (query.get("startFrom").unwrap_or_default().to_owned(), String::new()),
     };
     let size = query.number::<usize>("maxresults").unwrap_or(page_size).clamp(1, page_size);
     let (items, next) = page(container, call, &from, size);
@@ -48,28 +54,30 @@ pub(crate) fn list(
     Ok(Reply::new(StatusCode::OK).body(XML, body))
 }
 
-/// The items of a page, and the name that the next one begins with.
-fn page<'a>(container: &'a Container, call: &Call, from: &str, size: usize) -> (String, Option<&'a str>) {
+/// Where a page begins: a name, and the key of one of its versions.
+type Place = (String, String);
+
+/// The items of a page, and where the next one begins.
+fn page(container: &Container, call: &Call, from: &Place, size: usize) -> (String, Option<Place>) {
     let prefix = call.query.get("prefix").unwrap_or_default();
     let delimiter = call.query.get("delimiter").filter(|delimiter| !delimiter.is_empty());
-    let include = call.query.get("include").unwrap_or_default();
-    let metadata = include.split(',').any(|part| part == "metadata");
-    let blobs = container.blobs.range::<str, _>((Bound::Included(from.max(prefix)), Bound::Unbounded));
+    let include = Include::of(call);
     let mut items = String::new();
     let mut folder: Option<String> = None;
     let mut count = 0;
-    for (name, blob) in blobs.take_while(|(name, _)| name.starts_with(prefix)) {
+    for (key, shown) in include.entries(container, prefix, from, call.now) {
+        let name = shown.name;
         if folder.as_deref().is_some_and(|folder| name.starts_with(folder)) {
             continue;
         }
         if count == size {
-            return (items, Some(name));
+            return (items, Some((name.to_owned(), key.to_owned())));
         }
         count += 1;
         folder = delimiter.and_then(|delimiter| up_to(name, prefix, delimiter));
         match &folder {
             Some(folder) => write_prefix(&mut items, folder),
-            None => write_blob(&mut items, name, blob, metadata),
+            None => write_blob(&mut items, shown, include.metadata, call.now),
         }
     }
     (items, None)
@@ -87,9 +95,19 @@ fn write_prefix(out: &mut String, prefix: &str) {
     out.push_str("</BlobPrefix>");
 }
 
-fn write_blob(out: &mut String, name: &str, blob: &StoredBlob, metadata: bool) {
+fn write_blob(out: &mut String, shown: Shown<'_>, metadata: bool, now: OffsetDateTime) {
+    let blob = shown.blob;
     out.push_str("<Blob>");
-    element(out, "Name", name);
+    element(out, "Name", shown.name);
+    if blob.deleted.is_some() {
+        out.push_str("<Deleted>true</Deleted>");
+    }
+    if let Some(version) = &blob.version {
+        element(out, "VersionId", version);
+        if shown.is_current {
+            out.push_str("<IsCurrentVersion>true</IsCurrentVersion>");
+        }
+    }
     out.push_str("<Properties>");
     element(out, "Creation-Time", &http_date(blob.created));
     element(out, "Last-Modified", &http_date(blob.last_modified));
@@ -103,7 +121,12 @@ fn write_blob(out: &mut String, name: &str, blob: &StoredBlob, metadata: bool) {
         "<Cache-Control /><Content-Disposition /><BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier>",
     );
     out.push_str("<AccessTierInferred>true</AccessTierInferred><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>");
-    out.push_str("<ServerEncrypted>true</ServerEncrypted></Properties>");
+    out.push_str("<ServerEncrypted>true</ServerEncrypted>");
+    if let Some(deleted) = blob.deleted {
+        element(out, "DeletedTime", &http_date(deleted.at));
+        element(out, "RemainingRetentionDays", &(deleted.until - now).whole_days().to_string());
+    }
+    out.push_str("</Properties>");
     if metadata {
         out.push_str("<Metadata>");
         for (name, value) in &blob.metadata {
@@ -129,17 +152,15 @@ pub(crate) fn element(out: &mut String, tag: &str, text: &str) {
     out.push('>');
 }
 
-/// A marker is opaque to clients. Ours holds the name of the next blob.
-fn write_marker(next: &str) -> String {
-    let inner = BASE64_URL_SAFE_NO_PAD.encode(next);
+/// A marker is opaque to clients. Ours holds the name of the next blob and the key of its version.
+fn write_marker((name, version): Place) -> String {
+    let inner = BASE64_URL_SAFE_NO_PAD.encode(format!("{name}\0{version}"));
     format!("2!{}!{inner}", inner.len())
 }
 
-fn read_marker(marker: &str) -> Option<String> {
-    String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(marker.rsplit('!').next()?).ok()?).ok()
-}
-
-fn invalid_marker(call: &Call) -> Reply {
-    let message = "Value for one of the query parameters specified in the request URI is invalid.";
-    error(call, StatusCode::BAD_REQUEST, "InvalidQueryParameterValue", message)
+fn read_marker(marker: &str) -> Option<Place> {
+    let inner = BASE64_URL_SAFE_NO_PAD.decode(marker.rsplit('!').next()?).ok()?;
+    let inner = String::from_utf8(inner).ok()?;
+    let (name, version) = inner.split_once('\0')?;
+    Some((name.to_owned(), version.to_owned()))
 }

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::{
     account::Account,
-    error::{PROLOGUE, XML, error, queue_not_found, status_reply},
+    container::no_route,
+    error::{PROLOGUE, XML, error, queue_not_found},
     list::element,
     metadata,
     queue::{DEFAULT_LIFE, Queue, QueueMessage, Refusal},
@@ -52,6 +53,9 @@ fn route(account: &Account, call: &Call) -> Result<Reply, Reply> {
         }
         _ => {}
     }
+    if call.route.operation == Operation::Other {
+        return Err(no_route(call));
+    }
     let queue = queues.get_mut(name).ok_or_else(|| queue_not_found(call))?;
     match call.route.operation {
         Operation::SendMessage => send(queue, call),
@@ -75,7 +79,7 @@ fn route(account: &Account, call: &Call) -> Result<Reply, Reply> {
             queue.metadata = metadata::read(call)?;
             Ok(Reply::new(StatusCode::NO_CONTENT))
         }
-        _ => Err(status_reply(call, StatusCode::NOT_IMPLEMENTED)),
+        _ => Err(no_route(call)),
     }
 }
 

@@ -97,7 +97,7 @@ fn end(story: &mut Story, report: &Report, restores: &[(&str, Numbers)]) -> Resu
     for (label, night) in [("Night 1", &report.first_night), ("Night 2", &report.second_night)] {
         story.line(label, &night.sum())?;
     }
-    story.line("", "planned = restored + failed")?;
+    story.line("", "planned = restored + failed, besides what was never backed up")?;
     for (label, restored) in restores {
         story.line(label, &restored.sum())?;
     }

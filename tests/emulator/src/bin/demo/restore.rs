@@ -27,6 +27,8 @@ pub(crate) struct Numbers {
     pub(crate) planned: u64,
     pub(crate) restored: u64,
     pub(crate) failed: u64,
+    /// Objects that no restore can bring back, because no backup of them ever succeeded.
+    pub(crate) never_backed_up: u64,
     /// Whether what was restored is the same, object by object, as the original.
     pub(crate) equal: bool,
     #[serde(skip)]
@@ -40,6 +42,7 @@ impl Numbers {
             planned: self.planned + other.planned,
             restored: self.restored + other.restored,
             failed: self.failed + other.failed,
+            never_backed_up: self.never_backed_up + other.never_backed_up,
             equal: self.equal && other.equal,
             seconds: self.seconds + other.seconds,
         }
@@ -47,10 +50,11 @@ impl Numbers {
 
     /// The numbers as a sum.
     pub(crate) fn sum(&self) -> String {
-        let Self { planned, restored, failed, equal, seconds } = self;
-        let numbers = [planned, restored, failed].map(|number| count(*number));
+        let Self { planned, restored, failed, never_backed_up, equal, seconds } = self;
+        let [planned, restored, failed] = [planned, restored, failed].map(|number| count(*number));
         let equal = if *equal { "equal" } else { "NOT EQUAL" };
-        format!("{:>6} = {:>9} + {:>6}    {equal}, in {seconds:.1} s", numbers[0], numbers[1], numbers[2])
+        let sum = format!("{planned:>6} = {restored:>9} + {failed:>6}    {equal}, in {seconds:.1} s");
+        if *never_backed_up > 0 { format!("{sum}; {never_backed_up} never backed up") } else { sum }
     }
 }
 
@@ -58,7 +62,7 @@ impl Numbers {
 /// names those that it leaves.
 ///
 /// # Errors
-/// When it does not end, or its numbers do not add up.
+/// When it does not end, ends otherwise than its plan foresaw, or its numbers do not add up.
 pub(crate) async fn play(story: &Story, stage: &Stage, wish: &Value, key: &str) -> Result<Numbers> {
     let (mark, began) = (stage.azure.requests().mark(), Instant::now());
     story.line("Plan", "POST /api/restores/plan")?;
@@ -75,10 +79,11 @@ pub(crate) async fn play(story: &Story, stage: &Stage, wish: &Value, key: &str) 
     let numbers = numbers(&plan, &ended)?;
     let seconds = (began.elapsed().as_secs_f64() * 10.0).round() / 10.0;
     let text = format!(
-        "{}: {} restored, {} failed  ({seconds:.1} s)",
+        "{}: {} restored, {} failed, {} never backed up  ({seconds:.1} s)",
         text(&ended["state"]),
         count(numbers.restored),
-        count(numbers.failed)
+        count(numbers.failed),
+        count(numbers.never_backed_up)
     );
     story.line("Result", &text)?;
     Ok(Numbers { seconds, ..numbers })
@@ -152,11 +157,14 @@ fn numbers(plan: &Value, ended: &Value) -> Result<Numbers> {
         |name: &str| ended["numbers"][name].as_u64().ok_or(format!("the restore says nothing of `{name}`"));
     let in_the_way = plan["inTheWay"].as_u64().unwrap_or_default();
     let planned = list(&plan["steps"]).len() as u64 + in_the_way;
-    let (restored, failed) = (of("restored")?, of("failed")?);
+    let (restored, failed, never_backed_up) = (of("restored")?, of("failed")?, of("neverBackedUp")?);
     if planned != restored + failed || of("pending")? != 0 {
         return Err(format!("the numbers do not add up: {planned} planned, {}", ended["numbers"]).into());
     }
-    Ok(Numbers { planned, restored, failed, equal: false, seconds: 0.0 })
+    if failed == 0 && ended["state"] != plan["foreseen"] {
+        return Err(format!("it ended {}, and its plan foresaw {}", ended["state"], plan["foreseen"]).into());
+    }
+    Ok(Numbers { planned, restored, failed, never_backed_up, equal: false, seconds: 0.0 })
 }
 
 /// Tells what a comparison of two vaults found.

@@ -1,12 +1,15 @@
 //! What every chapter plays on: Azure, the host, the product.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+};
 
 use keyvault_backup_emulator::{
     Azure, HsmHandle, StorageHandle, VaultHandle,
     host::{Host, HostClock as _, HostOptions, HttpAnswer, WallClock},
 };
-use time::{Duration, OffsetDateTime, Time};
+use time::{Duration, OffsetDateTime};
 
 use super::{
     Result,
@@ -54,6 +57,7 @@ impl Stage {
             work.create_queue(queue);
         }
         let (hsm, landing) = managed_hsm(&azure);
+        let schedule = format!("0 0 {} * * *", second_night().hour());
         let settings = [
             ("KEYVAULT_BACKUP_VAULTS", format!("{} {}", vault.url(), standby.url())),
             ("KEYVAULT_BACKUP_CONTAINER", format!("{}/{BACKUPS}", backups.blob_url())),
@@ -61,8 +65,8 @@ impl Stage {
             ("KEYVAULT_BACKUP_QUEUE__queueServiceUri", work.queue_url()),
             ("KEYVAULT_BACKUP_HSMS", hsm.url()),
             ("KEYVAULT_BACKUP_HSM_CONTAINER", landing),
-            ("VAULT_BACKUP_SCHEDULE", "0 0 2 * * *".to_owned()),
-            ("HSM_BACKUP_SCHEDULE", "0 0 1 * * *".to_owned()),
+            ("VAULT_BACKUP_SCHEDULE", schedule.clone()),
+            ("HSM_BACKUP_SCHEDULE", schedule),
             ("KEYVAULT_BACKUP_RESTORE_SECRETS", RESTORES.to_string()),
             ("KEYVAULT_BACKUP_RESTORE_KEYS", RESTORES.to_string()),
         ];
@@ -143,15 +147,16 @@ fn managed_hsm(azure: &Azure) -> (HsmHandle, String) {
     (hsm, container)
 }
 
-/// 02:00 of yesterday.
+/// A day before the second night.
 pub(crate) fn first_night() -> OffsetDateTime {
     second_night() - Duration::DAY
 }
 
-/// The last 02:00 that lies well behind us.
+/// An hour that lies well behind us, whatever the time of day: no later occurrence of the schedule is due while the demo runs.
 pub(crate) fn second_night() -> OffsetDateTime {
-    let two = Time::MIDNIGHT + Duration::hours(2);
-    (now() - Duration::hours(3)).replace_time(two)
+    static SECOND: LazyLock<OffsetDateTime> =
+        LazyLock::new(|| (now() - Duration::hours(3)).truncate_to_hour());
+    *SECOND
 }
 
 /// The real time.

@@ -71,7 +71,7 @@ impl Story {
             let bar = ProgressBar::new(length);
             style.map_or(bar.clone(), |style| bar.with_style(style.with_key("rate", rate)))
         });
-        Progress { story: self, label, length, bar, told: Instant::now() }
+        Progress { story: self, label, length, bar, told: Instant::now(), shown: 0 }
     }
 }
 
@@ -88,6 +88,7 @@ pub(crate) struct Progress<'s> {
     length: u64,
     bar: Option<ProgressBar>,
     told: Instant,
+    shown: u64,
 }
 
 impl Progress<'_> {
@@ -96,8 +97,8 @@ impl Progress<'_> {
         let position = self.length.saturating_sub(left as u64);
         if let Some(bar) = &self.bar {
             bar.set_position(position);
-        } else if self.told.elapsed() >= PLAIN_EVERY {
-            self.told = Instant::now();
+        } else if position > self.shown && self.told.elapsed() >= PLAIN_EVERY {
+            (self.told, self.shown) = (Instant::now(), position);
             let text = format!("{} of {} so far", HumanCount(position), HumanCount(self.length));
             self.story.line(self.label, &text)?;
         }

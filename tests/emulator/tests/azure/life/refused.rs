@@ -47,6 +47,16 @@ async fn blobs_that_do_not_fit_are_refused() {
         options.geography = "asiapacific".into();
     });
     assert_eq!(other.restore(&secret), Err(Refusal::Blob(BackupError::Foreign)));
+    let tenant = other.options().tenant;
+    other.configure(|options| {
+        options.geography = stage.vault.options().geography;
+        options.tenant = "44444444-eeee-4eee-8eee-444444444444".into();
+    });
+    assert_eq!(other.restore(&secret), Err(Refusal::Blob(BackupError::Foreign)));
+    other.configure(|options| {
+        options.geography = "asiapacific".into();
+        options.tenant = tenant;
+    });
     stage.vault.configure(|options| options.geography = "asiapacific".into());
     stage.restore(Kind::Secret, &secret).await.refuses(400, "BadParameter", "Cannot decrypt backup blob.");
     other.restore(&stage.vault.backup(Kind::Secret, "s").unwrap()).unwrap();

@@ -125,12 +125,15 @@ fn live(kind: Kind, name: &str, operation: Operation) -> Reply {
     error::error(StatusCode::BAD_REQUEST, "MethodNotAllowed", Some(inner), &message)
 }
 
-/// Recorded for the deletion of a secret, inferred for the rest.
+/// Recorded for the deletion of a secret, inferred for the rest. That a secret can not be set under the name of a
+/// certificate is known from a report (MicrosoftDocs/azure-docs#78238).
 fn managed(kind: Kind, operation: Operation) -> Reply {
     let (title, noun) = (kind.title(), kind.noun());
     let verb = match operation {
         Operation::Recover => "recover",
         Operation::Purge => "purge",
+        Operation::SetSecret => "set",
+        Operation::CreateKey => "create",
         _ => "delete",
     };
     let message = format!(

@@ -1,0 +1,243 @@
+//! Acknowledging losses and accepting failures: what a person at a terminal answers for, with that person's own rights.
+//!
+//! No function and no route calls what writes here, and no app may add a record of this kind: the key of a runbook
+//! silences nothing. Each decision is on the audit trail before it counts. Running anything twice is safe: a second
+//! record of one decision is a record too many, and says the same.
+
+use serde::Serialize;
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    app::App,
+    azure::container::Written,
+    clock::Clock,
+    domain::{
+        acknowledged::{
+            ACKNOWLEDGED_FORMAT, Acceptance, AcceptanceRecord, Acknowledgement, Reason, Standing, check_until,
+        },
+        asker::Asker,
+        loss::Loss,
+        manifest::Line,
+        object::{ObjectId, VaultName},
+        run::RunId,
+        whereabouts::Moved,
+    },
+    error::{Error, Result},
+    look::vaults,
+};
+
+/// Others that may decide about the object in the same second before this gives up.
+const TRIES: usize = 8;
+
+/// Failing objects that are named to a person who named another one.
+const NAMED: usize = 10;
+
+/// An acknowledgement, and what it is of.
+#[derive(Clone, Debug, Serialize)]
+pub struct Acknowledging {
+    /// The record.
+    #[serde(flatten)]
+    pub record: Acknowledgement,
+    /// The losses that the run saw and that are open; none when that has passed since it was acknowledged.
+    pub losses: Vec<Loss>,
+    /// That the vault lies elsewhere, if the run saw that and it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Box<Moved>>,
+    /// Whether it was acknowledged before. Then the record is that of before.
+    pub already: bool,
+}
+
+/// Acknowledges what a run saw to be lost, and that it saw the vault elsewhere: from now on it is no trouble of its source.
+///
+/// # Errors
+/// When nothing of that is open any more; the text says of which runs something is.
+pub async fn loss(
+    app: &App,
+    source: &VaultName,
+    run: &RunId,
+    reason: Reason,
+    by: &Asker,
+    clock: &Clock,
+) -> Result<Acknowledging> {
+    let catalogue = app.catalogue()?;
+    let newest = vaults::newest(app, source).await?.last;
+    let (losses, moved) = newest.map_or_else(Default::default, |newest| (newest.losses, newest.moved));
+    let known = catalogue.acknowledged(source).await?;
+    let of_run: Vec<_> = losses.iter().filter(|loss| loss.run == *run).cloned().collect();
+    let moved_then = moved.clone().filter(|moved| moved.run == *run);
+    let acknowledging = |record, already| Acknowledging {
+        record,
+        losses: of_run.clone(),
+        moved: moved_then.clone(),
+        already,
+    };
+    if let Some(record) = known.loss(run) {
+        return Ok(acknowledging(record.clone(), true));
+    }
+    if of_run.is_empty() && moved_then.is_none() {
+        let runs = losses.iter().map(|loss| &loss.run).chain(moved.iter().map(|moved| &moved.run));
+        return Err(nothing_open(source, run, runs.filter(|run| known.loss(run).is_none())));
+    }
+    let (source, run, now) = (source.clone(), run.clone(), clock.now());
+    let at = now.replace_nanosecond(0).unwrap_or(now);
+    let record = Acknowledgement { v: ACKNOWLEDGED_FORMAT, source, run, reason, by: by.clone(), at };
+    app.audit()?.append(by, (&record).into(), at).await?;
+    if catalogue.create_acknowledgement(&record).await? == Written::Created {
+        return Ok(acknowledging(record, false));
+    }
+    // Another person was first.
+    let known = catalogue.acknowledged(&record.source).await?;
+    let record = known.loss(&record.run).cloned().unwrap_or(record);
+    Ok(acknowledging(record, true))
+}
+
+fn nothing_open<'a>(source: &VaultName, run: &RunId, open: impl Iterator<Item = &'a RunId>) -> Error {
+    let mut open: Vec<_> = open.map(RunId::as_str).collect();
+    open.dedup();
+    let there = if open.is_empty() {
+        format!("as of the newest run nothing of {source} is lost or has moved that is not acknowledged")
+    } else {
+        format!("what is lost or has moved and is not acknowledged was seen by {}", open.join(", "))
+    };
+    Error::Refused(format!("there is nothing to acknowledge of run {run} of {source}: {there}"))
+}
+
+/// Accepts that an object fails as it does now, until then.
+///
+/// # Errors
+/// When it does not fail, or the end has passed or is too far away; the text says what there is.
+pub async fn accept(
+    app: &App,
+    source: &VaultName,
+    id: &ObjectId,
+    reason: Reason,
+    until: OffsetDateTime,
+    by: &Asker,
+    clock: &Clock,
+) -> Result<AcceptanceRecord> {
+    let bad = |error| Error::Refused(format!("nothing can be accepted until {until}: {error}"));
+    check_until(until, clock.now()).map_err(bad)?;
+    let code = failing_code(app, source, id).await?;
+    decide(app, source, id, Acceptance::Accepted { code, reason, until }, by, clock).await
+}
+
+/// Takes back what was accepted of an object: it fails again as any other.
+///
+/// # Errors
+/// When nothing is accepted of it.
+pub async fn withdraw(
+    app: &App,
+    source: &VaultName,
+    id: &ObjectId,
+    by: &Asker,
+    clock: &Clock,
+) -> Result<AcceptanceRecord> {
+    let known = app.catalogue()?.acknowledged(source).await?;
+    if known.acceptance(id).and_then(AcceptanceRecord::accepted).is_none() {
+        return Err(Error::Refused(format!(
+            "nothing is accepted of {id} of {source}; `accept list` shows what is"
+        )));
+    }
+    decide(app, source, id, Acceptance::Withdrawn, by, clock).await
+}
+
+/// The newest decision about each object, with what has become of it; of one source, or of all.
+pub async fn list(
+    app: &App,
+    only: Option<&VaultName>,
+    now: OffsetDateTime,
+) -> Result<Vec<(AcceptanceRecord, Standing)>> {
+    let catalogue = app.catalogue()?;
+    let mut listed = Vec::new();
+    for (source, known) in catalogue.all_acknowledged(only).await? {
+        let records = known.acceptances;
+        let counts = records.iter().any(|of| of.accepted().is_some_and(|accepted| now < accepted.until));
+        let lines = if counts {
+            lines_of(app, &source, |id| records.iter().any(|of| of.id() == *id)).await?
+        } else {
+            Vec::new()
+        };
+        for record in records {
+            let line = lines.iter().find(|line| line.id() == record.id());
+            let standing = record.standing(line, now);
+            listed.push((record, standing));
+        }
+    }
+    Ok(listed)
+}
+
+async fn decide(
+    app: &App,
+    source: &VaultName,
+    id: &ObjectId,
+    acceptance: Acceptance,
+    by: &Asker,
+    clock: &Clock,
+) -> Result<AcceptanceRecord> {
+    let known = app.catalogue()?.acknowledged(source).await?;
+    let now = clock.now();
+    // The newest record counts, so this one has to be the newest, whatever the clocks of others said.
+    let after = known.acceptance(id).map_or(now, |newest| now.max(newest.at + Duration::SECOND));
+    let mut record = AcceptanceRecord {
+        v: ACKNOWLEDGED_FORMAT,
+        source: source.clone(),
+        kind: id.kind,
+        name: id.name.clone(),
+        acceptance,
+        by: by.clone(),
+        at: after.replace_nanosecond(0).unwrap_or(after),
+    };
+    for _ in 0..TRIES {
+        app.audit()?.append(by, (&record).into(), record.at).await?;
+        if app.catalogue()?.create_acceptance(&record).await? == Written::Created {
+            return Ok(record);
+        }
+        record.at += Duration::SECOND;
+    }
+    Err(Error::Busy(format!("others decide about {id} of {source} all the time")))
+}
+
+/// The code of the failure that the newest run recorded of an object.
+async fn failing_code(app: &App, source: &VaultName, id: &ObjectId) -> Result<String> {
+    let lines = lines_of(app, source, |_| true).await?;
+    let line = lines.iter().find(|line| line.id() == *id);
+    let failure = line.filter(|line| line.is_failing()).and_then(|line| line.failure.as_ref());
+    if let Some(failure) = failure {
+        return Ok(failure.code.clone());
+    }
+    let failing: Vec<_> =
+        lines.iter().filter(|line| line.is_failing()).map(|line| line.id().to_string()).collect();
+    let why = match line {
+        _ if lines.is_empty() => {
+            return Err(Error::Refused(format!(
+                "the catalogue knows no object of {source}, so there is nothing to accept; see that its URL and \
+                 KEYVAULT_BACKUP_CONTAINER are right"
+            )));
+        }
+        Some(_) => "does not fail",
+        None => "is not in the catalogue",
+    };
+    Err(Error::Refused(format!("{id} of {source} {why}, so there is nothing to accept; {}", named(&failing))))
+}
+
+fn named(failing: &[String]) -> String {
+    let some = failing.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match failing.len() {
+        0 => "nothing fails there".to_owned(),
+        1..=NAMED => format!("what fails there: {some}"),
+        more => format!("what fails there: {some} and {} more", more - NAMED),
+    }
+}
+
+/// What the newest runs say of the objects that are wanted.
+async fn lines_of(app: &App, source: &VaultName, wanted: impl Fn(&ObjectId) -> bool) -> Result<Vec<Line>> {
+    let view = app.catalogue()?.view(source, None).await?;
+    let mut lines = Vec::new();
+    for line in app.catalogue()?.lines(&view).await? {
+        let line = line?;
+        if wanted(&line.id()) {
+            lines.push(line);
+        }
+    }
+    Ok(lines)
+}

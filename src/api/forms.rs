@@ -1,0 +1,77 @@
+//! Forms of backups as they are answered.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::shapes::Kind;
+use crate::domain::{form, object::ObjectId};
+
+/// Whether the program that took a backup knew its form. One that it did not know is kept like any other; only the
+/// service can tell whether it is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = BackupForm)]
+pub enum Form {
+    /// It was judged.
+    Known,
+    /// It could not be judged.
+    Unknown,
+}
+
+impl Form {
+    /// The form of a backup of which this may be shown.
+    pub fn of(unknown: Option<&form::Clear>) -> Self {
+        if unknown.is_some() { Self::Unknown } else { Self::Known }
+    }
+}
+
+/// What may be shown of a backup of an unknown form.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ClearPart)]
+pub struct Clear {
+    /// The tag at its start, if what stands there names itself as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "AzureKeyVaultSecretBackupV2.microsoft.com")]
+    tag: Option<String>,
+    /// The names in its JWE header.
+    header: Vec<String>,
+}
+
+impl From<&form::Clear> for Clear {
+    fn from(of: &form::Clear) -> Self {
+        Self { tag: of.tag.clone(), header: of.header.clone() }
+    }
+}
+
+/// Objects whose newest backup has a form that was not known.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct UnknownForms {
+    /// How many there are.
+    total: usize,
+    /// The first hundred.
+    objects: Vec<UnknownForm>,
+}
+
+/// An object whose newest backup has a form that was not known.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UnknownForm {
+    /// The object's kind.
+    kind: Kind,
+    /// The object's name.
+    #[schema(example = "db-password")]
+    name: String,
+    /// What may be shown of the backup.
+    clear: Clear,
+}
+
+impl UnknownForms {
+    /// So many, of which these are the first.
+    pub fn new(total: usize, first: &[(ObjectId, form::Clear)]) -> Self {
+        let object = |(id, clear): &(ObjectId, form::Clear)| UnknownForm {
+            kind: id.kind.into(),
+            name: id.name.to_string(),
+            clear: clear.into(),
+        };
+        Self { total, objects: first.iter().map(object).collect() }
+    }
+}

@@ -1,0 +1,160 @@
+//! A run in one source, in full: what it left out, and every object that has no new backup.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::RunItem;
+use crate::{
+    api::shapes::{By, Failure, Kind},
+    domain::{
+        manifest::{Fared, Line},
+        plan::{PlanHeader, Unlisted},
+        supplement::ListedLate,
+    },
+    look::runs::Report,
+};
+
+/// A run in one source, in full.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunInSource {
+    /// The run in short.
+    #[serde(flatten)]
+    item: RunItem,
+    /// Who asked for it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<By>,
+    /// How far it has come, while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<Progress>,
+    /// Objects that have a backup as of this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protected: Option<u32>,
+    /// Kinds that could not be listed.
+    unlisted: Vec<UnlistedKind>,
+    /// Kinds that could be listed only when the run was under way: what they hold was planned later.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    listed_late: Vec<LateKind>,
+    /// Every object that failed or disappeared.
+    objects: Vec<RunObject>,
+}
+
+/// How far a run has come.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Progress {
+    /// Objects it backs up, once it has a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planned: Option<usize>,
+    /// How many of them had a result when it was last looked at.
+    pub done: u32,
+}
+
+/// A kind that could not be listed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UnlistedKind {
+    /// The kind.
+    kind: Kind,
+    /// Why.
+    failure: Failure,
+}
+
+/// A kind that could be listed only when the run was under way.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LateKind {
+    /// The kind.
+    kind: Kind,
+    /// The round of the run that could list it.
+    round: u32,
+    /// When that was.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+}
+
+impl From<&ListedLate> for LateKind {
+    fn from(late: &ListedLate) -> Self {
+        Self { kind: late.kind.into(), round: late.round, at: late.at }
+    }
+}
+
+impl From<&Unlisted> for UnlistedKind {
+    fn from(unlisted: &Unlisted) -> Self {
+        Self { kind: unlisted.kind.into(), failure: (&unlisted.failure).into() }
+    }
+}
+
+/// An object that has no new backup, and why.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunObject {
+    /// The object's kind.
+    kind: Kind,
+    /// The object's name.
+    #[schema(example = "db-password")]
+    name: String,
+    /// `failed`, or `disappeared`: deleted between listing and backup.
+    #[schema(example = "failed", pattern = "^(failed|disappeared)$")]
+    fared: &'static str,
+    /// What was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    /// When its newest backup was taken, if it has one.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    last_backup: Option<OffsetDateTime>,
+}
+
+impl From<&Line> for RunObject {
+    fn from(line: &Line) -> Self {
+        Self {
+            kind: line.kind.into(),
+            name: line.name.to_string(),
+            fared: if line.fared == Fared::Disappeared { "disappeared" } else { "failed" },
+            failure: line.failure.as_ref().map(Into::into),
+            last_backup: line.entry.as_ref().map(|entry| entry.taken),
+        }
+    }
+}
+
+impl RunInSource {
+    /// The backup of a whole Managed HSM.
+    pub fn of_hsm(item: RunItem, by: By) -> Self {
+        Self {
+            item,
+            by: Some(by),
+            progress: None,
+            protected: None,
+            unlisted: Vec::new(),
+            listed_late: Vec::new(),
+            objects: Vec::new(),
+        }
+    }
+}
+
+impl From<Report> for RunInSource {
+    fn from(report: Report) -> Self {
+        match report {
+            Report::Open { job, planned, listed_late } => Self {
+                item: RunItem::open(&job),
+                by: job.by.as_ref().map(Into::into),
+                progress: Some(Progress { planned, done: job.answered }),
+                protected: None,
+                unlisted: Vec::new(),
+                listed_late: listed_late.iter().map(Into::into).collect(),
+                objects: Vec::new(),
+            },
+            Report::Closed {
+                header: PlanHeader { vault, by, unlisted, listed_late, .. },
+                summary,
+                lines,
+            } => Self {
+                item: RunItem::closed(&vault, &summary),
+                by: by.as_ref().map(Into::into),
+                progress: None,
+                protected: Some(summary.protected),
+                unlisted: unlisted.iter().map(Into::into).collect(),
+                listed_late: listed_late.iter().map(Into::into).collect(),
+                objects: lines.iter().map(Into::into).collect(),
+            },
+        }
+    }
+}

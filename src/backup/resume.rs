@@ -1,0 +1,64 @@
+//! Going on with a run that a terminal left.
+
+use time::Duration;
+
+use super::send;
+use crate::{
+    app::App,
+    clock::Clock,
+    domain::{
+        asker::{Asker, Via},
+        job::BackupJob,
+        object::VaultName,
+        plan::Plan,
+        planned::PlannedObjects,
+        run::Scope,
+    },
+    error::Result,
+};
+
+/// How old a run may be that is gone on with unasked: what it backs up is about what a new run would.
+pub const YOUNG: Duration = Duration::HOUR;
+
+/// A run that was left, and what it has not answered yet.
+#[derive(Debug)]
+pub struct Left {
+    /// Its record.
+    pub job: BackupJob,
+    /// Its plan.
+    pub plan: Plan,
+    /// The objects without a result.
+    pub objects: PlannedObjects,
+}
+
+/// The newest open run of a whole vault that a terminal began and planned, at most so old.
+///
+/// Safe to go on with while its terminal is still at work: what one has stored the other leaves alone.
+pub async fn find(
+    app: &App,
+    vault: &VaultName,
+    everything: bool,
+    most: Duration,
+    clock: &Clock,
+) -> Result<Option<Left>> {
+    let fits = |job: &BackupJob| {
+        let by_terminal = matches!(job.by, Some(Asker { via: Via::Terminal, .. }));
+        let age = clock.now() - job.opened;
+        by_terminal
+            && job.vault == *vault
+            && job.everything == everything
+            && age <= most
+            && !job.has_expired(clock.now())
+    };
+    let jobs = app.jobs()?.all().await?.into_iter().map(|stored| stored.job);
+    let mut jobs: Vec<BackupJob> = jobs.filter(fits).collect();
+    jobs.sort_by_key(|job| job.opened);
+    while let Some(job) = jobs.pop() {
+        let plan = app.catalogue()?.plan(vault, &job.run).await?;
+        if let Some(plan) = plan.filter(|plan| plan.header.scope == Scope::Vault) {
+            let objects = send::unanswered(app, &plan).await?;
+            return Ok(Some(Left { job, plan, objects }));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,77 @@
+//! What there is: sources, and the times that can be asked for. For whoever asked for something that there is not, so
+//! each of these may read a whole listing.
+
+use futures::{TryStreamExt as _, pin_mut};
+
+use super::{Catalogue, layout};
+use crate::{
+    azure::container::{Item, Listing},
+    domain::{hsm::HsmName, nothing::Points, object::VaultName},
+    error::Result,
+};
+
+/// Sources that are looked up at most: each costs a request.
+const MOST: usize = 200;
+
+impl Catalogue {
+    /// The earliest and the newest recovery point of a vault: when the runs after which something had a backup were
+    /// through. Reads every manifest's metadata.
+    pub async fn points(&self, vault: &VaultName) -> Result<Option<Points>> {
+        let found = self.manifests(vault, None, |_| false).await?;
+        let summaries = found.into_iter().filter_map(|found| found.summary);
+        Ok(Points::of(summaries.filter(|of| of.protected > 0).map(|of| of.finished)))
+    }
+
+    /// The same of an HSM: when the backups that can be restored had ended.
+    pub async fn hsm_points(&self, hsm: &HsmName) -> Result<Option<Points>> {
+        let found = self.hsm_backups(hsm, |_| false).await?;
+        Ok(Points::of(found.iter().filter(|of| of.is_good()).map(|of| of.ended)))
+    }
+
+    /// Whether any run of a vault has left anything.
+    pub async fn knows(&self, vault: &VaultName) -> Result<bool> {
+        Ok(self.first(&layout::source(vault), None).await?.is_some())
+    }
+
+    /// The same of the backups of a whole HSM.
+    pub async fn knows_hsm(&self, hsm: &HsmName) -> Result<bool> {
+        Ok(self.first(&layout::hsm_backups(hsm), None).await?.is_some())
+    }
+
+    /// The vaults of which there is anything, and the HSMs of which single keys are backed up. One request each.
+    pub async fn vaults(&self) -> Result<Vec<String>> {
+        self.rooms(layout::VAULTS).await
+    }
+
+    /// The HSMs of which there is a record of a backup. One request each.
+    pub async fn hsms(&self) -> Result<Vec<String>> {
+        self.rooms(layout::HSMS).await
+    }
+
+    /// What stands in the first place of the names under a prefix. A storage service that does not honour where a
+    /// listing starts shows the first of them alone.
+    async fn rooms(&self, prefix: &str) -> Result<Vec<String>> {
+        let mut rooms: Vec<String> = Vec::new();
+        let mut from = None;
+        while rooms.len() < MOST
+            && let Some(item) = self.first(prefix, from.as_deref()).await?
+            && let Some(room) = layout::room(prefix, &item.name)
+            && rooms.last().is_none_or(|last| last != room)
+        {
+            rooms.push(room.to_owned());
+            from = Some(layout::after_room(prefix, room));
+        }
+        Ok(rooms)
+    }
+
+    async fn first(&self, prefix: &str, from: Option<&str>) -> Result<Option<Item>> {
+        let pages = self.container.list(Listing { prefix, from, page: 1, metadata: false });
+        pin_mut!(pages);
+        while let Some(page) = pages.try_next().await? {
+            if let Some(item) = page.into_iter().next() {
+                return Ok(Some(item));
+            }
+        }
+        Ok(None)
+    }
+}

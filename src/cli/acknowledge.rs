@@ -1,0 +1,57 @@
+//! `acknowledge`: a loss or a move that a person answers for.
+
+use clap::Args;
+
+use super::{
+    Done, Exit, OutputArg, SourceArg, app_for,
+    output::{self, Format, moment},
+};
+use crate::{
+    acknowledge,
+    clock::Clock,
+    config::Needs,
+    domain::{acknowledged::Reason, asker::Asker, run::RunId},
+};
+
+/// Acknowledge what a run saw to be lost.
+#[derive(Debug, Args)]
+pub struct AcknowledgeArgs {
+    #[command(flatten)]
+    source: SourceArg,
+    /// The run that saw the loss, such as 20261122T020000Z-nightly
+    #[arg(long, value_name = "RUN")]
+    run: RunId,
+    /// Why it is no trouble, in one line of at most 500 characters
+    #[arg(long, value_name = "TEXT")]
+    reason: Reason,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+/// Runs the command. The exit code is 0 also for a loss that was acknowledged before.
+///
+/// # Errors
+/// When settings are wrong, the storage refuses, or there is no such loss.
+pub async fn run(args: AcknowledgeArgs) -> Done {
+    let (url, clock) = (&args.source.vault, Clock::system());
+    let app = app_for(url, Needs::Storage)?;
+    let done = acknowledge::loss(&app, url.name(), &args.run, args.reason, &Asker::TERMINAL, &clock).await?;
+    if args.output.output == Format::Json {
+        output::json(&done)?;
+        return Ok(Exit::All);
+    }
+    for loss in &done.losses {
+        output::line(loss)?;
+    }
+    if let Some(moved) = &done.moved {
+        output::line(moved)?;
+    }
+    let (run, source, record) = (&args.run, &done.record.source, &done.record);
+    if done.already {
+        let (at, reason) = (moment(record.at), &record.reason);
+        output::line(format_args!("Run {run} of {source} was acknowledged on {at} already: {reason}"))?;
+    } else {
+        output::line(format_args!("Acknowledged: what run {run} of {source} saw is no trouble any more"))?;
+    }
+    Ok(Exit::All)
+}

@@ -1,0 +1,88 @@
+//! How one setting is read: its text, its bounds, and the fault when it has none that can be used.
+
+use std::{fmt, str::FromStr};
+
+use url::Url;
+
+const BLOB_SUFFIXES: [&str; 3] =
+    [".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn"];
+
+/// Reads settings one by one, and collects what is wrong with them.
+pub(super) struct Reader<L> {
+    pub(super) lookup: L,
+    pub(super) faults: Vec<String>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Reader<L> {
+    pub(super) fn fault(&mut self, name: &str, text: impl fmt::Display) {
+        self.faults.push(format!("{name}: {text}"));
+    }
+
+    pub(super) fn required(&mut self, name: &str, required: bool) -> Option<String> {
+        let value = (self.lookup)(name);
+        if value.is_none() && required {
+            self.fault(name, "is not set");
+        }
+        value
+    }
+
+    /// The parts of a setting that is a list.
+    pub(super) fn parts(&self, name: &str) -> Vec<String> {
+        let text = (self.lookup)(name).unwrap_or_default();
+        let parts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty());
+        parts.map(str::to_owned).collect()
+    }
+
+    /// The parts of a setting that names sources. One that is set and names none is a fault: an app that looks after
+    /// nothing must not look as if all were well.
+    pub(super) fn urls(&mut self, name: &str) -> Vec<String> {
+        let parts = self.parts(name);
+        if parts.is_empty() && (self.lookup)(name).is_some() {
+            self.fault(name, "names nothing");
+        }
+        parts
+    }
+
+    pub(super) fn endpoint(&mut self, name: &str, suffixes: &[&str], required: bool) -> Option<Url> {
+        let text = self.required(name, required)?;
+        let url = Url::parse(&text).ok().filter(|url| {
+            let host = url.host_str().unwrap_or_default();
+            let known =
+                suffixes.iter().any(|suffix| host.strip_suffix(suffix).is_some_and(|of| !of.is_empty()));
+            let bare = url.username().is_empty() && url.query().is_none() && url.fragment().is_none();
+            url.scheme() == "https" && url.port().is_none() && known && bare
+        });
+        if url.is_none() {
+            self.fault(name, format_args!("expected https://ACCOUNT{}, got something else", suffixes[0]));
+        }
+        url
+    }
+
+    pub(super) fn container(&mut self, name: &str, required: bool) -> Option<Url> {
+        let url = self.endpoint(name, &BLOB_SUFFIXES, required)?;
+        let container = url.path().trim_matches('/');
+        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if !(3..=63).contains(&container.len()) || !container.bytes().all(legal) {
+            self.fault(name, "expected the name of a container after the host, as in https://ACCOUNT.blob.core.windows.net/backups");
+            return None;
+        }
+        Some(url)
+    }
+
+    pub(super) fn number<T: FromStr + Copy + PartialOrd + fmt::Display>(
+        &mut self,
+        name: &str,
+        default: T,
+        least: T,
+        most: T,
+    ) -> T {
+        let Some(text) = (self.lookup)(name) else { return default };
+        match text.trim().parse::<T>() {
+            Ok(number) if number >= least && number <= most => number,
+            _ => {
+                self.fault(name, format_args!("expected a whole number from {least} to {most}"));
+                default
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The settings of the timers, which the host reads too.
+//!
+//! One that this program cannot read is no fault that keeps it from starting: the host may understand it. Then nights
+//! that the timer misses are not made up for, and `preflight` says so.
+
+use super::Reader;
+use crate::domain::{night::Timer, schedule::Timetable};
+
+const VAULTS: (&str, &str) = ("VAULT_BACKUP_SCHEDULE", "NightlyVaultBackup");
+const HSMS: (&str, &str) = ("HSM_BACKUP_SCHEDULE", "NightlyHsmBackup");
+
+/// When the timers fire.
+#[derive(Clone, Debug)]
+pub struct Schedules {
+    vaults: Timetable,
+    hsms: Timetable,
+}
+
+impl Schedules {
+    /// Each timer with its setting and what is known of it.
+    pub fn each(&self) -> [(Timer, &'static str, &Timetable); 2] {
+        [(Timer::Vaults, VAULTS.0, &self.vaults), (Timer::Hsms, HSMS.0, &self.hsms)]
+    }
+
+    /// Each timer with what is known of it.
+    pub fn timers(&self) -> [(Timer, &Timetable); 2] {
+        self.each().map(|(timer, _, table)| (timer, table))
+    }
+}
+
+impl<L: Fn(&str) -> Option<String>> Reader<L> {
+    pub(super) fn schedules(&self) -> Schedules {
+        let zones = ["WEBSITE_TIME_ZONE", "TZ"];
+        let zones: Vec<_> = zones.iter().filter_map(|name| Some((*name, (self.lookup)(name)?))).collect();
+        let table = |(name, function): (&str, &str)| {
+            Timetable::new((self.lookup)(name).as_deref(), self.is_off(function), &zones)
+        };
+        Schedules { vaults: table(VAULTS), hsms: table(HSMS) }
+    }
+
+    /// Whether a function is switched off. Where names of variables have no dots, the platform writes `_`.
+    fn is_off(&self, function: &str) -> bool {
+        let names =
+            [format!("AzureWebJobs.{function}.Disabled"), format!("AzureWebJobs_{function}_Disabled")];
+        let off = |value: String| matches!(value.trim().to_ascii_lowercase().as_str(), "true" | "1");
+        names.iter().any(|name| (self.lookup)(name).is_some_and(off))
+    }
+}

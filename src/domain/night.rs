@@ -1,0 +1,172 @@
+//! Which nights have begun, as far as one process knows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::{
+    hsm::HsmName,
+    object::VaultName,
+    run::RunId,
+    schedule::{Schedule, Timetable},
+};
+
+/// A timer that begins nights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Timer {
+    /// `NightlyVaultBackup`.
+    Vaults,
+    /// `NightlyHsmBackup`.
+    Hsms,
+}
+
+/// A part of a night that begins on its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The run of a vault.
+    Vault(VaultName),
+    /// The backup of a whole HSM.
+    Hsm(HsmName),
+    /// The run of an HSM's keys that are backed up one by one.
+    Keys(HsmName),
+}
+
+/// A timer whose nights up to a time need no look any more. Stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// The timer.
+    pub timer: Timer,
+    /// Its schedule. Under another one nothing is said.
+    pub schedule: String,
+    /// Up to then.
+    #[serde(with = "time::serde::rfc3339")]
+    pub until: OffsetDateTime,
+}
+
+/// What a process knows of nights that have begun.
+#[derive(Clone, Debug, Default)]
+pub struct Nights {
+    begun: BTreeMap<Part, OffsetDateTime>,
+    settled: BTreeMap<Timer, OffsetDateTime>,
+}
+
+impl Nights {
+    /// Takes in what was noted before, by this process or an earlier one. Where nothing was noted of a timer, or it had
+    /// another schedule, the first night is the next: what lies before may be older than the installation.
+    pub fn take_up(&mut self, noted: &[Settled], timers: &[(Timer, &Timetable)], now: OffsetDateTime) {
+        for (timer, schedule) in known(timers) {
+            let of = noted.iter().find(|of| of.timer == timer && of.schedule == schedule.to_string());
+            let until = of.map_or(now, |of| of.until);
+            self.settle(timer, until);
+        }
+    }
+
+    /// Notes that a part of a schedule's run has begun. Runs that no schedule asked for say nothing of it.
+    pub fn has_begun(&mut self, part: Part, run: &RunId) {
+        if let Some(occurrence) = run.scheduled() {
+            let of = self.begun.entry(part).or_insert(occurrence);
+            *of = occurrence.max(*of);
+        }
+    }
+
+    /// The parts of a timer's night of which it is not known that they have begun.
+    pub fn unknown(&self, timer: Timer, parts: Vec<Part>, occurrence: OffsetDateTime) -> Vec<Part> {
+        if self.settled.get(&timer).is_some_and(|until| *until >= occurrence) {
+            return Vec::new();
+        }
+        let begun = |part: &Part| self.begun.get(part).is_some_and(|of| *of >= occurrence);
+        parts.into_iter().filter(|part| !begun(part)).collect()
+    }
+
+    /// Notes that nothing of a timer's nights up to then needs a look any more.
+    pub fn settle(&mut self, timer: Timer, until: OffsetDateTime) {
+        let of = self.settled.entry(timer).or_insert(until);
+        *of = until.max(*of);
+    }
+
+    /// What to note of it.
+    pub fn to_note(&self, timers: &[(Timer, &Timetable)]) -> Vec<Settled> {
+        let note = |(timer, schedule): (Timer, &Schedule)| {
+            let until = self.settled.get(&timer)?;
+            let until = until.replace_nanosecond(0).unwrap_or(*until);
+            Some(Settled { timer, schedule: schedule.to_string(), until })
+        };
+        known(timers).filter_map(note).collect()
+    }
+}
+
+fn known<'a>(timers: &'a [(Timer, &'a Timetable)]) -> impl Iterator<Item = (Timer, &'a Schedule)> {
+    timers.iter().filter_map(|(timer, table)| match table {
+        Timetable::Known(schedule) => Some((*timer, schedule.as_ref())),
+        Timetable::NotSet | Timetable::Paused | Timetable::Unclear(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use time::{Duration, macros::datetime};
+
+    use super::*;
+
+    const NIGHT: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
+
+    fn vault(name: &str) -> Part {
+        Part::Vault(name.parse().unwrap())
+    }
+
+    fn unknown(nights: &Nights, occurrence: OffsetDateTime) -> Vec<Part> {
+        nights.unknown(Timer::Vaults, vec![vault("kv-a"), vault("kv-b")], occurrence)
+    }
+
+    #[test]
+    fn a_part_has_begun_when_a_run_of_its_night_or_a_later_one_has() {
+        let mut nights = Nights::default();
+        nights.has_begun(vault("kv-a"), &RunId::nightly(NIGHT));
+        nights.has_begun(vault("kv-a"), &RunId::nightly(NIGHT - Duration::DAY));
+        nights.has_begun(vault("kv-b"), &RunId::manual(NIGHT + Duration::HOUR, 1));
+        nights.has_begun(Part::Keys("kv-b".parse().unwrap()), &RunId::nightly(NIGHT));
+        assert_eq!(unknown(&nights, NIGHT), [vault("kv-b")]);
+        assert_eq!(unknown(&nights, NIGHT + Duration::DAY).len(), 2);
+        nights.settle(Timer::Hsms, NIGHT);
+        assert_eq!(unknown(&nights, NIGHT), [vault("kv-b")]);
+        nights.settle(Timer::Vaults, NIGHT);
+        nights.settle(Timer::Vaults, NIGHT - Duration::DAY);
+        assert_eq!((unknown(&nights, NIGHT).len(), unknown(&nights, NIGHT + Duration::DAY).len()), (0, 2));
+    }
+
+    #[test]
+    fn what_lies_before_the_first_note_is_not_made_up_for() {
+        let table = |text: &str| Timetable::new(Some(text), false, &[]);
+        let (two, three) = (table("0 0 2 * * *"), table("0 0 3 * * *"));
+        let noon = NIGHT + Duration::hours(10);
+        let yesterday =
+            Settled { timer: Timer::Vaults, schedule: "0 0 2 * * *".into(), until: NIGHT - Duration::DAY };
+        for (noted, now, expected) in [
+            (vec![], &two, 0),                    // installed today
+            (vec![yesterday.clone()], &two, 2),   // away at night
+            (vec![yesterday.clone()], &three, 0), // the schedule is another
+            (vec![Settled { timer: Timer::Hsms, ..yesterday }], &two, 0),
+        ] {
+            let mut nights = Nights::default();
+            nights.take_up(&noted, &[(Timer::Vaults, now)], noon);
+            assert_eq!(unknown(&nights, NIGHT).len(), expected, "{noted:?}");
+            assert_eq!(unknown(&nights, NIGHT + Duration::DAY).len(), 2);
+        }
+    }
+
+    #[test]
+    fn what_is_noted_is_taken_up_again() {
+        let (known, other) = (Timetable::new(Some("0 0 2 * * *"), false, &[]), Timetable::Paused);
+        let timers = [(Timer::Vaults, &known), (Timer::Hsms, &other)];
+        let mut nights = Nights::default();
+        nights.settle(Timer::Vaults, NIGHT);
+        nights.settle(Timer::Hsms, NIGHT);
+        let noted = serde_json::to_string(&nights.to_note(&timers)).unwrap();
+        assert_eq!(noted, r#"[{"timer":"vaults","schedule":"0 0 2 * * *","until":"2026-11-22T02:00:00Z"}]"#);
+        let mut later = Nights::default();
+        later.take_up(&serde_json::from_str::<Vec<_>>(&noted).unwrap(), &timers, NIGHT + Duration::WEEK);
+        assert_eq!((unknown(&later, NIGHT).len(), unknown(&later, NIGHT + Duration::DAY).len()), (0, 2));
+    }
+}

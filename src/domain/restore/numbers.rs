@@ -1,0 +1,210 @@
+//! A restore in numbers, and the verdict that they allow.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Left, Reason, RestorePlan, StepResult};
+use crate::domain::run::Verdict;
+
+/// A restore's numbers: planned = restored + skipped + failed + never backed up, once it has ended.
+///
+/// Records of the first programs have neither `already_there` nor `never_backed_up`: what they ended with stands
+/// beside them as a verdict, and is not computed again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreNumbers {
+    /// Objects that were asked for.
+    pub planned: u32,
+    /// Objects that a step brought into the target, or found there, as their backup has them.
+    pub restored: u32,
+    /// Objects that are left as they are: there already, of a name that is taken and that the request skips, or gone
+    /// from the source without being asked for.
+    pub skipped: u32,
+    /// Those of the skipped that the target has as the backup has them. With the restored ones, all that is good.
+    #[serde(default)]
+    pub already_there: u32,
+    /// Objects that stood in the way, and steps that failed.
+    pub failed: u32,
+    /// Objects that the source has, and of which no backup ever succeeded. No restore brings them back.
+    #[serde(default)]
+    pub never_backed_up: u32,
+}
+
+impl RestoreNumbers {
+    /// The numbers of a plan of which nothing is done yet.
+    pub fn of(plan: &RestorePlan) -> Self {
+        let mut numbers = Self { planned: count(plan.steps.len() + plan.left.len()), ..Self::default() };
+        plan.left.iter().for_each(|left| numbers.leave(left));
+        numbers
+    }
+
+    /// The numbers of a plan each of whose steps succeeds: the best that it can come to.
+    pub fn at_best(plan: &RestorePlan) -> Self {
+        Self { restored: count(plan.steps.len()), ..Self::of(plan) }
+    }
+
+    fn leave(&mut self, left: &Left) {
+        match left.reason {
+            Reason::AlreadyThere => {
+                self.skipped += 1;
+                self.already_there += 1;
+            }
+            Reason::NeverBackedUp => self.never_backed_up += 1,
+            _ if left.skipped => self.skipped += 1,
+            _ => self.failed += 1,
+        }
+    }
+
+    /// Counts a step.
+    pub fn add(&mut self, result: &StepResult) {
+        if result.succeeded() {
+            self.restored += 1;
+        } else {
+            self.failed += 1;
+        }
+    }
+
+    /// Counts what has no outcome as failed, at the end.
+    pub fn fail_the_rest(&mut self) {
+        self.failed = self.planned.saturating_sub(self.restored + self.skipped + self.never_backed_up);
+    }
+
+    /// How a restore with these numbers ended.
+    ///
+    /// Good is what the target has as the backup has it, whether this restore brought it there or an earlier one did:
+    /// a restore that is repeated ends as it did. Without anything good no restore succeeds, whatever else there was,
+    /// or was not, to do. What is skipped as the request wants counts neither way.
+    pub fn verdict(&self) -> Verdict {
+        match (self.restored + self.already_there, self.failed + self.never_backed_up) {
+            (0, _) => Verdict::Failed,
+            (_, 0) => Verdict::Succeeded,
+            _ => Verdict::PartiallyFailed,
+        }
+    }
+}
+
+/// A number of objects as it is recorded.
+pub(super) fn count(objects: usize) -> u32 {
+    u32::try_from(objects).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::domain::{
+        manifest::{Fared, Line},
+        outcome::Failure,
+        place::Place,
+        restore::{Held, OnConflict, Request, Selection, World, plan_restore},
+        samples::{NIGHT, line, looks, secret},
+    };
+
+    /// The plan of everything in an index of two objects of each sort: free, there already, in the way, gone, and never
+    /// backed up.
+    fn two_of_each() -> RestorePlan {
+        let vault: crate::domain::object::VaultName = "kv-prod".parse().unwrap();
+        let request = Request {
+            source: vault.clone(),
+            target: vault,
+            at: None,
+            selection: Selection::default(),
+            on_conflict: OnConflict::Fail,
+            other_place: false,
+        };
+        let held = [("b1", "before"), ("b2", "before"), ("c1", "after"), ("c2", "after")];
+        let held: BTreeMap<_, _> =
+            held.map(|(name, look)| (secret(name), Held::Live(looks(look)))).into_iter().collect();
+        let of = |fared, names: [&str; 2]| names.map(|name| line(&secret(name), fared, NIGHT));
+        let there =
+            ["a1", "b1", "c1", "a2", "b2", "c2"].map(|name| line(&secret(name), Fared::BackedUp, NIGHT));
+        let never = of(Fared::Failed, ["e1", "e2"]).map(|line| Line { entry: None, ..line });
+        let lines = there.into_iter().chain(of(Fared::Gone, ["d1", "d2"])).chain(never);
+        let place = Place::default();
+        let world = World { source: &place, target: &place, held: &held };
+        plan_restore(&request, lines.map(Ok::<_, ()>), &world).unwrap()
+    }
+
+    #[test]
+    fn each_object_is_counted_once_from_the_plan_to_the_end() {
+        let planned = RestoreNumbers::of(&two_of_each());
+        let expected = RestoreNumbers {
+            planned: 10,
+            restored: 0,
+            skipped: 4,
+            already_there: 2,
+            failed: 2,
+            never_backed_up: 2,
+        };
+        assert_eq!(planned, expected);
+        assert_eq!(RestoreNumbers::at_best(&two_of_each()), RestoreNumbers { restored: 2, ..expected });
+        let failure = Failure::ours("Conflict", "taken");
+        for (results, restored, failed) in [
+            ([StepResult::Restored, StepResult::Recovered], 2, 2),
+            ([StepResult::AlreadyThere, StepResult::Failed(failure.clone())], 1, 3),
+            ([StepResult::Differs(None), StepResult::Failed(failure)], 0, 4),
+        ] {
+            let mut numbers = planned;
+            for result in &results {
+                numbers.add(result);
+            }
+            assert_eq!(numbers, RestoreNumbers { restored, failed, ..expected }, "{results:?}");
+            numbers.fail_the_rest();
+            assert_eq!(numbers, RestoreNumbers { restored, failed, ..expected }, "every step has ended");
+        }
+        let mut cut = planned;
+        cut.add(&StepResult::Restored);
+        cut.fail_the_rest();
+        assert_eq!(cut, RestoreNumbers { restored: 1, failed: 3, ..expected }, "one has no outcome");
+    }
+
+    /// Every combination of none and some: restored, already there, skipped besides, failed, never backed up.
+    fn combinations() -> impl Iterator<Item = RestoreNumbers> {
+        (0..32_u32).map(|bits| {
+            let [restored, already_there, besides, failed, never_backed_up] =
+                [1, 2, 4, 8, 16].map(|bit| u32::from(bits & bit != 0));
+            let skipped = already_there + besides;
+            let planned = restored + skipped + failed + never_backed_up;
+            RestoreNumbers { planned, restored, skipped, already_there, failed, never_backed_up }
+        })
+    }
+
+    #[test]
+    fn nothing_good_is_a_failure_and_something_bad_no_success() {
+        for of in combinations() {
+            let good = of.restored > 0 || of.already_there > 0;
+            let bad = of.failed > 0 || of.never_backed_up > 0;
+            let expected = match (good, bad) {
+                (false, _) => Verdict::Failed,
+                (true, true) => Verdict::PartiallyFailed,
+                (true, false) => Verdict::Succeeded,
+            };
+            assert_eq!(of.verdict(), expected, "{of:?}");
+        }
+    }
+
+    #[test]
+    fn a_restore_that_is_repeated_ends_as_it_did() {
+        for of in combinations() {
+            let (skipped, already_there) = (of.skipped + of.restored, of.already_there + of.restored);
+            let again = RestoreNumbers { restored: 0, skipped, already_there, ..of };
+            assert_eq!(again.verdict(), of.verdict(), "{of:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_skipped_gone_or_never_backed_up_is_no_success() {
+        let only = |of: RestoreNumbers| of.verdict();
+        assert_eq!(only(RestoreNumbers::default()), Verdict::Failed, "nothing at all");
+        assert_eq!(only(RestoreNumbers { skipped: 33, ..Default::default() }), Verdict::Failed);
+        assert_eq!(only(RestoreNumbers { never_backed_up: 1, ..Default::default() }), Verdict::Failed);
+        let there = RestoreNumbers { skipped: 33, already_there: 33, ..Default::default() };
+        assert_eq!(only(there), Verdict::Succeeded);
+    }
+
+    #[test]
+    fn numbers_of_the_first_programs_are_read() {
+        let old = r#"{"planned":3,"restored":1,"skipped":1,"failed":1}"#;
+        let read: RestoreNumbers = serde_json::from_str(old).unwrap();
+        assert_eq!((read.already_there, read.never_backed_up, read.failed), (0, 0, 1));
+    }
+}

@@ -1,0 +1,297 @@
+//! Why an object is not restored.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::domain::object::{ObjectKind, ObjectName};
+
+/// Why an object is not restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The target holds it as the backup has it.
+    AlreadyThere,
+    /// The target holds an object of that name.
+    Live,
+    /// The target holds a soft-deleted object of that name.
+    SoftDeleted,
+    /// The same, and it cannot be purged.
+    PurgeProtected,
+    /// The same, and the identity that restores may not purge.
+    MayNotPurge,
+    /// Purging was asked for without spelling the object out.
+    NotSpelledOut,
+    /// The target holds a plain key of that name, and a certificate brings a key of its own.
+    LiveKey,
+    /// The target holds a plain secret of that name, and a certificate brings a secret of its own.
+    LiveSecret,
+    /// The target holds a soft-deleted plain key of that name.
+    SoftDeletedKey,
+    /// The target holds a soft-deleted plain secret of that name.
+    SoftDeletedSecret,
+    /// The target holds a certificate of that name, which is the name's key and secret, too.
+    LiveCertificate,
+    /// The target holds a soft-deleted certificate of that name, which keeps the name's key and secret, too.
+    SoftDeletedCertificate,
+    /// Another tenant, as the vault itself said then and the target says now.
+    OtherTenant,
+    /// Another subscription or geography, as the settings said then and say now.
+    OtherPlace,
+    /// It belongs to a certificate, whose backup contains it.
+    Managed,
+    /// The same, and the certificate is selected as well.
+    WithCertificate,
+    /// The vault manages it, and Key Vault does not back it up.
+    VaultManaged,
+    /// An object of another kind had the name by then, and a vault cannot have both.
+    Superseded,
+    /// There is no backup of it, or none that old.
+    NoBackup,
+    /// The source has it, and no backup of it ever succeeded.
+    NeverBackedUp,
+    /// It is spelled out, and what else is asked for does not take it.
+    NotSelected,
+    /// Its backup does not hold all of its tags, so that a selection by tag may mean it or not.
+    TagsUnknown,
+    /// There is none of that kind, but one of another kind under that name.
+    OtherKind,
+    /// Its backup is not what was recorded.
+    Damaged,
+    /// The container does not hold its backup any more.
+    BackupGone,
+    /// Its backup has a form that is not known, and something would be purged for the sake of it.
+    UnknownForm,
+    /// It was gone from the source by then, and nobody asked for it in particular.
+    Gone,
+}
+
+impl Reason {
+    /// The reason's stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AlreadyThere => "already-there",
+            Self::Live => "live",
+            Self::SoftDeleted => "soft-deleted",
+            Self::PurgeProtected => "purge-protected",
+            Self::MayNotPurge => "may-not-purge",
+            Self::NotSpelledOut => "not-spelled-out",
+            Self::LiveKey => "live-key",
+            Self::LiveSecret => "live-secret",
+            Self::SoftDeletedKey => "soft-deleted-key",
+            Self::SoftDeletedSecret => "soft-deleted-secret",
+            Self::LiveCertificate => "live-certificate",
+            Self::SoftDeletedCertificate => "soft-deleted-certificate",
+            Self::OtherTenant => "other-tenant",
+            Self::OtherPlace => "other-place",
+            Self::Managed => "managed",
+            Self::WithCertificate => "with-certificate",
+            Self::VaultManaged => "vault-managed",
+            Self::Superseded => "superseded",
+            Self::NoBackup => "no-backup",
+            Self::NeverBackedUp => "never-backed-up",
+            Self::NotSelected => "not-selected",
+            Self::TagsUnknown => "tags-unknown",
+            Self::OtherKind => "other-kind",
+            Self::Damaged => "damaged",
+            Self::BackupGone => "backup-gone",
+            Self::UnknownForm => "unknown-form",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// What stands in the way, and what would solve it.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::AlreadyThere => "the target has it as the backup has it; there is nothing to do",
+            Self::Live => {
+                "the target has an object of that name, and Key Vault does not restore over one; delete and purge \
+                 it first, or restore into another vault"
+            }
+            Self::SoftDeleted => {
+                "the target has a soft-deleted object of that name; recover it (recoverDeleted), or purge it and \
+                 restore the backup (purgeDeleted)"
+            }
+            Self::PurgeProtected => {
+                "the target has a soft-deleted object of that name, and purge protection keeps it until its retention \
+                 ends; recover it (recoverDeleted), or restore into another vault"
+            }
+            Self::MayNotPurge => {
+                "the target has a soft-deleted object of that name, and this app's identity may not purge; have somebody \
+                 purge it who may, or give the identity that right for the time being"
+            }
+            Self::NotSpelledOut => "a purge is for good: name the object itself to have it purged",
+            Self::LiveKey => {
+                "the target has a key of that name, and a certificate brings a key of its own; delete and purge that key \
+                 first, or restore into another vault"
+            }
+            Self::LiveSecret => {
+                "the target has a secret of that name, and a certificate brings a secret of its own; delete and purge \
+                 that secret first, or restore into another vault"
+            }
+            Self::SoftDeletedKey => {
+                "the target has a soft-deleted key of that name, and a certificate brings a key of its own; purge that \
+                 key by hand, or, where purge protection keeps it, wait for the end of its retention or restore into \
+                 another vault"
+            }
+            Self::SoftDeletedSecret => {
+                "the target has a soft-deleted secret of that name, and a certificate brings a secret of its own; purge \
+                 that secret by hand, or, where purge protection keeps it, wait for the end of its retention or restore \
+                 into another vault"
+            }
+            Self::LiveCertificate => {
+                "the target has a certificate of that name, to which the key and the secret of the name belong; delete \
+                 and purge that certificate first, or restore into another vault"
+            }
+            Self::SoftDeletedCertificate => {
+                "the target has a soft-deleted certificate of that name, which keeps the name for its key and its secret; \
+                 nothing is done to a certificate for another object: recover it (recoverDeleted, naming the certificate), \
+                 or purge it by hand, or restore into another vault"
+            }
+            Self::OtherTenant => {
+                "its backup was taken in another tenant than the target's, by what the vault itself said then and the \
+                 target says now, and Key Vault does not open it there; choose a vault of that tenant, or a later backup"
+            }
+            Self::OtherPlace => {
+                "its backup was taken in another subscription or geography than the target's, by KEYVAULT_BACKUP_PLACES \
+                 then and now, and restores only where it was taken; choose a vault there, or, where the setting is wrong, \
+                 ask for it all the same (otherPlace): then the service decides"
+            }
+            Self::Managed => "it belongs to the certificate of that name; restore or recover the certificate",
+            Self::WithCertificate => "it comes with the certificate of that name, which is selected, too",
+            Self::VaultManaged => "the vault manages it, and Key Vault does not back it up",
+            Self::Superseded => {
+                "an object of another kind had the name by then: a certificate is a key and a secret of its name, too, and \
+                 a vault cannot have it beside a plain one; choose an earlier time (at) to restore this one"
+            }
+            Self::NoBackup => {
+                "there is no backup of it; check its kind and its name against what the source has (list objects)"
+            }
+            Self::NeverBackedUp => {
+                "no backup of it ever succeeded, so it cannot be restored; the report of the newest run says why"
+            }
+            Self::NotSelected => {
+                "it is named, and the kinds, the name pattern or the tags that are asked for as well leave it out; ask for \
+                 the named objects alone"
+            }
+            Self::TagsUnknown => {
+                "it has more tags than the record of its backup holds, so it is not known whether it has those that are \
+                 asked for; to restore it, name it and ask for no tags"
+            }
+            Self::OtherKind => {
+                "there is no backup of it, but one of another kind under that name; name that kind"
+            }
+            Self::Gone => {
+                "it was gone from the vault by then; name it, ask for what is gone, or choose an earlier time (at)"
+            }
+            Self::BackupGone => {
+                "the container does not hold its backup any more: a rule about the age of blobs or a person deleted it; choose \
+                 another one (at; its history shows which there are), undelete the blob where the account keeps what was \
+                 deleted, and back the object up again"
+            }
+            Self::UnknownForm => {
+                "its backup has a form that this program does not know, and nothing is purged for the sake of one; recover the \
+                 soft-deleted object (recoverDeleted), restore into another vault to see whether the service takes the \
+                 backup, choose an earlier one (at), or install the newest version"
+            }
+            Self::Damaged => {
+                "its backup is damaged and would not be accepted; choose an earlier one (at), and find out who \
+                 changed it"
+            }
+        }
+    }
+}
+
+impl Reason {
+    /// Whether the object's name is taken in the target.
+    pub(super) const fn is_taken(self) -> bool {
+        matches!(
+            self,
+            Self::Live
+                | Self::SoftDeleted
+                | Self::PurgeProtected
+                | Self::MayNotPurge
+                | Self::LiveKey
+                | Self::LiveSecret
+                | Self::SoftDeletedKey
+                | Self::SoftDeletedSecret
+                | Self::LiveCertificate
+                | Self::SoftDeletedCertificate
+        )
+    }
+}
+
+/// An object that is not restored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// The object's kind.
+    pub kind: ObjectKind,
+    /// The object's name.
+    pub name: ObjectName,
+    /// Why.
+    pub reason: Reason,
+    /// Whether it is skipped, as the request wants, rather than in the way.
+    pub skipped: bool,
+}
+
+impl Left {
+    /// What stands in the way, and what would solve it, where backups `at` a time were asked for, or the newest.
+    pub const fn why(&self, at: Option<OffsetDateTime>) -> &'static str {
+        match (self.reason, at) {
+            (Reason::NoBackup, Some(_)) => {
+                "there is no backup of it as of that time; see its recovery points for when there is one"
+            }
+            (reason, _) => reason.text(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_time_is_spoken_where_one_was_asked_for() {
+        let (kind, name) = (ObjectKind::Secret, "db".parse().unwrap());
+        let left = Left { kind, name, reason: Reason::NoBackup, skipped: false };
+        let then = left.why(Some(OffsetDateTime::UNIX_EPOCH));
+        assert!(then.contains("as of that time; see its recovery points"), "{then}");
+        let newest = left.why(None);
+        assert!(!newest.contains("time") && newest.contains("check its kind and its name"), "{newest}");
+    }
+
+    #[test]
+    fn what_is_not_restored_has_a_name_for_programs_and_a_way_out_for_people() {
+        for (reason, way_out) in [
+            (Reason::AlreadyThere, "nothing to do"),
+            (Reason::Live, "delete and purge it first"),
+            (Reason::SoftDeleted, "recover it (recoverDeleted), or purge it"),
+            (Reason::PurgeProtected, "recover it (recoverDeleted), or restore into another vault"),
+            (Reason::MayNotPurge, "have somebody purge it who may"),
+            (Reason::NotSpelledOut, "name the object itself"),
+            (Reason::LiveKey, "delete and purge that key"),
+            (Reason::LiveSecret, "delete and purge that secret"),
+            (Reason::SoftDeletedKey, "purge that key by hand"),
+            (Reason::SoftDeletedSecret, "purge that secret by hand"),
+            (Reason::LiveCertificate, "delete and purge that certificate"),
+            (Reason::SoftDeletedCertificate, "recover it (recoverDeleted, naming the certificate)"),
+            (Reason::OtherTenant, "choose a vault of that tenant"),
+            (Reason::OtherPlace, "choose a vault there, or, where the setting is wrong"),
+            (Reason::Managed, "restore or recover the certificate"),
+            (Reason::WithCertificate, "comes with the certificate"),
+            (Reason::VaultManaged, "does not back it up"),
+            (Reason::Superseded, "choose an earlier time (at)"),
+            (Reason::NoBackup, "check its kind and its name"),
+            (Reason::NeverBackedUp, "the report of the newest run says why"),
+            (Reason::NotSelected, "ask for the named objects alone"),
+            (Reason::TagsUnknown, "name it and ask for no tags"),
+            (Reason::OtherKind, "name that kind"),
+            (Reason::Damaged, "choose an earlier one (at)"),
+            (Reason::BackupGone, "choose another one (at"),
+            (Reason::UnknownForm, "recover the soft-deleted object (recoverDeleted)"),
+            (Reason::Gone, "ask for what is gone"),
+        ] {
+            assert!(reason.text().contains(way_out), "{}", reason.text());
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.name(), "stored and said in one way");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What planning knows of source and target.
+
+use std::collections::BTreeMap;
+
+use super::Reason;
+use crate::domain::{
+    digest::Fingerprint,
+    entry::Entry,
+    object::{ObjectId, ObjectKind},
+    place::{Apart, Place},
+};
+
+/// What the target holds under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// An object in use, with what listing shows of it.
+    Live(Fingerprint),
+    /// The key or secret of a certificate in use.
+    Managed,
+    /// A soft-deleted object.
+    Deleted {
+        /// Whether it may be purged: purge protection is off.
+        purgeable: bool,
+    },
+    /// The key or secret of a soft-deleted certificate. It is recovered and purged with that alone.
+    DeletedManaged,
+}
+
+/// What planning is given: the index as of the time asked for, and what the target holds.
+#[derive(Debug)]
+pub struct World<'a> {
+    /// Where the source lies now, as the settings say: what an entry does not say of its own place.
+    pub source: &'a Place,
+    /// Where the target lies.
+    pub target: &'a Place,
+    /// What the target holds, by object.
+    pub held: &'a BTreeMap<ObjectId, Held>,
+}
+
+impl World<'_> {
+    /// In what the target is known to lie elsewhere than an entry's vault did at the backup.
+    pub(super) fn apart(&self, entry: &Entry) -> Option<Apart> {
+        // What the settings say of the source may be newer than the entry, and is better than nothing. What the source
+        // says of its tenant now is not asked for: a backup that does not know its own may be of any.
+        let settings = Place { tenant: None, ..self.source.clone() };
+        entry.place.or(&settings).apart(self.target)
+    }
+
+    /// What holds an object's name against it although it is of another kind.
+    ///
+    /// A certificate is a key and a secret of its name, too, in use and soft-deleted. So a vault has no certificate
+    /// beside a plain key or secret of that name; a plain key and a plain secret may share theirs.
+    pub(super) fn other_kind(&self, id: &ObjectId) -> Option<Reason> {
+        let held = |kind| self.held.get(&ObjectId::new(kind, id.name.clone()));
+        match (id.kind, held(ObjectKind::Certificate)) {
+            (ObjectKind::Certificate, Some(_)) => None,
+            (ObjectKind::Certificate, None) => {
+                let plain = [ObjectKind::Key, ObjectKind::Secret].map(|kind| Some(plain(kind, *held(kind)?)));
+                let in_use = |reason: &Reason| matches!(reason, Reason::LiveKey | Reason::LiveSecret);
+                plain.into_iter().flatten().min_by_key(|reason| !in_use(reason))
+            }
+            (_, Some(Held::Live(_) | Held::Managed)) => Some(Reason::LiveCertificate),
+            (_, Some(Held::Deleted { .. } | Held::DeletedManaged)) => Some(Reason::SoftDeletedCertificate),
+            // Its certificate is not known to an identity that may not list the soft-deleted ones.
+            (kind, None) => {
+                (held(kind) == Some(&Held::DeletedManaged)).then_some(Reason::SoftDeletedCertificate)
+            }
+        }
+    }
+}
+
+/// Why a key or secret stands in the way of a certificate that the target does not have.
+fn plain(kind: ObjectKind, held: Held) -> Reason {
+    match (kind, held) {
+        (_, Held::DeletedManaged) => Reason::SoftDeletedCertificate,
+        (ObjectKind::Key, Held::Deleted { .. }) => Reason::SoftDeletedKey,
+        (_, Held::Deleted { .. }) => Reason::SoftDeletedSecret,
+        (ObjectKind::Key, Held::Live(_) | Held::Managed) => Reason::LiveKey,
+        (_, Held::Live(_) | Held::Managed) => Reason::LiveSecret,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_and_a_plain_key_or_secret_exclude_each_other() {
+        use ObjectKind::{Certificate, Key, Secret};
+        let id = |kind| ObjectId::new(kind, "tls".parse().unwrap());
+        let (live, deleted) = (Held::Live(Fingerprint::of(b"a")), Held::Deleted { purgeable: true });
+        let managed = [(Key, Held::Managed), (Secret, Held::Managed)];
+        let gone = [(Key, Held::DeletedManaged), (Secret, Held::DeletedManaged)];
+        let with = |of: Held, others: [(ObjectKind, Held); 2]| vec![(Certificate, of), others[0], others[1]];
+        for (kind, held, reason) in [
+            (Certificate, vec![], None),
+            (Certificate, with(live, managed), None),
+            (Certificate, with(deleted, gone), None),
+            (Certificate, vec![(Key, live)], Some(Reason::LiveKey)),
+            (Certificate, vec![(Secret, live)], Some(Reason::LiveSecret)),
+            (Certificate, vec![(Secret, Held::Managed)], Some(Reason::LiveSecret)),
+            (Certificate, vec![(Key, deleted)], Some(Reason::SoftDeletedKey)),
+            (Certificate, vec![(Secret, deleted)], Some(Reason::SoftDeletedSecret)),
+            (Certificate, vec![(Key, deleted), (Secret, live)], Some(Reason::LiveSecret)),
+            (Certificate, gone.to_vec(), Some(Reason::SoftDeletedCertificate)),
+            (Secret, with(live, managed), Some(Reason::LiveCertificate)),
+            (Key, with(deleted, gone), Some(Reason::SoftDeletedCertificate)),
+            (Secret, gone.to_vec(), Some(Reason::SoftDeletedCertificate)),
+            (Secret, vec![(Key, live), (Secret, deleted)], None),
+            (Key, vec![(Secret, deleted)], None),
+            (Secret, vec![(Secret, Held::Managed)], None),
+        ] {
+            let held: BTreeMap<_, _> = held.into_iter().map(|(kind, held)| (id(kind), held)).collect();
+            let place = Place::default();
+            let world = World { source: &place, target: &place, held: &held };
+            assert_eq!(world.other_kind(&id(kind)), reason, "{kind} into {held:?}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Values for the domain's own tests.
+
+use serde_json::json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::datetime};
+
+use super::{
+    digest::Fingerprint,
+    entry::Entry,
+    manifest::{Fared, Line},
+    object::{ObjectId, ObjectKind},
+    run::RunId,
+};
+
+/// When the runs of these tests are.
+pub(super) const NIGHT: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
+
+/// What listing shows of an object in one of its states.
+pub(super) fn looks(state: &str) -> Fingerprint {
+    Fingerprint::of(state.as_bytes())
+}
+
+pub(super) fn secret(name: &str) -> ObjectId {
+    of_kind(ObjectKind::Secret, name)
+}
+
+pub(super) fn of_kind(kind: ObjectKind, name: &str) -> ObjectId {
+    ObjectId::new(kind, name.parse().unwrap())
+}
+
+/// A backup of an object that looked like `before`, by the nightly run of that time. It is read as a stored one is: what
+/// later forms add has its default.
+pub(super) fn entry(id: &ObjectId, taken: OffsetDateTime) -> Entry {
+    let digest = |text: &str| super::digest::Digest::of(text.as_bytes());
+    let stored = json!({
+        "v": 1, "vault": "kv-prod", "kind": id.kind, "name": id.name, "run": RunId::nightly(taken),
+        "taken": taken.format(&Rfc3339).unwrap(), "sha256": digest("blob"), "bytes": 1000,
+        "kid": "k", "alg": "RSA-OAEP-256", "enc": "A256CBC-HS512",
+        "versions": 1, "newest": "0123456789abcdef0123456789abcdef", "version_ids": looks("ids"),
+        "version_states": looks("states"), "fingerprint": looks("before"), "enabled": true,
+    });
+    serde_json::from_value(stored).unwrap()
+}
+
+/// A manifest's line with that backup.
+pub(super) fn line(id: &ObjectId, fared: Fared, taken: OffsetDateTime) -> Line {
+    Line::new(id.clone(), fared, Some(entry(id, taken)))
+}

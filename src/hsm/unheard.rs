@@ -1,0 +1,120 @@
+//! An operation of which the service tells nothing any more. Giving up needs evidence, and silence is none: what the
+//! operation would have left is looked at first.
+
+use super::{
+    answer::key_or_job_failed,
+    ends::{self, BackupEnd},
+    folders,
+    next::{Next, stop},
+};
+use crate::{
+    app::App,
+    azure::error::{Meaning, ServiceError},
+    clock::Clock,
+    domain::{
+        hsm::{Fit, Seen, Task},
+        object::{ObjectId, ObjectKind, ObjectName},
+        outcome::Failure,
+    },
+    error::Result,
+    jobs::StoredHsmJob,
+};
+
+/// Looks at what the operation left, and ends the job where that tells. Where the service `refuses` to say, it was asked
+/// for half an hour, else for twelve hours.
+pub(super) async fn look(
+    app: &App,
+    stored: StoredHsmJob,
+    error: &ServiceError,
+    refuses: bool,
+    clock: &Clock,
+) -> Result<Next> {
+    match (stored.job.leaves(), &stored.job.task) {
+        (Some(fit), _) => folder(app, stored, fit, error, refuses, clock).await,
+        (None, Task::RestoreKeys { keys, outcomes, .. }) => {
+            let found = match keys.get(outcomes.len()).cloned() {
+                Some(key) => match held(app, &stored, key).await {
+                    // An HSM that is busy says more than one that does not know: it may be busy with this.
+                    None => return stop(app, stored).await,
+                    found => found,
+                },
+                None => None,
+            };
+            let failure = told(error, refuses, found.as_deref());
+            key_or_job_failed(app, stored, failure, clock).await
+        }
+        (None, _) => key_or_job_failed(app, stored, told(error, refuses, None), clock).await,
+    }
+}
+
+/// A backup leaves a folder. One that is whole is the result, whatever the service says of the operation; one that still
+/// grows is waited for.
+async fn folder(
+    app: &App,
+    mut stored: StoredHsmJob,
+    fit: Fit,
+    error: &ServiceError,
+    refuses: bool,
+    clock: &Clock,
+) -> Result<Next> {
+    let last = format!("{}: {}", error.failure.code, error.failure.text);
+    let found = match folders::unknown(app, &stored.job.hsm, fit).await {
+        Ok(found) => found,
+        // For as long as nothing is heard of anything at all.
+        Err(unread) if !stored.job.is_unheard(false) => {
+            stored.job.waiting = Some(format!(
+                "how it stands is not known: {last}; and its folder cannot be looked for: {unread}"
+            ));
+            return stop(app, stored).await;
+        }
+        Err(unread) => {
+            let text = format!("its folder cannot be looked for either: {unread}");
+            return key_or_job_failed(app, stored, told(error, refuses, Some(&text)), clock).await;
+        }
+    };
+    let Some(folder) = found else {
+        let text = "the container holds no folder that such a backup could have left";
+        return key_or_job_failed(app, stored, told(error, refuses, Some(text)), clock).await;
+    };
+    let seen = Seen::again(stored.job.seen.take(), folder);
+    if seen.is_whole() {
+        let end = BackupEnd::found(seen, &format!("the HSM does not say how the operation ended ({last})"));
+        return ends::backup(app, stored, end, clock).await;
+    }
+    stored.job.seen = Some(seen);
+    stop(app, stored).await
+}
+
+/// What the HSM holds under the name of a key that was being restored; `None` while it is busy.
+async fn held(app: &App, stored: &StoredHsmJob, key: ObjectName) -> Option<String> {
+    let name = key.to_string();
+    let id = ObjectId::new(ObjectKind::Key, key);
+    let unseen =
+        |error: &dyn std::fmt::Display| format!("whether the HSM holds key {name} cannot be seen: {error}");
+    let client = match app.hsms().keys(&stored.job.hsm) {
+        Ok(client) => client,
+        Err(error) => return Some(unseen(&error)),
+    };
+    Some(match client.versions(&id).await {
+        Ok(versions) if versions.is_empty() => format!("the HSM holds no key {name}"),
+        Ok(versions) => {
+            let (count, s) = (versions.len(), if versions.len() == 1 { "" } else { "s" });
+            format!("the HSM holds a key {name} now, with {count} version{s}; compare them before it is used")
+        }
+        Err(error) if error.meaning == Meaning::NotFound => format!("the HSM holds no key {name}"),
+        Err(error) if error.meaning == Meaning::Busy => return None,
+        Err(error) => unseen(&error),
+    })
+}
+
+/// Why it is given up, with what was found in place of an answer.
+fn told(error: &ServiceError, refuses: bool, found: Option<&str>) -> Failure {
+    let Failure { code, text, .. } = &*error.failure;
+    let found = found.map(|found| format!("; {found}")).unwrap_or_default();
+    if refuses {
+        let text = format!("how it ended is not known, it may have been carried out{found}. Last: {text}");
+        return Failure { text, ..*error.failure.clone() }.bounded();
+    }
+    let text = format!("for twelve hours nobody said how the operation stands{found}. Last: {code}: {text}");
+    Failure::ours("Unheard", text)
+}

@@ -1,0 +1,97 @@
+//! The notes of objects that failed and are tried again.
+
+use futures::{Stream, StreamExt as _, TryStreamExt as _, future::BoxFuture, pin_mut, stream};
+use time::OffsetDateTime;
+
+use super::{Jobs, forms::record_in, metadata};
+use crate::{
+    azure::container::{Item, Listing},
+    domain::{
+        job::OPEN_FOR,
+        object::{ObjectId, VaultName},
+        outcome::Failure,
+        rounds::{NOTE_FORMAT, Note},
+        run::RunId,
+    },
+    error::{Error, Result},
+};
+
+const PREFIX: &str = "failing/";
+const KEY: &str = "note";
+
+/// Notes a listing request. A failure's text makes one of about a kilobyte.
+const PAGE: u16 = 500;
+
+/// Notes that are deleted at once.
+const AT_ONCE: usize = 16;
+
+impl Jobs {
+    /// Keeps the newest failure of an object of an open run. Safe to run twice: the later one stays.
+    pub async fn note_failing(&self, vault: &VaultName, run: &RunId, note: &Note) -> Result<()> {
+        let name = format!("{}{}/{}", of_run(vault, run), note.kind, note.name.folded());
+        Ok(self.container.put(&name, metadata(KEY, note)?).await?)
+    }
+
+    /// The notes of a run in the order of their objects, page by page. One that cannot be read says so, as a failure of
+    /// the time when it was written.
+    pub fn failing(&self, vault: &VaultName, run: &RunId) -> impl Stream<Item = Result<Vec<Note>>> + use<> {
+        let prefix = of_run(vault, run);
+        let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: true };
+        self.container.list(listing).map(move |page| {
+            let page = page?;
+            Ok(page.into_iter().filter_map(|item| note_in(&prefix, &item)).collect())
+        })
+    }
+
+    /// Deletes the notes of a run that is about to be forgotten. Safe to run twice.
+    pub async fn forget_failing(&self, vault: &VaultName, run: &RunId) -> Result<()> {
+        self.delete_notes(&of_run(vault, run), |_| true).await
+    }
+
+    /// Deletes what late messages noted of a vault's runs after these were closed, once nothing of that age is open. Safe
+    /// to run twice.
+    pub async fn forget_strays(&self, vault: &VaultName, now: OffsetDateTime) -> Result<()> {
+        let is_old = |item: &Item| item.modified.is_some_and(|written| now - written >= OPEN_FOR);
+        self.delete_notes(&format!("{PREFIX}{vault}/"), is_old).await
+    }
+
+    async fn delete_notes(&self, prefix: &str, which: impl Fn(&Item) -> bool) -> Result<()> {
+        let pages = self.container.list(Listing { prefix, from: None, page: 5000, metadata: false });
+        pin_mut!(pages);
+        while let Some(page) = pages.try_next().await? {
+            let names: Vec<String> = page.into_iter().filter(&which).map(|item| item.name).collect();
+            let deletes: Vec<_> = names.into_iter().map(|name| self.delete_note(name)).collect();
+            let mut deletes = stream::iter(deletes).buffer_unordered(AT_ONCE);
+            while deletes.try_next().await?.is_some() {}
+        }
+        Ok(())
+    }
+
+    /// Boxed, because the compiler cannot see through a stream of these futures that they may change threads.
+    fn delete_note(&self, name: String) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { Ok(self.container.delete(&name).await?) })
+    }
+}
+
+fn of_run(vault: &VaultName, run: &RunId) -> String {
+    format!("{PREFIX}{vault}/{run}/")
+}
+
+/// The note in a blob. `None` where the name is none of an object.
+fn note_in(prefix: &str, item: &Item) -> Option<Note> {
+    let (kind, name) = item.name.strip_prefix(prefix)?.split_once('/')?;
+    let id = ObjectId::new(kind.parse().ok()?, name.parse().ok()?);
+    match record_in::<Note>(&item.name, &item.metadata, KEY, NOTE_FORMAT) {
+        Ok(note) if note.id() == id => Some(note),
+        Ok(_) | Err(Error::Damaged { .. } | Error::TooNew { .. }) => {
+            let text =
+                format!("why it fails cannot be read: blob {} is damaged or of a newer program", item.name);
+            let at = item.modified.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+            Some(Note::new(&id, Failure::ours("RecordUnreadable", text), at))
+        }
+        Err(error) => {
+            tracing::error!(blob.name = %item.name, "{error}");
+            None
+        }
+    }
+}

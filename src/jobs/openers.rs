@@ -1,0 +1,64 @@
+//! Who has opened what is open, and whose turn it is to open more.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::TryStreamExt as _;
+use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Jobs, forms::read, restores::OPEN};
+use crate::{
+    azure::container::{Item, Listing},
+    domain::{
+        asker::Asker,
+        hsm::{HsmJob, Task},
+        right::Right,
+    },
+    error::Result,
+};
+
+/// The callers that have opened jobs in this process, by right. Each is the holder of a key or of a role, so there are
+/// few.
+pub(super) type Turns = Mutex<BTreeMap<(Right, String), Arc<tokio::sync::Mutex<()>>>>;
+
+/// A turn to open a job. Dropping it ends it.
+pub type Turn = OwnedMutexGuard<()>;
+
+impl Jobs {
+    /// Waits until no other request of the caller opens a job by this right in this process. `None` for those who have
+    /// no bound.
+    pub async fn turn(&self, right: Right, by: &Asker) -> Option<Turn> {
+        let turn = Arc::clone(self.turns.lock().entry((right, by.caller()?)).or_default());
+        Some(turn.lock_owned().await)
+    }
+
+    /// Who has opened each open job of a right. One request; with HSMs one more, and one for each of their open jobs.
+    pub async fn openers(&self, right: Right, hsms: bool) -> Result<Vec<Asker>> {
+        let mut openers = match right {
+            Right::Backup => self.all().await?.into_iter().filter_map(|stored| stored.job.by).collect(),
+            Right::Restore => self.restorers().await?,
+            Right::Terminal => Vec::new(),
+        };
+        if hsms {
+            let jobs = self.hsm_jobs().await?.into_iter().map(|stored| stored.job);
+            openers.extend(jobs.filter(|job| right_of(job) == Some(right)).map(|job| job.by));
+        }
+        Ok(openers)
+    }
+
+    /// Announcements of older programs do not say whose they are.
+    async fn restorers(&self) -> Result<Vec<Asker>> {
+        let pages = self.container.list(Listing { prefix: OPEN, from: None, page: 5000, metadata: true });
+        let items: Vec<Item> = pages.try_concat().await?;
+        Ok(items.iter().filter_map(|item| read(&item.metadata, "by")).collect())
+    }
+}
+
+/// The right by which a job was asked for. The backup that a restore wants first was not.
+pub fn right_of(job: &HsmJob) -> Option<Right> {
+    match &job.task {
+        Task::Backup { safety_for: None } => Some(Right::Backup),
+        Task::Backup { safety_for: Some(_) } => None,
+        Task::RestoreAll { .. } | Task::RestoreKeys { .. } => Some(Right::Restore),
+    }
+}

@@ -1,0 +1,100 @@
+//! When `AdvanceJobs` last came, for each role, and which nights need no look any more.
+
+use futures::{TryStreamExt as _, pin_mut};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::{Jobs, forms::read, metadata};
+use crate::{
+    azure::container::Listing,
+    domain::{
+        job::{JOB_FORMAT, PASS_NOTED_EVERY},
+        night::{Nights, Settled, Timer},
+        schedule::Timetable,
+    },
+    error::Result,
+};
+
+const PREFIX: &str = "passes/";
+const KEY: &str = "pass";
+
+#[derive(Serialize, Deserialize)]
+struct Pass {
+    v: u32,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    settled: Vec<Settled>,
+}
+
+/// What a process keeps in mind of its passes.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    noted: Option<OffsetDateTime>,
+    /// Whether what was noted before was read.
+    taken_up: bool,
+    nights: Nights,
+}
+
+impl Jobs {
+    /// What is known of nights, to look at and to add to.
+    pub fn nights<T>(&self, with: impl FnOnce(&mut Nights) -> T) -> T {
+        with(&mut self.kept.lock().nights)
+    }
+
+    /// Takes in what was noted of nights before this process, and says whether that was done before. One request for each
+    /// process, before its first note replaces what it reads. `now` is the time that schedules go by.
+    pub async fn take_up_nights(
+        &self,
+        role: &str,
+        timers: &[(Timer, &Timetable)],
+        now: OffsetDateTime,
+    ) -> Result<bool> {
+        if self.kept.lock().taken_up {
+            return Ok(true);
+        }
+        let found = self.container.metadata(&format!("{PREFIX}{role}")).await?;
+        let settled = found.and_then(|of| read::<Pass>(&of, KEY)).map(|pass| pass.settled);
+        let mut kept = self.kept.lock();
+        kept.nights.take_up(&settled.unwrap_or_default(), timers, now);
+        kept.taken_up = true;
+        Ok(false)
+    }
+
+    /// Notes that `AdvanceJobs` came to the app of a role, and which nights need no look any more. One request every few
+    /// minutes; the others cost none.
+    pub async fn note_pass(
+        &self,
+        role: &str,
+        timers: &[(Timer, &Timetable)],
+        now: OffsetDateTime,
+    ) -> Result<()> {
+        let settled = {
+            let kept = self.kept.lock();
+            if kept.noted.is_some_and(|at| now - at < PASS_NOTED_EVERY && now >= at) {
+                return Ok(());
+            }
+            kept.nights.to_note(timers)
+        };
+        let at = now.replace_nanosecond(0).unwrap_or(now);
+        let pass = Pass { v: JOB_FORMAT, at, settled };
+        self.container.put(&format!("{PREFIX}{role}"), metadata(KEY, &pass)?).await?;
+        self.kept.lock().noted = Some(now);
+        Ok(())
+    }
+
+    /// When it last came to any of the apps of these roles, as far as that was noted. One request.
+    pub async fn last_pass(&self, roles: &[&str]) -> Result<Option<OffsetDateTime>> {
+        let pages = self.container.list(Listing { prefix: PREFIX, from: None, page: 100, metadata: true });
+        pin_mut!(pages);
+        let mut last = None;
+        while let Some(page) = pages.try_next().await? {
+            let of = page
+                .iter()
+                .filter(|item| item.name.strip_prefix(PREFIX).is_some_and(|role| roles.contains(&role)));
+            last =
+                of.filter_map(|item| read::<Pass>(&item.metadata, KEY)).map(|pass| pass.at).max().max(last);
+        }
+        Ok(last)
+    }
+}

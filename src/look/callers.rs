@@ -1,0 +1,17 @@
+//! Callers that have as many open jobs as they may have.
+
+use crate::{
+    app::App,
+    domain::{bound::AtBound, right::Right},
+    error::Result,
+};
+
+/// Every caller that cannot open another job until one of its jobs ends. Two requests, and those for HSMs' jobs.
+pub async fn at_bound(app: &App) -> Result<Vec<AtBound>> {
+    let (jobs, bounds) = (app.jobs()?, app.config().bounds);
+    let hsms = app.hsms().names().next().is_some();
+    let (backups, restores) =
+        futures::try_join!(jobs.openers(Right::Backup, hsms), jobs.openers(Right::Restore, hsms))?;
+    let met = bounds.met(Right::Backup, &backups).into_iter().chain(bounds.met(Right::Restore, &restores));
+    Ok(met.collect())
+}

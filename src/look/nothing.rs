@@ -1,0 +1,89 @@
+//! Why a selection matches nothing, for whoever asked.
+
+use time::OffsetDateTime;
+
+use crate::{
+    app::App,
+    domain::{
+        hsm::HsmName,
+        nearest::Nearest,
+        nothing::{Known, Nothing, There, words},
+        object::VaultName,
+        restore::Selection,
+        run::RunId,
+    },
+    error::Result,
+};
+
+/// Looks why a selection matches nothing of a vault's index; `None` when it does match something.
+///
+/// # Errors
+/// As storage answers, and when the catalogue is damaged.
+pub async fn why(
+    app: &App,
+    vault: &VaultName,
+    at: Option<OffsetDateTime>,
+    selection: &Selection,
+) -> Result<Option<Nothing>> {
+    let catalogue = app.catalogue()?;
+    let view = catalogue.view(vault, at).await?;
+    let Some(there) = There::instead_of(selection, catalogue.lines(&view).await?)? else { return Ok(None) };
+    let (known, wanted) = (known(app, vault).await?, words(selection));
+    Ok(Some(Nothing { source: source(app, vault), wanted, at, known, there }))
+}
+
+/// What there is instead of a vault of which the catalogue knows nothing; `None` when it knows it.
+///
+/// # Errors
+/// As storage answers.
+pub async fn unknown(app: &App, vault: &VaultName) -> Result<Option<Nothing>> {
+    if app.catalogue()?.knows(vault).await? {
+        return Ok(None);
+    }
+    let (source, known) = (source(app, vault), known(app, vault).await?);
+    Ok(Some(Nothing { source, wanted: String::new(), at: None, known, there: There::default() }))
+}
+
+/// What there is instead of a backup of a whole HSM, of a run or as of a time.
+///
+/// # Errors
+/// As storage answers.
+pub async fn of_hsm(
+    app: &App,
+    hsm: &HsmName,
+    run: Option<&RunId>,
+    at: Option<OffsetDateTime>,
+) -> Result<Nothing> {
+    let catalogue = app.catalogue()?;
+    let known = match catalogue.hsm_points(hsm).await? {
+        Some(points) => Known::Points(points),
+        None if catalogue.knows_hsm(hsm).await? => Known::NoPoint,
+        None => Known::Not { nearest: nearest(hsm.as_str(), catalogue.hsms().await?) },
+    };
+    let wanted = run.map_or_else(String::new, |run| format!("run {run}, of those that ended well"));
+    Ok(Nothing { source: format!("HSM {hsm}"), wanted, at, known, there: There::default() })
+}
+
+async fn known(app: &App, vault: &VaultName) -> Result<Known> {
+    let catalogue = app.catalogue()?;
+    Ok(match catalogue.points(vault).await? {
+        Some(points) => Known::Points(points),
+        None if catalogue.knows(vault).await? => Known::NoPoint,
+        None => Known::Not { nearest: nearest(vault.as_str(), catalogue.vaults().await?) },
+    })
+}
+
+fn source(app: &App, name: &VaultName) -> String {
+    if app.is_hsm(name) {
+        format!("the keys of HSM {name} that are backed up one by one (KEYVAULT_BACKUP_HSM_KEYS)")
+    } else {
+        format!("vault {name}")
+    }
+}
+
+/// Of some sources those that are nearest in name.
+pub fn nearest(wanted: &str, known: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut nearest = Nearest::to([wanted]);
+    known.into_iter().for_each(|name| nearest.see(&name, || name.clone()));
+    nearest.found()
+}

@@ -1,0 +1,34 @@
+//! Whether anything moves jobs on.
+
+use time::OffsetDateTime;
+
+use super::runs::open_jobs;
+use crate::{app::App, config::Role, domain::job::stands_still, error::Result};
+
+/// When jobs were last moved on.
+#[derive(Clone, Copy, Debug)]
+pub struct Passes {
+    /// When `AdvanceJobs` last came to the app that looks after backups, give or take five minutes.
+    pub last: Option<OffsetDateTime>,
+    /// Whether nothing moves jobs on.
+    pub stands_still: bool,
+}
+
+/// Looks at the passes over backup runs. Two requests.
+pub async fn passes(app: &App, now: OffsetDateTime) -> Result<Passes> {
+    let roles = [Role::Backup.as_str(), Role::All.as_str()];
+    let (last, open) = futures::try_join!(app.jobs()?.last_pass(&roles), open_jobs(app))?;
+    let oldest = open.iter().map(|job| job.opened).min();
+    Ok(Passes { last, stands_still: stands_still(last, oldest, now) })
+}
+
+/// What to say where nothing moves jobs on.
+pub fn words(last: Option<OffsetDateTime>) -> String {
+    let since = last.map_or_else(
+        || "has not come".to_owned(),
+        |at| format!("has not come since {:02}:{:02}Z on {}", at.hour(), at.minute(), at.date()),
+    );
+    format!(
+        "the timer AdvanceJobs {since}, so nothing moves jobs on; see app-not-starting in docs/operations.md"
+    )
+}

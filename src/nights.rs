@@ -1,0 +1,221 @@
+//! Beginning the night of every vault and HSM: when its timer fires, and when it did not.
+//!
+//! A timer that fires into an outage has four tries within a few minutes. What it could not begin, `AdvanceJobs` begins
+//! once the outage is over, until the next night is due. The run has the occurrence's name, as if the timer had begun it,
+//! and says how late it is.
+//!
+//! An ordinary night costs no request more. That a night has begun shows when this process began it, or in the open runs,
+//! which `AdvanceJobs` reads every minute anyway. Only where both say nothing is it looked up, once.
+
+use std::time::Duration;
+
+use futures::{StreamExt as _, future::BoxFuture, stream};
+use time::OffsetDateTime;
+
+use crate::{
+    app::App,
+    azure::vault::VaultClient,
+    backup::{self, Progress, advance},
+    clock::Clock,
+    domain::{
+        asker::Asker,
+        hsm::HsmName,
+        night::{Part, Timer},
+        object::VaultName,
+        run::RunId,
+        schedule::Timetable,
+    },
+    error::{Error, Result},
+    hsm::{
+        self,
+        nightly::single_keys,
+        start::{self, Opened},
+    },
+    jobs::Jobs,
+};
+
+/// Vaults that are planned at once: each holds its list of objects in memory.
+const VAULTS_AT_ONCE: usize = 4;
+
+/// HSMs that are started at once.
+const HSMS_AT_ONCE: usize = 8;
+
+/// How long a pass may take over the nights that a timer missed. What it has begun goes on by itself.
+const WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// Starts the run of every configured vault, or takes it up where it was left, and says how that went as it goes. Safe to
+/// run twice: see [`backup::start`].
+pub fn vaults<'a>(
+    app: &'a App,
+    run: &'a RunId,
+    clock: &'a Clock,
+) -> impl futures::Stream<Item = (&'a VaultName, Result<Progress>)> {
+    let starts: Vec<_> = app.vaults().map(|of| vault(app, of, run, clock)).collect();
+    stream::iter(starts).buffer_unordered(VAULTS_AT_ONCE)
+}
+
+/// Starts the run of every configured HSM, or takes it up where it was left. What goes wrong with one does not
+/// hold up another. Safe to run twice: see [`start::backup`].
+pub async fn hsms(app: &App, run: &RunId, clock: &Clock) -> Vec<(HsmName, Result<Opened>)> {
+    let names: Vec<HsmName> = app.hsms().names().cloned().collect();
+    let starts = names.into_iter().map(|name| async move {
+        let (opened, keys) = (whole(app, &name, run, clock).await, keys(app, &name, run, clock).await);
+        let opened = opened.and_then(|opened| keys.map(|()| opened));
+        (name, opened)
+    });
+    let starts: Vec<_> = starts.collect();
+    stream::iter(starts).buffer_unordered(HSMS_AT_ONCE).collect().await
+}
+
+/// Boxed, because the compiler cannot see through a stream of these futures that they may change threads.
+fn vault<'a>(
+    app: &'a App,
+    vault: &'a VaultClient,
+    run: &'a RunId,
+    clock: &'a Clock,
+) -> BoxFuture<'a, (&'a VaultName, Result<Progress>)> {
+    Box::pin(async move {
+        let name = vault.url().name();
+        let progress = backup::start(app, vault, run, &Asker::TIMER, clock).await;
+        (name, progress.and_then(|done| begun(app, Part::Vault(name.clone()), run, done)))
+    })
+}
+
+async fn whole(app: &App, hsm: &HsmName, run: &RunId, clock: &Clock) -> Result<Opened> {
+    let opened = start::backup(app, hsm, run, &Asker::TIMER, clock).await?;
+    begun(app, Part::Hsm(hsm.clone()), run, opened)
+}
+
+async fn keys(app: &App, hsm: &HsmName, run: &RunId, clock: &Clock) -> Result<()> {
+    single_keys(app, hsm, run, clock).await?;
+    begun(app, Part::Keys(hsm.clone()), run, ())
+}
+
+fn begun<T>(app: &App, part: Part, run: &RunId, done: T) -> Result<T> {
+    app.jobs()?.nights(|nights| nights.has_begun(part, run));
+    Ok(done)
+}
+
+/// What a look at the open jobs found, where it could look.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// The open runs.
+    pub runs: Option<&'a advance::Advanced>,
+    /// The open jobs of HSMs.
+    pub hsms: Option<&'a hsm::advance::Advanced>,
+}
+
+/// What came of a look at nights that a timer missed.
+#[derive(Debug, Default)]
+pub struct CaughtUp {
+    /// What was begun.
+    pub begun: Vec<String>,
+    /// What went wrong. The next look tries again.
+    pub errors: Vec<Error>,
+}
+
+impl CaughtUp {
+    /// Whether there was nothing to do.
+    pub fn is_nothing(&self) -> bool {
+        self.begun.is_empty() && self.errors.is_empty()
+    }
+}
+
+/// Begins what is due and has not begun.
+///
+/// The first pass of a process leaves it to the timer, which the host fires by itself when it has missed a time. Safe to
+/// run twice, at once or later, and beside a timer that fires late: what begins here has the name of its occurrence, and
+/// is opened create-only.
+pub async fn catch_up(app: &App, found: Found<'_>, clock: &Clock) -> Result<CaughtUp> {
+    let (jobs, mut done) = (app.jobs()?, CaughtUp::default());
+    let Some(runs) = found.runs else { return Ok(done) };
+    jobs.nights(|nights| {
+        for (vault, run) in &runs.found {
+            nights.has_begun(Part::Vault(vault.clone()), run);
+            nights.has_begun(Part::Keys(vault.clone().into()), run);
+        }
+        for (hsm, run) in found.hsms.iter().flat_map(|of| &of.found) {
+            nights.has_begun(Part::Hsm(hsm.clone()), run);
+        }
+    });
+    for (timer, table) in app.config().schedules.timers() {
+        let Timetable::Known(schedule) = table else { continue };
+        let Some(occurrence) = schedule.overdue(clock.now()) else { continue };
+        if timer == Timer::Hsms && found.hsms.is_none() {
+            continue;
+        }
+        make_up(app, jobs, (timer, occurrence), clock, &mut done).await;
+    }
+    Ok(done)
+}
+
+/// Begins what has not begun of a timer's night.
+async fn make_up(
+    app: &App,
+    jobs: &Jobs,
+    (timer, occurrence): (Timer, OffsetDateTime),
+    clock: &Clock,
+    done: &mut CaughtUp,
+) {
+    let run = RunId::nightly(occurrence);
+    let unknown = jobs.nights(|nights| nights.unknown(timer, parts(app, timer), occurrence));
+    let each = unknown.into_iter().map(|part| {
+        let run = &run;
+        Box::pin(async move {
+            let late = || Error::Deadline { what: format!("run {run}"), seconds: WITHIN.as_secs() };
+            let begun = tokio::time::timeout(WITHIN, begin(app, part, run, clock)).await;
+            begun.unwrap_or_else(|_| Err(late()))
+        })
+    });
+    let each: Vec<_> = each.collect();
+    let before = done.errors.len();
+    let mut each = stream::iter(each).buffer_unordered(VAULTS_AT_ONCE);
+    while let Some(begun) = each.next().await {
+        match begun {
+            Ok(begun) => done.begun.extend(begun),
+            Err(error) => done.errors.push(error),
+        }
+    }
+    if done.errors.len() == before {
+        jobs.nights(|nights| nights.settle(timer, occurrence));
+    }
+}
+
+fn parts(app: &App, timer: Timer) -> Vec<Part> {
+    match timer {
+        Timer::Vaults => app.vaults().map(|vault| Part::Vault(vault.url().name().clone())).collect(),
+        Timer::Hsms => {
+            let hsms = app.hsms();
+            let keys = hsms.names().filter(|hsm| !hsms.single_keys(hsm).is_empty());
+            hsms.names().cloned().map(Part::Hsm).chain(keys.cloned().map(Part::Keys)).collect()
+        }
+    }
+}
+
+/// Begins a part of a night that has not begun, and says which.
+async fn begin(app: &App, part: Part, run: &RunId, clock: &Clock) -> Result<Option<String>> {
+    let catalogue = app.catalogue()?;
+    let has_begun = match &part {
+        Part::Vault(vault) => catalogue.is_planned(vault, run).await?,
+        Part::Hsm(hsm) => catalogue.hsm_backup(hsm, run).await?.is_some(),
+        Part::Keys(hsm) => catalogue.is_planned(hsm.as_vault(), run).await?,
+    };
+    if has_begun {
+        return begun(app, part, run, None);
+    }
+    let name = match &part {
+        Part::Vault(name) => name,
+        Part::Hsm(name) | Part::Keys(name) => name.as_vault(),
+    };
+    let text = format!("run {run} of {name}");
+    tracing::warn!(
+        event = "run.late", vault.name = %name, run.id = %run,
+        "Its timer did not begin {text}; it begins now, late"
+    );
+    match &part {
+        Part::Vault(name) => vault(app, app.vault(name)?, run, clock).await.1.map(drop)?,
+        Part::Hsm(name) => whole(app, name, run, clock).await.map(drop)?,
+        Part::Keys(name) => keys(app, name, run, clock).await?,
+    }
+    Ok(Some(text))
+}

@@ -1,0 +1,51 @@
+//! Ending a restore before it is through.
+
+use time::OffsetDateTime;
+
+use super::advance;
+use crate::{
+    app::App,
+    begin,
+    clock::Clock,
+    domain::{
+        asker::Asker,
+        audit::Event,
+        restore::{RestoreId, RestoreJob},
+    },
+    error::Result,
+};
+
+/// What came of the wish.
+#[derive(Debug)]
+pub enum Abandoned {
+    /// There is no such restore.
+    Unknown,
+    /// It has ended, now or before.
+    Ended(Box<RestoreJob>),
+    /// It begins no further step. It ends, and its vault is free, at this time or a minute later.
+    Stopping(Box<RestoreJob>, OffsetDateTime),
+}
+
+/// Tells a restore to stop, whoever carries it out. What is restored stays; steps that have not ended count as failed.
+///
+/// The wish is on the audit trail first. Safe to run twice.
+pub async fn abandon(app: &App, id: &RestoreId, by: &Asker, clock: &Clock) -> Result<Abandoned> {
+    let jobs = app.jobs()?;
+    let Some(stored) = jobs.restore(id).await? else { return Ok(Abandoned::Unknown) };
+    let job = stored.job;
+    if job.ended.is_some() {
+        return Ok(Abandoned::Ended(Box::new(job)));
+    }
+    let event = Event::RestoreAbandoned { restore: id.clone(), target: job.target.clone() };
+    begin::told_once(app, by, event, clock).await?;
+    let free = jobs.stop_lease(&job.target, id, clock.now()).await?;
+    tracing::warn!(
+        event = "restore.abandoned", restore.id = %id, restore.by = %by, vault.name = %job.target,
+        "Restore {id} into vault {} is abandoned, for {by}", job.target,
+    );
+    match advance::look(app, id, clock).await? {
+        None => Ok(Abandoned::Unknown),
+        Some(job) if job.ended.is_some() => Ok(Abandoned::Ended(Box::new(job))),
+        Some(job) => Ok(Abandoned::Stopping(Box::new(job), free.unwrap_or_else(|| clock.now()))),
+    }
+}
