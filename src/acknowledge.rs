@@ -15,15 +15,15 @@ use crate::{
         acknowledged::{
             ACKNOWLEDGED_FORMAT, Acceptance, AcceptanceRecord, Acknowledgement, Reason, Standing, check_until,
         },
-        asker::Asker,
+        actor::Actor,
         loss::Loss,
         manifest::Line,
         object::{ObjectId, VaultName},
+        observed_location::Moved,
         run::RunId,
-        whereabouts::Moved,
     },
     error::{Error, Result},
-    look::vaults,
+    query::vaults,
 };
 
 /// Others that may decide about the object in the same second before this gives up.
@@ -56,7 +56,7 @@ pub async fn loss(
     source: &VaultName,
     run: &RunId,
     reason: Reason,
-    by: &Asker,
+    by: &Actor,
     clock: &Clock,
 ) -> Result<Acknowledging> {
     let catalogue = app.catalogue()?;
@@ -112,7 +112,7 @@ pub async fn accept(
     id: &ObjectId,
     reason: Reason,
     until: OffsetDateTime,
-    by: &Asker,
+    by: &Actor,
     clock: &Clock,
 ) -> Result<AcceptanceRecord> {
     let bad = |error| Error::Refused(format!("nothing can be accepted until {until}: {error}"));
@@ -129,7 +129,7 @@ pub async fn withdraw(
     app: &App,
     source: &VaultName,
     id: &ObjectId,
-    by: &Asker,
+    by: &Actor,
     clock: &Clock,
 ) -> Result<AcceptanceRecord> {
     let known = app.catalogue()?.acknowledged(source).await?;
@@ -171,7 +171,7 @@ async fn decide(
     source: &VaultName,
     id: &ObjectId,
     acceptance: Acceptance,
-    by: &Asker,
+    by: &Actor,
     clock: &Clock,
 ) -> Result<AcceptanceRecord> {
     let known = app.catalogue()?.acknowledged(source).await?;

@@ -19,8 +19,8 @@ pub mod health;
 pub mod hsms;
 pub mod input;
 pub mod jobs;
+pub mod locations;
 pub mod openapi;
-pub mod places;
 pub mod preflight;
 pub mod problem;
 pub mod restores;
@@ -110,14 +110,14 @@ async fn attend(
         tracing::info_span!("invocation", invocation.id = %id, http.method = %method, http.path = %path);
     let answer = async move {
         let who = Who::of(request.headers(), &uri, app.platform_auth());
-        let asker = who.asker().clone();
+        let actor = who.actor().clone();
         request.extensions_mut().insert(who);
         let answer = tokio::time::timeout(DEADLINE, next.run(request)).await.unwrap_or_else(|_| late());
         let status = answer.status().as_u16();
         if let Some(Cause(cause)) = answer.extensions().get() {
             tracing::warn!(http.status = status, "{method} of {path} failed: {cause}");
         }
-        tracing::info!(http.status = status, http.who = %asker, "{method} of {path} by {asker}: {status}");
+        tracing::info!(http.status = status, http.who = %actor, "{method} of {path} by {actor}: {status}");
         answer
     };
     let mut answer = answer.instrument(span).await;

@@ -19,11 +19,12 @@ use crate::{
         vault::{VaultClient, restore::RestorePace},
     },
     catalogue::{Audit, Catalogue},
-    config::{Config, RESTORE_QUEUE, Role, WORK_QUEUE},
+    config::{Config, RESTORE_QUEUE, WORK_QUEUE},
     domain::{
         hsm::HsmName,
+        location::Location,
         object::{VaultName, VaultUrl},
-        place::Place,
+        role::Role,
     },
     error::{Error, Result},
     jobs::Jobs,
@@ -45,7 +46,7 @@ pub struct App {
     full_pass: time::Duration,
     interval: time::Duration,
     platform_auth: bool,
-    places: BTreeMap<VaultName, Place>,
+    locations: BTreeMap<VaultName, Location>,
     connection: Connection,
     config: Config,
 }
@@ -89,7 +90,7 @@ impl App {
                 full_pass: config.full_pass,
                 interval: config.interval,
                 platform_auth: config.platform_auth,
-                places: config.places.clone(),
+                locations: config.locations.clone(),
                 connection: connection.clone(),
                 config: config.clone(),
             })
@@ -191,9 +192,9 @@ impl App {
 
     /// Where a vault lies: what the settings say, and the tenant that the vault itself has named to this process. Where
     /// an HSM's keys restore depends on its security domain alone, so its tenant tells nothing.
-    pub fn place(&self, vault: &VaultName) -> Place {
+    pub fn location(&self, vault: &VaultName) -> Location {
         let tenant = self.vaults.get(vault).and_then(VaultClient::tenant);
-        Place { tenant, ..self.places.get(vault).cloned().unwrap_or_default() }
+        Location { tenant, ..self.locations.get(vault).cloned().unwrap_or_default() }
     }
 
     /// Time between runs that back up everything.

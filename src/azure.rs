@@ -62,7 +62,7 @@ impl Connection {
 
     /// The same for a look at what may well be broken: a request is tried twice, and clocks are compared.
     #[must_use]
-    pub fn for_a_look(&self, dates: Arc<Dates>) -> Self {
+    pub fn for_preflight(&self, dates: Arc<Dates>) -> Self {
         Self { retry: Arc::new(ShortRetry::once(LOOK_WAIT)), dates: Some(dates), ..self.clone() }
     }
 

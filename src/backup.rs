@@ -1,25 +1,24 @@
 //! Backing up vaults.
 //!
-//! A run goes through four steps, each safe to run twice and each able to go on where another process
-//! stopped:
+//! A run goes through four steps, each safe to run twice and able to continue where another process stopped:
 //!
 //! 1. [`plan`]: open the run, list the vault, decide, store the plan;
 //! 2. [`send`]: one queue message for each object to back up, or the work is done [here](mod@here);
-//! 3. [`object`]: back up one object, or record why not, or note what may pass;
-//! 4. [`advance`]: send what may pass again, in [`rounds`], and list again what the plan had to leave out, see [`late`];
-//!    when every planned object has a result, write the manifest and forget the run.
+//! 3. [`object`]: back up one object, or record the failure: as final, or as one that may pass;
+//! 4. [`reconcile`]: send what may pass again, in [`rounds`], and list again what the plan had to leave out, see [`late`];
+//!    when every planned object has a result, write the manifest and remove the job.
 
-pub mod advance;
 pub mod ask;
 pub mod here;
 pub mod late;
 pub mod object;
+mod observed_location;
 pub mod plan;
 pub mod rebuild;
+pub mod reconcile;
 pub mod resume;
 pub mod rounds;
 pub mod send;
-mod whereabouts;
 
 use tracing::{error, info, warn};
 
@@ -28,7 +27,7 @@ use crate::{
     azure::vault::VaultClient,
     clock::Clock,
     domain::{
-        asker::Asker,
+        actor::Actor,
         manifest::Summary,
         object::{ObjectKind, VaultName},
         plan::Plan,
@@ -57,7 +56,7 @@ pub async fn start(
     app: &App,
     vault: &VaultClient,
     run: &RunId,
-    by: &Asker,
+    by: &Actor,
     clock: &Clock,
 ) -> Result<Progress> {
     let plan = plan::whole_vault(app, vault, run, by, clock).await?;

@@ -7,7 +7,7 @@
 use crate::{
     app::App,
     clock::Clock,
-    domain::{asker::Asker, audit::Event, restore::RestoreId, right::Right},
+    domain::{actor::Actor, audit::Event, restore::RestoreId, right::Right},
     error::{Error, Result},
     jobs::{Claim, Turn},
 };
@@ -26,7 +26,7 @@ enum Telling {
     /// As any other event: the name is this process's alone.
     Alone,
     /// In the words of who used the key first, which any process may write: they are the same record.
-    AsClaimed(Asker),
+    AsClaimed(Actor),
     /// Unless it is there: an older program, which took the key, may have told of it.
     IfUntold,
 }
@@ -47,7 +47,7 @@ impl Name {
     ///
     /// # Errors
     /// As [`told`].
-    pub async fn tell(&self, app: &App, by: &Asker, event: Event, clock: &Clock) -> Result<()> {
+    pub async fn tell(&self, app: &App, by: &Actor, event: Event, clock: &Clock) -> Result<()> {
         match &self.telling {
             Telling::Alone => told(app, by, event, clock).await,
             Telling::IfUntold => told_once(app, by, event, clock).await,
@@ -65,7 +65,7 @@ impl Name {
 ///
 /// # Errors
 /// [`Error::TooMany`] when the caller has as many open jobs as it may have.
-pub async fn may(app: &App, right: Right, by: &Asker) -> Result<Option<Turn>> {
+pub async fn may(app: &App, right: Right, by: &Actor) -> Result<Option<Turn>> {
     let jobs = app.jobs()?;
     let Some(turn) = jobs.turn(right, by).await else { return Ok(None) };
     let openers = jobs.openers(right, app.hsms().names().next().is_some()).await?;
@@ -80,7 +80,7 @@ pub async fn may(app: &App, right: Right, by: &Asker) -> Result<Option<Turn>> {
 ///
 /// # Errors
 /// [`Error::NotBegun`]: nothing has begun, and nothing may.
-pub async fn told(app: &App, by: &Asker, event: Event, clock: &Clock) -> Result<()> {
+pub async fn told(app: &App, by: &Actor, event: Event, clock: &Clock) -> Result<()> {
     app.audit()?.append(by, event, clock.now()).await.map_err(unwritten)
 }
 
@@ -92,7 +92,7 @@ fn unwritten(error: Error) -> Error {
 ///
 /// # Errors
 /// As [`told`].
-pub async fn told_once(app: &App, by: &Asker, event: Event, clock: &Clock) -> Result<()> {
+pub async fn told_once(app: &App, by: &Actor, event: Event, clock: &Clock) -> Result<()> {
     let is_told = app.audit()?.tells_of(&event).await;
     let unread = "nothing was begun, because the audit trail, which comes first, cannot be read";
     if is_told.map_err(|error| not_begun(unread, error, true))? {

@@ -72,7 +72,7 @@ enum Command {
     Hsm(hsm::HsmCommand),
     /// List what is under way, and the last restores
     Jobs(jobs::JobsArgs),
-    /// Check settings, rights, storage, clocks and ages, and say what mends what is wrong
+    /// Check settings, rights, storage, clocks and ages, and say how to fix what is wrong
     Preflight(preflight::PreflightArgs),
     /// Acknowledge that objects are gone which a run saw to be lost
     Acknowledge(acknowledge::AcknowledgeArgs),

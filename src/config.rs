@@ -10,9 +10,10 @@ use crate::{
     azure::{credential::Identity, limiter::DEFAULT_CEILING},
     domain::{
         bound::Bounds,
+        location::{Fact, Location},
         loss::GoneShare,
         object::{VaultName, VaultUrl},
-        place::{Fact, Place},
+        role::Role,
     },
 };
 
@@ -31,7 +32,7 @@ mod role;
 mod schedules;
 
 use self::reader::Reader;
-pub use self::{hsm::HsmConfig, role::Role, schedules::Schedules};
+pub use self::{hsm::HsmConfig, schedules::Schedules};
 
 const QUEUE_SUFFIXES: [&str; 3] =
     [".queue.core.windows.net", ".queue.core.usgovcloudapi.net", ".queue.core.chinacloudapi.cn"];
@@ -81,7 +82,7 @@ pub struct Config {
     /// Most jobs that one caller may have open.
     pub bounds: Bounds,
     /// Where vaults lie.
-    pub places: BTreeMap<VaultName, Place>,
+    pub locations: BTreeMap<VaultName, Location>,
     /// The Managed HSMs.
     pub hsm: HsmConfig,
     /// When the timers fire.
@@ -146,7 +147,7 @@ impl Config {
                 backups: reader.number("KEYVAULT_BACKUP_MOST_OPEN_BACKUPS", 32, 1, 100_000),
                 restores: reader.number("KEYVAULT_BACKUP_MOST_OPEN_RESTORES", 8, 1, 100_000),
             },
-            places: reader.places(),
+            locations: reader.locations(),
             hsm: reader.hsm(&vaults, needs),
             schedules: reader.schedules(),
             vaults,
@@ -216,23 +217,24 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         [self.number("KEYVAULT_BACKUP_RESTORE_SECRETS", 300, 1, 1_000_000), keys, keys]
     }
 
-    fn places(&mut self) -> BTreeMap<VaultName, Place> {
+    fn locations(&mut self) -> BTreeMap<VaultName, Location> {
         const NAME: &str = "KEYVAULT_BACKUP_PLACES";
         let text = (self.lookup)(NAME).unwrap_or_default();
-        let mut places = BTreeMap::new();
+        let mut locations = BTreeMap::new();
         for part in text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()) {
-            let split = part.split_once('=').and_then(|(name, place)| Some((name, place.split_once('/')?)));
+            let split =
+                part.split_once('=').and_then(|(name, location)| Some((name, location.split_once('/')?)));
             let Some((Ok(vault), (subscription, geography))) =
-                split.map(|(name, place)| (name.parse(), place))
+                split.map(|(name, location)| (name.parse(), location))
             else {
                 self.fault(NAME, "expected NAME=SUBSCRIPTION/GEOGRAPHY; either may be empty");
                 continue;
             };
             let (subscription, geography) = (Fact::new(subscription), Fact::new(geography));
-            let place = Place { tenant: None, subscription, geography };
-            places.insert(vault, place);
+            let location = Location { tenant: None, subscription, geography };
+            locations.insert(vault, location);
         }
-        places
+        locations
     }
 
     fn api_version(&mut self) -> String {

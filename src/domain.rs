@@ -1,25 +1,42 @@
-//! What the product is about, as values and pure functions.
+//! Values and pure functions: everything that the program speaks of, and every decision.
 //!
-//! Nothing here performs I/O, reads a clock or knows an HTTP status; time is an argument. The words are
-//! the field's:
+//! Nothing here performs I/O, reads a clock or knows an HTTP status; time is an argument. `domain` depends on nothing
+//! above it.
 //!
-//! - a *vault* holds *objects*: secrets, keys and certificates, each with one or more *versions*;
-//! - a *run* backs up a vault (or some of its objects) and is named by its *occurrence*;
-//! - a run's *plan* says for every listed object whether it is backed up or skipped, and why;
-//! - a *supplement* says the same later of a kind that the plan had to leave out, because it could not be listed then;
-//! - an *entry* describes one stored backup of one object; its *form* is whether this program knows how the backup is made;
-//! - a backup's *form* is how the service wraps it; one that this program does not know is kept like any other, and said;
-//! - an *outcome* is what became of a planned object that has no entry;
-//! - a *line* says of one object how it *fared* in a run, and carries its newest entry; what it carries of an earlier
-//!   object of the name, such as of a secret whose name a certificate has now, is its *former* backup;
-//! - a *loss* is much of a vault that is gone at once; it is open until the objects are back or a person at a terminal has
-//!   *acknowledged* it;
-//! - a failure is *accepted* when a person answers for it, until a date and for one reason;
-//! - a run's *manifest*, written last, is what a reader believes: every listed object with its result,
-//!   and for a whole-vault run the vault's *index*, the newest entry of every object, at that time.
+//! # Glossary
+//!
+//! One word for each concept, and the wire keeps the words of its first release.
+//!
+//! | term | meaning | where |
+//! |---|---|---|
+//! | source | a vault or a Managed HSM (Azure's terms for both) | [`object::VaultName`], [`hsm::HsmName`] |
+//! | object, version | a secret, key or certificate, and one of its states (Key Vault) | [`object`], [`versions`] |
+//! | run | one backup of a vault, or of some of its objects, named by its occurrence | [`run`] |
+//! | plan | what a run or a restore will do, object by object, with reasons; it is stored before it is carried out | [`plan`], [`restore`], [`hsm::HsmPlan`] |
+//! | supplement | a later part of a run's plan, for a kind that could not be listed at first | [`supplement`] |
+//! | entry | one stored backup of one object | [`entry`] |
+//! | form | how the service wraps a backup: known to this program, or not | [`form`] |
+//! | outcome | the record of a planned object that got no entry | [`outcome`] |
+//! | object status | what became of an object in a run; `fared` on the wire | [`manifest::ObjectStatus`] |
+//! | manifest, line | a run's result, written last: one line for each object | [`manifest`] |
+//! | index | the newest entry of every object of a vault: the manifest of a whole run, with later ones folded in | [`index`], [`folded`] |
+//! | former backup | the backup of an earlier object of a name | [`manifest::Line::former`] |
+//! | job | the record of an open run, restore or HSM operation | [`job`], [`restore::RestoreJob`], [`hsm::HsmJob`] |
+//! | reconcile | the pass, every minute, that brings each open job closer to its end (Kubernetes controllers) | `backup`, `restore` and `hsm` |
+//! | round | one more try of what failed for a reason that may pass, within the night | [`rounds`] |
+//! | fate | what follows from a failure: retry, a later round, or final | [`fate`] |
+//! | step, excluded | what a restore does to one object, and the objects it leaves out; `left` on the wire | [`restore::Step`], [`restore::Excluded`] |
+//! | location | tenant, subscription and geography of a vault: backups restore only there; `place` on the wire | [`location`], [`observed_location`] |
+//! | gone, loss | an object that is no longer listed; many of them at once | [`loss`] |
+//! | acknowledge, accept | a person answers for a loss; a person answers for a failure, until a date | [`acknowledged`] |
+//! | safety backup | the backup of the target that a restore of a whole HSM needs first | [`hsm`] |
+//! | actor | who asked: the schedule, a caller of the API, or a person at a terminal | [`actor`] |
+//! | role | what an app is for: backup, restore, or both | [`role`] |
+//! | trail | the audit records, in hash-chained sections (append-only logs) | [`audit`] |
+//! | finding | what a check of the installation found wrong | [`preflight`] |
 
 pub mod acknowledged;
-pub mod asker;
+pub mod actor;
 pub mod audit;
 pub mod blob;
 pub mod bound;
@@ -34,6 +51,7 @@ pub mod index;
 pub mod job;
 pub mod lease;
 pub mod lists;
+pub mod location;
 pub mod loss;
 pub mod manifest;
 pub mod merge;
@@ -42,14 +60,15 @@ pub mod nearest;
 pub mod night;
 pub mod nothing;
 pub mod object;
+pub mod observed_location;
 pub mod outcome;
-pub mod place;
 pub mod plan;
 pub mod planned;
 pub mod preflight;
 pub mod record;
 pub mod restore;
 pub mod right;
+pub mod role;
 pub mod rounds;
 pub mod run;
 #[cfg(test)]
@@ -59,5 +78,4 @@ pub mod supplement;
 pub mod tags;
 pub mod versions;
 pub mod watch;
-pub mod whereabouts;
 pub mod wording;

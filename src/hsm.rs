@@ -1,18 +1,16 @@
 //! Backing up and restoring Managed HSMs.
 //!
-//! The service does the work; this starts it once, watches it, and records what came of it. A job goes from
-//! look to look: [`nightly`] and [`start`] open it, [`advance`] looks at every open job once a minute,
-//! and [`look`] does what [`HsmJob::next`](crate::domain::hsm::HsmJob::next) says.
+//! The service does the work; this module starts it once, follows it, and records the result. [`nightly`] and [`start`]
+//! open a job, and [`reconcile`] brings every open job closer to its end once a minute: it does what
+//! [`HsmJob::next`](crate::domain::hsm::HsmJob::next) decides.
 //!
-//! A start is sent exactly once. Whoever sends it notes that first, conditionally on the record being as it was
-//! read, so of two processes one sends it. When the answer is lost, nobody sends it again blindly: the folder
-//! that the operation leaves is looked for.
+//! A start is sent exactly once. The intent is recorded first, by compare-and-swap, so that of two processes one sends
+//! it. If the answer is lost, the start is not repeated blindly: the folder that the operation leaves is searched for.
 
-pub mod advance;
 pub mod check;
-pub mod look;
 pub mod nightly;
 pub mod plan;
+pub mod reconcile;
 pub mod start;
 
 mod answer;

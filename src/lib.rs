@@ -10,7 +10,7 @@
 //! ```text
 //! triggers, api (what the host calls)   cli (what an engineer calls)
 //!                 \                    /
-//!   nights, backup, restore, hsm, look, preflight, acknowledge (use cases)
+//!   nights, backup, restore, hsm, query, preflight, acknowledge (use cases)
 //!                 |                    |
 //!      jobs (what is open)   catalogue (what is stored, and where)
 //!                 \                    /
@@ -31,7 +31,7 @@
 //! - [`jobs`] remembers which runs and restores are open, in a container of its own, and knows the names there.
 //!   Nothing in it is needed to restore.
 //! - [`backup`], [`restore`] and [`hsm`] hold the use cases. Each is safe to run twice, and says why. [`begin`] is
-//!   what all of them do before anything begins, [`nights`] what begins by a schedule. [`look`] holds those that
+//!   what all of them do before anything begins, [`nights`] what begins by a schedule. [`query`] holds those that
 //!   only read, [`preflight`] what tells whether any of it can work, [`acknowledge`] what a person at a terminal
 //!   answers for.
 //! - [`triggers`], [`api`] and [`cli`] decode, call one use case, and say what came of it.
@@ -50,7 +50,7 @@
 //!    [`domain::plan::Planner`] compares what the list shows of `db-password` with what it showed at
 //!    its last backup, and decides: `changed`. The plan is stored create-only.
 //! 3. [`backup::send`] puts a message on the queue: vault, run, kind, name; never any material.
-//! 4. The host posts the message to `/BackUpObject`. [`backup::object`] looks the secret up in the run's plan:
+//! 4. The host posts the message to `/BackUpObject`. [`backup::object`] finds the secret in the run's plan:
 //!    a message says which object of which run, and is believed in nothing else. [`backup::object`] reads the
 //!    secret's versions, then asks the vault for its backup, at the pace of the vault's [`azure::limiter`].
 //! 5. [`domain::blob`] judges the form of the bytes: a broken one is no backup, one that is not known is stored and said. A
@@ -72,21 +72,21 @@
 //! # One Managed HSM, from the timer to its folder
 //!
 //! The service does the work, and has neither a list of its operations nor a way to cancel one. So all of it is
-//! about one record, an [`HsmJob`](domain::hsm::HsmJob), which goes from look to look:
+//! about one record, an [`HsmJob`](domain::hsm::HsmJob), which each pass takes a step further:
 //!
 //! 1. `/NightlyHsmBackup` names the run by its occurrence, and [`hsm::start`] opens the job in [`jobs`].
-//! 2. [`hsm::look`] asks [`HsmJob::next`](domain::hsm::HsmJob::next), which is pure, what to do, and does it: wait for
-//!    a restore, have the service check, start, poll, look for a folder, give up.
+//! 2. [`hsm::reconcile`] asks [`HsmJob::next`](domain::hsm::HsmJob::next), which is pure, what to do, and does it: wait for
+//!    a restore, have the service check, start, poll, find a folder, give up.
 //! 3. Before the start is sent, the job notes that it is, conditionally on the record being as it was read: of two
 //!    processes one sends it. [`azure::hsm`] sends it so that it begins at most once, and says whether an operation may run
 //!    all the same.
 //! 4. If the answer is lost, or the service tells nothing of the operation any more, nothing is sent again blindly. A
-//!    backup's folder is looked for; when it has stopped growing it is the result. A restore leaves nothing to look for, and
+//!    backup's folder is searched for; when it has stopped growing it is the result. A restore leaves no trace to find, and
 //!    ends with words that say so.
 //! 5. When the service says `Succeeded` and the container holds the folder that it names, the outcome is recorded
 //!    in the [`catalogue`], and the job is no longer open.
 //!
-//! A restore of everything is a job that waits for another one: the backup of its target, which looking at it
+//! A restore of everything is a job that waits for another one: the backup of its target, which the pass
 //! opens. A restore of keys is one operation after the other, with what became of each.
 //!
 //! A process may die anywhere in this. What it wrote is whole, what it did not write is done by the next
@@ -95,6 +95,7 @@
 pub mod acknowledge;
 pub mod api;
 pub mod app;
+pub mod attempt;
 pub mod azure;
 pub mod backup;
 pub mod begin;
@@ -106,9 +107,9 @@ pub mod domain;
 pub mod error;
 pub mod hsm;
 pub mod jobs;
-pub mod look;
 pub mod nights;
 pub mod preflight;
+pub mod query;
 pub mod restore;
 pub mod telemetry;
 pub mod triggers;

@@ -15,10 +15,10 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     azure::vault::VaultClient,
-    backup::{self, Progress, advance},
+    backup::{self, Progress, reconcile},
     clock::Clock,
     domain::{
-        asker::Asker,
+        actor::Actor,
         hsm::HsmName,
         night::{Part, Timer},
         object::VaultName,
@@ -76,13 +76,13 @@ fn vault<'a>(
 ) -> BoxFuture<'a, (&'a VaultName, Result<Progress>)> {
     Box::pin(async move {
         let name = vault.url().name();
-        let progress = backup::start(app, vault, run, &Asker::TIMER, clock).await;
+        let progress = backup::start(app, vault, run, &Actor::TIMER, clock).await;
         (name, progress.and_then(|done| begun(app, Part::Vault(name.clone()), run, done)))
     })
 }
 
 async fn whole(app: &App, hsm: &HsmName, run: &RunId, clock: &Clock) -> Result<Opened> {
-    let opened = start::backup(app, hsm, run, &Asker::TIMER, clock).await?;
+    let opened = start::backup(app, hsm, run, &Actor::TIMER, clock).await?;
     begun(app, Part::Hsm(hsm.clone()), run, opened)
 }
 
@@ -100,9 +100,9 @@ fn begun<T>(app: &App, part: Part, run: &RunId, done: T) -> Result<T> {
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
     /// The open runs.
-    pub runs: Option<&'a advance::Advanced>,
+    pub runs: Option<&'a reconcile::Reconciled>,
     /// The open jobs of HSMs.
-    pub hsms: Option<&'a hsm::advance::Advanced>,
+    pub hsms: Option<&'a hsm::reconcile::Reconciled>,
 }
 
 /// What came of a look at nights that a timer missed.

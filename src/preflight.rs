@@ -2,7 +2,7 @@
 //!
 //! Everything is tried at once, and each try is bounded. The clients are the look's own: they try a request
 //! twice and no more, and compare clocks. What was seen is judged by [`crate::domain::preflight`], which says
-//! what is wrong and what mends it; nothing is decided here.
+//! what is wrong and how to fix it; nothing is decided here.
 //!
 //! Safe to run at any time, and twice: what is tried names objects that cannot exist, backups that are taken
 //! are dropped, and the one blob a day that is written among the backups is written create-only.
@@ -21,15 +21,16 @@ use crate::{
     app::App,
     azure::{Connection, cause, credential, dates::Dates, error::ServiceError},
     clock::Clock,
-    config::{Config, Role},
+    config::Config,
     domain::{
         night::Timer,
         object::ObjectName,
         preflight::{
-            Came, Identity, Installation, Purpose, Report, hsms as judge_hsms, queues as judge_queues,
+            Came, Identity, Installation, Report, hsms as judge_hsms, queues as judge_queues,
             rest::{self, SettingsSeen},
             storage as judge_storage, vaults as judge_vaults,
         },
+        role::Role,
         schedule::Timetable,
     },
 };
@@ -41,7 +42,7 @@ const TRY: Duration = Duration::from_secs(25);
 const AT_ONCE: usize = 8;
 
 /// What the tries have in common.
-struct Look<'a> {
+struct Context<'a> {
     app: &'a App,
     config: &'a Config,
     connection: Connection,
@@ -49,22 +50,22 @@ struct Look<'a> {
 }
 
 /// Looks at everything. `served` says whether the program answers HTTP here.
-pub async fn look(app: &App, served: bool, clock: &Clock) -> Report {
+pub async fn check(app: &App, served: bool, clock: &Clock) -> Report {
     let dates = Dates::new(*clock);
-    let connection = app.connection().for_a_look(Arc::clone(&dates));
-    let look = Look { app, config: app.config(), connection, clock };
+    let connection = app.connection().for_preflight(Arc::clone(&dates));
+    let context = Context { app, config: app.config(), connection, clock };
     let (vaults, hsms, containers, queues, ages, callers) = futures::join!(
-        vaults::look(&look),
-        hsms::look(&look),
-        storage::containers(&look),
-        storage::queues(&look),
-        ages::look(&look),
-        callers::look(&look)
+        vaults::observe(&context),
+        hsms::observe(&context),
+        storage::containers(&context),
+        storage::queues(&context),
+        ages::observe(&context),
+        callers::observe(&context)
     );
     let mut report = Report::default();
-    rest::judge_settings(&settings(look.config, served), &mut report);
+    rest::judge_settings(&settings(context.config, served), &mut report);
     let tried = vaults.iter().flat_map(judge_vaults::VaultSeen::all);
-    let of = installation(look.config, tried);
+    let of = installation(context.config, tried);
     for seen in &vaults {
         judge_vaults::judge(seen, &of, &mut report);
     }
@@ -78,7 +79,7 @@ pub async fn look(app: &App, served: bool, clock: &Clock) -> Report {
         judge_queues::judge(seen, &of, &mut report);
     }
     for seen in &ages {
-        rest::judge_age(seen, look.config.interval, clock.now(), &mut report);
+        rest::judge_age(seen, context.config.interval, clock.now(), &mut report);
     }
     rest::judge_callers(&callers, &mut report);
     rest::judge_clocks(&dates.ahead(), &mut report);
@@ -96,15 +97,7 @@ fn installation<'a>(config: &Config, tried: impl Iterator<Item = &'a Came>) -> I
     for (_, failure) in tried.filter_map(Came::refusal) {
         identity.learn(failure);
     }
-    Installation { purpose: purpose(config.role), identity }
-}
-
-fn purpose(role: Role) -> Purpose {
-    match role {
-        Role::Backup => Purpose::Backup,
-        Role::Restore => Purpose::Restore,
-        Role::All => Purpose::Both,
-    }
+    Installation { role: config.role, identity }
 }
 
 fn settings(config: &Config, served: bool) -> SettingsSeen {
@@ -163,13 +156,13 @@ async fn tried<T>(tried: impl Future<Output = Result<T, ServiceError>>) -> Came 
 }
 
 /// Looks at several, a few at a time.
-async fn each<T, F: Future>(of: impl IntoIterator<Item = T>, look: impl Fn(T) -> F) -> Vec<F::Output> {
-    let (gate, look) = (Semaphore::new(AT_ONCE), &look);
+async fn each<T, F: Future>(of: impl IntoIterator<Item = T>, ask: impl Fn(T) -> F) -> Vec<F::Output> {
+    let (gate, ask) = (Semaphore::new(AT_ONCE), &ask);
     let all = of.into_iter().map(|item| {
         let gate = &gate;
         async move {
             let _turn = gate.acquire().await;
-            look(item).await
+            ask(item).await
         }
     });
     futures::future::join_all(all).await

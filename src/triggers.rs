@@ -26,7 +26,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use self::{envelope::Invocation, functions::Function};
-use crate::{api, app::App, backup::object::TRY_WITHIN};
+use crate::{api, app::App, attempt::TRY_WITHIN};
 
 /// The largest envelope that is read. A queue message has 64 KiB and stands in its envelope twice.
 const ENVELOPE_LIMIT: usize = 2 * 1024 * 1024;

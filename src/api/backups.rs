@@ -11,8 +11,8 @@ use super::{
     forms::{Clear, Form},
     hsms::Stored,
     input::{Limit, Moment, Nothing, Parameters, Segments, configured, optional, parse, source},
+    locations::{Elsewhere, Location},
     openapi::Problems,
-    places::{Elsewhere, Place},
     problem::{Problem, ProblemKind},
     shapes::Kind,
 };
@@ -21,12 +21,12 @@ use crate::{
     domain::{
         entry::Entry,
         filter::NameFilter,
+        location::Apart,
         manifest::Line,
         object::{ObjectId, VaultName},
-        place::Apart,
         restore::Selection,
     },
-    look::{
+    query::{
         nothing,
         objects::{self, Mark, Wanted},
     },
@@ -106,8 +106,8 @@ pub struct Backup {
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     gone: Option<OffsetDateTime>,
     /// Where its vault was then, as far as that was known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    place: Option<Place>,
+    #[serde(rename = "place", skip_serializing_if = "Option::is_none")]
+    location: Option<Location>,
     /// In what its vault lies elsewhere now, if that is known: the backup does not restore there.
     #[serde(skip_serializing_if = "Option::is_none")]
     elsewhere: Option<Elsewhere>,
@@ -130,7 +130,7 @@ impl Backup {
             form: Form::of(entry.form.unknown()),
             clear: entry.form.unknown().map(Into::into),
             gone,
-            place: (!entry.place.is_unknown()).then(|| (&*entry.place).into()),
+            location: (!entry.location.is_unknown()).then(|| (&*entry.location).into()),
             elsewhere: apart.map(Into::into),
         }
     }

@@ -11,7 +11,7 @@ use super::{
     openapi::Problems,
     problem::{Problem, ProblemKind},
 };
-use crate::{app::SharedApp, clock::Clock, config::Role, error::Result, look::passes};
+use crate::{app::SharedApp, clock::Clock, domain::role::Role, error::Result, query::passes};
 
 /// How long storage has to answer before it counts as out of reach.
 const REACH_WITHIN: Duration = Duration::from_secs(8);
@@ -48,12 +48,12 @@ pub async fn health(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Res
     Ok(Json(Health { status: "Healthy", version: env!("CARGO_PKG_VERSION") }))
 }
 
-async fn reach<T>(setting: &str, look: impl Future<Output = Result<T>>) -> Result<T, Problem> {
+async fn reach<T>(setting: &str, request: impl Future<Output = Result<T>>) -> Result<T, Problem> {
     let unwell = |why: &str| {
         let detail = format!("The container of the setting {setting} is out of reach: {why}.");
         Problem::new(ProblemKind::ServiceUnavailable, detail)
     };
-    match tokio::time::timeout(REACH_WITHIN, look).await {
+    match tokio::time::timeout(REACH_WITHIN, request).await {
         Ok(Ok(reached)) => Ok(reached),
         Ok(Err(error)) => Err(unwell(&error.failure().code).because(&error)),
         Err(_) => Err(unwell("it does not answer in time")),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::hsm::{HsmBackup, HsmJob},
-    look::hsms::{Doing, Run},
+    query::hsms::{Doing, Run},
 };
 
 /// What is known of the backup of a whole HSM, beside what is known of every run.

@@ -15,7 +15,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use url::form_urlencoded;
 
 use super::problem::{Problem, ProblemKind};
-use crate::{app::App, domain::object::VaultName, look::nothing::nearest};
+use crate::{app::App, domain::object::VaultName, query::nothing::nearest};
 
 /// The segments of a path, as text; [`parse`] makes values of them.
 pub struct Segments<T>(pub T);

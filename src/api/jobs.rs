@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app::{App, SharedApp},
     domain::{hsm::HsmName, object::VaultName, restore::RestoreId, run::RunId},
-    look::{hsms, runs},
+    query::{hsms, runs},
 };
 
 /// The name of a job. Each kind of job has a form of its own.
@@ -99,7 +99,7 @@ async fn backup(app: &App, vault: &VaultName, run: &RunId) -> Result<Option<Job>
     if app.vault(vault).is_err() {
         return Ok(None);
     }
-    let open = app.jobs()?.get(vault, run).await?.map(|stored| stored.job);
+    let open = app.jobs()?.backup_run(vault, run).await?.map(|stored| stored.job);
     let report = runs::report(app, vault, run, open.as_ref(), runs::is_trouble).await?;
     let job = |report: RunInSource| BackupJob {
         job: job_id(vault, run),

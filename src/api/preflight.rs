@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::SharedApp,
     clock::Clock,
-    domain::preflight::{Finding, Look, Report},
+    domain::preflight::{Check, Finding, Report},
     preflight,
 };
 
@@ -29,9 +29,9 @@ pub struct Preflight {
     /// What is not as it should be, the worst first.
     findings: Vec<FindingBody>,
     /// What could not be found out, and why.
-    unknown: Vec<LookBody>,
+    unknown: Vec<CheckBody>,
     /// What is as it should be.
-    well: Vec<LookBody>,
+    well: Vec<CheckBody>,
 }
 
 /// Something that is not as it should be.
@@ -51,14 +51,14 @@ pub struct FindingBody {
     seen: String,
     /// Why it matters.
     why: &'static str,
-    /// The command that mends it, with the names of this installation.
+    /// The command that fixes it, with the names of this installation.
     remedy: String,
 }
 
 /// Something that was looked at.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Look)]
-pub struct LookBody {
+pub struct CheckBody {
     /// What it is about.
     #[schema(example = "kv-prod")]
     subject: String,
@@ -82,7 +82,7 @@ pub async fn preflight(
     _: Parameters<Nothing>,
 ) -> Result<Json<Preflight>, Problem> {
     let clock = Clock::system();
-    let report = Box::pin(preflight::look(&app, true, &clock)).await;
+    let report = Box::pin(preflight::check(&app, true, &clock)).await;
     let now = clock.now();
     let ok = report.is_well();
     let Report { findings, unknown, well } = report;
@@ -102,8 +102,8 @@ impl From<Finding> for FindingBody {
     }
 }
 
-impl From<Look> for LookBody {
-    fn from(Look { subject, what, seen }: Look) -> Self {
+impl From<Check> for CheckBody {
+    fn from(Check { subject, what, seen }: Check) -> Self {
         Self { subject, what, seen }
     }
 }

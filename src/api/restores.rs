@@ -33,7 +33,7 @@ use crate::{
     app::SharedApp,
     clock::Clock,
     domain::{
-        asker::Asker,
+        actor::Actor,
         digest::Digest,
         object::ObjectId,
         restore::{RestoreId, RestoreJob, RestorePlan},
@@ -44,7 +44,7 @@ use crate::{
         self,
         abandon::{self, Abandoned},
         follow,
-        start::{Start, Wish, start},
+        start::{Start, Submission, start},
     },
 };
 
@@ -123,20 +123,20 @@ pub async fn plan(
 )]
 pub async fn begin(
     State(app): State<SharedApp>,
-    Extension(by): Extension<Asker>,
+    Extension(by): Extension<Actor>,
     headers: HeaderMap,
     JsonBody(request): JsonBody<StartRequest>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers, &by)?;
     if app.jobs()?.hsm_plan(&request.plan).await?.is_some() {
-        let wish = hsm_start::Wish { plan: request.plan, key, confirm: request.confirm, by };
-        return hsm::begin(&app, &wish).await;
+        let submitted = hsm_start::Submission { plan: request.plan, key, confirm: request.confirm, by };
+        return hsm::begin(&app, &submitted).await;
     }
-    let wish = Wish { plan: request.plan, key, by };
-    match start(&app, &wish, &Clock::system()).await? {
+    let submitted = Submission { plan: request.plan, key, by };
+    match start(&app, &submitted, &Clock::system()).await? {
         Start::Started(job) => Ok(under_way(*job)),
         Start::Moved(plan) => Err(moved(*plan)),
-        Start::NoPlan => Err(hsm::no_plan(&wish.plan)),
+        Start::NoPlan => Err(hsm::no_plan(&submitted.plan)),
         Start::Taken(other) => {
             let detail = format!("The restore {other} is at work on the same vault.");
             let next = format!("Follow it at /api/restores/{other}; when it has ended, plan again.");
@@ -167,7 +167,7 @@ fn moved(plan: RestorePlan) -> Problem {
 }
 
 /// The digest of the caller's key. Two callers may use the same key for different things.
-fn idempotency_key(headers: &HeaderMap, by: &Asker) -> Result<Option<Digest>, Problem> {
+fn idempotency_key(headers: &HeaderMap, by: &Actor) -> Result<Option<Digest>, Problem> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let legal = |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
     let text = value.to_str().ok().filter(legal);
@@ -296,7 +296,7 @@ pub async fn get(
 )]
 pub async fn abandon(
     State(app): State<SharedApp>,
-    Extension(by): Extension<Asker>,
+    Extension(by): Extension<Actor>,
     Segments(id): Segments<String>,
     _: Parameters<Nothing>,
 ) -> Result<Response, Problem> {

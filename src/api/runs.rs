@@ -9,15 +9,15 @@ use super::{
     forms::Clear,
     hsms::HsmRun,
     input::{Limit, Nothing, Parameters, Segments, configured, optional},
+    locations::Moved,
     openapi::Problems,
-    places::Moved,
     problem::{Problem, ProblemKind},
     shapes::{Loss, Numbers, Scope, State as RunState, TriedAgain, job_path, run_path},
 };
 use crate::{
     app::SharedApp,
     domain::{hsm::HsmName, job::BackupJob, manifest::Summary, object::VaultName, run::RunId},
-    look::{
+    query::{
         hsms,
         runs::{self, Run},
     },

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::domain::{
-    asker::{Asker, Via},
+    actor::{Actor, Via},
     loss,
     object::{ObjectKind, VaultName},
     outcome, rounds,
@@ -270,16 +270,16 @@ pub struct By {
     name: Option<String>,
 }
 
-impl From<&Asker> for By {
-    fn from(asker: &Asker) -> Self {
-        let via = match asker.via {
+impl From<&Actor> for By {
+    fn from(actor: &Actor) -> Self {
+        let via = match actor.via {
             Via::Timer => "schedule",
             Via::Http => "http",
             Via::Terminal => "terminal",
         };
-        let principal = asker.principal.clone();
+        let principal = actor.principal.clone();
         let name = principal.as_ref().and_then(|principal| principal.name.clone());
-        Self { via, key: asker.key.map(|key| key.to_string()), id: principal.map(|of| of.id), name }
+        Self { via, key: actor.key.map(|key| key.to_string()), id: principal.map(|of| of.id), name }
     }
 }
 

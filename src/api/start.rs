@@ -25,13 +25,13 @@ use crate::{
     backup::ask,
     clock::Clock,
     domain::{
-        asker::Asker,
+        actor::Actor,
         hsm::HsmName,
         object::{ObjectId, ObjectName, VaultName},
         run::RunId,
     },
     hsm::start as hsm_start,
-    look::passes,
+    query::passes,
 };
 
 /// The most objects of one request.
@@ -136,7 +136,7 @@ pub struct Started {
 )]
 pub async fn start(
     State(app): State<SharedApp>,
-    Extension(by): Extension<Asker>,
+    Extension(by): Extension<Actor>,
     _: Parameters<Nothing>,
     order: HsmOr<HsmOrder, BackupOrder>,
 ) -> Result<Response, Problem> {

@@ -9,8 +9,8 @@ use super::{
     forms::UnknownForms,
     hsms::HsmStatus,
     input::{Nothing, Parameters},
+    locations::Moved,
     openapi::Problems,
-    places::Moved,
     problem::{Problem, ProblemBody},
     runs::{RunItem, RunObject},
     shapes::{By, Loss},
@@ -22,9 +22,9 @@ use crate::{
         acknowledged::{Acceptance, AcceptanceRecord, Acknowledgement},
         bound::AtBound,
         manifest::{Line, Summary},
-        whereabouts,
+        observed_location,
     },
-    look::{
+    query::{
         callers, hsms,
         passes::{self, Passes},
         vaults::{self, Doing, Known, Newest},
@@ -286,7 +286,7 @@ impl KnownLoss {
 }
 
 impl KnownMove {
-    fn new((moved, acknowledged): &(Box<whereabouts::Moved>, Option<Acknowledgement>)) -> Self {
+    fn new((moved, acknowledged): &(Box<observed_location::Moved>, Option<Acknowledgement>)) -> Self {
         Self { moved: (&**moved).into(), acknowledged: acknowledged.as_ref().map(Into::into) }
     }
 }

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use tracing::warn;
 
 use super::problem::{Problem, ProblemKind};
-use crate::domain::asker::{Asker, Principal};
+use crate::domain::actor::{Actor, Principal};
 
 /// The header in which the platform says who signed in.
 pub const PRINCIPAL_HEADER: &str = "x-ms-client-principal";
@@ -66,7 +66,7 @@ enum Roles {
 /// The caller of a request.
 #[derive(Clone, Debug)]
 pub struct Who {
-    asker: Asker,
+    actor: Actor,
     roles: Roles,
 }
 
@@ -87,28 +87,28 @@ impl Who {
             }
             (None, Roles::KeyAlone)
         };
-        Self { asker: Asker::http(key.as_deref(), principal), roles }
+        Self { actor: Actor::http(key.as_deref(), principal), roles }
     }
 
     /// The caller as a record names it, if it has the right.
     ///
     /// # Errors
     /// 401 when nobody is signed in and somebody must be, 403 when the role is missing.
-    pub fn may(&self, right: Right) -> Result<Asker, Problem> {
+    pub fn may(&self, right: Right) -> Result<Actor, Problem> {
         let role = right.role();
         match &self.roles {
             Roles::Given(roles) if !roles.contains(role) => {
-                let detail = format!("{} does not have the app role {role}, which this needs.", self.asker);
+                let detail = format!("{} does not have the app role {role}, which this needs.", self.actor);
                 Err(Problem::new(ProblemKind::MissingRole, detail))
             }
             Roles::Nobody(reason) => Err(Problem::new(ProblemKind::NotAuthenticated, *reason)),
-            Roles::KeyAlone | Roles::Given(_) => Ok(self.asker.clone()),
+            Roles::KeyAlone | Roles::Given(_) => Ok(self.actor.clone()),
         }
     }
 
     /// The caller, for the log.
-    pub fn asker(&self) -> &Asker {
-        &self.asker
+    pub fn actor(&self) -> &Actor {
+        &self.actor
     }
 }
 
@@ -118,7 +118,7 @@ impl<S: Sync> FromRequestParts<S> for Who {
     /// Finds what the router's outermost layer has left. Without that layer there is nobody.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let nobody =
-            || Self { asker: Asker::http(None, None), roles: Roles::Nobody("Nobody was identified.") };
+            || Self { actor: Actor::http(None, None), roles: Roles::Nobody("Nobody was identified.") };
         Ok(parts.extensions.get().cloned().unwrap_or_else(nobody))
     }
 }
@@ -223,7 +223,7 @@ mod tests {
             for other in Right::ALL {
                 assert_eq!(status(&who, other), if other == right { 200 } else { 403 });
             }
-            assert_eq!(who.asker().to_string(), "42");
+            assert_eq!(who.actor().to_string(), "42");
         }
     }
 
@@ -233,7 +233,7 @@ mod tests {
         let who = who(Some(&forged), false);
         assert_eq!(
             who.may(Right::Write).unwrap(),
-            Asker::http(Some("the-key"), None),
+            Actor::http(Some("the-key"), None),
             "the header's key wins"
         );
     }

@@ -6,7 +6,7 @@ use crate::{
     begin,
     clock::Clock,
     domain::{
-        asker::Asker,
+        actor::Actor,
         audit::Event,
         job::{BackupJob, STALLED_AFTER},
         object::{ObjectId, VaultName},
@@ -24,7 +24,7 @@ const NAMES: usize = 4;
 
 /// Opens a run of a whole vault. The next look at open runs plans it: listing a large vault takes longer
 /// than a caller waits. The request is on the audit trail before: see [`begin`].
-pub async fn whole_vault(app: &App, vault: &VaultName, by: &Asker, clock: &Clock) -> Result<RunId> {
+pub async fn whole_vault(app: &App, vault: &VaultName, by: &Actor, clock: &Clock) -> Result<RunId> {
     app.vault(vault)?;
     let _turn = begin::may(app, Right::Backup, by).await?;
     for run in names(clock) {
@@ -43,7 +43,7 @@ pub async fn objects(
     app: &App,
     vault: &VaultName,
     objects: Vec<ObjectId>,
-    by: &Asker,
+    by: &Actor,
     clock: &Clock,
 ) -> Result<RunId> {
     app.vault(vault)?;
@@ -63,7 +63,7 @@ async fn open_some(
     app: &App,
     vault: &VaultName,
     objects: &[ObjectId],
-    by: &Asker,
+    by: &Actor,
     clock: &Clock,
 ) -> Result<Plan> {
     let _turn = begin::may(app, Right::Backup, by).await?;
@@ -79,15 +79,15 @@ async fn open_some(
 }
 
 /// The plan comes first: a record without one would be planned as a run of the whole vault.
-async fn open_planned(app: &App, plan: &Plan, by: &Asker, clock: &Clock) -> Result<Written> {
+async fn open_planned(app: &App, plan: &Plan, by: &Actor, clock: &Clock) -> Result<Written> {
     if app.catalogue()?.create_plan(plan.clone()).await? != *plan {
         return Ok(Written::AlreadyThere);
     }
     open(app, &plan.header.vault, &plan.header.run, by, clock).await
 }
 
-async fn open(app: &App, vault: &VaultName, run: &RunId, by: &Asker, clock: &Clock) -> Result<Written> {
-    app.jobs()?.open(&BackupJob::open(vault.clone(), run.clone(), by.clone(), clock.now())).await
+async fn open(app: &App, vault: &VaultName, run: &RunId, by: &Actor, clock: &Clock) -> Result<Written> {
+    app.jobs()?.open_backup_run(&BackupJob::open(vault.clone(), run.clone(), by.clone(), clock.now())).await
 }
 
 fn requested(vault: &VaultName, run: &RunId, objects: usize) -> Event {

@@ -4,10 +4,11 @@ use futures::{Stream, StreamExt as _, pin_mut, stream::FuturesUnordered};
 
 use super::{
     close,
-    object::{Attempt, Done, back_up_planned},
+    object::{Done, back_up_planned},
 };
 use crate::{
     app::App,
+    attempt::Attempt,
     clock::Clock,
     domain::{
         manifest::Summary,

@@ -1,11 +1,10 @@
 //! Backing up one object.
 
-use std::time::Duration;
-
 use tracing::{info, warn};
 
 use crate::{
     app::App,
+    attempt::{Attempt, in_time},
     azure::{
         container::Written,
         error::{Asked, Meaning, Operation, Service, ServiceError},
@@ -14,7 +13,6 @@ use crate::{
     domain::{
         entry::{Entry, Taken},
         fate::Fate,
-        lease::LONGEST_STEP,
         message::Message,
         object::ObjectId,
         outcome::{Failure, Outcome, OutcomeKind},
@@ -30,30 +28,6 @@ use crate::{
 /// How long a run that was seen open is believed to be open by the first try of a message. A look at every
 /// message would be one request more for each object.
 const BELIEVED_OPEN: time::Duration = time::Duration::MINUTE;
-
-/// How long one try of a message may take, whatever the time-outs of its requests: long enough for the slowest
-/// backup with its retries. The host's patience is longer by what it takes to record that this was too short.
-pub const TRY_WITHIN: Duration = LONGEST_STEP.unsigned_abs();
-
-/// Which try this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempt {
-    /// The first, with more to come.
-    First,
-    /// A later one, with more to come.
-    Again,
-    /// The last one.
-    Last,
-}
-
-/// Tries for as long as a try may take.
-///
-/// # Errors
-/// [`Error::Deadline`], and those of the work.
-pub async fn in_time<T>(what: String, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let late = |_| Error::Deadline { what, seconds: TRY_WITHIN.as_secs() };
-    tokio::time::timeout(TRY_WITHIN, work).await.map_err(late)?
-}
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -245,7 +219,7 @@ async fn take(app: &App, header: &PlanHeader, planned: &Planned, clock: &Clock) 
         blob: &handed.blob,
         form,
         region: handed.region,
-        place: app.place(&header.vault),
+        location: app.location(&header.vault),
         seen,
         read,
         taken: clock.now(),
@@ -337,7 +311,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::domain::{asker::Asker, run::RunId, run::Scope};
+    use crate::domain::{actor::Actor, run::RunId, run::Scope};
 
     #[tokio::test(start_paused = true)]
     async fn a_try_that_takes_too_long_is_stopped() {
@@ -352,7 +326,7 @@ mod tests {
             by,
             ..PlanHeader::new("kv-prod".parse().unwrap(), RunId::nightly(at), Scope::Vault, at)
         };
-        let (timer, asked) = (of(Some(Asker::TIMER)), of(Some(Asker::http(None, None))));
+        let (timer, asked) = (of(Some(Actor::TIMER)), of(Some(Actor::http(None, None))));
         for (header, fate, attempt, expected) in [
             (&timer, Fate::Retry, Attempt::First, true),
             (&timer, Fate::Retry, Attempt::Again, true),

@@ -3,7 +3,7 @@
 use futures::{StreamExt as _, stream::select_all};
 use tracing::{info, warn};
 
-use super::whereabouts;
+use super::observed_location;
 use crate::{
     app::App,
     azure::{
@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     domain::{
         acknowledged::Acknowledged,
-        asker::Asker,
+        actor::Actor,
         job::{BackupJob, Unplanned},
         lists::Trouble,
         object::{ObjectId, ObjectKind, VaultName},
@@ -38,16 +38,16 @@ pub async fn whole_vault(
     app: &App,
     vault: &VaultClient,
     run: &RunId,
-    by: &Asker,
+    by: &Actor,
     clock: &Clock,
 ) -> Result<Plan> {
     let (name, catalogue) = (vault.url().name(), app.catalogue()?);
     let mut job = BackupJob::open(name.clone(), run.clone(), by.clone(), clock.now());
-    if app.jobs()?.open(&job).await? == Written::AlreadyThere {
+    if app.jobs()?.open_backup_run(&job).await? == Written::AlreadyThere {
         if let Some(plan) = catalogue.plan(name, run).await? {
             return Ok(plan);
         }
-        job = app.jobs()?.get(name, run).await?.map_or(job, |stored| stored.job);
+        job = app.jobs()?.backup_run(name, run).await?.map_or(job, |stored| stored.job);
     }
     let plan = match make(app, vault, &job, clock).await {
         Ok(plan) => catalogue.create_plan(plan).await?,
@@ -71,7 +71,7 @@ pub async fn whole_vault(
 /// Notes in a run's record why it could not be planned: if it never is, that is what its manifest says.
 async fn note(app: &App, job: &BackupJob, error: &Error, clock: &Clock) {
     let noted = async {
-        let stored = app.jobs()?.get(&job.vault, &job.run).await?;
+        let stored = app.jobs()?.backup_run(&job.vault, &job.run).await?;
         let Some(mut stored) = stored else { return Ok(()) };
         stored.job.unplanned = Some(Unplanned { at: whole_second(clock), failure: error.failure() });
         app.jobs()?.save(&stored).await
@@ -99,7 +99,7 @@ pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock
     let full = job.everything || full_pass_is_due(basis.full_pass, app.full_pass(), planned);
     // The vault says where it lies with its first answer, before there is anything to decide.
     let begin = || {
-        let compared = whereabouts::compared(app, vault, &basis);
+        let compared = observed_location::compared(app, vault, &basis);
         let full = full || compared.everything_is_due();
         (Planner::new(&basis.index, full), full, compared)
     };
@@ -126,7 +126,7 @@ pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock
         unlisted,
         ..built_on(basis, &answered, name, &job.run, planned)
     };
-    let plan = Plan { header: whereabouts::recorded(header, compared, vault), objects };
+    let plan = Plan { header: observed_location::recorded(header, compared, vault), objects };
     match passing {
         // There is nothing that waiting would hold up.
         Some(of) if of.waits && plan.to_back_up().next().is_none() => Err(of.error.into()),
@@ -139,7 +139,7 @@ pub async fn some_objects(
     app: &App,
     vault: &VaultName,
     run: &RunId,
-    by: &Asker,
+    by: &Actor,
     clock: &Clock,
     objects: Vec<ObjectId>,
 ) -> Result<Plan> {
@@ -203,7 +203,7 @@ fn built_on(
         unread: basis.unread,
         losses: basis.losses,
         moved: basis.moved.filter(|moved| answered.loss(&moved.run).is_none()),
-        whereabouts: basis.whereabouts.known(),
+        observed_location: basis.observed_location.known(),
         ..PlanHeader::new(vault.clone(), run.clone(), Scope::Vault, planned)
     }
 }

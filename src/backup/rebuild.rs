@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{advance, late};
+use super::{late, reconcile};
 use crate::{
     app::App,
     catalogue::Catalogue,
@@ -57,7 +57,7 @@ pub async fn vault(
     mut report: impl FnMut(&RunId, Found),
 ) -> Result<()> {
     let catalogue = app.catalogue()?;
-    let ended = advance::end_expired(app, vault, clock).await?;
+    let ended = reconcile::end_expired(app, vault, clock).await?;
     for run in &ended {
         report(run, Found::Ended);
     }
@@ -65,7 +65,7 @@ pub async fn vault(
     let runs = catalogue.all_runs(vault).await?;
     let open: BTreeSet<RunId> = app
         .jobs()?
-        .all()
+        .backup_runs()
         .await?
         .into_iter()
         .filter(|stored| stored.job.vault == *vault)

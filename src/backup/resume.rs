@@ -7,7 +7,7 @@ use crate::{
     app::App,
     clock::Clock,
     domain::{
-        asker::{Asker, Via},
+        actor::{Actor, Via},
         job::BackupJob,
         object::VaultName,
         plan::Plan,
@@ -22,7 +22,7 @@ pub const YOUNG: Duration = Duration::HOUR;
 
 /// A run that was left, and what it has not answered yet.
 #[derive(Debug)]
-pub struct Left {
+pub struct Unfinished {
     /// Its record.
     pub job: BackupJob,
     /// Its plan.
@@ -40,9 +40,9 @@ pub async fn find(
     everything: bool,
     most: Duration,
     clock: &Clock,
-) -> Result<Option<Left>> {
+) -> Result<Option<Unfinished>> {
     let fits = |job: &BackupJob| {
-        let by_terminal = matches!(job.by, Some(Asker { via: Via::Terminal, .. }));
+        let by_terminal = matches!(job.by, Some(Actor { via: Via::Terminal, .. }));
         let age = clock.now() - job.opened;
         by_terminal
             && job.vault == *vault
@@ -50,14 +50,14 @@ pub async fn find(
             && age <= most
             && !job.has_expired(clock.now())
     };
-    let jobs = app.jobs()?.all().await?.into_iter().map(|stored| stored.job);
+    let jobs = app.jobs()?.backup_runs().await?.into_iter().map(|stored| stored.job);
     let mut jobs: Vec<BackupJob> = jobs.filter(fits).collect();
     jobs.sort_by_key(|job| job.opened);
     while let Some(job) = jobs.pop() {
         let plan = app.catalogue()?.plan(vault, &job.run).await?;
         if let Some(plan) = plan.filter(|plan| plan.header.scope == Scope::Vault) {
             let objects = send::unanswered(app, &plan).await?;
-            return Ok(Some(Left { job, plan, objects }));
+            return Ok(Some(Unfinished { job, plan, objects }));
         }
     }
     Ok(None)

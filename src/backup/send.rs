@@ -32,7 +32,7 @@ const FAILURES: usize = 32;
 /// # Errors
 /// As the services answer. Some messages may have been sent then; the next call sends the rest.
 pub async fn once(app: &App, plan: &Plan, clock: &Clock) -> Result<usize> {
-    match app.jobs()?.get(&plan.header.vault, &plan.header.run).await? {
+    match app.jobs()?.backup_run(&plan.header.vault, &plan.header.run).await? {
         Some(mut stored) if !stored.job.sent => {
             late::note(&mut stored.job, &plan.header, None, plan.header.planned);
             again(app, plan, stored, &BTreeSet::new(), clock).await

@@ -14,7 +14,7 @@ use super::layout;
 use crate::{
     azure::container::{Container, Item, Listing, Metadata},
     domain::{
-        asker::Asker,
+        actor::Actor,
         audit::{AUDIT_FORMAT, Event, Link, Record, Section},
         digest::Digest,
         right::Right,
@@ -56,7 +56,7 @@ impl Audit {
     /// Adds a record. One request, and a few more when it is the first of its right in this process or on its day.
     ///
     /// Two calls are two records. Whoever may have told of an event before asks [`Audit::tells_of`] first.
-    pub async fn append(&self, by: &Asker, event: Event, at: OffsetDateTime) -> Result<()> {
+    pub async fn append(&self, by: &Actor, event: Event, at: OffsetDateTime) -> Result<()> {
         let at = at.replace_nanosecond(0).unwrap_or(at);
         let right = if self.at_terminal { Right::Terminal } else { event.right() };
         let mut slot = self.written[right as usize].lock().await;
@@ -78,7 +78,7 @@ impl Audit {
     ///
     /// The section names none of those before it, so that the record is the same whoever writes it. The next one of its right
     /// names it.
-    pub async fn append_once(&self, by: &Asker, event: Event, at: OffsetDateTime) -> Result<()> {
+    pub async fn append_once(&self, by: &Actor, event: Event, at: OffsetDateTime) -> Result<()> {
         let at = at.replace_nanosecond(0).unwrap_or(at);
         let section = Section::of(&event, at.date());
         let record = Record { v: AUDIT_FORMAT, at, by: by.clone(), event, after: None, seen: Vec::new() };

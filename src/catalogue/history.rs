@@ -7,8 +7,8 @@ use super::{Catalogue, ManifestRef, View};
 use crate::{
     domain::{
         entry::Entry,
+        location::{Apart, Location},
         object::{ObjectId, VaultName},
-        place::{Apart, Place},
         run::RunId,
     },
     error::Result,
@@ -46,7 +46,7 @@ impl Catalogue {
     /// earlier object of that name are among them.
     pub async fn history(&self, vault: &VaultName, id: &ObjectId) -> Result<Vec<Point>> {
         let view = self.view(vault, None).await?;
-        let place = view.place();
+        let location = view.location();
         let mut newest = None;
         for line in self.lines(&view).await? {
             let line = line?;
@@ -62,11 +62,11 @@ impl Catalogue {
                 _ => break,
             }
         }
-        Ok(entries.into_iter().map(|entry| Point { apart: entry.place.apart(&place), entry }).collect())
+        Ok(entries.into_iter().map(|entry| Point { apart: entry.location.apart(&location), entry }).collect())
     }
 
     /// Where a vault lay as of `view`'s newest run, or of the newest of all when the view is of an earlier time.
-    pub async fn place(&self, vault: &VaultName, view: &View) -> Result<Place> {
-        if view.at.is_none() { Ok(view.place()) } else { Ok(self.view(vault, None).await?.place()) }
+    pub async fn location(&self, vault: &VaultName, view: &View) -> Result<Location> {
+        if view.at.is_none() { Ok(view.location()) } else { Ok(self.view(vault, None).await?.location()) }
     }
 }

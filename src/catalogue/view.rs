@@ -11,13 +11,13 @@ use crate::{
     domain::{
         folded::{Folded, fold_line},
         index::Index,
+        location::Location,
         loss::Loss,
         manifest::Summary,
         object::VaultName,
-        place::Place,
+        observed_location::{Moved, ObservedLocation},
         plan::{PlanHeader, Unlisted},
         run::{RunId, Scope},
-        whereabouts::{Moved, Whereabouts},
     },
     error::{Error, Result},
 };
@@ -58,9 +58,9 @@ impl View {
     }
 
     /// Where the vault lay, as far as that was known.
-    pub fn place(&self) -> Place {
+    pub fn location(&self) -> Location {
         let summary = self.base.as_ref().and_then(|base| base.summary.as_ref());
-        summary.map(|summary| (*summary.place).clone()).unwrap_or_default()
+        summary.map(|summary| (*summary.location).clone()).unwrap_or_default()
     }
 }
 
@@ -85,7 +85,7 @@ pub struct Basis {
     /// The losses that were open as of the newest whole manifest, read or not.
     pub losses: Vec<Loss>,
     /// What is known of where the vault lies. Of a whole manifest that cannot be read, its place alone.
-    pub whereabouts: Whereabouts,
+    pub observed_location: ObservedLocation,
     /// That the vault lies elsewhere than it did, as of the newest whole manifest, read or not.
     pub moved: Option<Box<Moved>>,
 }
@@ -93,8 +93,11 @@ pub struct Basis {
 impl Basis {
     /// With what the newest whole manifest says where a listing shows it, read or not.
     fn with_newest(self, newest: Summary) -> Self {
-        let whereabouts = Whereabouts { place: newest.place.or(&self.whereabouts.place), ..self.whereabouts };
-        Self { losses: newest.losses, moved: newest.moved, whereabouts, ..self }
+        let observed_location = ObservedLocation {
+            location: newest.location.or(&self.observed_location.location),
+            ..self.observed_location
+        };
+        Self { losses: newest.losses, moved: newest.moved, observed_location, ..self }
     }
 }
 
@@ -199,8 +202,8 @@ impl Catalogue {
         let header = base.as_ref().map(ManifestReader::header);
         let full_pass = header.map(|header| header.full_pass);
         let left_out = header.map(|header| header.unlisted.clone()).unwrap_or_default();
-        let whereabouts =
-            header.and_then(|header| header.whereabouts.clone()).map(|of| *of).unwrap_or_default();
+        let observed_location =
+            header.and_then(|header| header.observed_location.clone()).map(|of| *of).unwrap_or_default();
         // What the base had to pass over is still there, and still cannot be read.
         let passed = |name: &&String| view.folds.iter().any(|fold| fold.name == **name);
         let passed = header.into_iter().flat_map(|header| &header.unread).filter(passed).cloned().collect();
@@ -222,7 +225,7 @@ impl Catalogue {
             unread,
             unlisted,
             failing,
-            whereabouts,
+            observed_location,
             ..Basis::default()
         })
     }

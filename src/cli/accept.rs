@@ -17,7 +17,7 @@ use crate::{
     config::{Config, Needs, environment},
     domain::{
         acknowledged::{self, Acceptance, AcceptanceRecord, Reason, Standing},
-        asker::Asker,
+        actor::Actor,
         object::{VaultName, VaultUrl},
     },
 };
@@ -88,7 +88,7 @@ async fn accept(args: AcceptArgs) -> Done {
         return Err(Failed::new("say of which vault, why and until when: --vault, --reason, --until"));
     };
     let (app, clock) = (app_for(url, Needs::Storage)?, Clock::system());
-    let accepting = acknowledge::accept(&app, url.name(), &id, reason, until, &Asker::TERMINAL, &clock);
+    let accepting = acknowledge::accept(&app, url.name(), &id, reason, until, &Actor::TERMINAL, &clock);
     said(&accepting.await?, args.output.output)?;
     Ok(Exit::All)
 }
@@ -96,7 +96,7 @@ async fn accept(args: AcceptArgs) -> Done {
 async fn withdraw(args: WithdrawArgs) -> Done {
     let (url, id) = (&args.source.vault, args.object.one()?);
     let app = app_for(url, Needs::Storage)?;
-    let record = acknowledge::withdraw(&app, url.name(), &id, &Asker::TERMINAL, &Clock::system()).await?;
+    let record = acknowledge::withdraw(&app, url.name(), &id, &Actor::TERMINAL, &Clock::system()).await?;
     said(&record, args.output.output)?;
     Ok(Exit::All)
 }

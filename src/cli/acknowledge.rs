@@ -10,7 +10,7 @@ use crate::{
     acknowledge,
     clock::Clock,
     config::Needs,
-    domain::{acknowledged::Reason, asker::Asker, run::RunId},
+    domain::{acknowledged::Reason, actor::Actor, run::RunId},
 };
 
 /// Acknowledge what a run saw to be lost.
@@ -35,7 +35,7 @@ pub struct AcknowledgeArgs {
 pub async fn run(args: AcknowledgeArgs) -> Done {
     let (url, clock) = (&args.source.vault, Clock::system());
     let app = app_for(url, Needs::Storage)?;
-    let done = acknowledge::loss(&app, url.name(), &args.run, args.reason, &Asker::TERMINAL, &clock).await?;
+    let done = acknowledge::loss(&app, url.name(), &args.run, args.reason, &Actor::TERMINAL, &clock).await?;
     if args.output.output == Format::Json {
         output::json(&done)?;
         return Ok(Exit::All);

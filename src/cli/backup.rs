@@ -19,13 +19,13 @@ use super::{
 use crate::{
     app::App,
     backup::{
-        advance, here, object, plan,
-        resume::{self, Left},
+        here, object, plan, reconcile,
+        resume::{self, Unfinished},
     },
     clock::Clock,
     config::Needs,
     domain::{
-        asker::Asker,
+        actor::Actor,
         job::{BackupJob, OPEN_FOR},
         object::VaultName,
         plan::Plan,
@@ -106,13 +106,13 @@ async fn into_storage(args: &BackupArgs) -> Done {
     }
     let run = RunId::manual(clock.now(), std::process::id());
     let name = args.vault.vault.name().clone();
-    let job = BackupJob::open(name, run, Asker::TERMINAL, clock.now());
+    let job = BackupJob::open(name, run, Actor::TERMINAL, clock.now());
     let job = BackupJob { everything: args.everything, ..job };
     // A whole vault's run is recorded before it is planned: if this process dies, `AdvanceJobs` plans it.
     // A run of some objects is not, because nobody else would know which.
     let early = !args.what_if && !args.confirm && args.objects.objects().is_empty();
     if early {
-        app.jobs()?.open(&job).await?;
+        app.jobs()?.open_backup_run(&job).await?;
     }
     if !args.what_if {
         end_expired(&app, &job.vault, &clock).await;
@@ -130,13 +130,13 @@ async fn into_storage(args: &BackupArgs) -> Done {
     }
     let plan = app.catalogue()?.create_plan(plan).await?;
     if !early {
-        app.jobs()?.open(&job).await?;
+        app.jobs()?.open_backup_run(&job).await?;
     }
     work(&app, args, &plan, None, &clock).await
 }
 
 /// The run that is gone on with instead of a new one.
-async fn left(app: &App, args: &BackupArgs, clock: &Clock) -> Result<Option<Left>, Failed> {
+async fn left(app: &App, args: &BackupArgs, clock: &Clock) -> Result<Option<Unfinished>, Failed> {
     if args.what_if || args.confirm || !args.objects.objects().is_empty() {
         return Ok(None);
     }
@@ -151,8 +151,8 @@ async fn left(app: &App, args: &BackupArgs, clock: &Clock) -> Result<Option<Left
     Ok(left)
 }
 
-async fn go_on(app: &App, args: &BackupArgs, left: Left, clock: &Clock) -> Done {
-    let Left { job, plan, objects } = left;
+async fn go_on(app: &App, args: &BackupArgs, left: Unfinished, clock: &Clock) -> Done {
+    let Unfinished { job, plan, objects } = left;
     let of = plan.to_back_up().count();
     eprintln!(
         "going on with run {} of {} ago: {} of {of} objects are left",
@@ -165,7 +165,7 @@ async fn go_on(app: &App, args: &BackupArgs, left: Left, clock: &Clock) -> Done 
 
 /// Ends what earlier terminals left open. Before planning: the plan builds on what the manifests say.
 async fn end_expired(app: &App, vault: &VaultName, clock: &Clock) {
-    match advance::end_expired(app, vault, clock).await {
+    match reconcile::end_expired(app, vault, clock).await {
         // Manifests are in the order of the seconds of their plans.
         Ok(ended) if !ended.is_empty() => tokio::time::sleep(Duration::from_secs(1)).await,
         Ok(_) => {}
@@ -180,7 +180,7 @@ async fn make_plan(app: &App, args: &BackupArgs, job: &BackupJob, clock: &Clock)
     if objects.is_empty() {
         return Ok(plan::make(app, vault, job, clock).await?);
     }
-    Ok(plan::some_objects(app, &job.vault, &job.run, &Asker::TERMINAL, clock, objects).await?)
+    Ok(plan::some_objects(app, &job.vault, &job.run, &Actor::TERMINAL, clock, objects).await?)
 }
 
 async fn work(

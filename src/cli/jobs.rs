@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     config::{Config, Needs, environment},
     domain::{
-        asker::Asker,
+        actor::Actor,
         job::BackupJob,
         restore::{RestoreId, RestoreJob},
     },
@@ -52,7 +52,7 @@ struct AbandonArgs {
 async fn abandon(args: AbandonArgs) -> Done {
     let app = App::build(&Config::read(environment, Needs::Backup)?)?;
     let id = args.restore;
-    let (job, free) = match abandon::abandon(&app, &id, &Asker::TERMINAL, &Clock::system()).await? {
+    let (job, free) = match abandon::abandon(&app, &id, &Actor::TERMINAL, &Clock::system()).await? {
         Abandoned::Unknown if app.jobs()?.hsm_restore(&id).await?.is_some() => {
             return Err(Failed::new(format!(
                 "{id} restores a Managed HSM, and the service has no way to cancel that; `hsm status` follows it"
@@ -92,7 +92,7 @@ pub async fn run(args: JobsArgs) -> Done {
     }
     let app = App::build(&Config::read(environment, Needs::Backup)?)?;
     let jobs = app.jobs()?;
-    let runs: Vec<BackupJob> = jobs.all().await?.into_iter().map(|stored| stored.job).collect();
+    let runs: Vec<BackupJob> = jobs.backup_runs().await?.into_iter().map(|stored| stored.job).collect();
     let restores = jobs.restores(None, args.limit).await?;
     if args.output.output == Format::Json {
         output::json(&json!({ "runs": runs, "restores": restores }))?;
@@ -101,7 +101,7 @@ pub async fn run(args: JobsArgs) -> Done {
     let now = Clock::system().now();
     let mut table = output::table(&["job", "what", "for", "age", "state", "#done"]);
     for BackupJob { vault, run, by, opened, answered, .. } in &runs {
-        let by = by.as_ref().map_or_else(String::new, Asker::to_string);
+        let by = by.as_ref().map_or_else(String::new, Actor::to_string);
         let done = answered.to_string();
         let what = format!("backup of {vault}");
         table.add_row([run.to_string(), what, by, age(now - *opened), "open".to_owned(), done]);

@@ -15,13 +15,13 @@ use crate::{
     clock::Clock,
     config::{Config, Needs, environment},
     domain::{
-        manifest::{Fared, Line},
+        location::{Apart, Location},
+        manifest::{Line, ObjectStatus},
         object::ObjectKind,
-        place::{Apart, Place},
         restore::Selection,
         versions::VERSIONS_WARNING,
     },
-    look::vaults::{self, Newest},
+    query::vaults::{self, Newest},
 };
 
 /// What to list.
@@ -209,7 +209,7 @@ async fn objects(args: ObjectsArgs) -> Done {
         output::json(&lines)?;
         return Ok(Exit::All);
     }
-    let (now, place) = (Clock::system().now(), catalogue.place(args.vault.vault.name(), &view).await?);
+    let (now, location) = (Clock::system().now(), catalogue.location(args.vault.vault.name(), &view).await?);
     let mut table = output::table(&["kind", "name", "newest backup", "age", "#versions", "#size", "state"]);
     for line in &lines {
         let entry = line.entry.as_ref();
@@ -220,7 +220,7 @@ async fn objects(args: ObjectsArgs) -> Done {
             entry.map_or_else(String::new, |entry| age(now - entry.taken)),
             entry.map_or_else(String::new, |entry| entry.versions.to_string()),
             entry.map_or_else(String::new, |entry| bytes(entry.bytes)),
-            state(line, &place),
+            state(line, &location),
         ]);
     }
     output::print(&table)?;
@@ -238,10 +238,10 @@ pub fn moment_of(text: &str) -> Result<OffsetDateTime, String> {
 }
 
 /// What a reader should know of an object besides its newest backup.
-fn state(line: &Line, place: &Place) -> String {
+fn state(line: &Line, location: &Location) -> String {
     let why = why(line);
-    let why = if line.fared == Fared::Failed { format!("failed: {why}") } else { why };
-    let apart = line.entry.as_ref().and_then(|entry| entry.place.apart(place)).map(Apart::text);
+    let why = if line.status == ObjectStatus::Failed { format!("failed: {why}") } else { why };
+    let apart = line.entry.as_ref().and_then(|entry| entry.location.apart(location)).map(Apart::text);
     [why.as_str(), apart.unwrap_or_default()]
         .iter()
         .filter(|text| !text.is_empty())
@@ -261,23 +261,27 @@ pub fn why(line: &Line) -> String {
 fn why_so(line: &Line) -> String {
     let failure = line.failure.as_ref();
     let near = line.entry.as_ref().is_some_and(|entry| entry.versions >= VERSIONS_WARNING);
-    match line.fared {
-        Fared::BackedUp | Fared::Unchanged if near => "near the limit of 500 versions".to_owned(),
-        Fared::BackedUp | Fared::Unchanged => String::new(),
-        Fared::Managed => format!("belongs to a certificate{}", earlier(line)),
-        Fared::VaultManaged => {
+    match line.status {
+        ObjectStatus::BackedUp | ObjectStatus::Unchanged if near => {
+            "near the limit of 500 versions".to_owned()
+        }
+        ObjectStatus::BackedUp | ObjectStatus::Unchanged => String::new(),
+        ObjectStatus::Managed => format!("belongs to a certificate{}", earlier(line)),
+        ObjectStatus::VaultManaged => {
             format!(
                 "managed by the vault, not by a certificate; Key Vault does not back it up{}",
                 earlier(line)
             )
         }
-        Fared::Disappeared => "deleted while the vault was backed up".to_owned(),
-        Fared::Failed => {
+        ObjectStatus::Disappeared => "deleted while the vault was backed up".to_owned(),
+        ObjectStatus::Failed => {
             failure.map_or_else(String::new, |of| format!("{}: {}", of.code, output::one_line(&of.text)))
         }
-        Fared::Gone => "gone from the vault".to_owned(),
-        Fared::Carried => "not listed in the newest run".to_owned(),
-        Fared::Former => format!("not listed in the newest run, and not of its own before{}", earlier(line)),
+        ObjectStatus::Gone => "gone from the vault".to_owned(),
+        ObjectStatus::Carried => "not listed in the newest run".to_owned(),
+        ObjectStatus::Former => {
+            format!("not listed in the newest run, and not of its own before{}", earlier(line))
+        }
     }
 }
 

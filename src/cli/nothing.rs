@@ -10,7 +10,7 @@ use crate::{
         restore::Selection,
     },
     error::Error,
-    look::nothing,
+    query::nothing,
 };
 
 /// Refuses a vault of which the catalogue knows nothing. One that is known may have an empty list.

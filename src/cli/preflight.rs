@@ -1,4 +1,4 @@
-//! `preflight`: what is wrong with the installation, and what mends it.
+//! `preflight`: what is wrong with the installation, and how to fix it.
 
 use clap::Args;
 
@@ -29,7 +29,7 @@ pub struct PreflightArgs {
 /// When settings are wrong: then all faults are named at once.
 pub async fn run(args: PreflightArgs) -> Done {
     let app = App::build(&Config::read(environment, Needs::Backup)?)?;
-    let report = preflight::look(&app, false, &Clock::system()).await;
+    let report = preflight::check(&app, false, &Clock::system()).await;
     match args.output.output {
         Format::Json => output::json(&report)?,
         Format::Table => print(&report)?,
@@ -56,8 +56,8 @@ fn print(report: &Report) -> std::io::Result<()> {
     }
     if !report.unknown.is_empty() {
         let mut table = output::table(&["not known", "of", "because"]);
-        for look in &report.unknown {
-            table.add_row([&look.what, &look.subject, &look.seen]);
+        for check in &report.unknown {
+            table.add_row([&check.what, &check.subject, &check.seen]);
         }
         output::print(&table)?;
         output::line("")?;

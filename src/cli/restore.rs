@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     config::Needs,
     domain::{
-        asker::Asker,
+        actor::Actor,
         object::{ObjectId, ObjectKind, VaultUrl},
         restore::{
             Action, OnConflict, Request, RestoreId, RestoreNumbers, RestorePlan, Selection, StepResult,
@@ -229,7 +229,7 @@ async fn open(app: &App, plan: &RestorePlan, hand_over: bool) -> Result<RestoreI
     let clock = Clock::system();
     let name = Name::new(&clock);
     let opened =
-        start::open(app, name, plan, &Asker::TERMINAL, hand_over, &clock).await.map_err(|error| {
+        start::open(app, name, plan, &Actor::TERMINAL, hand_over, &clock).await.map_err(|error| {
             Failed::new(format!("{error}\nnothing was restored; `--unrecorded` goes ahead without records"))
         })?;
     match opened {

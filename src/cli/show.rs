@@ -17,13 +17,13 @@ use crate::{
     domain::{
         acknowledged::Accepted,
         job::BackupJob,
-        manifest::{Fared, Line, Summary},
+        manifest::{Line, ObjectStatus, Summary},
+        observed_location::Hint,
         plan::{PlanHeader, Unlisted},
         run::RunId,
         supplement::ListedLate,
-        whereabouts::Hint,
     },
-    look::runs::{self, Report},
+    query::runs::{self, Report},
 };
 
 /// Show a run.
@@ -105,7 +105,7 @@ fn print(header: &PlanHeader, summary: &Summary, lines: &[Line], format: Format)
     if !lines.is_empty() {
         let mut table = output::table(&["kind", "name", "fared", "why"]);
         for line in lines {
-            table.add_row([line.kind.as_str(), line.name.as_str(), fared(header, line), &why(line)]);
+            table.add_row([line.kind.as_str(), line.name.as_str(), status(header, line), &why(line)]);
         }
         output::print(&table)?;
     }
@@ -126,19 +126,19 @@ fn print(header: &PlanHeader, summary: &Summary, lines: &[Line], format: Format)
 }
 
 fn needs_attention(line: &Line) -> bool {
-    matches!(line.fared, Fared::Failed | Fared::Disappeared | Fared::Carried)
-        || !why(line).is_empty() && !matches!(line.fared, Fared::Managed | Fared::Former)
+    matches!(line.status, ObjectStatus::Failed | ObjectStatus::Disappeared | ObjectStatus::Carried)
+        || !why(line).is_empty() && !matches!(line.status, ObjectStatus::Managed | ObjectStatus::Former)
 }
 
-fn fared(header: &PlanHeader, line: &Line) -> &'static str {
-    match line.fared {
-        Fared::BackedUp => "backed up",
-        Fared::Unchanged => "unchanged",
-        Fared::Managed | Fared::VaultManaged => "skipped",
-        Fared::Disappeared => "disappeared",
-        Fared::Failed if header.accepts(line) => "failed, accepted",
-        Fared::Failed => "failed",
-        Fared::Gone => "gone",
-        Fared::Carried | Fared::Former => "not listed",
+fn status(header: &PlanHeader, line: &Line) -> &'static str {
+    match line.status {
+        ObjectStatus::BackedUp => "backed up",
+        ObjectStatus::Unchanged => "unchanged",
+        ObjectStatus::Managed | ObjectStatus::VaultManaged => "skipped",
+        ObjectStatus::Disappeared => "disappeared",
+        ObjectStatus::Failed if header.accepts(line) => "failed, accepted",
+        ObjectStatus::Failed => "failed",
+        ObjectStatus::Gone => "gone",
+        ObjectStatus::Carried | ObjectStatus::Former => "not listed",
     }
 }

@@ -1,28 +1,7 @@
-//! What an app is there for.
+//! The app's role, as its setting says.
 
 use super::Reader;
-
-/// What an app is there for. The functions that are on say the same; `AdvanceJobs` is on in both apps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Backups.
-    Backup,
-    /// Restores.
-    Restore,
-    /// Both.
-    All,
-}
-
-impl Role {
-    /// The setting's word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Backup => "backup",
-            Self::Restore => "restore",
-            Self::All => "all",
-        }
-    }
-}
+use crate::domain::role::Role;
 
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
     pub(super) fn role(&mut self) -> Role {

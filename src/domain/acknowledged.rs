@@ -13,7 +13,7 @@ use time::{
 };
 
 use super::{
-    asker::Asker,
+    actor::Actor,
     loss::Loss,
     manifest::Line,
     object::{ObjectId, ObjectKind, ObjectName, VaultName},
@@ -124,7 +124,7 @@ pub struct Acknowledgement {
     /// Why it is no trouble, or is none any more.
     pub reason: Reason,
     /// Who.
-    pub by: Asker,
+    pub by: Actor,
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
@@ -163,7 +163,7 @@ pub struct AcceptanceRecord {
     #[serde(flatten)]
     pub acceptance: Acceptance,
     /// Who.
-    pub by: Asker,
+    pub by: Actor,
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
@@ -291,20 +291,20 @@ mod tests {
     use super::*;
     use crate::domain::{
         loss::How,
-        manifest::Fared,
+        manifest::ObjectStatus,
         outcome::Failure,
         record::{RECORD_LIMIT, record},
     };
 
     const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
 
-    fn line(kind: ObjectKind, name: &str, fared: Fared, code: Option<&str>) -> Line {
+    fn line(kind: ObjectKind, name: &str, status: ObjectStatus, code: Option<&str>) -> Line {
         let id = ObjectId::new(kind, name.parse().unwrap());
-        Line { failure: code.map(|code| Failure::ours(code, "")), ..Line::new(id, fared, None) }
+        Line { failure: code.map(|code| Failure::ours(code, "")), ..Line::new(id, status, None) }
     }
 
     fn failing(name: &str, code: &str) -> Line {
-        line(ObjectKind::Secret, name, Fared::Failed, Some(code))
+        line(ObjectKind::Secret, name, ObjectStatus::Failed, Some(code))
     }
 
     fn record_of(acceptance: Acceptance) -> AcceptanceRecord {
@@ -314,7 +314,7 @@ mod tests {
             kind: ObjectKind::Secret,
             name: "worn".parse().unwrap(),
             acceptance,
-            by: Asker::TERMINAL,
+            by: Actor::TERMINAL,
             at: NOW,
         }
     }
@@ -330,15 +330,20 @@ mod tests {
         let (secret, key) = (ObjectKind::Secret, ObjectKind::Key);
         let same = Some("TooManyVersions");
         let cases = [
-            (line(secret, "worn", Fared::Failed, same), accepted(later), Standing::InForce, "as accepted"),
             (
-                line(secret, "WORN", Fared::Failed, same),
+                line(secret, "worn", ObjectStatus::Failed, same),
+                accepted(later),
+                Standing::InForce,
+                "as accepted",
+            ),
+            (
+                line(secret, "WORN", ObjectStatus::Failed, same),
                 accepted(later),
                 Standing::InForce,
                 "another spelling",
             ),
             (
-                line(secret, "worn", Fared::Failed, same),
+                line(secret, "worn", ObjectStatus::Failed, same),
                 accepted(NOW),
                 Standing::Expired,
                 "the time has come",
@@ -349,16 +354,26 @@ mod tests {
                 Standing::OtherReason { now: "Forbidden".into() },
                 "another reason",
             ),
-            (line(secret, "worn", Fared::Failed, None), accepted(later), Standing::NotFailing, "no reason"),
-            (line(secret, "worn", Fared::BackedUp, None), accepted(later), Standing::NotFailing, "well"),
             (
-                line(secret, "worn", Fared::Disappeared, same),
+                line(secret, "worn", ObjectStatus::Failed, None),
+                accepted(later),
+                Standing::NotFailing,
+                "no reason",
+            ),
+            (
+                line(secret, "worn", ObjectStatus::BackedUp, None),
+                accepted(later),
+                Standing::NotFailing,
+                "well",
+            ),
+            (
+                line(secret, "worn", ObjectStatus::Disappeared, same),
                 accepted(later),
                 Standing::NotFailing,
                 "deleted",
             ),
             (
-                line(secret, "worn", Fared::Failed, same),
+                line(secret, "worn", ObjectStatus::Failed, same),
                 record_of(Acceptance::Withdrawn),
                 Standing::Withdrawn,
                 "withdrawn",
@@ -370,7 +385,10 @@ mod tests {
             let covering = all.covering(&line, NOW);
             assert_eq!(covering.is_some(), standing == Standing::InForce, "{what}");
         }
-        let others = [line(key, "worn", Fared::Failed, same), line(secret, "other", Fared::Failed, same)];
+        let others = [
+            line(key, "worn", ObjectStatus::Failed, same),
+            line(secret, "other", ObjectStatus::Failed, same),
+        ];
         let accepted = accepted(later);
         assert!(others.iter().all(|line| !accepted.accepted().unwrap().covers(line, NOW)));
         assert_eq!(accepted.standing(None, NOW), Standing::NotFailing);
@@ -402,7 +420,7 @@ mod tests {
             source: "kv-a".parse().unwrap(),
             run: loss(days).run,
             reason: "moved".parse().unwrap(),
-            by: Asker::TERMINAL,
+            by: Actor::TERMINAL,
             at: NOW,
         };
         let all = Acknowledged { losses: vec![acknowledged(3), acknowledged(1)], acceptances: Vec::new() };
@@ -456,7 +474,7 @@ mod tests {
             source: "kv-a".parse().unwrap(),
             run: "20261122T020000Z-nightly".parse().unwrap(),
             reason: "moved to kv-b".parse().unwrap(),
-            by: Asker::TERMINAL,
+            by: Actor::TERMINAL,
             at: NOW,
         };
         assert_eq!((record(&of).unwrap().as_str(), serde_json::from_str(sample).ok()), (sample, Some(of)));

@@ -20,7 +20,7 @@ use time::{Duration, OffsetDateTime};
 pub use self::chain::{Fault, Link, Section, check};
 use super::{
     acknowledged::{Acceptance, AcceptanceRecord, Acknowledgement, Reason},
-    asker::Asker,
+    actor::Actor,
     digest::{Digest, Hash},
     hsm::HsmName,
     object::{ObjectId, ObjectName, VaultName},
@@ -291,7 +291,7 @@ pub struct Record {
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
     /// Who.
-    pub by: Asker,
+    pub by: Actor,
     /// What.
     #[serde(flatten)]
     pub event: Event,

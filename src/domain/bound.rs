@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{asker::Asker, right::Right};
+use super::{actor::Actor, right::Right};
 
 /// The most jobs that one caller may have open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Bounds {
     }
 
     /// The callers that cannot open another job by a right until one of theirs ends, each with the jobs it has.
-    pub fn met<'a>(&self, right: Right, openers: impl IntoIterator<Item = &'a Asker>) -> Vec<AtBound> {
+    pub fn met<'a>(&self, right: Right, openers: impl IntoIterator<Item = &'a Actor>) -> Vec<AtBound> {
         let Some(most) = self.of(right) else { return Vec::new() };
         let mut open: BTreeMap<String, AtBound> = BTreeMap::new();
         for (caller, by) in openers.into_iter().filter_map(|by| Some((by.caller()?, by))) {
@@ -39,7 +39,7 @@ impl Bounds {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AtBound {
     /// The caller.
-    pub by: Asker,
+    pub by: Actor,
     /// The right.
     pub right: Right,
     /// How many jobs are open.
@@ -75,19 +75,19 @@ impl fmt::Display for AtBound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::asker::Principal;
+    use crate::domain::actor::Principal;
 
-    fn signed_in(id: &str, key: &str) -> Asker {
-        Asker::http(Some(key), Some(Principal { id: id.to_owned(), name: None }))
+    fn signed_in(id: &str, key: &str) -> Actor {
+        Actor::http(Some(key), Some(Principal { id: id.to_owned(), name: None }))
     }
 
     #[test]
     fn each_caller_has_its_own_bound_and_schedules_and_terminals_have_none() {
-        let (one, other) = (Asker::http(Some("one"), None), Asker::http(Some("other"), None));
+        let (one, other) = (Actor::http(Some("one"), None), Actor::http(Some("other"), None));
         let (ada, bob) = (signed_in("ada", "shared"), signed_in("bob", "shared"));
-        let open = [&one, &one, &other, &ada, &ada, &bob, &Asker::TIMER, &Asker::TIMER, &Asker::TERMINAL];
+        let open = [&one, &one, &other, &ada, &ada, &bob, &Actor::TIMER, &Actor::TIMER, &Actor::TERMINAL];
         let bounds = Bounds { backups: 2, restores: 3 };
-        let met = bounds.met(Right::Backup, open.into_iter().chain([&Asker::TERMINAL]));
+        let met = bounds.met(Right::Backup, open.into_iter().chain([&Actor::TERMINAL]));
         let by: Vec<_> = met.iter().map(|of| (&of.by, of.open, of.most)).collect();
         assert_eq!(by.len(), 2, "{by:?}");
         assert!(by.contains(&(&one, 2, 2)) && by.contains(&(&ada, 2, 2)), "{by:?}");
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_bound_that_is_exceeded_is_met() {
-        let by = Asker::http(None, None);
+        let by = Actor::http(None, None);
         let met = Bounds { backups: 1, restores: 1 }.met(Right::Restore, [&by, &by]);
         assert_eq!(met[0].to_string(), "an HTTP caller has 2 open restores, and may have 1");
     }

@@ -7,8 +7,8 @@ use super::{
     blob::BackupBlob,
     digest::{Digest, Fingerprint},
     form::Form,
+    location::Location,
     object::{ObjectId, ObjectKind, ObjectName, VaultName},
-    place::Place,
     record::{RECORD_LIMIT, cut, record},
     run::RunId,
     tags::{Packed, Tags},
@@ -51,8 +51,8 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// Where the vault was, as far as that was known. Entries of older programs do not say.
-    #[serde(default, skip_serializing_if = "Place::is_unknown")]
-    pub place: Box<Place>,
+    #[serde(rename = "place", default, skip_serializing_if = "Location::is_unknown")]
+    pub location: Box<Location>,
     /// Versions of the object just before the backup.
     pub versions: u32,
     /// The current one of them: the newest, where `order` does not say that the list showed it.
@@ -103,7 +103,7 @@ pub struct Taken<'a> {
     /// The region that answered.
     pub region: Option<String>,
     /// Where the vault was then.
-    pub place: Place,
+    pub location: Location,
     /// The versions just before the backup.
     pub seen: VersionsSeen,
     /// When the versions were read.
@@ -129,7 +129,7 @@ impl From<Taken<'_>> for Entry {
             bytes: taken.blob.len() as u64,
             form: taken.form,
             region: taken.region.map(|region| cut(region, REGION_LIMIT)),
-            place: Box::new(taken.place),
+            location: Box::new(taken.location),
             versions: taken.seen.count,
             newest: taken.seen.newest,
             version_ids: taken.seen.ids,
@@ -173,7 +173,7 @@ impl Entry {
     }
 
     /// Whether listing shows the object as it was at the backup.
-    pub fn looked_like(&self, shown: Fingerprint) -> bool {
+    pub fn has_fingerprint(&self, shown: Fingerprint) -> bool {
         self.fingerprint == shown || self.ties.contains(&shown)
     }
 
@@ -182,7 +182,7 @@ impl Entry {
     /// The versions of an object cannot be deleted one by one: it has as many as before, or more. Another object
     /// that has more versions than the old one had is taken for it.
     pub fn continues(&self, before: &Self) -> bool {
-        self.looked_like(before.fingerprint)
+        self.has_fingerprint(before.fingerprint)
             || self.newest == before.newest
             || self.versions > before.versions
     }

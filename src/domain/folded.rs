@@ -8,7 +8,7 @@ use std::{
 use time::OffsetDateTime;
 
 use super::{
-    manifest::{Fared, Line},
+    manifest::{Line, ObjectStatus},
     object::{ObjectId, ObjectKind},
     plan::PlanHeader,
     supplement::ListedLate,
@@ -52,12 +52,12 @@ impl<E, B: Iterator<Item = Result<Line, E>>> Folded<B> {
         let Some(planned) = self.planned_after(&line) else { return line };
         let unlisted = self.unlisted.contains(&line.kind);
         let gone = if unlisted { line.gone } else { line.gone.or(Some(planned)) };
-        let fared = match (line.fared.is_managed(), unlisted) {
-            (true, _) => Fared::Former,
-            (false, true) => Fared::Carried,
-            (false, false) => Fared::Gone,
+        let status = match (line.status.is_managed(), unlisted) {
+            (true, _) => ObjectStatus::Former,
+            (false, true) => ObjectStatus::Carried,
+            (false, false) => ObjectStatus::Gone,
         };
-        Line { fared, gone, failure: None, ..line }
+        Line { status, gone, failure: None, ..line }
     }
 
     /// The line of an object that both know.
@@ -116,12 +116,12 @@ mod tests {
     const MINUTE: Duration = Duration::MINUTE;
 
     /// A line of an object whose backup was taken so long after the whole run was planned.
-    fn taken(fared: Fared, after: Duration) -> Line {
-        line(&secret("db"), fared, NIGHT + after)
+    fn taken(status: ObjectStatus, after: Duration) -> Line {
+        line(&secret("db"), status, NIGHT + after)
     }
 
-    fn former(fared: Fared, after: Duration) -> Line {
-        let line = taken(fared, after);
+    fn former(status: ObjectStatus, after: Duration) -> Line {
+        let line = taken(status, after);
         Line { former: line.entry.map(Box::new), entry: None, ..line }
     }
 
@@ -143,31 +143,31 @@ mod tests {
     }
 
     /// How an object fares, when its newest backup was taken, and since when it is gone.
-    fn state(line: &Line) -> (Fared, Option<Duration>, Option<OffsetDateTime>) {
-        (line.fared, line.last_backup().map(|entry| entry.taken - NIGHT), line.gone)
+    fn state(line: &Line) -> (ObjectStatus, Option<Duration>, Option<OffsetDateTime>) {
+        (line.status, line.last_backup().map(|entry| entry.taken - NIGHT), line.gone)
     }
 
     #[test]
     fn an_object_that_the_whole_manifest_does_not_know_was_gone_by_then_or_came_later() {
         let failure = || Some(Failure::ours("Forbidden", ""));
         let at = Some(NIGHT - Duration::DAY);
-        let earlier = || Line { gone: at, failure: failure(), ..taken(Fared::BackedUp, -MINUTE) };
+        let earlier = || Line { gone: at, failure: failure(), ..taken(ObjectStatus::BackedUp, -MINUTE) };
         let (whole, unlisted) = (header(None), header(Some(ObjectKind::Secret)));
         let table = [
-            (None, taken(Fared::BackedUp, -MINUTE), Fared::BackedUp, None),
-            (Some(&whole), taken(Fared::BackedUp, MINUTE), Fared::BackedUp, None),
-            (Some(&whole), taken(Fared::BackedUp, Duration::ZERO), Fared::Gone, Some(NIGHT)),
-            (Some(&whole), earlier(), Fared::Gone, Some(NIGHT - Duration::DAY)),
-            (Some(&whole), former(Fared::Managed, -MINUTE), Fared::Former, Some(NIGHT)),
-            (Some(&unlisted), taken(Fared::BackedUp, MINUTE), Fared::BackedUp, None),
-            (Some(&unlisted), taken(Fared::BackedUp, -MINUTE), Fared::Carried, None),
-            (Some(&unlisted), earlier(), Fared::Carried, Some(NIGHT - Duration::DAY)),
-            (Some(&unlisted), former(Fared::Managed, -MINUTE), Fared::Former, None),
+            (None, taken(ObjectStatus::BackedUp, -MINUTE), ObjectStatus::BackedUp, None),
+            (Some(&whole), taken(ObjectStatus::BackedUp, MINUTE), ObjectStatus::BackedUp, None),
+            (Some(&whole), taken(ObjectStatus::BackedUp, Duration::ZERO), ObjectStatus::Gone, Some(NIGHT)),
+            (Some(&whole), earlier(), ObjectStatus::Gone, Some(NIGHT - Duration::DAY)),
+            (Some(&whole), former(ObjectStatus::Managed, -MINUTE), ObjectStatus::Former, Some(NIGHT)),
+            (Some(&unlisted), taken(ObjectStatus::BackedUp, MINUTE), ObjectStatus::BackedUp, None),
+            (Some(&unlisted), taken(ObjectStatus::BackedUp, -MINUTE), ObjectStatus::Carried, None),
+            (Some(&unlisted), earlier(), ObjectStatus::Carried, Some(NIGHT - Duration::DAY)),
+            (Some(&unlisted), former(ObjectStatus::Managed, -MINUTE), ObjectStatus::Former, None),
         ];
-        for (header, later, fared, gone) in table {
+        for (header, later, status, gone) in table {
             let found = folded(vec![], vec![later.clone()], header);
             let backup = later.last_backup().map(|entry| entry.taken - NIGHT);
-            assert_eq!(found.iter().map(state).collect::<Vec<_>>(), [(fared, backup, gone)], "{later:?}");
+            assert_eq!(found.iter().map(state).collect::<Vec<_>>(), [(status, backup, gone)], "{later:?}");
             let failed = found[0].failure.is_some();
             assert!(!failed, "why it had none then says nothing of now");
         }
@@ -175,56 +175,80 @@ mod tests {
 
     #[test]
     fn of_two_backups_the_newer_counts_and_the_newer_word_on_the_state() {
-        let gone = |after| Line { gone: Some(NIGHT), ..taken(Fared::Gone, after) };
-        let failed = || Line { entry: None, ..taken(Fared::Failed, MINUTE) };
+        let gone = |after| Line { gone: Some(NIGHT), ..taken(ObjectStatus::Gone, after) };
+        let failed = || Line { entry: None, ..taken(ObjectStatus::Failed, MINUTE) };
         let (hour, zero) = (Duration::HOUR, Duration::ZERO);
         // The line of the whole manifest, that of a later one, and what comes of them.
         let table = [
             (
-                taken(Fared::Unchanged, -hour),
-                taken(Fared::BackedUp, -hour * 2),
-                Fared::Unchanged,
+                taken(ObjectStatus::Unchanged, -hour),
+                taken(ObjectStatus::BackedUp, -hour * 2),
+                ObjectStatus::Unchanged,
                 -hour,
                 None,
             ),
-            (taken(Fared::Unchanged, -hour), taken(Fared::BackedUp, -hour), Fared::Unchanged, -hour, None),
             (
-                taken(Fared::Unchanged, -hour),
-                taken(Fared::BackedUp, -MINUTE),
-                Fared::Unchanged,
+                taken(ObjectStatus::Unchanged, -hour),
+                taken(ObjectStatus::BackedUp, -hour),
+                ObjectStatus::Unchanged,
+                -hour,
+                None,
+            ),
+            (
+                taken(ObjectStatus::Unchanged, -hour),
+                taken(ObjectStatus::BackedUp, -MINUTE),
+                ObjectStatus::Unchanged,
                 -MINUTE,
                 None,
             ),
-            (taken(Fared::Unchanged, -hour), taken(Fared::BackedUp, MINUTE), Fared::BackedUp, MINUTE, None),
-            (gone(-hour), taken(Fared::BackedUp, zero), Fared::Gone, zero, Some(NIGHT)),
-            (gone(-hour), taken(Fared::BackedUp, MINUTE), Fared::BackedUp, MINUTE, None),
-            (former(Fared::Managed, -hour), taken(Fared::BackedUp, -MINUTE), Fared::Managed, -MINUTE, None),
-            (former(Fared::Managed, -hour), taken(Fared::BackedUp, MINUTE), Fared::BackedUp, MINUTE, None),
-            (failed(), taken(Fared::BackedUp, -MINUTE), Fared::Failed, -MINUTE, None),
+            (
+                taken(ObjectStatus::Unchanged, -hour),
+                taken(ObjectStatus::BackedUp, MINUTE),
+                ObjectStatus::BackedUp,
+                MINUTE,
+                None,
+            ),
+            (gone(-hour), taken(ObjectStatus::BackedUp, zero), ObjectStatus::Gone, zero, Some(NIGHT)),
+            (gone(-hour), taken(ObjectStatus::BackedUp, MINUTE), ObjectStatus::BackedUp, MINUTE, None),
+            (
+                former(ObjectStatus::Managed, -hour),
+                taken(ObjectStatus::BackedUp, -MINUTE),
+                ObjectStatus::Managed,
+                -MINUTE,
+                None,
+            ),
+            (
+                former(ObjectStatus::Managed, -hour),
+                taken(ObjectStatus::BackedUp, MINUTE),
+                ObjectStatus::BackedUp,
+                MINUTE,
+                None,
+            ),
+            (failed(), taken(ObjectStatus::BackedUp, -MINUTE), ObjectStatus::Failed, -MINUTE, None),
         ];
-        for (base, later, fared, after, gone) in table {
+        for (base, later, status, after, gone) in table {
             let found = folded(vec![base.clone()], vec![later.clone()], Some(&header(None)));
-            let expected = [(fared, Some(after), gone)];
+            let expected = [(status, Some(after), gone)];
             assert_eq!(found.iter().map(state).collect::<Vec<_>>(), expected, "{base:?} {later:?}");
-            assert_eq!(found[0].entry.is_some(), !fared.is_managed(), "no backup of it as it is now");
+            assert_eq!(found[0].entry.is_some(), !status.is_managed(), "no backup of it as it is now");
         }
     }
 
     #[test]
     fn of_several_later_manifests_the_newest_backup_of_an_object_counts() {
-        let (old, new) = (taken(Fared::BackedUp, MINUTE), taken(Fared::BackedUp, MINUTE * 2));
-        let without = Line { entry: None, ..taken(Fared::Failed, MINUTE * 3) };
+        let (old, new) = (taken(ObjectStatus::BackedUp, MINUTE), taken(ObjectStatus::BackedUp, MINUTE * 2));
+        let without = Line { entry: None, ..taken(ObjectStatus::Failed, MINUTE * 3) };
         for later in [vec![old.clone(), new.clone()], vec![new.clone(), old, without]] {
             assert_eq!(folded(vec![], later, Some(&header(None))), vec![new.clone()]);
         }
-        let manual = Line { fared: Fared::Unchanged, ..new.clone() };
+        let manual = Line { status: ObjectStatus::Unchanged, ..new.clone() };
         assert_eq!(folded(vec![], vec![new, manual.clone()], None), [manual], "of one second the later line");
     }
 
     #[test]
     fn the_lines_come_out_in_order_and_a_fault_ends_them() {
-        let of = |name: &str, after| line(&secret(name), Fared::BackedUp, NIGHT + after);
-        let key = line(&of_kind(ObjectKind::Key, "z"), Fared::BackedUp, NIGHT + MINUTE);
+        let of = |name: &str, after| line(&secret(name), ObjectStatus::BackedUp, NIGHT + after);
+        let key = line(&of_kind(ObjectKind::Key, "z"), ObjectStatus::BackedUp, NIGHT + MINUTE);
         let base = [of("b", -MINUTE), of("d", -MINUTE)];
         let later = vec![of("a", MINUTE), of("b", MINUTE), of("e", MINUTE), key];
         let names = |lines: Vec<Line>| lines.iter().map(|line| line.id().to_string()).collect::<Vec<_>>();

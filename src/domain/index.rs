@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::{
     digest::Fingerprint,
     entry::Entry,
-    manifest::{Fared, Line},
+    manifest::{Line, ObjectStatus},
     object::ObjectId,
+    observed_location::MOST_KIDS,
     run::RunId,
-    whereabouts::MOST_KIDS,
 };
 
 /// What planning knows of an object's newest backup.
@@ -30,7 +30,7 @@ pub struct Known {
 
 impl Known {
     /// Whether listing shows the object as it was at its newest backup.
-    pub fn looked_like(&self, shown: Fingerprint) -> bool {
+    pub fn has_fingerprint(&self, shown: Fingerprint) -> bool {
         self.fingerprint == shown || self.ties.contains(&shown)
     }
 }
@@ -63,12 +63,15 @@ impl Index {
     pub fn insert(&mut self, line: &Line) {
         let Some(entry) = line.entry.as_ref().or(line.former.as_deref()) else { return };
         // What was due may not have been backed up. Of what is away the flag counts when it is back.
-        let missed = matches!(line.fared, Fared::Failed | Fared::Carried | Fared::Disappeared | Fared::Gone);
+        let missed = matches!(
+            line.status,
+            ObjectStatus::Failed | ObjectStatus::Carried | ObjectStatus::Disappeared | ObjectStatus::Gone
+        );
         // A form that is not known is the service's new one, or one bad answer: only another backup tells. It is also what
         // gives the program that will know it one that it can judge.
         let missed = missed || entry.form.unknown().is_some();
         self.insert_entry(entry, missed, line.entry.is_none());
-        if line.entry.is_some() && line.fared != Fared::Gone && self.kids.len() <= MOST_KIDS {
+        if line.entry.is_some() && line.status != ObjectStatus::Gone && self.kids.len() <= MOST_KIDS {
             let new = entry.form.kid().filter(|kid| !self.kids.iter().any(|known| known == kid));
             self.kids.extend(new.map(str::to_owned));
         }
@@ -134,7 +137,7 @@ mod tests {
     use crate::domain::{
         form::{Clear, Form},
         object::ObjectKind,
-        samples::{NIGHT, entry, line, looks, of_kind, secret},
+        samples::{NIGHT, entry, fingerprint, line, of_kind, secret},
     };
 
     fn index(lines: &[Line]) -> Index {
@@ -149,7 +152,7 @@ mod tests {
     fn the_newest_backup_of_each_object_is_known() {
         let (db, cache) = (secret("db"), secret("cache"));
         let (old, new) = (NIGHT - Duration::DAY, NIGHT);
-        let of = |id, taken| line(id, Fared::BackedUp, taken);
+        let of = |id, taken| line(id, ObjectStatus::BackedUp, taken);
         for lines in [[of(&db, old), of(&db, new)], [of(&db, new), of(&db, old)]] {
             let index = index(&[&lines[..], &[of(&cache, old)]].concat());
             assert_eq!(index.get(&db).unwrap().run, RunId::nightly(new), "in any order");
@@ -167,41 +170,42 @@ mod tests {
     fn of_two_backups_of_one_second_the_later_line_counts() {
         let mut again = entry(&secret("db"), NIGHT);
         again.run = RunId::manual(NIGHT, 1);
-        let later = Line { entry: Some(again.clone()), ..line(&secret("db"), Fared::BackedUp, NIGHT) };
-        let known = index(&[line(&secret("db"), Fared::BackedUp, NIGHT), later]).get(&secret("db")).unwrap();
+        let later = Line { entry: Some(again.clone()), ..line(&secret("db"), ObjectStatus::BackedUp, NIGHT) };
+        let known =
+            index(&[line(&secret("db"), ObjectStatus::BackedUp, NIGHT), later]).get(&secret("db")).unwrap();
         assert_eq!(known.run, again.run);
     }
 
     #[test]
     fn what_was_due_and_has_no_new_backup_was_missed() {
         let table = [
-            (Fared::BackedUp, false),
-            (Fared::Unchanged, false),
-            (Fared::Managed, false),
-            (Fared::VaultManaged, false),
-            (Fared::Failed, true),
-            (Fared::Carried, true),
-            (Fared::Disappeared, true),
-            (Fared::Gone, true),
+            (ObjectStatus::BackedUp, false),
+            (ObjectStatus::Unchanged, false),
+            (ObjectStatus::Managed, false),
+            (ObjectStatus::VaultManaged, false),
+            (ObjectStatus::Failed, true),
+            (ObjectStatus::Carried, true),
+            (ObjectStatus::Disappeared, true),
+            (ObjectStatus::Gone, true),
         ];
-        for (fared, missed) in table {
-            let known = index(&[line(&secret("db"), fared, NIGHT)]).get(&secret("db")).unwrap();
-            assert_eq!(known.missed, missed, "{fared:?}");
+        for (status, missed) in table {
+            let known = index(&[line(&secret("db"), status, NIGHT)]).get(&secret("db")).unwrap();
+            assert_eq!(known.missed, missed, "{status:?}");
         }
-        let mut unknown = line(&secret("db"), Fared::Unchanged, NIGHT);
+        let mut unknown = line(&secret("db"), ObjectStatus::Unchanged, NIGHT);
         unknown.entry.iter_mut().for_each(|entry| entry.form = Form::Unknown(Clear::default()));
         let unknown = index(&[unknown]);
         assert!(
             unknown.get(&secret("db")).unwrap().missed && unknown.kids().is_empty(),
             "a form that is not known"
         );
-        let never = Line { entry: None, ..line(&secret("db"), Fared::Failed, NIGHT) };
+        let never = Line { entry: None, ..line(&secret("db"), ObjectStatus::Failed, NIGHT) };
         assert_eq!(index(&[never]).get(&secret("db")), None, "without a backup there is nothing to know");
     }
 
     #[test]
     fn what_a_line_keeps_of_an_earlier_object_is_known_as_such() {
-        let mut kept = line(&secret("db"), Fared::Managed, NIGHT);
+        let mut kept = line(&secret("db"), ObjectStatus::Managed, NIGHT);
         assert!(!index(&[kept.clone()]).get(&secret("db")).unwrap().former);
         kept.former = kept.entry.take().map(Box::new);
         let known = index(&[kept]).get(&secret("db")).unwrap();
@@ -212,14 +216,18 @@ mod tests {
     fn an_object_looks_as_it_did_then_or_as_a_version_of_that_second() {
         let of = |ties: Vec<Fingerprint>, taken| {
             let entry = super::Entry { ties, unsettled: true, ..entry(&secret("db"), taken) };
-            Line { entry: Some(entry), ..line(&secret("db"), Fared::BackedUp, taken) }
+            Line { entry: Some(entry), ..line(&secret("db"), ObjectStatus::BackedUp, taken) }
         };
-        let tied = index(&[of(vec![looks("tied")], NIGHT)]).get(&secret("db")).unwrap();
-        assert!(tied.looked_like(looks("before")) && tied.looked_like(looks("tied")) && tied.unsettled);
-        assert!(!tied.looked_like(looks("after")));
-        let lines = [of(vec![looks("tied")], NIGHT), of(vec![], NIGHT + Duration::DAY)];
+        let tied = index(&[of(vec![fingerprint("tied")], NIGHT)]).get(&secret("db")).unwrap();
         assert!(
-            !index(&lines).get(&secret("db")).unwrap().looked_like(looks("tied")),
+            tied.has_fingerprint(fingerprint("before"))
+                && tied.has_fingerprint(fingerprint("tied"))
+                && tied.unsettled
+        );
+        assert!(!tied.has_fingerprint(fingerprint("after")));
+        let lines = [of(vec![fingerprint("tied")], NIGHT), of(vec![], NIGHT + Duration::DAY)];
+        assert!(
+            !index(&lines).get(&secret("db")).unwrap().has_fingerprint(fingerprint("tied")),
             "that was an earlier backup's"
         );
     }

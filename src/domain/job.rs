@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    asker::{Asker, Via},
+    actor::{Actor, Via},
     object::{ObjectKind, VaultName},
     outcome::Failure,
     record::cut,
@@ -65,7 +65,7 @@ pub struct BackupJob {
     pub opened: OffsetDateTime,
     /// Who asked for it. Records of older programs do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<Asker>,
+    pub by: Option<Actor>,
     /// Whether everything is to be backed up, changed or not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub everything: bool,
@@ -132,7 +132,7 @@ impl LeftOut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Nothing: others are at work.
-    Patience,
+    NoOp,
     /// A plan: whoever was to make it is gone.
     Planning,
     /// Its messages sent, again or for the first time.
@@ -145,7 +145,7 @@ pub enum Need {
 
 impl BackupJob {
     /// The record of a run that begins now.
-    pub fn open(vault: VaultName, run: RunId, by: Asker, now: OffsetDateTime) -> Self {
+    pub fn open(vault: VaultName, run: RunId, by: Actor, now: OffsetDateTime) -> Self {
         let now = now.replace_nanosecond(0).unwrap_or(now);
         Self {
             v: JOB_FORMAT,
@@ -171,7 +171,7 @@ impl BackupJob {
     pub fn of_name(vault: VaultName, run: RunId, written: Option<OffsetDateTime>) -> Option<Self> {
         let opened = run.occurrence().or(written)?;
         let progressed = written.unwrap_or(opened);
-        Some(Self { by: None, sent: true, progressed, ..Self::open(vault, run, Asker::TIMER, opened) })
+        Some(Self { by: None, sent: true, progressed, ..Self::open(vault, run, Actor::TIMER, opened) })
     }
 
     /// Whether it has been open for as long as a run may be.
@@ -183,7 +183,7 @@ impl BackupJob {
     /// large vault takes longer to list than a caller waits.
     fn plannable(&self) -> Duration {
         match &self.by {
-            Some(Asker { via: Via::Http, .. }) => Duration::ZERO,
+            Some(Actor { via: Via::Http, .. }) => Duration::ZERO,
             _ => PLANNED_WITHIN,
         }
     }
@@ -207,7 +207,7 @@ impl BackupJob {
             } else if now >= due {
                 Need::Planning
             } else {
-                Need::Patience
+                Need::NoOp
             };
         };
         let (unanswered, quiet) = (seen.planned.saturating_sub(self.answered), now - self.progressed);
@@ -219,11 +219,11 @@ impl BackupJob {
         {
             Need::GivingUp
         } else if seen.superseded {
-            if quiet >= STALLED_AFTER { Need::GivingUp } else { Need::Patience }
+            if quiet >= STALLED_AFTER { Need::GivingUp } else { Need::NoOp }
         } else if quiet >= self.pause() {
             Need::Sending
         } else {
-            Need::Patience
+            Need::NoOp
         }
     }
 }
@@ -237,30 +237,30 @@ mod tests {
     const START: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
     const SECOND: Duration = Duration::SECOND;
 
-    fn job(by: Asker) -> BackupJob {
+    fn job(by: Actor) -> BackupJob {
         BackupJob::open("kv-prod".parse().unwrap(), RunId::nightly(START), by, START)
     }
 
     /// A run of which so many objects are answered, the last of them after this time.
     fn answered(answered: u32, after: Duration) -> BackupJob {
-        let mut job = job(Asker::TIMER);
+        let mut job = job(Actor::TIMER);
         assert!(job.note(answered, START + after));
         job
     }
 
     #[test]
     fn a_run_without_a_plan_is_planned_by_somebody_else_or_given_up() {
-        let http = Asker::http(None, None);
-        let of_before = BackupJob { by: None, ..job(Asker::TIMER) };
+        let http = Actor::http(None, None);
+        let of_before = BackupJob { by: None, ..job(Actor::TIMER) };
         let table = [
-            (job(Asker::TIMER), Duration::ZERO, Need::Patience),
-            (job(Asker::TIMER), PLANNED_WITHIN - SECOND, Need::Patience),
-            (job(Asker::TIMER), PLANNED_WITHIN, Need::Planning),
-            (of_before, PLANNED_WITHIN - SECOND, Need::Patience),
+            (job(Actor::TIMER), Duration::ZERO, Need::NoOp),
+            (job(Actor::TIMER), PLANNED_WITHIN - SECOND, Need::NoOp),
+            (job(Actor::TIMER), PLANNED_WITHIN, Need::Planning),
+            (of_before, PLANNED_WITHIN - SECOND, Need::NoOp),
             (job(http.clone()), Duration::ZERO, Need::Planning), // the caller does not wait for it
             (job(http), OPEN_FOR, Need::GivingUp),
-            (job(Asker::TIMER), OPEN_FOR - SECOND, Need::Planning),
-            (job(Asker::TIMER), OPEN_FOR, Need::GivingUp),
+            (job(Actor::TIMER), OPEN_FOR - SECOND, Need::Planning),
+            (job(Actor::TIMER), OPEN_FOR, Need::GivingUp),
         ];
         for (job, after, expected) in table {
             assert_eq!(job.need(None, START + after), expected, "{after} {job:?}");
@@ -273,8 +273,8 @@ mod tests {
         let of = |planned| Some(Seen { planned, ..Seen::default() });
         let half = answered(1, minutes(10));
         let table = [
-            (&half, minutes(10), Need::Patience),
-            (&half, minutes(10) + STALLED_AFTER - SECOND, Need::Patience),
+            (&half, minutes(10), Need::NoOp),
+            (&half, minutes(10) + STALLED_AFTER - SECOND, Need::NoOp),
             (&half, minutes(10) + STALLED_AFTER, Need::Sending),
             (&half, OPEN_FOR - SECOND, Need::Sending),
             (&half, OPEN_FOR, Need::GivingUp),
@@ -285,7 +285,7 @@ mod tests {
         for (job, after, expected) in table {
             assert_eq!(job.need(of(2), START + after), expected, "{after} {job:?}");
         }
-        assert_eq!(job(Asker::TIMER).need(of(0), START), Need::Closing, "nothing has to be backed up");
+        assert_eq!(job(Actor::TIMER).need(of(0), START), Need::Closing, "nothing has to be backed up");
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    asker::Via,
+    actor::Via,
     fate::{Fate, Meaning},
     job::BackupJob,
     object::ObjectKind,
@@ -131,7 +131,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        asker::Asker,
+        actor::Actor,
         job::{Need, OPEN_FOR, Unplanned},
         run::{RunId, Scope},
     };
@@ -140,7 +140,7 @@ mod tests {
     const SECOND: Duration = Duration::SECOND;
     const MINUTE: Duration = Duration::MINUTE;
 
-    fn job(by: Asker) -> BackupJob {
+    fn job(by: Actor) -> BackupJob {
         BackupJob::open("kv-prod".parse().unwrap(), RunId::nightly(START), by, START)
     }
 
@@ -150,15 +150,15 @@ mod tests {
 
     #[test]
     fn a_run_waits_for_a_kind_that_may_yet_be_listed() {
-        let http = Asker::http(None, None);
+        let http = Actor::http(None, None);
         for (by, fate, within) in [
-            (Asker::TIMER, Fate::Retry, LISTED_WITHIN),
-            (Asker::TIMER, Fate::Later, LISTED_WITHIN),
-            (Asker::TIMER, Fate::Fail, Duration::ZERO),
+            (Actor::TIMER, Fate::Retry, LISTED_WITHIN),
+            (Actor::TIMER, Fate::Later, LISTED_WITHIN),
+            (Actor::TIMER, Fate::Fail, Duration::ZERO),
             (http.clone(), Fate::Retry, ASKED_LISTED_WITHIN),
             (http, Fate::Later, LISTED_WITHIN),
-            (Asker::TERMINAL, Fate::Retry, ASKED_LISTED_WITHIN),
-            (Asker::TERMINAL, Fate::Later, Duration::ZERO),
+            (Actor::TERMINAL, Fate::Retry, ASKED_LISTED_WITHIN),
+            (Actor::TERMINAL, Fate::Later, Duration::ZERO),
         ] {
             let job = job(by);
             assert!(!job.waits_for_lists(trouble(fate), START + within), "{job:?} {fate:?}");
@@ -169,13 +169,13 @@ mod tests {
 
     #[test]
     fn a_kind_that_is_left_out_is_listed_in_the_rounds_there_are() {
-        let http = Asker::http(None, None);
+        let http = Actor::http(None, None);
         for (by, fate, fresh, standing) in [
-            (Asker::TIMER, Fate::Retry, ROUNDS, STANDING_ROUNDS),
-            (Asker::TIMER, Fate::Later, ROUNDS, STANDING_ROUNDS),
-            (Asker::TIMER, Fate::Fail, 0, 0),
+            (Actor::TIMER, Fate::Retry, ROUNDS, STANDING_ROUNDS),
+            (Actor::TIMER, Fate::Later, ROUNDS, STANDING_ROUNDS),
+            (Actor::TIMER, Fate::Fail, 0, 0),
             (http, Fate::Later, 0, 0),
-            (Asker::TERMINAL, Fate::Retry, 0, 0),
+            (Actor::TERMINAL, Fate::Retry, 0, 0),
         ] {
             let rounds = [false, true].map(|stands| job(by.clone()).list_rounds(Trouble { fate, stands }));
             assert_eq!(rounds, [fresh, standing], "{by:?} {fate:?}");
@@ -204,7 +204,7 @@ mod tests {
 
     /// The minutes after the start at which a run lists again, and its end, where all objects are answered.
     fn course(list_rounds: u32, superseded: bool) -> (Vec<i64>, i64) {
-        let (mut job, mut listed) = (job(Asker::TIMER), Vec::new());
+        let (mut job, mut listed) = (job(Actor::TIMER), Vec::new());
         job.begin_round(START, START);
         let seen = Seen { superseded, list_rounds, ..Seen::default() };
         for minute in 0..=OPEN_FOR.whole_minutes() {
@@ -214,7 +214,7 @@ mod tests {
                     job.begin_round(now, now);
                     listed.push(minute);
                 }
-                Need::Patience => {}
+                Need::NoOp => {}
                 _ => return (listed, minute),
             }
         }
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_planner_that_failed_is_followed_by_another_at_growing_distances() {
-        let mut job = BackupJob { sent: false, round: None, ..job(Asker::TIMER) };
+        let mut job = BackupJob { sent: false, round: None, ..job(Actor::TIMER) };
         let mut tries = Vec::new();
         for minute in 0..240 {
             let now = START + MINUTE * minute;

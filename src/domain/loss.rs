@@ -195,12 +195,12 @@ mod tests {
     use super::*;
     use crate::domain::{
         form::Clear,
+        location::{Fact, Location},
         manifest::{MANIFEST_FORMAT, Summary},
-        place::{Fact, Place},
+        observed_location::Moved,
         record::{RECORD_LIMIT, record},
         run::Scope,
         run::{Numbers, Verdict},
-        whereabouts::Moved,
     };
 
     fn source(had: u32, gone: u32, same: u32, other: u32, listed: u32) -> Counts {
@@ -289,7 +289,7 @@ mod tests {
             "whoever acknowledges the latest of them acknowledges them all"
         );
         let fact = Fact::new(&"x".repeat(99));
-        let place = Place { tenant: fact.clone(), subscription: fact.clone(), geography: fact };
+        let location = Location { tenant: fact.clone(), subscription: fact.clone(), geography: fact };
         let summary = Summary {
             v: MANIFEST_FORMAT,
             run: losses[0].run.clone(),
@@ -317,12 +317,12 @@ mod tests {
             full_pass: losses[0].since,
             protected: u32::MAX,
             lines: u32::MAX,
-            place: Box::new(place.clone()),
+            location: Box::new(location.clone()),
             moved: Some(Box::new(Moved {
                 run: losses[0].run.clone(),
                 since: losses[0].since,
-                from: place.clone(),
-                to: place,
+                from: location.clone(),
+                to: location,
             })),
             unknown_form: Some(Box::new(Clear {
                 tag: Some("x".repeat(64)),

@@ -6,12 +6,12 @@ use time::{Duration, OffsetDateTime};
 use super::{
     entry::Entry,
     form::Clear,
+    location::Location,
     loss::Loss,
     object::{ObjectId, ObjectKind, ObjectName},
+    observed_location::Moved,
     outcome::{Failure, Outcome},
-    place::Place,
     run::{Numbers, RunId, Scope, Verdict},
-    whereabouts::Moved,
 };
 
 /// The version of the stored form that this program writes, which is that of the plan that it starts with. A run
@@ -27,7 +27,7 @@ pub const KEEP_GONE: Duration = Duration::days(400);
 /// What a run's manifest says of one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fared {
+pub enum ObjectStatus {
     /// A new backup; the entry is this run's.
     BackedUp,
     /// Skipped; the entry is an earlier run's.
@@ -48,7 +48,7 @@ pub enum Fared {
     Former,
 }
 
-impl Fared {
+impl ObjectStatus {
     /// Whether there is no object of its own under the name, but a part of a certificate or of the vault.
     pub fn is_managed(self) -> bool {
         matches!(self, Self::Managed | Self::VaultManaged | Self::Former)
@@ -66,7 +66,8 @@ pub struct Line {
     /// The object's name.
     pub name: ObjectName,
     /// How it fared.
-    pub fared: Fared,
+    #[serde(rename = "fared")]
+    pub status: ObjectStatus,
     /// The newest backup of the object as it is now: what may be restored, listed, and counted as protected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<Entry>,
@@ -100,12 +101,12 @@ pub struct Later {
 
 impl Line {
     /// A line that says nothing else.
-    pub fn new(id: ObjectId, fared: Fared, entry: Option<Entry>) -> Self {
+    pub fn new(id: ObjectId, status: ObjectStatus, entry: Option<Entry>) -> Self {
         let (kind, name) = (id.kind, id.name);
         Self {
             kind,
             name,
-            fared,
+            status,
             entry,
             former: None,
             failure: None,
@@ -118,7 +119,7 @@ impl Line {
     /// What a line of a manifest of form `v` means.
     #[must_use]
     pub fn of_form(mut self, v: u32) -> Self {
-        if v < 2 && self.fared.is_managed() {
+        if v < 2 && self.status.is_managed() {
             self.former = self.entry.take().map(Box::new);
         }
         self
@@ -157,7 +158,7 @@ impl Line {
     /// The line with a backup that is newer than what it has and says no more of the object's state.
     #[must_use]
     pub(super) fn with_backup_of(self, other: Self) -> Self {
-        if self.fared.is_managed() {
+        if self.status.is_managed() {
             let former = other.former.or(other.entry.map(Box::new));
             return Self { former, ..self };
         }
@@ -171,7 +172,7 @@ impl Line {
 
     /// Whether the object should have been backed up and was not.
     pub fn is_failing(&self) -> bool {
-        self.fared == Fared::Failed
+        self.status == ObjectStatus::Failed
     }
 }
 
@@ -210,8 +211,8 @@ pub struct Summary {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
     /// Where the vault lay, as far as that was known.
-    #[serde(default, skip_serializing_if = "Place::is_unknown")]
-    pub place: Box<Place>,
+    #[serde(rename = "place", default, skip_serializing_if = "Location::is_unknown")]
+    pub location: Box<Location>,
     /// That the vault lies elsewhere than it did, as this run or an earlier one saw, as long as that is not acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Box<Moved>>,
@@ -270,28 +271,28 @@ mod tests {
         samples::{NIGHT, line, secret},
     };
 
-    fn before(fared: Fared) -> Line {
-        line(&secret("db"), fared, NIGHT)
+    fn before(status: ObjectStatus) -> Line {
+        line(&secret("db"), status, NIGHT)
     }
 
     #[test]
     fn of_form_1_what_a_managed_line_carries_is_of_an_earlier_object() {
-        for fared in [Fared::Managed, Fared::VaultManaged] {
-            let read = before(fared).of_form(1);
-            assert_eq!((read.entry, read.former), (None, before(fared).entry.map(Box::new)));
+        for status in [ObjectStatus::Managed, ObjectStatus::VaultManaged] {
+            let read = before(status).of_form(1);
+            assert_eq!((read.entry, read.former), (None, before(status).entry.map(Box::new)));
         }
-        assert_eq!(before(Fared::Gone).of_form(1), before(Fared::Gone));
-        assert_eq!(before(Fared::Managed).of_form(2), before(Fared::Managed));
+        assert_eq!(before(ObjectStatus::Gone).of_form(1), before(ObjectStatus::Gone));
+        assert_eq!(before(ObjectStatus::Managed).of_form(2), before(ObjectStatus::Managed));
     }
 
     #[test]
     fn the_last_backup_under_a_name_is_the_newest_whatever_had_the_name() {
-        let newer = line(&secret("db"), Fared::BackedUp, NIGHT + Duration::DAY).entry;
-        let both = Line { former: newer.clone().map(Box::new), ..before(Fared::Failed) };
+        let newer = line(&secret("db"), ObjectStatus::BackedUp, NIGHT + Duration::DAY).entry;
+        let both = Line { former: newer.clone().map(Box::new), ..before(ObjectStatus::Failed) };
         let former = Line { entry: None, ..both.clone() };
         assert_eq!(both.last_backup(), newer.as_ref());
         assert_eq!(former.last_backup(), newer.as_ref());
-        assert_eq!(before(Fared::Failed).last_backup(), before(Fared::Failed).entry.as_ref());
+        assert_eq!(before(ObjectStatus::Failed).last_backup(), before(ObjectStatus::Failed).entry.as_ref());
     }
 
     #[test]
@@ -301,10 +302,10 @@ mod tests {
             let change = |entry| Entry { newest, fingerprint: Fingerprint::of(b"another"), ..entry };
             Line { entry: line.entry.map(change), ..line }
         };
-        let gone = Line { gone: Some(NIGHT), ..before(Fared::Gone) };
-        let returned = Line { returned: Some(NIGHT), ..before(Fared::Unchanged) };
-        let never = Line { entry: None, ..before(Fared::Failed) };
-        let later = line(&secret("db"), Fared::BackedUp, NIGHT + Duration::DAY);
+        let gone = Line { gone: Some(NIGHT), ..before(ObjectStatus::Gone) };
+        let returned = Line { returned: Some(NIGHT), ..before(ObjectStatus::Unchanged) };
+        let never = Line { entry: None, ..before(ObjectStatus::Failed) };
+        let later = line(&secret("db"), ObjectStatus::BackedUp, NIGHT + Duration::DAY);
         // The line, the one of the later backup; since when it was gone, or had been before it showed, whether it is the same.
         for (line, fold, since, before, same) in [
             (&gone, later.clone(), Some(NIGHT), None, true),
@@ -318,38 +319,42 @@ mod tests {
                 (None, before, since.or(before))
             );
             assert_eq!(followed.later, Some(Later { gone: since, same }));
-            assert_eq!((followed.fared, followed.entry), (Fared::BackedUp, fold.entry));
+            assert_eq!((followed.status, followed.entry), (ObjectStatus::BackedUp, fold.entry));
         }
     }
 
     #[test]
     fn a_newer_backup_is_that_of_what_has_the_name_or_of_what_had_it() {
-        let (old, new) =
-            (before(Fared::Gone).entry, line(&secret("db"), Fared::BackedUp, NIGHT + Duration::DAY));
+        let (old, new) = (
+            before(ObjectStatus::Gone).entry,
+            line(&secret("db"), ObjectStatus::BackedUp, NIGHT + Duration::DAY),
+        );
         let boxed = |entry: &Option<Entry>| entry.clone().map(Box::new);
         let nothing = Line { entry: None, ..new.clone() };
         let of_former = Line { former: boxed(&new.entry), entry: None, ..new.clone() };
-        let kept = Line { former: boxed(&old), entry: None, ..before(Fared::Managed) };
+        let kept = Line { former: boxed(&old), entry: None, ..before(ObjectStatus::Managed) };
         // What the line says, what the other one has; the entry, and the former one.
         for (line, other, entry, former) in [
-            (before(Fared::Carried), &new, &new.entry, None),
-            (before(Fared::Carried), &nothing, &old, None),
-            (before(Fared::Carried), &of_former, &old, boxed(&new.entry)),
-            (Line { former: boxed(&old), ..before(Fared::Carried) }, &new, &new.entry, boxed(&old)),
+            (before(ObjectStatus::Carried), &new, &new.entry, None),
+            (before(ObjectStatus::Carried), &nothing, &old, None),
+            (before(ObjectStatus::Carried), &of_former, &old, boxed(&new.entry)),
+            (Line { former: boxed(&old), ..before(ObjectStatus::Carried) }, &new, &new.entry, boxed(&old)),
             (kept.clone(), &new, &None, boxed(&new.entry)),
             (kept, &of_former, &None, boxed(&new.entry)),
         ] {
             let found = line.clone().with_backup_of(other.clone());
             assert_eq!((&found.entry, &found.former), (entry, &former), "{line:?} {other:?}");
-            assert_eq!(found.fared, line.fared, "what it says of the object's state stays");
+            assert_eq!(found.status, line.status, "what it says of the object's state stays");
         }
     }
 
     #[test]
     fn only_what_should_have_been_backed_up_and_was_not_is_failing() {
-        use Fared::{BackedUp, Carried, Disappeared, Failed, Former, Gone, Managed, Unchanged, VaultManaged};
+        use ObjectStatus::{
+            BackedUp, Carried, Disappeared, Failed, Former, Gone, Managed, Unchanged, VaultManaged,
+        };
         let others = [BackedUp, Unchanged, Managed, VaultManaged, Disappeared, Gone, Carried, Former];
-        assert!(before(Failed).is_failing() && !others.into_iter().any(|fared| before(fared).is_failing()));
+        assert!(before(Failed).is_failing() && !others.into_iter().any(|status| before(status).is_failing()));
     }
 
     #[test]
@@ -397,7 +402,7 @@ mod tests {
             protected: 0,
             lines: 0,
             losses,
-            place: Box::default(),
+            location: Box::default(),
             moved: None,
             unknown_form: None,
         };

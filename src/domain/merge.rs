@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     form::Clear,
-    manifest::{Fared, KEEP_GONE, Line, ObjectResult, Summary, verdict},
+    manifest::{KEEP_GONE, Line, ObjectResult, ObjectStatus, Summary, verdict},
     object::ObjectId,
     outcome::{Failure, OutcomeKind},
     plan::{Decision, Plan, PlanHeader, Planned},
@@ -101,7 +101,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
                 let text =
                     "its backup in this run is older than the run's plan; the next run takes a new one";
                 let failure = Some(Failure::ours("TakenBeforePlanned", text));
-                Line { failure, ..carry(id, Fared::Failed, old) }
+                Line { failure, ..carry(id, ObjectStatus::Failed, old) }
             }
             // What was carried of an earlier object is the entry's previous backup now.
             ObjectResult::Entry(entry) => {
@@ -109,15 +109,15 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
                 if let (Shown::Unclear, Some(old)) = (shown, old.and_then(|old| old.entry)) {
                     shown = if entry.continues(&old) { Shown::Same } else { Shown::Other };
                 }
-                Line::new(id, Fared::BackedUp, Some(entry))
+                Line::new(id, ObjectStatus::BackedUp, Some(entry))
             }
             ObjectResult::Outcome(outcome) => {
                 self.finished = self.finished.max(outcome.at);
-                let fared = match outcome.outcome {
-                    OutcomeKind::Failed => Fared::Failed,
-                    OutcomeKind::Disappeared => Fared::Disappeared,
+                let status = match outcome.outcome {
+                    OutcomeKind::Failed => ObjectStatus::Failed,
+                    OutcomeKind::Disappeared => ObjectStatus::Disappeared,
                 };
-                Line { failure: Some(outcome.failure), ..carry(id, fared, old) }
+                Line { failure: Some(outcome.failure), ..carry(id, status, old) }
             }
         };
         self.note(had, shown);
@@ -141,7 +141,9 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
             protected: self.protected,
             lines: self.lines,
             losses,
-            place: Box::new(self.header.whereabouts.as_ref().map(|of| of.place.clone()).unwrap_or_default()),
+            location: Box::new(
+                self.header.observed_location.as_ref().map(|of| of.location.clone()).unwrap_or_default(),
+            ),
             moved: self.header.moved.clone(),
             unknown_form: self.unknown_form,
         }
@@ -182,25 +184,28 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
         let id = planned.id.clone();
         let has_entry = old.as_ref().is_some_and(|old| old.entry.is_some());
         match planned.decision {
-            Decision::Managed => self.managed(id, Fared::Managed, old),
-            Decision::VaultManaged => self.managed(id, Fared::VaultManaged, old),
-            Decision::Unchanged if has_entry => carry(id, Fared::Unchanged, old),
+            Decision::Managed => self.managed(id, ObjectStatus::Managed, old),
+            Decision::VaultManaged => self.managed(id, ObjectStatus::VaultManaged, old),
+            Decision::Unchanged if has_entry => carry(id, ObjectStatus::Unchanged, old),
             Decision::Unchanged => {
                 let text = "its earlier backup is no longer in the catalogue; the next run takes a new one";
                 let failure = Some(Failure::ours("EntryLost", text));
-                Line { failure, ..carry(id, Fared::Failed, old) }
+                Line { failure, ..carry(id, ObjectStatus::Failed, old) }
             }
             _ => {
                 let text = format!("run {} has no outcome for it", self.header.run);
-                Line { failure: Some(Failure::ours("NoOutcome", text)), ..carry(id, Fared::Failed, old) }
+                Line {
+                    failure: Some(Failure::ours("NoOutcome", text)),
+                    ..carry(id, ObjectStatus::Failed, old)
+                }
             }
         }
     }
 
     /// The line of an object that belongs to a certificate or to the vault: what was backed up under its name
     /// is no backup of it.
-    fn managed(&self, id: ObjectId, fared: Fared, old: Option<Line>) -> Line {
-        let line = carry(id, fared, old);
+    fn managed(&self, id: ObjectId, status: ObjectStatus, old: Option<Line>) -> Line {
+        let line = carry(id, status, old);
         if self.is_form_1() {
             line
         } else {
@@ -210,7 +215,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
 
     /// The line of an object that the index knew and the vault did not list. `None` drops it.
     fn unplanned(&self, line: Line) -> Option<Line> {
-        let managed = line.fared.is_managed() && !self.is_form_1();
+        let managed = line.status.is_managed() && !self.is_form_1();
         let nothing_to_keep = (managed || self.is_form_1()) && line.last_backup().is_none();
         let unlisted = self.numbers.unlisted.contains(&line.kind);
         let (gone, returned) = if unlisted {
@@ -219,42 +224,42 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
             (Some(line.was_gone().unwrap_or(self.header.planned)), None)
         };
         let long_gone = !unlisted && gone.is_some_and(|since| self.header.planned - since > KEEP_GONE);
-        let fared = match (managed, unlisted) {
-            (true, _) => Fared::Former,
-            (false, true) => Fared::Carried,
-            (false, false) => Fared::Gone,
+        let status = match (managed, unlisted) {
+            (true, _) => ObjectStatus::Former,
+            (false, true) => ObjectStatus::Carried,
+            (false, false) => ObjectStatus::Gone,
         };
         (!nothing_to_keep && !long_gone).then(|| Line {
             gone,
             returned,
-            ..carry(line.id(), fared, Some(line))
+            ..carry(line.id(), status, Some(line))
         })
     }
 
     fn count(&mut self, line: Line) -> Line {
         self.lines += 1;
-        if matches!(line.fared, Fared::BackedUp | Fared::Unchanged | Fared::Failed) {
+        if matches!(line.status, ObjectStatus::BackedUp | ObjectStatus::Unchanged | ObjectStatus::Failed) {
             self.watch.listed(line.kind);
         }
         self.protected += u32::from(line.entry.is_some());
         let numbers = &mut self.numbers;
-        let counter = match line.fared {
-            Fared::BackedUp => &mut numbers.backed_up,
-            Fared::Unchanged => &mut numbers.unchanged,
-            Fared::Managed => &mut numbers.managed,
-            Fared::VaultManaged => &mut numbers.vault_managed,
-            Fared::Disappeared => &mut numbers.disappeared,
-            Fared::Failed => {
+        let counter = match line.status {
+            ObjectStatus::BackedUp => &mut numbers.backed_up,
+            ObjectStatus::Unchanged => &mut numbers.unchanged,
+            ObjectStatus::Managed => &mut numbers.managed,
+            ObjectStatus::VaultManaged => &mut numbers.vault_managed,
+            ObjectStatus::Disappeared => &mut numbers.disappeared,
+            ObjectStatus::Failed => {
                 numbers.accepted += u32::from(self.header.accepts(&line));
                 &mut numbers.failed
             }
-            Fared::Gone | Fared::Carried | Fared::Former => return line,
+            ObjectStatus::Gone | ObjectStatus::Carried | ObjectStatus::Former => return line,
         };
         *counter += 1;
         numbers.listed += 1;
         if let Some(entry) = &line.entry {
             numbers.near_version_limit += u32::from(entry.versions >= VERSIONS_WARNING);
-            numbers.bytes += if line.fared == Fared::BackedUp { entry.bytes } else { 0 };
+            numbers.bytes += if line.status == ObjectStatus::BackedUp { entry.bytes } else { 0 };
             if let Some(clear) = entry.form.unknown() {
                 numbers.unknown_form += 1;
                 self.unknown_form.get_or_insert_with(|| Box::new(clear.clone()));
@@ -280,9 +285,9 @@ fn marked(line: Line, had: Option<Had>, shown: Shown) -> Line {
 }
 
 /// A line with the backups that an older one has.
-fn carry(id: ObjectId, fared: Fared, old: Option<Line>) -> Line {
+fn carry(id: ObjectId, status: ObjectStatus, old: Option<Line>) -> Line {
     let (entry, former) = old.map(|old| (old.entry, old.former)).unwrap_or_default();
-    Line { former, ..Line::new(id, fared, entry) }
+    Line { former, ..Line::new(id, status, entry) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{
-    manifest::{Fared, Line},
+    manifest::{Line, ObjectStatus},
     nearest::Nearest,
     object::{ObjectId, ObjectKind},
     restore::Selection,
@@ -62,7 +62,7 @@ pub struct There {
     /// Where kinds were asked for: the kinds that there are.
     kinds: BTreeSet<ObjectKind>,
     /// What fits and has no backup of its own to restore.
-    passed: Vec<(ObjectId, Fared)>,
+    passed: Vec<(ObjectId, ObjectStatus)>,
 }
 
 impl There {
@@ -86,9 +86,9 @@ impl There {
             if selection.objects.contains(&line.id()) || selection.matches(&line) {
                 return Ok(None);
             }
-            let has_backup = line.entry.is_some() && !line.fared.is_managed();
+            let has_backup = line.entry.is_some() && !line.status.is_managed();
             if !has_backup && selection.means(&line) && there.passed.len() < NAMED {
-                there.passed.push((line.id(), line.fared));
+                there.passed.push((line.id(), line.status));
             }
             if !has_backup && !line.is_failing() {
                 continue;
@@ -159,8 +159,8 @@ impl Nothing {
         };
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let kinds: Vec<_> = kinds.iter().map(ToString::to_string).collect();
-        for (id, fared) in passed {
-            write!(f, " What fits is {id}, which {}.", without_backup(*fared))?;
+        for (id, status) in passed {
+            write!(f, " What fits is {id}, which {}.", without_backup(*status))?;
         }
         list(f, "Nearest in name", &names)?;
         list(f, "Tags of what fits otherwise", tags)?;
@@ -202,14 +202,16 @@ impl fmt::Display for Nothing {
 }
 
 /// Why there is nothing to restore of what is there in some way.
-const fn without_backup(fared: Fared) -> &'static str {
-    match fared {
-        Fared::Managed | Fared::Former => "belongs to a certificate: restore that",
-        Fared::VaultManaged => "the vault manages and Key Vault does not back up",
-        Fared::Failed => "never had a backup, so that its tags are not known",
-        Fared::BackedUp | Fared::Unchanged | Fared::Disappeared | Fared::Gone | Fared::Carried => {
-            "is not there any more and never had a backup"
-        }
+const fn without_backup(status: ObjectStatus) -> &'static str {
+    match status {
+        ObjectStatus::Managed | ObjectStatus::Former => "belongs to a certificate: restore that",
+        ObjectStatus::VaultManaged => "the vault manages and Key Vault does not back up",
+        ObjectStatus::Failed => "never had a backup, so that its tags are not known",
+        ObjectStatus::BackedUp
+        | ObjectStatus::Unchanged
+        | ObjectStatus::Disappeared
+        | ObjectStatus::Gone
+        | ObjectStatus::Carried => "is not there any more and never had a backup",
     }
 }
 
@@ -248,15 +250,18 @@ mod tests {
     };
 
     fn index() -> Vec<Line> {
-        let mut tagged = line(&secret("db-password"), Fared::BackedUp, NIGHT);
+        let mut tagged = line(&secret("db-password"), ObjectStatus::BackedUp, NIGHT);
         tagged.entry.iter_mut().for_each(|entry| entry.tags = tags("team", "core").into());
         let tls = of_kind(ObjectKind::Key, "tls");
         vec![
-            line(&of_kind(ObjectKind::Certificate, "tls"), Fared::BackedUp, NIGHT),
-            Line { former: Some(Box::new(entry(&tls, NIGHT))), ..Line::new(tls, Fared::Managed, None) },
-            Line::new(of_kind(ObjectKind::Key, "vanished"), Fared::Disappeared, None),
-            line(&secret("gone"), Fared::Gone, NIGHT),
-            Line::new(secret("refused"), Fared::Failed, None),
+            line(&of_kind(ObjectKind::Certificate, "tls"), ObjectStatus::BackedUp, NIGHT),
+            Line {
+                former: Some(Box::new(entry(&tls, NIGHT))),
+                ..Line::new(tls, ObjectStatus::Managed, None)
+            },
+            Line::new(of_kind(ObjectKind::Key, "vanished"), ObjectStatus::Disappeared, None),
+            line(&secret("gone"), ObjectStatus::Gone, NIGHT),
+            Line::new(secret("refused"), ObjectStatus::Failed, None),
             tagged,
         ]
     }
@@ -308,7 +313,7 @@ mod tests {
 
     #[test]
     fn what_may_have_the_tags_is_something() {
-        let mut part = line(&secret("db-password"), Fared::BackedUp, NIGHT);
+        let mut part = line(&secret("db-password"), ObjectStatus::BackedUp, NIGHT);
         part.entry.iter_mut().for_each(|entry| entry.tags = Tags::part(tags("team", "core")));
         for (selection, expected) in [(tagged("cost", "1"), true), (tagged("team", "web"), false)] {
             let lines = [Ok::<_, Infallible>(part.clone())].into_iter();
@@ -362,7 +367,7 @@ mod tests {
 
     #[test]
     fn of_what_fits_and_cannot_be_restored_three_are_named() {
-        let managed = |name| Line::new(of_kind(ObjectKind::Key, name), Fared::Managed, None);
+        let managed = |name| Line::new(of_kind(ObjectKind::Key, name), ObjectStatus::Managed, None);
         let index = ["k1", "k2", "k3", "k4"].map(|name| Ok::<_, Infallible>(managed(name)));
         let there = There::instead_of(&like("k*"), index.into_iter()).unwrap().unwrap();
         let passed: Vec<_> = there.passed.iter().map(|(id, _)| id.name.as_str()).collect();

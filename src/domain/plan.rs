@@ -5,18 +5,18 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     acknowledged::Accepted,
-    asker::Asker,
+    actor::Actor,
     digest::Fingerprint,
     index::Index,
     loss::{GoneShare, Loss},
     manifest::Line,
     object::{ObjectId, ObjectKind, VaultName},
+    observed_location::{Hint, Moved, ObservedLocation},
     outcome::Failure,
     planned::PlannedObjects,
     run::{RunId, Scope, is_zero},
     supplement::ListedLate,
     versions::Listed,
-    whereabouts::{Hint, Moved, Whereabouts},
 };
 
 /// The version of the stored form that this program writes.
@@ -100,7 +100,7 @@ pub struct PlanHeader {
     pub run: RunId,
     /// Who asked for it. Plans of older programs do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<Asker>,
+    pub by: Option<Actor>,
     /// How many seconds after its occurrence the run was opened, if it was late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late: Option<u32>,
@@ -140,8 +140,8 @@ pub struct PlanHeader {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acknowledged: Vec<RunId>,
     /// What is known of where the vault lies. Plans of some objects, and of older programs, do not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub whereabouts: Option<Box<Whereabouts>>,
+    #[serde(rename = "whereabouts", default, skip_serializing_if = "Option::is_none")]
+    pub observed_location: Option<Box<ObservedLocation>>,
     /// That the vault lies elsewhere than it did, as this run or an earlier one saw, until a person acknowledges that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Box<Moved>>,
@@ -171,7 +171,7 @@ impl PlanHeader {
             losses: Vec::new(),
             accepted: Vec::new(),
             acknowledged: Vec::new(),
-            whereabouts: None,
+            observed_location: None,
             moved: None,
             hints: Vec::new(),
         }
@@ -266,7 +266,7 @@ fn decide(object: Listed, index: &Index, full_pass: bool) -> Planned {
         _ if object.managed => Decision::Managed,
         None => Decision::New,
         Some(known) if known.former => Decision::New,
-        Some(known) if !known.looked_like(object.fingerprint) => Decision::Changed,
+        Some(known) if !known.has_fingerprint(object.fingerprint) => Decision::Changed,
         Some(_) if full_pass => Decision::FullPass,
         Some(known) if known.missed => Decision::Missed,
         Some(known) if known.unsettled => Decision::Unsettled,
@@ -292,17 +292,17 @@ pub fn plan_objects(mut asked: Vec<ObjectId>, index: &Index) -> PlannedObjects {
 mod tests {
     use super::*;
     use crate::domain::{
-        manifest::Fared,
-        samples::{NIGHT, line, looks, of_kind, secret},
+        manifest::ObjectStatus,
+        samples::{NIGHT, fingerprint, line, of_kind, secret},
     };
 
     fn listed(id: &ObjectId, look: &str, managed: bool) -> Listed {
-        Listed { id: id.clone(), managed, fingerprint: looks(look) }
+        Listed { id: id.clone(), managed, fingerprint: fingerprint(look) }
     }
 
     /// An index that knows one object, of the night before.
-    fn index(fared: Fared, change: impl FnOnce(&mut Line)) -> Index {
-        let mut line = line(&secret("db"), fared, NIGHT - Duration::DAY);
+    fn index(status: ObjectStatus, change: impl FnOnce(&mut Line)) -> Index {
+        let mut line = line(&secret("db"), status, NIGHT - Duration::DAY);
         change(&mut line);
         let mut index = Index::default();
         index.insert(&line);
@@ -310,7 +310,7 @@ mod tests {
     }
 
     fn with_entry(change: impl FnOnce(&mut crate::domain::entry::Entry)) -> Index {
-        index(Fared::BackedUp, |line| change(line.entry.as_mut().unwrap()))
+        index(ObjectStatus::BackedUp, |line| change(line.entry.as_mut().unwrap()))
     }
 
     fn header(planned: OffsetDateTime) -> PlanHeader {
@@ -319,11 +319,11 @@ mod tests {
 
     #[test]
     fn an_object_is_backed_up_for_the_first_reason_there_is() {
-        let known = || index(Fared::BackedUp, |_| {});
+        let known = || index(ObjectStatus::BackedUp, |_| {});
         let unsettled = || with_entry(|entry| entry.unsettled = true);
-        let missed = || index(Fared::Failed, |line| line.entry.as_mut().unwrap().unsettled = true);
-        let former = || index(Fared::Managed, |line| line.former = line.entry.take().map(Box::new));
-        let tied = || with_entry(|entry| entry.ties = vec![looks("tied")]);
+        let missed = || index(ObjectStatus::Failed, |line| line.entry.as_mut().unwrap().unsettled = true);
+        let former = || index(ObjectStatus::Managed, |line| line.former = line.entry.take().map(Box::new));
+        let tied = || with_entry(|entry| entry.ties = vec![fingerprint("tied")]);
         // What is known, what listing shows, whether it is a full pass.
         let table = [
             (Index::default(), "before", false, Decision::New),
@@ -343,7 +343,7 @@ mod tests {
             assert_eq!(planned.decision, expected, "{look} {full_pass}");
             let previous = index.get(&secret("db")).map(|_| RunId::nightly(NIGHT - Duration::DAY));
             assert_eq!(planned.previous, previous, "{expected:?}");
-            let shown = (expected != Decision::Unchanged).then(|| looks(look));
+            let shown = (expected != Decision::Unchanged).then(|| fingerprint(look));
             assert_eq!(planned.shown, shown, "{expected:?}");
             let managed = decide(listed(&secret("db"), look, true), &index, full_pass);
             assert_eq!(
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_plan_has_each_object_once_and_in_order() {
-        let index = index(Fared::BackedUp, |_| {});
+        let index = index(ObjectStatus::BackedUp, |_| {});
         let mut planner = Planner::new(&index, false);
         for (id, look) in
             [(secret("new"), "before"), (secret("db"), "before"), (of_kind(ObjectKind::Key, "k"), "x")]
@@ -411,7 +411,7 @@ mod tests {
 
     #[test]
     fn objects_that_somebody_named_are_planned_once_each() {
-        let index = index(Fared::BackedUp, |_| {});
+        let index = index(ObjectStatus::BackedUp, |_| {});
         let planned = plan_objects(vec![secret("new"), secret("db"), secret("DB")], &index);
         let shown: Vec<_> = planned.iter().map(|of| (of.id, of.decision, of.previous)).collect();
         let last = Some(RunId::nightly(NIGHT - Duration::DAY));

@@ -1,4 +1,4 @@
-//! What is wrong with an installation, and what mends it. Pure: what was tried comes in, findings go out.
+//! What is wrong with an installation, and how to fix it. Pure: what was tried comes in, findings go out.
 //!
 //! Rights are told from answers to requests that can do nothing: they name an object that cannot exist. Azure
 //! looks at the caller's rights before it looks for the object, so 403 says that the right is missing, and 404
@@ -22,7 +22,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub use self::cause::{Came, Cause};
-use super::outcome::Failure;
+use super::{outcome::Failure, role::Role};
 
 /// What checks of the settings are about.
 const SETTINGS: &str = "settings";
@@ -82,13 +82,13 @@ pub struct Finding {
     pub seen: String,
     /// Why it matters.
     pub why: &'static str,
-    /// What mends it, made for this installation.
+    /// How to fix it, made for this installation.
     pub remedy: String,
 }
 
 /// Something that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Look {
+pub struct Check {
     /// What it is about.
     pub subject: String,
     /// What was asked.
@@ -103,9 +103,9 @@ pub struct Report {
     /// What is not as it should be, the worst first.
     pub findings: Vec<Finding>,
     /// What could not be found out.
-    pub unknown: Vec<Look>,
+    pub unknown: Vec<Check>,
     /// What is as it should be.
-    pub well: Vec<Look>,
+    pub well: Vec<Check>,
 }
 
 impl Report {
@@ -117,7 +117,7 @@ impl Report {
 
     /// Whether nothing but the settings could be looked at.
     pub fn is_blind(&self) -> bool {
-        self.well.iter().all(|look| look.subject == SETTINGS || look.subject == MACHINE)
+        self.well.iter().all(|check| check.subject == SETTINGS || check.subject == MACHINE)
             && !self
                 .findings
                 .iter()
@@ -132,23 +132,12 @@ impl Report {
     }
 
     fn well(&mut self, subject: &str, what: impl Into<String>, seen: impl Into<String>) {
-        self.well.push(Look { subject: subject.to_owned(), what: what.into(), seen: seen.into() });
+        self.well.push(Check { subject: subject.to_owned(), what: what.into(), seen: seen.into() });
     }
 
     fn unknown(&mut self, subject: &str, what: impl Into<String>, seen: impl Into<String>) {
-        self.unknown.push(Look { subject: subject.to_owned(), what: what.into(), seen: seen.into() });
+        self.unknown.push(Check { subject: subject.to_owned(), what: what.into(), seen: seen.into() });
     }
-}
-
-/// What the app is there for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Backups.
-    Backup,
-    /// Restores.
-    Restore,
-    /// Both.
-    Both,
 }
 
 /// As whom the program asks.
@@ -178,7 +167,7 @@ impl Identity {
 #[derive(Clone, Debug)]
 pub struct Installation {
     /// What the app is there for.
-    pub purpose: Purpose,
+    pub role: Role,
     /// As whom it asks.
     pub identity: Identity,
 }

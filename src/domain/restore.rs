@@ -23,7 +23,7 @@ pub use self::{
     job::{Cut, Ended, Holding, Need, RESTORE_FORMAT, RestoreJob},
     numbers::RestoreNumbers,
     plan::{Action, PLAN_FORMAT, RestorePlan, Step, plan_restore},
-    reason::{Left, Reason},
+    reason::{Excluded, Reason},
     request::{OnConflict, Request, Selection},
     step::{RestoreMessage, StepOutcome, StepResult},
     target::{Held, World},

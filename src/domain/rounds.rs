@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    asker::{Asker, Via},
+    actor::{Actor, Via},
     job::{BackupJob, LeftOut, STALLED_AFTER, Unplanned},
     object::{ObjectId, ObjectKind, ObjectName},
     outcome::Failure,
@@ -238,7 +238,7 @@ impl BackupJob {
 }
 
 /// Whether a run that was asked for by `by` has one round only.
-pub fn one_round(by: Option<&Asker>) -> bool {
+pub fn one_round(by: Option<&Actor>) -> bool {
     by.is_some_and(|by| by.via != Via::Timer)
 }
 
@@ -276,7 +276,7 @@ mod tests {
     const SECOND: Duration = Duration::SECOND;
     const MINUTE: Duration = Duration::MINUTE;
 
-    fn job(by: Asker) -> BackupJob {
+    fn job(by: Actor) -> BackupJob {
         let mut job = BackupJob::open("kv-prod".parse().unwrap(), RunId::nightly(START), by, START);
         job.begin_round(START, START);
         job
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn rounds_come_at_growing_distances_and_have_an_end() {
-        let timer = || job(Asker::TIMER);
+        let timer = || job(Actor::TIMER);
         let further = vec![15, 45, 105, 225, 465];
         let (all, hours) = (|_: &BackupJob| seen(10), OPEN_FOR.whole_minutes());
         assert_eq!(course(timer(), all), (further.clone(), 466), "each has failed in each round");
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(course(timer(), |_| seen(9)), (lost, hours), "of one nothing is known");
         let late = |job: &BackupJob| seen(if job.round().number > 7 { 10 } else { 0 });
         assert_eq!(course(timer(), late).1, 946, "the failures come with the last messages");
-        for by in [Asker::TERMINAL, Asker::http(None, None)] {
+        for by in [Actor::TERMINAL, Actor::http(None, None)] {
             assert_eq!(course(job(by), all), (vec![], 1), "whoever asked is told at once");
         }
         let accepted = |_: &BackupJob| Seen { accepted: 10, ..seen(10) };
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn a_kind_that_comes_late_has_its_rounds() {
         for (came_in, ends) in [(1, 466), (2, 706), (4, 1186), (6, 1200)] {
-            let mut job = job(Asker::TIMER);
+            let mut job = job(Actor::TIMER);
             let mut header = PlanHeader::new(job.vault.clone(), job.run.clone(), Scope::Vault, START);
             header.listed_late.push(came(came_in));
             job.note_supplements(&header);
@@ -342,7 +342,7 @@ mod tests {
             let (sent, end) = course(job, |_| seen(10));
             assert_eq!((sent.len() <= 8, end), (true, ends), "nine rounds at most: {sent:?}");
         }
-        let mut lost = BackupJob { round: None, ..job(Asker::TIMER) };
+        let mut lost = BackupJob { round: None, ..job(Actor::TIMER) };
         let mut header = PlanHeader::new(lost.vault.clone(), lost.run.clone(), Scope::Vault, START);
         header.listed_late.push(came(4));
         lost.note_supplements(&header);
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_failure_settles_its_round_and_where_there_is_one_round_for_good() {
-        let mut timer = job(Asker::TIMER);
+        let mut timer = job(Actor::TIMER);
         let round = START + Duration::HOUR;
         timer.begin_round(round, round);
         for (noted, accepted, superseded, settles) in [
@@ -367,14 +367,14 @@ mod tests {
                 "{noted} {accepted} {superseded}"
             );
         }
-        let mut asked = job(Asker::TERMINAL);
+        let mut asked = job(Actor::TERMINAL);
         asked.begin_round(round, round);
         assert!(asked.settles(START, false, false));
     }
 
     #[test]
     fn notes_are_read_where_something_may_be_new() {
-        let mut of = job(Asker::TIMER);
+        let mut of = job(Actor::TIMER);
         let reads = |job: &BackupJob, minutes: i64| {
             job.reads_notes(false, job.progressed + MINUTE * i32::try_from(minutes).unwrap())
         };
@@ -384,13 +384,13 @@ mod tests {
             [false, true, true, false, false, true]
         );
         assert!(of.reads_notes(true, START + MINUTE * 20), "it may be over");
-        let asked = job(Asker::TERMINAL);
+        let asked = job(Actor::TERMINAL);
         assert_eq!([1, 2, 16].map(|minutes| reads(&asked, minutes)), [false, true, true]);
     }
 
     #[test]
     fn what_is_tried_again_says_when() {
-        let mut job = job(Asker::TIMER);
+        let mut job = job(Actor::TIMER);
         let planned = |job: &BackupJob, now| job.tried(came(1), now);
         assert_eq!((job.next_round(), planned(&job, START)), (Some(START + STALLED_AFTER), None));
         for _ in 1..ROUNDS {
@@ -404,7 +404,7 @@ mod tests {
         assert_eq!(planned(&job, START + MINUTE * 466).as_deref(), Some("tried in 6 rounds over 8 hours"));
         let late = job.tried(came(4), START + MINUTE * 466);
         assert_eq!(late.as_deref(), Some("tried in 3 rounds over 6 hours"));
-        assert_eq!(self::job(Asker::TERMINAL).next_round(), None);
+        assert_eq!(self::job(Actor::TERMINAL).next_round(), None);
         let text = "t".repeat(1000);
         let after = Failure::ours("Busy", &text).after(Some("tried in 6 rounds over 8 hours".into()));
         assert!(after.text.ends_with("ttt (tried in 6 rounds over 8 hours)"), "{after:?}");
@@ -413,7 +413,7 @@ mod tests {
     #[test]
     fn what_is_tried_again_is_told_of_the_lists_and_then_of_the_objects() {
         let (no, at) = (Failure::ours("Denied", "no"), START + MINUTE);
-        let mut job = BackupJob { sent: false, round: None, ..job(Asker::TIMER) };
+        let mut job = BackupJob { sent: false, round: None, ..job(Actor::TIMER) };
         assert_eq!(job.tried_again(), None);
         job.unplanned = Some(Unplanned { at: START, failure: no.clone() });
         let told = job.tried_again().map(|of| (of.objects, of.round, of.next));
@@ -432,15 +432,15 @@ mod tests {
             let opened = START + Duration::hours(hours);
             BackupJob::open("kv-prod".parse().unwrap(), RunId::nightly(opened), by, opened)
         };
-        let night = at(0, Asker::TIMER);
+        let night = at(0, Actor::TIMER);
         for (other, supersedes) in [
-            (at(1, Asker::TIMER), true),
-            (BackupJob { by: None, ..at(1, Asker::TIMER) }, true), // of an older program
-            (at(1, Asker::http(None, None)), false),
-            (at(1, Asker::TERMINAL), false),
-            (at(-1, Asker::TIMER), false),
+            (at(1, Actor::TIMER), true),
+            (BackupJob { by: None, ..at(1, Actor::TIMER) }, true), // of an older program
+            (at(1, Actor::http(None, None)), false),
+            (at(1, Actor::TERMINAL), false),
+            (at(-1, Actor::TIMER), false),
             (night.clone(), false),
-            (BackupJob { vault: "kv-other".parse().unwrap(), ..at(1, Asker::TIMER) }, false),
+            (BackupJob { vault: "kv-other".parse().unwrap(), ..at(1, Actor::TIMER) }, false),
         ] {
             assert_eq!(other.supersedes(&night), supersedes, "{other:?}");
         }
@@ -448,7 +448,7 @@ mod tests {
 
     #[test]
     fn a_record_of_an_older_program_is_in_its_first_round() {
-        let mut old = BackupJob { round: None, ..job(Asker::TIMER) };
+        let mut old = BackupJob { round: None, ..job(Actor::TIMER) };
         assert_eq!(old.round(), Round { number: 1, began: START, since: 0 });
         old.begin_round(START + MINUTE, START + MINUTE);
         assert_eq!(old.round().number, 2);
@@ -468,7 +468,7 @@ mod tests {
 
     #[test]
     fn the_record_of_a_run_in_a_round_stays_readable() {
-        let mut job = BackupJob { covers: true, mark: None, ..job(Asker::TIMER) };
+        let mut job = BackupJob { covers: true, mark: None, ..job(Actor::TIMER) };
         job.note_failing(Some(Failing { objects: 2, failure: Failure::ours("Denied", "no"), at: START }));
         let frozen = r#"{"v":1,"vault":"kv-prod","run":"20261122T020000Z-nightly","opened":"2026-11-22T02:00:00Z","by":{"via":"timer"},"sent":true,"answered":0,"progressed":"2026-11-22T02:00:00Z","round":{"number":1,"began":"2026-11-22T02:00:00Z"},"covers":true,"failing":{"objects":2,"failure":{"code":"Denied","text":"no"},"at":"2026-11-22T02:00:00Z"}}"#;
         assert_eq!(
@@ -485,7 +485,7 @@ mod tests {
             let said =
                 Failure { status: Some(403), request_id: Some(text.clone()), ..Failure::ours(&text, &text) };
             let note = Note::new(&id, said, START);
-            let mut job = job(Asker::TIMER);
+            let mut job = job(Actor::TIMER);
             job.failing = Some(Failing { objects: u32::MAX, failure: note.failure.clone(), at: START });
             job.left_out = LeftOut::new(ObjectKind::ALL.into(), note.failure.clone(), START);
             assert!(record(&note).unwrap().len() <= RECORD_LIMIT, "{c}");

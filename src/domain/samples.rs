@@ -6,7 +6,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::date
 use super::{
     digest::Fingerprint,
     entry::Entry,
-    manifest::{Fared, Line},
+    manifest::{Line, ObjectStatus},
     object::{ObjectId, ObjectKind},
     run::RunId,
 };
@@ -15,7 +15,7 @@ use super::{
 pub(super) const NIGHT: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
 
 /// What listing shows of an object in one of its states.
-pub(super) fn looks(state: &str) -> Fingerprint {
+pub(super) fn fingerprint(state: &str) -> Fingerprint {
     Fingerprint::of(state.as_bytes())
 }
 
@@ -35,13 +35,13 @@ pub(super) fn entry(id: &ObjectId, taken: OffsetDateTime) -> Entry {
         "v": 1, "vault": "kv-prod", "kind": id.kind, "name": id.name, "run": RunId::nightly(taken),
         "taken": taken.format(&Rfc3339).unwrap(), "sha256": digest("blob"), "bytes": 1000,
         "kid": "k", "alg": "RSA-OAEP-256", "enc": "A256CBC-HS512",
-        "versions": 1, "newest": "0123456789abcdef0123456789abcdef", "version_ids": looks("ids"),
-        "version_states": looks("states"), "fingerprint": looks("before"), "enabled": true,
+        "versions": 1, "newest": "0123456789abcdef0123456789abcdef", "version_ids": fingerprint("ids"),
+        "version_states": fingerprint("states"), "fingerprint": fingerprint("before"), "enabled": true,
     });
     serde_json::from_value(stored).unwrap()
 }
 
 /// A manifest's line with that backup.
-pub(super) fn line(id: &ObjectId, fared: Fared, taken: OffsetDateTime) -> Line {
-    Line::new(id.clone(), fared, Some(entry(id, taken)))
+pub(super) fn line(id: &ObjectId, status: ObjectStatus, taken: OffsetDateTime) -> Line {
+    Line::new(id.clone(), status, Some(entry(id, taken)))
 }

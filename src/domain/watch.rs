@@ -45,7 +45,7 @@ impl Had {
     /// The object of a line; none where its name was a certificate's or the vault's.
     pub fn of(line: &Line) -> Option<Self> {
         let later = line.later.as_ref();
-        (!line.fared.is_managed()).then(|| Self {
+        (!line.status.is_managed()).then(|| Self {
             kind: line.kind,
             gone: line.was_gone(),
             counted: line.gone.or(later.and_then(|later| later.gone)).is_none(),

@@ -1,4 +1,4 @@
-//! What the service says of an operation, and what follows from it.
+//! The service's answers about an operation, and what follows from them.
 
 use super::{
     ends::{self, BackupEnd},
@@ -86,20 +86,21 @@ pub(super) async fn poll(
     }
 }
 
-/// The service does not say. It may be told again: right after a restore it says that one is under way.
+/// The service did not report the operation's state. It may do so later: right after a restore it answers that one is
+/// under way.
 async fn not_told(app: &App, mut stored: StoredHsmJob, error: ServiceError, clock: &Clock) -> Result<Next> {
     tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
     stored.job.refused += 1;
     stored.job.waiting =
         Some(format!("how it stands is not known: {}: {}", error.failure.code, error.failure.text));
-    // What a role explains may pass. After a restore the roles are those of the backup, so nobody waits long for that.
+    // A missing role may be granted. After a restore the roles are those of the backup, so the wait is short.
     let refuses = match error.fate() {
         Fate::Retry => false,
         Fate::Later => !stored.job.is_backup(),
         Fate::Fail => true,
     };
     if stored.job.is_unheard(refuses) {
-        return Box::pin(unheard::look(app, stored, &error, refuses, clock)).await;
+        return Box::pin(unheard::inspect(app, stored, &error, refuses, clock)).await;
     }
     stop(app, stored).await
 }
@@ -129,7 +130,7 @@ async fn succeeded(
     }
 }
 
-/// The service's success counts once the container is seen to hold the folder.
+/// A backup has succeeded only when the container is seen to hold its folder.
 async fn backed_up(app: &App, status: &OperationStatus) -> Result<BackupEnd> {
     let Some(uri) = &status.folder_uri else {
         let text = "the service says that it succeeded, and not where the backup is";

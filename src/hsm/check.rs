@@ -54,8 +54,8 @@ pub async fn restore(app: &App, hsm: &HsmName, source: &HsmName, run: &RunId) ->
     Ok(checked.await.unwrap_or_else(refused))
 }
 
-/// What may pass says nothing of the backup, nor does a service version without checks, nor what is said of the question
-/// how a check stands: one that the service does not know any more has found nothing.
+/// No verdict on the backup comes from a failure that may pass, from a service version without checks, or from a failed
+/// poll: a check that the service no longer knows has found nothing.
 fn refused(error: ServiceError) -> Checked {
     let is_no_verdict = matches!(error.meaning, Meaning::NotSent | Meaning::Unauthorized)
         || error.asked.operation == Operation::Follow;

@@ -1,4 +1,4 @@
-//! How jobs end.
+//! Ending jobs.
 
 use time::OffsetDateTime;
 use tracing::info;
@@ -30,7 +30,7 @@ pub(super) struct BackupEnd {
 }
 
 impl BackupEnd {
-    /// The folder of an operation of whose end nobody spoke, for the reason given.
+    /// The folder of an operation whose end the service did not report, for the reason given.
     pub(super) fn found(seen: Seen, why: &str) -> Self {
         let note = Some(seen.note(why));
         Self { started: None, ended: None, folder: Some(seen.folder), found: note, failure: None }
@@ -50,9 +50,9 @@ pub(super) async fn fail(app: &App, stored: StoredHsmJob, failure: Failure, cloc
     }
 }
 
-/// Writes the record once more before its job ends. Of two that look at once one ends it, and nobody ends a job that
-/// has gone on meanwhile. The record says from then on how the job ended: whoever dies after this leaves a job that does
-/// nothing any more, and that the next look ends.
+/// Compare-and-swap on the job record before the job ends: of two concurrent passes one wins, and a job that has since
+/// progressed is left alone. From then on the record says how the job ended, so if this process dies now, the next pass
+/// only has to finish.
 async fn claim(
     app: &App,
     mut stored: StoredHsmJob,
@@ -64,8 +64,8 @@ async fn claim(
     Ok(app.jobs()?.save_hsm_job(stored).await?.map(|stored| stored.job))
 }
 
-/// Ends a job whose record says how it ended, and says whether it has. Not a backup that is not in the catalogue: what it
-/// came to has to be found once more. A restore that has just ended is left to whoever ended it.
+/// Finishes a job whose record says how it ended, and returns whether it has ended. A backup that is not in the catalogue
+/// has not: its result has to be found again. A restore that ended a moment ago is left to the process that ended it.
 pub(super) async fn again(app: &App, job: &HsmJob, clock: &Clock) -> Result<bool> {
     let Some(end) = &job.ended else { return Ok(false) };
     if let Some(restore) = job.restore() {
@@ -82,8 +82,8 @@ pub(super) async fn again(app: &App, job: &HsmJob, clock: &Clock) -> Result<bool
     Ok(is_known)
 }
 
-/// Removes what a late start has left of a restore that has its last record, so that nobody begins it again. Where the
-/// open record says how it ended, whoever wrote that is still at it.
+/// Removes what a late start has left of a restore that has ended, so that it cannot begin again. If the open record says
+/// how the restore ended, the process that wrote it is still finishing it.
 pub(super) async fn for_good(app: &App, job: &HsmJob) -> Result<()> {
     let open = app.jobs()?.hsm_job(&job.hsm, &job.id).await?;
     if job.ended.is_some() && open.is_none_or(|open| open.job.ended.is_none()) {
@@ -141,7 +141,7 @@ fn log_backup(record: &HsmBackup) {
     }
 }
 
-/// Ends a restore: the record, the trail, then its traces. Of two that end it, the one whose record stays tells of it.
+/// Ends a restore: the record, the trail, then its traces. Of two concurrent passes, the one whose record stays reports it.
 pub(super) async fn restore(
     app: &App,
     stored: StoredHsmJob,

@@ -17,7 +17,7 @@ use crate::{
 
 const PAGE: u16 = 5000;
 
-/// How many recorded backups are known as such when a folder is looked for.
+/// Upper bound on the recorded backups whose folders are excluded from a search.
 const KNOWN: usize = 50;
 
 /// The folder at a path, with what the container holds of it. `None` when it holds nothing there.

@@ -1,30 +1,30 @@
-//! How a look goes on, and how it is noted.
+//! How a pass over a job goes on.
 
 use time::OffsetDateTime;
 
 use crate::{app::App, clock::Clock, error::Result, jobs::StoredHsmJob};
 
-/// How a look goes on.
+/// How a pass goes on.
 pub(super) enum Next {
     /// With the record as it is now.
     On(Box<StoredHsmJob>),
-    /// Not before the next look.
+    /// Not before the next pass.
     Stop,
     /// The job has ended.
     Ended,
 }
 
-/// Notes what was decided. Whoever comes second leaves the rest to whoever came first.
+/// Saves what was decided. If another process was faster, the rest is left to that one.
 pub(super) async fn save(app: &App, stored: StoredHsmJob) -> Result<Next> {
     Ok(app.jobs()?.save_hsm_job(stored).await?.map_or(Next::Stop, |stored| Next::On(Box::new(stored))))
 }
 
-/// Notes what was decided, and leaves the rest to the next look.
+/// Saves what was decided, and leaves the rest to the next pass.
 pub(super) async fn stop(app: &App, stored: StoredHsmJob) -> Result<Next> {
     save(app, stored).await.map(|_| Next::Stop)
 }
 
-/// The time, as it is noted.
+/// The current time in whole seconds, as records have it.
 pub(super) fn now(clock: &Clock) -> OffsetDateTime {
     second(clock.now())
 }

@@ -5,7 +5,7 @@ use crate::{
     backup::{plan, send},
     clock::Clock,
     domain::{
-        asker::Asker,
+        actor::Actor,
         hsm::HsmName,
         job::BackupJob,
         object::{ObjectId, ObjectKind},
@@ -23,12 +23,14 @@ pub async fn single_keys(app: &App, hsm: &HsmName, run: &RunId, clock: &Clock) -
     }
     let name = hsm.as_vault();
     let objects = keys.into_iter().map(|key| ObjectId::new(ObjectKind::Key, key)).collect();
-    let plan = plan::some_objects(app, name, run, &Asker::TIMER, clock, objects).await?;
+    let plan = plan::some_objects(app, name, run, &Actor::TIMER, clock, objects).await?;
     // The plan comes first: a record without one would be planned as a run of a whole vault.
     let plan = app.catalogue()?.create_plan(plan).await?;
     if app.catalogue()?.is_closed(&plan.header).await? {
         return Ok(());
     }
-    app.jobs()?.open(&BackupJob::open(name.clone(), run.clone(), Asker::TIMER, clock.now())).await?;
+    app.jobs()?
+        .open_backup_run(&BackupJob::open(name.clone(), run.clone(), Actor::TIMER, clock.now()))
+        .await?;
     send::once(app, &plan, clock).await.map(drop)
 }

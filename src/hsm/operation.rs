@@ -1,4 +1,4 @@
-//! The start of an operation: sent once.
+//! Sending the start of an operation, once.
 
 use time::OffsetDateTime;
 
@@ -25,14 +25,14 @@ use crate::{
 /// Writes of what must not be lost, before it is left to the last one to fail.
 const NOTES: usize = 3;
 
-/// Sends the start, once: this process notes that it does before it does, and gives up if another one noted it
-/// first.
+/// Sends the start at most once: the intent is recorded by compare-and-swap first, and the process that loses sends
+/// nothing.
 pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
     if safety::is_outdated(app, &stored.job, clock).await? {
         return safety::renew(app, stored, clock).await;
     }
     let before = stored.job.phase.clone();
-    // Whatever is missing in the settings, and whether there is a token, shows before anything is noted.
+    // Missing settings and a missing token show before the intent is recorded.
     let (client, order) = (app.hsms().get(&stored.job.hsm)?, Order::of(app, &stored.job)?);
     if let Err(error) = client.ready().await {
         let failure = StartFailure { error, standing: Standing::NotBegun };
@@ -57,9 +57,9 @@ pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) ->
     }
 }
 
-/// Notes what must not be lost: an operation's name is known to nobody else. While the start that was noted `at` a time
-/// is being sent others only add that the job takes long, or that nothing was heard of it, so the record is
-/// written over theirs.
+/// Records what must not be lost: only this process knows the operation's id. While the start that was recorded `at` a
+/// time is being sent, other processes only add that the job takes long, or that there was no answer, so this record
+/// overwrites theirs.
 async fn note(app: &App, mut stored: StoredHsmJob, at: OffsetDateTime) -> Result<Next> {
     for _ in 0..NOTES {
         match noted(app, stored.clone(), at).await {
@@ -124,7 +124,7 @@ async fn not_started(
     tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
     let words = format!("{}: {}", error.failure.code, error.failure.text);
     stored.job.polled = Some(now(clock));
-    // Where nobody answered, nobody asks to be left alone.
+    // Without an answer there is no Retry-After.
     if error.failure.status.is_some() {
         stored.job.hold(error.retry_after, now(clock));
     }

@@ -15,15 +15,15 @@ use crate::{
         object::{ObjectId, ObjectKind, ObjectName},
     },
     error::{Error, Result},
-    look::nothing,
+    query::nothing,
 };
 
 /// Makes the plan of a restore. Reads only.
 ///
 /// # Errors
 /// [`Error::Nothing`] when the request means no backup that can be restored. Also when the
-/// catalogue or the target cannot be read. A target that does not let us look at its keys is planned
-/// as if that were not known, and the plan says so.
+/// catalogue or the target cannot be read. If the target refuses to list its keys, the plan
+/// treats them as unknown and says so.
 pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmPlan> {
     let catalogue = app.catalogue()?;
     app.hsms().get(&request.target)?;
@@ -56,8 +56,8 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
     Ok(plan)
 }
 
-/// What the container holds of a backup now. A container that does not let us look is planned as not seen: the HSM reads it
-/// as somebody else.
+/// What the container holds of a backup now. A container that refuses this program is planned as not seen: the HSM reads it
+/// under an identity of its own.
 async fn contents(app: &App, recorded: &Folder) -> Result<Contents> {
     match folders::at(app, &recorded.path).await {
         Ok(found) => Ok(Contents::of(recorded, found.as_ref())),
@@ -82,7 +82,7 @@ async fn held(app: &App, hsm: &HsmName, keys: &[ObjectName]) -> Result<Vec<KeyHe
         match pages.try_next().await {
             Ok(Some(page)) => deleted.extend(page.into_iter().map(|of| of.id.name)),
             Ok(None) => break,
-            Err(error) if may_not_look(&error) => {
+            Err(error) if may_not_read(&error) => {
                 deleted_known = false;
                 break;
             }
@@ -96,7 +96,7 @@ async fn held(app: &App, hsm: &HsmName, keys: &[ObjectName]) -> Result<Vec<KeyHe
         } else {
             match client.versions(&ObjectId::new(ObjectKind::Key, key.clone())).await {
                 Ok(versions) if !versions.is_empty() => KeyHeld::Live,
-                Err(error) if error.meaning != Meaning::NotFound && may_not_look(&error) => KeyHeld::Unknown,
+                Err(error) if error.meaning != Meaning::NotFound && may_not_read(&error) => KeyHeld::Unknown,
                 Err(error) if error.meaning != Meaning::NotFound => return Err(error.into()),
                 _ if deleted_known => KeyHeld::Nothing,
                 _ => KeyHeld::Unknown,
@@ -106,6 +106,6 @@ async fn held(app: &App, hsm: &HsmName, keys: &[ObjectName]) -> Result<Vec<KeyHe
     Ok(held)
 }
 
-fn may_not_look(error: &ServiceError) -> bool {
+fn may_not_read(error: &ServiceError) -> bool {
     matches!(error.meaning, Meaning::Denied | Meaning::Forbidden)
 }

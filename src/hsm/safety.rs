@@ -1,4 +1,4 @@
-//! The backup that a restore of everything wants first.
+//! The safety backup: the backup of the target that a restore of a whole HSM needs first.
 
 use super::{
     ends,
@@ -17,8 +17,7 @@ use crate::{
     jobs::StoredHsmJob,
 };
 
-/// Whether an HSM is about to be replaced whose newest backup has become too old while the restore was kept waiting: what
-/// was made in it since would be lost.
+/// Whether the safety backup became stale while the restore was kept waiting: keys made since would be lost.
 pub(super) async fn is_outdated(app: &App, job: &HsmJob, clock: &Clock) -> Result<bool> {
     if !matches!(job.task, Task::RestoreAll { .. }) {
         return Ok(false);
@@ -27,7 +26,8 @@ pub(super) async fn is_outdated(app: &App, job: &HsmJob, clock: &Clock) -> Resul
     Ok(job.is_outdated(newest.as_ref(), app.hsms().backup_age(), clock.now()))
 }
 
-/// Has the HSM backed up, or gives up where that was done and the HSM was not free for too long after it.
+/// If the HSM stays busy until the safety backup is stale, a new one is taken. If the restore's own safety backup is more
+/// than two hours old, the restore fails with `OldSafetyBackup`.
 pub(super) async fn renew(app: &App, stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
     if !stored.job.has_safety() {
         return take(app, stored).await;
@@ -37,8 +37,7 @@ pub(super) async fn renew(app: &App, stored: StoredHsmJob, clock: &Clock) -> Res
     ends::fail(app, stored, Failure::ours("OldSafetyBackup", text), clock).await
 }
 
-/// What a restore of everything does when the service wants another backup: it gets one, and then the time that the
-/// rule may mean.
+/// What a restore does when the service demands a newer backup: it takes one, and if that is refused too, it waits.
 pub(super) async fn meet_the_rule(
     app: &App,
     mut stored: StoredHsmJob,

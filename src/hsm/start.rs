@@ -1,16 +1,16 @@
 //! Opening jobs.
 
-use super::{advance, ends};
+use super::{ends, reconcile};
 use crate::{
     app::App,
     azure::container::Written,
     begin::{self, Name},
     clock::Clock,
     domain::{
-        asker::Asker,
+        actor::Actor,
         audit::Event,
         digest::Digest,
-        hsm::{Around, HsmBackup, HsmJob, HsmName, HsmPlan, KeyOutcome, KeyPlan, KeyResult, Safety, Task},
+        hsm::{Context, HsmBackup, HsmJob, HsmName, HsmPlan, KeyOutcome, KeyPlan, KeyResult, Safety, Task},
         outcome::Failure,
         restore::RestoreId,
         right::Right,
@@ -32,10 +32,10 @@ pub enum Opened {
     Ended(Box<HsmBackup>),
 }
 
-/// Opens the job of a run, or takes it up where it was left, and looks at it.
+/// Opens the job of a run, or finds it, and reconciles it.
 ///
 /// Safe to run twice, at once or later: a run has one record, open or ended.
-pub async fn backup(app: &App, hsm: &HsmName, run: &RunId, by: &Asker, clock: &Clock) -> Result<Opened> {
+pub async fn backup(app: &App, hsm: &HsmName, run: &RunId, by: &Actor, clock: &Clock) -> Result<Opened> {
     app.hsms().get(hsm)?;
     if let Some(ended) = app.catalogue()?.hsm_backup(hsm, run).await? {
         return Ok(Opened::Ended(Box::new(ended)));
@@ -43,14 +43,14 @@ pub async fn backup(app: &App, hsm: &HsmName, run: &RunId, by: &Asker, clock: &C
     let task = Task::Backup { safety_for: None };
     let job = HsmJob::open(run.clone(), hsm.clone(), task, by.clone(), clock.now());
     let opened = app.jobs()?.open_hsm_job(&job).await?;
-    // It may have ended between the look at its record and this one, which then opened it again.
+    // It may have ended after its record was read and before this one was written, which then reopened it.
     if opened == Written::Created
         && let Some(ended) = app.catalogue()?.hsm_backup(hsm, run).await?
     {
         app.jobs()?.close_hsm_job(&job).await?;
         return Ok(Opened::Ended(Box::new(ended)));
     }
-    look(app, hsm, run, clock).await;
+    reconcile_now(app, hsm, run, clock).await;
     if let Some(stored) = app.jobs()?.hsm_job(hsm, run).await? {
         return Ok(Opened::Open(Box::new(stored.job)));
     }
@@ -58,30 +58,30 @@ pub async fn backup(app: &App, hsm: &HsmName, run: &RunId, by: &Asker, clock: &C
     Ok(ended.map_or_else(|| Opened::Open(Box::new(job)), |ended| Opened::Ended(Box::new(ended))))
 }
 
-/// Looks at one open job. What goes wrong is left to the next look: the job is on record.
-async fn look(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) {
-    if let Err(error) = look_as(app, hsm, id, false, clock).await {
+/// Reconciles one open job now. An error is left to the next pass: the job is on record.
+async fn reconcile_now(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) {
+    if let Err(error) = reconcile_as(app, hsm, id, false, clock).await {
         tracing::warn!(hsm.name = %hsm, job.id = %id, "Job {id} goes on at the next look: {error}");
     }
 }
 
-/// The same for somebody who waits for the job's end at a terminal, and looks more often than once a minute.
+/// Reconciles one open job for a person who waits at a terminal: it may be polled more often than once a minute.
 pub async fn watch(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) -> Result<()> {
-    look_as(app, hsm, id, true, clock).await
+    reconcile_as(app, hsm, id, true, clock).await
 }
 
-async fn look_as(app: &App, hsm: &HsmName, id: &RunId, watched: bool, clock: &Clock) -> Result<()> {
+async fn reconcile_as(app: &App, hsm: &HsmName, id: &RunId, watched: bool, clock: &Clock) -> Result<()> {
     let jobs = app.jobs()?.hsm_jobs().await?;
     let jobs: Vec<_> = jobs.into_iter().filter(|stored| stored.job.hsm == *hsm).collect();
     if let Some(stored) = jobs.iter().find(|stored| stored.job.id == *id) {
-        let around = Around { watched, ..advance::around(app, stored, &jobs).await? };
-        super::look::look(app, stored.clone(), &around, clock).await?;
+        let context = Context { watched, ..reconcile::context(app, stored, &jobs).await? };
+        super::reconcile::job::reconcile_job(app, stored.clone(), &context, clock).await?;
     }
     Ok(())
 }
 
-/// Opens a backup that somebody asks for now. The request is on the audit trail before: see [`begin`].
-pub async fn backup_now(app: &App, hsm: &HsmName, by: &Asker, clock: &Clock) -> Result<HsmJob> {
+/// Opens a backup on request. The request is on the audit trail first: see [`begin`].
+pub async fn backup_now(app: &App, hsm: &HsmName, by: &Actor, clock: &Clock) -> Result<HsmJob> {
     app.hsms().get(hsm)?;
     let turn = begin::may(app, Right::Backup, by).await?;
     for _ in 0..NAMES {
@@ -93,14 +93,14 @@ pub async fn backup_now(app: &App, hsm: &HsmName, by: &Asker, clock: &Clock) -> 
         let opened = app.jobs()?.open_hsm_job(&job).await;
         if opened.map_err(begin::unrecorded(&format!("run {run}")))? == Written::Created {
             drop(turn);
-            look(app, hsm, &run, clock).await;
+            reconcile_now(app, hsm, &run, clock).await;
             return Ok(app.jobs()?.hsm_job(hsm, &run).await?.map_or(job, |stored| stored.job));
         }
     }
     Err(Error::Refused("too many runs were asked for in this second; ask again".into()))
 }
 
-/// What came of the wish to carry a plan out.
+/// The result of submitting a plan.
 #[derive(Debug)]
 pub enum Start {
     /// The restore is under way, or has ended already.
@@ -119,9 +119,9 @@ pub enum Start {
     Hopeless(Box<HsmPlan>),
 }
 
-/// Who wants what.
+/// A plan that a caller submits to be carried out.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct Submission {
     /// The plan, by its digest.
     pub plan: Digest,
     /// The digest of the caller's idempotency key.
@@ -129,56 +129,55 @@ pub struct Wish {
     /// The name of the HSM whose content is to be replaced.
     pub confirm: Option<String>,
     /// Who asks.
-    pub by: Asker,
+    pub by: Actor,
 }
 
 /// Carries out the plan of a digest, if it is still what would be planned.
 ///
 /// Safe to run twice under one key: the second caller gets the first one's restore.
-pub async fn restore(app: &App, wish: &Wish, clock: &Clock) -> Result<Start> {
+pub async fn restore(app: &App, submitted: &Submission, clock: &Clock) -> Result<Start> {
     let jobs = app.jobs()?;
-    if let Some(key) = &wish.key
+    if let Some(key) = &submitted.key
         && let Some(claim) = jobs.claimed(key).await?
     {
-        if claim.plan != wish.plan {
+        if claim.plan != submitted.plan {
             return Ok(Start::KeyUsed(claim));
         }
         if let Some(job) = jobs.hsm_restore(&claim.restore).await? {
             return Ok(Start::Started(Box::new(job)));
         }
     }
-    let Some(agreed) = jobs.hsm_plan(&wish.plan).await? else { return Ok(Start::NoPlan) };
-    if agreed.replaces_everything() && wish.confirm.as_deref() != Some(agreed.hsm.target.as_str()) {
+    let Some(agreed) = jobs.hsm_plan(&submitted.plan).await? else { return Ok(Start::NoPlan) };
+    if agreed.replaces_everything() && submitted.confirm.as_deref() != Some(agreed.hsm.target.as_str()) {
         return Ok(Start::Unconfirmed(agreed.hsm.target));
     }
     let plan = super::plan(app, &agreed.hsm, clock).await?;
-    if plan.digest() != wish.plan {
+    if plan.digest() != submitted.plan {
         jobs.keep_hsm_plan(&plan).await?;
         return Ok(Start::Moved(Box::new(plan)));
     }
     if plan.obstacle.is_some() {
         return Ok(Start::Hopeless(Box::new(plan)));
     }
-    let turn = begin::may(app, Right::Restore, &wish.by).await?;
+    let turn = begin::may(app, Right::Restore, &submitted.by).await?;
     let mut name = Name::new(clock);
-    if let Some(key) = &wish.key {
-        let claim = jobs.claim(key, Claim::new(name.id.clone(), wish.plan, &wish.by)).await?;
-        if claim.plan != wish.plan {
+    if let Some(key) = &submitted.key {
+        let claim = jobs.claim(key, Claim::new(name.id.clone(), submitted.plan, &submitted.by)).await?;
+        if claim.plan != submitted.plan {
             return Ok(Start::KeyUsed(claim));
         }
         name = Name::of(claim);
     }
-    open(app, name, &plan, &wish.by, turn, clock).await
+    open(app, name, &plan, &submitted.by, turn, clock).await
 }
 
-/// Takes the HSM, records the restore, and looks at it and at the backup that it wants first. That one is opened
-/// by looking, whoever looks: a restore on record never waits for a backup that nobody began. The start is on the audit
-/// trail before: see [`begin`].
+/// Takes the HSM, records the restore, and reconciles it and its safety backup. Any pass opens the safety backup, so a
+/// restore on record never waits for one that was not begun. The start is on the audit trail first: see [`begin`].
 async fn open(
     app: &App,
     name: Name,
     plan: &HsmPlan,
-    by: &Asker,
+    by: &Actor,
     turn: Option<Turn>,
     clock: &Clock,
 ) -> Result<Start> {
@@ -186,7 +185,7 @@ async fn open(
     if let Some(other) = jobs.take_hsm(target, id, clock.now()).await? {
         return Ok(Start::Taken(other));
     }
-    // Under an idempotency key somebody else may have begun it, and even have ended it, in the meantime.
+    // Under an idempotency key another request may have begun it, and even ended it, in the meantime.
     if let Some(job) = jobs.hsm_restore(id).await? {
         ends::for_good(app, &job).await?;
         return Ok(Start::Started(Box::new(job)));
@@ -204,7 +203,7 @@ async fn open(
         return Err(error);
     }
     drop(turn);
-    // The trail takes its time: whoever was faster may have ended it, and it is not begun again.
+    // Writing the trail takes time: a faster process may have ended the restore, which must not begin again.
     if let Some(ended) = jobs.hsm_restore(id).await?.filter(|job| job.ended.is_some()) {
         ends::for_good(app, &ended).await?;
         return Ok(Start::Started(Box::new(ended)));
@@ -213,14 +212,14 @@ async fn open(
         event = "restore.started", restore.id = %id, restore.by = %by, hsm.name = %target,
         "Restore {id} of HSM {target} begins, for {by}",
     );
-    look(app, target, &run, clock).await;
+    reconcile_now(app, target, &run, clock).await;
     if plan.safety == Safety::Take {
-        look(app, target, &safety, clock).await;
+        reconcile_now(app, target, &safety, clock).await;
     }
     Ok(Start::Started(Box::new(jobs.hsm_restore(id).await?.unwrap_or(job))))
 }
 
-/// Gives the HSM free, unless the restore has begun elsewhere under the same name.
+/// Releases the HSM, unless the restore has begun elsewhere under the same name.
 async fn leave(app: &App, name: &Name, target: &HsmName) -> Result<()> {
     if app.jobs()?.hsm_restore(&name.id).await?.is_none() {
         app.jobs()?.release_hsm(target, &name.id).await?;
@@ -241,7 +240,7 @@ fn task(plan: &HsmPlan, safety: &RunId) -> Option<Task> {
         let safety = (plan.safety == Safety::Take).then(|| safety.clone());
         return Some(Task::RestoreAll { plan: digest, source, run, folder, safety });
     }
-    // Keys whose names are taken were asked for too: they have failed before the first one is restored.
+    // Keys whose names are taken have failed before the first one is restored.
     let (free, taken): (Vec<_>, Vec<_>) = plan.keys.iter().partition(|key| key.held.is_free());
     if free.is_empty() {
         return None;

@@ -1,5 +1,5 @@
-//! An operation of which the service tells nothing any more. Giving up needs evidence, and silence is none: what the
-//! operation would have left is looked at first.
+//! Operations whose state the service no longer reports. Silence is no evidence of failure, so the result that the
+//! operation would have left is inspected before the job is given up.
 
 use super::{
     answer::key_or_job_failed,
@@ -20,9 +20,9 @@ use crate::{
     jobs::StoredHsmJob,
 };
 
-/// Looks at what the operation left, and ends the job where that tells. Where the service `refuses` to say, it was asked
-/// for half an hour, else for twelve hours.
-pub(super) async fn look(
+/// Inspects the operation's result, and ends the job if that is conclusive. By then the service has been asked for half an
+/// hour if it `refuses` to answer, and otherwise for twelve hours.
+pub(super) async fn inspect(
     app: &App,
     stored: StoredHsmJob,
     error: &ServiceError,
@@ -47,8 +47,8 @@ pub(super) async fn look(
     }
 }
 
-/// A backup leaves a folder. One that is whole is the result, whatever the service says of the operation; one that still
-/// grows is waited for.
+/// Inspects the folder of a backup. A whole folder is the result, whatever the service says of the operation; a growing
+/// one is waited for.
 async fn folder(
     app: &App,
     mut stored: StoredHsmJob,
@@ -60,7 +60,7 @@ async fn folder(
     let last = format!("{}: {}", error.failure.code, error.failure.text);
     let found = match folders::unknown(app, &stored.job.hsm, fit).await {
         Ok(found) => found,
-        // For as long as nothing is heard of anything at all.
+        // The limit for jobs of which nothing is heard at all.
         Err(unread) if !stored.job.is_unheard(false) => {
             stored.job.waiting = Some(format!(
                 "how it stands is not known: {last}; and its folder cannot be looked for: {unread}"

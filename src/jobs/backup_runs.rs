@@ -60,7 +60,7 @@ impl Jobs {
     ///
     /// A record has a mark, by which its writer knows it again when the answer was lost. What it says would not do:
     /// two who ask for the same in one second say the same.
-    pub async fn open(&self, job: &BackupJob) -> Result<Written> {
+    pub async fn open_backup_run(&self, job: &BackupJob) -> Result<Written> {
         let name = name(&job.vault, &job.run);
         let job = BackupJob { mark: Some(fastrand::u64(..)), ..job.clone() };
         if self.container.create(&name, Vec::new(), metadata("job", &job)?).await? == Written::Created {
@@ -76,7 +76,7 @@ impl Jobs {
     ///
     /// # Errors
     /// As storage answers. A record that cannot be read is logged, and is what its name says.
-    pub async fn all(&self) -> Result<Vec<Stored>> {
+    pub async fn backup_runs(&self) -> Result<Vec<Stored>> {
         Ok(self.open_runs().await?.runs)
     }
 
@@ -106,8 +106,8 @@ impl Jobs {
     }
 
     /// One open run, or `None` when it is closed or was never opened.
-    pub async fn get(&self, vault: &VaultName, run: &RunId) -> Result<Option<Stored>> {
-        let all = self.all().await?;
+    pub async fn backup_run(&self, vault: &VaultName, run: &RunId) -> Result<Option<Stored>> {
+        let all = self.backup_runs().await?;
         Ok(all.into_iter().find(|stored| stored.job.vault == *vault && stored.job.run == *run))
     }
 

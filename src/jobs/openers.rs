@@ -10,7 +10,7 @@ use super::{Jobs, forms::read, restores::OPEN};
 use crate::{
     azure::container::{Item, Listing},
     domain::{
-        asker::Asker,
+        actor::Actor,
         hsm::{HsmJob, Task},
         right::Right,
     },
@@ -27,15 +27,17 @@ pub type Turn = OwnedMutexGuard<()>;
 impl Jobs {
     /// Waits until no other request of the caller opens a job by this right in this process. `None` for those who have
     /// no bound.
-    pub async fn turn(&self, right: Right, by: &Asker) -> Option<Turn> {
+    pub async fn turn(&self, right: Right, by: &Actor) -> Option<Turn> {
         let turn = Arc::clone(self.turns.lock().entry((right, by.caller()?)).or_default());
         Some(turn.lock_owned().await)
     }
 
     /// Who has opened each open job of a right. One request; with HSMs one more, and one for each of their open jobs.
-    pub async fn openers(&self, right: Right, hsms: bool) -> Result<Vec<Asker>> {
+    pub async fn openers(&self, right: Right, hsms: bool) -> Result<Vec<Actor>> {
         let mut openers = match right {
-            Right::Backup => self.all().await?.into_iter().filter_map(|stored| stored.job.by).collect(),
+            Right::Backup => {
+                self.backup_runs().await?.into_iter().filter_map(|stored| stored.job.by).collect()
+            }
             Right::Restore => self.restorers().await?,
             Right::Terminal => Vec::new(),
         };
@@ -47,7 +49,7 @@ impl Jobs {
     }
 
     /// Announcements of older programs do not say whose they are.
-    async fn restorers(&self) -> Result<Vec<Asker>> {
+    async fn restorers(&self) -> Result<Vec<Actor>> {
         let pages = self.container.list(Listing { prefix: OPEN, from: None, page: 5000, metadata: true });
         let items: Vec<Item> = pages.try_concat().await?;
         Ok(items.iter().filter_map(|item| read(&item.metadata, "by")).collect())

@@ -17,7 +17,7 @@ use crate::{
         error::Meaning,
     },
     domain::{
-        asker::Asker,
+        actor::Actor,
         digest::Digest,
         object::VaultName,
         restore::{RESTORE_FORMAT, RestoreId, RestoreJob, RestorePlan},
@@ -51,12 +51,12 @@ pub struct Claim {
     pub plan: Digest,
     /// Who used the key first. Claims of older programs do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<Asker>,
+    pub by: Option<Actor>,
 }
 
 impl Claim {
     /// Lets a key stand for a restore that `by` asks for.
-    pub fn new(restore: RestoreId, plan: Digest, by: &Asker) -> Self {
+    pub fn new(restore: RestoreId, plan: Digest, by: &Actor) -> Self {
         Self { v: RESTORE_FORMAT, restore, plan, by: Some(by.clone()) }
     }
 }
@@ -118,7 +118,7 @@ impl Jobs {
     }
 
     /// Says that a restore is under way: from now on `AdvanceJobs` looks after it. Safe to run twice.
-    pub async fn announce_restore(&self, id: &RestoreId, by: &Asker) -> Result<()> {
+    pub async fn announce_restore(&self, id: &RestoreId, by: &Actor) -> Result<()> {
         self.container.create(&format!("{OPEN}{id}"), Vec::new(), metadata("by", by)?).await?;
         Ok(())
     }

@@ -92,7 +92,7 @@ impl Jobs {
         if self.believed.lock().get(id).is_some_and(|until| now < *until && now + TRUST >= *until) {
             return Ok(true);
         }
-        let holds = self.look_at_lease(vault, id, now).await?;
+        let holds = self.check_lease(vault, id, now).await?;
         let mut believed = self.believed.lock();
         believed.retain(|known, until| known != id && now < *until);
         if holds {
@@ -101,7 +101,7 @@ impl Jobs {
         Ok(holds)
     }
 
-    async fn look_at_lease(&self, vault: &VaultName, id: &RestoreId, now: OffsetDateTime) -> Result<bool> {
+    async fn check_lease(&self, vault: &VaultName, id: &RestoreId, now: OffsetDateTime) -> Result<bool> {
         let target = name_of(vault);
         let Some((found, etag)) = self.container.state(&target).await? else { return Ok(false) };
         let ours = Lease::taken(id.clone(), now);

@@ -3,9 +3,9 @@
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
-use super::{Look, TRY, each};
+use super::{Context, TRY, each};
 use crate::{
-    config::Role,
+    domain::role::Role,
     domain::{
         acknowledged::AcceptanceRecord,
         hsm::HsmUrl,
@@ -15,19 +15,19 @@ use crate::{
         versions::OVER_THE_LIMIT,
     },
     error::{Error, Result},
-    look::{runs, vaults},
+    query::{runs, vaults},
 };
 
 /// Failing objects that are looked through for those with too many versions.
 const MOST_FAILING: usize = 1000;
 
 /// Looks at every source. A restore app also knows vaults that nobody backs up, so it does not ask.
-pub(super) async fn look(look: &Look<'_>) -> Vec<Result<AgeSeen, Unread>> {
-    if look.config.role == Role::Restore {
+pub(super) async fn observe(context: &Context<'_>) -> Vec<Result<AgeSeen, Unread>> {
+    if context.config.role == Role::Restore {
         return Vec::new();
     }
-    let vaults = each(&look.config.vaults, |url| bounded(url.name().as_str(), vault(look, url)));
-    let hsms = each(&look.config.hsm.hsms, |url| bounded(url.name().as_str(), hsm(look, url)));
+    let vaults = each(&context.config.vaults, |url| bounded(url.name().as_str(), vault(context, url)));
+    let hsms = each(&context.config.hsm.hsms, |url| bounded(url.name().as_str(), hsm(context, url)));
     let (mut all, hsms) = futures::join!(vaults, hsms);
     all.extend(hsms);
     all
@@ -44,10 +44,10 @@ async fn bounded(source: &str, age: impl Future<Output = Result<AgeSeen>>) -> Re
     }
 }
 
-async fn vault(look: &Look<'_>, url: &VaultUrl) -> Result<AgeSeen> {
-    let mut known = vaults::known(look.app, url.name(), MOST_FAILING, look.clock.now()).await?;
+async fn vault(context: &Context<'_>, url: &VaultUrl) -> Result<AgeSeen> {
+    let mut known = vaults::known(context.app, url.name(), MOST_FAILING, context.clock.now()).await?;
     // That what is open cannot be read is a finding of its own.
-    let open = runs::open_jobs(look.app).await.unwrap_or_default();
+    let open = runs::open_jobs(context.app).await.unwrap_or_default();
     known.newest.held = vaults::held(&open, url.name());
     let over = known
         .failing
@@ -79,8 +79,8 @@ fn accepted((line, record): (Line, AcceptanceRecord)) -> Option<(String, OffsetD
     record.accepted().map(|of| (line.id().to_string(), of.until))
 }
 
-async fn hsm(look: &Look<'_>, url: &HsmUrl) -> Result<AgeSeen> {
-    let newest = look.app.catalogue()?.newest_hsm_backup(url.name(), None).await?;
+async fn hsm(context: &Context<'_>, url: &HsmUrl) -> Result<AgeSeen> {
+    let newest = context.app.catalogue()?.newest_hsm_backup(url.name(), None).await?;
     Ok(AgeSeen {
         source: url.name().to_string(),
         vault: None,

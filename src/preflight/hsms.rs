@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use azure_core::http::Url;
 
-use super::{Look, each, tried, within};
+use super::{Context, each, tried, within};
 use crate::{
     azure::{
         cause,
@@ -33,12 +33,12 @@ const BETWEEN: Duration = Duration::from_secs(3);
 const NO_FOLDER: &str = "preflight";
 
 /// Looks at every configured HSM.
-pub(super) async fn look(look: &Look<'_>) -> Vec<HsmSeen> {
-    each(&look.config.hsm.hsms, |url| one(look, url)).await
+pub(super) async fn observe(context: &Context<'_>) -> Vec<HsmSeen> {
+    each(&context.config.hsm.hsms, |url| one(context, url)).await
 }
 
-async fn one(look: &Look<'_>, url: &HsmUrl) -> HsmSeen {
-    let container = look.config.hsm.container.as_ref();
+async fn one(context: &Context<'_>, url: &HsmUrl) -> HsmSeen {
+    let container = context.config.hsm.container.as_ref();
     let host = container.and_then(Url::host_str).unwrap_or_default();
     let mut seen = HsmSeen {
         name: url.name().clone(),
@@ -49,18 +49,18 @@ async fn one(look: &Look<'_>, url: &HsmUrl) -> HsmSeen {
         restore: not_asked(),
         key: None,
     };
-    let hsms = look.app.hsms();
+    let hsms = context.app.hsms();
     let (Ok(address), Ok(to), Ok(from)) =
         (Url::parse(&url.to_string()), hsms.destination(), hsms.source(NO_FOLDER))
     else {
         return seen;
     };
-    let client = match HsmClient::new(&address, &look.connection, look.config.hsm.secrets()) {
+    let client = match HsmClient::new(&address, &context.connection, context.config.hsm.secrets()) {
         Ok(client) => client,
         Err(error) => return HsmSeen { backup: cause::refused(error), ..seen },
     };
     let (backup, restore, key) =
-        futures::join!(within(client.prebackup(&to)), tried(client.prerestore(&from)), key(look, url));
+        futures::join!(within(client.prebackup(&to)), tried(client.prerestore(&from)), key(context, url));
     (seen.restore, seen.key) = (restore, key);
     match backup {
         Ok(started) => {
@@ -105,14 +105,14 @@ fn said(status: &OperationStatus) -> String {
 }
 
 /// Backs up one of the keys that are backed up one by one, and drops the backup.
-async fn key(look: &Look<'_>, url: &HsmUrl) -> Option<Came> {
-    let key = look.app.hsms().single_keys(url.name()).into_iter().next()?;
-    Some(back_up(look, url, key).await)
+async fn key(context: &Context<'_>, url: &HsmUrl) -> Option<Came> {
+    let key = context.app.hsms().single_keys(url.name()).into_iter().next()?;
+    Some(back_up(context, url, key).await)
 }
 
-async fn back_up(look: &Look<'_>, url: &HsmUrl, key: ObjectName) -> Came {
-    let pace = RestorePace::new(look.config.restores);
-    match VaultClient::new(&VaultUrl::of_hsm(url), &look.connection, look.config.vault_rate, pace) {
+async fn back_up(context: &Context<'_>, url: &HsmUrl, key: ObjectName) -> Came {
+    let pace = RestorePace::new(context.config.restores);
+    match VaultClient::new(&VaultUrl::of_hsm(url), &context.connection, context.config.vault_rate, pace) {
         Ok(client) => tried(client.backup(&ObjectId::new(ObjectKind::Key, key))).await,
         Err(_) => not_asked(),
     }

@@ -3,7 +3,7 @@
 use futures::{TryStreamExt as _, pin_mut};
 use url::Url;
 
-use super::{Look, each, purpose, tried, within};
+use super::{Context, each, tried, within};
 use crate::{
     azure::{
         container::{Container, Listing, Metadata},
@@ -23,8 +23,8 @@ use crate::{
 const PROBE: &[u8] = b"Written by a preflight of keyvault-backup, to see whether it could be.\n";
 
 /// Looks at the configured containers.
-pub(super) async fn containers(look: &Look<'_>) -> Vec<ContainerSeen> {
-    let config = look.config;
+pub(super) async fn containers(context: &Context<'_>) -> Vec<ContainerSeen> {
+    let config = context.config;
     let landing = config.hsm.container.as_ref().filter(|_| !config.hsm.hsms.is_empty());
     let all = [
         (Use::Backups, config.container.as_ref()),
@@ -32,12 +32,12 @@ pub(super) async fn containers(look: &Look<'_>) -> Vec<ContainerSeen> {
         (Use::Landing, landing),
     ];
     let configured = all.into_iter().filter_map(|(used, url)| Some((used, url?)));
-    let made =
-        configured.filter_map(|(used, url)| Some((used, url, Container::new(url, &look.connection).ok()?)));
-    each(made, |(used, url, container)| one(look, used, url, container)).await
+    let made = configured
+        .filter_map(|(used, url)| Some((used, url, Container::new(url, &context.connection).ok()?)));
+    each(made, |(used, url, container)| one(context, used, url, container)).await
 }
 
-async fn one(look: &Look<'_>, used: Use, url: &Url, container: Container) -> ContainerSeen {
+async fn one(context: &Context<'_>, used: Use, url: &Url, container: Container) -> ContainerSeen {
     let shown = within(container.protection()).await;
     let mut seen = ContainerSeen {
         used,
@@ -56,7 +56,7 @@ async fn one(look: &Look<'_>, used: Use, url: &Url, container: Container) -> Con
     if used == Use::Landing {
         return seen;
     }
-    let probe = catalogue::probe(look.clock.now().date());
+    let probe = catalogue::probe(context.clock.now().date());
     let written = Box::pin(tried(container.create(&probe, PROBE.to_vec(), Metadata::new()))).await;
     if written == Came::Done {
         let protection = within(container.protection_of(&probe, seen.protection)).await;
@@ -77,22 +77,22 @@ fn account(url: &Url) -> String {
 }
 
 /// Looks at the queues that this app reads, where the settings name their account.
-pub(super) async fn queues(look: &Look<'_>) -> Vec<QueueSeen> {
-    let Some(service) = &look.config.queue_service else { return Vec::new() };
-    let [backups, restores] = queues_of(purpose(look.config.role));
+pub(super) async fn queues(context: &Context<'_>) -> Vec<QueueSeen> {
+    let Some(service) = &context.config.queue_service else { return Vec::new() };
+    let [backups, restores] = queues_of(context.config.role);
     let names = [(WORK_QUEUE, backups), (RESTORE_QUEUE, restores)];
     let names = names.into_iter().filter_map(|(name, used)| used.then_some(name));
-    each(names, |name| queue(look, service, name)).await
+    each(names, |name| queue(context, service, name)).await
 }
 
-async fn queue(look: &Look<'_>, service: &Url, name: &str) -> QueueSeen {
+async fn queue(context: &Context<'_>, service: &Url, name: &str) -> QueueSeen {
     let poison = format!("{name}-poison");
-    let (waiting, poisoned) = futures::join!(count(look, service, name), count(look, service, &poison));
+    let (waiting, poisoned) = futures::join!(count(context, service, name), count(context, service, &poison));
     QueueSeen { account: account(service), name: name.to_owned(), waiting, poisoned }
 }
 
-async fn count(look: &Look<'_>, service: &Url, name: &str) -> Result<i64, Came> {
-    let queue = Queue::new(service, name, &look.connection);
+async fn count(context: &Context<'_>, service: &Url, name: &str) -> Result<i64, Came> {
+    let queue = Queue::new(service, name, &context.connection);
     let queue = queue.map_err(|error| {
         ServiceError::of(Asked::new(Service::Queue, Operation::Read, format!("use queue {name}")), &error)
     });

@@ -1,9 +1,9 @@
 //! Trying a vault's rights.
 
-use super::{Look, each, nobody, tried, within};
+use super::{Context, each, nobody, tried, within};
 use crate::{
     azure::vault::{VaultClient, restore::RestorePace},
-    config::Role,
+    domain::role::Role,
     domain::{
         object::{ObjectId, ObjectKind, ObjectName, VaultUrl},
         outcome::Failure,
@@ -18,14 +18,14 @@ use crate::{
 const NO_BACKUP: &[u8] = b"preflight";
 
 /// Looks at every configured vault.
-pub(super) async fn look(look: &Look<'_>) -> Vec<VaultSeen> {
-    each(&look.config.vaults, |url| one(look, url)).await
+pub(super) async fn observe(context: &Context<'_>) -> Vec<VaultSeen> {
+    each(&context.config.vaults, |url| one(context, url)).await
 }
 
-async fn one(look: &Look<'_>, url: &VaultUrl) -> VaultSeen {
-    let pace = RestorePace::new(look.config.restores);
+async fn one(context: &Context<'_>, url: &VaultUrl) -> VaultSeen {
+    let pace = RestorePace::new(context.config.restores);
     let name = url.name().clone();
-    let made = VaultClient::new(url, &look.connection, look.config.vault_rate, pace);
+    let made = VaultClient::new(url, &context.connection, context.config.vault_rate, pace);
     let (Ok(client), Some(nobody)) = (made, nobody()) else {
         return never_asked(url);
     };
@@ -41,7 +41,7 @@ async fn one(look: &Look<'_>, url: &VaultUrl) -> VaultSeen {
         }),
     );
     // The restore app takes no backup, not even to throw it away: only whether it might is looked at.
-    let real = look.config.role != Role::Restore;
+    let real = context.config.role != Role::Restore;
     let object = |kind, first: Option<ObjectName>| {
         ObjectId::new(kind, first.filter(|_| real).unwrap_or_else(|| nobody.clone()))
     };

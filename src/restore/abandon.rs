@@ -2,13 +2,13 @@
 
 use time::OffsetDateTime;
 
-use super::advance;
+use super::reconcile;
 use crate::{
     app::App,
     begin,
     clock::Clock,
     domain::{
-        asker::Asker,
+        actor::Actor,
         audit::Event,
         restore::{RestoreId, RestoreJob},
     },
@@ -29,7 +29,7 @@ pub enum Abandoned {
 /// Tells a restore to stop, whoever carries it out. What is restored stays; steps that have not ended count as failed.
 ///
 /// The wish is on the audit trail first. Safe to run twice.
-pub async fn abandon(app: &App, id: &RestoreId, by: &Asker, clock: &Clock) -> Result<Abandoned> {
+pub async fn abandon(app: &App, id: &RestoreId, by: &Actor, clock: &Clock) -> Result<Abandoned> {
     let jobs = app.jobs()?;
     let Some(stored) = jobs.restore(id).await? else { return Ok(Abandoned::Unknown) };
     let job = stored.job;
@@ -43,7 +43,7 @@ pub async fn abandon(app: &App, id: &RestoreId, by: &Asker, clock: &Clock) -> Re
         event = "restore.abandoned", restore.id = %id, restore.by = %by, vault.name = %job.target,
         "Restore {id} into vault {} is abandoned, for {by}", job.target,
     );
-    match advance::look(app, id, clock).await? {
+    match reconcile::reconcile_one(app, id, clock).await? {
         None => Ok(Abandoned::Unknown),
         Some(job) if job.ended.is_some() => Ok(Abandoned::Ended(Box::new(job))),
         Some(job) => Ok(Abandoned::Stopping(Box::new(job), free.unwrap_or_else(|| clock.now()))),

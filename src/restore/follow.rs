@@ -10,7 +10,7 @@ use crate::{
     domain::{
         object::ObjectId,
         outcome::Failure,
-        restore::{Left, RestoreId, RestoreJob, RestoreNumbers, StepResult},
+        restore::{Excluded, RestoreId, RestoreJob, RestoreNumbers, StepResult},
     },
     error::{Error, Result},
     jobs::StepState,
@@ -35,7 +35,7 @@ pub struct Followed {
     /// Its steps, in order.
     pub steps: BTreeMap<ObjectId, Progress>,
     /// What its plan leaves,
-    pub left: Vec<Left>,
+    pub excluded: Vec<Excluded>,
     /// and as of when backups were asked for.
     pub at: Option<OffsetDateTime>,
     /// Why its plan cannot be read: then only steps that came to an end are known, and nothing of what it leaves.
@@ -89,6 +89,6 @@ pub async fn follow(app: &App, id: &RestoreId) -> Result<Option<Followed>> {
             }
         }
     }
-    let (left, at) = plan.map(|plan| (plan.left, plan.request.at)).unwrap_or_default();
-    Ok(Some(Followed { job, steps, left, at, without_plan }))
+    let (excluded, at) = plan.map(|plan| (plan.excluded, plan.request.at)).unwrap_or_default();
+    Ok(Some(Followed { job, steps, excluded, at, without_plan }))
 }

@@ -7,13 +7,13 @@ use time::OffsetDateTime;
 use tracing::{debug, warn};
 
 use super::{
-    advance,
     object::{self, Done},
+    reconcile,
     step::{self, Tried},
 };
 use crate::{
     app::App,
-    backup::object::in_time,
+    attempt::in_time,
     clock::Clock,
     domain::{
         fate::Fate,
@@ -107,8 +107,8 @@ pub async fn run(
         }
     }
     match (restore, finish) {
-        (Some(restore), Finish::Stopped) => drop(advance::interrupt(app, restore, clock).await?),
-        (Some(restore), _) => drop(advance::look(app, restore, clock).await?),
+        (Some(restore), Finish::Stopped) => drop(reconcile::interrupt(app, restore, clock).await?),
+        (Some(restore), _) => drop(reconcile::reconcile_one(app, restore, clock).await?),
         (None, _) => {}
     }
     Ok(finish)
@@ -253,7 +253,7 @@ async fn end(
     if let Some(restore) = restore {
         return object::fail(app, restore, plan, step, error.failure(), clock).await.map(Came::from);
     }
-    let result = step::last_look(app, plan, step, error.failure()).await;
+    let result = step::last_check(app, plan, step, error.failure()).await;
     object::log(None, plan, &step.id(), &result);
     Ok(Came::Ended(result))
 }
@@ -292,7 +292,7 @@ async fn unrecorded(app: &App, plan: &RestorePlan, turn: &mut Turn<'_>, clock: &
             }
         }
         Err(error) if error.fate() == Fate::Fail => {
-            step::last_look(app, plan, turn.step, error.failure()).await
+            step::last_check(app, plan, turn.step, error.failure()).await
         }
         Err(error) => return Err(error),
     };

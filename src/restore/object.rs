@@ -5,7 +5,7 @@ use tracing::{info, warn};
 use super::step::{self, Tried};
 use crate::{
     app::App,
-    backup::object::{Attempt, in_time},
+    attempt::{Attempt, in_time},
     clock::Clock,
     domain::{
         fate::Fate,
@@ -120,7 +120,7 @@ pub async fn fail(
     failure: Failure,
     clock: &Clock,
 ) -> Result<Done> {
-    let result = step::last_look(app, plan, step, failure).await;
+    let result = step::last_check(app, plan, step, failure).await;
     record(app, restore, plan, &step.id(), result, clock).await
 }
 

@@ -15,7 +15,7 @@ use crate::{
         restore::{Action, Held, Reason, Request, RestorePlan, Step, World, plan_restore},
     },
     error::{Error, Result},
-    look::nothing,
+    query::nothing,
 };
 
 /// Up to so many steps, each backup is read and checked while planning. Those of a larger plan are checked
@@ -41,7 +41,7 @@ pub async fn plan(app: &App, request: &Request) -> Result<RestorePlan> {
         refuse_nothing(app, request).await?;
     }
     let held = held(app.vault(&request.target)?, kinds).await?;
-    let (source, target) = (app.place(&request.source), app.place(&request.target));
+    let (source, target) = (app.location(&request.source), app.location(&request.target));
     let world = World { source: &source, target: &target, held: &held };
     let mut plan = plan_restore(request, catalogue.lines(&view).await?, &world)?;
     if plan.is_bare() {

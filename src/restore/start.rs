@@ -2,14 +2,14 @@
 
 use tracing::info;
 
-use super::{advance, object, send};
+use super::{object, reconcile, send};
 use crate::{
     app::App,
     azure::container::Written,
     begin::{self, Name},
     clock::Clock,
     domain::{
-        asker::Asker,
+        actor::Actor,
         audit::Event,
         digest::Digest,
         restore::{Action, RestoreId, RestoreJob, RestorePlan, Step},
@@ -34,15 +34,15 @@ pub enum Start {
     KeyUsed(Claim),
 }
 
-/// Who wants what.
+/// A plan that a caller submits to be carried out.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct Submission {
     /// The plan, by its digest.
     pub plan: Digest,
     /// The digest of the caller's idempotency key.
     pub key: Option<Digest>,
     /// Who asks.
-    pub by: Asker,
+    pub by: Actor,
 }
 
 /// Carries out the plan of a digest, if it is still what would be planned.
@@ -52,29 +52,29 @@ pub struct Wish {
 ///
 /// Safe to run twice under one key: the second caller gets the first one's restore. Without a key a second
 /// call is a second restore, which finds everything there.
-pub async fn start(app: &App, wish: &Wish, clock: &Clock) -> Result<Start> {
+pub async fn start(app: &App, submitted: &Submission, clock: &Clock) -> Result<Start> {
     let jobs = app.jobs()?;
-    if let Some(key) = &wish.key
+    if let Some(key) = &submitted.key
         && let Some(claim) = jobs.claimed(key).await?
     {
-        if claim.plan != wish.plan {
+        if claim.plan != submitted.plan {
             return Ok(Start::KeyUsed(claim));
         }
         if let Some(stored) = jobs.restore(&claim.restore).await? {
             return Ok(Start::Started(Box::new(stored.job)));
         }
     }
-    let Some(agreed) = jobs.restore_plan(&wish.plan).await? else { return Ok(Start::NoPlan) };
+    let Some(agreed) = jobs.restore_plan(&submitted.plan).await? else { return Ok(Start::NoPlan) };
     let plan = super::plan(app, &agreed.request).await?;
-    if plan.digest() != wish.plan {
+    if plan.digest() != submitted.plan {
         jobs.keep_plan(&plan).await?;
         return Ok(Start::Moved(Box::new(plan)));
     }
-    let turn = begin::may(app, Right::Restore, &wish.by).await?;
+    let turn = begin::may(app, Right::Restore, &submitted.by).await?;
     let mut name = Name::new(clock);
-    if let Some(key) = &wish.key {
-        let claim = jobs.claim(key, Claim::new(name.id.clone(), wish.plan, &wish.by)).await?;
-        if claim.plan != wish.plan {
+    if let Some(key) = &submitted.key {
+        let claim = jobs.claim(key, Claim::new(name.id.clone(), submitted.plan, &submitted.by)).await?;
+        if claim.plan != submitted.plan {
             return Ok(Start::KeyUsed(claim));
         }
         // Somebody may have begun it while this waited for its turn.
@@ -83,7 +83,7 @@ pub async fn start(app: &App, wish: &Wish, clock: &Clock) -> Result<Start> {
         }
         name = Name::of(claim);
     }
-    let opened = open(app, name, &plan, &wish.by, false, clock).await?;
+    let opened = open(app, name, &plan, &submitted.by, false, clock).await?;
     drop(turn);
     match opened {
         Opened::Ours(stored) => {
@@ -110,7 +110,7 @@ pub async fn open(
     app: &App,
     name: Name,
     plan: &RestorePlan,
-    by: &Asker,
+    by: &Actor,
     hand_over: bool,
     clock: &Clock,
 ) -> Result<Opened> {
@@ -133,7 +133,7 @@ pub async fn open(
     };
     if let Taken::From(other) = taken {
         // It has lost its vault and does nothing more; what is left is to say so.
-        if let Err(error) = Box::pin(advance::look(app, &other, clock)).await {
+        if let Err(error) = Box::pin(reconcile::reconcile_one(app, &other, clock)).await {
             tracing::warn!(restore.id = %other, "Restore {other} let its lease run out and is ended later: {error}");
         }
     }
@@ -208,7 +208,7 @@ async fn begin(
         }
         return Ok(stored.job);
     }
-    match advance::look(app, &stored.job.id, clock).await? {
+    match reconcile::reconcile_one(app, &stored.job.id, clock).await? {
         Some(job) => Ok(job),
         None => Ok(stored.job),
     }

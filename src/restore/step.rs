@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long the last look at a step's object may take.
-const LAST_LOOK: Duration = Duration::from_secs(30);
+const LAST_CHECK: Duration = Duration::from_secs(30);
 
 /// What one try of a step came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub async fn attempt(app: &App, plan: &RestorePlan, step: &Step) -> Result<Tried
         return recover(app, target, step).await;
     }
     if step.action == Action::PurgeAndRestore
-        && let Some(result) = look(target, step).await?.without_restoring()
+        && let Some(result) = inspect(target, step).await?.without_restoring()
     {
         return Ok(Tried::Ended(result));
     }
@@ -72,17 +72,17 @@ pub async fn attempt(app: &App, plan: &RestorePlan, step: &Step) -> Result<Tried
 
 /// What becomes of a step that has failed for good: what the vault shows, where that is an end. An answer that got lost, or
 /// a copy of the step's message, may have done what this try could not.
-pub async fn last_look(app: &App, plan: &RestorePlan, step: &Step, failure: Failure) -> StepResult {
-    let look = async {
+pub async fn last_check(app: &App, plan: &RestorePlan, step: &Step, failure: Failure) -> StepResult {
+    let inspection = async {
         let target = app.vault(&plan.request.target)?;
         match step.action {
             Action::Recover => Ok(recovered(&versions(target, &step.id()).await?, step)),
             Action::Restore | Action::PurgeAndRestore => {
-                look(target, step).await.map(Found::without_restoring)
+                inspect(target, step).await.map(Found::without_restoring)
             }
         }
     };
-    let seen: Option<Result<_>> = tokio::time::timeout(LAST_LOOK, look).await.ok();
+    let seen: Option<Result<_>> = tokio::time::timeout(LAST_CHECK, inspection).await.ok();
     seen.and_then(Result::ok).flatten().unwrap_or(StepResult::Failed(failure))
 }
 
@@ -136,7 +136,7 @@ async fn purge(target: &VaultClient, step: &Step) -> Result<Option<Tried>> {
         Err(error) if is_answer(&error) => error,
         Err(error) => return Err(error.into()),
     };
-    let found = look(target, step).await?;
+    let found = inspect(target, step).await?;
     let nothing = found == Found::Nothing;
     if let Some(result) = found.without_restoring() {
         return Ok(Some(Tried::Ended(result)));
@@ -194,7 +194,7 @@ pub async fn checked(app: &App, source: &VaultName, step: &Step) -> Result<(Back
 async fn restore(app: &App, target: &VaultClient, step: &Step, blob: BackupBlob) -> Result<Tried> {
     let error = match target.restore(&step.id(), blob).await {
         Ok(current) => {
-            let result = match look_again(target, step, current).await? {
+            let result = match inspect_again(target, step, current).await? {
                 Found::AsRecorded => StepResult::Restored,
                 Found::Differs(difference) => StepResult::Differs(Some(difference)),
                 Found::Nothing => {
@@ -208,7 +208,7 @@ async fn restore(app: &App, target: &VaultClient, step: &Step, blob: BackupBlob)
         Err(error) => return Err(error.into()),
     };
     let taken = error.meaning == Meaning::Busy;
-    let found = match look(target, step).await {
+    let found = match inspect(target, step).await {
         Err(_) if !taken => return Err(error.into()),
         found => found?,
     };
@@ -252,14 +252,14 @@ impl Found {
 }
 
 /// Looks after the service's answer, which names the current version.
-async fn look_again(target: &VaultClient, step: &Step, current: Option<VersionId>) -> Result<Found> {
-    let Some(current) = current else { return look(target, step).await };
+async fn inspect_again(target: &VaultClient, step: &Step, current: Option<VersionId>) -> Result<Found> {
+    let Some(current) = current else { return inspect(target, step).await };
     let versions = versions(target, &step.id()).await?;
     Ok(found(step, versions, &Current::Named(current)))
 }
 
 /// Looks without an answer. Where it matters which version is current, that is read from the vault's list.
-async fn look(target: &VaultClient, step: &Step) -> Result<Found> {
+async fn inspect(target: &VaultClient, step: &Step) -> Result<Found> {
     let (id, unknown) = (step.id(), Current::Unknown);
     let versions = versions(target, &id).await?;
     let several = versions.len() > 1;

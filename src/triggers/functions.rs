@@ -12,12 +12,14 @@ use super::{
 };
 use crate::{
     app::App,
+    attempt::Attempt,
     backup::{
-        Progress, advance,
-        object::{self, Attempt, Done},
+        Progress,
+        object::{self, Done},
+        reconcile,
     },
     clock::Clock,
-    config::Role,
+    domain::role::Role,
     domain::{
         hsm::Task,
         message::{MESSAGE_FORMAT, Message},
@@ -233,10 +235,12 @@ pub fn decode<M: DeserializeOwned>(text: &str, known: u32) -> Result<M> {
 async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     let (role, clock) = (app.role(), &invocation.clock);
     let catches_up = note_pass(app, clock).await;
-    let runs = async { if role == Role::Restore { None } else { Some(advance::advance(app, clock).await) } };
-    let restores =
-        async { if role == Role::Backup { None } else { Some(restore::advance::advance(app, clock).await) } };
-    let hsms = hsm::advance::advance(app, wanted(role), clock);
+    let runs =
+        async { if role == Role::Restore { None } else { Some(reconcile::reconcile(app, clock).await) } };
+    let restores = async {
+        if role == Role::Backup { None } else { Some(restore::reconcile::reconcile(app, clock).await) }
+    };
+    let hsms = hsm::reconcile::reconcile(app, wanted(role), clock);
     let (runs, restores, hsms) = futures::join!(Box::pin(runs), Box::pin(restores), Box::pin(hsms));
     let mut passed = Passed::default();
     let found = Found { runs: runs.as_ref().and_then(|of| of.as_ref().ok()), hsms: hsms.as_ref().ok() };

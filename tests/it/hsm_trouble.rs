@@ -102,7 +102,7 @@ async fn a_job_that_the_service_has_forgotten_succeeded_if_its_whole_folder_is_t
     assert_eq!((&record["verdict"], &record["found"]), (&json!("Succeeded"), &json!(true)), "{record}");
     let note = record["note"].as_str().expect("it says how that is known");
     assert!(
-        note.contains("does not say how the operation ended") && note.contains("the same at 10 looks"),
+        note.contains("does not say how the operation ended") && note.contains("the same in 10 listings"),
         "{note}"
     );
     assert_eq!(of.backups_started(), 1);

@@ -12,7 +12,7 @@ use keyvault_backup::domain::{
     folded::{Folded, fold_line},
     form::{BlobFacts, Form},
     index::Index,
-    manifest::{Fared, Line, ObjectResult, Summary},
+    manifest::{Line, ObjectResult, ObjectStatus, Summary},
     merge::Merge,
     object::{ObjectId, ObjectKind},
     outcome::{Failure, Outcome, OutcomeKind},
@@ -44,7 +44,7 @@ fn entry(id: &ObjectId, hours: i64, looks: u8) -> Entry {
         bytes: 7,
         form: Form::Known(BlobFacts { kid: "k".into(), alg: "a".into(), enc: "e".into() }),
         region: None,
-        place: Box::default(),
+        location: Box::default(),
         versions: 1,
         newest: "0".parse().expect("a version"),
         version_ids: Fingerprint::of(b""),
@@ -60,8 +60,8 @@ fn entry(id: &ObjectId, hours: i64, looks: u8) -> Entry {
     }
 }
 
-fn line(id: &ObjectId, fared: Fared, entry: Entry) -> Line {
-    Line::new(id.clone(), fared, Some(entry))
+fn line(id: &ObjectId, status: ObjectStatus, entry: Entry) -> Line {
+    Line::new(id.clone(), status, Some(entry))
 }
 
 fn header(unlisted: &[ObjectKind]) -> PlanHeader {
@@ -106,14 +106,14 @@ fn merge(plan: &Plan, before: Vec<Line>, results: Vec<ObjectResult>) -> (Vec<Lin
     (lines, merge.finish())
 }
 
-fn fared(decision: Decision, result: u8) -> Fared {
+fn status(decision: Decision, result: u8) -> ObjectStatus {
     match (decision, result) {
-        (Decision::Managed, _) => Fared::Managed,
-        (Decision::VaultManaged, _) => Fared::VaultManaged,
-        (Decision::Unchanged, _) => Fared::Unchanged,
-        (_, 0) => Fared::BackedUp,
-        (_, 1) => Fared::Disappeared,
-        (_, _) => Fared::Failed,
+        (Decision::Managed, _) => ObjectStatus::Managed,
+        (Decision::VaultManaged, _) => ObjectStatus::VaultManaged,
+        (Decision::Unchanged, _) => ObjectStatus::Unchanged,
+        (_, 0) => ObjectStatus::BackedUp,
+        (_, 1) => ObjectStatus::Disappeared,
+        (_, _) => ObjectStatus::Failed,
     }
 }
 
@@ -132,7 +132,8 @@ fn result(id: &ObjectId, result: u8) -> Option<ObjectResult> {
 fn a_backup_from_before_its_plan_is_no_backup_of_its_run() {
     let (early, skewed) = (id((0, 0)), id((0, 1)));
     let mut index = Index::default();
-    let before: Vec<_> = [&early, &skewed].map(|id| line(id, Fared::BackedUp, entry(id, 24, 0))).into();
+    let before: Vec<_> =
+        [&early, &skewed].map(|id| line(id, ObjectStatus::BackedUp, entry(id, 24, 0))).into();
     for line in &before {
         index.insert(line);
     }
@@ -146,7 +147,7 @@ fn a_backup_from_before_its_plan_is_no_backup_of_its_run() {
         ObjectResult::Entry(Entry { taken, ..entry(id, 0, 1) })
     };
     let (lines, summary) = merge(&plan, before, vec![taken(&early, 6), taken(&skewed, 5)]);
-    assert_eq!([lines[0].fared, lines[1].fared], [Fared::Failed, Fared::BackedUp]);
+    assert_eq!([lines[0].status, lines[1].status], [ObjectStatus::Failed, ObjectStatus::BackedUp]);
     let (failure, kept) = (lines[0].failure.as_ref(), lines[0].entry.as_ref());
     assert_eq!(failure.map(|of| of.code.as_str()), Some("TakenBeforePlanned"));
     assert_eq!(kept.map(|entry| entry.taken), Some(NOW - Duration::DAY), "the one before stays");
@@ -165,7 +166,7 @@ proptest! {
         let objects: BTreeMap<ObjectId, Object> = objects.into_iter().map(|(key, object)| (id(key), object)).collect();
         let is_listed = |id: &ObjectId| !unlisted.contains(&id.kind);
         let before: Vec<Line> = objects.iter()
-            .filter_map(|(id, object)| Some(line(id, Fared::BackedUp, entry(id, 24, object.known?))))
+            .filter_map(|(id, object)| Some(line(id, ObjectStatus::BackedUp, entry(id, 24, object.known?))))
             .collect();
         let mut index = Index::default();
         for line in &before {
@@ -198,12 +199,12 @@ proptest! {
         for line in &lines {
             let object = &objects[&line.id()];
             let expected = match decisions.get(&line.id()) {
-                Some(decision) => fared(*decision, object.result),
-                None if is_listed(&line.id()) => Fared::Gone,
-                None => Fared::Carried,
+                Some(decision) => status(*decision, object.result),
+                None if is_listed(&line.id()) => ObjectStatus::Gone,
+                None => ObjectStatus::Carried,
             };
-            prop_assert_eq!(line.fared, expected);
-            let has = object.known.is_some() || expected == Fared::BackedUp;
+            prop_assert_eq!(line.status, expected);
+            let has = object.known.is_some() || expected == ObjectStatus::BackedUp;
             let managed = expected.is_managed();
             prop_assert_eq!((line.entry.is_some(), line.former.is_some()), (has && !managed, has && managed));
         }
@@ -230,7 +231,7 @@ proptest! {
         let mut newest = BTreeMap::<ObjectId, i64>::new();
         for (key, hours) in folds {
             let id = id(key);
-            fold_line(&mut later, line(&id, Fared::BackedUp, entry(&id, hours, 0)));
+            fold_line(&mut later, line(&id, ObjectStatus::BackedUp, entry(&id, hours, 0)));
             newest.entry(id).and_modify(|known| *known = hours.min(*known)).or_insert(hours);
         }
         for (id, hours) in newest {
@@ -241,14 +242,14 @@ proptest! {
             }
             expected.insert(id, known.map_or(hours, |known| hours.min(known)));
         }
-        let base = base.iter().map(|(id, hours)| Ok::<_, Infallible>(line(id, Fared::BackedUp, entry(id, *hours, 0))));
+        let base = base.iter().map(|(id, hours)| Ok::<_, Infallible>(line(id, ObjectStatus::BackedUp, entry(id, *hours, 0))));
         let header = PlanHeader { planned: NOW - Duration::hours(planned), ..header(&[]) };
         let folded = Folded::new(base, later, Some(&header));
         let folded: Vec<_> = folded.flatten().collect();
         prop_assert!(folded.is_sorted_by(|a, b| a.id() < b.id()));
         for line in &folded {
             let since = gone.contains(&line.id()).then_some(header.planned);
-            prop_assert_eq!((line.fared == Fared::Gone, line.gone), (since.is_some(), since));
+            prop_assert_eq!((line.status == ObjectStatus::Gone, line.gone), (since.is_some(), since));
         }
         let folded = folded.into_iter().map(|line| (line.id(), (NOW - line.entry.expect("an entry").taken).whole_hours()));
         prop_assert_eq!(folded.collect::<BTreeMap<_, _>>(), expected);
@@ -262,15 +263,15 @@ fn an_earlier_backup_does_not_bring_an_object_back() {
     let fold = |header: &PlanHeader| {
         let mut later = BTreeMap::new();
         for id in [&known, &unknown] {
-            fold_line(&mut later, line(id, Fared::BackedUp, entry(id, 1, 0)));
+            fold_line(&mut later, line(id, ObjectStatus::BackedUp, entry(id, 1, 0)));
         }
-        let base = Line { gone: Some(NOW), ..line(&known, Fared::Gone, entry(&known, 24, 0)) };
+        let base = Line { gone: Some(NOW), ..line(&known, ObjectStatus::Gone, entry(&known, 24, 0)) };
         let lines = Folded::new([Ok::<_, Infallible>(base)].into_iter(), later, Some(header));
-        let say = |line: Line| (line.fared, line.entry.expect("an entry").taken == NOW - Duration::HOUR);
+        let say = |line: Line| (line.status, line.entry.expect("an entry").taken == NOW - Duration::HOUR);
         lines.flatten().map(say).collect::<Vec<_>>()
     };
-    assert_eq!(fold(&header(&[])), [(Fared::Gone, true), (Fared::Gone, true)]);
-    assert_eq!(fold(&header(&[known.kind])), [(Fared::Gone, true), (Fared::Carried, true)]);
+    assert_eq!(fold(&header(&[])), [(ObjectStatus::Gone, true), (ObjectStatus::Gone, true)]);
+    assert_eq!(fold(&header(&[known.kind])), [(ObjectStatus::Gone, true), (ObjectStatus::Carried, true)]);
 }
 
 /// What is decided about each listed object, in order.
@@ -299,7 +300,7 @@ fn an_object_that_looks_like_any_of_its_newest_versions_is_unchanged() {
     let id = id((2, 1));
     let mut index = Index::default();
     let ties = vec![Fingerprint::of(&[2])];
-    index.insert(&line(&id, Fared::BackedUp, Entry { ties, ..entry(&id, 24, 1) }));
+    index.insert(&line(&id, ObjectStatus::BackedUp, Entry { ties, ..entry(&id, 24, 1) }));
     let decide = |looks| decided(&[(id.kind, id.name.as_str(), looks)], &index, &[])[0];
     assert_eq!([1, 2, 3].map(decide), [Decision::Unchanged, Decision::Unchanged, Decision::Changed]);
 }
@@ -320,27 +321,27 @@ fn the_backup_of_an_earlier_object_is_carried_beside_the_line_and_never_as_its_e
         assert_eq!(summary.v, v);
         (lines.into_iter().next().expect("it is kept"), summary.protected)
     };
-    let plain = line(&name, Fared::BackedUp, old.clone());
+    let plain = line(&name, ObjectStatus::BackedUp, old.clone());
     let (managed, protected) = next(2, plain.clone(), Some(Decision::Managed), &[]);
-    let carried = |line: &Line| (line.fared, line.entry.clone(), line.former.as_deref().cloned());
-    assert_eq!((carried(&managed), protected), ((Fared::Managed, None, Some(old.clone())), 0));
+    let carried = |line: &Line| (line.status, line.entry.clone(), line.former.as_deref().cloned());
+    assert_eq!((carried(&managed), protected), ((ObjectStatus::Managed, None, Some(old.clone())), 0));
     for (unlisted, gone) in [(&[][..], Some(NOW)), (&[name.kind], None)] {
         let (former, protected) = next(2, managed.clone(), None, unlisted);
-        assert_eq!((carried(&former), protected), ((Fared::Former, None, Some(old.clone())), 0));
+        assert_eq!((carried(&former), protected), ((ObjectStatus::Former, None, Some(old.clone())), 0));
         assert_eq!(former.gone, gone);
         assert_eq!(decide(&former, 1), Decision::New, "there is no backup of what is there now");
     }
     let (failed, _) = next(2, managed.clone(), Some(Decision::New), &[]);
-    assert_eq!(carried(&failed), (Fared::Failed, None, Some(old.clone())));
+    assert_eq!(carried(&failed), (ObjectStatus::Failed, None, Some(old.clone())));
     assert_eq!(indexed(&managed).get(&name).map(|known| known.run), Some(old.run.clone()), "they are linked");
 
     // A plan of form 1 makes what the program of that time made, of whatever form the index before it is.
     for before in [plain, managed.clone()] {
         let (line, protected) = next(1, before, Some(Decision::Managed), &[]);
-        assert_eq!((carried(&line), protected), ((Fared::Managed, Some(old.clone()), None), 1));
+        assert_eq!((carried(&line), protected), ((ObjectStatus::Managed, Some(old.clone()), None), 1));
         assert_eq!(line.of_form(1), managed);
     }
-    assert_eq!(carried(&next(1, managed, None, &[]).0), (Fared::Gone, Some(old), None));
+    assert_eq!(carried(&next(1, managed, None, &[]).0), (ObjectStatus::Gone, Some(old), None));
 }
 
 fn indexed(line: &Line) -> Index {
@@ -355,9 +356,9 @@ fn a_late_backup_of_an_earlier_object_is_none_of_what_is_there_now() {
     let name = id((2, 1));
     let late = entry(&name, 1, 0);
     let mut later = BTreeMap::new();
-    fold_line(&mut later, line(&name, Fared::BackedUp, late.clone()));
-    let base = Line::new(name, Fared::Managed, None);
+    fold_line(&mut later, line(&name, ObjectStatus::BackedUp, late.clone()));
+    let base = Line::new(name, ObjectStatus::Managed, None);
     let lines = Folded::new([Ok::<_, Infallible>(base)].into_iter(), later, Some(&header(&[])));
-    let lines: Vec<_> = lines.flatten().map(|line| (line.fared, line.entry, line.former)).collect();
-    assert_eq!(lines, [(Fared::Managed, None, Some(Box::new(late)))]);
+    let lines: Vec<_> = lines.flatten().map(|line| (line.status, line.entry, line.former)).collect();
+    assert_eq!(lines, [(ObjectStatus::Managed, None, Some(Box::new(late)))]);
 }

@@ -18,14 +18,14 @@ use keyvault_backup::{
     },
     catalogue::Catalogue,
     domain::{
-        asker::Asker,
+        actor::Actor,
         entry::{Entry, Taken},
         index::Index,
         job::BackupJob,
-        manifest::Fared,
+        location::Location,
+        manifest::ObjectStatus,
         object::{ObjectId, ObjectKind, VaultName},
         outcome::{Failure, Outcome, OutcomeKind},
-        place::Place,
         plan::{Plan, PlanHeader, plan_objects},
         planned::PlannedObjects,
         run::{RunId, Scope, Verdict},
@@ -124,8 +124,9 @@ async fn one_of_many_writers_wins(stage: &mut Stage) {
 async fn of_two_records_that_say_the_same_one_opens_the_run(stage: &mut Stage) {
     let jobs = Jobs::new(stage.jobs());
     let (vault, run) = ("kv-a".parse().expect("a name"), RunId::manual(NIGHT, 7));
-    let job = BackupJob::open(vault, run, Asker::TERMINAL, NIGHT);
-    let opened = [jobs.open(&job).await, jobs.open(&job).await].map(|opened| opened.expect("it is answered"));
+    let job = BackupJob::open(vault, run, Actor::TERMINAL, NIGHT);
+    let opened = [jobs.open_backup_run(&job).await, jobs.open_backup_run(&job).await]
+        .map(|opened| opened.expect("it is answered"));
     assert_eq!(opened, [Written::Created, Written::AlreadyThere]);
     jobs.close(&job.vault, &job.run).await.expect("it is closed");
 }
@@ -219,7 +220,7 @@ async fn backed_up(stage: &Stage, catalogue: &Catalogue, run: &RunId, id: &Objec
         blob: &blob,
         form: blob.judge(id.kind).expect("it is a backup"),
         region: None,
-        place: Place::default(),
+        location: Location::default(),
         seen: VersionsSeen::of(versions, &Current::Unknown).expect("it has versions"),
         read: NIGHT,
         taken: NIGHT,
@@ -264,8 +265,12 @@ async fn a_run_from_its_plan_to_its_manifest(stage: &mut Stage) {
     let manifest = view.base.clone().expect("there is a manifest");
     assert_eq!(manifest.summary.as_ref(), Some(&summary));
     let lines = catalogue.lines(&view).await.expect("they are read").map(|line| line.expect("it is read"));
-    let fared: BTreeMap<_, _> = lines.map(|line| (line.id(), line.fared)).collect();
-    assert_eq!(fared, [(key, Fared::BackedUp), (secret, Fared::BackedUp), (refused, Fared::Failed)].into());
+    let fared: BTreeMap<_, _> = lines.map(|line| (line.id(), line.status)).collect();
+    assert_eq!(
+        fared,
+        [(key, ObjectStatus::BackedUp), (secret, ObjectStatus::BackedUp), (refused, ObjectStatus::Failed)]
+            .into()
+    );
 
     container.delete(&manifest.name).await.expect("it is lost");
     let manifests = catalogue.manifests(&vault, None, |_| false).await.expect("they are listed");

@@ -29,7 +29,7 @@ use crate::{
         object::ObjectName,
         run::RunId,
     },
-    hsm::start::{self, Start, Wish},
+    hsm::start::{self, Start, Submission},
 };
 
 /// The most keys of one request.
@@ -120,14 +120,14 @@ pub fn known(app: &App, hsm: &HsmName) -> Result<(), Problem> {
 }
 
 /// Carries a plan out, or says why not.
-pub(super) async fn begin(app: &App, wish: &Wish) -> Result<Response, Problem> {
-    match Box::pin(start::restore(app, wish, &Clock::system())).await? {
+pub(super) async fn begin(app: &App, submitted: &Submission) -> Result<Response, Problem> {
+    match Box::pin(start::restore(app, submitted, &Clock::system())).await? {
         Start::Started(job) => Ok(under_way(&job)),
         Start::Moved(plan) => {
             let detail = "The HSM or its backups have changed since the plan was made; nothing was restored.";
             Err(with_plan(ProblemKind::PlanMoved, detail, &plan))
         }
-        Start::NoPlan => Err(no_plan(&wish.plan)),
+        Start::NoPlan => Err(no_plan(&submitted.plan)),
         Start::Taken(other) => {
             let detail = format!("The restore {other} is at work on the same HSM.");
             let next = format!("Follow it at /api/restores/{other}; when it has ended, plan again.");
@@ -137,7 +137,7 @@ pub(super) async fn begin(app: &App, wish: &Wish) -> Result<Response, Problem> {
         Start::Unconfirmed(hsm) => {
             let next = format!(
                 "If that is what you want, send {{\"plan\": \"{}\", \"confirm\": \"{hsm}\"}}.",
-                wish.plan
+                submitted.plan
             );
             Err(Problem::new(ProblemKind::ConfirmationNeeded, hsm::HsmPlan::REPLACES).next(next))
         }

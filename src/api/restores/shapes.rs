@@ -73,7 +73,7 @@ pub struct Step {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = RestoreLeft)]
-pub struct Left {
+pub struct Excluded {
     kind: Kind,
     name: String,
     /// Names the reason. Stable: programs may compare it.
@@ -86,14 +86,14 @@ pub struct Left {
     skipped: bool,
 }
 
-impl Left {
-    fn new(left: &restore::Left, at: Option<OffsetDateTime>) -> Self {
+impl Excluded {
+    fn new(excluded: &restore::Excluded, at: Option<OffsetDateTime>) -> Self {
         Self {
-            kind: left.kind.into(),
-            name: left.name.to_string(),
-            reason: left.reason.name().into(),
-            why: left.why(at),
-            skipped: left.skipped,
+            kind: excluded.kind.into(),
+            name: excluded.name.to_string(),
+            reason: excluded.reason.name().into(),
+            why: excluded.why(at),
+            skipped: excluded.skipped,
         }
     }
 }
@@ -128,7 +128,8 @@ pub struct Plan {
     /// What is done.
     steps: Vec<Step>,
     /// What is not.
-    left: Vec<Left>,
+    #[serde(rename = "left")]
+    excluded: Vec<Excluded>,
 }
 
 impl Plan {
@@ -160,7 +161,7 @@ impl Plan {
             already_there: best.already_there,
             never_backed_up: best.never_backed_up,
             foreseen: best.verdict().into(),
-            left: plan.left.iter().map(|left| Left::new(left, plan.request.at)).collect(),
+            excluded: plan.excluded.iter().map(|excluded| Excluded::new(excluded, plan.request.at)).collect(),
             steps: plan.steps.into_iter().map(step).collect(),
         }
     }
@@ -302,7 +303,8 @@ pub struct RestoreReport {
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     after: Option<String>,
     /// What the plan leaves. Only in the first part.
-    left: Vec<Left>,
+    #[serde(rename = "left")]
+    excluded: Vec<Excluded>,
     /// Why the plan of a restore that has ended cannot be read. Its numbers stand; `objects` holds only those that
     /// came to an end of their own, and `left` nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -312,15 +314,15 @@ pub struct RestoreReport {
 impl RestoreReport {
     /// A part of a restore's objects: at most `limit` after `after`.
     pub fn new(followed: Followed, after: Option<&ObjectId>, limit: usize) -> Self {
-        let Followed { job, steps, left, at, without_plan } = followed;
-        let of = |left: &restore::Left| Left::new(left, at);
+        let Followed { job, steps, excluded, at, without_plan } = followed;
+        let of = |excluded: &restore::Excluded| Excluded::new(excluded, at);
         let mut rest = steps.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
         let objects: Vec<_> = rest.by_ref().take(limit).collect();
         let last = objects.last().map(|(id, _)| format!("{}/{}", id.kind, id.name));
         Self {
             after: rest.next().and(last),
             objects: objects.into_iter().map(|(id, progress)| RestoredObject::new(id, progress)).collect(),
-            left: if after.is_none() { left.iter().map(of).collect() } else { Vec::new() },
+            excluded: if after.is_none() { excluded.iter().map(of).collect() } else { Vec::new() },
             restore: Restore::from(job),
             problem: without_plan.map(|error| Problem::from(error).into()),
         }

@@ -8,11 +8,11 @@ use super::RunItem;
 use crate::{
     api::shapes::{By, Failure, Kind},
     domain::{
-        manifest::{Fared, Line},
+        manifest::{Line, ObjectStatus},
         plan::{PlanHeader, Unlisted},
         supplement::ListedLate,
     },
-    look::runs::Report,
+    query::runs::Report,
 };
 
 /// A run in one source, in full.
@@ -94,7 +94,8 @@ pub struct RunObject {
     name: String,
     /// `failed`, or `disappeared`: deleted between listing and backup.
     #[schema(example = "failed", pattern = "^(failed|disappeared)$")]
-    fared: &'static str,
+    #[serde(rename = "fared")]
+    status: &'static str,
     /// What was said.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
@@ -108,7 +109,7 @@ impl From<&Line> for RunObject {
         Self {
             kind: line.kind.into(),
             name: line.name.to_string(),
-            fared: if line.fared == Fared::Disappeared { "disappeared" } else { "failed" },
+            status: if line.status == ObjectStatus::Disappeared { "disappeared" } else { "failed" },
             failure: line.failure.as_ref().map(Into::into),
             last_backup: line.entry.as_ref().map(|entry| entry.taken),
         }

@@ -14,7 +14,7 @@ use azure_core::{
 use parking_lot::Mutex;
 
 use super::{REGION, VaultClient};
-use crate::domain::place::{Fact, Regions};
+use crate::domain::location::{Fact, Regions};
 
 /// Notes what answers tell, without a request of its own: every client's first request is answered with a challenge,
 /// and so is one with a token of a tenant that is no longer the vault's.

@@ -10,7 +10,7 @@ use crate::{
         output::{self, Format},
     },
     clock::Clock,
-    domain::asker::Asker,
+    domain::actor::Actor,
     hsm::start,
 };
 
@@ -30,7 +30,7 @@ pub struct BackupArgs {
 pub(super) async fn run(args: BackupArgs) -> Done {
     let (app, format) = (app_for(&args.hsm.hsm)?, args.output.output);
     let hsm = args.hsm.hsm.name();
-    let job = start::backup_now(&app, hsm, &Asker::TERMINAL, &Clock::system()).await?;
+    let job = start::backup_now(&app, hsm, &Actor::TERMINAL, &Clock::system()).await?;
     if args.wait {
         follow::to_the_end(&app, hsm, std::slice::from_ref(&job.id), format).await?;
         let record = app.catalogue()?.hsm_backup(hsm, &job.id).await?;

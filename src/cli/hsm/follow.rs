@@ -32,7 +32,7 @@ pub(super) async fn to_the_end(
     let bar = spinner(format);
     let mut failures = 0;
     loop {
-        match look(app, hsm, jobs).await {
+        match poll(app, hsm, jobs).await {
             Ok(None) => break,
             Ok(Some(job)) => {
                 failures = 0;
@@ -55,7 +55,7 @@ pub(super) async fn to_the_end(
 }
 
 /// Looks at each job; returns the first that is open.
-async fn look(app: &App, hsm: &HsmName, jobs: &[RunId]) -> Result<Option<HsmJob>> {
+async fn poll(app: &App, hsm: &HsmName, jobs: &[RunId]) -> Result<Option<HsmJob>> {
     let mut open = None;
     for id in jobs {
         start::watch(app, hsm, id, &Clock::system()).await?;

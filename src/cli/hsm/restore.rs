@@ -16,12 +16,12 @@ use crate::{
     },
     clock::Clock,
     domain::{
-        asker::Asker,
+        actor::Actor,
         hsm::{HsmJob, HsmName, HsmPlan, HsmRequest, HsmUrl, What},
         object::ObjectName,
         run::RunId,
     },
-    hsm::start::{self, Start, Wish},
+    hsm::start::{self, Start, Submission},
 };
 
 /// Which backup, and how.
@@ -129,13 +129,13 @@ async fn restore(
 
 /// Carries the plan out, as the HTTP API does.
 async fn begin(app: &App, plan: &HsmPlan) -> Result<HsmJob, Failed> {
-    let wish = Wish {
+    let submitted = Submission {
         plan: app.jobs()?.keep_hsm_plan(plan).await?,
         key: None,
         confirm: Some(plan.hsm.target.to_string()),
-        by: Asker::TERMINAL,
+        by: Actor::TERMINAL,
     };
-    let why = match Box::pin(start::restore(app, &wish, &Clock::system())).await? {
+    let why = match Box::pin(start::restore(app, &submitted, &Clock::system())).await? {
         Start::Started(job) => return Ok(*job),
         Start::Moved(_) => {
             "the HSM or its backups have changed since the plan was shown; plan again".to_owned()

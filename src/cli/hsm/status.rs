@@ -16,7 +16,7 @@ use crate::{
     config::{Config, Needs, environment},
     domain::hsm::{HsmBackup, HsmJob, HsmName, HsmUrl},
     error::Error,
-    look::{
+    query::{
         hsms::{self, Doing, Run},
         nothing,
     },

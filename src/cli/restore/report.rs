@@ -12,7 +12,9 @@ use crate::{
         digest::Digest,
         form::Clear,
         object::{ObjectId, ObjectKind, ObjectName, VaultName},
-        restore::{Action, COVERED, Left, Reason, RestoreId, RestoreNumbers, RestorePlan, Step, StepResult},
+        restore::{
+            Action, COVERED, Excluded, Reason, RestoreId, RestoreNumbers, RestorePlan, Step, StepResult,
+        },
         run::Verdict,
     },
 };
@@ -45,7 +47,7 @@ fn plan_text(plan: &RestorePlan, now: OffsetDateTime, width: Option<usize>) -> S
     let count = purges.len();
     let [others, purges] = [others, purges].map(|of| steps(&of, now));
     others.text(width)
-        + &left(&plan.left, plan.request.at).text(width)
+        + &left(&plan.excluded, plan.request.at).text(width)
         + &purges.records(width)
         + &summary(plan, count, width)
 }
@@ -70,7 +72,7 @@ fn steps(of: &[&Step], now: OffsetDateTime) -> Records {
     rows
 }
 
-fn left(of: &[Left], at: Option<OffsetDateTime>) -> Records {
+fn left(of: &[Excluded], at: Option<OffsetDateTime>) -> Records {
     let mut rows = Records::new(&["action", "kind", "name"], &["because"]);
     for left in of {
         let how = match (left.reason, left.skipped) {
@@ -132,7 +134,11 @@ pub(super) fn outcomes(
             target: &plan.request.target,
             numbers,
             objects: outcomes.iter().map(Ended::from).collect(),
-            left: plan.left.iter().map(|left| NotRestored { left, why: left.why(plan.request.at) }).collect(),
+            excluded: plan
+                .excluded
+                .iter()
+                .map(|left| NotRestored { excluded: left, why: left.why(plan.request.at) })
+                .collect(),
         });
     }
     Stream::Out.print(&outcomes_text(numbers, outcomes, Stream::Out.width()))
@@ -173,7 +179,8 @@ struct Report<'a> {
     #[serde(flatten)]
     numbers: RestoreNumbers,
     objects: Vec<Ended<'a>>,
-    left: Vec<NotRestored<'a>>,
+    #[serde(rename = "left")]
+    excluded: Vec<NotRestored<'a>>,
 }
 
 #[derive(Serialize)]
@@ -194,7 +201,7 @@ impl<'a> From<&'a (ObjectId, StepResult)> for Ended<'a> {
 #[derive(Serialize)]
 struct NotRestored<'a> {
     #[serde(flatten)]
-    left: &'a Left,
+    excluded: &'a Excluded,
     why: &'static str,
 }
 
@@ -238,10 +245,11 @@ mod tests {
         json!({ "kind": kind, "name": name, "reason": reason, "skipped": skipped })
     }
 
-    fn planned(steps: &[Value], left: &[Value]) -> RestorePlan {
+    fn planned(steps: &[Value], excluded: &[Value]) -> RestorePlan {
         let selection = json!({ "objects": [], "kinds": [], "pattern": null, "tags": {} });
         let request = json!({ "source": "kv-a", "target": "kv-b", "selection": selection, "on_conflict": "purgeDeleted" });
-        serde_json::from_value(json!({ "v": 1, "request": request, "steps": steps, "left": left })).unwrap()
+        serde_json::from_value(json!({ "v": 1, "request": request, "steps": steps, "left": excluded }))
+            .unwrap()
     }
 
     fn of_names(name: impl Fn(&str) -> String) -> RestorePlan {

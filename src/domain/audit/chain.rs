@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        asker::Asker,
+        actor::Actor,
         audit::{AUDIT_FORMAT, Event},
         restore::RestoreId,
         run::RunId,
@@ -145,7 +145,7 @@ mod tests {
                 objects: number,
             };
             let seen = Vec::new();
-            let record = Record { v: AUDIT_FORMAT, at: AT, by: Asker::TIMER, event, after, seen };
+            let record = Record { v: AUDIT_FORMAT, at: AT, by: Actor::TIMER, event, after, seen };
             chain.push((format!("{number:08}"), serde_json::to_vec(&record).unwrap()));
         }
         chain

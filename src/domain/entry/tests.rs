@@ -8,8 +8,8 @@ use time::Duration;
 use super::*;
 use crate::domain::{
     form::{BlobFacts, Clear},
-    place::Fact,
-    samples::{NIGHT, entry, looks, secret},
+    location::Fact,
+    samples::{NIGHT, entry, fingerprint, secret},
     versions::{Attributes, Current},
 };
 
@@ -27,7 +27,7 @@ fn taken(tags: BTreeMap<String, String>, change: impl FnOnce(&mut Taken<'_>)) ->
         blob: &blob,
         form: known("k"),
         region: None,
-        place: Place::default(),
+        location: Location::default(),
         seen: VersionsSeen::of(versions, &Current::Unknown).unwrap(),
         read: NIGHT,
         taken: NIGHT,
@@ -121,7 +121,8 @@ fn an_entry_without_tags_fits_a_record_whatever_its_place_is_called() {
 fn assert_fits_without_tags(form: Form) {
     let fact = Fact::new(&"é".repeat(99));
     let long = |taken: &mut Taken<'_>| {
-        taken.place = Place { tenant: fact.clone(), subscription: fact.clone(), geography: fact.clone() };
+        taken.location =
+            Location { tenant: fact.clone(), subscription: fact.clone(), geography: fact.clone() };
         taken.region = Some("é".repeat(99));
         taken.form = form;
     };
@@ -146,8 +147,8 @@ fn the_time_of_a_backup_has_whole_seconds_and_the_region_its_bounds() {
 
 #[test]
 fn an_object_looks_as_at_its_backup_or_as_one_of_the_versions_of_that_second() {
-    let entry = Entry { ties: vec![looks("tied")], ..entry(&secret("db"), NIGHT) };
-    let shown = ["before", "tied", "after"].map(|look| entry.looked_like(looks(look)));
+    let entry = Entry { ties: vec![fingerprint("tied")], ..entry(&secret("db"), NIGHT) };
+    let shown = ["before", "tied", "after"].map(|look| entry.has_fingerprint(fingerprint(look)));
     assert_eq!(shown, [true, true, false]);
 }
 
@@ -156,7 +157,12 @@ fn a_backup_continues_another_that_looks_like_it_or_shares_its_current_version_o
     let before = Entry { versions: 2, ..entry(&secret("db"), NIGHT) };
     let other = |look: &str, newest: &str, versions: u32| {
         let newest = newest.parse().unwrap();
-        Entry { fingerprint: looks(look), newest, versions, ..entry(&secret("db"), NIGHT + Duration::DAY) }
+        Entry {
+            fingerprint: fingerprint(look),
+            newest,
+            versions,
+            ..entry(&secret("db"), NIGHT + Duration::DAY)
+        }
     };
     let same = before.newest.as_str();
     for (after, continues) in [

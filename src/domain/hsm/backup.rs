@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{HsmName, contents::sized};
 use crate::domain::{
-    asker::Asker,
+    actor::Actor,
     outcome::Failure,
     run::{RunId, Verdict},
 };
@@ -45,7 +45,8 @@ pub struct Seen {
     /// The folder.
     pub folder: Folder,
     /// Looks in a row at which it was the same.
-    pub looks: u32,
+    #[serde(rename = "looks")]
+    pub listings: u32,
 }
 
 impl Seen {
@@ -56,23 +57,24 @@ impl Seen {
     /// Notes a look.
     #[must_use]
     pub fn again(before: Option<Self>, folder: Folder) -> Self {
-        let looks = before.filter(|before| before.folder == folder).map_or(0, |before| before.looks) + 1;
-        Self { folder, looks }
+        let listings =
+            before.filter(|before| before.folder == folder).map_or(0, |before| before.listings) + 1;
+        Self { folder, listings }
     }
 
     /// How the folder is known, for a record: what was in it, and that it stayed so. `why` says what was not heard.
     pub fn note(&self, why: &str) -> String {
         let Folder { path, blobs, bytes, .. } = &self.folder;
         format!(
-            "{why}; folder {path} was found in the container, with {}, the same at {} looks a minute apart",
+            "{why}; folder {path} was found in the container, with {}, the same in {} listings a minute apart",
             sized(*blobs, *bytes),
-            self.looks
+            self.listings
         )
     }
 
     /// Whether it counts as whole.
     pub fn is_whole(&self) -> bool {
-        self.looks >= Self::WHOLE_AFTER && self.folder.blobs > 0
+        self.listings >= Self::WHOLE_AFTER && self.folder.blobs > 0
     }
 }
 
@@ -86,7 +88,7 @@ pub struct HsmBackup {
     /// The run.
     pub run: RunId,
     /// Who asked for it.
-    pub by: Asker,
+    pub by: Actor,
     /// When the job was opened.
     #[serde(with = "time::serde::rfc3339")]
     pub opened: OffsetDateTime,
@@ -186,7 +188,7 @@ mod tests {
             v: BACKUP_FORMAT,
             hsm: "hsm-a".parse().unwrap(),
             run: RunId::nightly(NOW),
-            by: Asker::TIMER,
+            by: Actor::TIMER,
             opened: NOW,
             started: Some(NOW + Duration::MINUTE),
             ended: NOW + Duration::minutes(2),
@@ -282,10 +284,10 @@ mod tests {
 
     #[test]
     fn a_folder_is_whole_when_it_has_stopped_growing_and_holds_something() {
-        let looks = |blobs: &[u32]| {
-            let look =
+        let listings = |blobs: &[u32]| {
+            let listing =
                 |seen, blobs: &u32| Some(Seen::again(seen, Folder { blobs: *blobs, ..folder("f", None) }));
-            blobs.iter().fold(None, look).unwrap()
+            blobs.iter().fold(None, listing).unwrap()
         };
         let of = |blobs| [blobs; Seen::WHOLE_AFTER as usize];
         let table = [
@@ -296,7 +298,7 @@ mod tests {
             (of(0).to_vec(), false),
         ];
         for (blobs, expected) in table {
-            assert_eq!(looks(&blobs).is_whole(), expected, "{blobs:?}");
+            assert_eq!(listings(&blobs).is_whole(), expected, "{blobs:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{HsmBackup, HsmName, KeyOutcome, Seen, WAITS_FOR, next::ASK_AFTER};
 use crate::domain::{
-    asker::Asker,
+    actor::Actor,
     digest::Digest,
     object::ObjectName,
     outcome::Failure,
@@ -143,7 +143,7 @@ pub struct HsmJob {
     /// The HSM.
     pub hsm: HsmName,
     /// Who asked for it.
-    pub by: Asker,
+    pub by: Actor,
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub opened: OffsetDateTime,
@@ -182,7 +182,7 @@ pub struct HsmJob {
 
 impl HsmJob {
     /// The record of a job that begins now.
-    pub fn open(id: RunId, hsm: HsmName, task: Task, by: Asker, now: OffsetDateTime) -> Self {
+    pub fn open(id: RunId, hsm: HsmName, task: Task, by: Actor, now: OffsetDateTime) -> Self {
         Self {
             v: HSM_JOB_FORMAT,
             id,
@@ -280,11 +280,11 @@ mod tests {
 
     fn backup() -> HsmJob {
         let task = Task::Backup { safety_for: None };
-        HsmJob::open(RunId::nightly(NOW), "hsm-a".parse().unwrap(), task, Asker::TIMER, NOW)
+        HsmJob::open(RunId::nightly(NOW), "hsm-a".parse().unwrap(), task, Actor::TIMER, NOW)
     }
 
     fn restore(task: Task) -> HsmJob {
-        HsmJob::open(RestoreId::new(NOW, 7).into(), "hsm-a".parse().unwrap(), task, Asker::TERMINAL, NOW)
+        HsmJob::open(RestoreId::new(NOW, 7).into(), "hsm-a".parse().unwrap(), task, Actor::TERMINAL, NOW)
     }
 
     fn everything(safety: Option<RunId>) -> HsmJob {
@@ -311,7 +311,7 @@ mod tests {
             v: BACKUP_FORMAT,
             hsm: "hsm-a".parse().unwrap(),
             run: RunId::nightly(NOW - age),
-            by: Asker::TIMER,
+            by: Actor::TIMER,
             opened: NOW - age,
             started: time,
             ended: NOW - ended,
@@ -343,7 +343,7 @@ mod tests {
     fn times_are_kept_to_the_second() {
         let task = Task::Backup { safety_for: None };
         let now = NOW + Duration::milliseconds(1500);
-        let job = HsmJob::open(RunId::nightly(NOW), "hsm-a".parse().unwrap(), task, Asker::TIMER, now);
+        let job = HsmJob::open(RunId::nightly(NOW), "hsm-a".parse().unwrap(), task, Actor::TIMER, now);
         assert_eq!(job.opened, NOW + Duration::SECOND);
     }
 

@@ -46,7 +46,7 @@ const ASK_WATCHED_AFTER: Duration = Duration::seconds(8);
 
 /// What else is going on at the HSM.
 #[derive(Clone, Debug, Default)]
-pub struct Around {
+pub struct Context {
     /// A restore of the HSM that is under way.
     pub restore: Option<RestoreId>,
     /// Another job of ours whose operation is under way.
@@ -63,7 +63,7 @@ pub struct Around {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move {
     /// Nothing: somebody is at it, or it was asked a moment ago.
-    Patience,
+    NoOp,
     /// Nothing, for this reason.
     Wait(String),
     /// Open the backup of this run, which has to succeed first.
@@ -77,7 +77,7 @@ pub enum Move {
     /// Ask how the operation stands.
     Poll(String),
     /// Look for a folder that an unknown operation left; if there is none, ask the HSM.
-    LookFor {
+    FindFolder {
         /// Which folders fit.
         fit: Fit,
         /// Whether the HSM is asked when there is none.
@@ -106,34 +106,34 @@ impl Fit {
 
 impl HsmJob {
     /// What the next look has to do. While the service has asked to be left alone nothing is begun.
-    pub fn next(&self, around: &Around, now: OffsetDateTime) -> Move {
-        match self.wanted(around, now) {
-            Move::Check | Move::PollCheck(_) | Move::Start if self.is_held(now) => Move::Patience,
-            Move::LookFor { fit, .. } if self.is_held(now) => Move::LookFor { fit, or_start: false },
+    pub fn next(&self, context: &Context, now: OffsetDateTime) -> Move {
+        match self.wanted(context, now) {
+            Move::Check | Move::PollCheck(_) | Move::Start if self.is_held(now) => Move::NoOp,
+            Move::FindFolder { fit, .. } if self.is_held(now) => Move::FindFolder { fit, or_start: false },
             next => next,
         }
     }
 
-    fn wanted(&self, around: &Around, now: OffsetDateTime) -> Move {
+    fn wanted(&self, context: &Context, now: OffsetDateTime) -> Move {
         match &self.phase {
             Phase::Due { .. } | Phase::Occupied { .. } if self.begins_no_more(now) => self.gives_up(
                 "OutOfTime",
                 "no key is begun twenty hours after the restore was asked for; plan again for those that are left",
             ),
-            Phase::Due { not_before } => self.due(*not_before, around, now),
+            Phase::Due { not_before } => self.due(*not_before, context, now),
             Phase::Checking { since, .. } if now - since.unwrap_or(self.opened) >= CHECKED_WITHIN => {
-                self.checked(around, now)
+                self.checked(context, now)
             }
-            Phase::Checking { job, .. } => self.poll(job, around, now, Move::PollCheck),
-            Phase::Checked => self.checked(around, now),
-            Phase::Sending { at } if now - *at < SENT_WITHIN => Move::Patience,
+            Phase::Checking { job, .. } => self.poll(job, context, now, Move::PollCheck),
+            Phase::Checked => self.checked(context, now),
+            Phase::Sending { at } if now - *at < SENT_WITHIN => Move::NoOp,
             Phase::Sending { at } | Phase::Lost { at } => self.lost(*at, now),
             Phase::Running { since, .. } if now - *since >= RUNS_FOR => self.gives_up(
                 "NoEnd",
                 "the operation was not seen to end for two days; ask Azure support about it",
             ),
-            Phase::Running { job, .. } => self.poll(job, around, now, Move::Poll),
-            Phase::Occupied { since } => self.occupied(*since, around, now),
+            Phase::Running { job, .. } => self.poll(job, context, now, Move::Poll),
+            Phase::Occupied { since } => self.occupied(*since, context, now),
         }
     }
 
@@ -146,13 +146,13 @@ impl HsmJob {
     fn poll(
         &self,
         job: &str,
-        around: &Around,
+        context: &Context,
         now: OffsetDateTime,
         poll: impl FnOnce(String) -> Move,
     ) -> Move {
         // Polls that tell nothing are counted, a minute apart, until there were too many: a watcher must not hurry that.
-        let after = if around.watched && self.refused == 0 { ASK_WATCHED_AFTER } else { ASK_AFTER };
-        if self.was_asked(after, now) { Move::Patience } else { poll(job.to_owned()) }
+        let after = if context.watched && self.refused == 0 { ASK_WATCHED_AFTER } else { ASK_AFTER };
+        if self.was_asked(after, now) { Move::NoOp } else { poll(job.to_owned()) }
     }
 
     fn was_asked(&self, within: Duration, now: OffsetDateTime) -> bool {
@@ -160,8 +160,8 @@ impl HsmJob {
     }
 
     /// Looks for a folder have to be a minute apart, whoever watches: that is how growth is noticed.
-    fn look_for(&self, fit: Fit, or_start: bool, now: OffsetDateTime) -> Move {
-        if self.was_asked(ASK_AFTER, now) { Move::Patience } else { Move::LookFor { fit, or_start } }
+    fn find_folder(&self, fit: Fit, or_start: bool, now: OffsetDateTime) -> Move {
+        if self.was_asked(ASK_AFTER, now) { Move::NoOp } else { Move::FindFolder { fit, or_start } }
     }
 
     /// Whether polls have told nothing for so long that what the operation left is looked at instead. Where the service
@@ -184,25 +184,25 @@ impl HsmJob {
         Move::GiveUp(Failure::ours(code, format!("{text}{}", last.unwrap_or_default())))
     }
 
-    fn due(&self, not_before: Option<OffsetDateTime>, around: &Around, now: OffsetDateTime) -> Move {
+    fn due(&self, not_before: Option<OffsetDateTime>, context: &Context, now: OffsetDateTime) -> Move {
         // For the keys after the first, since the one before: many keys may take longer than that.
         let since =
             not_before.filter(|_| !self.is_backup()).map_or(self.opened, |time| time.max(self.opened));
         if now - since >= WAITS_FOR {
             return self.never_free();
         }
-        if let Some(why) = self.in_the_way(around) {
+        if let Some(why) = self.in_the_way(context) {
             return Move::Wait(why);
         }
         match &self.task {
             Task::Backup { .. }
                 if self.was_asked(ASK_AFTER, now) || not_before.is_some_and(|time| time > now) =>
             {
-                Move::Patience
+                Move::NoOp
             }
             Task::Backup { .. } => Move::Check,
-            Task::RestoreAll { safety: Some(safety), .. } => match around.safety {
-                None if around.safety_is_open => {
+            Task::RestoreAll { safety: Some(safety), .. } => match context.safety {
+                None if context.safety_is_open => {
                     Move::Wait(format!("the HSM is backed up first, in run {safety}"))
                 }
                 None => Move::BackUpFirst(safety.clone()),
@@ -219,11 +219,11 @@ impl HsmJob {
     }
 
     /// What else of ours the HSM has to be left to first.
-    fn in_the_way(&self, around: &Around) -> Option<String> {
-        if let Some(busy) = &around.busy {
+    fn in_the_way(&self, context: &Context) -> Option<String> {
+        if let Some(busy) = &context.busy {
             return Some(format!("job {busy} is under way at the HSM"));
         }
-        match (&self.task, &around.restore) {
+        match (&self.task, &context.restore) {
             (Task::Backup { safety_for }, Some(restore)) if safety_for.as_ref() != Some(restore) => {
                 Some(format!("restore {restore} is under way; the HSM is backed up after it"))
             }
@@ -235,8 +235,8 @@ impl HsmJob {
         self.gives_up("NeverFree", "it could not begin for twelve hours")
     }
 
-    fn checked(&self, around: &Around, now: OffsetDateTime) -> Move {
-        match self.in_the_way(around) {
+    fn checked(&self, context: &Context, now: OffsetDateTime) -> Move {
+        match self.in_the_way(context) {
             _ if now - self.opened >= WAITS_FOR => self.never_free(),
             Some(why) => Move::Wait(why),
             None => Move::Start,
@@ -244,7 +244,7 @@ impl HsmJob {
     }
 
     fn ready(not_before: Option<OffsetDateTime>, now: OffsetDateTime) -> Move {
-        if not_before.is_some_and(|time| time > now) { Move::Patience } else { Move::Start }
+        if not_before.is_some_and(|time| time > now) { Move::NoOp } else { Move::Start }
     }
 
     fn lost(&self, at: OffsetDateTime, now: OffsetDateTime) -> Move {
@@ -255,7 +255,7 @@ impl HsmJob {
                 return self.gives_up("AnswerLost", text);
             }
             // What was written before the start was sent is no part of what it began.
-            return self.look_for(Fit::begun(at), now - at >= LOST_FOR, now);
+            return self.find_folder(Fit::begun(at), now - at >= LOST_FOR, now);
         }
         // A restore leaves nothing to look for. It is not sent again: that is for somebody who has looked.
         if now - at < LOST_FOR {
@@ -270,12 +270,12 @@ impl HsmJob {
         )
     }
 
-    fn occupied(&self, since: OffsetDateTime, around: &Around, now: OffsetDateTime) -> Move {
+    fn occupied(&self, since: OffsetDateTime, context: &Context, now: OffsetDateTime) -> Move {
         if now - since >= WAITS_FOR || now - self.opened >= RUNS_FOR {
             return self
                 .gives_up("NeverFree", "the HSM refused to begin for twelve hours, because it was busy");
         }
-        if let Some(why) = self.in_the_way(around) {
+        if let Some(why) = self.in_the_way(context) {
             return Move::Wait(why);
         }
         match &self.task {
@@ -284,9 +284,9 @@ impl HsmJob {
                 // replace what is there now.
                 let before = if safety_for.is_some() { Duration::ZERO } else { Duration::HOUR };
                 let fit = Fit { since: self.opened - before, written_since: since - SKEW };
-                self.look_for(fit, true, now)
+                self.find_folder(fit, true, now)
             }
-            _ if self.was_asked(ASK_AFTER, now) => Move::Patience,
+            _ if self.was_asked(ASK_AFTER, now) => Move::NoOp,
             _ => Move::Start,
         }
     }

@@ -292,7 +292,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        asker::Asker,
+        actor::Actor,
         hsm::{BACKUP_FORMAT, Folder},
     };
 
@@ -312,7 +312,7 @@ mod tests {
             v: BACKUP_FORMAT,
             hsm: "hsm-a".parse().unwrap(),
             run: RunId::nightly(NOW - age),
-            by: Asker::TIMER,
+            by: Actor::TIMER,
             opened: NOW - age,
             started: None,
             ended: NOW,

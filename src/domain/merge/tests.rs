@@ -13,7 +13,7 @@ use crate::domain::{
     object::ObjectKind,
     outcome::Outcome,
     run::{RunId, Scope, Verdict},
-    samples::{NIGHT, entry, line, looks, of_kind, secret},
+    samples::{NIGHT, entry, fingerprint, line, of_kind, secret},
 };
 
 const DAY: Duration = Duration::DAY;
@@ -27,18 +27,18 @@ fn new(id: &ObjectId) -> Entry {
     entry(id, NIGHT + Duration::MINUTE)
 }
 
-fn before(fared: Fared) -> Line {
-    line(&secret("db"), fared, NIGHT - DAY)
+fn before(status: ObjectStatus) -> Line {
+    line(&secret("db"), status, NIGHT - DAY)
 }
 
 /// A line that has a backup of an earlier object alone.
-fn former(fared: Fared) -> Line {
-    let line = before(fared);
+fn former(status: ObjectStatus) -> Line {
+    let line = before(status);
     Line { former: line.entry.map(Box::new), entry: None, ..line }
 }
 
 fn gone(since: OffsetDateTime) -> Line {
-    Line { gone: Some(since), ..before(Fared::Gone) }
+    Line { gone: Some(since), ..before(ObjectStatus::Gone) }
 }
 
 fn outcome(kind: OutcomeKind) -> ObjectResult {
@@ -91,41 +91,76 @@ fn a_planned_object_fares_as_its_result_says_and_keeps_what_it_had() {
     let early = NIGHT - apart - Duration::SECOND;
     // The decision, the result, the line before; how it fared, the run of its backup, why it has no new one.
     let table = [
-        (Changed, Some(backup(at)), Some(before(Fared::BackedUp)), Fared::BackedUp, Some(at), None),
-        (Changed, Some(backup(at)), Some(former(Fared::Managed)), Fared::BackedUp, Some(at), None),
-        (Changed, Some(backup(NIGHT - apart)), None, Fared::BackedUp, Some(NIGHT - apart), None),
-        (Changed, Some(backup(early)), None, Fared::Failed, None, Some("TakenBeforePlanned")),
+        (
+            Changed,
+            Some(backup(at)),
+            Some(before(ObjectStatus::BackedUp)),
+            ObjectStatus::BackedUp,
+            Some(at),
+            None,
+        ),
+        (
+            Changed,
+            Some(backup(at)),
+            Some(former(ObjectStatus::Managed)),
+            ObjectStatus::BackedUp,
+            Some(at),
+            None,
+        ),
+        (Changed, Some(backup(NIGHT - apart)), None, ObjectStatus::BackedUp, Some(NIGHT - apart), None),
+        (Changed, Some(backup(early)), None, ObjectStatus::Failed, None, Some("TakenBeforePlanned")),
         (
             Changed,
             Some(outcome(OutcomeKind::Failed)),
-            Some(before(Fared::BackedUp)),
-            Fared::Failed,
+            Some(before(ObjectStatus::BackedUp)),
+            ObjectStatus::Failed,
             Some(NIGHT - DAY),
             Some("Forbidden"),
         ),
-        (Changed, Some(outcome(OutcomeKind::Failed)), None, Fared::Failed, None, Some("Forbidden")),
-        (Changed, Some(outcome(OutcomeKind::Disappeared)), None, Fared::Disappeared, None, Some("Forbidden")),
-        (Changed, None, None, Fared::Failed, None, Some("NoOutcome")),
-        (FullPass, None, Some(before(Fared::BackedUp)), Fared::Failed, Some(NIGHT - DAY), Some("NoOutcome")),
-        (Unchanged, None, Some(before(Fared::Failed)), Fared::Unchanged, Some(NIGHT - DAY), None),
-        (Unchanged, None, None, Fared::Failed, None, Some("EntryLost")),
-        (Unchanged, None, Some(former(Fared::Managed)), Fared::Failed, None, Some("EntryLost")),
-        (Managed, None, None, Fared::Managed, None, None),
-        (Managed, None, Some(before(Fared::BackedUp)), Fared::Managed, None, None),
-        (VaultManaged, None, Some(before(Fared::BackedUp)), Fared::VaultManaged, None, None),
+        (Changed, Some(outcome(OutcomeKind::Failed)), None, ObjectStatus::Failed, None, Some("Forbidden")),
+        (
+            Changed,
+            Some(outcome(OutcomeKind::Disappeared)),
+            None,
+            ObjectStatus::Disappeared,
+            None,
+            Some("Forbidden"),
+        ),
+        (Changed, None, None, ObjectStatus::Failed, None, Some("NoOutcome")),
+        (
+            FullPass,
+            None,
+            Some(before(ObjectStatus::BackedUp)),
+            ObjectStatus::Failed,
+            Some(NIGHT - DAY),
+            Some("NoOutcome"),
+        ),
+        (
+            Unchanged,
+            None,
+            Some(before(ObjectStatus::Failed)),
+            ObjectStatus::Unchanged,
+            Some(NIGHT - DAY),
+            None,
+        ),
+        (Unchanged, None, None, ObjectStatus::Failed, None, Some("EntryLost")),
+        (Unchanged, None, Some(former(ObjectStatus::Managed)), ObjectStatus::Failed, None, Some("EntryLost")),
+        (Managed, None, None, ObjectStatus::Managed, None, None),
+        (Managed, None, Some(before(ObjectStatus::BackedUp)), ObjectStatus::Managed, None, None),
+        (VaultManaged, None, Some(before(ObjectStatus::BackedUp)), ObjectStatus::VaultManaged, None, None),
     ];
-    for (decision, result, base, fared, taken, code) in table {
+    for (decision, result, base, status, taken, code) in table {
         let what = format!("{decision:?} {result:?} {base:?}");
         let line = of_one(&plan(&[(secret("db"), decision)]), result, base).unwrap();
-        let found = (line.fared, line.entry.map(|entry| entry.taken), line.failure.map(|of| of.code));
-        assert_eq!(found, (fared, taken, code.map(str::to_owned)), "{what}");
+        let found = (line.status, line.entry.map(|entry| entry.taken), line.failure.map(|of| of.code));
+        assert_eq!(found, (status, taken, code.map(str::to_owned)), "{what}");
     }
 }
 
 #[test]
 fn what_was_backed_up_under_the_name_of_what_is_managed_is_kept_apart() {
     for decision in [Decision::Managed, Decision::VaultManaged] {
-        for base in [before(Fared::BackedUp), former(Fared::Managed)] {
+        for base in [before(ObjectStatus::BackedUp), former(ObjectStatus::Managed)] {
             let line = of_one(&plan(&[(secret("db"), decision)]), None, Some(base)).unwrap();
             assert_eq!((line.entry, line.former), (None, Some(Box::new(old(&secret("db"))))));
         }
@@ -141,17 +176,17 @@ fn the_three_streams_come_out_as_one_in_order() {
         (changed.clone(), Decision::Changed),
         (unchanged.clone(), Decision::Unchanged),
     ]);
-    let base = [&gone, &changed, &unchanged].map(|id| line(id, Fared::BackedUp, NIGHT - DAY)).to_vec();
+    let base = [&gone, &changed, &unchanged].map(|id| line(id, ObjectStatus::BackedUp, NIGHT - DAY)).to_vec();
     // A result is never dropped, planned or not.
     let results = [&key, &changed, &unplanned].map(|id| ObjectResult::Entry(new(id))).to_vec();
     let (lines, summary) = merged(&plan, results, base);
-    let found: Vec<_> = lines.iter().map(|line| (line.id(), line.fared)).collect();
+    let found: Vec<_> = lines.iter().map(|line| (line.id(), line.status)).collect();
     let expected = [
-        (key, Fared::BackedUp),
-        (gone, Fared::Gone),
-        (changed, Fared::BackedUp),
-        (unchanged, Fared::Unchanged),
-        (unplanned, Fared::BackedUp),
+        (key, ObjectStatus::BackedUp),
+        (gone, ObjectStatus::Gone),
+        (changed, ObjectStatus::BackedUp),
+        (unchanged, ObjectStatus::Unchanged),
+        (unplanned, ObjectStatus::BackedUp),
     ];
     assert_eq!(found, expected);
     assert_eq!((summary.lines, summary.protected), (5, 5));
@@ -166,7 +201,7 @@ fn numbers_count_every_listed_object_once() {
     let many = |id, versions| Entry { versions, ..new(id) };
     let known = |id, versions| Line {
         entry: Some(Entry { versions, ..old(id) }),
-        ..line(id, Fared::BackedUp, NIGHT)
+        ..line(id, ObjectStatus::BackedUp, NIGHT)
     };
     let of_form = |entry, tag: &str| Entry {
         form: Form::Unknown(Clear { tag: Some(tag.to_owned()), ..Clear::default() }),
@@ -184,11 +219,11 @@ fn numbers_count_every_listed_object_once() {
         known(&ids[1], VERSIONS_WARNING - 1),
         Line {
             entry: Some(of_form(Entry { versions: VERSIONS_WARNING, ..old(&ids[4]) }, "second")),
-            ..line(&ids[4], Fared::BackedUp, NIGHT)
+            ..line(&ids[4], ObjectStatus::BackedUp, NIGHT)
         },
         Line {
             entry: Some(of_form(old(&secret("z")), "gone")),
-            ..line(&secret("z"), Fared::Gone, NIGHT - DAY)
+            ..line(&secret("z"), ObjectStatus::Gone, NIGHT - DAY)
         },
     ];
     let (lines, summary) = merged(&plan, results, base);
@@ -238,14 +273,17 @@ fn a_plan_of_form_1_gets_the_manifest_that_its_program_wrote() {
     let managed = form_1(&[(secret("db"), Decision::Managed)]);
     // Form 1 had one field for what is and what was.
     let older = Some(Box::new(entry(&secret("db"), NIGHT - DAY * 2)));
-    let both = Line { former: older, ..before(Fared::BackedUp) };
-    for base in [before(Fared::BackedUp), former(Fared::Managed), both] {
+    let both = Line { former: older, ..before(ObjectStatus::BackedUp) };
+    for base in [before(ObjectStatus::BackedUp), former(ObjectStatus::Managed), both] {
         let line = of_one(&managed, None, Some(base)).unwrap();
-        assert_eq!((line.fared, line.entry, line.former), (Fared::Managed, Some(old(&secret("db"))), None));
+        assert_eq!(
+            (line.status, line.entry, line.former),
+            (ObjectStatus::Managed, Some(old(&secret("db"))), None)
+        );
     }
-    let line = of_one(&form_1(&[]), None, Some(former(Fared::Managed))).unwrap();
-    assert_eq!((line.fared, line.entry.is_some(), line.former), (Fared::Gone, true, None));
-    let nothing = Line { entry: None, ..before(Fared::Failed) };
+    let line = of_one(&form_1(&[]), None, Some(former(ObjectStatus::Managed))).unwrap();
+    assert_eq!((line.status, line.entry.is_some(), line.former), (ObjectStatus::Gone, true, None));
+    let nothing = Line { entry: None, ..before(ObjectStatus::Failed) };
     assert_eq!(of_one(&form_1(&[]), None, Some(nothing)), None, "it dropped what had no backup");
     assert_eq!(merged(&form_1(&[]), vec![], vec![]).1.v, 1);
 }

@@ -3,7 +3,8 @@
 //! A check of a backup is a job. It tells of two different parties: the start of what the caller may do, the
 //! end of what the HSM's own identity may do with the container.
 
-use super::{Came, Cause, Finding, Installation, Purpose, Report, Severity, cause::words, remedy};
+use super::{Came, Cause, Finding, Installation, Report, Severity, cause::words, remedy};
+use crate::domain::role::Role;
 use crate::domain::{hsm::HsmName, wording::says};
 
 /// How a check that was started ended.
@@ -161,15 +162,15 @@ fn restore(seen: &HsmSeen, of: &Installation, report: &mut Report) {
         Came::Refused(_, failure) => return report.unknown(hsm, what, words(failure)),
         Came::Late(seconds) => return report.unknown(hsm, what, format!("no answer within {seconds} s")),
     };
-    match (of.purpose, refused) {
-        (Purpose::Backup, false) => report.findings.push(Finding {
+    match (of.role, refused) {
+        (Role::Backup, false) => report.findings.push(Finding {
             why: "A full restore wipes an HSM. Whoever takes over the backup app could do that.",
             ..seen.finding("hsm-can-restore", "the identity may restore".to_owned(), {
                 let who = remedy::principal(&of.identity);
                 format!("az keyvault role assignment list --hsm-name {hsm} --assignee-object-id {who} --output table; then az keyvault role assignment delete --hsm-name {hsm} --ids ID")
             })
         }),
-        (Purpose::Restore | Purpose::Both, true) => report.findings.push(Finding {
+        (Role::Restore | Role::All, true) => report.findings.push(Finding {
             severity: Severity::Warning,
             why: "Nothing can be restored into the HSM. That is as it should be outside of a restore.",
             ..seen.finding("hsm-cannot-restore", "the identity may not restore".to_owned(), roles(seen, of))
@@ -180,7 +181,7 @@ fn restore(seen: &HsmSeen, of: &Installation, report: &mut Report) {
 
 fn roles(seen: &HsmSeen, of: &Installation) -> String {
     let (hsm, who) = (seen.name.as_str(), remedy::principal(&of.identity));
-    let option = if of.purpose == Purpose::Backup { "--backup" } else { "--restore" };
+    let option = if of.role == Role::Backup { "--backup" } else { "--restore" };
     remedy::granted(&format!("infra/scripts/hsm-roles.sh --hsm {hsm} {option} {who}"))
 }
 
@@ -204,8 +205,8 @@ mod tests {
         }
     }
 
-    fn lines(seen: &HsmSeen, purpose: Purpose) -> Vec<String> {
-        judged(|report| judge(seen, &of(purpose), report)).1
+    fn lines(seen: &HsmSeen, role: Role) -> Vec<String> {
+        judged(|report| judge(seen, &of(role), report)).1
     }
 
     const CAN_BACK_UP: &str = "well back up the whole HSM: its own check says that it can";
@@ -215,7 +216,7 @@ mod tests {
     fn an_hsm_that_cannot_be_reached_is_one_finding() {
         for (cause, name) in [(Cause::Firewall, "error network-closed"), (Cause::NoToken, "error no-token")] {
             let closed = HsmSeen { backup: refused(cause), restore: refused(cause), ..seen() };
-            assert_eq!(lines(&closed, Purpose::Backup), [name]);
+            assert_eq!(lines(&closed, Role::Backup), [name]);
         }
     }
 
@@ -245,7 +246,7 @@ mod tests {
             ((Came::Late(25), None), format!("unknown {what}: no answer within 25 s")),
         ];
         for ((backup, ended), expected) in table {
-            let mut found = lines(&HsmSeen { backup, ended, ..seen() }, Purpose::Backup);
+            let mut found = lines(&HsmSeen { backup, ended, ..seen() }, Role::Backup);
             found.retain(|line| line != CANNOT_RESTORE);
             assert_eq!(found, [expected]);
         }
@@ -258,21 +259,21 @@ mod tests {
         let late = "unknown restore the whole HSM: no answer within 25 s";
         let (no, malformed) = (refused(Cause::Rbac), refused(Cause::Malformed));
         let table = [
-            (Purpose::Backup, no.clone(), CANNOT_RESTORE),
-            (Purpose::Backup, Came::Done, "error hsm-can-restore"),
-            (Purpose::Backup, malformed.clone(), "error hsm-can-restore"),
-            (Purpose::Backup, refused(Cause::NotFound), "error hsm-can-restore"),
-            (Purpose::Restore, no.clone(), "warning hsm-cannot-restore"),
-            (Purpose::Both, no, "warning hsm-cannot-restore"),
-            (Purpose::Restore, malformed, can),
-            (Purpose::Both, Came::Done, can),
-            (Purpose::Restore, refused(Cause::Passing), unknown),
-            (Purpose::Restore, Came::Late(25), late),
+            (Role::Backup, no.clone(), CANNOT_RESTORE),
+            (Role::Backup, Came::Done, "error hsm-can-restore"),
+            (Role::Backup, malformed.clone(), "error hsm-can-restore"),
+            (Role::Backup, refused(Cause::NotFound), "error hsm-can-restore"),
+            (Role::Restore, no.clone(), "warning hsm-cannot-restore"),
+            (Role::All, no, "warning hsm-cannot-restore"),
+            (Role::Restore, malformed, can),
+            (Role::All, Came::Done, can),
+            (Role::Restore, refused(Cause::Passing), unknown),
+            (Role::Restore, Came::Late(25), late),
         ];
-        for (purpose, restore, expected) in table {
-            let mut found = lines(&HsmSeen { restore, ..seen() }, purpose);
+        for (role, restore, expected) in table {
+            let mut found = lines(&HsmSeen { restore, ..seen() }, role);
             found.retain(|line| line != CAN_BACK_UP);
-            assert_eq!(found, [expected], "{purpose:?}");
+            assert_eq!(found, [expected], "{role:?}");
         }
     }
 
@@ -286,7 +287,7 @@ mod tests {
             (refused(Cause::Passing), format!("unknown {what}: code: the service's words")),
         ];
         for (key, expected) in table {
-            let mut found = lines(&HsmSeen { key: Some(key), ..seen() }, Purpose::Backup);
+            let mut found = lines(&HsmSeen { key: Some(key), ..seen() }, Role::Backup);
             found.retain(|line| line != CANNOT_RESTORE && line != CAN_BACK_UP);
             assert_eq!(found, [expected]);
         }
@@ -299,33 +300,33 @@ mod tests {
         let wipe = "A full restore wipes an HSM.";
         let table = [
             (
-                Purpose::Backup,
+                Role::Backup,
                 HsmSeen { backup: no.clone(), ..seen() },
                 "The HSM cannot",
                 format!("{roles} --backup WHO"),
             ),
-            (Purpose::Restore, seen(), "Nothing can be restored", format!("{roles} --restore WHO")),
+            (Role::Restore, seen(), "Nothing can be restored", format!("{roles} --restore WHO")),
             (
-                Purpose::Backup,
+                Role::Backup,
                 HsmSeen { restore: Came::Done, ..seen() },
                 wipe,
                 "az keyvault role assignment list".into(),
             ),
             (
-                Purpose::Backup,
+                Role::Backup,
                 HsmSeen { key: Some(gone), ..seen() },
                 "A key that",
                 "correct KEYVAULT_BACKUP_HSM_KEYS".into(),
             ),
             (
-                Purpose::Backup,
+                Role::Backup,
                 HsmSeen { key: Some(no), ..seen() },
                 "The HSM cannot",
                 format!("{roles} --backup WHO"),
             ),
         ];
-        for (purpose, seen, why, remedy) in table {
-            let (report, _) = judged(|report| judge(&seen, &of(purpose), report));
+        for (role, seen, why, remedy) in table {
+            let (report, _) = judged(|report| judge(&seen, &of(role), report));
             let found = &report.findings[0];
             assert_eq!(found.subject, "hsm-a");
             assert!(found.why.starts_with(why) && found.remedy.starts_with(&remedy), "{found:?}");

@@ -1,6 +1,7 @@
 //! Queues, and what was given up beside them.
 
-use super::{Came, Cause, Finding, Installation, Purpose, Report, Severity, cause::words, remedy};
+use super::{Came, Cause, Finding, Installation, Report, Severity, cause::words, remedy};
+use crate::domain::role::Role;
 
 /// What was seen of a queue.
 #[derive(Clone, Debug)]
@@ -84,9 +85,9 @@ fn given_up(seen: &QueueSeen, report: &mut Report) {
     }
 }
 
-/// Whether an app with this purpose uses the queue of backups, and that of restores.
-pub fn queues_of(purpose: Purpose) -> [bool; 2] {
-    [purpose != Purpose::Restore, purpose != Purpose::Backup]
+/// Whether an app with this role uses the queue of backups, and that of restores.
+pub fn queues_of(role: Role) -> [bool; 2] {
+    [role != Role::Restore, role != Role::Backup]
 }
 
 #[cfg(test)]
@@ -98,7 +99,7 @@ mod tests {
 
     fn seen(waiting: Result<i64, Came>, poisoned: Result<i64, Came>) -> (Report, Vec<String>) {
         let seen = QueueSeen { account: "work".into(), name: "objects".into(), waiting, poisoned };
-        judged(|report| judge(&seen, &of(Purpose::Backup), report))
+        judged(|report| judge(&seen, &of(Role::Backup), report))
     }
 
     #[test]
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn an_app_uses_the_queues_of_what_it_is_there_for() {
-        let purposes = [Purpose::Backup, Purpose::Restore, Purpose::Both];
-        assert_eq!(purposes.map(queues_of), [[true, false], [false, true], [true, true]]);
+        let roles = [Role::Backup, Role::Restore, Role::All];
+        assert_eq!(roles.map(queues_of), [[true, false], [false, true], [true, true]]);
     }
 }

@@ -1,10 +1,11 @@
-//! The commands that mend what was found, made for this installation.
+//! The commands that fix what was found, made for this installation.
 //!
 //! What the program does not know of its surroundings, such as a vault's resource group, the command looks up.
 //! Nothing that a service said goes into a command unless it has the form of an id or an address.
 
-use super::{Identity, Installation, Purpose, cause::Cause};
+use super::{Identity, Installation, cause::Cause};
 use crate::domain::outcome::Failure;
+use crate::domain::role::Role;
 
 /// The object id of the identity, or a command that finds it.
 pub fn principal(identity: &Identity) -> String {
@@ -48,12 +49,12 @@ pub fn grant_in_vault(of: &Installation, vault: &str, cause: Cause) -> String {
 
 fn rights_in_vault(of: &Installation, vault: &str, cause: Cause) -> String {
     let who = principal(&of.identity);
-    let restores = of.purpose == Purpose::Restore;
+    let restores = of.role == Role::Restore;
     if cause == Cause::Policy {
-        let rights = match of.purpose {
-            Purpose::Backup => "list backup",
-            Purpose::Restore => "list restore",
-            Purpose::Both => "list backup restore",
+        let rights = match of.role {
+            Role::Backup => "list backup",
+            Role::Restore => "list restore",
+            Role::All => "list backup restore",
         };
         return format!(
             "az keyvault set-policy --name {vault} --object-id {who} --secret-permissions {rights} --key-permissions {rights} \
@@ -67,10 +68,7 @@ fn rights_in_vault(of: &Installation, vault: &str, cause: Cause) -> String {
 /// Gives the identity the right to restore into a vault.
 pub fn grant_restore(of: &Installation, vault: &str, cause: Cause) -> String {
     grant_in_vault(
-        &Installation {
-            purpose: if cause == Cause::Policy { of.purpose } else { Purpose::Restore },
-            ..of.clone()
-        },
+        &Installation { role: if cause == Cause::Policy { of.role } else { Role::Restore }, ..of.clone() },
         vault,
         cause,
     )
@@ -220,7 +218,7 @@ fn address(failure: &Failure) -> String {
 mod tests {
     use super::{super::samples::of, *};
 
-    const PURPOSES: [Purpose; 3] = [Purpose::Backup, Purpose::Restore, Purpose::Both];
+    const ROLES: [Role; 3] = [Role::Backup, Role::Restore, Role::All];
 
     /// The commands of a remedy, without the words between them.
     fn assert_has(remedy: &str, parts: &[&str]) {
@@ -265,39 +263,36 @@ mod tests {
         let (backups, restores) = ("'Key Vault Backup Operator'", "'Key Vault Restore Operator'");
         let expected =
             [("list backup", backups), ("list restore", restores), ("list backup restore", backups)];
-        for (purpose, (rights, role)) in PURPOSES.into_iter().zip(expected) {
+        for (role, (rights, azure_role)) in ROLES.into_iter().zip(expected) {
             let policy = format!(
                 "--secret-permissions {rights} --key-permissions {rights} --certificate-permissions {rights}"
             );
             let in_vault = "az keyvault set-policy --name kv-a --object-id WHO";
             for grant in [grant_in_vault, grant_restore] {
-                assert_eq!(
-                    grant(&of(purpose), "kv-a", Cause::Policy),
-                    granted(&format!("{in_vault} {policy}"))
-                );
+                assert_eq!(grant(&of(role), "kv-a", Cause::Policy), granted(&format!("{in_vault} {policy}")));
             }
             let scope = "--scope \"$(az keyvault show --name kv-a --query id";
             let create = "az role assignment create --assignee-object-id WHO --role";
-            assert_has(&grant_in_vault(&of(purpose), "kv-a", Cause::Rbac), &[create, scope, role]);
-            assert_has(&grant_restore(&of(purpose), "kv-a", Cause::Rbac), &[create, scope, restores]);
+            assert_has(&grant_in_vault(&of(role), "kv-a", Cause::Rbac), &[create, scope, azure_role]);
+            assert_has(&grant_restore(&of(role), "kv-a", Cause::Rbac), &[create, scope, restores]);
         }
     }
 
     #[test]
     fn what_is_too_wide_is_narrowed_where_it_comes_from() {
-        let policies = narrow_in_vault(&of(Purpose::Backup), "kv-a", true);
+        let policies = narrow_in_vault(&of(Role::Backup), "kv-a", true);
         assert_eq!(
             policies,
-            rights_in_vault(&of(Purpose::Backup), "kv-a", Cause::Policy),
+            rights_in_vault(&of(Role::Backup), "kv-a", Cause::Policy),
             "a policy is set as a whole"
         );
         let list = "az role assignment list --assignee WHO --scope";
         assert_has(
-            &narrow_in_vault(&of(Purpose::Backup), "kv-a", false),
+            &narrow_in_vault(&of(Role::Backup), "kv-a", false),
             &[list, "az keyvault show --name kv-a"],
         );
         assert_has(
-            &narrow_on_container(&of(Purpose::Backup), "store", "c"),
+            &narrow_on_container(&of(Role::Backup), "store", "c"),
             &[list, "az storage account show --name store", "/containers/c\""],
         );
     }
@@ -347,7 +342,7 @@ mod tests {
             &of_container("Storage Blob Data Reader"),
             &[create, scope, "--role 'Storage Blob Data Reader'"],
         );
-        let on_account = grant_on_account(&of(Purpose::Backup), "Storage Queue Data Reader", "store");
+        let on_account = grant_on_account(&of(Role::Backup), "Storage Queue Data Reader", "store");
         assert_eq!(on_account, granted(&format!("{create} 'Storage Queue Data Reader' {scope}\"")));
         assert!(on_account.contains("wait and look again"), "a right may be too new: {on_account}");
     }

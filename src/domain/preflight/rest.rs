@@ -314,7 +314,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::{super::samples::judged, *};
-    use crate::domain::{asker::Asker, right::Right};
+    use crate::domain::{actor::Actor, right::Right};
 
     const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
 
@@ -417,7 +417,7 @@ mod tests {
 
     #[test]
     fn a_caller_at_its_bound_is_named_and_what_cannot_be_read_is_unknown() {
-        let by = Asker::http(Some("a key"), None);
+        let by = Actor::http(Some("a key"), None);
         let met = AtBound { by, right: Right::Restore, open: 8, most: 8 };
         let table = [
             (Ok(vec![met]), "warning too-many-open"),

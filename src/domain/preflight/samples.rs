@@ -1,10 +1,11 @@
 //! What the tests of the judges share.
 
-use super::{Came, Cause, Finding, Identity, Installation, Purpose, Report, Severity};
+use super::{Came, Cause, Finding, Identity, Installation, Report, Severity};
 use crate::domain::outcome::Failure;
+use crate::domain::role::Role;
 
-pub(super) fn of(purpose: Purpose) -> Installation {
-    Installation { purpose, identity: Identity { object: Some("WHO".into()), ..Identity::default() } }
+pub(super) fn of(role: Role) -> Installation {
+    Installation { role, identity: Identity { object: Some("WHO".into()), ..Identity::default() } }
 }
 
 pub(super) fn refused(cause: Cause) -> Came {
@@ -16,8 +17,8 @@ pub(super) fn judged(judge: impl FnOnce(&mut Report)) -> (Report, Vec<String>) {
     let mut report = Report::default();
     judge(&mut report);
     let findings = report.findings.iter().map(|found| format!("{} {}", found.severity, found.name));
-    let unknown = report.unknown.iter().map(|look| format!("unknown {}: {}", look.what, look.seen));
-    let well = report.well.iter().map(|look| format!("well {}: {}", look.what, look.seen));
+    let unknown = report.unknown.iter().map(|check| format!("unknown {}: {}", check.what, check.seen));
+    let well = report.well.iter().map(|check| format!("well {}: {}", check.what, check.seen));
     let lines = findings.chain(unknown).chain(well).collect();
     (report, lines)
 }

@@ -1,11 +1,14 @@
 //! What the identity can do in a vault, and what it should not be able to.
 
 use super::{
-    Came, Cause, Finding, Installation, Purpose, Report, Severity,
+    Came, Cause, Finding, Installation, Report, Severity,
     cause::{Held, words},
     listed, remedy,
 };
-use crate::domain::object::{ObjectKind, VaultName};
+use crate::domain::{
+    object::{ObjectKind, VaultName},
+    role::Role,
+};
 
 /// What was tried for each kind.
 pub type Kinds = Vec<(ObjectKind, Came)>;
@@ -52,27 +55,27 @@ pub fn judge(seen: &VaultSeen, of: &Installation, report: &mut Report) {
         return;
     }
     report.well(seen.name.as_str(), "reach it", "it answers");
-    if of.purpose == Purpose::Restore && !is_target(seen) {
+    if of.role == Role::Restore && !is_target(seen) {
         report.findings.push(not_a_target(seen, of));
     } else {
         right(seen, of, report, &LIST, &seen.lists);
         let restores = [RESTORES, RESTORES_MISSING];
-        match of.purpose {
-            Purpose::Backup => {
+        match of.role {
+            Role::Backup => {
                 right(seen, of, report, &BACK_UP, &seen.backups);
                 right(seen, of, report, &restores[0], &seen.restores);
             }
-            Purpose::Restore => {
+            Role::Restore => {
                 right(seen, of, report, &BACKS_UP, &seen.backups);
                 right(seen, of, report, &restores[1], &seen.restores);
             }
-            Purpose::Both => {
+            Role::All => {
                 right(seen, of, report, &BACK_UP, &seen.backups);
                 right(seen, of, report, &restores[1], &seen.restores);
             }
         }
     }
-    let severity = if of.purpose == Purpose::Backup { Severity::Error } else { Severity::Warning };
+    let severity = if of.role == Role::Backup { Severity::Error } else { Severity::Warning };
     let value = vec![(ObjectKind::Secret, seen.value.clone())];
     right(seen, of, report, &Right { severity, ..READS }, &value);
     right(seen, of, report, &Right { severity, ..PURGES }, &seen.purges);
@@ -192,8 +195,9 @@ fn right(seen: &VaultSeen, of: &Installation, report: &mut Report, right: &Right
     let what = format!("{} {}", right.what, listed(bad));
     let (seen, remedy) = match refusal {
         Some((cause, failure)) if right.wanted => {
-            let mend = if right.what == "restore" { remedy::grant_restore } else { remedy::grant_in_vault };
-            (format!("the identity cannot {what}: {}", words(&failure)), mend(of, vault, cause))
+            let remedy_of =
+                if right.what == "restore" { remedy::grant_restore } else { remedy::grant_in_vault };
+            (format!("the identity cannot {what}: {}", words(&failure)), remedy_of(of, vault, cause))
         }
         _ => {
             let policies = seen.all().any(|came| came.cause() == Some(Cause::Policy));
@@ -215,48 +219,48 @@ mod tests {
         ObjectKind::ALL.map(|kind| (kind, came.clone())).into()
     }
 
-    /// A vault that lets the identity do what an app with this purpose is there for, and nothing else.
-    fn narrow(purpose: Purpose) -> VaultSeen {
+    /// A vault that lets the identity do what an app with this role is there for, and nothing else.
+    fn narrow(role: Role) -> VaultSeen {
         let (no, yes) = (refused(Cause::Rbac), refused(Cause::Malformed));
         let may = |may: bool| each(if may { &yes } else { &no });
         VaultSeen {
             name: "kv-a".parse().unwrap(),
             lists: each(&Came::Done),
-            backups: may(purpose != Purpose::Restore),
+            backups: may(role != Role::Restore),
             value: no.clone(),
             purges: may(false),
-            restores: may(purpose != Purpose::Backup),
+            restores: may(role != Role::Backup),
         }
     }
 
     /// A source of the restore app, in which it has no right at all.
     fn only_a_source() -> VaultSeen {
         let no = refused(Cause::Rbac);
-        VaultSeen { lists: each(&no), restores: each(&no), ..narrow(Purpose::Restore) }
+        VaultSeen { lists: each(&no), restores: each(&no), ..narrow(Role::Restore) }
     }
 
-    fn judge_it(seen: &VaultSeen, purpose: Purpose) -> (Report, Vec<String>) {
-        judged(|report| judge(seen, &of(purpose), report))
+    fn judge_it(seen: &VaultSeen, role: Role) -> (Report, Vec<String>) {
+        judged(|report| judge(seen, &of(role), report))
     }
 
-    fn findings(seen: &VaultSeen, purpose: Purpose) -> Vec<String> {
-        judge_it(seen, purpose).1.into_iter().filter(|line| !line.starts_with("well")).collect()
+    fn findings(seen: &VaultSeen, role: Role) -> Vec<String> {
+        judge_it(seen, role).1.into_iter().filter(|line| !line.starts_with("well")).collect()
     }
 
     #[test]
     fn the_narrowest_rights_that_work_are_well_and_said_to_be() {
-        for purpose in [Purpose::Backup, Purpose::Restore, Purpose::Both] {
+        for role in [Role::Backup, Role::Restore, Role::All] {
             let can = |may| if may { "it can" } else { "it cannot" };
             let kinds = "certificates, keys and secrets";
             let expected = [
                 "well reach it: it answers".to_owned(),
                 format!("well list {kinds}: it can"),
-                format!("well back up {kinds}: {}", can(purpose != Purpose::Restore)),
-                format!("well restore {kinds}: {}", can(purpose != Purpose::Backup)),
+                format!("well back up {kinds}: {}", can(role != Role::Restore)),
+                format!("well restore {kinds}: {}", can(role != Role::Backup)),
                 "well read the value of secrets: it cannot".to_owned(),
                 format!("well purge {kinds}: it cannot"),
             ];
-            assert_eq!(judge_it(&narrow(purpose), purpose).1, expected, "{purpose:?}");
+            assert_eq!(judge_it(&narrow(role), role).1, expected, "{role:?}");
         }
     }
 
@@ -268,40 +272,40 @@ mod tests {
             value: gone.clone(),
             purges: each(&gone),
             restores: each(&bad),
-            ..narrow(Purpose::Both)
+            ..narrow(Role::All)
         };
         let table = [
-            (Purpose::Backup, vec!["error can-restore", "error reads-values", "error can-purge"]),
-            (Purpose::Restore, vec!["info can-back-up", "warning reads-values", "warning can-purge"]),
-            (Purpose::Both, vec!["warning reads-values", "warning can-purge"]),
+            (Role::Backup, vec!["error can-restore", "error reads-values", "error can-purge"]),
+            (Role::Restore, vec!["info can-back-up", "warning reads-values", "warning can-purge"]),
+            (Role::All, vec!["warning reads-values", "warning can-purge"]),
         ];
-        for (purpose, expected) in table {
-            assert_eq!(findings(&wide, purpose), expected, "{purpose:?}");
+        for (role, expected) in table {
+            assert_eq!(findings(&wide, role), expected, "{role:?}");
         }
     }
 
     #[test]
     fn rights_that_are_missing_leave_something_unprotected() {
         let no = refused(Cause::Rbac);
-        let listless = |purpose| VaultSeen { lists: each(&no), ..narrow(purpose) };
+        let listless = |role| VaultSeen { lists: each(&no), ..narrow(role) };
         let table = [
-            (Purpose::Backup, listless(Purpose::Backup), vec!["error cannot-list"]),
-            (Purpose::Backup, only_a_source(), vec!["error cannot-list", "error cannot-back-up"]),
-            (Purpose::Restore, listless(Purpose::Restore), vec!["error cannot-list"]),
+            (Role::Backup, listless(Role::Backup), vec!["error cannot-list"]),
+            (Role::Backup, only_a_source(), vec!["error cannot-list", "error cannot-back-up"]),
+            (Role::Restore, listless(Role::Restore), vec!["error cannot-list"]),
             (
-                Purpose::Restore,
-                VaultSeen { restores: each(&no), ..narrow(Purpose::Restore) },
+                Role::Restore,
+                VaultSeen { restores: each(&no), ..narrow(Role::Restore) },
                 vec!["warning cannot-restore"],
             ),
-            (Purpose::Restore, only_a_source(), vec!["info not-a-target"]), // nothing has to be restored into it
+            (Role::Restore, only_a_source(), vec!["info not-a-target"]), // nothing has to be restored into it
             (
-                Purpose::Both,
-                VaultSeen { restores: each(&no), ..narrow(Purpose::Both) },
+                Role::All,
+                VaultSeen { restores: each(&no), ..narrow(Role::All) },
                 vec!["warning cannot-restore"],
             ),
         ];
-        for (purpose, seen, expected) in table {
-            assert_eq!(findings(&seen, purpose), expected, "{purpose:?}");
+        for (role, seen, expected) in table {
+            assert_eq!(findings(&seen, role), expected, "{role:?}");
         }
     }
 
@@ -310,42 +314,42 @@ mod tests {
         let policy = refused(Cause::Policy);
         let mut lists = each(&Came::Done);
         lists[1].1 = policy.clone();
-        let some = VaultSeen { lists, ..narrow(Purpose::Backup) };
-        let wide = |no: &Came| VaultSeen { value: Came::Done, purges: each(no), ..narrow(Purpose::Backup) };
-        let restores = VaultSeen { restores: each(&refused(Cause::Rbac)), ..narrow(Purpose::Restore) };
+        let some = VaultSeen { lists, ..narrow(Role::Backup) };
+        let wide = |no: &Came| VaultSeen { value: Came::Done, purges: each(no), ..narrow(Role::Backup) };
+        let restores = VaultSeen { restores: each(&refused(Cause::Rbac)), ..narrow(Role::Restore) };
         let mut purges = each(&refused(Cause::Rbac));
         purges[2].1 = refused(Cause::NotFound);
-        let purges = VaultSeen { purges, ..narrow(Purpose::Backup) };
+        let purges = VaultSeen { purges, ..narrow(Role::Backup) };
         let table = [
-            (Purpose::Backup, purges, "the identity can purge secrets", "az role assignment list"),
-            (Purpose::Backup, some, "the identity cannot list keys: code", "az keyvault set-policy"),
+            (Role::Backup, purges, "the identity can purge secrets", "az role assignment list"),
+            (Role::Backup, some, "the identity cannot list keys: code", "az keyvault set-policy"),
             (
-                Purpose::Backup,
+                Role::Backup,
                 wide(&policy),
                 "the identity can read the value of secrets",
                 "az keyvault set-policy",
             ),
             (
-                Purpose::Backup,
+                Role::Backup,
                 wide(&refused(Cause::Rbac)),
                 "the identity can read the value of secrets",
                 "az role assignment list",
             ),
             (
-                Purpose::Restore,
+                Role::Restore,
                 restores,
                 "the identity cannot restore certificates, keys and secrets: code",
                 "az role assignment create",
             ),
             (
-                Purpose::Restore,
+                Role::Restore,
                 only_a_source(),
                 "the restore app has no right here",
                 "az role assignment create",
             ),
         ];
-        for (purpose, seen, words, remedy) in table {
-            let (report, _) = judge_it(&seen, purpose);
+        for (role, seen, words, remedy) in table {
+            let (report, _) = judge_it(&seen, role);
             let found = &report.findings[0];
             assert!(found.seen.starts_with(words) && found.remedy.starts_with(remedy), "{found:?}");
             assert_eq!(found.subject, "kv-a");
@@ -354,24 +358,24 @@ mod tests {
 
     #[test]
     fn a_vault_is_closed_when_no_kind_can_be_asked_for() {
-        let closed = |cause| VaultSeen { lists: each(&refused(cause)), ..narrow(Purpose::Backup) };
-        assert_eq!(judge_it(&closed(Cause::Firewall), Purpose::Backup).1, ["error network-closed"]);
-        assert_eq!(judge_it(&closed(Cause::NoToken), Purpose::Backup).1, ["error no-token"]);
+        let closed = |cause| VaultSeen { lists: each(&refused(cause)), ..narrow(Role::Backup) };
+        assert_eq!(judge_it(&closed(Cause::Firewall), Role::Backup).1, ["error network-closed"]);
+        assert_eq!(judge_it(&closed(Cause::NoToken), Role::Backup).1, ["error no-token"]);
         let mut one = closed(Cause::Firewall);
         one.lists[2].1 = Came::Done;
-        let unknown = findings(&one, Purpose::Backup);
+        let unknown = findings(&one, Role::Backup);
         assert!(unknown.len() == 2 && unknown[0].starts_with("unknown list certificates"), "{unknown:?}");
     }
 
     #[test]
     fn what_is_throttled_is_unknown_and_not_well() {
-        let busy = VaultSeen { value: refused(Cause::Passing), ..narrow(Purpose::Backup) };
+        let busy = VaultSeen { value: refused(Cause::Passing), ..narrow(Role::Backup) };
         assert_eq!(
-            findings(&busy, Purpose::Backup),
+            findings(&busy, Role::Backup),
             ["unknown read the value of secrets: code: the service's words"]
         );
         // Whether it is a target cannot be told: it may be.
         let silent = VaultSeen { lists: each(&refused(Cause::Passing)), ..only_a_source() };
-        assert!(!findings(&silent, Purpose::Restore).contains(&"info not-a-target".to_owned()));
+        assert!(!findings(&silent, Role::Restore).contains(&"info not-a-target".to_owned()));
     }
 }

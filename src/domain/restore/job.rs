@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{RestoreId, RestoreNumbers, RestorePlan, numbers::count};
 use crate::domain::{
-    asker::{Asker, Via},
+    actor::{Actor, Via},
     digest::Digest,
     job::{OPEN_FOR, STALLED_AFTER},
     lease::Lease,
@@ -122,7 +122,7 @@ pub struct RestoreJob {
     /// The vault that they are restored into.
     pub target: VaultName,
     /// Who asked for it.
-    pub by: Asker,
+    pub by: Actor,
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub opened: OffsetDateTime,
@@ -151,7 +151,7 @@ pub enum Need {
     /// Its traces removed: it has ended.
     Nothing,
     /// Nothing now: others are at work.
-    Patience,
+    NoOp,
     /// A message for each step that waits for a busy vault.
     Nudging,
     /// A message for each step without an outcome.
@@ -164,7 +164,7 @@ pub enum Need {
 
 impl RestoreJob {
     /// The record of a restore that begins now.
-    pub fn open(id: RestoreId, plan: &RestorePlan, by: Asker, now: OffsetDateTime) -> Self {
+    pub fn open(id: RestoreId, plan: &RestorePlan, by: Actor, now: OffsetDateTime) -> Self {
         let now = now.replace_nanosecond(0).unwrap_or(now);
         Self {
             v: RESTORE_FORMAT,
@@ -231,15 +231,15 @@ impl RestoreJob {
             Holding::Lost => Need::Cutting(Cut::Displaced),
             Holding::Stopped => Need::Cutting(Cut::Abandoned),
             Holding::RunOut if self.is_the_terminals() => Need::Cutting(Cut::TerminalGone),
-            Holding::Stopping => Need::Patience,
-            Holding::Ours | Holding::RunOut if self.is_the_terminals() => Need::Patience,
+            Holding::Stopping => Need::NoOp,
+            Holding::Ours | Holding::RunOut if self.is_the_terminals() => Need::NoOp,
             Holding::Ours | Holding::RunOut => {
                 if quiet >= STALLED_AFTER || (!self.sent && quiet >= SENT_WITHIN) {
                     Need::Sending
                 } else if waiting > 0 {
                     Need::Nudging
                 } else {
-                    Need::Patience
+                    Need::NoOp
                 }
             }
         }
@@ -265,8 +265,8 @@ mod tests {
             on_conflict: OnConflict::Fail,
             other_place: false,
         };
-        let plan = RestorePlan { v: 1, request, steps: Vec::new(), left: Vec::new() };
-        let by = Asker { via, key: None, principal: None };
+        let plan = RestorePlan { v: 1, request, steps: Vec::new(), excluded: Vec::new() };
+        let by = Actor { via, key: None, principal: None };
         RestoreJob { steps: 2, ..RestoreJob::open(RestoreId::new(START, 7), &plan, by, START) }
     }
 
@@ -279,10 +279,10 @@ mod tests {
         let mut ended = half.clone();
         ended.end(START);
         let table = [
-            (&unsent, 0, Duration::ZERO, Need::Patience),
-            (&unsent, 0, SENT_WITHIN - SECOND, Need::Patience),
+            (&unsent, 0, Duration::ZERO, Need::NoOp),
+            (&unsent, 0, SENT_WITHIN - SECOND, Need::NoOp),
             (&unsent, 0, SENT_WITHIN, Need::Sending),
-            (&sent, 0, SENT_WITHIN, Need::Patience),
+            (&sent, 0, SENT_WITHIN, Need::NoOp),
             (&sent, 1, SENT_WITHIN, Need::Nudging),
             (&half, 1, STALLED_AFTER - SECOND, Need::Nudging),
             (&half, 1, STALLED_AFTER, Need::Sending),
@@ -291,7 +291,7 @@ mod tests {
             (&whole, 0, Duration::ZERO, Need::Closing),
             (&whole, 0, OPEN_FOR, Need::Closing),
             (&ended, 1, OPEN_FOR, Need::Nothing),
-            (&job(Via::Terminal), 0, SENT_WITHIN, Need::Patience), // it works through the steps without messages
+            (&job(Via::Terminal), 0, SENT_WITHIN, Need::NoOp), // it works through the steps without messages
         ];
         for (job, waiting, after, expected) in table {
             assert_eq!(job.need(waiting, Holding::Ours, START + after), expected, "{after} {job:?}");
@@ -301,7 +301,7 @@ mod tests {
         let later = START + SENT_WITHIN + STALLED_AFTER;
         assert_eq!(
             progressed.need(0, Holding::Ours, later - SECOND),
-            Need::Patience,
+            Need::NoOp,
             "it was quiet only since then"
         );
     }
@@ -330,9 +330,9 @@ mod tests {
         let alone = job(Via::Terminal);
         let handed = RestoreJob { hand_over: true, ..alone.clone() };
         for (holding, alones, handeds) in [
-            (Holding::Ours, Need::Patience, Need::Sending),
+            (Holding::Ours, Need::NoOp, Need::Sending),
             (Holding::RunOut, Need::Cutting(Cut::TerminalGone), Need::Sending),
-            (Holding::Stopping, Need::Patience, Need::Patience),
+            (Holding::Stopping, Need::NoOp, Need::NoOp),
             (Holding::Stopped, Need::Cutting(Cut::Abandoned), Need::Cutting(Cut::Abandoned)),
             (Holding::Lost, Need::Cutting(Cut::Displaced), Need::Cutting(Cut::Displaced)),
         ] {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Left, Reason, RestorePlan, StepResult};
+use super::{Excluded, Reason, RestorePlan, StepResult};
 use crate::domain::run::Verdict;
 
 /// A restore's numbers: planned = restored + skipped + failed + never backed up, once it has ended.
@@ -31,8 +31,8 @@ pub struct RestoreNumbers {
 impl RestoreNumbers {
     /// The numbers of a plan of which nothing is done yet.
     pub fn of(plan: &RestorePlan) -> Self {
-        let mut numbers = Self { planned: count(plan.steps.len() + plan.left.len()), ..Self::default() };
-        plan.left.iter().for_each(|left| numbers.leave(left));
+        let mut numbers = Self { planned: count(plan.steps.len() + plan.excluded.len()), ..Self::default() };
+        plan.excluded.iter().for_each(|excluded| numbers.leave(excluded));
         numbers
     }
 
@@ -41,14 +41,14 @@ impl RestoreNumbers {
         Self { restored: count(plan.steps.len()), ..Self::of(plan) }
     }
 
-    fn leave(&mut self, left: &Left) {
-        match left.reason {
+    fn leave(&mut self, excluded: &Excluded) {
+        match excluded.reason {
             Reason::AlreadyThere => {
                 self.skipped += 1;
                 self.already_there += 1;
             }
             Reason::NeverBackedUp => self.never_backed_up += 1,
-            _ if left.skipped => self.skipped += 1,
+            _ if excluded.skipped => self.skipped += 1,
             _ => self.failed += 1,
         }
     }
@@ -92,11 +92,11 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        manifest::{Fared, Line},
+        location::Location,
+        manifest::{Line, ObjectStatus},
         outcome::Failure,
-        place::Place,
         restore::{Held, OnConflict, Request, Selection, World, plan_restore},
-        samples::{NIGHT, line, looks, secret},
+        samples::{NIGHT, fingerprint, line, secret},
     };
 
     /// The plan of everything in an index of two objects of each sort: free, there already, in the way, gone, and never
@@ -113,14 +113,14 @@ mod tests {
         };
         let held = [("b1", "before"), ("b2", "before"), ("c1", "after"), ("c2", "after")];
         let held: BTreeMap<_, _> =
-            held.map(|(name, look)| (secret(name), Held::Live(looks(look)))).into_iter().collect();
-        let of = |fared, names: [&str; 2]| names.map(|name| line(&secret(name), fared, NIGHT));
-        let there =
-            ["a1", "b1", "c1", "a2", "b2", "c2"].map(|name| line(&secret(name), Fared::BackedUp, NIGHT));
-        let never = of(Fared::Failed, ["e1", "e2"]).map(|line| Line { entry: None, ..line });
-        let lines = there.into_iter().chain(of(Fared::Gone, ["d1", "d2"])).chain(never);
-        let place = Place::default();
-        let world = World { source: &place, target: &place, held: &held };
+            held.map(|(name, look)| (secret(name), Held::Live(fingerprint(look)))).into_iter().collect();
+        let of = |status, names: [&str; 2]| names.map(|name| line(&secret(name), status, NIGHT));
+        let there = ["a1", "b1", "c1", "a2", "b2", "c2"]
+            .map(|name| line(&secret(name), ObjectStatus::BackedUp, NIGHT));
+        let never = of(ObjectStatus::Failed, ["e1", "e2"]).map(|line| Line { entry: None, ..line });
+        let lines = there.into_iter().chain(of(ObjectStatus::Gone, ["d1", "d2"])).chain(never);
+        let location = Location::default();
+        let world = World { source: &location, target: &location, held: &held };
         plan_restore(&request, lines.map(Ok::<_, ()>), &world).unwrap()
     }
 

@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{
-    Held, Left, OnConflict, Reason, Request, World,
+    Excluded, Held, OnConflict, Reason, Request, World,
     rivals::{Claim, Rivals},
 };
 use crate::domain::{
     digest::{Digest, Fingerprint},
     entry::Entry,
     form::{Clear, Form},
-    manifest::{Fared, Line},
+    location::Apart,
+    manifest::{Line, ObjectStatus},
     object::{ObjectId, ObjectKind, ObjectName},
-    place::Apart,
     run::RunId,
     versions::VersionId,
 };
@@ -97,7 +97,7 @@ impl Step {
     }
 }
 
-/// What a restore will do. Each object that was asked for is in `steps` or in `left`.
+/// What a restore will do. Each object that was asked for is in `steps` or in `excluded`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestorePlan {
     /// [`PLAN_FORMAT`] of the program that made it.
@@ -107,7 +107,8 @@ pub struct RestorePlan {
     /// What is done, in the order of the objects: certificates first.
     pub steps: Vec<Step>,
     /// What is not.
-    pub left: Vec<Left>,
+    #[serde(rename = "left")]
+    pub excluded: Vec<Excluded>,
 }
 
 impl RestorePlan {
@@ -125,7 +126,7 @@ impl RestorePlan {
     /// Takes steps out.
     pub fn leave(&mut self, objects: &[ObjectId], reason: Reason) {
         self.steps.retain(|step| !objects.contains(&step.id()));
-        self.left.extend(objects.iter().map(|id| leave(&self.request, id.clone(), reason)));
+        self.excluded.extend(objects.iter().map(|id| leave(&self.request, id.clone(), reason)));
     }
 
     /// Takes the steps out that would purge something in favour of a backup of an unknown form.
@@ -135,15 +136,16 @@ impl RestorePlan {
         self.leave(&unjudged, Reason::UnknownForm);
     }
 
-    /// Whether there is no step, and nothing is left but what has no backup: then the selection may have matched nothing.
+    /// Whether there is no step, and nothing is excluded but what has no backup: then the selection may have matched nothing.
     pub fn is_bare(&self) -> bool {
-        let without_backup = |left: &Left| matches!(left.reason, Reason::NoBackup | Reason::NeverBackedUp);
-        self.steps.is_empty() && self.left.iter().all(without_backup)
+        let without_backup =
+            |excluded: &Excluded| matches!(excluded.reason, Reason::NoBackup | Reason::NeverBackedUp);
+        self.steps.is_empty() && self.excluded.iter().all(without_backup)
     }
 
     /// The objects that stand in the way.
-    pub fn conflicts(&self) -> impl Iterator<Item = &Left> {
-        self.left.iter().filter(|left| !left.skipped)
+    pub fn conflicts(&self) -> impl Iterator<Item = &Excluded> {
+        self.excluded.iter().filter(|excluded| !excluded.skipped)
     }
 }
 
@@ -166,7 +168,7 @@ struct Planning<'a> {
     request: &'a Request,
     world: &'a World<'a>,
     steps: Vec<Step>,
-    left: Vec<Left>,
+    excluded: Vec<Excluded>,
     /// Objects that are spelled out and did not come yet.
     missing: Vec<ObjectId>,
     /// Their names, as far as another kind has a backup under them.
@@ -179,8 +181,8 @@ impl<'a> Planning<'a> {
         let mut missing = request.selection.objects.clone();
         missing.sort();
         missing.dedup();
-        let (steps, left, others) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Self { request, world, steps, left, missing, others, rivals: Rivals::default() }
+        let (steps, excluded, others) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Self { request, world, steps, excluded, missing, others, rivals: Rivals::default() }
     }
 
     fn add(&mut self, line: &Line) {
@@ -192,7 +194,7 @@ impl<'a> Planning<'a> {
         let named = named.map(|at| self.missing.remove(at)).is_some();
         match self.step(line, named) {
             Some(Ok(step)) => self.steps.push(step),
-            Some(Err(reason)) => self.left.push(leave(self.request, id, reason)),
+            Some(Err(reason)) => self.excluded.push(leave(self.request, id, reason)),
             None => {}
         }
     }
@@ -201,24 +203,26 @@ impl<'a> Planning<'a> {
     fn step(&mut self, line: &Line, named: bool) -> Option<Result<Step, Reason>> {
         let (selection, id) = (&self.request.selection, line.id());
         let (backup, takes) = (backup_of(line), selection.takes(line));
-        let passed = line.fared == Fared::Gone && !named && !selection.gone;
+        let passed = line.status == ObjectStatus::Gone && !named && !selection.gone;
         let wanted = backup.filter(|_| takes == Some(true) && !passed);
         let claim = Claim::of(line, wanted.is_some(), named);
         let yields = claim.is_some_and(|claim| self.rivals.yields(&id, claim));
-        match (line.fared, wanted) {
+        match (line.status, wanted) {
             _ if yields => Some(Err(Reason::Superseded)),
             (_, Some(backup)) => Some(decide(self.request, backup, self.world)),
-            (Fared::Managed | Fared::Former, None) if named && self.rivals.takes_certificate(&id.name) => {
+            (ObjectStatus::Managed | ObjectStatus::Former, None)
+                if named && self.rivals.takes_certificate(&id.name) =>
+            {
                 Some(Err(Reason::WithCertificate))
             }
-            (Fared::Managed | Fared::Former, None) if named => Some(Err(Reason::Managed)),
-            (Fared::VaultManaged, None) if named => Some(Err(Reason::VaultManaged)),
+            (ObjectStatus::Managed | ObjectStatus::Former, None) if named => Some(Err(Reason::Managed)),
+            (ObjectStatus::VaultManaged, None) if named => Some(Err(Reason::VaultManaged)),
             (_, None) if backup.is_some() && takes != Some(false) => {
                 Some(Err(if passed { Reason::Gone } else { Reason::TagsUnknown }))
             }
             (_, None) if backup.is_some() && named => Some(Err(Reason::NotSelected)),
             // What has no backup has no tags that are known: it may be meant.
-            (Fared::Failed, None) if backup.is_none() && (named || selection.means(line)) => {
+            (ObjectStatus::Failed, None) if backup.is_none() && (named || selection.means(line)) => {
                 Some(Err(Reason::NeverBackedUp))
             }
             (_, None) if named => Some(Err(Reason::NoBackup)),
@@ -229,12 +233,12 @@ impl<'a> Planning<'a> {
     fn finish(mut self) -> RestorePlan {
         for id in std::mem::take(&mut self.missing) {
             let reason = if self.others.contains(&id.name) { Reason::OtherKind } else { Reason::NoBackup };
-            self.left.push(leave(self.request, id, reason));
+            self.excluded.push(leave(self.request, id, reason));
         }
         let beaten: Vec<_> =
             self.steps.iter().map(Step::id).filter(|id| self.rivals.has_beaten(id)).collect();
         let request = self.request.clone();
-        let mut plan = RestorePlan { v: PLAN_FORMAT, request, steps: self.steps, left: self.left };
+        let mut plan = RestorePlan { v: PLAN_FORMAT, request, steps: self.steps, excluded: self.excluded };
         plan.leave(&beaten, Reason::Superseded);
         plan
     }
@@ -242,22 +246,22 @@ impl<'a> Planning<'a> {
 
 /// The backup of an object as it is now. What belongs to another object has none, whatever it was before.
 fn backup_of(line: &Line) -> Option<&Entry> {
-    line.entry.as_ref().filter(|_| !line.fared.is_managed())
+    line.entry.as_ref().filter(|_| !line.status.is_managed())
 }
 
-fn leave(request: &Request, id: ObjectId, reason: Reason) -> Left {
+fn leave(request: &Request, id: ObjectId, reason: Reason) -> Excluded {
     let skipped = match reason {
         Reason::AlreadyThere | Reason::Gone | Reason::NeverBackedUp | Reason::WithCertificate => true,
         Reason::Superseded => !request.selection.objects.contains(&id),
         reason => reason.is_taken() && request.on_conflict == OnConflict::Skip,
     };
-    Left { kind: id.kind, name: id.name, reason, skipped }
+    Excluded { kind: id.kind, name: id.name, reason, skipped }
 }
 
 fn decide(request: &Request, entry: &Entry, world: &World<'_>) -> Result<Step, Reason> {
     let id = entry.id();
     let held = world.held.get(&id);
-    if matches!(held, Some(Held::Live(fingerprint)) if entry.looked_like(*fingerprint)) {
+    if matches!(held, Some(Held::Live(fingerprint)) if entry.has_fingerprint(*fingerprint)) {
         return Err(Reason::AlreadyThere);
     }
     let recovers =

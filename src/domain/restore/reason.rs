@@ -222,7 +222,7 @@ impl Reason {
 
 /// An object that is not restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Left {
+pub struct Excluded {
     /// The object's kind.
     pub kind: ObjectKind,
     /// The object's name.
@@ -233,7 +233,7 @@ pub struct Left {
     pub skipped: bool,
 }
 
-impl Left {
+impl Excluded {
     /// What stands in the way, and what would solve it, where backups `at` a time were asked for, or the newest.
     pub const fn why(&self, at: Option<OffsetDateTime>) -> &'static str {
         match (self.reason, at) {
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn of_a_time_is_spoken_where_one_was_asked_for() {
         let (kind, name) = (ObjectKind::Secret, "db".parse().unwrap());
-        let left = Left { kind, name, reason: Reason::NoBackup, skipped: false };
+        let left = Excluded { kind, name, reason: Reason::NoBackup, skipped: false };
         let then = left.why(Some(OffsetDateTime::UNIX_EPOCH));
         assert!(then.contains("as of that time; see its recovery points"), "{then}");
         let newest = left.why(None);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 use crate::domain::{
-    manifest::{Fared, Line},
+    manifest::{Line, ObjectStatus},
     object::{ObjectId, ObjectKind, ObjectName},
 };
 
@@ -34,11 +34,11 @@ pub(super) struct Claim {
 impl Claim {
     /// What a line claims. `None` for what belongs to another object.
     pub(super) fn of(line: &Line, wanted: bool, named: bool) -> Option<Self> {
-        let standing = match line.fared {
-            Fared::BackedUp | Fared::Unchanged | Fared::Failed => Standing::There,
-            Fared::Disappeared | Fared::Carried => Standing::Unknown,
-            Fared::Gone => Standing::Gone,
-            Fared::Managed | Fared::VaultManaged | Fared::Former => return None,
+        let standing = match line.status {
+            ObjectStatus::BackedUp | ObjectStatus::Unchanged | ObjectStatus::Failed => Standing::There,
+            ObjectStatus::Disappeared | ObjectStatus::Carried => Standing::Unknown,
+            ObjectStatus::Gone => Standing::Gone,
+            ObjectStatus::Managed | ObjectStatus::VaultManaged | ObjectStatus::Former => return None,
         };
         Some(Self { standing, taken: line.entry.as_ref().map(|entry| entry.taken), wanted, named })
     }
@@ -96,16 +96,16 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        place::Place,
+        location::Location,
         restore::{Action, Held, OnConflict, Reason, Request, RestorePlan, Selection, World, plan_restore},
         samples::{self, NIGHT, of_kind},
     };
 
     /// The line of an object, with a backup from so many nights ago.
-    fn line(kind: ObjectKind, fared: Fared, nights: Option<i64>) -> Line {
+    fn line(kind: ObjectKind, status: ObjectStatus, nights: Option<i64>) -> Line {
         let entry =
             nights.map(|nights| samples::entry(&of_kind(kind, "tls"), NIGHT - time::Duration::days(nights)));
-        Line::new(of_kind(kind, "tls"), fared, entry)
+        Line::new(of_kind(kind, "tls"), status, entry)
     }
 
     fn planned(lines: &[Line], selection: Selection, held: &[(ObjectKind, Held)]) -> RestorePlan {
@@ -118,22 +118,24 @@ mod tests {
             other_place: false,
         };
         let held = held.iter().map(|(kind, held)| (of_kind(*kind, "tls"), *held));
-        let (place, held) = (Place::default(), held.collect::<BTreeMap<_, _>>());
-        let world = World { source: &place, target: &place, held: &held };
+        let (location, held) = (Location::default(), held.collect::<BTreeMap<_, _>>());
+        let world = World { source: &location, target: &location, held: &held };
         plan_restore(&request, lines.iter().cloned().map(Ok::<_, ()>), &world).unwrap()
     }
 
     /// The kinds that a plan restores, and those that it leaves with the reason; those in the way have an exclamation mark.
     fn summary(plan: &RestorePlan) -> String {
         let steps = plan.steps.iter().map(|step| step.kind.to_string());
-        let left = plan.left.iter().map(|left| {
+        let left = plan.excluded.iter().map(|left| {
             format!("{}: {}{}", left.kind, left.reason.name(), if left.skipped { "" } else { "!" })
         });
         steps.chain(left).collect::<Vec<_>>().join(", ")
     }
 
-    use Fared::{BackedUp, Carried, Disappeared, Failed, Former, Gone, Managed, Unchanged, VaultManaged};
     use ObjectKind::{Certificate, Key, Secret};
+    use ObjectStatus::{
+        BackedUp, Carried, Disappeared, Failed, Former, Gone, Managed, Unchanged, VaultManaged,
+    };
 
     #[test]
     fn of_a_certificate_and_a_plain_object_of_its_name_one_is_restored() {
@@ -221,6 +223,6 @@ mod tests {
         let plan = planned(&certificate, Selection::default(), &deleted);
         assert_eq!((plan.steps[0].action, summary(&plan).as_str()), (Action::Recover, "certificate"));
         let plan = planned(&certificate, Selection::default(), &[(Key, Held::Managed)]);
-        assert_eq!(plan.left[0].reason, Reason::LiveKey);
+        assert_eq!(plan.excluded[0].reason, Reason::LiveKey);
     }
 }

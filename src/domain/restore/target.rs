@@ -6,8 +6,8 @@ use super::Reason;
 use crate::domain::{
     digest::Fingerprint,
     entry::Entry,
+    location::{Apart, Location},
     object::{ObjectId, ObjectKind},
-    place::{Apart, Place},
 };
 
 /// What the target holds under a name.
@@ -30,9 +30,9 @@ pub enum Held {
 #[derive(Debug)]
 pub struct World<'a> {
     /// Where the source lies now, as the settings say: what an entry does not say of its own place.
-    pub source: &'a Place,
+    pub source: &'a Location,
     /// Where the target lies.
-    pub target: &'a Place,
+    pub target: &'a Location,
     /// What the target holds, by object.
     pub held: &'a BTreeMap<ObjectId, Held>,
 }
@@ -42,8 +42,8 @@ impl World<'_> {
     pub(super) fn apart(&self, entry: &Entry) -> Option<Apart> {
         // What the settings say of the source may be newer than the entry, and is better than nothing. What the source
         // says of its tenant now is not asked for: a backup that does not know its own may be of any.
-        let settings = Place { tenant: None, ..self.source.clone() };
-        entry.place.or(&settings).apart(self.target)
+        let settings = Location { tenant: None, ..self.source.clone() };
+        entry.location.or(&settings).apart(self.target)
     }
 
     /// What holds an object's name against it although it is of another kind.
@@ -111,8 +111,8 @@ mod tests {
             (Secret, vec![(Secret, Held::Managed)], None),
         ] {
             let held: BTreeMap<_, _> = held.into_iter().map(|(kind, held)| (id(kind), held)).collect();
-            let place = Place::default();
-            let world = World { source: &place, target: &place, held: &held };
+            let location = Location::default();
+            let world = World { source: &location, target: &location, held: &held };
             assert_eq!(world.other_kind(&id(kind)), reason, "{kind} into {held:?}");
         }
     }

@@ -4,7 +4,7 @@ use time::Duration;
 
 use super::*;
 use crate::domain::{
-    manifest::{Fared, Later},
+    manifest::{Later, ObjectStatus},
     outcome::Failure,
     plan::Unlisted,
     run::RunId,
@@ -13,18 +13,18 @@ use crate::domain::{
 
 const LAST_WEEK: OffsetDateTime = NIGHT.saturating_sub(Duration::WEEK);
 
-fn line(fared: Fared) -> Line {
-    samples::line(&secret("db"), fared, LAST_WEEK)
+fn line(status: ObjectStatus) -> Line {
+    samples::line(&secret("db"), status, LAST_WEEK)
 }
 
 /// An object that was there when the index before was made.
 fn there(kind: ObjectKind) -> Had {
-    Had::of(&samples::line(&of_kind(kind, "a"), Fared::BackedUp, LAST_WEEK)).unwrap()
+    Had::of(&samples::line(&of_kind(kind, "a"), ObjectStatus::BackedUp, LAST_WEEK)).unwrap()
 }
 
 /// An object that has been gone since then.
 fn gone_since(kind: ObjectKind, since: OffsetDateTime) -> Had {
-    Had::of(&Line { gone: Some(since), ..samples::line(&of_kind(kind, "a"), Fared::Gone, LAST_WEEK) })
+    Had::of(&Line { gone: Some(since), ..samples::line(&of_kind(kind, "a"), ObjectStatus::Gone, LAST_WEEK) })
         .unwrap()
 }
 
@@ -65,29 +65,34 @@ fn loss(kind: Option<ObjectKind>) -> Loss {
 
 #[test]
 fn what_belongs_to_another_object_is_not_watched() {
-    for fared in [Fared::Managed, Fared::VaultManaged, Fared::Former] {
-        assert!(Had::of(&line(fared)).is_none(), "{fared:?}");
+    for status in [ObjectStatus::Managed, ObjectStatus::VaultManaged, ObjectStatus::Former] {
+        assert!(Had::of(&line(status)).is_none(), "{status:?}");
     }
-    for fared in
-        [Fared::BackedUp, Fared::Unchanged, Fared::Failed, Fared::Disappeared, Fared::Carried, Fared::Gone]
-    {
-        assert!(Had::of(&line(fared)).is_some(), "{fared:?}");
+    for status in [
+        ObjectStatus::BackedUp,
+        ObjectStatus::Unchanged,
+        ObjectStatus::Failed,
+        ObjectStatus::Disappeared,
+        ObjectStatus::Carried,
+        ObjectStatus::Gone,
+    ] {
+        assert!(Had::of(&line(status)).is_some(), "{status:?}");
     }
 }
 
 #[test]
 fn a_name_that_is_shown_is_told_by_what_is_known_of_its_object() {
     use Shown::{Gone, Other, Same, Unclear, Unlisted};
-    let later = |gone, same| Line { later: Some(Later { gone, same }), ..line(Fared::BackedUp) };
+    let later = |gone, same| Line { later: Some(Later { gone, same }), ..line(ObjectStatus::BackedUp) };
     let gone = |entry: bool| {
-        let line = line(Fared::Gone);
+        let line = line(ObjectStatus::Gone);
         Line { gone: Some(LAST_WEEK), entry: line.entry.filter(|_| entry), ..line }
     };
-    let never_backed_up = Line { entry: None, ..line(Fared::Failed) };
+    let never_backed_up = Line { entry: None, ..line(ObjectStatus::Failed) };
     for (line, shown, expected) in [
         // What a run says counts, as long as nothing else is known,
         (
-            line(Fared::BackedUp),
+            line(ObjectStatus::BackedUp),
             [Gone, Unlisted, Same, Other, Unclear],
             [Gone, Unlisted, Same, Other, Unclear],
         ),
@@ -106,15 +111,15 @@ fn a_name_that_is_shown_is_told_by_what_is_known_of_its_object() {
 
 #[test]
 fn since_when_an_object_was_gone_is_kept_until_it_is_told_from_others() {
-    let returned = Line { returned: Some(LAST_WEEK), ..line(Fared::Unchanged) };
-    let gone = Line { gone: Some(LAST_WEEK), ..line(Fared::Gone) };
+    let returned = Line { returned: Some(LAST_WEEK), ..line(ObjectStatus::Unchanged) };
+    let gone = Line { gone: Some(LAST_WEEK), ..line(ObjectStatus::Gone) };
     for (line, shown, expected) in [
         (&gone, Shown::Unclear, Some(LAST_WEEK)),
         (&returned, Shown::Unclear, Some(LAST_WEEK)),
         (&gone, Shown::Same, None),
         (&gone, Shown::Other, None),
         (&gone, Shown::Gone, None),
-        (&line(Fared::BackedUp), Shown::Unclear, None),
+        (&line(ObjectStatus::BackedUp), Shown::Unclear, None),
     ] {
         assert_eq!(Had::of(line).unwrap().unclear_since(shown), expected, "{line:?} {shown:?}");
     }
@@ -123,9 +128,9 @@ fn since_when_an_object_was_gone_is_kept_until_it_is_told_from_others() {
 #[test]
 fn an_object_is_gone_once_and_returns_once() {
     let (there, gone) = (there(ObjectKind::Secret), gone_since(ObjectKind::Secret, LAST_WEEK));
-    let noted = Line { returned: Some(LAST_WEEK), ..line(Fared::Unchanged) };
+    let noted = Line { returned: Some(LAST_WEEK), ..line(ObjectStatus::Unchanged) };
     let backed_up_since = Later { gone: Some(LAST_WEEK), same: true };
-    let backed_up_since = Line { later: Some(backed_up_since), ..line(Fared::BackedUp) };
+    let backed_up_since = Line { later: Some(backed_up_since), ..line(ObjectStatus::BackedUp) };
     let (noted, backed_up_since) = (Had::of(&noted).unwrap(), Had::of(&backed_up_since).unwrap());
     // Gone, returned.
     for (had, shown, expected) in [

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use keyvault_backup::domain::{asker::Asker, digest::Digest, restore::RestoreId};
+use keyvault_backup::domain::{actor::Actor, digest::Digest, restore::RestoreId};
 use keyvault_backup_emulator::{
     CertificateSpec, Delays, FaultKind, Forbidden, KeySpec, Kind, Matcher, Operation, SecretSpec,
     host::LogLine,
@@ -146,7 +146,7 @@ impl World {
 
     /// Puts the sample of a claim where this host's function key looks for it.
     async fn claim(&mut self, key: &str) -> String {
-        let caller = Asker::http(Some(&self.host().await.key("Restores")), None).key.expect("a key");
+        let caller = Actor::http(Some(&self.host().await.key("Restores")), None).key.expect("a key");
         let digest = Digest::of_fields([caller.to_string().as_bytes(), key.as_bytes()]);
         let (_, id) = self.sample_ended();
         let claims = self.work.blobs(JOBS).into_iter().filter(|name| name.starts_with("restore-keys/"));

@@ -4,7 +4,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::domain::{
-    asker::Asker,
+    actor::Actor,
     digest::Digest,
     hsm::{HsmName, job::RIGHTS_WITHIN},
 };
@@ -15,7 +15,7 @@ const DUE: Phase = Phase::Due { not_before: None };
 
 fn backup(phase: Phase) -> HsmJob {
     let task = Task::Backup { safety_for: None };
-    let job = HsmJob::open(RunId::nightly(NOW), hsm(), task, Asker::TIMER, NOW);
+    let job = HsmJob::open(RunId::nightly(NOW), hsm(), task, Actor::TIMER, NOW);
     HsmJob { phase, ..job }
 }
 
@@ -25,7 +25,7 @@ fn safety_backup(restore: &RestoreId, phase: Phase) -> HsmJob {
 }
 
 fn restore(task: Task, phase: Phase) -> HsmJob {
-    let job = HsmJob::open(RestoreId::new(NOW, 7).into(), hsm(), task, Asker::TERMINAL, NOW);
+    let job = HsmJob::open(RestoreId::new(NOW, 7).into(), hsm(), task, Actor::TERMINAL, NOW);
     HsmJob { phase, ..job }
 }
 
@@ -56,14 +56,14 @@ fn polled(job: HsmJob) -> HsmJob {
     HsmJob { polled: Some(NOW), ..job }
 }
 
-fn around(change: impl FnOnce(&mut Around)) -> Around {
-    let mut around = Around::default();
-    change(&mut around);
-    around
+fn context(change: impl FnOnce(&mut Context)) -> Context {
+    let mut context = Context::default();
+    change(&mut context);
+    context
 }
 
 fn alone(job: &HsmJob, after: Duration) -> Move {
-    job.next(&Around::default(), NOW + after)
+    job.next(&Context::default(), NOW + after)
 }
 
 /// Why it gives up, if it does.
@@ -77,7 +77,7 @@ fn a_backup_is_checked_then_started_then_polled() {
         (DUE, Move::Check),
         (checking(Some(NOW)), Move::PollCheck("c".into())),
         (Phase::Checked, Move::Start),
-        (Phase::Sending { at: NOW }, Move::Patience),
+        (Phase::Sending { at: NOW }, Move::NoOp),
         (running(NOW), Move::Poll("j".into())),
     ];
     for (phase, expected) in table {
@@ -94,8 +94,8 @@ fn the_service_is_asked_about_an_operation_once_a_minute() {
         .into_iter()
         .chain([polled(full(None, Phase::Occupied { since: NOW }))])
     {
-        assert_eq!(alone(&job, ASK_AFTER - SECOND), Move::Patience, "{job:?}");
-        assert_ne!(alone(&job, ASK_AFTER), Move::Patience, "{job:?}");
+        assert_eq!(alone(&job, ASK_AFTER - SECOND), Move::NoOp, "{job:?}");
+        assert_ne!(alone(&job, ASK_AFTER), Move::NoOp, "{job:?}");
     }
 }
 
@@ -103,9 +103,12 @@ fn the_service_is_asked_about_an_operation_once_a_minute() {
 fn no_start_and_no_check_is_sent_while_the_service_wants_to_be_left_alone() {
     let held = |job: HsmJob| HsmJob { held_until: Some(NOW + SECOND), ..job };
     let asks = |next: Move| {
-        matches!(next, Move::Check | Move::PollCheck(_) | Move::Start | Move::LookFor { or_start: true, .. })
+        matches!(
+            next,
+            Move::Check | Move::PollCheck(_) | Move::Start | Move::FindFolder { or_start: true, .. }
+        )
     };
-    let free = around(|of| of.watched = true);
+    let free = context(|of| of.watched = true);
     for job in [
         backup(DUE),
         backup(checking(Some(NOW))),
@@ -129,31 +132,31 @@ fn no_start_and_no_check_is_sent_while_the_service_wants_to_be_left_alone() {
 
 #[test]
 fn a_watcher_hurries_polls_and_nothing_else() {
-    let watched = around(|of| of.watched = true);
+    let watched = context(|of| of.watched = true);
     let job = polled(backup(running(NOW)));
-    assert_eq!(job.next(&watched, NOW + ASK_WATCHED_AFTER - SECOND), Move::Patience);
+    assert_eq!(job.next(&watched, NOW + ASK_WATCHED_AFTER - SECOND), Move::NoOp);
     assert_eq!(job.next(&watched, NOW + ASK_WATCHED_AFTER), Move::Poll("j".into()));
     let refused = HsmJob { refused: 1, ..job };
     assert_eq!(
         refused.next(&watched, NOW + ASK_WATCHED_AFTER),
-        Move::Patience,
+        Move::NoOp,
         "refusals are counted by the minute"
     );
     let lost = polled(backup(Phase::Lost { at: NOW }));
-    assert_eq!(lost.next(&watched, NOW + ASK_WATCHED_AFTER), Move::Patience, "growth is seen by the minute");
+    assert_eq!(lost.next(&watched, NOW + ASK_WATCHED_AFTER), Move::NoOp, "growth is seen by the minute");
 }
 
 #[test]
 fn a_start_whose_answer_was_lost_is_not_sent_again_blindly() {
     let fit = Fit { since: NOW - SKEW, written_since: NOW - SKEW };
-    let look = |or_start| Move::LookFor { fit, or_start };
+    let found = |or_start| Move::FindFolder { fit, or_start };
     let (sending, lost) = (backup(Phase::Sending { at: NOW }), backup(Phase::Lost { at: NOW }));
     let table = [
-        (&sending, SENT_WITHIN - SECOND, Move::Patience),
-        (&sending, SENT_WITHIN, look(false)),
-        (&lost, Duration::ZERO, look(false)),
-        (&lost, LOST_FOR - SECOND, look(false)),
-        (&lost, LOST_FOR, look(true)),
+        (&sending, SENT_WITHIN - SECOND, Move::NoOp),
+        (&sending, SENT_WITHIN, found(false)),
+        (&lost, Duration::ZERO, found(false)),
+        (&lost, LOST_FOR - SECOND, found(false)),
+        (&lost, LOST_FOR, found(true)),
     ];
     for (job, after, expected) in table {
         assert_eq!(alone(job, after), expected, "{after} {:?}", job.phase);
@@ -213,8 +216,8 @@ fn a_start_that_is_refused_for_a_right_is_tried_again_for_as_long_as_a_job_may_w
     let (mut job, mut now, mut tries) = (backup(Phase::Checked), NOW, 1);
     while job.put_off(now) {
         let Phase::Due { not_before: Some(next) } = job.phase else { panic!("it is due again") };
-        assert_eq!(job.next(&Around::default(), next - SECOND), Move::Patience);
-        assert_eq!(job.next(&Around::default(), next), Move::Check);
+        assert_eq!(job.next(&Context::default(), next - SECOND), Move::NoOp);
+        assert_eq!(job.next(&Context::default(), next), Move::Check);
         (now, tries) = (next, tries + 1);
         assert!(tries < 20, "{tries} tries until {now}");
     }
@@ -227,7 +230,7 @@ fn a_start_that_is_refused_for_a_right_is_tried_again_for_as_long_as_a_job_may_w
 fn many_keys_may_take_longer_than_a_job_may_wait() {
     let later = Duration::hours(6);
     let next_key = keys(Phase::Due { not_before: Some(NOW + later) });
-    assert_eq!(alone(&next_key, later - SECOND), Move::Patience);
+    assert_eq!(alone(&next_key, later - SECOND), Move::NoOp);
     assert_eq!(alone(&next_key, later), Move::Start);
     assert_eq!(alone(&next_key, later + WAITS_FOR - SECOND), Move::Start);
     assert_eq!(end(alone(&next_key, later + WAITS_FOR)).unwrap().code, "NeverFree");
@@ -245,9 +248,9 @@ fn polls_that_tell_nothing_are_enough_at_some_time_and_refusals_sooner() {
 fn nothing_is_replaced_before_the_safety_backup_has_succeeded() {
     let run = RunId::manual(NOW, 1);
     let job = full(Some(run.clone()), DUE);
-    let after = |safety| job.next(&Around { safety, ..Around::default() }, NOW);
+    let after = |safety| job.next(&Context { safety, ..Context::default() }, NOW);
     assert_eq!(after(None), Move::BackUpFirst(run.clone()));
-    let open = around(|of| of.safety_is_open = true);
+    let open = context(|of| of.safety_is_open = true);
     assert_eq!(job.next(&open, NOW), Move::Wait(format!("the HSM is backed up first, in run {run}")));
     for ended in [Verdict::Failed, Verdict::PartiallyFailed] {
         assert_eq!(end(after(Some(ended))).unwrap().code, "NoSafetyBackup", "{ended}");
@@ -259,9 +262,9 @@ fn nothing_is_replaced_before_the_safety_backup_has_succeeded() {
 #[test]
 fn a_restore_that_waits_for_the_services_rule_begins_when_it_is_met() {
     let then = Phase::Due { not_before: Some(NOW + SECOND) };
-    let safe = Around { safety: Some(Verdict::Succeeded), ..Around::default() };
+    let safe = Context { safety: Some(Verdict::Succeeded), ..Context::default() };
     for job in [full(None, then.clone()), keys(then.clone()), full(Some(RunId::manual(NOW, 1)), then)] {
-        assert_eq!(job.next(&safe, NOW), Move::Patience, "{job:?}");
+        assert_eq!(job.next(&safe, NOW), Move::NoOp, "{job:?}");
         assert_eq!(job.next(&safe, NOW + SECOND), Move::Start, "{job:?}");
     }
 }
@@ -269,8 +272,8 @@ fn a_restore_that_waits_for_the_services_rule_begins_when_it_is_met() {
 #[test]
 fn whoever_comes_later_leaves_the_hsm_to_what_is_under_way() {
     let (own, other) = (RestoreId::new(NOW, 7), RestoreId::new(NOW, 8));
-    let restoring = around(|of| of.restore = Some(own.clone()));
-    let busy = around(|of| of.busy = Some(RunId::manual(NOW, 1)));
+    let restoring = context(|of| of.restore = Some(own.clone()));
+    let busy = context(|of| of.busy = Some(RunId::manual(NOW, 1)));
     // A check that is not waited for any more is like one that has ended.
     let stuck = checking(Some(NOW - CHECKED_WITHIN));
     for phase in [DUE, stuck, Phase::Checked, Phase::Occupied { since: NOW }] {
@@ -303,17 +306,18 @@ fn a_check_that_never_ends_keeps_nobody_from_the_backup() {
 #[test]
 fn only_a_folder_of_what_was_under_way_fits() {
     let since = NOW + Duration::HOUR;
-    let look = |job: HsmJob| job.next(&Around::default(), since);
-    let fit = |from| Move::LookFor { fit: Fit { since: from, written_since: since - SKEW }, or_start: true };
+    let found = |job: HsmJob| job.next(&Context::default(), since);
+    let fit =
+        |from| Move::FindFolder { fit: Fit { since: from, written_since: since - SKEW }, or_start: true };
     let occupied = Phase::Occupied { since };
     assert_eq!(
-        look(backup(occupied.clone())),
+        found(backup(occupied.clone())),
         fit(NOW - Duration::HOUR),
         "one that was begun a little before serves as well"
     );
     let wanted = safety_backup(&RestoreId::new(NOW, 7), occupied.clone());
-    assert_eq!(look(wanted), fit(NOW), "what a restore replaces is not in an older one");
-    assert_eq!(look(full(None, occupied)), Move::Start, "a restore leaves no folder");
+    assert_eq!(found(wanted), fit(NOW), "what a restore replaces is not in an older one");
+    assert_eq!(found(full(None, occupied)), Move::Start, "a restore leaves no folder");
 }
 
 #[test]

@@ -10,17 +10,17 @@ use crate::domain::{
 fn an_object_that_was_not_listed_is_gone_for_as_long_as_it_is_kept() {
     let kept = NIGHT - KEEP_GONE;
     let table = [
-        (before(Fared::BackedUp), Some((Fared::Gone, Some(NIGHT)))),
-        (gone(kept), Some((Fared::Gone, Some(kept)))),
+        (before(ObjectStatus::BackedUp), Some((ObjectStatus::Gone, Some(NIGHT)))),
+        (gone(kept), Some((ObjectStatus::Gone, Some(kept)))),
         (gone(kept - Duration::SECOND), None),
-        (former(Fared::Managed), Some((Fared::Former, Some(NIGHT)))),
-        (Line { former: None, ..former(Fared::Managed) }, None), // nothing of it has to be kept
-        (Line { former: None, ..former(Fared::Former) }, None),
-        (Line { entry: None, ..before(Fared::Failed) }, Some((Fared::Gone, Some(NIGHT)))),
+        (former(ObjectStatus::Managed), Some((ObjectStatus::Former, Some(NIGHT)))),
+        (Line { former: None, ..former(ObjectStatus::Managed) }, None), // nothing of it has to be kept
+        (Line { former: None, ..former(ObjectStatus::Former) }, None),
+        (Line { entry: None, ..before(ObjectStatus::Failed) }, Some((ObjectStatus::Gone, Some(NIGHT)))),
     ];
     for (base, expected) in table {
         let found = of_one(&plan(&[]), None, Some(base.clone()));
-        assert_eq!(found.as_ref().map(|line| (line.fared, line.gone)), expected, "{base:?}");
+        assert_eq!(found.as_ref().map(|line| (line.status, line.gone)), expected, "{base:?}");
         let kept = found.as_ref().map(|line| (&line.entry, &line.former));
         assert!(kept.is_none_or(|kept| kept == (&base.entry, &base.former)), "{found:?}");
     }
@@ -33,18 +33,18 @@ fn of_a_kind_that_was_not_listed_nobody_knows_what_is_gone() {
     let failure = Failure::ours("Forbidden", "");
     plan.header.unlisted = vec![Unlisted::for_good(ObjectKind::Secret, failure)];
     let table = [
-        (before(Fared::BackedUp), Fared::Carried, None),
-        (gone(kept), Fared::Carried, Some(kept)), // it may be back
-        (former(Fared::Managed), Fared::Former, None),
+        (before(ObjectStatus::BackedUp), ObjectStatus::Carried, None),
+        (gone(kept), ObjectStatus::Carried, Some(kept)), // it may be back
+        (former(ObjectStatus::Managed), ObjectStatus::Former, None),
     ];
-    for (base, fared, since) in table {
+    for (base, status, since) in table {
         let line = of_one(&plan, None, Some(base)).unwrap();
-        assert_eq!((line.fared, line.gone, line.returned), (fared, since, None));
+        assert_eq!((line.status, line.gone, line.returned), (status, since, None));
     }
     // What was listed again, and not yet told from others, stays so.
-    let base = Line { returned: Some(kept), ..before(Fared::Failed) };
+    let base = Line { returned: Some(kept), ..before(ObjectStatus::Failed) };
     let line = of_one(&plan, None, Some(base)).unwrap();
-    assert_eq!((line.fared, line.gone, line.returned), (Fared::Carried, None, Some(kept)));
+    assert_eq!((line.status, line.gone, line.returned), (ObjectStatus::Carried, None, Some(kept)));
     assert_eq!(merged(&plan, vec![], vec![]).1.numbers.unlisted, [ObjectKind::Secret]);
 }
 
@@ -70,10 +70,11 @@ fn what_is_gone_and_what_returned_is_counted_and_marked_until_it_is_told_from_ot
     use Decision::{Changed, Unchanged};
     let since = NIGHT - DAY;
     let (one, listed) = (secret("db"), |decision| plan(&[(secret("db"), decision)]));
-    let other = Entry { newest: "another".parse().unwrap(), fingerprint: looks("another"), ..new(&one) };
+    let other =
+        Entry { newest: "another".parse().unwrap(), fingerprint: fingerprint("another"), ..new(&one) };
     // The line before; the plan, the result; gone, returned, and since when it was gone if that is not settled.
     for (base, plan, result, expected) in [
-        (before(Fared::BackedUp), plan(&[]), None, (1, 0, None)),
+        (before(ObjectStatus::BackedUp), plan(&[]), None, (1, 0, None)),
         (gone(since), plan(&[]), None, (0, 0, None)),
         (gone(since), listed(Unchanged), None, (0, 1, None)),
         (gone(since), listed(Changed), Some(backup(NIGHT)), (0, 1, None)),
@@ -104,7 +105,7 @@ fn a_lost_source_is_back_only_where_its_objects_are_those_of_before() {
         still_gone: 1,
         replaced: 0,
     };
-    let other = Entry { newest: "another".parse().unwrap(), fingerprint: looks("another"), ..new(&db) };
+    let other = Entry { newest: "another".parse().unwrap(), fingerprint: fingerprint("another"), ..new(&db) };
     for (decision, result, expected) in [
         (Decision::Unchanged, None, None),
         (Decision::Changed, Some(backup(NIGHT)), None),

@@ -3,10 +3,8 @@
 use time::macros::datetime;
 
 use super::{
-    super::{
-        Purpose,
-        samples::{judged, of, refused},
-    },
+    super::super::role::Role,
+    super::samples::{judged, of, refused},
     *,
 };
 
@@ -34,7 +32,7 @@ fn seen(used: Use) -> ContainerSeen {
 }
 
 fn judge_it(seen: &ContainerSeen) -> (Report, Vec<String>) {
-    judged(|report| judge(seen, &of(Purpose::Backup), NOW, report))
+    judged(|report| judge(seen, &of(Role::Backup), NOW, report))
 }
 
 /// What is beside the lines of a container that is as it should be.
@@ -61,7 +59,7 @@ fn a_container_as_it_should_be_is_said_to_be() {
     for (used, expected) in table {
         let (report, lines) = judge_it(&seen(used));
         assert_eq!(lines, expected, "{used:?}");
-        assert!(report.well.iter().all(|look| look.subject == "store/c"));
+        assert!(report.well.iter().all(|check| check.subject == "store/c"));
     }
 }
 

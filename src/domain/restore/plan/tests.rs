@@ -7,9 +7,9 @@ use time::Duration;
 use super::*;
 use crate::domain::{
     form::BlobFacts,
-    place::{Fact, Place},
+    location::{Fact, Location},
     restore::Selection,
-    samples::{NIGHT, line, looks, of_kind, secret},
+    samples::{NIGHT, fingerprint, line, of_kind, secret},
     tags::Tags,
 };
 
@@ -20,16 +20,16 @@ fn request(on_conflict: OnConflict, objects: &[ObjectId]) -> Request {
 }
 
 fn backed_up(id: &ObjectId) -> Line {
-    line(id, Fared::BackedUp, NIGHT)
+    line(id, ObjectStatus::BackedUp, NIGHT)
 }
 
-fn without_backup(fared: Fared) -> Line {
-    Line { entry: None, ..line(&secret("db"), fared, NIGHT) }
+fn without_backup(status: ObjectStatus) -> Line {
+    Line { entry: None, ..line(&secret("db"), status, NIGHT) }
 }
 
 fn plan(request: &Request, lines: Vec<Line>, held: &BTreeMap<ObjectId, Held>) -> RestorePlan {
-    let place = Place::default();
-    let world = World { source: &place, target: &place, held };
+    let location = Location::default();
+    let world = World { source: &location, target: &location, held };
     plan_restore(request, lines.into_iter().map(Ok::<_, ()>), &world).unwrap()
 }
 
@@ -39,15 +39,15 @@ fn holds(held: Option<Held>) -> BTreeMap<ObjectId, Held> {
 
 /// What becomes of the one object that a plan is about: what is done, or why nothing is and whether it is skipped.
 fn of_one(plan: &RestorePlan) -> Option<Result<Action, (Reason, bool)>> {
-    assert!(plan.steps.len() + plan.left.len() < 2, "{plan:?}");
+    assert!(plan.steps.len() + plan.excluded.len() < 2, "{plan:?}");
     let step = plan.steps.first().map(|step| Ok(step.action));
-    step.or_else(|| plan.left.first().map(|left| Err((left.reason, left.skipped))))
+    step.or_else(|| plan.excluded.first().map(|left| Err((left.reason, left.skipped))))
 }
 
 #[test]
 fn a_name_in_the_target_is_free_taken_or_as_the_backup_has_it() {
     use OnConflict::{Fail, PurgeDeleted, RecoverDeleted, Skip};
-    let (same, live) = (Held::Live(looks("before")), Held::Live(looks("after")));
+    let (same, live) = (Held::Live(fingerprint("before")), Held::Live(fingerprint("after")));
     let (deleted, protected) = (Held::Deleted { purgeable: true }, Held::Deleted { purgeable: false });
     let table = [
         (None, Fail, Ok(Action::Restore)),
@@ -104,10 +104,10 @@ fn nothing_is_purged_in_favour_of_a_backup_of_an_unknown_form() {
     }
 }
 
-fn place(facts: &str) -> Place {
+fn location(facts: &str) -> Location {
     let mut facts = facts.split('/').map(Fact::new);
     let mut next = || facts.next().flatten();
-    Place { tenant: next(), subscription: next(), geography: next() }
+    Location { tenant: next(), subscription: next(), geography: next() }
 }
 
 /// What becomes of a backup that was taken there.
@@ -119,8 +119,8 @@ fn of_taken_at(
     held: Option<Held>,
 ) -> Result<Action, Reason> {
     let mut line = backed_up(&secret("db"));
-    *line.entry.as_mut().unwrap().place = place(taken);
-    let (source, target, held) = (place(source), place(target), holds(held));
+    *line.entry.as_mut().unwrap().location = location(taken);
+    let (source, target, held) = (location(source), location(target), holds(held));
     let world = World { source: &source, target: &target, held: &held };
     let planned = plan_restore(asked, [Ok::<_, ()>(line)].into_iter(), &world).unwrap();
     of_one(&planned).unwrap().map_err(|(reason, skipped)| {
@@ -161,7 +161,7 @@ fn a_backup_does_not_leave_the_place_where_it_was_taken() {
 #[test]
 fn nothing_is_purged_for_a_backup_of_another_place_and_what_is_recovered_is_none() {
     let deleted = Some(Held::Deleted { purgeable: true });
-    let live = Some(Held::Live(looks("after")));
+    let live = Some(Held::Live(fingerprint("after")));
     for (on_conflict, held, expected) in [
         (OnConflict::PurgeDeleted, deleted, Err(Reason::OtherTenant)),
         (OnConflict::Fail, deleted, Err(Reason::OtherTenant)),
@@ -176,18 +176,22 @@ fn nothing_is_purged_for_a_backup_of_another_place_and_what_is_recovered_is_none
 
 #[test]
 fn a_line_is_restored_or_accounted_for_when_it_was_asked_for() {
-    let has = |fared| line(&secret("db"), fared, NIGHT);
+    let has = |status| line(&secret("db"), status, NIGHT);
     let restored = Some(Ok(Action::Restore));
     let left = |reason, skipped| Some(Err((reason, skipped)));
     // The line, what becomes of it where everything is asked for, and where it is spelled out.
     let table = [
-        (has(Fared::BackedUp), restored, restored),
-        (has(Fared::Failed), restored, restored), // what it had before
-        (has(Fared::Carried), restored, restored),
-        (has(Fared::Gone), left(Reason::Gone, true), restored),
-        (without_backup(Fared::Failed), left(Reason::NeverBackedUp, true), left(Reason::NeverBackedUp, true)),
-        (without_backup(Fared::Managed), None, left(Reason::Managed, false)),
-        (without_backup(Fared::Gone), None, left(Reason::NoBackup, false)),
+        (has(ObjectStatus::BackedUp), restored, restored),
+        (has(ObjectStatus::Failed), restored, restored), // what it had before
+        (has(ObjectStatus::Carried), restored, restored),
+        (has(ObjectStatus::Gone), left(Reason::Gone, true), restored),
+        (
+            without_backup(ObjectStatus::Failed),
+            left(Reason::NeverBackedUp, true),
+            left(Reason::NeverBackedUp, true),
+        ),
+        (without_backup(ObjectStatus::Managed), None, left(Reason::Managed, false)),
+        (without_backup(ObjectStatus::Gone), None, left(Reason::NoBackup, false)),
     ];
     for (line, of_everything, of_name) in table {
         let planned = |objects: &[ObjectId]| {
@@ -197,7 +201,7 @@ fn a_line_is_restored_or_accounted_for_when_it_was_asked_for() {
     }
     let mut asked = request(OnConflict::Fail, &[]);
     asked.selection.gone = true;
-    assert_eq!(of_one(&plan(&asked, vec![has(Fared::Gone)], &BTreeMap::new())), restored);
+    assert_eq!(of_one(&plan(&asked, vec![has(ObjectStatus::Gone)], &BTreeMap::new())), restored);
 }
 
 #[test]
@@ -206,13 +210,16 @@ fn every_object_that_is_spelled_out_is_accounted_for_once() {
     let asked = request(OnConflict::Fail, &[secret("new"), secret("db"), secret("DB"), key.clone()]);
     let found = plan(&asked, vec![backed_up(&secret("db")), backed_up(&secret("other"))], &BTreeMap::new());
     assert_eq!(found.steps.iter().map(Step::id).collect::<Vec<_>>(), [secret("db")]);
-    let left: Vec<_> =
-        found.left.iter().map(|left| (left.kind, left.name.to_string(), left.reason)).collect();
+    let excluded: Vec<_> = found
+        .excluded
+        .iter()
+        .map(|excluded| (excluded.kind, excluded.name.to_string(), excluded.reason))
+        .collect();
     let expected = [
         (ObjectKind::Key, "db".to_owned(), Reason::OtherKind),
         (ObjectKind::Secret, "new".to_owned(), Reason::NoBackup),
     ];
-    assert_eq!(left, expected);
+    assert_eq!(excluded, expected);
     assert_eq!(found.conflicts().count(), 2);
 }
 
@@ -246,8 +253,8 @@ fn what_may_have_the_tags_is_undecided_and_what_is_named_beside_what_leaves_it_o
     let tags = |text: &str| -> BTreeMap<String, String> {
         text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect()
     };
-    let has = |fared, known: &str| {
-        let mut line = line(&secret("db"), fared, NIGHT);
+    let has = |status, known: &str| {
+        let mut line = line(&secret("db"), status, NIGHT);
         line.entry.iter_mut().for_each(|entry| entry.tags = Tags::part(tags(known)));
         line
     };
@@ -256,15 +263,15 @@ fn what_may_have_the_tags_is_undecided_and_what_is_named_beside_what_leaves_it_o
     let (not, never) = (left(Reason::NotSelected, false), left(Reason::NeverBackedUp, true));
     // The line, the tag that is asked for, and what becomes of it where it is not named, and where it is.
     let table = [
-        (has(Fared::BackedUp, ""), "team=pay", undecided, undecided),
-        (has(Fared::BackedUp, "cost=1"), "team=pay", undecided, undecided),
-        (has(Fared::BackedUp, "team=pay"), "team=pay", restored, restored),
-        (has(Fared::BackedUp, "team=web"), "team=pay", None, not),
-        (has(Fared::BackedUp, ""), "", restored, restored),
-        (has(Fared::Gone, ""), "team=pay", left(Reason::Gone, true), undecided),
-        (has(Fared::Gone, "team=web"), "team=pay", None, not),
-        (without_backup(Fared::Failed), "team=pay", never, never),
-        (without_backup(Fared::Gone), "team=pay", None, left(Reason::NoBackup, false)),
+        (has(ObjectStatus::BackedUp, ""), "team=pay", undecided, undecided),
+        (has(ObjectStatus::BackedUp, "cost=1"), "team=pay", undecided, undecided),
+        (has(ObjectStatus::BackedUp, "team=pay"), "team=pay", restored, restored),
+        (has(ObjectStatus::BackedUp, "team=web"), "team=pay", None, not),
+        (has(ObjectStatus::BackedUp, ""), "", restored, restored),
+        (has(ObjectStatus::Gone, ""), "team=pay", left(Reason::Gone, true), undecided),
+        (has(ObjectStatus::Gone, "team=web"), "team=pay", None, not),
+        (without_backup(ObjectStatus::Failed), "team=pay", never, never),
+        (without_backup(ObjectStatus::Gone), "team=pay", None, left(Reason::NoBackup, false)),
     ];
     let all = Selection::default;
     for (line, tag, of_tag, of_name) in table {
@@ -299,11 +306,11 @@ fn a_plan_is_changed_by_what_the_executor_learns_and_by_nothing_else() {
     found.leave(std::slice::from_ref(&db), Reason::MayNotPurge);
     assert_eq!((found.step(&db), found.step(&cache).map(Step::id)), (None, Some(cache.clone())));
     assert_eq!(
-        found.left.iter().map(|left| (left.reason, left.skipped)).collect::<Vec<_>>(),
+        found.excluded.iter().map(|left| (left.reason, left.skipped)).collect::<Vec<_>>(),
         [(Reason::MayNotPurge, false)]
     );
     assert_ne!(found.digest(), before);
-    let later = line(&cache, Fared::BackedUp, NIGHT + Duration::DAY);
+    let later = line(&cache, ObjectStatus::BackedUp, NIGHT + Duration::DAY);
     assert_ne!(
         plan(&asked, vec![later, backed_up(&db)], &held).digest(),
         before,
@@ -313,8 +320,8 @@ fn a_plan_is_changed_by_what_the_executor_learns_and_by_nothing_else() {
 
 #[test]
 fn an_index_that_cannot_be_read_gives_no_plan() {
-    let (place, held) = (Place::default(), BTreeMap::new());
-    let world = World { source: &place, target: &place, held: &held };
+    let (location, held) = (Location::default(), BTreeMap::new());
+    let world = World { source: &location, target: &location, held: &held };
     let lines = [Ok(backed_up(&secret("db"))), Err("damaged")].into_iter();
     assert_eq!(plan_restore(&request(OnConflict::Fail, &[]), lines, &world), Err("damaged"));
 }
@@ -330,10 +337,10 @@ fn a_plan_is_bare_when_it_has_nothing_but_names_without_a_backup() {
         (vec![&typo], vec![backed_up(&db)], true),
         (vec![], vec![backed_up(&db)], false),
         (vec![&db, &typo], vec![backed_up(&db)], false),
-        (vec![&db], vec![without_backup(Fared::Failed)], true), // it may be spelled out, or meant by its tags
-        (vec![&db], vec![without_backup(Fared::Managed)], false),
+        (vec![&db], vec![without_backup(ObjectStatus::Failed)], true), // it may be spelled out, or meant by its tags
+        (vec![&db], vec![without_backup(ObjectStatus::Managed)], false),
         (vec![&key], vec![backed_up(&db)], false), // of another kind there is one
-        (vec![&key], vec![without_backup(Fared::Failed)], true), // there is none of another kind either
+        (vec![&key], vec![without_backup(ObjectStatus::Failed)], true), // there is none of another kind either
     ] {
         let objects: Vec<_> = objects.into_iter().cloned().collect();
         let found = plan(&request(OnConflict::Fail, &objects), lines, &BTreeMap::new());

@@ -7,16 +7,17 @@ use crate::{
     azure::vault::VaultClient,
     catalogue::Basis,
     domain::{
+        observed_location::{Compared, Moved, ObservedLocation},
         plan::PlanHeader,
-        whereabouts::{Compared, Moved, Whereabouts},
     },
 };
 
 /// Compares what the vault has told with its first answer, and the settings, with what was known.
 pub(super) fn compared(app: &App, vault: &VaultClient, basis: &Basis) -> Compared {
-    let place = app.place(vault.url().name());
-    let seen = Whereabouts { place, region: vault.regions().one().cloned(), kids: basis.index.kids() };
-    Compared::new(&basis.whereabouts, &seen)
+    let location = app.location(vault.url().name());
+    let seen =
+        ObservedLocation { location, region: vault.regions().one().cloned(), kids: basis.index.kids() };
+    Compared::new(&basis.observed_location, &seen)
 }
 
 /// The header with what was compared, and with the region as all answers have named it by now.
@@ -27,7 +28,12 @@ pub(super) fn recorded(header: PlanHeader, compared: Compared, vault: &VaultClie
     for hint in &hints {
         warn!(vault.name = %name, run.id = %run, "Everything in vault {name} is backed up again: {hint}");
     }
-    let to = now.place.clone();
+    let to = now.location.clone();
     let moved = from.map(|from| Moved { run: run.clone(), since: header.planned, from, to });
-    PlanHeader { moved: moved.map(Box::new).or(header.moved), whereabouts: now.known(), hints, ..header }
+    PlanHeader {
+        moved: moved.map(Box::new).or(header.moved),
+        observed_location: now.known(),
+        hints,
+        ..header
+    }
 }

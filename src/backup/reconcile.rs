@@ -1,4 +1,4 @@
-//! Moving open runs on: the only thing that closes a run whose work the queue does.
+//! The pass over open runs, which alone closes a run whose objects the queue backs up.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::{
     app::App,
     clock::Clock,
     domain::{
-        asker::{Asker, Via},
+        actor::{Actor, Via},
         job::{BackupJob, Need, OPEN_FOR},
         manifest::Summary,
         object::{ObjectId, VaultName},
@@ -27,43 +27,43 @@ use crate::{
     jobs::{OpenRuns, Stored, Unread},
 };
 
-/// Open runs that are looked at together.
+/// Open runs that are reconciled at the same time.
 const AT_ONCE: usize = 8;
 
-/// What a look at the open runs did.
+/// What a pass did.
 #[derive(Debug, Default)]
-pub struct Advanced {
-    /// The runs that were open when the look began.
+pub struct Reconciled {
+    /// The runs that were open when the pass began.
     pub found: Vec<(VaultName, RunId)>,
     /// Runs that are still open.
     pub open: usize,
     /// Runs that were closed.
     pub closed: Vec<Summary>,
-    /// What went wrong, run by run. The next look tries again.
+    /// What went wrong, run by run. The next pass tries again.
     pub errors: Vec<Error>,
 }
 
-/// Looks at every open run once and does what it needs. One run's trouble does not hold up another.
+/// Reconciles every open run once. One run's trouble does not hold up another.
 ///
 /// Safe to run twice, at once or later: closing, sending and recording all are.
-pub async fn advance(app: &App, clock: &Clock) -> Result<Advanced> {
+pub async fn reconcile(app: &App, clock: &Clock) -> Result<Reconciled> {
     let OpenRuns { runs, strays } = app.jobs()?.open_runs().await?;
     let found = runs.iter().map(|of| (of.job.vault.clone(), of.job.run.clone())).collect();
-    let mut advanced = Advanced { found, ..Advanced::default() };
+    let mut reconciled = Reconciled { found, ..Reconciled::default() };
     let superseded: Vec<bool> = runs.iter().map(|stored| is_superseded(&stored.job, &runs)).collect();
-    let looks = runs.into_iter().zip(superseded);
-    let looks: Vec<_> =
-        looks.map(|(stored, superseded)| advance_one(app, stored, superseded, clock)).collect();
-    advanced.errors.extend(app.jobs()?.end_strays(&strays, OPEN_FOR, clock.now()).await.err());
-    let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
-    while let Some(look) = looks.next().await {
-        match look {
-            Ok(Looked::Closed(summary)) => advanced.closed.push(summary),
-            Ok(Looked::Open) => advanced.open += 1,
-            Ok(Looked::Dropped(error)) | Err(error) => advanced.errors.push(error),
+    let passes = runs.into_iter().zip(superseded);
+    let passes: Vec<_> =
+        passes.map(|(stored, superseded)| reconcile_one(app, stored, superseded, clock)).collect();
+    reconciled.errors.extend(app.jobs()?.end_strays(&strays, OPEN_FOR, clock.now()).await.err());
+    let mut passes = stream::iter(passes).buffer_unordered(AT_ONCE);
+    while let Some(pass) = passes.next().await {
+        match pass {
+            Ok(Pass::Closed(summary)) => reconciled.closed.push(summary),
+            Ok(Pass::Open) => reconciled.open += 1,
+            Ok(Pass::Dropped(error)) | Err(error) => reconciled.errors.push(error),
         }
     }
-    Ok(advanced)
+    Ok(reconciled)
 }
 
 /// Whether a later run of the schedule is open for the same vault.
@@ -71,24 +71,24 @@ fn is_superseded(job: &BackupJob, runs: &[Stored]) -> bool {
     runs.iter().any(|other| other.job.supersedes(job))
 }
 
-/// Ends the runs of a vault that have been open for as long as a run may be, and says which: for a terminal, where
-/// there may be no app that looks at open runs. Nothing is sent for a run of that age, so it needs no queue.
+/// Ends the expired runs of a vault and returns their names: for a terminal, where there may be no app that reconciles
+/// runs. No messages are sent for a run of that age, so it needs no queue.
 ///
 /// Safe to run twice, and beside an app.
 pub async fn end_expired(app: &App, vault: &VaultName, clock: &Clock) -> Result<Vec<RunId>> {
     let mut ended = Vec::new();
-    for stored in app.jobs()?.all().await? {
+    for stored in app.jobs()?.backup_runs().await? {
         let run = stored.job.run.clone();
         let expired = stored.job.vault == *vault && stored.job.has_expired(clock.now());
-        if expired && let Looked::Closed(_) = advance_one(app, stored, false, clock).await? {
+        if expired && let Pass::Closed(_) = reconcile_one(app, stored, false, clock).await? {
             ended.push(run);
         }
     }
     Ok(ended)
 }
 
-/// What a look at a run found.
-enum Looked {
+/// How a run stands after a pass.
+enum Pass {
     /// It goes on.
     Open,
     /// It has its manifest.
@@ -97,38 +97,43 @@ enum Looked {
     Dropped(Error),
 }
 
-impl From<Option<Summary>> for Looked {
+impl From<Option<Summary>> for Pass {
     fn from(closed: Option<Summary>) -> Self {
         closed.map_or(Self::Open, Self::Closed)
     }
 }
 
-/// Looks at a run. It ends by the clock whatever is stored of it: where no manifest can be made of that, `rebuild` makes
-/// one once it can be.
-async fn advance_one(app: &App, stored: Stored, superseded: bool, clock: &Clock) -> Result<Looked> {
+/// Brings a run closer to its end. An expired run ends whatever is stored of it: if no manifest can be made of that now,
+/// `rebuild` makes one as soon as it can.
+async fn reconcile_one(app: &App, stored: Stored, superseded: bool, clock: &Clock) -> Result<Pass> {
     let BackupJob { vault, run, .. } = stored.job.clone();
     let expired = stored.job.has_expired(clock.now());
     if stored.unread == Some(Unread::Newer) && !expired {
-        return Ok(Looked::Open);
+        return Ok(Pass::Open);
     }
-    match look(app, stored, superseded, clock).await {
+    match reconcile_open(app, stored, superseded, clock).await {
         Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) if expired => {
             tracing::error!(
                 event = "run.unreadable", vault.name = %vault, run.id = %run,
                 "Run {run} of vault {vault} ends without a manifest; `rebuild` makes it once what is stored can be read: {error}"
             );
             app.jobs()?.close(&vault, &run).await?;
-            Ok(Looked::Dropped(error))
+            Ok(Pass::Dropped(error))
         }
-        looked => looked.map(Into::into),
+        pass => pass.map(Into::into),
     }
 }
 
-async fn look(app: &App, stored: Stored, superseded: bool, clock: &Clock) -> Result<Option<Summary>> {
+async fn reconcile_open(
+    app: &App,
+    stored: Stored,
+    superseded: bool,
+    clock: &Clock,
+) -> Result<Option<Summary>> {
     let BackupJob { vault, run, .. } = stored.job.clone();
     let plan = match app.catalogue()?.plan(&vault, &run).await {
         Ok(Some(plan)) => plan,
-        // Nothing is known of it but its name.
+        // Only its name is known.
         Ok(None) if stored.unread.is_some() && stored.job.has_expired(clock.now()) => {
             let blob = format!("the record of run {run} of vault {vault}");
             return Err(Error::Damaged { blob, text: "it cannot be read, and the run has no plan".into() });
@@ -140,10 +145,10 @@ async fn look(app: &App, stored: Stored, superseded: bool, clock: &Clock) -> Res
         }
         Err(error) => return Err(error),
     };
-    look_at_planned(app, stored, plan, superseded, clock).await
+    reconcile_planned(app, stored, plan, superseded, clock).await
 }
 
-async fn look_at_planned(
+async fn reconcile_planned(
     app: &App,
     mut stored: Stored,
     plan: Plan,
@@ -163,14 +168,14 @@ async fn look_at_planned(
         Need::Closing => return end(app, plan, &stored.job, false, clock).await,
         Need::GivingUp => return end(app, plan, &stored.job, true, clock).await,
         Need::Sending => next_round(app, stored, plan, &notes.accepted, unanswered.len(), clock).await?,
-        Need::Patience | Need::Planning if news => app.jobs()?.save(&stored).await?,
-        Need::Patience | Need::Planning => {}
+        Need::NoOp | Need::Planning if news => app.jobs()?.save(&stored).await?,
+        Need::NoOp | Need::Planning => {}
     }
     Ok(None)
 }
 
-/// Begins the next round of a run: lists what its plan had to leave out, and sends the messages of what is unanswered,
-/// except for what may fail.
+/// Begins the next round of a run: lists the kinds that its plan had to leave out, and sends the messages of objects
+/// without a result, except of those whose failure a person has accepted.
 async fn next_round(
     app: &App,
     mut stored: Stored,
@@ -192,13 +197,13 @@ async fn next_round(
     send::again(app, &plan, stored, accepted, clock).await.map(drop)
 }
 
-/// What is seen of a run before its notes are read.
+/// What is known of a run before its notes are read.
 fn seen(plan: &Plan, planned: u32, superseded: bool) -> Seen {
     Seen { planned, superseded, list_rounds: plan.header.list_rounds(), ..Seen::default() }
 }
 
-/// Ends a run, and gives up on what is unanswered. Its notes go before its record does: nothing looks for them afterwards.
-/// A run goes on if a kind turns out to have been listed after all.
+/// Ends a run; objects without a result have failed. The notes are deleted before the record, which is what leads to them.
+/// The run goes on if a kind turns out to have been listed after all.
 async fn end(
     app: &App,
     plan: Plan,
@@ -220,7 +225,7 @@ async fn end(
     close(app, &plan).await.map(Some)
 }
 
-/// Plans a run that whoever opened it did not plan, and closes one that cannot be planned.
+/// Plans a run whose opener died before planning it, and closes one that cannot be planned.
 async fn unplanned(app: &App, job: &BackupJob, clock: &Clock) -> Result<Option<Summary>> {
     let BackupJob { vault, run, .. } = job;
     match job.need(None, clock.now()) {
@@ -230,14 +235,14 @@ async fn unplanned(app: &App, job: &BackupJob, clock: &Clock) -> Result<Option<S
                     let code = &before.failure.code;
                     info!(vault.name = %vault, run.id = %run, "Planning run {run} of vault {vault} again, which met {code}");
                 }
-                (None, Some(by @ Asker { via: Via::Http, .. })) => {
+                (None, Some(by @ Actor { via: Via::Http, .. })) => {
                     info!(vault.name = %vault, run.id = %run, "Planning run {run} of vault {vault} for {by}");
                 }
                 (None, _) => {
                     warn!(vault.name = %vault, run.id = %run, "Run {run} of vault {vault} was never planned; planning it now");
                 }
             }
-            super::start(app, app.vault(vault)?, run, job.by.as_ref().unwrap_or(&Asker::TIMER), clock)
+            super::start(app, app.vault(vault)?, run, job.by.as_ref().unwrap_or(&Actor::TIMER), clock)
                 .await?;
             Ok(None)
         }
@@ -245,7 +250,7 @@ async fn unplanned(app: &App, job: &BackupJob, clock: &Clock) -> Result<Option<S
             let plan = plan::unlisted(app, job, clock).await?;
             close(app, &plan).await.map(Some)
         }
-        Need::Patience | Need::Sending | Need::Closing => Ok(None),
+        Need::NoOp | Need::Sending | Need::Closing => Ok(None),
     }
 }
 

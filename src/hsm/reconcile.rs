@@ -1,18 +1,18 @@
-//! Looking at every open job.
+//! The pass over every open HSM job.
+
+pub mod job;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use futures::{StreamExt as _, stream};
 
-use super::{
-    ends,
-    look::{Looked, look},
-};
+use self::job::{Pass, reconcile_job};
+use super::ends;
 use crate::{
     app::App,
     clock::Clock,
     domain::{
-        hsm::{Around, HsmJob, HsmName, Task, UNREADABLE_FOR, WAITS_FOR},
+        hsm::{Context, HsmJob, HsmName, Task, UNREADABLE_FOR, WAITS_FOR},
         outcome::Failure,
         run::RunId,
     },
@@ -20,34 +20,35 @@ use crate::{
     jobs::StoredHsmJob,
 };
 
-/// HSMs whose jobs are looked at together: all of them, in practice. Those that are silent hold up the others otherwise.
+/// HSMs whose jobs are reconciled at the same time: all of them, in practice, so that a silent one does not hold up the
+/// others.
 const AT_ONCE: usize = 64;
 
-/// How long the looks at one HSM's jobs may take in all. What is asked of an HSM has shorter limits of its own.
+/// Deadline for all jobs of one HSM in a pass. Each request to an HSM has a shorter one of its own.
 const WITHIN: Duration = Duration::from_secs(4 * 60);
 
-/// What a look at the open jobs did.
+/// What a pass did.
 #[derive(Debug, Default)]
-pub struct Advanced {
-    /// The jobs that were open when the look began.
+pub struct Reconciled {
+    /// The jobs that were open when the pass began.
     pub found: Vec<(HsmName, RunId)>,
     /// Jobs that are still open.
     pub open: usize,
     /// Jobs that have ended.
     pub ended: usize,
-    /// What went wrong, job by job. The next look tries again.
+    /// What went wrong, job by job. The next pass tries again.
     pub errors: Vec<Error>,
 }
 
-/// Looks at every open job that `wanted` takes, once. One HSM's trouble does not hold up another.
+/// Reconciles once every open job that `wanted` selects. One HSM's trouble does not hold up another.
 ///
-/// Without a configured HSM there is one look for each process: most installations have none, and this is asked every
-/// minute. Where it finds jobs, of an HSM that was taken out of the settings, they are followed to their ends. Safe to
-/// run twice, at once or later: see [`look`].
-pub async fn advance(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock) -> Result<Advanced> {
+/// Without a configured HSM a process asks for open jobs only once: most installations have none, and passes come every
+/// minute. Jobs of an HSM that was taken out of the settings are followed to their ends. Safe to run twice, at once or
+/// later: see [`job::reconcile_job`].
+pub async fn reconcile(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock) -> Result<Reconciled> {
     let configured = app.hsms().names().next().is_some();
     if !configured && !app.jobs()?.may_have_hsm_jobs() {
-        return Ok(Advanced::default());
+        return Ok(Reconciled::default());
     }
     let mut hsms: BTreeMap<HsmName, Vec<StoredHsmJob>> = BTreeMap::new();
     let (jobs, strays) = app.jobs()?.open_hsm_jobs().await?;
@@ -59,27 +60,27 @@ pub async fn advance(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock) -
         hsms.entry(stored.job.hsm.clone()).or_default().push(stored);
     }
     let wanted = &wanted;
-    let looks: Vec<_> = hsms
+    let passes: Vec<_> = hsms
         .into_iter()
         .map(|(hsm, jobs)| async move {
             let late = |_| Error::Deadline { what: format!("HSM {hsm}"), seconds: WITHIN.as_secs() };
             tokio::time::timeout(WITHIN, one(app, jobs, wanted, clock)).await.map_err(late)
         })
         .collect();
-    let mut advanced = Advanced { found, ..Advanced::default() };
-    advanced.errors.extend(app.jobs()?.end_strays(&strays, UNREADABLE_FOR, clock.now()).await.err());
-    let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
-    while let Some(look) = looks.next().await {
-        match look {
+    let mut reconciled = Reconciled { found, ..Reconciled::default() };
+    reconciled.errors.extend(app.jobs()?.end_strays(&strays, UNREADABLE_FOR, clock.now()).await.err());
+    let mut passes = stream::iter(passes).buffer_unordered(AT_ONCE);
+    while let Some(pass) = passes.next().await {
+        match pass {
             Ok(of) => {
-                advanced.open += of.open;
-                advanced.ended += of.ended;
-                advanced.errors.extend(of.errors);
+                reconciled.open += of.open;
+                reconciled.ended += of.ended;
+                reconciled.errors.extend(of.errors);
             }
-            Err(error) => advanced.errors.push(error),
+            Err(error) => reconciled.errors.push(error),
         }
     }
-    Ok(advanced)
+    Ok(reconciled)
 }
 
 /// The jobs of one HSM, those at work first.
@@ -88,47 +89,47 @@ async fn one(
     mut jobs: Vec<StoredHsmJob>,
     wanted: &impl Fn(&Task) -> bool,
     clock: &Clock,
-) -> Advanced {
+) -> Reconciled {
     jobs.sort_by_key(|stored| (!stored.job.is_at_work(), stored.job.opened));
-    let mut advanced = Advanced::default();
+    let mut reconciled = Reconciled::default();
     for stored in jobs.iter().filter(|stored| wanted(&stored.job.task)) {
         let looked = async {
             if app.hsms().get(&stored.job.hsm).is_err() {
                 return orphan(app, stored.clone(), clock).await;
             }
-            let around = around(app, stored, &jobs).await?;
-            look(app, stored.clone(), &around, clock).await
+            let context = context(app, stored, &jobs).await?;
+            reconcile_job(app, stored.clone(), &context, clock).await
         };
         match looked.await {
-            Ok(Looked::Open) => advanced.open += 1,
-            Ok(Looked::Ended) => advanced.ended += 1,
+            Ok(Pass::Open) => reconciled.open += 1,
+            Ok(Pass::Ended) => reconciled.ended += 1,
             Err(error) => {
-                advanced.open += 1;
-                advanced.errors.push(error);
+                reconciled.open += 1;
+                reconciled.errors.push(error);
             }
         }
     }
-    advanced
+    reconciled
 }
 
-/// Looks at a job whose HSM is not in the settings any more, so that nobody can be asked. It ends when it would have if
-/// its HSM had never been free.
-async fn orphan(app: &App, stored: StoredHsmJob, clock: &Clock) -> Result<Looked> {
+/// Reconciles a job whose HSM is no longer in the settings and cannot be asked. The job ends when it would have ended had
+/// its HSM never been free.
+async fn orphan(app: &App, stored: StoredHsmJob, clock: &Clock) -> Result<Pass> {
     if ends::again(app, &stored.job, clock).await? {
-        return Ok(Looked::Ended);
+        return Ok(Pass::Ended);
     }
     let missing = app.hsms().get(&stored.job.hsm).map(drop);
     if clock.now() - stored.job.opened < WAITS_FOR {
-        return missing.map(|()| Looked::Open);
+        return missing.map(|()| Pass::Open);
     }
     let text = missing.err().map(|error| error.to_string()).unwrap_or_default();
     ends::fail(app, stored, Failure::ours("NotConfigured", text), clock).await?;
-    Ok(Looked::Ended)
+    Ok(Pass::Ended)
 }
 
-/// What else is going on at a job's HSM. The jobs were read before the backup that a restore wants first is
-/// looked up, so that one which ends in between is not missed.
-pub(super) async fn around(app: &App, stored: &StoredHsmJob, jobs: &[StoredHsmJob]) -> Result<Around> {
+/// What else is going on at a job's HSM. The safety backup is read after the jobs, so that one that ends in between is
+/// not missed.
+pub(super) async fn context(app: &App, stored: &StoredHsmJob, jobs: &[StoredHsmJob]) -> Result<Context> {
     let others = || jobs.iter().map(|of| &of.job).filter(|other| other.id != stored.job.id);
     let wanted = match &stored.job.task {
         Task::RestoreAll { safety, .. } => safety.as_ref(),
@@ -138,7 +139,7 @@ pub(super) async fn around(app: &App, stored: &StoredHsmJob, jobs: &[StoredHsmJo
         Some(run) => app.catalogue()?.hsm_backup(&stored.job.hsm, run).await?,
         None => None,
     };
-    Ok(Around {
+    Ok(Context {
         restore: others().find_map(HsmJob::restore),
         busy: others().find(|other| other.is_at_work()).map(|other| other.id.clone()),
         safety: safety.map(|backup| backup.verdict),

@@ -7,7 +7,7 @@ use crate::{
     catalogue::ManifestRef,
     domain::{
         job::BackupJob,
-        manifest::{Fared, Line, Summary},
+        manifest::{Line, ObjectStatus, Summary},
         object::VaultName,
         plan::PlanHeader,
         run::RunId,
@@ -59,7 +59,7 @@ pub async fn newest(app: &App, only: Option<&VaultName>, limit: usize) -> Result
 /// The open runs.
 pub async fn open_jobs(app: &App) -> Result<Vec<BackupJob>> {
     let job = |stored: Stored| stored.job;
-    Ok(app.jobs()?.all().await?.into_iter().map(job).collect())
+    Ok(app.jobs()?.backup_runs().await?.into_iter().map(job).collect())
 }
 
 /// A run in one vault, in full.
@@ -101,7 +101,7 @@ pub async fn reports(app: &App, run: &RunId) -> Result<Vec<Report>> {
 
 /// Whether an object failed or disappeared.
 pub fn is_trouble(line: &Line) -> bool {
-    matches!(line.fared, Fared::Failed | Fared::Disappeared)
+    matches!(line.status, ObjectStatus::Failed | ObjectStatus::Disappeared)
 }
 
 /// A run in one vault, with the objects that are `wanted`; `None` when that vault does not have it. `job` is its

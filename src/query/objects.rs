@@ -6,9 +6,9 @@ use crate::{
     app::App,
     domain::{
         filter::NameFilter,
+        location::Apart,
         manifest::Line,
         object::{ObjectId, ObjectKind, VaultName},
-        place::Apart,
     },
     error::Result,
 };
@@ -61,7 +61,7 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
         }
         let after = after.filter(|after| after.vault == *vault).map(|after| &after.id);
         let view = app.catalogue()?.view(vault, wanted.at).await?;
-        let place = app.catalogue()?.place(vault, &view).await?;
+        let location = app.catalogue()?.location(vault, &view).await?;
         for line in app.catalogue()?.lines(&view).await? {
             let line = line?;
             if !takes(&line) || after.is_some_and(|after| line.id() <= *after) {
@@ -72,7 +72,7 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
                     |(vault, line, _): &(VaultName, Line, _)| Mark { vault: vault.clone(), id: line.id() };
                 return Ok(Page { next: lines.last().map(mark), lines });
             }
-            let apart = line.entry.as_ref().and_then(|entry| entry.place.apart(&place));
+            let apart = line.entry.as_ref().and_then(|entry| entry.location.apart(&location));
             lines.push((vault.clone(), line, apart));
         }
     }

@@ -3,7 +3,11 @@
 use time::OffsetDateTime;
 
 use super::runs::open_jobs;
-use crate::{app::App, config::Role, domain::job::stands_still, error::Result};
+use crate::{
+    app::App,
+    domain::{job::stands_still, role::Role},
+    error::Result,
+};
 
 /// When jobs were last moved on.
 #[derive(Clone, Copy, Debug)]

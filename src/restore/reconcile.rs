@@ -1,4 +1,4 @@
-//! Moving open restores on: the only thing that ends a restore whose work the queue does.
+//! The pass over open restores, which alone ends a restore whose steps the queue carries out.
 
 use std::collections::BTreeSet;
 
@@ -24,46 +24,46 @@ use crate::{
     jobs::{StepState, StoredRestore},
 };
 
-/// Open restores that are looked at together.
+/// Open restores that are reconciled at the same time.
 const AT_ONCE: usize = 8;
 
-/// How long a restore may be announced without a record. Whoever announced it is gone then.
+/// How long a restore may be announced without a record. After that the process that announced it is dead.
 const RECORDED_WITHIN: Duration = Duration::minutes(10);
 
-/// What a look at the open restores did.
+/// What a pass did.
 #[derive(Debug, Default)]
-pub struct Advanced {
+pub struct Reconciled {
     /// Restores that are still open.
     pub open: usize,
     /// Restores that have ended.
     pub ended: Vec<RestoreJob>,
-    /// What went wrong, restore by restore. The next look tries again.
+    /// What went wrong, restore by restore. The next pass tries again.
     pub errors: Vec<Error>,
 }
 
-/// Looks at every open restore once and does what it needs. One's trouble does not hold up another.
+/// Reconciles every open restore once. One restore's trouble does not hold up another.
 ///
 /// Safe to run twice, at once or later: sending, recording and ending all are.
-pub async fn advance(app: &App, clock: &Clock) -> Result<Advanced> {
+pub async fn reconcile(app: &App, clock: &Clock) -> Result<Reconciled> {
     let (open, strays) = app.jobs()?.announced().await?;
-    let looks: Vec<_> = open.iter().map(|id| look(app, id, clock)).collect();
-    let mut advanced = Advanced::default();
-    advanced.errors.extend(app.jobs()?.end_strays(&strays, OPEN_FOR, clock.now()).await.err());
-    let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
-    while let Some(look) = looks.next().await {
-        match look {
-            Ok(Some(job)) if job.ended.is_some() => advanced.ended.push(job),
-            Ok(_) => advanced.open += 1,
-            Err(error) => advanced.errors.push(error),
+    let passes: Vec<_> = open.iter().map(|id| reconcile_one(app, id, clock)).collect();
+    let mut reconciled = Reconciled::default();
+    reconciled.errors.extend(app.jobs()?.end_strays(&strays, OPEN_FOR, clock.now()).await.err());
+    let mut passes = stream::iter(passes).buffer_unordered(AT_ONCE);
+    while let Some(pass) = passes.next().await {
+        match pass {
+            Ok(Some(job)) if job.ended.is_some() => reconciled.ended.push(job),
+            Ok(_) => reconciled.open += 1,
+            Err(error) => reconciled.errors.push(error),
         }
     }
-    Ok(advanced)
+    Ok(reconciled)
 }
 
-/// Looks at one open restore and does what it needs. Returns its record, if it has one. It ends by the clock whatever is
-/// stored of it: its messages are long gone then, and so must be its hold on the vault.
-pub async fn look(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<RestoreJob>> {
-    match look_at(app, id, clock).await {
+/// Brings one open restore closer to its end, and returns its record, if it has one. An expired restore ends whatever is
+/// stored of it: its messages are gone by then, and its hold on the vault must go too.
+pub async fn reconcile_one(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<RestoreJob>> {
+    match reconcile_open(app, id, clock).await {
         Err(error @ (Error::Damaged { .. } | Error::TooNew { .. }))
             if clock.now() - id.asked() >= OPEN_FOR =>
         {
@@ -71,11 +71,11 @@ pub async fn look(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<Res
             app.jobs()?.withdraw_restore(id).await?;
             Ok(None)
         }
-        looked => looked,
+        pass => pass,
     }
 }
 
-async fn look_at(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<RestoreJob>> {
+async fn reconcile_open(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<RestoreJob>> {
     let jobs = app.jobs()?;
     let Some(mut stored) = jobs.restore(id).await? else {
         if clock.now() - id.asked() >= RECORDED_WITHIN {
@@ -116,8 +116,8 @@ async fn look_at(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<Rest
                 jobs.save_restore(&stored).await?;
             }
         }
-        Need::Patience if news => drop(jobs.save_restore(&stored).await?),
-        Need::Patience | Need::Nothing => {}
+        Need::NoOp if news => drop(jobs.save_restore(&stored).await?),
+        Need::NoOp | Need::Nothing => {}
     }
     Ok(Some(stored.job))
 }
@@ -127,7 +127,7 @@ struct Seen {
     numbers: RestoreNumbers,
     ended: BTreeSet<ObjectId>,
     waiting: BTreeSet<ObjectId>,
-    /// What this program's own means said of one of the steps that wait for them.
+    /// What storage, queue or identity answered one of the steps that wait for them.
     refused: Option<Failure>,
 }
 
@@ -162,8 +162,8 @@ impl Seen {
         Ok(())
     }
 
-    /// The steps that get a message now: of those that wait as many as a minute has room for, and with `all` also those of
-    /// which nothing is known.
+    /// The steps that get a message now: as many waiting ones as fit into a minute and, with `all`, those without any
+    /// result.
     fn tried(
         &self,
         app: &App,
@@ -187,8 +187,8 @@ impl Seen {
     }
 }
 
-/// How the restore stands to its vault. The lease of one that an app carries out is renewed by the way: the app is
-/// there as long as it looks.
+/// Whether the restore still holds its vault. This renews the lease of a restore that an app carries out: the pass itself
+/// shows that the app is alive.
 async fn holding(app: &App, job: &RestoreJob, clock: &Clock) -> Result<Holding> {
     let (jobs, now) = (app.jobs()?, clock.now());
     if !job.is_the_terminals() && jobs.holds(&job.target, &job.id, now).await? {
@@ -201,7 +201,7 @@ async fn holding(app: &App, job: &RestoreJob, clock: &Clock) -> Result<Holding> 
     }
 }
 
-/// Ends a restore that this process carried out and was told to stop. Steps without an outcome have failed.
+/// Ends a restore that this process carried out until it was interrupted. Steps without an outcome have failed.
 ///
 /// Safe to run twice: a restore that has ended is left as it is.
 pub async fn interrupt(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<RestoreJob>> {
@@ -229,7 +229,7 @@ async fn lost(app: &App, mut stored: StoredRestore, error: &Error, clock: &Clock
     end(app, stored, None, clock).await
 }
 
-/// What is left of the end of a restore whose record says how it ended: whoever wrote that may have died since.
+/// Finishes a restore whose record says how it ended: the process that wrote it may have died before removing its traces.
 async fn tell(app: &App, job: &RestoreJob, ended: &Ended) -> Result<()> {
     let (audit, event) = (app.audit()?, Event::ended(job));
     if !audit.tells_of(&event).await? {
@@ -238,7 +238,7 @@ async fn tell(app: &App, job: &RestoreJob, ended: &Ended) -> Result<()> {
     app.jobs()?.close_restore(&job.id, &job.target).await
 }
 
-/// Ends a restore: the record, the trail, then its traces. Of two that end it, the one whose record stays tells of it.
+/// Ends a restore: the record, the trail, then its traces. Of two concurrent passes, the one whose record stays reports it.
 async fn end(app: &App, mut stored: StoredRestore, cut: Option<Cut>, clock: &Clock) -> Result<RestoreJob> {
     let jobs = app.jobs()?;
     match cut {

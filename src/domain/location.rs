@@ -40,7 +40,7 @@ impl fmt::Display for Fact {
 
 /// Where a vault lies, or lay at a backup, as far as that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct Location {
     /// The tenant, as the vault itself says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<Fact>,
@@ -99,7 +99,7 @@ impl Apart {
     }
 }
 
-impl Place {
+impl Location {
     /// In what the two differ, by what is known of both. A fact that one of them lacks tells nothing.
     pub fn apart(&self, other: &Self) -> Option<Apart> {
         let differ = |a: &Option<Fact>, b: &Option<Fact>| matches!((a, b), (Some(a), Some(b)) if a != b);
@@ -128,7 +128,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let facts =
             [("tenant", &self.tenant), ("subscription", &self.subscription), ("geography", &self.geography)];
@@ -142,21 +142,21 @@ impl fmt::Display for Place {
 mod tests {
     use super::*;
 
-    fn place(tenant: &str, subscription: &str, geography: &str) -> Place {
+    fn location(tenant: &str, subscription: &str, geography: &str) -> Location {
         let [tenant, subscription, geography] = [tenant, subscription, geography].map(Fact::new);
-        Place { tenant, subscription, geography }
+        Location { tenant, subscription, geography }
     }
 
     #[test]
     fn two_places_differ_by_what_is_known_of_both() {
         for (a, b, expected) in [
-            (place("", "", ""), place("t", "s", "g"), None),
-            (place("t", "s", "g"), place("t", "s", "g"), None),
-            (place("t", "s", ""), place("T", " S ", "g"), None),
-            (place("t", "", ""), place("u", "", ""), Some(Apart::Tenant)),
-            (place("t", "s", "g"), place("u", "r", "g"), Some(Apart::Tenant)),
-            (place("t", "s", "g"), place("t", "r", "g"), Some(Apart::Settings)),
-            (place("", "s", "g"), place("t", "", "h"), Some(Apart::Settings)),
+            (location("", "", ""), location("t", "s", "g"), None),
+            (location("t", "s", "g"), location("t", "s", "g"), None),
+            (location("t", "s", ""), location("T", " S ", "g"), None),
+            (location("t", "", ""), location("u", "", ""), Some(Apart::Tenant)),
+            (location("t", "s", "g"), location("u", "r", "g"), Some(Apart::Tenant)),
+            (location("t", "s", "g"), location("t", "r", "g"), Some(Apart::Settings)),
+            (location("", "s", "g"), location("t", "", "h"), Some(Apart::Settings)),
         ] {
             assert_eq!((a.apart(&b), b.apart(&a)), (expected, expected), "{a} and {b}");
         }
@@ -164,9 +164,9 @@ mod tests {
 
     #[test]
     fn what_is_not_known_now_is_as_it_was_known_before() {
-        let before = place("t", "s", "");
-        assert_eq!(place("u", "", "g").or(&before), place("u", "s", "g"));
-        assert!(place("", " ", "").is_unknown() && !before.is_unknown());
+        let before = location("t", "s", "");
+        assert_eq!(location("u", "", "g").or(&before), location("u", "s", "g"));
+        assert!(location("", " ", "").is_unknown() && !before.is_unknown());
         assert_eq!(before.to_string(), "tenant t, subscription s");
     }
 

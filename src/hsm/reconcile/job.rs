@@ -1,4 +1,4 @@
-//! One look at one job.
+//! One pass over one job.
 
 use crate::{
     app::App,
@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     domain::{
         fate::Fate,
-        hsm::{Around, Fit, HsmJob, Move, Phase, Seen, Task},
+        hsm::{Context, Fit, HsmJob, Move, Phase, Seen, Task},
         outcome::Failure,
         run::RunId,
     },
@@ -18,7 +18,7 @@ use crate::{
     jobs::StoredHsmJob,
 };
 
-use super::{
+use super::super::{
     answer,
     ends::{self, BackupEnd},
     folders,
@@ -26,55 +26,60 @@ use super::{
     operation,
 };
 
-/// Moves that one look makes at most.
+/// Upper bound on the moves of one pass.
 const MOVES: usize = 8;
 
-/// Whether a look found the job's end.
+/// How a job stands after a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Looked {
+pub enum Pass {
     /// It goes on.
     Open,
     /// It has ended.
     Ended,
 }
 
-/// Looks at a job and does what it needs. Polls once.
+/// Brings a job closer to its end. Polls the service at most once.
 ///
-/// Safe to run twice, at once or later: whatever must happen once is noted first, conditionally.
-pub async fn look(app: &App, mut stored: StoredHsmJob, around: &Around, clock: &Clock) -> Result<Looked> {
+/// Safe to run twice, at once or later: what must happen only once is first recorded by compare-and-swap.
+pub async fn reconcile_job(
+    app: &App,
+    mut stored: StoredHsmJob,
+    context: &Context,
+    clock: &Clock,
+) -> Result<Pass> {
     stored = match report(app, stored, clock).await? {
         Some(stored) => stored,
-        None => return Ok(Looked::Open),
+        None => return Ok(Pass::Open),
     };
     if ends::again(app, &stored.job, clock).await? {
-        return Ok(Looked::Ended);
+        return Ok(Pass::Ended);
     }
     for _ in 0..MOVES {
         // Boxed: the states of all moves together are large.
-        match Box::pin(one_move(app, stored, around, clock)).await? {
+        match Box::pin(one_move(app, stored, context, clock)).await? {
             Next::On(now) => stored = *now,
-            Next::Stop => return Ok(Looked::Open),
-            Next::Ended => return Ok(Looked::Ended),
+            Next::Stop => return Ok(Pass::Open),
+            Next::Ended => return Ok(Pass::Ended),
         }
     }
-    Ok(Looked::Open)
+    Ok(Pass::Open)
 }
 
-async fn one_move(app: &App, stored: StoredHsmJob, around: &Around, clock: &Clock) -> Result<Next> {
-    match stored.job.next(around, clock.now()) {
-        Move::Patience => Ok(Next::Stop),
+async fn one_move(app: &App, stored: StoredHsmJob, context: &Context, clock: &Clock) -> Result<Next> {
+    match stored.job.next(context, clock.now()) {
+        Move::NoOp => Ok(Next::Stop),
         Move::Wait(why) => wait(app, stored, why).await,
         Move::BackUpFirst(run) => back_up_first(app, stored, run, clock).await,
         Move::Check => check(app, stored, clock).await,
         Move::PollCheck(operation) => poll_check(app, stored, &operation, clock).await,
         Move::Start => Box::pin(operation::start(app, stored, clock)).await,
         Move::Poll(operation) => Box::pin(answer::poll(app, stored, &operation, clock)).await,
-        Move::LookFor { fit, or_start } => look_for(app, stored, fit, or_start, clock).await,
+        Move::FindFolder { fit, or_start } => find_folder(app, stored, fit, or_start, clock).await,
         Move::GiveUp(failure) => ends::fail(app, stored, failure, clock).await,
     }
 }
 
-/// Says once that a job takes too long, and goes on with it.
+/// Logs once that a job takes too long, and goes on with it.
 async fn report(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Option<StoredHsmJob>> {
     let limit = app.hsms().limit();
     if !stored.job.is_overdue(limit, clock.now()) {
@@ -98,7 +103,7 @@ async fn wait(app: &App, mut stored: StoredHsmJob, why: String) -> Result<Next> 
     Ok(Next::Stop)
 }
 
-/// Opens the backup that a restore wants first. Safe to run twice: the first record stays.
+/// Opens the safety backup of a restore. Safe to run twice: the first record stays.
 async fn back_up_first(app: &App, stored: StoredHsmJob, run: RunId, clock: &Clock) -> Result<Next> {
     let (job, why) = (&stored.job, format!("the HSM is backed up first, in run {run}"));
     let task = Task::Backup { safety_for: job.restore() };
@@ -107,7 +112,7 @@ async fn back_up_first(app: &App, stored: StoredHsmJob, run: RunId, clock: &Cloc
     wait(app, stored, why).await
 }
 
-/// Asks whether a backup could be made. Where that cannot be asked, or the HSM is busy, the start says it.
+/// Starts the service's pre-check of a backup. If there is no such check, or the HSM is busy, the start will tell.
 async fn check(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
     let client = app.hsms().get(&stored.job.hsm)?;
     let checked = client.prebackup(&app.hsms().destination()?).await;
@@ -140,7 +145,7 @@ async fn poll_check(app: &App, mut stored: StoredHsmJob, operation: &str, clock:
     }
 }
 
-/// The service does not check. What may pass is tried again at the next look; anything else the start will meet too.
+/// The pre-check failed to run. A failure that may pass is retried in the next pass; any other one the start meets too.
 async fn unchecked(app: &App, mut stored: StoredHsmJob, error: &ServiceError, clock: &Clock) -> Result<Next> {
     if error.fate() == Fate::Retry && error.meaning != Meaning::Busy {
         tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
@@ -153,9 +158,9 @@ async fn unchecked(app: &App, mut stored: StoredHsmJob, error: &ServiceError, cl
     save(app, stored).await
 }
 
-/// Looks for the folder of an operation that nobody watches. A folder that fits is the job's result once it has
-/// stopped growing; without one the HSM is asked again, if it is time.
-async fn look_for(
+/// Searches for the folder of an operation whose id is unknown. A folder that fits is the job's result once it has stopped
+/// growing; without one the start is sent again when it is time.
+async fn find_folder(
     app: &App,
     mut stored: StoredHsmJob,
     fit: Fit,

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::{
     digest::Fingerprint,
-    place::{Fact, Place},
+    location::{Fact, Location},
     run::RunId,
 };
 
@@ -24,10 +24,10 @@ const MOST_NEW_KIDS: usize = 3;
 
 /// What is known of where a vault lies, as of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Whereabouts {
+pub struct ObservedLocation {
     /// Its place.
-    #[serde(default, skip_serializing_if = "Place::is_unknown")]
-    pub place: Place,
+    #[serde(rename = "place", default, skip_serializing_if = "Location::is_unknown")]
+    pub location: Location,
     /// The region that its lists named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Fact>,
@@ -36,7 +36,7 @@ pub struct Whereabouts {
     pub kids: Vec<Fingerprint>,
 }
 
-impl Whereabouts {
+impl ObservedLocation {
     /// What a plan records, if there is anything.
     pub fn known(self) -> Option<Box<Self>> {
         (self != Self::default()).then(|| Box::new(self))
@@ -71,9 +71,9 @@ pub struct Moved {
     #[serde(with = "time::serde::rfc3339")]
     pub since: OffsetDateTime,
     /// Where the vault was.
-    pub from: Place,
+    pub from: Location,
     /// Where it is.
-    pub to: Place,
+    pub to: Location,
 }
 
 impl fmt::Display for Moved {
@@ -91,9 +91,9 @@ impl fmt::Display for Moved {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
     /// What is known from now on.
-    pub now: Whereabouts,
+    pub now: ObservedLocation,
     /// Where the vault was, if it is elsewhere now.
-    pub from: Option<Place>,
+    pub from: Option<Location>,
     /// What else makes everything due.
     pub hints: Vec<Hint>,
 }
@@ -101,15 +101,15 @@ pub struct Compared {
 impl Compared {
     /// Compares what was known with what a plan sees: of the place and the region what the vault says now, of wrapping
     /// keys those of the newest backups.
-    pub fn new(before: &Whereabouts, seen: &Whereabouts) -> Self {
-        let place = seen.place.or(&before.place);
-        let from = before.place.apart(&seen.place).map(|_| before.place.clone());
+    pub fn new(before: &ObservedLocation, seen: &ObservedLocation) -> Self {
+        let location = seen.location.or(&before.location);
+        let from = before.location.apart(&seen.location).map(|_| before.location.clone());
         let (kids, rewrapped) = follow_kids(&before.kids, &seen.kids);
         let region = matches!((&before.region, &seen.region), (Some(before), Some(seen)) if before != seen);
         let hints = [(region, Hint::Region), (rewrapped, Hint::WrappingKey)];
         let hints = hints.into_iter().filter_map(|(changed, hint)| changed.then_some(hint)).collect();
         let region = seen.region.as_ref().or(before.region.as_ref()).cloned();
-        Self { now: Whereabouts { place, region, kids }, from, hints }
+        Self { now: ObservedLocation { location, region, kids }, from, hints }
     }
 
     /// Whether everything is due.
@@ -148,10 +148,10 @@ mod tests {
         kids
     }
 
-    fn at(tenant: &str, subscription: &str, region: &str, names: &str) -> Whereabouts {
+    fn at(tenant: &str, subscription: &str, region: &str, names: &str) -> ObservedLocation {
         let [tenant, subscription, region] = [tenant, subscription, region].map(Fact::new);
-        let place = Place { tenant, subscription, geography: None };
-        Whereabouts { place, region, kids: kids(names) }
+        let location = Location { tenant, subscription, geography: None };
+        ObservedLocation { location, region, kids: kids(names) }
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
             (known.clone(), at("u", "", "q", "a b"), true, vec![Region, WrappingKey]),
         ] {
             let compared = Compared::new(&before, &seen);
-            assert_eq!(compared.from, moved.then_some(before.place), "{seen:?}");
+            assert_eq!(compared.from, moved.then_some(before.location), "{seen:?}");
             assert_eq!(compared.everything_is_due(), moved || !hints.is_empty(), "{seen:?}");
             assert_eq!(compared.hints, hints, "{seen:?}");
         }
@@ -181,7 +181,7 @@ mod tests {
         let now = Compared::new(&known, &unknown).now;
         assert_eq!(now, known);
         let compared = Compared::new(&now, &other);
-        assert_eq!((compared.from, compared.now), (Some(known.place), at("t", "x", "r", "")));
+        assert_eq!((compared.from, compared.now), (Some(known.location), at("t", "x", "r", "")));
     }
 
     /// What the newest backups of a vault name night by night, and whether everything is due in the night after.
@@ -206,7 +206,7 @@ mod tests {
             (&["a b c", "a b d", "e f g", "e f g"], ".!.."),
             (&["a b c d e f g h", "a b c d e f g i", "a i", "a i"], ".!.."),
         ] {
-            let mut known = Whereabouts::default();
+            let mut known = ObservedLocation::default();
             let nights = nights.iter().map(|names| {
                 let compared = Compared::new(&known, &at("", "", "", names));
                 known = compared.now.clone();

@@ -4,11 +4,12 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::domain::{place, whereabouts};
+use crate::domain::{location, observed_location};
 
 /// Where a vault lies or lay, as far as that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Place {
+#[schema(as = Place)]
+pub struct Location {
     /// The tenant, as the vault itself says.
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<String>,
@@ -20,9 +21,9 @@ pub struct Place {
     geography: Option<String>,
 }
 
-impl From<&place::Place> for Place {
-    fn from(of: &place::Place) -> Self {
-        let text = |fact: &Option<place::Fact>| fact.as_ref().map(ToString::to_string);
+impl From<&location::Location> for Location {
+    fn from(of: &location::Location) -> Self {
+        let text = |fact: &Option<location::Fact>| fact.as_ref().map(ToString::to_string);
         Self {
             tenant: text(&of.tenant),
             subscription: text(&of.subscription),
@@ -41,11 +42,11 @@ pub enum Elsewhere {
     Settings,
 }
 
-impl From<place::Apart> for Elsewhere {
-    fn from(apart: place::Apart) -> Self {
+impl From<location::Apart> for Elsewhere {
+    fn from(apart: location::Apart) -> Self {
         match apart {
-            place::Apart::Tenant => Self::Tenant,
-            place::Apart::Settings => Self::Settings,
+            location::Apart::Tenant => Self::Tenant,
+            location::Apart::Settings => Self::Settings,
         }
     }
 }
@@ -61,13 +62,13 @@ pub struct Moved {
     #[serde(with = "time::serde::rfc3339")]
     since: OffsetDateTime,
     /// Where the vault was.
-    from: Place,
+    from: Location,
     /// Where it is.
-    to: Place,
+    to: Location,
 }
 
-impl From<&whereabouts::Moved> for Moved {
-    fn from(of: &whereabouts::Moved) -> Self {
+impl From<&observed_location::Moved> for Moved {
+    fn from(of: &observed_location::Moved) -> Self {
         Self { run: of.run.to_string(), since: of.since, from: (&of.from).into(), to: (&of.to).into() }
     }
 }

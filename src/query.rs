@@ -1,4 +1,4 @@
-//! Looking at what is there: backups, runs, how each vault and HSM is doing. Reads only.
+//! Queries: backups, runs, and the state of each vault and HSM. Read only.
 
 pub mod callers;
 pub mod hsms;

@@ -10,11 +10,11 @@ use crate::{
         form::Clear,
         job::BackupJob,
         loss::Loss,
-        manifest::{Fared, Line, Summary},
+        manifest::{Line, ObjectStatus, Summary},
         object::{ObjectId, VaultName},
+        observed_location::Moved,
         run::Scope,
         versions::VERSIONS_WARNING,
-        whereabouts::Moved,
     },
     error::{Error, Result},
 };
@@ -160,10 +160,10 @@ pub async fn known(app: &App, vault: &VaultName, most: usize, now: OffsetDateTim
 impl Known {
     fn note(&mut self, line: Line, acknowledged: Option<&Acknowledged>, most: usize, now: OffsetDateTime) {
         let versions = line.entry.as_ref().map_or(0, |entry| entry.versions);
-        if versions >= VERSIONS_WARNING && line.fared != Fared::Gone {
+        if versions >= VERSIONS_WARNING && line.status != ObjectStatus::Gone {
             self.many_versions.push((line.id(), versions));
         }
-        let entry = line.entry.as_ref().filter(|_| line.fared != Fared::Gone);
+        let entry = line.entry.as_ref().filter(|_| line.status != ObjectStatus::Gone);
         if let Some(clear) = entry.and_then(|entry| entry.form.unknown()) {
             self.unknown_forms_total += 1;
             if self.unknown_forms.len() < most {

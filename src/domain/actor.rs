@@ -30,7 +30,7 @@ pub struct Principal {
 
 /// Who asked, as far as this program can know. It stands on every job and in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asker {
+pub struct Actor {
     /// The way it came in.
     pub via: Via,
     /// The start of the SHA-256 of the function key that was shown. It tells keys apart and opens nothing.
@@ -41,7 +41,7 @@ pub struct Asker {
     pub principal: Option<Principal>,
 }
 
-impl Asker {
+impl Actor {
     /// The schedule.
     pub const TIMER: Self = Self { via: Via::Timer, key: None, principal: None };
     /// The person at the terminal, whom Azure knows by the identity that is used there.
@@ -62,7 +62,7 @@ impl Asker {
     }
 }
 
-impl fmt::Display for Asker {
+impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.via, &self.principal, &self.key) {
             (Via::Timer, ..) => f.write_str("the schedule"),
@@ -84,15 +84,15 @@ mod tests {
         let person = |name: Option<&str>| Principal { id: "0f3a".into(), name: name.map(str::to_owned) };
         let key = Hash::<4>::of(b"a-function-key");
         let table = [
-            (Asker::TIMER, "the schedule".to_owned()),
-            (Asker::TERMINAL, "a terminal".into()),
-            (Asker::http(Some("a-function-key"), Some(person(Some("Ada")))), "Ada (0f3a)".into()),
-            (Asker::http(Some("a-function-key"), Some(person(None))), "0f3a".into()),
-            (Asker::http(Some("a-function-key"), None), format!("the holder of function key {key}")),
-            (Asker::http(None, None), "an HTTP caller".into()),
+            (Actor::TIMER, "the schedule".to_owned()),
+            (Actor::TERMINAL, "a terminal".into()),
+            (Actor::http(Some("a-function-key"), Some(person(Some("Ada")))), "Ada (0f3a)".into()),
+            (Actor::http(Some("a-function-key"), Some(person(None))), "0f3a".into()),
+            (Actor::http(Some("a-function-key"), None), format!("the holder of function key {key}")),
+            (Actor::http(None, None), "an HTTP caller".into()),
         ];
-        for (asker, shown) in table {
-            assert_eq!(asker.to_string(), shown);
+        for (actor, shown) in table {
+            assert_eq!(actor.to_string(), shown);
         }
     }
 }
