@@ -23,7 +23,7 @@
 //! | former backup | the backup of an earlier object of a name | [`manifest::Line::former`] |
 //! | job | the record of an open run, restore or HSM operation | [`job`], [`restore::RestoreJob`], [`hsm::HsmJob`] |
 //! | reconcile | the pass, every minute, that brings each open job closer to its end (Kubernetes controllers) | `backup`, `restore` and `hsm` |
-//! | round | one more try of what failed for a reason that may pass, within the night | [`rounds`] |
+//! | round | one more try of what failed for a reason that may pass, within the night | [`job::rounds`] |
 //! | fate | what follows from a failure: retry, a later round, or final | [`fate`] |
 //! | step, excluded | what a restore does to one object, and the objects it leaves out; `left` on the wire | [`restore::Step`], [`restore::Excluded`] |
 //! | location | tenant, subscription and geography of a vault: backups restore only there; `place` on the wire | [`location`], [`observed_location`] |
@@ -33,13 +33,14 @@
 //! | actor | who asked: the schedule, a caller of the API, or a person at a terminal | [`actor`] |
 //! | role | what an app is for: backup, restore, or both | [`role`] |
 //! | trail | the audit records, in hash-chained sections (append-only logs) | [`audit`] |
-//! | finding | what a check of the installation found wrong | [`preflight`] |
+//! | finding | what a check of the installation found wrong | [`crate::preflight`] |
 
 pub mod acknowledged;
 pub mod actor;
 pub mod audit;
 pub mod blob;
 pub mod bound;
+pub mod cause;
 pub mod digest;
 pub mod entry;
 pub mod fate;
@@ -64,12 +65,11 @@ pub mod observed_location;
 pub mod outcome;
 pub mod plan;
 pub mod planned;
-pub mod preflight;
+pub mod planner;
 pub mod record;
 pub mod restore;
 pub mod right;
 pub mod role;
-pub mod rounds;
 pub mod run;
 #[cfg(test)]
 mod samples;

@@ -47,7 +47,7 @@
 //!    instance name the same run.
 //! 2. [`backup::start`] opens the run in [`jobs`], then [`backup::plan`] reads the vault's newest manifest
 //!    and lists its secrets, keys and certificates to the last page.
-//!    [`domain::plan::Planner`] compares what the list shows of `db-password` with what it showed at
+//!    [`domain::planner::Planner`] compares what the list shows of `db-password` with what it showed at
 //!    its last backup, and decides: `changed`. The plan is stored create-only.
 //! 3. [`backup::send`] puts a message on the queue: vault, run, kind, name; never any material.
 //! 4. The host posts the message to `/BackUpObject`. [`backup::object`] finds the secret in the run's plan:
@@ -65,7 +65,7 @@
 //! 8. Every minute the host posts to `/AdvanceJobs`. When each planned object has a backup or an outcome,
 //!    [`catalogue::Catalogue::close`] merges plan, results and the manifest before into the run's
 //!    manifest, and the run is no longer open. If nothing has come in for a quarter of an hour, the
-//!    missing messages are sent again, and then at growing distances: [`domain::rounds`]. After the last
+//!    missing messages are sent again, and then at growing distances: [`domain::job::rounds`]. After the last
 //!    round the noted objects have failed, after twenty hours all the missing ones, and the run closes.
 //!    A night that its timer missed begins here too: see [`nights`].
 //!

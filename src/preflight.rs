@@ -1,7 +1,7 @@
 //! A look at everything that backups and restores need, with the app's own identity.
 //!
 //! Everything is tried at once, and each try is bounded. The clients are the look's own: they try a request
-//! twice and no more, and compare clocks. What was seen is judged by [`crate::domain::preflight`], which says
+//! twice and no more, and compare clocks. What was seen is judged by [`findings`], which says
 //! what is wrong and how to fix it; nothing is decided here.
 //!
 //! Safe to run at any time, and twice: what is tried names objects that cannot exist, backups that are taken
@@ -9,6 +9,7 @@
 
 mod ages;
 mod callers;
+pub mod findings;
 mod hsms;
 mod storage;
 mod vaults;
@@ -17,22 +18,17 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
+use self::findings::{
+    Identity, Installation, Report, hsms as judge_hsms, queues as judge_queues,
+    rest::{self, SettingsSeen},
+    storage as judge_storage, vaults as judge_vaults,
+};
 use crate::{
     app::App,
     azure::{Connection, cause, credential, dates::Dates, error::ServiceError},
     clock::Clock,
     config::Config,
-    domain::{
-        night::Timer,
-        object::ObjectName,
-        preflight::{
-            Came, Identity, Installation, Report, hsms as judge_hsms, queues as judge_queues,
-            rest::{self, SettingsSeen},
-            storage as judge_storage, vaults as judge_vaults,
-        },
-        role::Role,
-        schedule::Timetable,
-    },
+    domain::{cause::Came, night::Timer, object::ObjectName, role::Role, schedule::Timetable},
 };
 
 /// How long one try may take.

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     app::SharedApp,
     clock::Clock,
-    domain::preflight::{Check, Finding, Report},
     preflight,
+    preflight::findings::{Check, Finding, Report},
 };
 
 /// What a preflight found out.

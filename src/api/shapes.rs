@@ -6,9 +6,10 @@ use utoipa::ToSchema;
 
 use crate::domain::{
     actor::{Actor, Via},
+    job::rounds,
     loss,
     object::{ObjectKind, VaultName},
-    outcome, rounds,
+    outcome,
     run::{self, RunId},
 };
 

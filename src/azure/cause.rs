@@ -2,7 +2,7 @@
 
 use super::error::{Meaning, ServiceError};
 use crate::domain::{
-    preflight::{Came, Cause},
+    cause::{Came, Cause},
     wording::says,
 };
 

@@ -1,7 +1,7 @@
 //! A blob container: create-only writes, conditional writes, reads, listings.
 
 mod blocks;
-mod probe;
+pub mod probe;
 
 use std::{collections::HashMap, num::NonZero, sync::Arc};
 

@@ -10,12 +10,7 @@ use crate::{
     app::App,
     attempt::Attempt,
     clock::Clock,
-    domain::{
-        manifest::Summary,
-        object::ObjectId,
-        plan::{Plan, Planned},
-        planned::PlannedObjects,
-    },
+    domain::{manifest::Summary, object::ObjectId, plan::Plan, planned::Planned, planned::PlannedObjects},
     error::Result,
 };
 

@@ -13,9 +13,11 @@ use crate::{
         job::{BackupJob, LeftOut},
         object::ObjectKind,
         outcome::Failure,
-        plan::{Plan, PlanHeader, Planner},
+        plan::ListedLate,
+        plan::{Plan, PlanHeader},
         planned::PlannedObjects,
-        supplement::{ListedLate, Supplement},
+        planner::Planner,
+        supplement::Supplement,
     },
     error::{Error, Result},
 };

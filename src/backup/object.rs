@@ -13,11 +13,12 @@ use crate::{
     domain::{
         entry::{Entry, Taken},
         fate::Fate,
+        job::rounds::{Note, one_round},
         message::Message,
         object::ObjectId,
         outcome::{Failure, Outcome, OutcomeKind},
-        plan::{Decision, Plan, PlanHeader, Planned},
-        rounds::{Note, one_round},
+        plan::{Plan, PlanHeader},
+        planned::{Decision, Planned},
         versions::{
             Current, OVER_THE_LIMIT, TOO_MANY_VERSIONS, VERSIONS_LIMIT, VERSIONS_WARNING, VersionsSeen,
         },
@@ -52,7 +53,7 @@ pub enum Done {
 /// Backs up the object that a message asks for, if the plan of its run backs it up.
 ///
 /// A failure that may pass is no outcome. It is returned as an error while the message has deliveries left and they may
-/// help; then it is noted, and the run's rounds go on: see [`rounds`](crate::domain::rounds).
+/// help; then it is noted, and the run's rounds go on: see [`rounds`](crate::domain::job::rounds).
 ///
 /// Safe to run twice, at once or later, as [`back_up_planned`] is. A copy of a message that comes when its run
 /// is closed changes nothing. Only one that comes within a minute of that and is the copy's first delivery may

@@ -15,11 +15,11 @@ use crate::{
     clock::Clock,
     domain::{
         actor::{Actor, Via},
+        job::rounds::Seen,
         job::{BackupJob, Need, OPEN_FOR},
         manifest::Summary,
         object::{ObjectId, VaultName},
         plan::Plan,
-        rounds::Seen,
         run::RunId,
         supplement::Supplement,
     },

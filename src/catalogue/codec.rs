@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     domain::{
         manifest::{Line, MANIFEST_FORMAT, Summary},
-        plan::{PLAN_FORMAT, Plan, PlanHeader, Planned},
+        plan::{PLAN_FORMAT, Plan, PlanHeader},
+        planned::Planned,
         planned::PlannedObjects,
         supplement::{SUPPLEMENT_FORMAT, Supplement, SupplementHeader},
     },
@@ -296,7 +297,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         object::{ObjectId, ObjectKind},
-        plan::Decision,
+        planned::Decision,
         run::{RunId, Scope},
     };
 

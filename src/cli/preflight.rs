@@ -10,8 +10,8 @@ use crate::{
     app::App,
     clock::Clock,
     config::{Config, Needs, environment},
-    domain::preflight::Report,
     preflight,
+    preflight::findings::Report,
 };
 
 /// Check everything that backups and restores need, with this program's own identity. Safe at any time: it

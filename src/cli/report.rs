@@ -9,12 +9,13 @@ use time::Duration;
 use super::output::{self, Format};
 use crate::domain::{
     form::Clear,
+    job::rounds::TriedAgain,
     manifest::Summary,
     object::{ObjectId, ObjectKind},
     outcome::Failure,
-    plan::{Decision, Plan, PlanHeader, Unlisted},
+    plan::{Plan, PlanHeader, Unlisted},
+    planned::Decision,
     planned::PlannedObjects,
-    rounds::TriedAgain,
     run::{Numbers, RunId},
 };
 

@@ -19,9 +19,8 @@ use crate::{
         job::BackupJob,
         manifest::{Line, ObjectStatus, Summary},
         observed_location::Hint,
-        plan::{PlanHeader, Unlisted},
+        plan::{ListedLate, PlanHeader, Unlisted},
         run::RunId,
-        supplement::ListedLate,
     },
     query::runs::{self, Report},
 };

@@ -10,8 +10,7 @@ use time::OffsetDateTime;
 use super::{
     manifest::{Line, ObjectStatus},
     object::{ObjectId, ObjectKind},
-    plan::PlanHeader,
-    supplement::ListedLate,
+    plan::{ListedLate, PlanHeader},
 };
 
 /// The newest whole manifest's lines with those of later manifests folded in, sorted.

@@ -1,14 +1,16 @@
 //! A backup run that has not been closed yet.
 
+pub mod rounds;
+
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+use self::rounds::{Failing, Round, Seen};
 use super::{
     actor::{Actor, Via},
     object::{ObjectKind, VaultName},
     outcome::Failure,
     record::cut,
-    rounds::{Failing, Round, Seen},
     run::RunId,
 };
 
@@ -16,7 +18,7 @@ use super::{
 pub const JOB_FORMAT: u32 = 1;
 
 /// How long nothing may come in before the messages of unanswered objects are sent again for the first time: see
-/// [`rounds`](super::rounds). Longer than the waits between five deliveries of a message that fails at once. One whose
+/// [`rounds`]. Longer than the waits between five deliveries of a message that fails at once. One whose
 /// tries hang takes longer; then there are two of it, which costs requests and changes nothing.
 pub const STALLED_AFTER: Duration = Duration::minutes(15);
 

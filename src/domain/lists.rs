@@ -11,10 +11,10 @@ use super::{
     actor::Via,
     fate::{Fate, Meaning},
     job::BackupJob,
+    job::rounds::{ROUNDS, Seen},
     object::ObjectKind,
     outcome::Failure,
     plan::{PlanHeader, Unlisted},
-    rounds::{ROUNDS, Seen},
 };
 
 /// How long a run waits for a kind that may yet be listed before it goes on without it, if another kind can be listed:

@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 
 use super::{
     object::{ObjectId, ObjectKind, ObjectName, VaultName},
-    plan::{Decision, PlanHeader, Planned},
+    plan::PlanHeader,
+    planned::{Decision, Planned},
     run::RunId,
 };
 

@@ -1,15 +1,62 @@
-//! The objects of a plan, packed.
+//! The objects of a plan, and the packed list of them.
 
 use std::{cmp::Ordering, collections::HashMap, fmt, slice};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
     digest::Fingerprint,
     object::{ObjectId, ObjectKind, ObjectName, compare_names},
-    plan::{Decision, Planned},
     run::RunId,
 };
+
+/// What happens to a listed object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// Backed up: there is no backup of it yet.
+    New,
+    /// Backed up: it changed since its last backup.
+    Changed,
+    /// Backed up: it changed so shortly before its last backup that a later change may not show.
+    Unsettled,
+    /// Backed up: the last run should have, and could not, or has a backup of a form that is not known.
+    Missed,
+    /// Backed up although nothing shows a change, because listing does not show changes of older versions.
+    FullPass,
+    /// Backed up because somebody asked for this very object.
+    Asked,
+    /// Skipped: nothing changed since its last backup.
+    Unchanged,
+    /// Skipped: it belongs to a certificate, whose backup contains it. The service refuses its backup.
+    Managed,
+    /// Skipped: managed by the vault, and by none of its certificates, such as a token of a managed storage
+    /// account. The service refuses its backup, and no other backup contains it.
+    VaultManaged,
+}
+
+impl Decision {
+    /// Whether the object is backed up.
+    pub fn backs_up(self) -> bool {
+        !matches!(self, Self::Unchanged | Self::Managed | Self::VaultManaged)
+    }
+}
+
+/// One object of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Which object.
+    #[serde(flatten)]
+    pub id: ObjectId,
+    /// What happens to it.
+    pub decision: Decision,
+    /// The run of the newest backup under its name so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<RunId>,
+    /// What the list showed of it, if it is backed up: which of its versions is current shows nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Fingerprint>,
+}
 
 /// A list of planned objects at sixteen bytes each and their names, and sixteen more for each that is backed up.
 ///

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use super::{
     object::{ObjectKind, VaultName},
     outcome::Failure,
-    plan::{Plan, PlanHeader},
+    plan::{ListedLate, Plan, PlanHeader},
     planned::PlannedObjects,
     run::RunId,
 };
@@ -46,18 +46,6 @@ pub struct Supplement {
     pub header: SupplementHeader,
     /// Every object of the kind, in the order of blob names, each once.
     pub objects: PlannedObjects,
-}
-
-/// A kind that could be listed only after the run's plan was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListedLate {
-    /// The kind.
-    pub kind: ObjectKind,
-    /// The round of the run that began with it.
-    pub round: u32,
-    /// When listing it began.
-    #[serde(with = "time::serde::rfc3339")]
-    pub at: OffsetDateTime,
 }
 
 impl Supplement {
@@ -139,7 +127,8 @@ impl PlanHeader {
 mod tests {
     use super::*;
     use crate::domain::{
-        plan::{Decision, Planned, Unlisted},
+        plan::Unlisted,
+        planned::{Decision, Planned},
         run::Scope,
         samples::{NIGHT, of_kind},
     };

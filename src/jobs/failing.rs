@@ -8,9 +8,9 @@ use crate::{
     azure::container::{Item, Listing},
     domain::{
         job::OPEN_FOR,
+        job::rounds::{NOTE_FORMAT, Note},
         object::{ObjectId, VaultName},
         outcome::Failure,
-        rounds::{NOTE_FORMAT, Note},
         run::RunId,
     },
     error::{Error, Result},

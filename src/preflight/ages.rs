@@ -3,15 +3,12 @@
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
+use super::findings::rest::{AgeSeen, Unread};
 use super::{Context, TRY, each};
 use crate::{
     domain::role::Role,
     domain::{
-        acknowledged::AcceptanceRecord,
-        hsm::HsmUrl,
-        manifest::Line,
-        object::VaultUrl,
-        preflight::rest::{AgeSeen, Unread},
+        acknowledged::AcceptanceRecord, hsm::HsmUrl, manifest::Line, object::VaultUrl,
         versions::OVER_THE_LIMIT,
     },
     error::{Error, Result},

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use azure_core::http::Url;
 
+use super::findings::hsms::{Ended, HsmSeen};
 use super::{Context, each, tried, within};
 use crate::{
     azure::{
@@ -13,13 +14,10 @@ use crate::{
         vault::{VaultClient, restore::RestorePace},
     },
     domain::{
+        cause::{Came, Cause},
         hsm::HsmUrl,
         object::{ObjectId, ObjectKind, ObjectName, VaultUrl},
         outcome::Failure,
-        preflight::{
-            Came, Cause,
-            hsms::{Ended, HsmSeen},
-        },
     },
 };
 

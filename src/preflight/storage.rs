@@ -3,6 +3,10 @@
 use futures::{TryStreamExt as _, pin_mut};
 use url::Url;
 
+use super::findings::{
+    queues::{QueueSeen, queues_of},
+    storage::{ContainerSeen, Use},
+};
 use super::{Context, each, tried, within};
 use crate::{
     azure::{
@@ -12,11 +16,7 @@ use crate::{
     },
     catalogue,
     config::{RESTORE_QUEUE, WORK_QUEUE},
-    domain::preflight::{
-        Came, Cause,
-        queues::{QueueSeen, queues_of},
-        storage::{ContainerSeen, Use},
-    },
+    domain::cause::{Came, Cause},
 };
 
 /// What a probe holds.

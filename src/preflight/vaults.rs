@@ -1,16 +1,14 @@
 //! Trying a vault's rights.
 
+use super::findings::vaults::{Kinds, VaultSeen};
 use super::{Context, each, nobody, tried, within};
 use crate::{
     azure::vault::{VaultClient, restore::RestorePace},
     domain::role::Role,
     domain::{
+        cause::{Came, Cause},
         object::{ObjectId, ObjectKind, ObjectName, VaultUrl},
         outcome::Failure,
-        preflight::{
-            Came, Cause,
-            vaults::{Kinds, VaultSeen},
-        },
     },
 };
 

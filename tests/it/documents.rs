@@ -150,7 +150,7 @@ fn quoted<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
 #[test]
 fn every_finding_is_explained_and_no_other() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let files = fs::read_dir(root.join("src/domain/preflight")).expect("there is code");
+    let files = fs::read_dir(root.join("src/preflight/findings")).expect("there is code");
     let read = |file: PathBuf| fs::read_to_string(file).expect("text");
     let files = files.map(|file| file.expect("a file").path()).filter(|path| path.is_file()).map(read);
     let code: String =

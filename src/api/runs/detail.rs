@@ -9,8 +9,7 @@ use crate::{
     api::shapes::{By, Failure, Kind},
     domain::{
         manifest::{Line, ObjectStatus},
-        plan::{PlanHeader, Unlisted},
-        supplement::ListedLate,
+        plan::{ListedLate, PlanHeader, Unlisted},
     },
     query::runs::Report,
 };

@@ -1,15 +1,27 @@
-//! What a preflight asks of a container, and nobody else does.
+//! What only a preflight asks of a container.
 
 use azure_storage_blob::models::{
     BlobClientGetPropertiesResultHeaders as _, BlobContainerClientGetPropertiesResultHeaders as _,
     ImmutabilityPolicyMode,
 };
 
+use time::OffsetDateTime;
+
 use super::Container;
-use crate::{
-    azure::error::{Operation, ServiceError},
-    domain::preflight::storage::Protection,
-};
+use crate::azure::error::{Operation, ServiceError};
+
+/// Write protection, as far as the data plane shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Protection {
+    /// Whether the container has a policy of its own.
+    pub container: Option<bool>,
+    /// Whether versions in the container can have policies.
+    pub versions: Option<bool>,
+    /// Until when the probe is protected.
+    pub until: Option<OffsetDateTime>,
+    /// Whether nobody can shorten that.
+    pub locked: Option<bool>,
+}
 
 impl Container {
     /// The container's write protection. What the service does not show is not known.
@@ -28,7 +40,7 @@ impl Container {
         asked.await.map_err(|error| self.error(Operation::Read, "look up container", "", &error))
     }
 
-    /// The same with the protection of a blob in it.
+    /// A container's write protection, completed by that of a blob in it.
     ///
     /// # Errors
     /// As the service answers.

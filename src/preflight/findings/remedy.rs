@@ -3,7 +3,8 @@
 //! What the program does not know of its surroundings, such as a vault's resource group, the command looks up.
 //! Nothing that a service said goes into a command unless it has the form of an id or an address.
 
-use super::{Identity, Installation, cause::Cause};
+use super::{Identity, Installation};
+use crate::domain::cause::Cause;
 use crate::domain::outcome::Failure;
 use crate::domain::role::Role;
 

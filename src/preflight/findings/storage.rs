@@ -3,10 +3,12 @@
 use time::OffsetDateTime;
 
 use super::{
-    Came, Cause, Finding, Installation, Report, Severity,
+    Finding, Installation, Report, Severity,
     cause::{Held, words},
     remedy,
 };
+use crate::azure::container::probe::Protection;
+use crate::domain::cause::{Came, Cause};
 
 /// What a container is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,19 +19,6 @@ pub enum Use {
     Jobs,
     /// What HSMs write: read by the app.
     Landing,
-}
-
-/// Write protection, as far as the data plane shows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Protection {
-    /// Whether the container has a policy of its own.
-    pub container: Option<bool>,
-    /// Whether versions in the container can have policies.
-    pub versions: Option<bool>,
-    /// Until when the probe is protected.
-    pub until: Option<OffsetDateTime>,
-    /// Whether nobody can shorten that.
-    pub locked: Option<bool>,
 }
 
 /// What was tried with a container.

@@ -1,10 +1,11 @@
 //! What the identity can do in a vault, and what it should not be able to.
 
 use super::{
-    Came, Cause, Finding, Installation, Report, Severity,
+    Finding, Installation, Report, Severity,
     cause::{Held, words},
     listed, remedy,
 };
+use crate::domain::cause::{Came, Cause};
 use crate::domain::{
     object::{ObjectKind, VaultName},
     role::Role,

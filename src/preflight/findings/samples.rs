@@ -1,6 +1,7 @@
 //! What the tests of the judges share.
 
-use super::{Came, Cause, Finding, Identity, Installation, Report, Severity};
+use super::{Finding, Identity, Installation, Report, Severity};
+use crate::domain::cause::{Came, Cause};
 use crate::domain::outcome::Failure;
 use crate::domain::role::Role;
 

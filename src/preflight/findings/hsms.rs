@@ -3,7 +3,8 @@
 //! A check of a backup is a job. It tells of two different parties: the start of what the caller may do, the
 //! end of what the HSM's own identity may do with the container.
 
-use super::{Came, Cause, Finding, Installation, Report, Severity, cause::words, remedy};
+use super::{Finding, Installation, Report, Severity, cause::words, remedy};
+use crate::domain::cause::{Came, Cause};
 use crate::domain::role::Role;
 use crate::domain::{hsm::HsmName, wording::says};
 

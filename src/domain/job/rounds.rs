@@ -6,14 +6,13 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{
+use super::{BackupJob, LeftOut, STALLED_AFTER, Unplanned};
+use crate::domain::{
     actor::{Actor, Via},
-    job::{BackupJob, LeftOut, STALLED_AFTER, Unplanned},
     object::{ObjectId, ObjectKind, ObjectName},
     outcome::Failure,
-    plan::PlanHeader,
+    plan::{ListedLate, PlanHeader},
     run::is_zero,
-    supplement::ListedLate,
 };
 
 /// The version of the stored form of a [`Note`] that this program writes.
@@ -119,7 +118,7 @@ pub struct Seen {
     pub accepted: u32,
     /// Whether a later run of the schedule is open, which backs the same objects up.
     pub superseded: bool,
-    /// How many rounds list a kind that its plan leaves out: see [`lists`](super::lists).
+    /// How many rounds list a kind that its plan leaves out: see [`lists`](crate::domain::lists).
     pub list_rounds: u32,
 }
 

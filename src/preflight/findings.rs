@@ -7,7 +7,7 @@
 //! A check ends in one of three ways: well, a [`Finding`], or unknown, with the reason. Nothing counts as well
 //! that was not seen.
 
-pub mod cause;
+mod cause;
 pub mod hsms;
 pub mod queues;
 pub mod remedy;
@@ -21,8 +21,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use self::cause::{Came, Cause};
-use super::{outcome::Failure, role::Role};
+use crate::domain::{outcome::Failure, role::Role};
 
 /// What checks of the settings are about.
 const SETTINGS: &str = "settings";

@@ -1,56 +1,10 @@
-//! How something that was tried came out, and why it was refused.
+//! What the outcome of a try says of the way to a service, and of a right.
 
-use super::super::{outcome::Failure, wording::on_one_line};
-
-/// How something that was tried came out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Came {
-    /// It was done.
-    Done,
-    /// It was refused, or there was no answer.
-    Refused(Cause, Failure),
-    /// It was given up after so many seconds.
-    Late(u64),
-}
-
-/// Why something was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// No role assignment allows it.
-    Rbac,
-    /// No access policy of the vault allows it.
-    Policy,
-    /// The caller may not; the service does not say by what.
-    Denied,
-    /// The firewall keeps the caller's address out.
-    Firewall,
-    /// The public network is switched off.
-    PublicOff,
-    /// The host's name does not resolve.
-    HostUnknown,
-    /// The host does not answer.
-    Unreachable,
-    /// This machine does not trust the certificate that it is shown.
-    Untrusted,
-    /// The identity got no token.
-    NoToken,
-    /// The token is of another tenant than the service.
-    OtherTenant,
-    /// The service does not take the token, for another reason.
-    TokenRefused,
-    /// There is no such thing.
-    NotFound,
-    /// The request makes no sense.
-    Malformed,
-    /// Write protection keeps it from being changed.
-    Immutable,
-    /// Purge protection keeps everybody from it.
-    PurgeProtected,
-    /// Throttled, or out of order for now.
-    Passing,
-    /// Anything else.
-    Other,
-}
+use crate::domain::{
+    cause::{Came, Cause},
+    outcome::Failure,
+    wording::on_one_line,
+};
 
 impl Cause {
     /// The name of the finding that nothing behind the host could be asked.
@@ -65,26 +19,6 @@ impl Cause {
             _ => "network-closed",
         }
     }
-
-    /// Whether nothing behind the host could be asked, whatever the request.
-    pub fn is_closed(self) -> bool {
-        matches!(
-            self,
-            Self::Firewall
-                | Self::PublicOff
-                | Self::HostUnknown
-                | Self::Unreachable
-                | Self::Untrusted
-                | Self::NoToken
-                | Self::OtherTenant
-                | Self::TokenRefused
-        )
-    }
-
-    /// Whether the right is missing.
-    pub fn is_missing_right(self) -> bool {
-        matches!(self, Self::Rbac | Self::Policy | Self::Denied)
-    }
 }
 
 /// Whether the caller has a right.
@@ -97,19 +31,6 @@ pub(super) enum Held {
 }
 
 impl Came {
-    /// The cause of a refusal.
-    pub fn cause(&self) -> Option<Cause> {
-        self.refusal().map(|(cause, _)| cause)
-    }
-
-    /// The refusal.
-    pub fn refusal(&self) -> Option<(Cause, &Failure)> {
-        match self {
-            Self::Refused(cause, failure) => Some((*cause, failure)),
-            Self::Done | Self::Late(_) => None,
-        }
-    }
-
     /// What it says of the right to do it. A refusal for any reason but a missing right comes later than the
     /// look at rights.
     pub(super) fn held(&self) -> Held {

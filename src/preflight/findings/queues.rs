@@ -1,6 +1,7 @@
 //! Queues, and what was given up beside them.
 
-use super::{Came, Cause, Finding, Installation, Report, Severity, cause::words, remedy};
+use super::{Finding, Installation, Report, Severity, cause::words, remedy};
+use crate::domain::cause::{Came, Cause};
 use crate::domain::role::Role;
 
 /// What was seen of a queue.

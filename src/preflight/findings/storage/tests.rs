@@ -3,10 +3,10 @@
 use time::macros::datetime;
 
 use super::{
-    super::super::role::Role,
     super::samples::{judged, of, refused},
     *,
 };
+use crate::domain::role::Role;
 
 const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
 const POLICY: Protection = Protection { container: Some(true), versions: None, until: None, locked: None };
