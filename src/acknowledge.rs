@@ -78,8 +78,7 @@ pub async fn loss(
         let runs = losses.iter().map(|loss| &loss.run).chain(moved.iter().map(|moved| &moved.run));
         return Err(nothing_open(source, run, runs.filter(|run| known.loss(run).is_none())));
     }
-    let (source, run, now) = (source.clone(), run.clone(), clock.now());
-    let at = now.replace_nanosecond(0).unwrap_or(now);
+    let (source, run, at) = (source.clone(), run.clone(), clock.now());
     let record = Acknowledgement { v: ACKNOWLEDGED_FORMAT, source, run, reason, by: by.clone(), at };
     app.audit()?.append(by, (&record).into(), at).await?;
     if catalogue.create_acknowledgement(&record).await? == Written::Created {
@@ -185,7 +184,7 @@ async fn decide(
         name: id.name.clone(),
         acceptance,
         by: by.clone(),
-        at: after.replace_nanosecond(0).unwrap_or(after),
+        at: after,
     };
     for _ in 0..TRIES {
         app.audit()?.append(by, (&record).into(), record.at).await?;

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use time::OffsetDateTime;
 
-/// A clock that was set once and runs from there.
+/// A clock that was set once and runs from there, in whole seconds: records have no finer times, so that two readings of
+/// one record are equal.
 ///
 /// Under the Functions host each invocation's clock is set by the time the host sends, so that a test
 /// which drives the host drives the product's time. At a terminal it is the system's.
@@ -26,8 +27,22 @@ impl Clock {
         Self::set(OffsetDateTime::now_utc())
     }
 
-    /// The time.
+    /// The time, in whole seconds.
     pub fn now(&self) -> OffsetDateTime {
-        self.set + self.at.elapsed()
+        let now = self.set + self.at.elapsed();
+        now.replace_nanosecond(0).unwrap_or(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::{Duration, macros::datetime};
+
+    use super::*;
+
+    #[test]
+    fn the_time_has_whole_seconds() {
+        let second = datetime!(2026-11-22 02:00:01 UTC);
+        assert_eq!(Clock::set(second + Duration::milliseconds(300)).now(), second);
     }
 }

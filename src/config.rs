@@ -34,9 +34,6 @@ mod schedules;
 use self::reader::Reader;
 pub use self::{hsm::HsmConfig, schedules::Schedules};
 
-const QUEUE_SUFFIXES: [&str; 3] =
-    [".queue.core.windows.net", ".queue.core.usgovcloudapi.net", ".queue.core.chinacloudapi.cn"];
-
 /// What the caller cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Needs {
@@ -127,7 +124,7 @@ impl Config {
             jobs_container: reader.container("KEYVAULT_BACKUP_JOBS_CONTAINER", needs >= Needs::Backup),
             queue_service: reader.endpoint(
                 "KEYVAULT_BACKUP_QUEUE__queueServiceUri",
-                &QUEUE_SUFFIXES,
+                |cloud| cloud.queue,
                 needs == Needs::Serve,
             ),
             role: reader.role(),

@@ -41,6 +41,7 @@ pub mod audit;
 pub mod blob;
 pub mod bound;
 pub mod cause;
+pub mod cloud;
 pub mod digest;
 pub mod entry;
 pub mod fate;

@@ -88,7 +88,7 @@ pub async fn preflight(
     let Report { findings, unknown, well } = report;
     Ok(Json(Preflight {
         ok,
-        now: now.replace_nanosecond(0).unwrap_or(now),
+        now,
         findings: findings.into_iter().map(Into::into).collect(),
         unknown: unknown.into_iter().map(Into::into).collect(),
         well: well.into_iter().map(Into::into).collect(),

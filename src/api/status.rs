@@ -237,7 +237,7 @@ pub async fn status(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Res
             && sources.len() + hsms.len() > 0
             && sources.iter().all(|source| source.ok)
             && hsms.iter().all(HsmStatus::is_ok),
-        now: now.replace_nanosecond(0).unwrap_or(now),
+        now,
         expected_interval_seconds: app.interval().whole_seconds(),
         jobs,
         sources,

@@ -4,7 +4,6 @@ use futures::{TryStreamExt as _, pin_mut};
 use time::{Duration, OffsetDateTime};
 use tracing::{info, warn};
 
-use super::plan::whole_second;
 use crate::{
     app::App,
     azure::vault::VaultClient,
@@ -43,7 +42,7 @@ pub async fn list_again(app: &App, plan: Plan, job: &mut BackupJob, clock: &Cloc
     let due = job.next_round().unwrap_or(job.progressed);
     let (mut plan, mut newest) = (plan, None);
     for kind in kinds {
-        let late = ListedLate { kind, round, at: whole_second(clock) };
+        let late = ListedLate { kind, round, at: clock.now() };
         let failure = match supplement(app, &plan.header, late).await {
             Ok(supplement) => {
                 told(&supplement);
@@ -144,7 +143,7 @@ pub async fn settle(
     job: Option<&BackupJob>,
     clock: &Clock,
 ) -> Result<Vec<Supplement>> {
-    let (round, at) = (job.map_or(1, |job| job.round().number), whole_second(clock));
+    let (round, at) = (job.map_or(1, |job| job.round().number), clock.now());
     let mut settled = Vec::new();
     for unlisted in header.unlisted.iter().filter(|of| of.rounds > 0) {
         let failure = unlisted.failure.clone().after(unlisted.listed(round));

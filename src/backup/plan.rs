@@ -74,7 +74,7 @@ async fn note(app: &App, job: &BackupJob, error: &Error, clock: &Clock) {
     let noted = async {
         let stored = app.jobs()?.backup_run(&job.vault, &job.run).await?;
         let Some(mut stored) = stored else { return Ok(()) };
-        stored.job.unplanned = Some(Unplanned { at: whole_second(clock), failure: error.failure() });
+        stored.job.unplanned = Some(Unplanned { at: clock.now(), failure: error.failure() });
         app.jobs()?.save(&stored).await
     };
     if let Err(lost) = noted.await {
@@ -94,7 +94,7 @@ async fn note(app: &App, job: &BackupJob, error: &Error, clock: &Clock) {
 pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock) -> Result<Plan> {
     let name = vault.url().name();
     // The time comes first: a change after it is the next run's.
-    let planned = whole_second(clock);
+    let planned = clock.now();
     let basis = app.catalogue()?.basis(name).await?;
     let answered = answered_for(app, name, &basis).await?;
     let full = job.everything || full_pass_is_due(basis.full_pass, app.full_pass(), planned);
@@ -144,7 +144,7 @@ pub async fn some_objects(
     clock: &Clock,
     objects: Vec<ObjectId>,
 ) -> Result<Plan> {
-    let planned = whole_second(clock);
+    let planned = clock.now();
     let basis = app.catalogue()?.basis(vault).await?;
     let answered = answered_for(app, vault, &basis).await?;
     let header = PlanHeader {
@@ -161,7 +161,7 @@ pub async fn some_objects(
 /// that was noted last, and its entries are carried forward. It becomes the run's plan for good. The vault is not asked
 /// once more: whatever kept it from being listed must not keep the run from its end.
 pub async fn unlisted(app: &App, job: &BackupJob, clock: &Clock) -> Result<Plan> {
-    let planned = whole_second(clock);
+    let planned = clock.now();
     let late = || Failure::ours("NotPlanned", "nothing planned the run while it was open");
     let noted = job.unplanned.as_ref().map(|unplanned| unplanned.failure.clone());
     let not_configured = app.vault(&job.vault).err().map(|error| error.failure());
@@ -207,11 +207,6 @@ fn built_on(
         observed_location: basis.observed_location.known(),
         ..PlanHeader::new(vault.clone(), run.clone(), Scope::Vault, planned)
     }
-}
-
-pub(super) fn whole_second(clock: &Clock) -> time::OffsetDateTime {
-    let now = clock.now();
-    now.replace_nanosecond(0).unwrap_or(now)
 }
 
 /// What came of listing a vault.

@@ -57,7 +57,6 @@ impl Audit {
     ///
     /// Two calls are two records. Whoever may have told of an event before asks [`Audit::tells_of`] first.
     pub async fn append(&self, by: &Actor, event: Event, at: OffsetDateTime) -> Result<()> {
-        let at = at.replace_nanosecond(0).unwrap_or(at);
         let right = if self.at_terminal { Right::Terminal } else { event.right() };
         let mut slot = self.written[right as usize].lock().await;
         let mut written = match slot.take().filter(|written| written.section.takes(at.date())) {
@@ -79,7 +78,6 @@ impl Audit {
     /// The section names none of those before it, so that the record is the same whoever writes it. The next one of its right
     /// names it.
     pub async fn append_once(&self, by: &Actor, event: Event, at: OffsetDateTime) -> Result<()> {
-        let at = at.replace_nanosecond(0).unwrap_or(at);
         let section = Section::of(&event, at.date());
         let record = Record { v: AUDIT_FORMAT, at, by: by.clone(), event, after: None, seen: Vec::new() };
         self.write(&section, 1, &record).await.map(drop)

@@ -4,8 +4,7 @@ use std::{fmt, str::FromStr};
 
 use url::Url;
 
-const BLOB_SUFFIXES: [&str; 3] =
-    [".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn"];
+use crate::domain::cloud::{CLOUDS, Cloud, name_in};
 
 /// Reads settings one by one, and collects what is wrong with them.
 pub(super) struct Reader<L> {
@@ -43,23 +42,30 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         parts
     }
 
-    pub(super) fn endpoint(&mut self, name: &str, suffixes: &[&str], required: bool) -> Option<Url> {
+    pub(super) fn endpoint(
+        &mut self,
+        name: &str,
+        service: impl Fn(&Cloud) -> &'static str,
+        required: bool,
+    ) -> Option<Url> {
         let text = self.required(name, required)?;
         let url = Url::parse(&text).ok().filter(|url| {
             let host = url.host_str().unwrap_or_default();
-            let known =
-                suffixes.iter().any(|suffix| host.strip_suffix(suffix).is_some_and(|of| !of.is_empty()));
+            let known = name_in(host, &service).is_some();
             let bare = url.username().is_empty() && url.query().is_none() && url.fragment().is_none();
             url.scheme() == "https" && url.port().is_none() && known && bare
         });
         if url.is_none() {
-            self.fault(name, format_args!("expected https://ACCOUNT{}, got something else", suffixes[0]));
+            self.fault(
+                name,
+                format_args!("expected https://ACCOUNT.{}, got something else", service(&CLOUDS[0])),
+            );
         }
         url
     }
 
     pub(super) fn container(&mut self, name: &str, required: bool) -> Option<Url> {
-        let url = self.endpoint(name, &BLOB_SUFFIXES, required)?;
+        let url = self.endpoint(name, |cloud| cloud.blob, required)?;
         let container = url.path().trim_matches('/');
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if !(3..=63).contains(&container.len()) || !container.bytes().all(legal) {

@@ -124,7 +124,7 @@ impl From<Taken<'_>> for Entry {
             kind: taken.id.kind,
             name: taken.id.name.clone(),
             run: taken.run.clone(),
-            taken: taken.taken.replace_nanosecond(0).unwrap_or(taken.taken),
+            taken: taken.taken,
             sha256: taken.blob.digest(),
             bytes: taken.blob.len() as u64,
             form: taken.form,

@@ -125,7 +125,6 @@ impl LeftOut {
     /// These kinds, if there are any.
     pub fn new(kinds: Vec<ObjectKind>, failure: Failure, at: OffsetDateTime) -> Option<Box<Self>> {
         let failure = Failure { text: cut(failure.text, LEFT_OUT_BYTES), request_id: None, ..failure };
-        let at = at.replace_nanosecond(0).unwrap_or(at);
         (!kinds.is_empty()).then(|| Box::new(Self { kinds, failure, at }))
     }
 }
@@ -148,7 +147,6 @@ pub enum Need {
 impl BackupJob {
     /// The record of a run that begins now.
     pub fn open(vault: VaultName, run: RunId, by: Actor, now: OffsetDateTime) -> Self {
-        let now = now.replace_nanosecond(0).unwrap_or(now);
         Self {
             v: JOB_FORMAT,
             vault,
@@ -195,7 +193,7 @@ impl BackupJob {
         let news = answered != self.answered;
         if news {
             self.answered = answered;
-            self.progressed = now.replace_nanosecond(0).unwrap_or(now);
+            self.progressed = now;
         }
         news
     }

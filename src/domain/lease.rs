@@ -35,7 +35,7 @@ pub struct Lease {
 impl Lease {
     /// A lease that is taken or renewed now.
     pub fn taken(restore: RestoreId, now: OffsetDateTime) -> Self {
-        Self { restore, until: whole(now + LASTS), stopped: false }
+        Self { restore, until: now + LASTS, stopped: false }
     }
 
     /// A lease whose record does not say when it ends. Older programs gave a restore its vault for as long as it was
@@ -48,7 +48,7 @@ impl Lease {
     /// The lease after its restore was told to stop.
     #[must_use]
     pub fn stop(self, now: OffsetDateTime) -> Self {
-        Self { until: self.until.min(whole(now + STOPS_WITHIN)), stopped: true, ..self }
+        Self { until: self.until.min(now + STOPS_WITHIN), stopped: true, ..self }
     }
 
     /// Whether it has ended.
@@ -66,11 +66,6 @@ impl Lease {
     pub fn wants_renewal(&self, now: OffsetDateTime) -> bool {
         self.until - now < LASTS - TRUST
     }
-}
-
-/// Records have whole seconds.
-fn whole(at: OffsetDateTime) -> OffsetDateTime {
-    at.replace_nanosecond(0).unwrap_or(at)
 }
 
 #[cfg(test)]

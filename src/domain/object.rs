@@ -5,7 +5,7 @@ use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr, sync::Arc};
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::hsm::HsmUrl;
+use super::cloud::name_in;
 
 /// What is wrong with a name, a vault URL or a kind. The text says what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -253,14 +253,11 @@ impl fmt::Display for VaultName {
     }
 }
 
-/// The DNS suffixes of Key Vault in the public, US Government and China clouds.
-const VAULT_SUFFIXES: [&str; 3] = [".vault.azure.net", ".vault.usgovcloudapi.net", ".vault.azure.cn"];
-
 /// The address of a vault: `https://NAME` and one of the clouds' suffixes, nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultUrl {
-    name: VaultName,
-    host: String,
+    pub(super) name: VaultName,
+    pub(super) host: String,
 }
 
 impl VaultUrl {
@@ -275,13 +272,6 @@ impl VaultUrl {
     }
 }
 
-impl VaultUrl {
-    /// The address of a Managed HSM, whose keys are backed up one by one as a vault's keys are.
-    pub fn of_hsm(url: &HsmUrl) -> Self {
-        Self { name: url.name().as_vault().clone(), host: url.host().to_owned() }
-    }
-}
-
 impl FromStr for VaultUrl {
     type Err = NameError;
 
@@ -289,7 +279,7 @@ impl FromStr for VaultUrl {
         let wrong = || NameError::VaultUrl(quoted(text));
         let host = text.strip_prefix("https://").ok_or_else(wrong)?;
         let host = host.strip_suffix('/').unwrap_or(host).to_ascii_lowercase();
-        let name = VAULT_SUFFIXES.iter().find_map(|suffix| host.strip_suffix(suffix)).ok_or_else(wrong)?;
+        let name = name_in(&host, |cloud| cloud.vault).ok_or_else(wrong)?;
         let name = name.parse().map_err(|_| wrong())?;
         Ok(Self { name, host })
     }
@@ -354,12 +344,6 @@ mod tests {
         for bad in ["", "kv", &"a".repeat(25), "1kv", "-kv", "kv_1", "kv.1", "kvé"] {
             assert_eq!(bad.parse::<VaultName>(), Err(NameError::Vault(bad.into())));
         }
-    }
-
-    #[test]
-    fn the_keys_of_an_hsm_are_those_of_a_vault_at_its_address() {
-        let url = VaultUrl::of_hsm(&"https://hsm-a.managedhsm.azure.net".parse().unwrap());
-        assert_eq!((url.name().as_str(), url.host()), ("hsm-a", "hsm-a.managedhsm.azure.net"));
     }
 
     #[test]

@@ -91,7 +91,6 @@ pub struct Outcome {
 impl Outcome {
     /// The record of `failure`, or of the object's disappearance.
     pub fn new(id: &ObjectId, outcome: OutcomeKind, failure: Failure, at: OffsetDateTime) -> Self {
-        let at = at.replace_nanosecond(0).unwrap_or(at);
         Self {
             v: OUTCOME_FORMAT,
             kind: id.kind,
@@ -144,9 +143,9 @@ mod tests {
     }
 
     #[test]
-    fn a_record_speaks_of_its_object_at_a_time_to_the_second() {
+    fn a_record_speaks_of_its_object_and_its_time() {
         let id = ObjectId::new(ObjectKind::Key, "signing".parse().unwrap());
-        let at = OffsetDateTime::UNIX_EPOCH + time::Duration::milliseconds(1500);
+        let at = OffsetDateTime::UNIX_EPOCH + time::Duration::SECOND;
         let outcome = Outcome::new(&id, OutcomeKind::Disappeared, Failure::ours("NotFound", ""), at);
         assert_eq!((outcome.id(), outcome.at.unix_timestamp_nanos()), (id, 1_000_000_000));
     }

@@ -3,7 +3,7 @@
 use super::{
     ends::{self, BackupEnd},
     folders,
-    next::{Next, now, save, stop},
+    next::{Next, save, stop},
     safety, unheard,
 };
 use crate::{
@@ -52,7 +52,7 @@ async fn key_done(app: &App, mut stored: StoredHsmJob, result: KeyResult, clock:
     {
         outcomes.push(KeyOutcome { key, result });
         if outcomes.len() < keys.len() {
-            stored.job.phase = Phase::Due { not_before: Some(now(clock)) };
+            stored.job.phase = Phase::Due { not_before: Some(clock.now()) };
             (stored.job.polled, stored.job.held_until) = (None, None);
             return save(app, stored).await;
         }
@@ -73,7 +73,7 @@ pub(super) async fn poll(
     } else {
         client.restore_status(operation).await
     };
-    stored.job.polled = Some(now(clock));
+    stored.job.polled = Some(clock.now());
     let status = match status {
         Ok(status) => status,
         Err(error) => return not_told(app, stored, error, clock).await,

@@ -17,7 +17,7 @@ use crate::{
     jobs::StoredHsmJob,
 };
 
-use super::next::{Next, now, second};
+use super::next::Next;
 
 /// What a backup came to.
 pub(super) struct BackupEnd {
@@ -60,7 +60,7 @@ async fn claim(
     failure: Option<Failure>,
     clock: &Clock,
 ) -> Result<Option<HsmJob>> {
-    stored.job.ended = Some(HsmEnd { at: now(clock), verdict, failure });
+    stored.job.ended = Some(HsmEnd { at: clock.now(), verdict, failure });
     Ok(app.jobs()?.save_hsm_job(stored).await?.map(|stored| stored.job))
 }
 
@@ -107,8 +107,8 @@ pub(super) async fn backup(app: &App, stored: StoredHsmJob, end: BackupEnd, cloc
         run: job.id.clone(),
         by: job.by.clone(),
         opened: job.opened,
-        started: end.started.map(second),
-        ended: second(end.ended.unwrap_or_else(|| clock.now())),
+        started: end.started,
+        ended: end.ended.unwrap_or_else(|| clock.now()),
         job: operation,
         verdict,
         folder: end.folder,

@@ -1,8 +1,6 @@
 //! How a pass over a job goes on.
 
-use time::OffsetDateTime;
-
-use crate::{app::App, clock::Clock, error::Result, jobs::StoredHsmJob};
+use crate::{app::App, error::Result, jobs::StoredHsmJob};
 
 /// How a pass goes on.
 pub(super) enum Next {
@@ -22,13 +20,4 @@ pub(super) async fn save(app: &App, stored: StoredHsmJob) -> Result<Next> {
 /// Saves what was decided, and leaves the rest to the next pass.
 pub(super) async fn stop(app: &App, stored: StoredHsmJob) -> Result<Next> {
     save(app, stored).await.map(|_| Next::Stop)
-}
-
-/// The current time in whole seconds, as records have it.
-pub(super) fn now(clock: &Clock) -> OffsetDateTime {
-    second(clock.now())
-}
-
-pub(super) fn second(time: OffsetDateTime) -> OffsetDateTime {
-    time.replace_nanosecond(0).unwrap_or(time)
 }

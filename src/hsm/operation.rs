@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::{
     answer::failed,
-    next::{Next, now, save, stop},
+    next::{Next, save, stop},
     safety,
 };
 use crate::{
@@ -38,7 +38,7 @@ pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) ->
         let failure = StartFailure { error, standing: Standing::NotBegun };
         return not_started(app, stored, before, failure, clock).await;
     }
-    let at = now(clock);
+    let at = clock.now();
     (stored.job.phase, stored.job.waiting, stored.job.held_until) = (Phase::Sending { at }, None, None);
     let Next::On(mut stored) = save(app, stored).await? else { return Ok(Next::Stop) };
     match order.send(client).await {
@@ -48,9 +48,9 @@ pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) ->
                 event = "hsm.started", hsm.name = %hsm, job.id = %id, operation.id = %started.job_id,
                 "HSM {hsm} has begun with job {id}",
             );
-            stored.job.phase = Phase::Running { job: started.job_id, since: now(clock) };
+            stored.job.phase = Phase::Running { job: started.job_id, since: clock.now() };
             (stored.job.seen, stored.job.refused) = (None, 0);
-            stored.job.polled = Some(now(clock));
+            stored.job.polled = Some(clock.now());
             note(app, *stored, at).await
         }
         Err(failure) => not_started(app, *stored, before, failure, clock).await,
@@ -123,15 +123,15 @@ async fn not_started(
     let error = failure.error;
     tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
     let words = format!("{}: {}", error.failure.code, error.failure.text);
-    stored.job.polled = Some(now(clock));
+    stored.job.polled = Some(clock.now());
     // Without an answer there is no Retry-After.
     if error.failure.status.is_some() {
-        stored.job.hold(error.retry_after, now(clock));
+        stored.job.hold(error.retry_after, clock.now());
     }
     stored.job.phase = match (failure.standing, before) {
         (Standing::Unknown, _) => Phase::Lost { at: sent_at(&stored.job, clock) },
         (Standing::NotBegun, before) | (Standing::Occupied, before @ Phase::Occupied { .. }) => before,
-        (Standing::Occupied, _) => Phase::Occupied { since: now(clock) },
+        (Standing::Occupied, _) => Phase::Occupied { since: clock.now() },
     };
     stored.job.waiting = Some(match failure.standing {
         Standing::Unknown => format!("the start got no answer to go by, and is not sent again: {words}"),
@@ -139,7 +139,7 @@ async fn not_started(
     });
     let goes_on = match (failure.standing, error.fate()) {
         (Standing::Unknown | Standing::Occupied, _) | (_, Fate::Retry) => true,
-        (Standing::NotBegun, Fate::Later) => stored.job.put_off(now(clock)),
+        (Standing::NotBegun, Fate::Later) => stored.job.put_off(clock.now()),
         (Standing::NotBegun, Fate::Fail) => false,
     };
     if goes_on { stop(app, stored).await } else { failed(app, stored, error.recorded(), clock).await }
@@ -148,6 +148,6 @@ async fn not_started(
 fn sent_at(job: &HsmJob, clock: &Clock) -> OffsetDateTime {
     match job.phase {
         Phase::Sending { at } => at,
-        _ => now(clock),
+        _ => clock.now(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     ends,
-    next::{Next, save, second, stop},
+    next::{Next, save, stop},
 };
 use crate::{
     app::App,
@@ -50,7 +50,7 @@ pub(super) async fn meet_the_rule(
     }
     let newest = app.catalogue()?.newest_hsm_backup(&stored.job.hsm, None).await?;
     let ripe = newest.map_or_else(|| clock.now(), |backup| backup.ended) + app.hsms().backup_age();
-    stored.job.phase = Phase::Due { not_before: Some(second(ripe.max(clock.now()))) };
+    stored.job.phase = Phase::Due { not_before: Some(ripe.max(clock.now())) };
     stored.job.waited = true;
     stop(app, stored).await
 }

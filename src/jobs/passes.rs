@@ -76,8 +76,7 @@ impl Jobs {
             }
             kept.nights.to_note(timers)
         };
-        let at = now.replace_nanosecond(0).unwrap_or(now);
-        let pass = Pass { v: JOB_FORMAT, at, settled };
+        let pass = Pass { v: JOB_FORMAT, at: now, settled };
         self.container.put(&format!("{PREFIX}{role}"), metadata(KEY, &pass)?).await?;
         self.kept.lock().noted = Some(now);
         Ok(())

@@ -188,7 +188,7 @@ impl HsmJob {
             id,
             hsm,
             by,
-            opened: now.replace_nanosecond(0).unwrap_or(now),
+            opened: now,
             task,
             phase: Phase::Due { not_before: None },
             waiting: None,
@@ -337,14 +337,6 @@ mod tests {
             assert_eq!(job.is_backup(), restore.is_none(), "{job:?}");
             assert_eq!((job.restore(), job.has_safety()), (restore, has_safety), "{job:?}");
         }
-    }
-
-    #[test]
-    fn times_are_kept_to_the_second() {
-        let task = Task::Backup { safety_for: None };
-        let now = NOW + Duration::milliseconds(1500);
-        let job = HsmJob::open(RunId::nightly(NOW), "hsm-a".parse().unwrap(), task, Actor::TIMER, now);
-        assert_eq!(job.opened, NOW + Duration::SECOND);
     }
 
     #[test]

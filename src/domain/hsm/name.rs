@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::object::{NameError, VaultName, quoted};
+use crate::domain::{
+    cloud::name_in,
+    object::{NameError, VaultName, VaultUrl, quoted},
+};
 
 /// The name of a Managed HSM, in lower case. The rules are those for vaults; the two may share a name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,10 +53,6 @@ impl fmt::Display for HsmName {
     }
 }
 
-/// The DNS suffixes of Managed HSM in the public, US Government and China clouds.
-const SUFFIXES: [&str; 3] =
-    [".managedhsm.azure.net", ".managedhsm.usgovcloudapi.net", ".managedhsm.azure.cn"];
-
 /// The address of a Managed HSM: `https://NAME` and one of the clouds' suffixes, nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HsmUrl {
@@ -73,6 +72,13 @@ impl HsmUrl {
     }
 }
 
+impl VaultUrl {
+    /// The address of a Managed HSM, whose keys are backed up one by one as a vault's keys are.
+    pub fn of_hsm(url: &HsmUrl) -> Self {
+        Self { name: url.name().as_vault().clone(), host: url.host().to_owned() }
+    }
+}
+
 impl FromStr for HsmUrl {
     type Err = NameError;
 
@@ -80,7 +86,7 @@ impl FromStr for HsmUrl {
         let wrong = || NameError::HsmUrl(quoted(text));
         let host = text.strip_prefix("https://").ok_or_else(wrong)?;
         let host = host.strip_suffix('/').unwrap_or(host).to_ascii_lowercase();
-        let name = SUFFIXES.iter().find_map(|suffix| host.strip_suffix(suffix)).ok_or_else(wrong)?;
+        let name = name_in(&host, |cloud| cloud.hsm).ok_or_else(wrong)?;
         let name = name.parse().map_err(|_| wrong())?;
         Ok(Self { name, host })
     }
@@ -95,14 +101,15 @@ impl fmt::Display for HsmUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::cloud::CLOUDS;
 
     #[test]
     fn addresses_are_exact() {
-        for cloud in SUFFIXES {
+        for cloud in CLOUDS.map(|cloud| cloud.hsm) {
             for (text, slash) in [("https://HSM-a", ""), ("https://hsm-a", "/")] {
-                let url: HsmUrl = format!("{text}{cloud}{slash}").parse().unwrap();
-                assert_eq!((url.name().as_str(), url.host()), ("hsm-a", &*format!("hsm-a{cloud}")));
-                assert_eq!(url.to_string(), format!("https://hsm-a{cloud}"));
+                let url: HsmUrl = format!("{text}.{cloud}{slash}").parse().unwrap();
+                assert_eq!((url.name().as_str(), url.host()), ("hsm-a", &*format!("hsm-a.{cloud}")));
+                assert_eq!(url.to_string(), format!("https://hsm-a.{cloud}"));
             }
         }
         for bad in [
@@ -124,5 +131,11 @@ mod tests {
         assert_eq!((name.as_str(), name.as_vault().as_str()), ("hsm-a", "hsm-a"));
         assert_eq!(format!("{name:?}|{name:7}|"), "hsm-a|hsm-a  |", "logs have the name and nothing else");
         assert_eq!("1hsm".parse::<HsmName>(), Err(NameError::Hsm("1hsm".into())));
+    }
+
+    #[test]
+    fn the_keys_of_an_hsm_are_those_of_a_vault_at_its_address() {
+        let url = VaultUrl::of_hsm(&"https://hsm-a.managedhsm.azure.net".parse().unwrap());
+        assert_eq!((url.name().as_str(), url.host()), ("hsm-a", "hsm-a.managedhsm.azure.net"));
     }
 }

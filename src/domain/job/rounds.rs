@@ -66,7 +66,6 @@ pub struct Note {
 impl Note {
     /// The note of a failure.
     pub fn new(id: &ObjectId, failure: Failure, at: OffsetDateTime) -> Self {
-        let at = at.replace_nanosecond(0).unwrap_or(at);
         Self { v: NOTE_FORMAT, kind: id.kind, name: id.name.clone(), failure: failure.bounded(), at }
     }
 
@@ -130,10 +129,9 @@ impl BackupJob {
 
     /// Notes that the messages of its unanswered objects were sent, at the time when that began.
     pub fn begin_round(&mut self, began: OffsetDateTime, now: OffsetDateTime) {
-        let whole = |at: OffsetDateTime| at.replace_nanosecond(0).unwrap_or(at);
         let Round { number, since, .. } = self.round();
-        self.round = Some(Round { number: number.saturating_add(1), began: whole(began), since });
-        (self.sent, self.progressed) = (true, whole(now));
+        self.round = Some(Round { number: number.saturating_add(1), began, since });
+        (self.sent, self.progressed) = (true, now);
         // There is a plan.
         self.unplanned = None;
     }
@@ -456,9 +454,9 @@ mod tests {
     }
 
     #[test]
-    fn a_note_speaks_of_its_object_at_a_time_to_the_second() {
+    fn a_note_speaks_of_its_object_and_its_time() {
         let id = ObjectId::new(ObjectKind::Key, "signing".parse().unwrap());
-        let note = Note::new(&id, Failure::ours("Forbidden", "no"), START + Duration::milliseconds(1500));
+        let note = Note::new(&id, Failure::ours("Forbidden", "no"), START + Duration::SECOND);
         assert_eq!((note.id(), note.at), (id, START + SECOND));
         let json = record(&note).unwrap();
         let frozen = r#"{"v":1,"kind":"key","name":"signing","failure":{"code":"Forbidden","text":"no"},"at":"2026-11-22T02:00:01Z"}"#;

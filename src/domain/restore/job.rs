@@ -165,7 +165,6 @@ pub enum Need {
 impl RestoreJob {
     /// The record of a restore that begins now.
     pub fn open(id: RestoreId, plan: &RestorePlan, by: Actor, now: OffsetDateTime) -> Self {
-        let now = now.replace_nanosecond(0).unwrap_or(now);
         Self {
             v: RESTORE_FORMAT,
             id,
@@ -191,15 +190,14 @@ impl RestoreJob {
         // A record of an earlier program may have fewer numbers than its plan gives now.
         (self.numbers, self.answered) = (numbers, answered);
         if news {
-            self.progressed = now.replace_nanosecond(0).unwrap_or(now);
+            self.progressed = now;
         }
         news
     }
 
     /// Notes its end.
     pub fn end(&mut self, now: OffsetDateTime) {
-        let at = now.replace_nanosecond(0).unwrap_or(now);
-        self.ended = Some(Ended { at, verdict: self.numbers.verdict(), cut: None });
+        self.ended = Some(Ended { at: now, verdict: self.numbers.verdict(), cut: None });
     }
 
     /// Notes its end before all of its steps had theirs.
@@ -312,7 +310,7 @@ mod tests {
         let numbers = RestoreNumbers { planned: 3, failed: 1, ..RestoreNumbers::default() };
         assert!(!job.note(numbers, 0, START + Duration::HOUR));
         assert_eq!((job.numbers, job.progressed), (numbers, START));
-        assert!(job.note(numbers, 1, START + Duration::milliseconds(1500)));
+        assert!(job.note(numbers, 1, START + Duration::SECOND));
         assert_eq!((job.answered, job.progressed), (1, START + Duration::SECOND));
     }
 
@@ -320,7 +318,7 @@ mod tests {
     fn an_end_is_what_the_numbers_say() {
         let mut job = job(Via::Http);
         job.numbers = RestoreNumbers { planned: 2, restored: 1, failed: 1, ..RestoreNumbers::default() };
-        job.end(START + Duration::milliseconds(1500));
+        job.end(START + Duration::SECOND);
         let end = Ended { at: START + Duration::SECOND, verdict: Verdict::PartiallyFailed, cut: None };
         assert_eq!(job.ended, Some(end));
     }

@@ -109,7 +109,6 @@ pub struct StepOutcome {
 impl StepOutcome {
     /// The record of what became of a step.
     pub fn new(id: &ObjectId, result: StepResult, at: OffsetDateTime) -> Self {
-        let at = at.replace_nanosecond(0).unwrap_or(at);
         Self { v: RESTORE_FORMAT, kind: id.kind, name: id.name.clone(), result, at }
     }
 
@@ -147,7 +146,7 @@ impl RestoreMessage {
 
 #[cfg(test)]
 mod tests {
-    use time::{Duration, macros::datetime};
+    use time::macros::datetime;
 
     use super::*;
 
@@ -175,7 +174,7 @@ mod tests {
     fn records_and_messages_speak_of_their_object() {
         let restore = RestoreId::new(NOW, 7);
         assert_eq!(RestoreMessage::new(&restore, &secret()).id(), secret());
-        let outcome = StepOutcome::new(&secret(), StepResult::Restored, NOW + Duration::milliseconds(300));
+        let outcome = StepOutcome::new(&secret(), StepResult::Restored, NOW);
         assert_eq!((outcome.id(), outcome.at), (secret(), NOW));
     }
 

