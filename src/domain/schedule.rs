@@ -10,10 +10,13 @@ use croner::{
     Cron,
     parser::{CronParser, Seconds, Year},
 };
-use time::{Duration, OffsetDateTime};
+use time::{Duration, Month, OffsetDateTime};
 
 /// How long after an occurrence its run counts as late. The timer's own retries come first.
 pub const LATE_AFTER: Duration = Duration::minutes(10);
+
+/// Each date that there is lies in it.
+const LEAP_YEAR: i32 = 2024;
 
 /// What the time zone is called where it is UTC.
 const UTC: [&str; 5] = ["utc", "etc/utc", "gmt", "etc/gmt", "utc0"];
@@ -22,7 +25,8 @@ const UTC: [&str; 5] = ["utc", "etc/utc", "gmt", "etc/gmt", "utc0"];
 #[derive(Clone, Debug)]
 pub struct Schedule {
     text: String,
-    cron: Cron,
+    /// None for a date that no year has, with which a timer is switched off: a search for it goes through all years.
+    cron: Option<Cron>,
 }
 
 /// Why it is not known when a timer fires.
@@ -108,17 +112,26 @@ impl Schedule {
         if cron.pattern.seconds.values().len() > 1 {
             return Err(Unclear::SubMinute);
         }
-        Ok(Self { text: fields.join(" "), cron })
+        Ok(Self { text: fields.join(" "), cron: Some(cron).filter(has_a_date) })
     }
 
     /// The newest occurrence, if it has been due for so long that its run would be late. An earlier one is not made up
     /// for: another has followed.
     pub fn overdue(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let at = DateTime::<Utc>::from_timestamp(now.unix_timestamp(), 0)?;
-        let newest = self.cron.find_previous_occurrence(&at, true).ok()?;
+        let newest = self.cron.as_ref()?.find_previous_occurrence(&at, true).ok()?;
         let newest = OffsetDateTime::from_unix_timestamp(newest.timestamp()).ok()?;
         (now - newest >= LATE_AFTER).then_some(newest)
     }
+}
+
+/// Whether some year has one of the dates.
+fn has_a_date(cron: &Cron) -> bool {
+    let days = cron.pattern.days.values();
+    let months = cron.pattern.months.values().into_iter().filter_map(|month| u8::try_from(month).ok());
+    let length = |month| Month::try_from(month).map_or(0, |month| month.length(LEAP_YEAR));
+    let longest = months.map(length).max().unwrap_or_default();
+    days.first().is_some_and(|first| *first <= longest.into())
 }
 
 /// Whether a field holds nothing but what both sides read alike. A list has no empty parts.
@@ -163,7 +176,10 @@ mod tests {
             ("0 0 2 13 * 5", datetime!(2026-11-22 12:00 UTC), Some(datetime!(2026-11-13 02:00 UTC))),
             ("0 0 2 22 * 5", datetime!(2026-11-22 12:00 UTC), Some(datetime!(2026-05-22 02:00 UTC))),
             ("0 0 2 1 jan *", datetime!(2026-11-22 12:00 UTC), Some(datetime!(2026-01-01 02:00 UTC))),
+            ("0 0 2 29 2 *", datetime!(2026-11-22 12:00 UTC), Some(datetime!(2024-02-29 02:00 UTC))),
             ("0 0 2 30 2 *", datetime!(2026-11-22 12:00 UTC), None),
+            ("0 0 2 31 Feb,4-6/2,9,nov *", datetime!(2026-11-22 12:00 UTC), None),
+            ("0 0 2 30,31 2,4 *", datetime!(2026-11-22 12:00 UTC), Some(datetime!(2026-04-30 02:00 UTC))),
         ];
         for (text, now, expected) in table {
             assert_eq!(overdue(text, now), expected, "{text} at {now}");
