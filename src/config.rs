@@ -27,12 +27,13 @@ pub const RESTORE_QUEUE: &str = "restore-objects";
 pub const API_VERSION: &str = "2025-07-01";
 
 mod hsm;
+mod landing;
 mod reader;
 mod role;
 mod schedules;
 
 use self::reader::Reader;
-pub use self::{hsm::HsmConfig, schedules::Schedules};
+pub use self::{hsm::HsmConfig, landing::Landing, schedules::Schedules};
 
 /// What the caller cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,8 +159,13 @@ impl Config {
 
     /// The hosts that tokens may be sent to.
     pub fn hosts(&self) -> crate::azure::transport::Hosts {
-        let storage = [&self.container, &self.jobs_container, &self.queue_service, &self.hsm.container];
-        let storage = storage.into_iter().flatten().filter_map(|url| url.host_str().map(str::to_owned));
+        let landing = self.hsm.landing.as_ref().map(Landing::container);
+        let storage = [&self.container, &self.jobs_container, &self.queue_service].map(Option::as_ref);
+        let storage = storage
+            .into_iter()
+            .chain([landing])
+            .flatten()
+            .filter_map(|url| url.host_str().map(str::to_owned));
         let hsms = self.hsm.hsms.iter().map(|hsm| hsm.host().to_owned());
         self.vaults.iter().map(|vault| vault.host().to_owned()).chain(hsms).chain(storage).collect()
     }

@@ -99,10 +99,11 @@ fn installation<'a>(config: &Config, tried: impl Iterator<Item = &'a Came>) -> I
 fn settings(config: &Config, served: bool) -> SettingsSeen {
     let vault = |name: &str| config.vaults.iter().any(|vault| vault.name().as_str() == name);
     let hsms = config.hsm.hsms.iter().map(|hsm| hsm.name().to_string());
+    let landing = config.hsm.landing.as_ref().map(|landing| landing.container().clone());
     let containers = [
         ("KEYVAULT_BACKUP_CONTAINER", &config.container),
         ("KEYVAULT_BACKUP_JOBS_CONTAINER", &config.jobs_container),
-        ("KEYVAULT_BACKUP_HSM_CONTAINER", &config.hsm.container),
+        ("KEYVAULT_BACKUP_HSM_CONTAINER", &landing),
     ];
     let same = |a: &Option<url::Url>, b: &Option<url::Url>| {
         let place =

@@ -12,7 +12,7 @@ use crate::{
         managed_hsm::{BackupDestination, RestoreSource},
         vault::{VaultClient, restore::RestorePace},
     },
-    config::{Config, HsmConfig},
+    config::{Config, HsmConfig, Landing},
     domain::{
         hsm::HsmName,
         object::{ObjectName, VaultName, VaultUrl},
@@ -48,8 +48,8 @@ impl Hsms {
             let client = VaultClient::new(&VaultUrl::of_hsm(url), connection, KEYS_PER_SECOND, pace)?;
             keys.insert(url.name().as_vault().clone(), client);
         }
-        let container = config.hsm.container.as_ref();
-        let container = container.map(|url| Container::new(url, connection)).transpose()?;
+        let landing = config.hsm.landing.as_ref();
+        let container = landing.map(|of| Container::new(of.container(), connection)).transpose()?;
         Ok(Self { clients, keys, container, config: config.hsm.clone() })
     }
 
@@ -100,32 +100,35 @@ impl Hsms {
             .ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_HSM_CONTAINER is not set".into()))
     }
 
+    /// That container, and the folders in it under which backups go.
+    ///
+    /// # Errors
+    /// When none is configured.
+    pub fn landing(&self) -> Result<&Landing> {
+        let landing = self.config.landing.as_ref();
+        landing.ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_HSM_CONTAINER is not set".into()))
+    }
+
     /// Where backups go, and as whom the HSM writes there.
     ///
     /// # Errors
     /// When no container is configured.
     pub fn destination(&self) -> Result<BackupDestination> {
-        self.container()?;
-        let url = self.config.container.clone();
-        let url = url.ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_HSM_CONTAINER is not set".into()))?;
-        Ok(BackupDestination::new(url, self.config.backup_auth.clone()))
+        Ok(BackupDestination::new(self.landing()?.address(), self.config.backup_auth.clone()))
     }
 
-    /// A folder of that container, and as whom the HSM reads there.
+    /// A folder of that container, by its whole path, and as whom the HSM reads there.
     ///
     /// # Errors
     /// As [`Hsms::destination`].
     pub fn source(&self, folder: &str) -> Result<RestoreSource> {
-        let to = self.destination()?;
-        Ok(RestoreSource::new(to.container, folder, self.config.restore_auth.clone()))
+        let container = self.landing()?.container().clone();
+        Ok(RestoreSource::new(container, folder, self.config.restore_auth.clone()))
     }
 
     /// The path of an address in the container of the settings. `None` when it lies elsewhere.
     pub fn path_in_container<'a>(&self, uri: &'a Url) -> Option<&'a str> {
-        let container = self.config.container.as_ref()?;
-        let path = uri.path().trim_start_matches('/').strip_prefix(container.path().trim_matches('/'))?;
-        let path = path.strip_prefix('/')?.trim_matches('/');
-        (uri.host_str() == container.host_str() && !path.is_empty()).then_some(path)
+        self.config.landing.as_ref()?.path_of(uri)
     }
 
     /// Whether a backup of one HSM can be restored into another, as far as the settings say.

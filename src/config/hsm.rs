@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use url::Url;
-
-use super::{Needs, Reader};
+use super::{Landing, Needs, Reader};
 use crate::{
     azure::managed_hsm::{SasToken, StorageAuth},
     domain::{
@@ -18,8 +16,8 @@ use crate::{
 pub struct HsmConfig {
     /// The HSMs, each once.
     pub hsms: Vec<HsmUrl>,
-    /// The container that they are backed up into.
-    pub container: Option<Url>,
+    /// Where they are backed up.
+    pub landing: Option<Landing>,
     /// As whom an HSM writes backups.
     pub backup_auth: StorageAuth,
     /// As whom an HSM reads backups.
@@ -65,7 +63,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             keys: self.hsm_keys(&hsms, vaults),
             domains: self.domains(),
             hsms,
-            container: self.container("KEYVAULT_BACKUP_HSM_CONTAINER", required),
+            landing: self.landing("KEYVAULT_BACKUP_HSM_CONTAINER", required),
             backup_auth: self.sas(BACKUP_SAS),
             restore_auth: self.sas(RESTORE_SAS),
             backup_age: time::Duration::minutes(

@@ -66,13 +66,18 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
 
     pub(super) fn container(&mut self, name: &str, required: bool) -> Option<Url> {
         let url = self.endpoint(name, |cloud| cloud.blob, required)?;
+        self.is_container(name, &url).then_some(url)
+    }
+
+    /// Whether an address is that of a container and nothing more. A fault if not.
+    pub(super) fn is_container(&mut self, name: &str, url: &Url) -> bool {
         let container = url.path().trim_matches('/');
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if !(3..=63).contains(&container.len()) || !container.bytes().all(legal) {
+        let legal = (3..=63).contains(&container.len()) && container.bytes().all(legal);
+        if !legal {
             self.fault(name, "expected the name of a container after the host, as in https://ACCOUNT.blob.core.windows.net/backups");
-            return None;
         }
-        Some(url)
+        legal
     }
 
     pub(super) fn number<T: FromStr + Copy + PartialOrd + fmt::Display>(

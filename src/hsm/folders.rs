@@ -38,7 +38,8 @@ pub(super) async fn at(app: &App, path: &str) -> Result<Option<Folder>> {
 /// The newest folder of an HSM that fits and is on no record.
 pub(super) async fn unknown(app: &App, hsm: &HsmName, fit: Fit) -> Result<Option<Folder>> {
     let recorded = app.catalogue()?.hsm_backups(hsm, |found| found.len() >= KNOWN).await?;
-    let prefix = FolderName::prefix(hsm.as_str());
+    let above = app.hsms().landing()?.prefix();
+    let prefix = format!("{above}{}", FolderName::prefix(hsm.as_str()));
     let from = format!("{prefix}{}", fit.since.year());
     let pages = app.hsms().container()?.list(Listing {
         prefix: &prefix,
@@ -50,7 +51,7 @@ pub(super) async fn unknown(app: &App, hsm: &HsmName, fit: Fit) -> Result<Option
     let mut folders: BTreeMap<String, Folder> = BTreeMap::new();
     while let Some(page) = pages.try_next().await? {
         for item in page {
-            let Some((path, _)) = item.name.split_once('/') else { continue };
+            let Some(path) = folder_of(&item.name, above) else { continue };
             let Some(name) = FolderName::parse(path).filter(|name| name.hsm() == hsm.as_str()) else {
                 continue;
             };
@@ -63,6 +64,12 @@ pub(super) async fn unknown(app: &App, hsm: &HsmName, fit: Fit) -> Result<Option
     }
     let fits = |folder: &Folder| folder.written.is_none_or(|written| written >= fit.written_since);
     Ok(folders.into_values().filter(fits).max_by_key(|folder| folder.time))
+}
+
+/// The folder that a blob lies in, itself under the folders `above` it.
+fn folder_of<'a>(blob: &'a str, above: &str) -> Option<&'a str> {
+    let end = above.len() + blob.strip_prefix(above)?.find('/')?;
+    blob.get(..end)
 }
 
 fn empty(path: &str, time: Option<OffsetDateTime>) -> Folder {

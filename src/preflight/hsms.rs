@@ -13,6 +13,7 @@ use crate::{
         managed_hsm::{OperationState, OperationStatus},
         vault::{VaultClient, restore::RestorePace},
     },
+    config::Landing,
     domain::{
         cause::{Came, Cause},
         hsm::HsmUrl,
@@ -36,7 +37,7 @@ pub(super) async fn observe(context: &Context<'_>) -> Vec<HsmSeen> {
 }
 
 async fn one(context: &Context<'_>, url: &HsmUrl) -> HsmSeen {
-    let container = context.config.hsm.container.as_ref();
+    let container = context.config.hsm.landing.as_ref().map(Landing::container);
     let host = container.and_then(Url::host_str).unwrap_or_default();
     let mut seen = HsmSeen {
         name: url.name().clone(),

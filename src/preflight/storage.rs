@@ -15,7 +15,7 @@ use crate::{
         queue::Queue,
     },
     catalogue,
-    config::{RESTORE_QUEUE, WORK_QUEUE},
+    config::{Landing, RESTORE_QUEUE, WORK_QUEUE},
     domain::cause::{Came, Cause},
 };
 
@@ -25,11 +25,11 @@ const PROBE: &[u8] = b"Written by a preflight of keyvault-backup, to see whether
 /// Looks at the configured containers.
 pub(super) async fn containers(context: &Context<'_>) -> Vec<ContainerSeen> {
     let config = context.config;
-    let landing = config.hsm.container.as_ref().filter(|_| !config.hsm.hsms.is_empty());
+    let landing = config.hsm.landing.as_ref().filter(|_| !config.hsm.hsms.is_empty());
     let all = [
         (Use::Backups, config.container.as_ref()),
         (Use::Jobs, config.jobs_container.as_ref()),
-        (Use::Landing, landing),
+        (Use::Landing, landing.map(Landing::container)),
     ];
     let configured = all.into_iter().filter_map(|(used, url)| Some((used, url?)));
     let made = configured
@@ -52,7 +52,7 @@ async fn one(context: &Context<'_>, used: Use, url: &Url, container: Container) 
     if seen.reached.cause().is_some_and(Cause::is_closed) {
         return seen;
     }
-    seen.read = tried(first_page(&container)).await;
+    seen.read = tried(first_page(&container, read_under(context, used))).await;
     if used == Use::Landing {
         return seen;
     }
@@ -66,8 +66,14 @@ async fn one(context: &Context<'_>, used: Use, url: &Url, container: Container) 
     ContainerSeen { written: Some(written), ..seen }
 }
 
-async fn first_page(container: &Container) -> Result<(), ServiceError> {
-    let pages = container.list(Listing { prefix: "", from: None, page: 1, metadata: false });
+/// Where the program reads in a container: a right may end at a folder.
+fn read_under<'a>(context: &'a Context<'_>, used: Use) -> &'a str {
+    let landing = context.config.hsm.landing.as_ref().filter(|_| used == Use::Landing);
+    landing.map_or("", Landing::prefix)
+}
+
+async fn first_page(container: &Container, prefix: &str) -> Result<(), ServiceError> {
+    let pages = container.list(Listing { prefix, from: None, page: 1, metadata: false });
     pin_mut!(pages);
     pages.try_next().await.map(drop)
 }

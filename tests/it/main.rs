@@ -37,6 +37,7 @@ mod hsm_conformance;
 mod hsm_folders;
 mod hsm_key_restores;
 mod hsm_nights;
+mod hsm_prefix;
 mod hsm_recordings;
 mod hsm_restore_trouble;
 mod hsm_restores;

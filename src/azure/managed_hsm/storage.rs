@@ -7,7 +7,8 @@ use azure_core::http::Url;
 /// Where a backup goes.
 #[derive(Clone, Debug)]
 pub struct BackupDestination {
-    /// The container, `https://ACCOUNT.blob.core.windows.net/CONTAINER`. A query is not sent.
+    /// The container, `https://ACCOUNT.blob.core.windows.net/CONTAINER`, or folders in it after a slash: the HSM makes
+    /// the backup's own folder there. A query is not sent.
     pub container: Url,
     /// As whom the HSM writes there.
     pub auth: StorageAuth,

@@ -39,6 +39,25 @@ async fn an_hsm_that_can_be_backed_up_is_well() {
     );
 }
 
+/// What is tried is what a backup does: the program reads under the folders, and the HSM is told of them.
+#[tokio::test]
+async fn an_hsm_that_is_backed_up_under_folders_is_well() {
+    let mut of = ready().await;
+    of.world.set("KEYVAULT_BACKUP_HSM_CONTAINER", &of.prefixed("prod/team-a"));
+    let mark = of.world.azure.requests().mark();
+    let (code, report) = preflight(&of.world).await;
+    assert_eq!(
+        (code, &report["findings"], &report["unknown"]),
+        (Some(0), &json!([]), &json!([])),
+        "{report:#}"
+    );
+    let asked = of.world.azure.requests().since(mark);
+    let lists = asked.iter().filter(|of| of.operation == Operation::ListBlobs && of.object == LANDING);
+    let lists: Vec<_> = lists.map(|of| of.path.contains("prefix=prod%2Fteam-a%2F")).collect();
+    assert_eq!(lists, [true], "{asked:?}");
+    assert!(of.hsm.operations().last().is_some_and(|of| of.container.ends_with("/prod/team-a")));
+}
+
 #[tokio::test]
 async fn a_caller_without_the_local_role() {
     let of = ready().await;

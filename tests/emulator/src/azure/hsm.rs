@@ -10,6 +10,7 @@
 //! | what | known from |
 //! |---|---|
 //! | the blobs of a folder, their names and content | nothing; they are ours |
+//! | folders in the address of a backup's container | the tests of the .NET client, which name them in a restore's folder |
 //! | 409 to a start while a backup runs | a report, for a second backup |
 //! | 409 to everything else while a restore runs | documentation; the words and a moment after it are recorded |
 //! | which code the storage refuses with | documentation; that a refusal shows with code and message is recorded |

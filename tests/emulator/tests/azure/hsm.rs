@@ -149,6 +149,28 @@ async fn a_backup_is_a_folder_of_several_blobs() {
 }
 
 #[tokio::test]
+async fn a_backup_goes_under_the_folders_that_are_named_and_a_restore_names_them_with_its_folder() {
+    let stage = Stage::new().await;
+    let mut to = stage.container();
+    to["storageResourceUri"] = json!(format!("{}/hsm/prod/a", stage.storage.blob_url()));
+    let started = stage.send("POST /backup", to.clone()).await;
+    stage.hsm.finish_operations();
+    let uri = stage.poll(&started).await["azureStorageBlobContainerUri"].as_str().unwrap().to_owned();
+    let folder = uri.split_once("/hsm/").unwrap().1;
+    assert!(folder.starts_with("prod/a/mhsm-h1-"), "{uri}");
+    assert!(stage.storage.blobs("hsm").iter().all(|name| name.starts_with(folder)));
+    let body = json!({"sasTokenParameters": to, "folderToRestore": folder});
+    assert_eq!(stage.send("PUT /restore", body).await.status, StatusCode::NOT_IMPLEMENTED);
+    let restored = stage.start_restore(folder).await;
+    stage.hsm.finish_operations();
+    assert_eq!(stage.poll(&restored).await["status"], "Succeeded");
+    to["storageResourceUri"] = json!(format!("{}/hsm-2/prod", stage.storage.blob_url()));
+    let elsewhere = stage.send("POST /backup", to).await;
+    stage.hsm.finish_operations();
+    assert_eq!(stage.poll(&elsewhere).await["status"], "Failed", "its role is in another container");
+}
+
+#[tokio::test]
 async fn a_backup_keeps_what_there_was_at_its_start() {
     let stage = Stage::new().await;
     let before = stage.hsm.keys();

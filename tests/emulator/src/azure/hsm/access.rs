@@ -15,7 +15,7 @@ pub(crate) const MALFORMED: &str =
 /// Where a request wants the HSM to go.
 #[derive(Debug, Clone)]
 pub(crate) struct Storage {
-    /// `https://ACCOUNT.blob…/CONTAINER`.
+    /// `https://ACCOUNT.blob…/CONTAINER`, or folders in the container after a slash.
     pub(crate) uri: String,
     /// The token; `None` is for the HSM's identity.
     pub(crate) sas: Option<String>,
@@ -33,6 +33,8 @@ pub(crate) enum Need {
 pub(crate) struct Place {
     pub(crate) account: Arc<Account>,
     pub(crate) container: String,
+    /// The folders in the container that the request names, with a slash at their end; empty for none.
+    pub(crate) above: String,
 }
 
 impl Storage {
@@ -70,16 +72,27 @@ impl Storage {
         if !state.has_identity {
             return Err(Failure::silent("ManagedIdentityNotFound"));
         }
-        if state.grants.contains(self.uri.trim_end_matches('/')) {
-            return Ok(());
-        }
-        Err(denied(now))
+        // A role is given in the container, and holds for all folders of it.
+        let holds = |grant: &String| {
+            let rest = self.uri.strip_prefix(grant.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if state.grants.iter().any(holds) { Ok(()) } else { Err(denied(now)) }
+    }
+
+    /// Whether folders stand after the container.
+    pub(crate) fn names_folders(&self) -> bool {
+        let path = Url::parse(&self.uri).map(|uri| uri.path().trim_matches('/').contains('/'));
+        path.is_ok_and(|names| names)
     }
 
     fn place(&self, world: &World) -> Option<Place> {
         let uri = Url::parse(&self.uri).ok()?;
         let account = world.find_account(uri.host_str()?)?;
-        Some(Place { account, container: uri.path().trim_matches('/').to_owned() })
+        let path = uri.path().trim_matches('/');
+        let (container, folders) = path.split_once('/').unwrap_or((path, ""));
+        let above = if folders.is_empty() { String::new() } else { format!("{folders}/") };
+        Some(Place { account, container: container.to_owned(), above })
     }
 }
 

@@ -55,18 +55,18 @@ impl Image {
         self.roles
     }
 
-    /// Writes it into a new folder. Gives the folder's name.
+    /// Writes it into a new folder, under the folders of the request if it has some. Gives the new folder's name.
     pub(crate) fn write(&self, hsm: &Hsm, place: &Place, now: OffsetDateTime) -> Option<String> {
         let domain = hsm.security_domain();
         let chunks: Vec<_> = self.keys.chunks(CHUNK).collect();
         let head = Head { hsm: hsm.keys.name.clone(), chunks: chunks.len(), roles: self.roles.clone() };
         let mut containers = place.account.containers.write();
-        let container = containers.get_mut(&place.container)?;
-        let is_taken = |folder: &str| container.blobs.contains_key(&format!("{folder}/backup"));
+        let (container, above) = (containers.get_mut(&place.container)?, &place.above);
+        let is_taken = |folder: &str| container.blobs.contains_key(&format!("{above}{folder}/backup"));
         let folder = free_name(hsm, now, is_taken)?;
         let mut put = |name: String, bytes: Vec<u8>| {
             let blob = StoredBlob::plain(Bytes::from(bytes), place.account.etag(), now);
-            container.put(&place.account, &format!("{folder}/{name}"), blob, now);
+            container.put(&place.account, &format!("{above}{folder}/{name}"), blob, now);
         };
         for (number, chunk) in chunks.iter().enumerate() {
             put(chunk_name(number), sealed::seal_value(chunk, &domain, 0).ok()?);

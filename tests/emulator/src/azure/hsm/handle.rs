@@ -42,9 +42,9 @@ pub struct HsmOperation {
     pub id: String,
     /// What it does.
     pub kind: HsmOperationKind,
-    /// The container, as the request named it.
+    /// The container, as the request named it, with folders in it if it named some.
     pub container: String,
-    /// The folder: of a restore as the request named it, of a backup once it is written.
+    /// The folder: of a restore as the request named it, of a backup once it is written, without those above it.
     pub folder: Option<String>,
     /// The key that is restored.
     pub key: Option<String>,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     access::{MALFORMED, Storage},
     device::{Hsm, State},
-    error::{conflict, refusal},
+    error::{conflict, refusal, unknown},
     folder::Image,
     job::{Due, HsmOperationKind, Job},
     work,
@@ -62,6 +62,10 @@ pub(crate) fn start(world: &World, hsm: &Hsm, call: &Call, kind: HsmOperationKin
     let Some((storage, folder)) = read(call, kind, &version) else {
         return refusal(StatusCode::BAD_REQUEST, "BadRequest", "The request body is not valid"); // ours
     };
+    if kind.is_restore() && storage.names_folders() {
+        // Clients name the container, and its folders with that of the backup.
+        return unknown(call, "folders in the address of the container of a restore");
+    }
     // A check says so in the job (recorded).
     if !kind.is_check() && !storage.is_well_formed() {
         return refusal(StatusCode::BAD_REQUEST, "BadRequest", MALFORMED);
