@@ -5,6 +5,7 @@ mod hsms;
 mod rights;
 mod sources;
 mod stores;
+mod trust;
 mod words;
 
 use std::{fs, path::Path, process::Output};
