@@ -59,6 +59,7 @@ mod pages;
 mod plans;
 mod point_in_time;
 mod preflight;
+mod readme;
 mod recordings;
 mod restore;
 mod restore_crashes;

@@ -16,6 +16,7 @@
 
 pub mod azure;
 pub mod host;
+pub mod terminal;
 
 pub use azure::{
     Azure, AzureOptions,

@@ -1,0 +1,82 @@
+//! The README's commands of "Use it at a terminal", with the variables that `cargo emulator` prints and no others.
+
+use std::process::Output;
+
+use clap::Parser as _;
+use keyvault_backup_emulator::terminal::{self, Arguments};
+use time::format_description::well_known::Rfc3339;
+
+/// What the README's commands are about.
+const VAULT: &str = "https://kv-prod.vault.azure.net";
+
+/// What a person has who pasted what the emulator prints.
+struct Terminal {
+    variables: Vec<(String, String)>,
+    commands: Vec<Vec<String>>,
+}
+
+impl Terminal {
+    fn new(printed: &str) -> Self {
+        let readme = include_str!("../../README.md");
+        let use_it = readme.split("## Use it").nth(1).and_then(|rest| rest.split("```").nth(1));
+        let lines = || use_it.expect("a block").lines();
+        let export = |line: &str| {
+            let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        };
+        let commands = lines().filter_map(|line| line.strip_prefix("keyvault-backup "));
+        let words = |line: &str| {
+            line.split(" #").next().unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+        };
+        Self {
+            variables: printed.lines().filter_map(export).collect(),
+            commands: commands.map(words).collect(),
+        }
+    }
+
+    /// Runs the command that begins so, with another word in place of one where the README's is a sample of the reader's.
+    async fn run(&self, begins: &[&str], own: Option<(&str, &str)>) -> Output {
+        let of = |command: &&Vec<String>| command.iter().zip(begins).all(|(word, other)| word == other);
+        let command = self.commands.iter().find(of).unwrap_or_else(|| panic!("the README has {begins:?}"));
+        let word = |word: &String| match own {
+            Some((sample, own)) if word == sample => own.to_owned(),
+            _ => word.clone(),
+        };
+        let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_keyvault-backup"));
+        process.args(command.iter().map(word)).env_clear().envs(self.variables.iter().cloned());
+        process.kill_on_drop(true).output().await.expect("the command starts")
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&*output.stdout, &*output.stderr].concat()).into_owned()
+}
+
+#[tokio::test]
+async fn the_commands_of_the_readme_work_on_the_emulator_with_the_variables_that_it_prints() {
+    let arguments = Arguments::parse_from(["emulator", "--port", "0", "--identity-port", "0"]);
+    let azure = terminal::start(&arguments).await.expect("it starts");
+    let terminal = Terminal::new(&terminal::explain(&azure, &arguments));
+    assert_eq!(terminal.commands.len(), 5, "{:?}", terminal.commands);
+
+    let preflight = said(&terminal.run(&["preflight"], None).await);
+    assert!(preflight.contains("0 not known"), "everything can be reached: {preflight}");
+
+    let backup = terminal.run(&["backup", "--vault", VAULT], None).await;
+    assert_eq!(backup.status.code(), Some(0), "{backup:?}");
+    assert!(said(&backup).contains("Succeeded"), "{backup:?}");
+
+    let runs = terminal.run(&["list", "runs"], None).await;
+    let run = said(&runs)
+        .lines()
+        .flat_map(str::split_whitespace)
+        .find(|word| word.starts_with("20"))
+        .expect("a run")
+        .to_owned();
+    let shown = terminal.run(&["show"], Some(("20261122T020000Z-nightly", &run))).await;
+    assert_eq!((runs.status.code(), shown.status.code()), (Some(0), Some(0)), "{runs:?} {shown:?}");
+
+    let now = azure.clock().now().format(&Rfc3339).expect("it is a time");
+    let restore = terminal.run(&["restore"], Some(("2026-11-20T12:00:00Z", &now))).await;
+    assert!(said(&restore).contains("db-password"), "{restore:?}");
+}
