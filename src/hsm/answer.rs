@@ -52,8 +52,12 @@ async fn key_done(app: &App, mut stored: StoredHsmJob, result: KeyResult, clock:
     {
         outcomes.push(KeyOutcome { key, result });
         if outcomes.len() < keys.len() {
+            // Polls of this key's operation say nothing of the next start. Refused starts do: the right is one for all keys.
+            if matches!(stored.job.phase, Phase::Running { .. }) {
+                stored.job.refused = 0;
+            }
             stored.job.phase = Phase::Due { not_before: Some(clock.now()) };
-            (stored.job.polled, stored.job.held_until) = (None, None);
+            (stored.job.polled, stored.job.held_until, stored.job.waiting) = (None, None, None);
             return save(app, stored).await;
         }
     }

@@ -1,6 +1,6 @@
 //! Restores of keys out of a Managed HSM's backup.
 
-use keyvault_backup_emulator::{FaultKind, Forbidden, KeySpec, Matcher, Operation};
+use keyvault_backup_emulator::{Fault, FaultKind, Forbidden, KeySpec, Matcher, Operation};
 use serde_json::json;
 
 use crate::{api::problem, hsm_restores::keys, hsm_world::HsmWorld};
@@ -88,6 +88,27 @@ async fn an_identity_that_may_not_look_at_keys_may_restore_them() {
     }
     let (plan, report) = of.restored(keys(&["signing"])).await;
     assert_eq!((&plan["keys"][0]["held"], &report["state"]), (&json!("unknown"), &json!("Succeeded")));
+}
+
+/// What was asked in vain about one key is not held against the start of the next.
+#[tokio::test]
+async fn a_key_after_one_of_which_nothing_was_heard_has_its_own_time_to_begin() {
+    let mut of = HsmWorld::new().await;
+    of.hsm.put_key("second", KeySpec::rsa(2048));
+    of.fire().await;
+    of.settle().await;
+    of.world.today();
+    for key in ["signing", "second"] {
+        of.lose(key);
+    }
+    let forbidden = FaultKind::Forbidden(Forbidden::ByRbac);
+    let faults = of.world.azure.faults();
+    faults.add(Fault::on(Operation::RestoreStatus).times(30).reply(FaultKind::NotFound));
+    faults.add(Fault::on(Operation::StartKeyRestore).after(1).times(5).reply(forbidden));
+    let (_, report) = of.restored(keys(&["signing", "second"])).await;
+    let outcomes = report["keys"].as_array().expect("a list").iter().map(|key| &key["outcome"]);
+    let outcomes: Vec<_> = outcomes.collect();
+    assert_eq!(outcomes, ["failed", "restored"], "{report}");
 }
 
 #[tokio::test]
