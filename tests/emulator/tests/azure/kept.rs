@@ -205,6 +205,15 @@ async fn sums_are_held_against_the_content() {
     }
     let range = stage.ask("GET", "x-ms-range: bytes=0-\nx-ms-range-get-content-crc64: true", "").await;
     assert_eq!(range.header("x-ms-content-crc64"), right);
+    let [md5, crc64] = ["x-ms-range-get-content-md5: true", "x-ms-range-get-content-crc64: true"];
+    for headers in [md5, crc64, &format!("x-ms-range: bytes=0-\n{md5}\n{crc64}")] {
+        let refused = stage.ask("GET", headers, "").await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (StatusCode::BAD_REQUEST, "InvalidHeaderValue"),
+            "{headers}"
+        );
+    }
 }
 
 #[tokio::test]

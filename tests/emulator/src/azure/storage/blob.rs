@@ -19,12 +19,13 @@ pub(crate) fn get(container: &Container, call: &Call, name: &str) -> Result<Repl
     let shown = asked_for(container, call, name)?;
     let blob = shown.blob;
     let total = blob.bytes.len();
-    let Some((start, end)) = range(call, total).map_err(|RangeOutside| {
+    let range = range(call, total).map_err(|RangeOutside| {
         let message = "The range specified is invalid for the current size of the resource.";
         error(call, StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange", message)
             .header("content-range", &format!("bytes */{total}"))
-    })?
-    else {
+    })?;
+    check_sums(call, range.is_some())?;
+    let Some((start, end)) = range else {
         let mut reply = properties(StatusCode::OK, shown);
         set_md5(&mut reply, "content-md5", blob.content_md5);
         reply.body = blob.bytes.clone();
@@ -49,9 +50,22 @@ fn frame(call: &Call, reply: &mut Reply) {
     }
 }
 
+/// Which sum of a range is wanted.
+const SUMS: [&str; 2] = ["x-ms-range-get-content-md5", "x-ms-range-get-content-crc64"];
+
+/// Refuses a sum that is asked for without a range, and both at once (documented; which code that has is inferred).
+fn check_sums(call: &Call, has_range: bool) -> Result<(), Reply> {
+    let mut asked = SUMS.iter().filter_map(|name| Some((*name, call.header(name)?)));
+    match (asked.next(), asked.next()) {
+        (_, Some((name, value))) => Err(invalid_header(call, name, value)),
+        (Some((name, value)), None) if !has_range => Err(invalid_header(call, name, value)),
+        _ => Ok(()),
+    }
+}
+
 /// The sums of a range, where they are asked for. Ranges of more than four mebibytes have none (documented).
 fn sums_of_range(call: &Call, reply: &mut Reply) -> Result<(), Reply> {
-    for name in ["x-ms-range-get-content-md5", "x-ms-range-get-content-crc64"] {
+    for name in SUMS {
         let Some(value) = call.header(name).filter(|value| value.eq_ignore_ascii_case("true")) else {
             continue;
         };
