@@ -165,6 +165,23 @@ async fn a_selection_that_matches_nothing_has_no_plan_and_names_what_there_is() 
     );
 }
 
+/// As a person reads it. No time was asked for, so none is spoken of.
+#[tokio::test]
+async fn a_wrong_name_at_a_terminal_is_answered_with_the_nearest_and_without_a_time() {
+    let world = backed_up().await;
+    for (wrong, nearest) in [("sining", "key signing"), ("secert-1", "secret secret-1")] {
+        let output = world.cli(&["restore", "--vault", &world.vault.url(), "--secret", wrong]).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && output.stdout.is_empty(), "{output:?}");
+        assert!(said.contains(&format!("Nothing of vault kv-a matches secret {wrong}. ")), "{said}");
+        assert!(said.contains(&format!("Nearest in name: {nearest}")) && !said.contains("as of"), "{said}");
+        assert!(
+            said.ends_with("Correct what is asked for: the name, the kind, the tags or the time.\n"),
+            "{said}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_time_that_a_refusal_names_can_be_asked_for() {
     let mut world = backed_up().await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keyvault_backup_emulator::{Fault, FaultKind, Forbidden, Matcher, Operation, Service};
+use keyvault_backup_emulator::{Fault, FaultKind, Forbidden, Matcher, Operation, SecretSpec, Service};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
@@ -299,6 +299,25 @@ async fn a_vault_that_cannot_be_listed_is_shown_with_the_reason() {
         (&again["failure"]["code"], &again["next"]),
         (&json!("Forbidden/ForbiddenByFirewall"), &json!("2026-01-10T02:05:00Z"))
     );
+}
+
+/// What the timer's log line says of a run has a half for what was done and one for what failed, and none that is empty.
+#[tokio::test]
+async fn the_line_of_a_timer_has_no_empty_half() {
+    for (vaults, expected) in [
+        (&["kv-a"][..], format!("run {RUN}: failed: kv-a: Failed to list")),
+        (&["kv-a", "kv-b"][..], format!("run {RUN}: kv-b: 1 messages sent; failed: kv-a: Failed to list")),
+    ] {
+        let mut world = World::with_vaults(vaults).await;
+        for vault in vaults {
+            world.azure.vault(vault).put_secret("secret", SecretSpec::new("value"));
+        }
+        let refused = Matcher::from(Service::Vault).host("kv-a.vault.azure.net");
+        world.fault(refused, FaultKind::Forbidden(Forbidden::ByFirewall));
+        assert!(!world.fire(NIGHT).await.succeeded());
+        let lines = world.handler_lines().await;
+        assert!(lines.iter().any(|line| line.text.contains(&expected)), "{expected}: {lines:#?}");
+    }
 }
 
 /// A vault of which one object fails is not overdue while that is tried again: by the status, and by what the alert
