@@ -222,14 +222,18 @@ fn of_another_process(listed: &[&str]) -> Vec<u8> {
     packed.finish().expect("memory")
 }
 
+fn of_a_supplement() -> Matcher {
+    Matcher::from(Operation::PutBlob).custom(|subject| subject.object.ends_with("plan-key.jsonl.gz"))
+}
+
 #[tokio::test]
 async fn a_kind_that_another_process_lists_at_the_last_moment_is_backed_up() {
     let mut world = World::with_each_kind(1).await;
     world.fault(Operation::ListKeys, REFUSED);
     let backups = world.backups.clone();
-    let stored =
-        Matcher::from(Operation::PutBlob).custom(|subject| subject.object.ends_with("plan-key.jsonl.gz"));
-    world.when(stored, move || backups.put_blob(BACKUPS, KEYS, of_another_process(&["key-0"]), &[]));
+    world.when(of_a_supplement(), move || {
+        backups.put_blob(BACKUPS, KEYS, of_another_process(&["key-0"]), &[])
+    });
     world.troubled_night(NIGHT).await;
     let summary = world.newest("kv-a").summary;
     assert_eq!(json!([summary["verdict"], summary["numbers"]["backed_up"]]), json!(["Succeeded", 3]));
@@ -275,6 +279,67 @@ async fn a_supplement_that_cannot_be_read_leaves_its_kind_out_and_nothing_else()
         ]),
         json!([0, "vault", 2, ["key"]])
     );
+}
+
+/// What was planned before it has its own end.
+#[tokio::test]
+async fn a_supplement_that_cannot_be_read_costs_no_words_of_what_failed_beside_it() {
+    let mut world = World::with_each_kind(1).await;
+    world.fault(Operation::ListKeys, REFUSED);
+    world.fault(Matcher::from(Operation::Backup).object("secret-0"), REFUSED);
+    world.fire(NIGHT).await;
+    world.until(NIGHT + MINUTE * 20).await;
+    world.backups.put_blob(BACKUPS, KEYS, b"broken".to_vec(), &[]);
+    world.azure.clock().advance(std::time::Duration::from_secs(20 * 3600));
+    world.minutes(2).await;
+    let failure = world.newest("kv-a").line("secret", "secret-0")["failure"].clone();
+    assert!(
+        failure["text"].as_str().is_some_and(|text| text.contains("Caller is not authorized")),
+        "{failure}"
+    );
+    assert_eq!((world.open_runs(), world.notes()), (0, Vec::new()));
+}
+
+/// Our own storage may refuse it for minutes: then it is stored in the same round, or in the next.
+#[tokio::test]
+async fn a_supplement_that_storage_refuses_costs_a_round_at_most() {
+    for (minutes, round) in [(3, 2), (8, 3)] {
+        let mut world = World::with_each_kind(1).await;
+        world.without(&[Operation::ListKeys], &REFUSED, NIGHT, MINUTE * 25).await;
+        world.fault(of_a_supplement(), REFUSED);
+        let before = world.azure.faults().fired().len();
+        while world.azure.faults().fired().len() == before {
+            world.minutes(1).await;
+        }
+        world.minutes(minutes).await;
+        world.azure.faults().clear();
+        world.settle().await;
+        let Manifest { header, summary, .. } = world.newest("kv-a");
+        let late = &header["listed_late"][0];
+        assert_eq!(
+            json!([summary["verdict"], summary["numbers"]["backed_up"], late["kind"], late["round"]]),
+            json!(["Succeeded", 3, "key", round])
+        );
+        world.assert_protected("kv-a");
+        assert_rebuilt(&world).await;
+    }
+}
+
+/// What a run says for good of a kind is stored before its manifest, however long that takes.
+#[tokio::test]
+async fn a_run_whose_last_word_on_a_kind_is_refused_by_storage_stays_open_until_it_is_stored() {
+    let mut world = World::with_each_kind(1).await;
+    for (matcher, why) in [(Matcher::from(Operation::ListKeys), REFUSED), (of_a_supplement(), REFUSED)] {
+        world.fault(matcher, why);
+    }
+    world.fire(NIGHT).await;
+    world.until(NIGHT + Duration::hours(9)).await;
+    assert_eq!((world.open_runs(), world.manifests("kv-a").len()), (1, 0));
+    world.azure.faults().clear();
+    world.minutes(2).await;
+    let numbers = world.newest("kv-a").summary["numbers"].clone();
+    assert_eq!((world.open_runs(), &numbers["unlisted"]), (0, &json!(["key"])), "{numbers}");
+    assert_rebuilt(&world).await;
 }
 
 #[tokio::test]

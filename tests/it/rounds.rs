@@ -38,7 +38,7 @@ impl World {
     }
 
     /// What is noted of objects that fail.
-    fn notes(&self) -> Vec<String> {
+    pub fn notes(&self) -> Vec<String> {
         self.work.blobs(JOBS).into_iter().filter(|name| name.starts_with("failing/")).collect()
     }
 
