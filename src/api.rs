@@ -8,21 +8,16 @@
 //! - [`who`] knows the caller. Routes stand in groups, one for each right; whoever does not have it is refused
 //!   before anything else of the request is looked at.
 //! - [`input`] decodes paths, queries and bodies, and names what is wrong with them.
-//! - [`problem`] is every answer that is not a success.
-//! - [`shapes`] are parts of answers that several have. They are apart from what is stored, so that neither
-//!   binds the other.
+//! - [`shapes`] are what goes over the wire, problems among it. They stand below the handlers and apart from what is
+//!   stored, so that neither binds the other.
 //! - The other modules hold the handlers: decode, call one use case, answer.
 
 pub mod backups;
-pub mod forms;
 pub mod health;
-pub mod hsms;
 pub mod input;
 pub mod jobs;
-pub mod locations;
 pub mod openapi;
 pub mod preflight;
-pub mod problem;
 pub mod restores;
 pub mod runs;
 pub mod shapes;
@@ -47,7 +42,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use self::{
-    problem::{Cause, Problem, ProblemKind},
+    shapes::problem::{Cause, Problem, ProblemKind},
     who::{Right, Who},
 };
 use crate::app::App;

@@ -3,30 +3,18 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{
     input::{Nothing, Parameters},
-    openapi::Problems,
-    problem::{Problem, ProblemKind},
+    shapes::{
+        problem::{Problem, ProblemKind, Problems},
+        status::Health,
+    },
 };
 use crate::{app::SharedApp, clock::Clock, domain::role::Role, error::Result, query::passes};
 
 /// How long storage has to answer before it counts as out of reach.
 const REACH_WITHIN: Duration = Duration::from_secs(8);
-
-/// That the program runs and reaches what it needs.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Health {
-    /// Always `Healthy`; anything else is a problem.
-    #[schema(example = "Healthy", pattern = "^Healthy$")]
-    status: &'static str,
-    /// The program's version.
-    #[schema(example = "0.1.0")]
-    version: &'static str,
-}
 
 /// Whether the program runs, reaches its two containers, and moves jobs on; if not, the problem says which. Needs no app
 /// role.

@@ -1,10 +1,6 @@
 //! `/api/restores`: plan, carry out, follow.
 
-pub mod ask;
 pub mod hsm;
-pub mod hsm_plan;
-pub mod hsm_shapes;
-pub mod shapes;
 
 use axum::{
     Extension, Json,
@@ -15,19 +11,18 @@ use axum::{
     },
     response::{IntoResponse as _, Response},
 };
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
-use self::{
-    ask::{PlanRequest, StartRequest},
-    hsm::HsmPlanRequest,
-    hsm_shapes::{AnyPlan, AnyRestore, AnyRestoreReport, place},
-    shapes::{Plan, Restore, RestoreReport},
-};
 use super::{
-    input::{HsmOr, JsonBody, Limit, Nothing, Parameters, Segments, configured, optional, parse},
-    openapi::{BodyProblems, Problems, SelectionProblem, TooMany},
-    problem::{Problem, ProblemKind},
+    input::{HsmOr, JsonBody, Nothing, Parameters, Segments, configured, parse},
+    shapes::{
+        field::{Limit, optional},
+        plan::{AnyPlan, Plan},
+        plan_request::{AnyPlanRequest, HsmPlanRequest, PlanRequest, StartRequest},
+        problem::{BodyProblems, Problem, ProblemKind, Problems, SelectionProblem, TooMany},
+        restore::{AnyRestore, AnyRestoreReport, Restore, RestoreReport, Restores},
+    },
 };
 use crate::{
     app::SharedApp,
@@ -53,18 +48,6 @@ const LOOK_AGAIN_SECONDS: u32 = 30;
 
 /// The header whose value makes a request safe to repeat.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-
-/// What to restore: into a vault, or, with `hsm`, into a Managed HSM.
-// Only described by this: `HsmOr` decodes it, and names the field at fault.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
-#[schema(as = AnyPlanRequest)]
-pub enum AnyPlanRequest {
-    /// Into a vault.
-    Vault(PlanRequest),
-    /// Into an HSM.
-    Hsm(HsmPlanRequest),
-}
 
 /// What a restore would do. Changes nothing.
 ///
@@ -193,17 +176,6 @@ pub struct ListQuery {
 }
 
 /// Restores, newest first.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Restores {
-    /// The restores.
-    restores: Vec<AnyRestore>,
-    /// There may be more: ask again with this.
-    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
-    after: Option<String>,
-}
-
-/// Restores, newest first.
 #[utoipa::path(
     get,
     path = "/api/restores",
@@ -224,7 +196,7 @@ pub async fn list(
     let of_hsms =
         of_hsms.iter().filter_map(|job| Some((job.restore()?, AnyRestore::Hsm(Box::new(job.into())))));
     let mut found: Vec<_> = of_vaults.chain(of_hsms).collect();
-    found.sort_by_key(|(id, _)| place(id));
+    found.sort_by_key(|(id, _)| (std::cmp::Reverse(id.asked()), id.clone()));
     found.truncate(limit);
     let after = found.last().filter(|_| found.len() == limit).map(|(id, _)| id.to_string());
     Ok(Json(Restores { restores: found.into_iter().map(|(_, restore)| restore).collect(), after }))

@@ -16,7 +16,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use tracing::warn;
 
-use super::problem::{Problem, ProblemKind};
+use super::shapes::problem::{Problem, ProblemKind};
 use crate::domain::actor::{Actor, Principal};
 
 /// The header in which the platform says who signed in.

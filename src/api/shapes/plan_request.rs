@@ -3,23 +3,39 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::super::{
-    input::{Moment, optional, present, required},
+use super::{
+    field::{Moment, optional, present, required},
+    object::Kind,
+    plan::Conflict,
     problem::{Problem, ProblemKind},
-    shapes::Kind,
 };
 use crate::domain::{
     digest::Digest,
     filter::NameFilter,
     object::{ObjectId, ObjectName, VaultName},
-    restore::{OnConflict, Request, Selection},
+    restore::{Request, Selection},
 };
+
+mod hsm;
+
+pub use self::hsm::HsmPlanRequest;
 
 /// The most objects that one request may spell out.
 const OBJECTS_LIMIT: usize = 1000;
+
+/// What to restore: into a vault, or, with `hsm`, into a Managed HSM.
+// Only described by this: `HsmOr` decodes it, and names the field at fault.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = AnyPlanRequest)]
+pub enum AnyPlanRequest {
+    /// Into a vault.
+    Vault(PlanRequest),
+    /// Into an HSM.
+    Hsm(HsmPlanRequest),
+}
 
 /// An object by its name.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -32,44 +48,6 @@ pub struct Named {
     #[serde(deserialize_with = "required")]
     #[schema(value_type = String, pattern = "^[0-9a-zA-Z-]{1,127}$", example = "db-password")]
     name: ObjectName,
-}
-
-/// What happens to a name that is taken in the target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = OnConflict)]
-pub enum Conflict {
-    /// The object is not restored, and that is a failure.
-    #[default]
-    Fail,
-    /// The object is skipped.
-    Skip,
-    /// A soft-deleted object is recovered as it was when it was deleted; its backup is not used.
-    RecoverDeleted,
-    /// A soft-deleted object is purged for good, then its backup restored. Only for objects in `objects`.
-    PurgeDeleted,
-}
-
-impl From<Conflict> for OnConflict {
-    fn from(conflict: Conflict) -> Self {
-        match conflict {
-            Conflict::Fail => Self::Fail,
-            Conflict::Skip => Self::Skip,
-            Conflict::RecoverDeleted => Self::RecoverDeleted,
-            Conflict::PurgeDeleted => Self::PurgeDeleted,
-        }
-    }
-}
-
-impl From<OnConflict> for Conflict {
-    fn from(conflict: OnConflict) -> Self {
-        match conflict {
-            OnConflict::Fail => Self::Fail,
-            OnConflict::Skip => Self::Skip,
-            OnConflict::RecoverDeleted => Self::RecoverDeleted,
-            OnConflict::PurgeDeleted => Self::PurgeDeleted,
-        }
-    }
 }
 
 /// What to restore. Everything that is given must hold for an object; say `everything` for the whole vault.
@@ -174,9 +152,4 @@ pub struct StartRequest {
 fn digest<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
     let expected = |_| serde::de::Error::custom("expected the 64 hexadecimal digits of a plan's digest");
     String::deserialize(deserializer)?.parse().map_err(expected)
-}
-
-/// The time of a plan, for its steps' ages.
-pub(super) fn age_seconds(now: OffsetDateTime, then: OffsetDateTime) -> i64 {
-    (now - then).whole_seconds().max(0)
 }

@@ -1,170 +1,58 @@
-//! Plans and restores as they are answered.
+//! Restores.
 
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
-    super::{
-        forms::{Clear, Form},
-        problem::{Problem, ProblemBody},
-        shapes::{By, Failure, Kind, State},
-    },
-    ask::{Conflict, age_seconds},
+    actor::By,
+    failure::Failure,
+    object::Kind,
+    plan::Excluded,
+    problem::{Problem, ProblemBody},
+    state::State,
 };
 use crate::{
     domain::{
-        digest::Digest,
         object::ObjectId,
-        restore::{self, RestoreJob, RestoreNumbers, RestorePlan, StepResult},
+        restore::{self, RestoreJob, RestoreNumbers, StepResult},
     },
     restore::follow::{Followed, Progress},
 };
 
-/// What is done for an object.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Action {
-    /// Its backup is restored under a free name.
-    Restore,
-    /// The soft-deleted object is recovered; its backup is not used.
-    Recover,
-    /// The soft-deleted object is purged for good, then its backup restored.
-    PurgeAndRestore,
-}
+pub mod hsm;
 
-impl From<restore::Action> for Action {
-    fn from(action: restore::Action) -> Self {
-        match action {
-            restore::Action::Restore => Self::Restore,
-            restore::Action::Recover => Self::Recover,
-            restore::Action::PurgeAndRestore => Self::PurgeAndRestore,
-        }
-    }
-}
+pub use self::hsm::{HsmRestore, HsmRestoreReport};
 
-/// One object that is restored.
+/// A restore: of a vault, or of an HSM, which has `hsm`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum AnyRestore {
+    /// Of a vault.
+    Vault(Box<Restore>),
+    /// Of an HSM.
+    Hsm(Box<HsmRestore>),
+}
+
+/// A restore in full: of a vault, or of an HSM, which has `hsm`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum AnyRestoreReport {
+    /// Of a vault.
+    Vault(Box<RestoreReport>),
+    /// Of an HSM.
+    Hsm(Box<HsmRestoreReport>),
+}
+
+/// Restores, newest first.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = RestoreStep)]
-pub struct Step {
-    kind: Kind,
-    name: String,
-    action: Action,
-    /// The run that took the backup.
-    run: String,
-    /// When it was taken.
-    #[serde(with = "time::serde::rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
-    taken: OffsetDateTime,
-    /// How old it is.
-    #[schema(minimum = 0)]
-    age_seconds: i64,
-    /// How many versions come back.
-    versions: u32,
-    /// Whether the backup's form is known. Nothing is purged in favour of one that is not.
-    form: Form,
-    /// What may be shown of it where it is not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    clear: Option<Clear>,
-}
-
-/// One object that is not restored.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = RestoreLeft)]
-pub struct Excluded {
-    kind: Kind,
-    name: String,
-    /// Names the reason. Stable: programs may compare it.
-    #[schema(example = "soft-deleted")]
-    reason: String,
-    /// What stands in the way, and what would solve it.
-    why: &'static str,
-    /// Whether it is left as it is, rather than in the way. What was never backed up is, too, and has a number of its
-    /// own.
-    skipped: bool,
-}
-
-impl Excluded {
-    fn new(excluded: &restore::Excluded, at: Option<OffsetDateTime>) -> Self {
-        Self {
-            kind: excluded.kind.into(),
-            name: excluded.name.to_string(),
-            reason: excluded.reason.name().into(),
-            why: excluded.why(at),
-            skipped: excluded.skipped,
-        }
-    }
-}
-
-/// What a restore will do: the dry run. Each object that was asked for is in `steps` or in `left`.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = RestorePlan)]
-pub struct Plan {
-    /// Names the plan. It changes when anything changes in what would be done.
-    #[schema(pattern = "^[0-9a-f]{64}$")]
-    digest: String,
-    source: String,
-    target: String,
-    /// Backups as of this time; the newest when there is none.
-    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, format = DateTime)]
-    at: Option<OffsetDateTime>,
-    on_conflict: Conflict,
-    /// Whether the service decides about backups that the settings say are of another subscription or geography.
-    other_place: bool,
-    /// How many objects would be purged for good first.
-    purges: usize,
-    /// How many objects stand in the way and would count as failed.
-    in_the_way: usize,
-    /// How many objects the target has already as their backup has them.
-    already_there: u32,
-    /// How many objects the source has of which no backup ever succeeded.
-    never_backed_up: u32,
-    /// How the restore ends if each of its steps succeeds.
-    foreseen: State,
-    /// What is done.
-    steps: Vec<Step>,
-    /// What is not.
-    #[serde(rename = "left")]
-    excluded: Vec<Excluded>,
-}
-
-impl Plan {
-    /// A plan as it is answered `now`.
-    pub fn new(digest: Digest, plan: RestorePlan, now: OffsetDateTime) -> Self {
-        let in_the_way = plan.conflicts().count();
-        let best = RestoreNumbers::at_best(&plan);
-        let step = |step: restore::Step| Step {
-            kind: step.kind.into(),
-            name: step.name.to_string(),
-            action: step.action.into(),
-            run: step.run.to_string(),
-            taken: step.taken,
-            age_seconds: age_seconds(now, step.taken),
-            versions: step.versions,
-            form: Form::of(step.unknown_form.as_deref()),
-            clear: step.unknown_form.as_deref().map(Into::into),
-        };
-        let purges = plan.steps.iter().filter(|step| step.action == restore::Action::PurgeAndRestore).count();
-        Self {
-            digest: digest.to_string(),
-            source: plan.request.source.to_string(),
-            target: plan.request.target.to_string(),
-            at: plan.request.at,
-            on_conflict: plan.request.on_conflict.into(),
-            other_place: plan.request.other_place,
-            purges,
-            in_the_way,
-            already_there: best.already_there,
-            never_backed_up: best.never_backed_up,
-            foreseen: best.verdict().into(),
-            excluded: plan.excluded.iter().map(|excluded| Excluded::new(excluded, plan.request.at)).collect(),
-            steps: plan.steps.into_iter().map(step).collect(),
-        }
-    }
+pub struct Restores {
+    /// The restores.
+    pub restores: Vec<AnyRestore>,
+    /// There may be more: ask again with this.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// A restore's numbers: planned = restored + skipped + failed + neverBackedUp + pending.

@@ -1,13 +1,16 @@
-//! Plans of Managed HSMs as they are answered.
+//! Plans of restores of Managed HSMs.
 
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{super::shapes::State, ask::age_seconds};
-use crate::domain::{
-    digest::Digest,
-    hsm::{self, Safety},
+use super::age_seconds;
+use crate::{
+    api::shapes::state::State,
+    domain::{
+        digest::Digest,
+        hsm::{self, Safety},
+    },
 };
 
 /// What a restore of an HSM will do: the dry run.

@@ -1,52 +1,18 @@
-//! Restores of Managed HSMs as they are answered, beside those of vaults.
+//! Restores of Managed HSMs.
 
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{
-    super::{
-        hsms::{Phase, operation},
-        shapes::{By, Failure, State},
+use crate::{
+    api::shapes::{
+        actor::By,
+        failure::Failure,
+        hsm::{Phase, operation},
+        state::State,
     },
-    hsm_plan::HsmPlan,
-    shapes::{Plan, Restore, RestoreReport},
+    domain::hsm::{HsmJob, KeyOutcome, KeyResult, Task},
 };
-use crate::domain::{
-    hsm::{HsmJob, KeyOutcome, KeyResult, Task},
-    restore::RestoreId,
-};
-
-/// A plan: of a vault, or of an HSM, which has `replacesEverything`.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-#[schema(as = AnyRestorePlan)]
-pub enum AnyPlan {
-    /// Of a vault.
-    Vault(Box<Plan>),
-    /// Of an HSM.
-    Hsm(Box<HsmPlan>),
-}
-
-/// A restore: of a vault, or of an HSM, which has `hsm`.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-pub enum AnyRestore {
-    /// Of a vault.
-    Vault(Box<Restore>),
-    /// Of an HSM.
-    Hsm(Box<HsmRestore>),
-}
-
-/// A restore in full: of a vault, or of an HSM, which has `hsm`.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-pub enum AnyRestoreReport {
-    /// Of a vault.
-    Vault(Box<RestoreReport>),
-    /// Of an HSM.
-    Hsm(Box<HsmRestoreReport>),
-}
 
 /// A restore of an HSM.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -199,12 +165,4 @@ impl From<&HsmJob> for HsmRestoreReport {
         }
         Self { restore: job.into(), keys: shown }
     }
-}
-
-/// What lists are ordered by: the newest first, as they are stored.
-pub(super) type Place = (std::cmp::Reverse<OffsetDateTime>, RestoreId);
-
-/// The place of a restore in a list.
-pub(super) fn place(id: &RestoreId) -> Place {
-    (std::cmp::Reverse(id.asked()), id.clone())
 }

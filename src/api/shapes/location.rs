@@ -1,4 +1,4 @@
-//! Where vaults lie, as it is answered.
+//! Where vaults lie.
 
 use serde::Serialize;
 use time::OffsetDateTime;

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::RunItem;
 use crate::{
-    api::shapes::{By, Failure, Kind},
+    api::shapes::{actor::By, failure::Failure, object::Kind},
     domain::{
         manifest::{Line, ObjectStatus},
         plan::{ListedLate, PlanHeader, Unlisted},

@@ -1,10 +1,44 @@
-//! Forms of backups as they are answered.
+//! Objects: their kind, and the form of their backups.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::shapes::Kind;
-use crate::domain::{form, object::ObjectId};
+use crate::domain::{
+    form,
+    object::{ObjectId, ObjectKind},
+};
+
+/// A kind of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A certificate, with its key and secret.
+    Certificate,
+    /// A key.
+    Key,
+    /// A secret.
+    Secret,
+}
+
+impl From<ObjectKind> for Kind {
+    fn from(kind: ObjectKind) -> Self {
+        match kind {
+            ObjectKind::Certificate => Self::Certificate,
+            ObjectKind::Key => Self::Key,
+            ObjectKind::Secret => Self::Secret,
+        }
+    }
+}
+
+impl From<Kind> for ObjectKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Certificate => Self::Certificate,
+            Kind::Key => Self::Key,
+            Kind::Secret => Self::Secret,
+        }
+    }
+}
 
 /// Whether the program that took a backup knew its form. One that it did not know is kept like any other; only the
 /// service can tell whether it is whole.

@@ -1,0 +1,107 @@
+//! What a caller asks to back up, and what is answered.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    field::{present, required},
+    links::{Links, job_id},
+    object::Kind,
+    state::State as RunState,
+};
+use crate::domain::{
+    hsm::HsmName,
+    object::{ObjectId, ObjectName, VaultName},
+    run::RunId,
+};
+
+/// What to back up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "expected an object")]
+#[schema(example = json!({ "vault": "kv-prod", "objects": [{ "kind": "secret", "name": "db-password" }] }))]
+pub struct BackupOrder {
+    /// The vault's name.
+    #[serde(deserialize_with = "required")]
+    #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
+    pub vault: VaultName,
+    /// These objects, changed or not. Without it, the whole vault, as in the night.
+    // A null is refused: it may be a list that went missing on its way here, and not a wish for everything.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false, min_items = 1, max_items = 1000)]
+    pub objects: Option<Vec<OrderedObject>>,
+}
+
+/// A whole Managed HSM to back up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "expected an object")]
+#[schema(example = json!({ "hsm": "hsm-prod" }))]
+pub struct HsmOrder {
+    /// The HSM's name.
+    #[serde(deserialize_with = "required")]
+    #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
+    pub hsm: HsmName,
+}
+
+/// What to back up: a vault or some of its objects, or, with `hsm`, a whole Managed HSM.
+// Only described by this: `HsmOr` decodes it, and names the field at fault.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum AnyBackupOrder {
+    /// A vault.
+    Vault(BackupOrder),
+    /// An HSM.
+    Hsm(HsmOrder),
+}
+
+/// An object to back up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, expecting = "expected an object")]
+pub struct OrderedObject {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    #[serde(deserialize_with = "required")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9-]{1,127}$")]
+    pub name: ObjectName,
+}
+
+impl From<OrderedObject> for ObjectId {
+    fn from(object: OrderedObject) -> Self {
+        Self::new(object.kind.into(), object.name)
+    }
+}
+
+/// A run that was started.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Started {
+    /// The run's name.
+    #[schema(example = "20261122T101500Z-manual-1a2b")]
+    run: String,
+    /// The job's name.
+    #[schema(example = "kv-prod_20261122T101500Z-manual-1a2b")]
+    job: String,
+    /// The source.
+    #[schema(example = "kv-prod")]
+    source: String,
+    /// Always `Running`.
+    state: RunState,
+    /// Where to look.
+    links: Links,
+    /// What keeps it from beginning for now, where that is known: nothing moves jobs on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+}
+
+impl Started {
+    /// A run in one source that was started, with what keeps it from beginning for now.
+    pub fn new(source: &VaultName, run: &RunId, warning: Option<String>) -> Self {
+        Self {
+            run: run.to_string(),
+            job: job_id(source, run),
+            source: source.to_string(),
+            state: RunState::Running,
+            links: Links::new(source, run),
+            warning,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Runs, in short.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::{
+    links::run_path,
+    location::Moved,
+    loss::Loss,
+    object::Clear,
+    state::{Scope, State as RunState},
+};
+use crate::{
+    domain::{job::BackupJob, manifest::Summary, object::VaultName, run::RunId},
+    query::runs::Run,
+};
+
+mod detail;
+mod hsm;
+mod numbers;
+
+pub use self::{
+    detail::{LateKind, Progress, RunInSource, RunObject, UnlistedKind},
+    hsm::HsmRun,
+    numbers::{Numbers, TriedAgain},
+};
+
+/// A run in one source, in short.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunItem {
+    /// The run's name.
+    #[schema(example = "20261122T020000Z-nightly")]
+    pub run: String,
+    /// The source.
+    #[schema(example = "kv-prod")]
+    pub source: String,
+    /// How far it is, or how it ended.
+    pub state: RunState,
+    /// The whole source or some objects, once it has ended; that it is a Managed HSM, from the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub started: Option<OffsetDateTime>,
+    /// How many seconds after its schedule asked for it the run was begun, if that was late: its timer fired into an
+    /// outage, or not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late_seconds: Option<u32>,
+    /// When its last result came in.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub finished: Option<OffsetDateTime>,
+    /// The time between the two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i64>,
+    /// Its numbers, once it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<Numbers>,
+    /// What it has met that may pass and tries again, while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tried_again: Option<TriedAgain>,
+    /// Many objects that were gone at once, in this run or an earlier one, and are neither back nor acknowledged.
+    pub losses: Vec<Loss>,
+    /// That the vault lies elsewhere than it did, as this run or an earlier one saw, and nobody acknowledged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
+    /// What may be shown of the first of its backups whose form was not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_form: Option<Clear>,
+    /// What there is to know of the backup of a whole Managed HSM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hsm: Option<HsmRun>,
+    /// The address of the run.
+    #[schema(example = "/api/backups/runs/20261122T020000Z-nightly")]
+    pub link: String,
+}
+
+impl RunItem {
+    /// A run of which nothing else is known.
+    pub fn new(source: &VaultName, run: &RunId, state: RunState, started: Option<OffsetDateTime>) -> Self {
+        Self {
+            run: run.to_string(),
+            source: source.to_string(),
+            state,
+            scope: None,
+            started,
+            late_seconds: None,
+            finished: None,
+            duration_seconds: None,
+            numbers: None,
+            tried_again: None,
+            losses: Vec::new(),
+            moved: None,
+            unknown_form: None,
+            hsm: None,
+            link: run_path(run),
+        }
+    }
+
+    /// A run that is open.
+    pub fn open(job: &BackupJob) -> Self {
+        let (late_seconds, tried_again) = (job.run.late(job.opened), job.tried_again().map(Into::into));
+        let run = Self::new(&job.vault, &job.run, RunState::Running, Some(job.opened));
+        Self { late_seconds, tried_again, ..run }
+    }
+
+    /// A run that has ended.
+    pub fn closed(source: &VaultName, of: &Summary) -> Self {
+        Self {
+            scope: Some(of.scope.into()),
+            late_seconds: of.late,
+            finished: Some(of.finished),
+            duration_seconds: Some((of.finished - of.planned).whole_seconds()),
+            numbers: Some((&of.numbers).into()),
+            losses: of.losses.iter().map(Into::into).collect(),
+            moved: of.moved.as_deref().map(Into::into),
+            unknown_form: of.unknown_form.as_deref().map(Into::into),
+            ..Self::new(source, &of.run, of.verdict.into(), Some(of.planned))
+        }
+    }
+}
+
+impl From<Run> for RunItem {
+    fn from(run: Run) -> Self {
+        match run {
+            Run::Open(job) => Self::open(&job),
+            Run::Closed(source, found) => match &found.summary {
+                Some(summary) => Self::closed(&source, summary),
+                None => Self::new(&source, &found.run, RunState::Unreadable, found.run.occurrence()),
+            },
+        }
+    }
+}
+
+/// Runs, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Runs {
+    /// The runs.
+    pub runs: Vec<RunItem>,
+}
+
+/// A run in every source that has it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunDetail {
+    /// The run's name.
+    #[schema(example = "20261122T020000Z-nightly")]
+    pub run: String,
+    /// The run in each source.
+    pub sources: Vec<RunInSource>,
+}

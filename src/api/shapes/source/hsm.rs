@@ -1,0 +1,59 @@
+//! How each Managed HSM is.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::Success;
+use crate::{
+    api::shapes::{restore::HsmRestore, run::RunItem},
+    domain::hsm::HsmJob,
+    query::hsms::{Doing, Run},
+};
+
+/// How an HSM is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HsmStatus {
+    /// The HSM.
+    #[schema(example = "hsm-prod")]
+    hsm: String,
+    /// Whether it is not overdue, and its last backup ended well.
+    ok: bool,
+    /// Whether its newest good backup is older than expected, or there is none.
+    overdue: bool,
+    /// The newest backup that can be restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest_success: Option<Success>,
+    /// The newest backup that has ended, well or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_run: Option<RunItem>,
+    /// Backups that have not ended.
+    running: Vec<RunItem>,
+    /// The restore that is under way. While the service is at one of everything, the HSM answers nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restore: Option<HsmRestore>,
+}
+
+impl HsmStatus {
+    /// How an HSM is `now`.
+    pub fn new(doing: Doing, interval: time::Duration, now: OffsetDateTime) -> Self {
+        let (ok, overdue) = (doing.is_ok(interval, now), doing.is_overdue(interval, now));
+        let Doing { hsm, good, last, open } = doing;
+        let (backups, restores): (Vec<_>, Vec<_>) = open.into_iter().partition(HsmJob::is_backup);
+        Self {
+            hsm: hsm.to_string(),
+            ok,
+            overdue,
+            newest_success: good.map(|good| Success::at(good.run.to_string(), good.taken(), now)),
+            last_run: last.as_ref().map(Into::into),
+            running: backups.into_iter().map(|job| (&Run::Open(Box::new(job))).into()).collect(),
+            restore: restores.first().map(Into::into),
+        }
+    }
+
+    /// Whether it is well.
+    pub fn is_ok(&self) -> bool {
+        self.ok
+    }
+}

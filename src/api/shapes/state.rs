@@ -1,0 +1,52 @@
+//! How far a job is, and what a run covers.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::run;
+
+/// What a run covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The whole source.
+    Vault,
+    /// Some objects, by name.
+    Objects,
+    /// A whole Managed HSM.
+    Hsm,
+}
+
+impl From<run::Scope> for Scope {
+    fn from(scope: run::Scope) -> Self {
+        match scope {
+            run::Scope::Vault => Self::Vault,
+            run::Scope::Objects => Self::Objects,
+        }
+    }
+}
+
+/// How far a job is, or how it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub enum State {
+    /// It has not ended.
+    Running,
+    /// Every object is backed up or rightly skipped.
+    Succeeded,
+    /// Some objects failed, or some could not be listed.
+    PartiallyFailed,
+    /// Nothing is protected by it.
+    Failed,
+    /// It ended, but its record has lost its summary.
+    Unreadable,
+}
+
+impl From<run::Verdict> for State {
+    fn from(verdict: run::Verdict) -> Self {
+        match verdict {
+            run::Verdict::Succeeded => Self::Succeeded,
+            run::Verdict::PartiallyFailed => Self::PartiallyFailed,
+            run::Verdict::Failed => Self::Failed,
+        }
+    }
+}
