@@ -4,7 +4,7 @@
 //! `/api`. Every answer is JSON. Times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes. A backup's
 //! bytes are never served. A second request for a backup is harmless, so only restores take idempotency keys.
 //!
-//! - Routes are here, and again in [`openapi`], which says what each takes and answers.
+//! - Routes are here. What each takes and answers stands beside its handler, and [`openapi`] makes one document of it.
 //! - [`who`] knows the caller. Routes stand in groups, one for each right; whoever does not have it is refused
 //!   before anything else of the request is looked at.
 //! - [`input`] decodes paths, queries and bodies, and names what is wrong with them.
@@ -36,16 +36,16 @@ use axum::{
     },
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
     shapes::problem::{Cause, Problem, ProblemKind},
     who::{Right, Who},
 };
-use crate::app::App;
+use crate::app::SharedApp;
 
 /// The most bytes of a body that are read.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -54,34 +54,35 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 const DEADLINE: Duration = Duration::from_secs(200);
 
 /// Everything below `/api`.
-pub fn router(app: Arc<App>) -> Router {
-    let read = Router::new()
-        .route("/backups", get(backups::list))
-        .route("/backups/runs", get(runs::list))
-        .route("/backups/runs/{id}", get(runs::one))
-        .route("/backups/{source}/{kind}/{name}", get(backups::history))
-        .route("/status", get(status::status))
-        .route("/status/preflight", get(preflight::preflight))
-        .route("/status/jobs/{id}", get(jobs::one));
-    let write = Router::new().route("/backups", post(start::start));
-    let restore = Router::new()
-        .route("/restores", get(restores::list).post(restores::begin))
-        .route("/restores/plan", post(restores::plan))
-        .route("/restores/{id}", get(restores::get).delete(restores::abandon));
-    let open = Router::new()
-        .route("/status/health", get(health::health))
-        .route("/status/openapi.json", get(openapi::serve));
-    let needs = |routes: Router<Arc<App>>, right| routes.route_layer(from_fn_with_state(right, who::require));
-    let routes = open
-        .merge(needs(read, Right::Read))
+pub fn router(app: SharedApp) -> Router {
+    let (routes, _) = routes().split_for_parts();
+    guarded(routes.with_state(Arc::clone(&app)), app)
+}
+
+/// Every route, with its description. Routes stand in groups, one for each right.
+fn routes() -> OpenApiRouter<SharedApp> {
+    let read = OpenApiRouter::default()
+        .routes(routes!(backups::list))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::one))
+        .routes(routes!(backups::history))
+        .routes(routes!(status::status))
+        .routes(routes!(preflight::preflight))
+        .routes(routes!(jobs::one));
+    let write = OpenApiRouter::default().routes(routes!(start::start));
+    let restore = OpenApiRouter::default()
+        .routes(routes!(restores::list, restores::begin))
+        .routes(routes!(restores::plan))
+        .routes(routes!(restores::get, restores::abandon));
+    let open = OpenApiRouter::default().routes(routes!(health::health)).routes(routes!(openapi::serve));
+    let needs = |routes: OpenApiRouter<_>, right| routes.route_layer(from_fn_with_state(right, who::require));
+    open.merge(needs(read, Right::Read))
         .merge(needs(write, Right::Write))
         .merge(needs(restore, Right::Restore))
-        .with_state(Arc::clone(&app));
-    guarded(routes, app)
 }
 
 /// What every request goes through: the layer that is added last sees it first.
-fn guarded(routes: Router, app: Arc<App>) -> Router {
+fn guarded(routes: Router, app: SharedApp) -> Router {
     routes
         .method_not_allowed_fallback(|| async {
             Problem::new(ProblemKind::MethodNotAllowed, "The path is served, with another method.")
@@ -94,7 +95,7 @@ fn guarded(routes: Router, app: Arc<App>) -> Router {
 
 /// Finds out who asks, keeps the deadline, and logs one line.
 async fn attend(
-    State(app): State<Arc<App>>,
+    State(app): State<SharedApp>,
     OriginalUri(uri): OriginalUri,
     mut request: Request,
     next: Next,
@@ -146,13 +147,17 @@ mod tests {
     use axum::{
         body::{Body, to_bytes},
         http::header::CONTENT_TYPE,
+        routing::post,
     };
     use serde::Deserialize;
     use serde_json::Value;
     use tower::ServiceExt as _;
 
     use super::{input::JsonBody, *};
-    use crate::config::{Config, Needs};
+    use crate::{
+        app::App,
+        config::{Config, Needs},
+    };
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields, expecting = "expected an object")]

@@ -62,7 +62,7 @@ pub struct BackupsQuery {
 /// The newest backup of every object.
 #[utoipa::path(
     get,
-    path = "/api/backups",
+    path = "/backups",
     tag = "backups",
     operation_id = "listBackups",
     params(BackupsQuery),
@@ -112,7 +112,7 @@ async fn whole_hsms(
 /// Every backup of one object.
 #[utoipa::path(
     get,
-    path = "/api/backups/{source}/{kind}/{name}",
+    path = "/backups/{source}/{kind}/{name}",
     tag = "backups",
     operation_id = "getBackups",
     params(

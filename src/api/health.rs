@@ -20,7 +20,7 @@ const REACH_WITHIN: Duration = Duration::from_secs(8);
 /// role.
 #[utoipa::path(
     get,
-    path = "/api/status/health",
+    path = "/status/health",
     tag = "status",
     operation_id = "getHealth",
     responses((status = 200, description = "It is well", body = Health), Problems)

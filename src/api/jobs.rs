@@ -19,7 +19,7 @@ use crate::{
 /// A job, running or ended.
 #[utoipa::path(
     get,
-    path = "/api/status/jobs/{id}",
+    path = "/status/jobs/{id}",
     tag = "status",
     operation_id = "getJob",
     params(("id" = String, Path, description = "The job's name", example = "kv-prod_20261122T020000Z-nightly")),

@@ -1,7 +1,6 @@
 //! The API's description, in OpenAPI 3.1. It is made when somebody asks for it.
 //!
-//! A new endpoint is a handler with `#[utoipa::path]`, its name in the list of `paths` here, and its route
-//! in [`super::router`].
+//! A new endpoint is a handler with `#[utoipa::path]`, and its name in `super::routes`.
 
 use axum::{
     Json,
@@ -14,11 +13,11 @@ use utoipa::{
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
+use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    backups, health, jobs, preflight, restores, runs,
     shapes::problem::{ProblemBody, Problems},
-    start, status, who,
+    who,
 };
 
 #[derive(OpenApi)]
@@ -27,23 +26,6 @@ use super::{
         title = "keyvault-backup",
         description = "What is backed up, how runs went, backups on request, and restores. JSON throughout; times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes. Backups themselves are never served.",
         license(name = "MIT", identifier = "MIT")
-    ),
-    paths(
-        backups::list,
-        backups::history,
-        start::start,
-        runs::list,
-        runs::one,
-        status::status,
-        preflight::preflight,
-        jobs::one,
-        restores::plan,
-        restores::begin,
-        restores::list,
-        restores::get,
-        restores::abandon,
-        health::health,
-        serve
     ),
     servers((url = "/", description = "The function app")),
     tags(
@@ -76,13 +58,13 @@ impl Modify for Schemes {
 
 /// The document.
 pub fn document() -> Document {
-    Api::openapi()
+    OpenApiRouter::with_openapi(Api::openapi()).nest("/api", super::routes()).into_openapi()
 }
 
 /// This description of the API. Needs no app role.
 #[utoipa::path(
     get,
-    path = "/api/status/openapi.json",
+    path = "/status/openapi.json",
     tag = "status",
     operation_id = "getOpenApi",
     responses((status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value), Problems)

@@ -19,7 +19,7 @@ use crate::{
 /// at any time, and writes one small blob a day.
 #[utoipa::path(
     get,
-    path = "/api/status/preflight",
+    path = "/status/preflight",
     tag = "status",
     operation_id = "getPreflight",
     responses((status = 200, description = "`ok` says whether all is known and nothing has to be done", body = Preflight), Problems)

@@ -55,7 +55,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The plan is kept under its digest; `POST /api/restores` carries it out.
 #[utoipa::path(
     post,
-    path = "/api/restores/plan",
+    path = "/restores/plan",
     tag = "restores",
     operation_id = "planRestore",
     request_body = AnyPlanRequest,
@@ -85,7 +85,7 @@ pub async fn plan(
 /// `Idempotency-Key` the request can be repeated: every repetition gets the same restore.
 #[utoipa::path(
     post,
-    path = "/api/restores",
+    path = "/restores",
     tag = "restores",
     operation_id = "startRestore",
     params(
@@ -178,7 +178,7 @@ pub struct ListQuery {
 /// Restores, newest first.
 #[utoipa::path(
     get,
-    path = "/api/restores",
+    path = "/restores",
     tag = "restores",
     operation_id = "listRestores",
     params(ListQuery),
@@ -220,7 +220,7 @@ pub struct ObjectsQuery {
 /// A restore with what became of each object.
 #[utoipa::path(
     get,
-    path = "/api/restores/{id}",
+    path = "/restores/{id}",
     tag = "restores",
     operation_id = "getRestore",
     params(
@@ -253,7 +253,7 @@ pub async fn get(
 /// HSM cannot be ended: the service has no way to cancel one.
 #[utoipa::path(
     delete,
-    path = "/api/restores/{id}",
+    path = "/restores/{id}",
     tag = "restores",
     operation_id = "abandonRestore",
     params(("id" = String, Path, description = "The restore", pattern = "^[0-9]{8}T[0-9]{6}Z-restore-[0-9a-f]{8}$", example = "20261122T101112Z-restore-0f3a9c41")),

@@ -36,7 +36,7 @@ pub struct RunsQuery {
 /// Runs, open and ended, newest first.
 #[utoipa::path(
     get,
-    path = "/api/backups/runs",
+    path = "/backups/runs",
     tag = "backups",
     operation_id = "listRuns",
     params(RunsQuery),
@@ -63,7 +63,7 @@ pub async fn list(
 /// A run: its numbers, how it ended, and what failed, in the service's words.
 #[utoipa::path(
     get,
-    path = "/api/backups/runs/{id}",
+    path = "/backups/runs/{id}",
     tag = "backups",
     operation_id = "getRun",
     params(("id" = String, Path, description = "The run's name", example = "20261122T020000Z-nightly")),

@@ -37,7 +37,7 @@ const LOOK_AFTER_SECONDS: &str = "60";
 /// Backs up a vault, some of its objects, or a Managed HSM now. A second request for the same is a second run, and harmless.
 #[utoipa::path(
     post,
-    path = "/api/backups",
+    path = "/backups",
     tag = "backups",
     operation_id = "startBackup",
     request_body = AnyBackupOrder,

@@ -22,7 +22,7 @@ const MOST_FAILING: usize = 100;
 /// How every source is: newest success, overdue or not, what fails, what runs.
 #[utoipa::path(
     get,
-    path = "/api/status",
+    path = "/status",
     tag = "status",
     operation_id = "getStatus",
     responses((status = 200, description = "`ok` says whether it is well", body = Status), Problems)
