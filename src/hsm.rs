@@ -21,4 +21,4 @@ mod operation;
 mod safety;
 mod unheard;
 
-pub use self::plan::plan;
+pub use self::plan::{plan, plan_and_keep};

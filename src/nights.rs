@@ -22,6 +22,7 @@ use crate::{
         hsm::HsmName,
         night::{Part, Timer},
         object::VaultName,
+        role::Role,
         run::RunId,
         schedule::Timetable,
     },
@@ -42,6 +43,24 @@ const HSMS_AT_ONCE: usize = 8;
 
 /// How long a pass may take over the nights that a timer missed. What it has begun goes on by itself.
 const WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// Records that `AdvanceJobs` came, and says whether this pass may begin what a timer should have begun: not the first pass of
+/// a process, and none that does not know what went before. An error is logged: the pass itself goes on.
+pub async fn record_pass(app: &App, clock: &Clock) -> bool {
+    let (role, timers) = (app.role(), app.config().schedules.timers());
+    let recorded = async {
+        let jobs = app.jobs()?;
+        let later = jobs.take_up_nights(role.as_str(), &timers, clock.now()).await?;
+        // By the system's clock, which readers of the record go by.
+        jobs.note_pass(role.as_str(), &timers, Clock::system().now()).await?;
+        Ok(later)
+    };
+    let recorded: Result<bool> = recorded.await;
+    recorded.unwrap_or_else(|error| {
+        tracing::warn!("That AdvanceJobs came cannot be noted: {error}");
+        false
+    }) && role != Role::Restore
+}
 
 /// Starts the run of every configured vault, or takes it up where it was left, and says how that went as it goes. Safe to
 /// run twice: see [`backup::start`].

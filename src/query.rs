@@ -1,9 +1,14 @@
 //! Queries: backups, runs, and the state of each vault and HSM. Read only.
 
 pub mod callers;
+pub mod health;
 pub mod hsms;
+pub mod jobs;
 pub mod nothing;
 pub mod objects;
 pub mod passes;
+pub mod restores;
 pub mod runs;
+pub mod sources;
+pub mod status;
 pub mod vaults;

@@ -20,5 +20,6 @@ pub mod reconcile;
 pub mod send;
 pub mod start;
 pub mod step;
+pub mod submit;
 
-pub use self::plan::plan;
+pub use self::plan::{plan, plan_and_keep};

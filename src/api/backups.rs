@@ -2,7 +2,6 @@
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
-use time::OffsetDateTime;
 use utoipa::IntoParams;
 
 use super::{
@@ -15,17 +14,14 @@ use super::{
     },
 };
 use crate::{
-    app::{App, SharedApp},
+    app::SharedApp,
+    catalogue::Point,
     domain::{
         filter::NameFilter,
         manifest::Line,
         object::{ObjectId, VaultName},
-        restore::Selection,
     },
-    query::{
-        nothing,
-        objects::{self, Wanted},
-    },
+    query::objects::{self, Wanted},
 };
 
 /// Which objects, and how many.
@@ -82,31 +78,13 @@ pub async fn list(
         at: query.at.map(|Moment(at)| at),
     };
     let (Limit(limit), after) = (query.limit.unwrap_or(Limit::DEFAULT), query.after.map(|Token(mark)| mark));
-    let hsms = if after.is_none() && wanted.kind.is_none() && wanted.name.is_none() {
-        whole_hsms(&app, wanted.vault.as_ref(), wanted.at).await?
-    } else {
-        Vec::new()
-    };
     let page = objects::page(&app, &wanted, after.as_ref(), limit).await?;
     let backup = |(_, line, apart): (VaultName, Line, _)| Some(Backup::new(&line.entry?, line.gone, apart));
     Ok(Json(Backups {
         backups: page.lines.into_iter().filter_map(backup).collect(),
-        hsms,
+        hsms: page.hsms.iter().filter_map(Stored::new).collect(),
         after: page.next.map(|mark| Token(mark).text()),
     }))
-}
-
-async fn whole_hsms(
-    app: &App,
-    only: Option<&VaultName>,
-    at: Option<OffsetDateTime>,
-) -> Result<Vec<Stored>, Problem> {
-    let mut stored = Vec::new();
-    for hsm in app.hsms().names().filter(|hsm| only.is_none_or(|only| only == hsm.as_vault())) {
-        let newest = app.catalogue()?.newest_hsm_backup(hsm, at).await?;
-        stored.extend(newest.as_ref().and_then(Stored::new));
-    }
-    Ok(stored)
 }
 
 /// Every backup of one object.
@@ -129,13 +107,14 @@ pub async fn history(
 ) -> Result<Json<History>, Problem> {
     let vault = source(&app, "source", &vault)?;
     let id = ObjectId::new(parse("kind", &kind)?, parse("name", &name)?);
-    let points = app.catalogue()?.history(&vault, &id).await?;
-    if points.is_empty() {
-        let selection = Selection { objects: vec![id.clone()], ..Selection::default() };
-        return Err(match nothing::why(&app, &vault, None, &selection).await? {
-            Some(nothing) => Problem::nothing(ProblemKind::NotFound, &nothing),
-            None => Problem::new(ProblemKind::NotFound, format!("There is no backup of {id} of {vault}.")),
-        });
+    match objects::history(&app, &vault, &id).await? {
+        objects::History::Points(points) => {
+            let backup = |of: &Point| Backup::new(&of.entry, None, of.apart);
+            Ok(Json(History { backups: points.iter().map(backup).collect() }))
+        }
+        objects::History::Nothing(nothing) => Err(Problem::nothing(ProblemKind::NotFound, &nothing)),
+        objects::History::NoBackup => {
+            Err(Problem::new(ProblemKind::NotFound, format!("There is no backup of {id} of {vault}.")))
+        }
     }
-    Ok(Json(History { backups: points.iter().map(|of| Backup::new(&of.entry, None, of.apart)).collect() }))
 }

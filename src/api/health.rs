@@ -1,7 +1,5 @@
 //! `/api/status/health`: does the program run, and reach what it needs?
 
-use std::time::Duration;
-
 use axum::{Json, extract::State};
 
 use super::{
@@ -11,10 +9,14 @@ use super::{
         status::Health,
     },
 };
-use crate::{app::SharedApp, clock::Clock, domain::role::Role, error::Result, query::passes};
-
-/// How long storage has to answer before it counts as out of reach.
-const REACH_WITHIN: Duration = Duration::from_secs(8);
+use crate::{
+    app::SharedApp,
+    clock::Clock,
+    query::{
+        health::{self, OutOfReach},
+        passes,
+    },
+};
 
 /// Whether the program runs, reaches its two containers, and moves jobs on; if not, the problem says which. Needs no app
 /// role.
@@ -26,24 +28,17 @@ const REACH_WITHIN: Duration = Duration::from_secs(8);
     responses((status = 200, description = "It is well", body = Health), Problems)
 )]
 pub async fn health(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Result<Json<Health>, Problem> {
-    let catalogue = reach("KEYVAULT_BACKUP_CONTAINER", async { app.catalogue()?.reach().await });
-    let jobs = reach("KEYVAULT_BACKUP_JOBS_CONTAINER", passes::passes(&app, Clock::system().now()));
-    let ((), passes) = futures::try_join!(catalogue, jobs)?;
-    if passes.stands_still && app.role() != Role::Restore {
-        let detail = format!("The storage is within reach, and {}.", passes::words(passes.last));
-        return Err(Problem::new(ProblemKind::ServiceUnavailable, detail));
-    }
-    Ok(Json(Health { status: "Healthy", version: env!("CARGO_PKG_VERSION") }))
-}
-
-async fn reach<T>(setting: &str, request: impl Future<Output = Result<T>>) -> Result<T, Problem> {
-    let unwell = |why: &str| {
-        let detail = format!("The container of the setting {setting} is out of reach: {why}.");
-        Problem::new(ProblemKind::ServiceUnavailable, detail)
-    };
-    match tokio::time::timeout(REACH_WITHIN, request).await {
-        Ok(Ok(reached)) => Ok(reached),
-        Ok(Err(error)) => Err(unwell(&error.failure().code).because(&error)),
-        Err(_) => Err(unwell("it does not answer in time")),
+    let unwell = |detail| Problem::new(ProblemKind::ServiceUnavailable, detail);
+    match health::health(&app, Clock::system().now()).await {
+        health::Health::Well => Ok(Json(Health { status: "Healthy", version: env!("CARGO_PKG_VERSION") })),
+        health::Health::StandsStill(last) => {
+            Err(unwell(format!("The storage is within reach, and {}.", passes::words(last))))
+        }
+        health::Health::OutOfReach(OutOfReach { setting, error }) => {
+            let code = error.as_ref().map(|error| error.failure().code);
+            let why = code.as_deref().unwrap_or("it does not answer in time");
+            let problem = unwell(format!("The container of the setting {setting} is out of reach: {why}."));
+            Err(error.into_iter().fold(problem, |problem, error| problem.because(&error)))
+        }
     }
 }

@@ -5,16 +5,11 @@ use axum::{Json, extract::State};
 use super::{
     input::{Nothing, Parameters, Segments},
     shapes::{
-        job::{BackupJob, Job, JobId},
+        job::{Job, parse_job_id},
         problem::{Problem, ProblemKind, Problems},
-        run::RunInSource,
     },
 };
-use crate::{
-    app::{App, SharedApp},
-    domain::{hsm::HsmName, object::VaultName, restore::RestoreId, run::RunId},
-    query::{hsms, runs},
-};
+use crate::{app::SharedApp, query::jobs};
 
 /// A job, running or ended.
 #[utoipa::path(
@@ -30,32 +25,7 @@ pub async fn one(
     Segments(id): Segments<String>,
     _: Parameters<Nothing>,
 ) -> Result<Json<Job>, Problem> {
-    let found = match id.parse() {
-        Ok(JobId::Backup(vault, run)) => backup(&app, &vault, &run).await?,
-        Ok(JobId::Restore(id)) => restore(&app, &id).await?,
-        Err(()) => None,
-    };
-    found.map(Json).ok_or_else(|| Problem::new(ProblemKind::NotFound, "There is no job of that name."))
-}
-
-async fn restore(app: &App, id: &RestoreId) -> Result<Option<Job>, Problem> {
-    if let Some(stored) = app.jobs()?.restore(id).await? {
-        return Ok(Some(Job::Restore(Box::new(stored.job.into()))));
-    }
-    let job = app.jobs()?.hsm_restore(id).await?;
-    Ok(job.map(|job| Job::HsmRestore(Box::new((&job).into()))))
-}
-
-async fn backup(app: &App, vault: &VaultName, run: &RunId) -> Result<Option<Job>, Problem> {
-    if app.vault(vault).is_err() {
-        return Ok(None);
-    }
-    let open = app.jobs()?.backup_run(vault, run).await?.map(|stored| stored.job);
-    let report = runs::report(app, vault, run, open.as_ref(), runs::is_trouble).await?;
-    let job = |report: RunInSource| BackupJob::new(vault, run, report);
-    if let Some(report) = report {
-        return Ok(Some(Job::Backup(Box::new(job(report.into())))));
-    }
-    let of_hsm = hsms::one(app, &HsmName::from(vault.clone()), run).await?;
-    Ok(of_hsm.map(|run| Job::Backup(Box::new(job((&run).into())))))
+    let unknown = || Problem::new(ProblemKind::NotFound, "There is no job of that name.");
+    let id = parse_job_id(&id).ok_or_else(unknown)?;
+    jobs::one(&app, id).await?.map(|job| Json(job.into())).ok_or_else(unknown)
 }

@@ -33,13 +33,14 @@ use crate::{
         object::ObjectId,
         restore::{RestoreId, RestoreJob, RestorePlan},
     },
-    hsm::start as hsm_start,
     jobs::Claim,
+    query::restores,
     restore::{
         self,
         abandon::{self, Abandoned},
-        follow,
-        start::{Start, Submission, start},
+        follow::{self, Found},
+        start::Start,
+        submit::{Submission, Submitted, submit},
     },
 };
 
@@ -72,8 +73,7 @@ pub async fn plan(
     for vault in [&request.source, &request.target] {
         configured(&app, vault)?;
     }
-    let plan = restore::plan(&app, &request).await?;
-    let digest = app.jobs()?.keep_plan(&plan).await?;
+    let (digest, plan) = restore::plan_and_keep(&app, &request).await?;
     Ok(Json(AnyPlan::Vault(Box::new(Plan::new(digest, plan, Clock::system().now())))))
 }
 
@@ -111,15 +111,18 @@ pub async fn begin(
     JsonBody(request): JsonBody<StartRequest>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers, &by)?;
-    if app.jobs()?.hsm_plan(&request.plan).await?.is_some() {
-        let submitted = hsm_start::Submission { plan: request.plan, key, confirm: request.confirm, by };
-        return hsm::begin(&app, &submitted).await;
+    let StartRequest { plan, confirm } = request;
+    match submit(&app, Submission { plan, key, confirm, by }, &Clock::system()).await? {
+        Submitted::Vault(start) => begun(start, &plan),
+        Submitted::Hsm(start) => hsm::begun(start, &plan),
     }
-    let submitted = Submission { plan: request.plan, key, by };
-    match start(&app, &submitted, &Clock::system()).await? {
+}
+
+fn begun(start: Start, plan: &Digest) -> Result<Response, Problem> {
+    match start {
         Start::Started(job) => Ok(under_way(*job)),
         Start::Moved(plan) => Err(moved(*plan)),
-        Start::NoPlan => Err(hsm::no_plan(&submitted.plan)),
+        Start::NoPlan => Err(hsm::no_plan(plan)),
         Start::Taken(other) => {
             let detail = format!("The restore {other} is at work on the same vault.");
             let next = format!("Follow it at /api/restores/{other}; when it has ended, plan again.");
@@ -189,17 +192,9 @@ pub async fn list(
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<Restores>, Problem> {
     let limit = query.limit.unwrap_or(Limit::DEFAULT).0;
-    let (after, jobs) = (query.after.as_ref(), app.jobs()?);
-    let of_vaults = jobs.restores(after, limit).await?.into_iter();
-    let of_vaults = of_vaults.map(|job| (job.id.clone(), AnyRestore::Vault(Box::new(job.into()))));
-    let of_hsms = jobs.hsm_restores(after, limit).await?;
-    let of_hsms =
-        of_hsms.iter().filter_map(|job| Some((job.restore()?, AnyRestore::Hsm(Box::new(job.into())))));
-    let mut found: Vec<_> = of_vaults.chain(of_hsms).collect();
-    found.sort_by_key(|(id, _)| (std::cmp::Reverse(id.asked()), id.clone()));
-    found.truncate(limit);
-    let after = found.last().filter(|_| found.len() == limit).map(|(id, _)| id.to_string());
-    Ok(Json(Restores { restores: found.into_iter().map(|(_, restore)| restore).collect(), after }))
+    let page = restores::page(&app, query.after.as_ref(), limit).await?;
+    let restores = page.restores.into_iter().map(Into::into).collect();
+    Ok(Json(Restores { restores, after: page.next.map(|id| id.to_string()) }))
 }
 
 /// Which part of a restore's objects to show.
@@ -237,13 +232,14 @@ pub async fn get(
     let id: RestoreId = parse("id", &id)?;
     let after = query.after.as_deref().map(object).transpose()?;
     let limit = query.limit.unwrap_or(Limit::DEFAULT).0;
-    if let Some(followed) = follow::follow(&app, &id).await? {
-        let report = RestoreReport::new(followed, after.as_ref(), limit);
-        return Ok(Json(AnyRestoreReport::Vault(Box::new(report))));
+    match follow::find(&app, &id).await? {
+        Some(Found::Vault(followed)) => {
+            let report = RestoreReport::new(*followed, after.as_ref(), limit);
+            Ok(Json(AnyRestoreReport::Vault(Box::new(report))))
+        }
+        Some(Found::Hsm(job)) => Ok(Json(AnyRestoreReport::Hsm(Box::new((&*job).into())))),
+        None => Err(unknown(&id)),
     }
-    let of_hsm = app.jobs()?.hsm_restore(&id).await?;
-    let of_hsm = of_hsm.ok_or_else(|| unknown(&id))?;
-    Ok(Json(AnyRestoreReport::Hsm(Box::new((&of_hsm).into()))))
 }
 
 /// Ends a restore before it is through.
@@ -275,7 +271,7 @@ pub async fn abandon(
     let id: RestoreId = parse("id", &id)?;
     match abandon::abandon(&app, &id, &by, &Clock::system()).await? {
         Abandoned::Ended(job) | Abandoned::Stopping(job, _) => Ok(under_way(*job)),
-        Abandoned::Unknown if app.jobs()?.hsm_restore(&id).await?.is_some() => {
+        Abandoned::OfHsm => {
             let detail = format!("{id} restores a Managed HSM, and the service has no way to cancel that.");
             let next = format!("Follow it at /api/restores/{id}.");
             Err(Problem::new(ProblemKind::NotPossible, detail).next(next))

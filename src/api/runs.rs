@@ -9,13 +9,13 @@ use super::{
     shapes::{
         field::{Limit, optional},
         problem::{Problem, ProblemKind, Problems},
-        run::{RunDetail, RunInSource, RunItem, Runs},
+        run::{RunDetail, Runs},
     },
 };
 use crate::{
     app::SharedApp,
-    domain::{hsm::HsmName, object::VaultName, run::RunId},
-    query::{hsms, runs},
+    domain::{object::VaultName, run::RunId},
+    query::sources,
 };
 
 /// Which runs, and how many.
@@ -50,14 +50,8 @@ pub async fn list(
         configured(&app, name)?;
     }
     let Limit(limit) = query.limit.unwrap_or(Limit::DEFAULT);
-    let only = query.source.as_ref();
-    let of_objects = runs::newest(&app, only, limit).await?.into_iter().map(RunItem::from);
-    let hsm = only.cloned().map(HsmName::from);
-    let of_hsms = hsms::newest(&app, hsm.as_ref(), limit).await?;
-    let mut runs: Vec<_> = of_objects.chain(of_hsms.iter().map(RunItem::from)).collect();
-    runs.sort_by_key(|run| std::cmp::Reverse(run.started));
-    runs.truncate(limit);
-    Ok(Json(Runs { runs }))
+    let runs = sources::newest(&app, query.source.as_ref(), limit).await?;
+    Ok(Json(Runs { runs: runs.into_iter().map(Into::into).collect() }))
 }
 
 /// A run: its numbers, how it ended, and what failed, in the service's words.
@@ -76,11 +70,9 @@ pub async fn one(
 ) -> Result<Json<RunDetail>, Problem> {
     let unknown = || Problem::new(ProblemKind::NotFound, "No configured source has a run of that name.");
     let run: RunId = id.parse().map_err(|_| unknown())?;
-    let mut sources: Vec<RunInSource> =
-        runs::reports(&app, &run).await?.into_iter().map(Into::into).collect();
-    sources.extend(hsms::runs(&app, &run).await?.iter().map(RunInSource::from));
+    let sources = sources::reports(&app, &run).await?;
     if sources.is_empty() {
         return Err(unknown());
     }
-    Ok(Json(RunDetail { run: run.to_string(), sources }))
+    Ok(Json(RunDetail { run: run.to_string(), sources: sources.into_iter().map(Into::into).collect() }))
 }

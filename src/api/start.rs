@@ -87,14 +87,9 @@ pub async fn start(
     Ok(started(&app, &vault, &run).await)
 }
 
+/// The answer to a run that is on record. If it cannot be read whether jobs progress, that is no reason to refuse the run.
 async fn started(app: &App, source: &VaultName, run: &RunId) -> Response {
     let headers = [(LOCATION, run_path(run)), (RETRY_AFTER, LOOK_AFTER_SECONDS.to_owned())];
-    let started = Started::new(source, run, warning(app).await);
+    let started = Started::new(source, run, passes::warning(app, Clock::system().now()).await);
     (StatusCode::ACCEPTED, headers, Json(started)).into_response()
-}
-
-/// The run is on record: that this cannot be looked up is no reason to refuse it.
-async fn warning(app: &App) -> Option<String> {
-    let passes = passes::passes(app, Clock::system().now()).await.ok()?;
-    passes.stands_still.then(|| passes::words(passes.last))
 }

@@ -69,6 +69,16 @@ pub async fn whole_vault(
     Ok(plan)
 }
 
+/// Opens a run: records it, so that `AdvanceJobs` ends it if this process does not.
+pub async fn open(app: &App, job: &BackupJob) -> Result<()> {
+    app.jobs()?.open_backup_run(job).await.map(drop)
+}
+
+/// Stores a plan, and returns the run's plan: another process may have stored one first.
+pub async fn store(app: &App, plan: Plan) -> Result<Plan> {
+    app.catalogue()?.create_plan(plan).await
+}
+
 /// Notes in a run's record why it could not be planned: if it never is, that is what its manifest says.
 async fn note(app: &App, job: &BackupJob, error: &Error, clock: &Clock) {
     let noted = async {

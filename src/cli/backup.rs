@@ -112,7 +112,7 @@ async fn into_storage(args: &BackupArgs) -> Done {
     // A run of some objects is not, because nobody else would know which.
     let early = !args.what_if && !args.confirm && args.objects.objects().is_empty();
     if early {
-        app.jobs()?.open_backup_run(&job).await?;
+        plan::open(&app, &job).await?;
     }
     if !args.what_if {
         end_expired(&app, &job.vault, &clock).await;
@@ -128,9 +128,9 @@ async fn into_storage(args: &BackupArgs) -> Done {
             return Ok(Exit::None);
         }
     }
-    let plan = app.catalogue()?.create_plan(plan).await?;
+    let plan = plan::store(&app, plan).await?;
     if !early {
-        app.jobs()?.open_backup_run(&job).await?;
+        plan::open(&app, &job).await?;
     }
     work(&app, args, &plan, None, &clock).await
 }

@@ -17,6 +17,7 @@ use crate::{
         job::BackupJob,
         restore::{RestoreId, RestoreJob},
     },
+    query::jobs,
     restore::abandon::{self, Abandoned},
 };
 
@@ -53,7 +54,7 @@ async fn abandon(args: AbandonArgs) -> Done {
     let app = App::build(&Config::read(environment, Needs::Backup)?)?;
     let id = args.restore;
     let (job, free) = match abandon::abandon(&app, &id, &Actor::TERMINAL, &Clock::system()).await? {
-        Abandoned::Unknown if app.jobs()?.hsm_restore(&id).await?.is_some() => {
+        Abandoned::OfHsm => {
             return Err(Failed::new(format!(
                 "{id} restores a Managed HSM, and the service has no way to cancel that; `hsm status` follows it"
             )));
@@ -91,9 +92,7 @@ pub async fn run(args: JobsArgs) -> Done {
         return abandon(args).await;
     }
     let app = App::build(&Config::read(environment, Needs::Backup)?)?;
-    let jobs = app.jobs()?;
-    let runs: Vec<BackupJob> = jobs.backup_runs().await?.into_iter().map(|stored| stored.job).collect();
-    let restores = jobs.restores(None, args.limit).await?;
+    let (runs, restores) = jobs::of_vaults(&app, args.limit).await?;
     if args.output.output == Format::Json {
         output::json(&json!({ "runs": runs, "restores": restores }))?;
         return Ok(Exit::All);

@@ -5,7 +5,7 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    Done, Exit, ObjectArgs, OutputArg, VaultOrHsmArg, app_for, nothing,
+    Done, Exit, Failed, ObjectArgs, OutputArg, VaultOrHsmArg, app_for, nothing,
     output::{self, Format, age, bytes, moment},
     report,
 };
@@ -21,7 +21,12 @@ use crate::{
         restore::Selection,
         versions::VERSIONS_WARNING,
     },
-    query::vaults::{self, Newest},
+    error::Error,
+    query::{
+        objects::{self, History, Listing},
+        runs,
+        vaults::{self, Newest},
+    },
 };
 
 /// What to list.
@@ -144,8 +149,7 @@ async fn all_vaults(format: Format) -> Done {
 
 async fn runs(args: RunsArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Storage)?;
-    let found =
-        app.catalogue()?.manifests(args.vault.vault.name(), None, |found| found.len() >= args.limit).await?;
+    let found = runs::closed(&app, args.vault.vault.name(), args.limit).await?;
     if found.is_empty() {
         nothing::refuse_unknown(&app, &args.vault.vault).await?;
     }
@@ -191,27 +195,22 @@ async fn runs(args: RunsArgs) -> Done {
 async fn objects(args: ObjectsArgs) -> Done {
     args.vault.may_hold(args.kind)?;
     let app = app_for(&args.vault.vault, Needs::Storage)?;
-    let catalogue = app.catalogue()?;
-    let view = catalogue.view(args.vault.vault.name(), args.at).await?;
     let wanted = |line: &Line| {
         args.kind.is_none_or(|kind| line.kind == kind)
             && args.name.as_ref().is_none_or(|text| line.name.folded().contains(&text.to_ascii_lowercase()))
     };
-    let mut lines = Vec::new();
-    for line in catalogue.lines(&view).await? {
-        lines.push(line?);
-    }
-    lines.retain(wanted);
+    let listing = Listing::read(&app, args.vault.vault.name(), args.at, wanted).await?;
+    let lines = &listing.lines;
     if lines.is_empty() {
         nothing::refuse_unmatched(&app, &args.vault.vault, args.at, &args.selection()).await?;
     }
     if args.output.output == Format::Json {
-        output::json(&lines)?;
+        output::json(lines)?;
         return Ok(Exit::All);
     }
-    let (now, location) = (Clock::system().now(), catalogue.location(args.vault.vault.name(), &view).await?);
+    let (now, location) = (Clock::system().now(), listing.location(&app, args.vault.vault.name()).await?);
     let mut table = output::table(&["kind", "name", "newest backup", "age", "#versions", "#size", "state"]);
-    for line in &lines {
+    for line in lines {
         let entry = line.entry.as_ref();
         table.add_row([
             line.kind.to_string(),
@@ -294,10 +293,16 @@ async fn history(args: HistoryArgs) -> Done {
     let id = args.object.one()?;
     args.vault.may_hold([id.kind])?;
     let app = app_for(&args.vault.vault, Needs::Storage)?;
-    let points = app.catalogue()?.history(args.vault.vault.name(), &id).await?;
-    if points.is_empty() {
-        return Err(nothing::no_history(&app, &args.vault.vault, id).await?);
-    }
+    let vault = &args.vault.vault;
+    let points = match objects::history(&app, vault.name(), &id).await? {
+        History::Points(points) => points,
+        History::Nothing(nothing) => return Err(Error::from(*nothing).into()),
+        History::NoBackup => {
+            return Err(Failed::new(format!(
+                "there is no backup of {id} of {vault}; `show` of the newest run says why"
+            )));
+        }
+    };
     if args.output.output == Format::Json {
         output::json(&points)?;
         return Ok(Exit::All);

@@ -5,10 +5,7 @@ use time::OffsetDateTime;
 use super::Failed;
 use crate::{
     app::App,
-    domain::{
-        object::{ObjectId, VaultUrl},
-        restore::Selection,
-    },
+    domain::{object::VaultUrl, restore::Selection},
     error::Error,
     query::nothing,
 };
@@ -36,12 +33,4 @@ pub(super) async fn refuse_unmatched(
         }
         _ => Ok(()),
     }
-}
-
-/// Why an object has no backups to list.
-pub(super) async fn no_history(app: &App, vault: &VaultUrl, id: ObjectId) -> Result<Failed, Failed> {
-    let text = format!("there is no backup of {id} of {vault}; `show` of the newest run says why");
-    let selection = Selection { objects: vec![id], ..Selection::default() };
-    let nothing = nothing::why(app, vault.name(), None, &selection).await?;
-    Ok(nothing.map_or_else(|| Failed::new(text), |nothing| Error::from(nothing).into()))
 }

@@ -61,7 +61,7 @@ pub async fn run(args: ShowArgs) -> Done {
             return Ok(summary.verdict.into());
         }
         Some(Report::Open { job, planned, .. }) => still_open(&job, planned),
-        None if app.catalogue()?.plan(vault, &args.run).await?.is_some() => {
+        None if runs::is_planned(&app, vault, &args.run).await? => {
             "it was begun, and its record is gone; `rebuild` ends it".to_owned()
         }
         None => {

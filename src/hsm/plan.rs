@@ -8,6 +8,7 @@ use crate::{
     azure::error::{Meaning, ServiceError},
     clock::Clock,
     domain::{
+        digest::Digest,
         hsm::{
             Contents, Folder, HsmBackup, HsmName, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What,
             plan_hsm,
@@ -54,6 +55,15 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
         return Err(nothing::of_hsm(app, source, run.as_ref(), *at).await?.into());
     }
     Ok(plan)
+}
+
+/// Makes the plan of a restore, and keeps it under its digest for the caller who submits that.
+///
+/// # Errors
+/// As [`plan`], and as storage answers.
+pub async fn plan_and_keep(app: &App, request: &HsmRequest, clock: &Clock) -> Result<(Digest, HsmPlan)> {
+    let plan = plan(app, request, clock).await?;
+    Ok((app.jobs()?.keep_hsm_plan(&plan).await?, plan))
 }
 
 /// What the container holds of a backup now. A container that refuses this program is planned as not seen: the HSM reads it

@@ -65,9 +65,17 @@ async fn reconcile_now(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) {
     }
 }
 
-/// Reconciles one open job for a person who waits at a terminal: it may be polled more often than once a minute.
-pub async fn watch(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) -> Result<()> {
-    reconcile_as(app, hsm, id, true, clock).await
+/// Reconciles open jobs for a person who waits at a terminal: they may be polled more often than once a minute. Returns
+/// the first of them that is still open.
+pub async fn watch(app: &App, hsm: &HsmName, jobs: &[RunId], clock: &Clock) -> Result<Option<HsmJob>> {
+    let mut open = None;
+    for id in jobs {
+        reconcile_as(app, hsm, id, true, clock).await?;
+        if open.is_none() {
+            open = app.jobs()?.hsm_job(hsm, id).await?.map(|stored| stored.job);
+        }
+    }
+    Ok(open)
 }
 
 async fn reconcile_as(app: &App, hsm: &HsmName, id: &RunId, watched: bool, clock: &Clock) -> Result<()> {
@@ -169,6 +177,13 @@ pub async fn restore(app: &App, submitted: &Submission, clock: &Clock) -> Result
         name = Name::of(claim);
     }
     open(app, name, &plan, &submitted.by, turn, clock).await
+}
+
+/// Carries out a plan that a person at a terminal has read and agreed to, if it is still what would be planned.
+pub async fn restore_agreed(app: &App, plan: &HsmPlan, by: Actor, clock: &Clock) -> Result<Start> {
+    let confirm = Some(plan.hsm.target.to_string());
+    let submitted = Submission { plan: app.jobs()?.keep_hsm_plan(plan).await?, key: None, confirm, by };
+    restore(app, &submitted, clock).await
 }
 
 /// Takes the HSM, records the restore, and reconciles it and its safety backup. Any pass opens the safety backup, so a

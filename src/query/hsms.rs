@@ -6,6 +6,7 @@ use crate::{
     app::App,
     domain::{
         hsm::{HsmBackup, HsmJob, HsmName},
+        object::VaultName,
         run::RunId,
     },
     error::Result,
@@ -44,6 +45,24 @@ pub async fn newest(app: &App, only: Option<&HsmName>, limit: usize) -> Result<V
     runs.sort_by_key(|run| std::cmp::Reverse(run.opened()));
     runs.truncate(limit);
     Ok(runs)
+}
+
+/// The newest backup of each configured HSM, or of one of them, that can be restored and had ended by `at`.
+pub async fn newest_good(
+    app: &App,
+    only: Option<&VaultName>,
+    at: Option<OffsetDateTime>,
+) -> Result<Vec<HsmBackup>> {
+    let mut newest = Vec::new();
+    for hsm in app.hsms().names().filter(|hsm| only.is_none_or(|only| only == hsm.as_vault())) {
+        newest.extend(app.catalogue()?.newest_hsm_backup(hsm, at).await?);
+    }
+    Ok(newest)
+}
+
+/// The record of a backup that has ended.
+pub async fn record(app: &App, hsm: &HsmName, run: &RunId) -> Result<Option<HsmBackup>> {
+    app.catalogue()?.hsm_backup(hsm, run).await
 }
 
 /// A run in every configured HSM that has it.

@@ -44,6 +44,17 @@ pub async fn unknown(app: &App, vault: &VaultName) -> Result<Option<Nothing>> {
     Ok(Some(Nothing { source, wanted: String::new(), at: None, known, there: There::default() }))
 }
 
+/// What there is instead of an HSM of which the catalogue knows nothing; `None` when it knows it.
+///
+/// # Errors
+/// As storage answers.
+pub async fn unknown_hsm(app: &App, hsm: &HsmName) -> Result<Option<Nothing>> {
+    if app.catalogue()?.knows_hsm(hsm).await? {
+        return Ok(None);
+    }
+    of_hsm(app, hsm, None, None).await.map(Some)
+}
+
 /// What there is instead of a backup of a whole HSM, of a run or as of a time.
 ///
 /// # Errors

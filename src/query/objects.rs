@@ -1,14 +1,19 @@
-//! The newest backup of every object, page by page.
+//! Objects that have a backup: the newest of each, page by page, and every one of an object.
 
 use time::OffsetDateTime;
 
+use super::{hsms, nothing};
 use crate::{
     app::App,
+    catalogue::{Point, View},
     domain::{
         filter::NameFilter,
-        location::Apart,
+        hsm::HsmBackup,
+        location::{Apart, Location},
         manifest::Line,
+        nothing::Nothing,
         object::{ObjectId, ObjectKind, VaultName},
+        restore::Selection,
     },
     error::Result,
 };
@@ -40,6 +45,8 @@ pub struct Mark {
 pub struct Page {
     /// The objects, and in what their vault lies elsewhere now than at the backup.
     pub lines: Vec<(VaultName, Line, Option<Apart>)>,
+    /// The newest good backup of each whole HSM. On the first page alone, and only where all kinds and names are wanted.
+    pub hsms: Vec<HsmBackup>,
     /// Where the next page begins, if there is one.
     pub next: Option<Mark>,
 }
@@ -47,6 +54,11 @@ pub struct Page {
 /// Finds up to `limit` objects after `after`. Pages that follow each other hold each object once, whatever
 /// is backed up between them.
 pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize) -> Result<Page> {
+    let hsms = if after.is_none() && wanted.kind.is_none() && wanted.name.is_none() {
+        hsms::newest_good(app, wanted.vault.as_ref(), wanted.at).await?
+    } else {
+        Vec::new()
+    };
     let takes = |line: &Line| {
         line.entry.is_some()
             && wanted.kind.is_none_or(|kind| kind == line.kind)
@@ -70,11 +82,71 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
             if lines.len() == limit {
                 let mark =
                     |(vault, line, _): &(VaultName, Line, _)| Mark { vault: vault.clone(), id: line.id() };
-                return Ok(Page { next: lines.last().map(mark), lines });
+                return Ok(Page { next: lines.last().map(mark), lines, hsms });
             }
             let apart = line.entry.as_ref().and_then(|entry| entry.location.apart(&location));
             lines.push((vault.clone(), line, apart));
         }
     }
-    Ok(Page { lines, next: None })
+    Ok(Page { lines, hsms, next: None })
+}
+
+/// Every backup of an object, newest first, or why there is none.
+#[derive(Debug)]
+pub enum History {
+    /// The backups; at least one.
+    Points(Vec<Point>),
+    /// The vault's index has no such object; this is what there is instead.
+    Nothing(Box<Nothing>),
+    /// The index has the object, which never had a backup.
+    NoBackup,
+}
+
+/// Reads every backup of an object.
+///
+/// # Errors
+/// As storage answers, and when the catalogue is damaged.
+pub async fn history(app: &App, vault: &VaultName, id: &ObjectId) -> Result<History> {
+    let points = app.catalogue()?.history(vault, id).await?;
+    if !points.is_empty() {
+        return Ok(History::Points(points));
+    }
+    let selection = Selection { objects: vec![id.clone()], ..Selection::default() };
+    let nothing = nothing::why(app, vault, None, &selection).await?;
+    Ok(nothing.map_or(History::NoBackup, |nothing| History::Nothing(Box::new(nothing))))
+}
+
+/// The objects of one vault, with or without a backup.
+#[derive(Debug)]
+pub struct Listing {
+    /// The objects.
+    pub lines: Vec<Line>,
+    view: View,
+}
+
+impl Listing {
+    /// The objects of a vault as of a time, or now, that are `wanted`.
+    ///
+    /// # Errors
+    /// As storage answers, and when the catalogue is damaged.
+    pub async fn read(
+        app: &App,
+        vault: &VaultName,
+        at: Option<OffsetDateTime>,
+        wanted: impl Fn(&Line) -> bool,
+    ) -> Result<Self> {
+        let view = app.catalogue()?.view(vault, at).await?;
+        let lines: Result<Vec<_>> = app.catalogue()?.lines(&view).await?.collect();
+        let mut lines = lines?;
+        lines.retain(wanted);
+        Ok(Self { lines, view })
+    }
+
+    /// Where the vault lies now, as far as its newest run knows.
+    ///
+    /// # Errors
+    /// As storage answers.
+    pub async fn location(&self, app: &App, vault: &VaultName) -> Result<Location> {
+        app.catalogue()?.location(vault, &self.view).await
+    }
 }

@@ -26,6 +26,12 @@ pub async fn passes(app: &App, now: OffsetDateTime) -> Result<Passes> {
     Ok(Passes { last, stands_still: stands_still(last, oldest, now) })
 }
 
+/// What to say where nothing moves jobs on; `None` where jobs progress, or where that cannot be read.
+pub async fn warning(app: &App, now: OffsetDateTime) -> Option<String> {
+    let passes = passes(app, now).await.ok()?;
+    passes.stands_still.then(|| words(passes.last))
+}
+
 /// What to say where nothing moves jobs on.
 pub fn words(last: Option<OffsetDateTime>) -> String {
     let since = last.map_or_else(

@@ -26,7 +26,7 @@ pub enum Run {
 }
 
 impl Run {
-    fn began(&self) -> Option<OffsetDateTime> {
+    pub(super) fn began(&self) -> Option<OffsetDateTime> {
         match self {
             Self::Open(job) => Some(job.opened),
             Self::Closed(_, found) => {
@@ -44,7 +44,7 @@ pub async fn newest(app: &App, only: Option<&VaultName>, limit: usize) -> Result
         if only.is_some_and(|only| only != vault) {
             continue;
         }
-        let closed = app.catalogue()?.manifests(vault, None, |found| found.len() >= limit).await?;
+        let closed = closed(app, vault, limit).await?;
         let open = jobs.iter().filter(|job| job.vault == *vault);
         let open = open.filter(|job| closed.iter().all(|closed| closed.run != job.run));
         runs.extend(open.cloned().map(Run::Open));
@@ -53,6 +53,16 @@ pub async fn newest(app: &App, only: Option<&VaultName>, limit: usize) -> Result
     runs.sort_by_key(|run| std::cmp::Reverse(run.began()));
     runs.truncate(limit);
     Ok(runs)
+}
+
+/// Up to `limit` closed runs of a vault, newest first.
+pub async fn closed(app: &App, vault: &VaultName, limit: usize) -> Result<Vec<ManifestRef>> {
+    app.catalogue()?.manifests(vault, None, |found| found.len() >= limit).await
+}
+
+/// Whether a run of a vault was planned, open or not.
+pub async fn is_planned(app: &App, vault: &VaultName, run: &RunId) -> Result<bool> {
+    Ok(app.catalogue()?.plan(vault, run).await?.is_some())
 }
 
 /// The open runs.

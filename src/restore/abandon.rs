@@ -20,6 +20,8 @@ use crate::{
 pub enum Abandoned {
     /// There is no such restore.
     Unknown,
+    /// It restores a Managed HSM, and the service has no way to cancel that.
+    OfHsm,
     /// It has ended, now or before.
     Ended(Box<RestoreJob>),
     /// It begins no further step. It ends, and its vault is free, at this time or a minute later.
@@ -31,7 +33,7 @@ pub enum Abandoned {
 /// The wish is on the audit trail first. Safe to run twice.
 pub async fn abandon(app: &App, id: &RestoreId, by: &Actor, clock: &Clock) -> Result<Abandoned> {
     let jobs = app.jobs()?;
-    let Some(stored) = jobs.restore(id).await? else { return Ok(Abandoned::Unknown) };
+    let Some(stored) = jobs.restore(id).await? else { return unknown(app, id).await };
     let job = stored.job;
     if job.ended.is_some() {
         return Ok(Abandoned::Ended(Box::new(job)));
@@ -44,8 +46,13 @@ pub async fn abandon(app: &App, id: &RestoreId, by: &Actor, clock: &Clock) -> Re
         "Restore {id} into vault {} is abandoned, for {by}", job.target,
     );
     match reconcile::reconcile_one(app, id, clock).await? {
-        None => Ok(Abandoned::Unknown),
+        None => unknown(app, id).await,
         Some(job) if job.ended.is_some() => Ok(Abandoned::Ended(Box::new(job))),
         Some(job) => Ok(Abandoned::Stopping(Box::new(job), free.unwrap_or_else(|| clock.now()))),
     }
+}
+
+async fn unknown(app: &App, id: &RestoreId) -> Result<Abandoned> {
+    let of_hsm = app.jobs()?.hsm_restore(id).await?.is_some();
+    Ok(if of_hsm { Abandoned::OfHsm } else { Abandoned::Unknown })
 }

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     domain::{
+        hsm::HsmJob,
         object::ObjectId,
         outcome::Failure,
         restore::{Excluded, RestoreId, RestoreJob, RestoreNumbers, StepResult},
@@ -40,6 +41,26 @@ pub struct Followed {
     pub at: Option<OffsetDateTime>,
     /// Why its plan cannot be read: then only steps that came to an end are known, and nothing of what it leaves.
     pub without_plan: Option<Error>,
+}
+
+/// A restore into a vault or into a Managed HSM, in full.
+#[derive(Debug)]
+pub enum Found {
+    /// Into a vault.
+    Vault(Box<Followed>),
+    /// Into an HSM.
+    Hsm(Box<HsmJob>),
+}
+
+/// A restore in full, open or ended. `None` when there is none of that name.
+///
+/// # Errors
+/// As [`follow`].
+pub async fn find(app: &App, id: &RestoreId) -> Result<Option<Found>> {
+    if let Some(followed) = follow(app, id).await? {
+        return Ok(Some(Found::Vault(Box::new(followed))));
+    }
+    Ok(app.jobs()?.hsm_restore(id).await?.map(|job| Found::Hsm(Box::new(job))))
 }
 
 /// Looks at a restore, open or ended. `None` when there is none of that name.

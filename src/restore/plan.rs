@@ -10,6 +10,7 @@ use crate::{
     app::App,
     azure::vault::VaultClient,
     domain::{
+        digest::Digest,
         fate::Fate,
         object::{ObjectId, ObjectKind},
         restore::{Action, Held, Reason, Request, RestorePlan, Step, World, plan_restore},
@@ -53,6 +54,15 @@ pub async fn plan(app: &App, request: &Request) -> Result<RestorePlan> {
     plan.leave_unjudged_purges();
     leave_unpurgeable(app.vault(&request.target)?, &mut plan).await?;
     Ok(plan)
+}
+
+/// Makes the plan of a restore, and keeps it under its digest for the caller who submits that.
+///
+/// # Errors
+/// As [`plan`], and as storage answers.
+pub async fn plan_and_keep(app: &App, request: &Request) -> Result<(Digest, RestorePlan)> {
+    let plan = plan(app, request).await?;
+    Ok((app.jobs()?.keep_plan(&plan).await?, plan))
 }
 
 /// Refuses what no service takes: the keys of an HSM open in an HSM of its security domain, and nowhere else.

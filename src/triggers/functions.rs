@@ -18,7 +18,6 @@ use crate::{
         object::{self, Done},
         reconcile,
     },
-    clock::Clock,
     domain::role::Role,
     domain::{
         hsm::Task,
@@ -234,7 +233,7 @@ pub fn decode<M: DeserializeOwned>(text: &str, known: u32) -> Result<M> {
 /// should have begun, as far as is known what is open.
 async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     let (role, clock) = (app.role(), &invocation.clock);
-    let catches_up = note_pass(app, clock).await;
+    let catches_up = nights::record_pass(app, clock).await;
     let runs =
         async { if role == Role::Restore { None } else { Some(reconcile::reconcile(app, clock).await) } };
     let restores = async {
@@ -257,24 +256,6 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
         )
     });
     outcome("", &passed.said, &passed.failed)
-}
-
-/// Notes that `AdvanceJobs` came, and says whether this pass may begin what a timer should have begun: not the first of a
-/// process, and none that does not know what went before.
-async fn note_pass(app: &App, clock: &Clock) -> bool {
-    let (role, timers) = (app.role(), app.config().schedules.timers());
-    let noted = async {
-        let jobs = app.jobs()?;
-        let later = jobs.take_up_nights(role.as_str(), &timers, clock.now()).await?;
-        // By the system's clock, as those who ask go by.
-        jobs.note_pass(role.as_str(), &timers, Clock::system().now()).await?;
-        Ok(later)
-    };
-    let noted: Result<bool> = noted.await;
-    noted.unwrap_or_else(|error| {
-        tracing::warn!("That AdvanceJobs came cannot be noted: {error}");
-        false
-    }) && role != Role::Restore
 }
 
 /// What the parts of a pass came to.

@@ -23,7 +23,7 @@ use crate::{
         digest::Digest,
         hsm::{self, HsmJob, HsmName},
     },
-    hsm::start::{self, Start, Submission},
+    hsm::start::Start,
 };
 
 /// Plans, and keeps the plan under its digest.
@@ -31,8 +31,7 @@ pub(super) async fn plan(app: &App, request: HsmPlanRequest) -> Result<AnyPlan, 
     let request = request.request()?;
     known(app, &request.target)?;
     let clock = Clock::system();
-    let plan = crate::hsm::plan(app, &request, &clock).await?;
-    let digest = app.jobs()?.keep_hsm_plan(&plan).await?;
+    let (digest, plan) = crate::hsm::plan_and_keep(app, &request, &clock).await?;
     Ok(AnyPlan::Hsm(Box::new(HsmPlan::new(digest, &plan, clock.now()))))
 }
 
@@ -49,15 +48,15 @@ pub fn known(app: &App, hsm: &HsmName) -> Result<(), Problem> {
     app.hsms().get(hsm).map(drop).map_err(unknown)
 }
 
-/// Carries a plan out, or says why not.
-pub(super) async fn begin(app: &App, submitted: &Submission) -> Result<Response, Problem> {
-    match Box::pin(start::restore(app, submitted, &Clock::system())).await? {
+/// The answer to the plan of that digest, once it is submitted.
+pub(super) fn begun(start: Start, digest: &Digest) -> Result<Response, Problem> {
+    match start {
         Start::Started(job) => Ok(under_way(&job)),
         Start::Moved(plan) => {
             let detail = "The HSM or its backups have changed since the plan was made; nothing was restored.";
             Err(with_plan(ProblemKind::PlanMoved, detail, &plan))
         }
-        Start::NoPlan => Err(no_plan(&submitted.plan)),
+        Start::NoPlan => Err(no_plan(digest)),
         Start::Taken(other) => {
             let detail = format!("The restore {other} is at work on the same HSM.");
             let next = format!("Follow it at /api/restores/{other}; when it has ended, plan again.");
@@ -65,10 +64,8 @@ pub(super) async fn begin(app: &App, submitted: &Submission) -> Result<Response,
         }
         Start::KeyUsed(claim) => Err(super::key_used(&claim)),
         Start::Unconfirmed(hsm) => {
-            let next = format!(
-                "If that is what you want, send {{\"plan\": \"{}\", \"confirm\": \"{hsm}\"}}.",
-                submitted.plan
-            );
+            let next =
+                format!("If that is what you want, send {{\"plan\": \"{digest}\", \"confirm\": \"{hsm}\"}}.");
             Err(Problem::new(ProblemKind::ConfirmationNeeded, hsm::HsmPlan::REPLACES).next(next))
         }
         Start::Hopeless(plan) => {

@@ -1,7 +1,5 @@
 //! Jobs.
 
-use std::str::FromStr;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,25 +8,17 @@ use super::{
     restore::{HsmRestoreReport, Restore},
     run::RunInSource,
 };
-use crate::domain::{object::VaultName, restore::RestoreId, run::RunId};
+use crate::query::{
+    jobs::{self, JobId},
+    restores,
+};
 
-/// The name of a job. Each kind of job has a form of its own.
-pub enum JobId {
-    /// A run in one vault or HSM: `NAME_RUN`.
-    Backup(VaultName, RunId),
-    /// A restore: its own name.
-    Restore(RestoreId),
-}
-
-impl FromStr for JobId {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let Some((vault, run)) = text.split_once('_') else {
-            return text.parse().map(Self::Restore).map_err(drop);
-        };
-        Ok(Self::Backup(vault.parse().map_err(drop)?, run.parse().map_err(drop)?))
-    }
+/// Reads the name of a job. Each kind of job has a form of its own: `SOURCE_RUN`, or the name of a restore.
+pub fn parse_job_id(text: &str) -> Option<JobId> {
+    let Some((source, run)) = text.split_once('_') else {
+        return text.parse().ok().map(JobId::Restore);
+    };
+    Some(JobId::Backup(source.parse().ok()?, run.parse().ok()?))
 }
 
 /// A job. `type` says which kind of job it is, and so which fields there are.
@@ -57,9 +47,16 @@ pub struct BackupJob {
     run: RunInSource,
 }
 
-impl BackupJob {
-    /// A run in one source, as a job.
-    pub fn new(source: &VaultName, id: &RunId, run: RunInSource) -> Self {
-        Self { job: job_id(source, id), links: Links::new(source, id), run }
+impl From<jobs::Job> for Job {
+    fn from(job: jobs::Job) -> Self {
+        match job {
+            jobs::Job::Backup(source, run, report) => Self::Backup(Box::new(BackupJob {
+                job: job_id(&source, &run),
+                links: Links::new(&source, &run),
+                run: report.into(),
+            })),
+            jobs::Job::Restore(restores::Restore::Vault(job)) => Self::Restore(Box::new((*job).into())),
+            jobs::Job::Restore(restores::Restore::Hsm(job)) => Self::HsmRestore(Box::new((&*job).into())),
+        }
     }
 }

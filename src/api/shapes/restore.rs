@@ -17,6 +17,7 @@ use crate::{
         object::ObjectId,
         restore::{self, RestoreJob, RestoreNumbers, StepResult},
     },
+    query::restores,
     restore::follow::{Followed, Progress},
 };
 
@@ -32,6 +33,15 @@ pub enum AnyRestore {
     Vault(Box<Restore>),
     /// Of an HSM.
     Hsm(Box<HsmRestore>),
+}
+
+impl From<restores::Restore> for AnyRestore {
+    fn from(restore: restores::Restore) -> Self {
+        match restore {
+            restores::Restore::Vault(job) => Self::Vault(Box::new((*job).into())),
+            restores::Restore::Hsm(job) => Self::Hsm(Box::new((&*job).into())),
+        }
+    }
 }
 
 /// A restore in full: of a vault, or of an HSM, which has `hsm`.

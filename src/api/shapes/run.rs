@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{job::BackupJob, manifest::Summary, object::VaultName, run::RunId},
-    query::runs::Run,
+    query::{runs::Run, sources},
 };
 
 mod detail;
@@ -129,6 +129,15 @@ impl From<Run> for RunItem {
                 Some(summary) => Self::closed(&source, summary),
                 None => Self::new(&source, &found.run, RunState::Unreadable, found.run.occurrence()),
             },
+        }
+    }
+}
+
+impl From<sources::Run> for RunItem {
+    fn from(run: sources::Run) -> Self {
+        match run {
+            sources::Run::Objects(run) => (*run).into(),
+            sources::Run::Hsm(run) => (&run).into(),
         }
     }
 }

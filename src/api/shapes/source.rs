@@ -178,11 +178,6 @@ impl SourceStatus {
             problem,
         }
     }
-
-    /// Whether it is well.
-    pub fn is_ok(&self) -> bool {
-        self.ok
-    }
 }
 
 impl KnownLoss {

@@ -8,28 +8,46 @@ use super::{
     actor::By,
     source::{HsmStatus, SourceStatus},
 };
-use crate::{domain::bound::AtBound, query::passes::Passes};
+use crate::{
+    domain::bound::AtBound,
+    query::{passes::Passes, status},
+};
 
 /// How everything is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Whether every vault and HSM is well, and there is one.
-    pub ok: bool,
+    ok: bool,
     /// When this was looked up.
     #[serde(with = "time::serde::rfc3339")]
-    pub now: OffsetDateTime,
+    now: OffsetDateTime,
     /// How old the newest run that covers a source may be.
     #[schema(example = 93600)]
-    pub expected_interval_seconds: i64,
+    expected_interval_seconds: i64,
     /// Whether open jobs are moved on.
-    pub jobs: JobsStatus,
+    jobs: JobsStatus,
     /// Every configured vault.
-    pub sources: Vec<SourceStatus>,
+    sources: Vec<SourceStatus>,
     /// Every configured Managed HSM.
-    pub hsms: Vec<HsmStatus>,
+    hsms: Vec<HsmStatus>,
     /// Callers that have as many open jobs as they may have, and are refused until some have ended. Others are not.
-    pub at_bound: Vec<Caller>,
+    at_bound: Vec<Caller>,
+}
+
+impl From<status::Status> for Status {
+    fn from(of: status::Status) -> Self {
+        let (ok, now, interval) = (of.is_ok(), of.now, of.interval);
+        Self {
+            ok,
+            now,
+            expected_interval_seconds: interval.whole_seconds(),
+            jobs: of.passes.into(),
+            sources: of.vaults.into_iter().map(|doing| SourceStatus::new(doing, interval, now)).collect(),
+            hsms: of.hsms.into_iter().map(|doing| HsmStatus::new(doing, interval, now)).collect(),
+            at_bound: of.at_bound.into_iter().map(Into::into).collect(),
+        }
+    }
 }
 
 /// A caller with as many open jobs as it may have.
@@ -61,7 +79,7 @@ pub struct JobsStatus {
     #[schema(value_type = String, format = DateTime)]
     last_pass: Option<OffsetDateTime>,
     /// Whether it has stayed away for a quarter of an hour or longer: what runs stays as it is, and nothing new begins.
-    pub stand_still: bool,
+    stand_still: bool,
 }
 
 impl From<Passes> for JobsStatus {

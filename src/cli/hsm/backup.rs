@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     domain::actor::Actor,
     hsm::start,
+    query::hsms,
 };
 
 /// Back up a whole Managed HSM now.
@@ -33,7 +34,7 @@ pub(super) async fn run(args: BackupArgs) -> Done {
     let job = start::backup_now(&app, hsm, &Actor::TERMINAL, &Clock::system()).await?;
     if args.wait {
         follow::to_the_end(&app, hsm, std::slice::from_ref(&job.id), format).await?;
-        let record = app.catalogue()?.hsm_backup(hsm, &job.id).await?;
+        let record = hsms::record(&app, hsm, &job.id).await?;
         let record = record.ok_or_else(|| Failed::new(format!("run {} left no record", job.id)))?;
         report::backup(&record, format)?;
         return Ok(record.verdict.into());

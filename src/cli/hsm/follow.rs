@@ -12,7 +12,6 @@ use crate::{
         hsm::{HsmJob, HsmName, Phase},
         run::RunId,
     },
-    error::Result,
     hsm::start,
 };
 
@@ -28,11 +27,11 @@ pub(super) async fn to_the_end(
     hsm: &HsmName,
     jobs: &[RunId],
     format: Format,
-) -> std::result::Result<(), Failed> {
+) -> Result<(), Failed> {
     let bar = spinner(format);
     let mut failures = 0;
     loop {
-        match poll(app, hsm, jobs).await {
+        match start::watch(app, hsm, jobs, &Clock::system()).await {
             Ok(None) => break,
             Ok(Some(job)) => {
                 failures = 0;
@@ -52,18 +51,6 @@ pub(super) async fn to_the_end(
     }
     bar.finish_and_clear();
     Ok(())
-}
-
-/// Looks at each job; returns the first that is open.
-async fn poll(app: &App, hsm: &HsmName, jobs: &[RunId]) -> Result<Option<HsmJob>> {
-    let mut open = None;
-    for id in jobs {
-        start::watch(app, hsm, id, &Clock::system()).await?;
-        if open.is_none() {
-            open = app.jobs()?.hsm_job(hsm, id).await?.map(|stored| stored.job);
-        }
-    }
-    Ok(open)
 }
 
 fn text(job: &HsmJob) -> String {

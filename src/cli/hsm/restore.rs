@@ -21,7 +21,8 @@ use crate::{
         object::ObjectName,
         run::RunId,
     },
-    hsm::start::{self, Start, Submission},
+    hsm::start::{self, Start},
+    query::restores,
 };
 
 /// Which backup, and how.
@@ -129,13 +130,7 @@ async fn restore(
 
 /// Carries the plan out, as the HTTP API does.
 async fn begin(app: &App, plan: &HsmPlan) -> Result<HsmJob, Failed> {
-    let submitted = Submission {
-        plan: app.jobs()?.keep_hsm_plan(plan).await?,
-        key: None,
-        confirm: Some(plan.hsm.target.to_string()),
-        by: Actor::TERMINAL,
-    };
-    let why = match Box::pin(start::restore(app, &submitted, &Clock::system())).await? {
+    let why = match Box::pin(start::restore_agreed(app, plan, Actor::TERMINAL, &Clock::system())).await? {
         Start::Started(job) => return Ok(*job),
         Start::Moved(_) => {
             "the HSM or its backups have changed since the plan was shown; plan again".to_owned()
@@ -164,7 +159,7 @@ fn under_way(job: &HsmJob, format: Format) -> Done {
 async fn to_the_end(app: &App, job: &HsmJob, format: Format) -> Done {
     follow::to_the_end(app, &job.hsm, &[RunId::safety(&job.id), job.id.clone()], format).await?;
     let id = job.restore().ok_or_else(|| Failed::new(format!("{} is no restore", job.id)))?;
-    let ended = app.jobs()?.hsm_restore(&id).await?;
+    let ended = restores::of_hsm(app, &id).await?;
     let ended = ended.ok_or_else(|| Failed::new(format!("restore {id} left no record")))?;
     report::restore(&ended, format)?;
     Ok(ended.ended.map_or(Exit::None, |end| end.verdict.into()))

@@ -75,10 +75,10 @@ pub(super) async fn run(args: StatusArgs) -> Done {
 
 /// Refuses an HSM of which the catalogue knows nothing.
 async fn refuse_unknown(app: &App, hsm: &HsmName) -> Result<(), Failed> {
-    if app.catalogue()?.knows_hsm(hsm).await? {
-        return Ok(());
+    match nothing::unknown_hsm(app, hsm).await? {
+        Some(nothing) => Err(Error::from(nothing).into()),
+        None => Ok(()),
     }
-    Err(Error::from(nothing::of_hsm(app, hsm, None, None).await?).into())
 }
 
 fn json_of(of: &Doing, interval: time::Duration, now: OffsetDateTime) -> serde_json::Value {

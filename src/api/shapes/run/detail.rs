@@ -11,7 +11,7 @@ use crate::{
         manifest::{Line, ObjectStatus},
         plan::{ListedLate, PlanHeader, Unlisted},
     },
-    query::runs::Report,
+    query::{runs::Report, sources},
 };
 
 /// A run in one source, in full.
@@ -126,6 +126,15 @@ impl RunInSource {
             unlisted: Vec::new(),
             listed_late: Vec::new(),
             objects: Vec::new(),
+        }
+    }
+}
+
+impl From<sources::Report> for RunInSource {
+    fn from(report: sources::Report) -> Self {
+        match report {
+            sources::Report::Objects(report) => (*report).into(),
+            sources::Report::Hsm(run) => (&run).into(),
         }
     }
 }

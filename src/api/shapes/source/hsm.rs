@@ -51,9 +51,4 @@ impl HsmStatus {
             restore: restores.first().map(Into::into),
         }
     }
-
-    /// Whether it is well.
-    pub fn is_ok(&self) -> bool {
-        self.ok
-    }
 }

@@ -1,0 +1,57 @@
+//! Jobs: runs and restores, open or ended.
+
+use super::{
+    restores::{self, Restore},
+    runs,
+    sources::{self, Report},
+};
+use crate::{
+    app::App,
+    domain::{
+        job::BackupJob,
+        object::VaultName,
+        restore::{RestoreId, RestoreJob},
+        run::RunId,
+    },
+    error::Result,
+};
+
+/// The name of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobId {
+    /// A run in one vault or HSM.
+    Backup(VaultName, RunId),
+    /// A restore.
+    Restore(RestoreId),
+}
+
+/// A job.
+#[derive(Debug)]
+pub enum Job {
+    /// A run in one source.
+    Backup(VaultName, RunId, Report),
+    /// A restore.
+    Restore(Restore),
+}
+
+/// A job by its name, or `None` when there is none of that name.
+///
+/// # Errors
+/// As storage answers, and when a manifest is damaged.
+pub async fn one(app: &App, id: JobId) -> Result<Option<Job>> {
+    Ok(match id {
+        JobId::Backup(source, run) => {
+            sources::report(app, &source, &run).await?.map(|report| Job::Backup(source, run, report))
+        }
+        JobId::Restore(id) => restores::one(app, &id).await?.map(Job::Restore),
+    })
+}
+
+/// The open runs of vaults, and up to `limit` restores into vaults, open or ended, newest first.
+///
+/// # Errors
+/// As storage answers.
+pub async fn of_vaults(app: &App, limit: usize) -> Result<(Vec<BackupJob>, Vec<RestoreJob>)> {
+    let runs = runs::open_jobs(app).await?;
+    Ok((runs, app.jobs()?.restores(None, limit).await?))
+}

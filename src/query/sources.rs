@@ -1,0 +1,77 @@
+//! Runs of every source: of vaults, and of whole Managed HSMs.
+
+use std::cmp::Reverse;
+
+use time::OffsetDateTime;
+
+use super::{hsms, runs};
+use crate::{
+    app::App,
+    domain::{hsm::HsmName, object::VaultName, run::RunId},
+    error::Result,
+};
+
+/// A run, as a listing shows it.
+#[derive(Clone, Debug)]
+pub enum Run {
+    /// Of a vault, or of the single keys of an HSM.
+    Objects(Box<runs::Run>),
+    /// Of a whole HSM.
+    Hsm(hsms::Run),
+}
+
+impl Run {
+    fn began(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Objects(run) => run.began(),
+            Self::Hsm(run) => Some(run.opened()),
+        }
+    }
+}
+
+/// Up to `limit` runs of the configured sources, or of one of them, newest first.
+pub async fn newest(app: &App, only: Option<&VaultName>, limit: usize) -> Result<Vec<Run>> {
+    let of_objects = runs::newest(app, only, limit).await?;
+    let hsm = only.cloned().map(HsmName::from);
+    let of_hsms = hsms::newest(app, hsm.as_ref(), limit).await?;
+    let of_objects = of_objects.into_iter().map(|run| Run::Objects(Box::new(run)));
+    let mut runs: Vec<_> = of_objects.chain(of_hsms.into_iter().map(Run::Hsm)).collect();
+    runs.sort_by_key(|run| Reverse(run.began()));
+    runs.truncate(limit);
+    Ok(runs)
+}
+
+/// A run in one source, in full.
+#[derive(Debug)]
+pub enum Report {
+    /// Of a vault, or of the single keys of an HSM, with the objects that failed or disappeared.
+    Objects(Box<runs::Report>),
+    /// Of a whole HSM.
+    Hsm(hsms::Run),
+}
+
+/// A run in every configured source that has it.
+///
+/// # Errors
+/// As storage answers, and when a manifest is damaged.
+pub async fn reports(app: &App, run: &RunId) -> Result<Vec<Report>> {
+    let of_objects =
+        runs::reports(app, run).await?.into_iter().map(|report| Report::Objects(Box::new(report)));
+    let of_hsms = hsms::runs(app, run).await?.into_iter().map(Report::Hsm);
+    Ok(of_objects.chain(of_hsms).collect())
+}
+
+/// A run in one source, or `None` when that source is not configured or does not have it.
+///
+/// # Errors
+/// As [`reports`].
+pub async fn report(app: &App, source: &VaultName, run: &RunId) -> Result<Option<Report>> {
+    if app.vault(source).is_err() {
+        return Ok(None);
+    }
+    let open = app.jobs()?.backup_run(source, run).await?.map(|stored| stored.job);
+    if let Some(report) = runs::report(app, source, run, open.as_ref(), runs::is_trouble).await? {
+        return Ok(Some(Report::Objects(Box::new(report))));
+    }
+    Ok(hsms::one(app, &HsmName::from(source.clone()), run).await?.map(Report::Hsm))
+}
