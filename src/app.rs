@@ -42,11 +42,6 @@ pub struct App {
     restore_queue: Option<Queue>,
     hsms: Hsms,
     audit: Option<Audit>,
-    role: Role,
-    full_pass: time::Duration,
-    interval: time::Duration,
-    platform_auth: bool,
-    locations: BTreeMap<VaultName, Location>,
     connection: Connection,
     config: Config,
 }
@@ -86,11 +81,6 @@ impl App {
                 hsms: Hsms::build(config, &connection)?,
                 audit: container(&config.container)?
                     .map(|container| Audit::new(container, config.at_terminal)),
-                role: config.role,
-                full_pass: config.full_pass,
-                interval: config.interval,
-                platform_auth: config.platform_auth,
-                locations: config.locations.clone(),
                 connection: connection.clone(),
                 config: config.clone(),
             })
@@ -187,29 +177,29 @@ impl App {
 
     /// What this app is there for.
     pub fn role(&self) -> Role {
-        self.role
+        self.config.role
     }
 
     /// Where a vault lies: what the settings say, and the tenant that the vault itself has named to this process. Where
     /// an HSM's keys restore depends on its security domain alone, so its tenant tells nothing.
     pub fn location(&self, vault: &VaultName) -> Location {
         let tenant = self.vaults.get(vault).and_then(VaultClient::tenant);
-        Location { tenant, ..self.locations.get(vault).cloned().unwrap_or_default() }
+        Location { tenant, ..self.config.locations.get(vault).cloned().unwrap_or_default() }
     }
 
     /// Time between runs that back up everything.
     pub fn full_pass(&self) -> time::Duration {
-        self.full_pass
+        self.config.full_pass
     }
 
     /// How old the newest run that covers a vault may be before the vault is overdue.
     pub fn interval(&self) -> time::Duration {
-        self.interval
+        self.config.interval
     }
 
     /// Whether the platform's own authentication is on.
     pub fn platform_auth(&self) -> bool {
-        self.platform_auth
+        self.config.platform_auth
     }
 }
 
