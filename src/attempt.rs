@@ -7,11 +7,11 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How long one try of a message may take, whatever the time-outs of its requests: long enough for the slowest
-/// backup with its retries. The host's patience is longer by what it takes to record that this was too short.
+/// The time limit for one attempt at a message, whatever the time-outs of its requests: long enough for the slowest
+/// backup with its retries. The host's own limit is longer by the time it takes to record that this one was reached.
 pub const TRY_WITHIN: Duration = LONGEST_STEP.unsigned_abs();
 
-/// Which delivery of a message this is.
+/// The position of a delivery among those of its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// The first, with more to come.
@@ -22,7 +22,7 @@ pub enum Attempt {
     Last,
 }
 
-/// Tries for as long as a try may take.
+/// Runs `work` for at most [`TRY_WITHIN`].
 ///
 /// # Errors
 /// [`Error::Deadline`], and those of the work.

@@ -1,12 +1,12 @@
 //! Backing up vaults.
 //!
-//! A run goes through four steps, each safe to run twice and able to continue where another process stopped:
+//! A run has four steps. Each is safe to run twice and continues where another process stopped:
 //!
-//! 1. [`plan`]: open the run, list the vault, decide, store the plan;
-//! 2. [`send`]: one queue message for each object to back up, or the work is done [here](mod@here);
-//! 3. [`object`]: back up one object, or record the failure: as final, or as one that may pass;
-//! 4. [`reconcile`]: send what may pass again, in [`rounds`], and list again what the plan had to leave out, see [`late`];
-//!    when every planned object has a result, write the manifest and remove the job.
+//! 1. [`plan`]: open the run, list the vault, decide, store the plan.
+//! 2. [`send`]: queue one message for each object to back up, or do the work [in this process](mod@here).
+//! 3. [`object`]: back up one object, or record its failure as final or transient.
+//! 4. [`reconcile`]: send messages again for transient failures, in [`rounds`], and list again what the plan left out,
+//!    see [`late`]; when every planned object has a result, write the manifest and remove the job.
 
 pub mod ask;
 pub mod here;
@@ -36,21 +36,21 @@ use crate::{
     error::Result,
 };
 
-/// How far a run got.
+/// The state of a run after [`start`].
 #[derive(Debug)]
 pub enum Progress {
-    /// Its messages are on their way.
+    /// Its messages are sent.
     Sent {
-        /// How many objects it backs up.
+        /// The number of objects that it backs up.
         objects: usize,
     },
     /// It has its manifest.
     Closed(Box<Summary>),
 }
 
-/// Starts the whole run `run` of a vault, or takes it up where it was left.
+/// Starts the run `run` of a whole vault, or continues it where it stopped.
 ///
-/// Safe to run twice, at once or later: the run's record and its plan are create-only, so a second
+/// Safe to run twice, concurrently or later: the run's record and its plan are create-only, so a second
 /// caller finds them and does only what is missing.
 pub async fn start(
     app: &App,
@@ -67,7 +67,7 @@ pub async fn start(
     Ok(Progress::Sent { objects })
 }
 
-/// Writes a run's manifest and forgets the run.
+/// Writes a run's manifest and removes its job.
 pub async fn close(app: &App, plan: &Plan) -> Result<Summary> {
     let summary = app.catalogue()?.close(plan).await?;
     app.jobs()?.close(&plan.header.vault, &plan.header.run).await?;
@@ -105,37 +105,36 @@ pub async fn close(app: &App, plan: &Plan) -> Result<Summary> {
     Ok(summary)
 }
 
-/// Says in the log how many backups are of a form that is not known.
+/// Logs how many backups have an unknown form.
 fn tell_unknown(vault: &VaultName, summary: &Summary) {
     let Some(clear) = &summary.unknown_form else { return };
     let count = summary.numbers.unknown_form;
     warn!(
         event = "form.unknown", vault.name = %vault, run.id = %summary.run, run.unknown_form = count, backup.clear = %clear,
-        "Of vault {vault}, backups of a form that this program does not know: {count}, the first with {clear}. They are stored, \
-         and the service decides whether it takes them back; install the newest version"
+        "Vault {vault} has backups of a form that this program does not know: {count}, the first with {clear}. They are \
+         stored, but only the service can tell whether it restores them; install the newest version"
     );
 }
 
-/// Says in the log that the vault lies elsewhere: with a line of its own in the run that saw it, and in every one after
-/// it.
+/// Logs that the vault has moved: as `vault.moved` in the run that found it, as `move.open` in every later one.
 fn tell_moved(vault: &VaultName, summary: &Summary) {
     let Some(moved) = &summary.moved else { return };
     let (run, from, to) = (&summary.run, &moved.from, &moved.to);
     if moved.run == *run {
         error!(
             event = "vault.moved", vault.name = %vault, run.id = %run, moved.from = %from, moved.to = %to,
-            "Vault {vault} lies elsewhere than it did: {moved}. Everything is backed up anew; acknowledge run {run} if that \
-             was intended, or correct KEYVAULT_BACKUP_PLACES"
+            "Vault {vault} has moved: {moved}. Everything in it is backed up again; acknowledge run {run} if the move was \
+             intended, or correct KEYVAULT_BACKUP_PLACES"
         );
     } else {
         warn!(
             event = "move.open", vault.name = %vault, run.id = %run, moved.run = %moved.run, moved.from = %from,
-            moved.to = %to, "Vault {vault} is not well until run {} is acknowledged: {moved}", moved.run
+            moved.to = %to, "Vault {vault} has moved: {moved}. It stays unhealthy until run {} is acknowledged", moved.run
         );
     }
 }
 
-/// Says in the log what is lost: with a line of its own in the run that saw it, and in every one after it.
+/// Logs each loss: as `loss.found` in the run that found it, as `loss.open` in every later one.
 fn tell_losses(vault: &VaultName, summary: &Summary) {
     let run = &summary.run;
     for loss in &summary.losses {
@@ -150,7 +149,8 @@ fn tell_losses(vault: &VaultName, summary: &Summary) {
             warn!(
                 event = "loss.open", vault.name = %vault, run.id = %run, loss.run = %loss.run, loss.kind = kind,
                 loss.how = how, loss.still_gone = loss.still_gone, loss.replaced = loss.replaced,
-                "Vault {vault} is not well until its objects are back or run {} is acknowledged: {loss}",
+                "Objects of vault {vault} are still gone: {loss}. It stays unhealthy until they are back or run {} is \
+                 acknowledged",
                 loss.run
             );
         }

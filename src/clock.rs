@@ -1,14 +1,13 @@
-//! The time, which everything below takes as an argument.
+//! The clock. Everything below takes the time as an argument.
 
 use std::time::Instant;
 
 use time::OffsetDateTime;
 
-/// A clock that was set once and runs from there, in whole seconds: records have no finer times, so that two readings of
-/// one record are equal.
+/// A clock that is set once and runs from there.
 ///
-/// Under the Functions host each invocation's clock is set by the time the host sends, so that a test
-/// which drives the host drives the product's time. At a terminal it is the system's.
+/// Under the Functions host each invocation's clock is set to the time that the host sends, so that a test
+/// that drives the host also drives the product's time. At a terminal it is set to the system's time.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     set: OffsetDateTime,
@@ -22,7 +21,7 @@ impl Clock {
     }
 
     /// A clock that shows the system's time.
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     pub fn system() -> Self {
         Self::set(OffsetDateTime::now_utc())
     }

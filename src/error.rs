@@ -1,34 +1,34 @@
-//! What can go wrong above the services.
+//! The error type of everything above the service clients.
 
 use crate::{
     azure::error::ServiceError,
     domain::{bound::AtBound, fate::Fate, nothing::Nothing, outcome::Failure, restore::Reason},
 };
 
-/// The result of everything that talks to Azure.
+/// The result type of everything that talks to Azure.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error that names what was tried, on what, and what to do where that is known.
+/// An error that names what was tried, on what, and, where it is known, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A service refused or did not answer.
+    /// A service refused the request or did not answer.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// Something stored is not what was written.
+    /// A stored blob is not what was written.
     #[error("{blob} is damaged: {text}")]
     Damaged {
         /// The blob's name.
         blob: String,
-        /// What is wrong with it.
+        /// The damage.
         text: String,
     },
     /// A backup that a record names is not in the container.
     #[error("{backup} is not in the container any more: {why}", why = Reason::BackupGone.text())]
     BackupGone {
-        /// Which one.
+        /// The backup.
         backup: String,
     },
-    /// Something stored or sent by a newer program.
+    /// A blob or message was written by a newer program.
     #[error("{what} has format {found}; this program knows formats up to {known}: install the newer version")]
     TooNew {
         /// The blob or message.
@@ -38,40 +38,40 @@ pub enum Error {
         /// The newest known format.
         known: u32,
     },
-    /// Asked for something that is not there, or not possible.
+    /// The request asks for something that does not exist or is not possible.
     #[error("{0}")]
     Refused(String),
-    /// Asked for something that matches nothing. The text says what there is instead.
+    /// The request matches nothing. The text says what there is instead.
     #[error("{nothing}\n{next}", nothing = .0, next = .0.next())]
     Nothing(Box<Nothing>),
-    /// Somebody else is at it.
+    /// Another process works on the same thing.
     #[error("{0}")]
     Busy(String),
-    /// The caller has as many open jobs as it may have.
+    /// The caller has as many open jobs as are allowed.
     #[error("{0}")]
     TooMany(Box<AtBound>),
-    /// Something that was asked for has not begun, as far as is known.
+    /// A requested job has not begun, as far as is known.
     #[error("{text}: {because}")]
     NotBegun {
-        /// What is known of it.
+        /// What is known of the job.
         text: String,
-        /// Whether it has surely not begun.
+        /// Whether it is certain that it has not begun.
         surely: bool,
-        /// What went wrong.
+        /// The cause.
         because: Box<Self>,
     },
-    /// Our own limit, which lies below the host's.
+    /// The work reached our own time limit, which is shorter than the host's.
     #[error("{what} took longer than {seconds} s and was stopped; it is safe to run it again")]
     Deadline {
-        /// What was stopped.
+        /// The work that was stopped.
         what: String,
-        /// The limit.
+        /// The limit in seconds.
         seconds: u64,
     },
 }
 
 impl Error {
-    /// What happens next.
+    /// What to do about it: try again, or fail.
     pub fn fate(&self) -> Fate {
         match self {
             Self::Service(error) => error.fate(),
@@ -86,8 +86,8 @@ impl Error {
         }
     }
 
-    /// Whether it is one of this program's own means that failed, or its time that ran out, which says nothing of the object
-    /// it was about.
+    /// Whether a service of this program's own failed, or its time ran out; this says nothing about the object
+    /// concerned.
     pub fn is_ours(&self) -> bool {
         match self {
             Self::Service(error) => error.asked.service.is_ours(),
@@ -96,7 +96,7 @@ impl Error {
         }
     }
 
-    /// What a service said or left unsaid, where that is at the bottom of it.
+    /// The service error at the root of it, if there is one.
     pub fn service(&self) -> Option<&ServiceError> {
         match self {
             Self::Service(error) => Some(error),
@@ -105,7 +105,7 @@ impl Error {
         }
     }
 
-    /// Whether what was tried has surely changed nothing.
+    /// Whether the failed attempt is certain to have changed nothing.
     pub fn leaves_nothing(&self) -> bool {
         match self {
             Self::Service(error) => error.is_refusal(),
@@ -121,7 +121,7 @@ impl Error {
         }
     }
 
-    /// The error as it is recorded.
+    /// The error in the form that is recorded.
     pub fn failure(&self) -> Failure {
         match self {
             Self::Service(error) => error.recorded(),
@@ -144,7 +144,7 @@ impl From<Nothing> for Error {
     }
 }
 
-/// The error about a stored blob that is not what was written.
+/// The error for a stored blob that is not what was written.
 pub(crate) fn damaged(name: &str, why: &impl std::fmt::Display) -> Error {
     Error::Damaged { blob: format!("blob {name}"), text: why.to_string() }
 }

@@ -1,4 +1,4 @@
-//! Backups for somebody who asks and does not wait.
+//! Backups on request: the caller gets the run's name and does not wait for its end.
 
 use crate::{
     app::App,
@@ -19,11 +19,11 @@ use crate::{
 
 use super::{plan, send};
 
-/// Names that are tried for a run. Two askers must hit on one of four thousand million in one second for a second try.
+/// Names to try for a run. A second try needs two requests in one second that draw the same one of 2^32 numbers.
 const NAMES: usize = 4;
 
-/// Opens a run of a whole vault. The next look at open runs plans it: listing a large vault takes longer
-/// than a caller waits. The request is on the audit trail before: see [`begin`].
+/// Opens a run of a whole vault. The next pass plans it, because listing a large vault takes longer than a caller
+/// waits. The request is on the audit trail first: see [`begin`].
 pub async fn whole_vault(app: &App, vault: &VaultName, by: &Actor, clock: &Clock) -> Result<RunId> {
     app.vault(vault)?;
     let _turn = begin::may(app, Right::Backup, by).await?;
@@ -37,8 +37,8 @@ pub async fn whole_vault(app: &App, vault: &VaultName, by: &Actor, clock: &Clock
     Err(taken())
 }
 
-/// Plans a run of some objects, opens it, and sends its messages. What cannot be sent now is sent by a later
-/// look at open runs. The request is on the audit trail before: see [`begin`].
+/// Plans a run of some objects, opens it, and sends its messages. A later pass sends those that cannot be sent now.
+/// The request is on the audit trail first: see [`begin`].
 pub async fn objects(
     app: &App,
     vault: &VaultName,
@@ -53,7 +53,7 @@ pub async fn objects(
         let minutes = STALLED_AFTER.whole_minutes();
         tracing::warn!(
             vault.name = %vault, run.id = %run,
-            "The messages of run {run} cannot be sent now; AdvanceJobs sends them in {minutes} minutes: {error}"
+            "The messages of run {run} could not be sent: {error}. AdvanceJobs sends them in {minutes} minutes"
         );
     }
     Ok(run.clone())
@@ -100,5 +100,5 @@ fn names(clock: &Clock) -> impl Iterator<Item = RunId> {
 }
 
 fn taken() -> Error {
-    Error::Refused("too many runs were asked for in this second; ask again".into())
+    Error::Refused("too many runs were requested in this second; send the request again".into())
 }

@@ -1,4 +1,4 @@
-//! Doing a run's work in this process, for an engineer at a terminal.
+//! A run's work done in this process, for an engineer at a terminal.
 
 use futures::{Stream, StreamExt as _, pin_mut, stream::FuturesUnordered};
 
@@ -14,28 +14,28 @@ use crate::{
     error::Result,
 };
 
-/// The tries for each object; the waits between them are those of the requests themselves. What still fails in the last
-/// one has failed: whoever sits at the terminal sees it, and can run the command again.
+/// The attempts for each object; the waits between them are those of the requests themselves. An object that fails in
+/// the last one has failed: the terminal shows it, and the command can be run again.
 const ROUNDS: [Attempt; 3] = [Attempt::First, Attempt::Again, Attempt::Last];
 
-/// What became of one object.
+/// The result of one object.
 #[derive(Debug)]
 pub struct Report {
-    /// Which object.
+    /// The object.
     pub id: ObjectId,
-    /// What came of it.
+    /// Its result.
     pub done: Done,
 }
 
-/// Backs up what a stored plan asks for, `at_once` objects at a time, and closes the run. Of a run that is taken up
-/// again, `left` is what has no result yet.
+/// Backs up what a stored plan asks for, `at_once` objects at a time, and closes the run. For a continued run, `left`
+/// holds the objects without a result.
 ///
-/// `report` hears of each object once. If this process dies, `AdvanceJobs` finishes the run; where there is no app, a
-/// later terminal goes on with it or ends it. The first item of `interrupts` stops it in order: objects under way
-/// come to their end, the run stays open, and the answer is `None`.
+/// Calls `report` once for each object. If this process dies, `AdvanceJobs` finishes the run; where there is no app, a
+/// later terminal continues or ends it. The first item of `interrupts` stops the run in order: objects under way are
+/// finished, the run stays open, and the result is `None`.
 ///
 /// # Errors
-/// When a result cannot be recorded or the manifest not written: the run stays open.
+/// When a result cannot be recorded or the manifest cannot be written: the run stays open.
 pub async fn run(
     app: &App,
     plan: &Plan,
@@ -47,7 +47,7 @@ pub async fn run(
 ) -> Result<Option<Summary>> {
     pin_mut!(interrupts);
     let mut stopped = false;
-    // The first round reads the plan as it goes: a list of it would grow with the vault.
+    // The first round iterates over the plan: a list of its objects would grow with the vault.
     let mut round: Box<dyn Iterator<Item = Planned>> = match left {
         Some(left) => Box::new(left.iter()),
         None => Box::new(plan.to_back_up()),

@@ -1,4 +1,4 @@
-//! Listing again what a run's plan had to leave out: see [`lists`](crate::domain::lists).
+//! Listing again the kinds that a run's plan left out: see [`lists`](crate::domain::lists).
 
 use futures::{TryStreamExt as _, pin_mut};
 use time::{Duration, OffsetDateTime};
@@ -21,18 +21,18 @@ use crate::{
     error::{Error, Result},
 };
 
-/// For how long after a round is due our own storage may keep it from what it lists, as for the deliveries of a message.
-/// Then the round goes on without.
+/// How long after a round is due a failure of our own storage holds it up, as for the deliveries of a message. After
+/// that, the round continues without the kind.
 const STORED_WITHIN: Duration = Duration::minutes(5);
 
-/// Begins a round: lists what the plan left out and the round lists again, and returns the plan with the supplements. The
-/// record says afterwards what is left.
+/// Begins a round: lists the kinds that the plan left out and that are due in it, and returns the plan with the
+/// supplements. Records in `job` which kinds are still left out.
 ///
-/// Safe to run twice, at once or later: a supplement is stored create-only before anything is sent of it, and the first
-/// one is the one that counts.
+/// Safe to run twice, concurrently or later: a supplement is stored create-only before any of its messages is sent, and
+/// the first one counts.
 ///
 /// # Errors
-/// When a supplement cannot be made or stored, while trying the round again in a minute may help.
+/// When a supplement cannot be made or stored, as long as trying the round again in a minute may help.
 pub async fn list_again(app: &App, plan: Plan, job: &mut BackupJob, clock: &Clock) -> Result<Plan> {
     let round = job.round().number + 1;
     let kinds: Vec<ObjectKind> = plan.header.listed_in(round).collect();
@@ -51,7 +51,7 @@ pub async fn list_again(app: &App, plan: Plan, job: &mut BackupJob, clock: &Cloc
             }
             Err(NotListed::Ours(error)) if clock.now() - due < STORED_WITHIN => return Err(error),
             Err(NotListed::Ours(error)) => {
-                warn!(vault.name = %plan.header.vault, run.id = %plan.header.run, "The round goes on without the {kind}s: {error}");
+                warn!(vault.name = %plan.header.vault, run.id = %plan.header.run, "The round continues without the {kind}s: {error}");
                 error.failure()
             }
             Err(NotListed::Vault(failure)) => failure,
@@ -65,8 +65,8 @@ pub async fn list_again(app: &App, plan: Plan, job: &mut BackupJob, clock: &Cloc
     Ok(plan)
 }
 
-/// Notes in a run's record which kinds its next round lists again. `newest` is why it could not be done last; otherwise
-/// that is what the plan says.
+/// Sets in a run's record which kinds its next round lists again. `newest` is the reason of the last failure; without
+/// one, the plan's reason is recorded.
 pub fn note(job: &mut BackupJob, header: &PlanHeader, newest: Option<Failure>, now: OffsetDateTime) {
     let kinds: Vec<ObjectKind> = header.listed_in(job.round().number + 2).collect();
     let planned = header.unlisted.iter().find(|of| kinds.contains(&of.kind)).map(|of| of.failure.clone());
@@ -75,7 +75,7 @@ pub fn note(job: &mut BackupJob, header: &PlanHeader, newest: Option<Failure>, n
 
 fn told(supplement: &Supplement) {
     let Supplement { header, objects } = supplement;
-    // Another process may have said already that the kind is left out.
+    // Another process may have recorded first that the kind is left out.
     if !supplement.is_listed() {
         return;
     }
@@ -83,7 +83,7 @@ fn told(supplement: &Supplement) {
     let count = objects.len();
     info!(
         event = "run.listed_late", vault.name = %vault, run.id = %run, object.kind = %kind, run.round = round,
-        plan.objects = count, "Round {round} of run {run} of vault {vault} could list the {kind}s: {count} in all"
+        plan.objects = count, "Round {round} of run {run} of vault {vault} listed the {kind}s: {count} in all"
     );
 }
 
@@ -91,7 +91,7 @@ fn told(supplement: &Supplement) {
 enum NotListed {
     /// The vault does not list the kind, or is no longer configured.
     Vault(Failure),
-    /// Our own storage does not do its part.
+    /// Our own storage failed.
     Ours(Error),
 }
 
@@ -101,7 +101,8 @@ impl From<Error> for NotListed {
     }
 }
 
-/// What a round finds of a kind. Planned as the run's plan was, against the index that it was made against.
+/// Lists a kind and stores what it finds as a supplement, planned against the index that the run's plan was made
+/// against.
 async fn supplement(app: &App, header: &PlanHeader, late: ListedLate) -> Result<Supplement, NotListed> {
     let vault = app.vault(&header.vault).map_err(|error| NotListed::Vault(error.failure()))?;
     let objects = list(app, vault, header, late.kind).await?;
@@ -109,7 +110,7 @@ async fn supplement(app: &App, header: &PlanHeader, late: ListedLate) -> Result<
     Ok(app.catalogue()?.create_supplement(supplement).await?)
 }
 
-/// Lists a kind to its last page. The index is read when there is a first page: most tries come to nothing.
+/// Lists a kind to its last page. Reads the index only once there is a first page: most attempts fail before it.
 async fn list(
     app: &App,
     vault: &VaultClient,
@@ -117,7 +118,7 @@ async fn list(
     kind: ObjectKind,
 ) -> Result<PlannedObjects, NotListed> {
     let pages = vault.list(kind).map_err(|error| {
-        warn!(vault.name = %header.vault, run.id = %header.run, "A kind of object is not backed up now: {error}");
+        warn!(vault.name = %header.vault, run.id = %header.run, "A kind of object cannot be listed and is not backed up now: {error}");
         NotListed::Vault(*error.failure)
     });
     pin_mut!(pages);
@@ -133,10 +134,11 @@ async fn list(
     Ok(planner.finish_kind())
 }
 
-/// What a run says for good of the kinds that its plan left open, before its manifest is made: they are left out, whatever
-/// another process may still be listing. One that was listed meanwhile has its supplement, and is among the answers.
+/// Settles the kinds that a run's plan left open, before its manifest is made: they are left out for good, even if
+/// another process is still listing one. A kind that was listed meanwhile has its supplement, which is returned
+/// instead.
 ///
-/// Safe to run twice.
+/// Safe to run twice: the first supplement of a kind stays.
 pub async fn settle(
     app: &App,
     header: &PlanHeader,

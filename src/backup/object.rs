@@ -26,11 +26,11 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How long a run that was seen open is believed to be open by the first try of a message. A look at every
-/// message would be one request more for each object.
+/// How long the first attempt of a message trusts that a run seen open is still open. Checking for every message would
+/// cost one more request per object.
 const BELIEVED_OPEN: time::Duration = time::Duration::MINUTE;
 
-/// What came of it.
+/// The result of backing up one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
     /// A new backup is stored.
@@ -38,13 +38,13 @@ pub enum Done {
         /// Its size.
         bytes: u64,
     },
-    /// There was a backup already.
+    /// The run had a backup of it already.
     Already,
-    /// The run is closed; what came of the object stands in its manifest.
+    /// The run is closed; its manifest has the object's result.
     Closed,
-    /// The object is gone; recorded.
+    /// The object was deleted after it was listed; recorded.
     Disappeared,
-    /// Failed in a way that may pass; noted. The run's next round tries it again.
+    /// Failed transiently; recorded as a note. The run's next round tries it again.
     Failing(Failure),
     /// Recorded as failed.
     Failed(Failure),
@@ -52,17 +52,16 @@ pub enum Done {
 
 /// Backs up the object that a message asks for, if the plan of its run backs it up.
 ///
-/// A failure that may pass is no outcome. It is returned as an error while the message has deliveries left and they may
-/// help; then it is noted, and the run's rounds go on: see [`rounds`](crate::domain::job::rounds).
+/// A transient failure is no outcome. It is returned as an error while the message has deliveries left that may help;
+/// then it is recorded as a note, and the run's rounds continue: see [`rounds`](crate::domain::job::rounds).
 ///
-/// Safe to run twice, at once or later, as [`back_up_planned`] is. A copy of a message that comes when its run
-/// is closed changes nothing. Only one that comes within a minute of that and is the copy's first delivery may
-/// store a backup of an object that had failed; no manifest names it, and `rebuild` tells of it.
+/// Safe to run twice, concurrently or later, as [`back_up_planned`] is. A copy of a message that arrives after its run
+/// closed changes nothing, with one exception: the first delivery of a copy within a minute of the close may store a
+/// backup of an object that had failed. No manifest names that backup, and `rebuild` reports it.
 ///
 /// # Errors
-/// When there is no such run, or its plan does not back the object up: such a message was not sent by this
-/// program, and nothing is recorded for it. Otherwise those that may pass, while a delivery may help, and when the
-/// note cannot be written.
+/// When there is no such run, or its plan does not back the object up: this program did not send such a message, and
+/// records nothing for it. Otherwise transient failures, while a delivery may help, and a note that cannot be written.
 pub async fn back_up(app: &App, message: &Message, attempt: Attempt, clock: &Clock) -> Result<Done> {
     app.vault(&message.vault)?;
     let catalogue = app.catalogue()?;
@@ -83,14 +82,14 @@ pub async fn back_up(app: &App, message: &Message, attempt: Attempt, clock: &Clo
     }
 }
 
-/// Whether the deliveries that a message has left are of use. A right or a network in motion takes longer than they last;
-/// only where somebody waits for the run, there is nothing after them.
+/// Whether the remaining deliveries of a message are used. A right or network rule that is being changed takes longer
+/// than they last, so they help only in a run with one round, which has nothing after them.
 fn is_redelivered(header: &PlanHeader, fate: Fate, attempt: Attempt) -> bool {
     let soon = fate == Fate::Retry || one_round(header.by.as_ref());
     attempt != Attempt::Last && soon
 }
 
-/// What a plan says of the object that a message asks for.
+/// The plan's entry for the object that a message asks for.
 fn planned(plan: &Plan, message: &Message) -> Result<Planned> {
     let (id, header) = (message.id(), &plan.header);
     let planned = plan.objects.find(&id).filter(|planned| planned.decision.backs_up());
@@ -99,12 +98,13 @@ fn planned(plan: &Plan, message: &Message) -> Result<Planned> {
     })
 }
 
-/// Backs up an object of an open run's plan, for somebody who waits for it: the last attempt records whatever goes wrong.
+/// Backs up an object of an open run's plan for a caller that waits: the last attempt records every failure as final.
 ///
-/// Safe to run twice, at once or later: the backup is written create-only under its run, in one request with its entry.
+/// Safe to run twice, concurrently or later: the backup is written create-only under its run, in one request with its
+/// entry.
 ///
 /// # Errors
-/// Those that may pass, until the last attempt.
+/// Transient failures, until the last attempt.
 pub async fn back_up_planned(
     app: &App,
     header: &PlanHeader,
@@ -122,11 +122,11 @@ pub async fn back_up_planned(
 
 /// Tries to back up an object of an open run's plan.
 ///
-/// Safe to run twice, at once or later: the backup is written create-only under its run, in one request
-/// with its entry. A failure that will not pass is recorded, and is then an answer like any other.
+/// Safe to run twice, concurrently or later: the backup is written create-only under its run, in one request
+/// with its entry. A final failure is recorded and returned as a result.
 ///
 /// # Errors
-/// Those that may pass.
+/// Transient failures.
 async fn try_planned(app: &App, header: &PlanHeader, planned: &Planned, clock: &Clock) -> Result<Done> {
     let (kind, failure) = match take(app, header, planned, clock).await {
         Ok(done) => return Ok(done),
@@ -138,7 +138,7 @@ async fn try_planned(app: &App, header: &PlanHeader, planned: &Planned, clock: &
     record(app, header, &planned.id, kind, failure, clock).await
 }
 
-/// Notes a failure that may pass.
+/// Records a transient failure as a note.
 async fn note(
     app: &App,
     header: &PlanHeader,
@@ -152,7 +152,7 @@ async fn note(
     warn!(
         vault.name = %header.vault, run.id = %header.run, object.kind = %id.kind, object.name = %id.name,
         failure.code = %failure.code, failure.status = failure.status, failure.request_id = failure.request_id,
-        "{id} of vault {} could not be backed up now, and the run goes on: {}: {}",
+        "{id} of vault {} could not be backed up; the run tries it again: {}: {}",
         header.vault, failure.code, failure.text,
     );
     Ok(Done::Failing(failure))
@@ -162,7 +162,7 @@ async fn note(
 enum Untaken {
     /// The vault does not know the object any more.
     Gone(Failure),
-    /// Refused, and trying again will not help although the answer looks as if it might.
+    /// Refused for good, although the answer looks transient.
     Refused(Error),
     /// Anything else.
     Error(Error),
@@ -177,7 +177,8 @@ impl<E: Into<Error>> From<E> for Untaken {
     }
 }
 
-/// The vault itself says that the object is not there. A 404 of anything else says nothing of the object.
+/// Whether the vault itself answered that the object does not exist. A 404 from elsewhere says nothing about the
+/// object.
 fn is_gone(error: &ServiceError) -> bool {
     let codes = ["SecretNotFound", "KeyNotFound", "CertificateNotFound"];
     let asked = error.asked.service == Service::Vault && error.meaning == Meaning::NotFound;
@@ -196,14 +197,14 @@ async fn take(app: &App, header: &PlanHeader, planned: &Planned, clock: &Clock) 
                 "the vault has no such object; `az keyvault {kind} list-deleted --vault-name {vault}` shows deleted ones"
             )
         } else {
-            "the vault has no version of it any more: it was deleted after it was listed".to_owned()
+            "the vault has no version of it left: it was deleted after it was listed".to_owned()
         };
         return Err(Untaken::Gone(Failure::ours("NotFound", text)));
     };
     if seen.count >= VERSIONS_WARNING {
         warn!(
             vault.name = %header.vault, object.kind = %id.kind, object.name = %id.name, object.versions = seen.count,
-            "{id} in vault {} has {} versions; above {VERSIONS_LIMIT} Key Vault does not back it up",
+            "{id} of vault {} has {} versions; Key Vault does not back up an object with more than {VERSIONS_LIMIT}",
             header.vault, seen.count,
         );
     }
@@ -240,20 +241,20 @@ async fn take(app: &App, header: &PlanHeader, planned: &Planned, clock: &Clock) 
     }
 }
 
-/// Says in the log that a backup could not be judged.
+/// Logs that a backup has an unknown form.
 fn tell_unknown(entry: &Entry) {
     let Some(clear) = entry.form.unknown() else { return };
     warn!(
         event = "backup.form_unknown", vault.name = %entry.vault, run.id = %entry.run, object.kind = %entry.kind,
         object.name = %entry.name, backup.clear = %clear,
-        "The backup of {} of vault {} is stored, and has a form that this program does not know: {clear}. Install the newest \
+        "The backup of {} of vault {} is stored, but has a form that this program does not know: {clear}. Install the newest \
          version",
         entry.id(), entry.vault,
     );
 }
 
-/// Above the limit the service fails in ways that look like an outage; it will not get better. What it says of rights, of
-/// its pace, or of an object that is gone is a reason of its own.
+/// Turns a failure above the version limit into a final one: there the service fails in ways that look like an outage.
+/// Answers about rights, throttling or a missing object keep their own reason.
 fn too_many(mut error: ServiceError, versions: u32) -> Untaken {
     let other = match error.meaning {
         Meaning::Unavailable | Meaning::Network | Meaning::Nonsense => false,
@@ -278,7 +279,7 @@ fn too_many(mut error: ServiceError, versions: u32) -> Untaken {
     Untaken::Refused(error.into())
 }
 
-/// Records what became of an object that got no backup. Safe to run twice: the first record stays.
+/// Records the outcome of an object without a backup. Safe to run twice: the first record stays.
 pub(super) async fn record(
     app: &App,
     header: &PlanHeader,

@@ -1,4 +1,4 @@
-//! Where a vault lies as of a plan, and what that makes due.
+//! A vault's location as a plan observes it, and what a move makes due.
 
 use tracing::warn;
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Compares what the vault has told with its first answer, and the settings, with what was known.
+/// Compares the settings and what the vault's first answer says of its location with what was known.
 pub(super) fn compared(app: &App, vault: &VaultClient, basis: &Basis) -> Compared {
     let location = app.location(vault.url().name());
     let seen =
@@ -20,7 +20,7 @@ pub(super) fn compared(app: &App, vault: &VaultClient, basis: &Basis) -> Compare
     Compared::new(&basis.observed_location, &seen)
 }
 
-/// The header with what was compared, and with the region as all answers have named it by now.
+/// The header with the result of the comparison, and with the region that all answers so far name.
 pub(super) fn recorded(header: PlanHeader, compared: Compared, vault: &VaultClient) -> PlanHeader {
     let Compared { mut now, from, hints } = compared;
     now.region = vault.regions().known(now.region);

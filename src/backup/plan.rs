@@ -1,4 +1,4 @@
-//! Listing a vault and deciding what to back up.
+//! Planning: listing a vault and deciding what to back up.
 
 use futures::{StreamExt as _, stream::select_all};
 use tracing::{info, warn};
@@ -29,9 +29,9 @@ use crate::{
     error::{Error, Result},
 };
 
-/// The plan of a whole vault's run: the stored one, or a new one, which is then the stored one.
+/// Returns the stored plan of a whole vault's run, or makes and stores one.
 ///
-/// Opens the run first, so that it is not forgotten if this process dies while listing.
+/// Opens the run first, so that a later pass finds it if this process dies while listing.
 ///
 /// # Errors
 /// As [`make`]: then nothing is stored, and the run can be planned again.
@@ -79,7 +79,7 @@ pub async fn store(app: &App, plan: Plan) -> Result<Plan> {
     app.catalogue()?.create_plan(plan).await
 }
 
-/// Notes in a run's record why it could not be planned: if it never is, that is what its manifest says.
+/// Records in a run's job why it could not be planned: if it never is, its manifest gives this reason.
 async fn note(app: &App, job: &BackupJob, error: &Error, clock: &Clock) {
     let noted = async {
         let stored = app.jobs()?.backup_run(&job.vault, &job.run).await?;
@@ -88,27 +88,27 @@ async fn note(app: &App, job: &BackupJob, error: &Error, clock: &Clock) {
         app.jobs()?.save(&stored).await
     };
     if let Err(lost) = noted.await {
-        warn!(vault.name = %job.vault, run.id = %job.run, "Why run {} is not planned could not be noted: {lost}", job.run);
+        warn!(vault.name = %job.vault, run.id = %job.run, "The reason why run {} is not planned could not be recorded: {lost}", job.run);
     }
 }
 
 /// Makes a plan for the run of a whole vault, whose record is `job`, and stores nothing.
 ///
-/// A kind that the vault cannot list is no error: it is part of the plan. So is one that fails in a way that may pass,
-/// once the run has waited for it long enough: the other kinds go on without it, if one of them could be listed to its
-/// end, and later rounds list it again, see [`late`](super::late). One whose list makes no sense is waited for only while
-/// there is nothing to back up of the others.
+/// A kind that the vault cannot list is no error: the plan names it as unlisted. So is a kind that fails transiently,
+/// once the run has waited for it long enough: if one of the other kinds was listed to its end, they continue without
+/// it, and later rounds list it again, see [`late`](super::late). A kind whose list makes no sense is waited for only
+/// while the others have nothing to back up.
 ///
 /// # Errors
-/// When listing meets something that may pass, such as throttling or a right that is not there yet.
+/// When listing fails transiently, such as on throttling or on a right that is not granted yet.
 pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock) -> Result<Plan> {
     let name = vault.url().name();
-    // The time comes first: a change after it is the next run's.
+    // Read the time first: a change after it belongs to the next run.
     let planned = clock.now();
     let basis = app.catalogue()?.basis(name).await?;
     let answered = answered_for(app, name, &basis).await?;
     let full = job.everything || full_pass_is_due(basis.full_pass, app.full_pass(), planned);
-    // The vault says where it lies with its first answer, before there is anything to decide.
+    // The vault's first answer names its location, before there is anything to decide.
     let begin = || {
         let compared = observed_location::compared(app, vault, &basis);
         let full = full || compared.everything_is_due();
@@ -122,7 +122,7 @@ pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock
         (job.waits_for_lists(trouble, clock.now()), job.list_rounds(trouble))
     };
     let Lists { unlisted, mut passing } = list(vault, judge, found).await?;
-    // Where nothing could be listed, nothing is known. Whoever asked, and is refused, is told.
+    // If no kind was listed, nothing is known, and a transient failure is returned to the caller.
     let unknown = unlisted.len() == ObjectKind::ALL.len();
     if let Some(error) = passing.take_if(|of| unknown && job.waits_on(of.error.fate())) {
         return Err(error.error.into());
@@ -139,7 +139,7 @@ pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock
     };
     let plan = Plan { header: observed_location::recorded(header, compared, vault), objects };
     match passing {
-        // There is nothing that waiting would hold up.
+        // Waiting holds nothing up.
         Some(of) if of.waits && plan.to_back_up().next().is_none() => Err(of.error.into()),
         _ => Ok(plan),
     }
@@ -167,9 +167,9 @@ pub async fn some_objects(
     Ok(Plan { header, objects: plan_objects(objects, &basis.index) })
 }
 
-/// The plan of a run that could not be planned while it was open: every kind is on record as unlisted, with the reason
-/// that was noted last, and its entries are carried forward. It becomes the run's plan for good. The vault is not asked
-/// once more: whatever kept it from being listed must not keep the run from its end.
+/// Stores the plan of a run that could not be planned while it was open: every kind is unlisted, with the last recorded
+/// reason, and its entries are carried forward. The plan is final. It makes no request to the vault: what kept the
+/// vault from being listed must not keep the run from ending.
 pub async fn unlisted(app: &App, job: &BackupJob, clock: &Clock) -> Result<Plan> {
     let planned = clock.now();
     let late = || Failure::ours("NotPlanned", "nothing planned the run while it was open");
@@ -188,8 +188,8 @@ pub async fn unlisted(app: &App, job: &BackupJob, clock: &Clock) -> Result<Plan>
     app.catalogue()?.create_plan(Plan { header, objects: PlannedObjects::default() }).await
 }
 
-/// What people answer for. It is read where something failed, was lost or had moved as of the run before, so that an
-/// ordinary night asks for nothing more.
+/// The acknowledgements for a vault. Read only if something had failed, was lost or had moved as of the previous run,
+/// so that an ordinary night makes no extra request.
 async fn answered_for(app: &App, vault: &VaultName, basis: &Basis) -> Result<Acknowledged> {
     if basis.failing || !basis.losses.is_empty() || basis.moved.is_some() {
         app.catalogue()?.acknowledged(vault).await
@@ -219,27 +219,27 @@ fn built_on(
     }
 }
 
-/// What came of listing a vault.
+/// The result of listing a vault.
 #[derive(Default)]
 struct Lists {
-    /// The kinds that were not listed to their ends. Of those, some objects may have been found.
+    /// The kinds that were not listed to their ends. Some of their objects may have been found.
     unlisted: Vec<Unlisted>,
-    /// Why one of them was not, if that may pass.
+    /// The transient failure of one of them, if any.
     passing: Option<Passing>,
 }
 
-/// Why a kind was not listed, where that may pass.
+/// A transient failure to list a kind.
 struct Passing {
     error: ServiceError,
     /// Whether planning waits for the kind.
     waits: bool,
 }
 
-/// Lists every kind at once, each to its last page.
+/// Lists all kinds concurrently, each to its last page. `judge` says whether planning waits for a failed kind, and how
+/// many rounds list it again.
 ///
 /// # Errors
-/// Those that planning waits for: `judge` says so, and how many rounds list the kind. It never ends at an answer that came
-/// whole and makes no sense.
+/// Failures that planning waits for, except answers that arrived whole and make no sense.
 async fn list(
     vault: &VaultClient,
     judge: impl Fn(ObjectKind, &ServiceError) -> (bool, u32),
@@ -256,7 +256,7 @@ async fn list(
                 if waits && error.meaning != Meaning::Nonsense {
                     return Err(error.into());
                 }
-                warn!(vault.name = %vault.url().name(), "A kind of object is not backed up now: {error}");
+                warn!(vault.name = %vault.url().name(), "A kind of object cannot be listed and is not backed up now: {error}");
                 lists.unlisted.push(Unlisted { kind, failure: (*error.failure).clone(), rounds });
                 let passing = error.fate().may_pass().then_some(Passing { error, waits });
                 if lists.passing.as_ref().is_none_or(|of| !of.waits) {

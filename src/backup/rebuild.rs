@@ -1,4 +1,4 @@
-//! Making manifests again from plans and from the metadata of the blobs.
+//! Rebuilding manifests from plans and from the metadata of the blobs.
 
 use std::collections::BTreeSet;
 
@@ -17,27 +17,27 @@ use crate::{
     error::{Error, Result},
 };
 
-/// What was found of one run.
+/// The state in which one run was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Its manifest is as it should be.
+    /// Its manifest agrees with its blobs.
     Sound,
-    /// It had none, and has one now.
+    /// It had no manifest; one was written.
     Rebuilt,
-    /// It is still open: the manifest comes when it closes.
+    /// It is still open: the manifest is written when it closes.
     Open,
-    /// It had been open for too long, and was ended with what there is.
+    /// It had been open for too long, and was ended with the results that it had.
     Ended,
-    /// Its manifest is there and is not what its blobs say. Nothing is overwritten.
+    /// Its manifest does not agree with its blobs. Nothing is overwritten.
     Differs,
-    /// Its manifest is there and is damaged. Nothing is overwritten: readers make it again in memory.
+    /// Its manifest is damaged. Nothing is overwritten: readers rebuild it in memory.
     Damaged,
-    /// Its manifest is there and cannot be checked, because its plan is lost.
+    /// Its manifest cannot be checked, because its plan is lost.
     PlanLost,
 }
 
 impl Found {
-    /// Whether the manifest is what its blobs say, or is going to be. What cannot be checked is not.
+    /// Whether the manifest agrees with the blobs, or will. `false` if it cannot be checked.
     pub const fn is_sound(self) -> bool {
         match self {
             Self::Sound | Self::Rebuilt | Self::Open | Self::Ended => true,
@@ -46,9 +46,9 @@ impl Found {
     }
 }
 
-/// Looks at every run of a vault, oldest first, and writes the manifests that are missing.
+/// Checks every run of a vault, oldest first, and writes the missing manifests.
 ///
-/// Reads the name of every blob; plans and manifests are read whole, and every blob's metadata once.
+/// Reads the name of every blob, plans and manifests whole, and every blob's metadata once.
 /// Safe to run twice, and while runs are open: those are left alone, unless they have been open for too long.
 pub async fn vault(
     app: &App,
@@ -61,7 +61,7 @@ pub async fn vault(
     for run in &ended {
         report(run, Found::Ended);
     }
-    // In this order: a run that begins or closes meanwhile is then not among the runs, or open, or closed.
+    // In this order, a run that begins or closes meanwhile is either missing here, or found open, or found closed.
     let runs = catalogue.all_runs(vault).await?;
     let open: BTreeSet<RunId> = app
         .jobs()?
@@ -88,7 +88,7 @@ pub async fn vault(
             None => to_check.push((what_is_left(catalogue, vault, &run).await?.header.planned, run)),
         }
     }
-    // A run builds on those that were planned before it.
+    // A run builds on the runs planned before it.
     to_check.sort_by_key(|(planned, _)| *planned);
     for (_, run) in to_check {
         let found = one(app, vault, &run, closed.contains(&run), clock).await?;
@@ -97,7 +97,7 @@ pub async fn vault(
     Ok(())
 }
 
-/// A run's plan, as far as it can be read.
+/// A run's plan, or `None` if it is lost or damaged.
 async fn plan(catalogue: &Catalogue, vault: &VaultName, run: &RunId) -> Result<Option<Plan>> {
     match catalogue.plan(vault, run).await {
         Err(Error::Damaged { .. }) => Ok(None),
@@ -124,8 +124,8 @@ async fn one(app: &App, vault: &VaultName, run: &RunId, closed: bool, clock: &Cl
     }
 }
 
-/// The plan of a run whose plan, or a supplement of it, is lost: what it was before the supplements. Where that is lost as
-/// well, the run keeps what its blobs say, as a run of some objects that did not see the rest.
+/// The substitute plan of a run whose plan, or one of its supplements, is lost: the plan before the supplements. If
+/// that is lost as well, the run keeps what its blobs say, as a run of some objects that did not list the rest.
 pub(super) async fn what_is_left(catalogue: &Catalogue, vault: &VaultName, run: &RunId) -> Result<Plan> {
     match catalogue.plan_alone(vault, run).await {
         Ok(Some(plan)) => Ok(plan),

@@ -1,4 +1,4 @@
-//! The pass over open runs, which alone closes a run whose objects the queue backs up.
+//! The pass over open runs. It alone closes a run whose objects are backed up through the queue.
 
 use std::collections::BTreeSet;
 
@@ -27,10 +27,10 @@ use crate::{
     jobs::{OpenRuns, Stored, Unread},
 };
 
-/// Open runs that are reconciled at the same time.
+/// Open runs that are reconciled concurrently.
 const AT_ONCE: usize = 8;
 
-/// What a pass did.
+/// The result of a pass.
 #[derive(Debug, Default)]
 pub struct Reconciled {
     /// The runs that were open when the pass began.
@@ -39,13 +39,13 @@ pub struct Reconciled {
     pub open: usize,
     /// Runs that were closed.
     pub closed: Vec<Summary>,
-    /// What went wrong, run by run. The next pass tries again.
+    /// The errors, at most one for each run. The next pass tries again.
     pub errors: Vec<Error>,
 }
 
-/// Reconciles every open run once. One run's trouble does not hold up another.
+/// Reconciles every open run once. An error in one run does not hold up another.
 ///
-/// Safe to run twice, at once or later: closing, sending and recording all are.
+/// Safe to run twice, concurrently or later, because closing, sending and recording are.
 pub async fn reconcile(app: &App, clock: &Clock) -> Result<Reconciled> {
     let OpenRuns { runs, strays } = app.jobs()?.open_runs().await?;
     let found = runs.iter().map(|of| (of.job.vault.clone(), of.job.run.clone())).collect();
@@ -71,8 +71,8 @@ fn is_superseded(job: &BackupJob, runs: &[Stored]) -> bool {
     runs.iter().any(|other| other.job.supersedes(job))
 }
 
-/// Ends the expired runs of a vault and returns their names: for a terminal, where there may be no app that reconciles
-/// runs. No messages are sent for a run of that age, so it needs no queue.
+/// Ends the expired runs of a vault and returns their names, for a terminal that may have no app to reconcile runs.
+/// Needs no queue, because no messages are sent for a run of that age.
 ///
 /// Safe to run twice, and beside an app.
 pub async fn end_expired(app: &App, vault: &VaultName, clock: &Clock) -> Result<Vec<RunId>> {
@@ -87,13 +87,13 @@ pub async fn end_expired(app: &App, vault: &VaultName, clock: &Clock) -> Result<
     Ok(ended)
 }
 
-/// How a run stands after a pass.
+/// The state of a run after a pass.
 enum Pass {
-    /// It goes on.
+    /// It is still open.
     Open,
     /// It has its manifest.
     Closed(Summary),
-    /// It is open no longer, and has no manifest, for this reason.
+    /// It ended without a manifest, for this reason.
     Dropped(Error),
 }
 
@@ -103,8 +103,8 @@ impl From<Option<Summary>> for Pass {
     }
 }
 
-/// Brings a run closer to its end. An expired run ends whatever is stored of it: if no manifest can be made of that now,
-/// `rebuild` makes one as soon as it can.
+/// Reconciles one run. An expired run ends whatever is stored of it: if no manifest can be made of that now, `rebuild`
+/// makes one once it can.
 async fn reconcile_one(app: &App, stored: Stored, superseded: bool, clock: &Clock) -> Result<Pass> {
     let BackupJob { vault, run, .. } = stored.job.clone();
     let expired = stored.job.has_expired(clock.now());
@@ -115,7 +115,7 @@ async fn reconcile_one(app: &App, stored: Stored, superseded: bool, clock: &Cloc
         Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) if expired => {
             tracing::error!(
                 event = "run.unreadable", vault.name = %vault, run.id = %run,
-                "Run {run} of vault {vault} ends without a manifest; `rebuild` makes it once what is stored can be read: {error}"
+                "Run {run} of vault {vault} ended without a manifest: {error}. Run `rebuild` once its blobs can be read"
             );
             app.jobs()?.close(&vault, &run).await?;
             Ok(Pass::Dropped(error))
@@ -133,7 +133,7 @@ async fn reconcile_open(
     let BackupJob { vault, run, .. } = stored.job.clone();
     let plan = match app.catalogue()?.plan(&vault, &run).await {
         Ok(Some(plan)) => plan,
-        // Only its name is known.
+        // Nothing but its name is known.
         Ok(None) if stored.unread.is_some() && stored.job.has_expired(clock.now()) => {
             let blob = format!("the record of run {run} of vault {vault}");
             return Err(Error::Damaged { blob, text: "it cannot be read, and the run has no plan".into() });
@@ -195,7 +195,7 @@ async fn next_round(
     warn!(
         event = "run.round", vault.name = %vault, run.id = %run, run.round = round, run.unanswered = open,
         run.covers = covers,
-        "Round {round} of run {run} of vault {vault}: {open} messages are sent, of objects that have no result yet"
+        "Round {round} of run {run} of vault {vault} begins: objects without a result: {open}"
     );
     send::again(app, &plan, stored, accepted, clock).await.map(drop)
 }
@@ -205,8 +205,8 @@ fn seen(plan: &Plan, planned: u32, superseded: bool) -> Seen {
     Seen { planned, superseded, list_rounds: plan.header.list_rounds(), ..Seen::default() }
 }
 
-/// Ends a run; objects without a result have failed. The notes are deleted before the record, which is what leads to them.
-/// The run goes on if a kind turns out to have been listed after all.
+/// Ends a run; objects without a result have failed. The notes are deleted before the record that leads to them.
+/// The run stays open if a kind turns out to have been listed after all.
 async fn end(
     app: &App,
     plan: Plan,
@@ -228,7 +228,7 @@ async fn end(
     close(app, &plan).await.map(Some)
 }
 
-/// Plans a run whose opener died before planning it, and closes one that cannot be planned.
+/// Plans a run that is open and has no plan, or closes it if it cannot be planned.
 async fn unplanned(app: &App, job: &BackupJob, clock: &Clock) -> Result<Option<Summary>> {
     let BackupJob { vault, run, .. } = job;
     match job.need(None, clock.now()) {
@@ -236,7 +236,7 @@ async fn unplanned(app: &App, job: &BackupJob, clock: &Clock) -> Result<Option<S
             match (&job.unplanned, &job.by) {
                 (Some(before), _) => {
                     let code = &before.failure.code;
-                    info!(vault.name = %vault, run.id = %run, "Planning run {run} of vault {vault} again, which met {code}");
+                    info!(vault.name = %vault, run.id = %run, "Planning run {run} of vault {vault} again after {code}");
                 }
                 (None, Some(by @ Actor { via: Via::Http, .. })) => {
                     info!(vault.name = %vault, run.id = %run, "Planning run {run} of vault {vault} for {by}");

@@ -1,4 +1,4 @@
-//! Going on with a run that a terminal left.
+//! Continuing a run that a terminal left open.
 
 use time::Duration;
 
@@ -17,10 +17,10 @@ use crate::{
     error::Result,
 };
 
-/// How old a run may be that is gone on with unasked: what it backs up is about what a new run would.
+/// The greatest age of a run that is continued without being asked to: it backs up about what a new run would.
 pub const YOUNG: Duration = Duration::HOUR;
 
-/// A run that was left, and what it has not answered yet.
+/// A run that was left open, and its objects without a result.
 #[derive(Debug)]
 pub struct Unfinished {
     /// Its record.
@@ -31,9 +31,9 @@ pub struct Unfinished {
     pub objects: PlannedObjects,
 }
 
-/// The newest open run of a whole vault that a terminal began and planned, at most so old.
+/// The newest open run of a whole vault that a terminal began and planned, and that is no older than `most`.
 ///
-/// Safe to go on with while its terminal is still at work: what one has stored the other leaves alone.
+/// Safe to continue while its terminal still works on it: neither process replaces what the other has stored.
 pub async fn find(
     app: &App,
     vault: &VaultName,

@@ -1,4 +1,5 @@
-//! What open runs do about objects that fail in a way that may pass: count them, and record them at last.
+//! Objects of open runs that fail transiently: their notes are counted in each pass, and recorded as failures at the
+//! end.
 
 use std::collections::BTreeSet;
 
@@ -24,22 +25,23 @@ use crate::{
     error::Result,
 };
 
-/// Failures that are recorded at once.
+/// Failures that are recorded concurrently.
 const AT_ONCE: usize = 16;
 
-/// What the notes of a run say of its unanswered objects.
+/// A summary of a run's notes about its unanswered objects.
 #[derive(Default)]
 pub struct Notes {
-    /// How many have nothing to wait for in this round.
+    /// The number of objects with nothing to wait for in this round.
     settled: u32,
-    /// Those that fail as a person accepted: they are not sent again.
+    /// The objects whose failure a person has accepted: they are not sent again.
     pub accepted: BTreeSet<ObjectId>,
-    /// How many have failed at all, and the newest failure.
+    /// The number of objects with a note, and the newest failure.
     pub failing: Option<Failing>,
 }
 
 impl Notes {
-    /// Reads the notes of a run. By the way, what late messages left of earlier runs of the vault is deleted.
+    /// Reads the notes of a run. If there are any, also deletes the notes that late messages left for earlier runs of
+    /// the vault.
     pub async fn read(
         app: &App,
         plan: &Plan,
@@ -77,7 +79,7 @@ impl Notes {
         self.failing = Some(Failing { objects, ..newest });
     }
 
-    /// What is seen of the run, with what is about these objects.
+    /// `seen` with the figures of these notes.
     pub fn seen(&self, seen: Seen) -> Seen {
         let accepted = u32::try_from(self.accepted.len()).unwrap_or(u32::MAX);
         Seen { settled: self.settled, accepted, ..seen }
@@ -94,7 +96,7 @@ pub async fn covers(app: &App, plan: &Plan) -> Result<bool> {
     Ok(unchanged || app.catalogue()?.has_backups(vault, run).await?)
 }
 
-/// Records a failure for everything that is still unanswered: that of its note, where there is one.
+/// Records a failure for every unanswered object: that of its note, if it has one.
 ///
 /// Safe to run twice: the first record stays.
 pub async fn give_up(app: &App, plan: &Plan, job: &BackupJob, clock: &Clock) -> Result<()> {
@@ -111,7 +113,7 @@ pub async fn give_up(app: &App, plan: &Plan, job: &BackupJob, clock: &Clock) -> 
             .map(|note| (note.id(), note.failure.after(job.tried(plan.header.listed(note.kind), note.at))));
         record(app, plan, failed, clock).await?;
     }
-    let text = "nothing came of its message; see the poison queue and the log for why";
+    let text = "its message had no result; the poison queue and the log may say why";
     let silent = unanswered.iter().map(|planned| planned.id).filter(|id| !told.contains(id));
     record(app, plan, silent.map(|id| (id, Failure::ours("NoAnswer", text))), clock).await
 }
@@ -129,7 +131,7 @@ async fn record(
     Ok(())
 }
 
-/// Boxed, because the compiler cannot see through a stream of these futures that they may change threads.
+/// Boxed, because the compiler cannot prove in a stream of these futures that they are `Send`.
 fn one<'a>(
     app: &'a App,
     plan: &'a Plan,

@@ -1,4 +1,4 @@
-//! Sending a plan's messages.
+//! Sending the queue messages of a plan.
 
 use std::collections::BTreeSet;
 
@@ -21,16 +21,16 @@ use crate::{
     jobs::Stored,
 };
 
-/// Messages that are sent at once.
+/// Messages that are sent concurrently.
 const AT_ONCE: usize = 32;
 
-/// So many that could not be sent mean that the queue is at fault, and not a message: no more are tried.
+/// Failures after which sending stops: so many mean that the queue is at fault, and not a message.
 const FAILURES: usize = 32;
 
-/// Sends a run's messages, unless that was done before. Returns how many were sent.
+/// Sends a run's messages, unless they were sent before. Returns how many were sent.
 ///
 /// # Errors
-/// As the services answer. Some messages may have been sent then; the next call sends the rest.
+/// Those of the services. Some messages may have been sent by then; the next call sends the rest.
 pub async fn once(app: &App, plan: &Plan, clock: &Clock) -> Result<usize> {
     match app.jobs()?.backup_run(&plan.header.vault, &plan.header.run).await? {
         Some(mut stored) if !stored.job.sent => {
@@ -41,11 +41,11 @@ pub async fn once(app: &App, plan: &Plan, clock: &Clock) -> Result<usize> {
     }
 }
 
-/// Sends a message for each planned object that has no result yet, except some, and notes the round.
+/// Sends a message for each planned object without a result, except those in `without`, and records the round.
 ///
-/// Returns how many were sent. Safe to run twice: an object that is asked for twice is backed up once,
-/// because its backup is written create-only. A few messages that cannot be sent are no error: they are as
-/// good as lost, and are sent again when nothing comes of them, when the others need no second message.
+/// Returns how many were sent. Safe to run twice: an object with two messages is backed up once, because its
+/// backup is written create-only. A few messages that cannot be sent are no error: they count as lost, and are
+/// sent again when they have no result, by when the others need no second message.
 pub async fn again(
     app: &App,
     plan: &Plan,
@@ -91,8 +91,8 @@ async fn send(
             let minutes = STALLED_AFTER.whole_minutes();
             warn!(
                 vault.name = %plan.header.vault, run.id = %run,
-                "{late} messages of run {run} could not be sent; AdvanceJobs sends them when nothing has come in for \
-                 {minutes} minutes: {error}"
+                "Some messages of run {run} could not be sent ({late}): {error}. AdvanceJobs sends them again when no result \
+                 has arrived for {minutes} minutes"
             );
             Ok(sent)
         }
