@@ -1,8 +1,8 @@
-//! Acknowledging losses and accepting failures: what a person at a terminal answers for, with that person's own rights.
+//! Acknowledging losses and accepting failures: decisions of a person at a terminal, with that person's own rights.
 //!
-//! No function and no route calls what writes here, and no app may add a record of this kind: the key of a runbook
-//! silences nothing. Each decision is on the audit trail before it counts. Running anything twice is safe: a second
-//! record of one decision is a record too many, and says the same.
+//! No function and no route calls the writers here, and no app may add a record of this kind: a runbook's key cannot
+//! silence an alert. Each decision is on the audit trail before it counts. Everything is safe to run twice: a second
+//! record of one decision says the same.
 
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
@@ -26,31 +26,31 @@ use crate::{
     query::vaults,
 };
 
-/// Others that may decide about the object in the same second before this gives up.
+/// Tries to find a free second for a decision about an object.
 const TRIES: usize = 8;
 
-/// Failing objects that are named to a person who named another one.
+/// Failing objects that are named to a person who named an object that does not fail.
 const NAMED: usize = 10;
 
-/// An acknowledgement, and what it is of.
+/// An acknowledgement, and the findings that it covers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Acknowledging {
     /// The record.
     #[serde(flatten)]
     pub record: Acknowledgement,
-    /// The losses that the run saw and that are open; none when that has passed since it was acknowledged.
+    /// The losses that the run found and that are still open; none if they have passed since.
     pub losses: Vec<Loss>,
-    /// That the vault lies elsewhere, if the run saw that and it is open.
+    /// The move of the vault, if the run found one and it is still open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved: Option<Box<Moved>>,
-    /// Whether it was acknowledged before. Then the record is that of before.
+    /// Whether the run was acknowledged before. Then the record is the earlier one.
     pub already: bool,
 }
 
-/// Acknowledges what a run saw to be lost, and that it saw the vault elsewhere: from now on it is no trouble of its source.
+/// Acknowledges the losses and the move that a run found: from then on they no longer count against the source.
 ///
 /// # Errors
-/// When nothing of that is open any more; the text says of which runs something is.
+/// When the run has no open loss or move; the text names the runs that have one.
 pub async fn loss(
     app: &App,
     source: &VaultName,
@@ -94,17 +94,17 @@ fn nothing_open<'a>(source: &VaultName, run: &RunId, open: impl Iterator<Item = 
     let mut open: Vec<_> = open.map(RunId::as_str).collect();
     open.dedup();
     let there = if open.is_empty() {
-        format!("as of the newest run nothing of {source} is lost or has moved that is not acknowledged")
+        format!("as of the newest run, every loss and move of {source} is acknowledged")
     } else {
-        format!("what is lost or has moved and is not acknowledged was seen by {}", open.join(", "))
+        format!("losses or moves that are not acknowledged were found by {}", open.join(", "))
     };
     Error::Refused(format!("there is nothing to acknowledge of run {run} of {source}: {there}"))
 }
 
-/// Accepts that an object fails as it does now, until then.
+/// Accepts an object's current failure until a time.
 ///
 /// # Errors
-/// When it does not fail, or the end has passed or is too far away; the text says what there is.
+/// When the object does not fail, or the time has passed or is too far away; the text names the objects that fail.
 pub async fn accept(
     app: &App,
     source: &VaultName,
@@ -120,10 +120,10 @@ pub async fn accept(
     decide(app, source, id, Acceptance::Accepted { code, reason, until }, by, clock).await
 }
 
-/// Takes back what was accepted of an object: it fails again as any other.
+/// Withdraws the acceptance of an object's failure: it counts as failing again.
 ///
 /// # Errors
-/// When nothing is accepted of it.
+/// When no failure of it is accepted.
 pub async fn withdraw(
     app: &App,
     source: &VaultName,
@@ -140,7 +140,7 @@ pub async fn withdraw(
     decide(app, source, id, Acceptance::Withdrawn, by, clock).await
 }
 
-/// The newest decision about each object, with what has become of it; of one source, or of all.
+/// The newest decision about each object, with its current standing; of one source, or of all.
 pub async fn list(
     app: &App,
     only: Option<&VaultName>,
@@ -175,7 +175,7 @@ async fn decide(
 ) -> Result<AcceptanceRecord> {
     let known = app.catalogue()?.acknowledged(source).await?;
     let now = clock.now();
-    // The newest record counts, so this one has to be the newest, whatever the clocks of others said.
+    // The newest record counts, so this one must be the newest, even if another clock was ahead.
     let after = known.acceptance(id).map_or(now, |newest| now.max(newest.at + Duration::SECOND));
     let mut record = AcceptanceRecord {
         v: ACKNOWLEDGED_FORMAT,
@@ -193,10 +193,10 @@ async fn decide(
         }
         record.at += Duration::SECOND;
     }
-    Err(Error::Busy(format!("others decide about {id} of {source} all the time")))
+    Err(Error::Busy(format!("other decisions about {id} of {source} are recorded at this moment; try again")))
 }
 
-/// The code of the failure that the newest run recorded of an object.
+/// The code of the failure that the newest run recorded for an object.
 async fn failing_code(app: &App, source: &VaultName, id: &ObjectId) -> Result<String> {
     let lines = lines_of(app, source, |_| true).await?;
     let line = lines.iter().find(|line| line.id() == *id);
@@ -209,7 +209,7 @@ async fn failing_code(app: &App, source: &VaultName, id: &ObjectId) -> Result<St
     let why = match line {
         _ if lines.is_empty() => {
             return Err(Error::Refused(format!(
-                "the catalogue knows no object of {source}, so there is nothing to accept; see that its URL and \
+                "the catalogue knows no object of {source}, so there is nothing to accept; check that its URL and \
                  KEYVAULT_BACKUP_CONTAINER are right"
             )));
         }
@@ -228,7 +228,7 @@ fn named(failing: &[String]) -> String {
     }
 }
 
-/// What the newest runs say of the objects that are wanted.
+/// The newest index lines of the wanted objects.
 async fn lines_of(app: &App, source: &VaultName, wanted: impl Fn(&ObjectId) -> bool) -> Result<Vec<Line>> {
     let view = app.catalogue()?.view(source, None).await?;
     let mut lines = Vec::new();

@@ -110,9 +110,10 @@ fn tell_unknown(vault: &VaultName, summary: &Summary) {
     let Some(clear) = &summary.unknown_form else { return };
     let count = summary.numbers.unknown_form;
     warn!(
-        event = "form.unknown", vault.name = %vault, run.id = %summary.run, run.unknown_form = count, backup.clear = %clear,
-        "Vault {vault} has backups of a form that this program does not know: {count}, the first with {clear}. They are \
-         stored, but only the service can tell whether it restores them; install the newest version"
+        event = "form.unknown", vault.name = %vault, run.id = %summary.run, run.unknown_form = count,
+        backup.clear = %clear,
+        "Vault {vault} has backups of a form that this program does not know: {count}, the first with {clear}. They \
+         are stored, but only the service can tell whether it restores them; install the newest version"
     );
 }
 
@@ -123,13 +124,14 @@ fn tell_moved(vault: &VaultName, summary: &Summary) {
     if moved.run == *run {
         error!(
             event = "vault.moved", vault.name = %vault, run.id = %run, moved.from = %from, moved.to = %to,
-            "Vault {vault} has moved: {moved}. Everything in it is backed up again; acknowledge run {run} if the move was \
-             intended, or correct KEYVAULT_BACKUP_PLACES"
+            "Vault {vault} has moved: {moved}. Everything in it is backed up again; acknowledge run {run} if the move \
+             was intended, or correct KEYVAULT_BACKUP_PLACES"
         );
     } else {
         warn!(
             event = "move.open", vault.name = %vault, run.id = %run, moved.run = %moved.run, moved.from = %from,
-            moved.to = %to, "Vault {vault} has moved: {moved}. It stays unhealthy until run {} is acknowledged", moved.run
+            moved.to = %to,
+            "Vault {vault} has moved: {moved}. It stays unhealthy until run {} is acknowledged", moved.run
         );
     }
 }
@@ -143,7 +145,8 @@ fn tell_losses(vault: &VaultName, summary: &Summary) {
             error!(
                 event = "loss.found", vault.name = %vault, run.id = %run, loss.kind = kind, loss.how = how,
                 loss.gone = loss.gone, loss.of = loss.of, loss.replaced = loss.replaced,
-                "Many objects of vault {vault} are gone: {loss}. Restore them, or acknowledge run {run} if that was intended"
+                "Many objects of vault {vault} are gone: {loss}. Restore them, or acknowledge run {run} if that was \
+                 intended"
             );
         } else {
             warn!(

@@ -1,8 +1,8 @@
-//! Nothing begins that is not on the audit trail: the record comes first, then what it tells of. And no caller has more
-//! open than it may have.
+//! The rules for beginning a job: its request is on the audit trail first, and no caller has more open jobs than
+//! allowed.
 //!
-//! When the trail cannot be written, nothing has begun. When what is on the trail cannot be recorded itself, the trail has
-//! a request too many, which does no harm; whoever asked is told that nothing runs, or that it is not known.
+//! If the trail cannot be written, nothing has begun. If the trail is written and the job cannot be recorded, the trail
+//! has one request too many, which does no harm; the caller is told that nothing runs, or that this is not known.
 
 use crate::{
     app::App,
@@ -20,30 +20,32 @@ pub struct Name {
     telling: Telling,
 }
 
-/// How the start of a restore comes on the trail.
+/// How the start of a restore is written to the trail.
 #[derive(Clone, Debug)]
 enum Telling {
-    /// As any other event: the name is this process's alone.
+    /// As any other event: no other process uses the name.
     Alone,
-    /// In the words of who used the key first, which any process may write: they are the same record.
+    /// As the actor that used the key first. Any process may write this record, and all write the same one.
     AsClaimed(Actor),
-    /// Unless it is there: an older program, which took the key, may have told of it.
+    /// Unless it is there already: an older program that claimed the key may have written it.
     IfUntold,
 }
 
 impl Name {
-    /// A name that nobody else has.
+    /// A new name that no other restore has.
     pub fn new(clock: &Clock) -> Self {
         Self { id: RestoreId::new(clock.now(), fastrand::u32(..)), telling: Telling::Alone }
     }
 
-    /// The name that an idempotency key stands for. Others may begin a restore of this name, or have died when they did.
+    /// The name that an idempotency key stands for. Another process may be beginning a restore of this name, or may
+    /// have died while doing so.
     pub fn of(claim: Claim) -> Self {
         Self { id: claim.restore, telling: claim.by.map_or(Telling::IfUntold, Telling::AsClaimed) }
     }
 
-    /// Puts on the trail that the restore begins. Safe to run twice. Of a claim that names who asked there is one record,
-    /// however many processes tell at once; older claims do not, and two processes at once may each leave one.
+    /// Records on the trail that the restore begins. Safe to run twice. For a claim that names its actor there is one
+    /// record, however many processes write it concurrently. Older claims name none; for them, two concurrent processes
+    /// may each leave a record.
     ///
     /// # Errors
     /// As [`told`].
@@ -58,13 +60,13 @@ impl Name {
     }
 }
 
-/// Waits for the caller's turn to open a job by a right, and keeps it until the answer is dropped.
+/// Waits for the caller's turn to open a job by a right, and keeps it until the returned [`Turn`] is dropped.
 ///
-/// A caller's open jobs are counted in its turn, so one process never opens more than the bound. Several may, by what
-/// they open at the same moment.
+/// A caller's open jobs are counted during its turn, so one process never exceeds the bound. Several processes may, by
+/// the jobs that they open at the same moment.
 ///
 /// # Errors
-/// [`Error::TooMany`] when the caller has as many open jobs as it may have.
+/// [`Error::TooMany`] when the caller has as many open jobs as are allowed.
 pub async fn may(app: &App, right: Right, by: &Actor) -> Result<Option<Turn>> {
     let jobs = app.jobs()?;
     let Some(turn) = jobs.turn(right, by).await else { return Ok(None) };
@@ -76,7 +78,7 @@ pub async fn may(app: &App, right: Right, by: &Actor) -> Result<Option<Turn>> {
     }
 }
 
-/// Puts on the trail that something begins now.
+/// Records on the trail that a job begins now.
 ///
 /// # Errors
 /// [`Error::NotBegun`]: nothing has begun, and nothing may.
@@ -88,7 +90,7 @@ fn unwritten(error: Error) -> Error {
     not_begun("nothing was begun, because the audit trail, which comes first, cannot be written", error, true)
 }
 
-/// The same, unless the trail tells of it already.
+/// Records on the trail that a job begins now, unless the trail has that event already.
 ///
 /// # Errors
 /// As [`told`].
@@ -101,14 +103,14 @@ pub async fn told_once(app: &App, by: &Actor, event: Event, clock: &Clock) -> Re
     told(app, by, event, clock).await
 }
 
-/// The error of something that is on the trail, and that could not be recorded itself.
+/// The error of a job that is on the trail but could not be recorded.
 pub fn unrecorded(what: &str) -> impl Fn(Error) -> Error {
     move |error| {
         let surely = error.leaves_nothing();
         let text = if surely {
-            format!("nothing was begun: {what} is on the audit trail, and cannot be recorded itself")
+            format!("nothing was begun: {what} is on the audit trail, but could not be recorded")
         } else {
-            format!("look for {what} before you ask again: whether it has begun is not known")
+            format!("it is not known whether {what} has begun; check that before you send the request again")
         };
         not_begun(&text, error, surely)
     }

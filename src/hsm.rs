@@ -1,11 +1,12 @@
 //! Backing up and restoring Managed HSMs.
 //!
 //! The service does the work; this module starts it once, follows it, and records the result. [`nightly`] and [`start`]
-//! open a job, and [`reconcile`] brings every open job closer to its end once a minute: it does what
-//! [`HsmJob::next`](crate::domain::hsm::HsmJob::next) decides.
+//! open a job, and [`reconcile`] brings every open job closer to its end once a minute: it carries out the moves that
+//! [`HsmJob::next`](crate::domain::hsm::HsmJob::next) decides on.
 //!
-//! A start is sent exactly once. The intent is recorded first, by compare-and-swap, so that of two processes one sends
-//! it. If the answer is lost, the start is not repeated blindly: the folder that the operation leaves is searched for.
+//! A start is sent at most once. The intent is recorded first, by compare-and-swap, so that of two processes one sends
+//! it. If the answer is lost, the start is not repeated blindly: the pass first searches for the folder that the
+//! operation would leave.
 
 pub mod check;
 pub mod nightly;

@@ -1,11 +1,11 @@
-//! Beginning the night of every vault and HSM: when its timer fires, and when it did not.
+//! Nightly runs of every vault and HSM, whether their timer fired or not.
 //!
-//! A timer that fires into an outage has four tries within a few minutes. What it could not begin, `AdvanceJobs` begins
-//! once the outage is over, until the next night is due. The run has the occurrence's name, as if the timer had begun it,
-//! and says how late it is.
+//! A timer that fires during an outage is tried four times within a few minutes. `AdvanceJobs` begins what is missing
+//! once the outage is over, until the next night is due. The run has the occurrence's name, as if the timer had begun
+//! it, and records how late it is.
 //!
-//! An ordinary night costs no request more. That a night has begun shows when this process began it, or in the open runs,
-//! which `AdvanceJobs` reads every minute anyway. Only where both say nothing is it looked up, once.
+//! An ordinary night costs no extra request: this process knows that it began the night, or finds it among the open
+//! runs, which `AdvanceJobs` reads every minute anyway. Only if neither shows it is the catalogue queried, once.
 
 use std::time::Duration;
 
@@ -35,13 +35,13 @@ use crate::{
     jobs::Jobs,
 };
 
-/// Vaults that are planned at once: each holds its list of objects in memory.
+/// Vaults that are planned concurrently: each holds its list of objects in memory.
 const VAULTS_AT_ONCE: usize = 4;
 
-/// HSMs that are started at once.
+/// HSMs that are started concurrently.
 const HSMS_AT_ONCE: usize = 8;
 
-/// How long a pass may take over the nights that a timer missed. What it has begun goes on by itself.
+/// The time limit of a pass for each part of a missed night. A run that has begun by then continues by itself.
 const WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// Records that `AdvanceJobs` came, and says whether this pass may begin what a timer should have begun: not the first pass of
@@ -62,8 +62,8 @@ pub async fn record_pass(app: &App, clock: &Clock) -> bool {
     }) && role != Role::Restore
 }
 
-/// Starts the run of every configured vault, or takes it up where it was left, and says how that went as it goes. Safe to
-/// run twice: see [`backup::start`].
+/// Starts the run of every configured vault, or continues it where it stopped, and yields each result as it comes. Safe
+/// to run twice: see [`backup::start`].
 pub fn vaults<'a>(
     app: &'a App,
     run: &'a RunId,
@@ -73,8 +73,8 @@ pub fn vaults<'a>(
     stream::iter(starts).buffer_unordered(VAULTS_AT_ONCE)
 }
 
-/// Starts the run of every configured HSM, or takes it up where it was left. What goes wrong with one does not
-/// hold up another. Safe to run twice: see [`start::backup`].
+/// Starts the run of every configured HSM, or continues it where it stopped. An error in one HSM does not hold up
+/// another. Safe to run twice: see [`start::backup`].
 pub async fn hsms(app: &App, run: &RunId, clock: &Clock) -> Vec<(HsmName, Result<Opened>)> {
     let names: Vec<HsmName> = app.hsms().names().cloned().collect();
     let starts = names.into_iter().map(|name| async move {
@@ -86,7 +86,7 @@ pub async fn hsms(app: &App, run: &RunId, clock: &Clock) -> Vec<(HsmName, Result
     stream::iter(starts).buffer_unordered(HSMS_AT_ONCE).collect().await
 }
 
-/// Boxed, because the compiler cannot see through a stream of these futures that they may change threads.
+/// Boxed, because the compiler cannot prove in a stream of these futures that they are `Send`.
 fn vault<'a>(
     app: &'a App,
     vault: &'a VaultClient,
@@ -115,7 +115,7 @@ fn begun<T>(app: &App, part: Part, run: &RunId, done: T) -> Result<T> {
     Ok(done)
 }
 
-/// What a look at the open jobs found, where it could look.
+/// The open jobs that a pass found; `None` if they could not be read.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
     /// The open runs.
@@ -124,12 +124,12 @@ pub struct Found<'a> {
     pub hsms: Option<&'a hsm::reconcile::Reconciled>,
 }
 
-/// What came of a look at nights that a timer missed.
+/// The result of [`catch_up`].
 #[derive(Debug, Default)]
 pub struct CaughtUp {
-    /// What was begun.
+    /// The runs that were begun.
     pub begun: Vec<String>,
-    /// What went wrong. The next look tries again.
+    /// The errors. The next pass tries again.
     pub errors: Vec<Error>,
 }
 
@@ -140,11 +140,11 @@ impl CaughtUp {
     }
 }
 
-/// Begins what is due and has not begun.
+/// Begins the runs of missed nights.
 ///
-/// The first pass of a process leaves it to the timer, which the host fires by itself when it has missed a time. Safe to
-/// run twice, at once or later, and beside a timer that fires late: what begins here has the name of its occurrence, and
-/// is opened create-only.
+/// The first pass of a process leaves them to the timer, which the host fires by itself after it has missed a time.
+/// Safe to run twice, concurrently or later, and beside a timer that fires late: a run has the name of its occurrence,
+/// and is opened create-only.
 pub async fn catch_up(app: &App, found: Found<'_>, clock: &Clock) -> Result<CaughtUp> {
     let (jobs, mut done) = (app.jobs()?, CaughtUp::default());
     let Some(runs) = found.runs else { return Ok(done) };
@@ -168,7 +168,7 @@ pub async fn catch_up(app: &App, found: Found<'_>, clock: &Clock) -> Result<Caug
     Ok(done)
 }
 
-/// Begins what has not begun of a timer's night.
+/// Begins the parts of a timer's night that have not begun.
 async fn make_up(
     app: &App,
     jobs: &Jobs,
@@ -211,7 +211,7 @@ fn parts(app: &App, timer: Timer) -> Vec<Part> {
     }
 }
 
-/// Begins a part of a night that has not begun, and says which.
+/// Begins a part of a night and returns its name; `None` if it had begun.
 async fn begin(app: &App, part: Part, run: &RunId, clock: &Clock) -> Result<Option<String>> {
     let catalogue = app.catalogue()?;
     let has_begun = match &part {
@@ -229,7 +229,7 @@ async fn begin(app: &App, part: Part, run: &RunId, clock: &Clock) -> Result<Opti
     let text = format!("run {run} of {name}");
     tracing::warn!(
         event = "run.late", vault.name = %name, run.id = %run,
-        "Its timer did not begin {text}; it begins now, late"
+        "The timer did not begin {text}; it begins late, now"
     );
     match &part {
         Part::Vault(name) => vault(app, app.vault(name)?, run, clock).await.1.map(drop)?,

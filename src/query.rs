@@ -1,4 +1,4 @@
-//! Queries: backups, runs, and the state of each vault and HSM. Read only.
+//! Queries about backups, runs, and the state of each vault and HSM. Read only.
 
 pub mod callers;
 pub mod health;

@@ -1,10 +1,10 @@
 //! Restoring backups into a vault.
 //!
-//! [`plan()`] reads and decides; the code that carries a plan out decides nothing. A restore goes through these steps,
-//! each safe to run twice and able to continue where another process stopped:
+//! [`plan()`] reads and decides; the code that carries a plan out decides nothing. A restore has these steps. Each is
+//! safe to run twice and continues where another process stopped:
 //!
 //! 1. [`start`]: plan again, take the target, record the restore;
-//! 2. [`send`]: one queue message for each step, or the work is done [here](mod@here);
+//! 2. [`send`]: queue one message for each step, or do the work [in this process](mod@here);
 //! 3. [`object`]: one attempt of one step, and the record of its result;
 //! 4. [`reconcile`]: retry the steps that wait for a busy vault, and end the restore when each step has ended.
 //!

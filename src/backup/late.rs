@@ -51,7 +51,10 @@ pub async fn list_again(app: &App, plan: Plan, job: &mut BackupJob, clock: &Cloc
             }
             Err(NotListed::Ours(error)) if clock.now() - due < STORED_WITHIN => return Err(error),
             Err(NotListed::Ours(error)) => {
-                warn!(vault.name = %plan.header.vault, run.id = %plan.header.run, "The round continues without the {kind}s: {error}");
+                warn!(
+                    vault.name = %plan.header.vault, run.id = %plan.header.run,
+                    "The round continues without the {kind}s: {error}"
+                );
                 error.failure()
             }
             Err(NotListed::Vault(failure)) => failure,
@@ -118,7 +121,10 @@ async fn list(
     kind: ObjectKind,
 ) -> Result<PlannedObjects, NotListed> {
     let pages = vault.list(kind).map_err(|error| {
-        warn!(vault.name = %header.vault, run.id = %header.run, "A kind of object cannot be listed and is not backed up now: {error}");
+        warn!(
+            vault.name = %header.vault, run.id = %header.run,
+            "A kind of object cannot be listed and is not backed up now: {error}"
+        );
         NotListed::Vault(*error.failure)
     });
     pin_mut!(pages);

@@ -194,7 +194,8 @@ async fn take(app: &App, header: &PlanHeader, planned: &Planned, clock: &Clock) 
         let text = if planned.decision == Decision::Asked {
             let (kind, vault) = (id.kind, &header.vault);
             format!(
-                "the vault has no such object; `az keyvault {kind} list-deleted --vault-name {vault}` shows deleted ones"
+                "the vault has no such object; `az keyvault {kind} list-deleted --vault-name {vault}` shows deleted \
+                 ones"
             )
         } else {
             "the vault has no version of it left: it was deleted after it was listed".to_owned()
@@ -247,8 +248,8 @@ fn tell_unknown(entry: &Entry) {
     warn!(
         event = "backup.form_unknown", vault.name = %entry.vault, run.id = %entry.run, object.kind = %entry.kind,
         object.name = %entry.name, backup.clear = %clear,
-        "The backup of {} of vault {} is stored, but has a form that this program does not know: {clear}. Install the newest \
-         version",
+        "The backup of {} of vault {} is stored, but has a form that this program does not know: {clear}. Install \
+         the newest version",
         entry.id(), entry.vault,
     );
 }

@@ -88,7 +88,10 @@ async fn note(app: &App, job: &BackupJob, error: &Error, clock: &Clock) {
         app.jobs()?.save(&stored).await
     };
     if let Err(lost) = noted.await {
-        warn!(vault.name = %job.vault, run.id = %job.run, "The reason why run {} is not planned could not be recorded: {lost}", job.run);
+        warn!(
+            vault.name = %job.vault, run.id = %job.run,
+            "The reason why run {} is not planned could not be recorded: {lost}", job.run
+        );
     }
 }
 
@@ -256,7 +259,10 @@ async fn list(
                 if waits && error.meaning != Meaning::Nonsense {
                     return Err(error.into());
                 }
-                warn!(vault.name = %vault.url().name(), "A kind of object cannot be listed and is not backed up now: {error}");
+                warn!(
+                    vault.name = %vault.url().name(),
+                    "A kind of object cannot be listed and is not backed up now: {error}"
+                );
                 lists.unlisted.push(Unlisted { kind, failure: (*error.failure).clone(), rounds });
                 let passing = error.fate().may_pass().then_some(Passing { error, waits });
                 if lists.passing.as_ref().is_none_or(|of| !of.waits) {

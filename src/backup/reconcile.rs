@@ -242,7 +242,10 @@ async fn unplanned(app: &App, job: &BackupJob, clock: &Clock) -> Result<Option<S
                     info!(vault.name = %vault, run.id = %run, "Planning run {run} of vault {vault} for {by}");
                 }
                 (None, _) => {
-                    warn!(vault.name = %vault, run.id = %run, "Run {run} of vault {vault} was never planned; planning it now");
+                    warn!(
+                        vault.name = %vault, run.id = %run,
+                        "Run {run} of vault {vault} was never planned; planning it now"
+                    );
                 }
             }
             super::start(app, app.vault(vault)?, run, job.by.as_ref().unwrap_or(&Actor::TIMER), clock)

@@ -91,8 +91,8 @@ async fn send(
             let minutes = STALLED_AFTER.whole_minutes();
             warn!(
                 vault.name = %plan.header.vault, run.id = %run,
-                "Some messages of run {run} could not be sent ({late}): {error}. AdvanceJobs sends them again when no result \
-                 has arrived for {minutes} minutes"
+                "Some messages of run {run} could not be sent ({late}): {error}. AdvanceJobs sends them again when \
+                 no result has arrived for {minutes} minutes"
             );
             Ok(sent)
         }

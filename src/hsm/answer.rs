@@ -24,7 +24,7 @@ use crate::{
     jobs::StoredHsmJob,
 };
 
-/// The operation has failed, or was refused for good.
+/// Handles an operation that has failed or was refused for good.
 pub(super) async fn failed(app: &App, stored: StoredHsmJob, failure: Failure, clock: &Clock) -> Result<Next> {
     let replaces = matches!(stored.job.task, Task::RestoreAll { .. });
     if replaces && !stored.job.waited && safety::wants_another_backup(&failure) {
@@ -45,7 +45,7 @@ pub(super) async fn key_or_job_failed(
     ends::fail(app, stored, failure, clock).await
 }
 
-/// Notes what became of a key and goes on with the next one.
+/// Records the result of a key and continues with the next one.
 async fn key_done(app: &App, mut stored: StoredHsmJob, result: KeyResult, clock: &Clock) -> Result<Next> {
     if let Task::RestoreKeys { keys, outcomes, .. } = &mut stored.job.task
         && let Some(key) = keys.get(outcomes.len()).cloned()
@@ -64,7 +64,7 @@ async fn key_done(app: &App, mut stored: StoredHsmJob, result: KeyResult, clock:
     ends::keys(app, stored, None, clock).await
 }
 
-/// Asks how the operation stands.
+/// Polls the state of the operation.
 pub(super) async fn poll(
     app: &App,
     mut stored: StoredHsmJob,
@@ -90,13 +90,13 @@ pub(super) async fn poll(
     }
 }
 
-/// The service did not report the operation's state. It may do so later: right after a restore it answers that one is
-/// under way.
+/// Handles a poll that did not report the operation's state. A later one may: right after a restore the service answers
+/// that one is under way.
 async fn not_told(app: &App, mut stored: StoredHsmJob, error: ServiceError, clock: &Clock) -> Result<Next> {
     tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
     stored.job.refused += 1;
     stored.job.waiting =
-        Some(format!("how it stands is not known: {}: {}", error.failure.code, error.failure.text));
+        Some(format!("its state is not known: {}: {}", error.failure.code, error.failure.text));
     // A missing role may be granted. After a restore the roles are those of the backup, so the wait is short.
     let refuses = match error.fate() {
         Fate::Retry => false,
@@ -121,7 +121,7 @@ async fn succeeded(
                 Ok(end) => end,
                 Err(error) => {
                     stored.job.waiting = Some(format!(
-                        "the service says that it succeeded, and the container cannot be read: {error}"
+                        "the service says that it succeeded, but the container cannot be read: {error}"
                     ));
                     save(app, stored).await?;
                     return Err(error);
@@ -134,21 +134,21 @@ async fn succeeded(
     }
 }
 
-/// A backup has succeeded only when the container is seen to hold its folder.
+/// The end of a backup that the service calls a success: it is one only if the container holds its folder.
 async fn backed_up(app: &App, status: &OperationStatus) -> Result<BackupEnd> {
     let Some(uri) = &status.folder_uri else {
-        let text = "the service says that it succeeded, and not where the backup is";
+        let text = "the service says that it succeeded, but not where the backup is";
         return Ok(BackupEnd::failed(Failure::ours("NoFolder", text)));
     };
     let Some(path) = app.hsms().path_in_container(uri) else {
         let text = format!(
-            "the service says that the backup is at {uri}, which is not in the container of the settings"
+            "the service says that the backup is at {uri}, which is not in KEYVAULT_BACKUP_HSM_CONTAINER"
         );
         return Ok(BackupEnd::failed(Failure::ours("FolderElsewhere", text)));
     };
     let Some(folder) = folders::at(app, path).await? else {
         let text =
-            "the service says that it succeeded, and the container holds nothing at the folder that it names";
+            "the service says that it succeeded, but the container holds nothing in the folder that it names";
         return Ok(BackupEnd::failed(Failure::ours("FolderEmpty", text)));
     };
     Ok(BackupEnd {
@@ -160,7 +160,7 @@ async fn backed_up(app: &App, status: &OperationStatus) -> Result<BackupEnd> {
     })
 }
 
-/// `Succeeded` is not success: what counts is how many versions were restored, and how many were not.
+/// The result of a key restore. `Succeeded` is not success: the numbers of versions restored and not restored decide.
 fn counted(status: &OperationStatus) -> KeyResult {
     match status.key_restore_counts() {
         Some(counts) if counts.is_complete() => KeyResult::Restored { counted: counts.restored },
@@ -175,7 +175,7 @@ fn counted(status: &OperationStatus) -> KeyResult {
         },
         None => {
             let details = status.status_details.clone().unwrap_or_default();
-            let text = format!("the service says that it succeeded, and not what it restored: {details}");
+            let text = format!("the service says that it succeeded, but not what it restored: {details}");
             KeyResult::Failed { failure: Failure::ours("NotCounted", text) }
         }
     }

@@ -13,34 +13,34 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Time between two questions how a check stands. Checks take seconds.
+/// Time between two polls of a check. Checks take seconds.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
-/// Questions before a check counts as one that never ends.
+/// Polls after which a check counts as one that never ends.
 const QUESTIONS: usize = 150;
 
-/// What the service says.
+/// The verdict of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Checked {
     /// It could be done.
     Possible,
     /// It could not, for this reason.
     NotPossible(Failure),
-    /// It does not say.
+    /// The service gives no verdict.
     CannotBeAsked(Failure),
 }
 
-/// Asks whether an HSM could be backed up, and waits for the answer.
+/// Checks whether an HSM could be backed up, and waits for the verdict.
 ///
 /// # Errors
-/// When the HSM or its container is not configured. What the service refuses is an answer.
+/// When the HSM or its container is not configured. A refusal of the service is a verdict.
 pub async fn backup(app: &App, hsm: &HsmName) -> Result<Checked> {
     let (client, to) = (app.hsms().get(hsm)?, app.hsms().destination()?);
     let checked = async { ended(client, &client.prebackup(&to).await?.job_id, false).await };
     Ok(checked.await.unwrap_or_else(refused))
 }
 
-/// Asks whether the backup that a run took of one HSM could be restored into another, and waits for the answer.
+/// Checks whether the backup that a run took of one HSM could be restored into another, and waits for the verdict.
 ///
 /// # Errors
 /// As [`backup`], and when that run left no backup.
@@ -54,8 +54,8 @@ pub async fn restore(app: &App, hsm: &HsmName, source: &HsmName, run: &RunId) ->
     Ok(checked.await.unwrap_or_else(refused))
 }
 
-/// No verdict on the backup comes from a failure that may pass, from a service version without checks, or from a failed
-/// poll: a check that the service no longer knows has found nothing.
+/// The verdict that follows from an error. A transient failure, a service version without checks and a failed poll give
+/// none: a check that the service no longer knows has found nothing.
 fn refused(error: ServiceError) -> Checked {
     let is_no_verdict = matches!(error.meaning, Meaning::NotSent | Meaning::Unauthorized)
         || error.asked.operation == Operation::Follow;

@@ -19,12 +19,12 @@ use crate::{
 
 use super::next::Next;
 
-/// What a backup came to.
+/// The result of a backup.
 pub(super) struct BackupEnd {
     pub(super) started: Option<OffsetDateTime>,
     pub(super) ended: Option<OffsetDateTime>,
     pub(super) folder: Option<Folder>,
-    /// How the folder is known, where the service did not name it.
+    /// How the folder was found, if the service did not name it.
     pub(super) found: Option<String>,
     pub(super) failure: Option<Failure>,
 }
@@ -41,7 +41,7 @@ impl BackupEnd {
     }
 }
 
-/// Ends a job that cannot go on.
+/// Ends a job that cannot continue.
 pub(super) async fn fail(app: &App, stored: StoredHsmJob, failure: Failure, clock: &Clock) -> Result<Next> {
     match stored.job.task {
         Task::Backup { .. } => backup(app, stored, BackupEnd::failed(failure), clock).await,
@@ -64,8 +64,9 @@ async fn claim(
     Ok(app.jobs()?.save_hsm_job(stored).await?.map(|stored| stored.job))
 }
 
-/// Finishes a job whose record says how it ended, and returns whether it has ended. A backup that is not in the catalogue
-/// has not: its result has to be found again. A restore that ended a moment ago is left to the process that ended it.
+/// Finishes a job whose record says how it ended, and returns whether it has ended. A backup that is not in the
+/// catalogue has not: its result has to be found again. A restore that ended a moment ago is left to the process that
+/// ended it.
 pub(super) async fn again(app: &App, job: &HsmJob, clock: &Clock) -> Result<bool> {
     let Some(end) = &job.ended else { return Ok(false) };
     if let Some(restore) = job.restore() {
@@ -82,8 +83,8 @@ pub(super) async fn again(app: &App, job: &HsmJob, clock: &Clock) -> Result<bool
     Ok(is_known)
 }
 
-/// Removes what a late start has left of a restore that has ended, so that it cannot begin again. If the open record says
-/// how the restore ended, the process that wrote it is still finishing it.
+/// Removes the records that a late start left for a restore that has ended, so that it cannot begin again. If the open
+/// record says how the restore ended, the process that wrote it is still finishing it.
 pub(super) async fn for_good(app: &App, job: &HsmJob) -> Result<()> {
     let open = app.jobs()?.hsm_job(&job.hsm, &job.id).await?;
     if job.ended.is_some() && open.is_none_or(|open| open.job.ended.is_none()) {
@@ -92,7 +93,7 @@ pub(super) async fn for_good(app: &App, job: &HsmJob) -> Result<()> {
     Ok(())
 }
 
-/// Records what came of a backup, then forgets the job. Safe to run twice.
+/// Records the result of a backup, then removes the job. Safe to run twice.
 pub(super) async fn backup(app: &App, stored: StoredHsmJob, end: BackupEnd, clock: &Clock) -> Result<Next> {
     let verdict = if end.failure.is_none() { Verdict::Succeeded } else { Verdict::Failed };
     let claimed = claim(app, stored, verdict, end.failure.clone(), clock).await?;
@@ -141,7 +142,8 @@ fn log_backup(record: &HsmBackup) {
     }
 }
 
-/// Ends a restore: the record, the trail, then its traces. Of two concurrent passes, the one whose record stays reports it.
+/// Ends a restore: writes its record and the audit trail, then removes the job. Of two concurrent passes, the one whose
+/// record stays reports it.
 pub(super) async fn restore(
     app: &App,
     stored: StoredHsmJob,
@@ -159,7 +161,7 @@ fn ended(restore: RestoreId, job: &HsmJob, end: &HsmEnd) -> Event {
     Event::HsmRestoreEnded { restore, hsm: job.hsm.clone(), verdict: end.verdict }
 }
 
-/// What is left to do for a restore whose record says how it ended. Safe to run twice.
+/// Finishes a restore whose record says how it ended. Safe to run twice.
 async fn restored(app: &App, job: &HsmJob, end: &HsmEnd, is_told: bool) -> Result<()> {
     let HsmEnd { at, verdict, failure } = end;
     if let Some(restore) = job.restore().filter(|_| !is_told) {
@@ -182,8 +184,8 @@ async fn restored(app: &App, job: &HsmJob, end: &HsmEnd, is_told: bool) -> Resul
     Ok(())
 }
 
-/// Ends a restore of keys. The first key without an outcome has failed for the reason given; the turn of those after
-/// it never came. Where each key had its own end, what failed says why.
+/// Ends a restore of keys. The first key without an outcome has failed for the reason given; those after it were never
+/// tried. If every key has an outcome, the reason is that of the keys that failed.
 pub(super) async fn keys(
     app: &App,
     mut stored: StoredHsmJob,

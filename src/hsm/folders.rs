@@ -20,7 +20,7 @@ const PAGE: u16 = 5000;
 /// Upper bound on the recorded backups whose folders are excluded from a search.
 const KNOWN: usize = 50;
 
-/// The folder at a path, with what the container holds of it. `None` when it holds nothing there.
+/// The folder at a path with its current contents. `None` when the container holds nothing there.
 pub(super) async fn at(app: &App, path: &str) -> Result<Option<Folder>> {
     let prefix = format!("{path}/");
     let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: false };
@@ -35,7 +35,7 @@ pub(super) async fn at(app: &App, path: &str) -> Result<Option<Folder>> {
     Ok(Some(folder).filter(|folder| folder.blobs > 0))
 }
 
-/// The newest folder of an HSM that fits and is on no record.
+/// The newest folder of an HSM that fits and belongs to no recorded backup.
 pub(super) async fn unknown(app: &App, hsm: &HsmName, fit: Fit) -> Result<Option<Folder>> {
     let recorded = app.catalogue()?.hsm_backups(hsm, |found| found.len() >= KNOWN).await?;
     let above = app.hsms().landing()?.prefix();

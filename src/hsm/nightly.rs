@@ -14,8 +14,8 @@ use crate::{
     error::Result,
 };
 
-/// Backs up the keys that the settings name, one by one, as those of a vault. Safe to run twice: the plan is
-/// create-only, and a run that has its manifest is left alone.
+/// Backs up the configured single keys of an HSM, as those of a vault. Safe to run twice: the plan is create-only, and
+/// a run that has its manifest is left alone.
 pub async fn single_keys(app: &App, hsm: &HsmName, run: &RunId, clock: &Clock) -> Result<()> {
     let keys = app.hsms().single_keys(hsm);
     if keys.is_empty() {

@@ -1,4 +1,4 @@
-//! Sending the start of an operation, once.
+//! Sending the start of an operation at most once.
 
 use time::OffsetDateTime;
 
@@ -22,7 +22,7 @@ use crate::{
     jobs::StoredHsmJob,
 };
 
-/// Writes of what must not be lost, before it is left to the last one to fail.
+/// Attempts to record the result of a start, before the error of the last one is returned.
 const NOTES: usize = 3;
 
 /// Sends the start at most once: the intent is recorded by compare-and-swap first, and the process that loses sends
@@ -57,9 +57,9 @@ pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) ->
     }
 }
 
-/// Records what must not be lost: only this process knows the operation's id. While the start that was recorded `at` a
-/// time is being sent, other processes only add that the job takes long, or that there was no answer, so this record
-/// overwrites theirs.
+/// Records the result of a start, which must not be lost: only this process knows the operation's id. While the start
+/// that was recorded `at` a time is being sent, other processes only record that the job takes long or that there was
+/// no answer, so this record overwrites theirs.
 async fn note(app: &App, mut stored: StoredHsmJob, at: OffsetDateTime) -> Result<Next> {
     for _ in 0..NOTES {
         match noted(app, stored.clone(), at).await {
@@ -68,13 +68,15 @@ async fn note(app: &App, mut stored: StoredHsmJob, at: OffsetDateTime) -> Result
                 let reported = found.job.reported;
                 stored = found.carrying(HsmJob { reported, ..stored.job });
             }
-            Err(error) => tracing::warn!(job.id = %stored.job.id, "The record is written again: {error}"),
+            Err(error) => tracing::warn!(
+                job.id = %stored.job.id, "The result of the start could not be recorded: {error}. Trying again"
+            ),
         }
     }
     app.jobs()?.save_hsm_job(stored).await.map(|_| Next::Stop)
 }
 
-/// Writes a record once. Returns what is in its way and may be written over.
+/// Tries to write a record once. Returns the record that is in its way, if it may be overwritten.
 async fn noted(app: &App, stored: StoredHsmJob, at: OffsetDateTime) -> Result<Option<StoredHsmJob>> {
     let (jobs, hsm, id) = (app.jobs()?, stored.job.hsm.clone(), stored.job.id.clone());
     if jobs.save_hsm_job(stored).await?.is_some() {
@@ -84,7 +86,7 @@ async fn noted(app: &App, stored: StoredHsmJob, at: OffsetDateTime) -> Result<Op
     Ok(jobs.hsm_job(&hsm, &id).await?.filter(|found| ours(&found.job.phase)))
 }
 
-/// What a start asks for.
+/// The request of a start.
 enum Order {
     Backup(BackupDestination),
     Restore(RestoreSource),
@@ -134,7 +136,7 @@ async fn not_started(
         (Standing::Occupied, _) => Phase::Occupied { since: clock.now() },
     };
     stored.job.waiting = Some(match failure.standing {
-        Standing::Unknown => format!("the start got no answer to go by, and is not sent again: {words}"),
+        Standing::Unknown => format!("the start had no usable answer, and is not sent again: {words}"),
         Standing::Occupied | Standing::NotBegun => words,
     });
     let goes_on = match (failure.standing, error.fate()) {

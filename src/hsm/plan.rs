@@ -1,4 +1,4 @@
-//! Planning a restore.
+//! Planning a restore of an HSM.
 
 use futures::{TryStreamExt as _, pin_mut};
 
@@ -22,9 +22,9 @@ use crate::{
 /// Makes the plan of a restore. Reads only.
 ///
 /// # Errors
-/// [`Error::Nothing`] when the request means no backup that can be restored. Also when the
+/// [`Error::Nothing`] when no backup that can be restored matches the request. Also when the
 /// catalogue or the target cannot be read. If the target refuses to list its keys, the plan
-/// treats them as unknown and says so.
+/// marks them as unknown.
 pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmPlan> {
     let catalogue = app.catalogue()?;
     app.hsms().get(&request.target)?;
@@ -66,8 +66,8 @@ pub async fn plan_and_keep(app: &App, request: &HsmRequest, clock: &Clock) -> Re
     Ok((app.jobs()?.keep_hsm_plan(&plan).await?, plan))
 }
 
-/// What the container holds of a backup now. A container that refuses this program is planned as not seen: the HSM reads it
-/// under an identity of its own.
+/// The current contents of a backup's folder. If the container refuses this program, they count as not seen: the HSM
+/// reads the container under an identity of its own.
 async fn contents(app: &App, recorded: &Folder) -> Result<Contents> {
     match folders::at(app, &recorded.path).await {
         Ok(found) => Ok(Contents::of(recorded, found.as_ref())),
@@ -82,7 +82,7 @@ async fn contents(app: &App, recorded: &Folder) -> Result<Contents> {
     }
 }
 
-/// What an HSM has under the names of keys.
+/// The state of each key's name in an HSM.
 async fn held(app: &App, hsm: &HsmName, keys: &[ObjectName]) -> Result<Vec<KeyHeld>> {
     let client = app.hsms().keys(hsm)?;
     let (mut deleted, mut deleted_known) = (Vec::new(), true);

@@ -20,14 +20,14 @@ use crate::{
     jobs::StoredHsmJob,
 };
 
-/// HSMs whose jobs are reconciled at the same time: all of them, in practice, so that a silent one does not hold up the
+/// HSMs whose jobs are reconciled concurrently: all of them, in practice, so that a silent one does not hold up the
 /// others.
 const AT_ONCE: usize = 64;
 
 /// Deadline for all jobs of one HSM in a pass. Each request to an HSM has a shorter one of its own.
 const WITHIN: Duration = Duration::from_secs(4 * 60);
 
-/// What a pass did.
+/// The result of a pass.
 #[derive(Debug, Default)]
 pub struct Reconciled {
     /// The jobs that were open when the pass began.
@@ -36,15 +36,15 @@ pub struct Reconciled {
     pub open: usize,
     /// Jobs that have ended.
     pub ended: usize,
-    /// What went wrong, job by job. The next pass tries again.
+    /// The errors, at most one for each job. The next pass tries again.
     pub errors: Vec<Error>,
 }
 
-/// Reconciles once every open job that `wanted` selects. One HSM's trouble does not hold up another.
+/// Reconciles once every open job that `wanted` selects. An error in one HSM does not hold up another.
 ///
-/// Without a configured HSM a process asks for open jobs only once: most installations have none, and passes come every
-/// minute. Jobs of an HSM that was taken out of the settings are followed to their ends. Safe to run twice, at once or
-/// later: see [`job::reconcile_job`].
+/// Without a configured HSM a process queries open jobs until there are none: most installations have no HSM, and
+/// passes run every minute. Jobs of an HSM that was removed from the settings are reconciled to their ends. Safe to run
+/// twice, concurrently or later: see [`job::reconcile_job`].
 pub async fn reconcile(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock) -> Result<Reconciled> {
     let configured = app.hsms().names().next().is_some();
     if !configured && !app.jobs()?.may_have_hsm_jobs() {
@@ -83,7 +83,7 @@ pub async fn reconcile(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock)
     Ok(reconciled)
 }
 
-/// The jobs of one HSM, those at work first.
+/// Reconciles the jobs of one HSM, those with a running operation first.
 async fn one(
     app: &App,
     mut jobs: Vec<StoredHsmJob>,
@@ -93,14 +93,14 @@ async fn one(
     jobs.sort_by_key(|stored| (!stored.job.is_at_work(), stored.job.opened));
     let mut reconciled = Reconciled::default();
     for stored in jobs.iter().filter(|stored| wanted(&stored.job.task)) {
-        let looked = async {
+        let pass = async {
             if app.hsms().get(&stored.job.hsm).is_err() {
                 return orphan(app, stored.clone(), clock).await;
             }
             let context = context(app, stored, &jobs).await?;
             reconcile_job(app, stored.clone(), &context, clock).await
         };
-        match looked.await {
+        match pass.await {
             Ok(Pass::Open) => reconciled.open += 1,
             Ok(Pass::Ended) => reconciled.ended += 1,
             Err(error) => {
@@ -112,8 +112,8 @@ async fn one(
     reconciled
 }
 
-/// Reconciles a job whose HSM is no longer in the settings and cannot be asked. The job ends when it would have ended had
-/// its HSM never been free.
+/// Reconciles a job whose HSM is no longer in the settings and cannot be queried. The job ends when it would have ended
+/// had its HSM never been free.
 async fn orphan(app: &App, stored: StoredHsmJob, clock: &Clock) -> Result<Pass> {
     if ends::again(app, &stored.job, clock).await? {
         return Ok(Pass::Ended);
@@ -127,8 +127,8 @@ async fn orphan(app: &App, stored: StoredHsmJob, clock: &Clock) -> Result<Pass> 
     Ok(Pass::Ended)
 }
 
-/// What else is going on at a job's HSM. The safety backup is read after the jobs, so that one that ends in between is
-/// not missed.
+/// The other jobs of a job's HSM. The safety backup is read after the jobs, so that one that ends in between is not
+/// missed.
 pub(super) async fn context(app: &App, stored: &StoredHsmJob, jobs: &[StoredHsmJob]) -> Result<Context> {
     let others = || jobs.iter().map(|of| &of.job).filter(|other| other.id != stored.job.id);
     let wanted = match &stored.job.task {

@@ -26,18 +26,17 @@ pub(super) async fn is_outdated(app: &App, job: &HsmJob, clock: &Clock) -> Resul
     Ok(job.is_outdated(newest.as_ref(), app.hsms().backup_age(), clock.now()))
 }
 
-/// If the HSM stays busy until the safety backup is stale, a new one is taken. If the restore's own safety backup is more
-/// than two hours old, the restore fails with `OldSafetyBackup`.
+/// If the HSM stays busy until the safety backup is stale, a new one is taken. If the restore's own safety backup is
+/// more than two hours old, the restore fails with `OldSafetyBackup`.
 pub(super) async fn renew(app: &App, stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
     if !stored.job.has_safety() {
         return take(app, stored).await;
     }
-    let text =
-        "the HSM was not free for so long that its backup has become too old to replace it; plan again";
+    let text = "the HSM was busy until its safety backup became too old; plan the restore again";
     ends::fail(app, stored, Failure::ours("OldSafetyBackup", text), clock).await
 }
 
-/// What a restore does when the service demands a newer backup: it takes one, and if that is refused too, it waits.
+/// Handles the service's demand for a newer backup: the restore takes one, and waits if that one is refused too.
 pub(super) async fn meet_the_rule(
     app: &App,
     mut stored: StoredHsmJob,
@@ -64,8 +63,9 @@ async fn take(app: &App, mut stored: StoredHsmJob) -> Result<Next> {
     save(app, stored).await
 }
 
-/// The rule is documented as "a backup within the last 30 minutes" and as "at least 30 minutes before". A fresh
-/// backup meets the first reading; when the restore is refused with one, waiting meets the second.
+/// Whether a failure demands another backup. The rule is documented as "a backup within the last 30 minutes" and as "at
+/// least 30 minutes before". A fresh backup meets the first reading; if the restore is refused with one, waiting meets
+/// the second.
 pub(super) fn wants_another_backup(failure: &Failure) -> bool {
     let has = |words: &[&str]| says(&failure.text, words);
     has(&["backup"]) && has(&["minutes"]) && has(&["within", "before", "prior", "at least"])

@@ -1,4 +1,4 @@
-//! Opening jobs.
+//! Opening HSM jobs.
 
 use super::{ends, reconcile};
 use crate::{
@@ -20,10 +20,10 @@ use crate::{
     jobs::{Claim, Turn},
 };
 
-/// Names that are tried for a run.
+/// Names to try for a run.
 const NAMES: usize = 4;
 
-/// How a backup's job stands once it is asked for.
+/// The state of a backup once it is requested.
 #[derive(Debug)]
 pub enum Opened {
     /// It is open.
@@ -34,7 +34,7 @@ pub enum Opened {
 
 /// Opens the job of a run, or finds it, and reconciles it.
 ///
-/// Safe to run twice, at once or later: a run has one record, open or ended.
+/// Safe to run twice, concurrently or later: a run has one record, open or ended.
 pub async fn backup(app: &App, hsm: &HsmName, run: &RunId, by: &Actor, clock: &Clock) -> Result<Opened> {
     app.hsms().get(hsm)?;
     if let Some(ended) = app.catalogue()?.hsm_backup(hsm, run).await? {
@@ -61,7 +61,10 @@ pub async fn backup(app: &App, hsm: &HsmName, run: &RunId, by: &Actor, clock: &C
 /// Reconciles one open job now. An error is left to the next pass: the job is on record.
 async fn reconcile_now(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) {
     if let Err(error) = reconcile_as(app, hsm, id, false, clock).await {
-        tracing::warn!(hsm.name = %hsm, job.id = %id, "Job {id} goes on at the next look: {error}");
+        tracing::warn!(
+            hsm.name = %hsm, job.id = %id,
+            "Job {id} could not be reconciled: {error}. The next pass tries again"
+        );
     }
 }
 
@@ -105,7 +108,7 @@ pub async fn backup_now(app: &App, hsm: &HsmName, by: &Actor, clock: &Clock) -> 
             return Ok(app.jobs()?.hsm_job(hsm, &run).await?.map_or(job, |stored| stored.job));
         }
     }
-    Err(Error::Refused("too many runs were asked for in this second; ask again".into()))
+    Err(Error::Refused("too many runs were requested in this second; send the request again".into()))
 }
 
 /// The result of submitting a plan.
@@ -113,13 +116,13 @@ pub async fn backup_now(app: &App, hsm: &HsmName, by: &Actor, clock: &Clock) -> 
 pub enum Start {
     /// The restore is under way, or has ended already.
     Started(Box<HsmJob>),
-    /// The plan would not be the same now. Nothing was done; this is the new plan.
+    /// The same request now gives another plan, which is this one. Nothing was done.
     Moved(Box<HsmPlan>),
     /// There is no such plan.
     NoPlan,
-    /// Another restore has the HSM.
+    /// Another restore holds the HSM.
     Taken(RestoreId),
-    /// The idempotency key stands for another plan.
+    /// The idempotency key was used for another plan.
     KeyUsed(Claim),
     /// The plan replaces everything in this HSM, and the caller has not named it as confirmation.
     Unconfirmed(HsmName),
@@ -136,11 +139,11 @@ pub struct Submission {
     pub key: Option<Digest>,
     /// The name of the HSM whose content is to be replaced.
     pub confirm: Option<String>,
-    /// Who asks.
+    /// The caller.
     pub by: Actor,
 }
 
-/// Carries out the plan of a digest, if it is still what would be planned.
+/// Carries out the plan with the submitted digest, if planning again gives the same plan.
 ///
 /// Safe to run twice under one key: the second caller gets the first one's restore.
 pub async fn restore(app: &App, submitted: &Submission, clock: &Clock) -> Result<Start> {
@@ -213,7 +216,10 @@ async fn open(
         if error.leaves_nothing()
             && let Err(error) = leave(app, &name, target).await
         {
-            tracing::warn!(restore.id = %id, hsm.name = %target, "HSM {target} stays taken for some minutes: {error}");
+            tracing::warn!(
+                restore.id = %id, hsm.name = %target,
+                "HSM {target} could not be released and stays taken for some minutes: {error}"
+            );
         }
         return Err(error);
     }
@@ -225,7 +231,7 @@ async fn open(
     }
     tracing::info!(
         event = "restore.started", restore.id = %id, restore.by = %by, hsm.name = %target,
-        "Restore {id} of HSM {target} begins, for {by}",
+        "Restore {id} of HSM {target} was started by {by}",
     );
     reconcile_now(app, target, &run, clock).await;
     if plan.safety == Safety::Take {

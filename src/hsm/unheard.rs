@@ -1,5 +1,5 @@
-//! Operations whose state the service no longer reports. Silence is no evidence of failure, so the result that the
-//! operation would have left is inspected before the job is given up.
+//! Operations whose state the service no longer reports. Silence is no evidence of failure, so the job is given up only
+//! after its possible result was inspected.
 
 use super::{
     answer::key_or_job_failed,
@@ -20,8 +20,8 @@ use crate::{
     jobs::StoredHsmJob,
 };
 
-/// Inspects the operation's result, and ends the job if that is conclusive. By then the service has been asked for half an
-/// hour if it `refuses` to answer, and otherwise for twelve hours.
+/// Inspects the operation's result, and ends the job if that is conclusive. By then the service has been polled for
+/// half an hour if it `refuses` to answer, and otherwise for twelve hours.
 pub(super) async fn inspect(
     app: &App,
     stored: StoredHsmJob,
@@ -34,7 +34,7 @@ pub(super) async fn inspect(
         (None, Task::RestoreKeys { keys, outcomes, .. }) => {
             let found = match keys.get(outcomes.len()).cloned() {
                 Some(key) => match held(app, &stored, key).await {
-                    // An HSM that is busy says more than one that does not know: it may be busy with this.
+                    // A busy HSM may be busy with this operation.
                     None => return stop(app, stored).await,
                     found => found,
                 },
@@ -47,8 +47,8 @@ pub(super) async fn inspect(
     }
 }
 
-/// Inspects the folder of a backup. A whole folder is the result, whatever the service says of the operation; a growing
-/// one is waited for.
+/// Inspects the folder of a backup. A complete folder is the result, whatever the service says of the operation; while
+/// it grows, the job waits.
 async fn folder(
     app: &App,
     mut stored: StoredHsmJob,
@@ -60,15 +60,15 @@ async fn folder(
     let last = format!("{}: {}", error.failure.code, error.failure.text);
     let found = match folders::unknown(app, &stored.job.hsm, fit).await {
         Ok(found) => found,
-        // The limit for jobs of which nothing is heard at all.
+        // Until the limit for jobs of which nothing is heard at all.
         Err(unread) if !stored.job.is_unheard(false) => {
             stored.job.waiting = Some(format!(
-                "how it stands is not known: {last}; and its folder cannot be looked for: {unread}"
+                "its state is not known: {last}; and its folder cannot be searched for: {unread}"
             ));
             return stop(app, stored).await;
         }
         Err(unread) => {
-            let text = format!("its folder cannot be looked for either: {unread}");
+            let text = format!("its folder cannot be searched for either: {unread}");
             return key_or_job_failed(app, stored, told(error, refuses, Some(&text)), clock).await;
         }
     };
@@ -85,12 +85,12 @@ async fn folder(
     stop(app, stored).await
 }
 
-/// What the HSM holds under the name of a key that was being restored; `None` while it is busy.
+/// A sentence about what the HSM holds under the name of a key that was being restored; `None` while the HSM is busy.
 async fn held(app: &App, stored: &StoredHsmJob, key: ObjectName) -> Option<String> {
     let name = key.to_string();
     let id = ObjectId::new(ObjectKind::Key, key);
     let unseen =
-        |error: &dyn std::fmt::Display| format!("whether the HSM holds key {name} cannot be seen: {error}");
+        |error: &dyn std::fmt::Display| format!("whether the HSM holds key {name} is not known: {error}");
     let client = match app.hsms().keys(&stored.job.hsm) {
         Ok(client) => client,
         Err(error) => return Some(unseen(&error)),
@@ -107,14 +107,16 @@ async fn held(app: &App, stored: &StoredHsmJob, key: ObjectName) -> Option<Strin
     })
 }
 
-/// Why it is given up, with what was found in place of an answer.
+/// The failure of a job that is given up, with the findings of the inspection.
 fn told(error: &ServiceError, refuses: bool, found: Option<&str>) -> Failure {
     let Failure { code, text, .. } = &*error.failure;
     let found = found.map(|found| format!("; {found}")).unwrap_or_default();
     if refuses {
-        let text = format!("how it ended is not known, it may have been carried out{found}. Last: {text}");
+        let text =
+            format!("how it ended is not known; it may have been carried out{found}. Last answer: {text}");
         return Failure { text, ..*error.failure.clone() }.bounded();
     }
-    let text = format!("for twelve hours nobody said how the operation stands{found}. Last: {code}: {text}");
+    let text =
+        format!("the state of the operation was not known for twelve hours{found}. Last: {code}: {text}");
     Failure::ours("Unheard", text)
 }

@@ -1,4 +1,4 @@
-//! Callers that have as many open jobs as they may have.
+//! Callers that have as many open jobs as are allowed.
 
 use crate::{
     app::App,
@@ -6,7 +6,7 @@ use crate::{
     error::Result,
 };
 
-/// Every caller that cannot open another job until one of its jobs ends. Two requests, and those for HSMs' jobs.
+/// Every caller that cannot open another job until one of its jobs ends. Two requests, plus those for the jobs of HSMs.
 pub async fn at_bound(app: &App) -> Result<Vec<AtBound>> {
     let (jobs, bounds) = (app.jobs()?, app.config().bounds);
     let hsms = app.hsms().names().next().is_some();

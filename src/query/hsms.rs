@@ -1,4 +1,4 @@
-//! How each HSM is doing, and how its backups went.
+//! The state of each HSM and of its backups.
 
 use time::OffsetDateTime;
 
@@ -22,7 +22,7 @@ pub enum Run {
 }
 
 impl Run {
-    /// When it was asked for.
+    /// When it was requested.
     pub fn opened(&self) -> OffsetDateTime {
         match self {
             Self::Open(job) => job.opened,
@@ -79,7 +79,7 @@ pub async fn one(app: &App, hsm: &HsmName, run: &RunId) -> Result<Option<Run>> {
     if app.hsms().get(hsm).is_err() {
         return Ok(None);
     }
-    // The open ones first: one that ends meanwhile has its record before it is no longer open.
+    // Read open jobs first: a job that ends meanwhile has its record before it is closed.
     let open = app.jobs()?.hsm_job(hsm, run).await?.filter(|stored| stored.job.is_backup());
     if let Some(backup) = app.catalogue()?.hsm_backup(hsm, run).await? {
         return Ok(Some(Run::Ended(Box::new(backup))));
@@ -87,7 +87,7 @@ pub async fn one(app: &App, hsm: &HsmName, run: &RunId) -> Result<Option<Run>> {
     Ok(open.map(|stored| Run::Open(Box::new(stored.job))))
 }
 
-/// How an HSM is doing.
+/// The state of an HSM.
 #[derive(Debug)]
 pub struct Doing {
     /// The HSM.
@@ -112,7 +112,7 @@ impl Doing {
     }
 }
 
-/// Looks at every configured HSM.
+/// The state of every configured HSM.
 pub async fn all(app: &App) -> Result<Vec<Doing>> {
     if app.hsms().names().next().is_none() {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! Why a selection matches nothing, for whoever asked.
+//! Why a selection matches nothing, in words for the caller.
 
 use time::OffsetDateTime;
 
@@ -15,10 +15,10 @@ use crate::{
     error::Result,
 };
 
-/// Looks why a selection matches nothing of a vault's index; `None` when it does match something.
+/// Explains why a selection matches nothing in a vault's index; `None` when it does match something.
 ///
 /// # Errors
-/// As storage answers, and when the catalogue is damaged.
+/// Those of storage, and when the catalogue is damaged.
 pub async fn why(
     app: &App,
     vault: &VaultName,
@@ -32,10 +32,10 @@ pub async fn why(
     Ok(Some(Nothing { source: source(app, vault), wanted, at, known, there }))
 }
 
-/// What there is instead of a vault of which the catalogue knows nothing; `None` when it knows it.
+/// Explains that the catalogue does not know a vault, and names what it does know; `None` when it knows the vault.
 ///
 /// # Errors
-/// As storage answers.
+/// Those of storage.
 pub async fn unknown(app: &App, vault: &VaultName) -> Result<Option<Nothing>> {
     if app.catalogue()?.knows(vault).await? {
         return Ok(None);
@@ -55,10 +55,10 @@ pub async fn unknown_hsm(app: &App, hsm: &HsmName) -> Result<Option<Nothing>> {
     of_hsm(app, hsm, None, None).await.map(Some)
 }
 
-/// What there is instead of a backup of a whole HSM, of a run or as of a time.
+/// Explains that an HSM has no whole backup of a run or as of a time, and names what it does have.
 ///
 /// # Errors
-/// As storage answers.
+/// Those of storage.
 pub async fn of_hsm(
     app: &App,
     hsm: &HsmName,
@@ -71,7 +71,7 @@ pub async fn of_hsm(
         None if catalogue.knows_hsm(hsm).await? => Known::NoPoint,
         None => Known::Not { nearest: nearest(hsm.as_str(), catalogue.hsms().await?) },
     };
-    let wanted = run.map_or_else(String::new, |run| format!("run {run}, of those that ended well"));
+    let wanted = run.map_or_else(String::new, |run| format!("run {run}, among those that succeeded"));
     Ok(Nothing { source: format!("HSM {hsm}"), wanted, at, known, there: There::default() })
 }
 
@@ -92,7 +92,7 @@ fn source(app: &App, name: &VaultName) -> String {
     }
 }
 
-/// Of some sources those that are nearest in name.
+/// The known names that are nearest to the wanted one.
 pub fn nearest(wanted: &str, known: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut nearest = Nearest::to([wanted]);
     known.into_iter().for_each(|name| nearest.see(&name, || name.clone()));

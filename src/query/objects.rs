@@ -18,7 +18,7 @@ use crate::{
     error::Result,
 };
 
-/// Which objects.
+/// The objects to list.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// Only this vault's.
@@ -27,7 +27,7 @@ pub struct Wanted {
     pub kind: Option<ObjectKind>,
     /// Only these names.
     pub name: Option<NameFilter>,
-    /// As the backups were then.
+    /// Their backups as of this time.
     pub at: Option<OffsetDateTime>,
 }
 
@@ -43,7 +43,7 @@ pub struct Mark {
 /// Some of the objects that have a backup, in the order of vaults and then of objects.
 #[derive(Debug)]
 pub struct Page {
-    /// The objects, and in what their vault lies elsewhere now than at the backup.
+    /// The objects, each with what differs between its vault's current location and that of the backup.
     pub lines: Vec<(VaultName, Line, Option<Apart>)>,
     /// The newest good backup of each whole HSM. On the first page alone, and only where all kinds and names are wanted.
     pub hsms: Vec<HsmBackup>,
@@ -51,8 +51,8 @@ pub struct Page {
     pub next: Option<Mark>,
 }
 
-/// Finds up to `limit` objects after `after`. Pages that follow each other hold each object once, whatever
-/// is backed up between them.
+/// Lists up to `limit` objects after `after`. Consecutive pages hold each object once, even if backups are taken
+/// between them.
 pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize) -> Result<Page> {
     let hsms = if after.is_none() && wanted.kind.is_none() && wanted.name.is_none() {
         hsms::newest_good(app, wanted.vault.as_ref(), wanted.at).await?

@@ -1,4 +1,4 @@
-//! Whether anything moves jobs on.
+//! Whether open jobs are being reconciled.
 
 use time::OffsetDateTime;
 
@@ -9,16 +9,16 @@ use crate::{
     error::Result,
 };
 
-/// When jobs were last moved on.
+/// The passes over open jobs.
 #[derive(Clone, Copy, Debug)]
 pub struct Passes {
-    /// When `AdvanceJobs` last came to the app that looks after backups, give or take five minutes.
+    /// When `AdvanceJobs` last ran in the app that is responsible for backups, to within five minutes.
     pub last: Option<OffsetDateTime>,
-    /// Whether nothing moves jobs on.
+    /// Whether no pass has run for so long that open jobs make no progress.
     pub stands_still: bool,
 }
 
-/// Looks at the passes over backup runs. Two requests.
+/// Queries the last pass and the open backup runs. Two requests.
 pub async fn passes(app: &App, now: OffsetDateTime) -> Result<Passes> {
     let roles = [Role::Backup.as_str(), Role::All.as_str()];
     let (last, open) = futures::try_join!(app.jobs()?.last_pass(&roles), open_jobs(app))?;
@@ -32,7 +32,7 @@ pub async fn warning(app: &App, now: OffsetDateTime) -> Option<String> {
     passes.stands_still.then(|| words(passes.last))
 }
 
-/// What to say where nothing moves jobs on.
+/// The message for people when no pass runs.
 pub fn words(last: Option<OffsetDateTime>) -> String {
     let since = last.map_or_else(
         || "has not come".to_owned(),

@@ -19,7 +19,7 @@ use crate::{
 /// A run in one vault, as a listing shows it.
 #[derive(Clone, Debug)]
 pub enum Run {
-    /// It has not been closed.
+    /// It is not closed yet.
     Open(BackupJob),
     /// It has its manifest.
     Closed(VaultName, ManifestRef),
@@ -74,22 +74,22 @@ pub async fn open_jobs(app: &App) -> Result<Vec<BackupJob>> {
 /// A run in one vault, in full.
 #[derive(Debug)]
 pub enum Report {
-    /// It has not been closed.
+    /// It is not closed yet.
     Open {
         /// Its record.
         job: BackupJob,
-        /// How many objects its plan backs up, once it has one.
+        /// The number of objects that its plan backs up, once it has one.
         planned: Option<usize>,
-        /// The kinds that it could list only when it was under way.
+        /// The kinds that it could list only after planning.
         listed_late: Vec<ListedLate>,
     },
     /// It has its manifest.
     Closed {
-        /// What it set out to do.
+        /// The header of its plan.
         header: PlanHeader,
-        /// How it ended.
+        /// Its summary.
         summary: Summary,
-        /// The objects that were asked for.
+        /// The requested objects.
         lines: Vec<Line>,
     },
 }
@@ -97,7 +97,7 @@ pub enum Report {
 /// A run in every configured source that has it, with the objects that failed or disappeared.
 ///
 /// # Errors
-/// As storage answers, and when a manifest is damaged.
+/// Those of storage, and when a manifest is damaged.
 pub async fn reports(app: &App, run: &RunId) -> Result<Vec<Report>> {
     let jobs = open_jobs(app).await?;
     let mut reports = Vec::new();
@@ -117,7 +117,7 @@ pub fn is_trouble(line: &Line) -> bool {
 /// record, if it is open.
 ///
 /// # Errors
-/// As storage answers, and when a manifest is damaged.
+/// Those of storage, and when a manifest is damaged.
 pub async fn report(
     app: &App,
     vault: &VaultName,

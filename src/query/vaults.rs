@@ -1,4 +1,4 @@
-//! How each vault is doing.
+//! The state of each vault.
 
 use time::{Duration, OffsetDateTime};
 
@@ -19,14 +19,14 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How a vault is doing.
+/// The state of a vault.
 #[derive(Debug)]
 pub struct Doing {
     /// The vault.
     pub vault: VaultName,
     /// Its open runs.
     pub open: Vec<BackupJob>,
-    /// What its catalogue says, or why that cannot be read.
+    /// The state that its catalogue records, or why it cannot be read.
     pub known: Result<Known>,
 }
 
@@ -37,38 +37,38 @@ pub struct Newest {
     pub last: Option<Summary>,
     /// The newest that covers the vault, as [`Numbers::covers`](crate::domain::run::Numbers::covers) says.
     pub covering: Option<Summary>,
-    /// When the newest open run began that covers the vault already, and goes on for what fails in it.
+    /// When the newest open run began that already covers the vault and stays open only for its failing objects.
     pub held: Option<OffsetDateTime>,
 }
 
-/// What the catalogue says of a vault.
+/// The state of a vault as the catalogue records it.
 #[derive(Debug, Default)]
 pub struct Known {
     /// Its newest runs.
     pub newest: Newest,
-    /// Objects whose newest backup could not be taken, up to the limit, without those that are accepted.
+    /// Objects whose newest backup could not be taken and whose failure is not accepted, up to the limit.
     pub failing: Vec<Line>,
-    /// How many there are.
+    /// The number of such objects.
     pub failing_total: usize,
-    /// Objects whose newest backup could not be taken either, and for which a person answers, up to the limit.
+    /// Objects whose newest backup could not be taken and whose failure a person has accepted, up to the limit.
     pub accepted: Vec<(Line, AcceptanceRecord)>,
-    /// How many there are.
+    /// The number of such objects.
     pub accepted_total: usize,
-    /// What is lost as of the newest run, each with what a person said of it.
+    /// The losses as of the newest run, each with its acknowledgement.
     pub losses: Vec<(Loss, Option<Acknowledgement>)>,
-    /// That the vault lies elsewhere than it did as of the newest run, and what a person said of that.
+    /// The vault's move as of the newest run, with its acknowledgement.
     pub moved: Option<(Box<Moved>, Option<Acknowledgement>)>,
-    /// Objects with many versions, as far as their newest backups tell, and how many.
+    /// Objects with many versions at their newest backup, and how many.
     pub many_versions: Vec<(ObjectId, u32)>,
-    /// Objects whose newest backup has a form that was not known, up to the limit, and what may be shown of it.
+    /// Objects whose newest backup has an unknown form, up to the limit, and the part of it that may be shown.
     pub unknown_forms: Vec<(ObjectId, Clear)>,
-    /// How many there are.
+    /// The number of such objects.
     pub unknown_forms_total: usize,
 }
 
 impl Doing {
-    /// Whether it is well: its catalogue can be read, the newest run that covers it is not too old, the newest of all
-    /// listed every kind, and nobody has to answer for an object that fails, for a loss or for a move.
+    /// Whether it is healthy: its catalogue can be read, the newest run that covers it is not too old, the newest of
+    /// all listed every kind, no object fails without being accepted, and every loss and move is acknowledged.
     pub fn is_ok(&self, interval: Duration, now: OffsetDateTime) -> bool {
         let Ok(known) = &self.known else { return false };
         let listed = known.newest.last.as_ref().is_some_and(|last| last.numbers.unlisted.is_empty());
@@ -90,8 +90,7 @@ impl Newest {
     }
 }
 
-/// Looks at every configured vault, and names up to `most` failing objects of each. What people accepted counts as of
-/// `now`.
+/// The state of every configured vault, with up to `most` failing objects of each. Acceptances count as of `now`.
 ///
 /// # Errors
 /// When a service refuses or does not answer. A damaged catalogue is part of the answer.
@@ -112,12 +111,12 @@ pub async fn all(app: &App, most: usize, now: OffsetDateTime) -> Result<Vec<Doin
     Ok(all)
 }
 
-/// When the newest of these open runs began that covers a vault already.
+/// When the newest of these open runs began that already covers a vault.
 pub fn held(open: &[BackupJob], vault: &VaultName) -> Option<OffsetDateTime> {
     open.iter().filter(|job| job.covers && job.vault == *vault).map(|job| job.opened).max()
 }
 
-/// The newest runs of a vault, without those that are open: one request, unless the vault was not covered for long.
+/// The newest closed runs of a vault. One request, unless the vault has not been covered for long.
 pub async fn newest(app: &App, vault: &VaultName) -> Result<Newest> {
     let covers = |summary: &Summary| summary.scope == Scope::Vault && summary.numbers.covers();
     let manifests = app.catalogue()?.manifests(vault, None, |found| {
@@ -129,11 +128,11 @@ pub async fn newest(app: &App, vault: &VaultName) -> Result<Newest> {
     Ok(Newest { last: whole.into_iter().next().or_else(|| covering.clone()), covering, held: None })
 }
 
-/// What the catalogue says of a vault, with up to `most` failing objects. What people acknowledged and accepted is read
-/// where something is lost, has moved or fails, and counts as of `now`.
+/// The state of a vault as the catalogue records it, with up to `most` failing objects. Acknowledgements and
+/// acceptances are read only if something is lost, has moved or fails, and count as of `now`.
 ///
 /// # Errors
-/// As storage answers, and when the catalogue is damaged.
+/// Those of storage, and when the catalogue is damaged.
 pub async fn known(app: &App, vault: &VaultName, most: usize, now: OffsetDateTime) -> Result<Known> {
     let catalogue = app.catalogue()?;
     let mut known = Known { newest: newest(app, vault).await?, ..Known::default() };

@@ -1,4 +1,4 @@
-//! Ending a restore before it is through.
+//! Abandoning a restore: ending it before all its steps have ended.
 
 use time::OffsetDateTime;
 
@@ -15,7 +15,7 @@ use crate::{
     error::Result,
 };
 
-/// What came of the wish.
+/// The result of [`abandon`].
 #[derive(Debug)]
 pub enum Abandoned {
     /// There is no such restore.
@@ -24,13 +24,13 @@ pub enum Abandoned {
     OfHsm,
     /// It has ended, now or before.
     Ended(Box<RestoreJob>),
-    /// It begins no further step. It ends, and its vault is free, at this time or a minute later.
+    /// It begins no further step. It ends and releases its vault at this time or up to a minute later.
     Stopping(Box<RestoreJob>, OffsetDateTime),
 }
 
-/// Tells a restore to stop, whoever carries it out. What is restored stays; steps that have not ended count as failed.
+/// Stops a restore, whichever process carries it out. Restored objects stay; steps that have not ended count as failed.
 ///
-/// The wish is on the audit trail first. Safe to run twice.
+/// The request is on the audit trail first. Safe to run twice.
 pub async fn abandon(app: &App, id: &RestoreId, by: &Actor, clock: &Clock) -> Result<Abandoned> {
     let jobs = app.jobs()?;
     let Some(stored) = jobs.restore(id).await? else { return unknown(app, id).await };
@@ -43,7 +43,7 @@ pub async fn abandon(app: &App, id: &RestoreId, by: &Actor, clock: &Clock) -> Re
     let free = jobs.stop_lease(&job.target, id, clock.now()).await?;
     tracing::warn!(
         event = "restore.abandoned", restore.id = %id, restore.by = %by, vault.name = %job.target,
-        "Restore {id} into vault {} is abandoned, for {by}", job.target,
+        "Restore {id} into vault {} was abandoned by {by}", job.target,
     );
     match reconcile::reconcile_one(app, id, clock).await? {
         None => unknown(app, id).await,

@@ -1,4 +1,4 @@
-//! Looking at a restore.
+//! The state of a restore and of each of its steps.
 
 use std::collections::BTreeMap;
 
@@ -17,29 +17,30 @@ use crate::{
     jobs::StepState,
 };
 
-/// How far a step is.
+/// The state of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Its turn has not come.
+    /// It has not been tried.
     Pending,
-    /// The vault is busy with its name, or refuses, or this program's own means do, which said this.
+    /// It is tried again: the vault is busy with its name or refuses, or a service of this program's own failed, with
+    /// this failure.
     Waiting(Option<Failure>),
     /// It has ended.
     Ended(StepResult),
 }
 
-/// A restore with what became of each object.
+/// A restore with the state of each step.
 #[derive(Debug)]
 pub struct Followed {
-    /// Its record, with the numbers as of now.
+    /// Its record, with the current numbers.
     pub job: RestoreJob,
     /// Its steps, in order.
     pub steps: BTreeMap<ObjectId, Progress>,
-    /// What its plan leaves,
+    /// The objects that its plan excludes.
     pub excluded: Vec<Excluded>,
-    /// and as of when backups were asked for.
+    /// The time as of which its request selects backups.
     pub at: Option<OffsetDateTime>,
-    /// Why its plan cannot be read: then only steps that came to an end are known, and nothing of what it leaves.
+    /// Why its plan cannot be read. Then only steps that have ended or wait are known, and no excluded objects.
     pub without_plan: Option<Error>,
 }
 
@@ -63,7 +64,7 @@ pub async fn find(app: &App, id: &RestoreId) -> Result<Option<Found>> {
     Ok(app.jobs()?.hsm_restore(id).await?.map(|job| Found::Hsm(Box::new(job))))
 }
 
-/// Looks at a restore, open or ended. `None` when there is none of that name.
+/// Reads the state of a restore, open or ended. `None` if there is no restore of that name.
 ///
 /// # Errors
 /// When it cannot be read, or is open and its plan cannot.
@@ -91,7 +92,7 @@ pub async fn follow(app: &App, id: &RestoreId) -> Result<Option<Followed>> {
         }
     }
     let mut job = stored.job;
-    // What has no outcome at the end will not get one.
+    // A step without an outcome at the end will not get one.
     if let Some(cut) = job.ended.as_ref().and_then(|ended| ended.cut) {
         for progress in steps.values_mut() {
             let refused = match progress {

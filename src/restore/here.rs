@@ -1,4 +1,4 @@
-//! Carrying a plan out in this process, for an engineer at a terminal.
+//! A plan carried out in this process, for an engineer at a terminal.
 
 use std::{collections::VecDeque, slice, time::Duration};
 
@@ -25,37 +25,36 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Steps that are carried out at once. The vault's pace for restores is the limit, not this.
+/// Steps that are carried out concurrently. The vault's pace for restores is the limit, not this.
 const AT_ONCE: usize = 64;
 
-/// Waits between the tries of a step, in seconds. The last one stands for all that follow.
+/// Waits between the tries of a step, in seconds. The last one also applies to all later tries.
 const WAITS: [u64; 7] = [1, 2, 5, 10, 20, 40, 60];
 
-/// Tries of a step that meets errors of its vault which may pass. This program's own means have as long as a restore may be
-/// open. A vault that is busy with a name has as long as
-/// [`Waiting::is_over`] says.
+/// Tries of a step that meets transient errors of its vault. Errors of this program's own services are retried for as
+/// long as a restore may be open, a vault that is busy with a name for as long as [`Waiting::is_over`] says.
 const TRIES: usize = 10;
 
-/// How carrying a plan out came to its end.
+/// How the execution of a plan ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
     /// Every step has ended.
     Whole,
-    /// It was told to stop: no step was begun after that, and those under way have ended.
+    /// It was interrupted: no step began after that, and those under way have ended.
     Stopped,
     /// The restore lost the vault to another one, or was abandoned.
     Displaced,
 }
 
-/// Refusals that a right or a network explains, after which the next one counts: whoever sits at the terminal can grant
-/// the right and restore again.
+/// Refusals over a missing right or a network rule after which a step fails: the person at the terminal can grant the
+/// right and restore again.
 const REFUSALS: usize = 3;
 
-/// Carries out a plan, and tells `report` of each step once, in the order in which they end.
+/// Carries out a plan, and calls `report` once for each step, in the order in which they end.
 ///
-/// With a `restore` each end is recorded, and the restore ended. If this process dies, the lease on the vault runs
-/// out. Without one nothing is recorded. A step that waits for a busy vault holds up no other. The first item of
-/// `interrupts` stops it in order, a second one at once.
+/// With a `restore` the end of each step is recorded, and then that of the restore; if this process dies, the lease on
+/// the vault runs out. Without one nothing is recorded. A step that waits for a busy vault holds up no other. The first
+/// item of `interrupts` stops in order, a second one immediately.
 ///
 /// # Errors
 /// When an end cannot be recorded: the restore stays open.
@@ -88,7 +87,9 @@ pub async fn run(
                     waiting.clear();
                 }
                 Finish::Stopped | Finish::Displaced => {
-                    return Err(Error::Refused("stopped at once; what was under way may or may not be done".into()));
+                    return Err(Error::Refused(
+                        "stopped immediately; the objects under way may or may not have been restored".into(),
+                    ));
                 }
             },
             Some((turn, came)) = working.next() => {
@@ -114,12 +115,12 @@ pub async fn run(
     Ok(finish)
 }
 
-/// Whose turn it is.
+/// The order in which steps are tried.
 struct Turns<'p> {
     fresh: slice::Iter<'p, Step>,
-    /// Those that have waited.
+    /// Steps that have waited and are due again.
     ready: VecDeque<Turn<'p>>,
-    /// Those that have waited and are at work.
+    /// The number of retried steps under way.
     again: usize,
     began: OffsetDateTime,
 }
@@ -129,8 +130,8 @@ impl<'p> Turns<'p> {
         Self { fresh: plan.steps.iter(), ready: VecDeque::new(), again: 0, began: clock.now() }
     }
 
-    /// The next turn where so many are at work. Each holds a place while it waits for the vault's pace, so those that come
-    /// again get no larger part of that than of the places.
+    /// The next turn, if `at_work` steps are under way. Each holds a slot while it waits for the vault's pace, so
+    /// retried steps get no larger share of the pace than of the slots.
     fn next(&mut self, at_work: usize) -> Option<Turn<'p>> {
         if at_work >= AT_ONCE {
             return None;
@@ -144,28 +145,28 @@ impl<'p> Turns<'p> {
         self.fresh.next().map(|step| Turn::first(step, self.began))
     }
 
-    /// Notes that a turn has come to something.
+    /// Records that a turn has had its try.
     fn came(&mut self, turn: &Turn<'_>) {
         self.again -= usize::from(turn.tries > 1);
     }
 }
 
-/// A step and how often it was tried.
+/// A step and its tries so far.
 struct Turn<'p> {
     step: &'p Step,
     began: OffsetDateTime,
     tries: usize,
-    /// How often this program's own means were in the way.
+    /// Tries that failed on a service of this program's own.
     ours: usize,
-    /// How often a right or a network was in the way.
+    /// Tries that failed on a missing right or a network rule.
     refusals: usize,
     /// Since when the vault is busy with its name.
     busy: Option<Waiting>,
-    /// Whether the vault has taken its recovery on.
+    /// Whether the vault has accepted its recovery.
     recovering: bool,
 }
 
-/// What one try came to.
+/// The result of one try.
 enum Came {
     Ended(StepResult),
     Again,
@@ -177,7 +178,7 @@ impl<'p> Turn<'p> {
         Self { step, began, tries: 0, ours: 0, refusals: 0, busy: None, recovering: false }
     }
 
-    /// Whether a failure that may pass ends the step all the same.
+    /// Whether a transient failure ends the step nevertheless.
     fn is_last(&self, error: &Error, now: OffsetDateTime) -> bool {
         if error.is_ours() {
             return now - self.began >= OPEN_FOR;
@@ -212,7 +213,7 @@ async fn take<'p>(
     (turn, came)
 }
 
-/// Has a step that met a failure which may pass tried again, or ends it.
+/// Schedules another try of a step that failed transiently, or ends the step.
 async fn failed(
     app: &App,
     restore: Option<&RestoreId>,
@@ -229,12 +230,12 @@ async fn failed(
         if turn.ours == 1 {
             warn!("{} waits: {error}", turn.step.id());
         }
-        // So that the end can name it. Where it is the jobs' own storage that refuses, this fails too.
+        // Recorded so that the end can name it. If the jobs' own storage refuses, this fails too.
         if let Some(restore) = restore
             && let Err(error) =
                 object::wait(app, restore, plan, turn.step, object::hindrance(error), clock).await
         {
-            debug!("That {} waits cannot be recorded: {error}", turn.step.id());
+            debug!("The wait of {} cannot be recorded: {error}", turn.step.id());
         }
     }
     turn.refusals += usize::from(error.fate() == Fate::Later);
@@ -336,8 +337,8 @@ mod tests {
         serde_json::from_value(plan).unwrap()
     }
 
-    /// Three hundred names that their vault is busy with for seven minutes, and a few free ones behind them, at the pace of
-    /// keys: one a second. Returns when the last of the free ones and the last of all was restored.
+    /// Three hundred names that their vault is busy with for seven minutes, and a few free ones behind them, at the
+    /// pace of keys: one a second. Returns when the last of the free ones and the last of all was restored.
     async fn simulated() -> [Duration; 2] {
         let plan = plan_of(300 + FREE);
         let (clock, limiter, began) = (Clock::system(), Limiter::steady(1.0), Instant::now());

@@ -16,26 +16,26 @@ use crate::{
     error::{Error, Result},
 };
 
-/// What came of it.
+/// The result of carrying out one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
     /// The step has ended, and that is recorded.
     Ended(StepResult),
     /// It had ended before.
     Already,
-    /// It cannot be done yet: the vault is busy with the name, or something failed in a way that may pass. `AdvanceJobs`
-    /// has it tried again.
+    /// It cannot be done yet: the vault is busy with the name, or a request failed transiently. `AdvanceJobs` has it
+    /// tried again.
     Waiting(Failure),
-    /// Nothing was done: the restore does not have the vault any more.
+    /// Nothing was done: the restore no longer holds the vault.
     Displaced,
 }
 
 /// Carries out the step that a message asks for.
 ///
-/// Safe to run twice, at once or later: a step that has ended is left alone, and the first record of an
-/// end stays. A failure that will not pass is recorded, and is then an answer like any other. One that may pass is
-/// returned as an error while the message's deliveries may help; then the step waits, as it does for a busy vault. It fails
-/// when it has waited for its vault for long enough; for this program's own means it waits on.
+/// Safe to run twice, concurrently or later: a step that has ended is left alone, and the first record of an
+/// end stays. A final failure is recorded and returned as a result. A transient one is returned as an error while the
+/// message's deliveries may help; then the step waits, as it does for a busy vault. It fails once it has waited for its
+/// vault for long enough; for this program's own services it keeps waiting.
 pub async fn restore(app: &App, message: &RestoreMessage, attempt: Attempt, clock: &Clock) -> Result<Done> {
     let unknown = || Error::Refused(format!("there is no restore {}", message.restore));
     let known = app.jobs()?.known_restore(&message.restore).await?.ok_or_else(unknown)?;
@@ -43,7 +43,7 @@ pub async fn restore(app: &App, message: &RestoreMessage, attempt: Attempt, cloc
     let step = known.plan.step(&id);
     let step =
         step.ok_or_else(|| Error::Refused(format!("restore {} has no step for {id}", message.restore)))?;
-    // A late message changes nothing: its step has a record, or its restore does not have the vault any more.
+    // A late message changes nothing: its step has a record, or its restore no longer holds the vault.
     if app.jobs()?.has_outcome(&message.restore, &id).await? {
         return Ok(Done::Already);
     }
@@ -60,8 +60,8 @@ pub async fn restore(app: &App, message: &RestoreMessage, attempt: Attempt, cloc
     }
 }
 
-/// Whether the deliveries that a message has left are of use. A right or a network in motion takes longer than they last,
-/// and a step that waits gets a message every minute.
+/// Whether the remaining deliveries of a message are used. A right or network rule that is being changed takes longer
+/// than they last, and a step that waits gets a message every minute.
 async fn is_redelivered(
     app: &App,
     restore: &RestoreId,
@@ -72,10 +72,10 @@ async fn is_redelivered(
     Ok(fate == Fate::Retry && attempt != Attempt::Last && !app.jobs()?.waits(restore, id).await?)
 }
 
-/// Tries a step and records what came of it, if the restore still has the vault.
+/// Tries a step and records its result, if the restore still holds the vault.
 ///
 /// # Errors
-/// Those that may pass.
+/// Transient failures.
 pub async fn take(
     app: &App,
     restore: &RestoreId,
@@ -85,7 +85,10 @@ pub async fn take(
 ) -> Result<Done> {
     let id = step.id();
     if !app.jobs()?.holds(&plan.request.target, restore, clock.now()).await? {
-        warn!(restore.id = %restore, object.kind = %id.kind, object.name = %id.name, "Restore {restore} does not have its vault any more; {id} is left alone");
+        warn!(
+            restore.id = %restore, object.kind = %id.kind, object.name = %id.name,
+            "Restore {restore} no longer holds its vault; {id} is left alone"
+        );
         return Ok(Done::Displaced);
     }
     match step::attempt(app, plan, step).await {
@@ -101,8 +104,8 @@ pub async fn take(
     }
 }
 
-/// Whether a step recovers an object, and the vault took that on in an earlier try: what it shows is what was deleted,
-/// whatever the backup is of.
+/// Whether a step recovers an object, and the vault accepted that in an earlier try: the vault then shows the deleted
+/// object, even if the backup is of another.
 async fn was_taken_on(app: &App, restore: &RestoreId, step: &Step) -> Result<bool> {
     if step.action != Action::Recover {
         return Ok(false);
@@ -111,7 +114,7 @@ async fn was_taken_on(app: &App, restore: &RestoreId, step: &Step) -> Result<boo
     Ok(waiting.is_some_and(|waiting| waiting.recovering))
 }
 
-/// Records the end of a step that has failed for good: what the vault shows, or the failure.
+/// Records the end of a step that has failed for good: the state that the vault shows, or else the failure.
 pub async fn fail(
     app: &App,
     restore: &RestoreId,
@@ -124,12 +127,12 @@ pub async fn fail(
     record(app, restore, plan, &step.id(), result, clock).await
 }
 
-/// Why a step waits that met this failure.
+/// The reason to wait that follows from an error.
 pub fn hindrance(error: &Error) -> Hindrance {
     Hindrance { failure: error.failure(), ours: error.is_ours(), recovering: false }
 }
 
-/// Has a step wait, or fail when it has waited for its vault for long enough.
+/// Records that a step waits, or that it failed once it has waited for its vault for long enough.
 pub async fn wait(
     app: &App,
     restore: &RestoreId,
@@ -150,7 +153,7 @@ pub async fn wait(
     Ok(Done::Waiting(failure))
 }
 
-/// Records the end of a step. Of two the first stays, unless it is a failure and the other is none.
+/// Records the end of a step. The first record stays, unless it is a failure and the second is not.
 async fn record(
     app: &App,
     restore: &RestoreId,
@@ -165,7 +168,7 @@ async fn record(
     Ok(Done::Ended(outcome.result))
 }
 
-/// Says in the log what became of a step.
+/// Logs the result of a step.
 pub fn log(restore: Option<&RestoreId>, plan: &RestorePlan, id: &ObjectId, result: &StepResult) {
     let (vault, restore) = (&plan.request.target, restore.map(ToString::to_string));
     match result {

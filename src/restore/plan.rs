@@ -19,19 +19,19 @@ use crate::{
     query::nothing,
 };
 
-/// Up to so many steps, each backup is read and checked while planning. Those of a larger plan are checked
+/// The greatest number of steps for which planning reads and checks each backup. Those of a larger plan are checked
 /// when their turn comes.
 const CHECKED_UP_TO: usize = 64;
 
-/// Backups that are checked at once.
+/// Backups that are checked concurrently.
 const AT_ONCE: usize = 16;
 
 /// Makes the plan of a restore. Changes nothing.
 ///
 /// # Errors
 /// [`Error::Nothing`] when the selection matches nothing: there is no plan of nothing. Also when the catalogue or the
-/// target cannot be read. A target that does not let us list its soft-deleted
-/// objects is planned as if it had none: a restore that meets one then fails, and says so.
+/// target cannot be read. A target that refuses to list its soft-deleted objects is planned as if it had none: a
+/// restore that meets one then fails with that reason.
 pub async fn plan(app: &App, request: &Request) -> Result<RestorePlan> {
     refuse_apart(app, request)?;
     let catalogue = app.catalogue()?;
@@ -65,7 +65,8 @@ pub async fn plan_and_keep(app: &App, request: &Request) -> Result<(Digest, Rest
     Ok((app.jobs()?.keep_plan(&plan).await?, plan))
 }
 
-/// Refuses what no service takes: the keys of an HSM open in an HSM of its security domain, and nowhere else.
+/// Refuses a source and target between which no service restores: the keys of an HSM restore only into an HSM of the
+/// same security domain.
 fn refuse_apart(app: &App, request: &Request) -> Result<()> {
     let (source, target) = (&request.source, &request.target);
     let words = match (app.is_hsm(source), app.is_hsm(target)) {
@@ -74,18 +75,18 @@ fn refuse_apart(app: &App, request: &Request) -> Result<()> {
             return Ok(());
         }
         (true, true) => {
-            "a key of an HSM restores only into an HSM with the same security domain; if the two share theirs, say so in \
-             KEYVAULT_BACKUP_HSM_DOMAINS"
+            "a key of an HSM restores only into an HSM with the same security domain; if the two share theirs, \
+             name them in KEYVAULT_BACKUP_HSM_DOMAINS"
         }
         (true, false) => {
             "a key of an HSM does not restore into a vault, only into an HSM with the same security domain"
         }
-        (false, true) => "what was backed up in a vault does not restore into an HSM, only into a vault",
+        (false, true) => "the backup of an object in a vault does not restore into an HSM, only into a vault",
     };
     Err(Error::Refused(format!("from {source} into {target}: {words}")))
 }
 
-/// Refuses a selection that matches nothing. An index that is looked through for it was read before, and gave no step.
+/// Refuses a selection that matches nothing. The index that this searches was read before, and gave no step.
 async fn refuse_nothing(app: &App, request: &Request) -> Result<()> {
     match nothing::why(app, &request.source, request.at, &request.selection).await? {
         Some(nothing) => Err(nothing.into()),
@@ -93,7 +94,7 @@ async fn refuse_nothing(app: &App, request: &Request) -> Result<()> {
     }
 }
 
-/// Takes the steps out that need a purge which the identity may not do.
+/// Excludes the steps that need a purge which the identity may not do.
 async fn leave_unpurgeable(target: &VaultClient, plan: &mut RestorePlan) -> Result<()> {
     for kind in ObjectKind::ALL {
         let purges =
@@ -106,7 +107,7 @@ async fn leave_unpurgeable(target: &VaultClient, plan: &mut RestorePlan) -> Resu
     Ok(())
 }
 
-/// Takes the steps out whose backup cannot be restored, and has the others say what form theirs has.
+/// Excludes the steps whose backup cannot be restored, and records the form of the others' backups.
 async fn leave_unfit(app: &App, plan: &mut RestorePlan) -> Result<()> {
     let source = &plan.request.source;
     let checks: Vec<_> = plan.steps.iter().map(|step| step::checked(app, source, step)).collect();
@@ -124,7 +125,7 @@ async fn leave_unfit(app: &App, plan: &mut RestorePlan) -> Result<()> {
     Ok(())
 }
 
-/// What a vault holds of these kinds, live and soft-deleted. An HSM knows keys alone.
+/// The objects of these kinds that a vault holds, live and soft-deleted. An HSM has only keys.
 async fn held(vault: &VaultClient, kinds: &[ObjectKind]) -> Result<BTreeMap<ObjectId, Held>> {
     let mut held = BTreeMap::new();
     for &kind in kinds {
@@ -141,7 +142,9 @@ async fn held(vault: &VaultClient, kinds: &[ObjectKind]) -> Result<BTreeMap<Obje
                 Ok(None) => break,
                 Err(error) if error.fate() == Fate::Retry => return Err(error.into()),
                 Err(error) => {
-                    warn!("Soft-deleted {kind}s are not known: {error}");
+                    warn!(
+                        "The soft-deleted {kind}s cannot be listed; the plan assumes there are none: {error}"
+                    );
                     break;
                 }
             }

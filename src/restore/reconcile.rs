@@ -1,4 +1,4 @@
-//! The pass over open restores, which alone ends a restore whose steps the queue carries out.
+//! The pass over open restores. It alone ends a restore whose steps are carried out through the queue.
 
 use std::collections::BTreeSet;
 
@@ -24,26 +24,26 @@ use crate::{
     jobs::{StepState, StoredRestore},
 };
 
-/// Open restores that are reconciled at the same time.
+/// Open restores that are reconciled concurrently.
 const AT_ONCE: usize = 8;
 
-/// How long a restore may be announced without a record. After that the process that announced it is dead.
+/// How long a restore may be announced without a record. After that, the process that announced it counts as dead.
 const RECORDED_WITHIN: Duration = Duration::minutes(10);
 
-/// What a pass did.
+/// The result of a pass.
 #[derive(Debug, Default)]
 pub struct Reconciled {
     /// Restores that are still open.
     pub open: usize,
     /// Restores that have ended.
     pub ended: Vec<RestoreJob>,
-    /// What went wrong, restore by restore. The next pass tries again.
+    /// The errors, at most one for each restore. The next pass tries again.
     pub errors: Vec<Error>,
 }
 
-/// Reconciles every open restore once. One restore's trouble does not hold up another.
+/// Reconciles every open restore once. An error in one restore does not hold up another.
 ///
-/// Safe to run twice, at once or later: sending, recording and ending all are.
+/// Safe to run twice, concurrently or later, because sending, recording and ending are.
 pub async fn reconcile(app: &App, clock: &Clock) -> Result<Reconciled> {
     let (open, strays) = app.jobs()?.announced().await?;
     let passes: Vec<_> = open.iter().map(|id| reconcile_one(app, id, clock)).collect();
@@ -60,14 +60,17 @@ pub async fn reconcile(app: &App, clock: &Clock) -> Result<Reconciled> {
     Ok(reconciled)
 }
 
-/// Brings one open restore closer to its end, and returns its record, if it has one. An expired restore ends whatever is
-/// stored of it: its messages are gone by then, and its hold on the vault must go too.
+/// Reconciles one open restore and returns its record, if it has one. An expired restore ends whatever is stored of it:
+/// its messages have expired by then, and its lease on the vault must be released.
 pub async fn reconcile_one(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<RestoreJob>> {
     match reconcile_open(app, id, clock).await {
         Err(error @ (Error::Damaged { .. } | Error::TooNew { .. }))
             if clock.now() - id.asked() >= OPEN_FOR =>
         {
-            error!(event = "restore.unreadable", restore.id = %id, "Restore {id} is given up: {error}");
+            error!(
+                event = "restore.unreadable", restore.id = %id,
+                "Restore {id} has expired and ends without a record: {error}"
+            );
             app.jobs()?.withdraw_restore(id).await?;
             Ok(None)
         }
@@ -100,12 +103,15 @@ async fn reconcile_open(app: &App, id: &RestoreId, clock: &Clock) -> Result<Opti
         Need::Closing => return end(app, stored, None, clock).await.map(Some),
         Need::Cutting(cut) => {
             if let Some(Failure { code, text, .. }) = &seen.refused {
-                error!(event = "restore.refused", restore.id = %id, failure.code = %code, "Restore {id} waited for: {text}");
+                error!(
+                    event = "restore.refused", restore.id = %id, failure.code = %code,
+                    "Restore {id} ends with steps that waited: {text}"
+                );
             }
             return end(app, stored, Some(cut), clock).await.map(Some);
         }
         Need::Sending => {
-            warn!(restore.id = %id, "Restore {id} stands still; sending its messages again");
+            warn!(restore.id = %id, "Restore {id} makes no progress; sending its messages again");
             send::messages(app, id, seen.tried(app, &stored.job, &plan, clock, true).into_iter()).await?;
             (stored.job.sent, stored.job.progressed) = (true, clock.now());
             jobs.save_restore(&stored).await?;
@@ -122,12 +128,12 @@ async fn reconcile_open(app: &App, id: &RestoreId, clock: &Clock) -> Result<Opti
     Ok(Some(stored.job))
 }
 
-/// What is known of a restore's steps.
+/// The known state of a restore's steps.
 struct Seen {
     numbers: RestoreNumbers,
     ended: BTreeSet<ObjectId>,
     waiting: BTreeSet<ObjectId>,
-    /// What storage, queue or identity answered one of the steps that wait for them.
+    /// The failure of storage, queue or identity that one of the waiting steps met.
     refused: Option<Failure>,
 }
 
@@ -162,8 +168,8 @@ impl Seen {
         Ok(())
     }
 
-    /// The steps that get a message now: as many waiting ones as fit into a minute and, with `all`, those without any
-    /// result.
+    /// The steps that get a message now: as many waiting ones as fit into a minute and, with `all`, those that neither
+    /// wait nor have ended.
     fn tried(
         &self,
         app: &App,
@@ -178,7 +184,7 @@ impl Seen {
         let mut tried = Vec::new();
         for kind in ObjectKind::ALL {
             let of_kind: Vec<_> = waiting.iter().filter(|id| id.kind == kind).cloned().collect();
-            // A vault that is configured no longer refuses each of them.
+            // Each step fails if the vault is no longer configured.
             let pace = app.vault(&job.target).map_or(usize::MAX, |vault| vault.restores_in_a_minute(kind));
             tried.extend(in_turn(&of_kind, room_to_wait(pace, others.len()), minute).cloned());
         }
@@ -187,15 +193,15 @@ impl Seen {
     }
 }
 
-/// Whether the restore still holds its vault. This renews the lease of a restore that an app carries out: the pass itself
-/// shows that the app is alive.
+/// Whether the restore still holds its vault. This renews the lease of a restore that an app carries out: the pass
+/// itself shows that the app is alive.
 async fn holding(app: &App, job: &RestoreJob, clock: &Clock) -> Result<Holding> {
     let (jobs, now) = (app.jobs()?, clock.now());
     if !job.is_the_terminals() && jobs.holds(&job.target, &job.id, now).await? {
         return Ok(Holding::Ours);
     }
     match jobs.lease(&job.target).await {
-        // The terminal makes it again, or the restore ends with its hours.
+        // The terminal writes the lease again, or the restore expires.
         Err(Error::Damaged { .. }) if job.is_the_terminals() => Ok(Holding::Ours),
         lease => Ok(Holding::of(&job.id, lease?.as_ref(), now)),
     }
@@ -217,7 +223,7 @@ pub async fn interrupt(app: &App, id: &RestoreId, clock: &Clock) -> Result<Optio
     end(app, stored, cut, clock).await.map(Some)
 }
 
-/// Ends a restore whose plan cannot be read any more: what has no outcome has failed.
+/// Ends a restore whose plan can no longer be read: steps without an outcome have failed.
 async fn lost(app: &App, mut stored: StoredRestore, error: &Error, clock: &Clock) -> Result<RestoreJob> {
     error!(restore.id = %stored.job.id, "Restore {} ends without its plan: {error}", stored.job.id);
     let mut seen = Seen::begin(RestoreNumbers { restored: 0, ..stored.job.numbers });
@@ -229,7 +235,8 @@ async fn lost(app: &App, mut stored: StoredRestore, error: &Error, clock: &Clock
     end(app, stored, None, clock).await
 }
 
-/// Finishes a restore whose record says how it ended: the process that wrote it may have died before removing its traces.
+/// Finishes a restore whose record says how it ended: the process that wrote it may have died before it wrote the audit
+/// trail and released the vault.
 async fn tell(app: &App, job: &RestoreJob, ended: &Ended) -> Result<()> {
     let (audit, event) = (app.audit()?, Event::ended(job));
     if !audit.tells_of(&event).await? {
@@ -238,7 +245,8 @@ async fn tell(app: &App, job: &RestoreJob, ended: &Ended) -> Result<()> {
     app.jobs()?.close_restore(&job.id, &job.target).await
 }
 
-/// Ends a restore: the record, the trail, then its traces. Of two concurrent passes, the one whose record stays reports it.
+/// Ends a restore: writes its record and the audit trail, then releases its vault. Of two concurrent passes, the one
+/// whose record stays reports it.
 async fn end(app: &App, mut stored: StoredRestore, cut: Option<Cut>, clock: &Clock) -> Result<RestoreJob> {
     let jobs = app.jobs()?;
     match cut {

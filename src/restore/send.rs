@@ -1,4 +1,4 @@
-//! Sending a restore's messages.
+//! Sending the queue messages of a restore.
 
 use futures::{StreamExt as _, stream};
 
@@ -12,15 +12,15 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Messages that are sent at once.
+/// Messages that are sent concurrently.
 const AT_ONCE: usize = 32;
 
 /// Sends a message for each of these steps.
 ///
-/// Safe to run twice: a step that is asked for twice is carried out once.
+/// Safe to run twice: a step with two messages is carried out once.
 ///
 /// # Errors
-/// As the queue answers, after everything was tried: what was not sent is sent when nothing comes of it.
+/// The last error of the queue, after every message was tried: a later pass sends those that failed.
 pub async fn messages(
     app: &App,
     restore: &RestoreId,

@@ -19,18 +19,18 @@ use crate::{
     jobs::{Claim, StoredRestore, Taken},
 };
 
-/// What came of the wish to carry a plan out.
+/// The result of submitting a plan.
 #[derive(Debug)]
 pub enum Start {
     /// The restore is under way, or has ended already.
     Started(Box<RestoreJob>),
-    /// The plan would not be the same now. Nothing was done; this is the new plan.
+    /// The same request now gives another plan, which is this one. Nothing was done.
     Moved(Box<RestorePlan>),
     /// There is no such plan.
     NoPlan,
-    /// Another restore has the target.
+    /// Another restore holds the target.
     Taken(RestoreId),
-    /// The idempotency key stands for another plan.
+    /// The idempotency key was used for another plan.
     KeyUsed(Claim),
 }
 
@@ -41,17 +41,17 @@ pub struct Submission {
     pub plan: Digest,
     /// The digest of the caller's idempotency key.
     pub key: Option<Digest>,
-    /// Who asks.
+    /// The caller.
     pub by: Actor,
 }
 
-/// Carries out the plan of a digest, if it is still what would be planned.
+/// Carries out the plan with the submitted digest, if planning again gives the same plan.
 ///
-/// A plan of one step or none is carried out at once, unless the vault is busy. The others' messages are on
-/// their way on return.
+/// A plan of at most one step is carried out before this returns, unless the vault is busy. The messages of a longer
+/// one are sent by then.
 ///
 /// Safe to run twice under one key: the second caller gets the first one's restore. Without a key a second
-/// call is a second restore, which finds everything there.
+/// call is a second restore, which finds every object restored already.
 pub async fn start(app: &App, submitted: &Submission, clock: &Clock) -> Result<Start> {
     let jobs = app.jobs()?;
     if let Some(key) = &submitted.key
@@ -77,7 +77,7 @@ pub async fn start(app: &App, submitted: &Submission, clock: &Clock) -> Result<S
         if claim.plan != submitted.plan {
             return Ok(Start::KeyUsed(claim));
         }
-        // Somebody may have begun it while this waited for its turn.
+        // Another request may have begun it while this one waited for its turn.
         if let Some(stored) = jobs.restore(&claim.restore).await? {
             return Ok(Start::Started(Box::new(stored.job)));
         }
@@ -93,17 +93,17 @@ pub async fn start(app: &App, submitted: &Submission, clock: &Clock) -> Result<S
     }
 }
 
-/// Whether a restore got its target.
+/// The result of [`open`].
 #[derive(Debug)]
 pub enum Opened {
-    /// It has it, and is recorded.
+    /// The restore holds its target, and is recorded.
     Ours(Box<StoredRestore>),
-    /// This restore has it.
+    /// Another restore holds the target.
     Taken(RestoreId),
 }
 
-/// Takes the target and records the restore, which from then on `AdvanceJobs` looks after. With `hand_over` that goes
-/// on with it when the terminal is gone that began it. The start is on the audit trail before: see [`begin`].
+/// Takes the target and records the restore, which `AdvanceJobs` reconciles from then on. With `hand_over` it also
+/// continues the restore when the terminal that began it is gone. The start is on the audit trail first: see [`begin`].
 ///
 /// Safe to run twice under one name.
 pub async fn open(
@@ -122,7 +122,7 @@ pub async fn open(
             jobs.withdraw_restore(&name.id).await?;
             return Ok(Opened::Taken(other));
         }
-        // What stays announced counts as open for some minutes. It may have begun elsewhere under the same name.
+        // An announced restore counts as open for some minutes. It may have begun elsewhere under the same name.
         Err(error) => {
             if jobs.restore(&name.id).await?.is_none() {
                 jobs.withdraw_restore(&name.id).await?;
@@ -132,9 +132,13 @@ pub async fn open(
         Ok(taken) => taken,
     };
     if let Taken::From(other) = taken {
-        // It has lost its vault and does nothing more; what is left is to say so.
+        // It has lost its vault and does nothing more; only its end must be recorded.
         if let Err(error) = Box::pin(reconcile::reconcile_one(app, &other, clock)).await {
-            tracing::warn!(restore.id = %other, "Restore {other} let its lease run out and is ended later: {error}");
+            tracing::warn!(
+                restore.id = %other,
+                "Restore {other} let its lease run out, and its end cannot be recorded now: {error}. A later pass \
+                 records it"
+            );
         }
     }
     let job = RestoreJob { hand_over, ..RestoreJob::open(name.id.clone(), plan, by.clone(), clock.now()) };
@@ -142,21 +146,24 @@ pub async fn open(
         if error.leaves_nothing()
             && let Err(error) = leave(app, &job).await
         {
-            tracing::warn!(restore.id = %job.id, "Vault {} stays taken for some minutes: {error}", job.target);
+            tracing::warn!(
+                restore.id = %job.id,
+                "Vault {} could not be released and stays taken for some minutes: {error}", job.target
+            );
         }
         return Err(error);
     }
     info!(
         event = "restore.started", restore.id = %job.id, restore.by = %by, vault.name = %job.target,
         vault.source = %job.source, restore.planned = job.numbers.planned,
-        "Restore {} from vault {} into vault {} begins, for {by}", job.id, job.source, job.target,
+        "Restore {} from vault {} into vault {} was started by {by}", job.id, job.source, job.target,
     );
     let gone = || Error::Busy(format!("restore {} has lost its record", job.id));
     let stored = jobs.restore(&job.id).await?.ok_or_else(gone)?;
     Ok(Opened::Ours(Box::new(stored)))
 }
 
-/// Gives the target free, unless the restore has begun elsewhere under the same name.
+/// Releases the target, unless the restore has begun elsewhere under the same name.
 async fn leave(app: &App, job: &RestoreJob) -> Result<()> {
     if app.jobs()?.restore(&job.id).await?.is_none() {
         app.jobs()?.close_restore(&job.id, &job.target).await?;
@@ -195,7 +202,7 @@ async fn begin(
     clock: &Clock,
 ) -> Result<RestoreJob> {
     if plan.steps.len() > 1 || !at_once(app, &stored.job, plan, clock).await {
-        // What cannot be sent now is sent within minutes.
+        // A later pass sends the messages that cannot be sent now.
         match send::messages(app, &stored.job.id, plan.steps.iter().map(Step::id)).await {
             Ok(_) => {
                 stored.job.sent = true;
@@ -203,7 +210,8 @@ async fn begin(
             }
             Err(error) => tracing::warn!(
                 restore.id = %stored.job.id,
-                "Some messages cannot be sent now; AdvanceJobs sends them in a few minutes: {error}"
+                "Some messages of restore {} could not be sent: {error}. AdvanceJobs sends them in a few minutes",
+                stored.job.id
             ),
         }
         return Ok(stored.job);
@@ -214,7 +222,7 @@ async fn begin(
     }
 }
 
-/// Carries out the only step. Says whether it has ended or needs no message.
+/// Carries out the only step. Returns whether it needs no message.
 async fn at_once(app: &App, job: &RestoreJob, plan: &RestorePlan, clock: &Clock) -> bool {
     let Some(step) = plan.steps.first() else { return true };
     object::take(app, &job.id, plan, step, clock).await.is_ok()

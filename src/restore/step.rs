@@ -21,31 +21,31 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How long the last look at a step's object may take.
+/// The time limit for the last check of a step's object.
 const LAST_CHECK: Duration = Duration::from_secs(30);
 
-/// What one try of a step came to.
+/// The result of one try of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tried {
     /// It has ended.
     Ended(StepResult),
     /// The vault is busy with the name: being deleted, recovered or purged. Try again in a minute.
     Busy {
-        /// What it said.
+        /// Its answer.
         failure: Failure,
-        /// Whether it has taken the recovery on: what it will show under the name is what was deleted.
+        /// Whether it has accepted the recovery: it will then show the deleted object under the name.
         recovering: bool,
     },
 }
 
 /// Tries a step once, without waiting for the vault.
 ///
-/// Safe to run twice, at once or later. A backup is read and checked before anything is purged, and nothing
-/// is purged when the object is there as the backup has it. After any refusal of what changes something the vault is
-/// looked at: a refusal may be the answer to a request that another one was faster than.
+/// Safe to run twice, concurrently or later. A backup is read and checked before anything is purged, and nothing is
+/// purged when the object equals its backup. After the vault refuses a change, the object is read again: a concurrent
+/// request may have made the same change first.
 ///
 /// # Errors
-/// What keeps it from ending: its fate says whether another try may help.
+/// Any failure that keeps the step from ending; its fate says whether another try may help.
 pub async fn attempt(app: &App, plan: &RestorePlan, step: &Step) -> Result<Tried> {
     let target = app.vault(&plan.request.target)?;
     if step.action == Action::Recover {
@@ -58,7 +58,7 @@ pub async fn attempt(app: &App, plan: &RestorePlan, step: &Step) -> Result<Tried
     }
     let (blob, form) = checked(app, &plan.request.source, step).await?;
     if step.action == Action::PurgeAndRestore {
-        // Its plan may be a large one, or an older program's.
+        // A large plan, or one of an older program, was not checked for this.
         if form.unknown().is_some() {
             let failure = Failure::ours("UnknownForm", Reason::UnknownForm.text());
             return Ok(Tried::Ended(StepResult::Failed(failure)));
@@ -70,8 +70,8 @@ pub async fn attempt(app: &App, plan: &RestorePlan, step: &Step) -> Result<Tried
     restore(app, target, step, blob).await
 }
 
-/// What becomes of a step that has failed for good: what the vault shows, where that is an end. An answer that got lost, or
-/// a copy of the step's message, may have done what this try could not.
+/// The result of a step that has failed for good: the state that the vault shows, if that is a result, or else the
+/// failure. A request whose answer was lost, or a copy of the step's message, may have done what this try could not.
 pub async fn last_check(app: &App, plan: &RestorePlan, step: &Step, failure: Failure) -> StepResult {
     let inspection = async {
         let target = app.vault(&plan.request.target)?;
@@ -90,7 +90,7 @@ fn busy(error: ServiceError) -> Tried {
     Tried::Busy { failure: *error.failure, recovering: false }
 }
 
-/// Whether the vault has looked at the request and said no. Where it has not, the next try looks first.
+/// Whether the vault has evaluated the request and refused it. If not, the next try reads the object first.
 fn is_answer(error: &ServiceError) -> bool {
     error.is_refusal() && error.meaning != Meaning::Throttled
 }
@@ -114,7 +114,7 @@ async fn recover(app: &App, target: &VaultClient, step: &Step) -> Result<Tried> 
         return Ok(Tried::Ended(result));
     }
     match refusal {
-        // It is neither here nor there, or was a moment ago: another request recovers it.
+        // It is neither live nor deleted, or was so a moment ago: another request recovers it.
         Some(error) if matches!(error.meaning, Meaning::Busy | Meaning::NotFound | Meaning::Exists) => {
             Ok(busy(error))
         }
@@ -126,7 +126,7 @@ async fn recover(app: &App, target: &VaultClient, step: &Step) -> Result<Tried> 
     }
 }
 
-/// Purges what a step replaces. `None` when the name is free, or on its way to be.
+/// Purges the object that a step replaces. `None` when the name is free or will be soon.
 async fn purge(target: &VaultClient, step: &Step) -> Result<Option<Tried>> {
     let id = step.id();
     let error = match target.purge(&id).await {
@@ -160,9 +160,9 @@ async fn is_deleted(target: &VaultClient, id: &ObjectId) -> Result<bool> {
     Ok(false)
 }
 
-/// How a recovery ends that the vault shows, where it is not known that the vault took it on. The versions of what was
-/// deleted are in use again when that is among them which was current at the backup; another object that has the name may
-/// be anything.
+/// The result of a recovery as the vault shows it, if it is not known whether the vault accepted the recovery. If the
+/// version that was current at the backup is live, the deleted object is in use again; otherwise any other object may
+/// have the name.
 fn recovered(live: &[(VersionId, Attributes)], step: &Step) -> Option<StepResult> {
     if live.is_empty() {
         return None;
@@ -177,7 +177,7 @@ fn recovered(live: &[(VersionId, Attributes)], step: &Step) -> Option<StepResult
 /// The backup that a step restores, checked, with its form.
 ///
 /// # Errors
-/// [`Error::BackupGone`] when it is not there, [`Error::Damaged`] when it is not what was recorded.
+/// [`Error::BackupGone`] if it is missing, [`Error::Damaged`] if it is not what was recorded.
 pub async fn checked(app: &App, source: &VaultName, step: &Step) -> Result<(BackupBlob, Form)> {
     let id = step.id();
     let name = || format!("the backup of {id} in run {}", step.run);
@@ -219,7 +219,7 @@ async fn restore(app: &App, target: &VaultClient, step: &Step, blob: BackupBlob)
     if !taken {
         return Err(error.into());
     }
-    // The name is taken: by something else, or by a purge that is not through, whoever asked for it.
+    // The name is taken: by another object, or by a purge under way, whichever request began it.
     if let Some(reason) = other_kind(app, target, &step.id(), nothing).await? {
         let failure = Failure::ours("NameTaken", reason.text());
         return Ok(Tried::Ended(StepResult::Failed(failure)));
@@ -227,21 +227,22 @@ async fn restore(app: &App, target: &VaultClient, step: &Step, blob: BackupBlob)
     if nothing || step.action == Action::PurgeAndRestore { Ok(busy(error)) } else { Err(error.into()) }
 }
 
-/// What the target has under the name of a step.
+/// The target's object under the name of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Found {
     /// The object as its backup recorded it.
     AsRecorded,
     /// The object in another state.
     Differs(Difference),
-    /// Nothing that shows.
+    /// No live object.
     Nothing,
 }
 
 impl Found {
-    /// How a step ends whose backup is there although this try did not restore it. `None` when it is not there.
+    /// The result of a step whose object is in place although this try did not restore it. `None` if it is not in
+    /// place.
     ///
-    /// An object with all the versions of the backup is what an earlier try restored, whichever is the current one.
+    /// An object with all the versions of the backup was restored by an earlier try, whichever version is current.
     fn without_restoring(self) -> Option<StepResult> {
         match self {
             Self::AsRecorded => Some(StepResult::AlreadyThere),
@@ -251,14 +252,15 @@ impl Found {
     }
 }
 
-/// Looks after the service's answer, which names the current version.
+/// Reads and compares the object after the service's answer, which names the current version.
 async fn inspect_again(target: &VaultClient, step: &Step, current: Option<VersionId>) -> Result<Found> {
     let Some(current) = current else { return inspect(target, step).await };
     let versions = versions(target, &step.id()).await?;
     Ok(found(step, versions, &Current::Named(current)))
 }
 
-/// Looks without an answer. Where it matters which version is current, that is read from the vault's list.
+/// Reads and compares the object without such an answer. If it matters which version is current, the vault's list says
+/// so.
 async fn inspect(target: &VaultClient, step: &Step) -> Result<Found> {
     let (id, unknown) = (step.id(), Current::Unknown);
     let versions = versions(target, &id).await?;
@@ -279,7 +281,8 @@ fn found(step: &Step, versions: Vec<(VersionId, Attributes)>, current: &Current)
     compare(step, versions, current).map_or(Found::AsRecorded, Found::Differs)
 }
 
-/// Another kind of object that has taken a name since the plan was made. `free` says that none of its own kind has.
+/// The object of another kind that has taken a name since the plan was made. `free` means that none of its own kind
+/// has.
 async fn other_kind(app: &App, target: &VaultClient, id: &ObjectId, free: bool) -> Result<Option<Reason>> {
     let others: &[_] = match id.kind {
         _ if app.is_hsm(target.url().name()) => &[],
@@ -297,7 +300,7 @@ async fn other_kind(app: &App, target: &VaultClient, id: &ObjectId, free: bool) 
     Ok(None)
 }
 
-/// The versions of an object that is in use; none of one that is not.
+/// The versions of a live object, or none if it is not live.
 async fn versions(target: &VaultClient, id: &ObjectId) -> Result<Vec<(VersionId, Attributes)>> {
     match target.versions(id).await {
         Err(error) if matches!(error.meaning, Meaning::NotFound | Meaning::Busy) => Ok(Vec::new()),

@@ -140,7 +140,7 @@ async fn a_container_that_cannot_be_read_is_no_evidence_against_a_forgotten_job(
     of.hsm.finish_operations();
     of.minutes(45).await;
     let status = of.world.ok("/api/status").await.to_string();
-    assert!(status.contains("its folder cannot be looked for"), "{status}");
+    assert!(status.contains("its folder cannot be searched for"), "{status}");
     of.world.azure.faults().clear();
     of.world.fault(Operation::BackupStatus, FaultKind::NotFound);
     of.settle().await;

@@ -29,10 +29,10 @@ use super::super::{
 /// Upper bound on the moves of one pass.
 const MOVES: usize = 8;
 
-/// How a job stands after a pass.
+/// The state of a job after a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// It goes on.
+    /// It is still open.
     Open,
     /// It has ended.
     Ended,
@@ -40,7 +40,7 @@ pub enum Pass {
 
 /// Brings a job closer to its end. Polls the service at most once.
 ///
-/// Safe to run twice, at once or later: what must happen only once is first recorded by compare-and-swap.
+/// Safe to run twice, concurrently or later: any step that must happen only once is first recorded by compare-and-swap.
 pub async fn reconcile_job(
     app: &App,
     mut stored: StoredHsmJob,
@@ -79,7 +79,7 @@ async fn one_move(app: &App, stored: StoredHsmJob, context: &Context, clock: &Cl
     }
 }
 
-/// Logs once that a job takes too long, and goes on with it.
+/// Logs once that a job takes too long. Returns `None` if another process has changed its record meanwhile.
 async fn report(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Option<StoredHsmJob>> {
     let limit = app.hsms().limit();
     if !stored.job.is_overdue(limit, clock.now()) {
@@ -88,7 +88,7 @@ async fn report(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Op
     let (hsm, id) = (&stored.job.hsm, &stored.job.id);
     tracing::error!(
         event = "job.overdue", hsm.name = %hsm, job.id = %id, job.limit_hours = limit.whole_hours(),
-        "Job {id} of HSM {hsm} has been open for more than {} hours; it is followed further", limit.whole_hours(),
+        "Job {id} of HSM {hsm} has been open for more than {} hours; it continues", limit.whole_hours(),
     );
     stored.job.reported = true;
     app.jobs()?.save_hsm_job(stored).await
@@ -112,7 +112,7 @@ async fn back_up_first(app: &App, stored: StoredHsmJob, run: RunId, clock: &Cloc
     wait(app, stored, why).await
 }
 
-/// Starts the service's pre-check of a backup. If there is no such check, or the HSM is busy, the start will tell.
+/// Starts the service's pre-check of a backup. If there is no such check, or the HSM is busy, the start will show it.
 async fn check(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
     let client = app.hsms().get(&stored.job.hsm)?;
     let checked = client.prebackup(&app.hsms().destination()?).await;
@@ -145,7 +145,8 @@ async fn poll_check(app: &App, mut stored: StoredHsmJob, operation: &str, clock:
     }
 }
 
-/// The pre-check failed to run. A failure that may pass is retried in the next pass; any other one the start meets too.
+/// Handles a pre-check that failed to run. A transient failure is retried in the next pass; after any other one the
+/// backup is started without the check, and meets the failure itself if it persists.
 async fn unchecked(app: &App, mut stored: StoredHsmJob, error: &ServiceError, clock: &Clock) -> Result<Next> {
     if error.fate() == Fate::Retry && error.meaning != Meaning::Busy {
         tracing::warn!(hsm.name = %stored.job.hsm, job.id = %stored.job.id, "{error}");
@@ -153,13 +154,13 @@ async fn unchecked(app: &App, mut stored: StoredHsmJob, error: &ServiceError, cl
         stored.job.hold(error.retry_after, clock.now());
         return stop(app, stored).await;
     }
-    tracing::info!(hsm.name = %stored.job.hsm, "The backup is started unchecked: {error}");
+    tracing::info!(hsm.name = %stored.job.hsm, "The check could not run: {error}. The backup is started without it");
     stored.job.phase = Phase::Checked;
     save(app, stored).await
 }
 
-/// Searches for the folder of an operation whose id is unknown. A folder that fits is the job's result once it has stopped
-/// growing; without one the start is sent again when it is time.
+/// Searches for the folder of an operation whose id is unknown. A folder that fits is the job's result once it has
+/// stopped growing; without one the start is sent again if `or_start`.
 async fn find_folder(
     app: &App,
     mut stored: StoredHsmJob,

@@ -71,7 +71,7 @@ async fn an_acknowledgement_is_of_what_one_run_saw_and_is_given_once() {
     assert_eq!(world.source().await["ok"], false, "it is another loss");
     let (code, said) = world.acknowledge("20200101T020000Z-nightly").await;
     assert!(
-        code == 2 && said.to_string().contains(&format!("was seen by {}", second.as_str().expect("text"))),
+        code == 2 && said.to_string().contains(&format!("were found by {}", second.as_str().expect("text"))),
         "{said}"
     );
 }
