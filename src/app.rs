@@ -1,4 +1,4 @@
-//! The program's parts, put together from the settings.
+//! The parts of the program, built from the settings.
 
 mod hsms;
 
@@ -30,10 +30,10 @@ use crate::{
     jobs::Jobs,
 };
 
-/// The longest that a single retry waits, whatever a service asks for.
+/// The longest wait before a retry, whatever a service asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// What use cases work with. Making one sends nothing.
+/// The clients and settings that use cases work with. Building one sends nothing.
 pub struct App {
     vaults: BTreeMap<VaultName, VaultClient>,
     catalogue: Option<Catalogue>,
@@ -50,8 +50,7 @@ impl App {
     /// Builds the clients.
     ///
     /// # Errors
-    /// When the system's certificate authorities cannot be read, or the identity's own settings are not
-    /// there.
+    /// When the system's certificate authorities cannot be read, or the settings of the identity are missing.
     pub fn build(config: &Config) -> Result<Self> {
         let unusable =
             |error: &dyn std::error::Error| Error::Refused(format!("the program cannot start: {error}"));
@@ -93,13 +92,12 @@ impl App {
         self.vaults.values()
     }
 
-    /// The names under which objects stand in the catalogue, in their order: vaults, and HSMs, of which single keys
-    /// are backed up.
+    /// The names of sources in the catalogue, in order: vaults, and HSMs, of which single keys may be backed up.
     pub fn sources(&self) -> BTreeSet<&VaultName> {
         self.vaults.keys().chain(self.hsms.names().map(HsmName::as_vault)).collect()
     }
 
-    /// Whether a name is an HSM's, and no vault's.
+    /// Whether a name is that of an HSM and not of a vault.
     pub fn is_hsm(&self, name: &VaultName) -> bool {
         !self.vaults.contains_key(name) && self.hsms.keys_of(name).is_some()
     }
@@ -124,7 +122,7 @@ impl App {
         self.catalogue.as_ref().ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_CONTAINER is not set".into()))
     }
 
-    /// The open runs.
+    /// The open jobs.
     ///
     /// # Errors
     /// When no container is configured.
@@ -132,7 +130,7 @@ impl App {
         self.jobs.as_ref().ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_JOBS_CONTAINER is not set".into()))
     }
 
-    /// The work queue.
+    /// The queue of backups.
     ///
     /// # Errors
     /// When no queue is configured.
@@ -165,7 +163,7 @@ impl App {
         &self.hsms
     }
 
-    /// What every client is made of, for a look that makes its own.
+    /// The connection that clients are built from, for the preflight, which builds its own.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -175,13 +173,13 @@ impl App {
         &self.config
     }
 
-    /// What this app is there for.
+    /// The role of this app.
     pub fn role(&self) -> Role {
         self.config.role
     }
 
-    /// Where a vault lies: what the settings say, and the tenant that the vault itself has named to this process. Where
-    /// an HSM's keys restore depends on its security domain alone, so its tenant tells nothing.
+    /// The location of a vault: the settings, and the tenant that the vault has named to this process. An HSM has no
+    /// tenant here: where its keys restore depends on its security domain alone.
     pub fn location(&self, vault: &VaultName) -> Location {
         let tenant = self.vaults.get(vault).and_then(VaultClient::tenant);
         Location { tenant, ..self.config.locations.get(vault).cloned().unwrap_or_default() }
@@ -192,7 +190,7 @@ impl App {
         self.config.full_pass
     }
 
-    /// How old the newest run that covers a vault may be before the vault is overdue.
+    /// The age of the newest covering run above which a vault is overdue.
     pub fn interval(&self) -> time::Duration {
         self.config.interval
     }

@@ -44,20 +44,20 @@ const HSMS_AT_ONCE: usize = 8;
 /// The time limit of a pass for each part of a missed night. A run that has begun by then continues by itself.
 const WITHIN: Duration = Duration::from_secs(15 * 60);
 
-/// Records that `AdvanceJobs` came, and says whether this pass may begin what a timer should have begun: not the first pass of
-/// a process, and none that does not know what went before. An error is logged: the pass itself goes on.
+/// Records that a pass of `AdvanceJobs` runs, and returns whether it may begin missed nights: not the first pass of a
+/// process, and none that cannot read which nights have begun. An error is logged, and the pass continues.
 pub async fn record_pass(app: &App, clock: &Clock) -> bool {
     let (role, timers) = (app.role(), app.config().schedules.timers());
     let recorded = async {
         let jobs = app.jobs()?;
         let later = jobs.take_up_nights(role.as_str(), &timers, clock.now()).await?;
-        // By the system's clock, which readers of the record go by.
+        // By the system's clock, which the readers of this record compare it with.
         jobs.note_pass(role.as_str(), &timers, Clock::system().now()).await?;
         Ok(later)
     };
     let recorded: Result<bool> = recorded.await;
     recorded.unwrap_or_else(|error| {
-        tracing::warn!("That AdvanceJobs came cannot be noted: {error}");
+        tracing::warn!("The pass of AdvanceJobs could not be recorded: {error}");
         false
     }) && role != Role::Restore
 }

@@ -1,11 +1,11 @@
-//! A look at everything that backups and restores need, with the app's own identity.
+//! The preflight: tries everything that backups and restores need, with the app's own identity.
 //!
-//! Everything is tried at once, and each try is bounded. The clients are the look's own: they try a request
-//! twice and no more, and compare clocks. What was seen is judged by [`findings`], which says
-//! what is wrong and how to fix it; nothing is decided here.
+//! All tries run concurrently, each with a time limit. The preflight has clients of its own, which send a request at
+//! most twice and compare clocks. [`findings`] judges the observations, and says what is wrong and how
+//! to fix it; nothing is decided here.
 //!
-//! Safe to run at any time, and twice: what is tried names objects that cannot exist, backups that are taken
-//! are dropped, and the one blob a day that is written among the backups is written create-only.
+//! Safe to run at any time, and twice: the tries name objects that cannot exist, backups are taken and dropped, and the
+//! one blob a day that is written among the backups is written create-only.
 
 mod ages;
 mod callers;
@@ -31,13 +31,13 @@ use crate::{
     domain::{cause::Came, night::Timer, object::ObjectName, role::Role, schedule::Timetable},
 };
 
-/// How long one try may take.
+/// The time limit of one try.
 const TRY: Duration = Duration::from_secs(25);
 
-/// Sources that are looked at at once.
+/// Sources that are tried concurrently.
 const AT_ONCE: usize = 8;
 
-/// What the tries have in common.
+/// The parts that all tries share.
 struct Context<'a> {
     app: &'a App,
     config: &'a Config,
@@ -45,7 +45,7 @@ struct Context<'a> {
     clock: &'a Clock,
 }
 
-/// Looks at everything. `served` says whether the program answers HTTP here.
+/// Runs the preflight. `served` says whether this process answers HTTP.
 pub async fn check(app: &App, served: bool, clock: &Clock) -> Report {
     let dates = Dates::new(*clock);
     let connection = app.connection().for_preflight(Arc::clone(&dates));
@@ -121,7 +121,7 @@ fn settings(config: &Config, served: bool) -> SettingsSeen {
     }
 }
 
-/// The schedules of nights that this app begins, where it is not known when their timers fire.
+/// The schedules of nights that this app begins whose occurrences are not known, with the reason.
 fn unclear(config: &Config) -> Vec<(&'static str, String)> {
     if config.role == Role::Restore {
         return Vec::new();
@@ -139,7 +139,7 @@ fn unclear(config: &Config) -> Vec<(&'static str, String)> {
     config.schedules.each().into_iter().filter_map(why).collect()
 }
 
-/// Tries something for as long as it may take.
+/// Runs a try within its time limit.
 async fn within<T>(tried: impl Future<Output = Result<T, ServiceError>>) -> Result<T, Came> {
     match tokio::time::timeout(TRY, tried).await {
         Ok(came) => came.map_err(cause::refused),
@@ -147,12 +147,12 @@ async fn within<T>(tried: impl Future<Output = Result<T, ServiceError>>) -> Resu
     }
 }
 
-/// The same, where only whether it went matters.
+/// Runs a try within its time limit and drops its value.
 async fn tried<T>(tried: impl Future<Output = Result<T, ServiceError>>) -> Came {
     within(tried).await.map_or_else(|came| came, |_| Came::Done)
 }
 
-/// Looks at several, a few at a time.
+/// Runs `ask` for each item, a few at a time.
 async fn each<T, F: Future>(of: impl IntoIterator<Item = T>, ask: impl Fn(T) -> F) -> Vec<F::Output> {
     let (gate, ask) = (Semaphore::new(AT_ONCE), &ask);
     let all = of.into_iter().map(|item| {
@@ -165,7 +165,7 @@ async fn each<T, F: Future>(of: impl IntoIterator<Item = T>, ask: impl Fn(T) -> 
     futures::future::join_all(all).await
 }
 
-/// A name that no object has.
-fn nobody() -> Option<ObjectName> {
+/// A random name that no object has.
+fn absent_name() -> Option<ObjectName> {
     format!("preflight-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)).parse().ok()
 }

@@ -1,21 +1,21 @@
-//! Log lines.
+//! Logging.
 //!
-//! Under the Functions host: one JSON object a line, on standard output, which the host files as
-//! information; errors on standard error, which it files as errors. Every line of an invocation carries
-//! its `invocation.id`. Fields have dotted names (`vault.name`, `run.id`, `object.kind`), and a unit
-//! where they are quantities. The text is readable without the fields.
+//! Under the Functions host each line is one JSON object: on standard output, which the host files as
+//! information, or, for errors, on standard error, which it files as errors. Every line of an invocation has
+//! its `invocation.id`. Fields have dotted names (`vault.name`, `run.id`, `object.kind`), and quantities have a
+//! unit. The text can be read without the fields.
 //!
-//! A failure is logged once, where it is decided what becomes of it. Never logged: tokens, backup blobs,
-//! secret values, request or message bodies, the invocation's envelope.
+//! A failure is logged once, by the code that decides how to handle it. Tokens, backup blobs, secret values,
+//! request or message bodies, and the invocation's envelope are never logged.
 
 use tracing::Level;
 use tracing_subscriber::{filter::Targets, fmt::writer::MakeWriterExt as _, prelude::*};
 
-/// Ours at `info`; the Azure clients only when something is wrong, since they log every request.
+/// This program at `info`, the Azure clients at `warn`, because they log every request.
 const FILTER: &str = "warn,keyvault_backup=info";
 
-/// Logs for the host. `filter` overrides the default: levels, or targets with levels, as in
-/// `warn,keyvault_backup=debug`. One that cannot be read changes nothing.
+/// Installs logging for the host. `filter` overrides the default: levels, or targets with levels, as in
+/// `warn,keyvault_backup=debug`. A filter that cannot be parsed is ignored.
 pub fn for_host(filter: Option<&str>) {
     let writer = std::io::stderr.with_max_level(Level::ERROR).or_else(std::io::stdout);
     let lines = tracing_subscriber::fmt::layer()
@@ -31,7 +31,8 @@ pub fn for_host(filter: Option<&str>) {
     }));
 }
 
-/// Logs for a person at a terminal: none, unless `filter` asks for them. The commands print what went wrong.
+/// Installs logging for a person at a terminal: none, unless `filter` asks for it. The commands print errors
+/// themselves.
 pub fn for_terminal(filter: Option<&str>) {
     let lines =
         tracing_subscriber::fmt::layer().without_time().with_target(false).with_writer(std::io::stderr);

@@ -1,11 +1,10 @@
-//! The custom handler: what the Functions host calls.
+//! The custom handler that the Functions host calls.
 //!
 //! The host starts this program with a port in `FUNCTIONS_CUSTOMHANDLER_PORT`, waits until `GET /` is
-//! answered, and sends each invocation as `POST /FUNCTION` with an envelope. It has no patience with
-//! empty answers (it waits for its own time-out, then kills the process and everything in flight), it
-//! drops the body of anything but a 2xx, and it ends the process with SIGKILL. So every answer is a JSON
-//! object, every invocation has a deadline below the host's, a panic costs one invocation, and nothing
-//! relies on an orderly end.
+//! answered, and sends each invocation as `POST /FUNCTION` with an envelope. If an answer is empty, the host
+//! waits for its own time-out, then kills the process and everything in flight. It drops the body of anything
+//! but a 2xx, and ends the process with SIGKILL. So every answer is a JSON object, every invocation has a
+//! deadline below the host's, a panic costs one invocation, and nothing relies on an orderly end.
 
 pub mod envelope;
 pub mod functions;
@@ -28,13 +27,13 @@ use tracing::Instrument as _;
 use self::{envelope::Invocation, functions::Function};
 use crate::{api, app::App, attempt::TRY_WITHIN};
 
-/// The largest envelope that is read. A queue message has 64 KiB and stands in its envelope twice.
+/// The largest envelope that is read. A queue message has up to 64 KiB, and its envelope holds it twice.
 const ENVELOPE_LIMIT: usize = 2 * 1024 * 1024;
 
-/// Below `functionTimeout` in host.json, at which the host kills this process.
+/// The time limit of long functions, below `functionTimeout` in host.json, at which the host kills this process.
 pub const LONG_DEADLINE: Duration = Duration::from_secs(25 * 60);
 
-/// For one object: a minute more than a try may take, in which to record that the last one took longer.
+/// The time limit of functions for one object: a minute more than one attempt, to record that the last one took longer.
 pub const OBJECT_DEADLINE: Duration = TRY_WITHIN.saturating_add(Duration::from_secs(60));
 
 /// Deliveries of a queue message; `maxDequeueCount` in host.json.
@@ -58,7 +57,7 @@ fn router(app: Arc<App>) -> Router {
     guarded(routes.route("/", get(|| async { Json(json!({})) })).nest("/api", api))
 }
 
-/// What every answer goes through.
+/// Adds the layers that every answer passes.
 fn guarded(routes: Router) -> Router {
     routes
         .fallback(|| async { failed(StatusCode::NOT_FOUND, "no such function") })
@@ -104,7 +103,8 @@ fn failed(status: StatusCode, text: &str) -> Response {
     (status, Json(json!({ "Outputs": {}, "Logs": [text], "ReturnValue": null }))).into_response()
 }
 
-/// The panic's own text is not repeated: it may hold anything. The hook logs its place.
+/// The answer of an invocation that panicked. Leaves out the panic's text, which may hold anything; the hook logs its
+/// location.
 fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
     failed(StatusCode::INTERNAL_SERVER_ERROR, "a defect in this program; see the log")
 }

@@ -36,7 +36,7 @@ impl Hsms {
     pub(super) fn build(config: &Config, connection: &Connection) -> azure_core::Result<Self> {
         let mut clients = BTreeMap::new();
         let mut keys = BTreeMap::new();
-        // Whoever looks at a job looks again within a minute; a retry would hold up the looks at others.
+        // The next pass tries again within a minute; a retry would hold up other jobs.
         let once = connection.without_retries();
         for url in &config.hsm.hsms {
             let address = Url::parse(&url.to_string())?;
@@ -79,7 +79,7 @@ impl Hsms {
         self.keys_of(name.as_vault()).ok_or_else(|| Error::Refused(format!("HSM {name} has no keys client")))
     }
 
-    /// The same, by the name under which single keys stand in the catalogue.
+    /// The keys of a configured HSM, by the name under which the catalogue has its single keys.
     pub(super) fn keys_of(&self, name: &VaultName) -> Option<&VaultClient> {
         self.keys.get(name)
     }
@@ -109,7 +109,7 @@ impl Hsms {
         landing.ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_HSM_CONTAINER is not set".into()))
     }
 
-    /// Where backups go, and as whom the HSM writes there.
+    /// The container for backups, and the identity as which the HSM writes there.
     ///
     /// # Errors
     /// When no container is configured.
@@ -117,7 +117,7 @@ impl Hsms {
         Ok(BackupDestination::new(self.landing()?.address(), self.config.backup_auth.clone()))
     }
 
-    /// A folder of that container, by its whole path, and as whom the HSM reads there.
+    /// A folder of that container, and the identity as which the HSM reads there.
     ///
     /// # Errors
     /// As [`Hsms::destination`].
@@ -126,22 +126,23 @@ impl Hsms {
         Ok(RestoreSource::new(container, folder, self.config.restore_auth.clone()))
     }
 
-    /// The path of an address in the container of the settings. `None` when it lies elsewhere.
+    /// The path of an address in the configured container; `None` if it is not in there.
     pub fn path_in_container<'a>(&self, uri: &'a Url) -> Option<&'a str> {
         self.config.landing.as_ref()?.path_of(uri)
     }
 
-    /// Whether a backup of one HSM can be restored into another, as far as the settings say.
+    /// Whether two HSMs share a security domain according to the settings, so that backups of one restore into the
+    /// other.
     pub fn share_domain(&self, a: &HsmName, b: &HsmName) -> bool {
         a == b || self.config.domains.contains(&(a.clone(), b.clone()))
     }
 
-    /// How old the target's newest backup may be for a full restore.
+    /// The greatest age of the target's newest backup at a full restore.
     pub fn backup_age(&self) -> time::Duration {
         self.config.backup_age
     }
 
-    /// How long a job may take before it is reported.
+    /// The duration after which an open job is reported.
     pub fn limit(&self) -> time::Duration {
         self.config.limit
     }

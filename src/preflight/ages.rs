@@ -1,4 +1,4 @@
-//! How old the newest backups are, by the catalogue alone.
+//! The age of the newest backups, from the catalogue alone.
 
 use time::OffsetDateTime;
 use tokio::time::timeout;
@@ -15,10 +15,11 @@ use crate::{
     query::{runs, vaults},
 };
 
-/// Failing objects that are looked through for those with too many versions.
+/// Failing objects that are searched for those with too many versions.
 const MOST_FAILING: usize = 1000;
 
-/// Looks at every source. A restore app also knows vaults that nobody backs up, so it does not ask.
+/// Reads the age of every source's newest backup. A restore app may have vaults that are not backed up, so it reads
+/// none.
 pub(super) async fn observe(context: &Context<'_>) -> Vec<Result<AgeSeen, Unread>> {
     if context.config.role == Role::Restore {
         return Vec::new();
@@ -43,7 +44,7 @@ async fn bounded(source: &str, age: impl Future<Output = Result<AgeSeen>>) -> Re
 
 async fn vault(context: &Context<'_>, url: &VaultUrl) -> Result<AgeSeen> {
     let mut known = vaults::known(context.app, url.name(), MOST_FAILING, context.clock.now()).await?;
-    // That what is open cannot be read is a finding of its own.
+    // Open jobs that cannot be read are a finding of their own.
     let open = runs::open_jobs(context.app).await.unwrap_or_default();
     known.newest.held = vaults::held(&open, url.name());
     let over = known

@@ -25,13 +25,13 @@ use crate::{
 /// How long a check is followed.
 const FOLLOW: Duration = Duration::from_secs(60);
 
-/// The wait between two looks at a check.
+/// The wait between two polls of a check.
 const BETWEEN: Duration = Duration::from_secs(3);
 
 /// A folder that no backup made.
 const NO_FOLDER: &str = "preflight";
 
-/// Looks at every configured HSM.
+/// Tries every configured HSM.
 pub(super) async fn observe(context: &Context<'_>) -> Vec<HsmSeen> {
     each(&context.config.hsm.hsms, |url| one(context, url)).await
 }
@@ -103,7 +103,7 @@ fn said(status: &OperationStatus) -> String {
     if said.is_empty() { "it does not say why".to_owned() } else { said }
 }
 
-/// Backs up one of the keys that are backed up one by one, and drops the backup.
+/// Backs up the first of an HSM's single keys, and drops the backup.
 async fn key(context: &Context<'_>, url: &HsmUrl) -> Option<Came> {
     let key = context.app.hsms().single_keys(url.name()).into_iter().next()?;
     Some(back_up(context, url, key).await)

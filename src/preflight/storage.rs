@@ -19,10 +19,10 @@ use crate::{
     domain::cause::{Came, Cause},
 };
 
-/// What a probe holds.
+/// The content of the probe blob.
 const PROBE: &[u8] = b"Written by a preflight of keyvault-backup, to see whether it could be.\n";
 
-/// Looks at the configured containers.
+/// Tries the configured containers.
 pub(super) async fn containers(context: &Context<'_>) -> Vec<ContainerSeen> {
     let config = context.config;
     let landing = config.hsm.landing.as_ref().filter(|_| !config.hsm.hsms.is_empty());
@@ -82,7 +82,7 @@ fn account(url: &Url) -> String {
     url.host_str().and_then(|host| host.split('.').next()).unwrap_or_default().to_owned()
 }
 
-/// Looks at the queues that this app reads, where the settings name their account.
+/// Tries the queues that this app reads, if the settings name their account.
 pub(super) async fn queues(context: &Context<'_>) -> Vec<QueueSeen> {
     let Some(service) = &context.config.queue_service else { return Vec::new() };
     let [backups, restores] = queues_of(context.config.role);

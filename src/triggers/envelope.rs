@@ -1,4 +1,4 @@
-//! What the host sends with an invocation.
+//! The envelope that the host sends with an invocation.
 //!
 //! The host encodes strings and numbers twice: a queue message `T` arrives as a JSON string that holds
 //! the JSON string of `T`, and a delivery count as `"1"`. Objects arrive as they are. Payloads as the
@@ -16,14 +16,14 @@ pub enum EnvelopeError {
     /// Not the JSON object that the host sends.
     #[error("the envelope is not one of the Functions host: {fault} at line {line}, column {column}")]
     Shape {
-        /// What is wrong with it.
+        /// The fault.
         fault: &'static str,
-        /// Where.
+        /// The line of the fault.
         line: usize,
-        /// Where in the line, in bytes.
+        /// The position in the line, in bytes.
         column: usize,
     },
-    /// The binding's data is not there.
+    /// The binding's data is missing.
     #[error("the envelope has no data named `{0}`; functions/*/function.json and the program do not agree")]
     Missing(&'static str),
     /// The binding's data has another type.
@@ -57,14 +57,14 @@ pub struct Invocation {
     data: Map<String, Value>,
     /// Runs from the time at which the host sent the invocation.
     pub clock: Clock,
-    /// Which delivery of a queue message this is, from 1.
+    /// The number of this delivery of a queue message, from 1.
     pub delivery: u32,
 }
 
-/// What a timer says.
+/// The data of a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timer {
-    /// The occurrence that is being served, or will be next when somebody fired the timer by hand.
+    /// The occurrence that the firing serves; the next one, if a person fired the timer by hand.
     pub next: Option<OffsetDateTime>,
     /// Whether it should have fired earlier.
     pub past_due: bool,
@@ -96,7 +96,7 @@ impl Invocation {
         }
     }
 
-    /// What a timer says. Every part of it may be missing.
+    /// The data of a timer. Every part of it may be missing.
     ///
     /// # Errors
     /// When there is none by this binding's name.

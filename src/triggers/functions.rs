@@ -1,4 +1,4 @@
-//! The functions, each a few lines: decode, call one use case, say what came of it.
+//! The functions. Each decodes its invocation, calls one use case, and reports the result.
 
 use std::{future::Future, pin::pin, str::FromStr, time::Duration};
 
@@ -31,12 +31,12 @@ use crate::{
     restore::{self, object::Done as Restored},
 };
 
-/// How far ahead of its time a timer may fire and still serve its next occurrence. A later "next" means
-/// that somebody fired it by hand.
+/// How early a timer may fire and still serve its next occurrence. A later "next" means that a person fired it
+/// by hand.
 const EARLY: time::Duration = time::Duration::MINUTE;
 
-/// What this program believes the host of a queue message. The host merges a message's own fields over what it
-/// says itself, whatever their case.
+/// Metadata of a queue message that this program takes from the host. The host merges a message's own fields over
+/// them, in any case of letters.
 const SAID_BY_THE_HOST: [&str; 2] = ["DequeueCount", "sys"];
 
 /// A folder under `functions/`.
@@ -50,7 +50,7 @@ pub enum Function {
     BackUpObject,
     /// Carries out one step of a restore.
     RestoreObject,
-    /// Moves open runs and restores on.
+    /// Reconciles open runs, restores and HSM jobs.
     AdvanceJobs,
     /// The HTTP API for backups: see [`crate::api`].
     Backups,
@@ -102,10 +102,10 @@ impl From<EnvelopeError> for Error {
     }
 }
 
-/// Runs a function within its deadline and says in one line what came of it.
+/// Runs a function within its deadline and returns its result in one line.
 ///
 /// # Errors
-/// What should make the host count the invocation as failed: for a queue message, another delivery.
+/// Those for which the host should count the invocation as failed; a queue message is then delivered again.
 pub async fn run(app: &App, function: Function, invocation: &Invocation) -> Result<String> {
     match function {
         Function::NightlyVaultBackup => {
@@ -134,7 +134,7 @@ async fn nightly_vault_backup(app: &App, invocation: &Invocation) -> Result<Stri
     let (mut said, mut failed) = (Vec::new(), Vec::new());
     while let Some((vault, progress)) = starts.next().await {
         match progress {
-            Ok(Progress::Sent { objects }) => said.push(format!("{vault}: {objects} messages sent")),
+            Ok(Progress::Sent { objects }) => said.push(format!("{vault}: messages sent: {objects}")),
             Ok(Progress::Closed(summary)) => said.push(format!("{vault}: {}", summary.verdict)),
             Err(error) => failed.push(format!("{vault}: {error}")),
         }
@@ -155,10 +155,10 @@ async fn nightly_hsm_backup(app: &App, invocation: &Invocation) -> Result<String
     outcome(&format!("run {run}: "), &said, &failed)
 }
 
-/// The run that a firing asks for.
+/// The run that a firing of a timer names.
 ///
-/// The occurrence, not the time of firing, names it: a retry and a late firing name the same run. A timer
-/// that somebody fired by hand shows its next occurrence, which must stay free for the schedule.
+/// The name comes from the occurrence, not from the time of firing: a retry and a late firing name the same run. A
+/// timer that a person fired by hand shows its next occurrence, which must stay free for the schedule.
 fn run_of(timer: Timer, now: OffsetDateTime) -> RunId {
     match timer.next {
         Some(next) if next <= now + EARLY => RunId::nightly(next),
@@ -175,10 +175,10 @@ async fn back_up_object(app: &App, invocation: &Invocation) -> Result<String> {
     let id = message.id();
     Ok(match done {
         Done::BackedUp { bytes } => format!("{id}: backed up, {bytes} bytes"),
-        Done::Already => format!("{id}: nothing to do, its backup is there"),
+        Done::Already => format!("{id}: nothing to do, it is backed up already"),
         Done::Closed => format!("{id}: nothing to do, run {} is closed", message.run),
         Done::Disappeared => format!("{id}: deleted after it was listed"),
-        Done::Failing(failure) => format!("{id}: it is tried again: {}", failure.code),
+        Done::Failing(failure) => format!("{id}: to be tried again: {}", failure.code),
         Done::Failed(failure) => format!("{id}: failed: {}", failure.code),
     })
 }
@@ -190,9 +190,9 @@ async fn restore_object(app: &App, invocation: &Invocation) -> Result<String> {
     Ok(match done {
         Restored::Ended(StepResult::Failed(failure)) => format!("{id}: failed: {}", failure.code),
         Restored::Ended(_) => format!("{id}: restored"),
-        Restored::Already => format!("{id}: nothing to do, it was done before"),
-        Restored::Waiting(failure) => format!("{id}: it is tried again: {}", failure.code),
-        Restored::Displaced => format!("{id}: nothing to do, the restore does not have the vault any more"),
+        Restored::Already => format!("{id}: nothing to do, its step has ended already"),
+        Restored::Waiting(failure) => format!("{id}: to be tried again: {}", failure.code),
+        Restored::Displaced => format!("{id}: nothing to do, the restore no longer holds the vault"),
     })
 }
 
@@ -204,8 +204,8 @@ fn attempt(invocation: &Invocation) -> Attempt {
     }
 }
 
-/// Decodes a message. One that cannot be decoded fails its invocation, so that the host keeps it in the
-/// poison queue; a newer program may understand what this one does not.
+/// Decodes a message. A message that cannot be decoded fails its invocation, so that the host keeps it in the
+/// poison queue; a newer program may understand it.
 pub fn decode<M: DeserializeOwned>(text: &str, known: u32) -> Result<M> {
     let malformed = |error: serde_json::Error| {
         // The text may repeat a part of the message, which may be of any length.
@@ -229,8 +229,8 @@ pub fn decode<M: DeserializeOwned>(text: &str, known: u32) -> Result<M> {
     }
 }
 
-/// The three go side by side: a vault or an HSM that does not answer holds up its own jobs alone. Then begins what a timer
-/// should have begun, as far as is known what is open.
+/// Reconciles runs, restores and HSM jobs concurrently: a vault or an HSM that does not answer holds up only its own
+/// jobs. Then begins the runs of missed nights, if the open jobs could be read.
 async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     let (role, clock) = (app.role(), &invocation.clock);
     let catches_up = nights::record_pass(app, clock).await;
@@ -244,11 +244,12 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     let mut passed = Passed::default();
     let found = Found { runs: runs.as_ref().and_then(|of| of.as_ref().ok()), hsms: hsms.as_ref().ok() };
     let late = if catches_up { Some(Box::pin(nights::catch_up(app, found, clock)).await) } else { None };
-    passed.part(runs, |of| (format!("{} runs closed, {} still open", of.closed.len(), of.open), of.errors));
+    passed.part(runs, |of| (format!("runs closed: {}, still open: {}", of.closed.len(), of.open), of.errors));
     passed.part(restores, |of| {
-        (format!("{} restores ended, {} still open", of.ended.len(), of.open), of.errors)
+        (format!("restores ended: {}, still open: {}", of.ended.len(), of.open), of.errors)
     });
-    passed.part(Some(hsms), |of| (format!("{} HSM jobs ended, {} still open", of.ended, of.open), of.errors));
+    passed
+        .part(Some(hsms), |of| (format!("HSM jobs ended: {}, still open: {}", of.ended, of.open), of.errors));
     passed.part(late.filter(|of| !of.as_ref().is_ok_and(CaughtUp::is_nothing)), |of| {
         (
             if of.begun.is_empty() { String::new() } else { format!("begun late: {}", of.begun.join(", ")) },
@@ -258,7 +259,7 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     outcome("", &passed.said, &passed.failed)
 }
 
-/// What the parts of a pass came to.
+/// The results of a pass's parts.
 #[derive(Default)]
 struct Passed {
     said: Vec<String>,
@@ -279,7 +280,7 @@ impl Passed {
     }
 }
 
-/// Each app looks after its own jobs. The backup that a restore wants first belongs to the restore.
+/// Selects the HSM jobs that an app of a role reconciles. A safety backup belongs to its restore.
 fn wanted(role: Role) -> impl Fn(&Task) -> bool {
     move |task| match role {
         Role::All => true,
@@ -288,7 +289,7 @@ fn wanted(role: Role) -> impl Fn(&Task) -> bool {
     }
 }
 
-/// What an invocation says: each half only where there is something to say of it.
+/// The text of an invocation: its successes and its failures, each only if there are any.
 fn outcome(head: &str, said: &[String], failed: &[String]) -> Result<String> {
     let done = said.iter().filter(|said| !said.is_empty()).cloned().collect::<Vec<_>>().join("; ");
     if failed.is_empty() {
