@@ -1,11 +1,11 @@
-//! What is wrong with an installation, and how to fix it. Pure: what was tried comes in, findings go out.
+//! Findings: what is wrong with an installation, and how to fix it. Pure: observations in, findings out.
 //!
-//! Rights are told from answers to requests that can do nothing: they name an object that cannot exist. Azure
-//! looks at the caller's rights before it looks for the object, so 403 says that the right is missing, and 404
-//! or 400 that it is there.
+//! Rights are inferred from answers to requests that can do nothing, because they name an object that cannot exist.
+//! Azure checks the caller's rights before it searches for the object, so 403 means that the right is missing, and 404
+//! or 400 that the caller has it.
 //!
-//! A check ends in one of three ways: well, a [`Finding`], or unknown, with the reason. Nothing counts as well
-//! that was not seen.
+//! A check ends in one of three ways: well, with a [`Finding`], or unknown, with the reason. Nothing counts as well
+//! that was not observed.
 
 mod cause;
 pub mod hsms;
@@ -23,13 +23,13 @@ use serde::Serialize;
 
 use crate::domain::{outcome::Failure, role::Role};
 
-/// What checks of the settings are about.
+/// The subject of checks of the settings.
 const SETTINGS: &str = "settings";
 
-/// What checks of the clock are about. Even a refusal says what time it is.
+/// The subject of checks of the clock. Even a refusal says what time it is.
 const MACHINE: &str = "this machine";
 
-/// Findings for which no service had to let anybody in: of the way to one, of the settings, of the clock.
+/// Findings that are possible without access to any service: about the connection, the settings, or the clock.
 const OF_NO_SERVICE: [&str; 13] = [
     "host-unknown",
     "host-unreachable",
@@ -46,7 +46,7 @@ const OF_NO_SERVICE: [&str; 13] = [
     "clock-skew",
 ];
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -68,53 +68,53 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Something that is not as it should be.
+/// A problem with the installation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What is wrong, as one of the names in `docs/preflight.md`. Names never change.
+    /// The problem, as one of the names in `docs/preflight.md`. Names never change.
     pub name: &'static str,
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// What it is about: a vault, an HSM, a container, a queue, a setting.
+    /// The vault, HSM, container, queue or setting concerned.
     pub subject: String,
-    /// What was seen.
+    /// The observation.
     pub seen: String,
     /// Why it matters.
     pub why: &'static str,
-    /// How to fix it, made for this installation.
+    /// How to fix it, with the names of this installation.
     pub remedy: String,
 }
 
-/// Something that was looked at.
+/// A check that gave no finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What it is about.
+    /// The vault, HSM, container, queue or setting concerned.
     pub subject: String,
-    /// What was asked.
+    /// The question that was checked.
     pub what: String,
-    /// What was seen, or why nothing is known.
+    /// The observation, or why nothing is known.
     pub seen: String,
 }
 
-/// What a preflight found out.
+/// The result of a preflight.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// What is not as it should be, the worst first.
+    /// The problems, the worst first.
     pub findings: Vec<Finding>,
-    /// What could not be found out.
+    /// The checks without a result.
     pub unknown: Vec<Check>,
-    /// What is as it should be.
+    /// The checks without a problem.
     pub well: Vec<Check>,
 }
 
 impl Report {
-    /// Whether something beside the settings was seen, nothing is left that is not known, and nothing has to be done.
+    /// Whether anything but the settings was checked, every check has a result, and nothing has to be done.
     pub fn is_well(&self) -> bool {
         let all_known = !self.is_blind() && self.unknown.is_empty();
         all_known && self.findings.iter().all(|finding| finding.severity == Severity::Info)
     }
 
-    /// Whether nothing but the settings could be looked at.
+    /// Whether nothing but the settings and the clock could be checked.
     pub fn is_blind(&self) -> bool {
         self.well.iter().all(|check| check.subject == SETTINGS || check.subject == MACHINE)
             && !self
@@ -139,14 +139,14 @@ impl Report {
     }
 }
 
-/// As whom the program asks.
+/// The identity that the program uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The client id of the user-assigned identity, if that is what it has.
     pub client: Option<String>,
-    /// Whether it is whoever is signed in at a terminal.
+    /// Whether it is the account that is signed in at a terminal.
     pub signed_in: bool,
-    /// The object id, where a refusal named it.
+    /// The object id, if a refusal named it.
     pub object: Option<String>,
 }
 
@@ -162,12 +162,12 @@ impl Identity {
     }
 }
 
-/// The installation that is looked at.
+/// The installation that is checked.
 #[derive(Clone, Debug)]
 pub struct Installation {
-    /// What the app is there for.
+    /// The role of the app.
     pub role: Role,
-    /// As whom it asks.
+    /// The identity that it uses.
     pub identity: Identity,
 }
 

@@ -1,4 +1,4 @@
-//! What the outcome of a try says of the way to a service, and of a right.
+//! What the outcome of a try says about the connection to a service and about a right.
 
 use crate::domain::{
     cause::{Came, Cause},
@@ -7,7 +7,7 @@ use crate::domain::{
 };
 
 impl Cause {
-    /// The name of the finding that nothing behind the host could be asked.
+    /// The name of the finding that the service behind the host could not be reached.
     pub(super) fn closed_name(self) -> &'static str {
         match self {
             Self::HostUnknown => "host-unknown",
@@ -31,8 +31,8 @@ pub(super) enum Held {
 }
 
 impl Came {
-    /// What it says of the right to do it. A refusal for any reason but a missing right comes later than the
-    /// look at rights.
+    /// Whether the caller has the right to do it. A refusal for another reason than a missing right comes after the
+    /// check of rights.
     pub(super) fn held(&self) -> Held {
         match self {
             Self::Late(seconds) => Held::Unknown(format!("no answer within {seconds} s")),
@@ -45,7 +45,7 @@ impl Came {
     }
 }
 
-/// A service's words on one line, whole: what they end with may be what helps.
+/// A service's error on one line, in full: the helpful part may be at its end.
 pub(super) fn words(failure: &Failure) -> String {
     format!("{}: {}", failure.code, on_one_line(&failure.text))
 }

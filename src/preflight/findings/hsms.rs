@@ -1,27 +1,27 @@
-//! Managed HSMs: what they let the identity do, and what they can do themselves.
+//! Findings about Managed HSMs: the rights of the identity, and those of the HSMs themselves.
 //!
-//! A check of a backup is a job. It tells of two different parties: the start of what the caller may do, the
-//! end of what the HSM's own identity may do with the container.
+//! A check of a backup is a job that concerns two parties: its start shows what the caller may do, its end what the
+//! HSM's own identity may do with the container.
 
 use super::{Finding, Installation, Report, Severity, cause::words, remedy};
 use crate::domain::cause::{Came, Cause};
 use crate::domain::role::Role;
 use crate::domain::{hsm::HsmName, wording::says};
 
-/// How a check that was started ended.
+/// The end of a check that was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// It would work.
+    /// The backup would work.
     Well,
-    /// It would not, in the service's words.
+    /// The backup would not work, in the service's words.
     Failed(String),
     /// It had not ended after so many seconds.
     Running(u64),
-    /// It could not be asked about.
+    /// The check could not be polled.
     Lost(Came),
 }
 
-/// What was tried with an HSM.
+/// The observations of an HSM.
 #[derive(Clone, Debug)]
 pub struct HsmSeen {
     /// The HSM.
@@ -103,8 +103,8 @@ fn backup(seen: &HsmSeen, of: &Installation, report: &mut Report) {
     }
 }
 
-/// What the HSM says of its way to the container. Only a missing container was ever seen in the service's own
-/// answers; the other words are those of storage and of identities.
+/// Judges what the HSM says about its access to the container. Only a missing container was ever seen in the service's
+/// own answers; the other words are those of storage and of identities.
 fn failed(seen: &HsmSeen, said: &str) -> Finding {
     let HsmSeen { name: hsm, account, container, .. } = seen;
     let says = |words: &[&str]| says(said, words);
@@ -144,7 +144,7 @@ fn failed(seen: &HsmSeen, said: &str) -> Finding {
         (
             "hsm-check-failed",
             format!(
-                "az keyvault show --hsm-name {hsm}; look at its identity, and at who may write to {account}/{container}"
+                "az keyvault show --hsm-name {hsm}; check its identity, and which identities may write to {account}/{container}"
             ),
         )
     };
@@ -158,14 +158,14 @@ fn restore(seen: &HsmSeen, of: &Installation, report: &mut Report) {
     let (hsm, what) = (seen.name.as_str(), "restore the whole HSM");
     let refused = match &seen.restore {
         Came::Refused(cause, _) if cause.is_missing_right() => true,
-        // What is wrong with the request is looked at after the caller's role.
+        // The service checks the request after the caller's role.
         Came::Done | Came::Refused(Cause::Malformed | Cause::NotFound, _) => false,
         Came::Refused(_, failure) => return report.unknown(hsm, what, words(failure)),
         Came::Late(seconds) => return report.unknown(hsm, what, format!("no answer within {seconds} s")),
     };
     match (of.role, refused) {
         (Role::Backup, false) => report.findings.push(Finding {
-            why: "A full restore wipes an HSM. Whoever takes over the backup app could do that.",
+            why: "A full restore wipes an HSM. An attacker in control of the backup app could do that.",
             ..seen.finding("hsm-can-restore", "the identity may restore".to_owned(), {
                 let who = remedy::principal(&of.identity);
                 format!("az keyvault role assignment list --hsm-name {hsm} --assignee-object-id {who} --output table; then az keyvault role assignment delete --hsm-name {hsm} --ids ID")

@@ -1,19 +1,19 @@
-//! Queues, and what was given up beside them.
+//! Findings about queues and their poison queues.
 
 use super::{Finding, Installation, Report, Severity, cause::words, remedy};
 use crate::domain::cause::{Came, Cause};
 use crate::domain::role::Role;
 
-/// What was seen of a queue.
+/// The observations of a queue.
 #[derive(Clone, Debug)]
 pub struct QueueSeen {
     /// The storage account.
     pub account: String,
     /// The queue.
     pub name: String,
-    /// About how many messages there are, or why that is not known.
+    /// The approximate number of its messages, or why that is not known.
     pub waiting: Result<i64, Came>,
-    /// The same of the poison queue beside it.
+    /// The approximate number of messages in its poison queue, or why that is not known.
     pub poisoned: Result<i64, Came>,
 }
 
@@ -26,7 +26,7 @@ pub fn judge(seen: &QueueSeen, of: &Installation, report: &mut Report) {
         severity: Severity::Error,
         subject: subject.clone(),
         seen,
-        why: "Without it nothing that is planned is carried out by the functions.",
+        why: "Without it the functions carry out no planned backup or restore.",
         remedy,
     };
     match &seen.waiting {
@@ -60,7 +60,7 @@ pub fn judge(seen: &QueueSeen, of: &Installation, report: &mut Report) {
     given_up(seen, report);
 }
 
-/// What was given up lies in a queue that is not there before the first message is.
+/// Judges the poison queue, which does not exist before its first message.
 fn given_up(seen: &QueueSeen, report: &mut Report) {
     let QueueSeen { account, name, .. } = seen;
     let subject = format!("{account}/{name}-poison");
@@ -69,13 +69,13 @@ fn given_up(seen: &QueueSeen, report: &mut Report) {
             name: "poisoned",
             severity: Severity::Warning,
             subject,
-            seen: format!("about {count} messages were given up"),
+            seen: format!("messages that were given up: about {count}"),
             why: "Objects they name may lack a backup or a restore; see `poison-message` in docs/operations.md.",
             remedy: format!(
                 "az storage message peek --queue-name {name}-poison --account-name {account} --auth-mode login --num-messages 32"
             ),
         }),
-        // What keeps the caller from both is said of the first.
+        // A failure that concerns both queues is reported for the first.
         Err(Came::Late(seconds)) if seen.waiting.is_ok() => {
             report.unknown(&subject, "read", format!("no answer within {seconds} s"));
         }

@@ -1,7 +1,7 @@
-//! The commands that fix what was found, made for this installation.
+//! The commands that fix findings, with the names of this installation.
 //!
-//! What the program does not know of its surroundings, such as a vault's resource group, the command looks up.
-//! Nothing that a service said goes into a command unless it has the form of an id or an address.
+//! A command queries what the program does not know, such as a vault's resource group. Text from a service goes into
+//! a command only if it has the form of an id or an address.
 
 use super::{Identity, Installation};
 use crate::domain::cause::Cause;
@@ -39,11 +39,11 @@ fn account_id(account: &str) -> String {
 /// The end of every grant: a refusal does not show whether the right is missing or too new.
 pub fn granted(command: &str) -> String {
     format!(
-        "{command}; if that was done within the last ten minutes, wait and look again: rights take that long"
+        "{command}; if that was done within the last ten minutes, wait and check again: rights take that long"
     )
 }
 
-/// Gives the identity what it is there for in a vault, and nothing else.
+/// Gives the identity the rights of its role in a vault, and no others.
 pub fn grant_in_vault(of: &Installation, vault: &str, cause: Cause) -> String {
     granted(&rights_in_vault(of, vault, cause))
 }
@@ -148,7 +148,7 @@ pub fn open_account(account: &str, cause: Cause) -> String {
     }
 }
 
-/// What opens a way that no service closed. `tenant` shows of which tenant the service is.
+/// The remedy for a connection that fails before the service. `tenant` is the command that shows the service's tenant.
 fn of_the_way(cause: Cause, tenant: &str) -> Option<String> {
     match cause {
         Cause::Untrusted => Some(
@@ -345,6 +345,6 @@ mod tests {
         );
         let on_account = grant_on_account(&of(Role::Backup), "Storage Queue Data Reader", "store");
         assert_eq!(on_account, granted(&format!("{create} 'Storage Queue Data Reader' {scope}\"")));
-        assert!(on_account.contains("wait and look again"), "a right may be too new: {on_account}");
+        assert!(on_account.contains("wait and check again"), "a right may be too new: {on_account}");
     }
 }

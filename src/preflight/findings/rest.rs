@@ -1,4 +1,4 @@
-//! Settings, clocks, and how old the newest backups are.
+//! Findings about settings, clocks, callers, and the age of the newest backups.
 
 use time::{Duration, OffsetDateTime};
 
@@ -11,7 +11,7 @@ const MOST_SKEW: Duration = Duration::minutes(5);
 /// Objects that are named in a finding.
 const NAMED: usize = 10;
 
-/// What the catalogue says of a source.
+/// The observations of a source in the catalogue.
 #[derive(Clone, Debug)]
 pub struct AgeSeen {
     /// The vault or HSM.
@@ -24,13 +24,13 @@ pub struct AgeSeen {
     pub versions: Vec<(String, u32)>,
     /// Objects that have more versions than Key Vault backs up, without those that are accepted.
     pub over: Vec<String>,
-    /// What is lost and not acknowledged: the run that saw it, and in words.
+    /// The losses that are not acknowledged: the run that found each, and its description.
     pub losses: Vec<(String, String)>,
-    /// That the vault lies elsewhere than it did, as nobody acknowledged: the run that saw it, and in words.
+    /// The move of the vault, if it is not acknowledged: the run that found it, and its description.
     pub moved: Option<(String, String)>,
-    /// Objects that fail, and for which a person answers until then.
+    /// Objects whose failure a person has accepted, and until when.
     pub accepted: Vec<(String, OffsetDateTime)>,
-    /// Objects whose newest backup has a form that was not known, and what may be shown of it.
+    /// Objects whose newest backup has an unknown form, and the part of it that may be shown.
     pub unknown_forms: Vec<(String, Clear)>,
 }
 
@@ -74,7 +74,7 @@ fn lost(seen: &AgeSeen, report: &mut Report) {
             severity: Severity::Error,
             subject: seen.source.clone(),
             seen: words.clone(),
-            why: "Nobody has said that they were to go. Their backups are there, and their users may find nothing.",
+            why: "No person has acknowledged that they were to go. Their backups are kept; applications may miss them.",
             remedy: format!(
                 "keyvault-backup show {run} --vault {vault} --all; restore what is missed, or: keyvault-backup acknowledge \
                  --vault {vault} --run {run} --reason TEXT"
@@ -118,7 +118,7 @@ fn unknown_forms(seen: &AgeSeen, report: &mut Report) {
     });
 }
 
-/// What is accepted stays in sight, with its first end.
+/// Reports accepted failures, with the first date on which an acceptance ends.
 fn accepted(seen: &AgeSeen, report: &mut Report) {
     let Some(first) = seen.accepted.iter().map(|(_, until)| until).min() else { return };
     let names = seen.accepted.iter().map(|(name, _)| name.clone());
@@ -149,7 +149,7 @@ fn late(seen: &AgeSeen, name: &'static str, text: String) -> Finding {
         severity: Severity::Error,
         subject: seen.source.clone(),
         seen: text,
-        why: "What was made or changed since then may be lost when the source is.",
+        why: "If the source is lost, so is everything that was created or changed since then.",
         remedy,
     }
 }
@@ -187,7 +187,7 @@ fn accept(seen: &AgeSeen, object: &str) -> String {
     format!("keyvault-backup accept --vault {vault} --{object} --reason TEXT --until DATE")
 }
 
-/// Judges which callers have as many open jobs as they may have.
+/// Judges which callers have as many open jobs as are allowed.
 pub fn judge_callers(met: &Result<Vec<AtBound>, String>, report: &mut Report) {
     const CALLERS: &str = "callers";
     let met = match met {
@@ -195,7 +195,7 @@ pub fn judge_callers(met: &Result<Vec<AtBound>, String>, report: &mut Report) {
         Err(why) => return report.unknown(CALLERS, "open jobs", why.as_str()),
     };
     if met.is_empty() {
-        report.well(CALLERS, "open jobs", "nobody has as many as one may have");
+        report.well(CALLERS, "open jobs", "no caller has as many as are allowed");
     }
     report.findings.extend(met.iter().map(|of| Finding {
         name: "too-many-open",
@@ -230,7 +230,7 @@ pub fn judge_clocks(ahead: &[(String, Duration)], report: &mut Report) {
     });
 }
 
-/// What the settings say.
+/// The observations of the settings.
 #[derive(Clone, Debug, Default)]
 pub struct SettingsSeen {
     /// The settings that hold a SAS token.
@@ -239,9 +239,9 @@ pub struct SettingsSeen {
     pub twice: Vec<String>,
     /// Pairs of settings that name the same container.
     pub shared: Vec<(&'static str, &'static str)>,
-    /// Schedules of which it is not known when their timers fire, and why.
+    /// Schedules whose occurrences are not known, and why.
     pub unclear: Vec<(&'static str, String)>,
-    /// Whether the platform's authentication is on; `None` where nothing is served.
+    /// Whether the platform's authentication is on; `None` if this process serves no HTTP.
     pub platform_auth: Option<bool>,
 }
 
@@ -254,8 +254,9 @@ pub fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
             severity: Severity::Warning,
             subject: (*name).to_owned(),
             seen: "it holds a SAS token".to_owned(),
-            why: "SAS tokens are deprecated: whoever reads the settings has the container, and when the token ends so do the backups.",
-            remedy: "infra/scripts/hsm-attach.sh --hsm HSM --identity ID; then take the setting away".to_owned(),
+            why: "SAS tokens are deprecated: every reader of the settings can use the container, and backups end when \
+                  the token expires.",
+            remedy: "infra/scripts/hsm-attach.sh --hsm HSM --identity ID; then remove the setting".to_owned(),
         });
     }
     for name in &seen.twice {
@@ -264,7 +265,7 @@ pub fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
             severity: Severity::Warning,
             subject: name.clone(),
             seen: "it is the name of a vault and of an HSM".to_owned(),
-            why: "Reports and alerts by name do not tell the two apart.",
+            why: "Reports and alerts go by name and cannot distinguish the two.",
             remedy: format!("use an app of its own for {name}: take it out of KEYVAULT_BACKUP_VAULTS or KEYVAULT_BACKUP_HSMS here"),
         });
     }
@@ -302,7 +303,7 @@ fn open_door() -> Finding {
         severity: Severity::Info,
         subject: "WEBSITE_AUTH_ENABLED".to_owned(),
         seen: "the platform's authentication is off".to_owned(),
-        why: "Function keys alone guard the HTTP functions, and nobody's name is on a request.",
+        why: "Function keys alone guard the HTTP functions, and requests do not name a person.",
         remedy:
             "infra/scripts/app-registration.sh --environment ENV, then deploy infra/ with `authentication`"
                 .to_owned(),
@@ -421,7 +422,7 @@ mod tests {
         let met = AtBound { by, right: Right::Restore, open: 8, most: 8 };
         let table = [
             (Ok(vec![met]), "warning too-many-open"),
-            (Ok(Vec::new()), "well open jobs: nobody has as many as one may have"),
+            (Ok(Vec::new()), "well open jobs: no caller has as many as are allowed"),
             (Err("no answer".to_owned()), "unknown open jobs: no answer"),
         ];
         for (seen, expected) in table {

@@ -1,4 +1,4 @@
-//! What the tests of the judges share.
+//! Helpers for the tests of the judges.
 
 use super::{Finding, Identity, Installation, Report, Severity};
 use crate::domain::cause::{Came, Cause};

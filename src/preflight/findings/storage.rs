@@ -1,4 +1,4 @@
-//! Containers.
+//! Findings about containers.
 
 use time::OffsetDateTime;
 
@@ -10,21 +10,21 @@ use super::{
 use crate::azure::container::probe::Protection;
 use crate::domain::cause::{Came, Cause};
 
-/// What a container is for.
+/// The purpose of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// Backups: written once, never deleted by the app.
     Backups,
     /// Running jobs: written, replaced and deleted.
     Jobs,
-    /// What HSMs write: read by the app.
+    /// Backups of whole HSMs: written by HSMs, read by the app.
     Landing,
 }
 
-/// What was tried with a container.
+/// The observations of a container.
 #[derive(Clone, Debug)]
 pub struct ContainerSeen {
-    /// What it is for.
+    /// Its purpose.
     pub used: Use,
     /// The storage account.
     pub account: String,
@@ -60,7 +60,7 @@ impl ContainerSeen {
         match self.used {
             Use::Backups => "Without it nothing is stored, and nothing can be restored.",
             Use::Jobs => "Without it no run and no restore is begun or ended.",
-            Use::Landing => "Without it nobody sees whether an HSM's backup is there.",
+            Use::Landing => "Without it no pass can see whether an HSM's backup is there.",
         }
     }
 
@@ -135,7 +135,7 @@ fn undeletable(seen: &ContainerSeen, of: &Installation, report: &mut Report) {
     let Some(came) = &seen.deleted else { return };
     let (subject, narrow) =
         (seen.subject(), || remedy::narrow_on_container(of, &seen.account, &seen.container));
-    let why = "Whoever takes over the app could delete the backups of everything it backs up.";
+    let why = "An attacker in control of the app could delete all its backups.";
     match came.held() {
         Held::No(..) => report.well(&subject, "delete backups", "it cannot"),
         Held::Yes => report.findings.push(Finding {
@@ -144,7 +144,7 @@ fn undeletable(seen: &ContainerSeen, of: &Installation, report: &mut Report) {
         }),
         Held::Unknown(_) if came.cause() == Some(Cause::Immutable) => report.findings.push(Finding {
             severity: Severity::Warning,
-            why: "Write protection alone holds; when it ends, whoever takes over the app could delete backups.",
+            why: "Only write protection prevents it; once that ends, an attacker in the app could delete backups.",
             ..seen.finding(
                 "delete-right",
                 "the identity may delete; write protection stops it for now".to_owned(),
@@ -172,7 +172,7 @@ fn protected(seen: &ContainerSeen, now: OffsetDateTime, report: &mut Report) {
         (_, Some(true), _) => report.well(&subject, what, "the container has a policy"),
         (Some(_), ..) | (None, Some(false), Some(_)) => report.findings.push(Finding {
             severity: Severity::Warning,
-            why: "Whoever can write to the account, or administers it, can destroy the backups.",
+            why: "Every identity that can write to the account or administers it can destroy the backups.",
             ..seen.finding(
                 "no-write-protection",
                 "neither the container nor the probe is protected".to_owned(),

@@ -1,4 +1,4 @@
-//! What the identity can do in a vault, and what it should not be able to.
+//! Findings about the rights of the identity in a vault: missing ones, and ones that it should not have.
 
 use super::{
     Finding, Installation, Report, Severity,
@@ -11,10 +11,10 @@ use crate::domain::{
     role::Role,
 };
 
-/// What was tried for each kind.
+/// The outcome of a try for each kind.
 pub type Kinds = Vec<(ObjectKind, Came)>;
 
-/// What was tried in a vault.
+/// The observations of a vault.
 #[derive(Clone, Debug)]
 pub struct VaultSeen {
     /// The vault.
@@ -86,7 +86,7 @@ const LIST: Right = Right {
     what: "list",
     name: "cannot-list",
     severity: Severity::Error,
-    why: "What is not listed is not backed up, and what stands in the way of a restore is not seen.",
+    why: "Objects that are not listed are not backed up, and conflicts of a restore are not seen.",
     wanted: true,
 };
 
@@ -110,7 +110,7 @@ const RESTORES: Right = Right {
     what: "restore",
     name: "can-restore",
     severity: Severity::Error,
-    why: "Whoever takes over the backup app could put old versions in place of those in use.",
+    why: "An attacker in control of the backup app could restore old versions in place of those in use.",
     wanted: false,
 };
 
@@ -126,7 +126,7 @@ const READS: Right = Right {
     what: "read the value of",
     name: "reads-values",
     severity: Severity::Error,
-    why: "Backups need no value. Whoever takes over the app could read every secret.",
+    why: "Backups need no value. An attacker in control of the app could read every secret.",
     wanted: false,
 };
 
@@ -134,11 +134,11 @@ const PURGES: Right = Right {
     what: "purge",
     name: "can-purge",
     severity: Severity::Error,
-    why: "Whoever takes over the app could destroy what was deleted, for good.",
+    why: "An attacker in control of the app could destroy deleted objects for good.",
     wanted: false,
 };
 
-/// Nothing behind the host can be asked.
+/// The finding that the vault cannot be reached at all.
 fn closed(seen: &VaultSeen) -> Option<Finding> {
     // A vault that answers one kind is open, whatever it says of the others.
     let all: Option<Vec<_>> = seen.lists.iter().map(|(_, came)| came.refusal()).collect();
@@ -154,7 +154,8 @@ fn closed(seen: &VaultSeen) -> Option<Finding> {
     })
 }
 
-/// A restore app knows vaults by name that it only restores from; there it has no right at all.
+/// Whether the vault may be a target of restores. A restore app also has vaults that are only sources; there it has no
+/// right.
 fn is_target(seen: &VaultSeen) -> bool {
     let mut rights = seen.lists.iter().chain(&seen.restores);
     rights.any(|(_, came)| !matches!(came.held(), Held::No(..)))

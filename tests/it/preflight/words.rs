@@ -60,7 +60,7 @@ async fn a_right_that_is_too_new_is_waited_for() {
         let (world, whole) = refused(403, "Forbidden", &message).await;
         let found = only(&world, "cannot-list").await;
         let [seen, remedy] = texts(&found);
-        assert!(seen.ends_with(&whole) && remedy.contains("wait and look again"), "{found}");
+        assert!(seen.ends_with(&whole) && remedy.contains("wait and check again"), "{found}");
     }
 }
 

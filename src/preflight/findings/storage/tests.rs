@@ -1,4 +1,4 @@
-//! What is found of a container.
+//! Tests of the findings about containers.
 
 use time::macros::datetime;
 
@@ -98,7 +98,7 @@ fn a_right_that_is_missing_is_named_with_the_role_of_that_container() {
             ContainerSeen { read: refused(Cause::Denied), ..landing() },
             "error container-unreadable",
             reader,
-            "Without it nobody sees",
+            "Without it no pass",
         ),
         (
             ContainerSeen { written: no(), ..backups() },
@@ -133,8 +133,8 @@ fn a_right_that_is_missing_is_named_with_the_role_of_that_container() {
 fn the_right_to_delete_backups_is_a_finding_also_where_protection_stops_it() {
     let other = "unknown delete backups: code: the service's words";
     let table = [
-        (Came::Done, "error backups-deletable", "Whoever takes over"),
-        (refused(Cause::Immutable), "warning delete-right", "Write protection alone"),
+        (Came::Done, "error backups-deletable", "An attacker"),
+        (refused(Cause::Immutable), "warning delete-right", "Only write protection"),
         (refused(Cause::Passing), other, ""),
         (Came::Late(25), "unknown delete backups: no answer within 25 s", ""),
     ];
@@ -170,7 +170,7 @@ fn protection_that_is_not_shown_is_unknown_and_one_that_is_past_is_none() {
                 "protection-unlocked" => {
                     ("An administrator", "infra/scripts/lock-immutability.sh --account store")
                 }
-                _ => ("Whoever can write", "deploy infra/ with `retention.immutabilityDays`"),
+                _ => ("Every identity that can write", "deploy infra/ with `retention.immutabilityDays`"),
             };
             assert!(found.why.starts_with(why) && found.remedy.starts_with(remedy), "{found:?}");
         }
