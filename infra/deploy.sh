@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Deploys everything: what-if, infrastructure, roles, package, and a call that shows that it runs.
+# Deploys everything: what-if, infrastructure, roles, package, and a call that checks that it runs.
 #
 # usage: infra/deploy.sh --location REGION [--parameters FILE] [--package ZIP] [options]
 #
-#   --location REGION     where the deployment is recorded, and everything lives
+#   --location REGION     the region of the deployment's record and of all resources
 #   --parameters FILE     parameter file; infra/main.bicepparam when left out
 #   --package ZIP         the package; `cargo package-app` makes dist/keyvault-backup.zip
-#   --skip-roles          the custom roles are there; they need an Owner, the rest does not
+#   --skip-roles          deploys no custom roles; they need an Owner, the rest does not
 #   --skip-hsm            leaves the HSMs alone; their administrator runs scripts/hsm-*.sh
 #   --skip-package        deploys no code
 #   --what-if             shows what would change, and changes nothing
@@ -41,8 +41,8 @@ need az curl
 # `West Europe` is `westeurope`.
 location=${location,,}
 location=${location// /}
-# Named after template and region, so that a second run replaces the record of the first: Azure refuses a name that it
-# knows from another region.
+# Named after template and region, so that a second run replaces the record of the first: Azure refuses a name that is
+# recorded in another region.
 deployment="keyvault-backup-$(basename "$parameters" .bicepparam)-$location"
 role_deployment="keyvault-backup-roles-$location"
 common=(--location "$location" --parameters)
@@ -64,7 +64,7 @@ if [ "$roles" = 1 ]; then
     az deployment sub create --name "$role_deployment" "${common[@]}" "$here/roles.bicepparam" --output none
 fi
 
-# A role that was made a moment ago is not known everywhere, and a deployment that assigns it fails.
+# A new role is not known everywhere at first, and a deployment that assigns it fails.
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 infrastructure() {

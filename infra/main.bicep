@@ -22,10 +22,10 @@ import {
 @maxLength(12)
 param environmentName string
 
-@description('Optional. Where everything lives.')
+@description('Optional. The region of all resources.')
 param location string = deployment().location
 
-@description('Optional. The resource group that is made for it.')
+@description('Optional. The resource group that is created.')
 param resourceGroupName string = 'rg-kvbackup-${environmentName}'
 
 @description('Optional. Tags of all resources.')
@@ -49,26 +49,26 @@ param hsmBackupSchedule string = '0 30 1 * * *'
 @maxValue(47)
 param backupIntervalHours int = 26
 
-@description('Required. How long things are kept.')
+@description('Required. Retention of backups, deleted data and logs.')
 param retention retentionSettings
 
-@description('Optional. How often and where backups are kept.')
+@description('Optional. Redundancy of the backups.')
 param redundancy 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' | 'Standard_RAGZRS' = 'Standard_GRS'
 
 @description('Required. E-mail addresses that alerts go to.')
 @minLength(1)
 param alertEmails string[]
 
-@description('Optional. The restore app. There is none when left out.')
+@description('Optional. The restore app. Not deployed when left out.')
 param restore restoreSettings?
 
-@description('Optional. Puts storage behind a network. Storage is reachable with a token from anywhere when left out.')
+@description('Optional. Puts storage behind a network. When left out, storage can be reached from anywhere with a token.')
 param network networkSettings?
 
 @description('Optional. Has Microsoft Entra ID check the callers of the HTTP functions, besides the function keys.')
 param authentication authenticationSettings?
 
-@description('Optional. Address ranges that may call and deploy the apps. Everybody with a key when empty.')
+@description('Optional. Address ranges that may call and deploy the apps. All addresses when empty.')
 param allowedCallers string[] = []
 
 @description('Optional. Paces and limits of the program.')
@@ -80,7 +80,7 @@ param zoneRedundant bool = false
 @description('Optional. Memory of an instance.')
 param instanceMemoryMB 512 | 2048 | 4096 = 2048
 
-@description('Optional. Most instances for each function. Below 40 not every region accepts.')
+@description('Optional. Most instances for each function. Not every region accepts less than 40.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstances int = 40
@@ -104,7 +104,7 @@ var roleNames = {
   blobWriter: customRoleName(subscription().subscriptionId, 'blobWriter')
 }
 
-// The restore app knows the vaults that it takes backups of, and has rights on its targets alone.
+// The restore app knows the vaults whose backups it restores, and has rights only on its targets.
 var targetVaults = restore.?targetVaults ?? []
 var sourceNames = map(vaults, vault => toLower(vault.name))
 var knownVaults = concat(vaults, filter(targetVaults, target => !contains(sourceNames, toLower(target.name))))
@@ -117,7 +117,7 @@ resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
   tags: tags
 }
 
-// Only their ids are read. Nothing here writes a vault or an HSM that exists.
+// Only their ids are read. Nothing here writes an existing vault or HSM.
 resource vaultResources 'Microsoft.KeyVault/vaults@2026-02-01' existing = [
   for vault in knownVaults: {
     scope: resourceGroup(vault.?subscriptionId ?? subscription().subscriptionId, vault.resourceGroup)
@@ -170,7 +170,7 @@ module backupHost 'modules/host-storage.bicep' = {
   }
 }
 
-// Not the same account: who can write the package of the restore app can restore.
+// Not the same account: an identity that can write the package of the restore app can restore.
 module restoreHost 'modules/host-storage.bicep' = if (restore != null) {
   scope: group
   params: {
@@ -247,7 +247,7 @@ module restoreAccess 'vault-access.bicep' = [
       // A vault that is backed up as well sends its log already.
       workspaceId: contains(sourceNames, toLower(vault.name)) ? '' : monitoring.outputs.workspaceId
     }
-    // Two writes of the access policies of one vault at a time get in each other's way.
+    // Two concurrent writes of one vault's access policies conflict.
     dependsOn: [backupAccess]
   }
 ]
@@ -380,7 +380,7 @@ module hsmEndpoints 'modules/private-endpoint.bicep' = [
   }
 ]
 
-// What both apps read. Module outputs come in here, so no name and no condition may use it.
+// Settings of both apps. It contains module outputs, so no name and no condition may use it.
 var commonSettings = {
   location: location
   tags: tags
@@ -427,7 +427,7 @@ module backupApp 'modules/function-app.bicep' = {
       )
     }
   }
-  // The host reads its storage when it starts: names and rights come first.
+  // The host reads its storage when it starts, so names and rights are deployed first.
   dependsOn: [backupHostBlob, backupHostQueue, backupStorageBlob, hsmStorageBlob, vaultEndpoints, hsmEndpoints]
 }
 

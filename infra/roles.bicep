@@ -52,7 +52,7 @@ resource restore 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
       {
         actions: []
         notActions: []
-        // Reading metadata shows what is in the way of a restore, also among deleted objects.
+        // Reading metadata shows conflicts of a restore, even with deleted objects.
         dataActions: [
           'Microsoft.KeyVault/vaults/secrets/readMetadata/action'
           'Microsoft.KeyVault/vaults/secrets/restore/action'

@@ -1,5 +1,5 @@
 metadata name = 'Types, names and role ids'
-metadata description = 'What the other files share. Deploys nothing.'
+metadata description = 'Types and constants of the other files. Deploys nothing.'
 
 @export()
 @description('Tags of a resource.')
@@ -8,7 +8,7 @@ type resourceTags = {
 }
 
 @export()
-@description('A vault that already exists. It is never written, only read and granted on.')
+@description('A vault that already exists. It is never written; it is only read, and rights on it are granted.')
 type vaultTarget = {
   @description('Required. The name of the vault.')
   name: string
@@ -19,7 +19,7 @@ type vaultTarget = {
   @description('Optional. The subscription of the vault. The subscription of the deployment when left out.')
   subscriptionId: string?
 
-  @description('Optional. How the vault decides who may do what. rbac when left out.')
+  @description('Optional. The access model of the vault. rbac when left out.')
   accessModel: ('rbac' | 'accessPolicy')?
 
   @description('Optional. The geography of the vault, such as europe. Backups restore in the same one only.')
@@ -46,7 +46,7 @@ type hsmTarget = {
 }
 
 @export()
-@description('How long things are kept.')
+@description('Retention of backups, deleted data and logs.')
 type retentionSettings = {
   @description('Required. Days in which no vault backup can be changed or deleted.')
   @minValue(1)
@@ -61,7 +61,7 @@ type retentionSettings = {
   @maxValue(3651)
   deleteAfterDays: int
 
-  @description('Required. Days in which deleted blobs and containers can be had back.')
+  @description('Required. Days in which deleted blobs and containers can be recovered.')
   @minValue(7)
   @maxValue(365)
   softDeleteDays: int
@@ -73,7 +73,7 @@ type retentionSettings = {
 }
 
 @export()
-@description('Limits and paces of the program. What is left out keeps the default of the program.')
+@description('Limits and paces of the program. A value that is left out keeps the default of the program.')
 type tuningSettings = {
   fullPassDays: int?
   @minValue(0)
@@ -104,7 +104,7 @@ type networkSettings = {
 }
 
 @export()
-@description('Who may call the HTTP functions, when Microsoft Entra ID checks callers in front of the app.')
+@description('The callers of the HTTP functions that are allowed when Microsoft Entra ID checks callers in front of the app.')
 type authenticationSettings = {
   @description('Required. Client id of the app registration; scripts/app-registration.sh makes it.')
   clientId: string
@@ -132,7 +132,7 @@ type identityReference = {
 }
 
 @export()
-@description('What the two apps read that is the same for both.')
+@description('The settings that are the same for both apps.')
 type sharedAppSettings = {
   location: string
   tags: resourceTags
@@ -193,5 +193,5 @@ var functionNames = {
 }
 
 @export()
-@description('The name of a custom role. The same in every file, so that roles and assignments can be deployed apart.')
+@description('The name of a custom role. It is the same in every file, so that roles and assignments can be deployed separately.')
 func customRoleName(homeSubscriptionId string, role string) string => guid('keyvault-backup', homeSubscriptionId, role)

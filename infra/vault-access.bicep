@@ -1,7 +1,7 @@
 targetScope = 'resourceGroup'
 
 metadata name = 'Access to one vault'
-metadata description = 'Grants on a vault that exists, and sends its audit log. The owner of the vault can deploy this file alone. It never writes the vault itself.'
+metadata description = 'Grants rights on an existing vault, and sends its audit log. The owner of the vault can deploy this file alone. It never writes the vault itself.'
 
 @description('Required. The name of the vault, in this resource group.')
 param vaultName string
@@ -9,19 +9,19 @@ param vaultName string
 @description('Required. The object id of the identity that gets access.')
 param principalId string
 
-@description('Required. What the identity may do.')
+@description('Required. The access of the identity.')
 param access 'backup' | 'restore'
 
-@description('Required. The name (a GUID) of the custom role for it; main.bicep and roles.bicep give it out.')
+@description('Required. The name (a GUID) of the custom role for it, an output of main.bicep and roles.bicep.')
 param roleDefinitionName string
 
-@description('Optional. How the vault decides who may do what.')
+@description('Optional. The access model of the vault.')
 param accessModel 'rbac' | 'accessPolicy' = 'rbac'
 
 @description('Optional. The Log Analytics workspace that gets the audit log. None when empty.')
 param workspaceId string = ''
 
-// Access policies know no narrower right to see names than list. Nobody gets get.
+// Access policies have no narrower right to read names than list. The right get is never granted.
 var permissions = access == 'backup' ? ['list', 'backup'] : ['list', 'restore']
 
 resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
@@ -29,7 +29,7 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
 }
 
 resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (accessModel == 'rbac') {
-  // The principal is in the name: an identity that is made again gets an assignment of its own.
+  // The principal is in the name: an identity that is recreated gets an assignment of its own.
   name: guid(vault.id, principalId, roleDefinitionName)
   scope: vault
   properties: {
@@ -40,7 +40,7 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (a
   }
 }
 
-// The name add merges this principal into the policies that are there.
+// The name add merges this principal into the existing policies.
 resource policy 'Microsoft.KeyVault/vaults/accessPolicies@2026-02-01' = if (accessModel == 'accessPolicy') {
   parent: vault
   name: 'add'

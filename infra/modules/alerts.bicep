@@ -1,5 +1,5 @@
 metadata name = 'Alerts'
-metadata description = 'What somebody has to know of. docs/operations.md says for each alert what it means and what to do.'
+metadata description = 'The alerts. docs/operations.md says what each one means and what to do about it.'
 
 import { resourceTags } from '../types.bicep'
 
@@ -12,10 +12,10 @@ param suffix string
 @description('Required. Tags of the resources.')
 param tags resourceTags
 
-@description('Required. The workspace that is asked.')
+@description('Required. The workspace that is queried.')
 param workspaceId string
 
-@description('Required. E-mail addresses that alerts go to. An alert that nobody gets is none.')
+@description('Required. E-mail addresses that alerts go to. At least one, because an alert without a recipient is useless.')
 @minLength(1)
 param emails string[]
 
@@ -25,7 +25,7 @@ param vaultNames string[]
 @description('Required. Names of the HSMs that are backed up.')
 param hsmNames string[]
 
-@description('Required. Hours within which each has to be backed up. Alerts look back two days at most.')
+@description('Required. Hours within which each has to be backed up. Alerts query two days at most.')
 @minValue(1)
 @maxValue(47)
 param intervalHours int
@@ -55,7 +55,7 @@ var vaultSuccess = join(
   [
     events
     '| where event in ("run.closed", "run.round")'
-    // An object that fails on its own does not make its vault overdue: `run-not-clean` tells of it, once its rounds are over.
+    // An object that fails on its own does not make its vault overdue: `run-not-clean` reports it, once its rounds are over.
     '| extend listed = tostring(line["run.scope"]) == "vault" and tolong(line["run.unlisted"]) == 0'
     '| where tostring(line["run.covers"]) == "true" or (listed and tostring(line["run.verdict"]) in ("Succeeded", "PartiallyFailed"))'
     '| extend target = tolower(tostring(line["vault.name"]))'
@@ -115,7 +115,7 @@ var rules = concat(missedVault, missedHsm, [
         events
         '| where event in ("run.closed", "hsm.backup.ended", "restore.ended")'
         '| extend verdict = coalesce(tostring(line["run.verdict"]), tostring(line["hsm.verdict"]), tostring(line["restore.verdict"]))'
-        // A run says whether a person answers for all that kept it from succeeding. What says nothing is not clean.
+        // A run says whether a person has accepted everything that kept it from succeeding. Without that it is not clean.
         '| where verdict != "Succeeded" and tostring(line["run.clean"]) != "true"'
         '| extend target = coalesce(tostring(line["vault.name"]), tostring(line["hsm.name"]))'
       ],
@@ -134,7 +134,8 @@ var rules = concat(missedVault, missedHsm, [
     query: join(
       [
         events
-        // Once for each loss. Until it is made good or acknowledged, no run of the vault is clean: `run-not-clean` goes on.
+        // Once for each loss. Until its objects are back or it is acknowledged, no run of the vault is clean: `run-not-clean` keeps
+        // firing.
         '| where event == "loss.found"'
         '| extend target = tostring(line["vault.name"])'
       ],
@@ -214,16 +215,16 @@ var rules = concat(missedVault, missedHsm, [
   }
   {
     name: 'unknown-caller'
-    title: 'Somebody else backed up or restored'
+    title: 'An unknown caller backed up or restored'
     description: 'A backup is as good as a copy of the key. The caller is none of the identities of this installation.'
     severity: 1
-    // Which column holds the caller depends on the kind of token.
+    // The column that holds the caller depends on the kind of token.
     query: join(
       [
         'AzureDiagnostics'
         '| where ResourceProvider == "MICROSOFT.KEYVAULT"'
         '| where OperationName contains "Backup" or OperationName contains "Restore"'
-        // Every client asks once without a token to learn where tokens come from.
+        // Every client sends its first request without a token to learn where tokens come from.
         '| where column_ifexists("httpStatusCode_d", real(0)) != 401'
         '| extend caller = coalesce('
         '    tostring(column_ifexists("identity_claim_oid_g", "")),'
@@ -241,7 +242,7 @@ var rules = concat(missedVault, missedHsm, [
   {
     name: 'throttled'
     title: 'A vault or HSM throttles'
-    description: 'More than a hundred calls in an hour were answered with 429. Whoever uses the vault feels it, too.'
+    description: 'More than a hundred calls in an hour were answered with 429. Other users of the vault are throttled, too.'
     severity: 3
     query: join(
       [
@@ -260,7 +261,7 @@ var rules = concat(missedVault, missedHsm, [
   }
   {
     name: 'storage-refused'
-    title: 'Somebody is refused at the storage again and again'
+    title: 'The storage refuses a caller again and again'
     description: 'More than twenty calls in an hour were answered with 403.'
     severity: 2
     query: join(
@@ -341,7 +342,7 @@ resource logRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   }
 ]
 
-// Somebody with rights on the resource group can undo what guards the backups. That must not go unseen.
+// An identity with rights on the resource group can remove the guards of the backups. That must not go unnoticed.
 resource guardChanged 'Microsoft.Insights/activityLogAlerts@2020-10-01' = {
   name: 'alert-guard-changed-${suffix}'
   location: 'global'

@@ -12,13 +12,13 @@ param location string
 @description('Required. Tags of the resources.')
 param tags resourceTags
 
-@description('Required. How often and where data is kept.')
+@description('Required. Redundancy of the data.')
 param sku 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' | 'Standard_RAGZRS'
 
-@description('Required. How long things are kept.')
+@description('Required. Retention of backups, deleted data and logs.')
 param retention retentionSettings
 
-@description('Required. Lets the public network in, for those who have a token.')
+@description('Required. Allows access from the public network, with a token.')
 param publicAccess bool
 
 @description('Required. The object id of the identity that backs up. It writes backups, the audit trail, records of HSM backups and probes.')
@@ -48,7 +48,7 @@ module account 'storage-account.bicep' = {
     immutabilityDays: retention.immutabilityDays
     immutabilityState: retention.immutabilityState
     deleteAfterDays: retention.deleteAfterDays
-    // The audit trail, the records of HSM backups, and what people acknowledged and accepted stay.
+    // The audit trail, the records of HSM backups, acknowledgements and acceptances stay.
     deletePrefixes: [
       '${storageNames.backupContainer}/${storageNames.backupPrefix}'
       '${storageNames.backupContainer}/${storageNames.probePrefix}'
@@ -65,7 +65,7 @@ module writer 'grant-container.bicep' = {
     containerName: storageNames.backupContainer
     principalId: writerId
     roleDefinitionName: writerRoleName
-    // What people acknowledge and accept is theirs alone: an app that could write it could silence its own failures.
+    // Only people may write acknowledgements and acceptances: an app that could write them could silence its own failures.
     writesUnder: [
       storageNames.backupPrefix
       storageNames.auditPrefix
@@ -82,7 +82,7 @@ module restorers 'grant-container.bicep' = [
       containerName: storageNames.backupContainer
       principalId: principalId
       roleDefinitionName: writerRoleName
-      // The backup that a full restore of an HSM takes first is on record with the others.
+      // The safety backup of a full restore of an HSM is recorded with the other backups.
       writesUnder: [storageNames.auditPrefix, storageNames.hsmRecordPrefix, storageNames.probePrefix]
     }
   }

@@ -6,7 +6,7 @@ import { identityReference, sharedAppSettings, storageNames } from '../types.bic
 @description('Required. The name of the app, unique in Azure.')
 param name string
 
-@description('Required. Which jobs this app moves on.')
+@description('Required. The role of this app, which decides the jobs that it reconciles.')
 param role 'backup' | 'restore'
 
 @description('Required. The one identity of the app.')
@@ -24,13 +24,13 @@ param disabledFunctions string[]
 @description('Optional. The subnet that the app calls from. The public network when empty.')
 param subnetId string = ''
 
-@description('Required. What is the same for both apps.')
+@description('Required. The settings that are the same for both apps.')
 param shared sharedAppSettings
 
 var tuning = shared.tuning
 var authenticated = shared.?authentication != null
 
-// One rule for each range; everybody else is refused when there is a rule.
+// One rule for each range; with any rule, all other addresses are refused.
 var ipRules = [
   for (callers, index) in shared.allowedCallers: {
     name: 'caller-${index}'
@@ -110,7 +110,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     }
   }
 
-  // Each write waits for the one before: two at a time on one app get in each other's way.
+  // Each write waits for the previous one: two concurrent writes on one app conflict.
   resource ftp 'basicPublishingCredentialsPolicies' = {
     name: 'ftp'
     properties: {
@@ -126,7 +126,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     dependsOn: [ftp]
   }
 
-  // The whole set: what is not here is removed. An empty value counts as not set.
+  // The complete set: a setting that is not listed is removed. An empty value counts as not set.
   resource settings 'config' = {
     name: 'appsettings'
     properties: union(
@@ -171,7 +171,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     dependsOn: [scm]
   }
 
-  // Off unless asked for. Deployed in both cases, so that taking the parameter away turns it off again.
+  // Off by default. Deployed in both cases, so that removing the parameter turns it off again.
   resource authentication 'config' = {
     name: 'authsettingsV2'
     properties: {

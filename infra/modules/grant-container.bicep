@@ -16,7 +16,7 @@ param roleDefinitionName string
 @description('Optional. Narrows writing to names that begin with one of these. Everywhere in the container when empty.')
 param writesUnder string[] = []
 
-// Reading stays as wide as the role.
+// Reading is not narrowed.
 var blobs = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs'
 var places = map(writesUnder, prefix => '@Resource[${blobs}:path] StringLike \'${prefix}*\'')
 var condition = join(

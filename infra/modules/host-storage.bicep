@@ -1,5 +1,5 @@
 metadata name = 'Host storage'
-metadata description = 'What the Functions host of one app needs: the package, keys, leases, open jobs and the work queue. Each app has its own, because who can write here can replace the code of the app.'
+metadata description = 'What the Functions host of one app needs: the package, keys, leases, open jobs and the work queue. Each app has its own, because an identity that can write here can replace the code of the app.'
 
 import { builtInRoles, resourceTags, storageNames } from '../types.bicep'
 
@@ -21,7 +21,7 @@ param principalId string
 @description('Required. Keeps data in several zones.')
 param zoneRedundant bool
 
-@description('Required. Lets the public network in, for those who have a token.')
+@description('Required. Allows access from the public network, with a token.')
 param publicAccess bool
 
 @description('Required. The workspace that gets the logs.')
@@ -38,7 +38,7 @@ module account 'storage-account.bicep' = {
     sku: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
     containers: [storageNames.deploymentContainer, storageNames.jobsContainer]
     queues: [queue]
-    // Leases and open jobs change every minute; versions of them are of no use.
+    // Leases and open jobs change every minute; their versions are useless.
     versioning: false
     softDeleteDays: 7
     publicAccess: publicAccess
@@ -52,9 +52,9 @@ module grants 'grant-account.bicep' = {
     accountName: account.outputs.name
     principalId: principalId
     roleDefinitionNames: [
-      // The host asks for it: leases of timers, and keys of functions. It covers the jobs container too.
+      // The host requires it: leases of timers, and keys of functions. It covers the jobs container too.
       builtInRoles.storageBlobDataOwner
-      // The three together do less than contributor: no queue can be made or deleted.
+      // The three together permit less than contributor: no queue can be created or deleted.
       builtInRoles.storageQueueDataReader
       builtInRoles.storageQueueDataMessageProcessor
       builtInRoles.storageQueueDataMessageSender

@@ -1,5 +1,5 @@
 metadata name = 'Audit log of an HSM'
-metadata description = 'Sends the audit log of an HSM that exists. It never writes the HSM itself.'
+metadata description = 'Sends the audit log of an existing HSM. It never writes the HSM itself.'
 
 @description('Required. The name of the HSM, in this resource group.')
 param hsmName string

@@ -12,19 +12,19 @@ param location string
 @description('Required. Tags of the resources.')
 param tags resourceTags
 
-@description('Required. How often and where data is kept.')
+@description('Required. Redundancy of the data.')
 param sku 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' | 'Standard_RAGZRS'
 
-@description('Required. How long things are kept.')
+@description('Required. Retention of backups, deleted data and logs.')
 param retention retentionSettings
 
-@description('Required. Lets the public network in, for those who have a token.')
+@description('Required. Allows access from the public network, with a token.')
 param publicAccess bool
 
 @description('Required. The object id of the identity that is attached to the HSMs. It alone writes here.')
 param hsmPrincipalId string
 
-@description('Required. Object ids of the identities that look for backups here.')
+@description('Required. Object ids of the identities that search for backups here.')
 param readerIds string[]
 
 @description('Required. The workspace that gets the logs.')

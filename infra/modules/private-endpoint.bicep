@@ -1,5 +1,5 @@
 metadata name = 'Private endpoint'
-metadata description = 'One way into one service, with its name in the private zone.'
+metadata description = 'One private endpoint of one service, with its name in the private zone.'
 
 import { resourceTags } from '../types.bicep'
 
@@ -15,7 +15,7 @@ param tags resourceTags
 @description('Required. The subnet for the endpoint.')
 param subnetId string
 
-@description('Required. What it leads to.')
+@description('Required. The target resource.')
 param targetId string
 
 @description('Required. The part of the target, such as blob.')

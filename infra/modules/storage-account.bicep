@@ -1,5 +1,5 @@
 metadata name = 'Storage account'
-metadata description = 'What every account here has in common. No key opens it and nothing in it is public.'
+metadata description = 'The common settings of every account here. No key opens it and nothing in it is public.'
 
 import { resourceTags } from '../types.bicep'
 
@@ -14,22 +14,22 @@ param location string
 @description('Required. Tags of the resources.')
 param tags resourceTags
 
-@description('Required. How often and where data is kept.')
+@description('Required. Redundancy of the data.')
 param sku 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' | 'Standard_RAGZRS'
 
-@description('Required. Containers to make.')
+@description('Required. Containers to create.')
 param containers string[]
 
-@description('Optional. Queues to make. Each gets a poison queue, because the apps may not make queues.')
+@description('Optional. Queues to create. Each gets a poison queue, because the apps may not create queues.')
 param queues string[] = []
 
 @description('Required. Keeps the versions of blobs.')
 param versioning bool
 
-@description('Required. Days in which deleted blobs and containers can be had back.')
+@description('Required. Days in which deleted blobs and containers can be recovered.')
 param softDeleteDays int
 
-@description('Optional. Days in which nothing can be changed or deleted. Can be given only when the account is made.')
+@description('Optional. Days in which nothing can be changed or deleted. Can be set only when the account is created.')
 param immutabilityDays int?
 
 @description('Optional. Locked cannot be undone.')
@@ -38,13 +38,13 @@ param immutabilityState 'Unlocked' | 'Locked' = 'Unlocked'
 @description('Optional. Days after which blobs and their versions are deleted. Never when left out.')
 param deleteAfterDays int?
 
-@description('Optional. What is deleted then: container and beginning of the name.')
+@description('Optional. Prefixes of the blobs that are deleted then: container and beginning of the name.')
 param deletePrefixes string[] = []
 
-@description('Required. Lets the public network in, for those who have a token.')
+@description('Required. Allows access from the public network, with a token.')
 param publicAccess bool
 
-@description('Optional. Lets services in that Azure trusts and that have a role here. Managed HSM is one.')
+@description('Optional. Allows services that Azure trusts and that have a role here. Managed HSM is one.')
 param trustedServices bool = false
 
 @description('Required. The workspace that gets the logs.')
@@ -173,7 +173,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
                   daysAfterModificationGreaterThan: deleteAfterDays!
                 }
               }
-              // Without this, what was deleted stays as a version for ever.
+              // Without this, a deleted blob stays as a version for ever.
               version: {
                 delete: {
                   daysAfterCreationGreaterThan: deleteAfterDays!

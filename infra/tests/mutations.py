@@ -47,7 +47,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (TYPES, "restoreQueue: 'restore-objects'", "restoreQueue: 'restore--objects'"),
     ],
     "everything_is_described": [
-        (MAIN, "@description('Optional. Where everything lives.')\n", ""),
+        (MAIN, "@description('Optional. The region of all resources.')\n", ""),
         (MAIN, "@description('Required. The vaults to back up.')", "@description('Optional. The vaults to back up.')"),
         (HOST, "metadata name = 'Host storage'\n", ""),
     ],
