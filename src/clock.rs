@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use time::OffsetDateTime;
 
-/// A clock that is set once and runs from there.
+/// A clock that is set once and runs from there, in whole seconds: records have no finer times, so that two readings of
+/// one record are equal.
 ///
 /// Under the Functions host each invocation's clock is set to the time that the host sends, so that a test
 /// that drives the host also drives the product's time. At a terminal it is set to the system's time.
