@@ -5,7 +5,7 @@ Backs a vault or some of its objects up now, and follows the run to its end.
 .DESCRIPTION
 For PowerShell 7, at a terminal, in a pipeline or as a runbook of Azure Automation.
 
-Exit code: 0 everything is backed up or rightly skipped, 1 part of it, 2 nothing is, or nobody can say. In Azure
+Exit code: 0 everything is backed up or rightly skipped, 1 part of it, 2 nothing is, or the result is not known. In Azure
 Automation, which has no exit codes, everything but 0 fails the job.
 
 .EXAMPLE
@@ -26,7 +26,7 @@ param(
     [string[]] $Secret = @(),
     [string[]] $Key = @(),
     [string[]] $Certificate = @(),
-    # Look, or try, again after so many seconds, and not when the app says.
+    # Seconds between two polls, and between two tries, instead of what the app says.
     [double] $Poll
 )
 
@@ -154,7 +154,7 @@ do {
     $wait = $null
     $look = Invoke-App GET $path $null
     if ($look.Status -ne 200) {
-        Stop-Runbook 2 "$(Show-Problem $look) It is not known how the run ended; it goes on without this runbook: GET $path"
+        Stop-Runbook 2 "$(Show-Problem $look) It is not known how the run ended; it continues without this runbook: GET $path"
     }
     $run = $look.Body.sources | Where-Object source -EQ $Vault | Select-Object -First 1
     if ($run.state -eq 'Running') { "$($run.progress.done) done" }

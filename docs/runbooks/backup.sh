@@ -9,10 +9,10 @@ usage() {
 backup.sh --vault VAULT [--secret NAME | --key NAME | --certificate NAME]… [--poll SECONDS]
 
 Without names, the whole vault, as in the night. Several names of one kind: repeat the option, or NAME,NAME.
---poll: look, or try, again after so long, and not when the app says.
+--poll: the seconds between two polls, and between two tries, instead of those that the app says.
 
 Settings: KEYVAULT_BACKUP_URL, KEYVAULT_BACKUP_KEY (of the function Backups), KEYVAULT_BACKUP_TOKEN.
-Exit code: 0 everything is backed up or rightly skipped, 1 part of it, 2 nothing is, or nobody can say.
+Exit code: 0 everything is backed up or rightly skipped, 1 part of it, 2 nothing is, or the result is not known.
 TEXT
 }
 
@@ -53,7 +53,7 @@ follow() {
         wait_a_while
     done
     show_problem
-    fail "It is not known how the run ended; it goes on without this runbook. Look again: GET $1"
+    fail "It is not known how the run ended; it continues without this runbook. Poll it again: GET $1"
 }
 
 main() {

@@ -4,7 +4,7 @@
 # KEYVAULT_BACKUP_KEY    a function key: of `Restores` for restore.sh, of `Backups` for backup.sh
 # KEYVAULT_BACKUP_TOKEN  an access token of the app, where it also has authentication switched on
 
-# 0: everything, 1: part of it, 2: nothing, or nobody can say.
+# 0: everything, 1: part of it, 2: nothing, or the result is not known.
 all=0 part=1 none=2
 
 say() { printf '%s\n' "$*"; }
@@ -16,7 +16,7 @@ fail() {
 
 # How often a call is made that got no answer, and the seconds between two, unless the app names others.
 tries=5 pause=10
-# Seconds between two looks, and between two tries; empty: as long as the app's Retry-After says.
+# Seconds between two polls, and between two tries; empty: as long as the app's Retry-After says.
 poll="" look_again=30
 
 for tool in curl jq; do
@@ -108,7 +108,7 @@ that this machine reaches it: its name, a proxy, a firewall, a private endpoint.
     fi
 }
 
-# Waits before the next look at a job.
+# Waits before the next poll of a job.
 wait_a_while() { sleep "${poll:-${retry_after:-$look_again}}"; }
 
 # split OPTION LIST: sets `names`. A list in one word has commas between its names, or is a JSON list, with its quotes or

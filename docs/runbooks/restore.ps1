@@ -3,11 +3,11 @@
 Restores backups into a vault: plans, shows the plan, asks, carries it out, follows it to its end.
 
 .DESCRIPTION
-For PowerShell 7, at a terminal, in a pipeline or as a runbook of Azure Automation. There nobody can be asked: run it
+For PowerShell 7, at a terminal, in a pipeline or as a runbook of Azure Automation. It cannot ask there: run it
 with -WhatIfOnly, read the plan, then run it with -Plan and the plan's digest, or with -Yes.
 
-Exit code: 0 everything is restored, or was there already as its backup has it; 1 part of it; 2 nothing is, or nobody can
-say. With -WhatIfOnly: how the plan ends if each of its steps succeeds. In Azure Automation, which has no exit codes,
+Exit code: 0 everything is restored, or was there already as its backup has it; 1 part of it; 2 nothing is, or the result
+is not known. With -WhatIfOnly: how the plan ends if each of its steps succeeds. In Azure Automation, which has no exit codes,
 everything but 0 fails the job.
 
 .EXAMPLE
@@ -49,13 +49,13 @@ param(
     [ValidateSet('fail', 'skip', 'recoverDeleted', 'purgeDeleted')] [string] $OnConflict = 'fail',
     # Show the plan and its digest, and stop.
     [switch] $WhatIfOnly,
-    # Carry out this plan, which somebody has read and approved.
+    # Carry out this plan, which a person has read and approved.
     [string] $Plan,
     # Do not ask.
     [switch] $Yes,
     # The Idempotency-Key: a second run with the same one follows the first one's restore.
     [string] $Repeat = "runbook-$([guid]::NewGuid())",
-    # Look, or try, again after so many seconds, and not when the app says.
+    # Seconds between two polls, and between two tries, instead of what the app says.
     [double] $Poll
 )
 
@@ -156,7 +156,7 @@ function Show-Problem($Answer) {
     "$($of.title) (HTTP $($of.status)): $($of.detail) Next: $($of.next)$service"
 }
 
-# Every object, its action first, its whole name on that line: whoever reads this may be about to have it destroyed. No
+# Every object, its action first, its whole name on that line: its reader may be about to have it destroyed. No
 # table: a console cuts it to its width. What is purged stands last, next to the question.
 function Show-Plan($Of) {
     foreach ($step in $Of.steps | Where-Object action -NE 'purgeAndRestore') { Show-Step $step }
@@ -226,7 +226,7 @@ if (-not $Plan) {
     if ($WhatIfOnly) { Stop-Runbook (@{ Succeeded = 0; PartiallyFailed = 1; Failed = 2 }[$planned.Body.foreseen]) }
     if (-not $Yes) {
         if ($InAutomation -or [Console]::IsInputRedirected) {
-            Stop-Runbook 2 "Nothing was restored: nobody can be asked. Read the plan, then say -Yes or -Plan $Plan."
+            Stop-Runbook 2 "Nothing was restored: there is no terminal to ask on. Read the plan, then say -Yes or -Plan $Plan."
         }
         if ((Read-Host 'Restore? [y/N]') -notmatch '^[yY]') { Stop-Runbook 2 'Nothing was restored.' }
     }
@@ -247,7 +247,7 @@ while ($restore.state -eq 'Running') {
     Wait-Awhile ($wait ?? $LookAgain)
     $look = Invoke-App GET "${path}?limit=1" $null
     if ($look.Status -ne 200) {
-        Stop-Runbook 2 "$(Show-Problem $look) It is not known how the restore ended; it goes on without this runbook: GET $path"
+        Stop-Runbook 2 "$(Show-Problem $look) It is not known how the restore ended; it continues without this runbook: GET $path"
     }
     $restore = $look.Body
 }

@@ -21,14 +21,14 @@ Options:
   --on-conflict HOW    for names that are taken: fail (default), skip, recoverDeleted, purgeDeleted
   --other-place        also what was taken in another place, by the settings; the vault decides
   --what-if            show the plan and its digest, and stop
-  --plan DIGEST        carry out this plan, which somebody has read and approved, without asking
+  --plan DIGEST        carry out this plan, which a person has read and approved, without asking
   --yes                do not ask
   --repeat KEY         the Idempotency-Key: a second run with the same one follows the first one's restore
-  --poll SECONDS       look, or try, again after so long, and not when the app says
+  --poll SECONDS       time between two polls, and between two tries, instead of what the app says
 
 Settings: KEYVAULT_BACKUP_URL, KEYVAULT_BACKUP_KEY (of the function Restores), KEYVAULT_BACKUP_TOKEN.
-Exit code: 0 everything is restored, or was there already as its backup has it; 1 part of it; 2 nothing is, or nobody
-can say. With --what-if: how the plan ends if each of its steps succeeds.
+Exit code: 0 everything is restored, or was there already as its backup has it; 1 part of it; 2 nothing is, or the
+result is not known. With --what-if: how the plan ends if each of its steps succeeds.
 TEXT
 }
 
@@ -83,7 +83,7 @@ request() {
         '$ARGS.named | with_entries(select(.value | . != "" and . != [] and . != false))'
 }
 
-# Every object, its action first, its whole name on that line: whoever reads this may be about to have it destroyed. What is
+# Every object, its action first, its whole name on that line: its reader may be about to have it destroyed. What is
 # purged stands last, next to the question.
 show_plan() {
     jq -r '
@@ -145,7 +145,7 @@ follow() {
         call GET "/api/restores/$restore?limit=1"
         [[ $status == 200 ]] && continue
         show_problem
-        fail "It is not known how restore $restore ended; it goes on without this runbook. Look again: GET /api/restores/$restore"
+        fail "It is not known how restore $restore ended; it continues without this runbook. Poll it again: GET /api/restores/$restore"
     done
 }
 
