@@ -1,8 +1,8 @@
-//! The catalogue: what is backed up, kept in the blobs themselves.
+//! The catalogue of backups, kept in the blobs themselves.
 //!
-//! There is no database. A run's plan is written first and its manifest last, and every blob once; a
-//! reader believes manifests and nothing else. A manifest can be made again from the plan and the blobs'
-//! metadata, and comes out the same, byte for byte; a reader that finds one damaged does so, and goes on.
+//! There is no database. A run writes its plan first and its manifest last, and every blob once; a
+//! reader trusts manifests and nothing else. A manifest can be rebuilt from the plan and the blobs'
+//! metadata, byte for byte the same; a reader that finds one damaged rebuilds it and continues.
 //!
 //! The newest index of a vault costs a listing of one page and the reading of one manifest (and of those
 //! that came after it), however many objects and nights there are.
@@ -47,14 +47,14 @@ use crate::{
     error::{Error, Result, damaged},
 };
 
-/// Blobs a listing request, with metadata of about a kilobyte each: a page takes some ten times that while
-/// it is read.
+/// Blobs per listing request with metadata of about a kilobyte each. A page takes about ten times its size
+/// in memory while it is read.
 const RESULTS_PAGE: u16 = 128;
 
-/// Blobs a listing request without metadata.
+/// Blobs per listing request without metadata.
 const NAMES_PAGE: u16 = 1000;
 
-/// The catalogue in its container. Cheap to clone.
+/// The catalogue of one container. Cheap to clone.
 #[derive(Clone)]
 pub struct Catalogue {
     container: Container,
@@ -67,7 +67,7 @@ impl Catalogue {
         Self { container, last_runs: Arc::default() }
     }
 
-    /// Asks for one page of one name, to see that the container can be read.
+    /// Checks that the container can be read, by listing one name.
     pub async fn reach(&self) -> Result<()> {
         let pages = self.container.list(Listing { prefix: "vaults/", from: None, page: 1, metadata: false });
         pin_mut!(pages);
@@ -89,8 +89,8 @@ impl Catalogue {
         Ok(self.container.create(&name, Vec::new(), metadata).await?)
     }
 
-    /// The objects of a run that have a backup or an outcome, in order, page by page. An object that has
-    /// both comes twice.
+    /// The objects of a run that have a backup or an outcome, in order, page by page. An object with both
+    /// appears twice.
     pub fn answered(
         &self,
         vault: &VaultName,
@@ -104,7 +104,7 @@ impl Catalogue {
         })
     }
 
-    /// Whether a run has stored a backup.
+    /// Whether a run has stored any backup.
     pub async fn has_backups(&self, vault: &VaultName, run: &RunId) -> Result<bool> {
         let prefix = layout::objects(vault, run);
         let listing = Listing { prefix: &prefix, from: None, page: NAMES_PAGE, metadata: false };
@@ -137,7 +137,7 @@ impl Catalogue {
         pages.map(move |page| page?.iter().filter_map(|item| result_of(&prefix, item).transpose()).collect())
     }
 
-    /// The runs of a vault that left anything in the container, oldest first. Reads every name.
+    /// The runs of a vault that have any blob in the container, oldest first. Lists every name.
     pub async fn all_runs(&self, vault: &VaultName) -> Result<Vec<RunId>> {
         let prefix = layout::runs(vault);
         let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 5000, metadata: false });
@@ -161,7 +161,7 @@ impl Catalogue {
         entry.transpose().map(Option::flatten)
     }
 
-    /// The stored bytes of a backup, or `None` when they are gone. The caller checks the digest.
+    /// The stored bytes of a backup, or `None` if the blob is gone. The caller checks the digest.
     pub async fn backup(&self, vault: &VaultName, run: &RunId, id: &ObjectId) -> Result<Option<BackupBlob>> {
         let bytes = self.container.read(&layout::object(vault, run, id, Leaf::Backup)).await?;
         Ok(bytes.map(|bytes| BackupBlob::from(bytes.to_vec())))
@@ -173,7 +173,7 @@ fn metadata(name: &str, key: &str, value: &impl serde::Serialize) -> Result<Meta
     Ok([(key.to_owned(), record)].into())
 }
 
-/// Reads a record from metadata; `None` when it is not there.
+/// Reads a record from metadata; `None` if there is none.
 fn read_metadata<T: serde::de::DeserializeOwned>(
     name: &str,
     metadata: &Metadata,
@@ -190,8 +190,8 @@ fn read_metadata<T: serde::de::DeserializeOwned>(
     }
 }
 
-/// The result that a blob stands for. One whose record cannot be read is a failure of its object, not of
-/// the run; one that a newer program wrote stops the run, because that program can close it.
+/// The result that a blob records. An unreadable record counts as a failure of its object, not of the run.
+/// A record that a newer program wrote is an error, because that program can close the run.
 fn result_of(prefix: &str, item: &Item) -> Result<Option<ObjectResult>> {
     let Some((id, leaf)) = layout::parse_object(prefix, &item.name) else { return Ok(None) };
     let record = match leaf {
@@ -214,5 +214,5 @@ fn result_of(prefix: &str, item: &Item) -> Result<Option<ObjectResult>> {
     Ok(Some(ObjectResult::Outcome(outcome)))
 }
 
-/// The lines of an index that is read while it is used.
+/// The lines of an index, read lazily.
 pub type Lines = Box<dyn Iterator<Item = Result<Line>> + Send>;

@@ -1,25 +1,25 @@
-//! What is under way: open backup runs, and restores, in a container whose blobs may change and go.
+//! Open backup runs and restores, in a container whose blobs may be changed and deleted.
 //!
 //! ```text
 //! backup-runs/VAULT/RUN                          an open run
-//! failing/VAULT/RUN/KIND/NAME                    why an object of an open run failed last; it is tried again
-//! restore-plans/DIGEST.json.gz                   a plan that somebody asked for
+//! failing/VAULT/RUN/KIND/NAME                    the last failure of an object of an open run, to be tried again
+//! restore-plans/DIGEST.json.gz                   the plan of a restore, asked for but not necessarily started
 //! restore-keys/KEY                               the restore that an idempotency key stands for
-//! open-restores/RESTORE                          there while the restore is under way, and whose it is
+//! open-restores/RESTORE                          exists while the restore is open, and says who started it
 //! restore-targets/VAULT                          the lease of the restore that has this vault
 //! restores/COUNTDOWN-RESTORE                     the record of a restore; stays after its end
-//! restore-steps/RESTORE/KIND/NAME/outcome        what became of a step
+//! restore-steps/RESTORE/KIND/NAME/outcome        the outcome of a step
 //! restore-steps/RESTORE/KIND/NAME/waiting        since when a step waits for a busy vault
-//! passes/ROLE                                    when `AdvanceJobs` last came to the app of a role, and which
-//!                                                nights need no look any more
+//! passes/ROLE                                    when `AdvanceJobs` last ran in the app of a role, and which nights
+//!                                                are settled
 //! hsm-jobs/HSM/JOB                               an open job of an HSM, in the blob itself
 //! hsm-restores/COUNTDOWN-RESTORE                 a restore of an HSM that has ended
 //! hsm-targets/HSM                                the restore that has this HSM
-//! hsm-plans/DIGEST.json                          a plan that somebody asked for
+//! hsm-plans/DIGEST.json                          the plan of an HSM's restore
 //! ```
 //!
-//! Other records stand in the blobs' metadata, so that one listing reads them all. Nothing in it is needed to
-//! restore: the catalogue is complete without it.
+//! Records other than plans and HSM jobs are in the blobs' metadata, so that one listing reads them all. Nothing here
+//! is needed to restore: the catalogue is complete without it.
 
 mod backup_runs;
 mod failing;
@@ -53,7 +53,7 @@ use crate::{
     error::{Error, Result, damaged},
 };
 
-/// The container of what is under way. Cheap to clone.
+/// The open jobs of one container. Cheap to clone.
 #[derive(Clone)]
 pub struct Jobs {
     container: Container,

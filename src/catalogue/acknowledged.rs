@@ -1,4 +1,4 @@
-//! What people have acknowledged and accepted. Apps only read it.
+//! Records of acknowledged losses and accepted failures. Apps only read them.
 
 use std::collections::BTreeMap;
 
@@ -19,34 +19,34 @@ use crate::{
     error::Result,
 };
 
-/// Records a listing request. Each has some hundred bytes, and seldom some thousand.
+/// Records per listing request. Most have a few hundred bytes, some a few thousand.
 const PAGE: u16 = 500;
 
 const LOSS: &str = "acknowledged";
 const ACCEPTANCE: &str = "accepted";
 
 impl Catalogue {
-    /// Records that a loss is acknowledged. Safe to run twice: the first record stays.
+    /// Records the acknowledgement of a loss. Safe to run twice: the first record stays.
     pub async fn create_acknowledgement(&self, of: &Acknowledgement) -> Result<Written> {
         let name = layout::loss(&of.source, &of.run);
         Ok(self.container.create(&name, Vec::new(), metadata(&name, LOSS, of)?).await?)
     }
 
-    /// Records what was decided about an object that fails, unless there is a record of that second.
+    /// Records a decision about a failing object, unless there is already one of that second.
     pub async fn create_acceptance(&self, of: &AcceptanceRecord) -> Result<Written> {
         let name = layout::acceptance(&of.source, &of.id(), of.at);
         Ok(self.container.create(&name, Vec::new(), metadata(&name, ACCEPTANCE, of)?).await?)
     }
 
-    /// What people have acknowledged and accepted of a source: one listing of a page, however many nights there are.
+    /// The acknowledged losses and accepted failures of a source. One listing of a page, however many nights there are.
     pub async fn acknowledged(&self, source: &VaultName) -> Result<Acknowledged> {
         Ok(self.all_acknowledged(Some(source)).await?.remove(source).unwrap_or_default())
     }
 
-    /// The same of each source that has any, or of one.
+    /// The acknowledged losses and accepted failures of one source, or of every source that has any.
     ///
-    /// A record that cannot be read, or that a newer program wrote, silences nothing: it is passed over with a log line,
-    /// and so are the older ones of its object.
+    /// A record that cannot be read, or that a newer program wrote, silences nothing: it is skipped with a log line,
+    /// and so are the older records of its object.
     pub async fn all_acknowledged(
         &self,
         source: Option<&VaultName>,
@@ -65,7 +65,7 @@ impl Catalogue {
                         let own = |loss: &Acknowledgement| loss.source == source && loss.run == run;
                         of.losses.extend(read(&item, LOSS, own));
                     }
-                    // The newest comes first, and the others do not count.
+                    // The newest decision comes first; older ones do not count.
                     About::Object(id) if last.as_ref() == Some(&(source.clone(), id.clone())) => {}
                     About::Object(id) => {
                         let own = |of: &AcceptanceRecord| of.source == source && of.id() == id;
@@ -79,7 +79,7 @@ impl Catalogue {
     }
 }
 
-/// The record that a blob carries, if it can be read and is the blob's `own`.
+/// The record in a blob's metadata, if it can be read and is the blob's `own`.
 fn read<T: DeserializeOwned>(item: &Item, key: &str, own: impl Fn(&T) -> bool) -> Option<T> {
     let record = match read_metadata(&item.name, &item.metadata, key, ACKNOWLEDGED_FORMAT) {
         Ok(record) => record.filter(own),

@@ -1,4 +1,4 @@
-//! The audit trail, in the container of the backups, where what is written stays.
+//! The audit trail, in the backup container, whose blobs cannot be changed.
 
 mod verify;
 
@@ -22,18 +22,18 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How far back a new section looks for those before it, in this order. Then it looks at all.
+/// How far back a new section lists its predecessors, tried in this order. After that it lists all of them.
 const LOOKS_BACK: [Duration; 2] = [Duration::DAY, Duration::days(45)];
 
-/// The most sections that a new one names.
+/// The most earlier sections that a new section names.
 const NAMED: usize = 64;
 
-/// The trail, as this process writes it. Each process has one.
+/// This process's writer of the audit trail. Each process has one.
 pub struct Audit {
     container: Container,
     at_terminal: bool,
-    /// What this process writes by each right. Taken out while a record is written: when it is not known what came of
-    /// that, the section ends there.
+    /// The open section of each right. Taken out while a record is written: if the outcome of the write is unknown, the
+    /// section ends there.
     written: [Mutex<Option<Written>>; Right::ALL.len()],
 }
 
@@ -47,15 +47,14 @@ struct Written {
 }
 
 impl Audit {
-    /// The trail in a container, which may be empty. Sends nothing. What a person does at a terminal stands in sections
-    /// of its own.
+    /// The trail in a container, which may be empty. Sends nothing. Actions at a terminal go to sections of their own.
     pub fn new(container: Container, at_terminal: bool) -> Self {
         Self { container, at_terminal, written: Default::default() }
     }
 
-    /// Adds a record. One request, and a few more when it is the first of its right in this process or on its day.
+    /// Adds a record. One request, and a few more for the first record of a right in this process or on a day.
     ///
-    /// Two calls are two records. Whoever may have told of an event before asks [`Audit::tells_of`] first.
+    /// Two calls write two records. A caller that may have recorded the event before checks [`Audit::tells_of`] first.
     pub async fn append(&self, by: &Actor, event: Event, at: OffsetDateTime) -> Result<()> {
         let right = if self.at_terminal { Right::Terminal } else { event.right() };
         let mut slot = self.written[right as usize].lock().await;
@@ -72,10 +71,10 @@ impl Audit {
         Ok(())
     }
 
-    /// Adds the record of an event of which several processes may tell, each in these words: it is one record, in a section
-    /// of its own. Safe to run twice, at once or later.
+    /// Adds the record of an event that several processes may report in the same words: one record, in a section of its
+    /// own. Safe to run twice, concurrently or later.
     ///
-    /// The section names none of those before it, so that the record is the same whoever writes it. The next one of its right
+    /// The section names no earlier ones, so that every process writes the same bytes. The next section of its right
     /// names it.
     pub async fn append_once(&self, by: &Actor, event: Event, at: OffsetDateTime) -> Result<()> {
         let section = Section::of(&event, at.date());
@@ -87,19 +86,20 @@ impl Audit {
         let bytes = serde_json::to_vec(record).map_err(|error| Error::Refused(error.to_string()))?;
         let sha256 = Digest::of(&bytes);
         let name = layout::audit(section, number, &record.event, &sha256);
-        // What is there by a name with this digest is this record: another process wrote it, or the answer to a first try
-        // was lost.
+        // An existing blob whose name has this digest is this record: another process wrote it, or the answer to the
+        // first try was lost.
         self.container.create(&name, bytes, Metadata::new()).await?;
         Ok(Link { name, sha256 })
     }
 
-    /// A new section, which knows those before it.
+    /// A new section, which names its predecessors.
     async fn begin(&self, right: Right, day: Date) -> Result<Written> {
         let section = Section { right, day, writer: Uuid::new_v4().as_u64_pair().1 };
         Ok(Written { section, seen: self.newest(right, day).await?, records: 0, newest: None })
     }
 
-    /// The newest records of the last sections of a right; where there is no section yet, that of the older programs.
+    /// The newest record of each of the last sections of a right. If there is no section yet, the newest record of
+    /// older programs.
     async fn newest(&self, right: Right, day: Date) -> Result<Vec<Link>> {
         let prefix = layout::audit_of(right);
         let days = LOOKS_BACK.iter().filter_map(|back| day.checked_sub(*back)).map(Some).chain([None]);
@@ -139,8 +139,8 @@ impl Audit {
         Ok(Vec::new())
     }
 
-    /// Whether a record tells of an event, by the names of the records since it can have happened. Those of older programs
-    /// are read.
+    /// Whether the trail has a record of an event. Lists the names of the records since the earliest time of the event;
+    /// records of older programs are read.
     pub async fn tells_of(&self, event: &Event) -> Result<bool> {
         let (since, mut told, mut old) = (event.earliest().date(), false, Vec::new());
         for right in [event.right(), Right::Terminal] {
@@ -165,7 +165,7 @@ impl Audit {
         let pages = self.container.list(Listing { prefix, from, page: 5000, metadata: false });
         pin_mut!(pages);
         while let Some(page) = pages.try_next().await? {
-            // An older service may have begun at the first name.
+            // An older service may ignore where a listing starts.
             let wanted = |item: &Item| from.is_none_or(|from| item.name.as_str() >= from);
             page.into_iter().filter(wanted).for_each(&mut see);
         }

@@ -1,4 +1,4 @@
-//! How plans and manifests are stored: compressed JSON lines with a first and a last line of their own.
+//! The stored form of plans and manifests: compressed JSON lines with a header and a trailer line.
 
 use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 
@@ -17,17 +17,17 @@ use crate::{
     error::{Error, Result, damaged},
 };
 
-/// Compressed bytes that are sent on rather than kept.
+/// Compressed bytes that make a piece to be sent.
 const PIECE: usize = 256 * 1024;
 
-/// The longest line, unpacked. That of an object has at most some ten kilobytes, a first one those of the names
+/// The longest line, unpacked. An object's has at most about ten kilobytes; a header's length depends on the names
 /// in it.
 const LINE_LIMIT: u64 = 4 * 1024 * 1024;
 
-/// The most that a manifest has unpacked. One of 25,000 objects has some 30 MiB.
+/// The largest manifest, unpacked. One of 25,000 objects has about 30 MiB.
 const MANIFEST_LIMIT: u64 = 1024 * 1024 * 1024;
 
-/// A line of a stored plan or supplement. The last line says how many there are, so that none can go missing.
+/// A line of a stored plan or supplement. The last line has the number of objects, so that none can go missing.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(clippy::large_enum_variant, reason = "one lives at a time")]
@@ -85,7 +85,7 @@ pub(super) fn read_supplement(blob: &str, bytes: Bytes) -> Result<Supplement> {
     Ok(Supplement { header, objects: read_objects(lines)? })
 }
 
-/// Reads the objects of a plan, which are its other lines.
+/// Reads the objects of a plan: its lines after the header.
 fn read_objects(mut lines: LineReader) -> Result<PlannedObjects> {
     let mut objects = PlannedObjects::default();
     loop {
@@ -116,7 +116,7 @@ impl ManifestWriter {
         self.0.push(&ManifestLine::Object(line))
     }
 
-    /// What is compressed so far, when it is enough for a piece of its own.
+    /// The bytes compressed so far, once they are enough for a piece.
     pub(super) fn piece(&mut self) -> Option<Vec<u8>> {
         let written = self.0.0.get_mut().get_mut();
         (written.len() >= PIECE).then(|| std::mem::take(written))
@@ -128,8 +128,8 @@ impl ManifestWriter {
     }
 }
 
-/// A manifest that is read line by line, in constant memory beyond its compressed bytes, which were found
-/// undamaged before the first line is handed out.
+/// A reader of a manifest, line by line, in constant memory beyond its compressed bytes. Those are checked for
+/// damage before the first line is returned.
 pub struct ManifestReader {
     header: PlanHeader,
     lines: LineReader,
@@ -150,12 +150,12 @@ impl ManifestReader {
         }
     }
 
-    /// The plan's header, which the manifest starts with.
+    /// The plan's header, with which the manifest starts.
     pub fn header(&self) -> &PlanHeader {
         &self.header
     }
 
-    /// The run as a whole, once every line was read.
+    /// The run's summary, once every line has been read.
     pub fn summary(&self) -> Option<&Summary> {
         self.summary.as_ref()
     }
@@ -189,8 +189,8 @@ impl Iterator for ManifestReader {
     }
 }
 
-/// Buffered, because the encoder clears its whole output buffer for each write, and `serde_json` makes one
-/// for each word and comma.
+/// A writer of compressed JSON lines. Buffered, because the encoder clears its whole output buffer for each write,
+/// and `serde_json` makes one for each word and comma.
 struct LineWriter(BufWriter<GzEncoder<Vec<u8>>>);
 
 impl Default for LineWriter {
@@ -222,7 +222,7 @@ impl LineReader {
         Self { blob: blob.to_owned(), input, line: Vec::new() }
     }
 
-    /// The next line. `format` is the newest known format, for the line that carries one.
+    /// Reads the next line. `format` is the newest known format, for the line that has one.
     fn next_line<T: DeserializeOwned>(&mut self, format: Option<u32>) -> Result<Option<T>> {
         if !self.read()? {
             return Ok(None);
@@ -233,7 +233,7 @@ impl LineReader {
         serde_json::from_slice(&self.line).map(Some).map_err(|error| self.damaged(&error.to_string()))
     }
 
-    /// Reads a line, and says whether there was one.
+    /// Reads a line and returns whether there was one.
     fn read(&mut self) -> Result<bool> {
         self.line.clear();
         let read = (&mut self.input).take(LINE_LIMIT).read_until(b'\n', &mut self.line);
@@ -244,9 +244,9 @@ impl LineReader {
         }
     }
 
-    /// Reads the end, where the checksum of everything before it is.
+    /// Reads the end, where the checksum of the whole text is.
     fn end(&mut self) -> Result<()> {
-        if self.read()? { Err(self.damaged("it goes on after its end")) } else { Ok(()) }
+        if self.read()? { Err(self.damaged("it continues after its end")) } else { Ok(()) }
     }
 
     fn check_format(&self, known: u32) -> Result<()> {
@@ -269,7 +269,7 @@ impl LineReader {
     }
 }
 
-/// Reads a manifest to its end, where the checksum of everything before it is, and keeps nothing.
+/// Reads a manifest to its end, where the checksum of the whole text is, and keeps nothing.
 pub(super) fn check(blob: &str, bytes: Bytes) -> Result<()> {
     let mut lines = LineReader::new(blob, bytes);
     match std::io::copy(&mut (&mut lines.input).take(MANIFEST_LIMIT), &mut std::io::sink()) {
@@ -279,7 +279,7 @@ pub(super) fn check(blob: &str, bytes: Bytes) -> Result<()> {
     }
 }
 
-/// Whether two blobs hold the same text. The same text need not be compressed to the same bytes for ever.
+/// Whether two blobs have the same text. A later compressor may turn the same text into other bytes.
 pub(super) fn same_text(blob: &str, a: Bytes, b: Bytes) -> Result<bool> {
     let (mut a, mut b) = (LineReader::new(blob, a), LineReader::new(blob, b));
     while a.read()? | b.read()? {

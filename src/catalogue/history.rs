@@ -1,4 +1,4 @@
-//! Looking back: a run by its name, an object's backups one after the other.
+//! History: finds a run by its name, and the backups of an object from newest to oldest.
 
 use serde::Serialize;
 use time::Duration;
@@ -14,22 +14,22 @@ use crate::{
     error::Result,
 };
 
-/// How much earlier than the time in its name a run may be planned: clocks differ.
+/// How much earlier than the time in its name a run may be planned, because clocks differ.
 const EARLIEST: Duration = Duration::DAY;
 
-/// One backup of an object: a point that it can be restored to.
+/// One backup of an object: a point to which it can be restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Point {
     /// The backup.
     #[serde(flatten)]
     pub entry: Entry,
-    /// In what the vault lies elsewhere now than it did then, if that is known: it does not restore there.
+    /// How the vault's location differs from that of the backup, if known. Such a backup cannot be restored there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apart: Option<Apart>,
 }
 
 impl Catalogue {
-    /// The manifest of a run, or `None` when the run is open or was never started in this vault.
+    /// The manifest of a run, or `None` if the run is open or was never started in this vault.
     pub async fn find(&self, vault: &VaultName, run: &RunId) -> Result<Option<ManifestRef>> {
         let occurrence = run.occurrence();
         let found = self.manifests(vault, None, |found| {
@@ -42,8 +42,8 @@ impl Catalogue {
         Ok(found.await?.into_iter().find(|found| found.run == *run))
     }
 
-    /// Every backup under an object's name, from the newest back to the first that is still stored. Those of an
-    /// earlier object of that name are among them.
+    /// Every backup under an object's name, from the newest back to the oldest still stored, including those of an
+    /// earlier object of that name.
     pub async fn history(&self, vault: &VaultName, id: &ObjectId) -> Result<Vec<Point>> {
         let view = self.view(vault, None).await?;
         let location = view.location();
@@ -65,7 +65,7 @@ impl Catalogue {
         Ok(entries.into_iter().map(|entry| Point { apart: entry.location.apart(&location), entry }).collect())
     }
 
-    /// Where a vault lay as of `view`'s newest run, or of the newest of all when the view is of an earlier time.
+    /// The newest known location of a vault: as of `view`, or as of the newest run if `view` is of an earlier time.
     pub async fn location(&self, vault: &VaultName, view: &View) -> Result<Location> {
         if view.at.is_none() { Ok(view.location()) } else { Ok(self.view(vault, None).await?.location()) }
     }

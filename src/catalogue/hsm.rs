@@ -1,4 +1,4 @@
-//! Backups of whole HSMs. Their bytes lie where the service wrote them; here is what came of each.
+//! Records of the backups of whole HSMs. Their bytes are where the service wrote them.
 
 use futures::{TryStreamExt as _, pin_mut};
 use time::OffsetDateTime;
@@ -13,18 +13,18 @@ use crate::{
     error::Result,
 };
 
-/// Records a listing request. Each has about a kilobyte.
+/// Records per listing request. Each has about a kilobyte.
 const PAGE: u16 = 100;
 
 impl Catalogue {
-    /// Records what came of a backup. Safe to run twice: the first record stays.
+    /// Records the result of a backup. Safe to run twice: the first record stays.
     pub async fn create_hsm_backup(&self, backup: &HsmBackup) -> Result<Written> {
         let name = layout::hsm_backup(&backup.hsm, backup.opened, &backup.run);
         Ok(self.container.create(&name, Vec::new(), metadata(&name, "backup", backup)?).await?)
     }
 
     /// Backups of an HSM, newest first, until `enough`. A record that cannot be read, or that a newer program
-    /// wrote, is passed over with a log line.
+    /// wrote, is skipped with a log line.
     pub async fn hsm_backups(
         &self,
         hsm: &HsmName,
@@ -50,13 +50,13 @@ impl Catalogue {
         Ok(found)
     }
 
-    /// What came of a run.
+    /// The record of a run, if it has ended.
     pub async fn hsm_backup(&self, hsm: &HsmName, run: &RunId) -> Result<Option<HsmBackup>> {
         let found = self.hsm_backups(hsm, |found| found.last().is_some_and(|last| last.run == *run)).await?;
         Ok(found.into_iter().find(|backup| backup.run == *run))
     }
 
-    /// The backup with the newest state that can be restored, of those that had ended by a time if one is given.
+    /// The restorable backup with the newest state; with `by`, among those that had ended by then.
     pub async fn newest_hsm_backup(
         &self,
         hsm: &HsmName,

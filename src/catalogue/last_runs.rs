@@ -1,4 +1,4 @@
-//! The runs whose messages come in.
+//! A cache of the runs whose messages arrive.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     error::Result,
 };
 
-/// A run, as its plan has it.
+/// A run and its plan.
 #[derive(Debug)]
 pub struct KnownRun {
     /// The run's plan.
@@ -24,17 +24,17 @@ pub struct KnownRun {
     seen_open: Mutex<OffsetDateTime>,
 }
 
-/// The run of each vault that was last asked for.
+/// The most recently used run of each vault.
 pub(super) type LastRuns = Mutex<BTreeMap<VaultName, Arc<Slot>>>;
 
 pub(super) type Slot = tokio::sync::Mutex<Option<Arc<KnownRun>>>;
 
 impl Catalogue {
-    /// A run by its plan, or `None` when there is no such run. The plan says what there is to say of that kind.
+    /// A run with its plan, or `None` if there is no such run. The plan is complete for `kind`.
     ///
-    /// A plan never changes but for kinds that it left open, and a run's messages come one after the other: the last one
-    /// of each vault is kept, and read once, however many ask for it at the same time. For configured vaults only, since
-    /// each keeps one.
+    /// A plan never changes except for kinds that it left open, and the messages of a run arrive together: the last run
+    /// of each vault is cached, and read once for all concurrent callers. For configured vaults only, because each name
+    /// takes a slot.
     ///
     /// # Errors
     /// When the plan cannot be read.
@@ -56,7 +56,7 @@ impl Catalogue {
         Ok(Some(known))
     }
 
-    /// Whether a run has its manifest, as of `now` or of a time before that is less than `believed` ago.
+    /// Whether a run has its manifest, as of a time at most `believed` before `now`.
     pub async fn was_closed(&self, run: &KnownRun, believed: Duration, now: OffsetDateTime) -> Result<bool> {
         if now - *run.seen_open.lock() < believed {
             return Ok(false);

@@ -1,21 +1,21 @@
-//! Where everything lies. No other module knows a blob name.
+//! Blob names of the backup container. No other module knows one.
 //!
 //! ```text
-//! vaults/VAULT/runs/RUN/plan.jsonl.gz                      what the run is to do, first
-//! vaults/VAULT/runs/RUN/plan-KIND.jsonl.gz                 what it is to do with a kind that could be listed late
+//! vaults/VAULT/runs/RUN/plan.jsonl.gz                      the run's plan, written first
+//! vaults/VAULT/runs/RUN/plan-KIND.jsonl.gz                 its supplement for a kind that was listed late
 //! vaults/VAULT/runs/RUN/objects/KIND/NAME/backup           a backup, its entry in its metadata
 //! vaults/VAULT/runs/RUN/objects/KIND/NAME/outcome          a record that there is no backup, and why
-//! vaults/VAULT/manifests/COUNTDOWN-RUN.jsonl.gz            what came of the run, last
-//! hsms/HSM/backups/COUNTDOWN-RUN                           what came of a backup of a whole HSM
-//! acknowledged/SOURCE/losses/RUN                           that a person knows of the loss that the run saw
-//! acknowledged/SOURCE/accepted/KIND/NAME/COUNTDOWN         that a failure is accepted, or no longer
+//! vaults/VAULT/manifests/COUNTDOWN-RUN.jsonl.gz            the run's manifest, written last
+//! hsms/HSM/backups/COUNTDOWN-RUN                           the record of a backup of a whole HSM
+//! acknowledged/SOURCE/losses/RUN                           the acknowledgement of the loss that the run saw
+//! acknowledged/SOURCE/accepted/KIND/NAME/COUNTDOWN         a decision to accept a failure, or no longer to
 //! audit/RIGHT/DAY/WRITER/NUMBER.EVENT.SUBJECT.SHA256       a record of the audit trail
-//! audit/DAY/NUMBER                                         the same by older programs
+//! audit/DAY/NUMBER                                         a record by an older program
 //! preflight/DAY                                            a probe of the preflight
 //! ```
 //!
-//! COUNTDOWN is [`countdown`]: the newest comes first in a listing. Object names stand in lower case, because Key
-//! Vault does not tell names apart by case. Every blob is written once.
+//! COUNTDOWN is [`countdown`]: the newest comes first in a listing. Object names are in lower case, because Key Vault
+//! ignores case in names. Every blob is written once.
 
 use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
@@ -30,10 +30,10 @@ use crate::domain::{
 
 pub(super) const AUDIT: &str = "audit/";
 
-/// What is known of vaults, and of single keys of HSMs.
+/// The prefix of vaults, and of HSMs' keys that are backed up one by one.
 pub(super) const VAULTS: &str = "vaults/";
 
-/// What is known of whole HSMs.
+/// The prefix of whole HSMs.
 pub(super) const HSMS: &str = "hsms/";
 
 /// The most characters of a subject in a name.
@@ -41,18 +41,18 @@ const SUBJECT: usize = 200;
 
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 
-/// Where the trail of older programs lies: its days begin with a digit, and rights do not.
+/// The prefix of the older programs' trail: its days begin with a digit, and rights do not.
 pub(super) const OLD_AUDIT: &str = "audit/2";
 
-/// Where a listing of the older programs' trail has to start to show a day and those after it.
+/// The name from which a listing of the older programs' trail shows a day and those after it.
 pub(super) fn old_audit_from(day: Date) -> String {
     format!("{AUDIT}{}/", day.format(DAY).unwrap_or_default())
 }
 
 /// Whether a name is that of an older program's record.
 pub(super) fn is_old_audit(name: &str) -> bool {
-    let place = name.strip_prefix(AUDIT).and_then(|rest| rest.split_once('/'));
-    place.is_some_and(|(day, number)| Date::parse(day, DAY).is_ok() && number.parse::<u32>().is_ok())
+    let parts = name.strip_prefix(AUDIT).and_then(|rest| rest.split_once('/'));
+    parts.is_some_and(|(day, number)| Date::parse(day, DAY).is_ok() && number.parse::<u32>().is_ok())
 }
 
 /// The sections of a right.
@@ -60,62 +60,62 @@ pub(super) fn audit_of(right: Right) -> String {
     format!("{AUDIT}{right}/")
 }
 
-/// Where a listing of a right's sections has to start to show those of a day and after it.
+/// The name from which a listing of a right's sections shows those of a day and after it.
 pub(super) fn audit_from(right: Right, day: Date) -> String {
     format!("{}{}/", audit_of(right), day.format(DAY).unwrap_or_default())
 }
 
-/// A record of a section. Its digest is in its name, so a list of names is enough to link to it.
+/// The name of a section's record. It contains the record's digest, so a list of names is enough to link to it.
 pub(super) fn audit(section: &Section, number: u32, event: &Event, sha256: &Digest) -> String {
     let (folder, writer) = (audit_from(section.right, section.day), section.writer);
     let (name, subject) = (event.name(), plain(&event.subject_text()));
     format!("{folder}{writer:016x}/{number:08}.{name}.{subject}.{sha256}")
 }
 
-/// What the name of a section's record says.
+/// The parsed name of a section's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RecordName<'a> {
     /// Its section.
     pub(super) section: &'a str,
     event: &'a str,
     subject: &'a str,
-    /// The digest of what was written.
+    /// The digest of the record as written.
     pub(super) sha256: Digest,
 }
 
 impl RecordName<'_> {
-    /// Whether the record tells of an event.
+    /// Whether the record is of an event.
     pub(super) fn tells_of(&self, event: &Event) -> bool {
         self.event == event.name() && self.subject == plain(&event.subject_text())
     }
 }
 
-/// The name of a section's record. Of whatever right: another program may know more rights than this one.
+/// Parses the name of a section's record. Any right is accepted: another program may know more rights than this one.
 pub(super) fn parse_audit(name: &str) -> Option<RecordName<'_>> {
     let (section, record) = name.rsplit_once('/')?;
-    let mut place = section.strip_prefix(AUDIT)?.split('/');
-    let (_right, day, writer) = (place.next()?, place.next()?, place.next()?);
+    let mut folder = section.strip_prefix(AUDIT)?.split('/');
+    let (_right, day, writer) = (folder.next()?, folder.next()?, folder.next()?);
     Date::parse(day, DAY).ok()?;
     u64::from_str_radix(writer, 16).ok()?;
     let mut parts = record.split('.');
     let (number, event, subject, sha256) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     number.parse::<u32>().ok()?;
-    let whole = place.next().is_none() && parts.next().is_none();
+    let whole = folder.next().is_none() && parts.next().is_none();
     whole.then_some(RecordName { section, event, subject, sha256: sha256.parse().ok()? })
 }
 
-/// A subject as it can stand in a name.
+/// A subject with only the characters that a name may have.
 fn plain(subject: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
     subject.chars().take(SUBJECT).map(plain).collect()
 }
 
-/// A probe of a day: there is at most one, where it cannot be deleted.
+/// The name of a day's preflight probe. It cannot be deleted, so there is at most one a day.
 pub fn probe(day: Date) -> String {
     format!("preflight/{}", day.format(DAY).unwrap_or_default())
 }
 
-/// Everything of a vault.
+/// The prefix of everything of a vault.
 pub(super) fn source(vault: &VaultName) -> String {
     format!("{VAULTS}{vault}/")
 }
@@ -125,7 +125,7 @@ pub(super) fn room<'n>(prefix: &str, name: &'n str) -> Option<&'n str> {
     Some(name.strip_prefix(prefix)?.split_once('/')?.0)
 }
 
-/// Where a listing has to start to show what comes after everything in a room: `0` follows `/`.
+/// The name from which a listing shows what follows everything in a room: `0` comes after `/`.
 pub(super) fn after_room(prefix: &str, room: &str) -> String {
     format!("{prefix}{room}0")
 }
@@ -159,7 +159,7 @@ pub(super) fn manifest(vault: &VaultName, planned: OffsetDateTime, run: &RunId) 
     format!("{}-{run}.jsonl.gz", manifests_from(vault, planned))
 }
 
-/// Where a listing has to start to show the manifests of runs planned at this time or before.
+/// The name from which a listing shows the manifests of runs planned at this time or before.
 pub(super) fn manifests_from(vault: &VaultName, planned: OffsetDateTime) -> String {
     format!("{}{}", manifests(vault), countdown(planned))
 }
@@ -168,12 +168,12 @@ pub(super) fn hsm_backups(hsm: &HsmName) -> String {
     format!("hsms/{hsm}/backups/")
 }
 
-/// By the time at which the job was opened.
+/// The record of an HSM's backup, sorted by the time at which its job was opened.
 pub(super) fn hsm_backup(hsm: &HsmName, opened: OffsetDateTime, run: &RunId) -> String {
     format!("{}{}-{run}", hsm_backups(hsm), countdown(opened))
 }
 
-/// What people acknowledged and accepted of one source, or of all.
+/// The prefix of acknowledgements and acceptances of one source, or of all.
 pub(super) fn acknowledged(source: Option<&VaultName>) -> String {
     source.map_or_else(|| "acknowledged/".to_owned(), |source| format!("acknowledged/{source}/"))
 }
@@ -182,19 +182,19 @@ pub(super) fn loss(source: &VaultName, run: &RunId) -> String {
     format!("acknowledged/{source}/losses/{run}")
 }
 
-/// By the time of the decision. No two about one object are of one second.
+/// The record of a decision, sorted by its time. No two decisions about one object are of the same second.
 pub(super) fn acceptance(source: &VaultName, id: &ObjectId, at: OffsetDateTime) -> String {
     format!("acknowledged/{source}/accepted/{}/{}/{}", id.kind, id.name.folded(), countdown(at))
 }
 
-/// What a blob under [`acknowledged`] is about.
+/// The subject of a blob under [`acknowledged`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum About {
     Loss(RunId),
     Object(ObjectId),
 }
 
-/// The source of a blob under [`acknowledged`], and what it is about.
+/// The source and the subject of a blob under [`acknowledged`].
 pub(super) fn parse_acknowledged(name: &str) -> Option<(VaultName, About)> {
     let mut parts = name.strip_prefix("acknowledged/")?.split('/');
     let source = parts.next()?.parse().ok()?;
@@ -210,7 +210,7 @@ pub(super) fn parse_acknowledged(name: &str) -> Option<(VaultName, About)> {
     parts.next().is_none().then_some((source, about))
 }
 
-/// The two things that can lie under an object's name. The backup comes first in a listing.
+/// The two kinds of blob under an object's name. The backup comes first in a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaf {
     Backup,
@@ -243,7 +243,7 @@ pub(super) fn parse_run(prefix: &str, name: &str) -> Option<RunId> {
     name.strip_prefix(prefix)?.split('/').next()?.parse().ok()
 }
 
-/// The run that a manifest speaks of.
+/// The run of a manifest.
 pub(super) fn parse_manifest(prefix: &str, name: &str) -> Option<RunId> {
     name.strip_prefix(prefix)?.strip_suffix(".jsonl.gz")?.split_once('-')?.1.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Making manifests: of a run that closes, and again in memory where the stored one is damaged or gone.
+//! Making manifests: when a run closes, and again in memory if the stored one is damaged or gone.
 
 use azure_core::Bytes;
 use futures::{FutureExt as _, TryStreamExt as _, future::BoxFuture, pin_mut};
@@ -14,16 +14,16 @@ use crate::{
     error::{Error, Result, damaged},
 };
 
-/// Where a manifest goes while it is made.
+/// The destination of a manifest while it is made.
 enum Sink<'a> {
     /// Memory, which keeps it whole.
     Memory(&'a mut Vec<u8>),
-    /// Its blob, piece by piece: that of a large vault is never held whole.
+    /// Its blob, piece by piece: the manifest of a large vault is never in memory as a whole.
     Blob(&'a mut Blocks),
 }
 
 impl Sink<'_> {
-    /// Takes what is written so far, when that is enough for a piece.
+    /// Takes the bytes written so far, once they are enough for a piece.
     async fn take(&mut self, out: &mut ManifestWriter) -> Result<()> {
         let Some(piece) = out.piece() else { return Ok(()) };
         match self {
@@ -33,7 +33,7 @@ impl Sink<'_> {
         Ok(())
     }
 
-    /// Begins anew: what was taken so far does not count.
+    /// Starts over and discards everything taken so far.
     fn restart(&mut self) {
         match self {
             Self::Memory(bytes) => bytes.clear(),
@@ -43,9 +43,9 @@ impl Sink<'_> {
 }
 
 impl Catalogue {
-    /// Writes the manifest of a run whose planned objects all have a result, and with it closes the run.
+    /// Closes a run whose planned objects all have a result, by writing its manifest.
     ///
-    /// Safe to run twice, and at the same time: the manifest is a function of what is stored.
+    /// Safe to run twice, also concurrently: the manifest is a function of what is stored.
     pub async fn close(&self, plan: &Plan) -> Result<Summary> {
         let header = &plan.header;
         let name = layout::manifest(&header.vault, header.planned, &header.run);
@@ -63,10 +63,10 @@ impl Catalogue {
         Ok(metadata.as_ref().and_then(view::summary_of))
     }
 
-    /// Compares a stored manifest with what it would be if it were made now.
+    /// Whether a run's stored manifest is the one that would be made now.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when the stored one is; else as storage answers.
+    /// [`Error::Damaged`] if the stored manifest is damaged, and errors of storage.
     pub async fn check_manifest(&self, plan: &Plan) -> Result<bool> {
         let header = &plan.header;
         let name = layout::manifest(&header.vault, header.planned, &header.run);
@@ -78,11 +78,11 @@ impl Catalogue {
         codec::same_text(&name, stored, bytes.into())
     }
 
-    /// Opens a manifest by its blob name. One that is damaged or gone is made again in memory, as long as its
-    /// run's plan can be read; the log names the blob.
+    /// Opens a manifest by its blob name. If it is damaged or gone, it is rebuilt in memory as long as its run's plan
+    /// can be read, and the log names the blob.
     ///
     /// # Errors
-    /// [`Error::Damaged`] before the first line, never after some.
+    /// [`Error::Damaged`], always before the first line is read.
     pub async fn manifest(&self, name: &str) -> Result<ManifestReader> {
         let stored = match self.container.read(name).await? {
             Some(bytes) => ManifestReader::new(name, bytes),
@@ -94,9 +94,10 @@ impl Catalogue {
         }
     }
 
-    /// A manifest that cannot be read for `damage`, made of its run's plan, its blobs, and the index before it.
+    /// Rebuilds a manifest that cannot be read because of `damage`, from its run's plan, its blobs, and the index
+    /// before it.
     ///
-    /// That index is read as this manifest was to be, so the future refers to itself and is boxed.
+    /// That index may need rebuilding in turn, so the future refers to itself and is boxed.
     fn made_again<'a>(&'a self, name: &'a str, damage: Error) -> BoxFuture<'a, Result<ManifestReader>> {
         async move {
             let Some((vault, run)) = layout::parse_manifest_name(name) else { return Err(damage) };
@@ -111,16 +112,16 @@ impl Catalogue {
             bytes.extend(last);
             tracing::error!(
                 blob.name = name, vault.name = %vault, run.id = %run,
-                "{damage}; its run's plan and blobs were read in its place"
+                "{damage}; its run's plan and blobs were read instead"
             );
             ManifestReader::new(name, Bytes::from(bytes))
         }
         .boxed()
     }
 
-    /// Makes a manifest and returns its end, which `sink` does not have. When the index before it cannot be
-    /// read, the run closes without it: what should have been carried forward is then recorded as lost, and
-    /// the next run backs it up again.
+    /// Makes a manifest and returns its last bytes, which `sink` does not have. If the index before it cannot be
+    /// read, the run closes without it: objects that should have been carried forward are then recorded as lost, and
+    /// the next run backs them up again.
     async fn make(&self, plan: &Plan, name: &str, mut sink: Sink<'_>) -> Result<(Vec<u8>, Summary)> {
         let run = &plan.header.run;
         let merged = match self.before(&plan.header).await {
@@ -154,7 +155,7 @@ impl Catalogue {
         while let Some(page) = results.try_next().await? {
             for result in page {
                 let id = result.id();
-                // A backup outlives a record of failure that an earlier delivery left.
+                // A backup counts for more than the failure that an earlier delivery recorded.
                 if last.as_ref() == Some(&id) {
                     continue;
                 }

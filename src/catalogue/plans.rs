@@ -1,4 +1,4 @@
-//! What runs are to do: plans, and what they say later of the kinds that a plan had to leave out.
+//! Plans of runs, and their supplements for kinds that a plan had to leave out.
 
 use super::{Catalogue, codec, layout};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Catalogue {
-    /// Stores a run's plan, unless the run has one: then that one is the plan. Safe to run twice.
+    /// Stores a run's plan, unless the run has one, and returns the one stored. Safe to run twice.
     pub async fn create_plan(&self, plan: Plan) -> Result<Plan> {
         let PlanHeader { vault, run, .. } = &plan.header;
         let name = layout::plan(vault, run);
@@ -25,7 +25,7 @@ impl Catalogue {
         }
     }
 
-    /// Stores what a run says later of a kind, unless it has said so: then that is what it says. Safe to run twice.
+    /// Stores a run's supplement for a kind, unless the run has one, and returns the one stored. Safe to run twice.
     pub async fn create_supplement(&self, supplement: Supplement) -> Result<Supplement> {
         let header = &supplement.header;
         let name = layout::supplement(&header.vault, &header.run, header.kind);
@@ -38,11 +38,11 @@ impl Catalogue {
         }
     }
 
-    /// A run's plan, if it has one yet, with its supplements. Those are asked for where the plan left out a kind that may
-    /// yet be listed, so that a plan costs one request in all other cases.
+    /// A run's plan, if it has one yet, with its supplements. Costs one request, and one more for each kind that the
+    /// plan left out and that may yet be listed.
     ///
     /// # Errors
-    /// As storage answers, and when the plan or one of its supplements cannot be read.
+    /// Errors of storage, and a plan or supplement that cannot be read.
     pub async fn plan(&self, vault: &VaultName, run: &RunId) -> Result<Option<Plan>> {
         let Some(plan) = self.plan_alone(vault, run).await? else { return Ok(None) };
         let mut supplements = Vec::new();
@@ -52,7 +52,7 @@ impl Catalogue {
         Ok(Some(plan.with(supplements)))
     }
 
-    /// A run's plan as it was stored first.
+    /// A run's plan without its supplements.
     pub async fn plan_alone(&self, vault: &VaultName, run: &RunId) -> Result<Option<Plan>> {
         let name = layout::plan(vault, run);
         let bytes = self.container.read(&name).await?;
@@ -70,18 +70,18 @@ impl Catalogue {
         bytes.map(|bytes| codec::read_supplement(&name, bytes)).transpose()
     }
 
-    /// Whether a run has a plan, be it one that cannot be read.
+    /// Whether a run has a plan, readable or not.
     pub async fn is_planned(&self, vault: &VaultName, run: &RunId) -> Result<bool> {
         Ok(self.container.metadata(&layout::plan(vault, run)).await?.is_some())
     }
 
-    /// The index that a stored plan was made against. What can no longer be read of it is not known, as when the run's
-    /// manifest is made: then everything is new.
+    /// The index against which a stored plan was made. If it is damaged, it is empty, as when the run's manifest is
+    /// made: every object then counts as new.
     pub async fn index_before(&self, header: &PlanHeader) -> Result<Index> {
         match self.read_index(header).await {
             Err(error @ Error::Damaged { .. }) => {
                 let run = &header.run;
-                tracing::error!(run.id = %run, "Run {run} goes on without the index before it: {error}");
+                tracing::error!(run.id = %run, "Run {run} continues without the index before it: {error}");
                 Ok(Index::default())
             }
             index => index,

@@ -1,5 +1,5 @@
-//! What there is: sources, and the times that can be asked for. For whoever asked for something that there is not, so
-//! each of these may read a whole listing.
+//! The known sources and their recovery points. They serve the answer to a request for something that does not exist,
+//! so each of these may read a whole listing.
 
 use futures::{TryStreamExt as _, pin_mut};
 
@@ -10,46 +10,46 @@ use crate::{
     error::Result,
 };
 
-/// Sources that are looked up at most: each costs a request.
+/// The most sources that are listed: each costs a request.
 const MOST: usize = 200;
 
 impl Catalogue {
-    /// The earliest and the newest recovery point of a vault: when the runs after which something had a backup were
-    /// through. Reads every manifest's metadata.
+    /// The earliest and the newest recovery point of a vault: when runs finished that left an object with a backup.
+    /// Reads every manifest's metadata.
     pub async fn points(&self, vault: &VaultName) -> Result<Option<Points>> {
         let found = self.manifests(vault, None, |_| false).await?;
         let summaries = found.into_iter().filter_map(|found| found.summary);
         Ok(Points::of(summaries.filter(|of| of.protected > 0).map(|of| of.finished)))
     }
 
-    /// The same of an HSM: when the backups that can be restored had ended.
+    /// The earliest and the newest recovery point of an HSM: when its restorable backups ended.
     pub async fn hsm_points(&self, hsm: &HsmName) -> Result<Option<Points>> {
         let found = self.hsm_backups(hsm, |_| false).await?;
         Ok(Points::of(found.iter().filter(|of| of.is_good()).map(|of| of.ended)))
     }
 
-    /// Whether any run of a vault has left anything.
+    /// Whether there is any blob of a vault.
     pub async fn knows(&self, vault: &VaultName) -> Result<bool> {
         Ok(self.first(&layout::source(vault), None).await?.is_some())
     }
 
-    /// The same of the backups of a whole HSM.
+    /// Whether there is a record of a backup of a whole HSM.
     pub async fn knows_hsm(&self, hsm: &HsmName) -> Result<bool> {
         Ok(self.first(&layout::hsm_backups(hsm), None).await?.is_some())
     }
 
-    /// The vaults of which there is anything, and the HSMs of which single keys are backed up. One request each.
+    /// The vaults that have any blob, and the HSMs whose keys are backed up one by one. One request each.
     pub async fn vaults(&self) -> Result<Vec<String>> {
         self.rooms(layout::VAULTS).await
     }
 
-    /// The HSMs of which there is a record of a backup. One request each.
+    /// The HSMs that have a record of a backup. One request each.
     pub async fn hsms(&self) -> Result<Vec<String>> {
         self.rooms(layout::HSMS).await
     }
 
-    /// What stands in the first place of the names under a prefix. A storage service that does not honour where a
-    /// listing starts shows the first of them alone.
+    /// The first parts of the names under a prefix. With a storage service that ignores where a listing starts, only
+    /// the first of them.
     async fn rooms(&self, prefix: &str) -> Result<Vec<String>> {
         let mut rooms: Vec<String> = Vec::new();
         let mut from = None;

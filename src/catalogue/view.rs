@@ -1,4 +1,4 @@
-//! A vault's index as of now: the newest whole manifest, and what came after it.
+//! A vault's current index: the newest whole manifest and the manifests after it.
 
 use std::collections::BTreeMap;
 
@@ -22,76 +22,77 @@ use crate::{
     error::{Error, Result},
 };
 
-/// How long after its planning a run may close. A manifest of this age may have been missed by a newer
-/// whole run, which was planned before the older one closed.
+/// How long after its planning a run may close. A newer whole run may have missed a manifest of this age, because
+/// it was planned before the older run closed.
 const CLOSES_WITHIN: Duration = Duration::hours(26);
 
-/// Manifests a listing request. The newest whole one is almost always among them.
+/// Manifests per listing request. The newest whole one is almost always among them.
 const PAGE: u16 = 100;
 
-/// A manifest, as listing shows it.
+/// A manifest as a listing shows it.
 #[derive(Clone, Debug)]
 pub struct ManifestRef {
     /// The blob's name.
     pub name: String,
-    /// The run it speaks of.
+    /// Its run.
     pub run: RunId,
-    /// The run as a whole. `None` when the blob has lost its metadata.
+    /// The run's summary. `None` if the blob has lost its metadata.
     pub summary: Option<Summary>,
 }
 
-/// Which manifests make up a vault's index.
+/// The manifests that make up a vault's index.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     /// The newest whole manifest.
     pub base: Option<ManifestRef>,
-    /// Those whose entries may be missing from it.
+    /// The manifests whose entries may be missing from it.
     pub folds: Vec<ManifestRef>,
-    /// Entries of later backups do not count.
+    /// The time of the view. Entries of later backups do not count.
     pub at: Option<OffsetDateTime>,
 }
 
 impl View {
-    /// Whether there was no manifest then.
+    /// Whether there was no manifest at that time.
     pub fn is_empty(&self) -> bool {
         self.base.is_none() && self.folds.is_empty()
     }
 
-    /// Where the vault lay, as far as that was known.
+    /// The vault's location, as far as it was known.
     pub fn location(&self) -> Location {
         let summary = self.base.as_ref().and_then(|base| base.summary.as_ref());
         summary.map(|summary| (*summary.location).clone()).unwrap_or_default()
     }
 }
 
-/// What a plan starts from.
+/// The basis of a plan: the index, and what the manifests say beside it.
 #[derive(Default)]
 pub struct Basis {
     /// The newest backup of every object.
     pub index: Index,
-    /// When everything was last backed up regardless of changes. `None` also when that is not known, because a
-    /// manifest could not be read.
+    /// When everything was last backed up regardless of changes. Also `None` if that is unknown because a manifest
+    /// could not be read.
     pub full_pass: Option<OffsetDateTime>,
     /// The name of the newest whole manifest.
     pub base: Option<String>,
-    /// The names of those whose entries are missing from it.
+    /// The names of the manifests whose entries are missing from it.
     pub folds: Vec<String>,
-    /// The names of those that could not be read.
+    /// The names of the manifests that could not be read.
     pub unread: Vec<String>,
     /// The kinds that the newest whole manifest left out.
     pub unlisted: Vec<Unlisted>,
-    /// Whether an object failed in the newest of the runs that saw it.
+    /// Whether any object failed in the newest run that saw it.
     pub failing: bool,
-    /// The losses that were open as of the newest whole manifest, read or not.
+    /// The losses that were open as of the newest whole manifest, readable or not.
     pub losses: Vec<Loss>,
-    /// What is known of where the vault lies. Of a whole manifest that cannot be read, its place alone.
+    /// The vault's observed location. From a whole manifest that cannot be read, the location alone.
     pub observed_location: ObservedLocation,
-    /// That the vault lies elsewhere than it did, as of the newest whole manifest, read or not.
+    /// The vault's change of location, as of the newest whole manifest, readable or not.
     pub moved: Option<Box<Moved>>,
 }
 
 impl Basis {
-    /// With what the newest whole manifest says where a listing shows it, read or not.
+    /// Takes losses and location from the newest whole manifest's summary, which a listing shows even if the manifest
+    /// cannot be read.
     fn with_newest(self, newest: Summary) -> Self {
         let observed_location = ObservedLocation {
             location: newest.location.or(&self.observed_location.location),
@@ -102,7 +103,7 @@ impl Basis {
 }
 
 impl Catalogue {
-    /// Manifests of a vault, newest first, until `enough`; of runs planned at `at` or before, if it is given.
+    /// Manifests of a vault, newest first, until `enough`; with `at`, those of runs planned by then.
     pub async fn manifests(
         &self,
         vault: &VaultName,
@@ -130,21 +131,21 @@ impl Catalogue {
         Ok(found)
     }
 
-    /// The manifests that make up a vault's index now, or as it was at an earlier time.
+    /// The manifests that make up a vault's index, now or as of an earlier time.
     ///
     /// Costs a page or two of a listing, however many manifests there are.
     pub async fn view(&self, vault: &VaultName, at: Option<OffsetDateTime>) -> Result<View> {
         self.view_without(vault, at, &[]).await
     }
 
-    /// The same, as if the manifests of the names in `unread` were not there.
+    /// [`Catalogue::view`] without the manifests whose names are in `unread`.
     async fn view_without(
         &self,
         vault: &VaultName,
         at: Option<OffsetDateTime>,
         unread: &[String],
     ) -> Result<View> {
-        // A run that was under way at `at` is folded in as far as it had come.
+        // A run that was in progress at `at` is folded in as far as it had come.
         let whole = |found: &ManifestRef| {
             let summary = found.summary.as_ref().filter(|summary| summary.scope == Scope::Vault)?;
             let counts = at.is_none_or(|at| summary.finished <= at) && !unread.contains(&found.name);
@@ -166,10 +167,10 @@ impl Catalogue {
         Ok(View { base, folds, at })
     }
 
-    /// What a vault's next plan starts from.
+    /// The basis of a vault's next plan.
     ///
-    /// A manifest that cannot be read, because it is damaged and cannot be made again, or because a newer
-    /// program wrote it, must not stop backups: the index is that of the others, and a full pass is due.
+    /// A manifest that cannot be read, because it is damaged and cannot be rebuilt, or because a newer program wrote
+    /// it, must not stop backups: the index is then that of the other manifests, and a full pass is due.
     pub async fn basis(&self, vault: &VaultName) -> Result<Basis> {
         let (mut unread, mut newest) = (Vec::new(), None);
         loop {
@@ -204,11 +205,11 @@ impl Catalogue {
         let left_out = header.map(|header| header.unlisted.clone()).unwrap_or_default();
         let observed_location =
             header.and_then(|header| header.observed_location.clone()).map(|of| *of).unwrap_or_default();
-        // What the base had to pass over is still there, and still cannot be read.
+        // Manifests that the base had to skip and that are still listed: they still cannot be read.
         let passed = |name: &&String| view.folds.iter().any(|fold| fold.name == **name);
         let passed = header.into_iter().flat_map(|header| &header.unread).filter(passed).cloned().collect();
         let base_name = view.base.as_ref().map(|base| base.name.clone());
-        // The lines of later manifests are read at once: what fails after that is the base.
+        // `folded` reads the later manifests whole, so an error after it comes from the base.
         let unread = |error| Unread::new(base_name.as_deref().unwrap_or_default(), error);
         let (mut index, mut failing) = (Index::default(), false);
         for line in self.folded(base, &folds, None).await? {
@@ -233,13 +234,13 @@ impl Catalogue {
     /// The lines of a vault's index, in order.
     ///
     /// # Errors
-    /// Also when one of its manifests cannot be read: the rest would not say what is missing.
+    /// Also if one of its manifests cannot be read: the others would not show what is missing.
     pub async fn lines(&self, view: &View) -> Result<Lines> {
         let (base, folds) = self.open(view).await?;
         Ok(self.folded(base, &folds, view.at).await?)
     }
 
-    /// Opens the whole manifest of a view, and names the others that it has not folded in itself.
+    /// Opens the whole manifest of a view, and names the manifests that it has not folded in itself.
     async fn open(&self, view: &View) -> Result<(Option<ManifestReader>, Vec<String>), Unread> {
         let base = self.open_base(view.base.as_ref().map(|base| base.name.as_str())).await?;
         let header = base.as_ref().map(ManifestReader::header);
@@ -253,7 +254,7 @@ impl Catalogue {
         self.manifest(name).await.map(Some).map_err(|error| Unread::new(name, error))
     }
 
-    /// The index that a plan starts from.
+    /// The index from which a plan starts.
     pub(super) async fn before(&self, header: &PlanHeader) -> Result<Lines> {
         if header.scope == Scope::Objects {
             return Ok(Box::new(std::iter::empty()));

@@ -1,4 +1,4 @@
-//! The open backup runs.
+//! Records of open backup runs.
 
 use futures::{TryStreamExt as _, pin_mut};
 use time::Duration;
@@ -24,13 +24,13 @@ use crate::{
 
 const PREFIX: &str = "backup-runs/";
 
-/// How far the clock of whoever opens a run may be ahead of the service's.
+/// How far the clock of the process that opens a run may be ahead of the service's.
 const CLOCKS_APART: Duration = Duration::HOUR;
 
-/// A record as it was read.
+/// A run's record as it was read.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// The record. One that cannot be read is what its name says, and is whole again once it is saved.
+    /// The record. An unreadable one is derived from its name, and repaired by the next save.
     pub job: BackupJob,
     /// Why it could not be read.
     pub unread: Option<Unread>,
@@ -40,26 +40,26 @@ pub struct Stored {
 /// Why a record could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// It is not what was written.
+    /// It is damaged.
     Damaged,
-    /// A newer program wrote it, which may be at work.
+    /// A newer program wrote it, and may be working on it.
     Newer,
 }
 
-/// What is open.
+/// The open runs, and blobs among them that are none.
 #[derive(Debug, Default)]
 pub struct OpenRuns {
     /// The runs.
     pub runs: Vec<Stored>,
-    /// What else lies there.
+    /// Blobs that cannot be read as a run.
     pub strays: Vec<Stray>,
 }
 
 impl Jobs {
     /// Records that a run is open. Safe to run twice: the first record stays.
     ///
-    /// A record has a mark, by which its writer knows it again when the answer was lost. What it says would not do:
-    /// two who ask for the same in one second say the same.
+    /// A record has a mark, by which its writer recognizes it if the answer was lost. Its content is not enough: two
+    /// equal requests in one second write equal records.
     pub async fn open_backup_run(&self, job: &BackupJob) -> Result<Written> {
         let name = name(&job.vault, &job.run);
         let job = BackupJob { mark: Some(fastrand::u64(..)), ..job.clone() };
@@ -75,12 +75,12 @@ impl Jobs {
     /// Every open run. One request, unless there are thousands.
     ///
     /// # Errors
-    /// As storage answers. A record that cannot be read is logged, and is what its name says.
+    /// Errors of storage. A record that cannot be read is logged, and derived from its name.
     pub async fn backup_runs(&self) -> Result<Vec<Stored>> {
         Ok(self.open_runs().await?.runs)
     }
 
-    /// The same, with what is no run. One request, unless there are thousands.
+    /// Every open run, and the strays among them. One request, unless there are thousands.
     pub async fn open_runs(&self) -> Result<OpenRuns> {
         let pages = self.container.list(Listing { prefix: PREFIX, from: None, page: 5000, metadata: true });
         pin_mut!(pages);
@@ -96,7 +96,7 @@ impl Jobs {
         Ok(open)
     }
 
-    /// Writes a record back. When somebody else wrote it meanwhile, theirs stays: the next look decides.
+    /// Writes a record back, unless another process wrote it meanwhile: that record stays, and the next pass decides.
     pub async fn save(&self, stored: &Stored) -> Result<()> {
         let name = name(&stored.job.vault, &stored.job.run);
         match self.container.replace(&name, &stored.etag, metadata("job", &stored.job)?).await {
@@ -105,19 +105,19 @@ impl Jobs {
         }
     }
 
-    /// One open run, or `None` when it is closed or was never opened.
+    /// An open run, or `None` if it is closed or was never opened.
     pub async fn backup_run(&self, vault: &VaultName, run: &RunId) -> Result<Option<Stored>> {
         let all = self.backup_runs().await?;
         Ok(all.into_iter().find(|stored| stored.job.vault == *vault && stored.job.run == *run))
     }
 
-    /// Forgets a run that has its manifest. Safe to run twice.
+    /// Deletes the record of a run that has its manifest. Safe to run twice.
     pub async fn close(&self, vault: &VaultName, run: &RunId) -> Result<()> {
         Ok(self.container.delete(&name(vault, run)).await?)
     }
 }
 
-/// Reads a record, or what the blob's name says of it.
+/// Reads a record, or derives it from the blob's name.
 fn stored(item: Item) -> Result<Stored, Stray> {
     let read = record_in(&item.name, &item.metadata, "job", JOB_FORMAT);
     let etag = item.etag.clone().unwrap_or_default();
@@ -125,7 +125,7 @@ fn stored(item: Item) -> Result<Stored, Stray> {
         Ok(job @ BackupJob { .. }) if name(&job.vault, &job.run) != item.name => {
             damaged(&item.name, &format_args!("it is the record of run {} of vault {}", job.run, job.vault))
         }
-        // The run's end depends on that time.
+        // When the run ends depends on that time.
         Ok(job) if item.modified.is_some_and(|written| job.opened - written > CLOCKS_APART) => {
             damaged(&item.name, &"it says that it was opened after it was written")
         }
@@ -136,7 +136,7 @@ fn stored(item: Item) -> Result<Stored, Stray> {
     let Some((vault, run)) = parse_name(&item.name) else { return Err(Stray::new(item, None)) };
     let Some(job) = BackupJob::of_name(vault, run, item.modified) else { return Err(Stray::new(item, None)) };
     match (error, item.modified) {
-        // Whoever writes it is alive, and knows when it ends.
+        // The program that writes it is alive, and ends the run itself.
         (Error::TooNew { .. }, Some(opened)) => {
             Ok(Stored { job: BackupJob { opened, ..job }, unread: Some(Unread::Newer), etag })
         }

@@ -1,4 +1,4 @@
-//! The notes of objects that failed and are tried again.
+//! Notes of objects that failed and will be tried again.
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _, future::BoxFuture, pin_mut, stream};
 use time::OffsetDateTime;
@@ -19,21 +19,21 @@ use crate::{
 const PREFIX: &str = "failing/";
 const KEY: &str = "note";
 
-/// Notes a listing request. A failure's text makes one of about a kilobyte.
+/// Notes per listing request. Each has about a kilobyte, most of it the failure's text.
 const PAGE: u16 = 500;
 
-/// Notes that are deleted at once.
+/// Notes that are deleted concurrently.
 const AT_ONCE: usize = 16;
 
 impl Jobs {
-    /// Keeps the newest failure of an object of an open run. Safe to run twice: the later one stays.
+    /// Records the newest failure of an object of an open run. Safe to run twice: the later one stays.
     pub async fn note_failing(&self, vault: &VaultName, run: &RunId, note: &Note) -> Result<()> {
         let name = format!("{}{}/{}", of_run(vault, run), note.kind, note.name.folded());
         Ok(self.container.put(&name, metadata(KEY, note)?).await?)
     }
 
-    /// The notes of a run in the order of their objects, page by page. One that cannot be read says so, as a failure of
-    /// the time when it was written.
+    /// The notes of a run in the order of their objects, page by page. A note that cannot be read becomes a failure
+    /// that says so, with the time at which it was written.
     pub fn failing(&self, vault: &VaultName, run: &RunId) -> impl Stream<Item = Result<Vec<Note>>> + use<> {
         let prefix = of_run(vault, run);
         let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: true };
@@ -43,13 +43,13 @@ impl Jobs {
         })
     }
 
-    /// Deletes the notes of a run that is about to be forgotten. Safe to run twice.
+    /// Deletes the notes of a run before its record. Safe to run twice.
     pub async fn forget_failing(&self, vault: &VaultName, run: &RunId) -> Result<()> {
         self.delete_notes(&of_run(vault, run), |_| true).await
     }
 
-    /// Deletes what late messages noted of a vault's runs after these were closed, once nothing of that age is open. Safe
-    /// to run twice.
+    /// Deletes notes that late messages wrote after a vault's runs were closed, once they are older than any open run.
+    /// Safe to run twice.
     pub async fn forget_strays(&self, vault: &VaultName, now: OffsetDateTime) -> Result<()> {
         let is_old = |item: &Item| item.modified.is_some_and(|written| now - written >= OPEN_FOR);
         self.delete_notes(&format!("{PREFIX}{vault}/"), is_old).await
@@ -67,7 +67,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Boxed, because the compiler cannot see through a stream of these futures that they may change threads.
+    /// Boxed, because the compiler cannot prove that a stream of these futures is `Send`.
     fn delete_note(&self, name: String) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move { Ok(self.container.delete(&name).await?) })
     }
@@ -77,7 +77,7 @@ fn of_run(vault: &VaultName, run: &RunId) -> String {
     format!("{PREFIX}{vault}/{run}/")
 }
 
-/// The note in a blob. `None` where the name is none of an object.
+/// The note in a blob. `None` if its name is not that of an object.
 fn note_in(prefix: &str, item: &Item) -> Option<Note> {
     let (kind, name) = item.name.strip_prefix(prefix)?.split_once('/')?;
     let id = ObjectId::new(kind.parse().ok()?, name.parse().ok()?);

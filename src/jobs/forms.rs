@@ -1,4 +1,4 @@
-//! How jobs and plans are stored: records in metadata or in the blob, plans as compressed JSON.
+//! The stored forms of jobs and plans: records in metadata or in the blob, plans as compressed JSON.
 
 use std::io::{BufReader, BufWriter, IntoInnerError, Read as _};
 
@@ -17,13 +17,13 @@ use crate::{
     error::{Error, Result},
 };
 
-/// The largest plan that is read, unpacked. One of 25,000 objects has some 15 MiB.
+/// The largest plan that is read, unpacked. One of 25,000 objects has about 15 MiB.
 const PLAN_LIMIT: u64 = 256 * 1024 * 1024;
 
-/// The record in a blob's metadata.
+/// Reads the record in a blob's metadata.
 ///
 /// # Errors
-/// [`Error::TooNew`] for a newer program's, [`Error::Damaged`] for one that cannot be read.
+/// [`Error::TooNew`] if a newer program wrote it, [`Error::Damaged`] if it cannot be read.
 pub(super) fn record_in<T: DeserializeOwned>(
     name: &str,
     metadata: &Metadata,
@@ -66,7 +66,7 @@ pub(super) fn read<T: DeserializeOwned>(metadata: &Metadata, key: &str) -> Optio
     serde_json::from_str(metadata.get(key)?).ok()
 }
 
-/// Plans go through the compression in both directions piece by piece: a large one has many megabytes as text.
+/// Packs a plan. Packing and unpacking stream, because a large plan has many megabytes as text.
 pub(super) fn pack(plan: &RestorePlan) -> std::io::Result<Vec<u8>> {
     let mut encoder = BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
     serde_json::to_writer(&mut encoder, plan)?;

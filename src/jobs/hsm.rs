@@ -1,4 +1,4 @@
-//! The jobs of Managed HSMs, and the plans of their restores.
+//! Records of the jobs of Managed HSMs, and the plans of their restores.
 
 use std::sync::atomic::Ordering;
 
@@ -23,10 +23,10 @@ use crate::{
 const OPEN: &str = "hsm-jobs/";
 const ENDED: &str = "hsm-restores/";
 
-/// The metadata by which a write knows itself.
+/// The metadata by which a writer recognizes its own write.
 const MARK: &str = "write";
 
-/// How long whoever took an HSM may take to record its restore.
+/// Deadline for recording a restore after it took its HSM; after it the HSM counts as free.
 const RECORDED_WITHIN: Duration = Duration::minutes(2);
 
 /// A job's record as it was read.
@@ -38,7 +38,7 @@ pub struct StoredHsmJob {
 }
 
 impl StoredHsmJob {
-    /// The record with another content, to be written over the state that was read.
+    /// Replaces the content, to be written over the state that was read.
     #[must_use]
     pub fn carrying(self, job: HsmJob) -> Self {
         Self { job, ..self }
@@ -46,8 +46,8 @@ impl StoredHsmJob {
 }
 
 impl Jobs {
-    /// Records a job, unless it has a record. Safe to run twice: the first record stays. A record knows itself again
-    /// when the answer was lost, as in [`Jobs::save_hsm_job`].
+    /// Records a job, unless it has a record. Safe to run twice: the first record stays. If the answer was lost, the
+    /// writer recognizes its record by a mark, as in [`Jobs::save_hsm_job`].
     pub async fn open_hsm_job(&self, job: &HsmJob) -> Result<Written> {
         let (name, mark) = (name(&job.hsm, &job.id), mark());
         if self.container.create(&name, json(&name, job)?, marked(&mark)).await? == Written::Created {
@@ -58,23 +58,23 @@ impl Jobs {
         Ok(if ours { Written::Created } else { Written::AlreadyThere })
     }
 
-    /// Every open job. A record that cannot be read is passed over with a log line.
+    /// Every open job. A record that cannot be read is skipped with a log line.
     pub async fn hsm_jobs(&self) -> Result<Vec<StoredHsmJob>> {
         Ok(self.open_hsm_jobs().await?.0)
     }
 
-    /// Whether there may be open jobs of HSMs that are not in the settings any more. Most installations never had one,
-    /// and are asked once.
+    /// Whether there may be open jobs of HSMs that are no longer in the settings. Most installations never had an HSM,
+    /// and list the jobs once.
     pub fn may_have_hsm_jobs(&self) -> bool {
         !self.without_hsms.load(Ordering::Relaxed)
     }
 
-    /// Notes that there are none, and that nobody will open one.
+    /// Remembers that there are no open jobs of HSMs, and that no process will open one.
     pub fn has_no_hsm_jobs(&self) {
         self.without_hsms.store(true, Ordering::Relaxed);
     }
 
-    /// The same, with those that cannot be read.
+    /// Every open job, and the records that cannot be read.
     pub async fn open_hsm_jobs(&self) -> Result<(Vec<StoredHsmJob>, Vec<Stray>)> {
         let pages = self.container.list(Listing { prefix: OPEN, from: None, page: 5000, metadata: false });
         let items: Vec<Item> = pages.try_concat().await?;
@@ -83,7 +83,7 @@ impl Jobs {
             match self.read_hsm_job(&item.name).await {
                 Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {
                     tracing::error!(blob.name = %item.name, "A job record is passed over: {error}");
-                    // A newer program that is at it writes the record now and then.
+                    // A newer program that works on the job rewrites the record, so its age is that of the last write.
                     let damaged = matches!(error, Error::Damaged { .. });
                     let began = damaged.then(|| began(&item.name)).flatten();
                     strays.push(Stray::new(item, began));
@@ -94,7 +94,7 @@ impl Jobs {
         Ok((jobs, strays))
     }
 
-    /// One open job.
+    /// An open job, or `None` if there is none.
     pub async fn hsm_job(&self, hsm: &HsmName, id: &RunId) -> Result<Option<StoredHsmJob>> {
         self.read_hsm_job(&name(hsm, id)).await
     }
@@ -104,11 +104,11 @@ impl Jobs {
         Ok(Some(StoredHsmJob { job: parse(name, &bytes, HSM_JOB_FORMAT)?, etag }))
     }
 
-    /// Writes a record back, and returns it as it is now. `None` when somebody else wrote it meanwhile: theirs
-    /// stays, and the next look decides.
+    /// Writes a record back, and returns it with its new state. `None` if another process wrote it meanwhile: that
+    /// record stays, and the next pass decides.
     ///
-    /// Each write has a mark of its own, by which it knows itself again when its answer was lost. The record would
-    /// not do: two processes that look in the same second write the same.
+    /// Each write has a mark of its own, by which its writer recognizes it if the answer was lost. The record is not
+    /// enough: two passes in the same second write the same.
     pub async fn save_hsm_job(&self, stored: StoredHsmJob) -> Result<Option<StoredHsmJob>> {
         let StoredHsmJob { job, etag } = stored;
         let (name, mark) = (name(&job.hsm, &job.id), mark());
@@ -122,8 +122,8 @@ impl Jobs {
         Ok(found.map(|(_, etag)| StoredHsmJob { job, etag }))
     }
 
-    /// Takes an HSM for a restore, or says which restore has it. Whoever took it and has no open record a few
-    /// minutes later is gone. Safe to run twice.
+    /// Takes an HSM for a restore, or returns the restore that has it. A holder that has no open record two minutes
+    /// later loses it. Safe to run twice.
     pub async fn take_hsm(
         &self,
         hsm: &HsmName,
@@ -148,30 +148,30 @@ impl Jobs {
         }
     }
 
-    /// Gives an HSM free that was taken for a restore which did not begin. Safe to run twice.
+    /// Releases an HSM that was taken for a restore which did not begin. Safe to run twice.
     pub async fn release_hsm(&self, hsm: &HsmName, id: &RestoreId) -> Result<()> {
-        self.give_free(&target_name(hsm), id).await
+        self.release(&target_name(hsm), id).await
     }
 
-    /// Another restore that is at work on an HSM, for when the HSM's own record cannot be read.
+    /// Another open restore of an HSM. Reads the jobs, for an HSM whose lease cannot be read.
     async fn open_restore_of(&self, hsm: &HsmName, other: &RestoreId) -> Result<Option<RestoreId>> {
-        tracing::error!(hsm.name = %hsm, "{} is damaged; the jobs are asked instead", target_name(hsm));
+        tracing::error!(hsm.name = %hsm, "{} is damaged; the open jobs are read instead", target_name(hsm));
         let jobs = self.hsm_jobs().await?.into_iter().filter(|stored| stored.job.hsm == *hsm);
         Ok(jobs.filter_map(|stored| stored.job.restore()).find(|id| id != other))
     }
 
-    /// Forgets a job that has ended. The record of a restore is kept elsewhere first. Safe to run twice.
+    /// Deletes the record of a job that has ended, after moving that of a restore to the ended ones. Safe to run twice.
     pub async fn close_hsm_job(&self, job: &HsmJob) -> Result<()> {
         if let Some(id) = job.restore() {
             let name = ended_name(&id);
             self.container.create(&name, json(&name, job)?, Metadata::new()).await?;
-            self.give_free(&target_name(&job.hsm), &id).await?;
+            self.release(&target_name(&job.hsm), &id).await?;
         }
         Ok(self.container.delete(&name(&job.hsm, &job.id)).await?)
     }
 
-    /// A restore of an HSM, open or ended. Open ones come first: one that ends meanwhile has its last record before it
-    /// is no longer open.
+    /// A restore of an HSM, open or ended. The open ones are read first: a restore has its final record before it is
+    /// no longer open, so one that ends meanwhile is not missed.
     pub async fn hsm_restore(&self, id: &RestoreId) -> Result<Option<HsmJob>> {
         let open = self.hsm_jobs().await?.into_iter().map(|stored| stored.job);
         let open = open.filter(|job| job.restore().as_ref() == Some(id)).last();
@@ -182,8 +182,8 @@ impl Jobs {
         }
     }
 
-    /// Restores of HSMs, newest first, that were asked for before another one: those that are open, and at most
-    /// so many that have ended. A record that cannot be read is passed over with a log line.
+    /// Restores of HSMs, newest first, that were asked for before `after`: the open ones, and at most `limit` that have
+    /// ended. A record that cannot be read is skipped with a log line.
     pub async fn hsm_restores(&self, after: Option<&RestoreId>, limit: usize) -> Result<Vec<HsmJob>> {
         let from = after.map(ended_name);
         let page = u16::try_from(limit.clamp(1, 1000)).unwrap_or(1000);
@@ -204,7 +204,7 @@ impl Jobs {
             job.restore().is_some_and(|id| after.is_none_or(|after| ended_name(&id) > ended_name(after)))
         };
         let mut jobs: Vec<_> = jobs.filter(wanted).collect();
-        // As they are stored: of two of one second, the one that comes first there.
+        // In the order of their names, so that pages agree on restores of one second.
         jobs.sort_by_key(|job| job.restore().map(|id| ended_name(&id)));
         jobs.dedup_by(|a, b| a.id == b.id);
         Ok(jobs)
@@ -221,7 +221,7 @@ impl Jobs {
     /// A plan by its digest.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when what is stored is not what the digest says.
+    /// [`Error::Damaged`] if the stored plan does not have that digest.
     pub async fn hsm_plan(&self, digest: &Digest) -> Result<Option<HsmPlan>> {
         let name = plan_name(digest);
         let Some(bytes) = self.container.read(&name).await? else { return Ok(None) };
@@ -234,7 +234,7 @@ impl Jobs {
     }
 }
 
-/// What was read, or nothing and a log line when it cannot be read.
+/// Turns a record that cannot be read into `None` and a log line.
 fn passing_over<T>(name: &str, found: Result<Option<T>>) -> Result<Option<T>> {
     match found {
         Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {

@@ -1,4 +1,4 @@
-//! The restore whose messages come in.
+//! A cache of the restore whose messages arrive.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ pub struct KnownRestore {
     pub plan: RestorePlan,
 }
 
-/// The restore that was last asked for.
+/// The most recently used restore.
 pub(super) type LastRestore = Mutex<Option<Arc<KnownRestore>>>;
 
 impl Jobs {
-    /// A restore by its plan, or `None` when there is no such restore. The last one is kept: its plan never changes,
-    /// and its messages come one after the other.
+    /// A restore with its plan, or `None` if there is no such restore. The last one is cached: its plan never changes,
+    /// and its messages arrive together.
     ///
     /// # Errors
     /// As [`Jobs::plan_of`].
@@ -42,7 +42,7 @@ impl Jobs {
     /// The plan of a recorded restore.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when it is gone or not the plan that was agreed to.
+    /// [`Error::Damaged`] if it is gone, or is not the plan that was agreed to.
     pub async fn plan_of(&self, job: &RestoreJob) -> Result<RestorePlan> {
         let gone = || Error::Damaged {
             blob: format!("the plan {} of restore {}", job.plan, job.id),

@@ -1,4 +1,4 @@
-//! Who has opened what is open, and whose turn it is to open more.
+//! The actors that opened the open jobs, and turns to open more.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,22 +17,22 @@ use crate::{
     error::Result,
 };
 
-/// The callers that have opened jobs in this process, by right. Each is the holder of a key or of a role, so there are
-/// few.
+/// Locks of the callers that have opened jobs in this process, by right. Each caller holds a key or a role, so there
+/// are few.
 pub(super) type Turns = Mutex<BTreeMap<(Right, String), Arc<tokio::sync::Mutex<()>>>>;
 
 /// A turn to open a job. Dropping it ends it.
 pub type Turn = OwnedMutexGuard<()>;
 
 impl Jobs {
-    /// Waits until no other request of the caller opens a job by this right in this process. `None` for those who have
-    /// no bound.
+    /// Waits until no other request of the caller opens a job by this right in this process. `None` for actors without
+    /// a limit.
     pub async fn turn(&self, right: Right, by: &Actor) -> Option<Turn> {
         let turn = Arc::clone(self.turns.lock().entry((right, by.caller()?)).or_default());
         Some(turn.lock_owned().await)
     }
 
-    /// Who has opened each open job of a right. One request; with HSMs one more, and one for each of their open jobs.
+    /// The actor of each open job of a right. One request; with HSMs one more, and one for each of their open jobs.
     pub async fn openers(&self, right: Right, hsms: bool) -> Result<Vec<Actor>> {
         let mut openers = match right {
             Right::Backup => {
@@ -48,7 +48,7 @@ impl Jobs {
         Ok(openers)
     }
 
-    /// Announcements of older programs do not say whose they are.
+    /// The actors of the open restores. Announcements of older programs do not name theirs.
     async fn restorers(&self) -> Result<Vec<Actor>> {
         let pages = self.container.list(Listing { prefix: OPEN, from: None, page: 5000, metadata: true });
         let items: Vec<Item> = pages.try_concat().await?;
@@ -56,7 +56,7 @@ impl Jobs {
     }
 }
 
-/// The right by which a job was asked for. The backup that a restore wants first was not.
+/// The right by which a job was requested. `None` for the safety backup of a restore.
 pub fn right_of(job: &HsmJob) -> Option<Right> {
     match &job.task {
         Task::Backup { safety_for: None } => Some(Right::Backup),

@@ -1,4 +1,4 @@
-//! When `AdvanceJobs` last came, for each role, and which nights need no look any more.
+//! Records of passes: when `AdvanceJobs` last ran for each role, and which nights are settled.
 
 use futures::{TryStreamExt as _, pin_mut};
 use serde::{Deserialize, Serialize};
@@ -27,23 +27,23 @@ struct Pass {
     settled: Vec<Settled>,
 }
 
-/// What a process keeps in mind of its passes.
+/// The passes of this process, in memory.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    noted: Option<OffsetDateTime>,
-    /// Whether what was noted before was read.
+    recorded: Option<OffsetDateTime>,
+    /// Whether the nights recorded by earlier processes were read.
     taken_up: bool,
     nights: Nights,
 }
 
 impl Jobs {
-    /// What is known of nights, to look at and to add to.
+    /// Calls `with` with the nights that this process knows.
     pub fn nights<T>(&self, with: impl FnOnce(&mut Nights) -> T) -> T {
         with(&mut self.kept.lock().nights)
     }
 
-    /// Takes in what was noted of nights before this process, and says whether that was done before. One request for each
-    /// process, before its first note replaces what it reads. `now` is the time that schedules go by.
+    /// Reads the settled nights that earlier processes recorded, and returns whether that was done before. One request
+    /// per process, before its first record replaces the one it reads. `now` is the time by which schedules go.
     pub async fn take_up_nights(
         &self,
         role: &str,
@@ -61,8 +61,8 @@ impl Jobs {
         Ok(false)
     }
 
-    /// Notes that `AdvanceJobs` came to the app of a role, and which nights need no look any more. One request every few
-    /// minutes; the others cost none.
+    /// Records that `AdvanceJobs` ran in the app of a role, and which nights are settled. One request every
+    /// [`PASS_NOTED_EVERY`]; other calls cost none.
     pub async fn note_pass(
         &self,
         role: &str,
@@ -71,18 +71,18 @@ impl Jobs {
     ) -> Result<()> {
         let settled = {
             let kept = self.kept.lock();
-            if kept.noted.is_some_and(|at| now - at < PASS_NOTED_EVERY && now >= at) {
+            if kept.recorded.is_some_and(|at| now - at < PASS_NOTED_EVERY && now >= at) {
                 return Ok(());
             }
             kept.nights.to_note(timers)
         };
         let pass = Pass { v: JOB_FORMAT, at: now, settled };
         self.container.put(&format!("{PREFIX}{role}"), metadata(KEY, &pass)?).await?;
-        self.kept.lock().noted = Some(now);
+        self.kept.lock().recorded = Some(now);
         Ok(())
     }
 
-    /// When it last came to any of the apps of these roles, as far as that was noted. One request.
+    /// When `AdvanceJobs` last ran in any app of these roles, as far as recorded. One request.
     pub async fn last_pass(&self, roles: &[&str]) -> Result<Option<OffsetDateTime>> {
         let pages = self.container.list(Listing { prefix: PREFIX, from: None, page: 100, metadata: true });
         pin_mut!(pages);

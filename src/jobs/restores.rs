@@ -1,4 +1,4 @@
-//! Restores: what is asked for, what is under way, what came of it.
+//! Records of restores: plans, idempotency keys, open restores, and results.
 
 use futures::{TryStreamExt as _, pin_mut};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -29,7 +29,7 @@ use crate::{
 pub(super) const OPEN: &str = "open-restores/";
 const RECORDS: &str = "restores/";
 
-/// Records a listing request.
+/// Records per listing request.
 const PAGE: u16 = 500;
 
 /// A restore's record as it was read.
@@ -40,7 +40,7 @@ pub struct StoredRestore {
     etag: String,
 }
 
-/// What an idempotency key stands for.
+/// The restore that an idempotency key stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// [`RESTORE_FORMAT`] of the program that wrote it.
@@ -49,26 +49,26 @@ pub struct Claim {
     pub restore: RestoreId,
     /// The digest of its plan.
     pub plan: Digest,
-    /// Who used the key first. Claims of older programs do not say.
+    /// The actor that used the key first. Claims of older programs do not name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Actor>,
 }
 
 impl Claim {
-    /// Lets a key stand for a restore that `by` asks for.
+    /// A claim to a restore that `by` requests.
     pub fn new(restore: RestoreId, plan: Digest, by: &Actor) -> Self {
         Self { v: RESTORE_FORMAT, restore, plan, by: Some(by.clone()) }
     }
 }
 
-/// What came of the wish for a vault.
+/// The result of taking a vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// It was free, or the restore's own.
     Free,
-    /// It was another restore's, whose lease has run out. That one is still open, and may not act any more.
+    /// It was another restore's, whose lease has expired. That restore is still open, and may no longer act.
     From(RestoreId),
-    /// This restore has it.
+    /// The named restore has it.
     By(RestoreId),
 }
 
@@ -85,7 +85,7 @@ impl Jobs {
     /// A plan by its digest.
     ///
     /// # Errors
-    /// [`crate::error::Error::Damaged`] when what is stored is not what the digest says.
+    /// [`crate::error::Error::Damaged`] if the stored plan does not have that digest.
     pub async fn restore_plan(&self, digest: &Digest) -> Result<Option<RestorePlan>> {
         let name = plan_name(digest);
         let Some(bytes) = self.container.read(&name).await? else { return Ok(None) };
@@ -97,11 +97,10 @@ impl Jobs {
         }
     }
 
-    /// Lets an idempotency key stand for a restore, unless it stands for one already: then that one is
-    /// returned. Safe to run twice.
+    /// Claims an idempotency key for a restore, and returns the first claim of that key. Safe to run twice.
     ///
     /// # Errors
-    /// [`crate::error::Error::Damaged`] when the key was used, and nobody can say any more for what.
+    /// [`crate::error::Error::Damaged`] if the key was used, and its claim cannot be read.
     pub async fn claim(&self, key: &Digest, claim: Claim) -> Result<Claim> {
         match self.container.create(&key_name(key), Vec::new(), metadata("claim", &claim)?).await? {
             Written::Created => Ok(claim),
@@ -117,18 +116,18 @@ impl Jobs {
         self.record_of(&key_name(key), "claim").await
     }
 
-    /// Says that a restore is under way: from now on `AdvanceJobs` looks after it. Safe to run twice.
+    /// Announces a restore as open: from now on `AdvanceJobs` reconciles it. Safe to run twice.
     pub async fn announce_restore(&self, id: &RestoreId, by: &Actor) -> Result<()> {
         self.container.create(&format!("{OPEN}{id}"), Vec::new(), metadata("by", by)?).await?;
         Ok(())
     }
 
-    /// The restores that are under way. One request, unless there are thousands.
+    /// The open restores. One request, unless there are thousands.
     pub async fn open_restores(&self) -> Result<Vec<RestoreId>> {
         Ok(self.announced().await?.0)
     }
 
-    /// The same, with what is announced under no restore's name.
+    /// The open restores, and announcements whose names are not those of restores.
     pub async fn announced(&self) -> Result<(Vec<RestoreId>, Vec<Stray>)> {
         let pages = self.container.list(Listing { prefix: OPEN, from: None, page: 5000, metadata: false });
         let items: Vec<Item> = pages.try_concat().await?;
@@ -148,7 +147,7 @@ impl Jobs {
 
     /// Takes a vault for an announced restore. Safe to run twice.
     ///
-    /// A lease that has run out counts for nothing, nor does that of a restore that is no longer open.
+    /// A lease counts only until it expires, and only while its restore is open.
     pub async fn take_vault(&self, vault: &VaultName, id: &RestoreId, now: OffsetDateTime) -> Result<Taken> {
         let name = targets::name_of(vault);
         let Target::Held { lease, etag } = self.take(&name, id, now).await? else { return Ok(Taken::Free) };
@@ -169,13 +168,13 @@ impl Jobs {
         }
     }
 
-    /// Another restore that is at work on a vault, for when the vault's own record cannot be read.
+    /// Another open restore into a vault. Reads the restores, for a vault whose lease cannot be read.
     pub(super) async fn open_restore_into(
         &self,
         vault: &VaultName,
         other: &RestoreId,
     ) -> Result<Option<RestoreId>> {
-        tracing::error!(vault.name = %vault, "{} is damaged; the restores are asked instead", targets::name_of(vault));
+        tracing::error!(vault.name = %vault, "{} is damaged; the open restores are read instead", targets::name_of(vault));
         for id in self.open_restores().await?.into_iter().filter(|id| id != other) {
             if self.restore(&id).await?.is_some_and(|stored| stored.job.target == *vault) {
                 return Ok(Some(id));
@@ -201,7 +200,7 @@ impl Jobs {
         }
     }
 
-    /// Writes a record back. `false` when somebody else wrote it meanwhile: theirs stays, and the next look
+    /// Writes a record back. `false` if another process wrote it meanwhile: that record stays, and the next pass
     /// decides.
     pub async fn save_restore(&self, stored: &StoredRestore) -> Result<bool> {
         let name = record_name(&stored.job.id);
@@ -212,8 +211,8 @@ impl Jobs {
         }
     }
 
-    /// Restores, newest first, at most so many, that were asked for before another one. A record that cannot be
-    /// read is passed over with a log line.
+    /// At most `limit` restores, newest first, that were asked for before `after`. A record that cannot be read is
+    /// skipped with a log line.
     pub async fn restores(&self, after: Option<&RestoreId>, limit: usize) -> Result<Vec<RestoreJob>> {
         let from = after.map(record_name);
         let listing = Listing { prefix: RECORDS, from: from.as_deref(), page: PAGE, metadata: true };
@@ -239,13 +238,13 @@ impl Jobs {
         Ok(found)
     }
 
-    /// Gives a restore's vault free and forgets that it was under way. Safe to run twice.
+    /// Releases a restore's vault and deletes its announcement. Safe to run twice.
     pub async fn close_restore(&self, id: &RestoreId, target: &VaultName) -> Result<()> {
-        self.give_free(&targets::name_of(target), id).await?;
+        self.release(&targets::name_of(target), id).await?;
         self.withdraw_restore(id).await
     }
 
-    /// Forgets that a restore was announced. Safe to run twice.
+    /// Deletes the announcement of a restore. Safe to run twice.
     pub async fn withdraw_restore(&self, id: &RestoreId) -> Result<()> {
         Ok(self.container.delete(&format!("{OPEN}{id}")).await?)
     }
@@ -264,7 +263,7 @@ fn key_name(key: &Digest) -> String {
     format!("restore-keys/{key}")
 }
 
-/// The newest comes first, as manifests do.
+/// The name of a restore's record. The newest comes first in a listing.
 fn record_name(id: &RestoreId) -> String {
     format!("{RECORDS}{}-{id}", countdown(id.asked()))
 }

@@ -1,4 +1,4 @@
-//! The steps of a restore: which wait, and what came of the others.
+//! Records of the steps of a restore: waiting steps and outcomes.
 
 use futures::{Stream, StreamExt as _};
 use time::OffsetDateTime;
@@ -21,15 +21,15 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Outcomes a listing request. A failure's text makes one of about a kilobyte.
+/// Outcomes per listing request. One with a failure has about a kilobyte, most of it text.
 const PAGE: u16 = 500;
 
-/// How far a step is.
+/// The state of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepState {
     /// It has ended.
     Ended(StepOutcome),
-    /// It waits for its vault, or for this program's own means, which said this.
+    /// It waits for its vault, or for this program's own services. The failure is what they answered.
     Waiting(ObjectId, Option<Failure>),
 }
 
@@ -39,8 +39,8 @@ impl Jobs {
         Ok(self.container.metadata(&step_name(id, object, "outcome")).await?.is_some())
     }
 
-    /// Records what became of a step. Safe to run twice: the first record stays, unless it is a failure and this one is
-    /// none. What was read of a vault counts for more than that a try, or a copy of its message, came to nothing.
+    /// Records the outcome of a step. Safe to run twice: the first record stays, unless it is a failure and this one is
+    /// not. A result read from the vault counts for more than the failure of one try, or of a copy of its message.
     pub async fn record_step(&self, id: &RestoreId, outcome: &StepOutcome) -> Result<()> {
         let name = step_name(id, &outcome.id(), "outcome");
         let record = metadata("outcome", outcome)?;
@@ -51,7 +51,7 @@ impl Jobs {
         let Some((found, etag)) = self.container.state(&name).await? else { return Ok(()) };
         let failed = match record_in::<StepOutcome>(&name, &found, "outcome", RESTORE_FORMAT) {
             Ok(first) => first.result.is_failure(),
-            // It would count as a failure.
+            // A damaged outcome counts as a failure.
             Err(Error::Damaged { .. }) => true,
             Err(error) => return Err(error),
         };
@@ -64,8 +64,8 @@ impl Jobs {
         Ok(())
     }
 
-    /// Records that a step waits and for what, and returns the record. Safe to run twice. With a record that cannot be read
-    /// it waits since the restore was asked for: no step waits for ever.
+    /// Records that a step waits and for what, and returns the record. Safe to run twice. If the record cannot be read,
+    /// the step counts as waiting since the restore was requested: no step waits for ever.
     pub async fn wait(
         &self,
         id: &RestoreId,
@@ -93,7 +93,7 @@ impl Jobs {
             if waiting == before {
                 return Ok(waiting);
             }
-            // A copy of the step's message may have met something else: then that counts as well.
+            // A copy of the step's message may have met another hindrance, which counts as well.
             match self.container.replace(&name, &etag, metadata("waiting", &waiting)?).await {
                 Err(error) if matches!(error.meaning, Meaning::Exists | Meaning::NotFound) => {}
                 replaced => return Ok(replaced.map(|()| waiting)?),
@@ -114,9 +114,9 @@ impl Jobs {
         }
     }
 
-    /// How far the steps of a restore are, in their order, page by page. A step that waited and ended comes
-    /// once, as ended; one of which nothing is known yet does not come. An outcome that cannot be read counts as
-    /// a failure, so that the restore can end.
+    /// The states of a restore's steps, in order, page by page. A step that waited and ended appears once, as ended; a
+    /// step without a record does not appear. An outcome that cannot be read counts as a failure, so that the restore
+    /// can end.
     pub fn steps(&self, id: &RestoreId) -> impl Stream<Item = Result<Vec<StepState>>> + use<> {
         let (prefix, asked) = (format!("restore-steps/{id}/"), id.asked());
         let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: true };
@@ -132,7 +132,7 @@ impl Jobs {
                         ended = Some(object);
                     }
                     "waiting" if ended.as_ref() != Some(&object) => {
-                        // One that cannot be read waits like any other.
+                        // A step whose record cannot be read waits like any other.
                         let read =
                             record_in::<Waiting>(&item.name, &item.metadata, "waiting", RESTORE_FORMAT);
                         states.push(StepState::Waiting(object, read.ok().and_then(|of| of.refused)));

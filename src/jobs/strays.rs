@@ -1,11 +1,11 @@
-//! What is open, as it seems, and can be read neither by its record nor by its name.
+//! Strays: blobs among the open jobs that can be read neither by their record nor by their name.
 
 use time::{Duration, OffsetDateTime};
 
 use super::Jobs;
 use crate::{azure::container::Item, error::Result};
 
-/// Something among what is open of which nothing is known but how long it has been there.
+/// A blob among the open jobs of which only its age is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
     name: String,
@@ -13,22 +13,22 @@ pub struct Stray {
 }
 
 impl Stray {
-    /// A blob of a listing. `began` is the time in its name, where there is one.
+    /// A stray from a listing. `began` is the time in its name, if there is one.
     pub(super) fn new(item: Item, began: Option<OffsetDateTime>) -> Self {
         Self { since: began.or(item.modified), name: item.name }
     }
 }
 
 impl Jobs {
-    /// Takes what has been there for longer than anything is open out of what is open, loudly. It ends the work and
-    /// nothing else: what it was about keeps whatever it has. Safe to run twice.
+    /// Deletes strays that are older than any job may be open, each with an error in the log. That ends the job and
+    /// changes nothing else: backups and vaults stay as they are. Safe to run twice.
     pub async fn end_strays(&self, strays: &[Stray], limit: Duration, now: OffsetDateTime) -> Result<()> {
         for Stray { name, since } in strays {
             if since.is_some_and(|since| now - since >= limit) {
                 let hours = limit.whole_hours();
                 tracing::error!(
                     event = "job.unreadable", blob.name = %name,
-                    "{name} has been open for {hours} hours and cannot be read; it is not open any more, and what it was about is as it was left"
+                    "The record {name} cannot be read and is at least {hours} hours old; it is deleted, and what its job has done so far stays as it is"
                 );
                 self.container.delete(name).await?;
             }

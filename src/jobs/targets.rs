@@ -1,4 +1,4 @@
-//! Which restore has a vault or an HSM: one at a time, by a lease.
+//! Leases on targets: one restore at a time has a vault or an HSM.
 
 use std::collections::BTreeMap;
 
@@ -19,33 +19,33 @@ use crate::{
     error::{Error, Result, damaged},
 };
 
-/// The key of the restore in the record's metadata,
+/// The metadata with the restore.
 const KEY: &str = "restore";
 
-/// of the time at which the lease ends,
+/// The metadata with the time at which the lease ends.
 const UNTIL: &str = "until";
 
-/// and of the mark that the restore was told to stop.
+/// The metadata that marks a restore which was told to stop.
 const STOPPED: &str = "stopped";
 
-/// Until when this process believes its leases without another look.
+/// Until when this process trusts its leases without reading them again.
 pub(super) type Believed = Mutex<BTreeMap<RestoreId, OffsetDateTime>>;
 
-/// What a restore that wants a target finds.
+/// The state of a target that a restore tries to take.
 pub(super) enum Target {
-    /// It is the restore's.
+    /// The restore has it.
     Ours,
-    /// Another lease is on record, or one that cannot be read.
+    /// There is another lease, or one that cannot be read.
     Held {
-        /// The lease.
+        /// The lease, if it can be read.
         lease: Option<Lease>,
-        /// The state of the record.
+        /// The tag of the record's state.
         etag: String,
     },
 }
 
 impl Jobs {
-    /// Takes a target that no restore has. Safe to run twice.
+    /// Takes a target if no restore has it. Safe to run twice.
     pub(super) async fn take(&self, target: &str, id: &RestoreId, now: OffsetDateTime) -> Result<Target> {
         let lease = Lease::taken(id.clone(), now);
         if self.container.create(target, Vec::new(), record(&lease)?).await? == Written::Created {
@@ -60,7 +60,7 @@ impl Jobs {
         }
     }
 
-    /// Takes a target from a restore that has ended, never began, or let its lease run out.
+    /// Takes a target from a restore that has ended, never began, or let its lease expire.
     pub(super) async fn take_over(
         &self,
         target: &str,
@@ -75,7 +75,7 @@ impl Jobs {
     /// The lease on a vault, if there is one.
     ///
     /// # Errors
-    /// [`Error::Damaged`] for one that cannot be read. Its holder makes it again.
+    /// [`Error::Damaged`] if it cannot be read. Its holder rewrites it.
     pub async fn lease(&self, vault: &VaultName) -> Result<Option<Lease>> {
         let name = name_of(vault);
         let Some((found, _)) = self.container.state(&name).await? else { return Ok(None) };
@@ -84,10 +84,10 @@ impl Jobs {
             .ok_or_else(|| damaged(&name, &"it does not say which restore has the vault"))
     }
 
-    /// Whether a restore still has its vault. Renews the lease when it is time to.
+    /// Whether a restore still has its vault. Renews the lease when it is due.
     ///
-    /// What was seen is believed for [`TRUST`], in this process: a step costs no request. A restore that is told
-    /// "no" may send nothing more to the vault.
+    /// A positive answer is cached for [`TRUST`] in this process, so a step costs no request. After `false` the restore
+    /// may send nothing more to the vault.
     pub async fn holds(&self, vault: &VaultName, id: &RestoreId, now: OffsetDateTime) -> Result<bool> {
         if self.believed.lock().get(id).is_some_and(|until| now < *until && now + TRUST >= *until) {
             return Ok(true);
@@ -106,7 +106,7 @@ impl Jobs {
         let Some((found, etag)) = self.container.state(&target).await? else { return Ok(false) };
         let ours = Lease::taken(id.clone(), now);
         let Some(lease) = lease_in(&found) else {
-            // Damaged: it is made again, unless another open restore may have written it.
+            // Damaged: rewrite it, unless another open restore may have written it.
             let other = self.open_restore_into(vault, id).await?;
             return Ok(other.is_none() && self.rewrite_lease(&target, &etag, &ours).await?);
         };
@@ -116,12 +116,12 @@ impl Jobs {
         if !lease.wants_renewal(now) || self.rewrite_lease(&target, &etag, &ours).await? {
             return Ok(true);
         }
-        // Another process renewed it first, or the restore has lost it.
+        // Another process renewed it first, or the restore lost it.
         Ok(self.lease(vault).await?.is_some_and(|lease| lease.lets(id)))
     }
 
-    /// Tells a restore to stop: it loses its vault within minutes, whoever carries it out. Returns when the vault is
-    /// free, or `None` when the restore does not have it. Safe to run twice.
+    /// Stops a restore: it loses its vault within minutes, whichever process carries it out. Returns when the vault
+    /// will be free, or `None` if the restore does not have it. Safe to run twice.
     pub async fn stop_lease(
         &self,
         vault: &VaultName,
@@ -143,7 +143,7 @@ impl Jobs {
         }
     }
 
-    /// Writes a lease back. `false` when another process was faster.
+    /// Writes a lease back. `false` if another process was faster.
     async fn rewrite_lease(&self, target: &str, etag: &str, lease: &Lease) -> Result<bool> {
         match self.container.replace(target, etag, record(lease)?).await {
             Err(error) if matches!(error.meaning, Meaning::Exists | Meaning::NotFound) => Ok(false),
@@ -152,8 +152,8 @@ impl Jobs {
         }
     }
 
-    /// Gives a target free, if the restore has it. Safe to run twice.
-    pub(super) async fn give_free(&self, target: &str, id: &RestoreId) -> Result<()> {
+    /// Releases a target, if the restore has it. Safe to run twice.
+    pub(super) async fn release(&self, target: &str, id: &RestoreId) -> Result<()> {
         self.believed.lock().remove(id);
         let Some((found, etag)) = self.container.state(target).await? else { return Ok(()) };
         if lease_in(&found).is_none_or(|lease| lease.restore != *id) {
@@ -166,12 +166,12 @@ impl Jobs {
     }
 }
 
-/// The record of the lease on a vault.
+/// The name of the lease on a vault.
 pub(super) fn name_of(vault: &VaultName) -> String {
     format!("restore-targets/{vault}")
 }
 
-/// The restore stands where older programs look for it.
+/// The metadata of a lease. The restore has a key of its own, where older programs read it.
 fn record(lease: &Lease) -> Result<Metadata> {
     let until = lease.until.format(&Rfc3339).map_err(|error| damaged("a lease", &error))?;
     let mut record = metadata(KEY, &lease.restore)?;
@@ -194,5 +194,5 @@ fn lease_in(found: &Metadata) -> Option<Lease> {
 }
 
 fn busy(target: &str) -> Error {
-    Error::Busy(format!("{target} was just given free or taken by another restore; try again"))
+    Error::Busy(format!("{target} was just released or taken by another restore; try again"))
 }

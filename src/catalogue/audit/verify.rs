@@ -1,4 +1,4 @@
-//! Reading the whole trail.
+//! Verification of the whole audit trail.
 
 use std::collections::HashSet;
 
@@ -18,17 +18,17 @@ use crate::{
     error::Result,
 };
 
-/// Records that are read at once.
+/// Records that are read concurrently.
 const AT_ONCE: usize = 16;
 
-/// What a check of the trail found.
+/// The result of verifying the trail.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// How many records there are.
+    /// The number of records.
     pub records: u32,
-    /// The sections, those that began first first.
+    /// The sections, oldest first.
     pub sections: Vec<CheckedSection>,
-    /// What is wrong, with the name of the record at which it shows.
+    /// The faults, each with the name of the record at which it shows.
     pub faults: Vec<(String, Fault)>,
     digests: HashSet<Digest>,
 }
@@ -40,32 +40,32 @@ impl Checked {
     }
 }
 
-/// A section of the trail, as it was found.
+/// A section of the trail as verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedSection {
     /// Its name. The trail of older programs counts as one section.
     pub name: String,
-    /// How many records it has.
+    /// The number of its records.
     pub records: u32,
-    /// The time of the first that can be read.
+    /// The time of its first readable record.
     pub first: Option<OffsetDateTime>,
-    /// The time of the last that can be read.
+    /// The time of its last readable record.
     pub last: Option<OffsetDateTime>,
     /// Its newest record.
     pub head: Link,
 }
 
-/// What is known on the way through the names.
+/// The state of a verification while it goes through the names.
 #[derive(Default)]
 struct Pass {
     checked: Checked,
-    /// The records that sections name of others, each with the record that names it.
+    /// The records that sections name of other sections, each with the record that names it.
     named: Vec<(String, Link)>,
 }
 
 impl Audit {
-    /// Checks every record against the one before it in its section, and each section against those that name it. Hands
-    /// each record that can be read to `see`.
+    /// Checks every record against the one before it in its section, and each section against those that name it.
+    /// Passes each readable record to `see`.
     pub async fn verify(&self, mut see: impl FnMut(&str, Record)) -> Result<Checked> {
         let pages =
             self.container.list(Listing { prefix: layout::AUDIT, from: None, page: 5000, metadata: false });
@@ -96,7 +96,7 @@ impl Audit {
         Ok(checked)
     }
 
-    /// What is wrong with a named record that was not met on the way. It may have been written meanwhile.
+    /// The fault of a named record that the listing did not show. It may have been written meanwhile.
     async fn named(&self, Link { name, sha256 }: Link) -> Result<Option<Fault>> {
         Ok(match self.container.read(&name).await? {
             None => Some(Fault::SectionMissing { name }),
@@ -114,7 +114,7 @@ impl Pass {
             None if layout::is_old_audit(name) => (layout::AUDIT.trim_end_matches('/'), None),
             None => return self.checked.faults.push((name.to_owned(), Fault::Misnamed)),
         };
-        // Names are in order, so a section's records come one after the other.
+        // Names are sorted, so the records of a section are adjacent.
         let newest = self.checked.sections.last_mut().filter(|of| of.name == section);
         let (head, fault) = check(name, written, bytes, newest.as_ref().map(|of| &of.head));
         self.checked.faults.extend(fault.map(|fault| (name.to_owned(), fault)));
