@@ -1,17 +1,17 @@
 //! The Azure services that the product calls: Key Vault, Blob and Queue storage, the identity endpoint.
 //!
-//! Everything goes through the official clients; this module adds what they leave to their user:
+//! Everything goes through the official clients; this module adds the parts that they leave to their user:
 //!
 //! - [`transport`]: one shared HTTP client with time-outs and without redirects, which refuses to send
 //!   anything to a host that is not configured;
-//! - [`credential`]: which identity to use;
+//! - [`credential`]: the program's identity;
 //! - [`retry`]: short, capped retries, because the queue does the long ones;
 //! - [`limiter`]: the pace at which a vault is called;
-//! - [`dates`]: how far the services' clocks are from ours;
-//! - [`error`]: errors in the domain's words, with the service's own code, text and request id; and [`cause`], why
-//!   something was refused;
-//! - [`managed_hsm`]: a client for the administration of Managed HSMs, which the official ones lack, and
-//!   [`hsm`], the same in the program's words.
+//! - [`dates`]: the offset of the services' clocks from ours;
+//! - [`error`]: errors in the domain's terms, with the service's own code, text and request id; and [`cause`], the
+//!   cause of a refusal;
+//! - [`managed_hsm`]: a client for the administration of Managed HSMs, which the official clients lack, and [`hsm`],
+//!   its adapter to the domain's terms.
 
 pub mod cause;
 pub mod container;
@@ -35,10 +35,10 @@ use azure_core::{
 
 use self::{dates::Dates, retry::ShortRetry, transport::GuardedTransport};
 
-/// The longest wait for the second try of a look.
-const LOOK_WAIT: Duration = Duration::from_secs(2);
+/// The longest wait before the second try of a preflight's request.
+const PREFLIGHT_WAIT: Duration = Duration::from_secs(2);
 
-/// What every client is made of.
+/// The parts that all clients share.
 #[derive(Clone, Debug)]
 pub struct Connection {
     transport: Arc<GuardedTransport>,
@@ -60,13 +60,13 @@ impl Connection {
         Self { transport, credential, retry, dates: None, api_version }
     }
 
-    /// The same for a look at what may well be broken: a request is tried twice, and clocks are compared.
+    /// The connection for a preflight, which meets broken services: a request is tried twice, and clocks are compared.
     #[must_use]
     pub fn for_preflight(&self, dates: Arc<Dates>) -> Self {
-        Self { retry: Arc::new(ShortRetry::once(LOOK_WAIT)), dates: Some(dates), ..self.clone() }
+        Self { retry: Arc::new(ShortRetry::once(PREFLIGHT_WAIT)), dates: Some(dates), ..self.clone() }
     }
 
-    /// The same for what is asked again soon anyway: a request is tried once.
+    /// The connection for requests that are repeated soon anyway: each is tried once.
     #[must_use]
     pub fn without_retries(&self) -> Self {
         Self { retry: Arc::new(ShortRetry::none()), ..self.clone() }

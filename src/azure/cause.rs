@@ -1,4 +1,4 @@
-//! Why a service refused, from its own codes and words.
+//! The cause of a refusal, from the service's own codes and texts.
 
 use super::error::{Meaning, ServiceError};
 use crate::domain::{
@@ -6,7 +6,7 @@ use crate::domain::{
     wording::says,
 };
 
-/// How something that was tried came out.
+/// The result of an attempt, in the terms of the preflight.
 pub fn came<T>(tried: Result<T, ServiceError>) -> Came {
     match tried {
         Ok(_) => Came::Done,
@@ -37,7 +37,7 @@ fn cause(error: &ServiceError) -> Cause {
     }
 }
 
-/// A certificate that this machine does not trust, in the words of the libraries that check it.
+/// Texts of TLS libraries for a certificate that this machine does not trust.
 const UNTRUSTED: [&str; 6] = [
     "unknownissuer",
     "invalid peer certificate",
@@ -47,7 +47,8 @@ const UNTRUSTED: [&str; 6] = [
     "self signed certificate",
 ];
 
-/// Codes are those of Key Vault, then of storage. Older answers of Key Vault, and those of a Managed HSM, have the text alone.
+/// The cause of a 403. Codes are those of Key Vault, then of storage. Older answers of Key Vault, and those of a
+/// Managed HSM, have only a text.
 fn forbidden(code: &str, text: &str) -> Cause {
     let codes = |known: &[&str]| known.iter().any(|known| code.contains(known));
     if says(text, &["purge protection"]) {
@@ -82,7 +83,7 @@ fn forbidden(code: &str, text: &str) -> Cause {
     {
         Cause::Policy
     } else if codes(&["AuthorizationFailure"]) {
-        // Storage says so of an address that is kept out; of a missing right it says Mismatch.
+        // Storage's code for a blocked address; a missing right is `AuthorizationPermissionMismatch`.
         Cause::Firewall
     } else if codes(&["ManagedByKeyVault", "Hardware"]) {
         Cause::Other
@@ -91,7 +92,7 @@ fn forbidden(code: &str, text: &str) -> Cause {
     }
 }
 
-/// There was a token, and the service does not take it.
+/// The cause of a 401: there was a token, and the service does not accept it.
 fn unauthorized(code: &str, text: &str) -> Cause {
     let issuer = ["akv10032", "invalid issuer", "issuer validation failed", "issuer did not match"];
     let other = code.contains("AKV10032") || says(text, &issuer);
@@ -146,7 +147,7 @@ mod tests {
         }
     }
 
-    /// Where there is no code, each of the wordings that are known leads to the cause.
+    /// Without a code, each known wording leads to the cause.
     #[test]
     fn refusals_are_told_apart_by_every_wording_that_is_known() {
         let no = Meaning::Denied;

@@ -35,12 +35,12 @@ pub struct Container {
     name: String,
 }
 
-/// What a create-only write found.
+/// The result of a create-only write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// Nothing by that name: the blob is there now, whole.
+    /// The blob was created, whole.
     Created,
-    /// A blob by that name, which is left as it was.
+    /// There was a blob by that name, which is unchanged.
     AlreadyThere,
 }
 
@@ -49,7 +49,7 @@ pub enum Written {
 pub struct Item {
     /// The blob's name.
     pub name: String,
-    /// Its metadata, when it was asked for.
+    /// Its metadata, if the listing asked for it.
     pub metadata: Metadata,
     /// Its size in bytes.
     pub bytes: u64,
@@ -59,14 +59,14 @@ pub struct Item {
     pub etag: Option<String>,
 }
 
-/// What a listing covers.
+/// The parameters of a listing.
 #[derive(Clone, Copy, Debug)]
 pub struct Listing<'a> {
     /// Names start with this.
     pub prefix: &'a str,
-    /// Names are not before this one. An older service may not honour it, and list from the first name.
+    /// Names are not before this one. An older service may ignore it and list from the first name.
     pub from: Option<&'a str>,
-    /// Blobs a request, at most 5,000.
+    /// Blobs per request, at most 5,000.
     pub page: u16,
     /// Whether to ask for metadata.
     pub metadata: bool,
@@ -89,8 +89,8 @@ impl Container {
 
     /// Writes a blob that must not exist, whole or not at all, with its metadata in the same request.
     ///
-    /// Safe to run twice: the second run changes nothing and says so. A retry after a lost answer may
-    /// therefore say that the blob was there when it is its own.
+    /// Safe to run twice: the second run changes nothing and returns [`Written::AlreadyThere`]. So may a retry after a
+    /// lost answer, of the blob that the first try wrote.
     ///
     /// # Errors
     /// As the service answers.
@@ -109,12 +109,12 @@ impl Container {
         }
     }
 
-    /// Begins a blob that must not exist and that is too large to hold in memory.
+    /// Begins to write, piece by piece, a blob that must not exist and is too large for memory.
     pub fn begin(&self, name: &str) -> Blocks {
         Blocks::new(self.clone(), name)
     }
 
-    /// Writes a blob without bytes, whatever is there.
+    /// Writes a blob without bytes, whether or not it exists.
     ///
     /// # Errors
     /// As the service answers.
@@ -127,7 +127,7 @@ impl Container {
     /// Replaces a blob without bytes that is still in the state `etag`.
     ///
     /// # Errors
-    /// [`Meaning::Exists`] when somebody else was faster; else as the service answers.
+    /// [`Meaning::Exists`] if another process was faster, and errors of the service.
     pub async fn replace(&self, name: &str, etag: &str, metadata: Metadata) -> Result<(), ServiceError> {
         self.rewrite(name, etag, Vec::new(), metadata).await
     }
@@ -159,8 +159,8 @@ impl Container {
     ) -> Result<(), ServiceError> {
         let blob = self.client.blob_client(name);
         let content = RequestContent::from(bytes);
-        // One request, so nothing to do at once. Left out, the client counts the machine's processors
-        // for every blob, which costs more than the rest of its work.
+        // One request, so there is nothing to parallelize. By default the client counts the machine's
+        // processors for every blob, which costs more than the rest of its work.
         let options = BlobClientUploadOptions { parallel: Some(NonZero::<usize>::MIN), ..options };
         let sent = blob.upload(content, Some(options)).await;
         sent.map(drop).map_err(|error| self.error(Operation::Write, "write blob", name, &error))
@@ -225,7 +225,7 @@ impl Container {
     /// Deletes a blob that is still in the state `etag`. One that is not there counts as deleted.
     ///
     /// # Errors
-    /// [`Meaning::Exists`] when somebody else wrote it meanwhile; else as the service answers.
+    /// [`Meaning::Exists`] if another process wrote it meanwhile, and errors of the service.
     pub async fn delete_state(&self, name: &str, etag: &str) -> Result<(), ServiceError> {
         let if_match = Some(Etag::from(etag));
         self.remove(name, BlobClientDeleteOptions { if_match, ..BlobClientDeleteOptions::default() }).await
@@ -267,7 +267,7 @@ impl Container {
         match read.map_err(|error| self.error(operation, verb, name, &error)) {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.failure.code == "BlobNotFound" => Ok(None),
-            // An answer to HEAD has no body to tell which of the two is missing.
+            // An answer to HEAD has no body to distinguish a missing blob from a missing container.
             Err(error) if error.meaning == Meaning::NotFound && error.failure.code == "404" => Ok(None),
             Err(error) => Err(error),
         }
@@ -279,13 +279,13 @@ impl Container {
     }
 }
 
-/// Whether a create-only write was refused because there is a blob by that name. A container's immutability
-/// policy may be what says so: it refuses to change what is there, and nothing else.
+/// Whether a create-only write was refused because there is a blob by that name. The refusal may come from the
+/// container's immutability policy: it refuses only changes to existing blobs.
 fn is_there(error: &ServiceError) -> bool {
     error.meaning == Meaning::Exists || error.failure.code.starts_with("BlobImmutable")
 }
 
-/// One request at a time. Left out, the client counts the machine's processors for every blob.
+/// Downloads with one request at a time. By default the client counts the machine's processors for every blob.
 fn alone() -> BlobClientDownloadOptions<'static> {
     BlobClientDownloadOptions {
         parallel: Some(NonZero::<usize>::MIN),

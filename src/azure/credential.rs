@@ -1,4 +1,4 @@
-//! Which identity the program has.
+//! The program's identity.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use azure_identity::{
 
 use super::{retry::ShortRetry, transport::TokenTransport};
 
-/// Where tokens come from.
+/// The source of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// The platform's endpoint, on Azure Functions; the client id names a user-assigned identity.
@@ -27,14 +27,14 @@ pub enum Identity {
         /// `None` to take it from `AZURE_CLIENT_ID`, as the platform sets it.
         client_id: Option<String>,
     },
-    /// Whoever is signed in to `az`, on a laptop.
+    /// The account that is signed in to `az`, on a laptop.
     Cli,
 }
 
 /// The credential of an identity. Tokens are cached by scope and renewed before they expire.
 ///
 /// # Errors
-/// When the identity's own settings are not there, such as the federated token's file.
+/// When the identity's own settings are missing, such as the federated token's file.
 pub fn credential(
     identity: &Identity,
     client: reqwest::Client,

@@ -1,4 +1,4 @@
-//! How far the services' clocks are from ours.
+//! The offset of the services' clocks from ours.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::clock::Clock;
 
 const DATE: HeaderName = HeaderName::from_static("date");
 
-/// Compares the time in every answer with ours. Shared by the clients of one look.
+/// Compares the time in every answer with ours. Shared by the clients of one preflight.
 #[derive(Debug)]
 pub struct Dates {
     clock: Clock,
@@ -31,7 +31,7 @@ impl Dates {
         Arc::new(Self { clock, ahead: Mutex::default() })
     }
 
-    /// How far each host's clock is ahead of ours, by its newest answer.
+    /// How far each host's clock is ahead of ours, as of its newest answer.
     pub fn ahead(&self) -> Vec<(String, Duration)> {
         self.ahead.lock().iter().map(|(host, by)| (host.clone(), *by)).collect()
     }

@@ -1,4 +1,4 @@
-//! Errors of the services, in the domain's words.
+//! Errors of the services, in the domain's terms.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ pub use crate::domain::fate::{Meaning, Operation, Service};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 
-/// A call: who is asked for what.
+/// A call: the service, the operation, and a text for messages.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Who.
+    /// The service that is called.
     pub service: Service,
-    /// For what.
+    /// The operation that it is asked for.
     pub operation: Operation,
-    /// What is tried, as an infinitive with its object.
+    /// The action as an infinitive with its object, to follow "Failed to".
     pub what: String,
 }
 
@@ -40,41 +40,41 @@ impl Asked {
     }
 }
 
-/// A failed call: what was tried, on what, and what the service said.
+/// A failed call, with the service's answer.
 #[derive(Debug, thiserror::Error)]
 #[error("Failed to {what}: {code}: {text}", what = asked.what, code = failure.code, text = failure.text)]
 pub struct ServiceError {
-    /// What was tried, and who answered.
+    /// The call, and the service that answered.
     pub asked: Asked,
-    /// What the failure means.
+    /// The meaning of the failure.
     pub meaning: Meaning,
-    /// What the service said.
+    /// The service's code and text.
     pub failure: Box<Failure>,
-    /// How long the service asks to wait before the next request, where whoever asks has to see to that: the clients of
-    /// vaults and of storage wait by themselves.
+    /// How long the service asks to wait before the next request, if the caller has to wait: the clients of vaults and
+    /// of storage do it themselves.
     pub retry_after: Option<Duration>,
 }
 
 impl ServiceError {
-    /// An answer that makes no sense, found by us.
+    /// An answer that this program cannot make sense of.
     pub fn nonsense(asked: Asked, code: &str, text: impl Into<String>) -> Self {
         Self::new(asked, Meaning::Nonsense, Failure::ours(code, text))
     }
 
-    /// A call that failed. Without a token nobody was asked but the identity.
+    /// A call that failed. Without a token, only the identity was called, and the error is the identity's.
     pub fn new(asked: Asked, meaning: Meaning, failure: Failure) -> Self {
         let service = if meaning == Meaning::NoToken { Service::Identity } else { asked.service };
         Self { asked: Asked { service, ..asked }, meaning, failure: Box::new(failure), retry_after: None }
     }
 
-    /// Not sent, because the program was told to stop.
+    /// A call that was not sent, because the program was told to stop.
     pub fn stopped(asked: Asked) -> Self {
         let failure = Failure::ours("Stopped", "the program was told to stop before the request was sent");
         Self::new(asked, Meaning::Stopped, failure)
     }
 
-    /// Reads what an official client reports. The body is parsed here because the client loses the code
-    /// of a body whose text has escapes, as Key Vault's 403 texts have.
+    /// Converts an error of an official client. The body is parsed here because the client loses the code of a body
+    /// whose text has escapes, as Key Vault's 403 texts have.
     #[expect(clippy::match_wildcard_for_single_variants, reason = "the enum may grow")]
     pub fn of(asked: Asked, error: &azure_core::Error) -> Self {
         let (meaning, failure) = match error.kind() {
@@ -86,25 +86,25 @@ impl ServiceError {
             }
             ErrorKind::DataConversion => (Meaning::Nonsense, Failure::ours("BadAnswer", chain(error))),
             ErrorKind::Credential => (Meaning::NoToken, Failure::ours("NoToken", chain(error))),
-            // `Other`, and what later versions of the client may add.
+            // `Other`, and kinds that later versions of the client may add.
             _ => (Meaning::NotSent, Failure::ours("NotSent", chain(error))),
         };
         Self::new(asked, meaning, failure)
     }
 
-    /// Whether the service itself said no, so that nothing was done. Otherwise that is not known: the answer may have
-    /// been lost, or the service have failed half way.
+    /// Whether the service itself refused, so that nothing was done. If not, the outcome is unknown: the answer may
+    /// have been lost, or the service may have failed halfway.
     pub fn is_refusal(&self) -> bool {
         self.failure.status.is_some_and(|status| (400..500).contains(&status) && status != 408)
     }
 
-    /// What happens next.
+    /// What the program does next.
     pub fn fate(&self) -> Fate {
         fate(self.asked.service, self.asked.operation, self.meaning)
     }
 
-    /// The failure as it is recorded of an object. What our own storage, queue or identity says names itself: it is no
-    /// word on the object.
+    /// The failure as recorded for an object. A failure of our own storage, queue or identity names that service,
+    /// because it says nothing about the object.
     pub fn recorded(&self) -> Failure {
         let (Asked { service, what, .. }, failure) = (&self.asked, &*self.failure);
         if !service.is_ours() {
@@ -112,7 +112,7 @@ impl ServiceError {
         }
         let name = service.as_str();
         let text = format!(
-            "this program's own {} failed, which says nothing of the object; `preflight` tells why. Failed to {what}: {}",
+            "this program's own {} failed, which says nothing about the object; `preflight` tells why. Failed to {what}: {}",
             name.to_lowercase(),
             failure.text
         );
@@ -120,14 +120,14 @@ impl ServiceError {
     }
 }
 
-/// What the client says about itself, around what happened.
+/// Texts that the client puts around the cause, about itself.
 const NOISE: [&str; 3] = [
     "retry policy expired and the request will no longer be retried",
     "non-transport error occurred which will not be retried",
     "failed to execute `reqwest` request",
 ];
 
-/// The texts of an error and of what caused it, once each: outer texts often repeat inner ones.
+/// The texts of an error and its sources, once each: outer texts often repeat inner ones.
 fn chain(error: &azure_core::Error) -> String {
     let mut text = String::new();
     let mut cause: Option<&dyn std::error::Error> = Some(error);
@@ -159,7 +159,7 @@ fn answered(status: StatusCode, code: Option<&str>, raw: Option<&RawResponse>) -
     (meaning(status, &failure), failure.bounded())
 }
 
-/// What an answer means. Only this module knows HTTP statuses.
+/// The meaning of an answer. Only this module knows HTTP statuses.
 pub(super) fn meaning(status: StatusCode, Failure { code, text, .. }: &Failure) -> Meaning {
     let code = code.as_str();
     let there = ["BlobAlreadyExists", "ConditionNotMet", "QueueAlreadyExists", "ContainerAlreadyExists"];
@@ -178,14 +178,14 @@ pub(super) fn meaning(status: StatusCode, Failure { code, text, .. }: &Failure) 
     }
 }
 
-/// Whether a 400 says that an object is in use, and was to be recovered or purged.
+/// Whether a 400 refuses to recover or purge an object because it is in use.
 fn is_of_the_state(code: &str) -> bool {
     let codes = ["RequestNotAllowedOnNonDeletedObject", "ObjectMustBeDeletedPriorToBeingPurged"];
     codes.iter().any(|known| code.contains(known))
 }
 
-/// Whether a 403 says what an object is, and not who asks: it belongs to a certificate, is protected, disabled, or of a
-/// kind that this vault does not have. The older answers have the text alone.
+/// Whether a 403 is about the object rather than the caller: it belongs to a certificate, is protected, disabled, or of
+/// a kind that this vault does not have. Older answers have only a text.
 fn is_of_the_object(code: &str, text: &str) -> bool {
     let codes = ["ManagedByKeyVault", "SecretDisabled", "KeyDisabled", "HardwareKeysNotSupported"];
     let texts = ["since it is associated with a certificate", "because purge protection is enabled"];
@@ -198,8 +198,8 @@ struct ErrorBody {
     text: Option<String>,
 }
 
-/// Reads a JSON error of Key Vault or an XML error of storage. A name with illegal characters gets an
-/// HTML page from Key Vault: then there is neither code nor text.
+/// Reads a JSON error of Key Vault or an XML error of storage. Key Vault answers a name with illegal characters
+/// with an HTML page, which gives neither code nor text.
 fn read_body(body: &[u8]) -> ErrorBody {
     if let Ok(ErrorResponse { error: Some(error) }) = serde_json::from_slice(body) {
         let inner = error.inner_error.and_then(|inner| inner.code);
@@ -214,7 +214,7 @@ fn read_body(body: &[u8]) -> ErrorBody {
         let (_, rest) = body.split_once(&format!("<{tag}>"))?;
         Some(rest.split_once(&format!("</{tag}>"))?.0.trim().to_owned())
     };
-    // Storage says what is wrong with a token beside its message.
+    // Storage describes the fault of a token beside its message.
     let text = between("Message").map(|said| match between("AuthenticationErrorDetail") {
         Some(detail) => format!("{said}\n{detail}"),
         None => said,
@@ -278,7 +278,10 @@ mod tests {
         let ours = of(Service::Storage, Meaning::Denied);
         assert_eq!(ours.code, "Storage/AuthorizationFailure");
         assert!(ours.text.contains("write blob backups/x: not authorized"), "{ours:?}");
-        assert!(of(Service::Vault, Meaning::NoToken).code.starts_with("Identity/"), "nobody else was asked");
+        assert!(
+            of(Service::Vault, Meaning::NoToken).code.starts_with("Identity/"),
+            "only the identity was called"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One Managed HSM, in the program's words: a thin layer over [`managed_hsm`](super::managed_hsm).
+//! A client of one Managed HSM in the domain's terms: a thin layer over [`managed_hsm`](super::managed_hsm).
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -14,11 +14,11 @@ use super::{
 };
 use crate::domain::outcome::Failure;
 
-/// How long an HSM may take to answer a question. Recorded answers took five seconds at most; one that is silent must not
-/// hold up the others, and is asked again at the next look.
+/// Deadline for the answer to a status request. Recorded answers took five seconds at most; a silent HSM must not hold
+/// up the others, and is asked again in the next pass.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// How long it may take to answer a start, which is not asked again.
+/// Deadline for the answer to a start, which is not sent again.
 const START: Duration = Duration::from_secs(60);
 
 /// A client of one HSM. Cheap to clone.
@@ -28,32 +28,32 @@ pub struct HsmClient {
     client: ManagedHsmClient,
 }
 
-/// What is known of a job that could not be started.
+/// What is known about a job after a failed start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// No job runs because of this start.
+    /// This start began no job.
     NotBegun,
-    /// Another job runs, or has just ended. It may be of an earlier start whose answer was lost.
+    /// Another job is running, or has just ended. It may come from an earlier start whose answer was lost.
     Occupied,
-    /// The job may run or not: the answer was lost.
+    /// The answer was lost: the job may be running or not.
     Unknown,
 }
 
-/// A start that gave no job.
+/// The failure of a start.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct StartFailure {
-    /// What the service said.
+    /// The service's answer.
     pub error: ServiceError,
-    /// Whether a job may run all the same.
+    /// Whether a job may be running all the same.
     pub standing: Standing,
 }
 
 impl HsmClient {
     /// A client of the HSM at `url`, `https://NAME.managedhsm.azure.net` or another cloud's.
     ///
-    /// The service version is the connection's where that one lets an HSM use a managed identity, and the
-    /// newest otherwise: the setting is there for vaults. Texts of the service are cleared of `secrets`.
+    /// The service version is the connection's if it lets an HSM use a managed identity, and the newest otherwise: the
+    /// setting is meant for vaults. `secrets` are removed from the service's texts.
     ///
     /// # Errors
     /// When the URL is not the address of a host.
@@ -82,7 +82,7 @@ impl HsmClient {
         self.client.endpoint()
     }
 
-    /// Makes sure that a start could be sent: the HSM answers, and there is a token for it.
+    /// Checks that a start can be sent: the HSM answers, and there is a token for it.
     ///
     /// # Errors
     /// As the service answers, or the credential.
@@ -116,7 +116,7 @@ impl HsmClient {
         self.start(&format!("restore key {key} into"), self.client.begin_key_restore(key, from)).await
     }
 
-    /// How a backup, or the check before one, stands. Safe to run twice.
+    /// The status of a backup, or of the check before one. Safe to run twice.
     ///
     /// # Errors
     /// As the service answers.
@@ -124,7 +124,7 @@ impl HsmClient {
         self.answer(Operation::Follow, "ask about a backup of", self.client.backup_status(job)).await
     }
 
-    /// How a restore, or the check before one, stands. Safe to run twice.
+    /// The status of a restore, or of the check before one. Safe to run twice.
     ///
     /// # Errors
     /// As the service answers.
@@ -132,7 +132,7 @@ impl HsmClient {
         self.answer(Operation::Follow, "ask about a restore of", self.client.restore_status(job)).await
     }
 
-    /// Starts a check of whether a backup could be made. Changes nothing.
+    /// Starts a check whether a backup could be made. Changes nothing.
     ///
     /// # Errors
     /// As the service answers.
@@ -140,7 +140,7 @@ impl HsmClient {
         self.answer(Operation::Check, "check a backup of", self.client.prebackup(to)).await
     }
 
-    /// Starts a check of whether a restore could be made. Changes nothing.
+    /// Starts a check whether a restore could be made. Changes nothing.
     ///
     /// # Errors
     /// As the service answers.
@@ -205,7 +205,7 @@ impl HsmClient {
     }
 }
 
-/// Why an operation failed, in the service's words.
+/// The service's own explanation of a failed operation.
 pub fn why(status: &OperationStatus) -> Failure {
     let error = status.error.as_ref();
     let code = error.and_then(|error| error.code.clone().or_else(|| error.inner_code.clone()));

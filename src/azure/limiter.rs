@@ -10,34 +10,34 @@ use azure_core::http::{
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-/// The default ceiling, in requests a second.
+/// The default ceiling, in requests per second.
 ///
 /// A vault allows 4,000 transactions in ten seconds for secrets and for most keys (documentation, "Azure
-/// Key Vault service limits"); the rest is left to those who use the vault. Large RSA keys and HSM keys
+/// Key Vault service limits"); the rest is left to the vault's other users. Large RSA keys and HSM keys
 /// have lower limits, which the limiter finds by itself.
 pub const DEFAULT_CEILING: u32 = 390;
 
-/// Where the pace starts, as a share of the ceiling.
+/// The initial pace, as a share of the ceiling.
 const START: f64 = 0.5;
 
-/// The slowest pace, in requests a second.
+/// The slowest pace, in requests per second.
 const FLOOR: f64 = 1.0;
 
-/// How much is let through at once after a pause, in seconds' worth of requests.
+/// The burst allowed after a pause, in seconds' worth of requests.
 const BURST: f64 = 0.02;
 
-/// At most one cut in this time: the requests in flight when the vault says 429 have one cause.
+/// The shortest time between two cuts: all requests in flight when the vault answers 429 have one cause.
 const CUT_EVERY: Duration = Duration::from_secs(1);
 
-/// Growth a second after the first 429, as a share of the pace.
+/// Growth per second after the first 429, as a share of the pace.
 const RECOVERY: f64 = 0.01;
 
 /// An adaptive pace, shared by everything in the process that calls one vault.
 ///
-/// It starts at half the ceiling and doubles each second up to the ceiling until the vault answers 429
-/// for the first time. On a 429 it drops to what the vault was seen to serve in the last second, less a
-/// little, but to no less than half; holds everything back for a moment, and from then on recovers slowly. Several instances that
-/// share a vault each find their share this way. Retries and challenges go through it like first tries.
+/// It starts at half the ceiling and doubles each second, up to the ceiling, until the vault answers 429 for the first
+/// time. On a 429 it drops to slightly less than the vault served in the last second, but to no less than half; pauses
+/// all requests for a moment, and from then on recovers slowly. Several instances that share a vault each find their
+/// share this way. Retries and challenges go through it like first tries.
 #[derive(Debug)]
 pub struct Limiter {
     state: Mutex<State>,
@@ -65,7 +65,7 @@ struct Served {
 }
 
 impl Limiter {
-    /// A limiter that never exceeds `ceiling` requests a second.
+    /// A limiter that never exceeds `ceiling` requests per second.
     pub fn new(ceiling: u32) -> Arc<Self> {
         let now = Instant::now();
         let ceiling = f64::from(ceiling.max(1));
@@ -81,7 +81,7 @@ impl Limiter {
         Arc::new(Self { state: Mutex::new(state) })
     }
 
-    /// A limiter that lets `pace` requests a second through, no more and no less.
+    /// A limiter with a fixed pace, in requests per second.
     pub fn steady(pace: f64) -> Arc<Self> {
         let limiter = Self::new(1);
         let mut state = limiter.state.lock();
@@ -99,7 +99,7 @@ impl Limiter {
         }
     }
 
-    /// The present pace, in requests a second.
+    /// The current pace, in requests per second.
     pub fn pace(&self) -> f64 {
         self.state.lock().pace
     }
@@ -138,7 +138,7 @@ impl State {
             return;
         }
         let served = self.served.pace(now).unwrap_or(self.pace);
-        // Not below half: what was served tells little when little was asked for.
+        // Not below half: after an idle time few requests were served because few were sent.
         self.pace = (served * 0.95).clamp(self.pace * 0.5, self.pace * 0.9).max(FLOOR);
         self.doubling = false;
         self.cut = Some(now);
@@ -157,14 +157,14 @@ impl Served {
         self.count += 1;
     }
 
-    /// Requests served a second, as far as it is known.
+    /// Requests served per second, if enough time has passed to tell.
     fn pace(&self, now: Instant) -> Option<f64> {
         let elapsed = now.saturating_duration_since(self.since).as_secs_f64();
         if elapsed >= 0.3 { Some(f64::from(self.count) / elapsed) } else { self.last }
     }
 }
 
-/// Sends requests at a limiter's pace and tells it what came back.
+/// Sends requests at a limiter's pace and reports the answers to it.
 #[derive(Debug)]
 pub struct Paced(pub Arc<Limiter>);
 

@@ -1,12 +1,12 @@
 //! Administration of Azure Managed HSM: full backup, full restore, restore of one key, and the checks
 //! before them.
 //!
-//! The official Rust clients leave these operations out. This module depends on `azure_core` and on nothing
-//! else of the program that it is part of.
+//! The official Rust clients lack these operations. This module depends on `azure_core` and on no other module
+//! of this program.
 //!
-//! A backup or a restore is a job of the HSM: a start is answered with a job id, and the job is asked about
-//! until it has ended. There is no list of jobs and no way to cancel one, so the job id should be kept
-//! somewhere durable before the first poll.
+//! A backup or a restore is a job of the HSM: a start is answered with a job id, and the job is polled until it
+//! has ended. There is no list of jobs and no way to cancel one, so the job id should be kept somewhere durable
+//! before the first poll.
 //!
 //! ```no_run
 //! # use std::{sync::Arc, time::Duration};
@@ -33,22 +33,22 @@
 //!
 //! # A start is sent once
 //!
-//! A start that is sent twice begins two jobs, or meets `409` from its own first copy. So nothing here sends
-//! one again that may have begun: its pipeline has no retry, and it never takes part in authentication. The client
+//! A start that is sent twice begins two jobs, or meets `409` from its own first copy. So the client never resends a
+//! start that may have begun a job: its pipeline has no retry, and it never takes part in authentication. The client
 //! learns from the HSM which token it wants with a request that has no token, no body and no effect, and only then
-//! sends the start, with its token. Whatever comes back is the result. Only a `401` says that nothing has begun and what
-//! would help: where the credential has another token than the one that was refused, the start is sent once more with
-//! it. An answer that is lost on the way is [`StartError::AnswerLost`]: the job may run. [`Refusal::retry_after`] says
-//! how long the HSM asks to wait; that is left to the caller.
+//! sends the start, with its token. The answer is final, except for a `401`, which means that nothing has begun: if the
+//! credential has another token than the refused one, the start is sent once more with it. A lost answer is
+//! [`StartError::AnswerLost`]: the job may be running. [`Refusal::retry_after`] is how long the HSM asks to wait;
+//! waiting is left to the caller.
 //!
 //! Polls and the checks before a backup or a restore change nothing. They are retried as the client options
-//! say, and once more with a new token when they meet a `401`.
+//! say, and once more with a new token after a `401`.
 //!
 //! # What the HSM may do to storage
 //!
 //! The HSM itself reads and writes the container, as a user-assigned managed identity that is attached to it
 //! ([`StorageAuth::ManagedIdentity`], service versions from 7.5) or with a [`SasToken`]. The token is never
-//! printed, and texts of the service are cleared of anything like it.
+//! printed, and anything like it is removed from the service's texts.
 
 mod auth;
 mod error;
@@ -75,17 +75,17 @@ pub use self::{
 };
 use self::{send::Sender, wire::Storage};
 
-/// How a [`ManagedHsmClient`] behaves.
+/// Options of a [`ManagedHsmClient`].
 #[derive(Clone, Debug, Default)]
 pub struct ManagedHsmClientOptions {
     /// Transport, retry and policies. The retry is for polls and checks; starts have none. A policy or a
     /// transport that sends a request again by itself would break the promise that a start is sent once.
-    /// The transport has to bound how long it waits: nothing here does.
+    /// The transport must have time-outs: the client has none.
     pub client_options: ClientOptions,
     /// The version of the service's interface.
     pub api_version: ServiceVersion,
-    /// Tokens that may be in what the service says of a job which somebody else started with them. Texts are cleared of
-    /// these, and of the token of the request itself.
+    /// Tokens that the service may repeat in texts about jobs which another process started with them. They are removed
+    /// from texts, as is the token of the request itself.
     pub secrets: Vec<SasToken>,
 }
 
@@ -104,10 +104,10 @@ impl fmt::Debug for ManagedHsmClient {
 }
 
 impl ManagedHsmClient {
-    /// A client of the HSM at `endpoint`, such as `https://contoso.managedhsm.azure.net`. Calls nobody.
+    /// A client of the HSM at `endpoint`, such as `https://contoso.managedhsm.azure.net`. Sends no request.
     ///
     /// # Errors
-    /// [`Error::NotSent`] when the endpoint is not an `https` address of a host and nothing more.
+    /// [`Error::NotSent`] if the endpoint is anything but the `https` address of a host.
     pub fn new(
         endpoint: Url,
         credential: Arc<dyn TokenCredential>,
@@ -123,13 +123,13 @@ impl ManagedHsmClient {
         self.sender.endpoint()
     }
 
-    /// The version of the service's interface that is spoken.
+    /// The version of the service's interface that the client uses.
     pub fn api_version(&self) -> ServiceVersion {
         self.version
     }
 
-    /// Learns which token the HSM wants and gets one. A start does that by itself; whoever notes a start before it is
-    /// sent knows with this that it can be. Changes nothing, and is retried.
+    /// Learns which token the HSM wants and gets one. A start does that by itself; a caller that records a start before
+    /// sending it can check first that it can be sent. Changes nothing, and is retried.
     ///
     /// # Errors
     /// When the HSM cannot be reached, or the credential has no token for it.
@@ -149,28 +149,28 @@ impl ManagedHsmClient {
         self.sender.start(Method::Post, "backup", body, &to.auth).await
     }
 
-    /// Starts a restore of the whole HSM from a folder. **Replaces everything that the HSM holds.** While it
-    /// runs, and for a moment after it, the HSM refuses all else with `409` (recorded).
+    /// Starts a restore of the whole HSM from a folder. **Replaces everything in the HSM.** While it runs, and for a
+    /// moment after it, the HSM refuses everything else with `409` (recorded).
     ///
     /// Not safe to run twice, and never retried.
     ///
     /// # Errors
-    /// See [`StartError`]. A folder that is not there fails the job, not the start.
+    /// See [`StartError`]. A missing folder fails the job, not the start.
     pub async fn begin_restore(&self, from: &RestoreSource) -> Result<Started, StartError> {
         let body = Storage::new(&from.container, &from.auth, self.version)?.restore(&from.folder)?;
         self.sender.start(Method::Put, "restore", body, &from.auth).await
     }
 
-    /// Starts a restore of one key, with all its versions, from a folder with a full backup. Ask for its
-    /// progress with [`Self::restore_status`].
+    /// Starts a restore of one key, with all its versions, from a folder with a full backup. Poll its status with
+    /// [`Self::restore_status`].
     ///
     /// A key of that name must be purged first. If it is not, the job *succeeds* and restores nothing
-    /// (recorded): look at [`OperationStatus::key_restore_counts`].
+    /// (recorded): check [`OperationStatus::key_restore_counts`].
     ///
     /// Not safe to run twice, and never retried.
     ///
     /// # Errors
-    /// See [`StartError`]; also when `key_name` is not the name of a key.
+    /// See [`StartError`]; also if `key_name` is not a legal key name.
     pub async fn begin_key_restore(
         &self,
         key_name: &str,
@@ -181,41 +181,41 @@ impl ManagedHsmClient {
         self.sender.start(Method::Put, &path, body, &from.auth).await
     }
 
-    /// How a backup, or the check before one, stands. Changes nothing, and is retried.
+    /// The status of a backup, or of the check before one. Changes nothing, and is retried.
     ///
     /// # Errors
-    /// As the service answers. A job that failed is no error: see [`OperationStatus::status`].
+    /// As the service answers. A failed job is not an error: see [`OperationStatus::status`].
     pub async fn backup_status(&self, job_id: &str) -> Result<OperationStatus, Error> {
         self.sender.poll("backup", job_id).await
     }
 
-    /// How a restore, of everything or of one key, or the check before one, stands. Changes nothing, and is
-    /// retried. The HSM answers this even while a restore keeps it from anything else.
+    /// The status of a restore of everything or of one key, or of the check before one. Changes nothing, and is
+    /// retried. The HSM answers this even during a restore, when it refuses everything else.
     ///
     /// # Errors
-    /// As the service answers. A job that failed is no error: see [`OperationStatus::status`].
+    /// As the service answers. A failed job is not an error: see [`OperationStatus::status`].
     pub async fn restore_status(&self, job_id: &str) -> Result<OperationStatus, Error> {
         self.sender.poll("restore", job_id).await
     }
 
-    /// Starts a check of whether a backup could be made, which writes nothing. Ask for its result with
+    /// Starts a check whether a backup could be made, which writes nothing. Poll its result with
     /// [`Self::backup_status`]. Retried, and safe to run twice. Service versions from 7.6.
     ///
     /// # Errors
-    /// As the service answers; [`Error::NotSent`] when the service version has no such check.
+    /// As the service answers; [`Error::NotSent`] if the service version has no such check.
     pub async fn prebackup(&self, to: &BackupDestination) -> Result<Started, Error> {
         self.version.must_have_checks()?;
         let body = Storage::new(&to.container, &to.auth, self.version)?.to_json()?;
         self.sender.check(Method::Post, "prebackup", body, &to.auth).await
     }
 
-    /// Starts a check of whether a restore could be made, which changes nothing. Ask for its result with
+    /// Starts a check whether a restore could be made, which changes nothing. Poll its result with
     /// [`Self::restore_status`]. Retried, and safe to run twice. Service versions from 7.6.
     ///
-    /// It was recorded to succeed with a folder that cannot be one, so it seems to look at the storage only.
+    /// It was recorded to succeed with an impossible folder, so it seems to check the storage only.
     ///
     /// # Errors
-    /// As the service answers; [`Error::NotSent`] when the service version has no such check.
+    /// As the service answers; [`Error::NotSent`] if the service version has no such check.
     pub async fn prerestore(&self, from: &RestoreSource) -> Result<Started, Error> {
         self.version.must_have_checks()?;
         let body = Storage::new(&from.container, &from.auth, self.version)?.restore(&from.folder)?;

@@ -36,7 +36,7 @@ impl Queue {
         Ok(Self { client: Arc::new(client), name: name.to_owned() })
     }
 
-    /// About how many messages there are, those included that somebody works on.
+    /// The approximate number of messages, including those that are being processed.
     ///
     /// # Errors
     /// As the service answers.
@@ -48,10 +48,10 @@ impl Queue {
         asked.await.map_err(|error| ServiceError::of(self.asked(Operation::Read, "look up"), &error))
     }
 
-    /// Sends a text, which disappears after `lifetime` if nobody took it.
+    /// Sends a text, which disappears after `lifetime` if it was not received by then.
     ///
-    /// The host expects base64 (host.json, `messageEncoding`); the client leaves that to us. A retry
-    /// after a lost answer sends the text twice: whoever reads it must not mind.
+    /// The host expects base64 (host.json, `messageEncoding`); the client leaves the encoding to its caller. A retry
+    /// after a lost answer sends the text twice, so the receiver must tolerate copies.
     ///
     /// # Errors
     /// As the service answers.

@@ -12,20 +12,19 @@ use azure_core::{
     time::Duration,
 };
 
-/// Tries after the first.
+/// Retries of a request.
 const RETRIES: u32 = 4;
 
-/// Waits before the tries after the first, where the service asks for none. Key Vault's guidance is one
-/// second, doubled each time (documentation, "Key Vault throttling guidance").
+/// The wait before the first retry, if the service asks for none. Key Vault's guidance is one second, doubled each
+/// time (documentation, "Key Vault throttling guidance").
 const FIRST_WAIT: Duration = Duration::milliseconds(500);
 
-/// A few short retries for blips; outages are left to the queue, which tries again minutes later.
+/// A few short retries for blips; the queue handles outages, by retrying minutes later.
 ///
-/// Retried are 408, 429, 500, 502, 503, 504 and connections that fail or break, up to four times, with
-/// waits of about 0.5, 1, 2 and 4 seconds. A `Retry-After` that asks for more is honoured up to the
-/// configured longest wait. If it asks for more than that, the wait is cut, and the try after it most likely
-/// meets the same answer. Every request of this program may be sent twice: lists and backups read, and writes
-/// are create-only or conditional.
+/// 408, 429, 500, 502, 503, 504 and connections that fail or break are retried up to four times, with waits of about
+/// 0.5, 1, 2 and 4 seconds. A `Retry-After` that asks for more is honoured up to the configured longest wait. If it
+/// asks for more than that, the wait is cut, and the next try most likely gets the same answer. Every request of this
+/// program may be sent twice: lists and backups only read, and writes are create-only or conditional.
 #[derive(Debug)]
 pub struct ShortRetry {
     longest: Duration,
@@ -34,7 +33,7 @@ pub struct ShortRetry {
 }
 
 impl ShortRetry {
-    /// `longest` bounds a single wait, whatever the service asks for.
+    /// Retries up to four times. `longest` bounds a single wait, whatever the service asks for.
     pub fn new(longest: StdDuration) -> Self {
         let retry_headers = vec![
             HeaderName::from_static("x-ms-retry-after-ms"),
@@ -45,17 +44,17 @@ impl ShortRetry {
         Self { longest, retries: RETRIES, headers: RetryHeaders { retry_headers } }
     }
 
-    /// The same with one try after the first, for whoever would rather know than wait.
+    /// Retries once, for callers that prefer a quick answer.
     pub fn once(longest: StdDuration) -> Self {
         Self { retries: 1, ..Self::new(longest) }
     }
 
-    /// The same without a try after the first.
+    /// Never retries.
     pub fn none() -> Self {
         Self { retries: 0, ..Self::new(StdDuration::ZERO) }
     }
 
-    /// The wait before try `count` + 1, between half and all of the doubled step.
+    /// The wait before retry `count`: between half and all of the doubled step.
     fn backoff(&self, count: u32) -> Duration {
         let step = FIRST_WAIT * 2_i32.saturating_pow(count.saturating_sub(1).min(16));
         let jitter = f64::from(fastrand::u32(50..=100)) / 100.0;

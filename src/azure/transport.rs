@@ -1,4 +1,4 @@
-//! The one HTTP client, and the guard in front of it.
+//! The shared HTTP client, and the guard in front of it.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -10,20 +10,20 @@ use azure_core::{
 };
 use futures::{Stream, TryStreamExt as _};
 
-/// Time to connect, TLS included.
+/// Time-out for connecting, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// The longest answer. The longest that is wanted is the index of a large vault, with some megabytes.
+/// The longest answer that is read. The longest expected is the index of a large vault, with a few megabytes.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 
-/// Hosts that tokens may be sent to.
+/// Hosts to which tokens may be sent.
 pub type Hosts = BTreeSet<String>;
 
-/// Sends requests, but none with a token to a host that is not configured, and none in the clear.
+/// A transport that calls only configured hosts, and only over TLS.
 ///
 /// Every client of the program ends here, so the rule also covers a `nextLink` in a list page, a
 /// redirect (never followed) and a vault name in a queue message. The body is read to its end before the
-/// answer is handed on: a connection that breaks half-way is then a failed try, which the retry policy
+/// answer is passed on, so that a connection that breaks halfway is a failed try, which the retry policy
 /// sees, and not a short answer.
 #[derive(Debug)]
 pub struct GuardedTransport {
@@ -103,11 +103,12 @@ async fn collect(
         }
         pieces.push(piece);
     }
-    // Most answers come in one piece, which is handed on as it is.
+    // Most answers come in one piece, which is passed on without a copy.
     Ok(if pieces.len() == 1 { pieces.remove(0) } else { pieces.concat().into() })
 }
 
-/// The shared HTTP client. `answer` bounds the silence of a server, and four times that a whole exchange.
+/// The shared HTTP client. `answer` bounds the wait for a server's next bytes, and four times `answer` the whole
+/// exchange.
 ///
 /// # Errors
 /// When the system's certificate authorities cannot be read.
@@ -117,7 +118,7 @@ pub fn http_client(answer: Duration) -> reqwest::Result<reqwest::Client> {
         .read_timeout(answer)
         .timeout(answer * 4)
         .redirect(reqwest::redirect::Policy::none())
-        // Tries after the first are the policy's in front of this.
+        // Retries are left to the policy in front of this.
         .retry(reqwest::retry::never())
         // A ranged download must arrive as stored: the storage client checks lengths.
         .no_gzip()

@@ -1,4 +1,4 @@
-//! One vault's data plane: list, list versions, back up; and what a restore needs, in [`restore`].
+//! One vault's data plane: list, list versions, back up; [`restore`] has the operations of a restore.
 
 mod pages;
 mod probe;
@@ -44,7 +44,7 @@ pub struct VaultClient {
     seen: Arc<Seen>,
 }
 
-/// A backup as the vault handed it out.
+/// A backup as the vault returned it.
 #[derive(Debug)]
 pub struct Handed {
     /// The bytes.
@@ -54,7 +54,7 @@ pub struct Handed {
 }
 
 impl VaultClient {
-    /// A client that calls the vault at no more than `ceiling` requests a second.
+    /// A client that sends the vault at most `ceiling` requests per second.
     ///
     /// # Errors
     /// When the official client refuses the URL.
@@ -128,8 +128,7 @@ impl VaultClient {
     /// Every version of an object.
     ///
     /// # Errors
-    /// As the service answers. An object that is gone has no versions: the service answers 200 and an
-    /// empty list, or 404.
+    /// As the service answers. For an object that is gone it answers 200 with an empty list, or 404.
     pub async fn versions(&self, id: &ObjectId) -> Result<Vec<(VersionId, Attributes)>, ServiceError> {
         let what = format!("list the versions of {id} in vault {}", self.url.name());
         let asked = Asked::vault(Operation::Read, what);
@@ -149,10 +148,10 @@ impl VaultClient {
         decode(asked, pages, Item::version).try_concat().await
     }
 
-    /// What the vault's list shows of one object, which is what is so of its current version. `None` when it is not in
-    /// the list.
+    /// The fingerprint of one object in the vault's list, which shows its current version. `None` if it is not in the
+    /// list.
     ///
-    /// The service has no shorter way that needs no right to read values: this reads pages up to the object's.
+    /// Reads pages up to the object's: every shorter way needs the right to read values.
     ///
     /// # Errors
     /// As the service answers.
@@ -170,7 +169,7 @@ impl VaultClient {
     /// The backup of an object with all its versions. Reads only: safe to send again.
     ///
     /// # Errors
-    /// As the service answers; also when the answer holds no blob.
+    /// As the service answers; also if the answer has no blob.
     pub async fn backup(&self, id: &ObjectId) -> Result<Handed, ServiceError> {
         let asked = || Asked::vault(Operation::BackUp, format!("back up {id} in vault {}", self.url.name()));
         let name = id.name.as_str();

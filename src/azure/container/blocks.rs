@@ -1,4 +1,4 @@
-//! A blob that is too large to be written in one request.
+//! Writes blobs that are too large for one request.
 
 use azure_core::http::{Etag, RequestContent};
 use azure_storage_blob::{
@@ -9,17 +9,17 @@ use azure_storage_blob::{
 use super::{Container, Metadata, Written, is_there};
 use crate::azure::error::{Operation, ServiceError};
 
-/// A blob that is written in pieces and appears whole, at its end, or not at all.
+/// A writer of a blob in pieces. The blob appears whole, at the end, or not at all.
 ///
-/// Several may write one blob at the same time: the pieces of each have names of their own, so what appears is
-/// all of one's.
+/// Several processes may write one blob at the same time: the pieces of each have names of their own, so the blob that
+/// appears is one process's alone.
 pub struct Blocks {
     container: Container,
     name: String,
-    /// What the names of its pieces begin with.
+    /// The prefix of the names of its pieces.
     mark: u64,
     staged: u32,
-    /// There is a blob by that name, and storage says that it stays as it is. No more pieces are sent.
+    /// Whether storage answered that the blob exists and cannot change. Then no more pieces are sent.
     there: bool,
 }
 
@@ -28,7 +28,7 @@ impl Blocks {
         Self { container, name: name.to_owned(), mark: fastrand::u64(..), staged: 0, there: false }
     }
 
-    /// Adds a piece. Pieces that are never finished disappear by themselves after a week.
+    /// Adds a piece. Storage discards the pieces of a blob that is never finished after a week.
     ///
     /// # Errors
     /// As the service answers.
@@ -47,12 +47,12 @@ impl Blocks {
         Ok(())
     }
 
-    /// Begins anew: what was added so far does not count.
+    /// Starts over and discards all pieces added so far.
     pub fn restart(&mut self) {
         self.staged = 0;
     }
 
-    /// Adds the last piece and makes the blob appear, unless there is one by that name.
+    /// Adds the last piece and creates the blob, unless there is one by that name.
     ///
     /// # Errors
     /// As the service answers.
@@ -67,7 +67,7 @@ impl Blocks {
         match self.commit(metadata).await {
             Ok(()) => Ok(Written::Created),
             Err(error) if is_there(&error) => Ok(Written::AlreadyThere),
-            // Whoever makes the blob appear takes the pieces of all others away.
+            // The first process to commit the blob discards the pieces of all others.
             Err(error) if error.failure.code == "InvalidBlockList" => {
                 let there = self.container.metadata(&self.name).await?.is_some();
                 if there { Ok(Written::AlreadyThere) } else { Err(error) }
@@ -96,7 +96,7 @@ impl Blocks {
         self.container.client.blob_client(&self.name).block_blob_client()
     }
 
-    /// The name of a piece. Those of one blob must have one length.
+    /// The name of a piece. All names of one blob must have the same length.
     fn id(&self, number: u32) -> Vec<u8> {
         format!("{:016x}{number:08}", self.mark).into_bytes()
     }

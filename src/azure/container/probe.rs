@@ -1,4 +1,4 @@
-//! What only a preflight asks of a container.
+//! Requests to a container that only the preflight sends.
 
 use azure_storage_blob::models::{
     BlobClientGetPropertiesResultHeaders as _, BlobContainerClientGetPropertiesResultHeaders as _,
@@ -19,12 +19,12 @@ pub struct Protection {
     pub versions: Option<bool>,
     /// Until when the probe is protected.
     pub until: Option<OffsetDateTime>,
-    /// Whether nobody can shorten that.
+    /// Whether that time cannot be shortened.
     pub locked: Option<bool>,
 }
 
 impl Container {
-    /// The container's write protection. What the service does not show is not known.
+    /// The container's write protection. Parts that the service does not show are unknown.
     ///
     /// # Errors
     /// As the service answers.

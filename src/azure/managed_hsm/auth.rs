@@ -1,4 +1,4 @@
-//! Which token an HSM wants.
+//! The scope of the token that an HSM wants.
 
 use azure_core::http::{RawResponse, Url, headers::WWW_AUTHENTICATE};
 
@@ -7,8 +7,8 @@ use crate::domain::cloud::CLOUDS;
 
 /// The scope that an HSM asks for in answer to a request without a token.
 ///
-/// A host could ask for a token for somebody else and use it there. So an HSM in a known cloud must ask for
-/// the audience of that cloud, and any other host for one that it lies in, as the official clients demand.
+/// A host could ask for a token for another service and use it there. So an HSM in a known cloud must ask for the
+/// audience of that cloud, and any other host for a parent domain of its own, as the official clients demand.
 pub(super) fn challenged_scope(host: &str, answer: &RawResponse) -> Result<String, Error> {
     let header = answer.headers().get_optional_str(&WWW_AUTHENTICATE).unwrap_or_default();
     let Some(audience) = audience(header) else { return Err(Error::Refused(Refusal::of(answer, &[]))) };
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_for_somebody_else_is_not_asked_for() {
+    fn a_token_for_another_service_is_not_requested() {
         let challenge = |audience: &str| format!("Bearer resource=\"{audience}\"");
         for (host, audience) in [
             ("h.managedhsm.azure.net", "https://vault.azure.net"),

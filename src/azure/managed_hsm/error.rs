@@ -1,4 +1,4 @@
-//! What can go wrong, and the clearing of texts from what must not be in them.
+//! Errors, and the removal of secrets from texts.
 
 use std::{fmt, time::Duration};
 
@@ -18,9 +18,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
-    /// The service's code; the status where it gave none.
+    /// The service's code; the status if it gave none.
     pub code: String,
-    /// The service's words, cleared of signatures.
+    /// The service's text, without signatures.
     pub message: String,
     /// The service's id of the request, for a support case. Some answers have it only in the message.
     pub request_id: Option<String>,
@@ -62,7 +62,7 @@ pub(super) fn request_id(answer: &RawResponse) -> Option<String> {
     answer.headers().get_optional_string(&REQUEST_ID)
 }
 
-/// Why a request has no result.
+/// The error of a request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -75,24 +75,24 @@ pub enum Error {
     /// The credential gave no token.
     #[error("no token for the HSM")]
     NoToken(#[source] azure_core::Error),
-    /// The HSM asks for a token that is not meant for it: the token would be stolen.
+    /// The HSM asks for a token that is not meant for it, and could misuse it.
     #[error("the HSM asks for a token for `{0}`, which is not its own audience")]
     ForeignChallenge(String),
     /// An answer that makes no sense.
     #[error("the answer makes no sense: {text}")]
     BadAnswer {
-        /// What is wrong with it.
+        /// The fault in the answer.
         text: String,
         /// The service's id of the request.
         request_id: Option<String>,
     },
-    /// The request is not possible, so that it was not sent.
+    /// The request is impossible and was not sent.
     #[error("not sent: {0}")]
     NotSent(String),
 }
 
 impl Error {
-    /// The service's refusal, if that is what it is.
+    /// The service's refusal, if the error is one.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) => Some(refusal),
@@ -101,27 +101,26 @@ impl Error {
     }
 }
 
-/// Why a start has no job. What a caller has to know is whether a job may run all the same.
+/// The error of a start. Its variants say whether a job may be running all the same.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The start was sent, and there is no answer that can be read. **The job may run.**
+    /// The start was sent, and no readable answer came back. **The job may be running.**
     #[error("the start was sent, but its answer was lost")]
     AnswerLost(#[source] Error),
-    /// `409`: another job runs, or has just ended. After a lost answer, it may be the one that was meant.
+    /// `409`: another job is running, or has just ended. After a lost answer, it may be the intended one.
     #[error("the HSM is busy: {0}")]
     Conflict(Refusal),
     /// Any other refusal. See [`StartError::may_have_begun`].
     #[error("the HSM refused: {0}")]
     Refused(Refusal),
-    /// The start did not leave: no connection, no token, or not possible. No job runs because of it.
+    /// The start was not sent: no connection, no token, or an impossible request. It began no job.
     #[error("the start was not sent")]
     NotSent(#[source] Error),
 }
 
 impl StartError {
-    /// Whether a job may run because of this start: the answer was lost, or is one that something between
-    /// here and the HSM may have given in its place.
+    /// Whether this start may have begun a job: the answer was lost, or may come from a proxy between here and the HSM.
     pub fn may_have_begun(&self) -> bool {
         match self {
             Self::AnswerLost(_) => true,
@@ -132,19 +131,19 @@ impl StartError {
 }
 
 impl From<Error> for StartError {
-    /// Of what goes wrong before the start is sent.
+    /// Converts an error that occurs before the start is sent.
     fn from(error: Error) -> Self {
         Self::NotSent(error)
     }
 }
 
-/// What stands where a secret stood.
+/// The replacement of a secret in a text.
 const REDACTED: &str = "REDACTED";
 
-/// A text without a signature: neither one that is known nor anything that looks like one.
+/// Removes signatures from a text: known ones, and anything that looks like one.
 pub(super) fn scrub(text: &str, secret: &[SasToken]) -> String {
     let mut text = text.to_owned();
-    // Whole tokens before signatures: a token without its signature would not be found any more.
+    // Whole tokens before signatures: a token without its signature would no longer match.
     let mut secrets: Vec<_> = secret.iter().flat_map(SasToken::secrets).collect();
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     for secret in secrets {

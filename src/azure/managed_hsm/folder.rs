@@ -6,8 +6,8 @@ use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 /// The name of a backup's folder: `mhsm-NAME-`, a time in UTC, and up to three digits more.
 ///
-/// Documented are 14 digits, to the second; all recorded names have 16, to a hundredth of one it seems. The
-/// name is for showing and sorting: where a backup lies, the HSM says in
+/// The documentation has 14 digits, to the second; all recorded names have 16, apparently to a hundredth of a second.
+/// The name is for display and sorting. The location of a backup is
 /// [`OperationStatus::folder_uri`](super::OperationStatus::folder_uri).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderName {
@@ -17,12 +17,12 @@ pub struct FolderName {
 }
 
 impl FolderName {
-    /// How the names of all folders of an HSM begin.
+    /// The prefix of the names of all folders of an HSM.
     pub fn prefix(hsm: &str) -> String {
         format!("mhsm-{hsm}-")
     }
 
-    /// Reads a name, or the last part of a path or an address. `None` when it is no such name.
+    /// Parses a name, or the last part of a path or an address. `None` if it is not a folder's name.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.split(['?', '#']).next().unwrap_or_default();
         let name = text.trim_end_matches('/').rsplit('/').next()?;

@@ -1,4 +1,4 @@
-//! Sending: two pipelines, one of which never sends twice.
+//! Sends requests through two pipelines, one of which never retries.
 
 use std::{
     fmt,
@@ -29,7 +29,7 @@ use super::{
 const ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
 const JSON: &str = "application/json";
 
-/// No job has this id, so that asking about it has no effect. It is what an HSM answers even during a restore
+/// An id that no job has, so that asking about it has no effect. An HSM answers such a request even during a restore
 /// (documentation, "Full backup and restore").
 const NO_JOB: &str = "00000000000000000000000000000000";
 
@@ -39,13 +39,13 @@ pub(super) struct Sender {
     host: String,
     version: ServiceVersion,
     credential: Arc<dyn TokenCredential>,
-    /// What must not be in any text that is handed on.
+    /// Tokens that must not be in any text that is returned.
     secrets: Vec<SasToken>,
-    /// The scope of tokens, once the HSM has said it.
+    /// The scope of tokens, once the HSM has named it.
     scope: OnceLock<String>,
-    /// Retries as the caller likes.
+    /// Retries as the client options say.
     repeatable: Pipeline,
-    /// Sends what it is given once.
+    /// Sends a request once.
     once: Pipeline,
 }
 
@@ -81,8 +81,8 @@ impl Sender {
         &self.endpoint
     }
 
-    /// Sends a start, once. One that met a `401` was refused before it began: it is sent once more with another token, and
-    /// not with the token that was refused.
+    /// Sends a start, once. A `401` refuses it before it begins: it is then sent once more, but only with another token
+    /// than the refused one.
     pub(super) async fn start(
         &self,
         method: Method,
@@ -110,7 +110,7 @@ impl Sender {
 
     async fn send_start(&self, request: &mut Request) -> Result<RawResponse, StartError> {
         send(&self.once, request).await.map_err(|error| {
-            // There was no connection to send it over.
+            // Without a connection it was not sent.
             if *error.kind() == ErrorKind::Connection {
                 StartError::NotSent(Error::NoAnswer(error))
             } else {
@@ -132,7 +132,7 @@ impl Sender {
         started(&answer, &secrets)
     }
 
-    /// Asks about a job.
+    /// Reads the status of a job.
     pub(super) async fn poll(&self, kind: &str, job_id: &str) -> Result<OperationStatus, Error> {
         let request = self.request(Method::Get, &pending_path(kind, job_id)?, None)?;
         let answer = self.repeat(request, &self.secrets).await?;
@@ -142,9 +142,9 @@ impl Sender {
         OperationStatus::read(&body, Some(job_id), &self.secrets).map_err(bad)
     }
 
-    /// Sends what may be sent again: as often as the retry policy says, and once more with a new token.
+    /// Sends a repeatable request: as often as the retry policy says, and once more with a new token after a `401`.
     ///
-    /// The credential keeps the tokens. One that hands out the refused one again meets the refusal again.
+    /// The credential caches the tokens. If it returns the refused one again, the request is refused again.
     async fn repeat(&self, mut request: Request, secrets: &[SasToken]) -> Result<RawResponse, Error> {
         let mut answer = self.authorized(&mut request).await?;
         if answer.status() == StatusCode::Unauthorized {
@@ -163,12 +163,13 @@ impl Sender {
         send(&self.repeatable, request).await.map_err(Error::NoAnswer)
     }
 
-    /// Does what comes before every request, so that it is known to work.
+    /// Does the part that precedes every request, to check that it works.
     pub(super) async fn ready(&self) -> Result<(), Error> {
         self.token().await.map(drop)
     }
 
-    /// A job may repeat the token that it was started with, which need not be the one of this request.
+    /// All tokens to remove from a text. A job may repeat the token it was started with, which need not be this
+    /// request's.
     fn secrets_with(&self, auth: &StorageAuth) -> Vec<SasToken> {
         self.secrets.iter().chain(auth.sas()).cloned().collect()
     }
@@ -183,7 +184,7 @@ impl Sender {
         Ok(format!("Bearer {}", token.token.secret()))
     }
 
-    /// Lets the HSM say which token it wants, with a request that has no token, no body and no effect.
+    /// Learns which token the HSM wants, with a request that has no token, no body and no effect.
     async fn learn(&self) -> Result<&str, Error> {
         let mut request = self.request(Method::Get, &pending_path("restore", NO_JOB)?, None)?;
         let answer = send(&self.repeatable, &mut request).await.map_err(Error::NoAnswer)?;
@@ -205,13 +206,13 @@ impl Sender {
     }
 }
 
-/// Sends a request and gives whatever the answer is: what it means is judged here, not in the pipeline.
+/// Sends a request and returns any answer: its status is judged here, not in the pipeline.
 async fn send(pipeline: &Pipeline, request: &mut Request) -> azure_core::Result<RawResponse> {
     let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
     pipeline.send(&Context::new(), request, Some(options)).await
 }
 
-/// The job that was started. Its id stands in the body, and in an address in a header.
+/// The started job. Its id is in the body, and in an address in a header.
 fn started(answer: &RawResponse, secrets: &[SasToken]) -> Result<Started, Error> {
     let address = answer.headers().get_optional_str(&ASYNC_OPERATION).and_then(|url| Url::parse(url).ok());
     let mut parts = address.iter().filter_map(Url::path_segments).flatten().rev();

@@ -1,4 +1,4 @@
-//! Jobs, as the service describes them.
+//! Jobs as the service describes them.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{error::scrub, storage::SasToken};
 
-/// A job that the HSM has taken on.
+/// A job that the HSM has accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Started {
-    /// The job's id. There is no list of jobs: whoever loses it cannot ask about the job.
+    /// The job's id. There is no list of jobs: without the id, the job cannot be polled.
     pub job_id: String,
-    /// How the job stands at its start, where the answer says so.
+    /// The job's status at its start, if the answer has it.
     pub status: Option<OperationStatus>,
     /// How long the HSM asks to wait before the first poll; ten seconds were recorded. Polls name no wait.
     pub retry_after: Option<Duration>,
@@ -24,9 +24,9 @@ pub struct Started {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OperationState {
-    /// It runs.
+    /// It is running.
     InProgress,
-    /// It has ended well. For the restore of one key, that does not mean that anything was restored.
+    /// It has succeeded. For the restore of one key, that does not mean that anything was restored.
     Succeeded,
     /// It has failed.
     Failed,
@@ -37,7 +37,7 @@ pub enum OperationState {
 }
 
 impl OperationState {
-    /// Whether the job is over. One in an unknown state is not.
+    /// Whether the job has ended. A job in an unknown state has not.
     pub fn has_ended(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Canceled)
     }
@@ -53,7 +53,7 @@ impl OperationState {
     }
 }
 
-/// How a job stands.
+/// The status of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OperationStatus {
@@ -65,23 +65,23 @@ pub struct OperationStatus {
     pub start: Option<OffsetDateTime>,
     /// When it ended.
     pub end: Option<OffsetDateTime>,
-    /// Where a backup lies, once it is made, without a query. Restores have none.
+    /// The address of a finished backup, without a query. Restores have none.
     pub folder_uri: Option<Url>,
-    /// What the service says besides. Of some failures it is all that it says: `ResourceNotFound` for a
-    /// container that is not there, `Invalid backup provided` for a folder that is none (both recorded).
+    /// The service's details. Some failures have nothing else: `ResourceNotFound` for a missing container,
+    /// `Invalid backup provided` for a folder that is not a backup (both recorded).
     pub status_details: Option<String>,
-    /// Why it failed, where the service says so.
+    /// Why it failed, if the service says so.
     pub error: Option<ServiceFailure>,
 }
 
 impl OperationStatus {
-    /// What the restore of one key has done, once it has ended.
+    /// The counts of a key's restore, once it has ended.
     pub fn key_restore_counts(&self) -> Option<KeyRestoreCounts> {
         KeyRestoreCounts::parse(self.status_details.as_deref()?)
     }
 
-    /// Reads what was recorded since 2020, and a little more. `asked` is the id of the job that was asked
-    /// about, `secret` what must not be in any text.
+    /// Reads every form recorded since 2020, and a little more. `asked` is the id of the polled job, `secret` are the
+    /// tokens to remove from texts.
     pub(super) fn read(body: &Value, asked: Option<&str>, secret: &[SasToken]) -> Result<Self, &'static str> {
         let text = |name: &str| body[name].as_str().filter(|text| !text.is_empty());
         let error = ServiceFailure::read(&body["error"], secret);
@@ -103,14 +103,14 @@ impl OperationStatus {
     }
 }
 
-/// An address without anything that might hold a token.
+/// An address without the parts that might contain a token.
 fn bare(mut uri: Url) -> Url {
     uri.set_query(None);
     uri.set_fragment(None);
     uri
 }
 
-/// Seconds since 1970, as recorded, or RFC 3339.
+/// Parses a time: seconds since 1970, as recorded, or RFC 3339.
 fn moment(value: &Value) -> Option<OffsetDateTime> {
     let text = value.as_str();
     let seconds = value.as_i64().or_else(|| text?.parse().ok());
@@ -124,14 +124,14 @@ fn moment(value: &Value) -> Option<OffsetDateTime> {
 pub struct ServiceFailure {
     /// The service's code.
     pub code: Option<String>,
-    /// The code of the failure behind it.
+    /// The code of the underlying failure.
     pub inner_code: Option<String>,
-    /// The service's words, cleared of signatures.
+    /// The service's text, without signatures.
     pub message: Option<String>,
 }
 
 impl ServiceFailure {
-    /// A healthy job has no error, or one with nothing in it (recorded in 2020 and 2021).
+    /// Reads an error. A healthy job has none, or an empty one (recorded in 2020 and 2021).
     fn read(error: &Value, secret: &[SasToken]) -> Option<Self> {
         let text =
             |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(|text| scrub(text, secret));
@@ -143,20 +143,20 @@ impl ServiceFailure {
     }
 }
 
-/// What the restore of one key has done.
+/// The counts of a key's restore.
 ///
-/// What is counted is not known: a key with one version was recorded to count as two and as three.
+/// Their unit is unknown: a key with one version was recorded to count as two and as three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyRestoreCounts {
     /// Key versions that were restored.
     pub restored: u64,
-    /// Key versions that were there already, so that they were not.
+    /// Key versions that were not restored because they already existed.
     pub not_overwritten: u64,
 }
 
 impl KeyRestoreCounts {
-    /// Reads `Number of successful key versions restored: 2, Number of key versions could not overwrite: 0`
-    /// and what is near it. `None` when a number is missing.
+    /// Parses `Number of successful key versions restored: 2, Number of key versions could not overwrite: 0`
+    /// and similar texts. `None` if a number is missing.
     pub fn parse(details: &str) -> Option<Self> {
         let (mut restored, mut not_overwritten) = (None, None);
         for part in details.to_ascii_lowercase().split([',', ';', '\n']) {
@@ -170,7 +170,7 @@ impl KeyRestoreCounts {
         Some(Self { restored: restored?, not_overwritten: not_overwritten? })
     }
 
-    /// Whether everything that the backup has of the key was restored.
+    /// Whether every version in the backup was restored.
     pub fn is_complete(self) -> bool {
         self.restored > 0 && self.not_overwritten == 0
     }

@@ -1,51 +1,51 @@
-//! Where a backup lies, and as whom the HSM gets there.
+//! The location of a backup, and the HSM's authorization for it.
 
 use std::fmt;
 
 use azure_core::http::Url;
 
-/// Where a backup goes.
+/// The destination of a backup.
 #[derive(Clone, Debug)]
 pub struct BackupDestination {
     /// The container, `https://ACCOUNT.blob.core.windows.net/CONTAINER`, or folders in it after a slash: the HSM makes
     /// the backup's own folder there. A query is not sent.
     pub container: Url,
-    /// As whom the HSM writes there.
+    /// The HSM's authorization to write there.
     pub auth: StorageAuth,
 }
 
 impl BackupDestination {
-    /// A container, and as whom the HSM writes there.
+    /// A container, and the HSM's authorization to write there.
     pub fn new(container: Url, auth: StorageAuth) -> Self {
         Self { container, auth }
     }
 }
 
-/// Where a backup lies.
+/// The source of a restore: a backup in storage.
 #[derive(Clone, Debug)]
 pub struct RestoreSource {
     /// The container, `https://ACCOUNT.blob.core.windows.net/CONTAINER`. A query is not sent.
     pub container: Url,
-    /// The folder in the container, with the folders above it if it was moved into some.
+    /// The folder in the container, with any parent folders if it was moved.
     pub folder: String,
-    /// As whom the HSM reads there.
+    /// The HSM's authorization to read there.
     pub auth: StorageAuth,
 }
 
 impl RestoreSource {
-    /// A container, a folder in it, and as whom the HSM reads there.
+    /// A container, a folder in it, and the HSM's authorization to read there.
     pub fn new(container: Url, folder: impl Into<String>, auth: StorageAuth) -> Self {
         Self { container, folder: folder.into(), auth }
     }
 }
 
-/// As whom the HSM gets to storage.
+/// The HSM's authorization for storage.
 #[derive(Clone, Debug, Default)]
 pub enum StorageAuth {
-    /// As the user-assigned managed identity that is attached to it.
+    /// The user-assigned managed identity that is attached to the HSM.
     #[default]
     ManagedIdentity,
-    /// With a shared access signature.
+    /// A shared access signature.
     Sas(SasToken),
 }
 
@@ -58,13 +58,13 @@ impl StorageAuth {
     }
 }
 
-/// A shared access signature. It does not print, and can only be handed to an HSM.
+/// A shared access signature. It does not print, and can only be passed to an HSM.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SasToken(String);
 
 impl SasToken {
-    /// Takes a token as it is, with or without a question mark in front; the service was recorded to take
-    /// it with one.
+    /// Wraps a token unchanged, with or without a leading question mark; the service was recorded to accept one with
+    /// it.
     pub fn new(token: impl Into<String>) -> Self {
         Self(token.into())
     }
@@ -73,7 +73,7 @@ impl SasToken {
         &self.0
     }
 
-    /// What must not be seen anywhere: the token, and its signature as it stands and decoded.
+    /// The texts that must not appear anywhere: the token, and its signature, encoded and decoded.
     pub(super) fn secrets(&self) -> Vec<String> {
         let token = self.0.trim_start_matches('?');
         let raw = token.split('&').find_map(|pair| pair.strip_prefix("sig="));
@@ -86,7 +86,7 @@ impl SasToken {
     }
 }
 
-/// What is shorter is no signature, and would be found in words.
+/// Anything shorter is not a signature, and would match ordinary words.
 const SHORTEST_SECRET: usize = 8;
 
 impl fmt::Debug for SasToken {

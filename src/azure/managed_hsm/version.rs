@@ -6,7 +6,7 @@ use super::error::Error;
 
 /// A version of the service's interface.
 ///
-/// They differ little here: 7.5 lets the HSM use a managed identity, 7.6 brings the checks before a backup and
+/// The versions differ little here: 7.5 lets the HSM use a managed identity, 7.6 adds the checks before a backup and
 /// a restore (API specification; both recorded).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ impl ServiceVersion {
     pub const ALL: [Self; 6] =
         [Self::V7_2, Self::V7_3, Self::V7_4, Self::V7_5, Self::V7_6, Self::V2025_07_01];
 
-    /// The version as requests name it.
+    /// The version as requests contain it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::V7_2 => "7.2",

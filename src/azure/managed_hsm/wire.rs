@@ -1,11 +1,11 @@
-//! Requests as the service reads them.
+//! The wire form of requests.
 
 use azure_core::http::Url;
 use serde::Serialize;
 
 use super::{error::Error, storage::StorageAuth, version::ServiceVersion};
 
-/// The part that all requests have in common: where the storage is, and how the HSM gets there.
+/// The part that all requests share: the storage, and the HSM's authorization for it.
 ///
 /// Without a managed identity, `useManagedIdentity` is `false` from 7.5 on (recorded with 7.6) and absent
 /// before that (recorded from 7.2 to 7.4). With one there is no `token` (recorded).
@@ -20,7 +20,7 @@ pub(super) struct Storage<'a> {
     use_managed_identity: Option<bool>,
 }
 
-/// Of a restore of everything, and of the check before it.
+/// The body of a restore of everything, and of the check before it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Restore<'a> {
@@ -28,7 +28,7 @@ struct Restore<'a> {
     folder_to_restore: &'a str,
 }
 
-/// Of a restore of one key. The folder has another name here (recorded).
+/// The body of a restore of one key, where the folder has another field name (recorded).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct KeyRestore<'a> {
@@ -71,7 +71,7 @@ fn to_json(body: &impl Serialize) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(body).map_err(|_| Error::NotSent("the request cannot be written as JSON".to_owned()))
 }
 
-/// Without a slash at its end, and without a query, which might hold a token.
+/// The container's address without a slash at its end, and without a query, which might contain a token.
 fn uri(container: &Url) -> Result<String, Error> {
     let names = container.path().trim_matches('/');
     if container.scheme() != "https" || container.host_str().is_none() || names.is_empty() {
@@ -103,7 +103,7 @@ pub(super) fn key_restore_path(key_name: &str) -> Result<String, Error> {
     }
 }
 
-/// The path to ask about a job. Rebuilt from the id, because an address from an answer could lead elsewhere.
+/// The path to poll a job. Built from the id, because an address from an answer could lead elsewhere.
 pub(super) fn pending_path(kind: &str, job_id: &str) -> Result<String, Error> {
     if is_job_id(job_id) {
         Ok(format!("{kind}/{job_id}/pending"))
@@ -112,7 +112,7 @@ pub(super) fn pending_path(kind: &str, job_id: &str) -> Result<String, Error> {
     }
 }
 
-/// Recorded are 32 hexadecimal digits; a little more is let through.
+/// Whether a text is a job id. Recorded ids have 32 hexadecimal digits; a little more is accepted.
 pub(super) fn is_job_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }

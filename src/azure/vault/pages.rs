@@ -1,4 +1,4 @@
-//! List pages: the same shape for every kind of object.
+//! List pages, which have the same shape for every kind of object.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// The three clients' pages differ in type and not in shape.
+/// Erases the type of the three clients' pages, which have the same shape.
 pub(super) fn raw<T: 'static, F: 'static>(
     pages: impl Stream<Item = azure_core::Result<Response<T, F>>> + Send + 'static,
 ) -> BoxStream<'static, azure_core::Result<RawResponse>>
@@ -30,8 +30,8 @@ where
     pages.map_ok(RawResponse::from).boxed()
 }
 
-/// Decodes every page with `read`, up to the first error. A list that leads back to a page of its own is one: it
-/// would have no end.
+/// Decodes every page with `read`, up to the first error. A list that links back to one of its pages is an error: it
+/// would never end.
 pub(super) fn decode<T: Send + 'static>(
     asked: Asked,
     pages: azure_core::Result<BoxStream<'static, azure_core::Result<RawResponse>>>,
@@ -52,7 +52,7 @@ pub(super) fn decode<T: Send + 'static>(
         }
         page.value.into_iter().map(|item| read(item).map_err(nonsense)).collect()
     });
-    // After a page that makes no sense the official pager would go on: it is not there any more.
+    // The official pager would continue after a page that makes no sense, so it is dropped.
     stream::unfold(Some(pages), |pages| async {
         let mut pages = pages?;
         let page = pages.next().await?;
@@ -61,7 +61,7 @@ pub(super) fn decode<T: Send + 'static>(
     })
 }
 
-/// A page without `value` is not an empty one: that of a vault without objects has an empty list.
+/// A list page. One without `value` is an error: the page of a vault without objects has an empty list.
 #[derive(Deserialize)]
 struct Page {
     value: Vec<Item>,
@@ -69,7 +69,7 @@ struct Page {
     next: Option<String>,
 }
 
-/// An item of a list page, whatever its kind: keys have a `kid` where others have an `id`.
+/// An item of a list page of any kind. Keys have a `kid` where the others have an `id`.
 #[derive(Deserialize)]
 pub(super) struct Item {
     #[serde(alias = "kid")]
@@ -105,7 +105,7 @@ struct ItemAttributes {
 }
 
 impl Item {
-    /// Whether the recovery level allows a purge. Absent means that the vault does not say.
+    /// Whether the recovery level allows a purge. A missing level counts as purgeable.
     pub(super) fn purgeable(&self) -> bool {
         let level = self.attributes.as_ref().and_then(|of| of.recovery_level.as_deref());
         level.is_none_or(|level| level.contains("Purgeable"))

@@ -1,4 +1,4 @@
-//! What a preflight asks of a vault, and nobody else does.
+//! Requests to a vault that only the preflight sends.
 
 use futures::{TryStreamExt as _, pin_mut};
 
@@ -8,8 +8,7 @@ use crate::{
     domain::object::{ObjectKind, ObjectName},
 };
 
-/// Pages that are looked through for an object. The first ones may hold nothing but what belongs to
-/// certificates.
+/// Pages that are searched for an object. The first ones may have only objects that belong to certificates.
 const PAGES: usize = 4;
 
 impl VaultClient {
@@ -29,8 +28,8 @@ impl VaultClient {
         Ok(None)
     }
 
-    /// Asks for a secret's value, and drops it. Meant for names that cannot exist: the refusal says whether the
-    /// caller might have read it.
+    /// Requests a secret's value, and drops it. Meant for a name that cannot exist: the refusal shows whether the
+    /// caller may read values.
     ///
     /// # Errors
     /// As the service answers.

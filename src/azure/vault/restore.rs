@@ -1,4 +1,4 @@
-//! Restoring into a vault, and what stands around it: soft-deleted objects, recover, purge.
+//! Restoring into a vault, and the operations around it: list soft-deleted objects, recover, purge.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::{
 
 /// The pace of restores into one vault, by kind.
 ///
-/// Key Vault does not say which limit a restore counts against. It makes objects, so it is held to the
+/// Key Vault does not document which limit a restore counts against. It creates objects, so it is held to the
 /// limits for creating them, which are far below those for everything else (documentation, "Azure Key
 /// Vault service limits": secrets 300, keys 10 to 20 in ten seconds).
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub struct RestorePace {
 }
 
 impl RestorePace {
-    /// Restores in ten seconds: secrets, keys, certificates.
+    /// A pace of so many restores in ten seconds: secrets, keys, certificates.
     pub fn new(in_ten_seconds @ [secrets, keys, certificates]: [u32; 3]) -> Self {
         let steady = |restores: u32| Limiter::steady(f64::from(restores.max(1)) / 10.0);
         Self {
@@ -52,7 +52,7 @@ impl RestorePace {
         }
     }
 
-    /// Waits for a restore's turn. `false` when restores were stopped before it came.
+    /// Waits for a restore's turn. `false` if restores were stopped before it came.
     async fn turn(&self, kind: ObjectKind) -> bool {
         let limiter = match kind {
             ObjectKind::Secret => &self.secrets,
@@ -72,16 +72,16 @@ impl RestorePace {
 /// A soft-deleted object, as a vault's list of them shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deleted {
-    /// Which object.
+    /// The object.
     pub id: ObjectId,
-    /// Whether it may be purged: purge protection is off.
+    /// Whether it may be purged, because purge protection is off.
     pub purgeable: bool,
-    /// Whether it belongs to a certificate, with which alone it is recovered and purged.
+    /// Whether it belongs to a certificate: then it is recovered and purged only with the certificate.
     pub managed: bool,
 }
 
 impl VaultClient {
-    /// How many objects of a kind may be restored in a minute.
+    /// The number of objects of a kind that may be restored in a minute.
     pub fn restores_in_a_minute(&self, kind: ObjectKind) -> usize {
         let [secrets, keys, certificates] = self.restores.in_ten_seconds;
         let of_kind = match kind {
@@ -92,16 +92,16 @@ impl VaultClient {
         usize::try_from(of_kind.max(1)).unwrap_or(usize::MAX).saturating_mul(6)
     }
 
-    /// Sends no restore any more: those that wait for their turn end with [`Meaning::Stopped`].
+    /// Stops sending restores: those that wait for their turn end with [`Meaning::Stopped`].
     pub fn stop_restores(&self) {
         self.restores.stopped.send_replace(true);
     }
 
-    /// Restores a backup under the name that it has, and returns the current version, if the service says it. Waits for
-    /// its turn.
+    /// Restores a backup under its own name, and returns the current version, if the service names it. Waits for its
+    /// turn.
     ///
-    /// A name that is taken, live or soft-deleted, is refused with 409; so is a request that is sent again
-    /// after a lost answer, and the caller has to look.
+    /// A name that is taken, live or soft-deleted, is refused with 409. So is a request that is sent again after a lost
+    /// answer, so the caller has to read the object to distinguish the two.
     ///
     /// # Errors
     /// As the service answers.
@@ -115,8 +115,8 @@ impl VaultClient {
         Ok(restored.and_then(|id| id.path_segments()?.nth(2)?.parse().ok()))
     }
 
-    /// Restores a backup of which only the kind is known, and returns the name that it has, if the service
-    /// says it. Else as [`VaultClient::restore`].
+    /// Restores a backup of which only the kind is known, and returns its name, if the service names it. Otherwise as
+    /// [`VaultClient::restore`].
     ///
     /// # Errors
     /// As the service answers.
@@ -213,8 +213,8 @@ impl VaultClient {
         purged.map_err(|error| self.error(Operation::Purge, id, &error))
     }
 
-    /// Whether the identity may purge objects of a kind, found out on a name that nobody can have: a purge of
-    /// it is refused with 403 where the right is missing, and with 404 where it is there.
+    /// Whether the identity may purge objects of a kind. Tries to purge a name that cannot exist: the service answers
+    /// 403 without the right, and 404 with it.
     ///
     /// # Errors
     /// As the service answers, for any other reason.

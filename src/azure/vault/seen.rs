@@ -1,4 +1,4 @@
-//! What a vault's own answers tell of where it lies.
+//! A vault's location, as its own answers show it.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use parking_lot::Mutex;
 use super::{REGION, VaultClient};
 use crate::domain::location::{Fact, Regions};
 
-/// Notes what answers tell, without a request of its own: every client's first request is answered with a challenge,
-/// and so is one with a token of a tenant that is no longer the vault's.
+/// Records tenant and regions from answers, without a request of its own: every client's first request is answered with
+/// a challenge, and so is one with a token of a tenant that is no longer the vault's.
 #[derive(Debug, Default)]
 pub(super) struct Seen(Mutex<Told>);
 
@@ -49,17 +49,18 @@ impl Policy for Seen {
 impl VaultClient {
     /// The tenant that the vault has named, if it was called at all.
     ///
-    /// A vault takes tokens of its own tenant alone. So as long as it takes those of this process, it is still there.
+    /// A vault accepts only tokens of its own tenant. As long as it accepts those of this process, the tenant is
+    /// current.
     pub fn tenant(&self) -> Option<Fact> {
         self.seen.0.lock().tenant.clone()
     }
 
-    /// The regions that answers have named since they were forgotten.
+    /// The regions that answers have named since [`VaultClient::forget_regions`].
     pub fn regions(&self) -> Regions {
         self.seen.0.lock().regions.clone()
     }
 
-    /// Forgets which regions have answered.
+    /// Forgets the regions that have answered.
     pub fn forget_regions(&self) {
         self.seen.0.lock().regions = Regions::default();
     }
