@@ -1,7 +1,7 @@
 //! The command line: the same use cases as the functions, for an engineer at a terminal.
 //!
 //! Results go to standard output, as a table or as one JSON value; progress and errors go to standard
-//! error. The exit code is 0 when everything succeeded, 1 when part of it did, 2 when nothing did, 130 when the command was
+//! error. The exit code is 0 if everything succeeded, 1 if part of it did, 2 if nothing did, 130 if the command was
 //! told to stop.
 
 pub mod accept;
@@ -63,30 +63,30 @@ enum Command {
     /// List vaults, runs, objects, or the backups of one object
     #[command(subcommand)]
     List(list::List),
-    /// Show what became of every object in a run
+    /// Show the result of every object in a run
     Show(show::ShowArgs),
     /// Restore backups into a vault
     Restore(restore::RestoreArgs),
     /// Back up and restore Managed HSMs
     #[command(subcommand)]
     Hsm(hsm::HsmCommand),
-    /// List what is under way, and the last restores
+    /// List open backup runs, and restores
     Jobs(jobs::JobsArgs),
-    /// Check settings, rights, storage, clocks and ages, and say how to fix what is wrong
+    /// Check settings, rights, storage, clocks and ages, and say how to fix each fault
     Preflight(preflight::PreflightArgs),
-    /// Acknowledge that objects are gone which a run saw to be lost
+    /// Acknowledge a loss that a run found, or that a vault has moved
     Acknowledge(acknowledge::AcknowledgeArgs),
-    /// Accept that an object fails, until a date; list and withdraw what is accepted
+    /// Accept until a date that an object fails; list and withdraw acceptances
     Accept(accept::AcceptArgs),
     /// Check or list the audit trail
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// Write the manifests that are missing, from plans and blobs alone
+    /// Write missing manifests, from plans and blobs alone
     Rebuild(rebuild::RebuildArgs),
 }
 
 impl Command {
-    /// How its errors are told. Those of other commands are for people, whatever their results are.
+    /// The format of its errors. Other commands print theirs for people, whatever the format of their results.
     fn format(&self) -> Format {
         match self {
             Self::List(list) => list.format(),
@@ -105,9 +105,9 @@ impl Command {
     }
 }
 
-/// Runs the command that the process was started with.
+/// Runs the command in the process's arguments.
 ///
-/// On one thread: the work is waiting for Azure. A thread for each processor would keep a heap of its own and
+/// On one thread, because the work is waiting for Azure: a thread for each processor would keep a heap of its own and
 /// spend more on waking the others than it gains.
 pub fn main() -> ExitCode {
     let alone = std::env::args_os().len() == 1;
@@ -150,7 +150,7 @@ async fn run(command: Command) -> ExitCode {
     }
 }
 
-/// How much of what was asked for was done.
+/// How much of a command succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Everything: exit code 0.
@@ -159,7 +159,7 @@ pub enum Exit {
     Part,
     /// Nothing: exit code 2.
     None,
-    /// It was told to stop, and stopped in order: exit code 130, as shells have it for Ctrl-C.
+    /// It was told to stop, and stopped in order: exit code 130, as in shells after Ctrl-C.
     Interrupted,
 }
 
@@ -184,7 +184,7 @@ impl From<Verdict> for Exit {
     }
 }
 
-/// What a command returns.
+/// The result of a command.
 pub type Done = Result<Exit, Failed>;
 
 /// A vault by its URL.
@@ -204,10 +204,10 @@ pub struct VaultOrHsmArg {
 }
 
 impl VaultOrHsmArg {
-    /// Refuses what an HSM does not hold.
+    /// Refuses kinds that the source cannot hold.
     ///
     /// # Errors
-    /// When it is an HSM and `kinds` has another kind than keys.
+    /// If the source is an HSM and `kinds` has another kind than keys.
     pub fn may_hold(&self, kinds: impl IntoIterator<Item = ObjectKind>) -> Result<(), Failed> {
         let other = kinds.into_iter().find(|kind| *kind != ObjectKind::Key);
         match (hsm_of(&self.vault), other) {
@@ -220,10 +220,10 @@ impl VaultOrHsmArg {
     }
 }
 
-/// A vault's URL or an HSM's.
+/// Parses the URL of a vault or an HSM.
 ///
 /// # Errors
-/// When it is neither.
+/// If it is neither.
 pub fn vault_or_hsm(text: &str) -> Result<VaultUrl, String> {
     let hsm = text.parse::<HsmUrl>().map(|hsm| VaultUrl::of_hsm(&hsm));
     hsm.or_else(|_| text.parse()).map_err(|error: NameError| error.to_string())
@@ -234,7 +234,7 @@ pub fn hsm_of(url: &VaultUrl) -> Option<HsmUrl> {
     url.to_string().parse().ok()
 }
 
-/// A vault by its URL, where a Managed HSM might be meant.
+/// A vault by its URL, for commands that refuse a Managed HSM.
 #[derive(Clone, Debug, Args)]
 pub struct SourceArg {
     /// The vault's URL, `https://NAME.vault.azure.net`
@@ -242,11 +242,11 @@ pub struct SourceArg {
     pub vault: VaultUrl,
 }
 
-/// A vault's URL; an HSM is refused in words of its own.
+/// Parses a vault's URL. An HSM's is refused with a message of its own.
 fn no_hsm(text: &str) -> Result<VaultUrl, String> {
     match text.parse::<HsmUrl>() {
-        Ok(_) => Err("it is a Managed HSM, of which there is nothing to acknowledge or to accept: `hsm status` says how \
-             its backups are, and a single key that cannot be backed up is taken out of KEYVAULT_BACKUP_HSM_KEYS"
+        Ok(_) => Err("it is a Managed HSM, for which losses and failures can be neither acknowledged nor accepted: see its \
+             backups with `hsm status`, and remove a key that cannot be backed up from KEYVAULT_BACKUP_HSM_KEYS"
             .to_owned()),
         Err(_) => text.parse().map_err(|error: NameError| error.to_string()),
     }
@@ -279,10 +279,10 @@ impl ObjectArgs {
         kinds.concat()
     }
 
-    /// The one object.
+    /// The only object.
     ///
     /// # Errors
-    /// When there are none or several.
+    /// If there are none or several.
     pub fn one(&self) -> Result<ObjectId, Failed> {
         let mut objects = self.objects();
         match (objects.pop(), objects.is_empty()) {
@@ -292,7 +292,7 @@ impl ObjectArgs {
     }
 }
 
-/// How results are printed.
+/// The format of results.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct OutputArg {
     /// How to print the result
@@ -300,7 +300,7 @@ pub struct OutputArg {
     pub output: Format,
 }
 
-/// The program for one vault or HSM named on the command line: that one counts as configured, and no other.
+/// The program for one vault or HSM named on the command line, as the only configured one.
 ///
 /// # Errors
 /// When settings are missing or wrong.
@@ -308,7 +308,7 @@ pub fn app_for(vault: &VaultUrl, needs: Needs) -> Result<App, Failed> {
     app_for_both(vault, vault, needs)
 }
 
-/// The program for a vault or an HSM, and another one that it is restored into.
+/// The program for a vault or an HSM, and another one into which it is restored.
 ///
 /// # Errors
 /// When settings are missing or wrong.
@@ -319,14 +319,14 @@ pub fn app_for_both(source: &VaultUrl, target: &VaultUrl, needs: Needs) -> Resul
     let lookup = |name: &str| match name {
         "KEYVAULT_BACKUP_VAULTS" => Some(named(&vaults)).filter(|_| !vaults.is_empty()),
         "KEYVAULT_BACKUP_HSMS" if !hsms.is_empty() => Some(named(&hsms)),
-        // They may be of HSMs that are not meant now.
+        // The keys may be of HSMs that were not named.
         "KEYVAULT_BACKUP_HSM_KEYS" if !hsms.is_empty() => None,
         name => environment(name),
     };
     Ok(App::build(&Config::read(lookup, needs)?)?)
 }
 
-/// Asks a question on the terminal. Anything but yes is no.
+/// Asks a question on the terminal. Any answer but yes counts as no.
 ///
 /// # Errors
 /// When the terminal is gone.

@@ -1,4 +1,4 @@
-//! The settings. Nothing else reads the environment.
+//! The settings. No other module reads the environment.
 //!
 #![doc = include_str!("../docs/settings.md")]
 
@@ -23,7 +23,7 @@ pub const WORK_QUEUE: &str = "backup-objects";
 /// The queue that carries one message for each step of a restore. `functions/RestoreObject` names it too.
 pub const RESTORE_QUEUE: &str = "restore-objects";
 
-/// The Key Vault service version that is asked for, unless a setting says otherwise.
+/// The default Key Vault service version.
 pub const API_VERSION: &str = "2025-07-01";
 
 mod hsm;
@@ -35,12 +35,12 @@ mod schedules;
 use self::reader::Reader;
 pub use self::{hsm::HsmConfig, landing::Landing, schedules::Schedules};
 
-/// What the caller cannot do without.
+/// The settings that a caller needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Needs {
-    /// Vaults alone, for a backup into a file.
+    /// Only vaults, for a backup into a file.
     Vaults,
-    /// The two containers, to read the catalogue.
+    /// The backup container, to read the catalogue.
     Storage,
     /// Vaults and containers, for a backup from a terminal.
     Backup,
@@ -48,20 +48,20 @@ pub enum Needs {
     Serve,
 }
 
-/// The settings, checked.
+/// The validated settings.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The vaults, each once.
     pub vaults: Vec<VaultUrl>,
     /// The container for backups and the catalogue.
     pub container: Option<Url>,
-    /// The container for running jobs.
+    /// The container for open jobs.
     pub jobs_container: Option<Url>,
     /// The storage account's queue endpoint.
     pub queue_service: Option<Url>,
-    /// What this app is there for.
+    /// The app's role.
     pub role: Role,
-    /// Whether a person at a terminal runs the program, and not the host.
+    /// Whether the program runs at a terminal, and not under the host.
     pub at_terminal: bool,
     /// The identity.
     pub identity: Identity,
@@ -69,29 +69,29 @@ pub struct Config {
     pub full_pass: time::Duration,
     /// How old the newest run that covers a vault may be before the vault is overdue.
     pub interval: time::Duration,
-    /// How much of a vault may be gone from one run to the next.
+    /// The share of a vault that may be gone from one run to the next without a loss.
     pub gone_share: GoneShare,
-    /// Whether the platform's own authentication is on, so that what it says of a caller counts.
+    /// Whether the platform's own authentication is on, so that its statements about callers can be trusted.
     pub platform_auth: bool,
-    /// Most requests a second to one vault.
+    /// The most requests per second to one vault.
     pub vault_rate: u32,
-    /// Most restores in ten seconds: secrets, keys, certificates.
+    /// The most restores in ten seconds: secrets, keys, certificates.
     pub restores: [u32; 3],
-    /// Most jobs that one caller may have open.
+    /// The most jobs that one caller may have open.
     pub bounds: Bounds,
-    /// Where vaults lie.
+    /// The locations of vaults.
     pub locations: BTreeMap<VaultName, Location>,
-    /// The Managed HSMs.
+    /// The settings of Managed HSMs.
     pub hsm: HsmConfig,
-    /// When the timers fire.
+    /// The schedules of the timers.
     pub schedules: Schedules,
-    /// Longest silence of a service.
+    /// How long a service may be silent before a request times out.
     pub request_timeout: Duration,
     /// Key Vault service version.
     pub api_version: String,
 }
 
-/// Everything that is wrong with the settings, each fault with its variable.
+/// All faults of the settings, each with its variable.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigError(pub Vec<String>);
 
@@ -104,20 +104,20 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// A variable of the process's environment. Empty counts as not set, as the platform shows unset ones.
+/// Reads an environment variable. An empty one counts as unset, because the platform shows unset ones so.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
 impl Config {
-    /// Reads the settings through `lookup`, which is [`environment`] or flags in front of it.
+    /// Reads the settings through `lookup`, which is [`environment`], perhaps with flags in front of it.
     ///
     /// # Errors
-    /// All faults at once.
+    /// [`ConfigError`] with all faults at once.
     pub fn read(lookup: impl Fn(&str) -> Option<String>, needs: Needs) -> Result<Self, ConfigError> {
         let mut reader = Reader { lookup, faults: Vec::new() };
-        // An app may look after HSMs alone.
+        // An app may back up only HSMs.
         let hsms = (reader.lookup)("KEYVAULT_BACKUP_HSMS").is_some();
         let vaults = reader.vaults(needs != Needs::Storage && !hsms);
         let config = Self {
@@ -157,7 +157,7 @@ impl Config {
         if reader.faults.is_empty() { Ok(config) } else { Err(ConfigError(reader.faults)) }
     }
 
-    /// The hosts that tokens may be sent to.
+    /// The hosts to which tokens may be sent.
     pub fn hosts(&self) -> crate::azure::transport::Hosts {
         let landing = self.hsm.landing.as_ref().map(Landing::container);
         let storage = [&self.container, &self.jobs_container, &self.queue_service].map(Option::as_ref);

@@ -1,4 +1,4 @@
-//! `accept`: failures that a person answers for, until a date.
+//! `accept`: failures that a person accepts until a date.
 
 use std::io;
 
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// Accept that an object fails, or list and withdraw what is accepted.
+/// Accept that an object fails, or list and withdraw acceptances.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct AcceptArgs {
@@ -33,10 +33,10 @@ pub struct AcceptArgs {
     vault: Option<VaultUrl>,
     #[command(flatten)]
     object: ObjectArgs,
-    /// Why, in one line of at most 500 characters
+    /// The reason, in one line of at most 500 characters
     #[arg(long, value_name = "TEXT", required = true)]
     reason: Option<Reason>,
-    /// Until when, at most two years: a date such as 2027-01-31, which holds to its end in UTC, or a time
+    /// When the acceptance ends, within two years: a date such as 2027-01-31, included, in UTC; or a time
     #[arg(long, value_name = "DATE", value_parser = acknowledged::until, required = true)]
     until: Option<OffsetDateTime>,
     #[command(flatten)]
@@ -45,15 +45,15 @@ pub struct AcceptArgs {
 
 #[derive(Debug, Subcommand)]
 enum AcceptCommand {
-    /// List what was accepted, and what has become of it
+    /// List acceptances and their state
     List(ListArgs),
-    /// Take back what was accepted of an object: it fails again as any other
+    /// Withdraw an acceptance: the object counts as failed again
     Withdraw(WithdrawArgs),
 }
 
 #[derive(Debug, Args)]
 struct ListArgs {
-    /// Only this vault's, by its URL; of every vault when it is left out
+    /// Only this vault's, by its URL; without it, every vault's
     #[arg(long, value_name = "URL", value_parser = no_hsm)]
     vault: Option<VaultUrl>,
     #[command(flatten)]
@@ -85,7 +85,7 @@ pub async fn run(args: AcceptArgs) -> Done {
 async fn accept(args: AcceptArgs) -> Done {
     let id = args.object.one()?;
     let (Some(url), Some(reason), Some(until)) = (&args.vault, args.reason, args.until) else {
-        return Err(Failed::new("say of which vault, why and until when: --vault, --reason, --until"));
+        return Err(Failed::new("name the vault, the reason and the end: --vault, --reason, --until"));
     };
     let (app, clock) = (app_for(url, Needs::Storage)?, Clock::system());
     let accepting = acknowledge::accept(&app, url.name(), &id, reason, until, &Actor::TERMINAL, &clock);
@@ -108,12 +108,12 @@ fn said(record: &AcceptanceRecord, format: Format) -> io::Result<()> {
     let (id, source) = (record.id(), &record.source);
     match &record.acceptance {
         Acceptance::Accepted { code, until, .. } => output::line(format_args!(
-            "Accepted until {}: {id} of {source} fails with {code}. With another code, and from then on, it is a failure again",
+            "Accepted until {}: {id} of {source} fails with {code}. After that, or with another code, it counts as failed again",
             moment(*until)
         )),
-        Acceptance::Withdrawn => {
-            output::line(format_args!("Withdrawn: {id} of {source} is a failure again as long as it fails"))
-        }
+        Acceptance::Withdrawn => output::line(format_args!(
+            "Withdrawn: {id} of {source} counts as failed again as long as it fails"
+        )),
     }
 }
 
@@ -146,10 +146,9 @@ fn print(
     }
     if listed.is_empty() {
         let of = only.map_or_else(String::new, |source| format!(" of {source}"));
-        return output::line(format_args!("Nothing{of} was ever accepted"));
+        return output::line(format_args!("No failure{of} was ever accepted"));
     }
-    let mut table =
-        output::table(&["vault", "kind", "name", "code", "until", "what has become of it", "reason"]);
+    let mut table = output::table(&["vault", "kind", "name", "code", "until", "state", "reason"]);
     for (record, standing) in listed {
         let (code, until, reason) = match &record.acceptance {
             Acceptance::Accepted { code, until, reason } => {
@@ -168,8 +167,8 @@ fn words(record: &AcceptanceRecord, standing: &Standing) -> String {
     match standing {
         Standing::InForce => "in force".to_owned(),
         Standing::Withdrawn => format!("withdrawn on {}", moment(record.at)),
-        Standing::Expired => "expired; a failure again as long as it fails".to_owned(),
-        Standing::OtherReason { now } => format!("no longer fits: it fails with {now} now"),
+        Standing::Expired => "expired: counts as failed again as long as it fails".to_owned(),
+        Standing::OtherReason { now } => format!("no longer applies: it now fails with {now}"),
         Standing::NotFailing => "not needed: it does not fail".to_owned(),
     }
 }

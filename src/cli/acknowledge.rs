@@ -1,4 +1,4 @@
-//! `acknowledge`: a loss or a move that a person answers for.
+//! `acknowledge`: a loss, or a vault's move, that a person acknowledges.
 
 use clap::Args;
 
@@ -13,22 +13,22 @@ use crate::{
     domain::{acknowledged::Reason, actor::Actor, run::RunId},
 };
 
-/// Acknowledge what a run saw to be lost.
+/// Acknowledge a loss that a run found, or that a vault has moved.
 #[derive(Debug, Args)]
 pub struct AcknowledgeArgs {
     #[command(flatten)]
     source: SourceArg,
-    /// The run that saw the loss, such as 20261122T020000Z-nightly
+    /// The run that found it, such as 20261122T020000Z-nightly
     #[arg(long, value_name = "RUN")]
     run: RunId,
-    /// Why it is no trouble, in one line of at most 500 characters
+    /// The reason, in one line of at most 500 characters
     #[arg(long, value_name = "TEXT")]
     reason: Reason,
     #[command(flatten)]
     output: OutputArg,
 }
 
-/// Runs the command. The exit code is 0 also for a loss that was acknowledged before.
+/// Runs the command. The exit code is also 0 for a loss that was acknowledged before.
 ///
 /// # Errors
 /// When settings are wrong, the storage refuses, or there is no such loss.
@@ -49,9 +49,11 @@ pub async fn run(args: AcknowledgeArgs) -> Done {
     let (run, source, record) = (&args.run, &done.record.source, &done.record);
     if done.already {
         let (at, reason) = (moment(record.at), &record.reason);
-        output::line(format_args!("Run {run} of {source} was acknowledged on {at} already: {reason}"))?;
+        output::line(format_args!("Run {run} of {source} was already acknowledged on {at}: {reason}"))?;
     } else {
-        output::line(format_args!("Acknowledged: what run {run} of {source} saw is no trouble any more"))?;
+        output::line(format_args!(
+            "Acknowledged: the findings of run {run} of {source} no longer count against it"
+        ))?;
     }
     Ok(Exit::All)
 }

@@ -1,4 +1,4 @@
-//! `audit`: who asked for what, and whether the trail is whole.
+//! `audit`: lists and verifies the audit trail.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -6,7 +6,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{
     Done, Exit, OutputArg,
-    output::{self, Format, moment},
+    output::{self, Format, count, moment},
 };
 use crate::{
     app::App,
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// What to do with the audit trail.
+/// The commands of the audit trail.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// Check every record against the one before it, and every section against those that name it
@@ -27,17 +27,17 @@ pub enum AuditCommand {
     List(OutputArg),
 }
 
-/// How to print what was found.
+/// The arguments of `audit verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The SHA-256 of a record that was printed before, and must still be there; may be repeated
+    /// The SHA-256 of a record, as printed before, that must still be there; may be repeated
     #[arg(long, value_name = "SHA256")]
     expect: Vec<Digest>,
     #[command(flatten)]
     output: OutputArg,
 }
 
-/// Runs the command. The exit code is 0 for a trail that is whole, 1 for one that is not, 2 for one without records.
+/// Runs the command. The exit code is 0 if the trail is whole, 1 if it is not, 2 if it has no records.
 ///
 /// # Errors
 /// When settings are wrong or the trail cannot be read.
@@ -74,7 +74,7 @@ fn print_json(checked: &Checked, gone: &[&Digest], exit: Exit) -> std::io::Resul
     let sections: Vec<_> = checked.sections.iter().map(section).collect();
     let fault = |(name, fault): &(String, Fault)| json!({ "record": name, "fault": words(fault) });
     let faults: Vec<_> = checked.faults.iter().map(fault).collect();
-    // Of no record at all there is nothing to say.
+    // A trail without records is neither whole nor damaged.
     let whole = (exit != Exit::None).then_some(exit == Exit::All);
     output::json(
         &json!({ "records": checked.records, "whole": whole, "sections": sections, "faults": faults, "gone": gone }),
@@ -83,7 +83,7 @@ fn print_json(checked: &Checked, gone: &[&Digest], exit: Exit) -> std::io::Resul
 
 fn print(checked: &Checked, gone: &[&Digest], exit: Exit) -> std::io::Result<()> {
     if exit == Exit::None {
-        return output::line("there is no record: nothing can be said of the trail");
+        return output::line("there is no record, so nothing can be said about the trail");
     }
     let mut table = output::table(&["section", "from", "to", "#records", "newest"]);
     for CheckedSection { name, records, first, last, head } in &checked.sections {
@@ -102,13 +102,6 @@ fn print(checked: &Checked, gone: &[&Digest], exit: Exit) -> std::io::Result<()>
     output::line(format_args!("{} in {}: {said}", count(records, "record"), count(sections, "section")))
 }
 
-fn count(of: impl TryInto<u64>, noun: &str) -> String {
-    match of.try_into().unwrap_or_default() {
-        1 => format!("1 {noun}"),
-        many => format!("{many} {noun}s"),
-    }
-}
-
 fn words(fault: &Fault) -> String {
     match fault {
         Fault::Misnamed => "it does not have the name of a record".to_owned(),
@@ -121,7 +114,7 @@ fn words(fault: &Fault) -> String {
         Fault::Altered => "it was changed after it was written".to_owned(),
         Fault::Missing { name } => format!("the record before it, {name}, is missing"),
         Fault::Changed { name } => format!("the record before it, {name}, was changed after it was written"),
-        Fault::Inserted { name } => format!("it does not know of {name}, which stands before it"),
+        Fault::Inserted { name } => format!("it does not refer to {name}, which precedes it"),
         Fault::SectionMissing { name } => {
             format!("{name}, which was the newest of its section when this one began, is missing")
         }
@@ -153,21 +146,22 @@ fn what(event: &Event) -> String {
     match event {
         Event::BackupRequested { vault, run, objects: 0 } => format!("backup of vault {vault}, run {run}"),
         Event::BackupRequested { vault, run, objects } => {
-            format!("backup of {objects} objects of vault {vault}, run {run}")
+            format!("backup of {} of vault {vault}, run {run}", count(*objects, "object"))
         }
         Event::HsmBackupRequested { hsm, run } => format!("backup of HSM {hsm}, run {run}"),
         Event::HsmRestoreStarted { restore, source, target, everything: true, .. } => {
             format!("restore {restore} of everything from HSM {source} into {target}")
         }
         Event::HsmRestoreStarted { restore, source, target, keys, .. } => {
-            format!("restore {restore} of {} keys from HSM {source} into {target}", keys.len())
+            format!("restore {restore} of {} from HSM {source} into {target}", count(keys.len(), "key"))
         }
         Event::HsmRestoreEnded { restore, hsm, verdict } => {
             format!("restore {restore} of HSM {hsm} {verdict}")
         }
         Event::RestoreStarted { restore, source, target, steps, purges, .. } => {
             format!(
-                "restore {restore} of {steps} objects from {source} into {target}, {} purged for it",
+                "restore {restore} of {} from {source} into {target}, {} purged for it",
+                count(*steps, "object"),
                 purges.len()
             )
         }

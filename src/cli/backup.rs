@@ -34,7 +34,7 @@ use crate::{
     },
 };
 
-/// Back up a whole vault, or the objects that are named.
+/// Back up a whole vault, or the named objects.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, clippy::option_option, reason = "the flags as clap reads them")]
 pub struct BackupArgs {
@@ -58,8 +58,8 @@ pub struct BackupArgs {
     /// Ask before doing it
     #[arg(long)]
     confirm: bool,
-    /// Go on with the newest run of the whole vault that a terminal left open, however old; one of the last hour is gone
-    /// on with unasked
+    /// Continue the newest run of the whole vault that a terminal left open, however old; a run of the last hour is
+    /// continued without this flag
     #[arg(long, conflicts_with_all = ["file", "what_if", "secret", "key", "certificate"])]
     resume: bool,
     /// Objects that are backed up at the same time
@@ -101,15 +101,15 @@ pub async fn run(args: BackupArgs) -> Done {
 async fn into_storage(args: &BackupArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Backup)?;
     let clock = Clock::system();
-    if let Some(left) = left(&app, args, &clock).await? {
-        return go_on(&app, args, left, &clock).await;
+    if let Some(unfinished) = unfinished(&app, args, &clock).await? {
+        return continue_run(&app, args, unfinished, &clock).await;
     }
     let run = RunId::manual(clock.now(), std::process::id());
     let name = args.vault.vault.name().clone();
     let job = BackupJob::open(name, run, Actor::TERMINAL, clock.now());
     let job = BackupJob { everything: args.everything, ..job };
     // A whole vault's run is recorded before it is planned: if this process dies, `AdvanceJobs` plans it.
-    // A run of some objects is not, because nobody else would know which.
+    // A run of some objects is not, because no other process would know which.
     let early = !args.what_if && !args.confirm && args.objects.objects().is_empty();
     if early {
         plan::open(&app, &job).await?;
@@ -135,27 +135,27 @@ async fn into_storage(args: &BackupArgs) -> Done {
     work(&app, args, &plan, None, &clock).await
 }
 
-/// The run that is gone on with instead of a new one.
-async fn left(app: &App, args: &BackupArgs, clock: &Clock) -> Result<Option<Unfinished>, Failed> {
+/// The run to continue instead of starting a new one.
+async fn unfinished(app: &App, args: &BackupArgs, clock: &Clock) -> Result<Option<Unfinished>, Failed> {
     if args.what_if || args.confirm || !args.objects.objects().is_empty() {
         return Ok(None);
     }
     let vault = args.vault.vault.name();
     let most = if args.resume { OPEN_FOR } else { resume::YOUNG };
-    let left = resume::find(app, vault, args.everything, most, clock).await?;
-    if args.resume && left.is_none() {
+    let unfinished = resume::find(app, vault, args.everything, most, clock).await?;
+    if args.resume && unfinished.is_none() {
         return Err(Failed::new(format!(
-            "no terminal left a run of vault {vault} open; `jobs` lists what is open, and without --resume a new run begins"
+            "no terminal left a run of vault {vault} open; list open runs with `jobs`, or begin a new run without --resume"
         )));
     }
-    Ok(left)
+    Ok(unfinished)
 }
 
-async fn go_on(app: &App, args: &BackupArgs, left: Unfinished, clock: &Clock) -> Done {
-    let Unfinished { job, plan, objects } = left;
+async fn continue_run(app: &App, args: &BackupArgs, unfinished: Unfinished, clock: &Clock) -> Done {
+    let Unfinished { job, plan, objects } = unfinished;
     let of = plan.to_back_up().count();
     eprintln!(
-        "going on with run {} of {} ago: {} of {of} objects are left",
+        "continuing run {} (age: {}); remaining objects: {} of {of}",
         job.run,
         age(clock.now() - job.opened),
         objects.len()
@@ -163,10 +163,10 @@ async fn go_on(app: &App, args: &BackupArgs, left: Unfinished, clock: &Clock) ->
     work(app, args, &plan, Some(&objects), clock).await
 }
 
-/// Ends what earlier terminals left open. Before planning: the plan builds on what the manifests say.
+/// Ends expired runs that earlier terminals left open. Runs before planning, because the plan builds on manifests.
 async fn end_expired(app: &App, vault: &VaultName, clock: &Clock) {
     match reconcile::end_expired(app, vault, clock).await {
-        // Manifests are in the order of the seconds of their plans.
+        // Manifests sort by the second of their plan, so the next plan must be of a later one.
         Ok(ended) if !ended.is_empty() => tokio::time::sleep(Duration::from_secs(1)).await,
         Ok(_) => {}
         Err(error) => {
@@ -187,10 +187,10 @@ async fn work(
     app: &App,
     args: &BackupArgs,
     plan: &Plan,
-    left: Option<&PlannedObjects>,
+    remaining: Option<&PlannedObjects>,
     clock: &Clock,
 ) -> Done {
-    let objects = left.map_or_else(|| plan.to_back_up().count(), PlannedObjects::len);
+    let objects = remaining.map_or_else(|| plan.to_back_up().count(), PlannedObjects::len);
     let bar = progress_bar(objects, args.output.output);
     let (mut ended, mut failures) = (0, Failures::new());
     let report = |report: here::Report| {
@@ -201,15 +201,15 @@ async fn work(
             bar.set_message(format!("{} failed", failures.len()));
         }
     };
-    let summary = here::run(app, plan, left, args.at_once.into(), clock, interrupts(), report).await?;
+    let summary = here::run(app, plan, remaining, args.at_once.into(), clock, interrupts(), report).await?;
     bar.finish_and_clear();
     failures.sort_by(|(a, _), (b, _)| a.cmp(b));
     let Some(summary) = summary else {
         let (run, vault) = (&plan.header.run, &args.vault.vault);
         eprintln!(
-            "interrupted: {ended} of {objects} objects have ended, and run {run} stays open. To go on with it, run the same \
-             command again within the hour, or `backup --vault {vault} --resume` later; where an app looks after the vault, \
-             it goes on by itself."
+            "interrupted: {ended} of {objects} objects are done, and run {run} stays open. To continue it, run the same \
+             command again within the hour, or `backup --vault {vault} --resume` later; if a function app backs up this \
+             vault, it continues the run."
         );
         return Ok(Exit::Interrupted);
     };
@@ -228,11 +228,11 @@ fn progress_bar(objects: usize, format: Format) -> ProgressBar {
 }
 
 fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
-    // A bar without its rate is a bar all the same.
+    // A failed write only leaves out the rate.
     let _ = write!(out, "{:.0}/s", state.per_sec());
 }
 
-/// Asks on the terminal. Without one the answer is an error: nobody can have agreed.
+/// Asks on the terminal. Without one it is an error, because no person can agree.
 fn confirmed(question: &str) -> Result<bool, Failed> {
     if !io::stdin().is_terminal() {
         return Err(Failed::new(

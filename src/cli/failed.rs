@@ -1,4 +1,4 @@
-//! What went wrong, in words or as JSON.
+//! The error of a command, in words or as JSON.
 
 use std::io;
 
@@ -11,17 +11,17 @@ use crate::{
     error::Error,
 };
 
-/// What went wrong, for the last line on standard error. A command that ends so has printed no result.
+/// The error of a command, for the last line on standard error. A command that fails so has printed no result.
 #[derive(Debug)]
 pub struct Failed(Failure);
 
 impl Failed {
-    /// What went wrong, in the program's own words.
+    /// An error in the program's own words.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Failure::ours("Refused", text))
     }
 
-    /// Tells of it on standard error: to a person in words, to a program as `{"error":{"code":…,"text":…}}`.
+    /// Prints it on standard error: in words for a person, as `{"error":{"code":…,"text":…}}` for a program.
     pub(super) fn tell(&self, format: Format) {
         let Self(failure) = self;
         match format {

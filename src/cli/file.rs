@@ -1,4 +1,4 @@
-//! `backup --file`: one object's blob as a file, byte for byte what `az` writes and reads.
+//! `backup --file`: one object's blob as a file, byte for byte as `az` writes and reads it.
 
 use std::{
     fs::{self, OpenOptions},
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// Where the blob goes, and whether it may replace a file.
+/// The destination of the blob, and whether it may replace a file.
 #[derive(Debug)]
 pub struct Target {
     path: PathBuf,
@@ -32,7 +32,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// `path`, or a name made of vault, object and time.
+    /// The file at `path`, or one named after vault, object and time.
     pub fn new(path: Option<&Path>, vault: &VaultName, id: &ObjectId, force: bool, clock: &Clock) -> Self {
         if let Some(path) = path {
             return Self { path: path.to_owned(), force };
@@ -47,7 +47,7 @@ impl Target {
         &self.path
     }
 
-    /// Refuses early what [`Target::write`] would refuse late, after the vault was asked.
+    /// Refuses an existing file before the vault is called; [`Target::write`] would refuse it afterwards.
     fn check(&self) -> Result<(), Failed> {
         if self.force || !self.path.exists() {
             return Ok(());
@@ -58,9 +58,9 @@ impl Target {
         )))
     }
 
-    /// Writes the bytes whole or not at all, readable by their owner alone: beside the file first, because a
-    /// process that is killed must not leave half a backup under its name. Where the file system has no links, a file that
-    /// may not be replaced is written in its place.
+    /// Writes the bytes whole or not at all, readable only by their owner. They go to a file beside the target first,
+    /// because a process that is killed must not leave half a backup under its name. On a file system without links, a
+    /// file that may not be replaced is written directly.
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut beside = self.path.clone().into_os_string();
         beside.push(format!(".{}", std::process::id()));
@@ -69,7 +69,7 @@ impl Target {
         if self.force {
             return fs::rename(&beside, &self.path).inspect_err(|_| drop(fs::remove_file(&beside)));
         }
-        // A link, unlike a rename, does not replace a file that came meanwhile.
+        // A link, unlike a rename, does not replace a file that was created meanwhile.
         let linked = fs::hard_link(&beside, &self.path);
         drop(fs::remove_file(&beside));
         match linked {
@@ -85,7 +85,7 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written.inspect_err(|_| drop(fs::remove_file(path)))
 }
 
-/// Says what would be written, and writes nothing.
+/// Prints what would be written, and writes nothing.
 ///
 /// # Errors
 /// When the file exists.
@@ -105,7 +105,7 @@ pub fn print_plan(vault: &VaultUrl, id: &ObjectId, target: &Target, format: Form
 /// Backs up one object into a file.
 ///
 /// # Errors
-/// When the file exists, the vault refuses, or what it hands out is not a backup.
+/// When the file exists, the vault refuses, or its answer is not a backup.
 pub async fn back_up(app: &App, vault: &VaultUrl, id: &ObjectId, target: &Target, format: Format) -> Done {
     target.check()?;
     let handed = app.vault(vault.name())?.backup(id).await.map_err(crate::error::Error::from)?;

@@ -1,7 +1,7 @@
 //! `hsm`: backups and restores of Managed HSMs.
 //!
-//! The jobs are those of the function app: with `--wait` this process looks at its job more often than the app
-//! does, and either may die without the other noticing.
+//! The jobs are those of the function app: with `--wait` this process reconciles its job more often than the app
+//! does, and either can continue the job if the other dies.
 
 mod backup;
 mod check;
@@ -19,16 +19,16 @@ use crate::{
     domain::hsm::HsmUrl,
 };
 
-/// What to do with Managed HSMs.
+/// The commands for Managed HSMs.
 #[derive(Debug, Subcommand)]
 pub enum HsmCommand {
     /// Back up a whole Managed HSM now
     Backup(backup::BackupArgs),
     /// Replace everything in a Managed HSM by a backup
     Restore(restore::RestoreArgs),
-    /// Restore single keys out of a Managed HSM's backup
+    /// Restore single keys from a Managed HSM's backup
     RestoreKey(restore::RestoreKeyArgs),
-    /// Show the backups on record, and what is under way
+    /// Show recorded backups and open jobs
     Status(status::StatusArgs),
     /// Ask the service whether a backup or a restore could be made; changes nothing
     Check(check::CheckArgs),
@@ -67,7 +67,7 @@ struct HsmArg {
     hsm: HsmUrl,
 }
 
-/// The program for one HSM named on the command line: that one counts as configured, and no other.
+/// The program for one HSM named on the command line, as the only configured one.
 fn app_for(hsm: &HsmUrl) -> Result<App, Failed> {
     let lookup = |name: &str| match name {
         "KEYVAULT_BACKUP_HSMS" => Some(hsm.to_string()),

@@ -1,9 +1,9 @@
-//! Being told to stop.
+//! Requests to stop.
 
 use futures::{Stream, stream};
 
-/// An item for each Ctrl-C, and, on Unix, for each request to terminate. The first one stops a command in order, a
-/// second one at once.
+/// A stream with an item for each Ctrl-C and, on Unix, for each request to terminate. The first one stops a command in
+/// order, the second one at once.
 pub fn interrupts() -> impl Stream<Item = ()> {
     stream::unfold((), |()| async { asked().await.map(|()| ((), ())) })
 }

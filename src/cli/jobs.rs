@@ -1,4 +1,4 @@
-//! `jobs`: what is under way, and the last restores.
+//! `jobs`: open backup runs, and restores.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -27,17 +27,17 @@ use crate::{
 pub struct JobsArgs {
     #[command(subcommand)]
     command: Option<JobsCommand>,
-    /// How many restores at most, open or ended
+    /// The most restores to list, open or ended
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
     #[command(flatten)]
     output: OutputArg,
 }
 
-/// What to do with a job.
+/// The commands for a job.
 #[derive(Debug, Subcommand)]
 enum JobsCommand {
-    /// End a restore before it is through; what is restored stays
+    /// End a restore early; restored objects stay
     Abandon(AbandonArgs),
 }
 
@@ -61,7 +61,7 @@ async fn abandon(args: AbandonArgs) -> Done {
         }
         Abandoned::Unknown => {
             return Err(Failed::new(format!(
-                "there is no restore {id} of a vault; `jobs` lists those that there are"
+                "there is no restore {id} of a vault; list restores with `jobs`"
             )));
         }
         Abandoned::Ended(job) => (job, None),

@@ -6,7 +6,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     Done, Exit, Failed, ObjectArgs, OutputArg, VaultOrHsmArg, app_for, nothing,
-    output::{self, Format, age, bytes, moment},
+    output::{self, Format, age, bytes, count, moment},
     report,
 };
 use crate::{
@@ -29,10 +29,10 @@ use crate::{
     },
 };
 
-/// What to list.
+/// The lists.
 #[derive(Debug, Subcommand)]
 pub enum List {
-    /// The configured vaults, each with its newest run, and when one covered it last
+    /// The configured vaults, each with its newest run and the last that covered it
     Vaults(OutputArg),
     /// The runs of a vault, or of an HSM's single keys, newest first
     Runs(RunsArgs),
@@ -47,7 +47,7 @@ pub enum List {
 pub struct RunsArgs {
     #[command(flatten)]
     vault: VaultOrHsmArg,
-    /// How many at most
+    /// The most runs to list
     #[arg(long, value_name = "N", default_value_t = 30)]
     limit: usize,
     #[command(flatten)]
@@ -73,7 +73,7 @@ pub struct ObjectsArgs {
 }
 
 impl ObjectsArgs {
-    /// The same as a restore would ask for it.
+    /// The selection of a restore of the listed objects.
     fn selection(&self) -> Selection {
         Selection {
             kinds: self.kind.into_iter().collect(),
@@ -223,20 +223,20 @@ async fn objects(args: ObjectsArgs) -> Done {
         ]);
     }
     output::print(&table)?;
-    output::line(format_args!("{} objects", lines.len()))?;
+    output::line(count(lines.len(), "object"))?;
     Ok(Exit::All)
 }
 
-/// A time on the command line.
+/// Parses a time on the command line.
 ///
 /// # Errors
-/// When it is not in RFC 3339's form.
+/// If it is not in RFC 3339's form.
 pub fn moment_of(text: &str) -> Result<OffsetDateTime, String> {
     let expected = |_| "expected a time such as 2026-11-22T10:00:00Z".to_owned();
     OffsetDateTime::parse(text, &Rfc3339).map_err(expected)
 }
 
-/// What a reader should know of an object besides its newest backup.
+/// The state of an object in words, besides its newest backup.
 fn state(line: &Line, location: &Location) -> String {
     let why = why(line);
     let why = if line.status == ObjectStatus::Failed { format!("failed: {why}") } else { why };
@@ -249,7 +249,7 @@ fn state(line: &Line, location: &Location) -> String {
         .join("; ")
 }
 
-/// Why an object fared as it did, and that its backup has a form that is not known; empty where neither needs words.
+/// The reason for an object's status, and a warning if the form of its backup is unknown. Empty if neither needs words.
 pub fn why(line: &Line) -> String {
     let unknown = line.entry.as_ref().and_then(|entry| entry.form.unknown());
     let unknown = unknown.map(|clear| format!("its backup has a form that is not known ({clear})"));
@@ -279,12 +279,12 @@ fn why_so(line: &Line) -> String {
         ObjectStatus::Gone => "gone from the vault".to_owned(),
         ObjectStatus::Carried => "not listed in the newest run".to_owned(),
         ObjectStatus::Former => {
-            format!("not listed in the newest run, and not of its own before{}", earlier(line))
+            format!("not listed in the newest run, and managed when it last was{}", earlier(line))
         }
     }
 }
 
-/// Where the backups of an earlier object of the name are, if there are any.
+/// A hint at the backups of an earlier object of the name, if there are any.
 fn earlier(line: &Line) -> &'static str {
     if line.former.is_some() { "; an earlier object of that name has backups, see its history" } else { "" }
 }

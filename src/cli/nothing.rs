@@ -1,4 +1,4 @@
-//! What a command says of something that is not there, in place of an empty list.
+//! Errors about things that do not exist, instead of an empty list.
 
 use time::OffsetDateTime;
 
@@ -10,7 +10,7 @@ use crate::{
     query::nothing,
 };
 
-/// Refuses a vault of which the catalogue knows nothing. One that is known may have an empty list.
+/// Refuses a vault that the catalogue does not know. A known vault may have an empty list.
 pub(super) async fn refuse_unknown(app: &App, vault: &VaultUrl) -> Result<(), Failed> {
     match nothing::unknown(app, vault.name()).await? {
         Some(nothing) => Err(Error::from(nothing).into()),
@@ -18,8 +18,8 @@ pub(super) async fn refuse_unknown(app: &App, vault: &VaultUrl) -> Result<(), Fa
     }
 }
 
-/// Refuses a name that is not there, and a time before the first backup. A vault that holds nothing, or nothing of a
-/// kind, has an empty list.
+/// Refuses a name that does not exist, and a time before the first backup. A vault without objects, or without objects
+/// of a kind, has an empty list.
 pub(super) async fn refuse_unmatched(
     app: &App,
     vault: &VaultUrl,

@@ -1,4 +1,4 @@
-//! Tables, JSON, and the few formats that tables share.
+//! Output of commands: tables, JSON, and the formats of values in tables.
 
 mod records;
 
@@ -13,7 +13,7 @@ pub use self::records::{Records, wrapped};
 use crate::config::environment;
 pub use crate::domain::wording::on_one_line as one_line;
 
-/// How results are printed.
+/// The format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people.
@@ -22,17 +22,17 @@ pub enum Format {
     Json,
 }
 
-/// Where text for people goes.
+/// The stream for text to people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
     Out,
-    /// Standard error: standard output has the JSON.
+    /// Standard error, when standard output has the JSON.
     Err,
 }
 
 impl Stream {
-    /// Where text goes beside results of this format.
+    /// The stream for text beside results of this format.
     pub const fn beside(format: Format) -> Self {
         match format {
             Format::Table => Self::Out,
@@ -40,7 +40,7 @@ impl Stream {
         }
     }
 
-    /// How wide it is: as the terminal; where there is none, as `COLUMNS` says. Nothing stands for lines of any length.
+    /// Its width: the terminal's; without one, that of `COLUMNS`. `None` allows lines of any length.
     pub fn width(self) -> Option<usize> {
         let mut table = Table::new();
         let terminal = match self {
@@ -66,7 +66,7 @@ impl Stream {
     }
 }
 
-/// What `COLUMNS` says.
+/// The value of `COLUMNS`.
 fn columns() -> Option<u16> {
     environment("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0)
 }
@@ -97,9 +97,9 @@ pub fn print(table: &Table) -> io::Result<()> {
     line(table.trim_fmt())
 }
 
-/// A table with these headings. Those that start with `#` are numbers.
+/// A table with these headings. Columns whose headings start with `#` have numbers.
 ///
-/// It is as wide as the terminal; where there is none, as wide as `COLUMNS` says, or as it needs.
+/// It is as wide as the terminal; without one, as wide as `COLUMNS` says, or as it needs.
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -124,7 +124,7 @@ pub fn moment(at: OffsetDateTime) -> String {
     at.to_offset(UtcOffset::UTC).format(format).unwrap_or_default()
 }
 
-/// How long ago something was, in its largest unit.
+/// A duration in its largest unit, as an age.
 pub fn age(since: Duration) -> String {
     let (days, hours, minutes) = (since.whole_days(), since.whole_hours(), since.whole_minutes());
     match (days, hours, minutes) {
@@ -132,6 +132,14 @@ pub fn age(since: Duration) -> String {
         (_, 2.., _) => format!("{hours} hours"),
         (_, _, 2..) => format!("{minutes} minutes"),
         _ => "just now".to_owned(),
+    }
+}
+
+/// A number with its noun, which is in the plural unless the number is 1.
+pub fn count(of: impl TryInto<u64>, noun: &str) -> String {
+    match of.try_into().unwrap_or_default() {
+        1 => format!("1 {noun}"),
+        many => format!("{many} {noun}s"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `preflight`: what is wrong with the installation, and how to fix it.
+//! `preflight`: faults of the installation, and how to fix them.
 
 use clap::Args;
 
@@ -15,18 +15,18 @@ use crate::{
 };
 
 /// Check everything that backups and restores need, with this program's own identity. Safe at any time: it
-/// writes one small blob a day, and throws away the backups that it takes.
+/// writes one small blob a day, and discards the backups that it takes.
 #[derive(Debug, Args)]
 pub struct PreflightArgs {
     #[command(flatten)]
     output: OutputArg,
 }
 
-/// Runs the command. The exit code is 0 when all is well, 1 when something has to be done or is not known, 2 when nothing
-/// could be checked.
+/// Runs the command. The exit code is 0 if all is well, 1 if something has to be done or is unknown, 2 if nothing could
+/// be checked.
 ///
 /// # Errors
-/// When settings are wrong: then all faults are named at once.
+/// When settings are wrong, with all faults at once.
 pub async fn run(args: PreflightArgs) -> Done {
     let app = App::build(&Config::read(environment, Needs::Backup)?)?;
     let report = preflight::check(&app, false, &Clock::system()).await;
@@ -63,5 +63,5 @@ fn print(report: &Report) -> std::io::Result<()> {
         output::line("")?;
     }
     let (findings, unknown, well) = (report.findings.len(), report.unknown.len(), report.well.len());
-    output::line(format_args!("{findings} findings, {unknown} not known, {well} well"))
+    output::line(format_args!("{}, {unknown} not known, {well} well", output::count(findings, "finding")))
 }

@@ -1,4 +1,4 @@
-//! `rebuild`: the catalogue made again from the blobs.
+//! `rebuild`: rebuilds the catalogue from the blobs.
 
 use clap::Args;
 use serde_json::json;
@@ -14,8 +14,7 @@ use crate::{
     domain::run::RunId,
 };
 
-/// Write the manifests that are missing, and check the others. The exit code is 1 when one is not as it should be, or
-/// cannot be checked.
+/// Write missing manifests, and check the others. The exit code is 1 if a manifest is wrong or cannot be checked.
 #[derive(Debug, Args)]
 pub struct RebuildArgs {
     #[command(flatten)]
@@ -42,7 +41,7 @@ pub async fn run(args: RebuildArgs) -> Done {
     if found.is_empty() {
         nothing::refuse_unknown(&app, &args.vault.vault).await?;
         return Err(Failed::new(format!(
-            "nothing is left of the runs of {}: nothing could be checked",
+            "the runs of {} have no blobs any more, so nothing could be checked",
             args.vault.vault
         )));
     }
@@ -67,7 +66,7 @@ fn words(found: Found) -> &'static str {
         Found::Open => "still open",
         Found::Ended => "written now: the run was open for too long",
         Found::PlanLost => "there, but its plan is lost, so it cannot be checked",
-        Found::Damaged => "damaged; left as it is, and its plan and blobs are read in its place",
+        Found::Damaged => "damaged; left as it is, and its plan and blobs are read instead",
         Found::Differs => "differs from the blobs; left as it is",
     }
 }

@@ -1,4 +1,4 @@
-//! What a plan would do, and what came of a run.
+//! Reports of a plan and of a run, as text or JSON.
 
 use std::{collections::BTreeMap, fmt::Write as _, io};
 
@@ -22,7 +22,7 @@ use crate::domain::{
 /// The objects that were not backed up, and why.
 pub type Failures = Vec<(ObjectId, Failure)>;
 
-/// Prints what a run would do.
+/// Prints a plan.
 ///
 /// # Errors
 /// When standard output is closed.
@@ -52,10 +52,11 @@ pub fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
         output::line(unlisted_line(unlisted))?;
     }
     let counts: Vec<_> = counts.iter().map(|(words, count)| format!("{count} {words}")).collect();
-    output::line(format_args!("{} objects: {}. Nothing was done.", plan.objects.len(), counts.join(", ")))
+    let objects = output::count(plan.objects.len(), "object");
+    output::line(format_args!("{objects}: {}. Nothing was done.", counts.join(", ")))
 }
 
-/// What an open run has met that may pass.
+/// The failures of an open run that it will try again, in words.
 pub fn tried_again(of: TriedAgain<'_>) -> String {
     let kinds = kinds(of.kinds);
     let what = match of.objects {
@@ -74,7 +75,7 @@ pub fn tried_again(of: TriedAgain<'_>) -> String {
     format!("{what}{next}: {}: {}", of.failure.code, output::one_line(&of.failure.text))
 }
 
-/// Kinds in words.
+/// Kinds in words, in the plural.
 pub fn kinds(kinds: &[ObjectKind]) -> String {
     kinds.iter().map(|kind| format!("{kind}s")).collect::<Vec<_>>().join(" and ")
 }
@@ -97,7 +98,7 @@ fn words(decision: Decision) -> &'static str {
     }
 }
 
-/// Prints what came of a run.
+/// Prints the result of a run.
 ///
 /// # Errors
 /// When standard output is closed.
@@ -146,7 +147,7 @@ pub fn unlisted_line(unlisted: &Unlisted) -> String {
     )
 }
 
-/// A run in one line, and what it warns of in another.
+/// A run in one line, and its warnings in further lines.
 pub fn summary_line(summary: &Summary) -> String {
     let numbers = &summary.numbers;
     let mut line = format!(
@@ -185,7 +186,7 @@ pub fn summary_line(summary: &Summary) -> String {
     line
 }
 
-/// What a form that is not known means, and what to do about it.
+/// A warning about a backup in an unknown form, with what to do.
 pub fn form_unknown(clear: &Clear) -> String {
     format!(
         "The form of the backup is not known ({clear}): only the service can tell whether it is whole. Install the newest \
@@ -193,13 +194,13 @@ pub fn form_unknown(clear: &Clear) -> String {
     )
 }
 
-/// How late a run began, for behind a time or a name; nothing where it was not.
+/// How late a run began, to follow a time or a name; empty if it was not late.
 pub fn late(seconds: Option<u32>) -> String {
     let words = |seconds: u32| format!(", late by {}", output::age(Duration::seconds(seconds.into())));
     seconds.map(words).unwrap_or_default()
 }
 
-/// How many failed, and how many of those are accepted.
+/// The number of failed objects, and of accepted ones among them.
 pub fn failed(numbers: &Numbers, word: &str) -> String {
     let accepted = numbers.accepted;
     let accepted = if accepted > 0 { format!(" ({accepted} accepted)") } else { String::new() };

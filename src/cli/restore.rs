@@ -1,4 +1,4 @@
-//! `restore`: plan, show, ask, do, report.
+//! `restore`: plans, shows the plan, asks, restores, and reports.
 
 mod file;
 mod report;
@@ -17,7 +17,7 @@ use super::{
     Done, Exit, Failed, ObjectArgs, OutputArg, VaultOrHsmArg, app_for_both, ask,
     interrupt::interrupts,
     list::moment_of,
-    output::{Format, Stream},
+    output::{Format, Stream, count},
     vault_or_hsm,
 };
 use crate::{
@@ -45,12 +45,12 @@ use crate::{
 pub struct RestoreArgs {
     #[command(flatten)]
     vault: VaultOrHsmArg,
-    /// The vault to restore into; the same one when it is left out
+    /// The vault to restore into; the same one by default
     #[arg(long, value_name = "URL", value_parser = vault_or_hsm)]
     into: Option<VaultUrl>,
     #[command(flatten)]
     objects: ObjectArgs,
-    /// Only this kind; may be repeated. With `--file`, the kind that the blob is restored as
+    /// Only this kind; may be repeated. With `--file`, the kind as which the blob is restored
     #[arg(long)]
     kind: Vec<ObjectKind>,
     /// Only names that match; `*` stands for any characters
@@ -62,17 +62,17 @@ pub struct RestoreArgs {
     /// Everything of this vault
     #[arg(long)]
     all: bool,
-    /// Also objects that were gone from the vault by then; those that are named are restored in any case
+    /// Also objects that were gone from the vault by then; named objects are restored in any case
     #[arg(long)]
     gone: bool,
     /// As the backups were at this time, such as `2026-11-22T10:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = moment_of)]
     at: Option<OffsetDateTime>,
-    /// What happens to names that are taken in the target
+    /// What to do about names that are taken in the target
     #[arg(long, value_enum, default_value_t = Conflict::Fail)]
     on_conflict: Conflict,
-    /// Also backups that `KEYVAULT_BACKUP_PLACES` says are of another subscription or geography than the target: the
-    /// service decides
+    /// Also backups that are of another subscription or geography than the target according to
+    /// `KEYVAULT_BACKUP_PLACES`: the service decides
     #[arg(long)]
     other_place: bool,
     /// Print the plan, and do nothing
@@ -84,19 +84,19 @@ pub struct RestoreArgs {
     /// Restore one blob from a file, ours or that of `az keyvault … backup --file`
     #[arg(long, value_name = "PATH", conflicts_with_all = ["secret", "key", "certificate", "name", "tag", "all", "at", "into", "on_conflict", "other_place"])]
     file: Option<PathBuf>,
-    /// Go ahead without the records of what is under way and without the audit trail, when they cannot be
-    /// written; nothing keeps others from restoring into the same vault then
+    /// Go ahead without job records and audit trail, if they cannot be written; then nothing prevents another restore
+    /// into the same vault
     #[arg(long)]
     unrecorded: bool,
-    /// Let the function app go on with it when this terminal is gone. Without this, the restore ends then, and what is
-    /// missing is planned again
+    /// Let the function app continue the restore if this terminal dies. Without this, the restore then ends, and
+    /// missing objects need a new plan
     #[arg(long, conflicts_with_all = ["unrecorded", "file"])]
     hand_over: bool,
     #[command(flatten)]
     output: OutputArg,
 }
 
-/// How `restore --file` is carried out.
+/// The options of `restore --file`.
 #[derive(Clone, Copy, Debug)]
 struct Ask {
     what_if: bool,
@@ -104,7 +104,7 @@ struct Ask {
     format: Format,
 }
 
-/// What happens to names that are taken in the target.
+/// What to do about names that are taken in the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Conflict {
     /// The object is not restored, and that is a failure
@@ -113,7 +113,7 @@ enum Conflict {
     Skip,
     /// A soft-deleted object is recovered as it was
     RecoverDeleted,
-    /// A soft-deleted object is purged for good, then restored; only for objects that are named
+    /// A soft-deleted object is purged for good, then restored; only for named objects
     PurgeDeleted,
 }
 
@@ -209,7 +209,7 @@ pub async fn run(args: RestoreArgs) -> Done {
     })
 }
 
-/// What to say of a restore that did not come to its end.
+/// The message about a restore that stopped early.
 fn stopped(finish: Finish, plan: &RestorePlan, ended: usize, target: &VaultUrl) -> Option<String> {
     let why = match finish {
         Finish::Whole => return None,
@@ -218,8 +218,8 @@ fn stopped(finish: Finish, plan: &RestorePlan, ended: usize, target: &VaultUrl) 
     };
     let steps = plan.steps.len();
     Some(format!(
-        "{why}: {ended} of {steps} steps have ended, and none of the others was begun. Vault {} is free. To go on, run \
-         the same command again: what is there is left alone.",
+        "{why}: {ended} of {steps} steps have ended, and no other was begun. Vault {} is free. To continue, run the same \
+         command again: it skips objects that are already restored.",
         target.name()
     ))
 }
@@ -235,7 +235,7 @@ async fn open(app: &App, plan: &RestorePlan, hand_over: bool) -> Result<RestoreI
     match opened {
         Opened::Ours(stored) => Ok(stored.job.id),
         Opened::Taken(other) => Err(Failed::new(format!(
-            "restore {other} is at work on vault {}; wait for its end (`jobs`), or end it with `jobs abandon {other}`",
+            "restore {other} is running on vault {}; wait until it ends (see `jobs`), or end it with `jobs abandon {other}`",
             plan.request.target
         ))),
     }
@@ -245,10 +245,11 @@ fn agreed(args: &RestoreArgs, plan: &RestorePlan) -> Result<bool, Failed> {
     let purges = plan.steps.iter().filter(|step| step.action == Action::PurgeAndRestore).count();
     let purges =
         if purges > 0 { format!(", after purging {purges} of them for good") } else { String::new() };
-    confirmed(&format!("Restore {} objects into {}{purges}?", plan.steps.len(), args.target()))
+    let objects = count(plan.steps.len(), "object");
+    confirmed(&format!("Restore {objects} into {}{purges}?", args.target()))
 }
 
-/// Asks on the terminal. Without one the answer is an error: nobody can have agreed.
+/// Asks on the terminal. Without one it is an error, because no person can agree.
 fn confirmed(question: &str) -> Result<bool, Failed> {
     if !io::stdin().is_terminal() {
         return Err(Failed::new(

@@ -16,8 +16,8 @@ use crate::{
 
 /// Answers the host until it stops this process.
 ///
-/// Anything that keeps it from starting ends the process with a code that is not 0: the host would not
-/// start a process again that ended with 0.
+/// If it cannot start, the process ends with a code that is not 0: the host does not restart a process that ended
+/// with 0.
 pub async fn run() -> ExitCode {
     telemetry::for_host(environment("RUST_LOG").as_deref());
     match start().await {
@@ -44,7 +44,7 @@ async fn start() -> Result<(), String> {
     triggers::serve(listener, Arc::new(app), stop).await.map_err(|error| error.to_string())
 }
 
-/// Ready when a container runtime asks the process to end. The host itself never asks.
+/// Completes when a container runtime asks the process to end. The host itself never does.
 fn stop() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {

@@ -1,4 +1,4 @@
-//! `show`: what became of every object in a run.
+//! `show`: the result of every object in a run.
 
 use std::io;
 
@@ -32,7 +32,7 @@ pub struct ShowArgs {
     run: RunId,
     #[command(flatten)]
     vault: VaultOrHsmArg,
-    /// Show every object, and not only those that need attention
+    /// Show every object, not only those that need attention
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -62,11 +62,11 @@ pub async fn run(args: ShowArgs) -> Done {
         }
         Some(Report::Open { job, planned, .. }) => still_open(&job, planned),
         None if runs::is_planned(&app, vault, &args.run).await? => {
-            "it was begun, and its record is gone; `rebuild` ends it".to_owned()
+            "it was begun, and its record is gone; end it with `rebuild`".to_owned()
         }
         None => {
             nothing::refuse_unknown(&app, &args.vault.vault).await?;
-            "there is no such run; `list runs` shows what there is".to_owned()
+            "there is no such run; list the runs with `list runs`".to_owned()
         }
     };
     Err(Failed::new(format!("{} of {}: {text}", args.run, args.vault.vault)))
@@ -102,7 +102,7 @@ fn print(header: &PlanHeader, summary: &Summary, lines: &[Line], format: Format)
         return output::json(&Shown { summary, unlisted, listed_late, hints, accepted, objects: lines });
     }
     if !lines.is_empty() {
-        let mut table = output::table(&["kind", "name", "fared", "why"]);
+        let mut table = output::table(&["kind", "name", "status", "why"]);
         for line in lines {
             table.add_row([line.kind.as_str(), line.name.as_str(), status(header, line), &why(line)]);
         }

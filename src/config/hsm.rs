@@ -11,16 +11,16 @@ use crate::{
     },
 };
 
-/// The settings of Managed HSMs, checked.
+/// The validated settings of Managed HSMs.
 #[derive(Clone, Debug)]
 pub struct HsmConfig {
     /// The HSMs, each once.
     pub hsms: Vec<HsmUrl>,
-    /// Where they are backed up.
+    /// The container for their backups, and the folders in it.
     pub landing: Option<Landing>,
-    /// As whom an HSM writes backups.
+    /// An HSM's authorization to write backups.
     pub backup_auth: StorageAuth,
-    /// As whom an HSM reads backups.
+    /// An HSM's authorization to read backups.
     pub restore_auth: StorageAuth,
     /// Keys that are also backed up one by one.
     pub keys: Vec<(HsmName, ObjectName)>,
@@ -42,7 +42,7 @@ impl HsmConfig {
         [&self.backup_auth, &self.restore_auth].into_iter().filter_map(token).collect()
     }
 
-    /// The settings that hold a SAS token.
+    /// The names of the settings that have a SAS token.
     pub fn sas_settings(&self) -> Vec<&'static str> {
         let both = [(BACKUP_SAS, &self.backup_auth), (RESTORE_SAS, &self.restore_auth)];
         both.into_iter()
@@ -95,7 +95,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             let split = part.split_once('/').map(|(hsm, key)| (hsm.parse::<HsmName>(), key.parse()));
             match split {
                 Some((Ok(hsm), Ok(_))) if vaults.iter().any(|vault| vault.name() == hsm.as_vault()) => {
-                    // Both would stand under one name in the catalogue.
+                    // Both would have the same names in the catalogue.
                     self.fault(
                         NAME,
                         format_args!("{hsm} is also the name of a vault; use an app of its own for it"),

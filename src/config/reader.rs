@@ -1,4 +1,4 @@
-//! How one setting is read: its text, its bounds, and the fault when it has none that can be used.
+//! Reads single settings: their text, their bounds, and the fault of an unusable one.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::domain::cloud::{CLOUDS, Cloud, name_in};
 
-/// Reads settings one by one, and collects what is wrong with them.
+/// Reads settings one by one, and collects their faults.
 pub(super) struct Reader<L> {
     pub(super) lookup: L,
     pub(super) faults: Vec<String>,
@@ -25,15 +25,15 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         value
     }
 
-    /// The parts of a setting that is a list.
+    /// The items of a setting that is a list.
     pub(super) fn parts(&self, name: &str) -> Vec<String> {
         let text = (self.lookup)(name).unwrap_or_default();
         let parts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty());
         parts.map(str::to_owned).collect()
     }
 
-    /// The parts of a setting that names sources. One that is set and names none is a fault: an app that looks after
-    /// nothing must not look as if all were well.
+    /// The items of a setting that names sources. A setting without items is a fault: an app that backs up nothing must
+    /// not report that all is well.
     pub(super) fn urls(&mut self, name: &str) -> Vec<String> {
         let parts = self.parts(name);
         if parts.is_empty() && (self.lookup)(name).is_some() {

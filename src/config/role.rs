@@ -1,4 +1,4 @@
-//! The app's role, as its setting says.
+//! The setting of the app's role.
 
 use super::Reader;
 use crate::domain::role::Role;

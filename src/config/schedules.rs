@@ -1,7 +1,7 @@
 //! The settings of the timers, which the host reads too.
 //!
-//! One that this program cannot read is no fault that keeps it from starting: the host may understand it. Then nights
-//! that the timer misses are not made up for, and `preflight` says so.
+//! A schedule that this program cannot parse does not keep it from starting, because the host may understand it. Nights
+//! that the timer misses are then not made up for, and `preflight` reports it.
 
 use super::Reader;
 use crate::domain::{night::Timer, schedule::Timetable};
@@ -9,7 +9,7 @@ use crate::domain::{night::Timer, schedule::Timetable};
 const VAULTS: (&str, &str) = ("VAULT_BACKUP_SCHEDULE", "NightlyVaultBackup");
 const HSMS: (&str, &str) = ("HSM_BACKUP_SCHEDULE", "NightlyHsmBackup");
 
-/// When the timers fire.
+/// The schedules of the timers.
 #[derive(Clone, Debug)]
 pub struct Schedules {
     vaults: Timetable,
@@ -17,12 +17,12 @@ pub struct Schedules {
 }
 
 impl Schedules {
-    /// Each timer with its setting and what is known of it.
+    /// Each timer with the name of its setting and its timetable.
     pub fn each(&self) -> [(Timer, &'static str, &Timetable); 2] {
         [(Timer::Vaults, VAULTS.0, &self.vaults), (Timer::Hsms, HSMS.0, &self.hsms)]
     }
 
-    /// Each timer with what is known of it.
+    /// Each timer with its timetable.
     pub fn timers(&self) -> [(Timer, &Timetable); 2] {
         self.each().map(|(timer, _, table)| (timer, table))
     }
@@ -38,7 +38,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         Schedules { vaults: table(VAULTS), hsms: table(HSMS) }
     }
 
-    /// Whether a function is switched off. Where names of variables have no dots, the platform writes `_`.
+    /// Whether a function is disabled. If names of variables cannot have dots, the platform writes `_`.
     fn is_off(&self, function: &str) -> bool {
         let names =
             [format!("AzureWebJobs.{function}.Disabled"), format!("AzureWebJobs_{function}_Disabled")];

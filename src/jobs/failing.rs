@@ -85,7 +85,7 @@ fn note_in(prefix: &str, item: &Item) -> Option<Note> {
         Ok(note) if note.id() == id => Some(note),
         Ok(_) | Err(Error::Damaged { .. } | Error::TooNew { .. }) => {
             let text =
-                format!("why it fails cannot be read: blob {} is damaged or of a newer program", item.name);
+                format!("its failure cannot be read: blob {} is damaged or of a newer program", item.name);
             let at = item.modified.unwrap_or(OffsetDateTime::UNIX_EPOCH);
             Some(Note::new(&id, Failure::ours("RecordUnreadable", text), at))
         }

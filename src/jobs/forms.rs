@@ -54,7 +54,7 @@ pub(super) fn outcome_in(item: &Item, object: &ObjectId, asked: OffsetDateTime) 
     match record_in::<StepOutcome>(&item.name, &item.metadata, "outcome", RESTORE_FORMAT) {
         Ok(outcome) if outcome.id() == *object => Ok(outcome),
         Ok(_) | Err(Error::Damaged { .. }) => {
-            let text = format!("what came of it cannot be read: blob {} is damaged", item.name);
+            let text = format!("its outcome cannot be read: blob {} is damaged", item.name);
             let result = StepResult::Failed(Failure::ours("RecordUnreadable", text));
             Ok(StepOutcome::new(object, result, asked))
         }

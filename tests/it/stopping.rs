@@ -206,7 +206,7 @@ async fn a_restore_of_many_hours_keeps_its_vault() {
         world.advance().await;
     }
     let other = world.cli(&words(&world.restore_into_b(&[]))).await;
-    assert!(stderr(&other).contains("is at work on vault kv-b"), "{other:?}");
+    assert!(stderr(&other).contains("is running on vault kv-b"), "{other:?}");
     assert_eq!(world.ended(&started).await["state"], "Succeeded");
 }
 
@@ -225,7 +225,7 @@ async fn ctrl_c_leaves_a_backup_that_the_same_command_goes_on_with() {
     assert!(stored < SECRETS as u64, "{stored}");
     world.set("KEYVAULT_BACKUP_VAULT_RATE", "390");
     let again = world.cli(&args).await;
-    assert!(again.status.success() && stderr(&again).contains("going on with run"), "{again:?}");
+    assert!(again.status.success() && stderr(&again).contains("continuing run"), "{again:?}");
     assert_eq!(world.azure.requests().total(Operation::Backup), SECRETS as u64, "nothing is stored twice");
     assert_eq!(world.newest("kv-a").summary["numbers"]["backed_up"], SECRETS);
     assert_eq!((world.manifests("kv-a").len(), world.open_records().len()), (1, 0));

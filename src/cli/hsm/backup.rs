@@ -20,7 +20,7 @@ use crate::{
 pub struct BackupArgs {
     #[command(flatten)]
     hsm: HsmArg,
-    /// Follow it to its end; without this the function app does
+    /// Follow the job to its end; without this, only the function app does
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub(super) async fn run(args: BackupArgs) -> Done {
     match format {
         Format::Json => output::json(&json!({ "hsm": hsm, "run": job.id, "state": "Running" }))?,
         Format::Table => output::line(format_args!(
-            "Backup {} of HSM {hsm} is under way; the function app follows it, and `hsm status` shows it",
+            "Backup {} of HSM {hsm} has begun; the function app follows it, and `hsm status` shows it",
             job.id
         ))?,
     }

@@ -18,10 +18,10 @@ use crate::{
 pub struct CheckArgs {
     #[command(flatten)]
     hsm: HsmArg,
-    /// Check the restore of this run's backup, not a backup
+    /// Check the restore of this run's backup instead of a backup
     #[arg(long, value_name = "RUN")]
     restore: Option<RunId>,
-    /// The HSM whose backup that is, by its name; the same one when it is left out
+    /// The HSM whose backup that is, by its name; the same one by default
     #[arg(long, value_name = "NAME", requires = "restore")]
     from: Option<HsmName>,
     #[command(flatten)]
@@ -62,7 +62,7 @@ fn print(checked: &Checked, hsm: &HsmName, what: &str, format: Format) -> std::i
             output::line(format_args!("A {what} of HSM {hsm} cannot be made: {}", failure_text(failure)))
         }
         None => output::line(format_args!(
-            "It cannot be asked whether a {what} of HSM {hsm} can be made: {}",
+            "The service cannot be asked whether a {what} of HSM {hsm} can be made: {}",
             failure_text(failure)
         )),
     }

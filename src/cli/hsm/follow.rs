@@ -15,13 +15,13 @@ use crate::{
     hsm::start,
 };
 
-/// Time between looks. The domain says which of them ask the service.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Time between passes. The domain decides which of them poll the service.
+const PASS_EVERY: Duration = Duration::from_secs(10);
 
-/// Looks in a row that may fail. What is looked at goes on meanwhile.
+/// Passes in a row that may fail. The job itself continues meanwhile.
 const FAILURES: usize = 30;
 
-/// Looks at jobs until the last of them has ended. The others come before it.
+/// Reconciles jobs until the last of them has ended. The others end before it.
 pub(super) async fn to_the_end(
     app: &App,
     hsm: &HsmName,
@@ -39,7 +39,7 @@ pub(super) async fn to_the_end(
             }
             Err(error) if failures >= FAILURES => {
                 return Err(Failed::new(format!(
-                    "{error}\nthe job goes on, and the function app follows it; `hsm status` shows it"
+                    "{error}\nthe job continues, and the function app follows it; `hsm status` shows it"
                 )));
             }
             Err(error) => {
@@ -47,7 +47,7 @@ pub(super) async fn to_the_end(
                 bar.set_message(error.to_string());
             }
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(PASS_EVERY).await;
     }
     bar.finish_and_clear();
     Ok(())
@@ -61,15 +61,15 @@ fn text(job: &HsmJob) -> String {
     }
 }
 
-/// What a phase means to somebody who waits.
+/// A phase in words for a person who waits.
 pub(super) const fn words(phase: &Phase) -> &'static str {
     match phase {
         Phase::Due { .. } => "about to begin",
         Phase::Checking { .. } => "the service checks whether it can be done",
         Phase::Checked => "the service says that it can be done",
         Phase::Sending { .. } => "the start is being sent",
-        Phase::Running { .. } => "the HSM is at it",
-        Phase::Lost { .. } => "the answer to the start was lost; what came of it is looked for",
+        Phase::Running { .. } => "the HSM is working on it",
+        Phase::Lost { .. } => "the answer to the start was lost; the job is searched for",
         Phase::Occupied { .. } => "the HSM is busy with something else",
     }
 }

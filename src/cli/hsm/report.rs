@@ -65,7 +65,7 @@ fn keys(plan: &HsmPlan) -> Records {
     rows
 }
 
-/// Prints what came of a backup.
+/// Prints the result of a backup.
 pub(super) fn backup(record: &HsmBackup, format: Format) -> io::Result<()> {
     if format == Format::Json {
         return output::json(record);
@@ -82,7 +82,7 @@ pub(super) fn backup(record: &HsmBackup, format: Format) -> io::Result<()> {
     }
 }
 
-/// Prints how a restore ended.
+/// Prints the result of a restore.
 pub(super) fn restore(job: &HsmJob, format: Format) -> io::Result<()> {
     let ended = job.ended.as_ref();
     if format == Format::Json {
@@ -103,7 +103,7 @@ fn outcomes_text(job: &HsmJob, width: Option<usize>) -> String {
         }
     }
     let ended = job.ended.as_ref();
-    let verdict = ended.map_or_else(|| "goes on".to_owned(), |of| of.verdict.to_string());
+    let verdict = ended.map_or_else(|| "is still open".to_owned(), |of| of.verdict.to_string());
     let failure = ended.filter(|of| of.verdict != Verdict::Succeeded).and_then(|of| of.failure.as_ref());
     let why = failure.map_or_else(String::new, |failure| format!(": {}", failure_text(Some(failure))));
     rows.text(width) + &output::wrapped(&format!("{} {verdict}{why}", job.id), width, "")
@@ -121,7 +121,7 @@ fn key_text(result: &KeyResult) -> (&'static str, String) {
 /// A failure on one line.
 pub(super) fn failure_text(failure: Option<&Failure>) -> String {
     failure.map_or_else(
-        || "nobody said why".to_owned(),
+        || "no reason was given".to_owned(),
         |of| format!("{}: {}", of.code, output::one_line(&of.text)),
     )
 }

@@ -1,4 +1,4 @@
-//! `hsm restore` and `hsm restore-key`: plan, show, ask, do, report.
+//! `hsm restore` and `hsm restore-key`: plan, show the plan, ask, restore, report.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -25,15 +25,15 @@ use crate::{
     query::restores,
 };
 
-/// Which backup, and how.
+/// The arguments that both commands share.
 #[derive(Debug, Args)]
 struct Common {
     #[command(flatten)]
     hsm: HsmArg,
-    /// The HSM whose backup is restored, by its name; the same one when it is left out
+    /// The HSM whose backup is restored, by its name; the same one by default
     #[arg(long, value_name = "NAME")]
     from: Option<HsmName>,
-    /// The backup of this run; the newest good one when it is left out
+    /// The backup of this run; the newest good one by default
     #[arg(long, value_name = "RUN", conflicts_with = "at")]
     run: Option<RunId>,
     /// The newest good backup that had ended by this time, such as `2026-11-22T10:00:00Z`
@@ -45,7 +45,7 @@ struct Common {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// Follow it to its end; without this the function app does
+    /// Follow the job to its end; without this, only the function app does
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -57,12 +57,12 @@ struct Common {
 pub struct RestoreArgs {
     #[command(flatten)]
     common: Common,
-    /// The HSM's name, to go ahead without being asked for it; together with --yes
+    /// The HSM's name, to go ahead without a question; together with --yes
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
 }
 
-/// Restore single keys out of a Managed HSM's backup.
+/// Restore single keys from a Managed HSM's backup.
 #[derive(Debug, Args)]
 pub struct RestoreKeyArgs {
     #[command(flatten)]
@@ -99,7 +99,7 @@ pub(super) async fn run_keys(args: RestoreKeyArgs) -> Done {
     let (mut keys, yes) = (args.key, args.common.yes);
     keys.sort();
     keys.dedup();
-    let question = format!("Restore {} keys into {}?", keys.len(), args.common.hsm.hsm);
+    let question = format!("Restore {} into {}?", output::count(keys.len(), "key"), args.common.hsm.hsm);
     restore(args.common, What::Keys(keys), yes, || terminal().and_then(|()| ask(&question))).await
 }
 
@@ -136,10 +136,10 @@ async fn begin(app: &App, plan: &HsmPlan) -> Result<HsmJob, Failed> {
             "the HSM or its backups have changed since the plan was shown; plan again".to_owned()
         }
         Start::Taken(other) => {
-            format!("restore {other} is at work on HSM {}; wait for its end", plan.hsm.target)
+            format!("restore {other} is running on HSM {}; wait until it ends", plan.hsm.target)
         }
         Start::NoPlan | Start::KeyUsed(_) | Start::Unconfirmed(_) | Start::Hopeless(_) => {
-            "the plan cannot be carried out any more; plan again".to_owned()
+            "the plan can no longer be carried out; plan again".to_owned()
         }
     };
     Err(Failed::new(format!("nothing was restored: {why}")))
@@ -149,7 +149,7 @@ fn under_way(job: &HsmJob, format: Format) -> Done {
     match format {
         Format::Json => output::json(&json!({ "restore": job.id, "hsm": job.hsm, "state": "Running" }))?,
         Format::Table => output::line(format_args!(
-            "Restore {} of HSM {} is under way; the function app follows it, and `hsm status` shows it",
+            "Restore {} of HSM {} has begun; the function app follows it, and `hsm status` shows it",
             job.id, job.hsm
         ))?,
     }

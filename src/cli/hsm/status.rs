@@ -1,4 +1,4 @@
-//! `hsm status`: the backups on record, and what is under way.
+//! `hsm status`: recorded backups and open jobs.
 
 use clap::Args;
 use serde_json::json;
@@ -22,13 +22,13 @@ use crate::{
     },
 };
 
-/// Show the backups on record, and what is under way.
+/// Show recorded backups and open jobs.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Only this HSM, by its URL; every configured one when it is left out
+    /// Only this HSM, by its URL; every configured one by default
     #[arg(long, value_name = "URL")]
     hsm: Option<HsmUrl>,
-    /// How many backups at most
+    /// The most backups to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit: usize,
     #[command(flatten)]
@@ -41,7 +41,7 @@ impl StatusArgs {
     }
 }
 
-/// Runs the command. An HSM that is asked for and not known is refused.
+/// Runs the command. An unknown HSM is refused.
 pub(super) async fn run(args: StatusArgs) -> Done {
     let app = match &args.hsm {
         Some(hsm) => app_for(hsm)?,
@@ -68,12 +68,12 @@ pub(super) async fn run(args: StatusArgs) -> Done {
     print_backups(&backups, now)?;
     print_jobs(&jobs, now)?;
     for of in doing.iter().filter(|of| of.is_overdue(app.interval(), now)) {
-        output::line(format_args!("HSM {} has no good backup that is young enough.", of.hsm))?;
+        output::line(format_args!("HSM {} is overdue: it has no recent good backup.", of.hsm))?;
     }
     Ok(Exit::All)
 }
 
-/// Refuses an HSM of which the catalogue knows nothing.
+/// Refuses an HSM that the catalogue does not know.
 async fn refuse_unknown(app: &App, hsm: &HsmName) -> Result<(), Failed> {
     match nothing::unknown_hsm(app, hsm).await? {
         Some(nothing) => Err(Error::from(nothing).into()),
@@ -112,9 +112,9 @@ fn print_backups(backups: &[&HsmBackup], now: OffsetDateTime) -> std::io::Result
 
 fn print_jobs(jobs: &[&HsmJob], now: OffsetDateTime) -> std::io::Result<()> {
     if jobs.is_empty() {
-        return output::line("Nothing is under way.");
+        return output::line("There are no open jobs.");
     }
-    let mut table = output::table(&["hsm", "under way", "age", "phase", "waits because"]);
+    let mut table = output::table(&["hsm", "open job", "age", "phase", "waits because"]);
     for job in jobs {
         table.add_row([
             job.hsm.to_string(),

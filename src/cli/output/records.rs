@@ -1,16 +1,16 @@
-//! Rows of which a reader must lose nothing: a table where it fits, a record for each row where it does not.
+//! Rows that are printed in full: as a table if it fits, as a record for each row if it does not.
 
 use comfy_table::ContentArrangement;
 
 use super::table;
 
-/// How far a record's details stand in.
+/// The indentation of a record's details.
 const INDENT: &str = "    ";
 
-/// Rows that say what happens to what, and more about it.
+/// Rows with an action, its subject, and details.
 ///
-/// No cell is ever cut, and no line is broken within a cell that says what happens to what. Where a table is wider
-/// than the output, each row becomes a record:
+/// No cell is ever cut, and no line is broken within action and subject. If a table would be wider than the output,
+/// each row becomes a record:
 ///
 /// ```text
 /// restore: secret db-password
@@ -24,8 +24,8 @@ pub struct Records {
 }
 
 impl Records {
-    /// No rows yet. The headings of the `subject` are those of what happens, and to what: a record begins with them.
-    /// Headings that start with `#` are of numbers.
+    /// No rows yet. The headings in `subject` are those of the action and its subject, with which a record begins.
+    /// Columns whose headings start with `#` have numbers.
     pub fn new(subject: &[&'static str], details: &[&'static str]) -> Self {
         Self { headings: [subject, details].concat(), subject: subject.len(), rows: Vec::new() }
     }
@@ -35,7 +35,7 @@ impl Records {
         self.rows.push(row.into());
     }
 
-    /// The rows for an output that is so wide; nothing stands for one that takes lines of any length.
+    /// The rows for an output of this width; `None` allows lines of any length.
     pub fn text(&self, width: Option<usize>) -> String {
         if self.rows.is_empty() {
             return String::new();
@@ -45,7 +45,7 @@ impl Records {
         if width.is_none_or(fits) { table } else { self.records(width) }
     }
 
-    /// A record for each row, also where a table would fit.
+    /// A record for each row, even if a table would fit.
     pub fn records(&self, width: Option<usize>) -> String {
         self.rows.iter().map(|row| self.record(row, width)).collect()
     }
@@ -67,7 +67,7 @@ impl Records {
     }
 }
 
-/// A text as lines that begin with `indent`, broken at spaces alone: a word that is too long has a line of its own.
+/// A text as lines that begin with `indent`, broken only at spaces: a word that is too long has a line of its own.
 pub fn wrapped(text: &str, width: Option<usize>, indent: &str) -> String {
     let mut lines = String::new();
     let mut line = String::new();

@@ -22,14 +22,14 @@ use crate::{
     },
 };
 
-/// Restores the blob of a file into a vault or an HSM. Its name is inside the blob, where only the service can read it.
+/// Restores the blob in a file into a vault or an HSM. Its name is inside the blob, where only the service can read it.
 pub(super) async fn run(path: &Path, vault: &VaultUrl, wanted: &[ObjectKind], ask: Ask) -> Done {
     let Ask { what_if, yes, format } = ask;
     let bytes = fs::read(path).map_err(|error| Failed::new(format!("{}: {error}", path.display())))?;
     let blob = BackupBlob::from(bytes);
     let holds: &[ObjectKind] = if hsm_of(vault).is_some() { &[ObjectKind::Key] } else { &ObjectKind::ALL };
     let asked = holds.iter().copied().filter(|kind| wanted.is_empty() || wanted.contains(kind));
-    // The service marks those of keys and of certificates alike, and one of an unknown form may be any.
+    // The service marks blobs of keys and of certificates alike, and a blob of an unknown form may be of any kind.
     let kinds: Vec<_> = asked.filter(|kind| blob.judge(*kind).is_ok()).collect();
     if kinds.is_empty() {
         let wanted = if wanted.is_empty() { holds } else { wanted };
@@ -51,7 +51,7 @@ pub(super) async fn run(path: &Path, vault: &VaultUrl, wanted: &[ObjectKind], as
     said(vault, kind.as_str(), name.map(|name| name.to_string()), &sha256, "restored", format)
 }
 
-/// What may be shown of it where its form is not known as that of any of these kinds.
+/// The readable part of a blob whose form is unknown for every one of these kinds.
 fn unknown_form(blob: &BackupBlob, kinds: &[ObjectKind]) -> Option<Clear> {
     let judged = kinds.iter().map(|kind| blob.judge(*kind).ok()?.unknown().cloned());
     judged.collect::<Option<Vec<_>>>()?.pop()
@@ -61,9 +61,9 @@ fn named(kinds: &[ObjectKind]) -> String {
     kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
 
-/// Restores it as the first of these kinds that the service takes it for. A refusal of one kind changes nothing and may be
-/// a right that is there for the next, so the next one is tried after it: not after a name that is taken, by which the
-/// service shows that it has read the bytes, and not where it is not known what was done.
+/// Restores a blob as the first of these kinds that the service accepts. A refusal of one kind changes nothing, and may
+/// be for lack of a right that exists for the next kind, so the next one is tried. It is not tried after a name that is
+/// taken, which shows that the service could read the blob, or after an unknown outcome.
 async fn restored(
     vault: &VaultClient,
     kinds: &[ObjectKind],
@@ -82,11 +82,11 @@ async fn restored(
         }
     }
     let hint = if !is_known {
-        "whether it was restored is not known; look before it is restored again"
+        "it is not known whether the blob was restored; check the vault before you restore it again"
     } else if is_taken {
         "a name that is taken, live or soft-deleted, has to be free before a restore"
     } else if kinds.len() > 1 {
-        "--kind restores it as one kind alone"
+        "name the kind with --kind to try only that one"
     } else {
         "nothing was restored"
     };

@@ -39,22 +39,22 @@ pub(super) fn show(plan: &RestorePlan, to: Stream) -> io::Result<()> {
     to.print(&plan_text(plan, Clock::system().now(), to.width()))
 }
 
-/// A plan as a person reads it before something is destroyed: nothing is cut, and what is purged stands last, next
-/// to the question.
+/// A plan as a person reads it before anything is destroyed: nothing is cut, and purges come last, next to the
+/// question.
 fn plan_text(plan: &RestorePlan, now: OffsetDateTime, width: Option<usize>) -> String {
     let (purges, others): (Vec<_>, Vec<_>) =
         plan.steps.iter().partition(|step| step.action == Action::PurgeAndRestore);
     let count = purges.len();
     let [others, purges] = [others, purges].map(|of| steps(&of, now));
     others.text(width)
-        + &left(&plan.excluded, plan.request.at).text(width)
+        + &excluded(&plan.excluded, plan.request.at).text(width)
         + &purges.records(width)
         + &summary(plan, count, width)
 }
 
 fn steps(of: &[&Step], now: OffsetDateTime) -> Records {
     let (subject, details) = (["action", "kind", "name"], ["from", "age", "#versions", "form"]);
-    // Almost no plan has a form that has to be said.
+    // Few plans have an unknown form, so the column is left out of the others.
     let said = of.iter().any(|step| step.unknown_form.is_some());
     let mut rows = Records::new(&subject, if said { &details } else { &details[..3] });
     for step in of {
@@ -72,15 +72,15 @@ fn steps(of: &[&Step], now: OffsetDateTime) -> Records {
     rows
 }
 
-fn left(of: &[Excluded], at: Option<OffsetDateTime>) -> Records {
+fn excluded(of: &[Excluded], at: Option<OffsetDateTime>) -> Records {
     let mut rows = Records::new(&["action", "kind", "name"], &["because"]);
-    for left in of {
-        let how = match (left.reason, left.skipped) {
+    for object in of {
+        let how = match (object.reason, object.skipped) {
             (Reason::NeverBackedUp, _) => "NEVER BACKED UP",
             (_, true) => "skip",
             (_, false) => "IN THE WAY",
         };
-        rows.push([how, left.kind.as_str(), left.name.as_str(), left.why(at)].map(str::to_owned));
+        rows.push([how, object.kind.as_str(), object.name.as_str(), object.why(at)].map(str::to_owned));
     }
     rows
 }
@@ -118,7 +118,7 @@ fn words(action: Action) -> &'static str {
     }
 }
 
-/// Prints what came of a plan.
+/// Prints the result of a restore.
 pub(super) fn outcomes(
     plan: &RestorePlan,
     id: Option<&RestoreId>,
@@ -137,7 +137,7 @@ pub(super) fn outcomes(
             excluded: plan
                 .excluded
                 .iter()
-                .map(|left| NotRestored { excluded: left, why: left.why(plan.request.at) })
+                .map(|excluded| NotRestored { excluded, why: excluded.why(plan.request.at) })
                 .collect(),
         });
     }
@@ -169,7 +169,7 @@ fn outcomes_text(
     rows.text(width) + &output::wrapped(&text, width, "") + &covered
 }
 
-/// What came of a plan, as JSON. Borrowed: a tree of values would take more memory than the restore did.
+/// The result of a restore, as JSON. Borrowed, because a tree of values would take more memory than the restore did.
 #[derive(Serialize)]
 struct Report<'a> {
     restore: Option<&'a RestoreId>,
