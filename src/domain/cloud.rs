@@ -38,7 +38,7 @@ pub const CLOUDS: [Cloud; 3] = [
 ];
 
 /// The name of a host in one of the domains of a service, such as `kv-prod` of `kv-prod.vault.azure.net`. It may have dots.
-pub fn name_in<'h>(host: &'h str, service: impl Fn(&Cloud) -> &'static str) -> Option<&'h str> {
+pub fn name_in(host: &str, service: impl Fn(&Cloud) -> &'static str) -> Option<&str> {
     CLOUDS
         .iter()
         .find_map(|cloud| host.strip_suffix(service(cloud))?.strip_suffix('.'))
