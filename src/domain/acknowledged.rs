@@ -1,8 +1,8 @@
-//! What people have answered for: losses that they acknowledged, and failures that they accepted for a time.
+//! Losses that people acknowledged, and failures that they accepted for a time.
 //!
-//! Both are records that stay. A loss is acknowledged once, under the run that saw it. An object's failure is accepted
-//! until a date, and only for the reason that it had then; of several records of an object the newest counts, so an
-//! acceptance is taken back by a record, never by a deletion.
+//! Both are permanent records. A loss is acknowledged once, under the run that found it. An object's failure is
+//! accepted until a date, and only for the reason that it had then. The newest record of an object counts, so an
+//! acceptance is withdrawn by another record, never by a deletion.
 
 use std::{fmt, str::FromStr};
 
@@ -23,20 +23,20 @@ use super::{
 /// The version of the stored forms that this program writes.
 pub const ACKNOWLEDGED_FORMAT: u32 = 1;
 
-/// The most characters of a reason. In a record they take six kilobytes of its eight at the most.
+/// The most characters of a reason. They take at most six of a record's eight kilobytes.
 const REASON_LIMIT: usize = 500;
 
-/// The longest that a failure is accepted for, in years. What is to stay for longer is looked at again.
+/// The longest time for which a failure can be accepted, in years. After that a person has to decide again.
 const MOST_YEARS: i32 = 2;
 
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 
-/// Why, in a person's words: one line of 1 to 500 characters.
+/// A reason in a person's words: one line of 1 to 500 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reason(String);
 
-/// Not a reason.
+/// The text is not a reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected one line of 1 to {REASON_LIMIT} characters that says why")]
 pub struct ReasonError;
@@ -71,7 +71,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What is wrong with the end of an acceptance.
+/// Why the end of an acceptance is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UntilError {
     /// Neither a date nor a time.
@@ -85,7 +85,7 @@ pub enum UntilError {
     Far,
 }
 
-/// Reads the end of an acceptance. A date holds to the end of its day, in UTC.
+/// Parses the end of an acceptance. A date includes its whole day, in UTC.
 ///
 /// # Errors
 /// [`UntilError::Form`].
@@ -97,13 +97,13 @@ pub fn until(text: &str) -> Result<OffsetDateTime, UntilError> {
     day.map(|day| day.with_time(Time::MIDNIGHT).assume_utc()).ok_or(UntilError::Form)
 }
 
-/// Whether a failure may be accepted until then.
+/// Checks that a failure may be accepted until then.
 ///
 /// # Errors
 /// [`UntilError::Past`] and [`UntilError::Far`].
 pub fn check_until(until: OffsetDateTime, now: OffsetDateTime) -> Result<(), UntilError> {
     let year = now.year() + MOST_YEARS;
-    // There is a 29th of February only in some years. A date holds to its end: a day more.
+    // Not every year has a 29 February. A date includes its whole day, so the limit is a day later.
     let most = now.replace_year(year).or_else(|_| (now - Duration::DAY).replace_year(year));
     match most {
         _ if until <= now => Err(UntilError::Past),
@@ -112,39 +112,39 @@ pub fn check_until(until: OffsetDateTime, now: OffsetDateTime) -> Result<(), Unt
     }
 }
 
-/// That a person knows of the loss that a run saw. Its source is well again as far as that loss goes.
+/// A person's acknowledgement of a loss. As far as that loss goes, the source counts as well again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     /// [`ACKNOWLEDGED_FORMAT`] of the program that wrote it.
     pub v: u32,
     /// The source.
     pub source: VaultName,
-    /// The run that saw the loss.
+    /// The run that found the loss.
     pub run: RunId,
     /// Why it is no trouble, or is none any more.
     pub reason: Reason,
-    /// Who.
+    /// Who acknowledged it.
     pub by: Actor,
-    /// When.
+    /// When it was acknowledged.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
 }
 
-/// What a person decided about an object that fails.
+/// A person's decision about a failing object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "decision")]
 pub enum Acceptance {
     /// Its failure is accepted for a time.
     Accepted {
-        /// The code of the failure. With another one it is a failure again.
+        /// The failure's code. A failure with another code counts again.
         code: String,
         /// Why.
         reason: Reason,
-        /// Until when. From then on it is a failure again.
+        /// When the acceptance ends. From then on the failure counts again.
         #[serde(with = "time::serde::rfc3339")]
         until: OffsetDateTime,
     },
-    /// What was accepted before no longer is.
+    /// An earlier acceptance is withdrawn.
     Withdrawn,
 }
 
@@ -159,12 +159,12 @@ pub struct AcceptanceRecord {
     pub kind: ObjectKind,
     /// The object's name.
     pub name: ObjectName,
-    /// What was decided.
+    /// The decision.
     #[serde(flatten)]
     pub acceptance: Acceptance,
-    /// Who.
+    /// Who decided.
     pub by: Actor,
-    /// When.
+    /// When it was decided.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
 }
@@ -175,7 +175,7 @@ impl AcceptanceRecord {
         ObjectId::new(self.kind, self.name.clone())
     }
 
-    /// What counts of it when it is an acceptance.
+    /// The acceptance; `None` for a withdrawal.
     pub fn accepted(&self) -> Option<Accepted> {
         match &self.acceptance {
             Acceptance::Accepted { code, until, .. } => {
@@ -185,7 +185,7 @@ impl AcceptanceRecord {
         }
     }
 
-    /// What has become of the decision, by what the newest run says of the object: its line, if there is one.
+    /// The standing of the decision. `line` is the object's line in the newest run, if it has one.
     pub fn standing(&self, line: Option<&Line>, now: OffsetDateTime) -> Standing {
         let failure = line.filter(|line| line.is_failing()).and_then(|line| line.failure.as_ref());
         match (self.accepted(), line, failure) {
@@ -198,17 +198,17 @@ impl AcceptanceRecord {
     }
 }
 
-/// What has become of a decision.
+/// The standing of a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "standing")]
 pub enum Standing {
-    /// The object fails as was accepted, and that is no trouble.
+    /// The object fails as accepted, which is no trouble.
     InForce,
-    /// A person took it back.
+    /// A person withdrew it.
     Withdrawn,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// The object fails for another reason now, which is a failure.
+    /// The object fails for another reason now, which counts as a failure.
     OtherReason {
         /// The code of that failure.
         now: String,
@@ -217,7 +217,7 @@ pub enum Standing {
     NotFailing,
 }
 
-/// An acceptance, as far as it decides what a failure counts for. A run's plan has those that were in force then.
+/// The part of an acceptance that decides whether a failure counts. A run's plan has those in force at that time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// The object's kind.
@@ -226,14 +226,14 @@ pub struct Accepted {
     pub name: ObjectName,
     /// The code of the failure.
     pub code: String,
-    /// Until when.
+    /// When it ends.
     #[serde(with = "time::serde::rfc3339")]
     pub until: OffsetDateTime,
 }
 
 impl Accepted {
-    /// Whether a line is a failure that a person accepted, at that time. The one place that says so: the object is the
-    /// one, it fails for the reason that was accepted, and the time is not over. What was taken back is no acceptance.
+    /// Whether a line is a failure that a person accepted, at that time: the object is the same, it fails for the
+    /// accepted reason, and the acceptance has not expired. This is the only place that decides it.
     pub fn covers(&self, line: &Line, now: OffsetDateTime) -> bool {
         let same = line.kind == self.kind && line.name == self.name;
         let reason = line.failure.as_ref().is_some_and(|failure| failure.code == self.code);
@@ -241,7 +241,7 @@ impl Accepted {
     }
 }
 
-/// What people have acknowledged and accepted of one source.
+/// All acknowledgements and acceptances for one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acknowledged {
     /// Every loss that was acknowledged.
@@ -251,7 +251,7 @@ pub struct Acknowledged {
 }
 
 impl Acknowledged {
-    /// The acknowledgement of the loss that a run saw.
+    /// The acknowledgement of the loss that a run found.
     pub fn loss(&self, run: &RunId) -> Option<&Acknowledgement> {
         self.losses.iter().find(|of| of.run == *run)
     }
@@ -275,7 +275,7 @@ impl Acknowledged {
         of.accepted().filter(|accepted| accepted.covers(line, now)).map(|_| of)
     }
 
-    /// The acceptances whose time is not over, in the order of objects.
+    /// The acceptances that have not expired, in the order of objects.
     pub fn in_force(&self, now: OffsetDateTime) -> Vec<Accepted> {
         let all = self.acceptances.iter().filter_map(AcceptanceRecord::accepted);
         let mut found: Vec<_> = all.filter(|accepted| now < accepted.until).collect();

@@ -1,4 +1,4 @@
-//! Who asked for something.
+//! The actor of a request.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Hash;
 
-/// The way a request came in.
+/// How a request arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
@@ -18,25 +18,25 @@ pub enum Via {
     Terminal,
 }
 
-/// A person or program as the platform's authentication names it.
+/// A person or program, as named by the platform's authentication.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
     /// The object id.
     pub id: String,
-    /// The name, for a reader; it proves nothing.
+    /// The name, for display only; it proves nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
-/// Who asked, as far as this program can know. It stands on every job and in the log.
+/// The actor of a request, as far as this program can know. It is recorded on every job and in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// The way it came in.
+    /// How the request arrived.
     pub via: Via,
-    /// The start of the SHA-256 of the function key that was shown. It tells keys apart and opens nothing.
+    /// The start of the SHA-256 of the function key that was used. It distinguishes keys and opens nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Hash<4>>,
-    /// Who the platform's authentication says it was.
+    /// The principal, according to the platform's authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<Principal>,
 }
@@ -44,7 +44,7 @@ pub struct Actor {
 impl Actor {
     /// The schedule.
     pub const TIMER: Self = Self { via: Via::Timer, key: None, principal: None };
-    /// The person at the terminal, whom Azure knows by the identity that is used there.
+    /// A person at a terminal, whom Azure knows by the identity that is used there.
     pub const TERMINAL: Self = Self { via: Via::Terminal, key: None, principal: None };
 
     /// A caller of an HTTP function.
@@ -52,7 +52,8 @@ impl Actor {
         Self { via: Via::Http, key: key.map(|key| Hash::of(key.as_bytes())), principal }
     }
 
-    /// What tells callers of HTTP functions apart: who is signed in, or else the function key. `None` for others.
+    /// The key that distinguishes callers of HTTP functions: the principal, or else the function key. `None` for other
+    /// actors.
     pub fn caller(&self) -> Option<String> {
         (self.via == Via::Http).then(|| match (&self.principal, &self.key) {
             (Some(principal), _) => principal.id.clone(),

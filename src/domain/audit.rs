@@ -1,16 +1,17 @@
-//! The audit trail: who asked for what, in records that are chained by their digests.
+//! The audit trail: which actor requested what, in records that are chained by their digests.
 //!
-//! The trail has sections, so that nobody waits for anybody else to write: one process writes a section, by one
-//! [right](super::right), for a day at most. The start of a restore under an idempotency key, of which several processes may
-//! tell at once, has a section of its own: whoever writes it writes the same record. In the others the records are numbered,
-//! and each holds the name and the digest of the one before it, so a record that is missing or was changed shows. The first
-//! one holds the newest records of the sections of that right that were there when it began, so a section that is missing
-//! shows, or has lost what it had by then.
+//! The trail has sections, so that no process waits for another to write: one process writes a section, by one
+//! [right](super::right), for a day at most. The start of a restore under an idempotency key may be recorded by several
+//! processes at once and has a section of its own: all of them write the same record. In other sections the records are
+//! numbered, and each holds the name and the digest of the previous one, so a missing or changed record is detected.
+//! The first record holds the newest records of the sections of that right that existed when it began, so a section
+//! that is missing, or has lost what it had by then, is detected too.
 //!
-//! What cannot show is the loss of the newest records of a section of which nothing was named later, and of a section
-//! that no later one has named. A container that keeps what is written protects those.
+//! Two losses cannot be detected: the newest records of a section if no later record names them, and a section that no
+//! later one has named. Immutable storage protects those.
 //!
-//! Older programs wrote one chain for all. It stays as it is; the first section of each right holds its newest record.
+//! Older programs wrote one chain for everything. It stays as it is; the first section of each right holds its newest
+//! record.
 
 mod chain;
 
@@ -32,23 +33,24 @@ use super::{
 /// The version of the stored form that this program writes.
 pub const AUDIT_FORMAT: u32 = 2;
 
-/// How long whoever ends a job may take to tell of it. Then somebody else does, unless the trail tells of it already.
+/// Deadline for the process that ends a job to record the end; after it another process does, unless the trail has it
+/// already.
 pub const TOLD_WITHIN: Duration = Duration::minutes(2);
 
-/// How far clocks may be apart that tell of one event.
+/// How far apart the clocks of processes that record one event may be.
 const SKEW: Duration = Duration::minutes(5);
 
-/// What happened.
+/// An event on the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
 pub enum Event {
-    /// Somebody asked for a backup.
+    /// An actor requested a backup.
     BackupRequested {
         /// The vault.
         vault: VaultName,
         /// The run.
         run: RunId,
-        /// How many objects were named; none means the whole vault.
+        /// How many objects were named; 0 means the whole vault.
         objects: u32,
     },
     /// A restore begins.
@@ -67,14 +69,14 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         purges: Vec<ObjectId>,
     },
-    /// Somebody asked for a backup of an HSM.
+    /// An actor requested a backup of an HSM.
     HsmBackupRequested {
         /// The HSM.
         hsm: HsmName,
         /// The run.
         run: RunId,
     },
-    /// A restore was told to stop before it was through.
+    /// A restore was told to stop before its end.
     RestoreAbandoned {
         /// The restore.
         restore: RestoreId,
@@ -115,13 +117,13 @@ pub enum Event {
         /// Its numbers.
         numbers: RestoreNumbers,
     },
-    /// A person acknowledges the loss that a run saw.
+    /// A person acknowledges the loss that a run found.
     LossAcknowledged {
         /// The source.
         source: VaultName,
         /// The run.
         run: RunId,
-        /// Why.
+        /// The reason.
         reason: Reason,
     },
     /// A person accepts that an object fails.
@@ -132,12 +134,12 @@ pub enum Event {
         object: ObjectId,
         /// The code of the failure.
         code: String,
-        /// Why.
+        /// The reason.
         reason: Reason,
-        /// Until when.
+        /// When the acceptance ends.
         #[serde(with = "time::serde::rfc3339")]
         until: OffsetDateTime,
-        /// When it was decided, which names the record that follows.
+        /// When it was decided; the name of the resulting record contains it.
         #[serde(with = "time::serde::rfc3339")]
         decided: OffsetDateTime,
     },
@@ -147,25 +149,26 @@ pub enum Event {
         source: VaultName,
         /// The object.
         object: ObjectId,
-        /// When it was decided, which names the record that follows.
+        /// When it was decided; the name of the resulting record contains it.
         #[serde(with = "time::serde::rfc3339")]
         decided: OffsetDateTime,
     },
 }
 
-/// What an event happens to, once.
+/// What an event is about. Each kind of event occurs once for its subject.
 #[derive(PartialEq, Eq)]
 enum Subject<'a> {
     /// A run or a restore, by its name.
     Named(&'a str),
-    /// What a run saw of one source: runs of several are named alike. In these words: other ones are told as well.
+    /// The loss that a run found in one source, with a reason. Runs of several sources may have the same name, and
+    /// another reason is another event.
     Loss(&'a VaultName, &'a RunId, &'a Reason),
-    /// An object, at the time at which something was decided about it.
+    /// An object and the time of a decision about it.
     Object(&'a VaultName, &'a ObjectId, OffsetDateTime),
 }
 
 impl Subject<'_> {
-    /// Nothing is told of it before this time.
+    /// The time before which nothing is recorded about it.
     fn since(&self) -> Option<OffsetDateTime> {
         match self {
             Self::Named(name) => name.parse::<RunId>().ok().and_then(|run| run.occurrence()),
@@ -174,7 +177,7 @@ impl Subject<'_> {
         }
     }
 
-    /// The subject in a text of its own.
+    /// The subject as a text that is unique to it.
     fn text(&self) -> String {
         match self {
             Self::Named(name) => (*name).to_owned(),
@@ -214,7 +217,7 @@ impl Event {
         Self::RestoreEnded { restore: job.id.clone(), verdict: job.numbers.verdict(), numbers: job.numbers }
     }
 
-    /// What it happened to.
+    /// What the event is about.
     fn subject(&self) -> Subject<'_> {
         match self {
             Self::BackupRequested { run, .. } | Self::HsmBackupRequested { run, .. } => {
@@ -233,8 +236,8 @@ impl Event {
         }
     }
 
-    /// Whether another record tells of the same event. Each kind of event happens to its subject once; an object may be
-    /// decided about as often as people like.
+    /// Whether another record describes the same event. Each kind of event occurs once for its subject; there may be
+    /// any number of decisions about an object.
     pub fn is_that_of(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other) && self.subject() == other.subject()
     }
@@ -244,7 +247,7 @@ impl Event {
         self.subject().text()
     }
 
-    /// Its name, as it is stored.
+    /// Its stored name.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::BackupRequested { .. } => "backup-requested",
@@ -260,7 +263,7 @@ impl Event {
         }
     }
 
-    /// The right by which it is done, where no person at a terminal does it.
+    /// The right by which it is done, unless a person at a terminal does it.
     pub const fn right(&self) -> Right {
         match self {
             Self::BackupRequested { .. } | Self::HsmBackupRequested { .. } => Right::Backup,
@@ -275,7 +278,7 @@ impl Event {
         }
     }
 
-    /// The earliest time at which a record can tell of it: nothing is told of a run, a restore or a decision before its
+    /// The earliest time at which it can have been recorded: a run, a restore or a decision is not recorded before its
     /// time.
     pub fn earliest(&self) -> OffsetDateTime {
         self.subject().since().map_or(OffsetDateTime::UNIX_EPOCH, |since| since - SKEW)
@@ -287,29 +290,29 @@ impl Event {
 pub struct Record {
     /// [`AUDIT_FORMAT`] of the program that wrote it.
     pub v: u32,
-    /// When.
+    /// When it was recorded.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// Who.
+    /// The actor.
     pub by: Actor,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
     pub event: Event,
-    /// The record before this one; none for the first of its section.
+    /// The previous record; `None` for the first of its section.
     pub after: Option<Link>,
-    /// In the first record of a section: the newest records of the sections that were there when it began.
+    /// In the first record of a section: the newest records of the sections that existed when it began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<Link>,
 }
 
-/// What every version of a record has.
+/// The part that every version of a record has.
 #[derive(Deserialize)]
 struct Versioned {
     v: u64,
 }
 
 impl Record {
-    /// Reads a record.
+    /// Parses a record.
     ///
     /// # Errors
     /// [`Fault::Unreadable`] or [`Fault::TooNew`].

@@ -1,4 +1,4 @@
-//! How many jobs one caller may have open at once, by each right.
+//! The number of jobs that one caller may have open at once, by each right.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -23,7 +23,7 @@ impl Bounds {
         }
     }
 
-    /// The callers that cannot open another job by a right until one of theirs ends, each with the jobs it has.
+    /// The callers that cannot open another job by a right until one of theirs ends, each with its number of open jobs.
     pub fn met<'a>(&self, right: Right, openers: impl IntoIterator<Item = &'a Actor>) -> Vec<AtBound> {
         let Some(most) = self.of(right) else { return Vec::new() };
         let mut open: BTreeMap<String, AtBound> = BTreeMap::new();
@@ -42,14 +42,14 @@ pub struct AtBound {
     pub by: Actor,
     /// The right.
     pub right: Right,
-    /// How many jobs are open.
+    /// How many jobs it has open.
     pub open: u32,
-    /// How many may be.
+    /// How many it may have open.
     pub most: u32,
 }
 
 impl AtBound {
-    /// What is counted.
+    /// The noun for the jobs that are counted.
     pub const fn what(&self) -> &'static str {
         match self.right {
             Right::Restore => "restores",
@@ -57,7 +57,7 @@ impl AtBound {
         }
     }
 
-    /// The setting that says how many may be open.
+    /// The setting that limits them.
     pub const fn setting(&self) -> &'static str {
         match self.right {
             Right::Restore => "KEYVAULT_BACKUP_MOST_OPEN_RESTORES",
@@ -68,7 +68,8 @@ impl AtBound {
 
 impl fmt::Display for AtBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} has {} open {}, and may have {}", self.by, self.open, self.what(), self.most)
+        let what = if self.open == 1 { self.what().trim_end_matches('s') } else { self.what() };
+        write!(f, "{} has {} open {what}, and may have {}", self.by, self.open, self.most)
     }
 }
 

@@ -1,4 +1,4 @@
-//! SHA-256 digests, whole and shortened, which print and travel as hexadecimal text.
+//! SHA-256 digests, whole and shortened, which are displayed and stored as hexadecimal text.
 
 use std::{fmt, io, str::FromStr};
 
@@ -13,7 +13,7 @@ pub struct Hash<const N: usize>([u8; N]);
 /// The digest of a stored blob.
 pub type Digest = Hash<32>;
 
-/// Enough of a digest to tell two states of one object apart.
+/// Enough of a digest to distinguish two states of one object.
 pub type Fingerprint = Hash<16>;
 
 impl<const N: usize> Hash<N> {
@@ -22,8 +22,8 @@ impl<const N: usize> Hash<N> {
         Self::cut(&Sha256::digest(bytes))
     }
 
-    /// The digest of a value as JSON, which is not held in memory for it. A value that cannot be JSON has the
-    /// digest of what could be written.
+    /// The digest of a value as JSON, without holding the JSON in memory. A value that cannot be JSON has the digest of
+    /// what could be written.
     pub fn of_json(value: &impl Serialize) -> Self {
         let mut hasher = io::BufWriter::new(Sha256::new());
         let written = serde_json::to_writer(&mut hasher, value).map_err(io::Error::from);
@@ -31,7 +31,7 @@ impl<const N: usize> Hash<N> {
         Self::cut(&hasher.unwrap_or_default().finalize())
     }
 
-    /// The digest of several fields. Each is preceded by its length, so that no two lists collide.
+    /// The digest of several fields. Each is preceded by its length, so that two different lists do not collide.
     pub fn of_fields<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = Sha256::new();
         for field in fields {

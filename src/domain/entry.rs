@@ -18,24 +18,24 @@ use super::{
 /// The version of the stored form that this program writes.
 pub const ENTRY_FORMAT: u32 = 1;
 
-/// The most bytes that a region's name may take. They have some fifteen.
+/// The most bytes that a region's name may take. Real names have about fifteen.
 const REGION_LIMIT: usize = 64;
 
-/// One stored backup of one object: where it lies, what it is, and what was seen of the object then.
+/// The record of one stored backup of one object: where it is stored, what it is, and what was seen of the object.
 ///
-/// It is written with the blob in a single request, as the blob's metadata, so neither is ever without
-/// the other. It never changes.
+/// It is the blob's metadata and is written with the blob in a single request, so neither ever exists without the
+/// other. It never changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// [`ENTRY_FORMAT`] of the program that wrote it.
     pub v: u32,
-    /// The vault that gave the backup.
+    /// The vault that the backup is from.
     pub vault: VaultName,
     /// The object's kind.
     pub kind: ObjectKind,
     /// The object's name.
     pub name: ObjectName,
-    /// The run that took it, under which the blob lies.
+    /// The run that took the backup; the blob is stored under it.
     pub run: RunId,
     /// When the vault's answer was complete.
     #[serde(with = "time::serde::rfc3339")]
@@ -44,30 +44,30 @@ pub struct Entry {
     pub sha256: Digest,
     /// The blob's size.
     pub bytes: u64,
-    /// Whether the blob's form was known to the program that took it, and what its clear part says.
+    /// The blob's form, known to the program that took it or not, and what its clear part says.
     #[serde(flatten)]
     pub form: Form,
-    /// The Azure region that answered, when the service said.
+    /// The Azure region that answered, if the service named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Where the vault was, as far as that was known. Entries of older programs do not say.
+    /// The vault's location, as far as it was known. Entries of older programs have none.
     #[serde(rename = "place", default, skip_serializing_if = "Location::is_unknown")]
     pub location: Box<Location>,
-    /// Versions of the object just before the backup.
+    /// Number of versions of the object just before the backup.
     pub versions: u32,
-    /// The current one of them: the newest, where `order` does not say that the list showed it.
+    /// The current version; the newest one if there is no `order`.
     pub newest: VersionId,
-    /// Digest over all version identifiers.
+    /// Digest of all version identifiers.
     pub version_ids: Fingerprint,
-    /// Digest over all versions' identifiers and lasting attributes, for comparison after a restore.
+    /// Digest of the identifiers and lasting attributes of all versions, for comparison after a restore.
     pub version_states: Fingerprint,
-    /// Digest over all versions by age, the current one last. Entries of older programs have none, nor have those of
-    /// objects of which no list showed the current version.
+    /// Digest of all versions by age, the current one last. Absent in entries of older programs, and if no list showed
+    /// the object's current version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Fingerprint>,
-    /// What listing showed of the current version: a different one on a later night means "changed".
+    /// Fingerprint of the current version in the list: a different one on a later night means "changed".
     pub fingerprint: Fingerprint,
-    /// The same of versions that are as new as that one, when they differ and it is not known which of them is current:
+    /// Fingerprints of other versions that are as new as the current one, if it is not known which of them is current:
     /// the vault may show any of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ties: Vec<Fingerprint>,
@@ -79,15 +79,15 @@ pub struct Entry {
     /// When the current version expires.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub expires: Option<OffsetDateTime>,
-    /// The current version's tags, as far as the record could hold them.
+    /// The current version's tags, as far as they fit into the record.
     #[serde(flatten)]
     pub tags: Tags,
-    /// The run of this object's backup before this one.
+    /// The run of the object's previous backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<RunId>,
 }
 
-/// What an entry is made of.
+/// The parts of an entry.
 #[derive(Debug)]
 pub struct Taken<'a> {
     /// The vault that gave the backup.
@@ -102,7 +102,7 @@ pub struct Taken<'a> {
     pub form: Form,
     /// The region that answered.
     pub region: Option<String>,
-    /// Where the vault was then.
+    /// The vault's location at that time.
     pub location: Location,
     /// The versions just before the backup.
     pub seen: VersionsSeen,
@@ -110,7 +110,7 @@ pub struct Taken<'a> {
     pub read: OffsetDateTime,
     /// When the vault's answer was complete.
     pub taken: OffsetDateTime,
-    /// The run of the backup before this one.
+    /// The run of the object's previous backup.
     pub previous: Option<RunId>,
 }
 
@@ -148,10 +148,10 @@ impl From<Taken<'_>> for Entry {
 }
 
 impl Entry {
-    /// The record of it. Its tags are packed where the record would be too long with them as they are.
+    /// Serializes the entry. Its tags are packed if the record would otherwise be too long.
     ///
     /// # Errors
-    /// When it cannot be JSON.
+    /// If it cannot be JSON.
     pub fn record(&self) -> serde_json::Result<String> {
         let plain = record(self)?;
         if plain.len() <= RECORD_LIMIT {
@@ -165,22 +165,22 @@ impl Entry {
         }
     }
 
-    /// The entry without the tags that its record cannot hold. Everything else in it has its bounds.
+    /// The entry without the tags that do not fit into its record. Every other field has its bounds.
     fn fitting(mut self) -> Self {
         let fits = |of: &Self| of.record().map_or(true, |record| record.len() <= RECORD_LIMIT);
         while !fits(&self) && self.tags.leave_longest() {}
         self
     }
 
-    /// Whether listing shows the object as it was at the backup.
+    /// Whether the list shows the object as it was at the backup.
     pub fn has_fingerprint(&self, shown: Fingerprint) -> bool {
         self.fingerprint == shown || self.ties.contains(&shown)
     }
 
-    /// Whether it is a later backup of the object that `before` is of, and not of another one that took its name.
+    /// Whether it is a later backup of the same object as `before`, and not of another one that took its name.
     ///
-    /// The versions of an object cannot be deleted one by one: it has as many as before, or more. Another object
-    /// that has more versions than the old one had is taken for it.
+    /// The versions of an object cannot be deleted one by one, so it never has fewer than before. Another object with
+    /// more versions than the old one is mistaken for it.
     pub fn continues(&self, before: &Self) -> bool {
         self.has_fingerprint(before.fingerprint)
             || self.newest == before.newest

@@ -1,8 +1,9 @@
-//! What follows from a call that failed: who answered, what was asked, and what the answer means decide together.
+//! The fate of a failed call, decided by the service that answered, the operation, and the meaning of the answer.
 //!
-//! Storage, queue and identity are this program's own means. Nothing they say is about an object, so none of it ends
-//! the work on one; it is tried again, and recorded as what it is. A vault or an HSM speaks of the object, but not in
-//! everything: who may ask, and from where, is settled elsewhere, by people and networks that are still at it.
+//! Storage, queue and identity are this program's own means. Nothing they answer is about an object, so no answer of
+//! theirs ends the work on one: it is tried again, and recorded as what it is. A vault or an HSM does answer about the
+//! object, but not always: who may ask, and from where, is decided elsewhere, by people and networks that may still be
+//! changing it.
 
 /// A service that is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,7 +16,7 @@ pub enum Service {
     Storage,
     /// Queue storage.
     Queue,
-    /// Whatever gives tokens.
+    /// The service that issues tokens.
     Identity,
 }
 
@@ -23,7 +24,7 @@ impl Service {
     /// Every service.
     pub const ALL: [Self; 5] = [Self::Vault, Self::Hsm, Self::Storage, Self::Queue, Self::Identity];
 
-    /// Whether it is one of this program's own means, whose word says nothing of an object.
+    /// Whether it is one of this program's own means, whose answers say nothing about an object.
     pub const fn is_ours(self) -> bool {
         match self {
             Self::Vault | Self::Hsm => false,
@@ -43,32 +44,32 @@ impl Service {
     }
 }
 
-/// What was asked of it.
+/// The operation that a call requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// A list: of what a vault or a container holds.
+    /// List the contents of a vault or a container.
     List,
-    /// A look at one thing: an object's versions, a blob, a queue.
+    /// Read one thing: an object's versions, a blob, a queue.
     Read,
-    /// The backup of an object.
+    /// Back up an object.
     BackUp,
-    /// The restore of an object.
+    /// Restore an object.
     Restore,
-    /// The recovery of a soft-deleted object.
+    /// Recover a soft-deleted object.
     Recover,
-    /// The purge of a soft-deleted object.
+    /// Purge a soft-deleted object.
     Purge,
-    /// A blob, written or replaced.
+    /// Write or replace a blob.
     Write,
-    /// A blob, deleted.
+    /// Delete a blob.
     Delete,
-    /// A message, sent.
+    /// Send a message.
     Send,
-    /// The start of an HSM's operation.
+    /// Start an HSM's operation.
     Start,
-    /// A check of whether an HSM's operation could be done.
+    /// Check whether an HSM's operation is possible.
     Check,
-    /// A question how an HSM's operation stands.
+    /// Read the state of an HSM's operation.
     Follow,
 }
 
@@ -90,37 +91,37 @@ impl Operation {
     ];
 }
 
-/// What the answer means.
+/// The meaning of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Meaning {
-    /// It was asked too often.
+    /// Too many requests.
     Throttled,
-    /// It is down.
+    /// The service is down.
     Unavailable,
-    /// No answer, or half of one.
+    /// No answer, or an incomplete one.
     Network,
-    /// A fresh token does not count.
+    /// A fresh token was rejected.
     Unauthorized,
-    /// Not allowed, for a right or a network: access policy, role, firewall. What is not known to be about the object
-    /// counts as this.
+    /// Denied for a right or a network: access policy, role, firewall. Also any refusal that is not known to be about
+    /// the object.
     Denied,
-    /// Not allowed, for what the object is: the service does not do this with it, whoever asks.
+    /// Refused for what the object is: the service does not do this with it for any caller.
     Forbidden,
-    /// Not there.
+    /// Not found.
     NotFound,
-    /// In conflict, because the thing is there already or has changed.
+    /// A conflict, because the thing exists already or has changed.
     Exists,
-    /// In conflict for any other reason: the object is being deleted, recovered, changed.
+    /// Any other conflict: the object is being deleted, recovered, changed.
     Busy,
     /// Any other refusal.
     Refused,
     /// An answer that makes no sense.
     Nonsense,
-    /// No token could be had.
+    /// No token could be obtained.
     NoToken,
     /// Never sent: the program was told to stop.
     Stopped,
-    /// Never sent: the host is not configured, or the request is not possible.
+    /// Never sent: the host is not configured, or the request is impossible.
     NotSent,
 }
 
@@ -143,7 +144,7 @@ impl Meaning {
         Self::NotSent,
     ];
 
-    /// Whether somebody said no, in place of saying nothing or nothing usable.
+    /// Whether the answer is a refusal, as opposed to no answer or an unusable one.
     pub const fn refuses(self) -> bool {
         match self {
             Self::Denied
@@ -164,15 +165,15 @@ impl Meaning {
     }
 }
 
-/// What happens next.
+/// What happens after a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
-    /// It is tried again with the queue's patience: a minute later, a few times.
+    /// The queue retries it: a minute later, a few times.
     Retry,
-    /// Somebody may not yet: a right that was just granted, a firewall that was just opened, one address of several.
-    /// It is tried again at growing distances, and is recorded when it has not passed by then.
+    /// Not allowed yet: a right that was just granted, a firewall that was just opened, one address of several. It is
+    /// tried again at growing intervals, and recorded if it has not passed by then.
     Later,
-    /// What the service says of the thing itself. It is recorded.
+    /// The service's answer about the object itself. It is recorded.
     Fail,
 }
 
@@ -186,7 +187,7 @@ impl Fate {
     }
 }
 
-/// What follows when `service`, asked for `operation`, answers with this `meaning`.
+/// What follows when `service`, asked for `operation`, gives an answer of this `meaning`.
 pub const fn fate(service: Service, operation: Operation, meaning: Meaning) -> Fate {
     use Fate::{Fail, Later, Retry};
     use Meaning::{
@@ -199,7 +200,7 @@ pub const fn fate(service: Service, operation: Operation, meaning: Meaning) -> F
     match (service, operation, meaning) {
         (Storage | Queue | Identity, _, _)
         | (Vault | Hsm, _, Throttled | Unavailable | Network | Busy | Nonsense | NoToken | Stopped) => Retry,
-        // A list names no object: one that is not found is a vault that is being moved or recovered.
+        // A list names no object: "not found" means a vault that is being moved or recovered.
         (Vault | Hsm, _, Unauthorized | Denied) | (Vault | Hsm, List, NotFound) => Later,
         (Vault | Hsm, _, Forbidden | NotFound | Exists | Refused | NotSent) => Fail,
     }

@@ -9,7 +9,7 @@ use super::object::ObjectName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameFilter(String);
 
-/// Not a filter for names.
+/// The text is not a filter for names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected 1 to 127 letters, digits, hyphens and *")]
 pub struct NameFilterError;
@@ -39,7 +39,7 @@ impl FromStr for NameFilter {
 
 /// Whether a pattern in which `*` stands for any characters matches a whole name. Both are in lower case.
 ///
-/// Every part is taken at the first place where it fits, which leaves the most for those after it.
+/// Each part is matched at the first position where it fits, which leaves the most for the parts after it.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let Some((first, others)) = pattern.split_once('*') else { return pattern == name };
     let (middle, last) = others.rsplit_once('*').unwrap_or(("", others));

@@ -1,4 +1,4 @@
-//! An index out of several manifests: the newest whole one, and those whose entries it does not have.
+//! An index folded from several manifests: the newest whole one, and others with entries that it does not have.
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -13,11 +13,11 @@ use super::{
     plan::{ListedLate, PlanHeader},
 };
 
-/// The newest whole manifest's lines with those of later manifests folded in, sorted.
+/// The lines of the newest whole manifest with those of other manifests folded in, sorted.
 ///
-/// A later entry replaces an older one of the same object. Whether the object is still there is for the whole
-/// manifest to say, unless the entry was taken after that run was planned: an object that was backed up before,
-/// and that the whole manifest does not know, was gone by then, or its kind could not be listed.
+/// A newer entry replaces an older one of the same object. The whole manifest decides whether an object still exists,
+/// unless the entry was taken after that run was planned: an object that was backed up earlier and is not in the whole
+/// manifest was gone by then, or its kind could not be listed.
 pub struct Folded<B: Iterator> {
     base: Peekable<B>,
     later: Peekable<btree_map::IntoIter<ObjectId, Line>>,
@@ -27,7 +27,7 @@ pub struct Folded<B: Iterator> {
 }
 
 impl<E, B: Iterator<Item = Result<Line, E>>> Folded<B> {
-    /// `header` is that of the whole manifest; `None` when there is no whole manifest.
+    /// `header` is the header of the whole manifest, or `None` if there is none.
     pub fn new(base: B, later: BTreeMap<ObjectId, Line>, header: Option<&PlanHeader>) -> Self {
         let unlisted = header.into_iter().flat_map(|header| &header.unlisted);
         Self {
@@ -39,14 +39,15 @@ impl<E, B: Iterator<Item = Result<Line, E>>> Folded<B> {
         }
     }
 
-    /// When the whole manifest's run was planned, if it did not list the line's kind before the line's entry was taken.
+    /// When the whole manifest's run was planned, if it listed the line's kind no earlier than the line's backup was
+    /// taken.
     fn planned_after(&self, line: &Line) -> Option<OffsetDateTime> {
         let late = self.late.iter().find(|late| late.kind == line.kind).map(|late| late.at);
         let listed = late.or(self.planned)?;
         self.planned.filter(|_| line.last_backup().is_some_and(|entry| entry.taken <= listed))
     }
 
-    /// The line of an object that the whole manifest does not know.
+    /// The line of an object that is not in the whole manifest.
     fn unknown(&self, line: Line) -> Line {
         let Some(planned) = self.planned_after(&line) else { return line };
         let unlisted = self.unlisted.contains(&line.kind);
@@ -59,7 +60,7 @@ impl<E, B: Iterator<Item = Result<Line, E>>> Folded<B> {
         Line { status, gone, failure: None, ..line }
     }
 
-    /// The line of an object that both know.
+    /// The line of an object that is in both.
     fn newer(&self, base: Line, fold: Line) -> Line {
         let taken = |line: &Line| line.last_backup().map(|entry| entry.taken);
         if taken(&fold) <= taken(&base) {
@@ -69,7 +70,7 @@ impl<E, B: Iterator<Item = Result<Line, E>>> Folded<B> {
     }
 }
 
-/// Keeps the line with the newest entry of each object, for [`Folded`].
+/// Keeps the line with the newest backup of each object, as input for [`Folded`].
 pub fn fold_line(later: &mut BTreeMap<ObjectId, Line>, line: Line) {
     let Some(entry) = line.last_backup() else { return };
     let known = later.get(&line.id()).and_then(Line::last_backup);
@@ -114,7 +115,7 @@ mod tests {
 
     const MINUTE: Duration = Duration::MINUTE;
 
-    /// A line of an object whose backup was taken so long after the whole run was planned.
+    /// A line whose backup was taken this long after the whole run was planned.
     fn taken(status: ObjectStatus, after: Duration) -> Line {
         line(&secret("db"), status, NIGHT + after)
     }
@@ -141,7 +142,7 @@ mod tests {
         Folded::new(base, folds, header).collect::<Result<_, _>>().unwrap()
     }
 
-    /// How an object fares, when its newest backup was taken, and since when it is gone.
+    /// An object's status, when its newest backup was taken, and since when it is gone.
     fn state(line: &Line) -> (ObjectStatus, Option<Duration>, Option<OffsetDateTime>) {
         (line.status, line.last_backup().map(|entry| entry.taken - NIGHT), line.gone)
     }
@@ -177,7 +178,7 @@ mod tests {
         let gone = |after| Line { gone: Some(NIGHT), ..taken(ObjectStatus::Gone, after) };
         let failed = || Line { entry: None, ..taken(ObjectStatus::Failed, MINUTE) };
         let (hour, zero) = (Duration::HOUR, Duration::ZERO);
-        // The line of the whole manifest, that of a later one, and what comes of them.
+        // The line of the whole manifest, the later line, and the expected result.
         let table = [
             (
                 taken(ObjectStatus::Unchanged, -hour),

@@ -1,35 +1,35 @@
-//! Whether the form of a backup is one that this program knows.
+//! The form of a backup: whether this program knows it.
 //!
-//! A backup is the service's to open, and ours to keep: what it hands out as a complete answer is stored. Its form is
-//! judged, and is no condition. Of an unknown one nobody can tell here whether it is whole, so it is said wherever the
-//! backup is, it stays due, and nothing is purged in favour of it.
+//! A backup is opened by the service alone; this program keeps it, and stores every complete answer. Its form is judged
+//! but is not a condition for storing it. Whether a backup of an unknown form is whole cannot be determined here, so
+//! this is said wherever the backup is shown, the object stays due, and nothing is purged in favour of that backup.
 
 use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde::{Deserialize, Serialize};
 
-/// The most letters of a tag that is shown. The service's have some forty.
+/// The longest tag that is shown, in characters. The service's tags have about forty.
 const TAG_LIMIT: usize = 64;
 
-/// The most names of a header that are shown, and the most letters of one. The service's headers have three.
+/// The most names of a header that are shown, and the longest of them. The service's headers have three.
 const NAMES_LIMIT: usize = 8;
 const NAME_LIMIT: usize = 32;
 
-/// The most bytes of a JWE header, decoded. The service's have some hundred.
+/// The most bytes of a decoded JWE header. The service's headers have about a hundred.
 pub(super) const HEADER_LIMIT: usize = 2 * 1024;
 
-/// What is known of the form of a backup.
+/// The form of a backup, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]
 pub enum Form {
-    /// It was judged, and is whole as far as that shows without the service.
+    /// Judged, and whole as far as can be determined without the service.
     Known(BlobFacts),
-    /// It could not be judged.
+    /// Could not be judged.
     Unknown(Clear),
 }
 
-/// What the clear part of a backup of a known form says.
+/// The clear part of a backup of a known form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobFacts {
     /// The service's wrapping key. Two blobs with one `kid` come from one security world.
@@ -40,10 +40,10 @@ pub struct BlobFacts {
     pub enc: String,
 }
 
-/// What may be shown of the clear part of a backup of an unknown form: what names the form, and nothing else of it.
+/// What may be shown of a backup of an unknown form: the parts that name the form, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clear {
-    /// The tag at the start, if what stands there names itself as one.
+    /// The tag at the start, if its text names the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
     /// The names in the JWE header, if there is one.
@@ -52,7 +52,7 @@ pub struct Clear {
 }
 
 impl Form {
-    /// The wrapping key, where the form is known.
+    /// The wrapping key, if the form is known.
     pub fn kid(&self) -> Option<&str> {
         match self {
             Self::Known(facts) => Some(&facts.kid),
@@ -60,7 +60,7 @@ impl Form {
         }
     }
 
-    /// What may be shown of a form that is unknown.
+    /// What may be shown of the form, if it is unknown.
     pub fn unknown(&self) -> Option<&Clear> {
         match self {
             Self::Known(_) => None,
@@ -70,8 +70,8 @@ impl Form {
 }
 
 impl Clear {
-    /// What may be shown of these bytes: a tag, in which the service or its vault is named, and the names of a JWE header
-    /// behind it or at the start. Anything else might be a part of what is kept safe.
+    /// What may be shown of these bytes: a tag that names the service or its vault, and the names in a JWE header after
+    /// the tag or at the start. Anything else might be part of the protected content.
     pub(super) fn of(bytes: &[u8]) -> Self {
         let tagged = split_tag(bytes).filter(|(tag, _)| names_a_form(tag));
         let (tag, jwe) = tagged.map_or((None, bytes), |(tag, jwe)| (Some(tag), jwe));
@@ -94,7 +94,7 @@ impl fmt::Display for Clear {
     }
 }
 
-/// The tag that a length byte announces, and what follows it.
+/// Splits a tag, with its length byte, from the bytes that follow it.
 pub(super) fn split_tag(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&length, rest) = bytes.split_first()?;
     rest.split_at_checked(length.into())
@@ -107,7 +107,7 @@ fn names_a_form(tag: &[u8]) -> bool {
     tag.len() <= TAG_LIMIT && tag.iter().all(word) && (says(b"keyvault") || says(b"microsoft"))
 }
 
-/// The names in the header of a JWE, in the order of the alphabet.
+/// The names in the header of a JWE, sorted.
 fn header_names(jwe: &[u8]) -> Option<Vec<String>> {
     let header = jwe.split(|byte| *byte == b'.').next().filter(|header| header.len() < jwe.len())?;
     if header.len() > HEADER_LIMIT * 4 / 3 + 2 {
@@ -122,8 +122,8 @@ fn header_names(jwe: &[u8]) -> Option<Vec<String>> {
     Some(header.into_keys().filter(word).take(NAMES_LIMIT).collect())
 }
 
-/// A form as an entry has it. One that is known is written as before there were others; of one that is not, the
-/// strings are empty, so that an older program still reads the entry.
+/// A form as stored in an entry. A known form is written as before unknown forms existed; for an unknown one the
+/// strings are empty, so that an older program can still read the entry.
 #[derive(Clone, Serialize, Deserialize)]
 struct Stored {
     kid: String,

@@ -1,4 +1,4 @@
-//! A vault's index in memory: for every object, just what planning asks of its newest backup.
+//! The index of a vault in memory: for each object, what planning needs to know about its newest backup.
 
 use std::collections::HashMap;
 
@@ -11,25 +11,25 @@ use super::{
     run::RunId,
 };
 
-/// What planning knows of an object's newest backup.
+/// What planning knows about an object's newest backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// What listing showed then,
+    /// Fingerprint of the object in the list at the time.
     pub fingerprint: Fingerprint,
-    /// and what it may show instead.
+    /// Fingerprints that the list may show instead.
     pub ties: Box<[Fingerprint]>,
-    /// Whether a change after the backup may not show in it.
+    /// Whether a change after the backup might not show in the fingerprint.
     pub unsettled: bool,
-    /// Whether the last run should have backed it up and could not, or has a backup of a form that is not known.
+    /// Whether the last run should have backed it up and did not, or its backup has an unknown form.
     pub missed: bool,
-    /// Whether it is the backup of an earlier object of that name: of what is there now there is none.
+    /// Whether the backup is of an earlier object of this name; the current object has none.
     pub former: bool,
     /// The run that took the backup.
     pub run: RunId,
 }
 
 impl Known {
-    /// Whether listing shows the object as it was at its newest backup.
+    /// Whether the list shows the object as it was at its newest backup.
     pub fn has_fingerprint(&self, shown: Fingerprint) -> bool {
         self.fingerprint == shown || self.ties.contains(&shown)
     }
@@ -44,31 +44,30 @@ struct Slot {
     run: u32,
 }
 
-/// The newest backup of every object, at about a hundred bytes an object.
+/// The newest backup of each object, at about a hundred bytes for each.
 ///
-/// Objects are filed under a digest of their identity rather than under the name, and runs are kept once.
+/// The key is a digest of the object's identity instead of its name, and each run is stored once.
 #[derive(Default)]
 pub struct Index {
     slots: HashMap<Fingerprint, Slot>,
     /// Few objects have any.
     ties: HashMap<Fingerprint, Box<[Fingerprint]>>,
     runs: Vec<RunId>,
-    /// The wrapping keys of what is not gone, each once, and no more than it takes to see that there are too many.
+    /// Wrapping keys of objects that are not gone, each once, and no more than needed to see that there are too many.
     kids: Vec<String>,
 }
 
 impl Index {
-    /// Files the entry of a manifest's line, or else what it has of an earlier object, unless the index holds a
-    /// newer one of the object.
+    /// Adds the line's entry, or else its former entry, unless the index holds a newer backup of the object.
     pub fn insert(&mut self, line: &Line) {
         let Some(entry) = line.entry.as_ref().or(line.former.as_deref()) else { return };
-        // What was due may not have been backed up. Of what is away the flag counts when it is back.
+        // The object was due and may not have been backed up. If it is gone, the flag counts once it is back.
         let missed = matches!(
             line.status,
             ObjectStatus::Failed | ObjectStatus::Carried | ObjectStatus::Disappeared | ObjectStatus::Gone
         );
-        // A form that is not known is the service's new one, or one bad answer: only another backup tells. It is also what
-        // gives the program that will know it one that it can judge.
+        // An unknown form is a new form of the service or one bad answer: only another backup shows which. The new
+        // backup also gives a later program that knows the form one that it can judge.
         let missed = missed || entry.form.unknown().is_some();
         self.insert_entry(entry, missed, line.entry.is_none());
         if line.entry.is_some() && line.status != ObjectStatus::Gone && self.kids.len() <= MOST_KIDS {
@@ -77,7 +76,7 @@ impl Index {
         }
     }
 
-    /// Digests of the wrapping keys of the newest backups, in order.
+    /// Digests of the wrapping keys of the newest backups, sorted.
     pub fn kids(&self) -> Vec<Fingerprint> {
         let mut kids: Vec<_> = self.kids.iter().map(|kid| Fingerprint::of(kid.as_bytes())).collect();
         kids.sort_unstable();
@@ -106,7 +105,7 @@ impl Index {
         }
     }
 
-    /// The newest backup of an object, if there is any.
+    /// The newest backup of an object, if it has one.
     pub fn get(&self, id: &ObjectId) -> Option<Known> {
         let address = address(id);
         let Slot { fingerprint, unsettled, missed, former, run, .. } = *self.slots.get(&address)?;
@@ -115,7 +114,7 @@ impl Index {
         Some(Known { fingerprint, ties, unsettled, missed, former, run })
     }
 
-    /// The number of a run. Entries of one run tend to stand together, so the search starts at the end.
+    /// The number of a run. Entries of one run tend to be adjacent, so the search starts at the end.
     fn run(&mut self, run: &RunId) -> u32 {
         let at = self.runs.iter().rposition(|known| known == run).unwrap_or_else(|| {
             self.runs.push(run.clone());

@@ -1,4 +1,4 @@
-//! A backup run that has not been closed yet.
+//! The record of an open backup run.
 
 pub mod rounds;
 
@@ -17,33 +17,33 @@ use super::{
 /// The version of the stored form that this program writes.
 pub const JOB_FORMAT: u32 = 1;
 
-/// How long nothing may come in before the messages of unanswered objects are sent again for the first time: see
-/// [`rounds`]. Longer than the waits between five deliveries of a message that fails at once. One whose
-/// tries hang takes longer; then there are two of it, which costs requests and changes nothing.
+/// How long no result may arrive before the messages of unanswered objects are sent again for the first time: see
+/// [`rounds`]. Longer than the waits between five deliveries of a message that fails at once. A message
+/// whose attempts hang takes longer and then exists twice, which costs requests and changes nothing.
 pub const STALLED_AFTER: Duration = Duration::minutes(15);
 
-/// How long planning may take before somebody else does it. Longer than an invocation can last. A planner that ended
-/// without a plan said so, and is followed sooner.
+/// Deadline for planning; after it another process plans the run. Longer than an invocation can last. A planner that
+/// ended without a plan has recorded that, and is followed sooner.
 pub const PLANNED_WITHIN: Duration = Duration::minutes(35);
 
-/// How long a run may stay open. Then what is unanswered has failed.
+/// How long a run may stay open; after that, unanswered objects have failed.
 pub const OPEN_FOR: Duration = Duration::hours(20);
 
-/// How long a message lives. Shorter than a run, so that none that is sent with the plan arrives after its
-/// run was closed. One that is sent again may: whoever gets a late message looks first.
+/// Lifetime of a message. Shorter than that of a run, so that no message sent with the plan arrives after its run was
+/// closed. A message that is sent again may; its receiver checks the run first.
 pub const MESSAGE_LIFETIME: Duration = Duration::hours(19);
 
-/// How many bytes of a record the text of a failure takes that stands beside another one.
+/// The most bytes of a failure's text in a record that holds another failure too.
 const LEFT_OUT_BYTES: usize = 1000;
 
-/// How often it is noted that `AdvanceJobs` came.
+/// How often passes of `AdvanceJobs` are recorded.
 pub const PASS_NOTED_EVERY: Duration = Duration::minutes(5);
 
-/// How long `AdvanceJobs`, which comes every minute, may stay away before nothing counts as moving on.
+/// How long `AdvanceJobs`, which comes every minute, may stay away before jobs count as standing still.
 pub const STANDS_STILL_AFTER: Duration = Duration::minutes(15);
 
-/// Whether nothing moves jobs on: `AdvanceJobs` has stayed away for long, or, where it never came, a job has been
-/// open for as long. Where neither is known, as after an installation, nothing is said.
+/// Whether jobs stand still: `AdvanceJobs` has stayed away for too long or, if it never came, a job has been open for
+/// as long. `false` if neither time is known, as after an installation.
 pub fn stands_still(
     last: Option<OffsetDateTime>,
     oldest_open: Option<OffsetDateTime>,
@@ -52,8 +52,8 @@ pub fn stands_still(
     last.or(oldest_open).is_some_and(|at| now - at >= STANDS_STILL_AFTER)
 }
 
-/// The record of an open run. It is written before the run's plan and deleted after its manifest, so a
-/// run that was started is never forgotten.
+/// The record of an open run. It is written before the run's plan and deleted after its manifest, so a started run is
+/// never forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupJob {
     /// [`JOB_FORMAT`] of the program that wrote it.
@@ -65,80 +65,81 @@ pub struct BackupJob {
     /// When it was opened.
     #[serde(with = "time::serde::rfc3339")]
     pub opened: OffsetDateTime,
-    /// Who asked for it. Records of older programs do not say.
+    /// The actor that requested it. Absent in records of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Actor>,
-    /// Whether everything is to be backed up, changed or not.
+    /// Whether everything is backed up, changed or not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub everything: bool,
     /// Whether all messages were sent at least once.
     pub sent: bool,
-    /// How many planned objects had an outcome when it was last looked at.
+    /// How many planned objects had an outcome as of the last pass.
     pub answered: u32,
     /// When that number last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub progressed: OffsetDateTime,
-    /// Why it could not be planned, when that was last tried.
+    /// Why the last attempt to plan it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unplanned: Option<Unplanned>,
-    /// The round that it is in. Records of older programs do not say.
+    /// The current round. Absent in records of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<Round>,
-    /// Whether it would cover its vault if it ended as it stood when its last round began: see
+    /// Whether it would cover its vault if it ended in the state at the start of its last round: see
     /// [`Numbers::covers`](super::run::Numbers::covers).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub covers: bool,
-    /// What fails and is tried again, as of the last look.
+    /// What fails and is tried again, as of the last pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing: Option<Failing>,
-    /// What its plan had to leave out and a later round lists again, as of its last round.
+    /// Kinds that its plan left out and that a later round lists again, as of its last round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<Box<LeftOut>>,
-    /// Drawn by whoever wrote the record first, to know it again when the answer to the write was lost.
+    /// A random number from the process that wrote the record first, to recognize it if the answer to the write was
+    /// lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<u64>,
 }
 
-/// The last try of planning a run, which came to nothing.
+/// The last attempt to plan a run, which failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unplanned {
-    /// When.
+    /// When it failed.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// Why.
+    /// Why it failed.
     pub failure: Failure,
 }
 
-/// Kinds that a run's plan had to leave out, and that it lists again.
+/// Kinds that a run's plan left out and that the run lists again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// The kinds.
     pub kinds: Vec<ObjectKind>,
-    /// Why the newest try failed. Its text is short: the record holds another failure.
+    /// Why the newest attempt failed. The text is short because the record holds another failure too.
     pub failure: Failure,
-    /// When that was.
+    /// When it failed.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
 }
 
 impl LeftOut {
-    /// These kinds, if there are any.
+    /// The record of these kinds; `None` if there are none.
     pub fn new(kinds: Vec<ObjectKind>, failure: Failure, at: OffsetDateTime) -> Option<Box<Self>> {
         let failure = Failure { text: cut(failure.text, LEFT_OUT_BYTES), request_id: None, ..failure };
         (!kinds.is_empty()).then(|| Box::new(Self { kinds, failure, at }))
     }
 }
 
-/// What an open run needs.
+/// What an open run needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Nothing: others are at work.
+    /// Nothing: its work is under way.
     NoOp,
-    /// A plan: whoever was to make it is gone.
+    /// A plan: none was made in time.
     Planning,
     /// Its messages sent, again or for the first time.
     Sending,
-    /// A record of failure for what is unanswered, then its manifest.
+    /// A record of failure for every unanswered object, then its manifest.
     GivingUp,
     /// Its manifest.
     Closing,
@@ -166,8 +167,8 @@ impl BackupJob {
         }
     }
 
-    /// What is known of a run by its name alone, whose record was last written at a time: it goes on, and ends, as if
-    /// nothing had come in since.
+    /// Replaces a record that cannot be read: built from the run's name and the time of the record's last write. The
+    /// run continues, and ends, as if no result had arrived since.
     pub fn of_name(vault: VaultName, run: RunId, written: Option<OffsetDateTime>) -> Option<Self> {
         let opened = run.occurrence().or(written)?;
         let progressed = written.unwrap_or(opened);
@@ -179,8 +180,8 @@ impl BackupJob {
         now - self.opened >= OPEN_FOR
     }
 
-    /// When somebody other than its opener may plan it. An HTTP caller leaves that to the next look: a
-    /// large vault takes longer to list than a caller waits.
+    /// How long after its opening another process may plan it. An HTTP caller leaves planning to the next pass: listing
+    /// a large vault takes longer than a caller waits.
     fn plannable(&self) -> Duration {
         match &self.by {
             Some(Actor { via: Via::Http, .. }) => Duration::ZERO,
@@ -188,7 +189,7 @@ impl BackupJob {
         }
     }
 
-    /// Notes how many planned objects have an outcome. Says whether that is news.
+    /// Records how many planned objects have an outcome. Returns whether the number changed.
     pub fn note(&mut self, answered: u32, now: OffsetDateTime) -> bool {
         let news = answered != self.answered;
         if news {
@@ -198,7 +199,7 @@ impl BackupJob {
         news
     }
 
-    /// What the run needs. `seen` is what is seen of it once it has a plan.
+    /// What the run needs next. `seen` is its observed state once it has a plan.
     pub fn need(&self, seen: Option<Seen>, now: OffsetDateTime) -> Need {
         let Some(seen) = seen else {
             let due = self.planned_again().unwrap_or(self.opened + self.plannable());
@@ -241,7 +242,7 @@ mod tests {
         BackupJob::open("kv-prod".parse().unwrap(), RunId::nightly(START), by, START)
     }
 
-    /// A run of which so many objects are answered, the last of them after this time.
+    /// A run with this many answered objects, the last one answered this long after the start.
     fn answered(answered: u32, after: Duration) -> BackupJob {
         let mut job = job(Actor::TIMER);
         assert!(job.note(answered, START + after));
@@ -279,7 +280,7 @@ mod tests {
             (&half, OPEN_FOR - SECOND, Need::Sending),
             (&half, OPEN_FOR, Need::GivingUp),
             (&answered(2, minutes(10)), minutes(10), Need::Closing),
-            (&answered(2, OPEN_FOR), OPEN_FOR, Need::Closing), // what is whole is not given up
+            (&answered(2, OPEN_FOR), OPEN_FOR, Need::Closing), // a complete run is not given up
             (&answered(3, minutes(10)), minutes(10), Need::Closing),
         ];
         for (job, after, expected) in table {

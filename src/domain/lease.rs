@@ -1,44 +1,44 @@
-//! The lease on a target: which restore may change a vault, and until when.
+//! The lease on a target vault: which restore may change it, and until when.
 //!
-//! A restore takes the lease before its first step and renews it while it works. A lease that is not renewed ends
-//! by the clock, and any command may then take the vault: what died holds nothing up. A holder acts only while it
-//! has seen its lease within [`TRUST`], so it has stopped before another may begin.
+//! A restore takes the lease before its first step and renews it while it works. A lease that is not renewed expires by
+//! the clock, and any command may then take the vault, so a holder that died blocks nothing. A holder acts only while
+//! it has seen its lease within [`TRUST`], so it has stopped before another one may begin.
 
 use time::{Duration, OffsetDateTime};
 
 use super::{job::OPEN_FOR, restore::RestoreId};
 
-/// How long a lease lasts after it was taken or renewed. Longer than [`TRUST`] and the longest step together.
+/// Lifetime of a lease after it was taken or renewed. Longer than [`TRUST`] and the longest step together.
 pub const LASTS: Duration = Duration::minutes(10);
 
-/// How long a holder may act without another look at its lease.
+/// How long a holder may act without reading its lease again.
 pub const TRUST: Duration = Duration::MINUTE;
 
-/// How long one try of a step may take.
+/// Time limit of one attempt at a step.
 pub const LONGEST_STEP: Duration = Duration::minutes(7);
 
-/// How long the vault stays taken after its restore was stopped: until the holder has looked at its lease again, and
-/// the step that it was in the middle of is through, however long that takes. Two restores never work on one vault.
+/// How long the vault stays taken after its restore was stopped: until the holder has read its lease again and finished
+/// the step that it was in. Two restores never work on one vault.
 pub const STOPS_WITHIN: Duration = TRUST.saturating_add(LONGEST_STEP);
 
-/// A lease as it is on record.
+/// A lease as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// The restore that has it.
+    /// The restore that holds it.
     pub restore: RestoreId,
-    /// When it ends.
+    /// When it expires.
     pub until: OffsetDateTime,
-    /// Whether the restore was told to stop: it may not act any more, and the lease is not renewed.
+    /// Whether the restore was told to stop: it must not act any more, and the lease is not renewed.
     pub stopped: bool,
 }
 
 impl Lease {
-    /// A lease that is taken or renewed now.
+    /// A lease that is taken or renewed at `now`.
     pub fn taken(restore: RestoreId, now: OffsetDateTime) -> Self {
         Self { restore, until: now + LASTS, stopped: false }
     }
 
-    /// A lease whose record does not say when it ends. Older programs gave a restore its vault for as long as it was
+    /// A lease whose record does not say when it expires. Older programs gave a restore its vault for as long as it was
     /// open.
     pub fn without_end(restore: RestoreId) -> Self {
         let until = restore.asked() + OPEN_FOR;
@@ -51,12 +51,12 @@ impl Lease {
         Self { until: self.until.min(now + STOPS_WITHIN), stopped: true, ..self }
     }
 
-    /// Whether it has ended.
+    /// Whether it has expired.
     pub fn is_over(&self, now: OffsetDateTime) -> bool {
         now >= self.until
     }
 
-    /// Whether a restore may act on the strength of it. One that is over and still on record was taken by no other
+    /// Whether it permits this restore to act. A lease that has expired and is still on record was taken by no other
     /// restore: its holder may act once it has renewed it.
     pub fn lets(&self, restore: &RestoreId) -> bool {
         self.restore == *restore && !self.stopped

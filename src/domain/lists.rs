@@ -1,9 +1,10 @@
-//! Lists: what a run does about a kind of objects that it cannot list for now.
+//! Lists: how a run handles a kind of object that cannot be listed for now.
 //!
-//! It waits for the kind a little while, so that most of what passes makes no difference. Then it goes on without it, if
-//! another kind could be listed, and lists it again with each of its rounds; what comes late is planned as a
-//! [`supplement`](super::supplement). A kind that the run before left out as well, for the same answer, stands: it is not
-//! waited for, and listed in the first rounds alone, so that a right that was never granted does not keep each night open.
+//! It waits for the kind a short time, so that most passing trouble makes no difference. Then it continues without the
+//! kind, if another one could be listed, and lists it again in each of its rounds; objects that are listed late are
+//! planned as a [`supplement`](super::supplement). A refusal for which the previous run left the kind out as well
+//! stands: the run does not wait for the kind and lists it in its first rounds only, so that a right that was never
+//! granted does not keep every night's run open.
 
 use time::{Duration, OffsetDateTime};
 
@@ -17,32 +18,32 @@ use super::{
     plan::{PlanHeader, Unlisted},
 };
 
-/// How long a run waits for a kind that may yet be listed before it goes on without it, if another kind can be listed:
-/// one kind in trouble must not hold up the whole vault. A run that was asked for over HTTP waits as long for a right, one
-/// at a terminal does not.
+/// How long a run waits for a kind that may yet be listed before it continues without it, if another kind can be
+/// listed: one kind in trouble must not hold up the whole vault. A run requested over HTTP waits as long for a right; a
+/// run started at a terminal does not wait for one.
 pub const LISTED_WITHIN: Duration = Duration::minutes(15);
 
-/// How long a run that was asked for waits for a kind whose service does not answer: it has no rounds to list it again.
+/// How long a requested run waits for a kind whose service does not answer: it has no rounds to list it again.
 pub const ASKED_LISTED_WITHIN: Duration = Duration::hours(2);
 
-/// The rounds of a run that list a kind whose refusal stands, the first one included. They take less than two hours.
+/// Number of rounds that list a kind whose refusal stands, including the first. They take less than two hours.
 pub const STANDING_ROUNDS: u32 = 4;
 
-/// The shortest and the longest pause between two tries to plan a run.
+/// The shortest and the longest pause between two attempts to plan a run.
 const PLANNED_AGAIN: (Duration, Duration) = (Duration::minutes(5), Duration::minutes(40));
 
 /// Why a kind cannot be listed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// What follows from it by itself.
+    /// What follows from the failure itself.
     pub fate: Fate,
-    /// Whether the run before left the kind out for the same answer.
+    /// Whether the previous run left the kind out for the same answer.
     pub stands: bool,
 }
 
 impl Trouble {
-    /// The trouble with a kind, where `before` is what the whole run before left out. An outage never stands: that there
-    /// was one the night before says nothing of this one.
+    /// The trouble with a kind; `before` is what the previous whole run left out. An outage never stands: one on the
+    /// night before says nothing about this one.
     pub fn new(
         fate: Fate,
         meaning: Meaning,
@@ -70,7 +71,7 @@ impl BackupJob {
         }
     }
 
-    /// Whether planning waits on, until the run's hours are over, while no kind can be listed for a failure of this fate.
+    /// Whether planning waits, until the run expires, while no kind can be listed because of a failure of this fate.
     pub fn waits_on(&self, fate: Fate) -> bool {
         match fate {
             Fate::Retry => true,
@@ -79,8 +80,8 @@ impl BackupJob {
         }
     }
 
-    /// How many rounds of the run, the first one included, list a kind that its plan leaves out for this trouble. 0 where
-    /// no later one does.
+    /// How many rounds of the run, including the first, list a kind that its plan leaves out for this trouble. 0 if no
+    /// later round does.
     pub fn list_rounds(&self, Trouble { fate, stands }: Trouble) -> u32 {
         match (fate.may_pass() && !self.has_one_round(), stands) {
             (false, _) => 0,
@@ -89,13 +90,13 @@ impl BackupJob {
         }
     }
 
-    /// Whether a further round lists what the plan left out. A later run of the schedule does that by itself.
+    /// Whether a further round lists what the plan left out. If a later scheduled run is open, that run lists it.
     pub(super) fn lists_again(&self, seen: &Seen) -> bool {
         !seen.superseded && self.round().number < seen.list_rounds
     }
 
-    /// When it is planned again after a planner that came to its end without a plan: after 5 minutes, then after 10, 20,
-    /// 40 more, and at once when it need not wait for a kind any longer.
+    /// When the run is planned again after a planner ended without a plan: after 5 minutes, then after another 10, 20
+    /// and 40, and at once when it need not wait for a kind any longer.
     pub(super) fn planned_again(&self) -> Option<OffsetDateTime> {
         let at = self.unplanned.as_ref()?.at;
         let (shortest, longest) = PLANNED_AGAIN;
@@ -106,7 +107,7 @@ impl BackupJob {
 }
 
 impl Unlisted {
-    /// What is said of how often it was listed, by the time of a round.
+    /// Text that says how often the kind was listed by this round.
     pub fn listed(&self, round: u32) -> Option<String> {
         let rounds = round.min(self.rounds);
         (rounds > 1).then(|| format!("listed in {rounds} rounds"))
@@ -114,12 +115,12 @@ impl Unlisted {
 }
 
 impl PlanHeader {
-    /// The kinds that a round lists again.
+    /// The kinds that this round lists again.
     pub fn listed_in(&self, round: u32) -> impl Iterator<Item = ObjectKind> {
         self.unlisted.iter().filter(move |of| of.rounds >= round).map(|of| of.kind)
     }
 
-    /// How many rounds list a kind that the plan leaves out: the most of any kind.
+    /// How many rounds list a kind that the plan leaves out: the maximum over all kinds.
     pub fn list_rounds(&self) -> u32 {
         self.unlisted.iter().map(|of| of.rounds).max().unwrap_or_default()
     }
@@ -202,7 +203,7 @@ mod tests {
         }
     }
 
-    /// The minutes after the start at which a run lists again, and its end, where all objects are answered.
+    /// The minutes after the start at which a run lists again, and the minute it ends, if all objects are answered.
     fn course(list_rounds: u32, superseded: bool) -> (Vec<i64>, i64) {
         let (mut job, mut listed) = (job(Actor::TIMER), Vec::new());
         job.begin_round(START, START);

@@ -1,9 +1,9 @@
-//! Where a vault lies: what decides where its backups can be restored.
+//! The location of a vault, which decides where its backups can be restored.
 //!
-//! Key Vault opens a backup only in the subscription and the geography that it comes from. What is known of that comes
-//! from three sources of unequal weight. The vault itself names its tenant, in the challenge of its first answer.
-//! Subscription and geography are what the settings say, and settings may be wrong. The region that an answer names, and
-//! the service's key that wraps a backup, are hints: what it means when they change is not documented.
+//! Key Vault opens a backup only in the subscription and the geography that it comes from. The location is known from
+//! three sources of unequal weight. The vault itself names its tenant in the challenge of its first answer.
+//! Subscription and geography come from the settings, and settings may be wrong. The region that an answer names, and
+//! the service's key that wraps a backup, are hints: the meaning of a change is not documented.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use super::record::cut;
 
-/// The most bytes that a fact takes in a record. Tenants and subscriptions have 36.
+/// The most bytes of a fact in a record. Tenants and subscriptions have 36.
 const FACT_LIMIT: usize = 64;
 
-/// One thing that is known: never empty, of bounded length, in lower case.
+/// One known value: never empty, of bounded length, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fact(String);
 
 impl Fact {
-    /// What a text says; nothing when it is empty.
+    /// The fact in a text; `None` if the text is empty.
     pub fn new(text: &str) -> Option<Self> {
         let text = cut(text.trim().to_ascii_lowercase(), FACT_LIMIT);
         (!text.is_empty()).then_some(Self(text))
@@ -38,21 +38,21 @@ impl fmt::Display for Fact {
     }
 }
 
-/// Where a vault lies, or lay at a backup, as far as that is known.
+/// Where a vault is, or was at a backup, as far as that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
-    /// The tenant, as the vault itself says.
+    /// The tenant, according to the vault itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<Fact>,
-    /// The Azure subscription, as the settings say.
+    /// The Azure subscription, according to the settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription: Option<Fact>,
-    /// The Azure geography, as the settings say.
+    /// The Azure geography, according to the settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub geography: Option<Fact>,
 }
 
-/// The most regions that are told apart: more than these tell no more than two.
+/// The most regions that are distinguished: more of them say no more than two.
 const MOST_REGIONS: usize = 4;
 
 /// The regions that the answers of one vault have named.
@@ -60,26 +60,26 @@ const MOST_REGIONS: usize = 4;
 pub struct Regions(BTreeSet<Fact>);
 
 impl Regions {
-    /// Takes down that an answer named a region.
+    /// Records that an answer named this region.
     pub fn name(&mut self, region: Fact) {
         if self.0.len() < MOST_REGIONS {
             self.0.insert(region);
         }
     }
 
-    /// The region that all answers have named.
+    /// The region, if all answers named the same one.
     pub fn one(&self) -> Option<&Fact> {
         self.0.first().filter(|_| self.0.len() == 1)
     }
 
-    /// The region that is known from now on, where `before` was known before these answers. A vault that answered from
-    /// several is in none that is known; answers that name none change nothing.
+    /// The region that is known from now on; `before` was known before these answers. A vault that answered from
+    /// several regions has no known one; answers that name none change nothing.
     pub fn known(&self, before: Option<Fact>) -> Option<Fact> {
         if self.0.is_empty() { before } else { self.one().cloned() }
     }
 }
 
-/// In what two places are known to differ.
+/// How two locations are known to differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Apart {
@@ -90,7 +90,7 @@ pub enum Apart {
 }
 
 impl Apart {
-    /// The difference in a few words.
+    /// A short description of the difference.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Tenant => "taken in another tenant",
@@ -100,7 +100,7 @@ impl Apart {
 }
 
 impl Location {
-    /// In what the two differ, by what is known of both. A fact that one of them lacks tells nothing.
+    /// How the two are known to differ. A fact that is missing on either side is no difference.
     pub fn apart(&self, other: &Self) -> Option<Apart> {
         let differ = |a: &Option<Fact>, b: &Option<Fact>| matches!((a, b), (Some(a), Some(b)) if a != b);
         if differ(&self.tenant, &other.tenant) {
@@ -111,7 +111,7 @@ impl Location {
         settings.then_some(Apart::Settings)
     }
 
-    /// What is known here, and for the rest what `other` knows.
+    /// What is known here, completed with what `other` knows.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         let or = |a: &Option<Fact>, b: &Option<Fact>| a.as_ref().or(b.as_ref()).cloned();
@@ -134,7 +134,9 @@ impl fmt::Display for Location {
             [("tenant", &self.tenant), ("subscription", &self.subscription), ("geography", &self.geography)];
         let facts = facts.into_iter().filter_map(|(name, fact)| Some(format!("{name} {}", fact.as_ref()?)));
         let facts = facts.collect::<Vec<_>>();
-        f.write_str(if facts.is_empty() { "an unknown place".to_owned() } else { facts.join(", ") }.as_str())
+        f.write_str(
+            if facts.is_empty() { "an unknown location".to_owned() } else { facts.join(", ") }.as_str(),
+        )
     }
 }
 

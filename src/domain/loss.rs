@@ -1,8 +1,8 @@
-//! When much of a source is gone at once.
+//! Losses: many objects of a source are gone at once.
 //!
-//! A run counts what its list no longer shows of what the index before still had ([`Watch`](super::watch::Watch)).
-//! One function says when that is a [`Loss`]; a loss stays open from run to run until the objects are back or
-//! somebody has acknowledged it.
+//! A run counts the objects of the previous index that its list no longer shows ([`Watch`](super::watch::Watch)). One
+//! function decides when that is a [`Loss`]; a loss stays open from run to run until the objects are back or a person
+//! has acknowledged it.
 
 use std::{fmt, iter::Sum};
 
@@ -14,18 +14,18 @@ use super::{
     run::{RunId, is_zero},
 };
 
-/// Fewer objects that are gone than this are no loss, unless nothing of the source is left.
+/// Fewer missing objects than this are no loss, unless nothing of the source is left.
 const FEWEST: u32 = 5;
 
-/// The most open losses that are told apart. A run's summary must fit where a listing shows it.
+/// The most open losses that are kept apart. A run's summary must fit where a listing shows it.
 const MOST: usize = 16;
 
-/// How much of a source, or of one kind of it, may be gone from one run to the next: in percent, 0 to 100.
+/// The share of a source, or of one kind in it, that may be gone from one run to the next: in percent, 0 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct GoneShare(u8);
 
-/// Not a share.
+/// The value is not a share.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a share: expected a whole number from 0 to 100")]
 pub struct GoneShareError;
@@ -50,13 +50,13 @@ impl From<GoneShare> for u8 {
     }
 }
 
-/// What is known of a loss.
+/// The extent of a loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum How {
-    /// Everything is gone, and nothing is there.
+    /// Everything is gone, and the source is empty.
     Emptied,
-    /// Nothing is left of what was there, and other objects are there: the vault was made anew under its name.
+    /// Nothing is left of what was there, but other objects are: the vault was made anew under its name.
     Replaced,
     /// A large part of the source or of a kind is gone.
     Part,
@@ -76,35 +76,35 @@ impl How {
 /// Many objects that were gone at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
-    /// The run that saw it.
+    /// The run that found it.
     pub run: RunId,
-    /// When that run was planned: the lines of what is gone say the same.
+    /// When that run was planned: the lines of the missing objects have the same time.
     #[serde(with = "time::serde::rfc3339")]
     pub since: OffsetDateTime,
-    /// The kind of object; the whole source where there is none.
+    /// The kind of object; `None` for the whole source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<ObjectKind>,
-    /// What is known of it.
+    /// Its extent.
     pub how: How,
-    /// How many objects the index before had,
+    /// How many objects the previous index had.
     pub of: u32,
-    /// how many of them were gone,
+    /// How many of them were gone.
     pub gone: u32,
-    /// how many of those are gone as of this run,
+    /// How many of those are gone as of this run.
     pub still_gone: u32,
-    /// and how many have another object under their name: nothing but an acknowledgement ends such a loss.
+    /// How many have another object under their name; only an acknowledgement ends such a loss.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replaced: u32,
 }
 
 impl Loss {
-    /// Whether any of it is not made good.
+    /// Whether any of it is still gone or replaced.
     pub(super) fn is_open(&self) -> bool {
         self.still_gone + self.replaced > 0
     }
 
-    /// Two losses as one: that of the later run, which has what both lack. What the earlier one lacks is no longer
-    /// counted when it comes back.
+    /// Combines two losses into one: that of the later run, with what both lack. What the earlier one lacks is no
+    /// longer counted when it returns.
     fn with_earlier(self, earlier: &Self) -> Self {
         Self {
             kind: self.kind.filter(|kind| earlier.kind == Some(*kind)),
@@ -117,7 +117,7 @@ impl Loss {
     }
 }
 
-/// Losses, the oldest first, as many as a summary holds: beyond that the oldest become one.
+/// Limits losses, oldest first, to as many as a summary holds: the oldest ones are combined.
 pub(super) fn bounded(mut losses: Vec<Loss>) -> Vec<Loss> {
     while losses.len() > MOST {
         let earliest = losses.remove(0);
@@ -148,15 +148,15 @@ impl fmt::Display for Loss {
 /// The counts of one kind, or of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Objects that the index before still had.
+    /// Objects that the previous index still had.
     pub had: u32,
-    /// Of those, not listed any more,
+    /// Of those, no longer listed.
     pub gone: u32,
-    /// still the object of before,
+    /// Of those, still the same object.
     pub same: u32,
-    /// another object under the old name.
+    /// Of those, another object under the old name.
     pub other: u32,
-    /// Objects that are listed.
+    /// Objects that are listed now.
     pub listed: u32,
 }
 
@@ -172,10 +172,10 @@ impl Sum for Counts {
     }
 }
 
-/// Whether what is gone of a source is a loss. `unseen` objects are of kinds that could not be listed.
+/// Decides whether the missing objects of a source are a loss. `unseen` objects are of kinds that could not be listed.
 ///
-/// That a vault was made anew needs evidence: names that are gone or have another object, and not a single
-/// object that is still the one of before.
+/// That a vault was made anew needs evidence: names that are gone or have another object, and not a single object that
+/// is still the same.
 pub(super) fn judge(source: Counts, unseen: u32, share: GoneShare) -> Option<How> {
     let all_gone = source.had > 0 && source.gone == source.had;
     let other_vault = source.same == 0 && source.other > unseen;

@@ -1,4 +1,4 @@
-//! What a run's manifest says: of each object, and of the run as a whole.
+//! A run's manifest: one line for each object, and a summary of the run.
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -14,42 +14,42 @@ use super::{
     run::{Numbers, RunId, Scope, Verdict},
 };
 
-/// The version of the stored form that this program writes, which is that of the plan that it starts with. A run
-/// whose plan is of form 1 gets a manifest of form 1.
+/// Version of the stored form that this program writes. A manifest has the version of its plan: a run whose plan is of
+/// form 1 gets a manifest of form 1.
 ///
-/// Form 1 kept the last backup of an earlier object of a name as the entry of lines that are `managed`.
+/// Form 1 stored the last backup of an earlier object of the same name as the entry of a `managed` line.
 pub const MANIFEST_FORMAT: u32 = 2;
 
-/// How long an object that is gone from its vault stays in the index. Its backups stay as long as the
-/// storage keeps them; older ones are found by asking for an earlier time.
+/// How long an object that is gone from its vault stays in the index. Its backups stay as long as storage keeps them;
+/// once it has left the index, asking for an earlier time finds them.
 pub const KEEP_GONE: Duration = Duration::days(400);
 
-/// What a run's manifest says of one object.
+/// Status of one object in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectStatus {
-    /// A new backup; the entry is this run's.
+    /// A new backup was taken; the entry is this run's.
     BackedUp,
-    /// Skipped; the entry is an earlier run's.
+    /// Skipped because it did not change; the entry is an earlier run's.
     Unchanged,
-    /// Skipped; it belongs to a certificate.
+    /// Skipped because it belongs to a certificate.
     Managed,
-    /// Skipped; managed by the vault, and by none of its certificates. Key Vault does not back it up.
+    /// Skipped because the vault manages it, and none of the vault's certificates does. Key Vault does not back it up.
     VaultManaged,
-    /// Skipped; deleted between listing and backup. The entry, if any, is an earlier run's.
+    /// Skipped because it was deleted between listing and backup. The entry, if any, is an earlier run's.
     Disappeared,
     /// Not backed up. The entry, if any, is an earlier run's.
     Failed,
     /// Not listed: gone from the vault. The entry, if any, is its last backup.
     Gone,
-    /// Not listed because its kind could not be. The entry, if any, is an earlier run's.
+    /// Not listed because its kind could not be listed. The entry, if any, is an earlier run's.
     Carried,
-    /// Not listed, and managed when it last was: there is no object of its own. Kept for its `former` alone.
+    /// Not listed, and managed when last listed: no object of its own has this name. Kept for its `former` entry alone.
     Former,
 }
 
 impl ObjectStatus {
-    /// Whether there is no object of its own under the name, but a part of a certificate or of the vault.
+    /// Whether the name belongs to a part of a certificate or of the vault instead of an object of its own.
     pub fn is_managed(self) -> bool {
         matches!(self, Self::Managed | Self::VaultManaged | Self::Former)
     }
@@ -57,50 +57,49 @@ impl ObjectStatus {
 
 /// One line of a manifest: one object.
 ///
-/// What it says of the object as it is now and what it carries of an earlier object of that name are different
-/// fields.
+/// `entry` describes the object as it is now; `former` is a backup of an earlier object of the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// The object's kind.
     pub kind: ObjectKind,
     /// The object's name.
     pub name: ObjectName,
-    /// How it fared.
+    /// Its status in the run.
     #[serde(rename = "fared")]
     pub status: ObjectStatus,
-    /// The newest backup of the object as it is now: what may be restored, listed, and counted as protected.
+    /// The newest backup of the object as it is now: the one that is restored, listed, and counted as protected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<Entry>,
-    /// The last backup of an earlier object of that name, such as of a secret whose name a certificate has now. It is
-    /// never restored from here nor counted; an object's history and a later plan still find it.
+    /// The last backup of an earlier object of this name, such as a secret whose name a certificate now has. It is not
+    /// restored from this line and not counted; an object's history and later plans still find it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub former: Option<Box<Entry>>,
-    /// Why it has no new one.
+    /// Why it has no new backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// Since when it is gone.
+    /// Since when it has been gone.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub gone: Option<OffsetDateTime>,
-    /// Since when it was gone before it showed again, as long as no run of the whole vault has told whether it is the
-    /// object of before.
+    /// Since when it had been gone before it reappeared, until a run of the whole vault has determined whether it is
+    /// the same object.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub returned: Option<OffsetDateTime>,
-    /// What a backup after the whole manifest told, where manifests were folded. Not stored.
+    /// What a backup after the whole manifest shows, if manifests were folded. Not stored.
     #[serde(skip)]
     pub later: Option<Later>,
 }
 
-/// What a backup after a whole manifest tells of an object that the manifest knows.
+/// What a backup after a whole manifest shows about an object in that manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Later {
-    /// Since when it was gone as of the manifest.
+    /// Since when the object was gone, as of the manifest.
     pub gone: Option<OffsetDateTime>,
-    /// Whether it is the object that the manifest has.
+    /// Whether the backup is of the same object as the manifest's line.
     pub same: bool,
 }
 
 impl Line {
-    /// A line that says nothing else.
+    /// A line with an object, a status and an entry, and nothing else.
     pub fn new(id: ObjectId, status: ObjectStatus, entry: Option<Entry>) -> Self {
         let (kind, name) = (id.kind, id.name);
         Self {
@@ -116,7 +115,7 @@ impl Line {
         }
     }
 
-    /// What a line of a manifest of form `v` means.
+    /// Converts a line read from a manifest of form `v` to the current form.
     #[must_use]
     pub fn of_form(mut self, v: u32) -> Self {
         if v < 2 && self.status.is_managed() {
@@ -125,7 +124,7 @@ impl Line {
         self
     }
 
-    /// The line as form 1 knew it.
+    /// Converts the line to form 1.
     #[must_use]
     pub(super) fn in_form_1(mut self) -> Self {
         if self.last_backup() != self.entry.as_ref() {
@@ -134,12 +133,12 @@ impl Line {
         Self { former: None, ..self }
     }
 
-    /// Since when it was gone before it was last listed or backed up, as far as that was not settled.
+    /// Since when the object is gone, or was gone before it was last listed or backed up, unless that is settled.
     pub(super) fn was_gone(&self) -> Option<OffsetDateTime> {
         self.gone.or(self.returned).or(self.later.and_then(|later| later.gone))
     }
 
-    /// The line after a later backup, which is that of `fold`.
+    /// The line updated by `fold`, the line of a later backup.
     #[must_use]
     pub(super) fn followed_by(self, fold: Self) -> Self {
         let same = match (&self.entry, &fold.entry) {
@@ -149,13 +148,13 @@ impl Line {
         Self { returned: self.returned, later: Some(Later { gone: self.gone, same }), ..fold }
     }
 
-    /// The newest backup under its name, be it of an earlier object.
+    /// The newest backup under this name, even if it is of an earlier object.
     pub fn last_backup(&self) -> Option<&Entry> {
         let newest = |entry: &&Entry| entry.taken;
         self.former.as_deref().into_iter().chain(&self.entry).max_by_key(newest)
     }
 
-    /// The line with a backup that is newer than what it has and says no more of the object's state.
+    /// Takes over the newer backups of `other`, and keeps what this line says about the object's state.
     #[must_use]
     pub(super) fn with_backup_of(self, other: Self) -> Self {
         if self.status.is_managed() {
@@ -165,7 +164,7 @@ impl Line {
         Self { entry: other.entry.or(self.entry), former: other.former.or(self.former), ..self }
     }
 
-    /// The object it speaks of.
+    /// The object that the line describes.
     pub fn id(&self) -> ObjectId {
         ObjectId::new(self.kind, self.name.clone())
     }
@@ -176,17 +175,17 @@ impl Line {
     }
 }
 
-/// What a manifest says of the run as a whole. Also kept where a listing shows it.
+/// Summary of a run. Also stored where listings show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// The form of the plan, and so of the manifest: [`MANIFEST_FORMAT`] when this program made it.
+    /// The form of the plan, and so of the manifest: [`MANIFEST_FORMAT`] if this program made the plan.
     pub v: u32,
     /// The run.
     pub run: RunId,
     /// The whole vault or some objects.
     pub scope: Scope,
-    /// How it ended. An open loss makes it worse and does not keep the run from covering its vault: what there is is
-    /// backed up.
+    /// The verdict. An open loss worsens it but does not keep the run from covering its vault: everything that exists
+    /// is backed up.
     pub verdict: Verdict,
     /// Its numbers.
     pub numbers: Numbers,
@@ -196,34 +195,33 @@ pub struct Summary {
     /// When the plan was made.
     #[serde(with = "time::serde::rfc3339")]
     pub planned: OffsetDateTime,
-    /// When the last result came in.
+    /// When the last result arrived.
     #[serde(with = "time::serde::rfc3339")]
     pub finished: OffsetDateTime,
     /// When everything was last backed up regardless of changes.
     #[serde(with = "time::serde::rfc3339")]
     pub full_pass: OffsetDateTime,
-    /// Objects that have a backup, those gone from the vault included.
+    /// Objects that have a backup, including those gone from the vault.
     pub protected: u32,
-    /// Lines in the manifest: fewer found means a damaged manifest.
+    /// Number of lines in the manifest. Fewer lines than this mean that the manifest is damaged.
     pub lines: u32,
-    /// Many objects that were gone at once, in this run or an earlier one, as long as that is neither made good nor
-    /// acknowledged.
+    /// Losses found by this run or an earlier one that are neither made good nor acknowledged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
-    /// Where the vault lay, as far as that was known.
+    /// The vault's location, as far as it was known.
     #[serde(rename = "place", default, skip_serializing_if = "Location::is_unknown")]
     pub location: Box<Location>,
-    /// That the vault lies elsewhere than it did, as this run or an earlier one saw, as long as that is not acknowledged.
+    /// A move of the vault found by this run or an earlier one and not acknowledged yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Box<Moved>>,
-    /// What may be shown of the first of the backups whose form was not known.
+    /// What may be shown of the first backup of an unknown form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_form: Option<Box<Clear>>,
 }
 
 impl Summary {
-    /// Whether nobody has to look at it: it succeeded, or a person answers for everything that kept it from that.
-    /// Where nothing is protected there is nothing to answer for.
+    /// Whether the run needs no attention: it succeeded, or a person has accepted every failure in it and no loss or
+    /// move is open. A run that failed as a whole is never clean: it protects nothing, so there is nothing to accept.
     pub fn is_clean(&self) -> bool {
         let answered = self.numbers.failed == self.numbers.accepted && self.numbers.unlisted.is_empty();
         match self.verdict {
@@ -234,7 +232,7 @@ impl Summary {
     }
 }
 
-/// How a run ended: as its numbers say, and at best partially failed while a loss or a move is open.
+/// The verdict by the numbers, and at best partially failed while a loss or a move is open.
 pub(super) fn verdict(numbers: &Numbers, losses: &[Loss], moved: Option<&Moved>) -> Verdict {
     match numbers.verdict() {
         Verdict::Succeeded if !losses.is_empty() || moved.is_some() => Verdict::PartiallyFailed,
@@ -242,18 +240,18 @@ pub(super) fn verdict(numbers: &Numbers, losses: &[Loss], moved: Option<&Moved>)
     }
 }
 
-/// What came of a planned object.
+/// The result of a planned object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "almost all are entries")]
 pub enum ObjectResult {
     /// A stored backup.
     Entry(Entry),
-    /// A record that there is none.
+    /// A record of why there is none.
     Outcome(Outcome),
 }
 
 impl ObjectResult {
-    /// The object it speaks of.
+    /// The object that the result is about.
     pub fn id(&self) -> ObjectId {
         match self {
             Self::Entry(entry) => entry.id(),
@@ -306,7 +304,7 @@ mod tests {
         let returned = Line { returned: Some(NIGHT), ..before(ObjectStatus::Unchanged) };
         let never = Line { entry: None, ..before(ObjectStatus::Failed) };
         let later = line(&secret("db"), ObjectStatus::BackedUp, NIGHT + Duration::DAY);
-        // The line, the one of the later backup; since when it was gone, or had been before it showed, whether it is the same.
+        // The line and the later backup's line; since when it was gone or had been, and whether it is the same object.
         for (line, fold, since, before, same) in [
             (&gone, later.clone(), Some(NIGHT), None, true),
             (&returned, later.clone(), None, Some(NIGHT), true),
@@ -333,7 +331,7 @@ mod tests {
         let nothing = Line { entry: None, ..new.clone() };
         let of_former = Line { former: boxed(&new.entry), entry: None, ..new.clone() };
         let kept = Line { former: boxed(&old), entry: None, ..before(ObjectStatus::Managed) };
-        // What the line says, what the other one has; the entry, and the former one.
+        // The line and the other line; the expected entry and former entry.
         for (line, other, entry, former) in [
             (before(ObjectStatus::Carried), &new, &new.entry, None),
             (before(ObjectStatus::Carried), &nothing, &old, None),

@@ -1,4 +1,4 @@
-//! How a plan, its results and the index before it become the index after it.
+//! Merges a plan, its results and the previous index into the next index.
 
 use std::iter::Peekable;
 
@@ -17,16 +17,16 @@ use super::{
     watch::{Had, Shown, Watch},
 };
 
-/// How far the clock of whoever takes a backup may be behind the planner's.
+/// How far the clock of the process that takes a backup may be behind the planner's.
 const CLOCKS_APART: Duration = Duration::minutes(5);
 
-/// Makes a manifest's lines out of three sorted streams: the plan, the results, the index before.
+/// Produces a manifest's lines from three sorted streams: the plan, the results, and the previous index.
 ///
-/// It holds one object of each at a time, so a vault of any size closes in the same memory. The driver
-/// calls [`Merge::before`] until it is exhausted, then [`Merge::with`], for each result in order; then
-/// `before(None)` until it is exhausted, then [`Merge::finish`]. The lines are a function of the three
-/// streams alone, which is why a manifest can be rebuilt. They have the form of the plan: that of an older program
-/// comes out byte for byte as that program wrote it.
+/// It holds one object of each at a time, so a vault of any size is closed in the same memory. The driver calls
+/// [`Merge::before`] until it returns `None`, then [`Merge::with`], for each result in order; then `before(None)` until
+/// it returns `None`, then [`Merge::finish`]. The lines are a function of the three streams alone, so a manifest can be
+/// rebuilt. They have the form of the plan: the plan of an older program yields byte for byte what that program would
+/// have written.
 pub struct Merge<'p, B: Iterator> {
     header: &'p PlanHeader,
     plan: Peekable<planned::Iter<'p>>,
@@ -40,7 +40,7 @@ pub struct Merge<'p, B: Iterator> {
 }
 
 impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
-    /// Starts with a plan and the index before it, sorted by object.
+    /// Starts with a plan and the previous index, sorted by object.
     pub fn new(plan: &'p Plan, base: B) -> Self {
         let unlisted = plan.header.unlisted.iter().map(|unlisted| unlisted.kind).collect();
         Self {
@@ -56,10 +56,10 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
         }
     }
 
-    /// The next line for an object that sorts before `limit` and has no result, or `None`.
+    /// The next line of an object that sorts before `limit` and has no result; `None` after the last one.
     ///
     /// # Errors
-    /// Those of the index before.
+    /// Those of the previous index.
     pub fn before(&mut self, limit: Option<&ObjectId>) -> Result<Option<Line>, E> {
         loop {
             let planned = self.plan.peek().map(|planned| planned.id.clone());
@@ -89,7 +89,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
     /// The line of an object that has a result.
     ///
     /// # Errors
-    /// Those of the index before.
+    /// Those of the previous index.
     pub fn with(&mut self, result: ObjectResult) -> Result<Line, E> {
         let id = result.id();
         let planned = self.plan.next_if(|planned| planned.id == id);
@@ -97,14 +97,14 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
         let had = self.had(old.as_ref());
         let mut shown = planned.map_or(Shown::Unclear, |planned| shown(planned.decision));
         let line = match result {
-            // It does not show what the plan saw.
+            // The backup does not show what the plan saw.
             ObjectResult::Entry(entry) if self.header.planned - entry.taken > CLOCKS_APART => {
                 let text =
                     "its backup in this run is older than the run's plan; the next run takes a new one";
                 let failure = Some(Failure::ours("TakenBeforePlanned", text));
                 Line { failure, ..carry(id, ObjectStatus::Failed, old) }
             }
-            // What was carried of an earlier object is the entry's previous backup now.
+            // A former entry is left out: this entry names it as the previous backup.
             ObjectResult::Entry(entry) => {
                 self.finished = self.finished.max(entry.taken);
                 if let (Shown::Unclear, Some(old)) = (shown, old.and_then(|old| old.entry)) {
@@ -125,7 +125,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
         Ok(self.count(marked(line, had, shown)))
     }
 
-    /// The run as a whole, after the last line.
+    /// The run's summary, after the last line.
     pub fn finish(mut self) -> Summary {
         self.watch.number(&mut self.numbers);
         let losses = self.watch.losses(self.header);
@@ -150,7 +150,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
         }
     }
 
-    /// What the index before had of an object. A manifest of form 1 says nothing of what is gone.
+    /// What the previous index had of an object. A manifest of form 1 does not record what is gone.
     fn had(&self, old: Option<&Line>) -> Option<Had> {
         old.filter(|_| !self.is_form_1()).and_then(Had::of)
     }
@@ -203,8 +203,8 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
         }
     }
 
-    /// The line of an object that belongs to a certificate or to the vault: what was backed up under its name
-    /// is no backup of it.
+    /// The line of an object that belongs to a certificate or to the vault: earlier backups under its name are not
+    /// backups of it.
     fn managed(&self, id: ObjectId, status: ObjectStatus, old: Option<Line>) -> Line {
         let line = carry(id, status, old);
         if self.is_form_1() {
@@ -214,7 +214,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
         }
     }
 
-    /// The line of an object that the index knew and the vault did not list. `None` drops it.
+    /// The line of an object that is in the previous index and that the vault did not list. `None` drops it.
     fn unplanned(&self, line: Line) -> Option<Line> {
         let managed = line.status.is_managed() && !self.is_form_1();
         let nothing_to_keep = (managed || self.is_form_1()) && line.last_backup().is_none();
@@ -279,13 +279,13 @@ fn shown(decision: Decision) -> Shown {
     }
 }
 
-/// A line that says since when its object was gone, as long as that is not settled.
+/// Adds since when the line's object was gone, until that is settled.
 fn marked(line: Line, had: Option<Had>, shown: Shown) -> Line {
     let unclear = had.and_then(|had| had.unclear_since(shown));
     Line { returned: unclear.or(line.returned), ..line }
 }
 
-/// A line with the backups that an older one has.
+/// A line with the backups of an older line.
 fn carry(id: ObjectId, status: ObjectStatus, old: Option<Line>) -> Line {
     let (entry, former) = old.map(|old| (old.entry, old.former)).unwrap_or_default();
     Line { former, ..Line::new(id, status, entry) }

@@ -1,4 +1,4 @@
-//! The message that asks for the backup of one object.
+//! The message that requests the backup of one object.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -15,11 +15,12 @@ pub const MESSAGE_FORMAT: u32 = 1;
 
 /// A reference to a planned object; never any material.
 ///
-/// It says which object of which run, and no more: whoever may send messages must not decide what a run backs
-/// up. `planned`, `previous` and `asked` are for programs that do not ask the plan, and are not believed.
+/// It names an object of a run, and no more: a sender of messages must not be able to decide what a run backs up.
+/// `planned`, `previous` and `asked` are for programs that do not read the plan; this program does not trust
+/// them.
 ///
-/// The host merges a message's fields into the invocation's metadata, over its own: no field may be
-/// called `id`, `dequeueCount` or the like. Unknown fields are ignored, since other senders stamp theirs.
+/// The host merges a message's fields into the invocation's metadata, over its own: no field may be called `id`,
+/// `dequeueCount` or the like. Unknown fields are ignored, since other senders add their own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// [`MESSAGE_FORMAT`] of the program that sent it.
@@ -38,7 +39,7 @@ pub struct Message {
     /// The run of the object's newest backup so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<RunId>,
-    /// Somebody asked for this very object: that it is not there is then a failure.
+    /// The object was requested by name: it is then a failure if it does not exist.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asked: bool,
 }
@@ -58,7 +59,7 @@ impl Message {
         }
     }
 
-    /// The object it asks for.
+    /// The object whose backup it requests.
     pub fn id(&self) -> ObjectId {
         ObjectId::new(self.kind, self.object.clone())
     }

@@ -1,13 +1,13 @@
-//! The names that are nearest to one that is not there.
+//! The existing names nearest to a name that does not exist.
 
-/// How many are kept.
+/// How many names are kept.
 const MOST: usize = 3;
 
-/// How many wanted names are compared with: somebody who spells out a thousand wants to know what is wrong, not a
-/// thousand answers.
+/// How many wanted names are compared: a caller who spells out a thousand needs to know what is wrong, not a thousand
+/// answers.
 const WANTED: usize = 3;
 
-/// Keeps the items whose names are nearest to a wanted one.
+/// Keeps the items whose names are nearest to a wanted name.
 #[derive(Debug)]
 pub struct Nearest<T> {
     wanted: Vec<String>,
@@ -15,13 +15,13 @@ pub struct Nearest<T> {
 }
 
 impl<T: Ord> Nearest<T> {
-    /// Nothing is seen yet. In a wanted name `*` stands for any characters; case does not matter.
+    /// Starts without items. In a wanted name `*` stands for any characters; case does not matter.
     pub fn to(wanted: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let wanted = wanted.into_iter().take(WANTED).map(|name| name.as_ref().to_ascii_lowercase());
         Self { wanted: wanted.collect(), found: Vec::new() }
     }
 
-    /// Looks at a name. `item` is what is kept of it.
+    /// Considers a name. `item` is what is kept of it.
     pub fn see(&mut self, name: &str, item: impl FnOnce() -> T) {
         let name = name.to_ascii_lowercase();
         let Some(far) = self.wanted.iter().map(|wanted| distance(wanted, &name)).min() else { return };
@@ -35,13 +35,13 @@ impl<T: Ord> Nearest<T> {
         }
     }
 
-    /// The nearest, at most three, the nearest first.
+    /// The nearest items, at most three, the nearest first.
     pub fn found(self) -> Vec<T> {
         self.found.into_iter().map(|(_, item)| item).collect()
     }
 }
 
-/// How many letters have to be put in, taken out, changed, or swapped with their neighbour to make one of the other.
+/// How many letters have to be inserted, removed, changed, or swapped with their neighbour to turn one into the other.
 /// What a `*` of the pattern stands for costs nothing.
 fn distance(pattern: &str, name: &str) -> usize {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());

@@ -1,4 +1,4 @@
-//! Which nights have begun, as far as one process knows.
+//! Nights that have begun, as far as this process knows.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{
     schedule::{Schedule, Timetable},
 };
 
-/// A timer that begins nights.
+/// A timer that begins nights: its occurrences start the scheduled runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Timer {
@@ -22,7 +22,7 @@ pub enum Timer {
     Hsms,
 }
 
-/// A part of a night that begins on its own.
+/// A part of a night that is begun separately.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// The run of a vault.
@@ -33,19 +33,19 @@ pub enum Part {
     Keys(HsmName),
 }
 
-/// A timer whose nights up to a time need no look any more. Stored.
+/// The time up to which all nights of a timer are settled. Stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
     /// The timer.
     pub timer: Timer,
-    /// Its schedule. Under another one nothing is said.
+    /// Its schedule. The record does not apply to another schedule.
     pub schedule: String,
-    /// Up to then.
+    /// Nights up to then need no further check.
     #[serde(with = "time::serde::rfc3339")]
     pub until: OffsetDateTime,
 }
 
-/// What a process knows of nights that have begun.
+/// Nights that have begun or are settled, as far as this process knows.
 #[derive(Clone, Debug, Default)]
 pub struct Nights {
     begun: BTreeMap<Part, OffsetDateTime>,
@@ -53,8 +53,8 @@ pub struct Nights {
 }
 
 impl Nights {
-    /// Takes in what was noted before, by this process or an earlier one. Where nothing was noted of a timer, or it had
-    /// another schedule, the first night is the next: what lies before may be older than the installation.
+    /// Loads what this process or an earlier one recorded. Without a record for a timer, or with one for another
+    /// schedule, the first night is the next one: earlier nights may be older than the installation.
     pub fn take_up(&mut self, noted: &[Settled], timers: &[(Timer, &Timetable)], now: OffsetDateTime) {
         for (timer, schedule) in known(timers) {
             let of = noted.iter().find(|of| of.timer == timer && of.schedule == schedule.to_string());
@@ -63,7 +63,7 @@ impl Nights {
         }
     }
 
-    /// Notes that a part of a schedule's run has begun. Runs that no schedule asked for say nothing of it.
+    /// Records that a part has begun with this run. Runs outside the schedule are ignored.
     pub fn has_begun(&mut self, part: Part, run: &RunId) {
         if let Some(occurrence) = run.scheduled() {
             let of = self.begun.entry(part).or_insert(occurrence);
@@ -71,7 +71,7 @@ impl Nights {
         }
     }
 
-    /// The parts of a timer's night of which it is not known that they have begun.
+    /// The parts of a timer's night that are not known to have begun.
     pub fn unknown(&self, timer: Timer, parts: Vec<Part>, occurrence: OffsetDateTime) -> Vec<Part> {
         if self.settled.get(&timer).is_some_and(|until| *until >= occurrence) {
             return Vec::new();
@@ -80,13 +80,13 @@ impl Nights {
         parts.into_iter().filter(|part| !begun(part)).collect()
     }
 
-    /// Notes that nothing of a timer's nights up to then needs a look any more.
+    /// Marks the nights of a timer up to `until` as settled: they need no further check.
     pub fn settle(&mut self, timer: Timer, until: OffsetDateTime) {
         let of = self.settled.entry(timer).or_insert(until);
         *of = until.max(*of);
     }
 
-    /// What to note of it.
+    /// The records to store.
     pub fn to_note(&self, timers: &[(Timer, &Timetable)]) -> Vec<Settled> {
         let note = |(timer, schedule): (Timer, &Schedule)| {
             let until = self.settled.get(&timer)?;
@@ -146,7 +146,7 @@ mod tests {
         for (noted, now, expected) in [
             (vec![], &two, 0),                    // installed today
             (vec![yesterday.clone()], &two, 2),   // away at night
-            (vec![yesterday.clone()], &three, 0), // the schedule is another
+            (vec![yesterday.clone()], &three, 0), // another schedule
             (vec![Settled { timer: Timer::Hsms, ..yesterday }], &two, 0),
         ] {
             let mut nights = Nights::default();

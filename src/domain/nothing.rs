@@ -1,7 +1,7 @@
-//! A selection that matches nothing, and what there is instead.
+//! A selection that matches nothing, and what exists instead.
 //!
-//! Such a selection is refused, by whoever asks: a plan of nothing, carried out, would look like success. The refusal
-//! names what there is, so that the next request can be right.
+//! Such a selection is refused for every actor: an empty plan, carried out, would look like success. The refusal names
+//! what exists, so that the next request can be right.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -14,20 +14,20 @@ use super::{
     restore::Selection,
 };
 
-/// Objects that are named where there may be many.
+/// The most objects that are named in a text.
 const NAMED: usize = 3;
 
-/// The earliest and the newest recovery point of a source: the times that can be asked for.
+/// The earliest and the newest recovery point of a source: the range of times that can be requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Points {
     /// Before this time there is nothing to restore.
     pub earliest: OffsetDateTime,
-    /// After it nothing new.
+    /// After this time there is nothing newer.
     pub newest: OffsetDateTime,
 }
 
 impl Points {
-    /// The points at these times; `None` when there are none.
+    /// The range of these times; `None` if there are none.
     pub fn of(times: impl Iterator<Item = OffsetDateTime>) -> Option<Self> {
         times.fold(None, |points: Option<Self>, at| {
             let Self { earliest, newest } = points.unwrap_or(Self { earliest: at, newest: at });
@@ -36,7 +36,7 @@ impl Points {
     }
 }
 
-/// What the catalogue knows of a source.
+/// What the catalogue knows about a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
     /// Nothing at all. Other sources that it knows, the nearest in name first.
@@ -44,7 +44,7 @@ pub enum Known {
         /// Their names.
         nearest: Vec<String>,
     },
-    /// Runs, none of which left a backup.
+    /// Runs, but none of them left a backup.
     NoPoint,
     /// Recovery points.
     Points(Points),
@@ -55,21 +55,21 @@ pub enum Known {
 pub struct There {
     /// Whether any object has a backup.
     any: bool,
-    /// The names that are nearest to those that were asked for.
+    /// The names nearest to the requested ones.
     names: Vec<ObjectId>,
-    /// Where tags were asked for: tags of the objects that fit otherwise.
+    /// If tags were requested: tags of the objects that match otherwise.
     tags: Vec<String>,
-    /// Where kinds were asked for: the kinds that there are.
+    /// If kinds were requested: the kinds that exist.
     kinds: BTreeSet<ObjectKind>,
-    /// What fits and has no backup of its own to restore.
+    /// Objects that match but have no backup of their own to restore.
     passed: Vec<(ObjectId, ObjectStatus)>,
 }
 
 impl There {
-    /// Looks through an index; `None` when the selection matches something.
+    /// Searches an index for alternatives; `None` if the selection matches something.
     ///
-    /// It matches what it takes, also where that cannot be restored as things are, what it would take and was never
-    /// backed up, and what it spells out and the index knows in any way.
+    /// A selection matches an object that it takes, even if that cannot be restored as things are; one that it would
+    /// take and that was never backed up; and one that it spells out and the index knows in any way.
     ///
     /// # Errors
     /// Those of the index.
@@ -109,16 +109,16 @@ impl There {
     }
 }
 
-/// A selection that matches nothing, with what there is. Its text says both.
+/// A selection that matches nothing, with what exists instead. Its text says both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nothing {
     /// The source, as in `vault kv-prod`.
     pub source: String,
-    /// What was asked for, as in `the name db-*`; empty for everything.
+    /// What was requested, as in `the name db-*`; empty for everything.
     pub wanted: String,
-    /// As of when it was asked for.
+    /// As of which time it was requested.
     pub at: Option<OffsetDateTime>,
-    /// What the catalogue knows of the source.
+    /// What the catalogue knows about the source.
     pub known: Known,
     /// What the index holds instead.
     pub there: There,
@@ -128,12 +128,12 @@ impl Nothing {
     /// The stable name of this refusal.
     pub const CODE: &'static str = "NothingSelected";
 
-    /// Whether there was nothing yet at the time that was asked for, and there is later.
+    /// Whether nothing existed yet at the requested time, but does later.
     pub fn is_too_early(&self) -> bool {
         self.too_early().is_some()
     }
 
-    /// The earliest recovery point, when that is later than the time that was asked for and nothing was there yet.
+    /// The earliest recovery point, if it is later than the requested time and nothing existed yet at that time.
     fn too_early(&self) -> Option<OffsetDateTime> {
         let Known::Points(Points { earliest, .. }) = self.known else { return None };
         self.at.filter(|at| *at < earliest && !self.there.any).map(|_| earliest)
@@ -144,7 +144,7 @@ impl Nothing {
         match (&self.known, self.too_early()) {
             (Known::Not { .. }, _) => "Check the name of the source.".to_owned(),
             (Known::NoPoint, _) => {
-                "Look at its newest run, which says what failed, or begin one and wait for its end."
+                "Check its newest run, which says what failed, or start a run and wait until it has ended."
                     .to_owned()
             }
             (_, Some(earliest)) => format!("Ask for {} or later.", moment(earliest)),
@@ -160,11 +160,11 @@ impl Nothing {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let kinds: Vec<_> = kinds.iter().map(ToString::to_string).collect();
         for (id, status) in passed {
-            write!(f, " What fits is {id}, which {}.", without_backup(*status))?;
+            write!(f, " The selection would match {id}, but {}.", without_backup(*status))?;
         }
         list(f, "Nearest in name", &names)?;
-        list(f, "Tags of what fits otherwise", tags)?;
-        list(f, "Kinds that there are", &kinds)
+        list(f, "Tags of objects that match otherwise", tags)?;
+        list(f, "Existing kinds", &kinds)
     }
 }
 
@@ -201,21 +201,23 @@ impl fmt::Display for Nothing {
     }
 }
 
-/// Why there is nothing to restore of what is there in some way.
+/// Why an object that exists in some way cannot be restored.
 const fn without_backup(status: ObjectStatus) -> &'static str {
     match status {
-        ObjectStatus::Managed | ObjectStatus::Former => "belongs to a certificate: restore that",
-        ObjectStatus::VaultManaged => "the vault manages and Key Vault does not back up",
-        ObjectStatus::Failed => "never had a backup, so that its tags are not known",
+        ObjectStatus::Managed | ObjectStatus::Former => {
+            "it belongs to a certificate: restore the certificate"
+        }
+        ObjectStatus::VaultManaged => "the vault manages it, and Key Vault does not back it up",
+        ObjectStatus::Failed => "it never had a backup, so its tags are unknown",
         ObjectStatus::BackedUp
         | ObjectStatus::Unchanged
         | ObjectStatus::Disappeared
         | ObjectStatus::Gone
-        | ObjectStatus::Carried => "is not there any more and never had a backup",
+        | ObjectStatus::Carried => "it no longer exists and never had a backup",
     }
 }
 
-/// What a selection asks for, in words; empty for everything.
+/// What a selection requests, in words; empty for everything.
 pub fn words(selection: &Selection) -> String {
     let Selection { objects, kinds, pattern, tags, gone: _ } = selection;
     let some = |word: &str, items: Vec<String>| {
@@ -336,26 +338,26 @@ mod tests {
         for (selection, wanted, instead) in [
             (named(&[secret("db-pasword")]), "secret db-pasword", " Nearest in name: secret db-password"),
             (like("db-pasw*"), "the name db-pasw*", " Nearest in name: secret db-password"),
-            (tagged("team", "cor"), "the tag team=cor", " Tags of what fits otherwise: team=core."),
+            (tagged("team", "cor"), "the tag team=cor", " Tags of objects that match otherwise: team=core."),
             (
                 tagged("team", "cor"),
                 "the tag team=cor",
-                " What fits is secret refused, which never had a backup, so that its tags are not known.",
+                " The selection would match secret refused, but it never had a backup, so its tags are unknown.",
             ),
             (
                 of_kinds(&[ObjectKind::Key], Some("db-*")),
                 "the kind key with the name db-*",
-                " Kinds that there are: certificate, secret.",
+                " Existing kinds: certificate, secret.",
             ),
             (
                 of_kinds(&[ObjectKind::Key], Some("tls")),
                 "the kind key with the name tls",
-                " What fits is key tls, which belongs to a certificate: restore that.",
+                " The selection would match key tls, but it belongs to a certificate: restore the certificate.",
             ),
             (
                 like("vanished"),
                 "the name vanished",
-                " What fits is key vanished, which is not there any more and never had a backup.",
+                " The selection would match key vanished, but it no longer exists and never had a backup.",
             ),
         ] {
             let said = said(&selection);
@@ -398,7 +400,7 @@ mod tests {
             (
                 of_source(Known::NoPoint, None, false),
                 "No run of vault kv-prod has left a backup.",
-                "Look at its newest run, which says what failed, or begin one and wait for its end.",
+                "Check its newest run, which says what failed, or start a run and wait until it has ended.",
             ),
             (
                 of_source(points.clone(), before, false),

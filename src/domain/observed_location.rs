@@ -1,8 +1,8 @@
-//! What a plan knows of where its vault lies, and what became another than it was.
+//! What a plan knows about its vault's location, and what has changed.
 //!
-//! A known place that becomes another known one is a finding, and makes everything due: what was backed up before cannot
-//! be restored there. A fact that is unknown, or known for the first time, is no change. A new region or a new wrapping
-//! key makes everything due once and is noted: it may mean that older backups do not open any more.
+//! A known location that becomes another known one is a finding and makes everything due: earlier backups cannot be
+//! restored there. A fact that is unknown, or known for the first time, is no change. A new region or a new wrapping
+//! key makes everything due once and is recorded: it may mean that older backups no longer open.
 
 use std::fmt;
 
@@ -15,17 +15,17 @@ use super::{
     run::RunId,
 };
 
-/// The most wrapping keys that one vault is taken to have. With more of them, such as one for each backup, a new one
-/// tells nothing.
+/// The most wrapping keys that one vault is assumed to have. With more of them, such as one for each backup, a new one
+/// means nothing.
 pub const MOST_KIDS: usize = 8;
 
-/// The most new ones that count as one change: one for each kind of object.
+/// The most new keys that count as one change: one for each kind of object.
 const MOST_NEW_KIDS: usize = 3;
 
-/// What is known of where a vault lies, as of a plan.
+/// What is known about a vault's location, as of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedLocation {
-    /// Its place.
+    /// Its location.
     #[serde(rename = "place", default, skip_serializing_if = "Location::is_unknown")]
     pub location: Location,
     /// The region that its lists named.
@@ -37,13 +37,13 @@ pub struct ObservedLocation {
 }
 
 impl ObservedLocation {
-    /// What a plan records, if there is anything.
+    /// What a plan records; `None` if nothing is known.
     pub fn known(self) -> Option<Box<Self>> {
         (self != Self::default()).then(|| Box::new(self))
     }
 }
 
-/// A hint that changed.
+/// A hint that has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hint {
@@ -62,10 +62,10 @@ impl fmt::Display for Hint {
     }
 }
 
-/// A vault that lies elsewhere than it did.
+/// A move: a vault that is not where it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
-    /// The run that saw it.
+    /// The run that found it.
     pub run: RunId,
     /// When that run was planned.
     #[serde(with = "time::serde::rfc3339")]
@@ -81,26 +81,26 @@ impl fmt::Display for Moved {
         let Self { run, from, to, .. } = self;
         write!(
             f,
-            "run {run} found the vault moved from {from} to {to}; what was backed up before restores only into a vault \
-             where it was"
+            "run {run} found the vault moved from {from} to {to}; earlier backups can be restored only into a vault \
+             at the old location"
         )
     }
 }
 
-/// What a plan makes of what it saw.
+/// What a plan concludes from what it observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
     /// What is known from now on.
     pub now: ObservedLocation,
-    /// Where the vault was, if it is elsewhere now.
+    /// Where the vault was, if it has moved.
     pub from: Option<Location>,
-    /// What else makes everything due.
+    /// Other changes that make everything due.
     pub hints: Vec<Hint>,
 }
 
 impl Compared {
-    /// Compares what was known with what a plan sees: of the place and the region what the vault says now, of wrapping
-    /// keys those of the newest backups.
+    /// Compares what was known with what a plan observes: location and region as the vault says now, and the wrapping
+    /// keys of the newest backups.
     pub fn new(before: &ObservedLocation, seen: &ObservedLocation) -> Self {
         let location = seen.location.or(&before.location);
         let from = before.location.apart(&seen.location).map(|_| before.location.clone());
@@ -118,10 +118,10 @@ impl Compared {
     }
 }
 
-/// The wrapping keys that are known from now on, and whether there is a new one beside old ones.
+/// The wrapping keys that are known from now on, and whether a new one appeared beside old ones.
 ///
-/// A key counts as new once: objects that come out with an older one again, as where a vault has two keys at a time, are
-/// not due for it any more.
+/// A key counts as new once: objects that are backed up with an older key again, as in a vault that uses two, are not
+/// due for it again.
 fn follow_kids(before: &[Fingerprint], seen: &[Fingerprint]) -> (Vec<Fingerprint>, bool) {
     if seen.len() > MOST_KIDS {
         return (Vec::new(), false);

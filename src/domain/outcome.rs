@@ -1,4 +1,4 @@
-//! What became of a planned object that has no new backup.
+//! The outcome of a planned object that has no new backup.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -11,23 +11,23 @@ use super::{
 /// The version of the stored form that this program writes.
 pub const OUTCOME_FORMAT: u32 = 1;
 
-/// Texts of the service are kept up to this many characters,
+/// The most characters of a service's text.
 const TEXT_LIMIT: usize = 1000;
 
-/// and up to this many bytes of a record, which has 8 KiB and escapes what is not ASCII.
+/// The most bytes of it in a record, which has 8 KiB and escapes what is not ASCII.
 const TEXT_BYTES: usize = 5000;
 
-/// The same for codes and request ids, which have some forty.
+/// The most bytes of a code or a request id in a record. Real ones have about forty.
 const CODE_BYTES: usize = 200;
 
-/// Why an object could not be backed up, in the words of whoever refused.
+/// Why an object could not be backed up, in the words of the service that refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The service's error code, or ours where the service said nothing.
+    /// The service's error code, or one of this program if the service gave none.
     pub code: String,
-    /// The service's text, cut to a thousand characters, or fewer where they take too much room.
+    /// The service's text, cut to a thousand characters, or fewer if they take too many bytes.
     pub text: String,
-    /// The HTTP status, where there was an answer.
+    /// The HTTP status, if there was an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The service's request id, for a support case.
@@ -36,12 +36,12 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that we found ourselves.
+    /// A failure that this program found itself.
     pub fn ours(code: &str, text: impl Into<String>) -> Self {
         Self { code: code.into(), text: text.into(), status: None, request_id: None }.bounded()
     }
 
-    /// Cuts what the service said to what a record can hold.
+    /// Cuts the texts to what a record can hold.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         let whole = self.text.len();
@@ -49,7 +49,7 @@ impl Failure {
             self.text.truncate(end);
         }
         self.text = cut(self.text, TEXT_BYTES);
-        // Not within a word, where it has words.
+        // Do not cut within a word, if there are words.
         let end = self.text.rfind(char::is_whitespace).filter(|_| self.text.len() < whole);
         if let Some(end) = end.filter(|end| *end > self.text.len() / 2) {
             self.text.truncate(end);
@@ -70,7 +70,7 @@ pub enum OutcomeKind {
     Disappeared,
 }
 
-/// The record of a planned object that got no backup. Written once per run and object.
+/// The record of a planned object that got no backup. Written once for each run and object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// [`OUTCOME_FORMAT`] of the program that wrote it.
@@ -79,11 +79,11 @@ pub struct Outcome {
     pub kind: ObjectKind,
     /// The object's name.
     pub name: ObjectName,
-    /// What became of it.
+    /// The kind of outcome.
     pub outcome: OutcomeKind,
     /// What the service said.
     pub failure: Failure,
-    /// When.
+    /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
 }
@@ -101,7 +101,7 @@ impl Outcome {
         }
     }
 
-    /// The object it speaks of.
+    /// The object that the record is about.
     pub fn id(&self) -> ObjectId {
         ObjectId::new(self.kind, self.name.clone())
     }

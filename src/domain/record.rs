@@ -1,14 +1,14 @@
-//! Records as they are stored: JSON in ASCII, which is what a blob's metadata can hold.
+//! Records as they are stored: JSON in ASCII, which a blob's metadata can hold.
 
 use serde::Serialize;
 
 /// The most bytes of a record, with room for its name. A blob's metadata holds 8 KiB in all.
 pub const RECORD_LIMIT: usize = 8 * 1024 - 64;
 
-/// A value as a record.
+/// Serializes a value as a record.
 ///
 /// # Errors
-/// When the value cannot be JSON.
+/// If the value cannot be JSON.
 pub fn record(value: &impl Serialize) -> serde_json::Result<String> {
     let json = serde_json::to_string(value)?;
     if json.bytes().all(|byte| is_plain(byte.into())) {
@@ -26,12 +26,12 @@ pub fn record(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(record)
 }
 
-/// What a header can hold as it is. The control characters before the space are escaped by JSON itself.
+/// Whether a header can hold the character as it is. JSON itself escapes the control characters below the space.
 fn is_plain(c: char) -> bool {
     c.is_ascii() && c != '\u{7f}'
 }
 
-/// A text, cut to what takes so many bytes in a record, on a character boundary.
+/// Cuts a text to at most this many bytes in a record, on a character boundary.
 pub fn cut(mut text: String, bytes: usize) -> String {
     let mut taken = 0;
     let end = text.char_indices().find(|(_, c)| {
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_text_is_cut_to_what_it_takes_as_a_record() {
         for text in ["plain text", "~ ~", "\"\\\"\\", "Schlüssel", "鍵🔑鍵🔑", "\u{1}\u{7f}\u{1f}"] {
-            // What each character takes, from the record of the text before it and with it.
+            // The bytes of each character, from the record of the text without it and with it.
             let taken = |part: &str| record(&part).unwrap().len() - 2;
             for bytes in 0..40 {
                 let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());

@@ -1,16 +1,16 @@
-//! By which right something is done. Rights do not stand in each other's way: each has sections of its own on the
-//! audit trail.
+//! Rights: what an actor may cause. Each right has its own sections of the audit trail, so that rights do not block
+//! each other.
 
 use std::fmt;
 
-/// A right that makes things happen.
+/// A right that allows an actor to cause something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
     /// The right to start backups.
     Backup,
     /// The right to restore.
     Restore,
-    /// What a person may do at a terminal, with rights of their own.
+    /// Everything that a person does at a terminal, with that person's own rights.
     Terminal,
 }
 
@@ -18,7 +18,7 @@ impl Right {
     /// Every right.
     pub const ALL: [Self; 3] = [Self::Backup, Self::Restore, Self::Terminal];
 
-    /// The right's name, as it stands in names of blobs.
+    /// The right's name, as in names of blobs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Backup => "backup",

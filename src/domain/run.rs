@@ -1,4 +1,4 @@
-//! A run's name, its numbers and how it ended.
+//! A run's name, its numbers and its verdict.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -14,13 +14,13 @@ const STAMP: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]
 
 /// The name of a run: its occurrence to the second, and what started it.
 ///
-/// `20261122T020000Z-nightly` is the run that the schedule asks for at 02:00 on that day. Whoever fires
-/// for the same occurrence again names the same run, and finds its plan instead of making a second one.
+/// `20261122T020000Z-nightly` is the run that the schedule asks for at 02:00 on that day. Another start for the same
+/// occurrence names the same run, and finds its plan instead of making a second one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(Arc<str>);
 
-/// Not the name of a run.
+/// The text is not the name of a run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a run: expected a name such as 20261122T020000Z-nightly")]
 pub struct RunIdError;
@@ -31,7 +31,7 @@ impl RunId {
         Self::new(occurrence, "nightly")
     }
 
-    /// A run that somebody asked for. `salt` tells apart two that are asked for in one second.
+    /// A run that was requested. `salt` distinguishes runs that are requested within one second.
     pub fn manual(asked: OffsetDateTime, salt: u32) -> Self {
         Self::new(asked, &format!("manual-{salt:04x}"))
     }
@@ -41,7 +41,7 @@ impl RunId {
         Self::new(asked, &format!("restore-{salt:08x}"))
     }
 
-    /// The run that backs an HSM up before this restore of it.
+    /// The run that backs up an HSM before this restore of it.
     pub fn safety(restore: &Self) -> Self {
         let (stamp, label) = restore.0.split_once('-').unwrap_or((&restore.0, ""));
         Self(format!("{stamp}-{}", label.replace("restore", "safety")).into())
@@ -58,12 +58,12 @@ impl RunId {
         PrimitiveDateTime::parse(stamp, STAMP).ok().map(PrimitiveDateTime::assume_utc)
     }
 
-    /// The occurrence of the schedule that asks for it, if a schedule does.
+    /// The schedule's occurrence that asks for it, if it is a scheduled run.
     pub fn scheduled(&self) -> Option<OffsetDateTime> {
         self.0.ends_with("Z-nightly").then(|| self.occurrence()).flatten()
     }
 
-    /// How many seconds after its occurrence it was begun, if a schedule asks for it and it was begun late.
+    /// How many seconds after its occurrence it was begun, if it is a scheduled run and was begun late.
     pub fn late(&self, begun: OffsetDateTime) -> Option<u32> {
         let late = begun - self.scheduled()?;
         (late >= LATE_AFTER).then(|| u32::try_from(late.whole_seconds()).unwrap_or(u32::MAX))
@@ -113,8 +113,8 @@ impl fmt::Display for RunId {
     }
 }
 
-/// Digits that sort the newest time first. Listing a container goes forward only: what is stored under them is
-/// listed newest first, and finding the newest takes one request however many there are.
+/// Digits that sort the newest time first. A container can only be listed forward: what is stored under them is listed
+/// newest first, and finding the newest takes one request however many there are.
 pub fn countdown(time: OffsetDateTime) -> String {
     const FAR_FUTURE: i64 = 99_999_999_999;
     format!("{:011}", FAR_FUTURE - time.unix_timestamp())
@@ -126,7 +126,7 @@ pub fn countdown(time: OffsetDateTime) -> String {
 pub enum Scope {
     /// The whole vault: its manifest is the vault's index at that time.
     Vault,
-    /// Some objects, by name: its manifest holds these alone, and the next whole run folds it in.
+    /// Some objects, by name: its manifest holds only these, and the next whole run folds it in.
     Objects,
 }
 
@@ -185,23 +185,23 @@ pub struct Numbers {
     pub bytes: u64,
     /// Objects with so many versions that the service will soon refuse to back them up.
     pub near_version_limit: u32,
-    /// Objects whose newest backup has a form that was not known to the program that took it.
+    /// Objects whose newest backup has a form that the program that took it did not know.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unknown_form: u32,
-    /// Objects that the index before still had and that the vault no longer lists. Not in `listed`, and not those
-    /// of kinds that could not be listed.
+    /// Objects that the previous index had and the vault no longer lists. Not in `listed`; kinds that could not be
+    /// listed are not counted.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub gone: u32,
     /// Objects that were gone and are listed again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub returned: u32,
-    /// Kinds that could not be listed; what they hold is not in `listed`.
+    /// Kinds that could not be listed; their objects are not in `listed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unlisted: Vec<ObjectKind>,
 }
 
 impl Numbers {
-    /// How many were skipped, whatever the reason.
+    /// How many were skipped, for any reason.
     pub fn skipped(&self) -> u32 {
         self.unchanged + self.managed + self.vault_managed + self.disappeared
     }
@@ -211,19 +211,18 @@ impl Numbers {
         self.listed == self.backed_up + self.skipped() + self.failed
     }
 
-    /// Whether a run of a whole vault with these numbers did its work: it saw everything that the vault holds, and
-    /// what it could not back up is named. An object that fails on its own does not make a vault overdue.
+    /// Whether a run of a whole vault with these numbers covers it: the run saw everything that the vault holds, and
+    /// names what it could not back up. An object that fails on its own does not make a vault overdue.
     pub fn covers(&self) -> bool {
         self.unlisted.is_empty() && self.verdict() != Verdict::Failed
     }
 
-    /// How a run with these numbers ended, as far as they tell: an open loss makes it worse, see
-    /// [`Summary`](super::manifest::Summary).
+    /// The verdict by these numbers alone. An open loss makes it worse: see [`Summary`](super::manifest::Summary).
     ///
-    /// Nothing listed, nothing failed and no kind unlisted is a success, and no verdict over nothing: three lists that each
-    /// ended with a last page are evidence that there was nothing to back up. A list that did not end is in `unlisted`, and an
-    /// object that was asked for and is not there has failed. Whether something should have been there, the losses tell, which
-    /// compare with the run before.
+    /// A run with nothing listed, nothing failed and no kind unlisted has succeeded: three lists that each ended with a
+    /// last page are evidence that there was nothing to back up. A list that did not end is in `unlisted`, and a
+    /// requested object that does not exist has failed. Losses, which compare with the previous run, show whether
+    /// something should have been there.
     pub fn verdict(&self) -> Verdict {
         // What belongs to a certificate is as protected as the certificate, which is counted itself.
         let protected = self.backed_up + self.unchanged > 0;

@@ -11,10 +11,10 @@ use super::{
     run::RunId,
 };
 
-/// When the runs of these tests are.
+/// The time of the runs in these tests.
 pub(super) const NIGHT: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
 
-/// What listing shows of an object in one of its states.
+/// What a list shows of an object in one of its states.
 pub(super) fn fingerprint(state: &str) -> Fingerprint {
     Fingerprint::of(state.as_bytes())
 }
@@ -27,8 +27,8 @@ pub(super) fn of_kind(kind: ObjectKind, name: &str) -> ObjectId {
     ObjectId::new(kind, name.parse().unwrap())
 }
 
-/// A backup of an object that looked like `before`, by the nightly run of that time. It is read as a stored one is: what
-/// later forms add has its default.
+/// A backup of an object in the state `before`, by the nightly run of that time. It is read like a stored one, so
+/// fields of later forms have their defaults.
 pub(super) fn entry(id: &ObjectId, taken: OffsetDateTime) -> Entry {
     let digest = |text: &str| super::digest::Digest::of(text.as_bytes());
     let stored = json!({

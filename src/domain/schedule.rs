@@ -1,7 +1,7 @@
-//! When a timer fires, as its setting says.
+//! When a timer fires, according to its setting.
 //!
-//! The host reads the setting as NCRONTAB, this program with a parser of its own. What the two might read differently is
-//! refused: then it is not known when the timer fires, and nothing is done on a guess.
+//! The host reads the setting as NCRONTAB; this program has its own parser. A setting that the two might read
+//! differently is refused: the timer's times are then unknown, and nothing is done on a guess.
 
 use std::fmt;
 
@@ -29,40 +29,40 @@ pub struct Schedule {
     cron: Option<Cron>,
 }
 
-/// Why it is not known when a timer fires.
+/// Why the times of a timer are unknown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unclear {
     /// It fires at intervals from the host's start, which this program does not know.
     #[error("a time span has no occurrences that this program can know")]
     Span,
-    /// The host keeps no time of a timer that fires more than once a minute.
+    /// It fires more than once a minute: then the host does not say for which occurrence.
     #[error("it fires more than once a minute, and then the host does not say which time it fires for")]
     SubMinute,
-    /// Not in the form that both sides read alike.
+    /// It is not in the form that both parsers read alike.
     #[error(
         "it is not five or six fields of `*`, numbers, ranges, lists and steps of `*` or of a range, such as `0 0 2 * * *`"
     )]
     Form,
-    /// The host goes by another zone.
+    /// The host uses a time zone other than UTC.
     #[error("the setting {0} is not UTC")]
     Zone(&'static str),
 }
 
-/// What is known of a timer.
+/// What is known about a timer's occurrences.
 #[derive(Clone, Debug)]
 pub enum Timetable {
-    /// When it fires.
+    /// The occurrences are known.
     Known(Box<Schedule>),
-    /// Not set: there is no such timer here.
+    /// Not set: the timer does not exist here.
     NotSet,
-    /// Its function is switched off.
+    /// The timer's function is disabled.
     Paused,
-    /// It is not known when it fires.
+    /// The occurrences are unknown.
     Unclear(Unclear),
 }
 
 impl Timetable {
-    /// The timetable of a setting, if it is set, where these settings name the time zone.
+    /// The timetable of a setting. `zones` are the settings that name the host's time zone.
     pub fn new(text: Option<&str>, paused: bool, zones: &[(&'static str, String)]) -> Self {
         let Some(text) = text else { return Self::NotSet };
         if paused {
@@ -85,10 +85,10 @@ impl fmt::Display for Schedule {
 }
 
 impl Schedule {
-    /// Reads NCRONTAB in UTC.
+    /// Parses NCRONTAB in UTC.
     ///
     /// # Errors
-    /// When it is a time span, or something that this program and the host might read differently.
+    /// If it is a time span, fires more than once a minute, or might be read differently by the host.
     pub fn parse(text: &str) -> Result<Self, Unclear> {
         if text.contains(':') {
             return Err(Unclear::Span);
@@ -101,13 +101,13 @@ impl Schedule {
             return Err(Unclear::Form);
         };
         let numbers = [seconds, minutes, hours, days].iter().all(|field| is_plain(field, false));
-        // Both call Sunday 0; one of them also calls it 7.
+        // Both parsers call Sunday 0; only one of them also accepts 7.
         let names = is_plain(months, true) && is_plain(weekdays, true) && !weekdays.contains('7');
         if !numbers || !names {
             return Err(Unclear::Form);
         }
         let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed);
-        // A day has to fit both its fields.
+        // A day has to match both its fields.
         let cron = parser.dom_and_dow(true).build().parse(&fields.join(" ")).map_err(|_| Unclear::Form)?;
         if cron.pattern.seconds.values().len() > 1 {
             return Err(Unclear::SubMinute);
@@ -137,7 +137,7 @@ fn has_a_date(cron: &Cron) -> bool {
 /// Whether a field holds nothing but what both sides read alike. A list has no empty parts.
 fn is_plain(field: &str, named: bool) -> bool {
     let legal = |b: u8| b.is_ascii_digit() || b"*-,/".contains(&b) || named && b.is_ascii_alphabetic();
-    // The name of a day or a month has three letters.
+    // Names of days and months have three letters.
     let name = |word: &str| word.is_empty() || word.len() == 3;
     let words = |part: &str| part.split(|c: char| !c.is_ascii_alphabetic()).all(name);
     field.bytes().all(legal) && field.split(',').all(|part| !part.is_empty() && words(part))
@@ -162,7 +162,7 @@ mod tests {
             ("0 0 2 * * *", datetime!(2026-11-22 02:09:59 UTC), None),
             ("0 0 2 * * *", datetime!(2026-11-22 23:59:59.9 UTC), Some(night)),
             ("0 0 2 * * *", datetime!(2026-11-23 01:59:59 UTC), Some(night)),
-            ("0 0 2 * * *", datetime!(2026-11-23 02:00 UTC), None), // the next one is the timer's
+            ("0 0 2 * * *", datetime!(2026-11-23 02:00 UTC), None), // the timer itself fires for the next one
             ("0 2 * * *", datetime!(2026-11-22 02:00 UTC), None),
             ("0 2 * * *", datetime!(2026-11-22 03:00 UTC), Some(night)),
             ("0 0 2 * * 1-5", datetime!(2026-11-22 12:00 UTC), Some(datetime!(2026-11-20 02:00 UTC))),

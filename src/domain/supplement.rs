@@ -1,8 +1,9 @@
-//! Supplements: what a run plans of a kind that could be listed only when the plan was stored already.
+//! Supplements: what a run plans for a kind that could be listed only after the plan was stored.
 //!
-//! A run's plan is written once. Of a kind that it leaves out, a later round may store a supplement: what it listed, or,
-//! when the run ends, that the kind is left out for good. There is at most one for each kind, whoever writes it first, so
-//! plan and supplements together are as fixed as the plan alone, and the run's manifest is a function of them.
+//! A run's plan is written once. For a kind that it leaves out, a later round may store a supplement: the objects that
+//! it listed or, when the run ends, that the kind is left out for good. There is at most one for each kind, from its
+//! first writer, so plan and supplements together are as fixed as the plan alone, and the run's manifest is a function
+//! of them.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -18,7 +19,7 @@ use super::{
 /// The version of the stored form that this program writes.
 pub const SUPPLEMENT_FORMAT: u32 = 1;
 
-/// What a supplement says as a whole.
+/// Header of a supplement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SupplementHeader {
     /// [`SUPPLEMENT_FORMAT`] of the program that wrote it.
@@ -29,32 +30,32 @@ pub struct SupplementHeader {
     pub run: RunId,
     /// The kind, which the run's plan leaves out.
     pub kind: ObjectKind,
-    /// The round of the run that begins with it.
+    /// The round of the run that begins with the supplement.
     pub round: u32,
     /// When listing the kind began.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// Why the kind is left out for good. Then there are no objects.
+    /// Why the kind is left out for good, if it is. Then there are no objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<Failure>,
 }
 
-/// What a run plans of a kind after its plan.
+/// What a run plans for one kind after its plan was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Supplement {
-    /// What it says as a whole.
+    /// Its header.
     pub header: SupplementHeader,
     /// Every object of the kind, in the order of blob names, each once.
     pub objects: PlannedObjects,
 }
 
 impl Supplement {
-    /// What a round found of a kind.
+    /// The objects of a kind that a round listed.
     pub fn listed(of: &PlanHeader, late: ListedLate, objects: PlannedObjects) -> Self {
         Self { header: SupplementHeader::new(of, late), objects }
     }
 
-    /// That a kind is left out for good, and why.
+    /// The record that a kind is left out for good, and why.
     pub fn left_out(of: &PlanHeader, late: ListedLate, failure: Failure) -> Self {
         let header = SupplementHeader { left_out: Some(failure), ..SupplementHeader::new(of, late) };
         Self { header, objects: PlannedObjects::default() }
@@ -74,10 +75,11 @@ impl SupplementHeader {
 }
 
 impl Plan {
-    /// The plan with what later rounds said of the kinds that it leaves out. The order of the supplements does not matter.
+    /// The plan with what later rounds found of the kinds that it leaves out. The order of the supplements does not
+    /// matter.
     ///
-    /// What is managed is told apart by the certificates that were listed, be it hours before or after. Of what has no
-    /// certificate there, that is said, which claims no protection that there is not.
+    /// Managed objects are matched with the certificates that were listed, even hours before or after. One without a
+    /// certificate there counts as managed by the vault, which claims no protection that does not exist.
     #[must_use]
     pub fn with(self, supplements: Vec<Supplement>) -> Self {
         let Self { mut header, mut objects } = self;
@@ -111,12 +113,12 @@ impl Plan {
 }
 
 impl PlanHeader {
-    /// The kinds of which a supplement may say more: those that some round of the run lists again.
+    /// The kinds that a supplement may cover: those that some round of the run lists again.
     pub fn open_kinds(&self) -> impl Iterator<Item = ObjectKind> {
         self.listed_in(1)
     }
 
-    /// The round with which the objects of a kind came, and when they were listed.
+    /// The round that added the objects of a kind, and when they were listed.
     pub fn listed(&self, kind: ObjectKind) -> ListedLate {
         let late = self.listed_late.iter().find(|late| late.kind == kind).copied();
         late.unwrap_or(ListedLate { kind, round: 1, at: self.planned })
@@ -144,7 +146,7 @@ mod tests {
         of.iter().map(object).collect()
     }
 
-    /// A plan that left the certificates out for now, and the keys.
+    /// A plan that left out the certificates and the keys for now.
     fn plan() -> Plan {
         let unlisted = |kind| Unlisted { kind, failure: Failure::ours("Denied", "no"), rounds: 6 };
         let header = PlanHeader {

@@ -9,14 +9,15 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use serde::{Deserialize, Serialize};
 
-/// The most that tags unpack to. Key Vault takes 15 of 512 and 256 characters, each of six bytes of JSON at most.
+/// The most bytes that tags unpack to. Key Vault takes 15 tags of 512 and 256 characters, each at most six bytes of
+/// JSON.
 const UNPACKED_LIMIT: usize = 128 * 1024;
 
 /// The tags of an object's current version at its backup.
 ///
-/// A blob's metadata has room for some 8 KiB, and the tags may have more. In a record they are packed where they do not
-/// fit as they are, and where they do not fit packed either, the longest are left out and the record says so. Records of
-/// older programs hold no tags then, and do not say it. In memory, and in a manifest, tags are never packed.
+/// A blob's metadata has room for about 8 KiB, and the tags may have more. A record packs them if they do not fit as
+/// they are; if they do not fit packed either, the longest are left out and the record says so. Records of older
+/// programs hold no tags in that case, and do not say so. In memory and in a manifest, tags are never packed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct Tags {
@@ -37,10 +38,10 @@ struct Stored {
     tags_incomplete: bool,
 }
 
-/// A value with tags whose tags are packed.
+/// A value whose tags are packed.
 #[derive(Serialize)]
 pub(super) struct Packed<T> {
-    /// The value, with the rest of its tags.
+    /// The value without the packed tags.
     #[serde(flatten)]
     pub(super) value: T,
     /// Its tags: JSON, deflated, in base64.
@@ -48,12 +49,12 @@ pub(super) struct Packed<T> {
 }
 
 impl Tags {
-    /// Those that are known. There may be more.
+    /// The known tags. There may be more.
     pub fn known(&self) -> &BTreeMap<String, String> {
         &self.known
     }
 
-    /// Whether all of these are among them; `None` where those that are known do not tell.
+    /// Whether all wanted tags are among them; `None` if the known ones do not show it.
     pub fn include(&self, wanted: &BTreeMap<String, String>) -> Option<bool> {
         let mut told = Some(true);
         for (key, value) in wanted {
@@ -66,7 +67,7 @@ impl Tags {
         told
     }
 
-    /// Leaves the longest out. Says whether there was one.
+    /// Leaves out the longest tag. Returns whether there was one.
     pub(super) fn leave_longest(&mut self) -> bool {
         let longest = self.known.iter().max_by_key(|(key, value)| key.len() + value.len());
         let Some(longest) = longest.map(|(key, _)| key.clone()) else { return false };
@@ -75,7 +76,7 @@ impl Tags {
         true
     }
 
-    /// The tags packed, and what is stored beside them. `None` where they could not be read back.
+    /// The packed tags, and what is stored beside them. `None` if they could not be read back.
     pub(super) fn packed(&self) -> serde_json::Result<Option<(String, Self)>> {
         let json = serde_json::to_vec(&self.known)?;
         let rest = Self { known: BTreeMap::new(), ..*self };
@@ -118,7 +119,7 @@ fn unpack(packed: &str) -> io::Result<BTreeMap<String, String>> {
 
 #[cfg(test)]
 impl Tags {
-    /// Tags of which these are known, and not all.
+    /// Tags of which only these are known.
     pub(super) fn part(known: BTreeMap<String, String>) -> Self {
         Self { known, incomplete: true }
     }
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_is_known_of_tags_tells_or_does_not() {
-        // What is known, what is asked for, and what that tells: where nothing else is there, and where more may be.
+        // Known tags, wanted tags, and the answer: if there are no others, and if there may be more.
         let table = [
             ("", "", Some(true), Some(true)),
             ("", "a=1", Some(false), None),

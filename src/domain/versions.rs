@@ -1,4 +1,4 @@
-//! What listing shows of an object and of its versions, reduced to what planning and restore need.
+//! What a list shows of an object and its versions, reduced to what planning and restore need.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,24 +11,24 @@ use time::{Duration, OffsetDateTime};
 
 use super::{digest::Fingerprint, object::ObjectId};
 
-/// From this many versions on an object is reported: above 500 the service refuses to back it up, and a
-/// version cannot be deleted (Key Vault documentation, "About keys, secrets and certificates: backup").
+/// From this number of versions on, an object is reported: above 500 the service refuses to back it up, and a version
+/// cannot be deleted (Key Vault documentation, "About keys, secrets and certificates: backup").
 pub const VERSIONS_WARNING: u32 = 400;
 
 /// The most versions that the service promises to back up.
 pub const VERSIONS_LIMIT: u32 = 500;
 
-/// The code of a failure that comes from being above the limit. The service has none of its own for it: its answers
-/// look like an outage, and differ.
+/// The code of a failure because of too many versions. The service has no code for it: its answers look like an outage,
+/// and differ.
 pub const TOO_MANY_VERSIONS: &str = "TooManyVersions";
 
-/// What stands in the text of such a failure.
+/// Part of the text of such a failure.
 pub const OVER_THE_LIMIT: &str = "and Key Vault backs up at most";
 
-/// How far the vault's clock may be from ours.
+/// How far the vault's clock may be from this program's.
 ///
-/// Key Vault's times have whole seconds, so a change in the second in which the versions were read does
-/// not show in them. An object that young is backed up once more on the next pass.
+/// Key Vault's times have whole seconds, so a change in the second in which the versions were read does not show in
+/// them. An object that young is backed up once more by the next run.
 const SETTLING: Duration = Duration::seconds(5);
 
 /// How many fingerprints of versions that are as new as the newest are kept.
@@ -39,7 +39,7 @@ const MOST_TIES: usize = 16;
 #[serde(try_from = "String", into = "String")]
 pub struct VersionId(Box<str>);
 
-/// Not the identifier of a version.
+/// The text is not the identifier of a version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a version: expected 1 to 64 letters and digits")]
 pub struct VersionIdError;
@@ -80,19 +80,19 @@ impl fmt::Display for VersionId {
     }
 }
 
-/// What a list page says about one object or one version. The two have the same fields (recorded
-/// traffic), which is what lets the newest version stand for the object.
+/// Attributes that a list page has for an object or a version. The two have the same fields (recorded traffic), so the
+/// newest version can stand for the object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// Whether the version can be used. Disabled ones are backed up like others.
+    /// Whether the version can be used. A disabled version is backed up like any other.
     pub enabled: bool,
     /// When the version was made.
     pub created: Option<OffsetDateTime>,
     /// When its attributes or tags last changed.
     pub updated: Option<OffsetDateTime>,
-    /// Not valid before.
+    /// When it becomes valid.
     pub not_before: Option<OffsetDateTime>,
-    /// Not valid after. Expired ones are backed up like others.
+    /// When it expires. An expired version is backed up like any other.
     pub expires: Option<OffsetDateTime>,
     /// A secret's content type.
     pub content_type: Option<String>,
@@ -100,17 +100,18 @@ pub struct Attributes {
     pub tags: BTreeMap<String, String>,
     /// A certificate's SHA-1 thumbprint.
     pub thumbprint: Option<Vec<u8>>,
-    /// Whether a key may be exported. No fingerprint has it: those of older programs did not, and it never changes.
+    /// Whether a key may be exported. Not part of the fingerprint: fingerprints of older programs do not have it, and
+    /// it never changes.
     pub exportable: bool,
 }
 
 impl Attributes {
-    /// Changes when anything that listing shows changes.
+    /// The fingerprint, which changes when anything that a list shows changes.
     pub fn fingerprint(&self) -> Fingerprint {
         self.hash(&[seconds(self.updated)])
     }
 
-    /// Like the fingerprint, less the time of the last update, which a restore need not keep.
+    /// The fingerprint without the time of the last update, which a restore need not keep.
     fn lasting(&self) -> Fingerprint {
         self.hash(&[])
     }
@@ -135,23 +136,23 @@ fn seconds(time: Option<OffsetDateTime>) -> [u8; 8] {
 /// An object as a vault's list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Which object.
+    /// The object.
     pub id: ObjectId,
-    /// Managed by the vault, most often as a part of a certificate, and backed up with that.
+    /// Whether the vault manages it, most often as a part of a certificate that is backed up with it.
     pub managed: bool,
-    /// What the list shows of it.
+    /// Its fingerprint in the list.
     pub fingerprint: Fingerprint,
 }
 
-/// What is known of an object's current version: the one that is used where none is named. It is the newest one,
-/// unless a restore brought the versions back in another order.
+/// What is known about an object's current version: the one that is used if none is named. It is the newest one, unless
+/// a restore brought the versions back in another order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Current {
     /// The vault named it.
     Named(VersionId),
-    /// The vault's list showed this of it.
+    /// The vault's list showed it with this fingerprint.
     Shown(Fingerprint),
-    /// Nothing; the newest one is taken for it.
+    /// Nothing is known; the newest one is assumed.
     Unknown,
 }
 
@@ -169,7 +170,7 @@ impl Current {
         }
     }
 
-    /// Whether a version may be it.
+    /// Whether a version may be the current one.
     pub fn fits(&self, (id, of): &(VersionId, Attributes)) -> bool {
         match self {
             Self::Named(named) => id == named,
@@ -178,7 +179,7 @@ impl Current {
         }
     }
 
-    /// The current one of these versions, as far as that is known. Of several that look alike it is the newest.
+    /// The current one of these versions, as far as it is known; the newest of several that look alike.
     pub fn among<'v>(&self, versions: &'v [(VersionId, Attributes)]) -> Option<&'v (VersionId, Attributes)> {
         newest(versions.iter().filter(|version| self.fits(version)))
     }
@@ -195,24 +196,24 @@ fn newest<'v>(
 pub struct VersionsSeen {
     /// How many there are.
     pub count: u32,
-    /// The current one, which is the one that listing the vault shows: the newest, as far as nothing else is known.
+    /// The current version, which is the one in the vault's list: the newest, unless more is known.
     pub newest: VersionId,
     /// Its attributes.
     pub attributes: Attributes,
-    /// Where nothing is known of the current one: the fingerprints of others that were made in the same second as the
-    /// newest, up to sixteen. Which of them the vault takes for the current one its times do not tell.
+    /// If the current version is not known: the fingerprints of up to sixteen others that were made in the same second
+    /// as the newest. Their times do not show which of them the vault treats as current.
     pub ties: Vec<Fingerprint>,
-    /// Digest over the sorted identifiers of all versions.
+    /// Digest of the sorted identifiers of all versions.
     pub ids: Fingerprint,
-    /// Digest over the identifiers and lasting attributes of all versions.
+    /// Digest of the identifiers and lasting attributes of all versions.
     pub states: Fingerprint,
-    /// Digest over all versions by age, the current one last, with what lists show of each and no time can change.
-    /// `None` where the current one is not known, or others look like it.
+    /// Digest of all versions by age, the current one last, with what lists show of each and no time can change. `None`
+    /// if the current one is not known, or others look like it.
     pub order: Option<Fingerprint>,
 }
 
 impl VersionsSeen {
-    /// Sums up the versions of one object. `None` when there are none: the object is gone.
+    /// Sums up the versions of one object; `None` if there are none: the object is gone.
     pub fn of(mut versions: Vec<(VersionId, Attributes)>, current: &Current) -> Option<Self> {
         versions.sort_by(|(a, _), (b, _)| a.cmp(b));
         let found = current.among(&versions);
@@ -230,13 +231,13 @@ impl VersionsSeen {
         Some(Self { count, newest, attributes, ties, ids, states, order })
     }
 
-    /// Whether a later change is sure to show in the list, seen from the time the versions were read.
+    /// Whether a later change is sure to show in the list, as of the time when the versions were read.
     pub fn settled(&self, read: OffsetDateTime) -> bool {
         self.attributes.updated.or(self.attributes.created).is_some_and(|at| at + SETTLING < read)
     }
 }
 
-/// The fingerprints of versions that are as new as the newest, and look otherwise.
+/// Fingerprints of versions that are as new as the newest and differ from it.
 fn as_new(versions: &[(VersionId, Attributes)], newest: &Attributes) -> Vec<Fingerprint> {
     let fingerprint = newest.fingerprint();
     let as_new = versions.iter().filter(|(_, of)| of.created == newest.created);
@@ -339,7 +340,7 @@ mod tests {
             assert_eq!((seen.newest.as_str(), seen.order.is_some()), (newest, known), "{current:?}");
             assert_eq!(seen.attributes, version("x", seen.attributes.created.unwrap().unix_timestamp()).1);
         }
-        // Of those that look alike it is the newest; what was made at the same time is no tie then.
+        // Of several that look alike it is the newest; others made at the same time are no ties then.
         let mut tagged = version("tagged", 30);
         tagged.1.tags.insert("a".into(), "b".into());
         let seen = VersionsSeen::of([versions(), vec![tagged]].concat(), &shown(30)).unwrap();

@@ -1,4 +1,4 @@
-//! What a run sees of the objects that the index before it had.
+//! Compares what a run sees with the objects of the previous index.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{
     run::{Numbers, Scope},
 };
 
-/// What a run shows of an object that the index before had.
+/// What a run shows of an object in the previous index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
     /// It is not listed.
@@ -21,28 +21,28 @@ pub enum Shown {
     Unlisted,
     /// It is listed, and is the object that was backed up before.
     Same,
-    /// Its name is listed, and is that of another object.
+    /// Its name is listed, but belongs to another object.
     Other,
-    /// Its name is listed, and nothing tells which object that is.
+    /// Its name is listed, but whether it is the same object is not known.
     Unclear,
 }
 
-/// What the index before said of an object that was there on its own.
+/// What the previous index says about an object that existed on its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Had {
     kind: ObjectKind,
-    /// Since when it was gone already.
+    /// Since when it was already gone.
     gone: Option<OffsetDateTime>,
     /// Whether an earlier run has counted it as returned.
     counted: bool,
-    /// Whether there is a backup of it that could tell it from another object.
+    /// Whether there is a backup of it that could distinguish it from another object.
     comparable: bool,
-    /// Whether a backup after the whole run before has shown that it is another object.
+    /// Whether a backup after the previous whole run has shown that it is another object.
     other: bool,
 }
 
 impl Had {
-    /// The object of a line; none where its name was a certificate's or the vault's.
+    /// The object of a line; `None` if its name belonged to a certificate or to the vault.
     pub fn of(line: &Line) -> Option<Self> {
         let later = line.later.as_ref();
         (!line.status.is_managed()).then(|| Self {
@@ -54,23 +54,23 @@ impl Had {
         })
     }
 
-    /// What is shown of it, with what was known before.
+    /// Combines what is shown of it with what was known before.
     fn judged(&self, shown: Shown) -> Shown {
         match shown {
             Shown::Same | Shown::Unclear if self.other => Shown::Other,
-            // Nothing can tell: that its name is back is all there is to know.
+            // Nothing can distinguish them: all that is known is that the name is back.
             Shown::Unclear if self.gone.is_some() && !self.comparable => Shown::Same,
             shown => shown,
         }
     }
 
-    /// Since when it was gone, if it is listed again and nothing tells yet whether it is the object of before.
+    /// Since when it was gone, if it is listed again and nothing shows yet whether it is the same object.
     pub fn unclear_since(&self, shown: Shown) -> Option<OffsetDateTime> {
         self.gone.filter(|_| self.judged(shown) == Shown::Unclear)
     }
 }
 
-/// What became since of objects that were gone.
+/// What has become of objects that were gone.
 #[derive(Clone, Copy, Debug, Default)]
 struct Since {
     back: u32,
@@ -78,7 +78,7 @@ struct Since {
     gone: u32,
 }
 
-/// Counts what a run sees of the objects that the index before had.
+/// Counts what a run sees of the objects in the previous index.
 #[derive(Debug, Default)]
 pub struct Watch {
     kinds: BTreeMap<ObjectKind, Counts>,
@@ -87,12 +87,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Notes an object that is listed on its own, whether the index before had it or not.
+    /// Counts an object that is listed on its own, whether or not the previous index had it.
     pub fn listed(&mut self, kind: ObjectKind) {
         self.kinds.entry(kind).or_default().listed += 1;
     }
 
-    /// Notes what became of an object that the index before had, gone already or not.
+    /// Counts what became of an object in the previous index, whether or not it was already gone.
     pub fn had(&mut self, object: Had, shown: Shown) {
         let shown = object.judged(shown);
         let Some(since) = object.gone else {
@@ -116,14 +116,14 @@ impl Watch {
         }
     }
 
-    /// Adds what is gone and what returned to a run's numbers.
+    /// Adds the counts of gone and returned objects to a run's numbers.
     pub fn number(&self, numbers: &mut Numbers) {
         numbers.gone = self.source().gone;
         numbers.returned = self.returned;
     }
 
-    /// The losses that are open as of the run, the oldest first: those of before as far as they are neither made good
-    /// nor acknowledged, and its own.
+    /// The losses that are open as of the run, the oldest first: earlier ones that are neither made good nor
+    /// acknowledged, and its own.
     pub fn losses(&self, header: &PlanHeader) -> Vec<Loss> {
         let open = header.losses.iter().filter(|loss| !header.acknowledged.contains(&loss.run));
         let mut losses: Vec<Loss> =
@@ -138,7 +138,7 @@ impl Watch {
         self.kinds.values().copied().sum()
     }
 
-    /// A loss as of this run. What left the index, or was lost with it, is not back.
+    /// A loss as of this run. Objects that left the index, or were lost with it, are not back.
     fn recounted(&self, loss: Loss) -> Loss {
         let of_it = self
             .since

@@ -1,21 +1,21 @@
-//! What a service's words say.
+//! Recognizes wordings in a service's texts.
 //!
-//! The rule for every diagnosis: it rests on a code, or on any of several wordings that are known of the service; it quotes
-//! the service's words whole; and it ends with what to do. Wordings differ in case, line ends, and in what stands between
-//! brackets, such as an address in the middle of a sentence, so none of these is compared.
+//! The rule for every diagnosis: it rests on a code, or on one of several known wordings of the service; it quotes the
+//! service's text in full; and it ends with what to do. Wordings differ in case, line ends, and text in brackets, such
+//! as an address in the middle of a sentence, so none of these is compared.
 
-/// Whether a text has one of these wordings, which are given in lower case.
+/// Whether a text has one of these wordings, which are in lower case.
 pub fn says(text: &str, wordings: &[&str]) -> bool {
     let plain = plain(text);
     wordings.iter().any(|wording| plain.contains(wording))
 }
 
-/// A text on one line, whole.
+/// The whole text on one line.
 pub fn on_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A text in lower case, without what stands between brackets, with single spaces.
+/// A text in lower case with single spaces, without anything in brackets.
 fn plain(text: &str) -> String {
     let (mut plain, mut depth) = (String::with_capacity(text.len()), 0_usize);
     for c in text.chars() {

@@ -170,7 +170,7 @@ async fn a_caller_may_have_so_many_restores_open_and_a_repeated_request_finds_it
     lose(&of.world);
     let vault = of.world.plan(lost()).await;
     let detail = problem(&of.world.begin_under(&vault, "other").await, 429, "too-many-open");
-    assert!(detail.contains("has 1 open restores, and may have 1"), "{detail}");
+    assert!(detail.contains("has 1 open restore, and may have 1"), "{detail}");
     assert_eq!(of.followed(&first).await["state"], "Succeeded");
     assert_eq!(of.world.see_through(&vault, "other").await["state"], "Succeeded");
     of.world.assert_trail_is_whole().await;

@@ -138,7 +138,7 @@ async fn a_selection_that_matches_nothing_has_no_plan_and_names_what_there_is() 
                 json!({ "kinds": ["key"], "name": "tls" }),
                 &["--kind", "key", "--name", "tls"],
             ),
-            ["key tls, which belongs to a certificate", points],
+            ["key tls, but it belongs to a certificate", points],
         ),
         (
             asked(

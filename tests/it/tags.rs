@@ -135,7 +135,7 @@ async fn a_selection_by_tag_names_what_never_had_a_backup_and_so_no_known_tags()
     let nothing = json!({ "source": "kv-a", "tags": { "team": "cor" } });
     let refused = world.post("/api/restores/plan", nothing).await;
     let detail = crate::api::problem(&refused, 422, "nothing-selected");
-    assert!(detail.contains("team=core") && detail.contains("secret refused, which never had"), "{detail}");
+    assert!(detail.contains("team=core") && detail.contains("secret refused, but it never had"), "{detail}");
 }
 
 #[tokio::test]

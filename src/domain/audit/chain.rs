@@ -1,4 +1,4 @@
-//! How records hang together, and what shows when they do not.
+//! The chain of records, and how a break in it is detected.
 
 use std::cmp::Ordering;
 
@@ -11,33 +11,34 @@ use crate::domain::{
     right::Right,
 };
 
-/// A section of the trail: what one process wrote by one right, without a break, beginning on one day; or the only record
-/// of an event of which any process may tell.
+/// A section of the trail: what one process wrote by one right, without a break, beginning on one day; or the only
+/// record of an event that any process may record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Section {
     /// The right.
     pub right: Right,
     /// The day, in UTC.
     pub day: Date,
-    /// Drawn for this section alone, or that of its event.
+    /// A random number drawn for this section alone, or one derived from its event.
     pub writer: u64,
 }
 
 impl Section {
-    /// The section of an event of which any process may tell. It is the same for all of them.
+    /// The section of an event that any process may record. All processes derive the same one.
     pub fn of(event: &Event, day: Date) -> Self {
         let subject = event.subject_text();
         let writer: Hash<8> = Hash::of_fields([event.name().as_bytes(), subject.as_bytes()]);
         Self { right: event.right(), day, writer: u64::from_be_bytes(*writer.as_bytes()) }
     }
 
-    /// Whether a record of `day` belongs to it. Days never go back: a clock that is late writes to the day before.
+    /// Whether a record of `day` belongs to it. Days never go back: a process whose clock is late writes to the day
+    /// before.
     pub fn takes(&self, day: Date) -> bool {
         day <= self.day
     }
 }
 
-/// Another record.
+/// A reference to another record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// Its name.
@@ -49,46 +50,46 @@ pub struct Link {
 /// What is wrong with the trail, at one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Its name is not that of a record.
+    /// Its name is not the name of a record.
     Misnamed,
     /// It cannot be read.
     Unreadable,
-    /// A newer program wrote it, and this one cannot tell what it says.
+    /// A newer program wrote it, and this one cannot read it.
     TooNew {
         /// Its format.
         found: u64,
     },
-    /// It was changed: its name has the digest of what was written.
+    /// It was changed: its digest is not the one in its name.
     Altered,
-    /// The record before it is gone.
+    /// The previous record is gone.
     Missing {
         /// Its name.
         name: String,
     },
-    /// The record before it was changed.
+    /// The previous record was changed.
     Changed {
         /// Its name.
         name: String,
     },
-    /// There is a record before it that it does not know of.
+    /// A record stands before it that it does not name.
     Inserted {
         /// That record's name.
         name: String,
     },
-    /// It names the newest record that another section had when its own began, and that one is gone.
+    /// It names the newest record that another section had when its own began, and that record is gone.
     SectionMissing {
         /// The other section's record.
         name: String,
     },
-    /// It names the newest record that another section had when its own began, and that one was changed.
+    /// It names the newest record that another section had when its own began, and that record was changed.
     SectionChanged {
         /// The other section's record.
         name: String,
     },
 }
 
-/// Checks a record against the one before it in its section, and returns what the next one is checked against. `written`
-/// is the digest that its name has; the trail of older programs has none in its names.
+/// Checks a record against the previous one of its section, and returns what the next one is checked against. `written`
+/// is the digest in the record's name; names on the trail of older programs have none.
 pub fn check(
     name: &str,
     written: Option<Digest>,

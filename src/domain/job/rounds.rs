@@ -1,7 +1,8 @@
-//! Rounds: what a run does about objects whose backup failed in a way that may pass.
+//! Rounds: how a run retries objects whose backup failed in a way that may pass.
 //!
-//! Such a failure is no outcome while the run has rounds left. The newest one of an object is noted, and the object's
-//! message is sent again after growing pauses. What is then still unanswered has failed, in the words of its note.
+//! Such a failure is no outcome while the run has rounds left. The newest failure of an object is stored as a note, and
+//! the object's message is sent again after growing pauses. An object that is still unanswered after the last round has
+//! failed, with the failure in its note.
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -18,36 +19,36 @@ use crate::domain::{
 /// The version of the stored form of a [`Note`] that this program writes.
 pub const NOTE_FORMAT: u32 = 1;
 
-/// The pauses before the second round and those after it, since the last answer or round. They add up to less than eight
-/// hours: the last round of a run at 02:00 comes at 09:45.
+/// Pauses before the second and later rounds, counted from the last answer or round. They add up to less than eight
+/// hours: the last round of a run at 02:00 begins at 09:45.
 pub const PAUSES: [Duration; 5] =
     [STALLED_AFTER, Duration::minutes(30), Duration::hours(1), Duration::hours(2), Duration::hours(4)];
 
-/// The rounds of a run, the first one included. Messages of which nothing is known, not even a failure, are sent in
-/// further ones until the run's hours are over.
+/// Number of rounds of a run, including the first. Messages of which nothing is known, not even a failure, are sent in
+/// further rounds until the run expires.
 pub const ROUNDS: u32 = 6;
 
-/// How long a run must have been quiet before its notes are read: in an ordinary night nothing is noted, and nothing is
-/// asked for.
+/// How long a run must have been quiet before its notes are read: an ordinary night has no notes, and makes no request
+/// for them.
 const QUIET: Duration = Duration::minutes(2);
 
-/// How far the clocks of two instances may be apart.
+/// How far apart the clocks of two instances may be.
 const CLOCKS_APART: Duration = Duration::MINUTE;
 
-/// A round of a run: its unanswered objects, sent at a time.
+/// A round of a run: the messages of its unanswered objects, sent at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {
-    /// Which one, from 1. Before the first messages are sent it is 0.
+    /// Its number, from 1; 0 before the first messages are sent.
     pub number: u32,
     /// When it began.
     #[serde(with = "time::serde::rfc3339")]
     pub began: OffsetDateTime,
-    /// The round with which objects came last, where that is not the first: they have their rounds from there.
+    /// The round that last added objects, if that is not the first: they have all rounds from there.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub since: u32,
 }
 
-/// The newest failure of an object that may yet be backed up. It is overwritten by the next one.
+/// The newest failure of an object that may yet be backed up. The next failure overwrites it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// [`NOTE_FORMAT`] of the program that wrote it.
@@ -58,13 +59,13 @@ pub struct Note {
     pub name: ObjectName,
     /// Why it could not be backed up.
     pub failure: Failure,
-    /// When that was.
+    /// When it failed.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
 }
 
 impl Note {
-    /// The note of a failure.
+    /// A note of this failure.
     pub fn new(id: &ObjectId, failure: Failure, at: OffsetDateTime) -> Self {
         Self { v: NOTE_FORMAT, kind: id.kind, name: id.name.clone(), failure: failure.bounded(), at }
     }
@@ -75,68 +76,68 @@ impl Note {
     }
 }
 
-/// What an open run has met that may pass, as of the last look at its notes.
+/// Failures of an open run that may pass, as of the last time its notes were read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
-    /// How many objects have failed and are unanswered.
+    /// How many unanswered objects have failed.
     pub objects: u32,
-    /// The newest failure among them,
+    /// The newest of their failures.
     pub failure: Failure,
-    /// and when it was met.
+    /// When it occurred.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
 }
 
-/// What an open run has met that may pass, for whoever looks at it.
+/// Report on the failures of an open run that may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TriedAgain<'a> {
-    /// How many objects fail. `None` for a run that cannot be planned, and where only `kinds` are open.
+    /// How many objects fail. `None` for a run that cannot be planned, and if only `kinds` are open.
     pub objects: Option<u32>,
-    /// The kinds that the plan had to leave out and that are listed again.
+    /// Kinds that the plan left out and that are listed again.
     pub kinds: &'a [ObjectKind],
-    /// The newest failure,
+    /// The newest failure.
     pub failure: &'a Failure,
-    /// and when it was met.
+    /// When it occurred.
     pub at: OffsetDateTime,
-    /// The round that the run is in. Before there is a plan it is 0.
+    /// The current round; 0 before there is a plan.
     pub round: u32,
-    /// The last round that it may come to.
+    /// The last round that the run may reach.
     pub last: u32,
-    /// When it is tried again. `None` where the run ends without that.
+    /// When the next attempt begins. `None` if the run ends without one.
     pub next: Option<OffsetDateTime>,
 }
 
-/// What is seen of a planned run.
+/// The observed state of a planned run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// How many objects its plan backs up.
     pub planned: u32,
-    /// Of those without an outcome, how many have nothing to wait for in this round: see [`BackupJob::settles`].
+    /// How many unanswered objects have nothing to wait for in this round: see [`BackupJob::settles`].
     pub settled: u32,
-    /// How many of these fail as a person accepted.
+    /// How many of these have a failure that a person accepted.
     pub accepted: u32,
-    /// Whether a later run of the schedule is open, which backs the same objects up.
+    /// Whether a later scheduled run, which backs up the same objects, is open.
     pub superseded: bool,
-    /// How many rounds list a kind that its plan leaves out: see [`lists`](crate::domain::lists).
+    /// How many rounds list a kind that the plan leaves out: see [`lists`](crate::domain::lists).
     pub list_rounds: u32,
 }
 
 impl BackupJob {
-    /// The round that it is in. Records of older programs do not say.
+    /// The current round, derived from other fields if the record is of an older program.
     pub fn round(&self) -> Round {
         self.round.unwrap_or(Round { number: self.sent.into(), began: self.opened, since: 0 })
     }
 
-    /// Notes that the messages of its unanswered objects were sent, at the time when that began.
+    /// Records that the messages of its unanswered objects were sent; `began` is when the sending began.
     pub fn begin_round(&mut self, began: OffsetDateTime, now: OffsetDateTime) {
         let Round { number, since, .. } = self.round();
         self.round = Some(Round { number: number.saturating_add(1), began, since });
         (self.sent, self.progressed) = (true, now);
-        // There is a plan.
+        // The run has a plan.
         self.unplanned = None;
     }
 
-    /// Notes with which round objects came last, as the supplements of its plan say.
+    /// Records which round last added objects, according to the supplements of its plan.
     pub fn note_supplements(&mut self, header: &PlanHeader) {
         let newest = header.listed_late.iter().map(|late| late.round).max().unwrap_or_default();
         let round = self.round();
@@ -146,14 +147,14 @@ impl BackupJob {
         }
     }
 
-    /// Notes what fails as of a look. Says whether that is news.
+    /// Records what fails as of a pass. Returns whether that changed.
     pub fn note_failing(&mut self, failing: Option<Failing>) -> bool {
         let news = failing != self.failing;
         self.failing = failing;
         news
     }
 
-    /// What it has met that may pass, as of the last look.
+    /// Its failures that may pass, as of the last pass.
     pub fn tried_again(&self) -> Option<TriedAgain<'_>> {
         let (round, last) = (self.round().number, self.last_round());
         let kinds = self.left_out.as_ref().map_or(&[][..], |of| of.kinds.as_slice());
@@ -166,8 +167,8 @@ impl BackupJob {
         Some(TriedAgain { objects, kinds, failure, at, round, last, next })
     }
 
-    /// Whether it makes the rounds of another one needless: it is a later run of the schedule for the same vault, and
-    /// backs up what that one did not. A run that was asked for has one round, and does not.
+    /// Whether it makes further rounds of `other` needless: it is a later scheduled run for the same vault, and backs
+    /// up what `other` did not. A requested run has one round and supersedes nothing.
     pub fn supersedes(&self, other: &Self) -> bool {
         let later = (self.opened, &self.run) > (other.opened, &other.run);
         self.vault == other.vault && later && !self.has_one_round()
@@ -180,40 +181,41 @@ impl BackupJob {
         PAUSES[place]
     }
 
-    /// Whether somebody waits for it: then what fails in its first round has failed.
+    /// Whether a person or a caller waits for it: then a failure in its first round is final.
     pub fn has_one_round(&self) -> bool {
         one_round(self.by.as_ref())
     }
 
-    /// When its next round begins, if nothing comes in until then. `None` where there is none for what has failed.
+    /// When its next round begins if no result arrives before that. `None` if failed objects have no further round.
     pub fn next_round(&self) -> Option<OffsetDateTime> {
         (self.sent && !self.has_had_its_rounds()).then(|| self.progressed + self.pause())
     }
 
-    /// Whether a failure noted at that time leaves nothing to wait for in this round. An object that may fail, and each
-    /// one of a run without further rounds, has one.
+    /// Whether a failure noted at that time leaves nothing to wait for in this round. An object whose failure is
+    /// accepted, and every object of a run without further rounds, has one round.
     pub fn settles(&self, noted: OffsetDateTime, accepted: bool, superseded: bool) -> bool {
         let once = accepted || superseded || self.has_one_round();
         once || noted + CLOCKS_APART >= self.round().began
     }
 
-    /// Whether the round that it is in is the last one for what has failed.
+    /// Whether the current round is the last one for failed objects.
     fn has_had_its_rounds(&self) -> bool {
         self.has_one_round() || self.round().number >= self.last_round()
     }
 
-    /// The last round that it may come to, where it has more than one: what came last has its rounds from there.
+    /// The last round that it may reach, if it has more than one: objects that were added last have all rounds from
+    /// there.
     fn last_round(&self) -> u32 {
         ROUNDS.saturating_add(self.round().since.saturating_sub(1))
     }
 
-    /// Whether no further round would change anything for what has failed.
+    /// Whether no further round would change anything for failed objects.
     pub(super) fn is_in_its_last_round(&self, seen: &Seen) -> bool {
         let unanswered = seen.planned.saturating_sub(self.answered);
         seen.superseded || self.has_had_its_rounds() || seen.accepted >= unanswered
     }
 
-    /// Whether the notes of its unanswered objects are worth a request: only where it is quiet, and something may be
+    /// Whether the notes of its unanswered objects are worth a request: only if the run is quiet, and something may be
     /// new or has to be decided.
     pub fn reads_notes(&self, superseded: bool, now: OffsetDateTime) -> bool {
         let quiet = now - self.progressed;
@@ -221,7 +223,7 @@ impl BackupJob {
         quiet >= QUIET && (last || quiet <= STALLED_AFTER || quiet >= self.pause() || self.has_expired(now))
     }
 
-    /// What is said of how often an object was tried that came so.
+    /// Text that says how often an object listed at `came` was tried.
     pub fn tried(&self, came: ListedLate, now: OffsetDateTime) -> Option<String> {
         let rounds = self.round().number.saturating_sub(came.round.saturating_sub(1));
         let began = if came.round > 1 { came.at } else { self.opened };
@@ -234,13 +236,13 @@ impl BackupJob {
     }
 }
 
-/// Whether a run that was asked for by `by` has one round only.
+/// Whether a run requested by `by` has only one round.
 pub fn one_round(by: Option<&Actor>) -> bool {
     by.is_some_and(|by| by.via != Via::Timer)
 }
 
 impl PlanHeader {
-    /// Whether a person accepts, as of this plan, that an object fails like this.
+    /// Whether a person has accepted, as of this plan, that an object fails with this failure.
     pub fn accepts_of(&self, id: &ObjectId, failure: &Failure) -> bool {
         self.accepted.iter().any(|of| {
             of.kind == id.kind && of.name == id.name && of.code == failure.code && self.planned < of.until
@@ -249,7 +251,7 @@ impl PlanHeader {
 }
 
 impl Failure {
-    /// The failure with what is said of how often it was met, within what a record can hold.
+    /// Adds how often the object was tried, within what a record can hold.
     #[must_use]
     pub fn after(self, tried: Option<String>) -> Self {
         let Some(tried) = tried else { return self };
@@ -287,8 +289,7 @@ mod tests {
         ListedLate { kind: ObjectKind::Key, round, at: START + MINUTE * 105 }
     }
 
-    /// The minutes after the start at which a run of whose objects nothing but failures comes sends messages, and its
-    /// end.
+    /// The minutes after the start at which a run whose objects all fail sends messages, and the minute it ends.
     fn course(mut job: BackupJob, of: impl Fn(&BackupJob) -> Seen) -> (Vec<i64>, i64) {
         let mut sent = Vec::new();
         for minute in 1.. {
@@ -327,7 +328,7 @@ mod tests {
         assert_eq!(course(timer(), superseded(9)), (vec![], 15), "what is under way may come in");
     }
 
-    /// Its objects have the rounds of a run from there, as far as its hours reach.
+    /// Its objects have all rounds of a run from there, until the run expires.
     #[test]
     fn a_kind_that_comes_late_has_its_rounds() {
         for (came_in, ends) in [(1, 466), (2, 706), (4, 1186), (6, 1200)] {

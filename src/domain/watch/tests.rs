@@ -1,4 +1,4 @@
-//! What a run counts of the objects that were there before, and which losses it leaves open.
+//! What a run counts of the objects in the previous index, and which losses it leaves open.
 
 use time::Duration;
 
@@ -17,7 +17,7 @@ fn line(status: ObjectStatus) -> Line {
     samples::line(&secret("db"), status, LAST_WEEK)
 }
 
-/// An object that was there when the index before was made.
+/// An object that existed when the previous index was made.
 fn there(kind: ObjectKind) -> Had {
     Had::of(&samples::line(&of_kind(kind, "a"), ObjectStatus::BackedUp, LAST_WEEK)).unwrap()
 }
@@ -28,7 +28,7 @@ fn gone_since(kind: ObjectKind, since: OffsetDateTime) -> Had {
         .unwrap()
 }
 
-/// What a run sees: so many of these objects, and each of them so.
+/// What a run sees: for each item, a number of objects and what is shown of each.
 fn watch(seen: &[(u32, Had, Shown)]) -> Watch {
     let mut watch = Watch::default();
     for (count, had, shown) in seen {
@@ -90,7 +90,7 @@ fn a_name_that_is_shown_is_told_by_what_is_known_of_its_object() {
     };
     let never_backed_up = Line { entry: None, ..line(ObjectStatus::Failed) };
     for (line, shown, expected) in [
-        // What a run says counts, as long as nothing else is known,
+        // What a run sees counts, as long as nothing else is known,
         (
             line(ObjectStatus::BackedUp),
             [Gone, Unlisted, Same, Other, Unclear],
@@ -99,9 +99,9 @@ fn a_name_that_is_shown_is_told_by_what_is_known_of_its_object() {
         (later(None, true), [Gone, Unlisted, Same, Other, Unclear], [Gone, Unlisted, Same, Other, Unclear]),
         (gone(true), [Gone, Unlisted, Same, Other, Unclear], [Gone, Unlisted, Same, Other, Unclear]),
         (never_backed_up, [Gone, Unlisted, Same, Other, Unclear], [Gone, Unlisted, Same, Other, Unclear]),
-        // but a backup in between may have shown that the name has changed hands,
+        // but a backup in between may have shown that the name belongs to another object,
         (later(None, false), [Gone, Unlisted, Same, Other, Unclear], [Gone, Unlisted, Other, Other, Other]),
-        // and what was gone and never backed up can be compared with nothing.
+        // and an object that was gone and never backed up can be compared with nothing.
         (gone(false), [Gone, Unlisted, Same, Other, Unclear], [Gone, Unlisted, Same, Other, Same]),
     ] {
         let had = Had::of(&line).unwrap();
