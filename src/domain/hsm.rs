@@ -1,9 +1,9 @@
-//! Managed HSMs, as values.
+//! Managed HSMs as values.
 //!
-//! An HSM backs itself up: the service writes a folder into a container, and all there is to do is to start
-//! it once and to watch it. An [`HsmJob`] is what is watched: a backup, the restore of a whole HSM, or of some
-//! keys. What a look at a job has to do is decided by [`HsmJob::next`], which is pure; the service has no list
-//! of its operations, so the job's record is all that is known of one.
+//! An HSM backs itself up: the service writes a folder into a container, and this program starts the operation once and
+//! follows it. An [`HsmJob`] is such an operation: a backup, the restore of a whole HSM, or the restore of some keys.
+//! [`HsmJob::next`], which is pure, decides what a pass does about a job; the service has no list of its operations, so
+//! the job's record is all that is known of one.
 
 mod backup;
 mod contents;

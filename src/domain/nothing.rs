@@ -148,7 +148,7 @@ impl Nothing {
                     .to_owned()
             }
             (_, Some(earliest)) => format!("Ask for {} or later.", moment(earliest)),
-            _ => "Correct what is asked for: the name, the kind, the tags or the time.".to_owned(),
+            _ => "Correct the request: the name, the kind, the tags or the time.".to_owned(),
         }
     }
 
@@ -410,12 +410,12 @@ mod tests {
             (
                 of_source(points.clone(), before, true),
                 "There is nothing of vault kv-prod to restore as of 2026-11-22T01:59:59Z. Its only recovery point is of 2026-11-22T02:00:00Z.",
-                "Correct what is asked for: the name, the kind, the tags or the time.",
+                "Correct the request: the name, the kind, the tags or the time.",
             ),
             (
                 of_source(points, Some(NIGHT), false),
                 "There is nothing of vault kv-prod to restore as of 2026-11-22T02:00:00Z. Its only recovery point is of 2026-11-22T02:00:00Z.",
-                "Correct what is asked for: the name, the kind, the tags or the time.",
+                "Correct the request: the name, the kind, the tags or the time.",
             ),
         ] {
             assert_eq!((nothing.to_string().as_str(), nothing.next().as_str()), (text, next));

@@ -1,9 +1,8 @@
-//! Restores, as values.
+//! Restores as values.
 //!
-//! A [`Request`] says what is wanted. [`plan_restore`] makes a [`RestorePlan`] of it from the index and from
-//! what the target holds. The plan is the dry run: printing it changes nothing, and what carries it out
-//! decides nothing. A [`RestoreJob`] is a plan that is being carried out, and each of its steps ends in a
-//! [`StepOutcome`].
+//! A [`Request`] says what to restore. [`plan_restore`] turns it into a [`RestorePlan`], using the index and what the
+//! target holds. The plan is the dry run: printing it changes nothing, and the code that carries it out decides
+//! nothing. A [`RestoreJob`] is a plan that is being carried out, and each of its steps ends in a [`StepOutcome`].
 
 mod compare;
 mod id;

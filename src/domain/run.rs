@@ -163,7 +163,7 @@ impl fmt::Display for Verdict {
 /// A run's numbers. [`Numbers::add_up`] holds for every manifest that was ever written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Numbers {
-    /// Objects that the vault listed, or that were asked for by name.
+    /// Objects that the vault listed, or that were requested by name.
     pub listed: u32,
     /// Objects with a new, checked backup.
     pub backed_up: u32,

@@ -91,7 +91,7 @@ async fn what_has_more_tags_than_a_record_is_in_the_way_until_it_is_named() {
         (&left["name"], &left["reason"], &left["skipped"]),
         (&json!("part"), &json!("tags-unknown"), &json!(false))
     );
-    assert!(left["why"].as_str().is_some_and(|why| why.contains("name it and ask for no tags")), "{left}");
+    assert!(left["why"].as_str().is_some_and(|why| why.contains("name it and request no tags")), "{left}");
     assert_eq!((&plan["inTheWay"], &plan["foreseen"]), (&json!(1), &json!("Failed")));
     let named = json!([{ "kind": "secret", "name": "part" }]);
     let plan = world.plan(json!({ "source": "kv-a", "target": "kv-b", "objects": named })).await;

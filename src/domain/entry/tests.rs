@@ -45,7 +45,7 @@ fn tags(count: usize, value: &str) -> BTreeMap<String, String> {
     (0..count).map(|number| (format!("tag{number}"), value.to_owned())).collect()
 }
 
-/// Letters in no order, of which so many differ.
+/// Letters in no order, with this many different ones.
 fn letters(seed: u32, count: usize, of: u32) -> String {
     let random = |seed: &u32| Some(seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
     let letter = |random: u32| char::from_u32(0x4e00 + (random >> 8) % of).unwrap();

@@ -16,15 +16,16 @@ pub const BACKUP_FORMAT: u32 = 1;
 /// How far the clocks of the service, of storage and of this program may be apart.
 pub(super) const SKEW: Duration = Duration::minutes(5);
 
-/// How long a job can wait before the service begins. Longer is safe, and costs nothing: records come by the hundred.
+/// The longest time that a job can wait before the service begins. A longer value is safe and costs nothing: records
+/// are listed by the hundred.
 const OPEN_FOR: Duration = Duration::days(2);
 
 /// The folder that a backup left in the container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Folder {
-    /// Its path in the container, as the service gave it. Never computed.
+    /// Its path in the container, as the service named it. Never computed.
     pub path: String,
-    /// Its address, as the service gave it; none when it was found in the container.
+    /// Its address, as the service named it; `None` if the folder was found in the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
     /// The time in its name, if that can be read.
@@ -32,29 +33,29 @@ pub struct Folder {
     pub time: Option<OffsetDateTime>,
     /// How many blobs it holds.
     pub blobs: u32,
-    /// How large they are.
+    /// Their total size.
     pub bytes: u64,
-    /// When the newest of them was written, as far as that was looked up.
+    /// When the newest of them was written, if that was read.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub written: Option<OffsetDateTime>,
 }
 
-/// A folder in the container while a job waits for it to be whole.
+/// A folder in the container while a job waits until it is complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// The folder.
     pub folder: Folder,
-    /// Looks in a row at which it was the same.
+    /// Number of consecutive listings in which it was the same.
     #[serde(rename = "looks")]
     pub listings: u32,
 }
 
 impl Seen {
-    /// Looks at which a folder has to be the same, a minute apart, before it counts as whole. The service has
-    /// no mark of its own for that, and a large blob shows only once it is written to its end.
+    /// Number of listings, a minute apart, in which a folder has to be the same before it counts as complete. The
+    /// service has no marker for that, and a large blob appears only once it is completely written.
     const WHOLE_AFTER: u32 = 10;
 
-    /// Notes a look.
+    /// Counts a listing of the folder.
     #[must_use]
     pub fn again(before: Option<Self>, folder: Folder) -> Self {
         let listings =
@@ -62,7 +63,8 @@ impl Seen {
         Self { folder, listings }
     }
 
-    /// How the folder is known, for a record: what was in it, and that it stayed so. `why` says what was not heard.
+    /// Text for a record: how the folder was found, what was in it, and that it did not change. `why` says what is not
+    /// known from the service.
     pub fn note(&self, why: &str) -> String {
         let Folder { path, blobs, bytes, .. } = &self.folder;
         format!(
@@ -72,13 +74,13 @@ impl Seen {
         )
     }
 
-    /// Whether it counts as whole.
+    /// Whether it counts as complete.
     pub fn is_whole(&self) -> bool {
         self.listings >= Self::WHOLE_AFTER && self.folder.blobs > 0
     }
 }
 
-/// What came of a backup of a whole HSM. Written once, when the job ends.
+/// The result of a backup of a whole HSM. Written once, when the job ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HsmBackup {
     /// [`BACKUP_FORMAT`] of the program that wrote it.
@@ -87,15 +89,15 @@ pub struct HsmBackup {
     pub hsm: HsmName,
     /// The run.
     pub run: RunId,
-    /// Who asked for it.
+    /// The actor that requested it.
     pub by: Actor,
     /// When the job was opened.
     #[serde(with = "time::serde::rfc3339")]
     pub opened: OffsetDateTime,
-    /// When the service began, as it says.
+    /// When the service began, according to the service.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub started: Option<OffsetDateTime>,
-    /// When the job ended; the service's word where it gave one.
+    /// When the job ended, according to the service if it said so.
     #[serde(with = "time::serde::rfc3339")]
     pub ended: OffsetDateTime,
     /// The service's name for the operation.
@@ -103,14 +105,14 @@ pub struct HsmBackup {
     pub job: Option<String>,
     /// `Succeeded` or `Failed`; an HSM is never backed up in part.
     pub verdict: Verdict,
-    /// What it left.
+    /// The folder that it left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<Folder>,
-    /// The service did not say how the operation ended: its start's answer was lost, somebody else started it, or the
-    /// service told nothing of it any more. The folder was found, fits the time, and had stopped growing.
+    /// Whether the service did not say how the operation ended: the answer to its start was lost, another party started
+    /// it, or the service no longer reported it. The folder was found, fits the time, and had stopped growing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub found: bool,
-    /// How the folder is known, where the service did not name it. Records of older programs do not say.
+    /// How the folder was found, if the service did not name it. Absent in records of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Why it failed.
@@ -119,7 +121,7 @@ pub struct HsmBackup {
 }
 
 impl HsmBackup {
-    /// When the state that it holds was taken.
+    /// The time of the state that it holds.
     pub fn taken(&self) -> OffsetDateTime {
         let folder = self.folder.as_ref().and_then(|folder| folder.time);
         folder.or(self.started).unwrap_or(self.opened)
@@ -135,7 +137,7 @@ impl HsmBackup {
         self.run.late(self.opened)
     }
 
-    /// How long it took: the operation itself where that was watched, else all of it.
+    /// How long it took: the operation itself if its start is known, else the whole job.
     pub fn duration(&self) -> Duration {
         self.ended - self.started.unwrap_or(self.opened)
     }
@@ -145,7 +147,7 @@ impl HsmBackup {
         self.verdict == Verdict::Succeeded && self.folder.is_some()
     }
 
-    /// Whether a folder is its own. An operation that failed may have left a part of one, which looks like any other.
+    /// Whether a folder is its own. A failed operation may have left a partial one, which looks like any other.
     pub fn may_have_left(&self, path: &str, time: OffsetDateTime) -> bool {
         let began = self.started.unwrap_or(self.opened) - SKEW;
         let failed = self.verdict != Verdict::Succeeded && self.job.is_some();
@@ -153,16 +155,16 @@ impl HsmBackup {
             || failed && (began..=self.ended + SKEW).contains(&time)
     }
 
-    /// The one with the newest state of those that can be restored and had ended by a time, if one is given.
+    /// The backup with the newest state among those that can be restored and, if `by` is given, had ended by then.
     ///
-    /// A job may wait for hours before it begins: what was opened last need not be the newest state.
+    /// A job may wait for hours before it begins, so the last one opened need not hold the newest state.
     pub fn newest_good(found: &[Self], by: Option<OffsetDateTime>) -> Option<&Self> {
         let good = found.iter().filter(|of| of.is_good() && by.is_none_or(|by| of.ended <= by));
         good.max_by_key(|of| of.taken())
     }
 
-    /// Whether nothing that was opened before the last of `found`, newest first, can hold a newer state than the
-    /// newest of them.
+    /// Whether no backup opened before the last of `found`, newest first, can hold a newer state than the newest one in
+    /// `found`.
     pub fn newest_is_among(found: &[Self], by: Option<OffsetDateTime>) -> bool {
         let newest = Self::newest_good(found, by);
         newest.is_some_and(|newest| found.last().is_some_and(|last| last.opened <= newest.taken() - OPEN_FOR))
@@ -182,7 +184,7 @@ mod tests {
         Folder { path: path.into(), uri: None, time, blobs: 1, bytes: 1, written: None }
     }
 
-    /// A backup that was opened now, began after a minute, ended after two, and left a folder of the third.
+    /// A backup opened now, begun after one minute and ended after two, with a folder of a time between these.
     fn succeeded() -> HsmBackup {
         HsmBackup {
             v: BACKUP_FORMAT,

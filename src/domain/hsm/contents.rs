@@ -1,29 +1,29 @@
-//! What the folder of a backup holds now, beside what the record of the backup says of it.
+//! Compares what a backup's folder holds now with the record of the backup.
 
 use serde::{Deserialize, Serialize};
 
 use super::Folder;
 
-/// What a look at a folder found, against the record of its backup. Sizes and numbers alone: what is in the blobs only an HSM
-/// can read.
+/// What a folder holds, compared with the record of its backup. Numbers and sizes only: the blobs can be read only by
+/// an HSM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
     /// How the two compare.
     pub state: ContentsState,
     /// How many blobs there are now.
     pub blobs: u32,
-    /// How large they are.
+    /// Their total size.
     pub bytes: u64,
-    /// How many the backup left, by its record.
+    /// How many blobs the backup left, according to its record.
     pub recorded_blobs: u32,
-    /// How large they were.
+    /// Their total size, according to the record.
     pub recorded_bytes: u64,
-    /// Why it was not seen, in the code of whoever refused.
+    /// The error code, if the folder could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
 }
 
-/// How what is there compares with what is recorded.
+/// How the folder compares with the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ContentsState {
@@ -33,16 +33,16 @@ pub enum ContentsState {
     Changed,
     /// Less than was recorded: something is missing, or was cut.
     Incomplete,
-    /// Nothing is there.
+    /// The folder is empty or does not exist.
     Gone,
-    /// Something is there; the record says no sizes to compare it with.
+    /// The folder holds something, but the record has no sizes to compare it with.
     NotRecorded,
-    /// This program may not look.
+    /// This program may not read the folder.
     NotSeen,
 }
 
 impl Contents {
-    /// Compares what was `found`, if anything was, with the record.
+    /// Compares `found`, the folder's contents if there are any, with the record.
     pub fn of(recorded: &Folder, found: Option<&Folder>) -> Self {
         let (blobs, bytes) = found.map_or((0, 0), |found| (found.blobs, found.bytes));
         let is_later = || {
@@ -64,13 +64,13 @@ impl Contents {
         Self { state, blobs, bytes, recorded_blobs, recorded_bytes, refused: None }
     }
 
-    /// A folder that this program may not look at, which says nothing of what the HSM may read.
+    /// A folder that this program may not read, which says nothing about what the HSM may read.
     pub fn not_seen(recorded: &Folder, code: &str) -> Self {
         let of = Self::of(recorded, None);
         Self { state: ContentsState::NotSeen, refused: Some(code.to_owned()), ..of }
     }
 
-    /// What was found, for a reader.
+    /// Describes the result for a reader.
     pub fn text(&self) -> String {
         let Self { blobs, bytes, recorded_blobs, recorded_bytes, .. } = self;
         let (now, then) = (sized(*blobs, *bytes), sized(*recorded_blobs, *recorded_bytes));
@@ -93,14 +93,14 @@ impl Contents {
                  something is missing."
             ),
             ContentsState::NotSeen => format!(
-                "The folder could not be looked at ({}), so it is not known whether something is missing.",
+                "The folder could not be read ({}), so it is not known whether something is missing.",
                 self.refused.as_deref().unwrap_or("no reason was given")
             ),
         }
     }
 }
 
-/// What there is, in words.
+/// Number and size of blobs, in words.
 pub(super) fn sized(blobs: u32, bytes: u64) -> String {
     let (s, of) = (if blobs == 1 { "" } else { "s" }, if bytes == 1 { "" } else { "s" });
     format!("{blobs} blob{s} of {bytes} byte{of}")

@@ -1,4 +1,4 @@
-//! A job of a Managed HSM.
+//! The record of a job of a Managed HSM.
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -16,31 +16,32 @@ use crate::domain::{
 /// The version of the stored form that this program writes.
 pub const HSM_JOB_FORMAT: u32 = 1;
 
-/// How long ago a backup that was made for a restore may have ended when the restore begins: the HSM may be busy for a
-/// while after it.
+/// How long ago a backup made for a restore may have ended when the restore begins: the HSM may be busy for a while
+/// after the backup.
 const MADE_FOR_IT: Duration = Duration::hours(2);
 
-/// The longest pause before a backup that was refused is tried again.
+/// The longest pause before a refused backup is tried again.
 const PUT_OFF_AT_MOST: Duration = Duration::HOUR;
 
-/// The least time between two starts, and the longest that a start or a check is put off because the service asks for it.
-/// What it asks beyond that is asked anew: an HSM is not left alone for a day because of one header.
+/// The least time between two starts, and the longest that a start or a check is postponed at the service's request. If
+/// the service wants a longer pause, it has to say so again: a single header does not stop work on an HSM for a day.
 const START_AGAIN: [Duration; 2] = [ASK_AFTER, Duration::HOUR];
 
-/// How often the start of a restore may be refused for a right, a minute apart. Rights take up to ten minutes to spread.
+/// How often the start of a restore may be refused for a right, a minute apart. Rights take up to ten minutes to take
+/// effect.
 pub(super) const RIGHTS_WITHIN: u32 = 15;
 
 /// What a job does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "task")]
 pub enum Task {
-    /// Backs the HSM up.
+    /// Back up the HSM.
     Backup {
-        /// The restore that wants this backup first.
+        /// The restore that needs this backup first, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         safety_for: Option<RestoreId>,
     },
-    /// Replaces everything in the HSM.
+    /// Replace everything in the HSM.
     RestoreAll {
         /// The digest of its plan.
         plan: Digest,
@@ -54,7 +55,7 @@ pub enum Task {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         safety: Option<RunId>,
     },
-    /// Restores keys, one after the other.
+    /// Restore keys, one after the other.
     RestoreKeys {
         /// The digest of its plan.
         plan: Digest,
@@ -64,40 +65,40 @@ pub enum Task {
         run: RunId,
         /// The folder.
         folder: String,
-        /// The keys. Those that the plan leaves come first.
+        /// The keys. Those that the plan excludes come first.
         keys: Vec<ObjectName>,
-        /// What became of the first of them.
+        /// The outcomes of the first of these keys, in their order.
         outcomes: Vec<KeyOutcome>,
     },
 }
 
-/// How far a job is with the operation that it has to start.
+/// How far a job has got with the operation that it has to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "phase")]
 pub enum Phase {
     /// Nothing was sent.
     Due {
-        /// Not before this time.
+        /// The earliest time to send it.
         #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
         not_before: Option<OffsetDateTime>,
     },
-    /// The service checks whether it could be done. Changes nothing.
+    /// The service checks whether the operation is possible, which changes nothing.
     Checking {
         /// The service's name for the check.
         job: String,
-        /// Since when. Records of the first programs do not say.
+        /// Since when. Absent in records of the first programs.
         #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
         since: Option<OffsetDateTime>,
     },
-    /// It was checked, and can be started.
+    /// The check has ended, and the operation can be started.
     Checked,
-    /// The start is being sent, by whoever noted this and by nobody else.
+    /// The process that recorded this, and no other, sends the start.
     Sending {
         /// Since when.
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,
     },
-    /// The service is at it.
+    /// The operation is under way.
     Running {
         /// The service's name for the operation.
         job: String,
@@ -105,14 +106,14 @@ pub enum Phase {
         #[serde(with = "time::serde::rfc3339")]
         since: OffsetDateTime,
     },
-    /// The start was sent and its answer lost: the operation may be under way or not.
+    /// The start was sent and its answer lost: the operation may or may not be under way.
     Lost {
         /// When it was sent.
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,
     },
-    /// The service refused the start because it is busy: with an operation that is not ours, or with one of ours whose
-    /// start got no answer.
+    /// The service refused the start because it is busy: with an operation of another party, or with one of this
+    /// program whose start got no answer.
     Occupied {
         /// Since when.
         #[serde(with = "time::serde::rfc3339")]
@@ -123,10 +124,10 @@ pub enum Phase {
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HsmEnd {
-    /// When.
+    /// When it ended.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// How.
+    /// The verdict.
     pub verdict: Verdict,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,15 +143,15 @@ pub struct HsmJob {
     pub id: RunId,
     /// The HSM.
     pub hsm: HsmName,
-    /// Who asked for it.
+    /// The actor that requested it.
     pub by: Actor,
-    /// When.
+    /// When it was opened.
     #[serde(with = "time::serde::rfc3339")]
     pub opened: OffsetDateTime,
     /// What it does.
     #[serde(flatten)]
     pub task: Task,
-    /// How far it is.
+    /// How far it has got.
     #[serde(flatten)]
     pub phase: Phase,
     /// Why it waits, for a reader.
@@ -159,23 +160,22 @@ pub struct HsmJob {
     /// A folder that may be its result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
-    /// When the service was last asked about it, whether it answered or not.
+    /// When the service was last asked about it, whether or not it answered.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub polled: Option<OffsetDateTime>,
-    /// Polls in a row that told nothing: refused, or not answered.
+    /// Number of consecutive polls without a result: refused, or not answered.
     #[serde(default)]
     pub refused: u32,
-    /// No start and no check is sent before this time: the service refused the last one, and this is when it wants to be
-    /// asked again.
+    /// The time before which no start and no check is sent: the service refused the last one and asked for this pause.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub held_until: Option<OffsetDateTime>,
     /// Whether it has waited until the newest backup met the service's rule for restores of everything.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waited: bool,
-    /// Whether it was reported that it takes longer than it should.
+    /// Whether it was reported as taking too long.
     #[serde(default)]
     pub reported: bool,
-    /// How it ended. A restore whose open record says so does nothing any more, and is about to be forgotten.
+    /// How it ended. A restore whose open record has this does nothing more, and the record is about to be deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<HsmEnd>,
 }
@@ -207,18 +207,19 @@ impl HsmJob {
         matches!(self.task, Task::Backup { .. })
     }
 
-    /// The restore that it is.
+    /// Its name as a restore; `None` for a backup.
     pub fn restore(&self) -> Option<RestoreId> {
         if self.is_backup() { None } else { self.id.clone().try_into().ok() }
     }
 
-    /// Whether it is a restore of everything that has a backup of its own.
+    /// Whether it restores everything after a backup that was made for it.
     pub fn has_safety(&self) -> bool {
         matches!(self.task, Task::RestoreAll { safety: Some(_), .. })
     }
 
-    /// Whether the newest good backup of its HSM is too old for a restore of everything to begin: not younger than `age`,
-    /// or, where it was made for this restore, than a while. One that has waited for the service's rule is not meant.
+    /// Whether the newest good backup of its HSM is too old for a restore of everything to begin: not younger than
+    /// `age` or, if it was made for this restore, too long ended. `false` once the job has waited for the service's
+    /// rule.
     pub fn is_outdated(&self, newest: Option<&HsmBackup>, age: Duration, now: OffsetDateTime) -> bool {
         let is_fresh = |backup: &HsmBackup| {
             if self.has_safety() {
@@ -230,9 +231,9 @@ impl HsmJob {
         !self.waited && !newest.is_some_and(is_fresh)
     }
 
-    /// Puts the start off, which was refused for a right or a network: that may pass. A backup is tried again at
-    /// growing distances for as long as a job may wait, a restore, for which somebody waits, every minute for a while.
-    /// Says whether there is a next time.
+    /// Postpones a start that was refused for a right or a network, since that may pass. A backup is tried again at
+    /// growing intervals for as long as a job may wait; a restore, for which a person waits, every minute for a while.
+    /// Returns whether there is another attempt.
     pub fn put_off(&mut self, now: OffsetDateTime) -> bool {
         self.refused += 1;
         let pause = if self.is_backup() {
@@ -245,24 +246,24 @@ impl HsmJob {
         if self.is_backup() { next - self.opened < WAITS_FOR } else { self.refused < RIGHTS_WITHIN }
     }
 
-    /// Holds starts and checks back after one that was refused: for as long as the service asks, or until the next look.
+    /// Holds back starts and checks after a refused one: for as long as the service asks, or until the next pass.
     pub fn hold(&mut self, asked: Option<std::time::Duration>, now: OffsetDateTime) {
         let [least, most] = START_AGAIN;
         let asked = asked.map_or(least, |asked| Duration::try_from(asked).unwrap_or(most));
         self.held_until = Some(now + asked.clamp(least, most));
     }
 
-    /// Whether no start and no check is sent yet.
+    /// Whether starts and checks are held back.
     pub(super) fn is_held(&self, now: OffsetDateTime) -> bool {
         self.held_until.is_some_and(|until| now < until)
     }
 
-    /// Whether an operation of it may be under way at the HSM.
+    /// Whether the HSM may be running an operation of this job.
     pub fn is_at_work(&self) -> bool {
         matches!(self.phase, Phase::Sending { .. } | Phase::Running { .. } | Phase::Lost { .. })
     }
 
-    /// Whether it takes longer than `limit` and nobody was told.
+    /// Whether it takes longer than `limit` and that was not reported yet.
     pub fn is_overdue(&self, limit: Duration, now: OffsetDateTime) -> bool {
         !self.reported && now - self.opened >= limit
     }
@@ -347,7 +348,7 @@ mod tests {
             (&none, None, true),
             (&none, Some(newest(AGE - second, Duration::ZERO)), false),
             (&none, Some(newest(AGE, Duration::ZERO)), true),
-            // The HSM may be busy for a while after the backup that was made for this restore.
+            // The HSM may be busy for a while after the backup made for this restore.
             (&safety, Some(newest(AGE * 5, MADE_FOR_IT - second)), false),
             (&safety, Some(newest(AGE * 5, MADE_FOR_IT)), true),
             (&safety, None, true),

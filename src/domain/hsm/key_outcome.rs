@@ -1,25 +1,24 @@
-//! What a restore of keys came to, key by key and as a whole.
+//! The outcomes of a restore of keys, for each key and as a whole.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{object::ObjectName, outcome::Failure, run::Verdict};
 
-/// Keys whose failures are said in the failure of their restore.
+/// How many keys' failures are named in the failure of their restore.
 const SAID: usize = 3;
 
-/// What became of a key.
+/// The outcome of one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyOutcome {
     /// The key.
     pub key: ObjectName,
-    /// What became of it.
+    /// The result.
     #[serde(flatten)]
     pub result: KeyResult,
 }
 
 impl KeyOutcome {
-    /// How a restore of so many keys ended. One without a key, or of which nothing came back, has failed, whatever else
-    /// there was not to do.
+    /// The verdict on a restore of this many keys. A restore that brought nothing back, or had no key, has failed.
     pub fn verdict(keys: usize, outcomes: &[Self]) -> Verdict {
         let restored = outcomes.iter().filter(|of| matches!(of.result, KeyResult::Restored { .. })).count();
         let in_part = |of: &Self| matches!(of.result, KeyResult::NotOverwritten { restored: 1.., .. });
@@ -30,8 +29,8 @@ impl KeyOutcome {
         }
     }
 
-    /// Why a restore of keys that had all their turn is no success; `None` where all of them are back. It has the code of
-    /// the keys that are not, if they have one between them, and the words of the first of them.
+    /// Why a restore whose keys all had their turn did not succeed; `None` if all of them are back. It has the error
+    /// code of the failed keys, if they share one, and the text of the first of them.
     pub fn failure(outcomes: &[Self]) -> Option<Failure> {
         let failed = outcomes.iter().filter_map(|of| Some((&of.key, of.result.failure()?)));
         let failed: Vec<_> = failed.collect();
@@ -48,16 +47,16 @@ impl KeyOutcome {
     }
 }
 
-/// What the restore of a key came to.
+/// The result of restoring a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "result")]
 pub enum KeyResult {
-    /// Everything of it is back.
+    /// All of it is back.
     Restored {
         /// What the service counted as restored.
         counted: u64,
     },
-    /// The service said that it succeeded, and also that it left this much as it was.
+    /// The service reported success, but also that it left this much as it was.
     NotOverwritten {
         /// What it counted as restored.
         restored: u64,
@@ -66,13 +65,13 @@ pub enum KeyResult {
     },
     /// It was not restored.
     Failed {
-        /// Why.
+        /// Why it failed.
         failure: Failure,
     },
 }
 
 impl KeyResult {
-    /// Why the key is not back, or not whole; `None` where it is.
+    /// Why the key is not back, or not whole; `None` if it is.
     pub fn failure(&self) -> Option<Failure> {
         match self {
             Self::Restored { .. } => None,

@@ -20,13 +20,13 @@ impl HsmName {
         self.0.as_str()
     }
 
-    /// The name under which backups of the HSM's single keys stand in the catalogue.
+    /// The name under which backups of the HSM's individual keys are stored in the catalogue.
     pub fn as_vault(&self) -> &VaultName {
         &self.0
     }
 }
 
-/// The HSM of a source's name. Whether there is one is another question.
+/// The HSM with the name of a source. Does not check that it exists.
 impl From<VaultName> for HsmName {
     fn from(name: VaultName) -> Self {
         Self(name)

@@ -1,4 +1,4 @@
-//! What the next look at a job has to do.
+//! Decides what the next pass does about a job.
 
 use time::{Duration, OffsetDateTime};
 
@@ -10,38 +10,38 @@ use crate::domain::{
     run::{RunId, Verdict},
 };
 
-/// How long whoever notes that it sends a start may take to note what came of it. Longer than a request can
-/// take; after that it is gone, and whether the start was taken is not known.
+/// Deadline for recording the result of a start request. Longer than a request can take; after it the outcome counts as
+/// unknown.
 const SENT_WITHIN: Duration = Duration::minutes(5);
 
-/// How long a folder is waited for after a start whose answer was lost, before the HSM is asked again.
+/// How long to wait for a folder after a start whose answer was lost, before the HSM is asked again.
 pub const LOST_FOR: Duration = Duration::minutes(15);
 
 /// How long a job may wait before it begins.
 pub const WAITS_FOR: Duration = Duration::hours(12);
 
-/// How long a job whose record cannot be read keeps others from its HSM. What it began goes on without it; the HSM itself
-/// says whether it is busy.
+/// How long a job with an unreadable record keeps other jobs from its HSM. An operation that it began continues without
+/// it; the HSM itself says whether it is busy.
 pub const UNREADABLE_FOR: Duration = Duration::DAY;
 
-/// How long a check may take. The start says the same, so it is not waited for.
+/// How long a check may take. The start gives the same answer, so the job does not wait longer.
 const CHECKED_WITHIN: Duration = Duration::minutes(15);
 
-/// How long the service may say that an operation is under way before nobody believes it, and how long a start may be
-/// sent anew. Until then a job keeps others from the HSM, as the service would by itself.
+/// How long the service may report an operation as under way before that is no longer believed, and how long a start
+/// may be sent again. Until then a job keeps others from the HSM, as the service itself would.
 const RUNS_FOR: Duration = Duration::days(2);
 
-/// Polls in a row, a minute apart, that tell nothing, after which what the operation left is looked at: as many minutes as a
-/// job may wait.
+/// Number of consecutive polls, a minute apart, without a result, after which the job checks what the operation left:
+/// as many minutes as a job may wait.
 const UNHEARD: u32 = 12 * 60;
 
-/// The same where the service refuses to say.
+/// Number of consecutive polls that the service refuses to answer, after which the job checks what the operation left.
 const REFUSED: u32 = 30;
 
-/// The least time between two questions to the service about one operation.
+/// The least time between two requests about one operation.
 pub(super) const ASK_AFTER: Duration = Duration::seconds(45);
 
-/// The same while somebody waits at a terminal: what the service itself asks for.
+/// The least time between two polls while a person waits at a terminal: what the service itself asks for.
 const ASK_WATCHED_AFTER: Duration = Duration::seconds(8);
 
 /// What else is going on at the HSM.
@@ -49,55 +49,55 @@ const ASK_WATCHED_AFTER: Duration = Duration::seconds(8);
 pub struct Context {
     /// A restore of the HSM that is under way.
     pub restore: Option<RestoreId>,
-    /// Another job of ours whose operation is under way.
+    /// Another of this program's jobs whose operation is under way.
     pub busy: Option<RunId>,
-    /// What came of the backup that has to succeed first.
+    /// The verdict of the backup that has to succeed first.
     pub safety: Option<Verdict>,
     /// Whether that backup is open.
     pub safety_is_open: bool,
-    /// Somebody waits at a terminal for the job's end.
+    /// Whether a person waits at a terminal for the job's end.
     pub watched: bool,
 }
 
-/// What a look has to do.
+/// What a pass does about a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// Nothing: somebody is at it, or it was asked a moment ago.
+    /// Nothing: work is under way, or the service was asked a moment ago.
     NoOp,
     /// Nothing, for this reason.
     Wait(String),
     /// Open the backup of this run, which has to succeed first.
     BackUpFirst(RunId),
-    /// Ask the service whether it could be done.
+    /// Ask the service whether the operation is possible.
     Check,
-    /// Ask how the check stands.
+    /// Poll the check.
     PollCheck(String),
     /// Send the start, once.
     Start,
-    /// Ask how the operation stands.
+    /// Poll the operation.
     Poll(String),
-    /// Look for a folder that an unknown operation left; if there is none, ask the HSM.
+    /// Search for a folder that an unknown operation left; if there is none, ask the HSM.
     FindFolder {
         /// Which folders fit.
         fit: Fit,
-        /// Whether the HSM is asked when there is none.
+        /// Whether to ask the HSM if there is none.
         or_start: bool,
     },
-    /// It cannot go on.
+    /// End the job: it cannot continue.
     GiveUp(Failure),
 }
 
-/// Which folders can be the result of an operation that nobody watches.
+/// Which folders can be the result of an operation that is not being followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fit {
-    /// Those of this time and later.
+    /// Folders of this time and later.
     pub since: OffsetDateTime,
-    /// Those that something was written to at this time or later: of an operation that was still under way then.
+    /// Folders last written at this time or later, by an operation that was still under way then.
     pub written_since: OffsetDateTime,
 }
 
 impl Fit {
-    /// Those of an operation that was begun then, by clocks that may differ.
+    /// Folders of an operation that was begun at this time, by clocks that may differ.
     fn begun(at: OffsetDateTime) -> Self {
         let since = at - SKEW;
         Self { since, written_since: since }
@@ -105,7 +105,7 @@ impl Fit {
 }
 
 impl HsmJob {
-    /// What the next look has to do. While the service has asked to be left alone nothing is begun.
+    /// What the next pass does. Nothing is begun while the service has asked for a pause.
     pub fn next(&self, context: &Context, now: OffsetDateTime) -> Move {
         match self.wanted(context, now) {
             Move::Check | Move::PollCheck(_) | Move::Start if self.is_held(now) => Move::NoOp,
@@ -118,7 +118,7 @@ impl HsmJob {
         match &self.phase {
             Phase::Due { .. } | Phase::Occupied { .. } if self.begins_no_more(now) => self.gives_up(
                 "OutOfTime",
-                "no key is begun twenty hours after the restore was asked for; plan again for those that are left",
+                "no further key is started twenty hours after the restore was requested; plan again for the rest",
             ),
             Phase::Due { not_before } => self.due(*not_before, context, now),
             Phase::Checking { since, .. } if now - since.unwrap_or(self.opened) >= CHECKED_WITHIN => {
@@ -130,14 +130,14 @@ impl HsmJob {
             Phase::Sending { at } | Phase::Lost { at } => self.lost(*at, now),
             Phase::Running { since, .. } if now - *since >= RUNS_FOR => self.gives_up(
                 "NoEnd",
-                "the operation was not seen to end for two days; ask Azure support about it",
+                "the operation did not end within two days; ask Azure support about it",
             ),
             Phase::Running { job, .. } => self.poll(job, context, now, Move::Poll),
             Phase::Occupied { since } => self.occupied(*since, context, now),
         }
     }
 
-    /// Whether it is a restore of keys, each of which has limits of its own, that has been open for as long as a restore
+    /// Whether it is a restore of keys, each of which has its own limits, that has been open for as long as a restore
     /// of a vault may be.
     fn begins_no_more(&self, now: OffsetDateTime) -> bool {
         matches!(self.task, Task::RestoreKeys { .. }) && now - self.opened >= OPEN_FOR
@@ -150,7 +150,7 @@ impl HsmJob {
         now: OffsetDateTime,
         poll: impl FnOnce(String) -> Move,
     ) -> Move {
-        // Polls that tell nothing are counted, a minute apart, until there were too many: a watcher must not hurry that.
+        // Polls without a result are counted, a minute apart, against a limit: a watcher must not hurry that.
         let after = if context.watched && self.refused == 0 { ASK_WATCHED_AFTER } else { ASK_AFTER };
         if self.was_asked(after, now) { Move::NoOp } else { poll(job.to_owned()) }
     }
@@ -159,18 +159,18 @@ impl HsmJob {
         self.polled.is_some_and(|polled| now - polled < within)
     }
 
-    /// Looks for a folder have to be a minute apart, whoever watches: that is how growth is noticed.
+    /// Searches for a folder have to be a minute apart, even if a person waits: that is how growth is noticed.
     fn find_folder(&self, fit: Fit, or_start: bool, now: OffsetDateTime) -> Move {
         if self.was_asked(ASK_AFTER, now) { Move::NoOp } else { Move::FindFolder { fit, or_start } }
     }
 
-    /// Whether polls have told nothing for so long that what the operation left is looked at instead. Where the service
-    /// `refuses` for good that is sooner.
+    /// Whether polls have gone without a result for so long that the job checks what the operation left. The limit is
+    /// lower if the service `refuses` to answer.
     pub fn is_unheard(&self, refuses: bool) -> bool {
         self.refused >= if refuses { REFUSED } else { UNHEARD }
     }
 
-    /// Which folders the operation under way can have left; `None` for a restore, which leaves none.
+    /// Which folders the operation under way may leave; `None` for a restore, which leaves none.
     pub fn leaves(&self) -> Option<Fit> {
         match self.phase {
             Phase::Running { since, .. } if self.is_backup() => Some(Fit::begun(since)),
@@ -178,14 +178,14 @@ impl HsmJob {
         }
     }
 
-    /// What went wrong, with the last words that were heard.
+    /// Ends the job with this failure and the last known reason for waiting.
     fn gives_up(&self, code: &str, text: &str) -> Move {
         let last = self.waiting.as_deref().map(|words| format!(". Last: {words}"));
         Move::GiveUp(Failure::ours(code, format!("{text}{}", last.unwrap_or_default())))
     }
 
     fn due(&self, not_before: Option<OffsetDateTime>, context: &Context, now: OffsetDateTime) -> Move {
-        // For the keys after the first, since the one before: many keys may take longer than that.
+        // For keys after the first, the limit counts from the previous one: many keys may take longer than that.
         let since =
             not_before.filter(|_| !self.is_backup()).map_or(self.opened, |time| time.max(self.opened));
         if now - since >= WAITS_FOR {
@@ -218,7 +218,7 @@ impl HsmJob {
         }
     }
 
-    /// What else of ours the HSM has to be left to first.
+    /// The work of this program that has to end first at the HSM, if there is any.
     fn in_the_way(&self, context: &Context) -> Option<String> {
         if let Some(busy) = &context.busy {
             return Some(format!("job {busy} is under way at the HSM"));
@@ -249,15 +249,15 @@ impl HsmJob {
 
     fn lost(&self, at: OffsetDateTime, now: OffsetDateTime) -> Move {
         if self.is_backup() {
-            // Each start that is sent anew has another `at`.
+            // Each repeated start has a new `at`.
             if now - at >= WAITS_FOR || now - self.opened >= RUNS_FOR {
-                let text = "the start was sent, no whole folder came of it, and the HSM did not begin anew for twelve hours";
+                let text = "the start was sent, no complete folder appeared, and the HSM took no new start for twelve hours";
                 return self.gives_up("AnswerLost", text);
             }
-            // What was written before the start was sent is no part of what it began.
+            // Blobs written before the start was sent are not part of what it began.
             return self.find_folder(Fit::begun(at), now - at >= LOST_FOR, now);
         }
-        // A restore leaves nothing to look for. It is not sent again: that is for somebody who has looked.
+        // A restore leaves nothing to search for. It is not sent again: a person has to check the HSM first.
         if now - at < LOST_FOR {
             let why =
                 self.waiting.as_deref().unwrap_or("the answer to the start was lost; it is not sent again");
@@ -265,8 +265,8 @@ impl HsmJob {
         }
         self.gives_up(
             "AnswerLost",
-            "the start was sent, and no answer says what came of it: the restore may have been carried out or not. \
-             Look at the HSM, and plan again if it is not as it should be",
+            "the start was sent, but no answer says what became of it: the restore may or may not have been carried \
+             out. Check the HSM, and plan again if it is not as it should be",
         )
     }
 
@@ -280,8 +280,8 @@ impl HsmJob {
         }
         match &self.task {
             Task::Backup { safety_for } => {
-                // A backup that somebody else began up to an hour before serves as well, but not where a restore is about to
-                // replace what is there now.
+                // A backup that another party began up to an hour before serves as well, except if a restore is about
+                // to replace what is there now.
                 let before = if safety_for.is_some() { Duration::ZERO } else { Duration::HOUR };
                 let fit = Fit { since: self.opened - before, written_since: since - SKEW };
                 self.find_folder(fit, true, now)

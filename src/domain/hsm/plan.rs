@@ -13,30 +13,30 @@ use crate::domain::{
 /// The version of the form that this program writes.
 pub const HSM_PLAN_FORMAT: u32 = 1;
 
-/// What is restored.
+/// What to restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
-    /// Everything: what the HSM holds is replaced.
+    /// Everything: the contents of the HSM are replaced.
     All,
     /// These keys.
     Keys(Vec<ObjectName>),
 }
 
-/// What is asked of a restore.
+/// The request for a restore of an HSM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HsmRequest {
     /// The HSM whose backup is restored.
     pub source: HsmName,
     /// The HSM that it is restored into.
     pub target: HsmName,
-    /// The backup of this run; else the newest one.
+    /// The run whose backup is restored; without it the newest one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
-    /// The newest backup as of this time.
+    /// Restore the newest backup as of this time.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub at: Option<OffsetDateTime>,
-    /// What is restored.
+    /// What to restore.
     pub what: What,
 }
 
@@ -50,12 +50,12 @@ pub enum KeyHeld {
     Live,
     /// A soft-deleted key.
     SoftDeleted,
-    /// It cannot be known: the identity may not look.
+    /// Unknown, because the identity may not read it.
     Unknown,
 }
 
 impl KeyHeld {
-    /// What that means for a restore.
+    /// What that means for a restore, and what to do.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Nothing => "the name is free",
@@ -66,12 +66,12 @@ impl KeyHeld {
                 "the HSM has a soft-deleted key of that name; recover it, which may be all you need, or purge it first"
             }
             Self::Unknown => {
-                "it cannot be seen whether the HSM has a key of that name; the result will say what was not overwritten"
+                "whether the HSM has a key of that name is not known; the result will say what was not overwritten"
             }
         }
     }
 
-    /// Whether the key would be restored, as far as can be known.
+    /// Whether the key would be restored, as far as is known.
     pub const fn is_free(self) -> bool {
         matches!(self, Self::Nothing | Self::Unknown)
     }
@@ -86,15 +86,15 @@ pub struct KeyPlan {
     pub held: KeyHeld,
 }
 
-/// The backup of the target that a restore of everything wants first.
+/// The backup of the target that a restore of everything needs first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Safety {
-    /// There is one that is young enough.
+    /// There is one that is recent enough.
     Have(RunId),
     /// One is taken first.
     Take,
-    /// None is wanted: keys are added, nothing is replaced.
+    /// None is needed: keys are added, and nothing is replaced.
     NotNeeded,
 }
 
@@ -102,16 +102,16 @@ pub enum Safety {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HsmObstacle {
-    /// There is no good backup, or none that old, or not in that run. Such a request is refused with what there is; only
-    /// plans of the first programs were kept with it.
+    /// There is no good backup, or none that old, or not in that run. Such a request is refused and told what exists;
+    /// only plans of the first programs were stored with it.
     NoBackup,
-    /// Another HSM, and nobody has declared that the two share a security domain.
+    /// The target is another HSM, and the settings do not say that the two share a security domain.
     OtherDomain,
     /// None of the keys can be restored as things are.
     NoKeyIsFree,
-    /// The container holds nothing of the backup any more.
+    /// The container no longer holds anything of the backup.
     FolderGone,
-    /// Everything would be replaced by a backup of which something is missing.
+    /// Everything would be replaced by a backup that is incomplete.
     FolderIncomplete,
 }
 
@@ -127,11 +127,11 @@ impl HsmObstacle {
         }
     }
 
-    /// What stands in the way, and what would solve it.
+    /// What stands in the way, and how to solve it.
     pub const fn text(self) -> &'static str {
         match self {
             Self::NoBackup => {
-                "there is no backup of the HSM that ended well as of that time; `hsm status` shows what there is"
+                "there is no successful backup of the HSM as of that time; `hsm status` lists the backups"
             }
             Self::OtherDomain => {
                 "a backup restores only into an HSM with the same security domain; if the two share theirs, say so in \
@@ -150,12 +150,12 @@ impl HsmObstacle {
     }
 }
 
-/// What a restore will do. Printing it changes nothing, and what carries it out decides nothing.
+/// What a restore will do. Printing it changes nothing, and the code that carries it out decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HsmPlan {
     /// [`HSM_PLAN_FORMAT`] of the program that made it.
     pub v: u32,
-    /// What was asked.
+    /// The request.
     pub hsm: HsmRequest,
     /// The run whose backup is restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,13 +163,13 @@ pub struct HsmPlan {
     /// Its folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// When the state in it was taken.
+    /// The time of the state in it.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub taken: Option<OffsetDateTime>,
-    /// What the folder holds now. Plans of older programs did not look.
+    /// What the folder holds now. Absent in plans of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contents: Option<Contents>,
-    /// The backup of the target that is wanted first.
+    /// The backup of the target that is needed first.
     pub safety: Safety,
     /// The keys, when some are restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -180,7 +180,7 @@ pub struct HsmPlan {
 }
 
 impl HsmPlan {
-    /// A digest of what will be done: it changes when the world moves.
+    /// A digest of what will be done: it changes if the source or the target changes.
     pub fn digest(&self) -> Digest {
         Digest::of_json(self)
     }
@@ -195,8 +195,8 @@ impl HsmPlan {
         self.keys.iter().filter(|key| key.held.is_free()).map(|key| &key.key)
     }
 
-    /// How the restore ends if everything that can be restored is. Of a live key it cannot be known whether it is what the
-    /// backup holds, so its name is in the way; a plan without a key restores nothing.
+    /// The verdict if everything that can be restored is. Whether a live key is what the backup holds cannot be
+    /// determined, so its name counts as taken; a plan without a key restores nothing.
     pub fn at_best(&self) -> Verdict {
         if self.obstacle.is_none() && self.replaces_everything() {
             return Verdict::Succeeded;
@@ -208,21 +208,21 @@ impl HsmPlan {
         }
     }
 
-    /// What a reader must know before a restore of everything.
+    /// Warning for a person before a restore of everything.
     pub const REPLACES: &str = "Everything in the HSM is replaced by the backup: keys, versions and role assignments \
                                 that are not in it are lost. Until it has ended, the HSM refuses every other call.";
 }
 
-/// What planning is given.
+/// What planning needs to know.
 #[derive(Debug)]
 pub struct HsmWorld<'a> {
-    /// The backup that the request means, if there is one that ended well.
+    /// The backup that the request means, if it succeeded.
     pub backup: Option<&'a HsmBackup>,
     /// The target's newest good backup.
     pub newest_of_target: Option<&'a HsmBackup>,
-    /// How old that may be for a restore of everything.
+    /// How old it may be for a restore of everything.
     pub safety_age: Duration,
-    /// Whether the two HSMs share a security domain, as far as the settings say.
+    /// Whether the two HSMs share a security domain, according to the settings.
     pub same_domain: bool,
     /// What the folder of the backup holds now.
     pub contents: Option<Contents>,
@@ -262,8 +262,8 @@ pub fn plan_hsm(request: &HsmRequest, world: &HsmWorld<'_>, now: OffsetDateTime)
     }
 }
 
-/// A folder that is not whole must not replace what an HSM holds. Keys are added to it: what cannot be read there fails, and
-/// nothing is lost.
+/// An incomplete folder must not replace what an HSM holds. Restoring keys only adds to it: a key that cannot be read
+/// fails, and nothing is lost.
 fn unusable(request: &HsmRequest, world: &HsmWorld<'_>) -> Option<HsmObstacle> {
     match world.contents.as_ref()?.state {
         ContentsState::Gone => Some(HsmObstacle::FolderGone),

@@ -18,7 +18,7 @@ use crate::domain::{
 
 const DAY: Duration = Duration::DAY;
 
-/// The backup of before, and that of this run.
+/// The previous backup, and this run's.
 fn old(id: &ObjectId) -> Entry {
     entry(id, NIGHT - DAY)
 }
@@ -89,7 +89,7 @@ fn a_planned_object_fares_as_its_result_says_and_keeps_what_it_had() {
     use Decision::{Changed, FullPass, Managed, Unchanged, VaultManaged};
     let (at, apart) = (NIGHT + Duration::MINUTE, CLOCKS_APART);
     let early = NIGHT - apart - Duration::SECOND;
-    // The decision, the result, the line before; how it fared, the run of its backup, why it has no new one.
+    // The decision, the result, the previous line; the status, the run of its backup, why it has no new one.
     let table = [
         (
             Changed,

@@ -1,41 +1,41 @@
-//! Whether a target has an object as its backup recorded it.
+//! Compares an object in a target with what its backup recorded.
 
 use serde::{Deserialize, Serialize};
 
 use super::Step;
 use crate::domain::versions::{Attributes, Current, VersionId, VersionsSeen};
 
-/// What a comparison covers, and what it cannot.
+/// What a comparison covers, and what it cannot cover.
 pub const COVERED: &str = "Compared: which versions there are, their order, which of them is current, and what lists \
      show of each: enabled or not, times, tags, content type, thumbprint, whether a key may be exported. Not compared, \
      because the rights to list and to restore do not show it: values and key material, what a key may be used for, \
      its rotation and release policy, a certificate's policy and issuer.";
 
-/// In what an object in the target differs from its backup.
+/// How an object in the target differs from its backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "in")]
 pub enum Difference {
     /// It has other versions.
     Versions {
-        /// How many the backup has.
+        /// Number of versions in the backup.
         recorded: u32,
-        /// How many there are.
+        /// Number of versions in the target.
         found: u32,
     },
-    /// It has the versions, and lists show something else of them.
+    /// It has the versions, but lists show other attributes or tags of them.
     Attributes,
-    /// It has the versions as they were, and another one is current.
+    /// It has the versions as they were, but another one is current.
     Current {
-        /// The one that was current at the backup.
+        /// The version that was current at the backup.
         recorded: VersionId,
-        /// The one that is, as far as that shows.
+        /// The version that is current now, as far as that shows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         found: Option<VersionId>,
     },
 }
 
 impl Difference {
-    /// The difference in words, and what to do about it.
+    /// Describes the difference and what to do about it.
     pub fn text(&self) -> String {
         match self {
             Self::Versions { recorded, found } => format!(
@@ -59,8 +59,8 @@ impl Difference {
     }
 }
 
-/// Compares the versions that a target has with those that a step restores, and `current` with the one that was
-/// current. `None` when nothing differs.
+/// Compares the versions in a target with those that a step restores, and `current` with the version that was current.
+/// `None` if nothing differs.
 pub fn compare(step: &Step, versions: Vec<(VersionId, Attributes)>, current: &Current) -> Option<Difference> {
     let is_current = *current == Current::Unknown
         || versions.iter().any(|of| current.fits(of) && was_current(step, of, &versions));
@@ -74,7 +74,7 @@ pub fn compare(step: &Step, versions: Vec<(VersionId, Attributes)>, current: &Cu
     let Some(seen) = seen else { return other_versions };
     let as_recorded =
         seen.states == step.version_states && (step.order.is_none() || seen.order == step.order);
-    // Steps of older plans do not tell versions from what lists show of them.
+    // Steps of older plans do not record identifiers and attributes separately.
     let same_versions = step.version_ids.map_or(as_recorded, |ids| ids == seen.ids);
     match (same_versions && count == step.versions, as_recorded, is_current) {
         (false, ..) => other_versions,
@@ -84,8 +84,8 @@ pub fn compare(step: &Step, versions: Vec<(VersionId, Attributes)>, current: &Cu
     }
 }
 
-/// Whether a version may have been the current one at the backup: the recorded one, or, where that was only taken for
-/// the current one because it was the newest, one that was made in the same second.
+/// Whether a version may have been the current one at the backup: the recorded one or, if that was only assumed to be
+/// current because it was the newest, one that was made in the same second.
 fn was_current(step: &Step, version: &(VersionId, Attributes), versions: &[(VersionId, Attributes)]) -> bool {
     let recorded = versions.iter().find(|(id, _)| *id == step.newest);
     version.0 == step.newest
@@ -115,7 +115,7 @@ mod tests {
             .into()
     }
 
-    /// A step whose backup saw these versions, and that of them as the current one.
+    /// A step whose backup saw these versions, with this one as the current one.
     fn step(versions: Versions, current: &Current) -> Step {
         let seen = VersionsSeen::of(versions, current).unwrap();
         let taken = OffsetDateTime::UNIX_EPOCH;

@@ -7,18 +7,18 @@ use time::OffsetDateTime;
 
 use crate::domain::run::{RunId, RunIdError};
 
-/// The name of a restore: when it was asked for, and eight digits that tell it from others.
+/// The name of a restore: when it was requested, and eight digits that distinguish it from others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "RunId", into = "RunId")]
 pub struct RestoreId(RunId);
 
-/// Not the name of a restore.
+/// The text is not the name of a restore.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a restore: expected a name such as 20261122T101112Z-restore-0f3a9c41")]
 pub struct RestoreIdError;
 
 impl RestoreId {
-    /// A restore that is asked for now.
+    /// A restore that is requested now.
     pub fn new(asked: OffsetDateTime, salt: u32) -> Self {
         Self(RunId::restore(asked, salt))
     }

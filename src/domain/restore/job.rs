@@ -1,4 +1,4 @@
-//! A restore that is being carried out, or was.
+//! The record of a restore.
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -17,23 +17,23 @@ use crate::domain::{
 /// The version of the stored forms and of the message that this program writes.
 pub const RESTORE_FORMAT: u32 = 1;
 
-/// How long whoever starts a restore may take to send its messages before somebody else does.
+/// Deadline for the process that starts a restore to send its messages; after it another process sends them.
 const SENT_WITHIN: Duration = Duration::minutes(2);
 
 /// How a restore ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// When.
+    /// When it ended.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// How.
+    /// How it ended.
     pub verdict: Verdict,
-    /// Why it ended before all of its steps had.
+    /// Why it ended before all of its steps did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<Cut>,
 }
 
-/// Why a restore ended before all of its steps had. What has no outcome then counts as failed.
+/// Why a restore ended before all of its steps did. Steps without an outcome then count as failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cut {
@@ -41,11 +41,11 @@ pub enum Cut {
     HoursOver,
     /// Its terminal was told to stop.
     Interrupted,
-    /// A person or a program asked for its end.
+    /// A person or a program abandoned it.
     Abandoned,
     /// Its terminal stopped renewing the lease on the vault.
     TerminalGone,
-    /// Another restore took the vault after the lease had run out.
+    /// Another restore took the vault after the lease had expired.
     Displaced,
 }
 
@@ -66,11 +66,11 @@ impl Cut {
             ),
             Self::TerminalGone => (
                 "TerminalGone",
-                "the terminal that carried the restore out is gone; plan again to restore what is missing",
+                "the terminal that carried out the restore is gone; plan again to restore what is missing",
             ),
             Self::Displaced => (
                 "Displaced",
-                "the restore let its lease on the vault run out and another one took it; plan again to restore what is \
+                "the restore's lease on the vault ran out and another restore took it; plan again to restore what is \
                  missing",
             ),
         };
@@ -78,23 +78,23 @@ impl Cut {
     }
 }
 
-/// How a restore stands to the vault that it restores into.
+/// How a restore stands to the lease on the vault that it restores into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holding {
     /// It has the lease.
     Ours,
-    /// It has the lease, which nothing has renewed in time.
+    /// It has the lease, but did not renew it in time.
     RunOut,
-    /// It was told to stop, and a request may be under way still.
+    /// It was told to stop, but a request may still be under way.
     Stopping,
-    /// It was told to stop, long enough ago.
+    /// It was told to stop, long enough ago that no request is under way.
     Stopped,
     /// It does not have the lease.
     Lost,
 }
 
 impl Holding {
-    /// What the lease on the vault says of a restore.
+    /// How a restore stands to the lease on its vault.
     pub fn of(restore: &RestoreId, lease: Option<&Lease>, now: OffsetDateTime) -> Self {
         match lease.filter(|lease| lease.restore == *restore) {
             None => Self::Lost,
@@ -121,23 +121,23 @@ pub struct RestoreJob {
     pub source: VaultName,
     /// The vault that they are restored into.
     pub target: VaultName,
-    /// Who asked for it.
+    /// The actor that requested it.
     pub by: Actor,
-    /// When.
+    /// When it was opened.
     #[serde(with = "time::serde::rfc3339")]
     pub opened: OffsetDateTime,
-    /// What came of it so far.
+    /// Its numbers so far.
     pub numbers: RestoreNumbers,
     /// How many steps it has.
     pub steps: u32,
-    /// How many of them had an outcome when it was last looked at.
+    /// How many of them had an outcome as of the last pass.
     pub answered: u32,
     /// When that number last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub progressed: OffsetDateTime,
-    /// Whether all messages were sent at least once, or somebody works through the steps without any.
+    /// Whether all messages were sent at least once, or a terminal works through the steps without messages.
     pub sent: bool,
-    /// Whether an app goes on with it when the terminal that carries it out is gone.
+    /// Whether an app continues it when the terminal that carries it out is gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hand_over: bool,
     /// How it ended.
@@ -145,18 +145,18 @@ pub struct RestoreJob {
     pub ended: Option<Ended>,
 }
 
-/// What an open restore needs.
+/// What an open restore needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Its traces removed: it has ended.
+    /// The removal of its traces: it has ended.
     Nothing,
-    /// Nothing now: others are at work.
+    /// Nothing now: its work is under way.
     NoOp,
     /// A message for each step that waits for a busy vault.
     Nudging,
     /// A message for each step without an outcome.
     Sending,
-    /// Its end, for this reason: what has no outcome has failed.
+    /// To end for this reason: steps without an outcome have failed.
     Cutting(Cut),
     /// Its end recorded.
     Closing,
@@ -183,11 +183,11 @@ impl RestoreJob {
         }
     }
 
-    /// Notes the outcomes so far. Says whether that is news.
+    /// Records the outcomes so far. Returns whether their number changed.
     pub fn note(&mut self, numbers: RestoreNumbers, answered: usize, now: OffsetDateTime) -> bool {
         let answered = count(answered);
         let news = answered != self.answered;
-        // A record of an earlier program may have fewer numbers than its plan gives now.
+        // A record of an older program may have fewer numbers than its plan gives now.
         (self.numbers, self.answered) = (numbers, answered);
         if news {
             self.progressed = now;
@@ -195,27 +195,27 @@ impl RestoreJob {
         news
     }
 
-    /// Notes its end.
+    /// Records its end.
     pub fn end(&mut self, now: OffsetDateTime) {
         self.ended = Some(Ended { at: now, verdict: self.numbers.verdict(), cut: None });
     }
 
-    /// Notes its end before all of its steps had theirs.
+    /// Records its end before all of its steps have ended.
     pub fn cut(&mut self, cut: Cut, now: OffsetDateTime) {
         self.numbers.fail_the_rest();
         self.end(now);
         self.ended = self.ended.take().map(|ended| Ended { cut: Some(cut), ..ended });
     }
 
-    /// Whether only the terminal that began it carries it out. An app leaves it alone, and ends it when the terminal
-    /// is gone: whoever stopped a restore may have had a reason.
+    /// Whether only the terminal that began it carries it out. An app leaves it alone, and ends it when the terminal is
+    /// gone: the person who stopped it may have had a reason.
     pub fn is_the_terminals(&self) -> bool {
         self.by.via == Via::Terminal && !self.hand_over
     }
 
-    /// What it needs. `waiting` is how many steps wait for a busy vault.
+    /// What it needs next. `waiting` is how many steps wait for a busy vault.
     ///
-    /// With the clock alone it always ends: by [`OPEN_FOR`], or when its lease has run out.
+    /// The clock alone always ends it: after [`OPEN_FOR`], or when its lease has expired.
     pub fn need(&self, waiting: usize, holding: Holding, now: OffsetDateTime) -> Need {
         let quiet = now - self.progressed;
         if self.ended.is_some() {

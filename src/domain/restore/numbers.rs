@@ -1,4 +1,4 @@
-//! A restore in numbers, and the verdict that they allow.
+//! A restore's numbers, and the verdict that follows from them.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,36 +7,37 @@ use crate::domain::run::Verdict;
 
 /// A restore's numbers: planned = restored + skipped + failed + never backed up, once it has ended.
 ///
-/// Records of the first programs have neither `already_there` nor `never_backed_up`: what they ended with stands
-/// beside them as a verdict, and is not computed again.
+/// Records of the first programs have neither `already_there` nor `never_backed_up`. Their verdict is stored beside
+/// them and is not computed again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreNumbers {
-    /// Objects that were asked for.
+    /// Objects that were requested.
     pub planned: u32,
     /// Objects that a step brought into the target, or found there, as their backup has them.
     pub restored: u32,
-    /// Objects that are left as they are: there already, of a name that is taken and that the request skips, or gone
-    /// from the source without being asked for.
+    /// Objects that are left as they are: already there, of a taken name that the request skips, or gone from the
+    /// source and not requested.
     pub skipped: u32,
-    /// Those of the skipped that the target has as the backup has them. With the restored ones, all that is good.
+    /// Skipped objects that the target has as the backup has them. Together with the restored ones, these are all good
+    /// ones.
     #[serde(default)]
     pub already_there: u32,
-    /// Objects that stood in the way, and steps that failed.
+    /// Objects that were in the way, and steps that failed.
     pub failed: u32,
-    /// Objects that the source has, and of which no backup ever succeeded. No restore brings them back.
+    /// Objects that exist in the source and whose backups all failed. No restore brings them back.
     #[serde(default)]
     pub never_backed_up: u32,
 }
 
 impl RestoreNumbers {
-    /// The numbers of a plan of which nothing is done yet.
+    /// The numbers of a plan before its first step.
     pub fn of(plan: &RestorePlan) -> Self {
         let mut numbers = Self { planned: count(plan.steps.len() + plan.excluded.len()), ..Self::default() };
         plan.excluded.iter().for_each(|excluded| numbers.leave(excluded));
         numbers
     }
 
-    /// The numbers of a plan each of whose steps succeeds: the best that it can come to.
+    /// The numbers of a plan if all of its steps succeed: the best possible result.
     pub fn at_best(plan: &RestorePlan) -> Self {
         Self { restored: count(plan.steps.len()), ..Self::of(plan) }
     }
@@ -62,16 +63,16 @@ impl RestoreNumbers {
         }
     }
 
-    /// Counts what has no outcome as failed, at the end.
+    /// Counts everything without an outcome as failed, at the end.
     pub fn fail_the_rest(&mut self) {
         self.failed = self.planned.saturating_sub(self.restored + self.skipped + self.never_backed_up);
     }
 
-    /// How a restore with these numbers ended.
+    /// The verdict on a restore with these numbers.
     ///
-    /// Good is what the target has as the backup has it, whether this restore brought it there or an earlier one did:
-    /// a restore that is repeated ends as it did. Without anything good no restore succeeds, whatever else there was,
-    /// or was not, to do. What is skipped as the request wants counts neither way.
+    /// An object is good if the target has it as the backup has it, whether this restore or an earlier one brought it
+    /// there: a repeated restore gets the same verdict. Without any good object a restore fails, whatever else there
+    /// was to do. Objects that the request skips do not count.
     pub fn verdict(&self) -> Verdict {
         match (self.restored + self.already_there, self.failed + self.never_backed_up) {
             (0, _) => Verdict::Failed,
@@ -99,7 +100,7 @@ mod tests {
         samples::{NIGHT, fingerprint, line, secret},
     };
 
-    /// The plan of everything in an index of two objects of each sort: free, there already, in the way, gone, and never
+    /// A plan for everything in an index of two objects of each sort: free, already there, in the way, gone, and never
     /// backed up.
     fn two_of_each() -> RestorePlan {
         let vault: crate::domain::object::VaultName = "kv-prod".parse().unwrap();
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!(cut, RestoreNumbers { restored: 1, failed: 3, ..expected }, "one has no outcome");
     }
 
-    /// Every combination of none and some: restored, already there, skipped besides, failed, never backed up.
+    /// Every combination of none and some: restored, already there, otherwise skipped, failed, never backed up.
     fn combinations() -> impl Iterator<Item = RestoreNumbers> {
         (0..32_u32).map(|bits| {
             let [restored, already_there, besides, failed, never_backed_up] =

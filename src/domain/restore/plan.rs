@@ -23,15 +23,15 @@ use crate::domain::{
 /// The version of the form that this program writes.
 pub const PLAN_FORMAT: u32 = 2;
 
-/// What is done for one object.
+/// The action for one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// The backup is restored under a free name.
+    /// Restore the backup under a free name.
     Restore,
-    /// The soft-deleted object is recovered.
+    /// Recover the soft-deleted object.
     Recover,
-    /// The soft-deleted object is purged, then the backup restored.
+    /// Purge the soft-deleted object, then restore the backup.
     PurgeAndRestore,
 }
 
@@ -42,7 +42,7 @@ pub struct Step {
     pub kind: ObjectKind,
     /// The object's name, which a restore cannot change.
     pub name: ObjectName,
-    /// What is done.
+    /// The action.
     pub action: Action,
     /// The run that took the backup.
     pub run: RunId,
@@ -53,17 +53,18 @@ pub struct Step {
     pub sha256: Digest,
     /// How many versions come back.
     pub versions: u32,
-    /// The current one of them.
+    /// The current one of these versions.
     pub newest: VersionId,
-    /// Digest over their identifiers. Steps of older programs have none.
+    /// Digest of the versions' identifiers. Absent in steps of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_ids: Option<Fingerprint>,
-    /// What the versions are to look like afterwards.
+    /// Digest of the versions' identifiers and attributes that is expected after the restore.
     pub version_states: Fingerprint,
-    /// What they are to look like in their order, the current one last, if it was known at the backup.
+    /// Digest of the ordered versions, the current one last, that is expected after the restore; `None` if the current
+    /// version was not known at the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Fingerprint>,
-    /// What may be shown of the backup's form, where that is not known.
+    /// What may be shown of the backup's form, if the form is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_form: Option<Box<Clear>>,
 }
@@ -86,7 +87,8 @@ impl Step {
         }
     }
 
-    /// With the form that the backup's bytes are judged to have now: a newer program knows more than the entry says.
+    /// Replaces the form by the one that this program finds in the backup's bytes: a newer program knows more than the
+    /// entry.
     pub fn judged(&mut self, form: &Form) {
         self.unknown_form = form.unknown().cloned().map(Box::new);
     }
@@ -97,22 +99,22 @@ impl Step {
     }
 }
 
-/// What a restore will do. Each object that was asked for is in `steps` or in `excluded`.
+/// What a restore will do. Each requested object is in `steps` or in `excluded`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestorePlan {
     /// [`PLAN_FORMAT`] of the program that made it.
     pub v: u32,
-    /// What was asked.
+    /// The request.
     pub request: Request,
     /// What is done, in the order of the objects: certificates first.
     pub steps: Vec<Step>,
-    /// What is not.
+    /// What is not done, and why.
     #[serde(rename = "left")]
     pub excluded: Vec<Excluded>,
 }
 
 impl RestorePlan {
-    /// A digest of what will be done: it changes when the world moves.
+    /// A digest of what will be done: it changes if the source or the target changes.
     pub fn digest(&self) -> Digest {
         Digest::of_json(self)
     }
@@ -123,20 +125,21 @@ impl RestorePlan {
         self.steps.get(at.ok()?)
     }
 
-    /// Takes steps out.
+    /// Moves steps to the excluded objects.
     pub fn leave(&mut self, objects: &[ObjectId], reason: Reason) {
         self.steps.retain(|step| !objects.contains(&step.id()));
         self.excluded.extend(objects.iter().map(|id| leave(&self.request, id.clone(), reason)));
     }
 
-    /// Takes the steps out that would purge something in favour of a backup of an unknown form.
+    /// Excludes the steps that would purge something in favour of a backup of an unknown form.
     pub fn leave_unjudged_purges(&mut self) {
         let unjudged = |step: &&Step| step.action == Action::PurgeAndRestore && step.unknown_form.is_some();
         let unjudged: Vec<_> = self.steps.iter().filter(unjudged).map(Step::id).collect();
         self.leave(&unjudged, Reason::UnknownForm);
     }
 
-    /// Whether there is no step, and nothing is excluded but what has no backup: then the selection may have matched nothing.
+    /// Whether there is no step, and only objects without a backup are excluded: then the selection may have matched
+    /// nothing.
     pub fn is_bare(&self) -> bool {
         let without_backup =
             |excluded: &Excluded| matches!(excluded.reason, Reason::NoBackup | Reason::NeverBackedUp);
@@ -149,8 +152,8 @@ impl RestorePlan {
     }
 }
 
-/// Plans a restore. Pure and total: every line that the selection takes, and every object that it spells
-/// out, is accounted for once.
+/// Plans a restore. Pure and total: each line that the selection takes, and each object that it spells out, is
+/// accounted for once.
 pub fn plan_restore<E>(
     request: &Request,
     index: impl Iterator<Item = Result<Line, E>>,
@@ -163,15 +166,15 @@ pub fn plan_restore<E>(
     Ok(planning.finish())
 }
 
-/// A plan while the index is read.
+/// A plan that is being made while the index is read.
 struct Planning<'a> {
     request: &'a Request,
     world: &'a World<'a>,
     steps: Vec<Step>,
     excluded: Vec<Excluded>,
-    /// Objects that are spelled out and did not come yet.
+    /// Objects that are spelled out and were not read yet.
     missing: Vec<ObjectId>,
-    /// Their names, as far as another kind has a backup under them.
+    /// Names of these objects under which another kind has a backup.
     others: BTreeSet<ObjectName>,
     rivals: Rivals,
 }
@@ -199,7 +202,7 @@ impl<'a> Planning<'a> {
         }
     }
 
-    /// What is done for a line, or why nothing is. `None` for a line that is not selected.
+    /// The step for a line, or why there is none. `None` for a line that is not selected.
     fn step(&mut self, line: &Line, named: bool) -> Option<Result<Step, Reason>> {
         let (selection, id) = (&self.request.selection, line.id());
         let (backup, takes) = (backup_of(line), selection.takes(line));
@@ -221,7 +224,7 @@ impl<'a> Planning<'a> {
                 Some(Err(if passed { Reason::Gone } else { Reason::TagsUnknown }))
             }
             (_, None) if backup.is_some() && named => Some(Err(Reason::NotSelected)),
-            // What has no backup has no tags that are known: it may be meant.
+            // The tags of an object without a backup are unknown: the selection may mean it.
             (ObjectStatus::Failed, None) if backup.is_none() && (named || selection.means(line)) => {
                 Some(Err(Reason::NeverBackedUp))
             }
@@ -244,7 +247,7 @@ impl<'a> Planning<'a> {
     }
 }
 
-/// The backup of an object as it is now. What belongs to another object has none, whatever it was before.
+/// The backup of an object as it is now; `None` if the name belongs to another object, whatever it was before.
 fn backup_of(line: &Line) -> Option<&Entry> {
     line.entry.as_ref().filter(|_| !line.status.is_managed())
 }
@@ -266,7 +269,7 @@ fn decide(request: &Request, entry: &Entry, world: &World<'_>) -> Result<Step, R
     }
     let recovers =
         request.on_conflict == OnConflict::RecoverDeleted && matches!(held, Some(Held::Deleted { .. }));
-    // What is recovered is no backup: it never left the target.
+    // Recovery uses no backup: the object never left the target.
     match world.apart(entry).filter(|_| !recovers) {
         Some(Apart::Tenant) => return Err(Reason::OtherTenant),
         Some(Apart::Settings) if !request.other_place => return Err(Reason::OtherPlace),

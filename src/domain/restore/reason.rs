@@ -15,11 +15,11 @@ pub enum Reason {
     Live,
     /// The target holds a soft-deleted object of that name.
     SoftDeleted,
-    /// The same, and it cannot be purged.
+    /// The target holds a soft-deleted object of that name that cannot be purged.
     PurgeProtected,
-    /// The same, and the identity that restores may not purge.
+    /// The target holds a soft-deleted object of that name, and the identity that restores may not purge.
     MayNotPurge,
-    /// Purging was asked for without spelling the object out.
+    /// A purge was requested without spelling out the object.
     NotSpelledOut,
     /// The target holds a plain key of that name, and a certificate brings a key of its own.
     LiveKey,
@@ -29,39 +29,39 @@ pub enum Reason {
     SoftDeletedKey,
     /// The target holds a soft-deleted plain secret of that name.
     SoftDeletedSecret,
-    /// The target holds a certificate of that name, which is the name's key and secret, too.
+    /// The target holds a certificate of that name, to which the name's key and secret belong too.
     LiveCertificate,
-    /// The target holds a soft-deleted certificate of that name, which keeps the name's key and secret, too.
+    /// The target holds a soft-deleted certificate of that name, which keeps the name's key and secret too.
     SoftDeletedCertificate,
-    /// Another tenant, as the vault itself said then and the target says now.
+    /// The backup is from another tenant, by what the vault itself said then and the target says now.
     OtherTenant,
-    /// Another subscription or geography, as the settings said then and say now.
+    /// The backup is from another subscription or geography, by the settings then and now.
     OtherPlace,
     /// It belongs to a certificate, whose backup contains it.
     Managed,
-    /// The same, and the certificate is selected as well.
+    /// It belongs to a certificate that is selected as well.
     WithCertificate,
     /// The vault manages it, and Key Vault does not back it up.
     VaultManaged,
-    /// An object of another kind had the name by then, and a vault cannot have both.
+    /// An object of another kind had the name at that time, and a vault cannot have both.
     Superseded,
     /// There is no backup of it, or none that old.
     NoBackup,
-    /// The source has it, and no backup of it ever succeeded.
+    /// The source has it, but no backup of it ever succeeded.
     NeverBackedUp,
-    /// It is spelled out, and what else is asked for does not take it.
+    /// It is spelled out, but the rest of the selection leaves it out.
     NotSelected,
-    /// Its backup does not hold all of its tags, so that a selection by tag may mean it or not.
+    /// Its backup's record does not hold all of its tags, so a selection by tag may or may not mean it.
     TagsUnknown,
-    /// There is none of that kind, but one of another kind under that name.
+    /// There is no backup of that kind under that name, but one of another kind.
     OtherKind,
     /// Its backup is not what was recorded.
     Damaged,
-    /// The container does not hold its backup any more.
+    /// The container no longer holds its backup.
     BackupGone,
-    /// Its backup has a form that is not known, and something would be purged for the sake of it.
+    /// Its backup has an unknown form, and something would be purged in favour of it.
     UnknownForm,
-    /// It was gone from the source by then, and nobody asked for it in particular.
+    /// It was gone from the source at that time, and was not requested specifically.
     Gone,
 }
 
@@ -99,7 +99,7 @@ impl Reason {
         }
     }
 
-    /// What stands in the way, and what would solve it.
+    /// What stands in the way, and how to solve it.
     pub const fn text(self) -> &'static str {
         match self {
             Self::AlreadyThere => "the target has it as the backup has it; there is nothing to do",
@@ -116,10 +116,10 @@ impl Reason {
                  ends; recover it (recoverDeleted), or restore into another vault"
             }
             Self::MayNotPurge => {
-                "the target has a soft-deleted object of that name, and this app's identity may not purge; have somebody \
-                 purge it who may, or give the identity that right for the time being"
+                "the target has a soft-deleted object of that name, and this app's identity may not purge; have a person \
+                 with that right purge it, or give the identity the right for the time being"
             }
-            Self::NotSpelledOut => "a purge is for good: name the object itself to have it purged",
+            Self::NotSpelledOut => "a purge is permanent: name the object itself to have it purged",
             Self::LiveKey => {
                 "the target has a key of that name, and a certificate brings a key of its own; delete and purge that key \
                  first, or restore into another vault"
@@ -153,8 +153,8 @@ impl Reason {
             }
             Self::OtherPlace => {
                 "its backup was taken in another subscription or geography than the target's, by KEYVAULT_BACKUP_PLACES \
-                 then and now, and restores only where it was taken; choose a vault there, or, where the setting is wrong, \
-                 ask for it all the same (otherPlace): then the service decides"
+                 then and now, and can be restored only where it was taken; choose a vault there, or, if the setting is \
+                 wrong, request it anyway (otherPlace): then the service decides"
             }
             Self::Managed => "it belongs to the certificate of that name; restore or recover the certificate",
             Self::WithCertificate => "it comes with the certificate of that name, which is selected, too",
@@ -170,28 +170,28 @@ impl Reason {
                 "no backup of it ever succeeded, so it cannot be restored; the report of the newest run says why"
             }
             Self::NotSelected => {
-                "it is named, and the kinds, the name pattern or the tags that are asked for as well leave it out; ask for \
-                 the named objects alone"
+                "it is named, but the kinds, the name pattern or the tags of the same request leave it out; request the \
+                 named objects alone"
             }
             Self::TagsUnknown => {
-                "it has more tags than the record of its backup holds, so it is not known whether it has those that are \
-                 asked for; to restore it, name it and ask for no tags"
+                "it has more tags than the record of its backup holds, so it is not known whether it has the \
+                 requested ones; to restore it, name it and request no tags"
             }
             Self::OtherKind => {
                 "there is no backup of it, but one of another kind under that name; name that kind"
             }
             Self::Gone => {
-                "it was gone from the vault by then; name it, ask for what is gone, or choose an earlier time (at)"
+                "it was gone from the vault by then; name it, request gone objects, or choose an earlier time (at)"
             }
             Self::BackupGone => {
-                "the container does not hold its backup any more: a rule about the age of blobs or a person deleted it; choose \
-                 another one (at; its history shows which there are), undelete the blob where the account keeps what was \
-                 deleted, and back the object up again"
+                "the container no longer holds its backup: a rule about the age of blobs or a person deleted it; choose \
+                 another one (at; the object's history lists them), undelete the blob if the account keeps deleted ones, \
+                 and back up the object again"
             }
             Self::UnknownForm => {
-                "its backup has a form that this program does not know, and nothing is purged for the sake of one; recover the \
-                 soft-deleted object (recoverDeleted), restore into another vault to see whether the service takes the \
-                 backup, choose an earlier one (at), or install the newest version"
+                "its backup has a form that this program does not know, and nothing is purged in favour of such a backup; \
+                 recover the soft-deleted object (recoverDeleted), restore into another vault to see whether the service \
+                 takes the backup, choose an earlier one (at), or install the newest version"
             }
             Self::Damaged => {
                 "its backup is damaged and would not be accepted; choose an earlier one (at), and find out who \
@@ -220,21 +220,21 @@ impl Reason {
     }
 }
 
-/// An object that is not restored.
+/// An object that is not restored, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excluded {
     /// The object's kind.
     pub kind: ObjectKind,
     /// The object's name.
     pub name: ObjectName,
-    /// Why.
+    /// Why it is not restored.
     pub reason: Reason,
-    /// Whether it is skipped, as the request wants, rather than in the way.
+    /// Whether it is skipped, as requested, instead of being in the way.
     pub skipped: bool,
 }
 
 impl Excluded {
-    /// What stands in the way, and what would solve it, where backups `at` a time were asked for, or the newest.
+    /// What stands in the way, and how to solve it. `at` is the requested time; `None` for the newest backups.
     pub const fn why(&self, at: Option<OffsetDateTime>) -> &'static str {
         match (self.reason, at) {
             (Reason::NoBackup, Some(_)) => {
@@ -266,7 +266,7 @@ mod tests {
             (Reason::Live, "delete and purge it first"),
             (Reason::SoftDeleted, "recover it (recoverDeleted), or purge it"),
             (Reason::PurgeProtected, "recover it (recoverDeleted), or restore into another vault"),
-            (Reason::MayNotPurge, "have somebody purge it who may"),
+            (Reason::MayNotPurge, "have a person with that right purge it"),
             (Reason::NotSpelledOut, "name the object itself"),
             (Reason::LiveKey, "delete and purge that key"),
             (Reason::LiveSecret, "delete and purge that secret"),
@@ -275,20 +275,20 @@ mod tests {
             (Reason::LiveCertificate, "delete and purge that certificate"),
             (Reason::SoftDeletedCertificate, "recover it (recoverDeleted, naming the certificate)"),
             (Reason::OtherTenant, "choose a vault of that tenant"),
-            (Reason::OtherPlace, "choose a vault there, or, where the setting is wrong"),
+            (Reason::OtherPlace, "choose a vault there, or, if the setting is wrong"),
             (Reason::Managed, "restore or recover the certificate"),
             (Reason::WithCertificate, "comes with the certificate"),
             (Reason::VaultManaged, "does not back it up"),
             (Reason::Superseded, "choose an earlier time (at)"),
             (Reason::NoBackup, "check its kind and its name"),
             (Reason::NeverBackedUp, "the report of the newest run says why"),
-            (Reason::NotSelected, "ask for the named objects alone"),
-            (Reason::TagsUnknown, "name it and ask for no tags"),
+            (Reason::NotSelected, "request the named objects alone"),
+            (Reason::TagsUnknown, "name it and request no tags"),
             (Reason::OtherKind, "name that kind"),
             (Reason::Damaged, "choose an earlier one (at)"),
             (Reason::BackupGone, "choose another one (at"),
             (Reason::UnknownForm, "recover the soft-deleted object (recoverDeleted)"),
-            (Reason::Gone, "ask for what is gone"),
+            (Reason::Gone, "request gone objects"),
         ] {
             assert!(reason.text().contains(way_out), "{}", reason.text());
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.name(), "stored and said in one way");

@@ -1,4 +1,4 @@
-//! What is asked of a restore.
+//! The request for a restore.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::domain::{
     object::{ObjectId, ObjectKind, VaultName},
 };
 
-/// Which objects are wanted. Everything that is given must hold; nothing given means everything.
+/// Which objects are requested. All given conditions must hold; without any, everything is requested.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
-    /// These objects, spelled out. Each must have a backup.
+    /// Only these objects, spelled out. Each must have a backup.
     pub objects: Vec<ObjectId>,
     /// Only these kinds.
     pub kinds: Vec<ObjectKind>,
@@ -22,25 +22,25 @@ pub struct Selection {
     pub pattern: Option<String>,
     /// Only objects with these tags.
     pub tags: BTreeMap<String, String>,
-    /// Also objects that were gone from the vault by then. Those that are spelled out are wanted in any case.
+    /// Also objects that were gone from the vault by then. Objects that are spelled out are wanted in any case.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
 }
 
 impl Selection {
-    /// Whether it takes an object that has a backup; `None` where what is known of its tags does not tell.
+    /// Whether it takes an object that has a backup; `None` if the known tags do not show it.
     pub(super) fn takes(&self, line: &Line) -> Option<bool> {
         let entry = line.entry.as_ref().filter(|_| self.means(line));
         entry.map_or(Some(false), |entry| entry.tags.include(&self.tags))
     }
 
-    /// Whether a line speaks of an object that it takes, or would take had it ever been backed up, or may take.
+    /// Whether a line is of an object that the selection takes, may take, or would take if it had ever been backed up.
     pub(in crate::domain) fn matches(&self, line: &Line) -> bool {
         let misses = || line.is_failing() && line.entry.is_none() && self.tags.is_empty() && self.means(line);
         self.takes(line) != Some(false) || misses()
     }
 
-    /// Whether an object is wanted by all but its tags.
+    /// Whether it takes an object, apart from its tags.
     pub(in crate::domain) fn means(&self, line: &Line) -> bool {
         let name = line.name.folded();
         (self.objects.is_empty() || self.objects.contains(&line.id()))
@@ -49,7 +49,7 @@ impl Selection {
     }
 }
 
-/// What happens to a name that is taken in the target.
+/// What is done about a name that is taken in the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum OnConflict {
@@ -60,26 +60,27 @@ pub enum OnConflict {
     Skip,
     /// A soft-deleted object is recovered as it was when it was deleted; the backup is not used.
     RecoverDeleted,
-    /// A soft-deleted object is purged, for good, and the backup restored in its place. Only for objects
-    /// that are spelled out.
+    /// A soft-deleted object is purged, permanently, and the backup restored under its name. Only for objects that are
+    /// spelled out.
     PurgeDeleted,
 }
 
-/// What is asked of a restore.
+/// The request for a restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// The vault whose backups are restored.
     pub source: VaultName,
     /// The vault that they are restored into.
     pub target: VaultName,
-    /// Backups as of this time; the newest when there is none.
+    /// Restore backups as of this time; the newest ones if there is none.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub at: Option<OffsetDateTime>,
-    /// Which objects.
+    /// The requested objects.
     pub selection: Selection,
-    /// What happens to names that are taken.
+    /// What is done about names that are taken.
     pub on_conflict: OnConflict,
-    /// Also backups that the settings say are of another subscription or geography: the service decides.
+    /// Also restore backups that are of another subscription or geography according to the settings: the service
+    /// decides.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub other_place: bool,
 }

@@ -1,4 +1,4 @@
-//! Which of a certificate and a plain key or secret of its name an index means: a vault never has both.
+//! Decides between a certificate and a plain key or secret of the same name: a vault never has both.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,18 +9,18 @@ use crate::domain::{
     object::{ObjectId, ObjectKind, ObjectName},
 };
 
-/// How well a line knows that its object has the name.
+/// How certain a line is that its object has the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     /// The object was gone.
     Gone,
-    /// Nothing shows that it was gone, or still there.
+    /// It is not known whether the object was gone or there.
     Unknown,
     /// It was there.
     There,
 }
 
-/// An object's claim to its name. The greater of two has it: the object that was there, then the newer backup.
+/// An object's claim to its name. The greater of two claims wins: the object that was there, then the newer backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     standing: Standing,
@@ -32,7 +32,7 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// What a line claims. `None` for what belongs to another object.
+    /// The claim of a line; `None` if its name belongs to another object.
     pub(super) fn of(line: &Line, wanted: bool, named: bool) -> Option<Self> {
         let standing = match line.status {
             ObjectStatus::BackedUp | ObjectStatus::Unchanged | ObjectStatus::Failed => Standing::There,
@@ -47,7 +47,7 @@ impl Claim {
         (self.standing, self.taken) > (other.standing, other.taken)
     }
 
-    /// Whether it is out of a restore because of a greater one. An object that is gone and spelled out is wanted in
+    /// Whether the object is excluded because of a greater claim. An object that is gone and spelled out is wanted in
     /// any case, unless both are wanted.
     fn yields_to(self, greater: Self) -> bool {
         let in_any_case = self.named && self.standing == Standing::Gone && !greater.wanted;
@@ -55,7 +55,7 @@ impl Claim {
     }
 }
 
-/// The certificates of an index, as far as it was read, and which of them have lost their names.
+/// The certificates read from an index so far, and those that have lost their names.
 #[derive(Debug, Default)]
 pub(super) struct Rivals {
     certificates: BTreeMap<ObjectName, Claim>,
@@ -63,7 +63,7 @@ pub(super) struct Rivals {
 }
 
 impl Rivals {
-    /// Files the claim of a line; certificates come first. Says whether it yields to one that was filed before.
+    /// Adds the claim of a line; certificates come first. Returns whether the claim yields to an earlier one.
     pub(super) fn yields(&mut self, id: &ObjectId, claim: Claim) -> bool {
         if id.kind == ObjectKind::Certificate {
             self.certificates.insert(id.name.clone(), claim);
@@ -101,7 +101,7 @@ mod tests {
         samples::{self, NIGHT, of_kind},
     };
 
-    /// The line of an object, with a backup from so many nights ago.
+    /// The line of an object, with a backup from this many nights ago.
     fn line(kind: ObjectKind, status: ObjectStatus, nights: Option<i64>) -> Line {
         let entry =
             nights.map(|nights| samples::entry(&of_kind(kind, "tls"), NIGHT - time::Duration::days(nights)));
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn of_a_certificate_and_a_plain_object_of_its_name_one_is_restored() {
         for (certificate, other, expected) in [
-            // What is there wins over what was, whichever backup is newer.
+            // An object that is there wins over one that was, whichever backup is newer.
             ((BackedUp, Some(3)), (Gone, Some(0)), "certificate, secret: superseded"),
             ((Unchanged, Some(3)), (Carried, Some(0)), "certificate, secret: superseded"),
             ((Unchanged, Some(3)), (Disappeared, Some(0)), "certificate, secret: superseded"),
@@ -154,7 +154,7 @@ mod tests {
             ((Gone, Some(3)), (Gone, Some(0)), "secret, certificate: superseded"),
             ((Gone, Some(3)), (Gone, Some(3)), "certificate, secret: superseded"),
             ((Unchanged, Some(3)), (BackedUp, Some(0)), "secret, certificate: superseded"),
-            // What belongs to the certificate claims nothing, whatever its line carries.
+            // A part of the certificate claims nothing, whatever its line carries.
             ((BackedUp, Some(0)), (Managed, None), "certificate"),
             ((BackedUp, Some(3)), (Managed, Some(0)), "certificate"),
             ((Failed, None), (Managed, Some(0)), "certificate: never-backed-up"),

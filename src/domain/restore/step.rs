@@ -1,4 +1,4 @@
-//! What became of the steps of a restore.
+//! The results of a restore's steps.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -9,7 +9,7 @@ use crate::domain::{
     outcome::Failure,
 };
 
-/// What became of a step.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredResult", into = "StoredResult")]
 pub enum StepResult {
@@ -19,7 +19,7 @@ pub enum StepResult {
     AlreadyThere,
     /// The soft-deleted object is in use again.
     Recovered,
-    /// The object is there, and not as its backup recorded it. Records of older programs do not say in what it differs.
+    /// The object is there, but not as its backup recorded it. Records of older programs do not say how it differs.
     Differs(Option<Difference>),
     /// Not restored.
     Failed(Failure),
@@ -71,7 +71,7 @@ impl StepResult {
         !matches!(self, Self::Failed(_) | Self::Differs(_))
     }
 
-    /// Whether nothing came of the step.
+    /// Whether the step failed.
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Failed(_))
     }
@@ -81,7 +81,7 @@ impl StepResult {
         matches!(self, Self::Restored | Self::AlreadyThere | Self::Differs(_))
     }
 
-    /// In what the object differs from its backup, in words, if it does.
+    /// Describes how the object differs from its backup, if it does.
     pub fn difference(&self) -> Option<String> {
         let Self::Differs(difference) = self else { return None };
         let unsaid = || "its versions are not those that were recorded at its backup".to_owned();
@@ -89,7 +89,7 @@ impl StepResult {
     }
 }
 
-/// The record of a step's end. Written once.
+/// The record of a step's result. Written once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepOutcome {
     /// [`RESTORE_FORMAT`] of the program that wrote it.
@@ -98,16 +98,16 @@ pub struct StepOutcome {
     pub kind: ObjectKind,
     /// The object's name.
     pub name: ObjectName,
-    /// What became of it.
+    /// The result.
     #[serde(flatten)]
     pub result: StepResult,
-    /// When.
+    /// When it was recorded.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
 }
 
 impl StepOutcome {
-    /// The record of what became of a step.
+    /// The record of a step's result.
     pub fn new(id: &ObjectId, result: StepResult, at: OffsetDateTime) -> Self {
         Self { v: RESTORE_FORMAT, kind: id.kind, name: id.name.clone(), result, at }
     }
@@ -118,7 +118,7 @@ impl StepOutcome {
     }
 }
 
-/// A reference to a step of an open restore; never any material, and nothing that could be done without its
+/// A reference to a step of an open restore; never any material, and nothing that could be done without the restore's
 /// plan. For the names of its fields see [`Message`](crate::domain::message::Message).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreMessage {

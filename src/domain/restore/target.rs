@@ -1,4 +1,4 @@
-//! What planning knows of source and target.
+//! What planning knows about source and target.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::domain::{
 /// What the target holds under a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// An object in use, with what listing shows of it.
+    /// An object in use, with its fingerprint in the list.
     Live(Fingerprint),
     /// The key or secret of a certificate in use.
     Managed,
@@ -22,33 +22,33 @@ pub enum Held {
         /// Whether it may be purged: purge protection is off.
         purgeable: bool,
     },
-    /// The key or secret of a soft-deleted certificate. It is recovered and purged with that alone.
+    /// The key or secret of a soft-deleted certificate, which is recovered and purged only with the certificate.
     DeletedManaged,
 }
 
-/// What planning is given: the index as of the time asked for, and what the target holds.
+/// What planning needs to know about source and target.
 #[derive(Debug)]
 pub struct World<'a> {
-    /// Where the source lies now, as the settings say: what an entry does not say of its own place.
+    /// Where the source is now, according to the settings: stands in for what an entry does not record.
     pub source: &'a Location,
-    /// Where the target lies.
+    /// Where the target is.
     pub target: &'a Location,
     /// What the target holds, by object.
     pub held: &'a BTreeMap<ObjectId, Held>,
 }
 
 impl World<'_> {
-    /// In what the target is known to lie elsewhere than an entry's vault did at the backup.
+    /// How the target's location is known to differ from that of an entry's vault at the backup.
     pub(super) fn apart(&self, entry: &Entry) -> Option<Apart> {
-        // What the settings say of the source may be newer than the entry, and is better than nothing. What the source
-        // says of its tenant now is not asked for: a backup that does not know its own may be of any.
+        // The settings for the source may be newer than the entry, but are better than nothing. The source's present
+        // tenant is not used: a backup that does not record its own may be from any tenant.
         let settings = Location { tenant: None, ..self.source.clone() };
         entry.location.or(&settings).apart(self.target)
     }
 
-    /// What holds an object's name against it although it is of another kind.
+    /// Why the name is taken by an object of another kind, if it is.
     ///
-    /// A certificate is a key and a secret of its name, too, in use and soft-deleted. So a vault has no certificate
+    /// A certificate is also a key and a secret of its name, in use and soft-deleted. So a vault has no certificate
     /// beside a plain key or secret of that name; a plain key and a plain secret may share theirs.
     pub(super) fn other_kind(&self, id: &ObjectId) -> Option<Reason> {
         let held = |kind| self.held.get(&ObjectId::new(kind, id.name.clone()));
@@ -61,7 +61,7 @@ impl World<'_> {
             }
             (_, Some(Held::Live(_) | Held::Managed)) => Some(Reason::LiveCertificate),
             (_, Some(Held::Deleted { .. } | Held::DeletedManaged)) => Some(Reason::SoftDeletedCertificate),
-            // Its certificate is not known to an identity that may not list the soft-deleted ones.
+            // An identity that may not list soft-deleted certificates does not know the certificate.
             (kind, None) => {
                 (held(kind) == Some(&Held::DeletedManaged)).then_some(Reason::SoftDeletedCertificate)
             }

@@ -9,44 +9,44 @@ use crate::domain::{object::ObjectId, outcome::Failure};
 /// How long a step may wait for its vault. Recorded traffic shows seven minutes after a purge.
 const BUSY_FOR: Duration = Duration::minutes(20);
 
-/// The part of the room that steps which wait get together, while others have not had their turn.
+/// Waiting steps together get one part in this many of the room while other steps have not had their turn.
 const PART: usize = 4;
 
 /// Why a step has to wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hindrance {
-    /// What was said.
+    /// The failure that makes it wait.
     pub failure: Failure,
-    /// Whether this program's own means said it, which is no word on the object.
+    /// Whether it comes from this program's own means, and so says nothing about the object.
     pub ours: bool,
-    /// Whether the vault has taken a recovery on.
+    /// Whether the vault has accepted a recovery.
     pub recovering: bool,
 }
 
-/// The record that a step waits. It is written when the step begins to wait, and when that for which it waits changes.
+/// The record of a waiting step. It is written when the step begins to wait, and when the reason for waiting changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// [`RESTORE_FORMAT`] of the program that wrote it.
     pub v: u32,
-    /// Since when the vault, or with `refused` this program's own means, are in the way.
+    /// Since when the vault, or with `refused` this program's own means, have been in the way.
     #[serde(with = "time::serde::rfc3339")]
     pub since: OffsetDateTime,
-    /// Whether the vault has taken a recovery on.
+    /// Whether the vault has accepted a recovery.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recovering: bool,
-    /// What this program's own storage, queue or identity said, where the step waits for that.
+    /// The failure of this program's own storage, queue or identity, if the step waits for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Failure>,
 }
 
 impl Waiting {
-    /// Begins to wait for a vault.
+    /// A step that begins to wait for a vault.
     pub fn since(now: OffsetDateTime) -> Self {
         Self { v: RESTORE_FORMAT, since: now, recovering: false, refused: None }
     }
 
-    /// The record after one more try that came to nothing. A vault's time begins when our own means no longer are in the
-    /// way. A refusal that goes on keeps its first words, so that it is written once.
+    /// The record after one more failed attempt. The time limit for a vault starts when this program's own means are no
+    /// longer in the way. A continuing refusal keeps its first failure, so that it is written once.
     #[must_use]
     pub fn after(before: Option<&Self>, by: &Hindrance, now: OffsetDateTime) -> Self {
         let recovering = by.recovering || before.is_some_and(|before| before.recovering);
@@ -61,20 +61,20 @@ impl Waiting {
         Self { recovering, refused, ..Self::since(now) }
     }
 
-    /// Whether that was long enough. What our own means refuse is not for the step to end: it goes on within the hours of
-    /// its restore.
+    /// Whether the step has waited too long. A refusal by this program's own means does not end the step: it continues
+    /// until its restore expires.
     pub fn is_over(&self, now: OffsetDateTime) -> bool {
         self.refused.is_none() && now - self.since >= BUSY_FOR
     }
 }
 
-/// How much of some room goes to steps that wait: tries in a minute, or places at work. While `others` have not had their
-/// turn it is a part, so that names which a vault is busy with hold up nothing.
+/// How much of some room goes to waiting steps: attempts in a minute, or places for concurrent work. It is a part while
+/// `others` have not had their turn, so that names with which a vault is busy hold up nothing.
 pub fn room_to_wait(room: usize, others: usize) -> usize {
     if others == 0 { room } else { (room / PART).max(1) }
 }
 
-/// Those of the steps that wait which are tried in a minute that has room for so many. Each has its turn.
+/// The waiting steps that are tried in a minute with this much room. Each step gets its turn.
 pub fn in_turn(waiting: &[ObjectId], room: usize, minute: usize) -> impl Iterator<Item = &ObjectId> {
     let first = minute.wrapping_mul(room).checked_rem(waiting.len()).unwrap_or_default();
     waiting.iter().cycle().skip(first).take(room.min(waiting.len()))
@@ -100,7 +100,7 @@ mod tests {
         let (vault, storage) = (by("Conflict", false), by("Storage/AuthorizationFailure", true));
         let queue = by("Queue/ServerBusy", true);
         let minutes = |minutes: i64| NOW + Duration::minutes(minutes);
-        // Who was in the way at which minutes; since when the step waits, whether it ends, and who refused.
+        // What was in the way at which minutes; since when the step waits, whether it ends, and what refused.
         for (tries, since, over, refused) in [
             (&[(0, &vault), (20, &vault)][..], 0, true, None),
             (&[(0, &vault), (19, &vault)], 0, false, None),

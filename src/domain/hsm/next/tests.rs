@@ -1,4 +1,4 @@
-//! What the next look at a job has to do, phase by phase.
+//! What the next pass does about a job, phase by phase.
 
 use time::macros::datetime;
 
@@ -19,7 +19,7 @@ fn backup(phase: Phase) -> HsmJob {
     HsmJob { phase, ..job }
 }
 
-/// The backup that a restore wants first.
+/// The backup that a restore needs first.
 fn safety_backup(restore: &RestoreId, phase: Phase) -> HsmJob {
     HsmJob { task: Task::Backup { safety_for: Some(restore.clone()) }, ..backup(phase) }
 }
@@ -187,7 +187,7 @@ fn a_backup_that_was_begun_leaves_a_folder_since_then_and_a_restore_none() {
 
 #[test]
 fn nothing_lasts_for_ever() {
-    // Of what is begun anew again and again, the last time is not long ago.
+    // If it is started again and again, the last start is not long ago.
     let anew = NOW + RUNS_FOR - Duration::HOUR;
     let table = [
         (backup(DUE), WAITS_FOR, "NeverFree"),
@@ -274,7 +274,7 @@ fn whoever_comes_later_leaves_the_hsm_to_what_is_under_way() {
     let (own, other) = (RestoreId::new(NOW, 7), RestoreId::new(NOW, 8));
     let restoring = context(|of| of.restore = Some(own.clone()));
     let busy = context(|of| of.busy = Some(RunId::manual(NOW, 1)));
-    // A check that is not waited for any more is like one that has ended.
+    // A check that has taken too long is like one that has ended.
     let stuck = checking(Some(NOW - CHECKED_WITHIN));
     for phase in [DUE, stuck, Phase::Checked, Phase::Occupied { since: NOW }] {
         let jobs = [
@@ -297,7 +297,7 @@ fn whoever_comes_later_leaves_the_hsm_to_what_is_under_way() {
 #[test]
 fn a_check_that_never_ends_keeps_nobody_from_the_backup() {
     for since in [Some(NOW), None] {
-        let job = backup(checking(since)); // Records of before say nothing of the time: the job's counts.
+        let job = backup(checking(since)); // Older records do not have the time: the job's counts.
         assert_eq!(alone(&job, CHECKED_WITHIN - SECOND), Move::PollCheck("c".into()), "{since:?}");
         assert_eq!(alone(&job, CHECKED_WITHIN), Move::Start, "{since:?}");
     }

@@ -1,4 +1,4 @@
-//! What is done for each object of a selection, and why something is not.
+//! What is done for each object of a selection, or why nothing is done.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ fn holds(held: Option<Held>) -> BTreeMap<ObjectId, Held> {
     held.into_iter().map(|held| (secret("db"), held)).collect()
 }
 
-/// What becomes of the one object that a plan is about: what is done, or why nothing is and whether it is skipped.
+/// What becomes of the one object in a plan: its action, or why there is none and whether it is skipped.
 fn of_one(plan: &RestorePlan) -> Option<Result<Action, (Reason, bool)>> {
     assert!(plan.steps.len() + plan.excluded.len() < 2, "{plan:?}");
     let step = plan.steps.first().map(|step| Ok(step.action));
@@ -110,7 +110,7 @@ fn location(facts: &str) -> Location {
     Location { tenant: next(), subscription: next(), geography: next() }
 }
 
-/// What becomes of a backup that was taken there.
+/// What becomes of a backup that was taken at this location.
 fn of_taken_at(
     taken: &str,
     source: &str,
@@ -133,8 +133,8 @@ fn of_taken_at(
 fn a_backup_does_not_leave_the_place_where_it_was_taken() {
     use Reason::{OtherPlace, OtherTenant};
     let restored = Ok(Action::Restore);
-    // Where it was taken, where its source is by the settings, where the target is; and what becomes of it, also when the
-    // other place is asked for.
+    // Where it was taken, where its source is by the settings, where the target is; and what becomes of it, without and
+    // with the other location requested.
     let table = [
         ("t/s/g", "", "t/s/g", restored, restored),
         ("t/s/g", "", "", restored, restored), // what is not known is tried
@@ -179,7 +179,7 @@ fn a_line_is_restored_or_accounted_for_when_it_was_asked_for() {
     let has = |status| line(&secret("db"), status, NIGHT);
     let restored = Some(Ok(Action::Restore));
     let left = |reason, skipped| Some(Err((reason, skipped)));
-    // The line, what becomes of it where everything is asked for, and where it is spelled out.
+    // The line, and what becomes of it if everything is requested, and if it is spelled out.
     let table = [
         (has(ObjectStatus::BackedUp), restored, restored),
         (has(ObjectStatus::Failed), restored, restored), // what it had before
@@ -261,7 +261,7 @@ fn what_may_have_the_tags_is_undecided_and_what_is_named_beside_what_leaves_it_o
     let left = |reason, skipped| Some(Err((reason, skipped)));
     let (undecided, restored) = (left(Reason::TagsUnknown, false), Some(Ok(Action::Restore)));
     let (not, never) = (left(Reason::NotSelected, false), left(Reason::NeverBackedUp, true));
-    // The line, the tag that is asked for, and what becomes of it where it is not named, and where it is.
+    // The line, the requested tag, and what becomes of it if it is not named, and if it is.
     let table = [
         (has(ObjectStatus::BackedUp, ""), "team=pay", undecided, undecided),
         (has(ObjectStatus::BackedUp, "cost=1"), "team=pay", undecided, undecided),
@@ -283,7 +283,7 @@ fn what_may_have_the_tags_is_undecided_and_what_is_named_beside_what_leaves_it_o
         let tagged = Selection { tags: tags(tag), ..all() };
         assert_eq!(planned(tagged.clone()), of_tag, "{tag} {line:?}");
         assert_eq!(planned(Selection { objects, ..tagged.clone() }), of_name, "{tag} {line:?}");
-        // Of what the rest of the selection leaves out nothing is said.
+        // Objects that the rest of the selection leaves out are not mentioned.
         assert_eq!(planned(Selection { kinds: vec![ObjectKind::Key], ..tagged }), None, "{tag} {line:?}");
     }
     let asked = |kind| Selection { objects: vec![secret("db")], kinds: vec![kind], ..all() };
@@ -330,7 +330,7 @@ fn an_index_that_cannot_be_read_gives_no_plan() {
 fn a_plan_is_bare_when_it_has_nothing_but_names_without_a_backup() {
     let (db, typo) = (secret("db"), secret("typo"));
     let key = of_kind(ObjectKind::Key, "db");
-    // What is spelled out, and the lines there are.
+    // The objects that are spelled out, and the lines in the index.
     for (objects, lines, bare) in [
         (vec![], vec![], true),
         (vec![&typo], vec![], true),
