@@ -37,7 +37,7 @@ pub struct BackupsQuery {
     #[serde(default)]
     #[param(inline, nullable = false)]
     kind: Option<Kind>,
-    /// Only names that contain this, or, if there is a `*` in it, that match it as a whole. Case does not matter.
+    /// Only names that match as a whole: `*` stands for any characters, and case does not matter.
     #[serde(default, deserialize_with = "optional")]
     #[param(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z0-9*-]{1,127}$", example = "db-*")]
     name: Option<NameFilter>,

@@ -2,18 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{late, reconcile};
+use super::{late, plan::what_is_left, reconcile};
 use crate::{
     app::App,
     catalogue::Catalogue,
     clock::Clock,
-    domain::{
-        object::{ObjectKind, VaultName},
-        outcome::Failure,
-        plan::{Plan, PlanHeader, Unlisted},
-        planned::PlannedObjects,
-        run::{RunId, Scope},
-    },
+    domain::{object::VaultName, plan::Plan, run::RunId},
     error::{Error, Result},
 };
 

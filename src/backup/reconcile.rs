@@ -6,7 +6,7 @@ use futures::{StreamExt as _, stream};
 use tracing::{info, warn};
 
 use super::{
-    close, late, plan, rebuild,
+    close, late, plan,
     rounds::{self, Notes},
     send,
 };
@@ -140,7 +140,7 @@ async fn reconcile_open(
         }
         Ok(None) => return unplanned(app, &stored.job, clock).await,
         Err(Error::Damaged { .. }) if stored.job.need(None, clock.now()) == Need::GivingUp => {
-            let plan = rebuild::what_is_left(app.catalogue()?, &vault, &run).await?;
+            let plan = plan::what_is_left(app.catalogue()?, &vault, &run).await?;
             // The notes have the words of what failed, and only the record leads to them.
             rounds::give_up(app, &plan, &stored.job, clock).await?;
             app.jobs()?.forget_failing(&vault, &run).await?;

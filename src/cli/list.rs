@@ -15,6 +15,7 @@ use crate::{
     clock::Clock,
     config::{Config, Needs, environment},
     domain::{
+        filter::NameFilter,
         location::{Apart, Location},
         manifest::{Line, ObjectStatus},
         object::ObjectKind,
@@ -62,9 +63,9 @@ pub struct ObjectsArgs {
     /// Only this kind
     #[arg(long)]
     kind: Option<ObjectKind>,
-    /// Only names that contain this
-    #[arg(long, value_name = "TEXT")]
-    name: Option<String>,
+    /// Only names that match as a whole; `*` stands for any characters
+    #[arg(long, value_name = "PATTERN")]
+    name: Option<NameFilter>,
     /// As the backups were at this time, such as `2026-11-22T10:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = moment_of)]
     at: Option<OffsetDateTime>,
@@ -77,7 +78,7 @@ impl ObjectsArgs {
     fn selection(&self) -> Selection {
         Selection {
             kinds: self.kind.into_iter().collect(),
-            pattern: self.name.as_ref().map(|text| format!("*{text}*")),
+            pattern: self.name.clone(),
             ..Selection::default()
         }
     }
@@ -197,7 +198,7 @@ async fn objects(args: ObjectsArgs) -> Done {
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let wanted = |line: &Line| {
         args.kind.is_none_or(|kind| line.kind == kind)
-            && args.name.as_ref().is_none_or(|text| line.name.folded().contains(&text.to_ascii_lowercase()))
+            && args.name.as_ref().is_none_or(|name| name.takes(&line.name))
     };
     let listing = Listing::read(&app, args.vault.vault.name(), args.at, wanted).await?;
     let lines = &listing.lines;

@@ -27,6 +27,7 @@ use crate::{
     config::Needs,
     domain::{
         actor::Actor,
+        filter::NameFilter,
         object::{ObjectId, ObjectKind, VaultUrl},
         restore::{
             Action, OnConflict, Request, RestoreId, RestoreNumbers, RestorePlan, Selection, StepResult,
@@ -53,9 +54,9 @@ pub struct RestoreArgs {
     /// Only this kind; may be repeated. With `--file`, the kind as which the blob is restored
     #[arg(long)]
     kind: Vec<ObjectKind>,
-    /// Only names that match; `*` stands for any characters
+    /// Only names that match as a whole; `*` stands for any characters
     #[arg(long, value_name = "PATTERN")]
-    name: Option<String>,
+    name: Option<NameFilter>,
     /// Only objects with this tag, `KEY=VALUE`; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = tag_of)]
     tag: Vec<(String, String)>,

@@ -1,29 +1,35 @@
 //! A filter for names, as a person writes it.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
 
 use super::object::ObjectName;
 
-/// Takes names that contain a text, or, if it has a `*`, which stands for any characters, names that it
-/// matches as a whole. Case does not matter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Matches whole names; `*` stands for any characters, and case does not matter. This is the one grammar for names: of
+/// `--name` at a terminal, of `GET /api/backups` and of restore plans.
+///
+/// It is parsed where it comes in. What a plan stores is read as it is: older programs stored any text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct NameFilter(String);
 
 /// The text is not a filter for names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected 1 to 127 letters, digits, hyphens and *")]
+#[error(
+    "no object can have such a name: expected 1 to 127 letters, digits and hyphens, and * for any characters"
+)]
 pub struct NameFilterError;
 
 impl NameFilter {
-    /// The filter, in lower case.
+    /// The filter, in lower case unless an older program stored it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether it takes a name.
     pub fn takes(&self, name: &ObjectName) -> bool {
-        let name = name.folded();
-        if self.0.contains('*') { matches(&self.0, &name) } else { name.contains(&self.0) }
+        matches(&self.0.to_ascii_lowercase(), &name.folded())
     }
 }
 
@@ -37,10 +43,16 @@ impl FromStr for NameFilter {
     }
 }
 
+impl fmt::Display for NameFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 /// Whether a pattern in which `*` stands for any characters matches a whole name. Both are in lower case.
 ///
 /// Each part is matched at the first position where it fits, which leaves the most for the parts after it.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
+fn matches(pattern: &str, name: &str) -> bool {
     let Some((first, others)) = pattern.split_once('*') else { return pattern == name };
     let (middle, last) = others.rsplit_once('*').unwrap_or(("", others));
     let Some(rest) = name.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
@@ -54,17 +66,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_any_characters_and_a_text_for_a_part() {
+    fn a_filter_matches_whole_names_in_which_a_star_stands_for_any_characters() {
         let takes = |filter: &str, name: &str| {
             filter.parse::<NameFilter>().unwrap().takes(&name.parse::<ObjectName>().unwrap())
         };
-        for (filter, name) in
-            [("b-P", "DB-pass"), ("db*", "db"), ("*s*", "pass"), ("d*-*s", "db-pass"), ("a*b*b", "abb")]
-        {
+        for (filter, name) in [
+            ("db-P*", "DB-pass"),
+            ("DB", "db"),
+            ("*b-p*", "db-pass"),
+            ("db*", "db"),
+            ("*s*", "pass"),
+            ("d*-*s", "db-pass"),
+            ("a*b*b", "abb"),
+        ] {
             assert!(takes(filter, name), "{filter} {name}");
         }
         for (filter, name) in
-            [("x", "db"), ("db*", "a-db"), ("*a*a*a", "aa"), ("ab*ba", "aba"), ("a*b*b", "ab")]
+            [("x", "db"), ("d", "db"), ("db*", "a-db"), ("*a*a*a", "aa"), ("ab*ba", "aba"), ("a*b*b", "ab")]
         {
             assert!(!takes(filter, name), "{filter} {name}");
         }

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, fmt};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{
+    filter::NameFilter,
     manifest::{Line, ObjectStatus},
     nearest::Nearest,
     object::{ObjectId, ObjectKind},
@@ -78,7 +79,7 @@ impl There {
         index: impl Iterator<Item = Result<Line, E>>,
     ) -> Result<Option<Self>, E> {
         let spelled_out = selection.objects.iter().map(|id| id.name.as_str());
-        let mut names = Nearest::to(spelled_out.chain(selection.pattern.as_deref()));
+        let mut names = Nearest::to(spelled_out.chain(selection.pattern.as_ref().map(NameFilter::as_str)));
         let mut tags = Nearest::to(selection.tags.iter().map(|(key, value)| format!("{key}={value}")));
         let mut there = Self::default();
         for line in index {
@@ -277,7 +278,7 @@ mod tests {
     }
 
     fn like(pattern: &str) -> Selection {
-        Selection { pattern: Some(pattern.into()), ..Selection::default() }
+        Selection { pattern: Some(pattern.parse().unwrap()), ..Selection::default() }
     }
 
     fn tags(key: &str, value: &str) -> BTreeMap<String, String> {
@@ -289,7 +290,11 @@ mod tests {
     }
 
     fn of_kinds(kinds: &[ObjectKind], pattern: Option<&str>) -> Selection {
-        Selection { kinds: kinds.into(), pattern: pattern.map(Into::into), ..Selection::default() }
+        Selection {
+            kinds: kinds.into(),
+            pattern: pattern.map(|pattern| pattern.parse().unwrap()),
+            ..Selection::default()
+        }
     }
 
     #[test]

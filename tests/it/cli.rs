@@ -330,7 +330,7 @@ async fn listings_say_what_there_is() {
     );
     let (_, runs) = json(&world, &["list", "runs", "--vault", &vault]).await;
     assert_eq!(runs[1]["run"], "20260110T020000Z-nightly");
-    let (_, objects) = json(&world, &["list", "objects", "--vault", &vault, "--name", "RET-2"]).await;
+    let (_, objects) = json(&world, &["list", "objects", "--vault", &vault, "--name", "*RET-2"]).await;
     assert_eq!(objects.as_array().map(Vec::len), Some(1));
     let (code, shown) = json(&world, &["show", "20260110T020000Z-nightly", "--vault", &vault, "--all"]).await;
     assert_eq!((code, shown["objects"].as_array().map(Vec::len)), (0, Some(3)));

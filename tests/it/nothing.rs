@@ -332,6 +332,7 @@ async fn a_list_of_what_is_not_known_is_refused_in_words_or_as_json() {
         (&["runs", "--vault", typo], "nearest in name: kv-a"),
         (&["history", "--vault", typo, "--secret", "secret-1"], "nearest in name: kv-a"),
         (&["objects", "--vault", known, "--name", "secert"], "secret secret-1"),
+        (&["objects", "--vault", known, "--name", "secret"], "secret secret-1"),
         (&["objects", "--vault", known, "--at", "2026-01-09T00:00:00Z"], "Ask for 2026-01-10"),
         (&["history", "--vault", known, "--secret", "signing"], "key signing"),
         (&["history", "--vault", known, "--key", "tls"], "no backup of key tls"),
@@ -345,7 +346,7 @@ async fn a_list_of_what_is_not_known_is_refused_in_words_or_as_json() {
         assert!(output.stdout.is_empty() && said.starts_with("error: ") && said.contains(word), "{said}");
     }
     for args in [
-        &["objects", "--vault", known, "--kind", "secret", "--name", "CRET-2"][..],
+        &["objects", "--vault", known, "--kind", "secret", "--name", "*CRET-2"][..],
         &["runs", "--vault", known],
     ] {
         assert_eq!(listed(&world, args).await.0, 0, "{args:?}");

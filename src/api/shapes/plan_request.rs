@@ -125,7 +125,7 @@ impl PlanRequest {
             selection: Selection {
                 objects,
                 kinds: self.kinds.into_iter().map(Into::into).collect(),
-                pattern: self.name.map(|pattern| pattern.as_str().to_owned()),
+                pattern: self.name,
                 tags: self.tags,
                 gone: self.gone,
             },

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::domain::{
-    filter::matches,
+    filter::NameFilter,
     manifest::Line,
     object::{ObjectId, ObjectKind, VaultName},
 };
@@ -18,8 +18,8 @@ pub struct Selection {
     pub objects: Vec<ObjectId>,
     /// Only these kinds.
     pub kinds: Vec<ObjectKind>,
-    /// Only names that match: `*` stands for any characters.
-    pub pattern: Option<String>,
+    /// Only names that match.
+    pub pattern: Option<NameFilter>,
     /// Only objects with these tags.
     pub tags: BTreeMap<String, String>,
     /// Also objects that were gone from the vault by then. Objects that are spelled out are wanted in any case.
@@ -42,10 +42,9 @@ impl Selection {
 
     /// Whether it takes an object, apart from its tags.
     pub(in crate::domain) fn means(&self, line: &Line) -> bool {
-        let name = line.name.folded();
         (self.objects.is_empty() || self.objects.contains(&line.id()))
             && (self.kinds.is_empty() || self.kinds.contains(&line.kind))
-            && self.pattern.as_ref().is_none_or(|pattern| matches(&pattern.to_ascii_lowercase(), &name))
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.takes(&line.name))
     }
 }
 

@@ -165,7 +165,8 @@ mod tests {
             let everything = Selection { gone: true, ..Selection::default() };
             let plan = planned(&lines, everything, &[]);
             assert_eq!(summary(&plan), expected, "{certificate:?} {other:?}");
-            let pattern = Selection { gone: true, pattern: Some("t*".into()), ..Selection::default() };
+            let pattern =
+                Selection { gone: true, pattern: Some("t*".parse().unwrap()), ..Selection::default() };
             assert_eq!(summary(&planned(&lines, pattern, &[])), expected, "{certificate:?} {other:?}");
         }
     }

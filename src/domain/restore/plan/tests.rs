@@ -234,12 +234,12 @@ fn a_selection_takes_what_meets_all_that_it_asks_for() {
         (Selection { objects: vec![secret("DB-1")], ..all() }, true),
         (Selection { kinds: vec![ObjectKind::Key, ObjectKind::Secret], ..all() }, true),
         (Selection { kinds: vec![ObjectKind::Key], ..all() }, false),
-        (Selection { pattern: Some("DB-*".into()), ..all() }, true),
-        (Selection { pattern: Some("db".into()), ..all() }, false),
+        (Selection { pattern: Some("DB-*".parse().unwrap()), ..all() }, true),
+        (Selection { pattern: Some("db".parse().unwrap()), ..all() }, false),
         (Selection { tags: tags("pay"), ..all() }, true),
         (Selection { tags: tags("web"), ..all() }, false),
         (Selection { tags: tags("pay"), kinds: vec![ObjectKind::Key], ..all() }, false),
-        (Selection { pattern: Some("db-*".into()), kinds: vec![ObjectKind::Key], ..all() }, false),
+        (Selection { pattern: Some("db-*".parse().unwrap()), kinds: vec![ObjectKind::Key], ..all() }, false),
     ];
     for (selection, expected) in table {
         let asked = Request { selection, ..request(OnConflict::Fail, &[]) };
