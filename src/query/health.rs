@@ -14,12 +14,12 @@ use crate::{
 /// How long storage has to answer before it counts as out of reach.
 const REACH_WITHIN: Duration = Duration::from_secs(8);
 
-/// How the program is.
+/// The health of the program.
 #[derive(Debug)]
 pub enum Health {
     /// It reaches both containers, and jobs progress.
     Well,
-    /// It reaches both containers, and nothing moves jobs on; the last pass was at this time.
+    /// It reaches both containers, but no pass runs; the last one was at this time.
     StandsStill(Option<OffsetDateTime>),
     /// It does not reach a container.
     OutOfReach(OutOfReach),
@@ -34,7 +34,7 @@ pub struct OutOfReach {
     pub error: Option<Error>,
 }
 
-/// Checks both containers and the passes over open jobs. An app that only restores is well without passes.
+/// Checks both containers and the passes over open jobs. An app that only restores is healthy without passes.
 pub async fn health(app: &App, now: OffsetDateTime) -> Health {
     let catalogue = reach("KEYVAULT_BACKUP_CONTAINER", async { app.catalogue()?.reach().await });
     let jobs = reach("KEYVAULT_BACKUP_JOBS_CONTAINER", passes(app, now));

@@ -37,7 +37,7 @@ pub enum Job {
 /// A job by its name, or `None` when there is none of that name.
 ///
 /// # Errors
-/// As storage answers, and when a manifest is damaged.
+/// Those of storage, and when a manifest is damaged.
 pub async fn one(app: &App, id: JobId) -> Result<Option<Job>> {
     Ok(match id {
         JobId::Backup(source, run) => {
@@ -50,7 +50,7 @@ pub async fn one(app: &App, id: JobId) -> Result<Option<Job>> {
 /// The open runs of vaults, and up to `limit` restores into vaults, open or ended, newest first.
 ///
 /// # Errors
-/// As storage answers.
+/// Those of storage.
 pub async fn of_vaults(app: &App, limit: usize) -> Result<(Vec<BackupJob>, Vec<RestoreJob>)> {
     let runs = runs::open_jobs(app).await?;
     Ok((runs, app.jobs()?.restores(None, limit).await?))

@@ -44,10 +44,10 @@ pub async fn unknown(app: &App, vault: &VaultName) -> Result<Option<Nothing>> {
     Ok(Some(Nothing { source, wanted: String::new(), at: None, known, there: There::default() }))
 }
 
-/// What there is instead of an HSM of which the catalogue knows nothing; `None` when it knows it.
+/// Explains that the catalogue does not know an HSM, and names what it does know; `None` when it knows the HSM.
 ///
 /// # Errors
-/// As storage answers.
+/// Those of storage.
 pub async fn unknown_hsm(app: &App, hsm: &HsmName) -> Result<Option<Nothing>> {
     if app.catalogue()?.knows_hsm(hsm).await? {
         return Ok(None);

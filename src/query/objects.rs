@@ -45,7 +45,8 @@ pub struct Mark {
 pub struct Page {
     /// The objects, each with what differs between its vault's current location and that of the backup.
     pub lines: Vec<(VaultName, Line, Option<Apart>)>,
-    /// The newest good backup of each whole HSM. On the first page alone, and only where all kinds and names are wanted.
+    /// The newest good backup of each whole HSM. On the first page alone, and only where all kinds and names are
+    /// wanted.
     pub hsms: Vec<HsmBackup>,
     /// Where the next page begins, if there is one.
     pub next: Option<Mark>,
@@ -96,7 +97,7 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
 pub enum History {
     /// The backups; at least one.
     Points(Vec<Point>),
-    /// The vault's index has no such object; this is what there is instead.
+    /// The vault's index has no such object; this says what it has instead.
     Nothing(Box<Nothing>),
     /// The index has the object, which never had a backup.
     NoBackup,
@@ -105,7 +106,7 @@ pub enum History {
 /// Reads every backup of an object.
 ///
 /// # Errors
-/// As storage answers, and when the catalogue is damaged.
+/// Those of storage, and when the catalogue is damaged.
 pub async fn history(app: &App, vault: &VaultName, id: &ObjectId) -> Result<History> {
     let points = app.catalogue()?.history(vault, id).await?;
     if !points.is_empty() {
@@ -128,7 +129,7 @@ impl Listing {
     /// The objects of a vault as of a time, or now, that are `wanted`.
     ///
     /// # Errors
-    /// As storage answers, and when the catalogue is damaged.
+    /// Those of storage, and when the catalogue is damaged.
     pub async fn read(
         app: &App,
         vault: &VaultName,
@@ -142,10 +143,10 @@ impl Listing {
         Ok(Self { lines, view })
     }
 
-    /// Where the vault lies now, as far as its newest run knows.
+    /// The vault's current location, as its newest run knows it.
     ///
     /// # Errors
-    /// As storage answers.
+    /// Those of storage.
     pub async fn location(&self, app: &App, vault: &VaultName) -> Result<Location> {
         app.catalogue()?.location(vault, &self.view).await
     }

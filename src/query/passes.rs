@@ -26,7 +26,7 @@ pub async fn passes(app: &App, now: OffsetDateTime) -> Result<Passes> {
     Ok(Passes { last, stands_still: stands_still(last, oldest, now) })
 }
 
-/// What to say where nothing moves jobs on; `None` where jobs progress, or where that cannot be read.
+/// The message for people if no pass runs; `None` if passes run, or if that cannot be read.
 pub async fn warning(app: &App, now: OffsetDateTime) -> Option<String> {
     let passes = passes(app, now).await.ok()?;
     passes.stands_still.then(|| words(passes.last))

@@ -53,7 +53,7 @@ pub enum Report {
 /// A run in every configured source that has it.
 ///
 /// # Errors
-/// As storage answers, and when a manifest is damaged.
+/// Those of storage, and when a manifest is damaged.
 pub async fn reports(app: &App, run: &RunId) -> Result<Vec<Report>> {
     let of_objects =
         runs::reports(app, run).await?.into_iter().map(|report| Report::Objects(Box::new(report)));

@@ -1,4 +1,4 @@
-//! How everything is: every vault, every HSM, the passes over open jobs, and callers at their bound.
+//! The state of the installation: every vault, every HSM, the passes over open jobs, and callers at their bound.
 
 use time::{Duration, OffsetDateTime};
 
@@ -9,12 +9,12 @@ use super::{
 };
 use crate::{app::App, domain::bound::AtBound, error::Result};
 
-/// How everything is.
+/// The state of the installation.
 #[derive(Debug)]
 pub struct Status {
     /// When this was read.
     pub now: OffsetDateTime,
-    /// How old the newest run that covers a source may be.
+    /// The greatest age of the newest run that covers a source.
     pub interval: Duration,
     /// The passes over open jobs.
     pub passes: Passes,
@@ -22,12 +22,12 @@ pub struct Status {
     pub vaults: Vec<vaults::Doing>,
     /// Every configured Managed HSM.
     pub hsms: Vec<hsms::Doing>,
-    /// Callers that have as many open jobs as they may have.
+    /// Callers that have as many open jobs as are allowed.
     pub at_bound: Vec<AtBound>,
 }
 
 impl Status {
-    /// Whether jobs progress and every source is well. An app without a source is not well: nothing is said of nothing.
+    /// Whether passes run and every source is healthy. `false` without any source: nothing was checked.
     pub fn is_ok(&self) -> bool {
         !self.passes.stands_still
             && self.vaults.len() + self.hsms.len() > 0
@@ -36,10 +36,10 @@ impl Status {
     }
 }
 
-/// Reads how everything is `now`. Of each vault up to `limit` failing objects are named.
+/// Reads the state of the installation `now`, with up to `limit` failing objects of each vault.
 ///
 /// # Errors
-/// When the jobs or an HSM's records cannot be read. A vault whose catalogue cannot be read says so in its place.
+/// When the jobs or an HSM's records cannot be read. A damaged catalogue of a vault is part of that vault's state.
 pub async fn status(app: &App, limit: usize, now: OffsetDateTime) -> Result<Status> {
     let vaults = vaults::all(app, limit, now).await?;
     let hsms = hsms::all(app).await?;

@@ -18,7 +18,7 @@ pub struct Submission {
     pub key: Option<Digest>,
     /// The name of the HSM whose content is to be replaced.
     pub confirm: Option<String>,
-    /// Who asks.
+    /// The caller.
     pub by: Actor,
 }
 
@@ -31,7 +31,7 @@ pub enum Submitted {
     Hsm(hsm::start::Start),
 }
 
-/// Carries out the plan of a digest, if it is still what would be planned.
+/// Carries out the plan with the submitted digest, if planning again gives the same plan.
 ///
 /// Safe to run twice under one key, as [`start::start`] and [`hsm::start::restore`] say.
 pub async fn submit(app: &App, submission: Submission, clock: &Clock) -> Result<Submitted> {
