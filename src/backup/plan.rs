@@ -275,8 +275,8 @@ async fn list(
     Ok(lists)
 }
 
-/// The plan of a run whose plan, or a supplement of it, is lost: what it was before the supplements. Where that is lost as
-/// well, the run keeps what its blobs say, as a run of some objects that did not see the rest.
+/// The substitute plan of a run whose plan, or one of its supplements, is lost: the plan before the supplements. If
+/// that is lost as well, the run keeps what its blobs say, as a run of some objects that did not list the rest.
 pub(super) async fn what_is_left(catalogue: &Catalogue, vault: &VaultName, run: &RunId) -> Result<Plan> {
     match catalogue.plan_alone(vault, run).await {
         Ok(Some(plan)) => Ok(plan),

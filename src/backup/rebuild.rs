@@ -117,24 +117,3 @@ async fn one(app: &App, vault: &VaultName, run: &RunId, closed: bool, clock: &Cl
         Err(error) => Err(error),
     }
 }
-
-/// The substitute plan of a run whose plan, or one of its supplements, is lost: the plan before the supplements. If
-/// that is lost as well, the run keeps what its blobs say, as a run of some objects that did not list the rest.
-pub(super) async fn what_is_left(catalogue: &Catalogue, vault: &VaultName, run: &RunId) -> Result<Plan> {
-    match catalogue.plan_alone(vault, run).await {
-        Ok(Some(plan)) => Ok(plan),
-        Ok(None) | Err(Error::Damaged { .. }) => {
-            Ok(Plan { header: without_plan(vault, run)?, objects: PlannedObjects::default() })
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn without_plan(vault: &VaultName, run: &RunId) -> Result<PlanHeader> {
-    let planned = run.occurrence().ok_or_else(|| Error::Refused(format!("{run} has no time")))?;
-    let lost = Failure::ours("PlanLost", "the run's plan cannot be read; this is what its blobs say");
-    Ok(PlanHeader {
-        unlisted: ObjectKind::ALL.map(|kind| Unlisted::for_good(kind, lost.clone())).into(),
-        ..PlanHeader::new(vault.clone(), run.clone(), Scope::Objects, planned)
-    })
-}

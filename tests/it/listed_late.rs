@@ -232,7 +232,7 @@ async fn a_kind_that_another_process_lists_at_the_last_moment_is_backed_up() {
     world.fault(Operation::ListKeys, REFUSED);
     let backups = world.backups.clone();
     world.when(of_a_supplement(), move || {
-        backups.put_blob(BACKUPS, KEYS, of_another_process(&["key-0"]), &[])
+        backups.put_blob(BACKUPS, KEYS, of_another_process(&["key-0"]), &[]);
     });
     world.troubled_night(NIGHT).await;
     let summary = world.newest("kv-a").summary;

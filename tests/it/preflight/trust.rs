@@ -21,7 +21,7 @@ async fn an_authority_that_is_not_trusted_leads_to_the_certificate_and_not_to_na
         world.set("SSL_CERT_FILE", &authority);
         let (code, report) = preflight(&world).await;
         let findings = report["findings"].as_array().expect("a list");
-        assert!(code == Some(1) && findings.len() >= 4, "{report:#}");
+        assert!(code == Some(2) && findings.len() >= 4, "{report:#}");
         assert!(names(&report).iter().all(|name| *name == "certificate-untrusted"), "{report:#}");
         for found in findings {
             let [seen, remedy] = ["seen", "remedy"].map(|field| found[field].as_str().expect("a text"));
