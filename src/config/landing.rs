@@ -1,22 +1,22 @@
-//! Where Managed HSMs are backed up.
+//! The setting of the container, and folders in it, for backups of Managed HSMs.
 
 use url::Url;
 
 use super::Reader;
 
-/// A container, and the folders in it under which an HSM makes those of its backups.
+/// A container, and the folders in it under which HSMs create the folders of their backups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Landing {
     container: Url,
-    /// With a slash at its end; empty for the container itself.
+    /// The folders with a slash at the end; empty for the container itself.
     prefix: String,
 }
 
-/// How the service's own folders begin. One that is named as a prefix is a backup, copied by mistake.
+/// The prefix of the service's own folders. A setting that names such a folder names a backup by mistake.
 const OF_A_BACKUP: &str = "mhsm-";
 
 impl Landing {
-    /// Reads the path of an address, its own text beside it: an address that was parsed has lost its `..` and `//`.
+    /// Reads the folders in the text of an address, because a parsed address has lost its `..` and `//`.
     fn parse(text: &str, address: &Url) -> Result<Self, String> {
         let path = text.trim().splitn(4, '/').nth(3).unwrap_or_default().trim_end_matches('/');
         let (name, folders) = path.split_once('/').map_or((path, None), |(name, rest)| (name, Some(rest)));
@@ -29,17 +29,17 @@ impl Landing {
         Ok(Self { container, prefix })
     }
 
-    /// The container alone.
+    /// The container without folders.
     pub fn container(&self) -> &Url {
         &self.container
     }
 
-    /// What names of blobs begin with: the folders and a slash, or nothing.
+    /// The prefix of the names of blobs: the folders and a slash, or nothing.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The address that an HSM is told: the container with the folders.
+    /// The address for an HSM: the container with the folders.
     pub fn address(&self) -> Url {
         let mut address = self.container.clone();
         let path = format!("{}/{}", self.container.path(), self.prefix);
@@ -47,23 +47,25 @@ impl Landing {
         address
     }
 
-    /// The path in the container that an address has. `None` when it lies elsewhere. Folders of another prefix count: the
-    /// setting may have changed.
+    /// The path of an address in the container. `None` if it is elsewhere. Folders under another prefix count, because
+    /// the setting may have changed.
     pub fn path_of<'a>(&self, address: &'a Url) -> Option<&'a str> {
         let path = address.path().strip_prefix(self.container.path())?.strip_prefix('/')?.trim_matches('/');
         (address.host_str() == self.container.host_str() && !path.is_empty()).then_some(path)
     }
 }
 
-/// Folders whose names need no encoding, and so are the same in an address and in the name of a blob.
+/// Refuses the name of a folder that needs encoding, and so differs between an address and the name of a blob, or that
+/// is a backup.
 fn judge(folder: &str) -> Result<(), String> {
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'=');
     if folder.to_ascii_lowercase().starts_with(OF_A_BACKUP) {
-        return Err(format!("folder {folder} is one of a backup, name the folder that it lies in"));
+        return Err(format!("folder {folder} is a backup; name the folder that contains it"));
     }
     if folder.is_empty() || folder.ends_with('.') || !folder.bytes().all(legal) {
         return Err(
-            "folders after the container have letters, digits, -, _, . and =, and no . at the end".into()
+            "a folder after the container may have letters, digits, -, _, . and =, and no . at the end"
+                .into(),
         );
     }
     Ok(())

@@ -69,7 +69,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         self.is_container(name, &url).then_some(url)
     }
 
-    /// Whether an address is that of a container and nothing more. A fault if not.
+    /// Whether an address is exactly that of a container. If not, that is a fault.
     pub(super) fn is_container(&mut self, name: &str, url: &Url) -> bool {
         let container = url.path().trim_matches('/');
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';

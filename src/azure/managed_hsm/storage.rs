@@ -7,8 +7,8 @@ use azure_core::http::Url;
 /// The destination of a backup.
 #[derive(Clone, Debug)]
 pub struct BackupDestination {
-    /// The container, `https://ACCOUNT.blob.core.windows.net/CONTAINER`, or folders in it after a slash: the HSM makes
-    /// the backup's own folder there. A query is not sent.
+    /// The container, `https://ACCOUNT.blob.core.windows.net/CONTAINER`, or a folder in it after a slash: the HSM
+    /// creates the backup's own folder there. A query is not sent.
     pub container: Url,
     /// The HSM's authorization to write there.
     pub auth: StorageAuth,
