@@ -12,20 +12,21 @@ use croner::{
 };
 use time::{Duration, Month, OffsetDateTime};
 
-/// How long after an occurrence its run counts as late. The timer's own retries come first.
+/// How long after an occurrence its run counts as late. Leaves time for the timer's own retries.
 pub const LATE_AFTER: Duration = Duration::minutes(10);
 
-/// Each date that there is lies in it.
+/// A year that contains every possible date.
 const LEAP_YEAR: i32 = 2024;
 
-/// What the time zone is called where it is UTC.
+/// Names of the time zone UTC.
 const UTC: [&str; 5] = ["utc", "etc/utc", "gmt", "etc/gmt", "utc0"];
 
 /// The occurrences of a timer.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     text: String,
-    /// None for a date that no year has, with which a timer is switched off: a search for it goes through all years.
+    /// `None` for a date that no year has, which people use to disable a timer: searching for it would go through all
+    /// years.
     cron: Option<Cron>,
 }
 
@@ -115,8 +116,8 @@ impl Schedule {
         Ok(Self { text: fields.join(" "), cron: Some(cron).filter(has_a_date) })
     }
 
-    /// The newest occurrence, if it has been due for so long that its run would be late. An earlier one is not made up
-    /// for: another has followed.
+    /// The newest occurrence, if it is at least [`LATE_AFTER`] old. Earlier ones are not made up for, because a newer
+    /// one has followed.
     pub fn overdue(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let at = DateTime::<Utc>::from_timestamp(now.unix_timestamp(), 0)?;
         let newest = self.cron.as_ref()?.find_previous_occurrence(&at, true).ok()?;
@@ -125,7 +126,7 @@ impl Schedule {
     }
 }
 
-/// Whether some year has one of the dates.
+/// Whether at least one of the dates exists in some year.
 fn has_a_date(cron: &Cron) -> bool {
     let days = cron.pattern.days.values();
     let months = cron.pattern.months.values().into_iter().filter_map(|month| u8::try_from(month).ok());
@@ -134,7 +135,7 @@ fn has_a_date(cron: &Cron) -> bool {
     days.first().is_some_and(|first| *first <= longest.into())
 }
 
-/// Whether a field holds nothing but what both sides read alike. A list has no empty parts.
+/// Whether a field contains only what both parsers read alike. A list has no empty parts.
 fn is_plain(field: &str, named: bool) -> bool {
     let legal = |b: u8| b.is_ascii_digit() || b"*-,/".contains(&b) || named && b.is_ascii_alphabetic();
     // Names of days and months have three letters.
@@ -172,7 +173,7 @@ mod tests {
             ("0 0 */6 * * *", datetime!(2026-11-22 05:00 UTC), Some(datetime!(2026-11-22 00:00 UTC))),
             ("0 0 8-20/4 * * *", datetime!(2026-11-22 13:00 UTC), Some(datetime!(2026-11-22 12:00 UTC))),
             ("0 */5 * * * *", datetime!(2026-11-22 02:04:59 UTC), None),
-            // A day has to fit both fields: a Friday that is a 13th.
+            // A day has to match both fields: a Friday the 13th.
             ("0 0 2 13 * 5", datetime!(2026-11-22 12:00 UTC), Some(datetime!(2026-11-13 02:00 UTC))),
             ("0 0 2 22 * 5", datetime!(2026-11-22 12:00 UTC), Some(datetime!(2026-05-22 02:00 UTC))),
             ("0 0 2 1 jan *", datetime!(2026-11-22 12:00 UTC), Some(datetime!(2026-01-01 02:00 UTC))),
