@@ -1,15 +1,15 @@
 //! The HTTP API: what is backed up, how runs went, backups on request, restores.
 //!
-//! The host checks function keys and forwards requests as they came, so this is an ordinary HTTP server below
-//! `/api`. Every answer is JSON. Times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes. A backup's
-//! bytes are never served. A second request for a backup is harmless, so only restores take idempotency keys.
+//! The host checks function keys and forwards requests unchanged, so this is an ordinary HTTP server below `/api`.
+//! Every answer is JSON. Times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes. A backup's bytes are
+//! never served. A second request for a backup is harmless, so only restores take idempotency keys.
 //!
 //! - Routes are here. What each takes and answers stands beside its handler, and [`openapi`] makes one document of it.
-//! - [`who`] knows the caller. Routes stand in groups, one for each right; whoever does not have it is refused
-//!   before anything else of the request is looked at.
-//! - [`input`] decodes paths, queries and bodies, and names what is wrong with them.
-//! - [`shapes`] are what goes over the wire, problems among it. They stand below the handlers and apart from what is
-//!   stored, so that neither binds the other.
+//! - [`who`] identifies the caller. Routes stand in groups, one for each right; a caller without the right is refused
+//!   before anything else of the request is read.
+//! - [`input`] decodes paths, queries and bodies, and names the field at fault.
+//! - [`shapes`] holds everything that goes over the wire, problems included. Shapes stand below the handlers and apart
+//!   from the stored formats, so that neither binds the other.
 //! - The other modules hold the handlers: decode, call one use case, answer.
 
 pub mod backups;
@@ -47,10 +47,10 @@ use self::{
 };
 use crate::app::SharedApp;
 
-/// The most bytes of a body that are read.
+/// The largest body that is read, in bytes.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
-/// Below the 230 seconds after which the platform's front end answers in our place.
+/// Deadline of a request, below the 230 seconds after which the platform's front end answers instead.
 const DEADLINE: Duration = Duration::from_secs(200);
 
 /// Everything below `/api`.
@@ -81,19 +81,19 @@ fn routes() -> OpenApiRouter<SharedApp> {
         .merge(needs(restore, Right::Restore))
 }
 
-/// What every request goes through: the layer that is added last sees it first.
+/// Adds the layers and fallbacks for every request. The layer that is added last sees a request first.
 fn guarded(routes: Router, app: SharedApp) -> Router {
     routes
         .method_not_allowed_fallback(|| async {
-            Problem::new(ProblemKind::MethodNotAllowed, "The path is served, with another method.")
+            Problem::new(ProblemKind::MethodNotAllowed, "The path is served, but not with this method.")
         })
-        .fallback(|| async { Problem::new(ProblemKind::UnknownPath, "The path is not one of this API.") })
+        .fallback(|| async { Problem::new(ProblemKind::UnknownPath, "This API has no such path.") })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(app, attend))
 }
 
-/// Finds out who asks, keeps the deadline, and logs one line.
+/// Identifies the caller, enforces the deadline, and logs one line.
 async fn attend(
     State(app): State<SharedApp>,
     OriginalUri(uri): OriginalUri,
@@ -129,15 +129,15 @@ fn text(headers: &HeaderMap, name: &str) -> String {
 }
 
 fn late() -> Response {
-    let detail = format!("It took longer than {} seconds and was stopped.", DEADLINE.as_secs());
+    let detail = format!("The request took longer than {} seconds and was stopped.", DEADLINE.as_secs());
     Problem::new(ProblemKind::TookTooLong, detail).into_response()
 }
 
-/// The panic's own text is not repeated: it may hold anything. The hook logs its place.
+/// Answers a panic without its text, which may hold anything. The panic hook logs the location.
 fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
     Problem::new(
         ProblemKind::Defect,
-        "Something in this program went wrong; nothing is known of how far it came.",
+        "Something in this program went wrong; how far the request came is unknown.",
     )
     .into_response()
 }

@@ -29,11 +29,11 @@ use crate::{
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct BackupsQuery {
-    /// Only this source's.
+    /// Only objects of this source.
     #[serde(default, deserialize_with = "optional")]
     #[param(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$", example = "kv-prod")]
     source: Option<VaultName>,
-    /// Only this kind.
+    /// Only objects of this kind.
     #[serde(default)]
     #[param(inline, nullable = false)]
     kind: Option<Kind>,
@@ -45,11 +45,11 @@ pub struct BackupsQuery {
     #[serde(default, deserialize_with = "optional")]
     #[param(value_type = Option<String>, nullable = false, format = DateTime, example = "2026-11-22T10:00:00Z")]
     at: Option<Moment>,
-    /// How many at most.
+    /// The maximum number of objects.
     #[serde(default, deserialize_with = "optional")]
     #[param(value_type = Option<u32>, nullable = false, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<Limit>,
-    /// From the answer before, as it came: the objects after those. Leave the filters as they were.
+    /// The value of `continue` in the previous answer: returns the objects after those. Keep the filters unchanged.
     #[serde(default, rename = "continue", deserialize_with = "optional")]
     #[param(value_type = Option<String>, nullable = false, pattern = "^1~[A-Za-z][A-Za-z0-9-]{2,23}~(certificate|key|secret)~[A-Za-z0-9-]{1,127}$")]
     after: Option<Token>,
@@ -62,7 +62,7 @@ pub struct BackupsQuery {
     tag = "backups",
     operation_id = "listBackups",
     params(BackupsQuery),
-    responses((status = 200, description = "Some of them, and where to go on", body = Backups), Problems)
+    responses((status = 200, description = "One page, and where the next one begins", body = Backups), Problems)
 )]
 pub async fn list(
     State(app): State<SharedApp>,

@@ -1,4 +1,4 @@
-//! `/api/status/health`: does the program run, and reach what it needs?
+//! `/api/status/health`: whether the program runs and reaches its storage.
 
 use axum::{Json, extract::State};
 
@@ -18,21 +18,21 @@ use crate::{
     },
 };
 
-/// Whether the program runs, reaches its two containers, and moves jobs on; if not, the problem says which. Needs no app
-/// role.
+/// Checks that the program runs, that it reaches its two containers, and that jobs progress; if not, the problem says
+/// which fails. Needs no app role.
 #[utoipa::path(
     get,
     path = "/status/health",
     tag = "status",
     operation_id = "getHealth",
-    responses((status = 200, description = "It is well", body = Health), Problems)
+    responses((status = 200, description = "All checks pass", body = Health), Problems)
 )]
 pub async fn health(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Result<Json<Health>, Problem> {
     let unwell = |detail| Problem::new(ProblemKind::ServiceUnavailable, detail);
     match health::health(&app, Clock::system().now()).await {
         health::Health::Well => Ok(Json(Health { status: "Healthy", version: env!("CARGO_PKG_VERSION") })),
         health::Health::StandsStill(last) => {
-            Err(unwell(format!("The storage is within reach, and {}.", passes::words(last))))
+            Err(unwell(format!("The storage is within reach, but {}.", passes::words(last))))
         }
         health::Health::OutOfReach(OutOfReach { setting, error }) => {
             let code = error.as_ref().map(|error| error.failure().code);

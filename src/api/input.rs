@@ -1,4 +1,4 @@
-//! What comes in: paths, queries and bodies, with every fault named by its field.
+//! Extractors for paths, queries and bodies, which name the field at fault.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -19,7 +19,7 @@ use super::shapes::{
 };
 use crate::{app::App, domain::object::VaultName, query::nothing::nearest};
 
-/// The segments of a path, as text; [`parse`] makes values of them.
+/// The segments of a path, as text; [`parse`] turns them into values.
 pub struct Segments<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segments<T> {
@@ -31,7 +31,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment
     }
 }
 
-/// Reads a value that stands in a path.
+/// Parses a path segment.
 ///
 /// # Errors
 /// A problem that names the parameter.
@@ -39,8 +39,8 @@ pub fn parse<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, Prob
     text.parse().map_err(|error: T::Err| Problem::parameter(name, &expected(&error.to_string())))
 }
 
-/// The query. A parameter that is not in `T`, which has `deny_unknown_fields`, is refused by name; only
-/// `code`, the function key, is always allowed.
+/// The query. `T` has `deny_unknown_fields`, so an unknown parameter is refused by name; only `code`, the function key,
+/// is always allowed.
 pub struct Parameters<T>(pub T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
@@ -62,12 +62,12 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
     }
 }
 
-/// No parameters but the key.
+/// A query without parameters, except the function key.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-/// A JSON body. A field that is not in `T`, which has `deny_unknown_fields`, is refused by name.
+/// A JSON body. `T` has `deny_unknown_fields`, so an unknown field is refused by name.
 pub struct JsonBody<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
@@ -78,7 +78,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// A JSON body of two kinds: that which has the field `hsm`, and the other. Both have `deny_unknown_fields`.
+/// A JSON body of one of two kinds, told by the field `hsm`. Both have `deny_unknown_fields`.
 pub enum HsmOr<H, T> {
     /// With the field `hsm`.
     Hsm(H),
@@ -135,8 +135,8 @@ fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     json.end().map_err(rest).map(|()| read)
 }
 
-/// What is wrong, and where. A decoder's text may repeat values, which may be anything: only the names of
-/// fields are kept, and what was expected.
+/// A sentence that says what is wrong, and where. A decoder's text may repeat values, which may hold anything: only
+/// field names and the expectation are kept.
 fn sentence(path: &str, text: &str) -> String {
     let named = ["unknown field", "missing field", "duplicate field"].iter().any(|of| text.starts_with(of));
     let fault = if named { cut(text) } else { expected(text) };
@@ -151,13 +151,13 @@ fn expected(text: &str) -> String {
     text.rfind("expected ").map_or_else(|| "expected something else".into(), |at| cut(&text[at..]))
 }
 
-/// One line of bearable length, without the place that a JSON reader adds.
+/// Cuts a text to one line of at most 300 characters, without the position that the JSON parser appends.
 fn cut(text: &str) -> String {
     let text = text.split(" at line ").next().unwrap_or_default();
     text.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
-/// A source that is configured.
+/// Parses the name of a configured source.
 ///
 /// # Errors
 /// A problem that names the parameter, or says how to add a source.
@@ -166,7 +166,7 @@ pub fn source(app: &App, parameter: &str, text: &str) -> Result<VaultName, Probl
     configured(app, &name).map(|()| name)
 }
 
-/// The same, of a name that was decoded before.
+/// Refuses a source that is not configured.
 ///
 /// # Errors
 /// A problem that says how to add a source.

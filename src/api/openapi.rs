@@ -1,4 +1,4 @@
-//! The API's description, in OpenAPI 3.1. It is made when somebody asks for it.
+//! The API's description, in OpenAPI 3.1. It is built on request, so that it costs no memory otherwise.
 //!
 //! A new endpoint is a handler with `#[utoipa::path]`, and its name in `super::routes`.
 
@@ -46,7 +46,10 @@ impl Modify for Schemes {
         let schemes = document.components.get_or_insert_default();
         let header = ApiKeyValue::with_description(who::KEY_HEADER, "The key of the HTTP function.");
         schemes.add_security_scheme("functionKey", SecurityScheme::ApiKey(ApiKey::Header(header)));
-        let query = ApiKeyValue::with_description("code", "The same, where a header cannot be sent.");
+        let query = ApiKeyValue::with_description(
+            "code",
+            "The key of the HTTP function, for clients that cannot send a header.",
+        );
         schemes.add_security_scheme("functionKeyInQuery", SecurityScheme::ApiKey(ApiKey::Query(query)));
         let roles = who::Right::ALL.map(who::Right::role).join(", ");
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(
@@ -56,7 +59,7 @@ impl Modify for Schemes {
     }
 }
 
-/// The document.
+/// Builds the document.
 pub fn document() -> Document {
     OpenApiRouter::with_openapi(Api::openapi()).nest("/api", super::routes()).into_openapi()
 }

@@ -1,4 +1,4 @@
-//! `/api/status/preflight`: can all of this work?
+//! `/api/status/preflight`: whether backups and restores can work.
 
 use axum::{Json, extract::State};
 
@@ -15,14 +15,14 @@ use crate::{
     preflight::{self, findings::Report},
 };
 
-/// Tries everything that backups and restores need, with the app's own identity. It takes up to a minute, is safe
-/// at any time, and writes one small blob a day.
+/// Checks everything that backups and restores need, with the app's own identity. It takes up to a minute, is safe at
+/// any time, and writes one small blob a day.
 #[utoipa::path(
     get,
     path = "/status/preflight",
     tag = "status",
     operation_id = "getPreflight",
-    responses((status = 200, description = "`ok` says whether all is known and nothing has to be done", body = Preflight), Problems)
+    responses((status = 200, description = "`ok` says whether everything is known and nothing needs doing", body = Preflight), Problems)
 )]
 pub async fn preflight(
     State(app): State<SharedApp>,

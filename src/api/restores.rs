@@ -1,4 +1,4 @@
-//! `/api/restores`: plan, carry out, follow.
+//! `/api/restores`: plan, start, follow and end restores.
 
 pub mod hsm;
 
@@ -44,15 +44,15 @@ use crate::{
     },
 };
 
-/// When to look again at a restore that is under way, in seconds. `AdvanceJobs` looks every minute.
+/// `Retry-After` of a restore that is under way, in seconds. `AdvanceJobs` reconciles it every minute.
 const LOOK_AGAIN_SECONDS: u32 = 30;
 
 /// The header whose value makes a request safe to repeat.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// What a restore would do. Changes nothing.
+/// Plans a restore. Changes nothing.
 ///
-/// A selection that matches nothing has no plan: the answer is the problem `nothing-selected`, which names what there is.
+/// A selection that matches nothing has no plan: the answer is the problem `nothing-selected`, which names what exists.
 /// The plan is kept under its digest; `POST /api/restores` carries it out.
 #[utoipa::path(
     post,
@@ -79,10 +79,10 @@ pub async fn plan(
 
 /// Carries a plan out.
 ///
-/// It is planned again first: when anything has changed since, nothing is done, and the answer is a problem that
-/// has the new plan. A plan of a single object is carried out within the request, unless the vault is busy with
-/// its name. A restore that replaces a whole Managed HSM needs the HSM's name in `confirm`. With an
-/// `Idempotency-Key` the request can be repeated: every repetition gets the same restore.
+/// The restore is planned again first: if anything has changed since, nothing is done, and the answer is a problem with
+/// the new plan. A plan of a single object is carried out within the request, unless the vault is busy with that name.
+/// A restore that replaces a whole Managed HSM needs the HSM's name in `confirm`. With an `Idempotency-Key` the request
+/// can be repeated: every repetition gets the same restore.
 #[utoipa::path(
     post,
     path = "/restores",
@@ -93,10 +93,10 @@ pub async fn plan(
     ),
     request_body = StartRequest,
     responses(
-        (status = 200, description = "It has ended", body = AnyRestore),
-        (status = 202, description = "It is under way", body = AnyRestore, headers(
+        (status = 200, description = "The restore has ended", body = AnyRestore),
+        (status = 202, description = "The restore is under way", body = AnyRestore, headers(
             ("Location" = String, description = "Where to follow it"),
-            ("Retry-After" = u32, description = "When to look again, in seconds")
+            ("Retry-After" = u32, description = "When to query it again, in seconds")
         )),
         SelectionProblem,
         Problems,
@@ -124,7 +124,7 @@ fn begun(start: Start, plan: &Digest) -> Result<Response, Problem> {
         Start::Moved(plan) => Err(moved(*plan)),
         Start::NoPlan => Err(hsm::no_plan(plan)),
         Start::Taken(other) => {
-            let detail = format!("The restore {other} is at work on the same vault.");
+            let detail = format!("Restore {other} is already running on the same vault.");
             let next = format!("Follow it at /api/restores/{other}; when it has ended, plan again.");
             Err(Problem::new(ProblemKind::TargetTaken, detail).next(next))
         }
@@ -152,7 +152,7 @@ fn moved(plan: RestorePlan) -> Problem {
     Problem::new(ProblemKind::PlanMoved, detail).with_plan(AnyPlan::Vault(Box::new(plan)))
 }
 
-/// The digest of the caller's key. Two callers may use the same key for different things.
+/// The digest of the caller and its idempotency key: two callers may use the same key for different restores.
 fn idempotency_key(headers: &HeaderMap, by: &Actor) -> Result<Option<Digest>, Problem> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let legal = |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
@@ -168,11 +168,11 @@ fn idempotency_key(headers: &HeaderMap, by: &Actor) -> Result<Option<Digest>, Pr
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
-    /// How many at most.
+    /// The maximum number of restores.
     #[serde(default, deserialize_with = "optional")]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<Limit>,
-    /// What an earlier answer gave, to go on after it.
+    /// The value of `continue` in an earlier answer: continues after it.
     #[serde(default, rename = "continue", deserialize_with = "optional")]
     #[param(value_type = Option<String>)]
     after: Option<RestoreId>,
@@ -197,22 +197,22 @@ pub async fn list(
     Ok(Json(Restores { restores, after: page.next.map(|id| id.to_string()) }))
 }
 
-/// Which part of a restore's objects to show.
+/// The part of a restore's objects to return.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ObjectsQuery {
-    /// How many objects at most.
+    /// The maximum number of objects.
     #[serde(default, deserialize_with = "optional")]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<Limit>,
-    /// What an earlier answer gave, to go on after it.
+    /// The value of `continue` in an earlier answer: continues after it.
     #[serde(default, rename = "continue")]
     #[param(pattern = "^(certificate|key|secret)/[A-Za-z0-9-]{1,127}$")]
     after: Option<String>,
 }
 
-/// A restore with what became of each object.
+/// A restore with the outcome of each object.
 #[utoipa::path(
     get,
     path = "/restores/{id}",
@@ -242,11 +242,11 @@ pub async fn get(
     }
 }
 
-/// Ends a restore before it is through.
+/// Ends a restore early.
 ///
-/// What is restored stays, and steps that have not ended count as failed. A request to the vault that is under way is not
-/// taken back: the restore ends, and its vault is free, within about eight minutes. It can be repeated. A restore of a Managed
-/// HSM cannot be ended: the service has no way to cancel one.
+/// Objects that are restored stay, and steps that have not ended count as failed. A request to the vault that is under
+/// way is not cancelled: the restore ends, and its vault is free, within about eight minutes. Safe to repeat. A restore
+/// of a Managed HSM cannot be ended: the service has no way to cancel one.
 #[utoipa::path(
     delete,
     path = "/restores/{id}",
@@ -254,10 +254,10 @@ pub async fn get(
     operation_id = "abandonRestore",
     params(("id" = String, Path, description = "The restore", pattern = "^[0-9]{8}T[0-9]{6}Z-restore-[0-9a-f]{8}$", example = "20261122T101112Z-restore-0f3a9c41")),
     responses(
-        (status = 200, description = "It has ended", body = AnyRestore),
-        (status = 202, description = "It begins no further step and ends soon", body = AnyRestore, headers(
+        (status = 200, description = "The restore has ended", body = AnyRestore),
+        (status = 202, description = "The restore begins no further step and ends soon", body = AnyRestore, headers(
             ("Location" = String, description = "Where to follow it"),
-            ("Retry-After" = u32, description = "When to look again, in seconds")
+            ("Retry-After" = u32, description = "When to query it again, in seconds")
         )),
         Problems
     )
@@ -285,7 +285,7 @@ fn unknown(id: &RestoreId) -> Problem {
 }
 
 fn object(text: &str) -> Result<ObjectId, Problem> {
-    let wrong = || Problem::parameter("continue", "expected what an earlier answer gave");
+    let wrong = || Problem::parameter("continue", "expected the value of an earlier answer");
     let (kind, name) = text.split_once('/').ok_or_else(wrong)?;
     Ok(ObjectId::new(kind.parse().map_err(|_| wrong())?, name.parse().map_err(|_| wrong())?))
 }

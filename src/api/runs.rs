@@ -1,4 +1,4 @@
-//! `/api/backups/runs`: how runs went, and starting one.
+//! `/api/backups/runs`: how runs went.
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
@@ -23,11 +23,11 @@ use crate::{
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct RunsQuery {
-    /// Only this source's.
+    /// Only runs of this source.
     #[serde(default, deserialize_with = "optional")]
     #[param(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$", example = "kv-prod")]
     source: Option<VaultName>,
-    /// How many at most.
+    /// The maximum number of runs.
     #[serde(default, deserialize_with = "optional")]
     #[param(value_type = Option<u32>, nullable = false, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<Limit>,
@@ -40,7 +40,7 @@ pub struct RunsQuery {
     tag = "backups",
     operation_id = "listRuns",
     params(RunsQuery),
-    responses((status = 200, description = "The newest of them", body = Runs), Problems)
+    responses((status = 200, description = "The newest runs", body = Runs), Problems)
 )]
 pub async fn list(
     State(app): State<SharedApp>,

@@ -1,7 +1,7 @@
-//! What goes over the wire: requests as they are decoded, and answers as they are encoded.
+//! The wire forms: requests as they are decoded, and answers as they are encoded.
 //!
-//! Shapes stand apart from the stored formats, so that neither binds the other. They know the domain and the results of
-//! use cases, and no handler.
+//! Shapes stand apart from the stored formats, so that neither binds the other. They import the domain and the results
+//! of use cases, and no handler.
 
 pub mod actor;
 pub mod backup;

@@ -1,4 +1,4 @@
-//! `POST /api/backups`: a backup now.
+//! `POST /api/backups`: starts a backup.
 
 use axum::{
     Extension, Json,
@@ -28,13 +28,14 @@ use crate::{
     query::passes,
 };
 
-/// The most objects of one request.
+/// The maximum number of objects in one request.
 const MOST_OBJECTS: usize = 1000;
 
-/// When to look at the run for the first time, in seconds: open runs are looked at every minute.
+/// `Retry-After` of a new run, in seconds: open runs are reconciled every minute.
 const LOOK_AFTER_SECONDS: &str = "60";
 
-/// Backs up a vault, some of its objects, or a Managed HSM now. A second request for the same is a second run, and harmless.
+/// Backs up a vault, some of its objects, or a Managed HSM now. Repeating the request starts a second run, which is
+/// harmless.
 #[utoipa::path(
     post,
     path = "/backups",
@@ -42,9 +43,9 @@ const LOOK_AFTER_SECONDS: &str = "60";
     operation_id = "startBackup",
     request_body = AnyBackupOrder,
     responses(
-        (status = 202, description = "It is on record and will be done", body = Started, headers(
+        (status = 202, description = "The run is recorded and will be carried out", body = Started, headers(
             ("Location" = String, description = "The run"),
-            ("Retry-After" = u32, description = "When to look at it, in seconds"),
+            ("Retry-After" = u32, description = "When to query it, in seconds"),
         )),
         Problems,
         BodyProblems,
@@ -87,7 +88,7 @@ pub async fn start(
     Ok(started(&app, &vault, &run).await)
 }
 
-/// The answer to a run that is on record. If it cannot be read whether jobs progress, that is no reason to refuse the run.
+/// The answer for a run that is recorded. When it cannot be read whether jobs progress, the answer has no warning.
 async fn started(app: &App, source: &VaultName, run: &RunId) -> Response {
     let headers = [(LOCATION, run_path(run)), (RETRY_AFTER, LOOK_AFTER_SECONDS.to_owned())];
     let started = Started::new(source, run, passes::warning(app, Clock::system().now()).await);

@@ -1,4 +1,4 @@
-//! `/api/status`: is everything well?
+//! `/api/status`: whether everything is well.
 
 use axum::{Json, extract::State};
 
@@ -11,16 +11,16 @@ use super::{
 };
 use crate::{app::SharedApp, clock::Clock, query::status};
 
-/// The most failing objects of a source that are named.
+/// The maximum number of failing objects that are named per source.
 const MOST_FAILING: usize = 100;
 
-/// How every source is: newest success, overdue or not, what fails, what runs.
+/// The status of every source: newest success, whether it is overdue, what fails, and what runs.
 #[utoipa::path(
     get,
     path = "/status",
     tag = "status",
     operation_id = "getStatus",
-    responses((status = 200, description = "`ok` says whether it is well", body = Status), Problems)
+    responses((status = 200, description = "`ok` says whether everything is well", body = Status), Problems)
 )]
 pub async fn status(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Result<Json<Status>, Problem> {
     let status = status::status(&app, MOST_FAILING, Clock::system().now()).await?;

@@ -1,8 +1,8 @@
-//! Who asks, and what they may.
+//! Identifies the caller and checks its rights.
 //!
 //! The host checks function keys before a request gets here, and there is one HTTP function, so one key, for
 //! each right. When the platform's own authentication is on, app roles are needed too. Its header counts only
-//! then: when it is off, anybody can send it.
+//! then: when it is off, any client can send it.
 
 use std::{collections::BTreeSet, convert::Infallible};
 
@@ -19,7 +19,7 @@ use tracing::warn;
 use super::shapes::problem::{Problem, ProblemKind};
 use crate::domain::actor::{Actor, Principal};
 
-/// The header in which the platform says who signed in.
+/// The header in which the platform names the signed-in caller.
 pub const PRINCIPAL_HEADER: &str = "x-ms-client-principal";
 
 /// The header with the function key. It wins over the query parameter `code`.
@@ -27,10 +27,10 @@ pub const KEY_HEADER: &str = "x-functions-key";
 
 const OBJECT_ID: [&str; 2] = ["http://schemas.microsoft.com/identity/claims/objectidentifier", "oid"];
 
-/// What a caller may do. None implies another.
+/// What a caller may do. No right implies another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
-    /// See what is backed up and how runs went.
+    /// Read what is backed up and how runs went.
     Read,
     /// Start backups.
     Write,
@@ -52,15 +52,15 @@ impl Right {
     }
 }
 
-/// What is known of a caller's roles.
+/// The caller's app roles, as far as they are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Roles {
-    /// The platform's authentication is off: the function key, which the host checked, is all there is.
+    /// The platform's authentication is off: only the function key counts, which the host has checked.
     KeyAlone,
-    /// The platform says so.
+    /// The roles that the platform reports.
     Given(BTreeSet<String>),
-    /// The platform's authentication is on and names nobody, for this reason.
-    Nobody(&'static str),
+    /// The platform's authentication is on and identifies no caller, for this reason.
+    Unidentified(&'static str),
 }
 
 /// The caller of a request.
@@ -77,12 +77,12 @@ impl Who {
         let (principal, roles) = if platform_auth {
             match principal(headers) {
                 Ok((principal, roles)) => (Some(principal), Roles::Given(roles)),
-                Err(reason) => (None, Roles::Nobody(reason)),
+                Err(reason) => (None, Roles::Unidentified(reason)),
             }
         } else {
             if headers.contains_key(PRINCIPAL_HEADER) {
                 warn!(
-                    "The header {PRINCIPAL_HEADER} is ignored: the platform's authentication is off, so anybody can send it"
+                    "The header {PRINCIPAL_HEADER} is ignored: the platform's authentication is off, so any client can send it"
                 );
             }
             (None, Roles::KeyAlone)
@@ -90,10 +90,10 @@ impl Who {
         Self { actor: Actor::http(key.as_deref(), principal), roles }
     }
 
-    /// The caller as a record names it, if it has the right.
+    /// The caller as records name it, if it has the right.
     ///
     /// # Errors
-    /// 401 when nobody is signed in and somebody must be, 403 when the role is missing.
+    /// 401 when a sign-in is needed and missing, 403 when the role is missing.
     pub fn may(&self, right: Right) -> Result<Actor, Problem> {
         let role = right.role();
         match &self.roles {
@@ -101,7 +101,7 @@ impl Who {
                 let detail = format!("{} does not have the app role {role}, which this needs.", self.actor);
                 Err(Problem::new(ProblemKind::MissingRole, detail))
             }
-            Roles::Nobody(reason) => Err(Problem::new(ProblemKind::NotAuthenticated, *reason)),
+            Roles::Unidentified(reason) => Err(Problem::new(ProblemKind::NotAuthenticated, *reason)),
             Roles::KeyAlone | Roles::Given(_) => Ok(self.actor.clone()),
         }
     }
@@ -115,16 +115,18 @@ impl Who {
 impl<S: Sync> FromRequestParts<S> for Who {
     type Rejection = Infallible;
 
-    /// Finds what the router's outermost layer has left. Without that layer there is nobody.
+    /// Reads the extension that the router's outermost layer sets. Without it the caller is unidentified.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let nobody =
-            || Self { actor: Actor::http(None, None), roles: Roles::Nobody("Nobody was identified.") };
-        Ok(parts.extensions.get().cloned().unwrap_or_else(nobody))
+        let unidentified = || Self {
+            actor: Actor::http(None, None),
+            roles: Roles::Unidentified("The caller was not identified."),
+        };
+        Ok(parts.extensions.get().cloned().unwrap_or_else(unidentified))
     }
 }
 
-/// Lets only those in who have the right, before anything else of the request is looked at. The asker is then
-/// an [`axum::Extension`] of the request.
+/// Refuses callers without the right before anything else of the request is read. The actor is then an
+/// [`axum::Extension`] of the request.
 pub async fn require(
     State(right): State<Right>,
     who: Who,
@@ -161,9 +163,11 @@ struct Claim {
 }
 
 fn principal(headers: &HeaderMap) -> Result<(Principal, BTreeSet<String>), &'static str> {
-    const MALFORMED: &str = "The platform's authentication is on, and what it sent cannot be read.";
+    const MALFORMED: &str =
+        "The platform's authentication is on, but the principal that it sent cannot be read.";
     let mut values = headers.get_all(PRINCIPAL_HEADER).iter();
-    let value = values.next().ok_or("The platform's authentication is on, and nobody is signed in.")?;
+    let value =
+        values.next().ok_or("The platform's authentication is on, and the caller is not signed in.")?;
     if values.next().is_some() {
         return Err(MALFORMED);
     }
@@ -181,7 +185,7 @@ fn principal(headers: &HeaderMap) -> Result<(Principal, BTreeSet<String>), &'sta
     Ok((Principal { id, name }, roles))
 }
 
-/// A claim as it can stand in a record and a log line: short, and of visible ASCII.
+/// A claim as records and log lines hold it: at most 200 characters of visible ASCII.
 fn text(claim: &str) -> String {
     let visible = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
     claim.chars().take(200).map(visible).collect()
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_nobody() {
+    fn an_unreadable_principal_is_no_caller() {
         let foreign = STANDARD.encode(r#"{"auth_typ":"github","claims":[{"typ":"oid","val":"1"}]}"#);
         let nameless = signed_in(&json!([{ "typ": "roles", "val": "Backup.Read" }]));
         for bad in [None, Some("%"), Some("bm8="), Some(foreign.as_str()), Some(nameless.as_str())] {

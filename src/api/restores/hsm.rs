@@ -1,4 +1,4 @@
-//! Restores of Managed HSMs: what a caller asks, and what is done with it.
+//! Restores of Managed HSMs: planning, and the answers to a submitted plan.
 
 use axum::{
     Json,
@@ -26,7 +26,7 @@ use crate::{
     hsm::start::Start,
 };
 
-/// Plans, and keeps the plan under its digest.
+/// Plans a restore, and keeps the plan under its digest.
 pub(super) async fn plan(app: &App, request: HsmPlanRequest) -> Result<AnyPlan, Problem> {
     let request = request.request()?;
     known(app, &request.target)?;
@@ -48,7 +48,7 @@ pub fn known(app: &App, hsm: &HsmName) -> Result<(), Problem> {
     app.hsms().get(hsm).map(drop).map_err(unknown)
 }
 
-/// The answer to the plan of that digest, once it is submitted.
+/// The answer to a caller that submitted the plan of a digest.
 pub(super) fn begun(start: Start, digest: &Digest) -> Result<Response, Problem> {
     match start {
         Start::Started(job) => Ok(under_way(&job)),
@@ -58,7 +58,7 @@ pub(super) fn begun(start: Start, digest: &Digest) -> Result<Response, Problem> 
         }
         Start::NoPlan => Err(no_plan(digest)),
         Start::Taken(other) => {
-            let detail = format!("The restore {other} is at work on the same HSM.");
+            let detail = format!("Restore {other} is already running on the same HSM.");
             let next = format!("Follow it at /api/restores/{other}; when it has ended, plan again.");
             Err(Problem::new(ProblemKind::TargetTaken, detail).next(next))
         }
@@ -75,7 +75,7 @@ pub(super) fn begun(start: Start, digest: &Digest) -> Result<Response, Problem> 
     }
 }
 
-/// A digest that is no plan's.
+/// The problem of a digest that names no plan.
 pub(super) fn no_plan(digest: &Digest) -> Problem {
     Problem::new(ProblemKind::UnknownPlan, format!("There is no plan {digest}."))
 }

@@ -1,24 +1,24 @@
-//! Who asked for something.
+//! The actor of a request, as it is answered.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::actor::{Actor, Via};
 
-/// Who asked for something.
+/// The actor that requested a run or a restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct By {
     /// `schedule`, `http` or `terminal`.
     #[schema(example = "http")]
     via: &'static str,
-    /// The start of the SHA-256 of the function key that was shown.
+    /// The start of the SHA-256 of the caller's function key.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     /// The object id in Microsoft Entra ID.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
-    /// The name, for a reader.
+    /// The display name.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Stored backups.
+//! Stored backups, as they are answered.
 
 use std::str::FromStr;
 
@@ -22,7 +22,7 @@ const TOKEN_FORM: &str = "1";
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Backup {
-    /// The vault that gave it.
+    /// The source of the object.
     #[schema(example = "kv-prod")]
     source: String,
     /// The object's kind.
@@ -44,29 +44,30 @@ pub struct Backup {
     versions: u32,
     /// The newest of them.
     newest_version: String,
-    /// Whether that one was enabled.
+    /// Whether the newest version was enabled.
     enabled: bool,
-    /// When that one expires.
+    /// When the newest version expires.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     expires: Option<OffsetDateTime>,
     /// Whether its form was known.
     form: Form,
-    /// What may be shown of it where its form was not known.
+    /// The part that is not secret, for a backup of an unknown form.
     #[serde(skip_serializing_if = "Option::is_none")]
     clear: Option<Clear>,
-    /// Since when the object is gone from its vault.
+    /// When the object disappeared from its vault.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     gone: Option<OffsetDateTime>,
-    /// Where its vault was then, as far as that was known.
+    /// The location of the vault at the backup, as far as it was known.
     #[serde(rename = "place", skip_serializing_if = "Option::is_none")]
     location: Option<Location>,
-    /// In what its vault lies elsewhere now, if that is known: the backup does not restore there.
+    /// The fact in which the vault's location differs now, if one is known: the backup does not restore there.
     #[serde(skip_serializing_if = "Option::is_none")]
     elsewhere: Option<Elsewhere>,
 }
 
 impl Backup {
-    /// A backup of an object that is `gone`, or whose vault lies elsewhere, as far as that is known.
+    /// A backup as it is answered. `gone` is when the object disappeared; `apart` says how the vault's location differs
+    /// now.
     pub fn new(entry: &Entry, gone: Option<OffsetDateTime>, apart: Option<Apart>) -> Self {
         Self {
             source: entry.vault.to_string(),
@@ -89,15 +90,14 @@ impl Backup {
     }
 }
 
-/// Some of the objects that have a backup.
+/// A page of objects that have a backup.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Backups {
-    /// The newest backup of each, in the order of sources, kinds and names.
+    /// The newest backup of each object, ordered by source, kind and name.
     pub backups: Vec<Backup>,
-    /// The newest good backup of each whole Managed HSM. In the first part only, and only without `kind` and
-    /// `name`.
+    /// The newest good backup of each whole Managed HSM. On the first page only, and only without `kind` and `name`.
     pub hsms: Vec<Stored>,
-    /// There are more: ask for them with this.
+    /// The token for the next page, if there is one.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
@@ -105,7 +105,7 @@ pub struct Backups {
 /// The backups of one object.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct History {
-    /// Each is a point the object can be restored to; the newest comes first.
+    /// The points that the object can be restored to, newest first.
     pub backups: Vec<Backup>,
 }
 
@@ -120,7 +120,7 @@ pub struct Stored {
     /// The run that took it.
     #[schema(example = "20261122T010000Z-nightly")]
     run: String,
-    /// When the state in it was taken.
+    /// The time of the state that it holds.
     #[serde(with = "time::serde::rfc3339")]
     taken: OffsetDateTime,
     /// The folder in the container.
@@ -147,12 +147,12 @@ impl Stored {
     }
 }
 
-/// Where a listing goes on.
+/// The token for the next page of a listing.
 #[derive(Debug)]
 pub struct Token(pub Mark);
 
 impl Token {
-    /// The token, for the next request.
+    /// The token as text.
     pub fn text(&self) -> String {
         let Mark { vault, id } = &self.0;
         format!("{TOKEN_FORM}~{vault}~{}~{}", id.kind, id.name)
@@ -170,6 +170,6 @@ impl FromStr for Token {
             let id = ObjectId::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
             parts.next().is_none().then_some(Self(Mark { vault, id }))
         };
-        read().ok_or("expected `continue` of the answer before, as it came")
+        read().ok_or("expected `continue` of the previous answer, unchanged")
     }
 }

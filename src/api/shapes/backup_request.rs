@@ -1,4 +1,4 @@
-//! What a caller asks to back up, and what is answered.
+//! Requests for a backup, and the answer to them.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -24,8 +24,8 @@ pub struct BackupOrder {
     #[serde(deserialize_with = "required")]
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
     pub vault: VaultName,
-    /// These objects, changed or not. Without it, the whole vault, as in the night.
-    // A null is refused: it may be a list that went missing on its way here, and not a wish for everything.
+    /// These objects, changed or not. Without it the whole vault is backed up, as in the nightly run.
+    // A null is refused: it may be a list that the client lost, and not a request for everything.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, min_items = 1, max_items = 1000)]
     pub objects: Option<Vec<OrderedObject>>,
@@ -43,7 +43,7 @@ pub struct HsmOrder {
 }
 
 /// What to back up: a vault or some of its objects, or, with `hsm`, a whole Managed HSM.
-// Only described by this: `HsmOr` decodes it, and names the field at fault.
+// For the description only: `HsmOr` decodes it, and names the field at fault.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum AnyBackupOrder {
@@ -85,15 +85,15 @@ pub struct Started {
     source: String,
     /// Always `Running`.
     state: RunState,
-    /// Where to look.
+    /// The addresses of the run and the job.
     links: Links,
-    /// What keeps it from beginning for now, where that is known: nothing moves jobs on.
+    /// Why the run does not begin for now, if that is known: jobs do not progress.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
 }
 
 impl Started {
-    /// A run in one source that was started, with what keeps it from beginning for now.
+    /// The answer for a run in one source.
     pub fn new(source: &VaultName, run: &RunId, warning: Option<String>) -> Self {
         Self {
             run: run.to_string(),

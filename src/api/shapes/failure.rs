@@ -1,15 +1,15 @@
-//! Why something failed.
+//! Failures, as they are answered.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::outcome;
 
-/// Why something failed, in the words of whoever refused.
+/// Why something failed, in the words of the service that refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
-    /// The service's error code, or ours where the service said nothing.
+    /// The service's error code, or this program's where the service gave none.
     #[schema(example = "Forbidden/ForbiddenByRbac")]
     code: String,
     /// The service's text.

@@ -1,16 +1,16 @@
-//! Fields that several requests have, and how a field is decoded.
+//! Fields that several requests share, and decoders for fields.
 
 use std::{fmt::Display, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// How many things an answer holds at most: 1 to 1000.
+/// The maximum number of items in an answer: 1 to 1000.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit(pub usize);
 
 impl Limit {
-    /// For callers who do not say.
+    /// The limit of a request that gives none.
     pub const DEFAULT: Self = Self(100);
 }
 
@@ -23,7 +23,7 @@ impl FromStr for Limit {
     }
 }
 
-/// A time in RFC 3339's form.
+/// A time in RFC 3339 format.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment(pub OffsetDateTime);
 
@@ -36,7 +36,7 @@ impl FromStr for Moment {
     }
 }
 
-/// Decodes a value from text, for `deserialize_with` on fields that are there or not.
+/// Decodes an optional field from text, for `deserialize_with`.
 ///
 /// # Errors
 /// The value's own.
@@ -49,7 +49,7 @@ where
     text.parse().map(Some).map_err(D::Error::custom)
 }
 
-/// The same for fields that must be there.
+/// Decodes a required field from text, for `deserialize_with`.
 ///
 /// # Errors
 /// The value's own.
@@ -61,7 +61,7 @@ where
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
-/// Decodes a value of a field that may be missing and must not be null.
+/// Decodes a field that may be missing but must not be null.
 ///
 /// # Errors
 /// The value's own.

@@ -1,28 +1,28 @@
-//! How far a Managed HSM's job is.
+//! The phases of Managed HSM jobs.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::hsm::{self, HsmJob};
 
-/// How far a job of an HSM is.
+/// The phase of a Managed HSM's job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = HsmPhase)]
 pub enum Phase {
-    /// Nothing was sent; `waiting` says what it waits for, if for anything.
+    /// Nothing was sent yet; `waiting` says what the job waits for, if anything.
     Due,
-    /// The service checks whether it could be done.
+    /// The service is checking whether the operation is possible.
     Checking,
-    /// The service said that it could be done.
+    /// The service reported that the operation is possible.
     Checked,
     /// The start is being sent.
     Sending,
-    /// The service is at it.
+    /// The service is running the operation.
     Running,
-    /// The answer to the start was lost. It is not sent again blindly.
+    /// The answer to the start was lost. The start is not repeated blindly.
     Lost,
-    /// The HSM is busy with something that this program did not start.
+    /// The HSM is busy with an operation that this program did not start.
     Occupied,
 }
 
@@ -41,7 +41,7 @@ impl From<&hsm::Phase> for Phase {
     }
 }
 
-/// The service's name for the operation that a job waits for.
+/// The service's name for the operation that a job is polling.
 pub(super) fn operation(job: &HsmJob) -> Option<String> {
     match &job.phase {
         hsm::Phase::Running { job, .. } => Some(job.clone()),

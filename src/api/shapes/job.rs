@@ -1,4 +1,4 @@
-//! Jobs.
+//! Jobs, as they are answered.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ use crate::query::{
     restores,
 };
 
-/// Reads the name of a job. Each kind of job has a form of its own: `SOURCE_RUN`, or the name of a restore.
+/// Parses the name of a job: `SOURCE_RUN`, or the name of a restore.
 pub fn parse_job_id(text: &str) -> Option<JobId> {
     let Some((source, run)) = text.split_once('_') else {
         return text.parse().ok().map(JobId::Restore);
@@ -21,7 +21,7 @@ pub fn parse_job_id(text: &str) -> Option<JobId> {
     Some(JobId::Backup(source.parse().ok()?, run.parse().ok()?))
 }
 
-/// A job. `type` says which kind of job it is, and so which fields there are.
+/// A job. `type` names the kind of job and so determines the other fields.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Job {
@@ -40,7 +40,7 @@ pub struct BackupJob {
     /// The job's name.
     #[schema(example = "kv-prod_20261122T020000Z-nightly")]
     job: String,
-    /// Where to look.
+    /// The addresses of the run and the job.
     links: Links,
     /// The run in that source.
     #[serde(flatten)]

@@ -1,4 +1,4 @@
-//! The names of jobs, and the addresses of jobs, runs and restores.
+//! The names of jobs, and the addresses of jobs and runs.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,7 +10,7 @@ pub fn run_path(run: &RunId) -> String {
     format!("/api/backups/runs/{run}")
 }
 
-/// The name of the job that a run is in one source. A vault's name has no underscore.
+/// The name of the job of a run in one source. The separator is unambiguous: a source's name has no underscore.
 pub fn job_id(source: &VaultName, run: &RunId) -> String {
     format!("{source}_{run}")
 }
@@ -23,10 +23,10 @@ pub fn job_path(source: &VaultName, run: &RunId) -> String {
 /// The addresses of a job and its run.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Links {
-    /// The run.
+    /// The address of the run.
     #[schema(example = "/api/backups/runs/20261122T101500Z-manual-1a2b")]
     run: String,
-    /// The job.
+    /// The address of the job.
     #[schema(example = "/api/status/jobs/kv-prod_20261122T101500Z-manual-1a2b")]
     job: String,
 }

@@ -1,4 +1,4 @@
-//! Where vaults lie.
+//! Locations of vaults, as they are answered.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -6,17 +6,17 @@ use utoipa::ToSchema;
 
 use crate::domain::{location, observed_location};
 
-/// Where a vault lies or lay, as far as that is known.
+/// The location of a vault, now or at a backup, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Place)]
 pub struct Location {
-    /// The tenant, as the vault itself says.
+    /// The tenant, as the vault itself reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<String>,
-    /// The subscription, as `KEYVAULT_BACKUP_PLACES` says.
+    /// The subscription, from `KEYVAULT_BACKUP_PLACES`.
     #[serde(skip_serializing_if = "Option::is_none")]
     subscription: Option<String>,
-    /// The geography, as `KEYVAULT_BACKUP_PLACES` says.
+    /// The geography, from `KEYVAULT_BACKUP_PLACES`.
     #[serde(skip_serializing_if = "Option::is_none")]
     geography: Option<String>,
 }
@@ -32,13 +32,13 @@ impl From<&location::Location> for Location {
     }
 }
 
-/// In what two places are known to differ.
+/// The fact in which two locations are known to differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Elsewhere {
-    /// Another tenant, by what the vault itself said: this is final.
+    /// The tenant, as the vault itself reported it. This is final.
     Tenant,
-    /// Another subscription or geography, by `KEYVAULT_BACKUP_PLACES`: `otherPlace` has the service decide.
+    /// The subscription or the geography, from `KEYVAULT_BACKUP_PLACES`. `otherPlace` lets the service decide.
     Settings,
 }
 
@@ -51,19 +51,19 @@ impl From<location::Apart> for Elsewhere {
     }
 }
 
-/// A vault that lies elsewhere than it did. What was backed up before restores only into a vault where it was. It stays
-/// until a person has acknowledged the run that saw it.
+/// A vault that changed its location. Earlier backups restore only into a vault at the earlier location. Reported until
+/// a person acknowledges the run that found it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Moved {
-    /// The run that saw it.
+    /// The run that found it.
     #[schema(example = "20261122T020000Z-nightly")]
     run: String,
     /// When that run was planned.
     #[serde(with = "time::serde::rfc3339")]
     since: OffsetDateTime,
-    /// Where the vault was.
+    /// The earlier location.
     from: Location,
-    /// Where it is.
+    /// The location now.
     to: Location,
 }
 

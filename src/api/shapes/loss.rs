@@ -1,4 +1,4 @@
-//! Many objects that were gone at once.
+//! Losses, as they are answered: many objects that disappeared at once.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -7,40 +7,40 @@ use utoipa::ToSchema;
 use super::object::Kind;
 use crate::domain::loss;
 
-/// What is known of a loss.
+/// The kind of loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum How {
-    /// Everything is gone, and nothing is there.
+    /// Everything is gone, and the source is empty.
     Emptied,
-    /// Nothing is left of what was there, and other objects are there: the vault was made anew under its name.
+    /// None of the former objects is left, and others are there: the vault was recreated under its name.
     Replaced,
     /// A large part of the source or of a kind is gone.
     Part,
 }
 
-/// Many objects that were gone at once. It stays until they are back or somebody has acknowledged the run that saw it.
+/// Many objects that disappeared at once. Reported until they are back or a person acknowledges the run that found it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Loss {
-    /// The run that saw it.
+    /// The run that found it.
     #[schema(example = "20261122T020000Z-nightly")]
     run: String,
     /// When that run was planned.
     #[serde(with = "time::serde::rfc3339")]
     since: OffsetDateTime,
-    /// The kind of object; the whole source where there is none.
+    /// The kind of object; absent when the loss concerns the whole source.
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<Kind>,
-    /// What is known of it.
+    /// The kind of loss.
     how: How,
-    /// How many objects the run before had.
+    /// How many objects the previous run had.
     of: u32,
     /// How many of them were gone.
     gone: u32,
-    /// How many of those are gone as of this run.
+    /// How many of those are still gone as of this run.
     still_gone: u32,
-    /// How many have another object under their name.
+    /// How many were replaced by another object of the same name.
     replaced: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Objects: their kind, and the form of their backups.
+//! The kind of an object, and the form of its backups.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -40,34 +40,34 @@ impl From<Kind> for ObjectKind {
     }
 }
 
-/// Whether the program that took a backup knew its form. One that it did not know is kept like any other; only the
-/// service can tell whether it is whole.
+/// Whether the program that took a backup knew its form. A backup of an unknown form is kept like any other, but only
+/// the service can tell whether it is intact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = BackupForm)]
 pub enum Form {
-    /// It was judged.
+    /// The form is known, and the backup was checked against it.
     Known,
-    /// It could not be judged.
+    /// The form is not known.
     Unknown,
 }
 
 impl Form {
-    /// The form of a backup of which this may be shown.
+    /// The form of a backup; the clear part is given for one of an unknown form.
     pub fn of(unknown: Option<&form::Clear>) -> Self {
         if unknown.is_some() { Self::Unknown } else { Self::Known }
     }
 }
 
-/// What may be shown of a backup of an unknown form.
+/// The part of a backup of an unknown form that is not secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ClearPart)]
 pub struct Clear {
-    /// The tag at its start, if what stands there names itself as one.
+    /// The tag at the backup's start, if it has the form of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "AzureKeyVaultSecretBackupV2.microsoft.com")]
     tag: Option<String>,
-    /// The names in its JWE header.
+    /// The names in the backup's JWE header.
     header: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ impl From<&form::Clear> for Clear {
     }
 }
 
-/// Objects whose newest backup has a form that was not known.
+/// Objects whose newest backup has an unknown form.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct UnknownForms {
     /// How many there are.
@@ -86,7 +86,7 @@ pub struct UnknownForms {
     objects: Vec<UnknownForm>,
 }
 
-/// An object whose newest backup has a form that was not known.
+/// An object whose newest backup has an unknown form.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UnknownForm {
     /// The object's kind.
@@ -94,12 +94,12 @@ pub struct UnknownForm {
     /// The object's name.
     #[schema(example = "db-password")]
     name: String,
-    /// What may be shown of the backup.
+    /// The part of the backup that is not secret.
     clear: Clear,
 }
 
 impl UnknownForms {
-    /// So many, of which these are the first.
+    /// A number of objects, of which the first are named.
     pub fn new(total: usize, first: &[(ObjectId, form::Clear)]) -> Self {
         let object = |(id, clear): &(ObjectId, form::Clear)| UnknownForm {
             kind: id.kind.into(),

@@ -1,4 +1,4 @@
-//! Plans of restores.
+//! Plans of restores, as they are answered.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -28,7 +28,7 @@ pub enum AnyPlan {
     Hsm(Box<HsmPlan>),
 }
 
-/// What is done for an object.
+/// The action for an object.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
@@ -98,18 +98,18 @@ pub struct Step {
     action: Action,
     /// The run that took the backup.
     run: String,
-    /// When it was taken.
+    /// When the backup was taken.
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     taken: OffsetDateTime,
-    /// How old it is.
+    /// The age of the backup.
     #[schema(minimum = 0)]
     age_seconds: i64,
-    /// How many versions come back.
+    /// How many versions are restored.
     versions: u32,
-    /// Whether the backup's form is known. Nothing is purged in favour of one that is not.
+    /// Whether the backup's form is known. No object is purged for a backup of an unknown form.
     form: Form,
-    /// What may be shown of it where it is not.
+    /// The part that is not secret, for a backup of an unknown form.
     #[serde(skip_serializing_if = "Option::is_none")]
     clear: Option<Clear>,
 }
@@ -124,15 +124,15 @@ pub struct Excluded {
     /// Names the reason. Stable: programs may compare it.
     #[schema(example = "soft-deleted")]
     reason: String,
-    /// What stands in the way, and what would solve it.
+    /// What prevents the restore, and what would solve it.
     why: &'static str,
-    /// Whether it is left as it is, rather than in the way. What was never backed up is, too, and has a number of its
-    /// own.
+    /// Whether the object is skipped, and is not a conflict. Objects that never had a backup count as skipped here, and
+    /// have their own number, `neverBackedUp`.
     skipped: bool,
 }
 
 impl Excluded {
-    /// An object of a plan whose backups are those `at` a time.
+    /// An excluded object of a plan with backups as of `at`.
     pub(super) fn new(excluded: &restore::Excluded, at: Option<OffsetDateTime>) -> Self {
         Self {
             kind: excluded.kind.into(),
@@ -144,42 +144,42 @@ impl Excluded {
     }
 }
 
-/// What a restore will do: the dry run. Each object that was asked for is in `steps` or in `left`.
+/// The plan of a restore: the dry run. Each selected object is in `steps` or in `left`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = RestorePlan)]
 pub struct Plan {
-    /// Names the plan. It changes when anything changes in what would be done.
+    /// The name of the plan. It changes when anything in the plan changes.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     digest: String,
     source: String,
     target: String,
-    /// Backups as of this time; the newest when there is none.
+    /// Backups as of this time; the newest ones when it is absent.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
     at: Option<OffsetDateTime>,
     on_conflict: Conflict,
-    /// Whether the service decides about backups that the settings say are of another subscription or geography.
+    /// Whether the service decides about backups that are, by the settings, of another subscription or geography.
     other_place: bool,
-    /// How many objects would be purged for good first.
+    /// How many objects would first be purged permanently.
     purges: usize,
-    /// How many objects stand in the way and would count as failed.
+    /// How many objects conflict and would count as failed.
     in_the_way: usize,
-    /// How many objects the target has already as their backup has them.
+    /// How many objects in the target already equal their backup.
     already_there: u32,
-    /// How many objects the source has of which no backup ever succeeded.
+    /// How many objects of the source never had a successful backup.
     never_backed_up: u32,
     /// How the restore ends if each of its steps succeeds.
     foreseen: State,
-    /// What is done.
+    /// The objects that are restored.
     steps: Vec<Step>,
-    /// What is not.
+    /// The objects that are not restored, or need no restore.
     #[serde(rename = "left")]
     excluded: Vec<Excluded>,
 }
 
 impl Plan {
-    /// A plan as it is answered `now`.
+    /// A plan as it is answered at `now`.
     pub fn new(digest: Digest, plan: RestorePlan, now: OffsetDateTime) -> Self {
         let in_the_way = plan.conflicts().count();
         let best = RestoreNumbers::at_best(&plan);
@@ -213,7 +213,7 @@ impl Plan {
     }
 }
 
-/// The time of a plan, for its steps' ages.
+/// The age of a backup in seconds, never negative.
 fn age_seconds(now: OffsetDateTime, then: OffsetDateTime) -> i64 {
     (now - then).whole_seconds().max(0)
 }

@@ -1,4 +1,4 @@
-//! What a caller asks of a restore.
+//! Requests to plan and to start a restore.
 
 use std::collections::BTreeMap;
 
@@ -22,11 +22,11 @@ mod hsm;
 
 pub use self::hsm::HsmPlanRequest;
 
-/// The most objects that one request may spell out.
+/// The maximum number of objects that one request may name.
 const OBJECTS_LIMIT: usize = 1000;
 
 /// What to restore: into a vault, or, with `hsm`, into a Managed HSM.
-// Only described by this: `HsmOr` decodes it, and names the field at fault.
+// For the description only: `HsmOr` decodes it, and names the field at fault.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = AnyPlanRequest)]
@@ -50,7 +50,7 @@ pub struct Named {
     name: ObjectName,
 }
 
-/// What to restore. Everything that is given must hold for an object; say `everything` for the whole vault.
+/// What to restore. An object must match every filter that is given; use `everything` for the whole vault.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "expected an object")]
 #[schema(example = json!({ "source": "kv-prod", "objects": [{ "kind": "secret", "name": "db-password" }] }))]
@@ -59,15 +59,15 @@ pub struct PlanRequest {
     #[serde(deserialize_with = "required")]
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$", example = "kv-prod")]
     source: VaultName,
-    /// The vault that they are restored into; the same one when it is left out.
+    /// The vault to restore into; by default the source.
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
     target: Option<VaultName>,
-    /// Backups as of this time; the newest when it is left out.
+    /// Backups as of this time; by default the newest.
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     at: Option<Moment>,
-    /// These objects, spelled out.
+    /// These objects, by name.
     #[serde(default)]
     #[schema(max_items = 1000)]
     objects: Vec<Named>,
@@ -79,30 +79,31 @@ pub struct PlanRequest {
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, nullable = false, pattern = "^[0-9a-zA-Z*-]{1,127}$", example = "db-*")]
     name: Option<NameFilter>,
-    /// Only objects whose newest version had these tags. One that never had a backup is counted, because its tags are not
-    /// known; one with more tags than the record of its backup holds is in the way where those do not tell.
+    /// Only objects whose newest version had these tags. An object that never had a backup matches, because its tags
+    /// are not known; an object with more tags than its record holds is a conflict where the recorded tags do not
+    /// decide.
     #[serde(default)]
     tags: BTreeMap<String, String>,
-    /// Everything of the source.
+    /// All objects of the source.
     #[serde(default)]
     everything: bool,
-    /// Also objects that were gone from the source by then. Those in `objects` are restored in any case.
+    /// Also objects that had disappeared from the source by then. Those in `objects` are restored in any case.
     #[serde(default)]
     gone: bool,
-    /// What happens to names that are taken.
+    /// What happens when a name is taken in the target.
     #[serde(default)]
     on_conflict: Conflict,
-    /// Also backups that `KEYVAULT_BACKUP_PLACES` says are of another subscription or geography than the target: the
+    /// Also backups that are, by `KEYVAULT_BACKUP_PLACES`, of another subscription or geography than the target: the
     /// service decides.
     #[serde(default)]
     other_place: bool,
 }
 
 impl PlanRequest {
-    /// The request in the domain's words.
+    /// Converts the request to the domain's.
     ///
     /// # Errors
-    /// When it does not say what to restore.
+    /// When the request selects nothing, or too many objects by name.
     pub fn request(self) -> Result<Request, Problem> {
         let invalid = |detail: &str| Err(Problem::new(ProblemKind::InvalidBody, detail));
         if self.objects.len() > OBJECTS_LIMIT {
@@ -143,7 +144,7 @@ pub struct StartRequest {
     #[serde(deserialize_with = "digest")]
     #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
     pub plan: Digest,
-    /// The name of the Managed HSM, when the plan replaces everything in it. Other plans do not need it.
+    /// The name of the Managed HSM, if the plan replaces everything in it. Other plans do not need it.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     pub confirm: Option<String>,

@@ -1,4 +1,4 @@
-//! What a preflight found out.
+//! The result of a preflight, as it is answered.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -6,34 +6,34 @@ use utoipa::ToSchema;
 
 use crate::preflight::findings::{Check, Finding};
 
-/// What a preflight found out.
+/// The result of a preflight.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Preflight {
-    /// Whether nothing has to be done: more than the settings could be looked at, nothing is `unknown`, and there is no
-    /// finding above `info`.
+    /// Whether nothing needs doing: more than the settings could be checked, nothing is `unknown`, and no finding is
+    /// above `info`.
     pub ok: bool,
-    /// When this was looked up.
+    /// When the checks were made.
     #[serde(with = "time::serde::rfc3339")]
     pub now: OffsetDateTime,
-    /// What is not as it should be, the worst first.
+    /// The problems, the most severe first.
     pub findings: Vec<FindingBody>,
-    /// What could not be found out, and why.
+    /// The checks that gave no result, and why.
     pub unknown: Vec<CheckBody>,
-    /// What is as it should be.
+    /// The checks that passed.
     pub well: Vec<CheckBody>,
 }
 
-/// Something that is not as it should be.
+/// A problem that a check found.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Finding)]
 pub struct FindingBody {
-    /// What is wrong. Stable: programs may compare it. `docs/preflight.md` explains each.
+    /// The name of the finding. Stable: programs may compare it. `docs/preflight.md` explains each.
     #[schema(example = "cannot-back-up", pattern = "^[a-z-]+$")]
     name: &'static str,
     /// `error`, `warning` or `info`.
     #[schema(example = "error", pattern = "^(error|warning|info)$")]
     severity: String,
-    /// What it is about: a vault, an HSM, a container, a queue, a setting.
+    /// The subject: a vault, an HSM, a container, a queue or a setting.
     #[schema(example = "kv-prod")]
     subject: String,
     /// What was seen.
@@ -44,16 +44,16 @@ pub struct FindingBody {
     remedy: String,
 }
 
-/// Something that was looked at.
+/// A check.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Look)]
 pub struct CheckBody {
-    /// What it is about.
+    /// The subject of the check.
     #[schema(example = "kv-prod")]
     subject: String,
-    /// What was asked.
+    /// What was checked.
     what: String,
-    /// What was seen, or why nothing is known.
+    /// What was seen, or why the check gave no result.
     seen: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a caller is told when something is not as it should be (RFC 9457).
+//! Problems: the answers that are not a success (RFC 9457).
 //!
 //! A new problem is a variant of [`ProblemKind`] and its row in `ProblemKind::facts`. A handler makes one with
 //! [`Problem::new`], or lets `?` turn an [`Error`] into one. No problem repeats a body, a key or a panic.
@@ -32,13 +32,13 @@ pub use self::{
 /// The media type of every problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// When to try again, in seconds, after something that passes.
+/// `Retry-After` of a transient problem, in seconds.
 const TRY_AGAIN_SECONDS: u32 = 30;
 
-/// When to try again after too many open jobs: they are looked at every minute.
-const LOOKED_AT_SECONDS: u32 = 60;
+/// `Retry-After` of too many open jobs, in seconds: jobs are reconciled every minute.
+const RECONCILED_SECONDS: u32 = 60;
 
-/// What a service said.
+/// A service's refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAnswer {
@@ -61,7 +61,7 @@ impl ServiceAnswer {
     }
 }
 
-/// Why a request was not done, and what to do next.
+/// A problem: why a request was not carried out, and what to do next.
 #[derive(Clone, Debug)]
 pub struct Problem {
     kind: ProblemKind,
@@ -72,7 +72,7 @@ pub struct Problem {
     cause: Option<String>,
 }
 
-/// Why a request was not done, and what to do next.
+/// Why a request was not carried out, and what to do next.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Problem, example = json!({
     "type": "urn:keyvault-backup:problem:unknown-source",
@@ -82,11 +82,11 @@ pub struct Problem {
     "next": "Check the name. To add a vault, put its URL into the setting KEYVAULT_BACKUP_VAULTS and restart the app."
 }))]
 pub struct ProblemBody {
-    /// Names the kind of problem. Stable: programs may compare it.
+    /// The name of the kind of problem. Stable: programs may compare it.
     #[serde(rename = "type")]
     #[schema(pattern = "^urn:keyvault-backup:problem:[a-z-]+$")]
     kind: String,
-    /// The kind of problem, for a reader.
+    /// The kind of problem, in words.
     title: &'static str,
     /// The HTTP status.
     status: u16,
@@ -94,10 +94,10 @@ pub struct ProblemBody {
     detail: String,
     /// What to do next.
     next: String,
-    /// What an Azure service said, where one spoke.
+    /// The refusal of an Azure service, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<Box<ServiceAnswer>>,
-    /// The plan as it would be now, with `plan-moved`, and that of an HSM with `not-possible`.
+    /// The plan as it would be now, with `plan-moved`; the plan of an HSM, with `not-possible`.
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<Box<AnyPlan>>,
 }
@@ -117,22 +117,22 @@ impl From<Problem> for ProblemBody {
     }
 }
 
-/// What the log says of a problem beyond what the caller is told. Travels with the response.
+/// The error's text for the log, which the caller does not get. Travels with the response.
 #[derive(Clone, Debug)]
 pub(in crate::api) struct Cause(pub(in crate::api) String);
 
 impl Problem {
-    /// A problem. `detail` is one or more sentences about what happened.
+    /// A problem of a kind. `detail` is one or more sentences about what happened.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), next: None, service: None, plan: None, cause: None }
     }
 
-    /// The HTTP status it is answered with.
+    /// The HTTP status of the answer.
     pub fn status(&self) -> StatusCode {
         self.kind.status()
     }
 
-    /// Replaces what problems of this kind say to do next.
+    /// Replaces the kind's advice on what to do next.
     #[must_use]
     pub fn next(self, next: impl Into<String>) -> Self {
         Self { next: Some(next.into()), ..self }
@@ -144,17 +144,17 @@ impl Problem {
         Self { plan: Some(Box::new(plan)), ..self }
     }
 
-    /// A part of a request that cannot be used. `fault` continues the sentence that starts with its name.
+    /// The problem of an invalid parameter. `fault` continues the sentence that starts with its name.
     pub fn parameter(name: &str, fault: &str) -> Self {
         Self::new(ProblemKind::InvalidParameter, format!("`{name}`: {fault}."))
     }
 
-    /// Something that was asked for and that there is not, with what there is instead.
+    /// The problem of a selection that matches nothing, with what exists instead.
     pub fn nothing(kind: ProblemKind, nothing: &Nothing) -> Self {
         Self::new(kind, nothing.to_string()).next(nothing.next())
     }
 
-    /// Adds what a service said, and the error's text to the log.
+    /// Adds the service's refusal for the caller, and the error's text for the log.
     #[must_use]
     pub fn because(self, error: &Error) -> Self {
         let service = error.service().and_then(|error| ServiceAnswer::of(&error.failure));
@@ -191,7 +191,7 @@ fn detail(error: &Error) -> String {
         Error::Service(ServiceError { asked: Asked { what, .. }, failure, meaning, .. }) => {
             match (failure.status, meaning) {
                 (Some(_), _) => format!("Failed to {what}: {}: {}", failure.code, failure.text),
-                // Without an answer the text is our client's own, and names addresses.
+                // Without an answer the text is the client library's, and names addresses.
                 (None, Meaning::NoToken) => format!("Failed to {what}: the app's identity got no token."),
                 (None, _) => format!("Failed to {what}: there was no usable answer."),
             }
@@ -216,7 +216,7 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         match status {
             StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(RETRY_AFTER, TRY_AGAIN_SECONDS.into())),
-            StatusCode::TOO_MANY_REQUESTS => drop(headers.insert(RETRY_AFTER, LOOKED_AT_SECONDS.into())),
+            StatusCode::TOO_MANY_REQUESTS => drop(headers.insert(RETRY_AFTER, RECONCILED_SECONDS.into())),
             _ => {}
         }
         if status == StatusCode::UNAUTHORIZED {

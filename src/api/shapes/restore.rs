@@ -1,4 +1,4 @@
-//! Restores.
+//! Restores, as they are answered.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -60,7 +60,7 @@ pub enum AnyRestoreReport {
 pub struct Restores {
     /// The restores.
     pub restores: Vec<AnyRestore>,
-    /// There may be more: ask again with this.
+    /// The token for the next page, if there may be one.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
@@ -70,18 +70,18 @@ pub struct Restores {
 #[serde(rename_all = "camelCase")]
 #[schema(as = RestoreNumbers)]
 pub struct Numbers {
-    /// Objects that were asked for.
+    /// Objects that were selected.
     planned: u32,
-    /// Objects that a step brought into the target, or found there, as their backup has them.
+    /// Objects in the target that equal their backup because a step restored them or found them there.
     restored: u32,
-    /// Objects that are left as they are: there already, of a name that is taken and that the request skips, or gone
-    /// from the source without being asked for.
+    /// Objects that are left alone: already there, with a taken name that the request skips, or gone from the source
+    /// and not selected by name.
     skipped: u32,
-    /// Those of the skipped that the target has as the backup has them.
+    /// Skipped objects that already equal their backup.
     already_there: u32,
-    /// Objects that stood in the way, and steps that failed.
+    /// Conflicts, and steps that failed.
     failed: u32,
-    /// Objects that the source has, and of which no backup ever succeeded. They keep a restore from ending `Succeeded`.
+    /// Objects of the source that never had a successful backup. They keep a restore from ending `Succeeded`.
     never_backed_up: u32,
     /// Steps that have not ended.
     pending: u32,
@@ -132,27 +132,27 @@ impl From<RestoreJob> for Restore {
     }
 }
 
-/// What became of an object.
+/// The outcome of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// Its turn has not come.
+    /// Not started.
     Pending,
-    /// The vault is busy with its name or refuses it, or this program's own storage, queue or identity does, which `failure`
-    /// names; it is tried again within minutes.
+    /// The vault is busy with the name or refuses the request, or this program's own storage, queue or identity fails,
+    /// as `failure` says; the step is retried within minutes.
     Waiting,
-    /// It is there as its backup recorded it: its versions, their order, which of them is current, and of each what
-    /// lists show (enabled or not, times, tags, content type, thumbprint, whether a key may be exported). Not compared,
-    /// because the rights to list and to restore do not show it: values and key material, what a key may be used for,
-    /// its rotation and release policy, a certificate's policy and issuer.
+    /// Restored, and equal to the record of its backup: its versions, their order, which of them is current, and of
+    /// each what lists show (enabled or not, times, tags, content type, thumbprint, whether a key may be exported). Not
+    /// compared, because the rights to list and to restore do not show it: values and key material, what a key may be
+    /// used for, its rotation and release policy, a certificate's policy and issuer.
     Restored,
-    /// It was there already, compared like one that is restored.
+    /// Already there, and equal to the record of its backup as for `restored`.
     AlreadyThere,
-    /// The soft-deleted object is in use again. Its backup is not used, and nothing is compared.
+    /// Recovered from soft-deletion. Its backup is not used, and nothing is compared.
     Recovered,
-    /// It is there, and not as its backup recorded it; `difference` says more. Counts as failed.
+    /// Restored, but different from the record of its backup; `difference` says how. Counts as failed.
     Differs,
-    /// It is not restored.
+    /// Not restored.
     Failed,
 }
 
@@ -163,7 +163,7 @@ pub struct RestoredObject {
     kind: Kind,
     name: String,
     outcome: Outcome,
-    /// In what it differs from its backup, and what to do about it.
+    /// How it differs from its backup, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,7 +189,7 @@ impl RestoredObject {
     }
 }
 
-/// A restore with what became of each object.
+/// A restore with the outcome of each object.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreReport {
@@ -197,20 +197,20 @@ pub struct RestoreReport {
     restore: Restore,
     /// The objects of its plan, in order.
     objects: Vec<RestoredObject>,
-    /// There are more objects: ask again with this.
+    /// The token for the next objects, if there are more.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     after: Option<String>,
-    /// What the plan leaves. Only in the first part.
+    /// The objects that the plan excludes. On the first page only.
     #[serde(rename = "left")]
     excluded: Vec<Excluded>,
-    /// Why the plan of a restore that has ended cannot be read. Its numbers stand; `objects` holds only those that
-    /// came to an end of their own, and `left` nothing.
+    /// Why the plan of an ended restore cannot be read. Its numbers are valid; `objects` holds only those with a
+    /// recorded outcome, and `left` is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemBody>,
 }
 
 impl RestoreReport {
-    /// A part of a restore's objects: at most `limit` after `after`.
+    /// A page of a restore's objects: at most `limit` after `after`.
     pub fn new(followed: Followed, after: Option<&ObjectId>, limit: usize) -> Self {
         let Followed { job, steps, excluded, at, without_plan } = followed;
         let of = |excluded: &restore::Excluded| Excluded::new(excluded, at);

@@ -1,4 +1,4 @@
-//! Runs, in short.
+//! Runs, as lists show them.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -26,7 +26,7 @@ pub use self::{
     numbers::{Numbers, TriedAgain},
 };
 
-/// A run in one source, in short.
+/// A run in one source, as lists show it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunItem {
@@ -36,39 +36,39 @@ pub struct RunItem {
     /// The source.
     #[schema(example = "kv-prod")]
     pub source: String,
-    /// How far it is, or how it ended.
+    /// The state of the run.
     pub state: RunState,
-    /// The whole source or some objects, once it has ended; that it is a Managed HSM, from the start.
+    /// The scope: known once the run has ended, and for a Managed HSM from the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// When it began.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub started: Option<OffsetDateTime>,
-    /// How many seconds after its schedule asked for it the run was begun, if that was late: its timer fired into an
-    /// outage, or not at all.
+    /// How many seconds after its scheduled time the run began, if it was late: its timer fired during an outage, or
+    /// not at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub late_seconds: Option<u32>,
     /// When its last result came in.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub finished: Option<OffsetDateTime>,
-    /// The time between the two.
+    /// The time between start and last result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
     /// Its numbers, once it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub numbers: Option<Numbers>,
-    /// What it has met that may pass and tries again, while it is open.
+    /// The transient failures that the run retries, while it is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tried_again: Option<TriedAgain>,
-    /// Many objects that were gone at once, in this run or an earlier one, and are neither back nor acknowledged.
+    /// Losses that this run or an earlier one found, which are neither reversed nor acknowledged.
     pub losses: Vec<Loss>,
-    /// That the vault lies elsewhere than it did, as this run or an earlier one saw, and nobody acknowledged.
+    /// The vault's change of location that this run or an earlier one found, and that is not acknowledged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved: Option<Moved>,
-    /// What may be shown of the first of its backups whose form was not known.
+    /// The part that is not secret of the run's first backup of an unknown form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_form: Option<Clear>,
-    /// What there is to know of the backup of a whole Managed HSM.
+    /// Facts that only the backup of a whole Managed HSM has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hsm: Option<HsmRun>,
     /// The address of the run.
@@ -77,7 +77,7 @@ pub struct RunItem {
 }
 
 impl RunItem {
-    /// A run of which nothing else is known.
+    /// A run with nothing but its name, source, state and start.
     pub fn new(source: &VaultName, run: &RunId, state: RunState, started: Option<OffsetDateTime>) -> Self {
         Self {
             run: run.to_string(),
@@ -98,14 +98,14 @@ impl RunItem {
         }
     }
 
-    /// A run that is open.
+    /// An open run.
     pub fn open(job: &BackupJob) -> Self {
         let (late_seconds, tried_again) = (job.run.late(job.opened), job.tried_again().map(Into::into));
         let run = Self::new(&job.vault, &job.run, RunState::Running, Some(job.opened));
         Self { late_seconds, tried_again, ..run }
     }
 
-    /// A run that has ended.
+    /// An ended run.
     pub fn closed(source: &VaultName, of: &Summary) -> Self {
         Self {
             scope: Some(of.scope.into()),
@@ -149,7 +149,7 @@ pub struct Runs {
     pub runs: Vec<RunItem>,
 }
 
-/// A run in every source that has it.
+/// A run, in every source that has it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RunDetail {
     /// The run's name.

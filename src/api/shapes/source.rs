@@ -1,4 +1,4 @@
-//! How each source is.
+//! The status of each source.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -25,18 +25,18 @@ mod hsm;
 
 pub use self::hsm::HsmStatus;
 
-/// How a source is.
+/// The status of a source.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceStatus {
     /// The source.
     #[schema(example = "kv-prod")]
     source: String,
-    /// Whether it is not overdue, nothing in it fails but what is accepted, everything in it can be listed, and
-    /// nothing is lost and nothing has moved but what is acknowledged.
+    /// Whether the source is well: it is not overdue, every kind can be listed, all failures are accepted, and every
+    /// loss and change of location is acknowledged.
     ok: bool,
-    /// Whether the newest run that covers it is older than expected, or there is none. Objects that fail on their
-    /// own do not make it overdue: they stand under `failing`.
+    /// Whether the newest run that covers it is older than expected, or there is none. Single failing objects do not
+    /// make it overdue: they are listed under `failing`.
     overdue: bool,
     /// The newest run of the whole source that covers it: every kind was listed, and what the run could not back up
     /// is named.
@@ -45,22 +45,22 @@ pub struct SourceStatus {
     /// The newest run of the whole source.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_run: Option<RunItem>,
-    /// Many objects that were gone at once, as of the newest run. They are no trouble once they are back or a person
-    /// has acknowledged the run that saw it.
+    /// Losses as of the newest run. A loss no longer counts once its objects are back or a person has acknowledged the
+    /// run that found it.
     losses: Vec<KnownLoss>,
-    /// That the vault lies elsewhere than it did, as of the newest run. It is no trouble once a person has acknowledged the
-    /// run that saw it.
+    /// The vault's change of location, as of the newest run. It no longer counts once a person has acknowledged the run
+    /// that found it.
     #[serde(skip_serializing_if = "Option::is_none")]
     moved: Option<KnownMove>,
-    /// Objects whose newest backup has a form that was not known. They are protected as far as anybody can tell: a warning.
+    /// Objects whose newest backup has an unknown form. Whether they are protected cannot be checked: a warning.
     unknown_forms: UnknownForms,
     /// Objects whose newest backup could not be taken, without those under `accepted`.
     failing: Failing,
-    /// Objects whose newest backup could not be taken either, and for which a person answers until a date.
+    /// Objects whose newest backup could not be taken, and whose failure a person accepted until a date.
     accepted: AcceptedFailures,
     /// Runs that have not ended.
     running: Vec<RunItem>,
-    /// Why nothing else is known, when the source's catalogue cannot be read.
+    /// Why nothing else is known, if the source's catalogue cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemBody>,
 }
@@ -72,14 +72,14 @@ pub struct Success {
     /// The run's name.
     #[schema(example = "20261122T020000Z-nightly")]
     run: String,
-    /// What is backed up is at least as new as this.
+    /// The backups show the state at this time or later.
     #[serde(with = "time::serde::rfc3339")]
     as_of: OffsetDateTime,
-    /// How long ago that was.
+    /// The age of that state.
     age_seconds: i64,
 }
 
-/// Objects that fail.
+/// Failing objects.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Failing {
     /// How many there are.
@@ -88,29 +88,29 @@ pub struct Failing {
     objects: Vec<RunObject>,
 }
 
-/// Many objects that were gone at once, and what a person said of it.
+/// A loss, and whether it is acknowledged.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KnownLoss {
     /// The loss.
     #[serde(flatten)]
     loss: Loss,
-    /// That a person has acknowledged it. The next run does not have it any more.
+    /// The acknowledgement, if there is one. The next run no longer reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     acknowledged: Option<Acknowledged>,
 }
 
-/// A vault that lies elsewhere than it did, and what a person said of it.
+/// A vault's change of location, and whether it is acknowledged.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KnownMove {
-    /// From where, and where to.
+    /// The earlier location and the present one.
     #[serde(flatten)]
     moved: Moved,
-    /// That a person has acknowledged it. The next run does not have it any more.
+    /// The acknowledgement, if there is one. The next run no longer reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     acknowledged: Option<Acknowledged>,
 }
 
-/// That a person has acknowledged a loss or a move.
+/// The acknowledgement of a loss or of a change of location.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Acknowledged {
     /// Why.
@@ -120,8 +120,8 @@ pub struct Acknowledged {
     at: OffsetDateTime,
 }
 
-/// Objects that fail, as a person accepted. When one fails for another reason, or its time is over, it is under
-/// `failing` again.
+/// Failing objects whose failure a person accepted. When one fails for another reason, or its acceptance expires, it is
+/// under `failing` again.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct AcceptedFailures {
     /// How many there are.
@@ -130,7 +130,7 @@ pub struct AcceptedFailures {
     objects: Vec<AcceptedFailure>,
 }
 
-/// An object that fails, as a person accepted.
+/// A failing object whose failure a person accepted.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AcceptedFailure {
     /// The object.
@@ -138,16 +138,16 @@ pub struct AcceptedFailure {
     object: RunObject,
     /// Why it is accepted.
     reason: String,
-    /// Until when. From then on it is a failure again.
+    /// When the acceptance expires.
     #[serde(with = "time::serde::rfc3339")]
     until: OffsetDateTime,
-    /// Since when.
+    /// When it was accepted.
     #[serde(with = "time::serde::rfc3339")]
     since: OffsetDateTime,
 }
 
 impl SourceStatus {
-    /// How a source is `now`.
+    /// The status of a source at `now`.
     pub fn new(doing: Doing, interval: time::Duration, now: OffsetDateTime) -> Self {
         let ok = doing.is_ok(interval, now);
         let Doing { vault, open, known } = doing;
@@ -210,7 +210,7 @@ impl Success {
         Self::at(of.run.to_string(), of.planned, now)
     }
 
-    /// A run whose backups show the state at a time.
+    /// A run whose backups show the state at `as_of`.
     pub fn at(run: String, as_of: OffsetDateTime, now: OffsetDateTime) -> Self {
         Self { run, as_of, age_seconds: (now - as_of).whole_seconds() }
     }

@@ -1,11 +1,11 @@
-//! How far a job is, and what a run covers.
+//! The state of a job, and the scope of a run.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::run;
 
-/// What a run covers.
+/// The scope of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
@@ -26,18 +26,18 @@ impl From<run::Scope> for Scope {
     }
 }
 
-/// How far a job is, or how it ended.
+/// The state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub enum State {
-    /// It has not ended.
+    /// The job has not ended.
     Running,
-    /// Every object is backed up or rightly skipped.
+    /// Every object is backed up, or skipped for a valid reason.
     Succeeded,
     /// Some objects failed, or some could not be listed.
     PartiallyFailed,
-    /// Nothing is protected by it.
+    /// It protects nothing.
     Failed,
-    /// It ended, but its record has lost its summary.
+    /// The job ended, but its record has lost its summary.
     Unreadable,
 }
 

@@ -1,4 +1,4 @@
-//! How everything is.
+//! The status of the whole installation, and its health.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -13,25 +13,25 @@ use crate::{
     query::{passes::Passes, status},
 };
 
-/// How everything is.
+/// The status of every source.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Whether every vault and HSM is well, and there is one.
     ok: bool,
-    /// When this was looked up.
+    /// When the status was read.
     #[serde(with = "time::serde::rfc3339")]
     now: OffsetDateTime,
     /// How old the newest run that covers a source may be.
     #[schema(example = 93600)]
     expected_interval_seconds: i64,
-    /// Whether open jobs are moved on.
+    /// Whether open jobs progress.
     jobs: JobsStatus,
     /// Every configured vault.
     sources: Vec<SourceStatus>,
     /// Every configured Managed HSM.
     hsms: Vec<HsmStatus>,
-    /// Callers that have as many open jobs as they may have, and are refused until some have ended. Others are not.
+    /// Callers with as many open jobs as allowed. Each is refused until one of its jobs ends; others are not affected.
     at_bound: Vec<Caller>,
 }
 
@@ -50,17 +50,17 @@ impl From<status::Status> for Status {
     }
 }
 
-/// A caller with as many open jobs as it may have.
+/// A caller with as many open jobs as allowed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Caller {
-    /// Who it is.
+    /// The caller.
     by: By,
-    /// What it has open: `backups` or `restores`.
+    /// The kind of open job: `backups` or `restores`.
     #[schema(example = "backups", pattern = "^(backups|restores)$")]
     what: &'static str,
     /// How many are open.
     open: u32,
-    /// How many may be.
+    /// How many are allowed.
     most: u32,
 }
 
@@ -70,15 +70,15 @@ impl From<AtBound> for Caller {
     }
 }
 
-/// Whether open jobs are moved on.
+/// Whether open jobs progress.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobsStatus {
-    /// When `AdvanceJobs` last came, give or take five minutes. Nothing else moves a run on.
+    /// When `AdvanceJobs` last ran, to within five minutes. Without it no job progresses.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
     last_pass: Option<OffsetDateTime>,
-    /// Whether it has stayed away for a quarter of an hour or longer: what runs stays as it is, and nothing new begins.
+    /// Whether it has not run for a quarter of an hour or longer: open jobs do not progress, and new ones do not begin.
     stand_still: bool,
 }
 
@@ -88,11 +88,11 @@ impl From<Passes> for JobsStatus {
     }
 }
 
-/// That the program runs and reaches what it needs.
+/// The answer of a healthy program.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
-    /// Always `Healthy`; anything else is a problem.
+    /// Always `Healthy`; every other state is answered as a problem.
     #[schema(example = "Healthy", pattern = "^Healthy$")]
     pub status: &'static str,
     /// The program's version.

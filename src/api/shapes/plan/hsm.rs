@@ -1,4 +1,4 @@
-//! Plans of restores of Managed HSMs.
+//! Plans of Managed HSM restores, as they are answered.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -13,12 +13,12 @@ use crate::{
     },
 };
 
-/// What a restore of an HSM will do: the dry run.
+/// The plan of a Managed HSM restore: the dry run.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = HsmRestorePlan)]
 pub struct HsmPlan {
-    /// Names the plan. It changes when anything changes in what would be done.
+    /// The name of the plan. It changes when anything in the plan changes.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     digest: String,
     /// The HSM whose backup is restored.
@@ -28,50 +28,50 @@ pub struct HsmPlan {
     /// The run whose backup is restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<String>,
-    /// Its folder in the container.
+    /// The backup's folder in the container.
     #[serde(skip_serializing_if = "Option::is_none")]
     folder: Option<String>,
-    /// What the folder holds now, against the record of the backup. Plans of older programs did not look.
+    /// What the folder holds now, compared with the record of the backup. Plans of older programs do not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     contents: Option<Contents>,
-    /// When the state in it was taken.
+    /// The time of the state in the backup.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
     taken: Option<OffsetDateTime>,
-    /// How old it is.
+    /// The age of that state.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     age_seconds: Option<i64>,
     /// Whether everything in the target is replaced. Then starting needs `confirm`.
     replaces_everything: bool,
-    /// What that means.
+    /// What replacing everything means.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<&'static str>,
-    /// The backup of the target that a restore of everything wants first.
+    /// The backup of the target that a restore of everything needs first.
     safety_backup: SafetyBackup,
     /// The keys, when some are restored.
     keys: Vec<KeyPlan>,
     /// Why nothing can be restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     obstacle: Option<Obstacle>,
-    /// How the restore ends if everything that can be restored is.
+    /// How the restore ends if each of its steps succeeds.
     foreseen: State,
 }
 
-/// What the folder of a backup holds now. Numbers and sizes alone: what is in the blobs only an HSM can read.
+/// What the folder of a backup holds now. Counts and sizes only: the content of the blobs can be read by an HSM alone.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = HsmFolderContents)]
 pub struct Contents {
-    /// How it compares with the record.
+    /// How the folder compares with the record.
     state: ContentsState,
-    /// What that means.
+    /// What the state means.
     why: String,
     /// How many blobs there are.
     blobs: u32,
     /// How large they are.
     bytes: u64,
-    /// How many the backup left.
+    /// How many blobs the backup wrote.
     recorded_blobs: u32,
     /// How large they were.
     recorded_bytes: u64,
@@ -82,17 +82,17 @@ pub struct Contents {
 #[serde(rename_all = "camelCase")]
 #[schema(as = HsmFolderState)]
 pub enum ContentsState {
-    /// As many blobs of as many bytes, none written since.
+    /// The same number of blobs and bytes, and none written since.
     AsRecorded,
-    /// More, or something was written since. A warning.
+    /// More blobs or bytes, or a blob written since. A warning.
     Changed,
-    /// Less. Nothing is replaced by it; keys are tried.
+    /// Fewer blobs or bytes. It replaces no HSM; single keys are still tried.
     Incomplete,
-    /// Nothing is there.
+    /// The folder is gone.
     Gone,
-    /// Something is there, and the record has no sizes to compare it with.
+    /// The folder is there, and the record has no sizes to compare with.
     NotRecorded,
-    /// This app may not look. A warning.
+    /// This app may not read the folder. A warning.
     NotSeen,
 }
 
@@ -114,18 +114,18 @@ impl From<&hsm::Contents> for Contents {
 /// A backup of the target before it is replaced.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SafetyBackup {
-    /// Whether there is one that is young enough, one is taken first, or none is needed.
+    /// Whether a recent one exists, one is taken first, or none is needed.
     state: SafetyState,
-    /// The run, when there is one.
+    /// The run of the recent one.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<String>,
 }
 
-/// Whether a backup of the target is there.
+/// Whether a recent backup of the target exists.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SafetyState {
-    /// There is one that is young enough.
+    /// A recent one exists.
     Have,
     /// One is taken first.
     Take,
@@ -139,15 +139,15 @@ pub enum SafetyState {
 pub struct KeyPlan {
     /// The key.
     name: String,
-    /// What the HSM has under its name.
+    /// What the HSM holds under the key's name.
     held: Held,
-    /// What that means.
+    /// What that means for the restore.
     why: &'static str,
     /// Whether it will be restored.
     restored: bool,
 }
 
-/// What an HSM has under a key's name.
+/// What an HSM holds under a key's name.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = HsmKeyHeld)]
@@ -158,7 +158,7 @@ pub enum Held {
     Live,
     /// A soft-deleted key.
     SoftDeleted,
-    /// The identity may not look.
+    /// The identity may not read it.
     Unknown,
 }
 
@@ -177,15 +177,15 @@ impl From<hsm::KeyHeld> for Held {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = HsmObstacle)]
 pub struct Obstacle {
-    /// Names it. Stable: programs may compare it.
+    /// The name of the obstacle. Stable: programs may compare it.
     #[schema(example = "other-security-domain")]
     name: &'static str,
-    /// What stands in the way, and what would solve it.
+    /// What prevents the restore, and what would solve it.
     why: &'static str,
 }
 
 impl HsmPlan {
-    /// A plan as it is answered `now`.
+    /// A plan as it is answered at `now`.
     pub fn new(digest: Digest, plan: &hsm::HsmPlan, now: OffsetDateTime) -> Self {
         let (state, run) = match &plan.safety {
             Safety::Have(run) => (SafetyState::Have, Some(run.to_string())),

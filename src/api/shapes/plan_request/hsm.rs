@@ -1,4 +1,4 @@
-//! What a caller asks of a restore into a Managed HSM.
+//! Requests to plan a restore into a Managed HSM.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// The most keys of one request.
+/// The maximum number of keys in one request.
 const KEYS_LIMIT: usize = 1000;
 
 /// What to restore into an HSM: everything, in place of what it holds, or some keys.
@@ -23,16 +23,15 @@ const KEYS_LIMIT: usize = 1000;
 #[serde(deny_unknown_fields, expecting = "expected an object")]
 #[schema(example = json!({ "hsm": "hsm-prod", "keys": ["signing"] }))]
 pub struct HsmPlanRequest {
-    /// The HSM that is restored into.
+    /// The HSM to restore into.
     #[serde(deserialize_with = "required")]
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$", example = "hsm-prod")]
     hsm: HsmName,
-    /// The HSM whose backup is restored; the same one when it is left out. Another one must share its security
-    /// domain.
+    /// The HSM whose backup is restored; by default the same one. Another HSM must share its security domain.
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
     source: Option<HsmName>,
-    /// The backup of this run; the newest good one when it is left out.
+    /// The backup of this run; by default the newest good one.
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, nullable = false, example = "20261122T010000Z-nightly")]
     run: Option<RunId>,
@@ -40,7 +39,7 @@ pub struct HsmPlanRequest {
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     at: Option<Moment>,
-    /// Everything: what the HSM holds is replaced.
+    /// Restore everything: the content of the HSM is replaced.
     #[serde(default)]
     everything: bool,
     /// These keys. The service restores a key only under a free name.
@@ -55,10 +54,10 @@ pub struct HsmPlanRequest {
 struct KeyName(#[serde(deserialize_with = "required")] ObjectName);
 
 impl HsmPlanRequest {
-    /// The request in the domain's words.
+    /// Converts the request to the domain's.
     ///
     /// # Errors
-    /// When it does not say what to restore, or which backup.
+    /// When the request selects nothing, too many keys, or two backups.
     pub fn request(self) -> Result<HsmRequest, Problem> {
         let invalid = |detail: &str| Err(Problem::new(ProblemKind::InvalidBody, detail));
         if self.keys.is_empty() != self.everything {

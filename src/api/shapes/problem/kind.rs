@@ -5,57 +5,57 @@ use axum::http::StatusCode;
 /// The kinds of problem. Their names are part of the API and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// A parameter in the path or the query.
+    /// A parameter in the path or the query is invalid.
     InvalidParameter,
-    /// The body.
+    /// The body is invalid.
     InvalidBody,
-    /// The platform's authentication names nobody.
+    /// The platform's authentication identifies no caller.
     NotAuthenticated,
-    /// Somebody without the role.
+    /// The caller lacks the app role.
     MissingRole,
-    /// Nothing is served there.
+    /// The API has no such path.
     UnknownPath,
-    /// A source that is not configured.
+    /// The source is not configured.
     UnknownSource,
-    /// A thing that is not there.
+    /// The run, job, restore or object does not exist.
     NotFound,
-    /// A method that is not served there.
+    /// The path is not served with that method.
     MethodNotAllowed,
-    /// A plan that is not kept.
+    /// No plan is kept under the digest.
     UnknownPlan,
-    /// A plan that would not be the same now.
+    /// The plan would be different now.
     PlanMoved,
-    /// Another restore has the target.
+    /// Another restore is running on the target.
     TargetTaken,
-    /// Everything in an HSM would be replaced, and the caller has not named it.
+    /// Everything in an HSM would be replaced, and the caller has not confirmed its name.
     ConfirmationNeeded,
-    /// An idempotency key that stands for something else.
+    /// The idempotency key stands for another restore.
     KeyReused,
-    /// Asked for something that cannot be done as things are.
+    /// The request cannot be carried out in the present state.
     NotPossible,
-    /// The caller has as many open jobs as it may have.
+    /// The caller has as many open jobs as allowed.
     TooManyOpen,
-    /// More bytes than are read.
+    /// The body is larger than the limit.
     BodyTooLarge,
-    /// A body that is not JSON.
+    /// The body is not JSON.
     UnsupportedMediaType,
-    /// A selection that matches nothing.
+    /// The selection matches nothing.
     NothingSelected,
-    /// Something stored is not what was written.
+    /// A stored blob is damaged.
     DamagedCatalogue,
-    /// Something stored by a newer program.
+    /// A stored blob was written by a newer program.
     NewerFormat,
-    /// A defect in this program.
+    /// This program has a defect.
     Defect,
-    /// A service refused for good.
+    /// A service refused, and will refuse again.
     ServiceRefused,
-    /// A service refused or was silent; it may pass.
+    /// A service refused or did not answer; this may pass.
     ServiceUnavailable,
-    /// Our own limit.
+    /// The request exceeded this program's own deadline.
     TookTooLong,
 }
 
-/// What is the same in all problems of a kind.
+/// The facts that all problems of a kind share.
 pub(super) struct Facts {
     pub(super) name: &'static str,
     pub(super) title: &'static str,
@@ -71,23 +71,23 @@ impl ProblemKind {
                 "Correct the parameter; /api/status/openapi.json describes them all."),
             Self::InvalidBody => (StatusCode::BAD_REQUEST, "invalid-body", "The body cannot be used",
                 "Correct the body; /api/status/openapi.json describes it."),
-            Self::NotAuthenticated => (StatusCode::UNAUTHORIZED, "not-authenticated", "Nobody is signed in",
+            Self::NotAuthenticated => (StatusCode::UNAUTHORIZED, "not-authenticated", "The caller is not signed in",
                 "Send an access token of this app from Microsoft Entra ID in the Authorization header."),
             Self::MissingRole => (StatusCode::FORBIDDEN, "missing-role", "An app role is missing",
-                "Ask whoever administers this app in Microsoft Entra ID for the role, then get a new token."),
-            Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "Nothing is served there",
-                "Look the path up in /api/status/openapi.json."),
+                "Ask an administrator of this app in Microsoft Entra ID for the role, then get a new token."),
+            Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "There is no such path",
+                "Check the path; /api/status/openapi.json lists them all."),
             Self::UnknownSource => (StatusCode::NOT_FOUND, "unknown-source", "No such source is configured",
                 "Check the name. To add a vault, put its URL into the setting KEYVAULT_BACKUP_VAULTS and restart the app."),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing",
                 "Check the names; GET /api/backups and GET /api/backups/runs list what there is."),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not served there",
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The path is not served with this method",
                 "Use a method that the header Allow names."),
             Self::UnknownPlan => (StatusCode::NOT_FOUND, "unknown-plan", "There is no such plan",
                 "Plan first with POST /api/restores/plan, then send the digest that it answers."),
             Self::PlanMoved => (StatusCode::CONFLICT, "plan-moved", "The plan would not be the same now",
                 "Read the new plan, which is in this answer; if it is what you want, send its digest."),
-            Self::TargetTaken => (StatusCode::CONFLICT, "target-taken", "Another restore is at work on the vault",
+            Self::TargetTaken => (StatusCode::CONFLICT, "target-taken", "Another restore is running on the target",
                 "Wait until that restore has ended, then plan again."),
             Self::ConfirmationNeeded => (StatusCode::CONFLICT, "confirmation-needed", "Everything in the HSM would be replaced",
                 "Send the HSM's name in `confirm`, beside the plan's digest."),
@@ -95,7 +95,7 @@ impl ProblemKind {
                 "Use a new Idempotency-Key for every restore, and the same one only to repeat a request."),
             Self::NotPossible => (StatusCode::CONFLICT, "not-possible", "It cannot be done as things are",
                 "Do what the detail asks for, then try again."),
-            Self::TooManyOpen => (StatusCode::TOO_MANY_REQUESTS, "too-many-open", "You have as many open jobs as you may have",
+            Self::TooManyOpen => (StatusCode::TOO_MANY_REQUESTS, "too-many-open", "You have as many open jobs as allowed",
                 "Wait until one of them has ended, then ask again."),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large",
                 "Ask for fewer objects in one request."),
@@ -104,11 +104,11 @@ impl ProblemKind {
             Self::NothingSelected => (StatusCode::UNPROCESSABLE_ENTITY, "nothing-selected", "Nothing matches what is asked for",
                 "Correct what is asked for; the detail names what there is."),
             Self::DamagedCatalogue => (StatusCode::INTERNAL_SERVER_ERROR, "damaged-catalogue", "Something stored is damaged",
-                "If it is a manifest, ask for an earlier time with `at`; the next nightly run goes on from the one before. In any case find out who changed the blob that is named."),
+                "If it is a manifest, ask for an earlier time with `at`; the next nightly run continues from the one before. In any case find out who changed the blob that is named."),
             Self::NewerFormat => (StatusCode::INTERNAL_SERVER_ERROR, "newer-format", "A newer version stored this",
                 "Deploy the newer version of keyvault-backup."),
             Self::Defect => (StatusCode::INTERNAL_SERVER_ERROR, "defect", "A defect in this program",
-                "Look for the invocation in the app's log and report what it says."),
+                "Find the invocation in the app's log and report what it says."),
             Self::ServiceRefused => (StatusCode::BAD_GATEWAY, "service-refused", "An Azure service refused",
                 "Read what the service says; most often the app's identity lacks a role or a firewall is in the way."),
             Self::ServiceUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "service-unavailable", "An Azure service does not answer",

@@ -1,16 +1,16 @@
-//! The problems of endpoints, for their description.
+//! The problems that endpoints answer with, for the API's description.
 
 use utoipa::IntoResponses;
 
 use super::ProblemBody;
 
-/// The problems that every endpoint may answer with.
+/// The problems of every endpoint.
 #[derive(IntoResponses)]
 pub enum Problems {
-    /// A parameter or the body cannot be used; the detail names it.
+    /// A parameter or the body is invalid; the detail names it.
     #[response(status = 400, content_type = "application/problem+json")]
     Invalid(ProblemBody),
-    /// No function key, or the wrong one (then the host answers, without a body); or nobody is signed in.
+    /// The function key is missing or wrong (then the host answers, without a body), or the caller is not signed in.
     #[response(
         status = 401,
         content_type = "application/problem+json",
@@ -20,26 +20,26 @@ pub enum Problems {
     /// The caller lacks the app role.
     #[response(status = 403, content_type = "application/problem+json")]
     MissingRole(ProblemBody),
-    /// There is no such thing.
+    /// The resource does not exist.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemBody),
-    /// The method is not served there.
+    /// The path is not served with this method.
     #[response(
         status = 405,
         content_type = "application/problem+json",
         headers(("Allow" = String, description = "The methods that are served"))
     )]
     MethodNotAllowed(ProblemBody),
-    /// It cannot be done as things are.
+    /// The request cannot be carried out in the present state.
     #[response(status = 409, content_type = "application/problem+json")]
     NotPossible(ProblemBody),
-    /// Something stored is damaged or newer than this program, or this program has a defect.
+    /// A stored blob is damaged or newer than this program, or this program has a defect.
     #[response(status = 500, content_type = "application/problem+json")]
     Broken(ProblemBody),
-    /// An Azure service refused for good.
+    /// An Azure service refused, and will refuse again.
     #[response(status = 502, content_type = "application/problem+json")]
     ServiceRefused(ProblemBody),
-    /// An Azure service does not answer, or it took too long.
+    /// An Azure service does not answer, or the request took too long.
     #[response(
         status = 503,
         content_type = "application/problem+json",
@@ -48,11 +48,11 @@ pub enum Problems {
     ServiceUnavailable(ProblemBody),
 }
 
-/// The problem of a selection.
+/// The problem of endpoints that take a selection.
 #[derive(IntoResponses)]
 pub enum SelectionProblem {
-    /// Nothing matches what is asked for. The detail names what there is: recovery points, the nearest names, or the
-    /// sources of which there are backups.
+    /// The selection matches nothing. The detail names what exists: recovery points, the nearest names, or the sources
+    /// that have backups.
     #[response(status = 422, content_type = "application/problem+json")]
     Nothing(ProblemBody),
 }
@@ -60,7 +60,7 @@ pub enum SelectionProblem {
 /// The problem of endpoints that open jobs.
 #[derive(IntoResponses)]
 pub enum TooMany {
-    /// The caller has as many open jobs as it may have.
+    /// The caller has as many open jobs as allowed.
     #[response(
         status = 429,
         content_type = "application/problem+json",

@@ -1,4 +1,4 @@
-//! Restores of Managed HSMs.
+//! Managed HSM restores, as they are answered.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -31,28 +31,28 @@ pub struct HsmRestore {
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
     ended: Option<OffsetDateTime>,
-    /// What is particular to HSMs.
+    /// Facts that only restores of HSMs have.
     hsm: HsmFacts,
 }
 
-/// What is particular to the restore of an HSM.
+/// Facts that only the restore of an HSM has.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = HsmRestoreFacts)]
 pub struct HsmFacts {
-    /// Whether everything in the target is replaced, or keys are added.
+    /// Whether everything in the target is replaced; otherwise keys are added.
     replaces_everything: bool,
     /// The run whose backup is restored.
     run: String,
-    /// Its folder.
+    /// The backup's folder.
     folder: String,
-    /// How far it is, while it runs.
+    /// The phase, while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     phase: Option<Phase>,
     /// Why it waits, while it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<String>,
-    /// The run that backs the target up first.
+    /// The run that first backs up the target.
     #[serde(skip_serializing_if = "Option::is_none")]
     safety_backup: Option<String>,
     /// The service's name for the operation.
@@ -98,12 +98,12 @@ impl From<&HsmJob> for HsmRestore {
     }
 }
 
-/// A restore of an HSM with what became of each key.
+/// A restore of an HSM with the outcome of each key.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct HsmRestoreReport {
     #[serde(flatten)]
     restore: HsmRestore,
-    /// The keys, in order, when keys are restored.
+    /// The keys, in order, if single keys are restored.
     keys: Vec<RestoredKey>,
 }
 
@@ -113,27 +113,27 @@ pub struct HsmRestoreReport {
 pub struct RestoredKey {
     name: String,
     outcome: KeyState,
-    /// What the service counted as restored. What it counts is not documented; it is not versions.
+    /// The number that the service reports as restored. Its unit is not documented; it is not versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     restored: Option<u64>,
-    /// What the service counted as not overwritten, because it was there.
+    /// The number that the service reports as not overwritten, because it was there.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_overwritten: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
 }
 
-/// What became of a key.
+/// The outcome of a key.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum KeyState {
-    /// Its turn has not come.
+    /// Not started.
     Pending,
-    /// Everything of it is back.
+    /// Restored completely.
     Restored,
-    /// The service left some or all of it as it was: the key was there.
+    /// Some or all of it was left as it was, because the key was there.
     NotOverwritten,
-    /// It is not restored.
+    /// Not restored.
     Failed,
 }
 

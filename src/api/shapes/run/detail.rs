@@ -1,4 +1,4 @@
-//! A run in one source, in full: what it left out, and every object that has no new backup.
+//! A run in one source in full: kinds that could not be listed, and every object without a new backup.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -18,13 +18,13 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunInSource {
-    /// The run in short.
+    /// The run, as lists show it.
     #[serde(flatten)]
     item: RunItem,
-    /// Who asked for it, where that is known.
+    /// The actor that requested it, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<By>,
-    /// How far it has come, while it runs.
+    /// The progress, while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<Progress>,
     /// Objects that have a backup as of this run.
@@ -32,20 +32,20 @@ pub struct RunInSource {
     protected: Option<u32>,
     /// Kinds that could not be listed.
     unlisted: Vec<UnlistedKind>,
-    /// Kinds that could be listed only when the run was under way: what they hold was planned later.
+    /// Kinds that could be listed only while the run was under way: their objects were planned later.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     listed_late: Vec<LateKind>,
     /// Every object that failed or disappeared.
     objects: Vec<RunObject>,
 }
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Progress {
-    /// Objects it backs up, once it has a plan.
+    /// The number of objects to back up, once the run is planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub planned: Option<usize>,
-    /// How many of them had a result when it was last looked at.
+    /// How many of them had a result at the last pass.
     pub done: u32,
 }
 
@@ -58,7 +58,7 @@ pub struct UnlistedKind {
     failure: Failure,
 }
 
-/// A kind that could be listed only when the run was under way.
+/// A kind that could be listed only while the run was under way.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LateKind {
     /// The kind.
@@ -82,7 +82,7 @@ impl From<&Unlisted> for UnlistedKind {
     }
 }
 
-/// An object that has no new backup, and why.
+/// An object without a new backup, and why.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunObject {
@@ -95,7 +95,7 @@ pub struct RunObject {
     #[schema(example = "failed", pattern = "^(failed|disappeared)$")]
     #[serde(rename = "fared")]
     status: &'static str,
-    /// What was said.
+    /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
     /// When its newest backup was taken, if it has one.

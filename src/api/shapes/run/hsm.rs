@@ -1,4 +1,4 @@
-//! Backups of whole Managed HSMs, as runs.
+//! Backups of whole Managed HSMs, shown as runs.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,11 +14,11 @@ use crate::{
     query::hsms::Run,
 };
 
-/// What is known of the backup of a whole HSM, beside what is known of every run.
+/// Facts that only the backup of a whole HSM has.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HsmRun {
-    /// How far it is, while it runs.
+    /// The phase, while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     phase: Option<Phase>,
     /// Why it waits, while it does.
@@ -37,9 +37,9 @@ pub struct HsmRun {
     /// How large they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
-    /// Whether the folder was found, and the operation that wrote it not watched.
+    /// Whether the folder was found by a search, because the operation's result was not seen.
     found: bool,
-    /// How the folder is known, where it was found.
+    /// How the folder was identified, if it was found by a search.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     /// Why it failed.

@@ -1,4 +1,4 @@
-//! The numbers of a run, and what it tries again.
+//! The numbers of a run, and the failures that it retries.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -9,24 +9,24 @@ use crate::{
     domain::{job::rounds, run},
 };
 
-/// What an open run has met that may pass, and tries again.
+/// The transient failures that an open run retries.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TriedAgain {
-    /// How many objects fail. Not there when the source, or a kind, cannot be listed and no object fails.
+    /// How many objects fail. Absent when the source, or a kind, cannot be listed and no object fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     objects: Option<u32>,
-    /// The kinds that cannot be listed, where the run goes on without them and lists them again.
+    /// The kinds that cannot be listed. The run continues without them and lists them again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kinds: Vec<Kind>,
     /// The newest failure.
     failure: Failure,
-    /// When it was met.
+    /// When it occurred.
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
     /// The round that the run is in, from 1; 0 before its objects are known.
     round: u32,
-    /// When it is tried again. Not there when the run ends without that.
+    /// The next retry. Absent when the run ends without one.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     next: Option<OffsetDateTime>,
 }
@@ -43,7 +43,7 @@ impl From<rounds::TriedAgain<'_>> for TriedAgain {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Numbers {
-    /// Objects that the source listed, or that were asked for by name.
+    /// Objects that the source listed, or that were requested by name.
     listed: u32,
     /// Objects with a new, checked backup.
     backed_up: u32,
@@ -59,15 +59,15 @@ pub struct Numbers {
     failed: u32,
     /// How many of those a person accepted as of the run.
     accepted: u32,
-    /// Objects that the run before still had and that the source no longer lists. Not in `listed`.
+    /// Objects that the previous run had and that the source no longer lists. Not in `listed`.
     gone: u32,
     /// Objects that were gone and are listed again.
     returned: u32,
     /// Size of the new backups.
     bytes: u64,
-    /// Objects with so many versions that the service will soon refuse to back them up.
+    /// Objects close to the number of versions at which the service refuses to back them up.
     near_version_limit: u32,
-    /// Objects whose newest backup has a form that was not known.
+    /// Objects whose newest backup has an unknown form.
     unknown_form: u32,
 }
 

@@ -1,4 +1,4 @@
-//! How each Managed HSM is.
+//! The status of each Managed HSM.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -11,7 +11,7 @@ use crate::{
     query::hsms::{Doing, Run},
 };
 
-/// How an HSM is.
+/// The status of a Managed HSM.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HsmStatus {
@@ -25,18 +25,18 @@ pub struct HsmStatus {
     /// The newest backup that can be restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     newest_success: Option<Success>,
-    /// The newest backup that has ended, well or not.
+    /// The newest ended backup, good or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_run: Option<RunItem>,
     /// Backups that have not ended.
     running: Vec<RunItem>,
-    /// The restore that is under way. While the service is at one of everything, the HSM answers nothing else.
+    /// The restore that is under way. During a restore of everything the HSM answers no other requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     restore: Option<HsmRestore>,
 }
 
 impl HsmStatus {
-    /// How an HSM is `now`.
+    /// The status of an HSM at `now`.
     pub fn new(doing: Doing, interval: time::Duration, now: OffsetDateTime) -> Self {
         let (ok, overdue) = (doing.is_ok(interval, now), doing.is_overdue(interval, now));
         let Doing { hsm, good, last, open } = doing;
