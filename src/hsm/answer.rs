@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     domain::{
         fate::Fate,
-        hsm::{Folder, KeyOutcome, KeyResult, Phase, Task},
+        hsm::{Folder, KeyResult, Task},
         outcome::Failure,
         run::Verdict,
     },
@@ -30,38 +30,7 @@ pub(super) async fn failed(app: &App, stored: StoredHsmJob, failure: Failure, cl
     if replaces && !stored.job.waited && safety::wants_another_backup(&failure) {
         return safety::meet_the_rule(app, stored, &failure, clock).await;
     }
-    key_or_job_failed(app, stored, failure, clock).await
-}
-
-pub(super) async fn key_or_job_failed(
-    app: &App,
-    stored: StoredHsmJob,
-    failure: Failure,
-    clock: &Clock,
-) -> Result<Next> {
-    if matches!(stored.job.task, Task::RestoreKeys { .. }) {
-        return key_done(app, stored, KeyResult::Failed { failure }, clock).await;
-    }
-    ends::fail(app, stored, failure, clock).await
-}
-
-/// Records the result of a key and continues with the next one.
-async fn key_done(app: &App, mut stored: StoredHsmJob, result: KeyResult, clock: &Clock) -> Result<Next> {
-    if let Task::RestoreKeys { keys, outcomes, .. } = &mut stored.job.task
-        && let Some(key) = keys.get(outcomes.len()).cloned()
-    {
-        outcomes.push(KeyOutcome { key, result });
-        if outcomes.len() < keys.len() {
-            // Polls of this key's operation say nothing of the next start. Refused starts do: the right is one for all keys.
-            if matches!(stored.job.phase, Phase::Running { .. }) {
-                stored.job.refused = 0;
-            }
-            stored.job.phase = Phase::Due { not_before: Some(clock.now()) };
-            (stored.job.polled, stored.job.held_until, stored.job.waiting) = (None, None, None);
-            return save(app, stored).await;
-        }
-    }
-    ends::keys(app, stored, None, clock).await
+    ends::key_or_job_failed(app, stored, failure, clock).await
 }
 
 /// Polls the state of the operation.
@@ -130,7 +99,7 @@ async fn succeeded(
             ends::backup(app, stored, end, clock).await
         }
         Task::RestoreAll { .. } => ends::restore(app, stored, Verdict::Succeeded, None, clock).await,
-        Task::RestoreKeys { .. } => key_done(app, stored, counted(status), clock).await,
+        Task::RestoreKeys { .. } => ends::key_done(app, stored, counted(status), clock).await,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     jobs::StoredHsmJob,
 };
 
-use super::next::Next;
+use super::next::{Next, save};
 
 /// The result of a backup.
 pub(super) struct BackupEnd {
@@ -182,6 +182,43 @@ async fn restored(app: &App, job: &HsmJob, end: &HsmEnd, is_told: bool) -> Resul
         );
     }
     Ok(())
+}
+
+/// Records a failure of the current key in a restore of keys, and of the whole job in any other one.
+pub(super) async fn key_or_job_failed(
+    app: &App,
+    stored: StoredHsmJob,
+    failure: Failure,
+    clock: &Clock,
+) -> Result<Next> {
+    if matches!(stored.job.task, Task::RestoreKeys { .. }) {
+        return key_done(app, stored, KeyResult::Failed { failure }, clock).await;
+    }
+    fail(app, stored, failure, clock).await
+}
+
+/// Records the result of a key and continues with the next one.
+pub(super) async fn key_done(
+    app: &App,
+    mut stored: StoredHsmJob,
+    result: KeyResult,
+    clock: &Clock,
+) -> Result<Next> {
+    if let Task::RestoreKeys { keys, outcomes, .. } = &mut stored.job.task
+        && let Some(key) = keys.get(outcomes.len()).cloned()
+    {
+        outcomes.push(KeyOutcome { key, result });
+        if outcomes.len() < keys.len() {
+            // Polls of this key's operation say nothing of the next start. Refused starts do: the right is one for all keys.
+            if matches!(stored.job.phase, Phase::Running { .. }) {
+                stored.job.refused = 0;
+            }
+            stored.job.phase = Phase::Due { not_before: Some(clock.now()) };
+            (stored.job.polled, stored.job.held_until, stored.job.waiting) = (None, None, None);
+            return save(app, stored).await;
+        }
+    }
+    keys(app, stored, None, clock).await
 }
 
 /// Ends a restore of keys. The first key without an outcome has failed for the reason given; those after it were never

@@ -2,8 +2,7 @@
 //! after its possible result was inspected.
 
 use super::{
-    answer::key_or_job_failed,
-    ends::{self, BackupEnd},
+    ends::{self, BackupEnd, key_or_job_failed},
     folders,
     next::{Next, stop},
 };
