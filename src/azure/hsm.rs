@@ -246,3 +246,13 @@ fn refused(asked: Asked, refusal: &Refusal) -> ServiceError {
     let error = ServiceError::new(asked, meaning, failure.bounded());
     ServiceError { retry_after: refusal.retry_after, ..error }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{azure::managed_hsm::AUDIENCES, domain::cloud::CLOUDS};
+
+    #[test]
+    fn the_client_knows_the_audience_of_every_cloud() {
+        assert_eq!(CLOUDS.map(|cloud| cloud.hsm), AUDIENCES);
+    }
+}

@@ -67,6 +67,7 @@ use azure_core::{
 };
 
 pub use self::{
+    auth::AUDIENCES,
     error::{Error, Refusal, StartError},
     folder::FolderName,
     status::{KeyRestoreCounts, OperationState, OperationStatus, ServiceFailure, Started},

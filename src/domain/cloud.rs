@@ -7,7 +7,7 @@
 pub struct Cloud {
     /// Key Vault.
     pub vault: &'static str,
-    /// Managed HSM; also the audience of its tokens.
+    /// Managed HSM; also the audience of its tokens, of which the client has a list of its own since it stands alone.
     pub hsm: &'static str,
     /// Blob storage.
     pub blob: &'static str,

@@ -215,7 +215,8 @@ impl World {
         let name = self.open_records().remove(0);
         let record = self.work.blob(JOBS, &name).expect("it is stored").metadata.remove(0);
         let mut job: Value = serde_json::from_str(&record.1).expect("it is JSON");
-        job["opened"] = (now - age).format(&Rfc3339).expect("a time").into();
+        let opened = (now - age).replace_nanosecond(0).expect("a time");
+        job["opened"] = opened.format(&Rfc3339).expect("a time").into();
         self.work.put_blob(JOBS, &name, Vec::new(), &[("job", &job.to_string())]);
     }
 }

@@ -3,7 +3,11 @@
 use azure_core::http::{RawResponse, Url, headers::WWW_AUTHENTICATE};
 
 use super::error::{Error, Refusal};
-use crate::domain::cloud::CLOUDS;
+
+/// The domains of HSMs, which are also the audiences of their tokens: the public cloud (recorded), US Government and
+/// China (configuration of the official command line tool).
+pub const AUDIENCES: [&str; 3] =
+    ["managedhsm.azure.net", "managedhsm.usgovcloudapi.net", "managedhsm.azure.cn"];
 
 /// The scope that an HSM asks for in answer to a request without a token.
 ///
@@ -15,7 +19,7 @@ pub(super) fn challenged_scope(host: &str, answer: &RawResponse) -> Result<Strin
     let asked = Url::parse(audience).ok();
     let asked = asked.as_ref().filter(|url| url.scheme() == "https").and_then(Url::host_str);
     let own = asked.is_some_and(|asked| {
-        let known = CLOUDS.iter().map(|cloud| cloud.hsm).find(|domain| lies_in(host, domain));
+        let known = AUDIENCES.into_iter().find(|domain| lies_in(host, domain));
         known.map_or_else(|| lies_in(host, asked), |known| known == asked)
     });
     if own {

@@ -56,7 +56,7 @@ async fn an_acknowledgement_is_of_what_one_run_saw_and_is_given_once() {
     assert_eq!((code, &said["already"]), (0, &json!(true)));
     let said =
         world.cli(&["acknowledge", "--vault", &world.vault.url(), "--run", &run, "--reason", "again"]).await;
-    assert!(String::from_utf8_lossy(&said.stdout).contains("already: moved to kv-b"), "{said:?}");
+    assert!(String::from_utf8_lossy(&said.stdout).contains("was already acknowledged on"), "{said:?}");
     let name = format!("acknowledged/kv-a/losses/{run}");
     assert!(world.backups.blob(BACKUPS, &name).is_some(), "{:?}", world.backups.blobs(BACKUPS));
     assert_eq!(world.recorded().await, (true, vec!["loss-acknowledged".to_owned()]));
@@ -81,7 +81,7 @@ async fn where_nothing_is_lost_nothing_is_acknowledged() {
     let mut world = World::with_secrets(1).await;
     let run = world.night(now()).await["run"].as_str().expect("text").to_owned();
     let (code, said) = world.acknowledge(&run).await;
-    assert!(code == 2 && said.to_string().contains("as of the newest run nothing of kv-a is lost"), "{said}");
+    assert!(code == 2 && said.to_string().contains("every loss and move of kv-a is acknowledged"), "{said}");
     let hsm =
         ["acknowledge", "--vault", "https://hsm-a.managedhsm.azure.net", "--run", &run, "--reason", "x"];
     let output = world.cli(&hsm).await;

@@ -10,7 +10,7 @@ use super::{back_up, healthy, names, preflight};
 async fn strangers() -> [(String, &'static str, Azure); 2] {
     let file = |path: &Path| path.display().to_string();
     let azure = Azure::start().await.expect("another emulator");
-    let another = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testdata/another-authority.pem");
+    let another = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/preflight/another-authority.pem");
     [(file(&another), "UnknownIssuer", azure.clone()), (file(azure.ca_pem_path()), "BadSignature", azure)]
 }
 
