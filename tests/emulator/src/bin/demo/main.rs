@@ -1,9 +1,9 @@
 //! `cargo demo`: a vault of a thousand objects, backed up for two nights and restored by the real binary.
 //!
-//! Nothing but Rust is needed: Azure and the Functions host are played by this crate, on loopback. Each
-//! chapter of the story is a module of its own, and takes the stage as the one before left it:
+//! Nothing but Rust is needed: Azure and the Functions host are played by this crate, on loopback. `tests/demo` builds the
+//! product and this, and starts this. Each chapter of the story is a module of its own, and takes the stage as the one before left it:
 //!
-//! 1. [`scene`]: the product is built, a vault is filled, the host starts;
+//! 1. [`scene`]: a vault is filled, the host starts;
 //! 2. [`first_night`]: everything is backed up, in spite of what goes wrong;
 //! 3. [`second_night`]: a few things change, and only those are backed up;
 //! 4. [`lost`]: three objects are deleted and purged, and come back over HTTP;
@@ -24,7 +24,7 @@ mod standby;
 mod stay;
 mod story;
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use serde::Serialize;
@@ -41,6 +41,9 @@ struct Arguments {
     /// Print one JSON object on standard output; the story goes to standard error.
     #[arg(long)]
     json: bool,
+    /// The product's binary.
+    #[arg(long, hide = true)]
+    program: PathBuf,
     /// Leave everything up and print how to call it, until Ctrl-C.
     #[arg(long)]
     stay: bool,
@@ -59,10 +62,7 @@ struct Report {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // `cargo demo -- --json` hands over the `--`, since the alias has one of its own.
-    let arguments = std::env::args_os().enumerate().filter(|(at, argument)| *at != 1 || argument != "--");
-    let arguments = Arguments::parse_from(arguments.map(|(_, argument)| argument));
-    match Box::pin(tell(&arguments)).await {
+    match Box::pin(tell(&Arguments::parse())).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nThe demo failed: {error}");
@@ -74,7 +74,7 @@ async fn main() -> ExitCode {
 async fn tell(arguments: &Arguments) -> Result<()> {
     let mut story = Story::new(arguments.json);
     story.title("keyvault-backup: two nights of a vault, a bad day, and an HSM")?;
-    let stage = scene::tell(&mut story).await?;
+    let stage = scene::tell(&mut story, &arguments.program).await?;
     let first_night = first_night::tell(&mut story, &stage).await?;
     let second_night = second_night::tell(&mut story, &stage).await?;
     let lost = lost::tell(&mut story, &stage).await?;

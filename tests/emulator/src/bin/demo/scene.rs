@@ -1,4 +1,6 @@
-//! Chapter 1: the product is built, the vault is filled, the host starts.
+//! Chapter 1: the vault is filled, the host starts.
+
+use std::path::Path;
 
 use keyvault_backup_emulator::{
     CertificateSpec, Fault, FaultKind, Forbidden, KeySpec, Kind, Matcher, Operation, RateLimit, SecretSpec,
@@ -7,7 +9,7 @@ use keyvault_backup_emulator::{
 use time::Duration;
 
 use super::{
-    Result, product,
+    Result,
     stage::{Stage, first_night},
     story::{Story, count},
 };
@@ -57,10 +59,10 @@ pub(crate) fn certificate(number: usize) -> String {
 }
 
 /// Tells the chapter.
-pub(crate) async fn tell(story: &mut Story) -> Result<Stage> {
+pub(crate) async fn tell(story: &mut Story, product: &Path) -> Result<Stage> {
     story.chapter("The scene")?;
-    let product = product::build(story).await?;
-    let stage = Stage::set(product).await?;
+    story.line("Program", &product.display().to_string())?;
+    let stage = Stage::set(product.to_owned()).await?;
     fill(&stage.vault);
     story.line("Vault", &stage.vault.url())?;
     story.line(
