@@ -1,5 +1,7 @@
 //! A world with Managed HSMs.
 
+use std::time::Duration;
+
 use keyvault_backup_emulator::{
     HsmHandle, KeySpec, Snapshot, StorageHandle,
     host::{Firing, HttpAnswer, Invocation},
@@ -62,9 +64,13 @@ impl HsmWorld {
         }
     }
 
-    /// Looks until no job is open, for at most two days.
+    /// Looks until no job is open, for at most two days; after two hours every ten minutes.
     pub async fn settle(&mut self) {
-        for _ in 0..2 * 24 * 60 {
+        let began = self.world.azure.clock().now();
+        while self.world.azure.clock().now() - began < time::Duration::days(2) {
+            if self.world.azure.clock().now() - began >= time::Duration::hours(2) {
+                self.world.azure.clock().advance(Duration::from_secs(9 * 60));
+            }
             self.world.advance().await;
             if self.open().is_empty() {
                 return;

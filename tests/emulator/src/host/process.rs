@@ -17,7 +17,7 @@ use tokio::{
 use super::{HostClock, HostError, Level, error_stack::ErrorStack, launch::Launch, logs::Logs};
 
 /// How often the host looks whether a handler answers.
-const PROBE_INTERVAL: Duration = Duration::from_millis(25);
+const PROBE_INTERVAL: Duration = Duration::from_millis(5);
 /// How often the player looks whether the process has ended.
 const EXIT_INTERVAL: Duration = Duration::from_millis(10);
 /// How long the host waits for a killed process.
