@@ -78,7 +78,7 @@ pub struct PlanHeader {
     /// The names of later manifests, whose entries are folded in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folds: Vec<String>,
-    /// The names of manifests that could not be read, and are passed over by whoever reads this run's.
+    /// The names of manifests that could not be read. Readers of this run's manifest skip them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<String>,
     /// Kinds that could not be listed.
@@ -96,7 +96,7 @@ pub struct PlanHeader {
     /// The failures that people accept as of this plan. Read where something failed in the run before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<Accepted>,
-    /// The runs whose losses somebody has acknowledged.
+    /// The runs whose losses a person has acknowledged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acknowledged: Vec<RunId>,
     /// What is known of where the vault lies. Plans of some objects, and of older programs, do not say.

@@ -24,7 +24,7 @@ pub enum Decision {
     Missed,
     /// Backed up although nothing shows a change, because listing does not show changes of older versions.
     FullPass,
-    /// Backed up because somebody asked for this very object.
+    /// Backed up because a request names this very object.
     Asked,
     /// Skipped: nothing changed since its last backup.
     Unchanged,

@@ -52,7 +52,7 @@ impl<'i> Planner<'i> {
             self.objects.drop_kind(unlisted.kind);
         }
         self.objects.sort();
-        // Without the whole list of certificates nobody knows what belongs to none.
+        // Without the whole list of certificates it is unknown what belongs to none.
         if unlisted.iter().all(|unlisted| unlisted.kind != ObjectKind::Certificate) {
             self.objects.tell_managers_apart();
         }
@@ -78,7 +78,7 @@ fn decide(object: Listed, index: &Index, full_pass: bool) -> Planned {
     Planned { id: object.id, decision, previous, shown }
 }
 
-/// The plan for objects that somebody named.
+/// The plan for objects that a request names.
 pub fn plan_objects(mut asked: Vec<ObjectId>, index: &Index) -> PlannedObjects {
     asked.sort();
     asked.dedup();

@@ -175,10 +175,7 @@ async fn a_wrong_name_at_a_terminal_is_answered_with_the_nearest_and_without_a_t
         assert!(output.status.code() == Some(2) && output.stdout.is_empty(), "{output:?}");
         assert!(said.contains(&format!("Nothing of vault kv-a matches secret {wrong}. ")), "{said}");
         assert!(said.contains(&format!("Nearest in name: {nearest}")) && !said.contains("as of"), "{said}");
-        assert!(
-            said.ends_with("Correct what is asked for: the name, the kind, the tags or the time.\n"),
-            "{said}"
-        );
+        assert!(said.ends_with("Correct the request: the name, the kind, the tags or the time.\n"), "{said}");
     }
 }
 

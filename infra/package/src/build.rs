@@ -29,6 +29,8 @@ pub fn program(root: &Path) -> Result<PathBuf> {
         .env("CFLAGS", flags("-ffile-prefix-map=", &places).join(" "))
         // Read by C compilers and build scripts for dates that they would put in.
         .env("SOURCE_DATE_EPOCH", "315532800")
+        // The checkout's builds go without the crypto library's own source of randomness, for speed; what is installed has both.
+        .env("AWS_LC_SYS_NO_JITTER_ENTROPY", "0")
         .status()
         .map_err(|error| format!("cargo cannot be started: {error}"))?;
     if !status.success() {
