@@ -306,7 +306,7 @@ async fn a_vault_that_cannot_be_listed_is_shown_with_the_reason() {
 async fn the_line_of_a_timer_has_no_empty_half() {
     for (vaults, expected) in [
         (&["kv-a"][..], format!("run {RUN}: failed: kv-a: Failed to list")),
-        (&["kv-a", "kv-b"][..], format!("run {RUN}: kv-b: 1 messages sent; failed: kv-a: Failed to list")),
+        (&["kv-a", "kv-b"][..], format!("run {RUN}: kv-b: messages sent: 1; failed: kv-a: Failed to list")),
     ] {
         let mut world = World::with_vaults(vaults).await;
         for vault in vaults {

@@ -252,7 +252,7 @@ async fn what_may_have_begun_is_not_said_to_have_not() {
     world.fault(writes_of("backup-runs/"), FaultKind::Status(500));
     let detail =
         problem(&world.post("/api/backups", json!({ "vault": "kv-a" })).await, 503, "service-unavailable");
-    assert!(detail.contains("it is not known whether run"), "{detail}");
+    assert!(detail.contains("It is not known whether run"), "{detail}");
 }
 
 /// Begins one plan in two instances under one key, the second while the first one's record of it is on its way, and

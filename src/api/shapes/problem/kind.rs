@@ -102,7 +102,7 @@ impl ProblemKind {
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is not JSON",
                 "Send JSON, with the header Content-Type: application/json."),
             Self::NothingSelected => (StatusCode::UNPROCESSABLE_ENTITY, "nothing-selected", "Nothing matches what is asked for",
-                "Correct what is asked for; the detail names what there is."),
+                "Correct the request; the detail names what there is."),
             Self::DamagedCatalogue => (StatusCode::INTERNAL_SERVER_ERROR, "damaged-catalogue", "Something stored is damaged",
                 "If it is a manifest, ask for an earlier time with `at`; the next nightly run continues from the one before. In any case find out who changed the blob that is named."),
             Self::NewerFormat => (StatusCode::INTERNAL_SERVER_ERROR, "newer-format", "A newer version stored this",
