@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use time::OffsetDateTime;
 
-/// A clock that is set once and runs from there, in whole seconds: records have no finer times, so that two readings of
-/// one record are equal.
+/// A clock that is set once and runs from there, in whole seconds, as records have the times
+/// that this program sets.
 ///
 /// Under the Functions host each invocation's clock is set to the time that the host sends, so that a test
 /// that drives the host also drives the product's time. At a terminal it is set to the system's time.
@@ -29,9 +29,13 @@ impl Clock {
 
     /// The time, in whole seconds.
     pub fn now(&self) -> OffsetDateTime {
-        let now = self.set + self.at.elapsed();
-        now.replace_nanosecond(0).unwrap_or(now)
+        whole_second(self.set + self.at.elapsed())
     }
+}
+
+/// A time without the fraction of its second.
+pub fn whole_second(time: OffsetDateTime) -> OffsetDateTime {
+    time.replace_nanosecond(0).unwrap_or(time)
 }
 
 #[cfg(test)]

@@ -141,9 +141,11 @@ async fn reconcile_open(
         Ok(None) => return unplanned(app, &stored.job, clock).await,
         Err(Error::Damaged { .. }) if stored.job.need(None, clock.now()) == Need::GivingUp => {
             let plan = plan::what_is_left(app.catalogue()?, &vault, &run).await?;
-            // The notes have the words of what failed, and only the record leads to them.
-            rounds::give_up(app, &plan, &stored.job, clock).await?;
-            app.jobs()?.forget_failing(&vault, &run).await?;
+            // Only the record leads to the notes, which say why objects failed. Without objects they are kept unread.
+            if !plan.objects.is_empty() {
+                rounds::give_up(app, &plan, &stored.job, clock).await?;
+                app.jobs()?.forget_failing(&vault, &run).await?;
+            }
             return close(app, &plan).await.map(Some);
         }
         Err(error) => return Err(error),

@@ -18,7 +18,7 @@ const OF_A_BACKUP: &str = "mhsm-";
 impl Landing {
     /// Reads the folders in the text of an address, because a parsed address has lost its `..` and `//`.
     fn parse(text: &str, address: &Url) -> Result<Self, String> {
-        let path = text.trim().splitn(4, '/').nth(3).unwrap_or_default().trim_end_matches('/');
+        let path = text.trim().splitn(4, '/').nth(3).unwrap_or_default().trim_matches('/');
         let (name, folders) = path.split_once('/').map_or((path, None), |(name, rest)| (name, Some(rest)));
         for folder in folders.into_iter().flat_map(|folders| folders.split('/')) {
             judge(folder)?;
@@ -50,7 +50,9 @@ impl Landing {
     /// The path of an address in the container. `None` if it is elsewhere. Folders under another prefix count, because
     /// the setting may have changed.
     pub fn path_of<'a>(&self, address: &'a Url) -> Option<&'a str> {
-        let path = address.path().strip_prefix(self.container.path())?.strip_prefix('/')?.trim_matches('/');
+        let name = self.container.path().trim_matches('/');
+        let path =
+            address.path().trim_start_matches('/').strip_prefix(name)?.strip_prefix('/')?.trim_matches('/');
         (address.host_str() == self.container.host_str() && !path.is_empty()).then_some(path)
     }
 }
@@ -102,6 +104,7 @@ mod tests {
         for (path, prefix, told) in [
             ("hsms", "", "hsms"),
             ("hsms/", "", "hsms"),
+            ("/hsms", "", "hsms"),
             ("hsms/prod", "prod/", "hsms/prod"),
             ("hsms/prod/team=a/v1.2_x/", "prod/team=a/v1.2_x/", "hsms/prod/team=a/v1.2_x"),
         ] {
@@ -142,6 +145,7 @@ mod tests {
         for (address, path) in [
             (format!("{HOST}/hsms/prod/mhsm-a-1"), Some("prod/mhsm-a-1")),
             (format!("{HOST}/hsms/mhsm-a-1/"), Some("mhsm-a-1")),
+            (format!("{HOST}//hsms/prod/mhsm-a-1"), Some("prod/mhsm-a-1")),
             (format!("{HOST}/hsms"), None),
             (format!("{HOST}/hsms-2/mhsm-a-1"), None),
             ("https://other.blob.core.windows.net/hsms/prod/mhsm-a-1".to_owned(), None),

@@ -5,7 +5,7 @@ use tracing::info;
 
 use crate::{
     app::App,
-    clock::Clock,
+    clock::{Clock, whole_second},
     domain::{
         audit::{Event, TOLD_WITHIN},
         hsm::{BACKUP_FORMAT, Folder, HsmBackup, HsmEnd, HsmJob, KeyOutcome, KeyResult, Phase, Seen, Task},
@@ -108,8 +108,8 @@ pub(super) async fn backup(app: &App, stored: StoredHsmJob, end: BackupEnd, cloc
         run: job.id.clone(),
         by: job.by.clone(),
         opened: job.opened,
-        started: end.started,
-        ended: end.ended.unwrap_or_else(|| clock.now()),
+        started: end.started.map(whole_second),
+        ended: end.ended.map_or_else(|| clock.now(), whole_second),
         job: operation,
         verdict,
         folder: end.folder,

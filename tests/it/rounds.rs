@@ -6,7 +6,7 @@ use keyvault_backup_emulator::{Fault, FaultKind, Forbidden, Matcher, Operation, 
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use crate::world::{JOBS, Manifest, NIGHT, World};
+use crate::world::{BACKUPS, JOBS, Manifest, NIGHT, World};
 
 const DAY: Duration = Duration::DAY;
 const RUN: &str = "20260110T020000Z-nightly";
@@ -247,6 +247,20 @@ async fn notes_of_closed_runs_do_not_pile_up() {
     world.fault(backup_of("secret-1"), FaultKind::Forbidden(Forbidden::ByRbac));
     world.night(NIGHT + DAY).await;
     assert_eq!(world.notes(), Vec::<String>::new());
+}
+
+/// Without its plan a run has no object to record a failure for: the notes keep the words.
+#[tokio::test]
+async fn notes_stay_where_the_plan_is_lost() {
+    let mut world = World::with_secrets(2).await;
+    world.fault(backup_of("secret-1"), FaultKind::Forbidden(Forbidden::ByRbac));
+    world.fire(NIGHT).await;
+    world.until(NIGHT + Duration::minutes(20)).await;
+    let plan = format!("vaults/kv-a/runs/{RUN}/plan.jsonl.gz");
+    world.backups.put_blob(BACKUPS, &plan, b"broken".to_vec(), &[]);
+    world.azure.clock().advance(std::time::Duration::from_secs(20 * 3600));
+    world.minutes(2).await;
+    assert_eq!((world.open_runs(), world.notes().len()), (0, 1));
 }
 
 /// A night in which everything comes in asks for no notes.
