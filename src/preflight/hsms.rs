@@ -49,9 +49,9 @@ async fn one(context: &Context<'_>, url: &HsmUrl) -> HsmSeen {
         key: None,
     };
     let hsms = context.app.hsms();
-    let (Ok(address), Ok(to), Ok(from)) =
-        (Url::parse(&url.to_string()), hsms.destination(), hsms.source(NO_FOLDER))
-    else {
+    // Where backups are: a token may be for that prefix alone.
+    let from = hsms.landing().and_then(|landing| hsms.source(&format!("{}{NO_FOLDER}", landing.prefix())));
+    let (Ok(address), Ok(to), Ok(from)) = (Url::parse(&url.to_string()), hsms.destination(), from) else {
         return seen;
     };
     let client = match HsmClient::new(&address, &context.connection, context.config.hsm.secrets()) {
