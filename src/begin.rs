@@ -7,10 +7,23 @@
 use crate::{
     app::App,
     clock::Clock,
-    domain::{actor::Actor, audit::Event, restore::RestoreId, right::Right},
+    domain::{actor::Actor, audit::Event, digest::Digest, restore::RestoreId, right::Right},
     error::{Error, Result},
     jobs::{Claim, Turn},
 };
+
+/// A plan of a restore that a caller submits to be carried out.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The plan, by its digest.
+    pub plan: Digest,
+    /// The digest of the caller's idempotency key.
+    pub key: Option<Digest>,
+    /// The name of the HSM whose content is to be replaced. Plans of vaults do not need it.
+    pub confirm: Option<String>,
+    /// The caller.
+    pub by: Actor,
+}
 
 /// The name of a restore that is to begin.
 #[derive(Clone, Debug)]
@@ -62,7 +75,7 @@ impl Name {
 
 /// Waits for the caller's turn to open a job by a right, and keeps it until the returned [`Turn`] is dropped.
 ///
-/// A caller's open jobs are counted during its turn, so one process never exceeds the bound. Several processes may, by
+/// `None` for an actor without a bound. A caller's open jobs are counted during its turn, so one process never exceeds the bound. Several processes may, by
 /// the jobs that they open at the same moment.
 ///
 /// # Errors
@@ -70,7 +83,7 @@ impl Name {
 pub async fn may(app: &App, right: Right, by: &Actor) -> Result<Option<Turn>> {
     let jobs = app.jobs()?;
     let Some(turn) = jobs.turn(right, by).await else { return Ok(None) };
-    let openers = jobs.openers(right, app.hsms().names().next().is_some()).await?;
+    let openers = jobs.openers(right, !app.hsms().is_empty()).await?;
     let own = openers.iter().filter(|opener| opener.caller() == by.caller());
     match app.config().bounds.met(right, own).pop() {
         Some(met) => Err(Error::TooMany(Box::new(met))),

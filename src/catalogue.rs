@@ -69,7 +69,8 @@ impl Catalogue {
 
     /// Checks that the container can be read, by listing one name.
     pub async fn reach(&self) -> Result<()> {
-        let pages = self.container.list(Listing { prefix: "vaults/", from: None, page: 1, metadata: false });
+        let pages =
+            self.container.list(Listing { prefix: layout::VAULTS, from: None, page: 1, metadata: false });
         pin_mut!(pages);
         Ok(pages.try_next().await.map(drop)?)
     }

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use time::OffsetDateTime;
 
+use crate::domain::record::whole_second;
+
 /// A clock that is set once and runs from there, in whole seconds, as records have the times
 /// that this program sets.
 ///
@@ -31,11 +33,6 @@ impl Clock {
     pub fn now(&self) -> OffsetDateTime {
         whole_second(self.set + self.at.elapsed())
     }
-}
-
-/// A time without the fraction of its second.
-pub fn whole_second(time: OffsetDateTime) -> OffsetDateTime {
-    time.replace_nanosecond(0).unwrap_or(time)
 }
 
 #[cfg(test)]

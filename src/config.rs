@@ -175,17 +175,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     fn vaults(&mut self, required: bool) -> Vec<VaultUrl> {
         const NAME: &str = "KEYVAULT_BACKUP_VAULTS";
         self.required(NAME, required);
-        let mut vaults: Vec<VaultUrl> = Vec::new();
-        for part in self.urls(NAME) {
-            match part.parse::<VaultUrl>() {
-                Ok(vault) if vaults.iter().any(|known| known.name() == vault.name()) => {
-                    self.fault(NAME, format_args!("{} is there twice", vault.name()));
-                }
-                Ok(vault) => vaults.push(vault),
-                Err(error) => self.fault(NAME, error),
-            }
-        }
-        vaults
+        self.sources(NAME, VaultUrl::name)
     }
 
     fn identity(&mut self) -> Identity {
@@ -222,9 +212,8 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
 
     fn locations(&mut self) -> BTreeMap<VaultName, Location> {
         const NAME: &str = "KEYVAULT_BACKUP_PLACES";
-        let text = (self.lookup)(NAME).unwrap_or_default();
         let mut locations = BTreeMap::new();
-        for part in text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()) {
+        for part in self.parts(NAME) {
             let split =
                 part.split_once('=').and_then(|(name, location)| Some((name, location.split_once('/')?)));
             let Some((Ok(vault), (subscription, geography))) =

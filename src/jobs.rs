@@ -41,7 +41,7 @@ pub use self::{
     backup_runs::{OpenRuns, Stored, Unread},
     hsm::StoredHsmJob,
     last_restore::KnownRestore,
-    openers::{Turn, right_of},
+    openers::Turn,
     restores::{Claim, StoredRestore, Taken},
     steps::StepState,
     strays::Stray,

@@ -133,13 +133,6 @@ pub struct CaughtUp {
     pub errors: Vec<Error>,
 }
 
-impl CaughtUp {
-    /// Whether there was nothing to do.
-    pub fn is_nothing(&self) -> bool {
-        self.begun.is_empty() && self.errors.is_empty()
-    }
-}
-
 /// Begins the runs of missed nights.
 ///
 /// The first pass of a process leaves them to the timer, which the host fires by itself after it has missed a time.

@@ -2,7 +2,7 @@
 //!
 //! All tries run concurrently, each with a time limit. The preflight has clients of its own, which send a request at
 //! most twice and compare clocks. [`findings`] judges the observations, and says what is wrong and how
-//! to fix it; nothing is decided here.
+//! to fix it.
 //!
 //! Safe to run at any time, and twice: the tries name objects that cannot exist, backups are taken and dropped, and the
 //! one blob a day that is written among the backups is written create-only.

@@ -2,10 +2,7 @@
 //!
 //! A new endpoint is a handler with `#[utoipa::path]`, and its name in `super::routes`.
 
-use axum::{
-    Json,
-    response::{IntoResponse as _, Response},
-};
+use axum::Json;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -72,6 +69,6 @@ pub fn document() -> Document {
     operation_id = "getOpenApi",
     responses((status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value), Problems)
 )]
-pub async fn serve() -> Response {
-    Json(document()).into_response()
+pub async fn serve() -> Json<Document> {
+    Json(document())
 }

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     app::SharedApp,
+    begin::Submission,
     clock::Clock,
     domain::{
         actor::Actor,
@@ -40,7 +41,7 @@ use crate::{
         abandon::{self, Abandoned},
         follow::{self, Found},
         start::Start,
-        submit::{Submission, Submitted, submit},
+        submit::{Submitted, submit},
     },
 };
 
@@ -112,7 +113,7 @@ pub async fn begin(
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers, &by)?;
     let StartRequest { plan, confirm } = request;
-    match submit(&app, Submission { plan, key, confirm, by }, &Clock::system()).await? {
+    match submit(&app, &Submission { plan, key, confirm, by }, &Clock::system()).await? {
         Submitted::Vault(start) => begun(start, &plan),
         Submitted::Hsm(start) => hsm::begun(start, &plan),
     }

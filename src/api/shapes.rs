@@ -1,7 +1,7 @@
 //! The wire forms: requests as they are decoded, and answers as they are encoded.
 //!
-//! Shapes stand apart from the stored formats, so that neither binds the other. They import the domain and the results
-//! of use cases, and no handler.
+//! Shapes stand apart from the stored formats, so that neither binds the other. They import the domain, the results
+//! of use cases and errors, and no handler.
 
 pub mod actor;
 pub mod backup;

@@ -58,6 +58,11 @@ impl Hsms {
         self.clients.keys()
     }
 
+    /// Whether no HSM is configured.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
     /// A configured HSM.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use crate::{
         job::{BackupJob, STALLED_AFTER},
         object::{ObjectId, VaultName},
         plan::Plan,
+        record::count,
         right::Right,
         run::RunId,
     },
@@ -91,7 +92,7 @@ async fn open(app: &App, vault: &VaultName, run: &RunId, by: &Actor, clock: &Clo
 }
 
 fn requested(vault: &VaultName, run: &RunId, objects: usize) -> Event {
-    let objects = u32::try_from(objects).unwrap_or(u32::MAX);
+    let objects = count(objects);
     Event::BackupRequested { vault: vault.clone(), run: run.clone(), objects }
 }
 

@@ -20,6 +20,7 @@ use crate::{
         manifest::Summary,
         object::{ObjectId, VaultName},
         plan::Plan,
+        record::count,
         run::RunId,
         supplement::Supplement,
     },
@@ -38,7 +39,7 @@ pub struct Reconciled {
     /// Runs that are still open.
     pub open: usize,
     /// Runs that were closed.
-    pub closed: Vec<Summary>,
+    pub closed: usize,
     /// The errors, at most one for each run. The next pass tries again.
     pub errors: Vec<Error>,
 }
@@ -58,7 +59,7 @@ pub async fn reconcile(app: &App, clock: &Clock) -> Result<Reconciled> {
     let mut passes = stream::iter(passes).buffer_unordered(AT_ONCE);
     while let Some(pass) = passes.next().await {
         match pass {
-            Ok(Pass::Closed(summary)) => reconciled.closed.push(summary),
+            Ok(Pass::Closed) => reconciled.closed += 1,
             Ok(Pass::Open) => reconciled.open += 1,
             Ok(Pass::Dropped(error)) | Err(error) => reconciled.errors.push(error),
         }
@@ -80,7 +81,7 @@ pub async fn end_expired(app: &App, vault: &VaultName, clock: &Clock) -> Result<
     for stored in app.jobs()?.backup_runs().await? {
         let run = stored.job.run.clone();
         let expired = stored.job.vault == *vault && stored.job.has_expired(clock.now());
-        if expired && let Pass::Closed(_) = reconcile_one(app, stored, false, clock).await? {
+        if expired && matches!(reconcile_one(app, stored, false, clock).await?, Pass::Closed) {
             ended.push(run);
         }
     }
@@ -92,14 +93,14 @@ enum Pass {
     /// It is still open.
     Open,
     /// It has its manifest.
-    Closed(Summary),
+    Closed,
     /// It ended without a manifest, for this reason.
     Dropped(Error),
 }
 
 impl From<Option<Summary>> for Pass {
     fn from(closed: Option<Summary>) -> Self {
-        closed.map_or(Self::Open, Self::Closed)
+        if closed.is_some() { Self::Closed } else { Self::Open }
     }
 }
 
@@ -260,8 +261,4 @@ async fn unplanned(app: &App, job: &BackupJob, clock: &Clock) -> Result<Option<S
         }
         Need::NoOp | Need::Sending | Need::Closing => Ok(None),
     }
-}
-
-fn count(objects: usize) -> u32 {
-    u32::try_from(objects).unwrap_or(u32::MAX)
 }

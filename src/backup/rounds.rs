@@ -20,6 +20,7 @@ use crate::{
         plan::{Plan, PlanHeader},
         planned::Decision,
         planned::PlannedObjects,
+        record::count,
         run::Scope,
     },
     error::Result,
@@ -81,7 +82,7 @@ impl Notes {
 
     /// `seen` with the figures of these notes.
     pub fn seen(&self, seen: Seen) -> Seen {
-        let accepted = u32::try_from(self.accepted.len()).unwrap_or(u32::MAX);
+        let accepted = count(self.accepted.len());
         Seen { settled: self.settled, accepted, ..seen }
     }
 }

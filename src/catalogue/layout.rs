@@ -36,6 +36,9 @@ pub(super) const VAULTS: &str = "vaults/";
 /// The prefix of whole HSMs.
 pub(super) const HSMS: &str = "hsms/";
 
+/// The prefix of what people acknowledged and accepted.
+const ACKNOWLEDGED: &str = "acknowledged/";
+
 /// The most characters of a subject in a name.
 const SUBJECT: usize = 200;
 
@@ -46,7 +49,7 @@ pub(super) const OLD_AUDIT: &str = "audit/2";
 
 /// The name from which a listing of the older programs' trail shows a day and those after it.
 pub(super) fn old_audit_from(day: Date) -> String {
-    format!("{AUDIT}{}/", day.format(DAY).unwrap_or_default())
+    format!("{AUDIT}{day}/")
 }
 
 /// Whether a name is that of an older program's record.
@@ -62,7 +65,7 @@ pub(super) fn audit_of(right: Right) -> String {
 
 /// The name from which a listing of a right's sections shows those of a day and after it.
 pub(super) fn audit_from(right: Right, day: Date) -> String {
-    format!("{}{}/", audit_of(right), day.format(DAY).unwrap_or_default())
+    format!("{}{day}/", audit_of(right))
 }
 
 /// The name of a section's record. It contains the record's digest, so a list of names is enough to link to it.
@@ -112,7 +115,7 @@ fn plain(subject: &str) -> String {
 
 /// The name of a day's preflight probe. It cannot be deleted, so there is at most one a day.
 pub fn probe(day: Date) -> String {
-    format!("preflight/{}", day.format(DAY).unwrap_or_default())
+    format!("preflight/{day}")
 }
 
 /// The prefix of everything of a vault.
@@ -131,28 +134,28 @@ pub(super) fn after_room(prefix: &str, room: &str) -> String {
 }
 
 pub(super) fn runs(vault: &VaultName) -> String {
-    format!("vaults/{vault}/runs/")
+    format!("{VAULTS}{vault}/runs/")
 }
 
 pub(super) fn plan(vault: &VaultName, run: &RunId) -> String {
-    format!("vaults/{vault}/runs/{run}/plan.jsonl.gz")
+    format!("{VAULTS}{vault}/runs/{run}/plan.jsonl.gz")
 }
 
 pub(super) fn supplement(vault: &VaultName, run: &RunId, kind: ObjectKind) -> String {
-    format!("vaults/{vault}/runs/{run}/plan-{kind}.jsonl.gz")
+    format!("{VAULTS}{vault}/runs/{run}/plan-{kind}.jsonl.gz")
 }
 
 pub(super) fn objects(vault: &VaultName, run: &RunId) -> String {
-    format!("vaults/{vault}/runs/{run}/objects/")
+    format!("{VAULTS}{vault}/runs/{run}/objects/")
 }
 
 pub(super) fn object(vault: &VaultName, run: &RunId, id: &ObjectId, leaf: Leaf) -> String {
     let leaf = leaf.as_str();
-    format!("vaults/{vault}/runs/{run}/objects/{}/{}/{leaf}", id.kind, id.name.folded())
+    format!("{VAULTS}{vault}/runs/{run}/objects/{}/{}/{leaf}", id.kind, id.name.folded())
 }
 
 pub(super) fn manifests(vault: &VaultName) -> String {
-    format!("vaults/{vault}/manifests/")
+    format!("{VAULTS}{vault}/manifests/")
 }
 
 pub(super) fn manifest(vault: &VaultName, planned: OffsetDateTime, run: &RunId) -> String {
@@ -165,7 +168,7 @@ pub(super) fn manifests_from(vault: &VaultName, planned: OffsetDateTime) -> Stri
 }
 
 pub(super) fn hsm_backups(hsm: &HsmName) -> String {
-    format!("hsms/{hsm}/backups/")
+    format!("{HSMS}{hsm}/backups/")
 }
 
 /// The record of an HSM's backup, sorted by the time at which its job was opened.
@@ -175,16 +178,16 @@ pub(super) fn hsm_backup(hsm: &HsmName, opened: OffsetDateTime, run: &RunId) -> 
 
 /// The prefix of acknowledgements and acceptances of one source, or of all.
 pub(super) fn acknowledged(source: Option<&VaultName>) -> String {
-    source.map_or_else(|| "acknowledged/".to_owned(), |source| format!("acknowledged/{source}/"))
+    source.map_or_else(|| ACKNOWLEDGED.to_owned(), |source| format!("{ACKNOWLEDGED}{source}/"))
 }
 
 pub(super) fn loss(source: &VaultName, run: &RunId) -> String {
-    format!("acknowledged/{source}/losses/{run}")
+    format!("{ACKNOWLEDGED}{source}/losses/{run}")
 }
 
 /// The record of a decision, sorted by its time. No two decisions about one object are of the same second.
 pub(super) fn acceptance(source: &VaultName, id: &ObjectId, at: OffsetDateTime) -> String {
-    format!("acknowledged/{source}/accepted/{}/{}/{}", id.kind, id.name.folded(), countdown(at))
+    format!("{ACKNOWLEDGED}{source}/accepted/{}/{}/{}", id.kind, id.name.folded(), countdown(at))
 }
 
 /// The subject of a blob under [`acknowledged`].
@@ -196,7 +199,7 @@ pub(super) enum About {
 
 /// The source and the subject of a blob under [`acknowledged`].
 pub(super) fn parse_acknowledged(name: &str) -> Option<(VaultName, About)> {
-    let mut parts = name.strip_prefix("acknowledged/")?.split('/');
+    let mut parts = name.strip_prefix(ACKNOWLEDGED)?.split('/');
     let source = parts.next()?.parse().ok()?;
     let about = match parts.next()? {
         "losses" => About::Loss(parts.next()?.parse().ok()?),
@@ -250,7 +253,7 @@ pub(super) fn parse_manifest(prefix: &str, name: &str) -> Option<RunId> {
 
 /// The vault and the run of a manifest's blob.
 pub(super) fn parse_manifest_name(name: &str) -> Option<(VaultName, RunId)> {
-    let vault = name.strip_prefix("vaults/")?.split('/').next()?.parse().ok()?;
+    let vault = name.strip_prefix(VAULTS)?.split('/').next()?.parse().ok()?;
     let run = parse_manifest(&manifests(&vault), name)?;
     Some((vault, run))
 }

@@ -57,7 +57,7 @@ const RESTORE_SAS: &str = "KEYVAULT_BACKUP_HSM_RESTORE_SAS";
 
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
     pub(super) fn hsm(&mut self, vaults: &[VaultUrl], needs: Needs) -> HsmConfig {
-        let hsms = self.hsms();
+        let hsms = self.sources("KEYVAULT_BACKUP_HSMS", HsmUrl::name);
         let required = !hsms.is_empty() && needs >= Needs::Storage;
         HsmConfig {
             keys: self.hsm_keys(&hsms, vaults),
@@ -71,21 +71,6 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             ),
             limit: time::Duration::hours(self.number("KEYVAULT_BACKUP_HSM_LIMIT_HOURS", 6_u16, 1, 72).into()),
         }
-    }
-
-    fn hsms(&mut self) -> Vec<HsmUrl> {
-        const NAME: &str = "KEYVAULT_BACKUP_HSMS";
-        let mut hsms: Vec<HsmUrl> = Vec::new();
-        for part in self.urls(NAME) {
-            match part.parse::<HsmUrl>() {
-                Ok(hsm) if hsms.iter().any(|known| known.name() == hsm.name()) => {
-                    self.fault(NAME, format_args!("{} is there twice", hsm.name()));
-                }
-                Ok(hsm) => hsms.push(hsm),
-                Err(error) => self.fault(NAME, error),
-            }
-        }
-        hsms
     }
 
     fn hsm_keys(&mut self, hsms: &[HsmUrl], vaults: &[VaultUrl]) -> Vec<(HsmName, ObjectName)> {

@@ -32,14 +32,28 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         parts.map(str::to_owned).collect()
     }
 
-    /// The items of a setting that names sources. A setting without items is a fault: an app that backs up nothing must
-    /// not report that all is well.
-    pub(super) fn urls(&mut self, name: &str) -> Vec<String> {
-        let parts = self.parts(name);
-        if parts.is_empty() && (self.lookup)(name).is_some() {
-            self.fault(name, "names nothing");
+    /// The sources that a setting names by their addresses. A setting without items is a fault: an app that backs up
+    /// nothing must not report that all is well.
+    pub(super) fn sources<U, N>(&mut self, setting: &str, name: impl Fn(&U) -> &N) -> Vec<U>
+    where
+        U: FromStr<Err: fmt::Display>,
+        N: PartialEq + fmt::Display,
+    {
+        let parts = self.parts(setting);
+        if parts.is_empty() && (self.lookup)(setting).is_some() {
+            self.fault(setting, "names nothing");
         }
-        parts
+        let mut sources: Vec<U> = Vec::new();
+        for part in parts {
+            match part.parse::<U>() {
+                Ok(of) if sources.iter().any(|known| name(known) == name(&of)) => {
+                    self.fault(setting, format_args!("{} is there twice", name(&of)));
+                }
+                Ok(of) => sources.push(of),
+                Err(error) => self.fault(setting, error),
+            }
+        }
+        sources
     }
 
     pub(super) fn endpoint(

@@ -17,6 +17,8 @@ use super::{
     loss::Loss,
     manifest::Line,
     object::{ObjectId, ObjectKind, ObjectName, VaultName},
+    outcome::Failure,
+    record::whole_second,
     run::RunId,
 };
 
@@ -91,7 +93,7 @@ pub enum UntilError {
 /// [`UntilError::Form`].
 pub fn until(text: &str) -> Result<OffsetDateTime, UntilError> {
     if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
-        return Ok(time.replace_nanosecond(0).unwrap_or(time).to_offset(time::UtcOffset::UTC));
+        return Ok(whole_second(time).to_offset(time::UtcOffset::UTC));
     }
     let day = Date::parse(text, DAY).ok().and_then(Date::next_day);
     day.map(|day| day.with_time(Time::MIDNIGHT).assume_utc()).ok_or(UntilError::Form)
@@ -232,12 +234,15 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// Whether a line is a failure that a person accepted, at that time: the object is the same, it fails for the
-    /// accepted reason, and the acceptance has not expired. This is the only place that decides it.
+    /// Whether it is of a failure of an object, at that time: the object is the same, it fails for the accepted reason,
+    /// and the acceptance has not expired. This is the only place that decides it.
+    pub fn is_of(&self, id: &ObjectId, failure: &Failure, now: OffsetDateTime) -> bool {
+        self.kind == id.kind && self.name == id.name && self.code == failure.code && now < self.until
+    }
+
+    /// Whether a line is a failure that a person accepted, at that time.
     pub fn covers(&self, line: &Line, now: OffsetDateTime) -> bool {
-        let same = line.kind == self.kind && line.name == self.name;
-        let reason = line.failure.as_ref().is_some_and(|failure| failure.code == self.code);
-        line.is_failing() && same && reason && now < self.until
+        line.is_failing() && line.failure.as_ref().is_some_and(|failure| self.is_of(&line.id(), failure, now))
     }
 }
 
@@ -292,7 +297,6 @@ mod tests {
     use crate::domain::{
         loss::How,
         manifest::ObjectStatus,
-        outcome::Failure,
         record::{RECORD_LIMIT, record},
     };
 

@@ -412,10 +412,27 @@ mod tests {
         for event in [
             Event::BackupRequested { vault: vault(), run: run.clone(), objects: 0 },
             Event::HsmBackupRequested { hsm: hsm.clone(), run },
+            Event::RestoreStarted {
+                restore: restore(),
+                plan: Digest::of(b""),
+                source: vault(),
+                target: vault(),
+                steps: 1,
+                purges: Vec::new(),
+            },
             Event::RestoreEnded {
                 restore: restore(),
                 verdict: Verdict::Failed,
                 numbers: RestoreNumbers::default(),
+            },
+            Event::RestoreAbandoned { restore: restore(), target: vault() },
+            Event::HsmRestoreStarted {
+                restore: restore(),
+                plan: Digest::of(b""),
+                source: hsm.clone(),
+                target: hsm.clone(),
+                everything: true,
+                keys: Vec::new(),
             },
             Event::HsmRestoreEnded { restore: restore(), hsm, verdict: Verdict::Failed },
         ] {

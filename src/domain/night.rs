@@ -89,8 +89,7 @@ impl Nights {
     /// The records to store.
     pub fn to_note(&self, timers: &[(Timer, &Timetable)]) -> Vec<Settled> {
         let note = |(timer, schedule): (Timer, &Schedule)| {
-            let until = self.settled.get(&timer)?;
-            let until = until.replace_nanosecond(0).unwrap_or(*until);
+            let until = *self.settled.get(&timer)?;
             Some(Settled { timer, schedule: schedule.to_string(), until })
         };
         known(timers).filter_map(note).collect()

@@ -17,6 +17,9 @@ const TEXT_LIMIT: usize = 1000;
 /// The most bytes of it in a record, which has 8 KiB and escapes what is not ASCII.
 const TEXT_BYTES: usize = 5000;
 
+/// Room for what [`Failure::after`] adds to a text.
+const ADDED: usize = 100;
+
 /// The most bytes of a code or a request id in a record. Real ones have about forty.
 const CODE_BYTES: usize = 200;
 
@@ -39,6 +42,14 @@ impl Failure {
     /// A failure that this program found itself.
     pub fn ours(code: &str, text: impl Into<String>) -> Self {
         Self { code: code.into(), text: text.into(), status: None, request_id: None }.bounded()
+    }
+
+    /// Adds how often the object was tried, within what a record can hold.
+    #[must_use]
+    pub fn after(self, tried: Option<String>) -> Self {
+        let Some(tried) = tried else { return self };
+        let kept = cut(self.text.chars().take(TEXT_LIMIT - ADDED).collect(), TEXT_BYTES - ADDED);
+        Self { text: format!("{kept} ({tried})"), ..self }.bounded()
     }
 
     /// Cuts the texts to what a record can hold.

@@ -1,6 +1,7 @@
 //! Records as they are stored: JSON in ASCII, which a blob's metadata can hold.
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 /// The most bytes of a record, with room for its name. A blob's metadata holds 8 KiB in all.
 pub const RECORD_LIMIT: usize = 8 * 1024 - 64;
@@ -46,6 +47,16 @@ pub fn cut(mut text: String, bytes: usize) -> String {
         text.truncate(end);
     }
     text
+}
+
+/// A number of objects, as records have it.
+pub fn count(objects: usize) -> u32 {
+    u32::try_from(objects).unwrap_or(u32::MAX)
+}
+
+/// A time without the fraction of its second, as records have it.
+pub fn whole_second(time: OffsetDateTime) -> OffsetDateTime {
+    time.replace_nanosecond(0).unwrap_or(time)
 }
 
 #[cfg(test)]

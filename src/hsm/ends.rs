@@ -5,11 +5,12 @@ use tracing::info;
 
 use crate::{
     app::App,
-    clock::{Clock, whole_second},
+    clock::Clock,
     domain::{
         audit::{Event, TOLD_WITHIN},
         hsm::{BACKUP_FORMAT, Folder, HsmBackup, HsmEnd, HsmJob, KeyOutcome, KeyResult, Phase, Seen, Task},
         outcome::Failure,
+        record::whole_second,
         restore::RestoreId,
         run::Verdict,
     },
@@ -98,10 +99,6 @@ pub(super) async fn backup(app: &App, stored: StoredHsmJob, end: BackupEnd, cloc
     let verdict = if end.failure.is_none() { Verdict::Succeeded } else { Verdict::Failed };
     let claimed = claim(app, stored, verdict, end.failure.clone(), clock).await?;
     let Some(job) = claimed else { return Ok(Next::Stop) };
-    let operation = match &job.phase {
-        Phase::Running { job, .. } => Some(job.clone()),
-        _ => None,
-    };
     let record = HsmBackup {
         v: BACKUP_FORMAT,
         hsm: job.hsm.clone(),
@@ -110,7 +107,7 @@ pub(super) async fn backup(app: &App, stored: StoredHsmJob, end: BackupEnd, cloc
         opened: job.opened,
         started: end.started.map(whole_second),
         ended: end.ended.map_or_else(|| clock.now(), whole_second),
-        job: operation,
+        job: job.operation().map(str::to_owned),
         verdict,
         folder: end.folder,
         found: end.found.is_some(),

@@ -106,7 +106,7 @@ async fn held(app: &App, hsm: &HsmName, keys: &[ObjectName]) -> Result<Vec<KeyHe
         } else {
             match client.versions(&ObjectId::new(ObjectKind::Key, key.clone())).await {
                 Ok(versions) if !versions.is_empty() => KeyHeld::Live,
-                Err(error) if error.meaning != Meaning::NotFound && may_not_read(&error) => KeyHeld::Unknown,
+                Err(error) if may_not_read(&error) => KeyHeld::Unknown,
                 Err(error) if error.meaning != Meaning::NotFound => return Err(error.into()),
                 _ if deleted_known => KeyHeld::Nothing,
                 _ => KeyHeld::Unknown,

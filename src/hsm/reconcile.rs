@@ -46,7 +46,7 @@ pub struct Reconciled {
 /// passes run every minute. Jobs of an HSM that was removed from the settings are reconciled to their ends. Safe to run
 /// twice, concurrently or later: see [`job::reconcile_job`].
 pub async fn reconcile(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock) -> Result<Reconciled> {
-    let configured = app.hsms().names().next().is_some();
+    let configured = !app.hsms().is_empty();
     if !configured && !app.jobs()?.may_have_hsm_jobs() {
         return Ok(Reconciled::default());
     }

@@ -4,12 +4,11 @@ use super::{ends, reconcile};
 use crate::{
     app::App,
     azure::container::Written,
-    begin::{self, Name},
+    begin::{self, Name, Submission},
     clock::Clock,
     domain::{
         actor::Actor,
         audit::Event,
-        digest::Digest,
         hsm::{Context, HsmBackup, HsmJob, HsmName, HsmPlan, KeyOutcome, KeyPlan, KeyResult, Safety, Task},
         outcome::Failure,
         restore::RestoreId,
@@ -128,19 +127,6 @@ pub enum Start {
     Unconfirmed(HsmName),
     /// The plan says that nothing can be restored.
     Hopeless(Box<HsmPlan>),
-}
-
-/// A plan that a caller submits to be carried out.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    /// The plan, by its digest.
-    pub plan: Digest,
-    /// The digest of the caller's idempotency key.
-    pub key: Option<Digest>,
-    /// The name of the HSM whose content is to be replaced.
-    pub confirm: Option<String>,
-    /// The caller.
-    pub by: Actor,
 }
 
 /// Carries out the plan with the submitted digest, if planning again gives the same plan.

@@ -9,11 +9,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::{Jobs, forms::read, restores::OPEN};
 use crate::{
     azure::container::{Item, Listing},
-    domain::{
-        actor::Actor,
-        hsm::{HsmJob, Task},
-        right::Right,
-    },
+    domain::{actor::Actor, right::Right},
     error::Result,
 };
 
@@ -43,7 +39,7 @@ impl Jobs {
         };
         if hsms {
             let jobs = self.hsm_jobs().await?.into_iter().map(|stored| stored.job);
-            openers.extend(jobs.filter(|job| right_of(job) == Some(right)).map(|job| job.by));
+            openers.extend(jobs.filter(|job| job.right() == Some(right)).map(|job| job.by));
         }
         Ok(openers)
     }
@@ -53,14 +49,5 @@ impl Jobs {
         let pages = self.container.list(Listing { prefix: OPEN, from: None, page: 5000, metadata: true });
         let items: Vec<Item> = pages.try_concat().await?;
         Ok(items.iter().filter_map(|item| read(&item.metadata, "by")).collect())
-    }
-}
-
-/// The right by which a job was requested. `None` for the safety backup of a restore.
-pub fn right_of(job: &HsmJob) -> Option<Right> {
-    match &job.task {
-        Task::Backup { safety_for: None } => Some(Right::Backup),
-        Task::Backup { safety_for: Some(_) } => None,
-        Task::RestoreAll { .. } | Task::RestoreKeys { .. } => Some(Right::Restore),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 /// Every caller that cannot open another job until one of its jobs ends. Two requests, plus those for the jobs of HSMs.
 pub async fn at_bound(app: &App) -> Result<Vec<AtBound>> {
     let (jobs, bounds) = (app.jobs()?, app.config().bounds);
-    let hsms = app.hsms().names().next().is_some();
+    let hsms = !app.hsms().is_empty();
     let (backups, restores) =
         futures::try_join!(jobs.openers(Right::Backup, hsms), jobs.openers(Right::Restore, hsms))?;
     let met = bounds.met(Right::Backup, &backups).into_iter().chain(bounds.met(Right::Restore, &restores));

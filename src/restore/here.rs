@@ -108,7 +108,7 @@ pub async fn run(
         }
     }
     match (restore, finish) {
-        (Some(restore), Finish::Stopped) => drop(reconcile::interrupt(app, restore, clock).await?),
+        (Some(restore), Finish::Stopped) => reconcile::interrupt(app, restore, clock).await?,
         (Some(restore), _) => drop(reconcile::reconcile_one(app, restore, clock).await?),
         (None, _) => {}
     }

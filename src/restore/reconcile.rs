@@ -36,7 +36,7 @@ pub struct Reconciled {
     /// Restores that are still open.
     pub open: usize,
     /// Restores that have ended.
-    pub ended: Vec<RestoreJob>,
+    pub ended: usize,
     /// The errors, at most one for each restore. The next pass tries again.
     pub errors: Vec<Error>,
 }
@@ -52,7 +52,7 @@ pub async fn reconcile(app: &App, clock: &Clock) -> Result<Reconciled> {
     let mut passes = stream::iter(passes).buffer_unordered(AT_ONCE);
     while let Some(pass) = passes.next().await {
         match pass {
-            Ok(Some(job)) if job.ended.is_some() => reconciled.ended.push(job),
+            Ok(Some(job)) if job.ended.is_some() => reconciled.ended += 1,
             Ok(_) => reconciled.open += 1,
             Err(error) => reconciled.errors.push(error),
         }
@@ -210,17 +210,16 @@ async fn holding(app: &App, job: &RestoreJob, clock: &Clock) -> Result<Holding> 
 /// Ends a restore that this process carried out until it was interrupted. Steps without an outcome have failed.
 ///
 /// Safe to run twice: a restore that has ended is left as it is.
-pub async fn interrupt(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<RestoreJob>> {
+pub async fn interrupt(app: &App, id: &RestoreId, clock: &Clock) -> Result<()> {
     let jobs = app.jobs()?;
-    let Some(mut stored) = jobs.restore(id).await? else { return Ok(None) };
-    if stored.job.ended.is_some() {
-        return Ok(Some(stored.job));
-    }
+    let Some(mut stored) = jobs.restore(id).await?.filter(|stored| stored.job.ended.is_none()) else {
+        return Ok(());
+    };
     let plan = jobs.plan_of(&stored.job).await?;
     let seen = Seen::of(app, id, &plan).await?;
     stored.job.note(seen.numbers, seen.ended.len(), clock.now());
     let cut = (stored.job.answered < stored.job.steps).then_some(Cut::Interrupted);
-    end(app, stored, cut, clock).await.map(Some)
+    end(app, stored, cut, clock).await.map(drop)
 }
 
 /// Ends a restore whose plan can no longer be read: steps without an outcome have failed.

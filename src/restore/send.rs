@@ -21,21 +21,14 @@ const AT_ONCE: usize = 32;
 ///
 /// # Errors
 /// The last error of the queue, after every message was tried: a later pass sends those that failed.
-pub async fn messages(
-    app: &App,
-    restore: &RestoreId,
-    steps: impl Iterator<Item = ObjectId>,
-) -> Result<usize> {
+pub async fn messages(app: &App, restore: &RestoreId, steps: impl Iterator<Item = ObjectId>) -> Result<()> {
     let sends: Vec<_> = steps.map(|id| one(app, RestoreMessage::new(restore, &id))).collect();
     let mut sends = stream::iter(sends).buffer_unordered(AT_ONCE);
-    let (mut sent, mut failed) = (0, None);
+    let mut failed = Ok(());
     while let Some(result) = sends.next().await {
-        match result {
-            Ok(()) => sent += 1,
-            Err(error) => failed = Some(error),
-        }
+        failed = result.and(failed);
     }
-    failed.map_or(Ok(sent), Err)
+    failed
 }
 
 async fn one(app: &App, message: RestoreMessage) -> Result<()> {

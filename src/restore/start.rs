@@ -6,12 +6,11 @@ use super::{object, reconcile, send};
 use crate::{
     app::App,
     azure::container::Written,
-    begin::{self, Name},
+    begin::{self, Name, Submission},
     clock::Clock,
     domain::{
         actor::Actor,
         audit::Event,
-        digest::Digest,
         restore::{Action, RestoreId, RestoreJob, RestorePlan, Step},
         right::Right,
     },
@@ -32,17 +31,6 @@ pub enum Start {
     Taken(RestoreId),
     /// The idempotency key was used for another plan.
     KeyUsed(Claim),
-}
-
-/// A plan that a caller submits to be carried out.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    /// The plan, by its digest.
-    pub plan: Digest,
-    /// The digest of the caller's idempotency key.
-    pub key: Option<Digest>,
-    /// The caller.
-    pub by: Actor,
 }
 
 /// Carries out the plan with the submitted digest, if planning again gives the same plan.
@@ -204,7 +192,7 @@ async fn begin(
     if plan.steps.len() > 1 || !at_once(app, &stored.job, plan, clock).await {
         // A later pass sends the messages that cannot be sent now.
         match send::messages(app, &stored.job.id, plan.steps.iter().map(Step::id)).await {
-            Ok(_) => {
+            Ok(()) => {
                 stored.job.sent = true;
                 app.jobs()?.save_restore(&stored).await?;
             }

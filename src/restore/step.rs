@@ -15,6 +15,7 @@ use crate::{
         form::Form,
         object::{ObjectId, ObjectKind, VaultName},
         outcome::Failure,
+        record::count,
         restore::{Action, Difference, Reason, RestorePlan, Step, StepResult, compare},
         versions::{Attributes, Current, VersionId},
     },
@@ -170,7 +171,7 @@ fn recovered(live: &[(VersionId, Attributes)], step: &Step) -> Option<StepResult
     if live.iter().any(|(id, _)| *id == step.newest) {
         return Some(StepResult::Recovered);
     }
-    let found = u32::try_from(live.len()).unwrap_or(u32::MAX);
+    let found = count(live.len());
     Some(StepResult::Differs(Some(Difference::Versions { recorded: step.versions, found })))
 }
 

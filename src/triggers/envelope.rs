@@ -66,8 +66,6 @@ pub struct Invocation {
 pub struct Timer {
     /// The occurrence that the firing serves; the next one, if a person fired the timer by hand.
     pub next: Option<OffsetDateTime>,
-    /// Whether it should have fired earlier.
-    pub past_due: bool,
 }
 
 impl Invocation {
@@ -105,8 +103,7 @@ impl Invocation {
         let parsed = timer.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
         let timer = parsed.as_ref().unwrap_or(timer).as_object().ok_or(EnvelopeError::Type(binding))?;
         let next = timer.get("ScheduleStatus").and_then(|status| status.get("Next")).and_then(moment);
-        let past_due = timer.get("IsPastDue").and_then(Value::as_bool).unwrap_or(false);
-        Ok(Timer { next: next.filter(|next| next.year() > 1), past_due })
+        Ok(Timer { next: next.filter(|next| next.year() > 1) })
     }
 }
 
@@ -148,11 +145,11 @@ mod tests {
     fn a_timer_says_which_occurrence_it_serves() {
         let body = br#"{"Data":{"timer":{"ScheduleStatus":{"Last":"0001-01-01T00:00:00+00:00","Next":"2026-08-22T04:00:00+02:00"},"IsPastDue":true}}}"#;
         let timer = Invocation::read(body).unwrap().timer("timer").unwrap();
-        assert_eq!(timer, Timer { next: Some(datetime!(2026-08-22 02:00 UTC)), past_due: true });
+        assert_eq!(timer, Timer { next: Some(datetime!(2026-08-22 02:00 UTC)) });
         let timer = Invocation::read(br#"{"Data":{"timer":{"ScheduleStatus":null}}}"#)
             .unwrap()
             .timer("timer")
             .unwrap();
-        assert_eq!(timer, Timer { next: None, past_due: false });
+        assert_eq!(timer, Timer { next: None });
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     },
     error::{Error, Result},
     hsm::{self, start::Opened},
-    nights::{self, CaughtUp, Found},
+    nights::{self, Found},
     restore::{self, object::Done as Restored},
 };
 
@@ -244,13 +244,11 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     let mut passed = Passed::default();
     let found = Found { runs: runs.as_ref().and_then(|of| of.as_ref().ok()), hsms: hsms.as_ref().ok() };
     let late = if catches_up { Some(Box::pin(nights::catch_up(app, found, clock)).await) } else { None };
-    passed.part(runs, |of| (format!("runs closed: {}, still open: {}", of.closed.len(), of.open), of.errors));
-    passed.part(restores, |of| {
-        (format!("restores ended: {}, still open: {}", of.ended.len(), of.open), of.errors)
-    });
+    passed.part(runs, |of| (format!("runs closed: {}, still open: {}", of.closed, of.open), of.errors));
+    passed.part(restores, |of| (format!("restores ended: {}, still open: {}", of.ended, of.open), of.errors));
     passed
         .part(Some(hsms), |of| (format!("HSM jobs ended: {}, still open: {}", of.ended, of.open), of.errors));
-    passed.part(late.filter(|of| !of.as_ref().is_ok_and(CaughtUp::is_nothing)), |of| {
+    passed.part(late, |of| {
         (
             if of.begun.is_empty() { String::new() } else { format!("begun late: {}", of.begun.join(", ")) },
             of.errors,
@@ -308,7 +306,7 @@ mod tests {
     const NOW: OffsetDateTime = datetime!(2026-11-22 10:11:12 UTC);
 
     fn run(next: Option<OffsetDateTime>) -> String {
-        run_of(Timer { next, past_due: false }, NOW).to_string()
+        run_of(Timer { next }, NOW).to_string()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::hsm::{self, HsmJob};
+use crate::domain::hsm;
 
 /// The phase of a Managed HSM's job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -38,13 +38,5 @@ impl From<&hsm::Phase> for Phase {
             Of::Lost { .. } => Self::Lost,
             Of::Occupied { .. } => Self::Occupied,
         }
-    }
-}
-
-/// The service's name for the operation that a job is polling.
-pub(super) fn operation(job: &HsmJob) -> Option<String> {
-    match &job.phase {
-        hsm::Phase::Running { job, .. } => Some(job.clone()),
-        _ => None,
     }
 }

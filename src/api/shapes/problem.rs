@@ -127,11 +127,6 @@ impl Problem {
         Self { kind, detail: detail.into(), next: None, service: None, plan: None, cause: None }
     }
 
-    /// The HTTP status of the answer.
-    pub fn status(&self) -> StatusCode {
-        self.kind.status()
-    }
-
     /// Replaces the kind's advice on what to do next.
     #[must_use]
     pub fn next(self, next: impl Into<String>) -> Self {

@@ -31,11 +31,11 @@ impl From<run::Scope> for Scope {
 pub enum State {
     /// The job has not ended.
     Running,
-    /// Every object is backed up, or skipped for a valid reason.
+    /// Everything was done, or skipped for a valid reason.
     Succeeded,
-    /// Some objects failed, or some could not be listed.
+    /// Some of it failed, or could not be listed.
     PartiallyFailed,
-    /// It protects nothing.
+    /// Nothing was done.
     Failed,
     /// The job ended, but its record has lost its summary.
     Unreadable,

@@ -10,6 +10,7 @@ use crate::domain::{
     object::ObjectName,
     outcome::Failure,
     restore::RestoreId,
+    right::Right,
     run::{RunId, Verdict},
 };
 
@@ -181,6 +182,23 @@ pub struct HsmJob {
 }
 
 impl HsmJob {
+    /// The service's name for the operation that is running.
+    pub fn operation(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::Running { job, .. } => Some(job),
+            _ => None,
+        }
+    }
+
+    /// The right by which it was requested. `None` for the safety backup of a restore.
+    pub fn right(&self) -> Option<Right> {
+        match &self.task {
+            Task::Backup { safety_for: None } => Some(Right::Backup),
+            Task::Backup { safety_for: Some(_) } => None,
+            Task::RestoreAll { .. } | Task::RestoreKeys { .. } => Some(Right::Restore),
+        }
+    }
+
     /// The record of a job that begins now.
     pub fn open(id: RunId, hsm: HsmName, task: Task, by: Actor, now: OffsetDateTime) -> Self {
         Self {

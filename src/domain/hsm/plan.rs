@@ -388,6 +388,8 @@ mod tests {
             (HsmObstacle::NoBackup, "no-backup", "`hsm status`"),
             (HsmObstacle::OtherDomain, "other-security-domain", "KEYVAULT_BACKUP_HSM_DOMAINS"),
             (HsmObstacle::NoKeyIsFree, "no-key-is-free", "see at each key"),
+            (HsmObstacle::FolderGone, "folder-gone", "choose another one"),
+            (HsmObstacle::FolderIncomplete, "folder-incomplete", "bring it back"),
         ];
         for (obstacle, name, way_out) in table {
             assert_eq!(obstacle.name(), name);

@@ -244,19 +244,7 @@ pub fn one_round(by: Option<&Actor>) -> bool {
 impl PlanHeader {
     /// Whether a person has accepted, as of this plan, that an object fails with this failure.
     pub fn accepts_of(&self, id: &ObjectId, failure: &Failure) -> bool {
-        self.accepted.iter().any(|of| {
-            of.kind == id.kind && of.name == id.name && of.code == failure.code && self.planned < of.until
-        })
-    }
-}
-
-impl Failure {
-    /// Adds how often the object was tried, within what a record can hold.
-    #[must_use]
-    pub fn after(self, tried: Option<String>) -> Self {
-        let Some(tried) = tried else { return self };
-        let kept: String = self.text.chars().take(900).collect();
-        Self { text: format!("{kept} ({tried})"), ..self }.bounded()
+        self.accepted.iter().any(|of| of.is_of(id, failure, self.planned))
     }
 }
 
@@ -406,6 +394,9 @@ mod tests {
         let text = "t".repeat(1000);
         let after = Failure::ours("Busy", &text).after(Some("tried in 6 rounds over 8 hours".into()));
         assert!(after.text.ends_with("ttt (tried in 6 rounds over 8 hours)"), "{after:?}");
+        let after =
+            Failure::ours("Busy", "鍵".repeat(1000)).after(Some("tried in 6 rounds over 8 hours".into()));
+        assert!(after.text.ends_with("鍵 (tried in 6 rounds over 8 hours)"), "{after:?}");
     }
 
     #[test]

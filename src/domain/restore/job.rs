@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{RestoreId, RestoreNumbers, RestorePlan, numbers::count};
+use super::{RestoreId, RestoreNumbers, RestorePlan};
+use crate::domain::record::count;
 use crate::domain::{
     actor::{Actor, Via},
     digest::Digest,
@@ -197,14 +198,17 @@ impl RestoreJob {
 
     /// Records its end.
     pub fn end(&mut self, now: OffsetDateTime) {
-        self.ended = Some(Ended { at: now, verdict: self.numbers.verdict(), cut: None });
+        self.finish(None, now);
     }
 
     /// Records its end before all of its steps have ended.
     pub fn cut(&mut self, cut: Cut, now: OffsetDateTime) {
         self.numbers.fail_the_rest();
-        self.end(now);
-        self.ended = self.ended.take().map(|ended| Ended { cut: Some(cut), ..ended });
+        self.finish(Some(cut), now);
+    }
+
+    fn finish(&mut self, cut: Option<Cut>, now: OffsetDateTime) {
+        self.ended = Some(Ended { at: now, verdict: self.numbers.verdict(), cut });
     }
 
     /// Whether only the terminal that began it carries it out. An app leaves it alone, and ends it when the terminal is

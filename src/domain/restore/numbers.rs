@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Excluded, Reason, RestorePlan, StepResult};
+use crate::domain::record::count;
 use crate::domain::run::Verdict;
 
 /// A restore's numbers: planned = restored + skipped + failed + never backed up, once it has ended.
@@ -80,11 +81,6 @@ impl RestoreNumbers {
             _ => Verdict::PartiallyFailed,
         }
     }
-}
-
-/// A number of objects as it is recorded.
-pub(super) fn count(objects: usize) -> u32 {
-    u32::try_from(objects).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -5,12 +5,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
-    api::shapes::{
-        actor::By,
-        failure::Failure,
-        hsm::{Phase, operation},
-        state::State,
-    },
+    api::shapes::{actor::By, failure::Failure, hsm::Phase, state::State},
     domain::hsm::{HsmJob, KeyOutcome, KeyResult, Task},
 };
 
@@ -91,7 +86,7 @@ impl From<&HsmJob> for HsmRestore {
                 phase: open.then(|| (&job.phase).into()),
                 waiting: job.waiting.clone().filter(|_| open),
                 safety_backup: safety.map(ToString::to_string),
-                operation: operation(job),
+                operation: job.operation().map(str::to_owned),
                 failure: job.ended.as_ref().and_then(|ended| ended.failure.as_ref()).map(Into::into),
             },
         }

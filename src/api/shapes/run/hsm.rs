@@ -7,7 +7,7 @@ use super::{RunInSource, RunItem};
 use crate::{
     api::shapes::{
         failure::Failure,
-        hsm::{Phase, operation},
+        hsm::Phase,
         state::{Scope, State as RunState},
     },
     domain::hsm::HsmBackup,
@@ -56,7 +56,7 @@ impl From<&Run> for RunItem {
                 hsm: Some(HsmRun {
                     phase: Some((&job.phase).into()),
                     waiting: job.waiting.clone(),
-                    operation: operation(job),
+                    operation: job.operation().map(str::to_owned),
                     folder: None,
                     blobs: None,
                     bytes: None,
