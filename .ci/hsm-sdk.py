@@ -5,28 +5,10 @@ Starts `cargo emulator` itself. What fails here is the emulator's fault, not the
 
 import os
 import re
-import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 
-PRODUCT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-EMULATOR = ["cargo", "emulator", "--port", "0", "--identity-port", "0", "--hsm-retry-after", "1",
-            "--hsm-seconds", "1"]
-LAST_LINE = "# To see the challenge:"
-
-
-def start():
-    """The emulator, and the variables and addresses that it printed."""
-    emulator = subprocess.Popen(EMULATOR, cwd=PRODUCT, stdout=subprocess.PIPE, text=True)
-    printed = ""
-    for line in emulator.stdout:
-        printed += line
-        if line.startswith(LAST_LINE):
-            break
-    os.environ.update(re.findall(r"^export (\w+)=(.*)$", printed, re.MULTILINE))
-    hsm = re.search(r"https://\S+\.managedhsm\.azure\.net", printed).group()
-    container = re.search(r"https://\S+\.blob\.core\.windows\.net", printed).group() + "/hsm"
-    return emulator, hsm, container
+from emulated import emulator
 
 
 def sas():
@@ -81,13 +63,13 @@ def failures(backups, container, errors):
 
 
 def main():
-    emulator, hsm, container = start()
-    try:
+    with emulator("--hsm-retry-after", "1", "--hsm-seconds", "1"):
         from azure.core import exceptions
         from azure.identity import ManagedIdentityCredential
         from azure.keyvault.administration import KeyVaultBackupClient
         from azure.keyvault.keys import KeyClient
 
+        hsm, container = os.environ["KEYVAULT_BACKUP_HSMS"], os.environ["KEYVAULT_BACKUP_HSM_CONTAINER"]
         credential = ManagedIdentityCredential()
         backups, keys = KeyVaultBackupClient(hsm, credential), KeyClient(hsm, credential)
         assert names(keys) == ["key-00000"], names(keys)
@@ -96,9 +78,6 @@ def main():
             selective(backups, keys, folder, auth)
             checks(backups, container, folder, auth)
         failures(backups, container, exceptions)
-    finally:
-        emulator.terminate()
-        emulator.wait()
     print("the official Python client backs up, checks and restores an emulated HSM")
 
 

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{io::AsyncWriteExt as _, sync::Notify};
 
-use crate::world::{JOBS, Manifest, NIGHT, World};
+use crate::{
+    faults::backup_of,
+    world::{JOBS, Manifest, NIGHT, World},
+};
 
 async fn json(world: &World, args: &[&str]) -> (i32, Value) {
     let output = world.cli(&[args, &["--output", "json"]].concat()).await;
@@ -284,11 +287,15 @@ async fn an_open_run_is_shown_as_open_before_and_after_it_is_planned() {
 
 #[tokio::test]
 async fn an_object_without_a_backup_has_no_history_in_either_form() {
-    let world = World::with_secrets(1).await;
+    let mut world = World::with_secrets(2).await;
+    world.fault(backup_of("secret-0"), FaultKind::Forbidden(Forbidden::ByPolicy));
+    world.night(NIGHT).await;
     let args = ["list", "history", "--vault", &world.vault.url(), "--secret", "secret-0"];
     for form in ["table", "json"] {
         let output = world.cli(&[&args[..], &["--output", form]].concat()).await;
+        let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(2) && output.stdout.is_empty(), "{output:?}");
+        assert!(said.contains("no backup of secret secret-0 of"), "{said}");
     }
 }
 

@@ -15,7 +15,8 @@ use crate::{
 
 const DAY: time::Duration = time::Duration::DAY;
 
-fn backup_of(name: &str) -> Matcher {
+/// The backups of an object.
+pub fn backup_of(name: &str) -> Matcher {
     Matcher::from(Operation::Backup).object(name)
 }
 

@@ -1,17 +1,13 @@
 //! Plans that look at the folder which they name.
 
 use keyvault_backup_emulator::{Fault, FaultKind, Matcher, Operation};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     api::problem,
     hsm_restores::keys,
-    hsm_world::{HsmWorld, LANDING},
+    hsm_world::{HsmWorld, LANDING, everything},
 };
-
-fn everything() -> Value {
-    json!({ "hsm": "hsm-a", "everything": true })
-}
 
 #[tokio::test]
 async fn a_plan_says_what_the_folder_holds_and_what_is_missing_refuses_to_replace() {

@@ -5,11 +5,10 @@ use std::time::Duration;
 use keyvault_backup_emulator::{Fault, FaultKind, HsmOperationKind, KeySpec, Matcher, Operation};
 use serde_json::{Value, json};
 
-use crate::{api::problem, hsm_world::HsmWorld};
-
-fn everything() -> Value {
-    json!({ "hsm": "hsm-a", "everything": true })
-}
+use crate::{
+    api::problem,
+    hsm_world::{HsmWorld, everything},
+};
 
 pub fn keys(names: &[&str]) -> Value {
     json!({ "hsm": "hsm-a", "keys": names })

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use keyvault_backup_emulator::{Fault, FaultKind, Forbidden, Matcher, Operation, host::Firing};
-use serde_json::{Value, json};
+use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::{
-    hsm_world::{HsmWorld, LANDING},
+    hsm_world::{HsmWorld, LANDING, everything},
     world::NIGHT,
 };
 
@@ -15,10 +15,6 @@ use crate::{
 fn says(status: &str, details: &str) -> FaultKind {
     let body = json!({ "status": status, "statusDetails": details, "error": null, "jobId": "0".repeat(32) });
     FaultKind::Body { status: 200, content_type: "application/json", body: body.to_string() }
-}
-
-fn everything() -> Value {
-    json!({ "hsm": "hsm-a", "everything": true })
 }
 
 impl HsmWorld {

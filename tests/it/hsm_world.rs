@@ -20,6 +20,11 @@ pub struct HsmWorld {
     pub landing: StorageHandle,
 }
 
+/// Asks for a restore of the whole HSM.
+pub fn everything() -> Value {
+    json!({ "hsm": "hsm-a", "everything": true })
+}
+
 impl HsmWorld {
     /// One HSM, `hsm-a`, with a key.
     pub async fn new() -> Self {

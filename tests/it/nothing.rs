@@ -190,7 +190,6 @@ async fn the_time_that_a_refusal_names_can_be_asked_for() {
     assert_eq!(plan["steps"].as_array().map(Vec::len), Some(4));
 }
 
-#[needs(runbook_tools)]
 #[tokio::test]
 async fn a_vault_of_which_there_is_no_catalogue_is_told_from_others_before_it_is_asked() {
     let world = backed_up().await;

@@ -6,14 +6,11 @@ use keyvault_backup_emulator::{Fault, FaultKind, Forbidden, Matcher, Operation, 
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
+use crate::faults::backup_of;
 use crate::world::{BACKUPS, JOBS, Manifest, NIGHT, World};
 
 const DAY: Duration = Duration::DAY;
 const RUN: &str = "20260110T020000Z-nightly";
-
-fn backup_of(name: &str) -> Matcher {
-    Matcher::from(Operation::Backup).object(name)
-}
 
 impl World {
     /// Works until a time: every minute at last, and every five minutes while it is far away.

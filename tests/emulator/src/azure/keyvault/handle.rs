@@ -69,18 +69,6 @@ impl VaultHandle {
         self.change(kind, name, None, change)
     }
 
-    /// Changes attributes and tags of one version. Lists of objects do not show such a change when the
-    /// version is not the newest.
-    pub fn update_version(
-        &self,
-        kind: Kind,
-        name: &str,
-        version: &str,
-        change: impl FnOnce(&mut Attributes),
-    ) -> bool {
-        self.change(kind, name, Some(version), change)
-    }
-
     fn change(
         &self,
         kind: Kind,
