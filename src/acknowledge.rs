@@ -18,9 +18,10 @@ use crate::{
         actor::Actor,
         loss::Loss,
         manifest::Line,
-        object::{ObjectId, VaultName},
+        object::ObjectId,
         observed_location::Moved,
         run::RunId,
+        source::SourceName,
     },
     error::{Error, Result},
     query::vaults,
@@ -53,7 +54,7 @@ pub struct Acknowledging {
 /// When the run has no open loss or move; the text names the runs that have one.
 pub async fn loss(
     app: &App,
-    source: &VaultName,
+    source: &SourceName,
     run: &RunId,
     reason: Reason,
     by: &Actor,
@@ -90,7 +91,7 @@ pub async fn loss(
     Ok(acknowledging(record, true))
 }
 
-fn nothing_open<'a>(source: &VaultName, run: &RunId, open: impl Iterator<Item = &'a RunId>) -> Error {
+fn nothing_open<'a>(source: &SourceName, run: &RunId, open: impl Iterator<Item = &'a RunId>) -> Error {
     let mut open: Vec<_> = open.map(RunId::as_str).collect();
     open.dedup();
     let there = if open.is_empty() {
@@ -107,7 +108,7 @@ fn nothing_open<'a>(source: &VaultName, run: &RunId, open: impl Iterator<Item = 
 /// When the object does not fail, or the time has passed or is too far away; the text names the objects that fail.
 pub async fn accept(
     app: &App,
-    source: &VaultName,
+    source: &SourceName,
     id: &ObjectId,
     reason: Reason,
     until: OffsetDateTime,
@@ -126,7 +127,7 @@ pub async fn accept(
 /// When no failure of it is accepted.
 pub async fn withdraw(
     app: &App,
-    source: &VaultName,
+    source: &SourceName,
     id: &ObjectId,
     by: &Actor,
     clock: &Clock,
@@ -143,7 +144,7 @@ pub async fn withdraw(
 /// The newest decision about each object, with its current standing; of one source, or of all.
 pub async fn list(
     app: &App,
-    only: Option<&VaultName>,
+    only: Option<&SourceName>,
     now: OffsetDateTime,
 ) -> Result<Vec<(AcceptanceRecord, Standing)>> {
     let catalogue = app.catalogue()?;
@@ -167,7 +168,7 @@ pub async fn list(
 
 async fn decide(
     app: &App,
-    source: &VaultName,
+    source: &SourceName,
     id: &ObjectId,
     acceptance: Acceptance,
     by: &Actor,
@@ -197,7 +198,7 @@ async fn decide(
 }
 
 /// The code of the failure that the newest run recorded for an object.
-async fn failing_code(app: &App, source: &VaultName, id: &ObjectId) -> Result<String> {
+async fn failing_code(app: &App, source: &SourceName, id: &ObjectId) -> Result<String> {
     let lines = lines_of(app, source, |_| true).await?;
     let line = lines.iter().find(|line| line.id() == *id);
     let failure = line.filter(|line| line.is_failing()).and_then(|line| line.failure.as_ref());
@@ -229,7 +230,7 @@ fn named(failing: &[String]) -> String {
 }
 
 /// The newest index lines of the wanted objects.
-async fn lines_of(app: &App, source: &VaultName, wanted: impl Fn(&ObjectId) -> bool) -> Result<Vec<Line>> {
+async fn lines_of(app: &App, source: &SourceName, wanted: impl Fn(&ObjectId) -> bool) -> Result<Vec<Line>> {
     let view = app.catalogue()?.view(source, None).await?;
     let mut lines = Vec::new();
     for line in app.catalogue()?.lines(&view).await? {

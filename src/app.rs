@@ -21,10 +21,9 @@ use crate::{
     catalogue::{Audit, Catalogue},
     config::{Config, RESTORE_QUEUE, WORK_QUEUE},
     domain::{
-        hsm::HsmName,
         location::Location,
-        object::{VaultName, VaultUrl},
         role::Role,
+        source::{Source, SourceName},
     },
     error::{Error, Result},
     jobs::Jobs,
@@ -35,7 +34,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The clients and settings that use cases work with. Building one sends nothing.
 pub struct App {
-    vaults: BTreeMap<VaultName, VaultClient>,
+    vaults: BTreeMap<SourceName, VaultClient>,
     catalogue: Option<Catalogue>,
     jobs: Option<Jobs>,
     queue: Option<Queue>,
@@ -59,7 +58,7 @@ impl App {
             credential(&config.identity, client.clone(), LONGEST_WAIT).map_err(|error| unusable(&error))?;
         let transport = GuardedTransport::new(client, config.hosts());
         let connection = Connection::new(transport, credential, LONGEST_WAIT, config.api_version.clone());
-        let vault = |url: &VaultUrl| {
+        let vault = |url: &Source| {
             let client =
                 VaultClient::new(url, &connection, config.vault_rate, RestorePace::new(config.restores))?;
             Ok((url.name().clone(), client))
@@ -93,12 +92,12 @@ impl App {
     }
 
     /// The names of sources in the catalogue, in order: vaults, and HSMs, of which single keys may be backed up.
-    pub fn sources(&self) -> BTreeSet<&VaultName> {
-        self.vaults.keys().chain(self.hsms.names().map(HsmName::as_vault)).collect()
+    pub fn sources(&self) -> BTreeSet<&SourceName> {
+        self.vaults.keys().chain(self.hsms.names()).collect()
     }
 
     /// Whether a name is that of an HSM and not of a vault.
-    pub fn is_hsm(&self, name: &VaultName) -> bool {
+    pub fn is_hsm(&self, name: &SourceName) -> bool {
         !self.vaults.contains_key(name) && self.hsms.keys_of(name).is_some()
     }
 
@@ -106,7 +105,7 @@ impl App {
     ///
     /// # Errors
     /// When it is not configured: nothing is ever sent to a vault that the settings do not name.
-    pub fn vault(&self, name: &VaultName) -> Result<&VaultClient> {
+    pub fn vault(&self, name: &SourceName) -> Result<&VaultClient> {
         self.vaults.get(name).or_else(|| self.hsms.keys_of(name)).ok_or_else(|| {
             Error::Refused(format!(
                 "vault {name} is not one of KEYVAULT_BACKUP_VAULTS; add its URL there if it should be"
@@ -180,7 +179,7 @@ impl App {
 
     /// The location of a vault: the settings, and the tenant that the vault has named to this process. An HSM has no
     /// tenant here: where its keys restore depends on its security domain alone.
-    pub fn location(&self, vault: &VaultName) -> Location {
+    pub fn location(&self, vault: &SourceName) -> Location {
         let tenant = self.vaults.get(vault).and_then(VaultClient::tenant);
         Location { tenant, ..self.config.locations.get(vault).cloned().unwrap_or_default() }
     }

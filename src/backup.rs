@@ -27,11 +27,7 @@ use crate::{
     azure::vault::VaultClient,
     clock::Clock,
     domain::{
-        actor::Actor,
-        manifest::Summary,
-        object::{ObjectKind, VaultName},
-        plan::Plan,
-        run::RunId,
+        actor::Actor, manifest::Summary, object::ObjectKind, plan::Plan, run::RunId, source::SourceName,
     },
     error::Result,
 };
@@ -106,7 +102,7 @@ pub async fn close(app: &App, plan: &Plan) -> Result<Summary> {
 }
 
 /// Logs how many backups have an unknown form.
-fn tell_unknown(vault: &VaultName, summary: &Summary) {
+fn tell_unknown(vault: &SourceName, summary: &Summary) {
     let Some(clear) = &summary.unknown_form else { return };
     let count = summary.numbers.unknown_form;
     warn!(
@@ -118,7 +114,7 @@ fn tell_unknown(vault: &VaultName, summary: &Summary) {
 }
 
 /// Logs that the vault has moved: as `vault.moved` in the run that found it, as `move.open` in every later one.
-fn tell_moved(vault: &VaultName, summary: &Summary) {
+fn tell_moved(vault: &SourceName, summary: &Summary) {
     let Some(moved) = &summary.moved else { return };
     let (run, from, to) = (&summary.run, &moved.from, &moved.to);
     if moved.run == *run {
@@ -137,7 +133,7 @@ fn tell_moved(vault: &VaultName, summary: &Summary) {
 }
 
 /// Logs each loss: as `loss.found` in the run that found it, as `loss.open` in every later one.
-fn tell_losses(vault: &VaultName, summary: &Summary) {
+fn tell_losses(vault: &SourceName, summary: &Summary) {
     let run = &summary.run;
     for loss in &summary.losses {
         let (kind, how) = (loss.kind.map_or("any", ObjectKind::as_str), loss.how.name());

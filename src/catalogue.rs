@@ -38,11 +38,12 @@ use crate::{
         blob::BackupBlob,
         entry::{ENTRY_FORMAT, Entry},
         manifest::{Line, ObjectResult},
-        object::{ObjectId, VaultName},
+        object::ObjectId,
         outcome::{Failure, OUTCOME_FORMAT, Outcome, OutcomeKind},
         plan::PlanHeader,
         record::record,
         run::RunId,
+        source::SourceName,
     },
     error::{Error, Result, damaged},
 };
@@ -84,7 +85,12 @@ impl Catalogue {
     }
 
     /// Records that a planned object has no backup. Safe to run twice: the first record stays.
-    pub async fn create_outcome(&self, vault: &VaultName, run: &RunId, outcome: &Outcome) -> Result<Written> {
+    pub async fn create_outcome(
+        &self,
+        vault: &SourceName,
+        run: &RunId,
+        outcome: &Outcome,
+    ) -> Result<Written> {
         let name = layout::object(vault, run, &outcome.id(), Leaf::Outcome);
         let metadata = metadata(&name, "outcome", outcome)?;
         Ok(self.container.create(&name, Vec::new(), metadata).await?)
@@ -94,7 +100,7 @@ impl Catalogue {
     /// appears twice.
     pub fn answered(
         &self,
-        vault: &VaultName,
+        vault: &SourceName,
         run: &RunId,
     ) -> impl Stream<Item = Result<Vec<ObjectId>>> + use<> {
         let prefix = layout::objects(vault, run);
@@ -106,7 +112,7 @@ impl Catalogue {
     }
 
     /// Whether a run has stored any backup.
-    pub async fn has_backups(&self, vault: &VaultName, run: &RunId) -> Result<bool> {
+    pub async fn has_backups(&self, vault: &SourceName, run: &RunId) -> Result<bool> {
         let prefix = layout::objects(vault, run);
         let listing = Listing { prefix: &prefix, from: None, page: NAMES_PAGE, metadata: false };
         let pages = self.container.list(listing);
@@ -129,7 +135,7 @@ impl Catalogue {
     /// The results of a run in order, page by page.
     fn results(
         &self,
-        vault: &VaultName,
+        vault: &SourceName,
         run: &RunId,
     ) -> impl Stream<Item = Result<Vec<ObjectResult>>> + use<> {
         let prefix = layout::objects(vault, run);
@@ -139,7 +145,7 @@ impl Catalogue {
     }
 
     /// The runs of a vault that have any blob in the container, oldest first. Lists every name.
-    pub async fn all_runs(&self, vault: &VaultName) -> Result<Vec<RunId>> {
+    pub async fn all_runs(&self, vault: &SourceName) -> Result<Vec<RunId>> {
         let prefix = layout::runs(vault);
         let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 5000, metadata: false });
         pin_mut!(pages);
@@ -155,7 +161,7 @@ impl Catalogue {
     }
 
     /// The entry of an object in a run, from the blob's metadata.
-    pub async fn entry(&self, vault: &VaultName, run: &RunId, id: &ObjectId) -> Result<Option<Entry>> {
+    pub async fn entry(&self, vault: &SourceName, run: &RunId, id: &ObjectId) -> Result<Option<Entry>> {
         let name = layout::object(vault, run, id, Leaf::Backup);
         let metadata = self.container.metadata(&name).await?;
         let entry = metadata.map(|metadata| read_metadata(&name, &metadata, "entry", ENTRY_FORMAT));
@@ -163,7 +169,7 @@ impl Catalogue {
     }
 
     /// The stored bytes of a backup, or `None` if the blob is gone. The caller checks the digest.
-    pub async fn backup(&self, vault: &VaultName, run: &RunId, id: &ObjectId) -> Result<Option<BackupBlob>> {
+    pub async fn backup(&self, vault: &SourceName, run: &RunId, id: &ObjectId) -> Result<Option<BackupBlob>> {
         let bytes = self.container.read(&layout::object(vault, run, id, Leaf::Backup)).await?;
         Ok(bytes.map(|bytes| BackupBlob::from(bytes.to_vec())))
     }

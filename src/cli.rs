@@ -37,9 +37,9 @@ use crate::{
     app::App,
     config::{Config, Needs, environment},
     domain::{
-        hsm::HsmUrl,
-        object::{NameError, ObjectId, ObjectKind, ObjectName, VaultUrl},
+        object::{ObjectId, ObjectKind, ObjectName},
         run::Verdict,
+        source::Source,
     },
     telemetry,
 };
@@ -191,64 +191,50 @@ pub type Done = Result<Exit, Failed>;
 #[derive(Clone, Debug, Args)]
 pub struct VaultArg {
     /// The vault's URL, `https://NAME.vault.azure.net`
-    #[arg(long, value_name = "URL")]
-    pub vault: VaultUrl,
+    #[arg(long, value_name = "URL", value_parser = Source::vault)]
+    pub vault: Source,
 }
 
 /// A vault by its URL, or a Managed HSM for those of its keys that are backed up one by one.
 #[derive(Clone, Debug, Args)]
-pub struct VaultOrHsmArg {
+pub struct SourceArg {
     /// The vault's URL, `https://NAME.vault.azure.net`, or that of a Managed HSM, for the keys of `KEYVAULT_BACKUP_HSM_KEYS`
-    #[arg(long, value_name = "URL", value_parser = vault_or_hsm)]
-    pub vault: VaultUrl,
+    #[arg(long, value_name = "URL")]
+    pub vault: Source,
 }
 
-impl VaultOrHsmArg {
+impl SourceArg {
     /// Refuses kinds that the source cannot hold.
     ///
     /// # Errors
     /// If the source is an HSM and `kinds` has another kind than keys.
     pub fn may_hold(&self, kinds: impl IntoIterator<Item = ObjectKind>) -> Result<(), Failed> {
         let other = kinds.into_iter().find(|kind| *kind != ObjectKind::Key);
-        match (hsm_of(&self.vault), other) {
-            (Some(hsm), Some(kind)) => Err(Failed::new(format!(
+        match other {
+            Some(kind) if self.vault.is_hsm() => Err(Failed::new(format!(
                 "HSM {} holds keys and no {kind}s; name a key with --key, keys with --name, or take all of them",
-                hsm.name()
+                self.vault.name()
             ))),
             _ => Ok(()),
         }
     }
 }
 
-/// Parses the URL of a vault or an HSM.
-///
-/// # Errors
-/// If it is neither.
-pub fn vault_or_hsm(text: &str) -> Result<VaultUrl, String> {
-    let hsm = text.parse::<HsmUrl>().map(|hsm| VaultUrl::of_hsm(&hsm));
-    hsm.or_else(|_| text.parse()).map_err(|error: NameError| error.to_string())
-}
-
-/// The HSM at an address, if it is one.
-pub fn hsm_of(url: &VaultUrl) -> Option<HsmUrl> {
-    url.to_string().parse().ok()
-}
-
 /// A vault by its URL, for commands that refuse a Managed HSM.
 #[derive(Clone, Debug, Args)]
-pub struct SourceArg {
+pub struct PlainVaultArg {
     /// The vault's URL, `https://NAME.vault.azure.net`
     #[arg(long, value_name = "URL", value_parser = no_hsm)]
-    pub vault: VaultUrl,
+    pub vault: Source,
 }
 
 /// Parses a vault's URL. An HSM's is refused with a message of its own.
-fn no_hsm(text: &str) -> Result<VaultUrl, String> {
-    match text.parse::<HsmUrl>() {
+fn no_hsm(text: &str) -> Result<Source, String> {
+    match Source::hsm(text) {
         Ok(_) => Err("it is a Managed HSM, for which losses and failures can be neither acknowledged nor accepted: see its \
              backups with `hsm status`, and remove a key that cannot be backed up from KEYVAULT_BACKUP_HSM_KEYS"
             .to_owned()),
-        Err(_) => text.parse().map_err(|error: NameError| error.to_string()),
+        Err(_) => Source::vault(text).map_err(|error| error.to_string()),
     }
 }
 
@@ -304,7 +290,7 @@ pub struct OutputArg {
 ///
 /// # Errors
 /// When settings are missing or wrong.
-pub fn app_for(vault: &VaultUrl, needs: Needs) -> Result<App, Failed> {
+pub fn app_for(vault: &Source, needs: Needs) -> Result<App, Failed> {
     app_for_both(vault, vault, needs)
 }
 
@@ -312,10 +298,10 @@ pub fn app_for(vault: &VaultUrl, needs: Needs) -> Result<App, Failed> {
 ///
 /// # Errors
 /// When settings are missing or wrong.
-pub fn app_for_both(source: &VaultUrl, target: &VaultUrl, needs: Needs) -> Result<App, Failed> {
+pub fn app_for_both(source: &Source, target: &Source, needs: Needs) -> Result<App, Failed> {
     let both = [Some(source), Some(target).filter(|target| *target != source)];
-    let (hsms, vaults): (Vec<_>, Vec<_>) = both.into_iter().flatten().partition(|url| hsm_of(url).is_some());
-    let named = |urls: &[&VaultUrl]| urls.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let (hsms, vaults): (Vec<_>, Vec<_>) = both.into_iter().flatten().partition(|source| source.is_hsm());
+    let named = |urls: &[&Source]| urls.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let lookup = |name: &str| match name {
         "KEYVAULT_BACKUP_VAULTS" => Some(named(&vaults)).filter(|_| !vaults.is_empty()),
         "KEYVAULT_BACKUP_HSMS" if !hsms.is_empty() => Some(named(&hsms)),

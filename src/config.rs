@@ -12,8 +12,8 @@ use crate::{
         bound::Bounds,
         location::{Fact, Location},
         loss::GoneShare,
-        object::{VaultName, VaultUrl},
         role::Role,
+        source::{Source, SourceName},
     },
 };
 
@@ -52,7 +52,7 @@ pub enum Needs {
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The vaults, each once.
-    pub vaults: Vec<VaultUrl>,
+    pub vaults: Vec<Source>,
     /// The container for backups and the catalogue.
     pub container: Option<Url>,
     /// The container for open jobs.
@@ -80,7 +80,7 @@ pub struct Config {
     /// The most jobs that one caller may have open.
     pub bounds: Bounds,
     /// The locations of vaults.
-    pub locations: BTreeMap<VaultName, Location>,
+    pub locations: BTreeMap<SourceName, Location>,
     /// The settings of Managed HSMs.
     pub hsm: HsmConfig,
     /// The schedules of the timers.
@@ -172,10 +172,10 @@ impl Config {
 }
 
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
-    fn vaults(&mut self, required: bool) -> Vec<VaultUrl> {
+    fn vaults(&mut self, required: bool) -> Vec<Source> {
         const NAME: &str = "KEYVAULT_BACKUP_VAULTS";
         self.required(NAME, required);
-        self.sources(NAME, VaultUrl::name)
+        self.sources(NAME, Source::vault)
     }
 
     fn identity(&mut self) -> Identity {
@@ -210,7 +210,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         [self.number("KEYVAULT_BACKUP_RESTORE_SECRETS", 300, 1, 1_000_000), keys, keys]
     }
 
-    fn locations(&mut self) -> BTreeMap<VaultName, Location> {
+    fn locations(&mut self) -> BTreeMap<SourceName, Location> {
         const NAME: &str = "KEYVAULT_BACKUP_PLACES";
         let mut locations = BTreeMap::new();
         for part in self.parts(NAME) {

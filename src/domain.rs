@@ -9,7 +9,7 @@
 //!
 //! | term | meaning | where |
 //! |---|---|---|
-//! | source | a vault or a Managed HSM (Azure's terms for both) | [`object::VaultName`], [`hsm::HsmName`] |
+//! | source | a vault or a Managed HSM (Azure's terms for both) | [`source`] |
 //! | object, version | a secret, key or certificate, and one of its states (Key Vault) | [`object`], [`versions`] |
 //! | run | one backup of a vault, or of some of its objects, named by its occurrence | [`run`] |
 //! | plan | what a run or a restore will do, object by object, with reasons; it is stored before it is carried out | [`plan`], [`restore`], [`hsm::HsmPlan`] |
@@ -75,6 +75,7 @@ pub mod run;
 #[cfg(test)]
 mod samples;
 pub mod schedule;
+pub mod source;
 pub mod supplement;
 pub mod tags;
 pub mod versions;

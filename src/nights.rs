@@ -19,12 +19,11 @@ use crate::{
     clock::Clock,
     domain::{
         actor::Actor,
-        hsm::HsmName,
         night::{Part, Timer},
-        object::VaultName,
         role::Role,
         run::RunId,
         schedule::Timetable,
+        source::SourceName,
     },
     error::{Error, Result},
     hsm::{
@@ -68,15 +67,15 @@ pub fn vaults<'a>(
     app: &'a App,
     run: &'a RunId,
     clock: &'a Clock,
-) -> impl futures::Stream<Item = (&'a VaultName, Result<Progress>)> {
+) -> impl futures::Stream<Item = (&'a SourceName, Result<Progress>)> {
     let starts: Vec<_> = app.vaults().map(|of| vault(app, of, run, clock)).collect();
     stream::iter(starts).buffer_unordered(VAULTS_AT_ONCE)
 }
 
 /// Starts the run of every configured HSM, or continues it where it stopped. An error in one HSM does not hold up
 /// another. Safe to run twice: see [`start::backup`].
-pub async fn hsms(app: &App, run: &RunId, clock: &Clock) -> Vec<(HsmName, Result<Opened>)> {
-    let names: Vec<HsmName> = app.hsms().names().cloned().collect();
+pub async fn hsms(app: &App, run: &RunId, clock: &Clock) -> Vec<(SourceName, Result<Opened>)> {
+    let names: Vec<SourceName> = app.hsms().names().cloned().collect();
     let starts = names.into_iter().map(|name| async move {
         let (opened, keys) = (whole(app, &name, run, clock).await, keys(app, &name, run, clock).await);
         let opened = opened.and_then(|opened| keys.map(|()| opened));
@@ -92,20 +91,20 @@ fn vault<'a>(
     vault: &'a VaultClient,
     run: &'a RunId,
     clock: &'a Clock,
-) -> BoxFuture<'a, (&'a VaultName, Result<Progress>)> {
+) -> BoxFuture<'a, (&'a SourceName, Result<Progress>)> {
     Box::pin(async move {
-        let name = vault.url().name();
+        let name = vault.source().name();
         let progress = backup::start(app, vault, run, &Actor::TIMER, clock).await;
         (name, progress.and_then(|done| begun(app, Part::Vault(name.clone()), run, done)))
     })
 }
 
-async fn whole(app: &App, hsm: &HsmName, run: &RunId, clock: &Clock) -> Result<Opened> {
+async fn whole(app: &App, hsm: &SourceName, run: &RunId, clock: &Clock) -> Result<Opened> {
     let opened = start::backup(app, hsm, run, &Actor::TIMER, clock).await?;
     begun(app, Part::Hsm(hsm.clone()), run, opened)
 }
 
-async fn keys(app: &App, hsm: &HsmName, run: &RunId, clock: &Clock) -> Result<()> {
+async fn keys(app: &App, hsm: &SourceName, run: &RunId, clock: &Clock) -> Result<()> {
     single_keys(app, hsm, run, clock).await?;
     begun(app, Part::Keys(hsm.clone()), run, ())
 }
@@ -144,7 +143,7 @@ pub async fn catch_up(app: &App, found: Found<'_>, clock: &Clock) -> Result<Caug
     jobs.nights(|nights| {
         for (vault, run) in &runs.found {
             nights.has_begun(Part::Vault(vault.clone()), run);
-            nights.has_begun(Part::Keys(vault.clone().into()), run);
+            nights.has_begun(Part::Keys(vault.clone()), run);
         }
         for (hsm, run) in found.hsms.iter().flat_map(|of| &of.found) {
             nights.has_begun(Part::Hsm(hsm.clone()), run);
@@ -195,7 +194,7 @@ async fn make_up(
 
 fn parts(app: &App, timer: Timer) -> Vec<Part> {
     match timer {
-        Timer::Vaults => app.vaults().map(|vault| Part::Vault(vault.url().name().clone())).collect(),
+        Timer::Vaults => app.vaults().map(|vault| Part::Vault(vault.source().name().clone())).collect(),
         Timer::Hsms => {
             let hsms = app.hsms();
             let keys = hsms.names().filter(|hsm| !hsms.single_keys(hsm).is_empty());
@@ -208,17 +207,13 @@ fn parts(app: &App, timer: Timer) -> Vec<Part> {
 async fn begin(app: &App, part: Part, run: &RunId, clock: &Clock) -> Result<Option<String>> {
     let catalogue = app.catalogue()?;
     let has_begun = match &part {
-        Part::Vault(vault) => catalogue.is_planned(vault, run).await?,
+        Part::Vault(source) | Part::Keys(source) => catalogue.is_planned(source, run).await?,
         Part::Hsm(hsm) => catalogue.hsm_backup(hsm, run).await?.is_some(),
-        Part::Keys(hsm) => catalogue.is_planned(hsm.as_vault(), run).await?,
     };
     if has_begun {
         return begun(app, part, run, None);
     }
-    let name = match &part {
-        Part::Vault(name) => name,
-        Part::Hsm(name) | Part::Keys(name) => name.as_vault(),
-    };
+    let name = part.source();
     let text = format!("run {run} of {name}");
     tracing::warn!(
         event = "run.late", vault.name = %name, run.id = %run,

@@ -16,11 +16,7 @@ use super::{
 use crate::{
     app::SharedApp,
     catalogue::Point,
-    domain::{
-        filter::NameFilter,
-        manifest::Line,
-        object::{ObjectId, VaultName},
-    },
+    domain::{filter::NameFilter, manifest::Line, object::ObjectId, source::SourceName},
     query::objects::{self, Wanted},
 };
 
@@ -32,7 +28,7 @@ pub struct BackupsQuery {
     /// Only objects of this source.
     #[serde(default, deserialize_with = "optional")]
     #[param(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$", example = "kv-prod")]
-    source: Option<VaultName>,
+    source: Option<SourceName>,
     /// Only objects of this kind.
     #[serde(default)]
     #[param(inline, nullable = false)]
@@ -79,7 +75,7 @@ pub async fn list(
     };
     let (Limit(limit), after) = (query.limit.unwrap_or(Limit::DEFAULT), query.after.map(|Token(mark)| mark));
     let page = objects::page(&app, &wanted, after.as_ref(), limit).await?;
-    let backup = |(_, line, apart): (VaultName, Line, _)| Some(Backup::new(&line.entry?, line.gone, apart));
+    let backup = |(_, line, apart): (SourceName, Line, _)| Some(Backup::new(&line.entry?, line.gone, apart));
     Ok(Json(Backups {
         backups: page.lines.into_iter().filter_map(backup).collect(),
         hsms: page.hsms.iter().filter_map(Stored::new).collect(),

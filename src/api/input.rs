@@ -17,7 +17,7 @@ use super::shapes::{
     field::present,
     problem::{Problem, ProblemKind},
 };
-use crate::{app::App, domain::object::VaultName, query::nothing::nearest};
+use crate::{app::App, domain::source::SourceName, query::nothing::nearest};
 
 /// The segments of a path, as text; [`parse`] turns them into values.
 pub struct Segments<T>(pub T);
@@ -161,7 +161,7 @@ fn cut(text: &str) -> String {
 ///
 /// # Errors
 /// A problem that names the parameter, or says how to add a source.
-pub fn source(app: &App, parameter: &str, text: &str) -> Result<VaultName, Problem> {
+pub fn source(app: &App, parameter: &str, text: &str) -> Result<SourceName, Problem> {
     let name = parse(parameter, text)?;
     configured(app, &name).map(|()| name)
 }
@@ -170,7 +170,7 @@ pub fn source(app: &App, parameter: &str, text: &str) -> Result<VaultName, Probl
 ///
 /// # Errors
 /// A problem that says how to add a source.
-pub fn configured(app: &App, name: &VaultName) -> Result<(), Problem> {
+pub fn configured(app: &App, name: &SourceName) -> Result<(), Problem> {
     app.vault(name).map(drop).map_err(|_| {
         let nearest = nearest(name.as_str(), app.sources().into_iter().map(ToString::to_string)).join(", ");
         let detail =

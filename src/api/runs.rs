@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::SharedApp,
-    domain::{object::VaultName, run::RunId},
+    domain::{run::RunId, source::SourceName},
     query::sources,
 };
 
@@ -26,7 +26,7 @@ pub struct RunsQuery {
     /// Only runs of this source.
     #[serde(default, deserialize_with = "optional")]
     #[param(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$", example = "kv-prod")]
-    source: Option<VaultName>,
+    source: Option<SourceName>,
     /// The maximum number of runs.
     #[serde(default, deserialize_with = "optional")]
     #[param(value_type = Option<u32>, nullable = false, minimum = 1, maximum = 1000, default = 100)]

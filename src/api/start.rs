@@ -23,7 +23,7 @@ use crate::{
     app::{App, SharedApp},
     backup::ask,
     clock::Clock,
-    domain::{actor::Actor, object::VaultName, run::RunId},
+    domain::{actor::Actor, run::RunId, source::SourceName},
     hsm::start as hsm_start,
     query::passes,
 };
@@ -63,7 +63,7 @@ pub async fn start(
         HsmOr::Hsm(order) => {
             hsm::known(&app, &order.hsm)?;
             let job = Box::pin(hsm_start::backup_now(&app, &order.hsm, &by, &clock)).await?;
-            return Ok(started(&app, order.hsm.as_vault(), &job.id).await);
+            return Ok(started(&app, &order.hsm, &job.id).await);
         }
         HsmOr::Other(order) => order,
     };
@@ -89,7 +89,7 @@ pub async fn start(
 }
 
 /// The answer for a run that is recorded. When it cannot be read whether jobs progress, the answer has no warning.
-async fn started(app: &App, source: &VaultName, run: &RunId) -> Response {
+async fn started(app: &App, source: &SourceName, run: &RunId) -> Response {
     let headers = [(LOCATION, run_path(run)), (RETRY_AFTER, LOOK_AFTER_SECONDS.to_owned())];
     let started = Started::new(source, run, passes::warning(app, Clock::system().now()).await);
     (StatusCode::ACCEPTED, headers, Json(started)).into_response()

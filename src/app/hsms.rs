@@ -13,10 +13,7 @@ use crate::{
         vault::{VaultClient, restore::RestorePace},
     },
     config::{Config, HsmConfig, Landing},
-    domain::{
-        hsm::HsmName,
-        object::{ObjectName, VaultName, VaultUrl},
-    },
+    domain::{object::ObjectName, source::SourceName},
     error::{Error, Result},
 };
 
@@ -25,8 +22,8 @@ const KEYS_PER_SECOND: u32 = 10;
 
 /// The Managed HSMs, and where they are backed up.
 pub struct Hsms {
-    clients: BTreeMap<HsmName, HsmClient>,
-    keys: BTreeMap<VaultName, VaultClient>,
+    clients: BTreeMap<SourceName, HsmClient>,
+    keys: BTreeMap<SourceName, VaultClient>,
     container: Option<Container>,
     config: HsmConfig,
 }
@@ -45,8 +42,8 @@ impl Hsms {
             })?;
             clients.insert(url.name().clone(), client);
             let pace = RestorePace::new([KEYS_PER_SECOND * 10; 3]);
-            let client = VaultClient::new(&VaultUrl::of_hsm(url), connection, KEYS_PER_SECOND, pace)?;
-            keys.insert(url.name().as_vault().clone(), client);
+            let client = VaultClient::new(url, connection, KEYS_PER_SECOND, pace)?;
+            keys.insert(url.name().clone(), client);
         }
         let landing = config.hsm.landing.as_ref();
         let container = landing.map(|of| Container::new(of.container(), connection)).transpose()?;
@@ -54,7 +51,7 @@ impl Hsms {
     }
 
     /// The configured HSMs.
-    pub fn names(&self) -> impl Iterator<Item = &HsmName> {
+    pub fn names(&self) -> impl Iterator<Item = &SourceName> {
         self.clients.keys()
     }
 
@@ -67,7 +64,7 @@ impl Hsms {
     ///
     /// # Errors
     /// When it is not configured: nothing is ever sent to an HSM that the settings do not name.
-    pub fn get(&self, name: &HsmName) -> Result<&HsmClient> {
+    pub fn get(&self, name: &SourceName) -> Result<&HsmClient> {
         self.clients.get(name).ok_or_else(|| {
             Error::Refused(format!(
                 "HSM {name} is not one of KEYVAULT_BACKUP_HSMS; add its URL there if it should be"
@@ -79,19 +76,19 @@ impl Hsms {
     ///
     /// # Errors
     /// As [`Hsms::get`].
-    pub fn keys(&self, name: &HsmName) -> Result<&VaultClient> {
+    pub fn keys(&self, name: &SourceName) -> Result<&VaultClient> {
         self.get(name)?;
-        self.keys_of(name.as_vault()).ok_or_else(|| Error::Refused(format!("HSM {name} has no keys client")))
+        self.keys_of(name).ok_or_else(|| Error::Refused(format!("HSM {name} has no keys client")))
     }
 
     /// The keys of a configured HSM, by the name under which the catalogue has its single keys.
-    pub(super) fn keys_of(&self, name: &VaultName) -> Option<&VaultClient> {
+    pub(super) fn keys_of(&self, name: &SourceName) -> Option<&VaultClient> {
         self.keys.get(name)
     }
 
     /// The keys of an HSM that are backed up one by one.
-    pub fn single_keys(&self, name: &HsmName) -> Vec<ObjectName> {
-        let of = |(hsm, key): &(HsmName, ObjectName)| (hsm == name).then(|| key.clone());
+    pub fn single_keys(&self, name: &SourceName) -> Vec<ObjectName> {
+        let of = |(hsm, key): &(SourceName, ObjectName)| (hsm == name).then(|| key.clone());
         self.config.keys.iter().filter_map(of).collect()
     }
 
@@ -138,7 +135,7 @@ impl Hsms {
 
     /// Whether two HSMs share a security domain according to the settings, so that backups of one restore into the
     /// other.
-    pub fn share_domain(&self, a: &HsmName, b: &HsmName) -> bool {
+    pub fn share_domain(&self, a: &SourceName, b: &SourceName) -> bool {
         a == b || self.config.domains.contains(&(a.clone(), b.clone()))
     }
 

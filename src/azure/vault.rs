@@ -26,16 +26,17 @@ use super::{
 use crate::domain::{
     blob::BackupBlob,
     digest::Fingerprint,
-    object::{ObjectId, ObjectKind, VaultUrl},
+    object::{ObjectId, ObjectKind},
+    source::Source,
     versions::{Attributes, Listed, VersionId},
 };
 
 const REGION: HeaderName = HeaderName::from_static("x-ms-keyvault-region");
 
-/// A client of one vault. Cheap to clone; its clones share connections, tokens and pace.
+/// A client of the objects of one source: of a vault's, or of an HSM's keys. Cheap to clone; its clones share connections, tokens and pace.
 #[derive(Clone)]
 pub struct VaultClient {
-    url: VaultUrl,
+    source: Source,
     secrets: Arc<SecretClient>,
     keys: Arc<KeyClient>,
     certificates: Arc<CertificateClient>,
@@ -59,13 +60,13 @@ impl VaultClient {
     /// # Errors
     /// When the official client refuses the URL.
     pub fn new(
-        url: &VaultUrl,
+        source: &Source,
         connection: &Connection,
         ceiling: u32,
         restores: RestorePace,
     ) -> azure_core::Result<Self> {
         let limiter = Limiter::new(ceiling);
-        let endpoint = url.to_string();
+        let endpoint = source.to_string();
         let seen = Arc::new(Seen::default());
         let options =
             || connection.client_options(vec![Arc::new(Paced(Arc::clone(&limiter))), Arc::clone(&seen) as _]);
@@ -87,7 +88,7 @@ impl VaultClient {
             ..CertificateClientOptions::default()
         };
         Ok(Self {
-            url: url.clone(),
+            source: source.clone(),
             secrets: Arc::new(SecretClient::new(&endpoint, credential(), Some(secrets))?),
             keys: Arc::new(KeyClient::new(&endpoint, credential(), Some(keys))?),
             certificates: Arc::new(CertificateClient::new(&endpoint, credential(), Some(certificates))?),
@@ -97,9 +98,9 @@ impl VaultClient {
         })
     }
 
-    /// The vault's address.
-    pub fn url(&self) -> &VaultUrl {
-        &self.url
+    /// The source, with its address.
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
     /// The pace at which this process calls the vault.
@@ -112,7 +113,8 @@ impl VaultClient {
     /// The stream ends after its first error. A page that refers to another host than the vault's is an
     /// error: the transport does not call it.
     pub fn list(&self, kind: ObjectKind) -> impl Stream<Item = Result<Vec<Listed>, ServiceError>> + use<> {
-        let asked = Asked::vault(Operation::List, format!("list the {kind}s of vault {}", self.url.name()));
+        let asked =
+            Asked::vault(Operation::List, format!("list the {kind}s of vault {}", self.source.name()));
         let pages: azure_core::Result<BoxStream<'static, _>> = match kind {
             ObjectKind::Secret => {
                 self.secrets.list_secret_properties(None).map(|pager| raw(pager.into_pages()))
@@ -130,7 +132,7 @@ impl VaultClient {
     /// # Errors
     /// As the service answers. For an object that is gone it answers 200 with an empty list, or 404.
     pub async fn versions(&self, id: &ObjectId) -> Result<Vec<(VersionId, Attributes)>, ServiceError> {
-        let what = format!("list the versions of {id} in vault {}", self.url.name());
+        let what = format!("list the versions of {id} in vault {}", self.source.name());
         let asked = Asked::vault(Operation::Read, what);
         let name = id.name.as_str();
         let pages: azure_core::Result<BoxStream<'static, _>> = match id.kind {
@@ -171,7 +173,8 @@ impl VaultClient {
     /// # Errors
     /// As the service answers; also if the answer has no blob.
     pub async fn backup(&self, id: &ObjectId) -> Result<Handed, ServiceError> {
-        let asked = || Asked::vault(Operation::BackUp, format!("back up {id} in vault {}", self.url.name()));
+        let asked =
+            || Asked::vault(Operation::BackUp, format!("back up {id} in vault {}", self.source.name()));
         let name = id.name.as_str();
         let (blob, region) = match id.kind {
             ObjectKind::Secret => self.secrets.backup_secret(name, None).await.and_then(|answer| {

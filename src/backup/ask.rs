@@ -9,11 +9,12 @@ use crate::{
         actor::Actor,
         audit::Event,
         job::{BackupJob, STALLED_AFTER},
-        object::{ObjectId, VaultName},
+        object::ObjectId,
         plan::Plan,
         record::count,
         right::Right,
         run::RunId,
+        source::SourceName,
     },
     error::{Error, Result},
 };
@@ -25,7 +26,7 @@ const NAMES: usize = 4;
 
 /// Opens a run of a whole vault. The next pass plans it, because listing a large vault takes longer than a caller
 /// waits. The request is on the audit trail first: see [`begin`].
-pub async fn whole_vault(app: &App, vault: &VaultName, by: &Actor, clock: &Clock) -> Result<RunId> {
+pub async fn whole_vault(app: &App, vault: &SourceName, by: &Actor, clock: &Clock) -> Result<RunId> {
     app.vault(vault)?;
     let _turn = begin::may(app, Right::Backup, by).await?;
     for run in names(clock) {
@@ -42,7 +43,7 @@ pub async fn whole_vault(app: &App, vault: &VaultName, by: &Actor, clock: &Clock
 /// The request is on the audit trail first: see [`begin`].
 pub async fn objects(
     app: &App,
-    vault: &VaultName,
+    vault: &SourceName,
     objects: Vec<ObjectId>,
     by: &Actor,
     clock: &Clock,
@@ -62,7 +63,7 @@ pub async fn objects(
 
 async fn open_some(
     app: &App,
-    vault: &VaultName,
+    vault: &SourceName,
     objects: &[ObjectId],
     by: &Actor,
     clock: &Clock,
@@ -87,11 +88,11 @@ async fn open_planned(app: &App, plan: &Plan, by: &Actor, clock: &Clock) -> Resu
     open(app, &plan.header.vault, &plan.header.run, by, clock).await
 }
 
-async fn open(app: &App, vault: &VaultName, run: &RunId, by: &Actor, clock: &Clock) -> Result<Written> {
+async fn open(app: &App, vault: &SourceName, run: &RunId, by: &Actor, clock: &Clock) -> Result<Written> {
     app.jobs()?.open_backup_run(&BackupJob::open(vault.clone(), run.clone(), by.clone(), clock.now())).await
 }
 
-fn requested(vault: &VaultName, run: &RunId, objects: usize) -> Event {
+fn requested(vault: &SourceName, run: &RunId, objects: usize) -> Event {
     let objects = count(objects);
     Event::BackupRequested { vault: vault.clone(), run: run.clone(), objects }
 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// Compares the settings and what the vault's first answer says of its location with what was known.
 pub(super) fn compared(app: &App, vault: &VaultClient, basis: &Basis) -> Compared {
-    let location = app.location(vault.url().name());
+    let location = app.location(vault.source().name());
     let seen =
         ObservedLocation { location, region: vault.regions().one().cloned(), kids: basis.index.kids() };
     Compared::new(&basis.observed_location, &seen)

@@ -18,12 +18,13 @@ use crate::{
         actor::Actor,
         job::{BackupJob, Unplanned},
         lists::Trouble,
-        object::{ObjectId, ObjectKind, VaultName},
+        object::{ObjectId, ObjectKind},
         outcome::Failure,
         plan::{Plan, PlanHeader, Unlisted},
         planned::PlannedObjects,
         planner::{Planner, full_pass_is_due, plan_objects},
         run::{RunId, Scope},
+        source::SourceName,
         versions::Listed,
     },
     error::{Error, Result},
@@ -42,7 +43,7 @@ pub async fn whole_vault(
     by: &Actor,
     clock: &Clock,
 ) -> Result<Plan> {
-    let (name, catalogue) = (vault.url().name(), app.catalogue()?);
+    let (name, catalogue) = (vault.source().name(), app.catalogue()?);
     let mut job = BackupJob::open(name.clone(), run.clone(), by.clone(), clock.now());
     if app.jobs()?.open_backup_run(&job).await? == Written::AlreadyThere {
         if let Some(plan) = catalogue.plan(name, run).await? {
@@ -105,7 +106,7 @@ async fn note(app: &App, job: &BackupJob, error: &Error, clock: &Clock) {
 /// # Errors
 /// When listing fails transiently, such as on throttling or on a right that is not granted yet.
 pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock) -> Result<Plan> {
-    let name = vault.url().name();
+    let name = vault.source().name();
     // Read the time first: a change after it belongs to the next run.
     let planned = clock.now();
     let basis = app.catalogue()?.basis(name).await?;
@@ -151,7 +152,7 @@ pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock
 /// Makes a plan for some objects of a vault and stores nothing.
 pub async fn some_objects(
     app: &App,
-    vault: &VaultName,
+    vault: &SourceName,
     run: &RunId,
     by: &Actor,
     clock: &Clock,
@@ -193,7 +194,7 @@ pub async fn unlisted(app: &App, job: &BackupJob, clock: &Clock) -> Result<Plan>
 
 /// The acknowledgements for a vault. Read only if something had failed, was lost or had moved as of the previous run,
 /// so that an ordinary night makes no extra request.
-async fn answered_for(app: &App, vault: &VaultName, basis: &Basis) -> Result<Acknowledged> {
+async fn answered_for(app: &App, vault: &SourceName, basis: &Basis) -> Result<Acknowledged> {
     if basis.failing || !basis.losses.is_empty() || basis.moved.is_some() {
         app.catalogue()?.acknowledged(vault).await
     } else {
@@ -205,7 +206,7 @@ async fn answered_for(app: &App, vault: &VaultName, basis: &Basis) -> Result<Ack
 fn built_on(
     basis: Basis,
     answered: &Acknowledged,
-    vault: &VaultName,
+    vault: &SourceName,
     run: &RunId,
     planned: time::OffsetDateTime,
 ) -> PlanHeader {
@@ -260,7 +261,7 @@ async fn list(
                     return Err(error.into());
                 }
                 warn!(
-                    vault.name = %vault.url().name(),
+                    vault.name = %vault.source().name(),
                     "A kind of object cannot be listed and is not backed up now: {error}"
                 );
                 lists.unlisted.push(Unlisted { kind, failure: (*error.failure).clone(), rounds });
@@ -277,7 +278,7 @@ async fn list(
 
 /// The substitute plan of a run whose plan, or one of its supplements, is lost: the plan before the supplements. If
 /// that is lost as well, the run keeps what its blobs say, as a run of some objects that did not list the rest.
-pub(super) async fn what_is_left(catalogue: &Catalogue, vault: &VaultName, run: &RunId) -> Result<Plan> {
+pub(super) async fn what_is_left(catalogue: &Catalogue, vault: &SourceName, run: &RunId) -> Result<Plan> {
     match catalogue.plan_alone(vault, run).await {
         Ok(Some(plan)) => Ok(plan),
         Ok(None) | Err(Error::Damaged { .. }) => {
@@ -287,7 +288,7 @@ pub(super) async fn what_is_left(catalogue: &Catalogue, vault: &VaultName, run: 
     }
 }
 
-fn without_plan(vault: &VaultName, run: &RunId) -> Result<PlanHeader> {
+fn without_plan(vault: &SourceName, run: &RunId) -> Result<PlanHeader> {
     let planned = run.occurrence().ok_or_else(|| Error::Refused(format!("{run} has no time")))?;
     let lost = Failure::ours("PlanLost", "the run's plan cannot be read; this is what its blobs say");
     Ok(PlanHeader {

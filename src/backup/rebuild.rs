@@ -7,7 +7,7 @@ use crate::{
     app::App,
     catalogue::Catalogue,
     clock::Clock,
-    domain::{object::VaultName, plan::Plan, run::RunId},
+    domain::{plan::Plan, run::RunId, source::SourceName},
     error::{Error, Result},
 };
 
@@ -46,7 +46,7 @@ impl Found {
 /// Safe to run twice, and while runs are open: those are left alone, unless they have been open for too long.
 pub async fn vault(
     app: &App,
-    vault: &VaultName,
+    vault: &SourceName,
     clock: &Clock,
     mut report: impl FnMut(&RunId, Found),
 ) -> Result<()> {
@@ -92,14 +92,14 @@ pub async fn vault(
 }
 
 /// A run's plan, or `None` if it is lost or damaged.
-async fn plan(catalogue: &Catalogue, vault: &VaultName, run: &RunId) -> Result<Option<Plan>> {
+async fn plan(catalogue: &Catalogue, vault: &SourceName, run: &RunId) -> Result<Option<Plan>> {
     match catalogue.plan(vault, run).await {
         Err(Error::Damaged { .. }) => Ok(None),
         plan => plan,
     }
 }
 
-async fn one(app: &App, vault: &VaultName, run: &RunId, closed: bool, clock: &Clock) -> Result<Found> {
+async fn one(app: &App, vault: &SourceName, run: &RunId, closed: bool, clock: &Clock) -> Result<Found> {
     let catalogue = app.catalogue()?;
     let Some(plan) = plan(catalogue, vault, run).await? else {
         catalogue.close(&what_is_left(catalogue, vault, run).await?).await?;

@@ -15,13 +15,13 @@ use crate::{
     clock::Clock,
     domain::{
         actor::{Actor, Via},
-        job::rounds::Seen,
-        job::{BackupJob, Need, OPEN_FOR},
+        job::{BackupJob, Need, OPEN_FOR, rounds::Seen},
         manifest::Summary,
-        object::{ObjectId, VaultName},
+        object::ObjectId,
         plan::Plan,
         record::count,
         run::RunId,
+        source::SourceName,
         supplement::Supplement,
     },
     error::{Error, Result},
@@ -35,7 +35,7 @@ const AT_ONCE: usize = 8;
 #[derive(Debug, Default)]
 pub struct Reconciled {
     /// The runs that were open when the pass began.
-    pub found: Vec<(VaultName, RunId)>,
+    pub found: Vec<(SourceName, RunId)>,
     /// Runs that are still open.
     pub open: usize,
     /// Runs that were closed.
@@ -76,7 +76,7 @@ fn is_superseded(job: &BackupJob, runs: &[Stored]) -> bool {
 /// Needs no queue, because no messages are sent for a run of that age.
 ///
 /// Safe to run twice, and beside an app.
-pub async fn end_expired(app: &App, vault: &VaultName, clock: &Clock) -> Result<Vec<RunId>> {
+pub async fn end_expired(app: &App, vault: &SourceName, clock: &Clock) -> Result<Vec<RunId>> {
     let mut ended = Vec::new();
     for stored in app.jobs()?.backup_runs().await? {
         let run = stored.job.run.clone();

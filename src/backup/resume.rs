@@ -9,10 +9,10 @@ use crate::{
     domain::{
         actor::{Actor, Via},
         job::BackupJob,
-        object::VaultName,
         plan::Plan,
         planned::PlannedObjects,
         run::Scope,
+        source::SourceName,
     },
     error::Result,
 };
@@ -36,7 +36,7 @@ pub struct Unfinished {
 /// Safe to continue while its terminal still works on it: neither process replaces what the other has stored.
 pub async fn find(
     app: &App,
-    vault: &VaultName,
+    vault: &SourceName,
     everything: bool,
     most: Duration,
     clock: &Clock,

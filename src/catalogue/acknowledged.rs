@@ -14,7 +14,8 @@ use crate::{
     azure::container::{Item, Listing, Written},
     domain::{
         acknowledged::{ACKNOWLEDGED_FORMAT, AcceptanceRecord, Acknowledged, Acknowledgement},
-        object::{ObjectId, VaultName},
+        object::ObjectId,
+        source::SourceName,
     },
     error::Result,
 };
@@ -39,7 +40,7 @@ impl Catalogue {
     }
 
     /// The acknowledged losses and accepted failures of a source. One listing of a page, however many nights there are.
-    pub async fn acknowledged(&self, source: &VaultName) -> Result<Acknowledged> {
+    pub async fn acknowledged(&self, source: &SourceName) -> Result<Acknowledged> {
         Ok(self.all_acknowledged(Some(source)).await?.remove(source).unwrap_or_default())
     }
 
@@ -49,13 +50,13 @@ impl Catalogue {
     /// and so are the older records of its object.
     pub async fn all_acknowledged(
         &self,
-        source: Option<&VaultName>,
-    ) -> Result<BTreeMap<VaultName, Acknowledged>> {
+        source: Option<&SourceName>,
+    ) -> Result<BTreeMap<SourceName, Acknowledged>> {
         let prefix = layout::acknowledged(source);
         let pages = self.container.list(Listing { prefix: &prefix, from: None, page: PAGE, metadata: true });
         pin_mut!(pages);
         let mut found = BTreeMap::<_, Acknowledged>::new();
-        let mut last: Option<(VaultName, ObjectId)> = None;
+        let mut last: Option<(SourceName, ObjectId)> = None;
         while let Some(page) = pages.try_next().await? {
             for item in page {
                 let Some((source, about)) = layout::parse_acknowledged(&item.name) else { continue };

@@ -8,8 +8,9 @@ use crate::{
     domain::{
         entry::Entry,
         location::{Apart, Location},
-        object::{ObjectId, VaultName},
+        object::ObjectId,
         run::RunId,
+        source::SourceName,
     },
     error::Result,
 };
@@ -30,7 +31,7 @@ pub struct Point {
 
 impl Catalogue {
     /// The manifest of a run, or `None` if the run is open or was never started in this vault.
-    pub async fn find(&self, vault: &VaultName, run: &RunId) -> Result<Option<ManifestRef>> {
+    pub async fn find(&self, vault: &SourceName, run: &RunId) -> Result<Option<ManifestRef>> {
         let occurrence = run.occurrence();
         let found = self.manifests(vault, None, |found| {
             found.last().is_some_and(|last| {
@@ -44,7 +45,7 @@ impl Catalogue {
 
     /// Every backup under an object's name, from the newest back to the oldest still stored, including those of an
     /// earlier object of that name.
-    pub async fn history(&self, vault: &VaultName, id: &ObjectId) -> Result<Vec<Point>> {
+    pub async fn history(&self, vault: &SourceName, id: &ObjectId) -> Result<Vec<Point>> {
         let view = self.view(vault, None).await?;
         let location = view.location();
         let mut newest = None;
@@ -66,7 +67,7 @@ impl Catalogue {
     }
 
     /// The newest known location of a vault: as of `view`, or as of the newest run if `view` is of an earlier time.
-    pub async fn location(&self, vault: &VaultName, view: &View) -> Result<Location> {
+    pub async fn location(&self, vault: &SourceName, view: &View) -> Result<Location> {
         if view.at.is_none() { Ok(view.location()) } else { Ok(self.view(vault, None).await?.location()) }
     }
 }

@@ -7,8 +7,9 @@ use super::{Catalogue, layout, metadata};
 use crate::{
     azure::container::{Listing, Written},
     domain::{
-        hsm::{BACKUP_FORMAT, HsmBackup, HsmName},
+        hsm::{BACKUP_FORMAT, HsmBackup},
         run::RunId,
+        source::SourceName,
     },
     error::Result,
 };
@@ -27,7 +28,7 @@ impl Catalogue {
     /// wrote, is skipped with a log line.
     pub async fn hsm_backups(
         &self,
-        hsm: &HsmName,
+        hsm: &SourceName,
         mut enough: impl FnMut(&[HsmBackup]) -> bool,
     ) -> Result<Vec<HsmBackup>> {
         let prefix = layout::hsm_backups(hsm);
@@ -51,7 +52,7 @@ impl Catalogue {
     }
 
     /// The record of a run, if it has ended.
-    pub async fn hsm_backup(&self, hsm: &HsmName, run: &RunId) -> Result<Option<HsmBackup>> {
+    pub async fn hsm_backup(&self, hsm: &SourceName, run: &RunId) -> Result<Option<HsmBackup>> {
         let found = self.hsm_backups(hsm, |found| found.last().is_some_and(|last| last.run == *run)).await?;
         Ok(found.into_iter().find(|backup| backup.run == *run))
     }
@@ -59,7 +60,7 @@ impl Catalogue {
     /// The restorable backup with the newest state; with `by`, among those that had ended by then.
     pub async fn newest_hsm_backup(
         &self,
-        hsm: &HsmName,
+        hsm: &SourceName,
         by: Option<OffsetDateTime>,
     ) -> Result<Option<HsmBackup>> {
         let found = self.hsm_backups(hsm, |found| HsmBackup::newest_is_among(found, by)).await?;

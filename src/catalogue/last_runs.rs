@@ -8,9 +8,10 @@ use time::{Duration, OffsetDateTime};
 use super::Catalogue;
 use crate::{
     domain::{
-        object::{ObjectKind, VaultName},
+        object::ObjectKind,
         plan::{Plan, PlanHeader},
         run::RunId,
+        source::SourceName,
     },
     error::Result,
 };
@@ -25,7 +26,7 @@ pub struct KnownRun {
 }
 
 /// The most recently used run of each vault.
-pub(super) type LastRuns = Mutex<BTreeMap<VaultName, Arc<Slot>>>;
+pub(super) type LastRuns = Mutex<BTreeMap<SourceName, Arc<Slot>>>;
 
 pub(super) type Slot = tokio::sync::Mutex<Option<Arc<KnownRun>>>;
 
@@ -40,7 +41,7 @@ impl Catalogue {
     /// When the plan cannot be read.
     pub async fn known_run(
         &self,
-        vault: &VaultName,
+        vault: &SourceName,
         run: &RunId,
         kind: ObjectKind,
     ) -> Result<Option<Arc<KnownRun>>> {

@@ -22,10 +22,10 @@ use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros:
 use crate::domain::{
     audit::{Event, Section},
     digest::Digest,
-    hsm::HsmName,
-    object::{ObjectId, ObjectKind, VaultName},
+    object::{ObjectId, ObjectKind},
     right::Right,
     run::{RunId, countdown},
+    source::SourceName,
 };
 
 pub(super) const AUDIT: &str = "audit/";
@@ -119,7 +119,7 @@ pub fn probe(day: Date) -> String {
 }
 
 /// The prefix of everything of a vault.
-pub(super) fn source(vault: &VaultName) -> String {
+pub(super) fn source(vault: &SourceName) -> String {
     format!("{VAULTS}{vault}/")
 }
 
@@ -133,60 +133,60 @@ pub(super) fn after_room(prefix: &str, room: &str) -> String {
     format!("{prefix}{room}0")
 }
 
-pub(super) fn runs(vault: &VaultName) -> String {
+pub(super) fn runs(vault: &SourceName) -> String {
     format!("{VAULTS}{vault}/runs/")
 }
 
-pub(super) fn plan(vault: &VaultName, run: &RunId) -> String {
+pub(super) fn plan(vault: &SourceName, run: &RunId) -> String {
     format!("{VAULTS}{vault}/runs/{run}/plan.jsonl.gz")
 }
 
-pub(super) fn supplement(vault: &VaultName, run: &RunId, kind: ObjectKind) -> String {
+pub(super) fn supplement(vault: &SourceName, run: &RunId, kind: ObjectKind) -> String {
     format!("{VAULTS}{vault}/runs/{run}/plan-{kind}.jsonl.gz")
 }
 
-pub(super) fn objects(vault: &VaultName, run: &RunId) -> String {
+pub(super) fn objects(vault: &SourceName, run: &RunId) -> String {
     format!("{VAULTS}{vault}/runs/{run}/objects/")
 }
 
-pub(super) fn object(vault: &VaultName, run: &RunId, id: &ObjectId, leaf: Leaf) -> String {
+pub(super) fn object(vault: &SourceName, run: &RunId, id: &ObjectId, leaf: Leaf) -> String {
     let leaf = leaf.as_str();
     format!("{VAULTS}{vault}/runs/{run}/objects/{}/{}/{leaf}", id.kind, id.name.folded())
 }
 
-pub(super) fn manifests(vault: &VaultName) -> String {
+pub(super) fn manifests(vault: &SourceName) -> String {
     format!("{VAULTS}{vault}/manifests/")
 }
 
-pub(super) fn manifest(vault: &VaultName, planned: OffsetDateTime, run: &RunId) -> String {
+pub(super) fn manifest(vault: &SourceName, planned: OffsetDateTime, run: &RunId) -> String {
     format!("{}-{run}.jsonl.gz", manifests_from(vault, planned))
 }
 
 /// The name from which a listing shows the manifests of runs planned at this time or before.
-pub(super) fn manifests_from(vault: &VaultName, planned: OffsetDateTime) -> String {
+pub(super) fn manifests_from(vault: &SourceName, planned: OffsetDateTime) -> String {
     format!("{}{}", manifests(vault), countdown(planned))
 }
 
-pub(super) fn hsm_backups(hsm: &HsmName) -> String {
+pub(super) fn hsm_backups(hsm: &SourceName) -> String {
     format!("{HSMS}{hsm}/backups/")
 }
 
 /// The record of an HSM's backup, sorted by the time at which its job was opened.
-pub(super) fn hsm_backup(hsm: &HsmName, opened: OffsetDateTime, run: &RunId) -> String {
+pub(super) fn hsm_backup(hsm: &SourceName, opened: OffsetDateTime, run: &RunId) -> String {
     format!("{}{}-{run}", hsm_backups(hsm), countdown(opened))
 }
 
 /// The prefix of acknowledgements and acceptances of one source, or of all.
-pub(super) fn acknowledged(source: Option<&VaultName>) -> String {
+pub(super) fn acknowledged(source: Option<&SourceName>) -> String {
     source.map_or_else(|| ACKNOWLEDGED.to_owned(), |source| format!("{ACKNOWLEDGED}{source}/"))
 }
 
-pub(super) fn loss(source: &VaultName, run: &RunId) -> String {
+pub(super) fn loss(source: &SourceName, run: &RunId) -> String {
     format!("{ACKNOWLEDGED}{source}/losses/{run}")
 }
 
 /// The record of a decision, sorted by its time. No two decisions about one object are of the same second.
-pub(super) fn acceptance(source: &VaultName, id: &ObjectId, at: OffsetDateTime) -> String {
+pub(super) fn acceptance(source: &SourceName, id: &ObjectId, at: OffsetDateTime) -> String {
     format!("{ACKNOWLEDGED}{source}/accepted/{}/{}/{}", id.kind, id.name.folded(), countdown(at))
 }
 
@@ -198,7 +198,7 @@ pub(super) enum About {
 }
 
 /// The source and the subject of a blob under [`acknowledged`].
-pub(super) fn parse_acknowledged(name: &str) -> Option<(VaultName, About)> {
+pub(super) fn parse_acknowledged(name: &str) -> Option<(SourceName, About)> {
     let mut parts = name.strip_prefix(ACKNOWLEDGED)?.split('/');
     let source = parts.next()?.parse().ok()?;
     let about = match parts.next()? {
@@ -252,7 +252,7 @@ pub(super) fn parse_manifest(prefix: &str, name: &str) -> Option<RunId> {
 }
 
 /// The vault and the run of a manifest's blob.
-pub(super) fn parse_manifest_name(name: &str) -> Option<(VaultName, RunId)> {
+pub(super) fn parse_manifest_name(name: &str) -> Option<(SourceName, RunId)> {
     let vault = name.strip_prefix(VAULTS)?.split('/').next()?.parse().ok()?;
     let run = parse_manifest(&manifests(&vault), name)?;
     Some((vault, run))
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        let vault: VaultName = "kv-prod".parse().unwrap();
+        let vault: SourceName = "kv-prod".parse().unwrap();
         let run: RunId = "20261122T020000Z-nightly".parse().unwrap();
         let id = ObjectId::new("secret".parse().unwrap(), "db-Password".parse().unwrap());
         let name = object(&vault, &run, &id, Leaf::Backup);
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_people_said_has_places_that_stay() {
-        let source: VaultName = "kv-prod".parse().unwrap();
+        let source: SourceName = "kv-prod".parse().unwrap();
         let run: RunId = "20261122T020000Z-nightly".parse().unwrap();
         let name = loss(&source, &run);
         assert_eq!(name, "acknowledged/kv-prod/losses/20261122T020000Z-nightly");
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn the_newest_manifest_sorts_first() {
-        let vault: VaultName = "kv-prod".parse().unwrap();
+        let vault: SourceName = "kv-prod".parse().unwrap();
         let name = |at| manifest(&vault, at, &RunId::nightly(at));
         assert!(name(datetime!(2026-11-23 02:00 UTC)) < name(datetime!(2026-11-22 02:00 UTC)));
         assert!(name(datetime!(2099-01-01 0:00 UTC)) < name(datetime!(1999-01-01 0:00 UTC)));

@@ -5,9 +5,10 @@ use crate::{
     azure::container::{Metadata, Written},
     domain::{
         index::Index,
-        object::{ObjectKind, VaultName},
+        object::ObjectKind,
         plan::{Plan, PlanHeader},
         run::RunId,
+        source::SourceName,
         supplement::Supplement,
     },
     error::{Error, Result, damaged},
@@ -43,7 +44,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// Errors of storage, and a plan or supplement that cannot be read.
-    pub async fn plan(&self, vault: &VaultName, run: &RunId) -> Result<Option<Plan>> {
+    pub async fn plan(&self, vault: &SourceName, run: &RunId) -> Result<Option<Plan>> {
         let Some(plan) = self.plan_alone(vault, run).await? else { return Ok(None) };
         let mut supplements = Vec::new();
         for kind in plan.header.open_kinds() {
@@ -53,7 +54,7 @@ impl Catalogue {
     }
 
     /// A run's plan without its supplements.
-    pub async fn plan_alone(&self, vault: &VaultName, run: &RunId) -> Result<Option<Plan>> {
+    pub async fn plan_alone(&self, vault: &SourceName, run: &RunId) -> Result<Option<Plan>> {
         let name = layout::plan(vault, run);
         let bytes = self.container.read(&name).await?;
         bytes.map(|bytes| codec::read_plan(&name, bytes)).transpose()
@@ -61,7 +62,7 @@ impl Catalogue {
 
     async fn supplement(
         &self,
-        vault: &VaultName,
+        vault: &SourceName,
         run: &RunId,
         kind: ObjectKind,
     ) -> Result<Option<Supplement>> {
@@ -71,7 +72,7 @@ impl Catalogue {
     }
 
     /// Whether a run has a plan, readable or not.
-    pub async fn is_planned(&self, vault: &VaultName, run: &RunId) -> Result<bool> {
+    pub async fn is_planned(&self, vault: &SourceName, run: &RunId) -> Result<bool> {
         Ok(self.container.metadata(&layout::plan(vault, run)).await?.is_some())
     }
 

@@ -6,7 +6,7 @@ use futures::{TryStreamExt as _, pin_mut};
 use super::{Catalogue, layout};
 use crate::{
     azure::container::{Item, Listing},
-    domain::{hsm::HsmName, nothing::Points, object::VaultName},
+    domain::{nothing::Points, source::SourceName},
     error::Result,
 };
 
@@ -16,25 +16,25 @@ const MOST: usize = 200;
 impl Catalogue {
     /// The earliest and the newest recovery point of a vault: when runs finished that left an object with a backup.
     /// Reads every manifest's metadata.
-    pub async fn points(&self, vault: &VaultName) -> Result<Option<Points>> {
+    pub async fn points(&self, vault: &SourceName) -> Result<Option<Points>> {
         let found = self.manifests(vault, None, |_| false).await?;
         let summaries = found.into_iter().filter_map(|found| found.summary);
         Ok(Points::of(summaries.filter(|of| of.protected > 0).map(|of| of.finished)))
     }
 
     /// The earliest and the newest recovery point of an HSM: when its restorable backups ended.
-    pub async fn hsm_points(&self, hsm: &HsmName) -> Result<Option<Points>> {
+    pub async fn hsm_points(&self, hsm: &SourceName) -> Result<Option<Points>> {
         let found = self.hsm_backups(hsm, |_| false).await?;
         Ok(Points::of(found.iter().filter(|of| of.is_good()).map(|of| of.ended)))
     }
 
     /// Whether there is any blob of a vault.
-    pub async fn knows(&self, vault: &VaultName) -> Result<bool> {
+    pub async fn knows(&self, vault: &SourceName) -> Result<bool> {
         Ok(self.first(&layout::source(vault), None).await?.is_some())
     }
 
     /// Whether there is a record of a backup of a whole HSM.
-    pub async fn knows_hsm(&self, hsm: &HsmName) -> Result<bool> {
+    pub async fn knows_hsm(&self, hsm: &SourceName) -> Result<bool> {
         Ok(self.first(&layout::hsm_backups(hsm), None).await?.is_some())
     }
 

@@ -14,10 +14,10 @@ use crate::{
         location::Location,
         loss::Loss,
         manifest::Summary,
-        object::VaultName,
         observed_location::{Moved, ObservedLocation},
         plan::{PlanHeader, Unlisted},
         run::{RunId, Scope},
+        source::SourceName,
     },
     error::{Error, Result},
 };
@@ -106,7 +106,7 @@ impl Catalogue {
     /// Manifests of a vault, newest first, until `enough`; with `at`, those of runs planned by then.
     pub async fn manifests(
         &self,
-        vault: &VaultName,
+        vault: &SourceName,
         at: Option<OffsetDateTime>,
         mut enough: impl FnMut(&[ManifestRef]) -> bool,
     ) -> Result<Vec<ManifestRef>> {
@@ -134,14 +134,14 @@ impl Catalogue {
     /// The manifests that make up a vault's index, now or as of an earlier time.
     ///
     /// Costs a page or two of a listing, however many manifests there are.
-    pub async fn view(&self, vault: &VaultName, at: Option<OffsetDateTime>) -> Result<View> {
+    pub async fn view(&self, vault: &SourceName, at: Option<OffsetDateTime>) -> Result<View> {
         self.view_without(vault, at, &[]).await
     }
 
     /// [`Catalogue::view`] without the manifests whose names are in `unread`.
     async fn view_without(
         &self,
-        vault: &VaultName,
+        vault: &SourceName,
         at: Option<OffsetDateTime>,
         unread: &[String],
     ) -> Result<View> {
@@ -171,7 +171,7 @@ impl Catalogue {
     ///
     /// A manifest that cannot be read, because it is damaged and cannot be rebuilt, or because a newer program wrote
     /// it, must not stop backups: the index is then that of the other manifests, and a full pass is due.
-    pub async fn basis(&self, vault: &VaultName) -> Result<Basis> {
+    pub async fn basis(&self, vault: &SourceName) -> Result<Basis> {
         let (mut unread, mut newest) = (Vec::new(), None);
         loop {
             let view = self.view_without(vault, None, &unread).await?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, OutputArg, SourceArg, app_for, no_hsm,
+    Done, Exit, Failed, ObjectArgs, OutputArg, PlainVaultArg, app_for, no_hsm,
     output::{self, Format, moment},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     domain::{
         acknowledged::{self, Acceptance, AcceptanceRecord, Reason, Standing},
         actor::Actor,
-        object::{VaultName, VaultUrl},
+        source::{Source, SourceName},
     },
 };
 
@@ -30,7 +30,7 @@ pub struct AcceptArgs {
     command: Option<AcceptCommand>,
     /// The vault's URL, `https://NAME.vault.azure.net`
     #[arg(long, value_name = "URL", value_parser = no_hsm, required = true)]
-    vault: Option<VaultUrl>,
+    vault: Option<Source>,
     #[command(flatten)]
     object: ObjectArgs,
     /// The reason, in one line of at most 500 characters
@@ -55,7 +55,7 @@ enum AcceptCommand {
 struct ListArgs {
     /// Only this vault's, by its URL; without it, every vault's
     #[arg(long, value_name = "URL", value_parser = no_hsm)]
-    vault: Option<VaultUrl>,
+    vault: Option<Source>,
     #[command(flatten)]
     output: OutputArg,
 }
@@ -63,7 +63,7 @@ struct ListArgs {
 #[derive(Debug, Args)]
 struct WithdrawArgs {
     #[command(flatten)]
-    source: SourceArg,
+    source: PlainVaultArg,
     #[command(flatten)]
     object: ObjectArgs,
     #[command(flatten)]
@@ -122,7 +122,7 @@ async fn list(args: ListArgs) -> Done {
         Some(vault) => app_for(vault, Needs::Storage)?,
         None => App::build(&Config::read(environment, Needs::Storage)?)?,
     };
-    let only = args.vault.as_ref().map(VaultUrl::name);
+    let only = args.vault.as_ref().map(Source::name);
     let listed = acknowledge::list(&app, only, Clock::system().now()).await?;
     print(&listed, only, args.output.output)?;
     Ok(Exit::All)
@@ -130,7 +130,7 @@ async fn list(args: ListArgs) -> Done {
 
 fn print(
     listed: &[(AcceptanceRecord, Standing)],
-    only: Option<&VaultName>,
+    only: Option<&SourceName>,
     format: Format,
 ) -> io::Result<()> {
     if format == Format::Json {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    Done, Exit, OutputArg, SourceArg, app_for,
+    Done, Exit, OutputArg, PlainVaultArg, app_for,
     output::{self, Format, moment},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct AcknowledgeArgs {
     #[command(flatten)]
-    source: SourceArg,
+    source: PlainVaultArg,
     /// The run that found it, such as 20261122T020000Z-nightly
     #[arg(long, value_name = "RUN")]
     run: RunId,

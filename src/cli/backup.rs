@@ -27,10 +27,10 @@ use crate::{
     domain::{
         actor::Actor,
         job::{BackupJob, OPEN_FOR},
-        object::VaultName,
         plan::Plan,
         planned::PlannedObjects,
         run::RunId,
+        source::SourceName,
     },
 };
 
@@ -164,7 +164,7 @@ async fn continue_run(app: &App, args: &BackupArgs, unfinished: Unfinished, cloc
 }
 
 /// Ends expired runs that earlier terminals left open. Runs before planning, because the plan builds on manifests.
-async fn end_expired(app: &App, vault: &VaultName, clock: &Clock) {
+async fn end_expired(app: &App, vault: &SourceName, clock: &Clock) {
     match reconcile::end_expired(app, vault, clock).await {
         // Manifests sort by the second of their plan, so the next plan must be of a later one.
         Ok(ended) if !ended.is_empty() => tokio::time::sleep(Duration::from_secs(1)).await,

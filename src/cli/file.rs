@@ -20,7 +20,8 @@ use crate::{
     clock::Clock,
     domain::{
         blob::BackupBlob,
-        object::{ObjectId, VaultName, VaultUrl},
+        object::ObjectId,
+        source::{Source, SourceName},
     },
 };
 
@@ -33,7 +34,7 @@ pub struct Target {
 
 impl Target {
     /// The file at `path`, or one named after vault, object and time.
-    pub fn new(path: Option<&Path>, vault: &VaultName, id: &ObjectId, force: bool, clock: &Clock) -> Self {
+    pub fn new(path: Option<&Path>, vault: &SourceName, id: &ObjectId, force: bool, clock: &Clock) -> Self {
         if let Some(path) = path {
             return Self { path: path.to_owned(), force };
         }
@@ -89,7 +90,7 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// When the file exists.
-pub fn print_plan(vault: &VaultUrl, id: &ObjectId, target: &Target, format: Format) -> Done {
+pub fn print_plan(vault: &Source, id: &ObjectId, target: &Target, format: Format) -> Done {
     target.check()?;
     match format {
         Format::Json => output::json(&json!({
@@ -106,7 +107,7 @@ pub fn print_plan(vault: &VaultUrl, id: &ObjectId, target: &Target, format: Form
 ///
 /// # Errors
 /// When the file exists, the vault refuses, or its answer is not a backup.
-pub async fn back_up(app: &App, vault: &VaultUrl, id: &ObjectId, target: &Target, format: Format) -> Done {
+pub async fn back_up(app: &App, vault: &Source, id: &ObjectId, target: &Target, format: Format) -> Done {
     target.check()?;
     let handed = app.vault(vault.name())?.backup(id).await.map_err(crate::error::Error::from)?;
     let form = handed

@@ -16,7 +16,7 @@ use super::{Done, Failed, output::Format};
 use crate::{
     app::App,
     config::{Config, Needs, environment},
-    domain::hsm::HsmUrl,
+    domain::source::Source,
 };
 
 /// The commands for Managed HSMs.
@@ -63,12 +63,12 @@ pub async fn run(command: HsmCommand) -> Done {
 #[derive(Clone, Debug, Args)]
 struct HsmArg {
     /// The HSM's URL, `https://NAME.managedhsm.azure.net`
-    #[arg(long, value_name = "URL")]
-    hsm: HsmUrl,
+    #[arg(long, value_name = "URL", value_parser = Source::hsm)]
+    hsm: Source,
 }
 
 /// The program for one HSM named on the command line, as the only configured one.
-fn app_for(hsm: &HsmUrl) -> Result<App, Failed> {
+fn app_for(hsm: &Source) -> Result<App, Failed> {
     let lookup = |name: &str| match name {
         "KEYVAULT_BACKUP_HSMS" => Some(hsm.to_string()),
         "KEYVAULT_BACKUP_VAULTS" | "KEYVAULT_BACKUP_HSM_KEYS" => None,

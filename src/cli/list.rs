@@ -5,7 +5,7 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, OutputArg, VaultOrHsmArg, app_for, nothing,
+    Done, Exit, Failed, ObjectArgs, OutputArg, SourceArg, app_for, nothing,
     output::{self, Format, age, bytes, count, moment},
     report,
 };
@@ -47,7 +47,7 @@ pub enum List {
 #[derive(Debug, Args)]
 pub struct RunsArgs {
     #[command(flatten)]
-    vault: VaultOrHsmArg,
+    vault: SourceArg,
     /// The most runs to list
     #[arg(long, value_name = "N", default_value_t = 30)]
     limit: usize,
@@ -59,7 +59,7 @@ pub struct RunsArgs {
 #[derive(Debug, Args)]
 pub struct ObjectsArgs {
     #[command(flatten)]
-    vault: VaultOrHsmArg,
+    vault: SourceArg,
     /// Only this kind
     #[arg(long)]
     kind: Option<ObjectKind>,
@@ -88,7 +88,7 @@ impl ObjectsArgs {
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
     #[command(flatten)]
-    vault: VaultOrHsmArg,
+    vault: SourceArg,
     #[command(flatten)]
     object: ObjectArgs,
     #[command(flatten)]
@@ -124,7 +124,7 @@ async fn all_vaults(format: Format) -> Done {
     let now = Clock::system().now();
     let mut found = Vec::new();
     for vault in app.vaults() {
-        found.push((vault.url(), vaults::newest(&app, vault.url().name()).await?));
+        found.push((vault.source(), vaults::newest(&app, vault.source().name()).await?));
     }
     if format == Format::Json {
         let found = found.iter().map(|(url, newest)| {

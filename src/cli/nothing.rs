@@ -5,13 +5,13 @@ use time::OffsetDateTime;
 use super::Failed;
 use crate::{
     app::App,
-    domain::{object::VaultUrl, restore::Selection},
+    domain::{restore::Selection, source::Source},
     error::Error,
     query::nothing,
 };
 
 /// Refuses a vault that the catalogue does not know. A known vault may have an empty list.
-pub(super) async fn refuse_unknown(app: &App, vault: &VaultUrl) -> Result<(), Failed> {
+pub(super) async fn refuse_unknown(app: &App, vault: &Source) -> Result<(), Failed> {
     match nothing::unknown(app, vault.name()).await? {
         Some(nothing) => Err(Error::from(nothing).into()),
         None => Ok(()),
@@ -22,7 +22,7 @@ pub(super) async fn refuse_unknown(app: &App, vault: &VaultUrl) -> Result<(), Fa
 /// of a kind, has an empty list.
 pub(super) async fn refuse_unmatched(
     app: &App,
-    vault: &VaultUrl,
+    vault: &Source,
     at: Option<OffsetDateTime>,
     selection: &Selection,
 ) -> Result<(), Failed> {

@@ -14,11 +14,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use time::OffsetDateTime;
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, OutputArg, VaultOrHsmArg, app_for_both, ask,
+    Done, Exit, Failed, ObjectArgs, OutputArg, SourceArg, app_for_both, ask,
     interrupt::interrupts,
     list::moment_of,
     output::{Format, Stream, count},
-    vault_or_hsm,
 };
 use crate::{
     app::App,
@@ -28,10 +27,11 @@ use crate::{
     domain::{
         actor::Actor,
         filter::NameFilter,
-        object::{ObjectId, ObjectKind, VaultUrl},
+        object::{ObjectId, ObjectKind},
         restore::{
             Action, OnConflict, Request, RestoreId, RestoreNumbers, RestorePlan, Selection, StepResult,
         },
+        source::Source,
     },
     restore::{
         self,
@@ -45,10 +45,10 @@ use crate::{
 #[expect(clippy::struct_excessive_bools, reason = "the flags as clap reads them")]
 pub struct RestoreArgs {
     #[command(flatten)]
-    vault: VaultOrHsmArg,
+    vault: SourceArg,
     /// The vault to restore into; the same one by default
-    #[arg(long, value_name = "URL", value_parser = vault_or_hsm)]
-    into: Option<VaultUrl>,
+    #[arg(long, value_name = "URL")]
+    into: Option<Source>,
     #[command(flatten)]
     objects: ObjectArgs,
     /// Only this kind; may be repeated. With `--file`, the kind as which the blob is restored
@@ -139,7 +139,7 @@ impl RestoreArgs {
         self.output.output
     }
 
-    fn target(&self) -> &VaultUrl {
+    fn target(&self) -> &Source {
         self.into.as_ref().unwrap_or(&self.vault.vault)
     }
 
@@ -211,7 +211,7 @@ pub async fn run(args: RestoreArgs) -> Done {
 }
 
 /// The message about a restore that stopped early.
-fn stopped(finish: Finish, plan: &RestorePlan, ended: usize, target: &VaultUrl) -> Option<String> {
+fn stopped(finish: Finish, plan: &RestorePlan, ended: usize, target: &Source) -> Option<String> {
     let why = match finish {
         Finish::Whole => return None,
         Finish::Stopped => "interrupted",

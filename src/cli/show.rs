@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    Done, Failed, OutputArg, VaultOrHsmArg, app_for,
+    Done, Failed, OutputArg, SourceArg, app_for,
     list::why,
     nothing,
     output::{self, Format},
@@ -31,7 +31,7 @@ pub struct ShowArgs {
     /// The run, such as 20261122T020000Z-nightly
     run: RunId,
     #[command(flatten)]
-    vault: VaultOrHsmArg,
+    vault: SourceArg,
     /// Show every object, not only those that need attention
     #[arg(long)]
     all: bool,

@@ -6,8 +6,8 @@ use super::{Landing, Needs, Reader};
 use crate::{
     azure::managed_hsm::{SasToken, StorageAuth},
     domain::{
-        hsm::{HsmName, HsmUrl},
-        object::{ObjectName, VaultUrl},
+        object::ObjectName,
+        source::{Source, SourceName},
     },
 };
 
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct HsmConfig {
     /// The HSMs, each once.
-    pub hsms: Vec<HsmUrl>,
+    pub hsms: Vec<Source>,
     /// The container for their backups, and the folders in it.
     pub landing: Option<Landing>,
     /// An HSM's authorization to write backups.
@@ -23,13 +23,13 @@ pub struct HsmConfig {
     /// An HSM's authorization to read backups.
     pub restore_auth: StorageAuth,
     /// Keys that are also backed up one by one.
-    pub keys: Vec<(HsmName, ObjectName)>,
+    pub keys: Vec<(SourceName, ObjectName)>,
     /// How old the target's newest backup may be for a full restore.
     pub backup_age: time::Duration,
     /// How long a job may take before it is reported.
     pub limit: time::Duration,
     /// Pairs of HSMs that share a security domain.
-    pub domains: BTreeSet<(HsmName, HsmName)>,
+    pub domains: BTreeSet<(SourceName, SourceName)>,
 }
 
 impl HsmConfig {
@@ -56,8 +56,8 @@ const BACKUP_SAS: &str = "KEYVAULT_BACKUP_HSM_BACKUP_SAS";
 const RESTORE_SAS: &str = "KEYVAULT_BACKUP_HSM_RESTORE_SAS";
 
 impl<L: Fn(&str) -> Option<String>> Reader<L> {
-    pub(super) fn hsm(&mut self, vaults: &[VaultUrl], needs: Needs) -> HsmConfig {
-        let hsms = self.sources("KEYVAULT_BACKUP_HSMS", HsmUrl::name);
+    pub(super) fn hsm(&mut self, vaults: &[Source], needs: Needs) -> HsmConfig {
+        let hsms = self.sources("KEYVAULT_BACKUP_HSMS", Source::hsm);
         let required = !hsms.is_empty() && needs >= Needs::Storage;
         HsmConfig {
             keys: self.hsm_keys(&hsms, vaults),
@@ -73,13 +73,13 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
     }
 
-    fn hsm_keys(&mut self, hsms: &[HsmUrl], vaults: &[VaultUrl]) -> Vec<(HsmName, ObjectName)> {
+    fn hsm_keys(&mut self, hsms: &[Source], vaults: &[Source]) -> Vec<(SourceName, ObjectName)> {
         const NAME: &str = "KEYVAULT_BACKUP_HSM_KEYS";
         let mut keys = Vec::new();
         for part in self.parts(NAME) {
-            let split = part.split_once('/').map(|(hsm, key)| (hsm.parse::<HsmName>(), key.parse()));
+            let split = part.split_once('/').map(|(hsm, key)| (hsm.parse::<SourceName>(), key.parse()));
             match split {
-                Some((Ok(hsm), Ok(_))) if vaults.iter().any(|vault| vault.name() == hsm.as_vault()) => {
+                Some((Ok(hsm), Ok(_))) if vaults.iter().any(|vault| *vault.name() == hsm) => {
                     // Both would have the same names in the catalogue.
                     self.fault(
                         NAME,
@@ -98,11 +98,11 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         keys
     }
 
-    fn domains(&mut self) -> BTreeSet<(HsmName, HsmName)> {
+    fn domains(&mut self) -> BTreeSet<(SourceName, SourceName)> {
         const NAME: &str = "KEYVAULT_BACKUP_HSM_DOMAINS";
         let mut domains = BTreeSet::new();
         for part in self.parts(NAME) {
-            let split = part.split_once('=').map(|(a, b)| (a.parse::<HsmName>(), b.parse::<HsmName>()));
+            let split = part.split_once('=').map(|(a, b)| (a.parse::<SourceName>(), b.parse::<SourceName>()));
             match split {
                 Some((Ok(a), Ok(b))) => domains.extend([(a.clone(), b.clone()), (b, a)]),
                 _ => self.fault(NAME, "expected A=B, the names of two HSMs"),

@@ -4,7 +4,11 @@ use std::{fmt, str::FromStr};
 
 use url::Url;
 
-use crate::domain::cloud::{CLOUDS, Cloud, name_in};
+use crate::domain::{
+    cloud::{CLOUDS, Cloud, name_in},
+    object::NameError,
+    source::Source,
+};
 
 /// Reads settings one by one, and collects their faults.
 pub(super) struct Reader<L> {
@@ -34,20 +38,20 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
 
     /// The sources that a setting names by their addresses. A setting without items is a fault: an app that backs up
     /// nothing must not report that all is well.
-    pub(super) fn sources<U, N>(&mut self, setting: &str, name: impl Fn(&U) -> &N) -> Vec<U>
-    where
-        U: FromStr<Err: fmt::Display>,
-        N: PartialEq + fmt::Display,
-    {
+    pub(super) fn sources(
+        &mut self,
+        setting: &str,
+        parse: impl Fn(&str) -> Result<Source, NameError>,
+    ) -> Vec<Source> {
         let parts = self.parts(setting);
         if parts.is_empty() && (self.lookup)(setting).is_some() {
             self.fault(setting, "names nothing");
         }
-        let mut sources: Vec<U> = Vec::new();
+        let mut sources: Vec<Source> = Vec::new();
         for part in parts {
-            match part.parse::<U>() {
-                Ok(of) if sources.iter().any(|known| name(known) == name(&of)) => {
-                    self.fault(setting, format_args!("{} is there twice", name(&of)));
+            match parse(&part) {
+                Ok(of) if sources.iter().any(|known| known.name() == of.name()) => {
+                    self.fault(setting, format_args!("{} is there twice", of.name()));
                 }
                 Ok(of) => sources.push(of),
                 Err(error) => self.fault(setting, error),

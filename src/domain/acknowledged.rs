@@ -16,10 +16,11 @@ use super::{
     actor::Actor,
     loss::Loss,
     manifest::Line,
-    object::{ObjectId, ObjectKind, ObjectName, VaultName},
+    object::{ObjectId, ObjectKind, ObjectName},
     outcome::Failure,
     record::whole_second,
     run::RunId,
+    source::SourceName,
 };
 
 /// The version of the stored forms that this program writes.
@@ -120,7 +121,7 @@ pub struct Acknowledgement {
     /// [`ACKNOWLEDGED_FORMAT`] of the program that wrote it.
     pub v: u32,
     /// The source.
-    pub source: VaultName,
+    pub source: SourceName,
     /// The run that found the loss.
     pub run: RunId,
     /// Why it is no trouble, or is none any more.
@@ -156,7 +157,7 @@ pub struct AcceptanceRecord {
     /// [`ACKNOWLEDGED_FORMAT`] of the program that wrote it.
     pub v: u32,
     /// The source.
-    pub source: VaultName,
+    pub source: SourceName,
     /// The object's kind.
     pub kind: ObjectKind,
     /// The object's name.

@@ -23,11 +23,11 @@ use super::{
     acknowledged::{Acceptance, AcceptanceRecord, Acknowledgement, Reason},
     actor::Actor,
     digest::{Digest, Hash},
-    hsm::HsmName,
-    object::{ObjectId, ObjectName, VaultName},
+    object::{ObjectId, ObjectName},
     restore::{RestoreId, RestoreJob, RestoreNumbers},
     right::Right,
     run::{RunId, Verdict},
+    source::SourceName,
 };
 
 /// The version of the stored form that this program writes.
@@ -47,7 +47,7 @@ pub enum Event {
     /// An actor requested a backup.
     BackupRequested {
         /// The vault.
-        vault: VaultName,
+        vault: SourceName,
         /// The run.
         run: RunId,
         /// How many objects were named; 0 means the whole vault.
@@ -60,9 +60,9 @@ pub enum Event {
         /// The digest of its plan.
         plan: Digest,
         /// The vault whose backups are restored.
-        source: VaultName,
+        source: SourceName,
         /// The vault that they are restored into.
-        target: VaultName,
+        target: SourceName,
         /// How many objects are restored.
         steps: u32,
         /// The soft-deleted objects that are purged for it.
@@ -72,7 +72,7 @@ pub enum Event {
     /// An actor requested a backup of an HSM.
     HsmBackupRequested {
         /// The HSM.
-        hsm: HsmName,
+        hsm: SourceName,
         /// The run.
         run: RunId,
     },
@@ -81,7 +81,7 @@ pub enum Event {
         /// The restore.
         restore: RestoreId,
         /// The vault that it restores into.
-        target: VaultName,
+        target: SourceName,
     },
     /// A restore of an HSM begins.
     HsmRestoreStarted {
@@ -90,9 +90,9 @@ pub enum Event {
         /// The digest of its plan.
         plan: Digest,
         /// The HSM whose backup is restored.
-        source: HsmName,
+        source: SourceName,
         /// The HSM that it is restored into.
-        target: HsmName,
+        target: SourceName,
         /// Whether everything in the target is replaced.
         everything: bool,
         /// The keys, when some are restored.
@@ -104,7 +104,7 @@ pub enum Event {
         /// The restore.
         restore: RestoreId,
         /// The HSM.
-        hsm: HsmName,
+        hsm: SourceName,
         /// How it ended.
         verdict: Verdict,
     },
@@ -120,7 +120,7 @@ pub enum Event {
     /// A person acknowledges the loss that a run found.
     LossAcknowledged {
         /// The source.
-        source: VaultName,
+        source: SourceName,
         /// The run.
         run: RunId,
         /// The reason.
@@ -129,7 +129,7 @@ pub enum Event {
     /// A person accepts that an object fails.
     FailureAccepted {
         /// The source.
-        source: VaultName,
+        source: SourceName,
         /// The object.
         object: ObjectId,
         /// The code of the failure.
@@ -146,7 +146,7 @@ pub enum Event {
     /// A person no longer accepts that an object fails.
     AcceptanceWithdrawn {
         /// The source.
-        source: VaultName,
+        source: SourceName,
         /// The object.
         object: ObjectId,
         /// When it was decided; the name of the resulting record contains it.
@@ -162,9 +162,9 @@ enum Subject<'a> {
     Named(&'a str),
     /// The loss that a run found in one source, with a reason. Runs of several sources may have the same name, and
     /// another reason is another event.
-    Loss(&'a VaultName, &'a RunId, &'a Reason),
+    Loss(&'a SourceName, &'a RunId, &'a Reason),
     /// An object and the time of a decision about it.
-    Object(&'a VaultName, &'a ObjectId, OffsetDateTime),
+    Object(&'a SourceName, &'a ObjectId, OffsetDateTime),
 }
 
 impl Subject<'_> {
@@ -332,7 +332,7 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
 
-    fn vault() -> VaultName {
+    fn vault() -> SourceName {
         "kv-prod".parse().unwrap()
     }
 
@@ -408,7 +408,7 @@ mod tests {
 
     #[test]
     fn an_event_has_the_name_that_is_stored() {
-        let (run, hsm): (_, HsmName) = (RunId::manual(NOW, 7), "hsm-a".parse().unwrap());
+        let (run, hsm): (_, SourceName) = (RunId::manual(NOW, 7), "hsm-a".parse().unwrap());
         for event in [
             Event::BackupRequested { vault: vault(), run: run.clone(), objects: 0 },
             Event::HsmBackupRequested { hsm: hsm.clone(), run },

@@ -8,9 +8,10 @@ use super::{
     digest::{Digest, Fingerprint},
     form::Form,
     location::Location,
-    object::{ObjectId, ObjectKind, ObjectName, VaultName},
+    object::{ObjectId, ObjectKind, ObjectName},
     record::{RECORD_LIMIT, cut, record},
     run::RunId,
+    source::SourceName,
     tags::{Packed, Tags},
     versions::{VersionId, VersionsSeen},
 };
@@ -30,7 +31,7 @@ pub struct Entry {
     /// [`ENTRY_FORMAT`] of the program that wrote it.
     pub v: u32,
     /// The vault that the backup is from.
-    pub vault: VaultName,
+    pub vault: SourceName,
     /// The object's kind.
     pub kind: ObjectKind,
     /// The object's name.
@@ -91,7 +92,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Taken<'a> {
     /// The vault that gave the backup.
-    pub vault: &'a VaultName,
+    pub vault: &'a SourceName,
     /// The object.
     pub id: &'a ObjectId,
     /// The run that took it.

@@ -9,7 +9,6 @@ mod backup;
 mod contents;
 mod job;
 mod key_outcome;
-mod name;
 mod next;
 mod plan;
 
@@ -18,7 +17,6 @@ pub use self::{
     contents::{Contents, ContentsState},
     job::{HSM_JOB_FORMAT, HsmEnd, HsmJob, Phase, Task},
     key_outcome::{KeyOutcome, KeyResult},
-    name::{HsmName, HsmUrl},
     next::{Context, Fit, LOST_FOR, Move, UNREADABLE_FOR, WAITS_FOR},
     plan::{
         HSM_PLAN_FORMAT, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, KeyPlan, Safety, What, plan_hsm,

@@ -8,10 +8,11 @@ use time::{Duration, OffsetDateTime};
 use self::rounds::{Failing, Round, Seen};
 use super::{
     actor::{Actor, Via},
-    object::{ObjectKind, VaultName},
+    object::ObjectKind,
     outcome::Failure,
     record::cut,
     run::RunId,
+    source::SourceName,
 };
 
 /// The version of the stored form that this program writes.
@@ -59,7 +60,7 @@ pub struct BackupJob {
     /// [`JOB_FORMAT`] of the program that wrote it.
     pub v: u32,
     /// The vault.
-    pub vault: VaultName,
+    pub vault: SourceName,
     /// The run.
     pub run: RunId,
     /// When it was opened.
@@ -147,7 +148,7 @@ pub enum Need {
 
 impl BackupJob {
     /// The record of a run that begins now.
-    pub fn open(vault: VaultName, run: RunId, by: Actor, now: OffsetDateTime) -> Self {
+    pub fn open(vault: SourceName, run: RunId, by: Actor, now: OffsetDateTime) -> Self {
         Self {
             v: JOB_FORMAT,
             vault,
@@ -169,7 +170,7 @@ impl BackupJob {
 
     /// Replaces a record that cannot be read: built from the run's name and the time of the record's last write. The
     /// run continues, and ends, as if no result had arrived since.
-    pub fn of_name(vault: VaultName, run: RunId, written: Option<OffsetDateTime>) -> Option<Self> {
+    pub fn of_name(vault: SourceName, run: RunId, written: Option<OffsetDateTime>) -> Option<Self> {
         let opened = run.occurrence().or(written)?;
         let progressed = written.unwrap_or(opened);
         Some(Self { by: None, sent: true, progressed, ..Self::open(vault, run, Actor::TIMER, opened) })

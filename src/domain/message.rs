@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{
-    object::{ObjectId, ObjectKind, ObjectName, VaultName},
+    object::{ObjectId, ObjectKind, ObjectName},
     plan::PlanHeader,
     planned::{Decision, Planned},
     run::RunId,
+    source::SourceName,
 };
 
 /// The version of the form that this program sends.
@@ -26,7 +27,7 @@ pub struct Message {
     /// [`MESSAGE_FORMAT`] of the program that sent it.
     pub version: u32,
     /// The vault.
-    pub vault: VaultName,
+    pub vault: SourceName,
     /// The run.
     pub run: RunId,
     /// When the run was planned.

@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{
-    hsm::HsmName,
-    object::VaultName,
     run::RunId,
     schedule::{Schedule, Timetable},
+    source::SourceName,
 };
 
 /// A timer that begins nights: its occurrences start the scheduled runs.
@@ -26,11 +25,20 @@ pub enum Timer {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// The run of a vault.
-    Vault(VaultName),
+    Vault(SourceName),
     /// The backup of a whole HSM.
-    Hsm(HsmName),
+    Hsm(SourceName),
     /// The run of an HSM's keys that are backed up one by one.
-    Keys(HsmName),
+    Keys(SourceName),
+}
+
+impl Part {
+    /// What is backed up.
+    pub fn source(&self) -> &SourceName {
+        match self {
+            Self::Vault(name) | Self::Hsm(name) | Self::Keys(name) => name,
+        }
+    }
 }
 
 /// The time up to which all nights of a timer are settled. Stored.

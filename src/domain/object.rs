@@ -1,13 +1,11 @@
-//! Names of vaults and objects. A value of these types can stand in a URL and in a blob name.
+//! Names of objects. A value of these types can stand in a URL and in a blob name.
 
-use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr};
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::cloud::name_in;
-
-/// What is wrong with a name, a vault URL or a kind. The text says what was expected.
+/// What is wrong with the name of an object or a source, a URL or a kind. The text says what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Not `secret`, `key` or `certificate`.
@@ -16,19 +14,22 @@ pub enum NameError {
     /// Not an object name.
     #[error("`{0}` is not an object name: expected 1 to 127 letters, digits and hyphens")]
     Object(String),
-    /// Not a vault name.
+    /// Not the name of a source.
     #[error(
-        "`{0}` is not a vault name: expected 3 to 24 letters, digits and hyphens, starting with a letter"
+        "`{0}` is not the name of a vault or Managed HSM: expected 3 to 24 letters, digits and hyphens, starting with a letter"
     )]
-    Vault(String),
+    Source(String),
+    /// Not the URL of a source.
+    #[error(
+        "`{0}` is not the URL of a vault or Managed HSM: expected https://NAME.vault.azure.net or \
+         https://NAME.managedhsm.azure.net, or the same with the domains of another cloud"
+    )]
+    SourceUrl(String),
     /// Not the URL of a vault.
     #[error(
         "`{0}` is not a vault URL: expected https://NAME.vault.azure.net (or .usgovcloudapi.net, .azure.cn)"
     )]
     VaultUrl(String),
-    /// Not the name of a Managed HSM.
-    #[error("`{0}` is not an HSM name: expected 3 to 24 letters, digits and hyphens, starting with a letter")]
-    Hsm(String),
     /// Not the URL of a Managed HSM.
     #[error(
         "`{0}` is not the URL of a Managed HSM: expected https://NAME.managedhsm.azure.net (or .usgovcloudapi.net, .azure.cn)"
@@ -204,93 +205,6 @@ impl fmt::Display for ObjectId {
     }
 }
 
-/// The name of a vault, in lower case. Unique within a cloud.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct VaultName(Arc<str>);
-
-impl VaultName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for VaultName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let legal = (3..=24).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && text.starts_with(|c: char| c.is_ascii_alphabetic());
-        if legal { Ok(Self(text.to_ascii_lowercase().into())) } else { Err(NameError::Vault(quoted(text))) }
-    }
-}
-
-impl TryFrom<String> for VaultName {
-    type Error = NameError;
-
-    fn try_from(text: String) -> Result<Self, NameError> {
-        text.parse()
-    }
-}
-
-impl From<VaultName> for String {
-    fn from(name: VaultName) -> Self {
-        name.0.as_ref().into()
-    }
-}
-
-impl fmt::Debug for VaultName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for VaultName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-/// The address of a vault: `https://NAME` and one of the clouds' suffixes, nothing else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VaultUrl {
-    pub(super) name: VaultName,
-    pub(super) host: String,
-}
-
-impl VaultUrl {
-    /// The vault's name.
-    pub fn name(&self) -> &VaultName {
-        &self.name
-    }
-
-    /// The vault's host name.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-}
-
-impl FromStr for VaultUrl {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let wrong = || NameError::VaultUrl(quoted(text));
-        let host = text.strip_prefix("https://").ok_or_else(wrong)?;
-        let host = host.strip_suffix('/').unwrap_or(host).to_ascii_lowercase();
-        let name = name_in(&host, |cloud| cloud.vault).ok_or_else(wrong)?;
-        let name = name.parse().map_err(|_| wrong())?;
-        Ok(Self { name, host })
-    }
-}
-
-impl fmt::Display for VaultUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "https://{}", self.host)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,46 +246,11 @@ mod tests {
     }
 
     #[test]
-    fn vault_names_are_those_that_azure_allows() {
-        for (good, expected) in [("KV-1", "kv-1"), ("abc", "abc"), (&"a".repeat(24), &"a".repeat(24))] {
-            let vault: VaultName = good.parse().unwrap();
-            assert_eq!(
-                (vault.as_str(), vault.to_string(), format!("{vault:?}")),
-                (expected, expected.into(), expected.into())
-            );
-            assert_eq!(String::from(vault), expected);
-        }
-        for bad in ["", "kv", &"a".repeat(25), "1kv", "-kv", "kv_1", "kv.1", "kvé"] {
-            assert_eq!(bad.parse::<VaultName>(), Err(NameError::Vault(bad.into())));
-        }
-    }
-
-    #[test]
     fn names_that_could_change_a_url_are_refused() {
         for bad in ["", ".", "..", "a/b", "a_b", "a?b", "a%2Fb", "a b", "é", "a#", &"x".repeat(128)] {
             assert!(bad.parse::<ObjectName>().is_err(), "{bad}");
         }
         assert!("x".repeat(127).parse::<ObjectName>().is_ok());
-    }
-
-    #[test]
-    fn vault_urls_are_exact() {
-        let url: VaultUrl = "https://KV-prod.vault.azure.net/".parse().unwrap();
-        assert_eq!(
-            (url.name().as_str(), url.to_string().as_str()),
-            ("kv-prod", "https://kv-prod.vault.azure.net")
-        );
-        for bad in [
-            "http://kv-prod.vault.azure.net",
-            "https://kv-prod.vault.azure.net.evil.example",
-            "https://kv-prod.vault.azure.net:8443",
-            "https://kv-prod.vault.azure.net/secrets",
-            "https://a.b.vault.azure.net",
-            "https://user@kv-prod.vault.azure.net",
-            "https://vault.azure.net",
-        ] {
-            assert!(bad.parse::<VaultUrl>().is_err(), "{bad}");
-        }
     }
 
     #[test]

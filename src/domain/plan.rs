@@ -8,11 +8,12 @@ use super::{
     actor::Actor,
     loss::{GoneShare, Loss},
     manifest::Line,
-    object::{ObjectKind, VaultName},
+    object::ObjectKind,
     observed_location::{Hint, Moved, ObservedLocation},
     outcome::Failure,
     planned::{Planned, PlannedObjects},
     run::{RunId, Scope, is_zero},
+    source::SourceName,
 };
 
 /// The version of the stored form that this program writes.
@@ -55,7 +56,7 @@ pub struct PlanHeader {
     /// [`PLAN_FORMAT`] of the program that wrote it.
     pub v: u32,
     /// The vault.
-    pub vault: VaultName,
+    pub vault: SourceName,
     /// The run.
     pub run: RunId,
     /// Who asked for it. Plans of older programs do not say.
@@ -112,7 +113,7 @@ pub struct PlanHeader {
 
 impl PlanHeader {
     /// The header of a plan that starts from nothing and backs up everything.
-    pub fn new(vault: VaultName, run: RunId, scope: Scope, planned: OffsetDateTime) -> Self {
+    pub fn new(vault: SourceName, run: RunId, scope: Scope, planned: OffsetDateTime) -> Self {
         Self {
             v: PLAN_FORMAT,
             vault,

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{
-    object::{ObjectKind, VaultName},
+    object::ObjectKind,
     outcome::Failure,
     plan::{ListedLate, Plan, PlanHeader},
     planned::PlannedObjects,
     run::RunId,
+    source::SourceName,
 };
 
 /// The version of the stored form that this program writes.
@@ -25,7 +26,7 @@ pub struct SupplementHeader {
     /// [`SUPPLEMENT_FORMAT`] of the program that wrote it.
     pub v: u32,
     /// The vault.
-    pub vault: VaultName,
+    pub vault: SourceName,
     /// The run.
     pub run: RunId,
     /// The kind, which the run's plan leaves out.

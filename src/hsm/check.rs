@@ -9,7 +9,7 @@ use crate::{
         hsm::{HsmClient, why},
         managed_hsm::OperationState,
     },
-    domain::{fate::Fate, hsm::HsmName, outcome::Failure, run::RunId},
+    domain::{fate::Fate, outcome::Failure, run::RunId, source::SourceName},
     error::{Error, Result},
 };
 
@@ -34,7 +34,7 @@ pub enum Checked {
 ///
 /// # Errors
 /// When the HSM or its container is not configured. A refusal of the service is a verdict.
-pub async fn backup(app: &App, hsm: &HsmName) -> Result<Checked> {
+pub async fn backup(app: &App, hsm: &SourceName) -> Result<Checked> {
     let (client, to) = (app.hsms().get(hsm)?, app.hsms().destination()?);
     let checked = async { ended(client, &client.prebackup(&to).await?.job_id, false).await };
     Ok(checked.await.unwrap_or_else(refused))
@@ -44,7 +44,7 @@ pub async fn backup(app: &App, hsm: &HsmName) -> Result<Checked> {
 ///
 /// # Errors
 /// As [`backup`], and when that run left no backup.
-pub async fn restore(app: &App, hsm: &HsmName, source: &HsmName, run: &RunId) -> Result<Checked> {
+pub async fn restore(app: &App, hsm: &SourceName, source: &SourceName, run: &RunId) -> Result<Checked> {
     let client = app.hsms().get(hsm)?;
     let backup = app.catalogue()?.hsm_backup(source, run).await?;
     let none = || Error::Refused(format!("run {run} of HSM {source} left no backup"));

@@ -11,7 +11,10 @@ use crate::{
         container::{Item, Listing},
         managed_hsm::FolderName,
     },
-    domain::hsm::{Fit, Folder, HsmName},
+    domain::{
+        hsm::{Fit, Folder},
+        source::SourceName,
+    },
     error::Result,
 };
 
@@ -36,7 +39,7 @@ pub(super) async fn at(app: &App, path: &str) -> Result<Option<Folder>> {
 }
 
 /// The newest folder of an HSM that fits and belongs to no recorded backup.
-pub(super) async fn unknown(app: &App, hsm: &HsmName, fit: Fit) -> Result<Option<Folder>> {
+pub(super) async fn unknown(app: &App, hsm: &SourceName, fit: Fit) -> Result<Option<Folder>> {
     let recorded = app.catalogue()?.hsm_backups(hsm, |found| found.len() >= KNOWN).await?;
     let above = app.hsms().landing()?.prefix();
     let prefix = format!("{above}{}", FolderName::prefix(hsm.as_str()));

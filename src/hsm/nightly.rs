@@ -6,22 +6,22 @@ use crate::{
     clock::Clock,
     domain::{
         actor::Actor,
-        hsm::HsmName,
         job::BackupJob,
         object::{ObjectId, ObjectKind},
         run::RunId,
+        source::SourceName,
     },
     error::Result,
 };
 
 /// Backs up the configured single keys of an HSM, as those of a vault. Safe to run twice: the plan is create-only, and
 /// a run that has its manifest is left alone.
-pub async fn single_keys(app: &App, hsm: &HsmName, run: &RunId, clock: &Clock) -> Result<()> {
+pub async fn single_keys(app: &App, hsm: &SourceName, run: &RunId, clock: &Clock) -> Result<()> {
     let keys = app.hsms().single_keys(hsm);
     if keys.is_empty() {
         return Ok(());
     }
-    let name = hsm.as_vault();
+    let name = hsm;
     let objects = keys.into_iter().map(|key| ObjectId::new(ObjectKind::Key, key)).collect();
     let plan = plan::some_objects(app, name, run, &Actor::TIMER, clock, objects).await?;
     // The plan comes first: a record without one would be planned as a run of a whole vault.

@@ -10,10 +10,10 @@ use crate::{
     domain::{
         digest::Digest,
         hsm::{
-            Contents, Folder, HsmBackup, HsmName, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What,
-            plan_hsm,
+            Contents, Folder, HsmBackup, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What, plan_hsm,
         },
         object::{ObjectId, ObjectKind, ObjectName},
+        source::SourceName,
     },
     error::{Error, Result},
     query::nothing,
@@ -83,7 +83,7 @@ async fn contents(app: &App, recorded: &Folder) -> Result<Contents> {
 }
 
 /// The state of each key's name in an HSM.
-async fn held(app: &App, hsm: &HsmName, keys: &[ObjectName]) -> Result<Vec<KeyHeld>> {
+async fn held(app: &App, hsm: &SourceName, keys: &[ObjectName]) -> Result<Vec<KeyHeld>> {
     let client = app.hsms().keys(hsm)?;
     let (mut deleted, mut deleted_known) = (Vec::new(), true);
     let pages = client.list_deleted(ObjectKind::Key);

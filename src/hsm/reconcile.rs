@@ -12,9 +12,10 @@ use crate::{
     app::App,
     clock::Clock,
     domain::{
-        hsm::{Context, HsmJob, HsmName, Task, UNREADABLE_FOR, WAITS_FOR},
+        hsm::{Context, HsmJob, Task, UNREADABLE_FOR, WAITS_FOR},
         outcome::Failure,
         run::RunId,
+        source::SourceName,
     },
     error::{Error, Result},
     jobs::StoredHsmJob,
@@ -31,7 +32,7 @@ const WITHIN: Duration = Duration::from_secs(4 * 60);
 #[derive(Debug, Default)]
 pub struct Reconciled {
     /// The jobs that were open when the pass began.
-    pub found: Vec<(HsmName, RunId)>,
+    pub found: Vec<(SourceName, RunId)>,
     /// Jobs that are still open.
     pub open: usize,
     /// Jobs that have ended.
@@ -50,7 +51,7 @@ pub async fn reconcile(app: &App, wanted: impl Fn(&Task) -> bool, clock: &Clock)
     if !configured && !app.jobs()?.may_have_hsm_jobs() {
         return Ok(Reconciled::default());
     }
-    let mut hsms: BTreeMap<HsmName, Vec<StoredHsmJob>> = BTreeMap::new();
+    let mut hsms: BTreeMap<SourceName, Vec<StoredHsmJob>> = BTreeMap::new();
     let (jobs, strays) = app.jobs()?.open_hsm_jobs().await?;
     if !configured && jobs.is_empty() && strays.is_empty() {
         app.jobs()?.has_no_hsm_jobs();

@@ -9,11 +9,12 @@ use crate::{
     domain::{
         actor::Actor,
         audit::Event,
-        hsm::{Context, HsmBackup, HsmJob, HsmName, HsmPlan, KeyOutcome, KeyPlan, KeyResult, Safety, Task},
+        hsm::{Context, HsmBackup, HsmJob, HsmPlan, KeyOutcome, KeyPlan, KeyResult, Safety, Task},
         outcome::Failure,
         restore::RestoreId,
         right::Right,
         run::RunId,
+        source::SourceName,
     },
     error::{Error, Result},
     jobs::{Claim, Turn},
@@ -34,7 +35,7 @@ pub enum Opened {
 /// Opens the job of a run, or finds it, and reconciles it.
 ///
 /// Safe to run twice, concurrently or later: a run has one record, open or ended.
-pub async fn backup(app: &App, hsm: &HsmName, run: &RunId, by: &Actor, clock: &Clock) -> Result<Opened> {
+pub async fn backup(app: &App, hsm: &SourceName, run: &RunId, by: &Actor, clock: &Clock) -> Result<Opened> {
     app.hsms().get(hsm)?;
     if let Some(ended) = app.catalogue()?.hsm_backup(hsm, run).await? {
         return Ok(Opened::Ended(Box::new(ended)));
@@ -58,7 +59,7 @@ pub async fn backup(app: &App, hsm: &HsmName, run: &RunId, by: &Actor, clock: &C
 }
 
 /// Reconciles one open job now. An error is left to the next pass: the job is on record.
-async fn reconcile_now(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) {
+async fn reconcile_now(app: &App, hsm: &SourceName, id: &RunId, clock: &Clock) {
     if let Err(error) = reconcile_as(app, hsm, id, false, clock).await {
         tracing::warn!(
             hsm.name = %hsm, job.id = %id,
@@ -69,7 +70,7 @@ async fn reconcile_now(app: &App, hsm: &HsmName, id: &RunId, clock: &Clock) {
 
 /// Reconciles open jobs for a person who waits at a terminal: they may be polled more often than once a minute. Returns
 /// the first of them that is still open.
-pub async fn watch(app: &App, hsm: &HsmName, jobs: &[RunId], clock: &Clock) -> Result<Option<HsmJob>> {
+pub async fn watch(app: &App, hsm: &SourceName, jobs: &[RunId], clock: &Clock) -> Result<Option<HsmJob>> {
     let mut open = None;
     for id in jobs {
         reconcile_as(app, hsm, id, true, clock).await?;
@@ -80,7 +81,7 @@ pub async fn watch(app: &App, hsm: &HsmName, jobs: &[RunId], clock: &Clock) -> R
     Ok(open)
 }
 
-async fn reconcile_as(app: &App, hsm: &HsmName, id: &RunId, watched: bool, clock: &Clock) -> Result<()> {
+async fn reconcile_as(app: &App, hsm: &SourceName, id: &RunId, watched: bool, clock: &Clock) -> Result<()> {
     let jobs = app.jobs()?.hsm_jobs().await?;
     let jobs: Vec<_> = jobs.into_iter().filter(|stored| stored.job.hsm == *hsm).collect();
     if let Some(stored) = jobs.iter().find(|stored| stored.job.id == *id) {
@@ -91,7 +92,7 @@ async fn reconcile_as(app: &App, hsm: &HsmName, id: &RunId, watched: bool, clock
 }
 
 /// Opens a backup on request. The request is on the audit trail first: see [`begin`].
-pub async fn backup_now(app: &App, hsm: &HsmName, by: &Actor, clock: &Clock) -> Result<HsmJob> {
+pub async fn backup_now(app: &App, hsm: &SourceName, by: &Actor, clock: &Clock) -> Result<HsmJob> {
     app.hsms().get(hsm)?;
     let turn = begin::may(app, Right::Backup, by).await?;
     for _ in 0..NAMES {
@@ -124,7 +125,7 @@ pub enum Start {
     /// The idempotency key was used for another plan.
     KeyUsed(Claim),
     /// The plan replaces everything in this HSM, and the caller has not named it as confirmation.
-    Unconfirmed(HsmName),
+    Unconfirmed(SourceName),
     /// The plan says that nothing can be restored.
     Hopeless(Box<HsmPlan>),
 }
@@ -227,7 +228,7 @@ async fn open(
 }
 
 /// Releases the HSM, unless the restore has begun elsewhere under the same name.
-async fn leave(app: &App, name: &Name, target: &HsmName) -> Result<()> {
+async fn leave(app: &App, name: &Name, target: &SourceName) -> Result<()> {
     if app.jobs()?.hsm_restore(&name.id).await?.is_none() {
         app.jobs()?.release_hsm(target, &name.id).await?;
     }

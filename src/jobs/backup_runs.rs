@@ -16,8 +16,8 @@ use crate::{
     },
     domain::{
         job::{BackupJob, JOB_FORMAT},
-        object::VaultName,
         run::RunId,
+        source::SourceName,
     },
     error::{Error, Result},
 };
@@ -106,13 +106,13 @@ impl Jobs {
     }
 
     /// An open run, or `None` if it is closed or was never opened.
-    pub async fn backup_run(&self, vault: &VaultName, run: &RunId) -> Result<Option<Stored>> {
+    pub async fn backup_run(&self, vault: &SourceName, run: &RunId) -> Result<Option<Stored>> {
         let all = self.backup_runs().await?;
         Ok(all.into_iter().find(|stored| stored.job.vault == *vault && stored.job.run == *run))
     }
 
     /// Deletes the record of a run that has its manifest. Safe to run twice.
-    pub async fn close(&self, vault: &VaultName, run: &RunId) -> Result<()> {
+    pub async fn close(&self, vault: &SourceName, run: &RunId) -> Result<()> {
         Ok(self.container.delete(&name(vault, run)).await?)
     }
 }
@@ -144,11 +144,11 @@ fn stored(item: Item) -> Result<Stored, Stray> {
     }
 }
 
-fn name(vault: &VaultName, run: &RunId) -> String {
+fn name(vault: &SourceName, run: &RunId) -> String {
     format!("{PREFIX}{vault}/{run}")
 }
 
-fn parse_name(name: &str) -> Option<(VaultName, RunId)> {
+fn parse_name(name: &str) -> Option<(SourceName, RunId)> {
     let (vault, run) = name.strip_prefix(PREFIX)?.split_once('/')?;
     Some((vault.parse().ok()?, run.parse().ok()?))
 }

@@ -7,11 +7,14 @@ use super::{Jobs, forms::record_in, metadata};
 use crate::{
     azure::container::{Item, Listing},
     domain::{
-        job::OPEN_FOR,
-        job::rounds::{NOTE_FORMAT, Note},
-        object::{ObjectId, VaultName},
+        job::{
+            OPEN_FOR,
+            rounds::{NOTE_FORMAT, Note},
+        },
+        object::ObjectId,
         outcome::Failure,
         run::RunId,
+        source::SourceName,
     },
     error::{Error, Result},
 };
@@ -27,14 +30,14 @@ const AT_ONCE: usize = 16;
 
 impl Jobs {
     /// Records the newest failure of an object of an open run. Safe to run twice: the later one stays.
-    pub async fn note_failing(&self, vault: &VaultName, run: &RunId, note: &Note) -> Result<()> {
+    pub async fn note_failing(&self, vault: &SourceName, run: &RunId, note: &Note) -> Result<()> {
         let name = format!("{}{}/{}", of_run(vault, run), note.kind, note.name.folded());
         Ok(self.container.put(&name, metadata(KEY, note)?).await?)
     }
 
     /// The notes of a run in the order of their objects, page by page. A note that cannot be read becomes a failure
     /// that says so, with the time at which it was written.
-    pub fn failing(&self, vault: &VaultName, run: &RunId) -> impl Stream<Item = Result<Vec<Note>>> + use<> {
+    pub fn failing(&self, vault: &SourceName, run: &RunId) -> impl Stream<Item = Result<Vec<Note>>> + use<> {
         let prefix = of_run(vault, run);
         let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: true };
         self.container.list(listing).map(move |page| {
@@ -44,13 +47,13 @@ impl Jobs {
     }
 
     /// Deletes the notes of a run before its record. Safe to run twice.
-    pub async fn forget_failing(&self, vault: &VaultName, run: &RunId) -> Result<()> {
+    pub async fn forget_failing(&self, vault: &SourceName, run: &RunId) -> Result<()> {
         self.delete_notes(&of_run(vault, run), |_| true).await
     }
 
     /// Deletes notes that late messages wrote after a vault's runs were closed, once they are older than any open run.
     /// Safe to run twice.
-    pub async fn forget_strays(&self, vault: &VaultName, now: OffsetDateTime) -> Result<()> {
+    pub async fn forget_strays(&self, vault: &SourceName, now: OffsetDateTime) -> Result<()> {
         let is_old = |item: &Item| item.modified.is_some_and(|written| now - written >= OPEN_FOR);
         self.delete_notes(&format!("{PREFIX}{vault}/"), is_old).await
     }
@@ -73,7 +76,7 @@ impl Jobs {
     }
 }
 
-fn of_run(vault: &VaultName, run: &RunId) -> String {
+fn of_run(vault: &SourceName, run: &RunId) -> String {
     format!("{PREFIX}{vault}/{run}/")
 }
 

@@ -13,9 +13,10 @@ use crate::{
     },
     domain::{
         digest::Digest,
-        hsm::{HSM_JOB_FORMAT, HSM_PLAN_FORMAT, HsmJob, HsmName, HsmPlan},
+        hsm::{HSM_JOB_FORMAT, HSM_PLAN_FORMAT, HsmJob, HsmPlan},
         restore::RestoreId,
         run::{RunId, countdown},
+        source::SourceName,
     },
     error::{Error, Result},
 };
@@ -95,7 +96,7 @@ impl Jobs {
     }
 
     /// An open job, or `None` if there is none.
-    pub async fn hsm_job(&self, hsm: &HsmName, id: &RunId) -> Result<Option<StoredHsmJob>> {
+    pub async fn hsm_job(&self, hsm: &SourceName, id: &RunId) -> Result<Option<StoredHsmJob>> {
         self.read_hsm_job(&name(hsm, id)).await
     }
 
@@ -126,7 +127,7 @@ impl Jobs {
     /// later loses it. Safe to run twice.
     pub async fn take_hsm(
         &self,
-        hsm: &HsmName,
+        hsm: &SourceName,
         id: &RestoreId,
         now: OffsetDateTime,
     ) -> Result<Option<RestoreId>> {
@@ -149,12 +150,12 @@ impl Jobs {
     }
 
     /// Releases an HSM that was taken for a restore which did not begin. Safe to run twice.
-    pub async fn release_hsm(&self, hsm: &HsmName, id: &RestoreId) -> Result<()> {
+    pub async fn release_hsm(&self, hsm: &SourceName, id: &RestoreId) -> Result<()> {
         self.release(&target_name(hsm), id).await
     }
 
     /// Another open restore of an HSM. Reads the jobs, for an HSM whose lease cannot be read.
-    async fn open_restore_of(&self, hsm: &HsmName, other: &RestoreId) -> Result<Option<RestoreId>> {
+    async fn open_restore_of(&self, hsm: &SourceName, other: &RestoreId) -> Result<Option<RestoreId>> {
         tracing::error!(hsm.name = %hsm, "{} is damaged; the open jobs are read instead", target_name(hsm));
         let jobs = self.hsm_jobs().await?.into_iter().filter(|stored| stored.job.hsm == *hsm);
         Ok(jobs.filter_map(|stored| stored.job.restore()).find(|id| id != other))
@@ -257,7 +258,7 @@ fn json(name: &str, value: &impl serde::Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|error| damaged(name, &error))
 }
 
-fn name(hsm: &HsmName, id: &RunId) -> String {
+fn name(hsm: &SourceName, id: &RunId) -> String {
     format!("{OPEN}{hsm}/{id}")
 }
 
@@ -271,7 +272,7 @@ fn ended_name(id: &RestoreId) -> String {
     format!("{ENDED}{}-{id}", countdown(id.asked()))
 }
 
-fn target_name(hsm: &HsmName) -> String {
+fn target_name(hsm: &SourceName) -> String {
     format!("hsm-targets/{hsm}")
 }
 

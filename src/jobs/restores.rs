@@ -19,9 +19,9 @@ use crate::{
     domain::{
         actor::Actor,
         digest::Digest,
-        object::VaultName,
         restore::{RESTORE_FORMAT, RestoreId, RestoreJob, RestorePlan},
         run::countdown,
+        source::SourceName,
     },
     error::Result,
 };
@@ -148,7 +148,7 @@ impl Jobs {
     /// Takes a vault for an announced restore. Safe to run twice.
     ///
     /// A lease counts only until it expires, and only while its restore is open.
-    pub async fn take_vault(&self, vault: &VaultName, id: &RestoreId, now: OffsetDateTime) -> Result<Taken> {
+    pub async fn take_vault(&self, vault: &SourceName, id: &RestoreId, now: OffsetDateTime) -> Result<Taken> {
         let name = targets::name_of(vault);
         let Target::Held { lease, etag } = self.take(&name, id, now).await? else { return Ok(Taken::Free) };
         let (holder, over) = match lease {
@@ -171,7 +171,7 @@ impl Jobs {
     /// Another open restore into a vault. Reads the restores, for a vault whose lease cannot be read.
     pub(super) async fn open_restore_into(
         &self,
-        vault: &VaultName,
+        vault: &SourceName,
         other: &RestoreId,
     ) -> Result<Option<RestoreId>> {
         tracing::error!(vault.name = %vault, "{} is damaged; the open restores are read instead", targets::name_of(vault));
@@ -239,7 +239,7 @@ impl Jobs {
     }
 
     /// Releases a restore's vault and deletes its announcement. Safe to run twice.
-    pub async fn close_restore(&self, id: &RestoreId, target: &VaultName) -> Result<()> {
+    pub async fn close_restore(&self, id: &RestoreId, target: &SourceName) -> Result<()> {
         self.release(&targets::name_of(target), id).await?;
         self.withdraw_restore(id).await
     }

@@ -13,8 +13,8 @@ use crate::{
     },
     domain::{
         lease::{Lease, TRUST},
-        object::VaultName,
         restore::RestoreId,
+        source::SourceName,
     },
     error::{Error, Result, damaged},
 };
@@ -76,7 +76,7 @@ impl Jobs {
     ///
     /// # Errors
     /// [`Error::Damaged`] if it cannot be read. Its holder rewrites it.
-    pub async fn lease(&self, vault: &VaultName) -> Result<Option<Lease>> {
+    pub async fn lease(&self, vault: &SourceName) -> Result<Option<Lease>> {
         let name = name_of(vault);
         let Some((found, _)) = self.container.state(&name).await? else { return Ok(None) };
         lease_in(&found)
@@ -88,7 +88,7 @@ impl Jobs {
     ///
     /// A positive answer is cached for [`TRUST`] in this process, so a step costs no request. After `false` the restore
     /// may send nothing more to the vault.
-    pub async fn holds(&self, vault: &VaultName, id: &RestoreId, now: OffsetDateTime) -> Result<bool> {
+    pub async fn holds(&self, vault: &SourceName, id: &RestoreId, now: OffsetDateTime) -> Result<bool> {
         if self.believed.lock().get(id).is_some_and(|until| now < *until && now + TRUST >= *until) {
             return Ok(true);
         }
@@ -101,7 +101,7 @@ impl Jobs {
         Ok(holds)
     }
 
-    async fn check_lease(&self, vault: &VaultName, id: &RestoreId, now: OffsetDateTime) -> Result<bool> {
+    async fn check_lease(&self, vault: &SourceName, id: &RestoreId, now: OffsetDateTime) -> Result<bool> {
         let target = name_of(vault);
         let Some((found, etag)) = self.container.state(&target).await? else { return Ok(false) };
         let ours = Lease::taken(id.clone(), now);
@@ -124,7 +124,7 @@ impl Jobs {
     /// will be free, or `None` if the restore does not have it. Safe to run twice.
     pub async fn stop_lease(
         &self,
-        vault: &VaultName,
+        vault: &SourceName,
         id: &RestoreId,
         now: OffsetDateTime,
     ) -> Result<Option<OffsetDateTime>> {
@@ -167,7 +167,7 @@ impl Jobs {
 }
 
 /// The name of the lease on a vault.
-pub(super) fn name_of(vault: &VaultName) -> String {
+pub(super) fn name_of(vault: &SourceName) -> String {
     format!("restore-targets/{vault}")
 }
 

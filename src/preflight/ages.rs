@@ -6,10 +6,8 @@ use tokio::time::timeout;
 use super::findings::rest::{AgeSeen, Unread};
 use super::{Context, TRY, each};
 use crate::{
-    domain::role::Role,
     domain::{
-        acknowledged::AcceptanceRecord, hsm::HsmUrl, manifest::Line, object::VaultUrl,
-        versions::OVER_THE_LIMIT,
+        acknowledged::AcceptanceRecord, manifest::Line, role::Role, source::Source, versions::OVER_THE_LIMIT,
     },
     error::{Error, Result},
     query::{runs, vaults},
@@ -42,7 +40,7 @@ async fn bounded(source: &str, age: impl Future<Output = Result<AgeSeen>>) -> Re
     }
 }
 
-async fn vault(context: &Context<'_>, url: &VaultUrl) -> Result<AgeSeen> {
+async fn vault(context: &Context<'_>, url: &Source) -> Result<AgeSeen> {
     let mut known = vaults::known(context.app, url.name(), MOST_FAILING, context.clock.now()).await?;
     // Open jobs that cannot be read are a finding of their own.
     let open = runs::open_jobs(context.app).await.unwrap_or_default();
@@ -77,7 +75,7 @@ fn accepted((line, record): (Line, AcceptanceRecord)) -> Option<(String, OffsetD
     record.accepted().map(|of| (line.id().to_string(), of.until))
 }
 
-async fn hsm(context: &Context<'_>, url: &HsmUrl) -> Result<AgeSeen> {
+async fn hsm(context: &Context<'_>, url: &Source) -> Result<AgeSeen> {
     let newest = context.app.catalogue()?.newest_hsm_backup(url.name(), None).await?;
     Ok(AgeSeen {
         source: url.name().to_string(),

@@ -16,9 +16,9 @@ use crate::{
     config::Landing,
     domain::{
         cause::{Came, Cause},
-        hsm::HsmUrl,
-        object::{ObjectId, ObjectKind, ObjectName, VaultUrl},
+        object::{ObjectId, ObjectKind, ObjectName},
         outcome::Failure,
+        source::Source,
     },
 };
 
@@ -36,7 +36,7 @@ pub(super) async fn observe(context: &Context<'_>) -> Vec<HsmSeen> {
     each(&context.config.hsm.hsms, |url| one(context, url)).await
 }
 
-async fn one(context: &Context<'_>, url: &HsmUrl) -> HsmSeen {
+async fn one(context: &Context<'_>, url: &Source) -> HsmSeen {
     let container = context.config.hsm.landing.as_ref().map(Landing::container);
     let host = container.and_then(Url::host_str).unwrap_or_default();
     let mut seen = HsmSeen {
@@ -104,14 +104,14 @@ fn said(status: &OperationStatus) -> String {
 }
 
 /// Backs up the first of an HSM's single keys, and drops the backup.
-async fn key(context: &Context<'_>, url: &HsmUrl) -> Option<Came> {
+async fn key(context: &Context<'_>, url: &Source) -> Option<Came> {
     let key = context.app.hsms().single_keys(url.name()).into_iter().next()?;
     Some(back_up(context, url, key).await)
 }
 
-async fn back_up(context: &Context<'_>, url: &HsmUrl, key: ObjectName) -> Came {
+async fn back_up(context: &Context<'_>, url: &Source, key: ObjectName) -> Came {
     let pace = RestorePace::new(context.config.restores);
-    match VaultClient::new(&VaultUrl::of_hsm(url), &context.connection, context.config.vault_rate, pace) {
+    match VaultClient::new(url, &context.connection, context.config.vault_rate, pace) {
         Ok(client) => tried(client.backup(&ObjectId::new(ObjectKind::Key, key))).await,
         Err(_) => not_asked(),
     }

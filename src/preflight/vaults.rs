@@ -4,11 +4,12 @@ use super::findings::vaults::{Kinds, VaultSeen};
 use super::{Context, absent_name, each, tried, within};
 use crate::{
     azure::vault::{VaultClient, restore::RestorePace},
-    domain::role::Role,
     domain::{
         cause::{Came, Cause},
-        object::{ObjectId, ObjectKind, ObjectName, VaultUrl},
+        object::{ObjectId, ObjectKind, ObjectName},
         outcome::Failure,
+        role::Role,
+        source::Source,
     },
 };
 
@@ -20,7 +21,7 @@ pub(super) async fn observe(context: &Context<'_>) -> Vec<VaultSeen> {
     each(&context.config.vaults, |url| one(context, url)).await
 }
 
-async fn one(context: &Context<'_>, url: &VaultUrl) -> VaultSeen {
+async fn one(context: &Context<'_>, url: &Source) -> VaultSeen {
     let pace = RestorePace::new(context.config.restores);
     let name = url.name().clone();
     let made = VaultClient::new(url, &context.connection, context.config.vault_rate, pace);
@@ -51,7 +52,7 @@ async fn one(context: &Context<'_>, url: &VaultUrl) -> VaultSeen {
 }
 
 /// The result if the official client refuses the address. Not expected, because settings are checked before.
-fn never_asked(url: &VaultUrl) -> VaultSeen {
+fn never_asked(url: &Source) -> VaultSeen {
     let came = || Came::Refused(Cause::Other, Failure::ours("NotSent", "no client could be made"));
     let each = || -> Kinds { ObjectKind::ALL.map(|kind| (kind, came())).into() };
     VaultSeen {

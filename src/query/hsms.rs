@@ -5,9 +5,9 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     domain::{
-        hsm::{HsmBackup, HsmJob, HsmName},
-        object::VaultName,
+        hsm::{HsmBackup, HsmJob},
         run::RunId,
+        source::SourceName,
     },
     error::Result,
 };
@@ -32,7 +32,7 @@ impl Run {
 }
 
 /// Up to `limit` backups of the configured HSMs, or of one of them, newest first.
-pub async fn newest(app: &App, only: Option<&HsmName>, limit: usize) -> Result<Vec<Run>> {
+pub async fn newest(app: &App, only: Option<&SourceName>, limit: usize) -> Result<Vec<Run>> {
     let jobs = open_jobs(app).await?;
     let mut runs = Vec::new();
     for hsm in app.hsms().names().filter(|hsm| only.is_none_or(|only| only == *hsm)) {
@@ -50,18 +50,18 @@ pub async fn newest(app: &App, only: Option<&HsmName>, limit: usize) -> Result<V
 /// The newest backup of each configured HSM, or of one of them, that can be restored and had ended by `at`.
 pub async fn newest_good(
     app: &App,
-    only: Option<&VaultName>,
+    only: Option<&SourceName>,
     at: Option<OffsetDateTime>,
 ) -> Result<Vec<HsmBackup>> {
     let mut newest = Vec::new();
-    for hsm in app.hsms().names().filter(|hsm| only.is_none_or(|only| only == hsm.as_vault())) {
+    for hsm in app.hsms().names().filter(|hsm| only.is_none_or(|only| only == *hsm)) {
         newest.extend(app.catalogue()?.newest_hsm_backup(hsm, at).await?);
     }
     Ok(newest)
 }
 
 /// The record of a backup that has ended.
-pub async fn record(app: &App, hsm: &HsmName, run: &RunId) -> Result<Option<HsmBackup>> {
+pub async fn record(app: &App, hsm: &SourceName, run: &RunId) -> Result<Option<HsmBackup>> {
     app.catalogue()?.hsm_backup(hsm, run).await
 }
 
@@ -75,7 +75,7 @@ pub async fn runs(app: &App, run: &RunId) -> Result<Vec<Run>> {
 }
 
 /// A run in one HSM, or `None` when that HSM is not configured or does not have it.
-pub async fn one(app: &App, hsm: &HsmName, run: &RunId) -> Result<Option<Run>> {
+pub async fn one(app: &App, hsm: &SourceName, run: &RunId) -> Result<Option<Run>> {
     if app.hsms().get(hsm).is_err() {
         return Ok(None);
     }
@@ -91,7 +91,7 @@ pub async fn one(app: &App, hsm: &HsmName, run: &RunId) -> Result<Option<Run>> {
 #[derive(Debug)]
 pub struct Doing {
     /// The HSM.
-    pub hsm: HsmName,
+    pub hsm: SourceName,
     /// The newest backup that can be restored.
     pub good: Option<HsmBackup>,
     /// The newest backup that has ended, well or not.

@@ -9,9 +9,9 @@ use crate::{
     app::App,
     domain::{
         job::BackupJob,
-        object::VaultName,
         restore::{RestoreId, RestoreJob},
         run::RunId,
+        source::SourceName,
     },
     error::Result,
 };
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobId {
     /// A run in one vault or HSM.
-    Backup(VaultName, RunId),
+    Backup(SourceName, RunId),
     /// A restore.
     Restore(RestoreId),
 }
@@ -29,7 +29,7 @@ pub enum JobId {
 #[derive(Debug)]
 pub enum Job {
     /// A run in one source.
-    Backup(VaultName, RunId, Report),
+    Backup(SourceName, RunId, Report),
     /// A restore.
     Restore(Restore),
 }

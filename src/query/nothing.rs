@@ -5,12 +5,11 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     domain::{
-        hsm::HsmName,
         nearest::Nearest,
         nothing::{Known, Nothing, There, words},
-        object::VaultName,
         restore::Selection,
         run::RunId,
+        source::SourceName,
     },
     error::Result,
 };
@@ -21,7 +20,7 @@ use crate::{
 /// Those of storage, and when the catalogue is damaged.
 pub async fn why(
     app: &App,
-    vault: &VaultName,
+    vault: &SourceName,
     at: Option<OffsetDateTime>,
     selection: &Selection,
 ) -> Result<Option<Nothing>> {
@@ -36,7 +35,7 @@ pub async fn why(
 ///
 /// # Errors
 /// Those of storage.
-pub async fn unknown(app: &App, vault: &VaultName) -> Result<Option<Nothing>> {
+pub async fn unknown(app: &App, vault: &SourceName) -> Result<Option<Nothing>> {
     if app.catalogue()?.knows(vault).await? {
         return Ok(None);
     }
@@ -48,7 +47,7 @@ pub async fn unknown(app: &App, vault: &VaultName) -> Result<Option<Nothing>> {
 ///
 /// # Errors
 /// Those of storage.
-pub async fn unknown_hsm(app: &App, hsm: &HsmName) -> Result<Option<Nothing>> {
+pub async fn unknown_hsm(app: &App, hsm: &SourceName) -> Result<Option<Nothing>> {
     if app.catalogue()?.knows_hsm(hsm).await? {
         return Ok(None);
     }
@@ -61,7 +60,7 @@ pub async fn unknown_hsm(app: &App, hsm: &HsmName) -> Result<Option<Nothing>> {
 /// Those of storage.
 pub async fn of_hsm(
     app: &App,
-    hsm: &HsmName,
+    hsm: &SourceName,
     run: Option<&RunId>,
     at: Option<OffsetDateTime>,
 ) -> Result<Nothing> {
@@ -75,7 +74,7 @@ pub async fn of_hsm(
     Ok(Nothing { source: format!("HSM {hsm}"), wanted, at, known, there: There::default() })
 }
 
-async fn known(app: &App, vault: &VaultName) -> Result<Known> {
+async fn known(app: &App, vault: &SourceName) -> Result<Known> {
     let catalogue = app.catalogue()?;
     Ok(match catalogue.points(vault).await? {
         Some(points) => Known::Points(points),
@@ -84,7 +83,7 @@ async fn known(app: &App, vault: &VaultName) -> Result<Known> {
     })
 }
 
-fn source(app: &App, name: &VaultName) -> String {
+fn source(app: &App, name: &SourceName) -> String {
     if app.is_hsm(name) {
         format!("the keys of HSM {name} that are backed up one by one (KEYVAULT_BACKUP_HSM_KEYS)")
     } else {

@@ -12,8 +12,9 @@ use crate::{
         location::{Apart, Location},
         manifest::Line,
         nothing::Nothing,
-        object::{ObjectId, ObjectKind, VaultName},
+        object::{ObjectId, ObjectKind},
         restore::Selection,
+        source::SourceName,
     },
     error::Result,
 };
@@ -22,7 +23,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// Only this vault's.
-    pub vault: Option<VaultName>,
+    pub vault: Option<SourceName>,
     /// Only this kind.
     pub kind: Option<ObjectKind>,
     /// Only these names.
@@ -35,7 +36,7 @@ pub struct Wanted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// Its vault.
-    pub vault: VaultName,
+    pub vault: SourceName,
     /// The object.
     pub id: ObjectId,
 }
@@ -44,7 +45,7 @@ pub struct Mark {
 #[derive(Debug)]
 pub struct Page {
     /// The objects, each with what differs between its vault's current location and that of the backup.
-    pub lines: Vec<(VaultName, Line, Option<Apart>)>,
+    pub lines: Vec<(SourceName, Line, Option<Apart>)>,
     /// The newest good backup of each whole HSM. On the first page alone, and only where all kinds and names are
     /// wanted.
     pub hsms: Vec<HsmBackup>,
@@ -82,7 +83,7 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
             }
             if lines.len() == limit {
                 let mark =
-                    |(vault, line, _): &(VaultName, Line, _)| Mark { vault: vault.clone(), id: line.id() };
+                    |(vault, line, _): &(SourceName, Line, _)| Mark { vault: vault.clone(), id: line.id() };
                 return Ok(Page { next: lines.last().map(mark), lines, hsms });
             }
             let apart = line.entry.as_ref().and_then(|entry| entry.location.apart(&location));
@@ -107,7 +108,7 @@ pub enum History {
 ///
 /// # Errors
 /// Those of storage, and when the catalogue is damaged.
-pub async fn history(app: &App, vault: &VaultName, id: &ObjectId) -> Result<History> {
+pub async fn history(app: &App, vault: &SourceName, id: &ObjectId) -> Result<History> {
     let points = app.catalogue()?.history(vault, id).await?;
     if !points.is_empty() {
         return Ok(History::Points(points));
@@ -132,7 +133,7 @@ impl Listing {
     /// Those of storage, and when the catalogue is damaged.
     pub async fn read(
         app: &App,
-        vault: &VaultName,
+        vault: &SourceName,
         at: Option<OffsetDateTime>,
         wanted: impl Fn(&Line) -> bool,
     ) -> Result<Self> {
@@ -147,7 +148,7 @@ impl Listing {
     ///
     /// # Errors
     /// Those of storage.
-    pub async fn location(&self, app: &App, vault: &VaultName) -> Result<Location> {
+    pub async fn location(&self, app: &App, vault: &SourceName) -> Result<Location> {
         app.catalogue()?.location(vault, &self.view).await
     }
 }

@@ -8,9 +8,9 @@ use crate::{
     domain::{
         job::BackupJob,
         manifest::{Line, ObjectStatus, Summary},
-        object::VaultName,
         plan::{ListedLate, PlanHeader},
         run::RunId,
+        source::SourceName,
     },
     error::Result,
     jobs::Stored,
@@ -22,7 +22,7 @@ pub enum Run {
     /// It is not closed yet.
     Open(BackupJob),
     /// It has its manifest.
-    Closed(VaultName, ManifestRef),
+    Closed(SourceName, ManifestRef),
 }
 
 impl Run {
@@ -37,7 +37,7 @@ impl Run {
 }
 
 /// Up to `limit` runs of the configured sources, or of one of them, newest first.
-pub async fn newest(app: &App, only: Option<&VaultName>, limit: usize) -> Result<Vec<Run>> {
+pub async fn newest(app: &App, only: Option<&SourceName>, limit: usize) -> Result<Vec<Run>> {
     let jobs = open_jobs(app).await?;
     let mut runs = Vec::new();
     for vault in app.sources() {
@@ -56,12 +56,12 @@ pub async fn newest(app: &App, only: Option<&VaultName>, limit: usize) -> Result
 }
 
 /// Up to `limit` closed runs of a vault, newest first.
-pub async fn closed(app: &App, vault: &VaultName, limit: usize) -> Result<Vec<ManifestRef>> {
+pub async fn closed(app: &App, vault: &SourceName, limit: usize) -> Result<Vec<ManifestRef>> {
     app.catalogue()?.manifests(vault, None, |found| found.len() >= limit).await
 }
 
 /// Whether a run of a vault was planned, open or not.
-pub async fn is_planned(app: &App, vault: &VaultName, run: &RunId) -> Result<bool> {
+pub async fn is_planned(app: &App, vault: &SourceName, run: &RunId) -> Result<bool> {
     Ok(app.catalogue()?.plan(vault, run).await?.is_some())
 }
 
@@ -120,7 +120,7 @@ pub fn is_trouble(line: &Line) -> bool {
 /// Those of storage, and when a manifest is damaged.
 pub async fn report(
     app: &App,
-    vault: &VaultName,
+    vault: &SourceName,
     run: &RunId,
     job: Option<&BackupJob>,
     wanted: impl Fn(&Line) -> bool,

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::{hsms, runs};
 use crate::{
     app::App,
-    domain::{hsm::HsmName, object::VaultName, run::RunId},
+    domain::{run::RunId, source::SourceName},
     error::Result,
 };
 
@@ -30,10 +30,9 @@ impl Run {
 }
 
 /// Up to `limit` runs of the configured sources, or of one of them, newest first.
-pub async fn newest(app: &App, only: Option<&VaultName>, limit: usize) -> Result<Vec<Run>> {
+pub async fn newest(app: &App, only: Option<&SourceName>, limit: usize) -> Result<Vec<Run>> {
     let of_objects = runs::newest(app, only, limit).await?;
-    let hsm = only.cloned().map(HsmName::from);
-    let of_hsms = hsms::newest(app, hsm.as_ref(), limit).await?;
+    let of_hsms = hsms::newest(app, only, limit).await?;
     let of_objects = of_objects.into_iter().map(|run| Run::Objects(Box::new(run)));
     let mut runs: Vec<_> = of_objects.chain(of_hsms.into_iter().map(Run::Hsm)).collect();
     runs.sort_by_key(|run| Reverse(run.began()));
@@ -65,7 +64,7 @@ pub async fn reports(app: &App, run: &RunId) -> Result<Vec<Report>> {
 ///
 /// # Errors
 /// As [`reports`].
-pub async fn report(app: &App, source: &VaultName, run: &RunId) -> Result<Option<Report>> {
+pub async fn report(app: &App, source: &SourceName, run: &RunId) -> Result<Option<Report>> {
     if app.vault(source).is_err() {
         return Ok(None);
     }
@@ -73,5 +72,5 @@ pub async fn report(app: &App, source: &VaultName, run: &RunId) -> Result<Option
     if let Some(report) = runs::report(app, source, run, open.as_ref(), runs::is_trouble).await? {
         return Ok(Some(Report::Objects(Box::new(report))));
     }
-    Ok(hsms::one(app, &HsmName::from(source.clone()), run).await?.map(Report::Hsm))
+    Ok(hsms::one(app, source, run).await?.map(Report::Hsm))
 }

@@ -11,9 +11,10 @@ use crate::{
         job::BackupJob,
         loss::Loss,
         manifest::{Line, ObjectStatus, Summary},
-        object::{ObjectId, VaultName},
+        object::ObjectId,
         observed_location::Moved,
         run::Scope,
+        source::SourceName,
         versions::VERSIONS_WARNING,
     },
     error::{Error, Result},
@@ -23,7 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Doing {
     /// The vault.
-    pub vault: VaultName,
+    pub vault: SourceName,
     /// Its open runs.
     pub open: Vec<BackupJob>,
     /// The state that its catalogue records, or why it cannot be read.
@@ -97,7 +98,7 @@ impl Newest {
 pub async fn all(app: &App, most: usize, now: OffsetDateTime) -> Result<Vec<Doing>> {
     let jobs = open_jobs(app).await?;
     let mut all = Vec::new();
-    for vault in app.vaults().map(|vault| vault.url().name()) {
+    for vault in app.vaults().map(|vault| vault.source().name()) {
         let mut known = match known(app, vault, most, now).await {
             Err(error @ Error::Service(_)) => return Err(error),
             known => known,
@@ -112,12 +113,12 @@ pub async fn all(app: &App, most: usize, now: OffsetDateTime) -> Result<Vec<Doin
 }
 
 /// When the newest of these open runs began that already covers a vault.
-pub fn held(open: &[BackupJob], vault: &VaultName) -> Option<OffsetDateTime> {
+pub fn held(open: &[BackupJob], vault: &SourceName) -> Option<OffsetDateTime> {
     open.iter().filter(|job| job.covers && job.vault == *vault).map(|job| job.opened).max()
 }
 
 /// The newest closed runs of a vault. One request, unless the vault has not been covered for long.
-pub async fn newest(app: &App, vault: &VaultName) -> Result<Newest> {
+pub async fn newest(app: &App, vault: &SourceName) -> Result<Newest> {
     let covers = |summary: &Summary| summary.scope == Scope::Vault && summary.numbers.covers();
     let manifests = app.catalogue()?.manifests(vault, None, |found| {
         found.last().and_then(|last| last.summary.as_ref()).is_some_and(covers)
@@ -133,7 +134,7 @@ pub async fn newest(app: &App, vault: &VaultName) -> Result<Newest> {
 ///
 /// # Errors
 /// Those of storage, and when the catalogue is damaged.
-pub async fn known(app: &App, vault: &VaultName, most: usize, now: OffsetDateTime) -> Result<Known> {
+pub async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) -> Result<Known> {
     let catalogue = app.catalogue()?;
     let mut known = Known { newest: newest(app, vault).await?, ..Known::default() };
     let view = catalogue.view(vault, None).await?;

@@ -13,10 +13,11 @@ use crate::{
     domain::{
         blob::BackupBlob,
         form::Form,
-        object::{ObjectId, ObjectKind, VaultName},
+        object::{ObjectId, ObjectKind},
         outcome::Failure,
         record::count,
         restore::{Action, Difference, Reason, RestorePlan, Step, StepResult, compare},
+        source::SourceName,
         versions::{Attributes, Current, VersionId},
     },
     error::{Error, Result},
@@ -179,7 +180,7 @@ fn recovered(live: &[(VersionId, Attributes)], step: &Step) -> Option<StepResult
 ///
 /// # Errors
 /// [`Error::BackupGone`] if it is missing, [`Error::Damaged`] if it is not what was recorded.
-pub async fn checked(app: &App, source: &VaultName, step: &Step) -> Result<(BackupBlob, Form)> {
+pub async fn checked(app: &App, source: &SourceName, step: &Step) -> Result<(BackupBlob, Form)> {
     let id = step.id();
     let name = || format!("the backup of {id} in run {}", step.run);
     let damaged = |text: String| Error::Damaged { blob: name(), text };
@@ -286,7 +287,7 @@ fn found(step: &Step, versions: Vec<(VersionId, Attributes)>, current: &Current)
 /// has.
 async fn other_kind(app: &App, target: &VaultClient, id: &ObjectId, free: bool) -> Result<Option<Reason>> {
     let others: &[_] = match id.kind {
-        _ if app.is_hsm(target.url().name()) => &[],
+        _ if app.is_hsm(target.source().name()) => &[],
         ObjectKind::Certificate if free => {
             &[(ObjectKind::Key, Reason::LiveKey), (ObjectKind::Secret, Reason::LiveSecret)]
         }

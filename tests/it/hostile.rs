@@ -14,11 +14,12 @@ use keyvault_backup::{
         job::BackupJob,
         manifest::{Line, Summary},
         message::{MESSAGE_FORMAT, Message},
-        object::{ObjectKind, ObjectName, VaultName, VaultUrl},
+        object::{ObjectKind, ObjectName},
         outcome::Outcome,
         plan::PlanHeader,
         planned::Planned,
         run::RunId,
+        source::{Source, SourceName},
     },
     triggers::{envelope::Invocation, functions::decode},
 };
@@ -171,12 +172,12 @@ fn broken_names() {
             Err(error) => assert_bounded(&error.to_string(), name.len()),
         }
         let name = broken_text(&mut rng, "kv-prod");
-        match name.parse::<VaultName>() {
+        match name.parse::<SourceName>() {
             Ok(_) => assert!(is_name(&name)),
             Err(error) => assert_bounded(&error.to_string(), name.len()),
         }
         let url = broken_text(&mut rng, "https://kv-prod.vault.azure.net");
-        match url.parse::<VaultUrl>() {
+        match url.parse::<Source>() {
             Ok(parsed) => assert!(is_name(parsed.host().split('.').next().unwrap_or_default()), "{url}"),
             Err(error) => assert_bounded(&error.to_string(), url.len()),
         }

@@ -24,12 +24,13 @@ use keyvault_backup::{
         job::BackupJob,
         location::Location,
         manifest::ObjectStatus,
-        object::{ObjectId, ObjectKind, VaultName},
+        object::{ObjectId, ObjectKind},
         outcome::{Failure, Outcome, OutcomeKind},
         plan::{Plan, PlanHeader},
         planned::PlannedObjects,
         planner::plan_objects,
         run::{RunId, Scope, Verdict},
+        source::SourceName,
         versions::{Current, VersionsSeen},
     },
     jobs::Jobs,
@@ -235,7 +236,7 @@ async fn a_run_from_its_plan_to_its_manifest(stage: &mut Stage) {
     stage.world.vault.put_key("kept", KeySpec::rsa(2048));
     let container = stage.container("catalogue").await;
     let catalogue = Catalogue::new(container.clone());
-    let vault: VaultName = "kv-a".parse().expect("it is a vault");
+    let vault: SourceName = "kv-a".parse().expect("it is a vault");
     let run = RunId::nightly(NIGHT);
     let id = |kind, name: &str| ObjectId::new(kind, name.parse().expect("it is a name"));
     let (secret, key) = (id(ObjectKind::Secret, "kept"), id(ObjectKind::Key, "kept"));

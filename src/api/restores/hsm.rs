@@ -21,7 +21,8 @@ use crate::{
     clock::Clock,
     domain::{
         digest::Digest,
-        hsm::{self, HsmJob, HsmName},
+        hsm::{self, HsmJob},
+        source::SourceName,
     },
     hsm::start::Start,
 };
@@ -39,7 +40,7 @@ pub(super) async fn plan(app: &App, request: HsmPlanRequest) -> Result<AnyPlan, 
 ///
 /// # Errors
 /// A problem that says how to add one.
-pub fn known(app: &App, hsm: &HsmName) -> Result<(), Problem> {
+pub fn known(app: &App, hsm: &SourceName) -> Result<(), Problem> {
     let unknown = |_| {
         Problem::new(ProblemKind::UnknownSource, format!("{hsm} is not a Managed HSM of this app.")).next(
             "Check the name. To add an HSM, put its URL into the setting KEYVAULT_BACKUP_HSMS and restart the app.",

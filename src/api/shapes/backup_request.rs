@@ -10,9 +10,9 @@ use super::{
     state::State as RunState,
 };
 use crate::domain::{
-    hsm::HsmName,
-    object::{ObjectId, ObjectName, VaultName},
+    object::{ObjectId, ObjectName},
     run::RunId,
+    source::SourceName,
 };
 
 /// What to back up.
@@ -23,7 +23,7 @@ pub struct BackupOrder {
     /// The vault's name.
     #[serde(deserialize_with = "required")]
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
-    pub vault: VaultName,
+    pub vault: SourceName,
     /// These objects, changed or not. Without it the whole vault is backed up, as in the nightly run.
     // A null is refused: it may be a list that the client lost, and not a request for everything.
     #[serde(default, deserialize_with = "present")]
@@ -39,7 +39,7 @@ pub struct HsmOrder {
     /// The HSM's name.
     #[serde(deserialize_with = "required")]
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
-    pub hsm: HsmName,
+    pub hsm: SourceName,
 }
 
 /// What to back up: a vault or some of its objects, or, with `hsm`, a whole Managed HSM.
@@ -94,7 +94,7 @@ pub struct Started {
 
 impl Started {
     /// The answer for a run in one source.
-    pub fn new(source: &VaultName, run: &RunId, warning: Option<String>) -> Self {
+    pub fn new(source: &SourceName, run: &RunId, warning: Option<String>) -> Self {
         Self {
             run: run.to_string(),
             job: job_id(source, run),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{object::VaultName, run::RunId};
+use crate::domain::{run::RunId, source::SourceName};
 
 /// The address of a run.
 pub fn run_path(run: &RunId) -> String {
@@ -11,12 +11,12 @@ pub fn run_path(run: &RunId) -> String {
 }
 
 /// The name of the job of a run in one source. The separator is unambiguous: a source's name has no underscore.
-pub fn job_id(source: &VaultName, run: &RunId) -> String {
+pub fn job_id(source: &SourceName, run: &RunId) -> String {
     format!("{source}_{run}")
 }
 
 /// The address of a job.
-pub fn job_path(source: &VaultName, run: &RunId) -> String {
+pub fn job_path(source: &SourceName, run: &RunId) -> String {
     format!("/api/status/jobs/{}", job_id(source, run))
 }
 
@@ -33,7 +33,7 @@ pub struct Links {
 
 impl Links {
     /// The addresses of a run in one source.
-    pub fn new(source: &VaultName, run: &RunId) -> Self {
+    pub fn new(source: &SourceName, run: &RunId) -> Self {
         Self { run: run_path(run), job: job_path(source, run) }
     }
 }

@@ -14,8 +14,9 @@ use super::{
 use crate::domain::{
     digest::Digest,
     filter::NameFilter,
-    object::{ObjectId, ObjectName, VaultName},
+    object::{ObjectId, ObjectName},
     restore::{Request, Selection},
+    source::SourceName,
 };
 
 mod hsm;
@@ -58,11 +59,11 @@ pub struct PlanRequest {
     /// The vault whose backups are restored.
     #[serde(deserialize_with = "required")]
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$", example = "kv-prod")]
-    source: VaultName,
+    source: SourceName,
     /// The vault to restore into; by default the source.
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
-    target: Option<VaultName>,
+    target: Option<SourceName>,
     /// Backups as of this time; by default the newest.
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]

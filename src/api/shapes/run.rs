@@ -12,7 +12,7 @@ use super::{
     state::{Scope, State as RunState},
 };
 use crate::{
-    domain::{job::BackupJob, manifest::Summary, object::VaultName, run::RunId},
+    domain::{job::BackupJob, manifest::Summary, run::RunId, source::SourceName},
     query::{runs::Run, sources},
 };
 
@@ -78,7 +78,7 @@ pub struct RunItem {
 
 impl RunItem {
     /// A run with nothing but its name, source, state and start.
-    pub fn new(source: &VaultName, run: &RunId, state: RunState, started: Option<OffsetDateTime>) -> Self {
+    pub fn new(source: &SourceName, run: &RunId, state: RunState, started: Option<OffsetDateTime>) -> Self {
         Self {
             run: run.to_string(),
             source: source.to_string(),
@@ -106,7 +106,7 @@ impl RunItem {
     }
 
     /// An ended run.
-    pub fn closed(source: &VaultName, of: &Summary) -> Self {
+    pub fn closed(source: &SourceName, of: &Summary) -> Self {
         Self {
             scope: Some(of.scope.into()),
             late_seconds: of.late,

@@ -36,7 +36,7 @@ impl VaultClient {
     pub async fn read_value(&self, name: &ObjectName) -> Result<(), ServiceError> {
         let read = self.secrets.get_secret(name.as_str(), None).await;
         read.map(drop).map_err(|error| {
-            let what = format!("read a secret that is not there in vault {}", self.url.name());
+            let what = format!("read a secret that is not there in vault {}", self.source.name());
             ServiceError::of(Asked::vault(Operation::Read, what), &error)
         })
     }

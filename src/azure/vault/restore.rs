@@ -107,7 +107,7 @@ impl VaultClient {
     /// As the service answers.
     pub async fn restore(&self, id: &ObjectId, blob: BackupBlob) -> Result<Option<VersionId>, ServiceError> {
         if !self.restores.turn(id.kind).await {
-            let what = format!("restore {id} into vault {}", self.url.name());
+            let what = format!("restore {id} into vault {}", self.source.name());
             return Err(ServiceError::stopped(Asked::vault(Operation::Restore, what)));
         }
         let restored = self.restore_blob(id.kind, blob).await;
@@ -125,7 +125,7 @@ impl VaultClient {
         kind: ObjectKind,
         blob: BackupBlob,
     ) -> Result<Option<ObjectName>, ServiceError> {
-        let what = || format!("restore a {kind} into vault {}", self.url.name());
+        let what = || format!("restore a {kind} into vault {}", self.source.name());
         let asked = || Asked::vault(Operation::Restore, what());
         if !self.restores.turn(kind).await {
             return Err(ServiceError::stopped(asked()));
@@ -160,7 +160,7 @@ impl VaultClient {
         &self,
         kind: ObjectKind,
     ) -> impl Stream<Item = Result<Vec<Deleted>, ServiceError>> + use<> {
-        let what = format!("list the deleted {kind}s of vault {}", self.url.name());
+        let what = format!("list the deleted {kind}s of vault {}", self.source.name());
         let asked = Asked::vault(Operation::List, what);
         let pages: azure_core::Result<BoxStream<'static, _>> = match kind {
             ObjectKind::Secret => {
@@ -237,7 +237,7 @@ impl VaultClient {
             Operation::Purge => ("purge", "in"),
             _ => ("restore", "into"),
         };
-        let what = format!("{verb} {id} {preposition} vault {}", self.url.name());
+        let what = format!("{verb} {id} {preposition} vault {}", self.source.name());
         ServiceError::of(Asked::vault(operation, what), error)
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         Done, Exit, OutputArg,
         output::{self, Format},
     },
-    domain::{hsm::HsmName, run::RunId},
+    domain::{run::RunId, source::SourceName},
     hsm::check::{self, Checked},
 };
 
@@ -23,7 +23,7 @@ pub struct CheckArgs {
     restore: Option<RunId>,
     /// The HSM whose backup that is, by its name; the same one by default
     #[arg(long, value_name = "NAME", requires = "restore")]
-    from: Option<HsmName>,
+    from: Option<SourceName>,
     #[command(flatten)]
     output: OutputArg,
 }
@@ -47,7 +47,7 @@ pub(super) async fn run(args: CheckArgs) -> Done {
     })
 }
 
-fn print(checked: &Checked, hsm: &HsmName, what: &str, format: Format) -> std::io::Result<()> {
+fn print(checked: &Checked, hsm: &SourceName, what: &str, format: Format) -> std::io::Result<()> {
     let (possible, failure) = match checked {
         Checked::Possible => (Some(true), None),
         Checked::NotPossible(failure) => (Some(false), Some(failure)),

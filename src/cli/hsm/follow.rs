@@ -9,8 +9,9 @@ use crate::{
     cli::{Failed, output::Format},
     clock::Clock,
     domain::{
-        hsm::{HsmJob, HsmName, Phase},
+        hsm::{HsmJob, Phase},
         run::RunId,
+        source::SourceName,
     },
     hsm::start,
 };
@@ -24,7 +25,7 @@ const FAILURES: usize = 30;
 /// Reconciles jobs until the last of them has ended. The others end before it.
 pub(super) async fn to_the_end(
     app: &App,
-    hsm: &HsmName,
+    hsm: &SourceName,
     jobs: &[RunId],
     format: Format,
 ) -> Result<(), Failed> {

@@ -17,9 +17,10 @@ use crate::{
     clock::Clock,
     domain::{
         actor::Actor,
-        hsm::{HsmJob, HsmName, HsmPlan, HsmRequest, HsmUrl, What},
+        hsm::{HsmJob, HsmPlan, HsmRequest, What},
         object::ObjectName,
         run::RunId,
+        source::{Source, SourceName},
     },
     hsm::start::{self, Start},
     query::restores,
@@ -32,7 +33,7 @@ struct Common {
     hsm: HsmArg,
     /// The HSM whose backup is restored, by its name; the same one by default
     #[arg(long, value_name = "NAME")]
-    from: Option<HsmName>,
+    from: Option<SourceName>,
     /// The backup of this run; the newest good one by default
     #[arg(long, value_name = "RUN", conflicts_with = "at")]
     run: Option<RunId>,
@@ -166,7 +167,7 @@ async fn to_the_end(app: &App, job: &HsmJob, format: Format) -> Done {
 }
 
 /// Asks for the HSM's name.
-fn typed(hsm: &HsmUrl) -> Result<bool, Failed> {
+fn typed(hsm: &Source) -> Result<bool, Failed> {
     terminal()?;
     eprint!("Everything in {hsm} will be replaced. Type the HSM's name to go ahead: ");
     io::stderr().flush()?;

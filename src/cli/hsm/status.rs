@@ -14,7 +14,10 @@ use crate::{
     },
     clock::Clock,
     config::{Config, Needs, environment},
-    domain::hsm::{HsmBackup, HsmJob, HsmName, HsmUrl},
+    domain::{
+        hsm::{HsmBackup, HsmJob},
+        source::{Source, SourceName},
+    },
     error::Error,
     query::{
         hsms::{self, Doing, Run},
@@ -26,8 +29,8 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// Only this HSM, by its URL; every configured one by default
-    #[arg(long, value_name = "URL")]
-    hsm: Option<HsmUrl>,
+    #[arg(long, value_name = "URL", value_parser = Source::hsm)]
+    hsm: Option<Source>,
     /// The most backups to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit: usize,
@@ -74,7 +77,7 @@ pub(super) async fn run(args: StatusArgs) -> Done {
 }
 
 /// Refuses an HSM that the catalogue does not know.
-async fn refuse_unknown(app: &App, hsm: &HsmName) -> Result<(), Failed> {
+async fn refuse_unknown(app: &App, hsm: &SourceName) -> Result<(), Failed> {
     match nothing::unknown_hsm(app, hsm).await? {
         Some(nothing) => Err(Error::from(nothing).into()),
         None => Ok(()),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     super::{
-        Done, Exit, Failed, app_for, hsm_of,
+        Done, Exit, Failed, app_for,
         output::{self, Stream},
         report::form_unknown,
     },
@@ -18,16 +18,17 @@ use crate::{
     domain::{
         blob::BackupBlob,
         form::Clear,
-        object::{ObjectKind, ObjectName, VaultUrl},
+        object::{ObjectKind, ObjectName},
+        source::Source,
     },
 };
 
 /// Restores the blob in a file into a vault or an HSM. Its name is inside the blob, where only the service can read it.
-pub(super) async fn run(path: &Path, vault: &VaultUrl, wanted: &[ObjectKind], ask: Ask) -> Done {
+pub(super) async fn run(path: &Path, vault: &Source, wanted: &[ObjectKind], ask: Ask) -> Done {
     let Ask { what_if, yes, format } = ask;
     let bytes = fs::read(path).map_err(|error| Failed::new(format!("{}: {error}", path.display())))?;
     let blob = BackupBlob::from(bytes);
-    let holds: &[ObjectKind] = if hsm_of(vault).is_some() { &[ObjectKind::Key] } else { &ObjectKind::ALL };
+    let holds: &[ObjectKind] = if vault.is_hsm() { &[ObjectKind::Key] } else { &ObjectKind::ALL };
     let asked = holds.iter().copied().filter(|kind| wanted.is_empty() || wanted.contains(kind));
     // The service marks blobs of keys and of certificates alike, and a blob of an unknown form may be of any kind.
     let kinds: Vec<_> = asked.filter(|kind| blob.judge(*kind).is_ok()).collect();
@@ -93,14 +94,7 @@ async fn restored(
     Err(Failed::new(format!("{}\n{hint}", said.join("\n"))))
 }
 
-fn said(
-    vault: &VaultUrl,
-    kind: &str,
-    name: Option<String>,
-    sha256: &str,
-    done: &str,
-    format: Format,
-) -> Done {
+fn said(vault: &Source, kind: &str, name: Option<String>, sha256: &str, done: &str, format: Format) -> Done {
     if format == Format::Json {
         output::json(&json!({
             "target": vault.name(), "kind": kind, "name": name, "sha256": sha256, "outcome": done,

@@ -11,11 +11,12 @@ use crate::{
     domain::{
         digest::Digest,
         form::Clear,
-        object::{ObjectId, ObjectKind, ObjectName, VaultName},
+        object::{ObjectId, ObjectKind, ObjectName},
         restore::{
             Action, COVERED, Excluded, Reason, RestoreId, RestoreNumbers, RestorePlan, Step, StepResult,
         },
         run::Verdict,
+        source::SourceName,
     },
 };
 
@@ -174,8 +175,8 @@ fn outcomes_text(
 struct Report<'a> {
     restore: Option<&'a RestoreId>,
     verdict: Verdict,
-    source: &'a VaultName,
-    target: &'a VaultName,
+    source: &'a SourceName,
+    target: &'a SourceName,
     #[serde(flatten)]
     numbers: RestoreNumbers,
     objects: Vec<Ended<'a>>,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{HsmName, contents::sized};
+use super::{super::source::SourceName, contents::sized};
 use crate::domain::{
     actor::Actor,
     outcome::Failure,
@@ -86,7 +86,7 @@ pub struct HsmBackup {
     /// [`BACKUP_FORMAT`] of the program that wrote it.
     pub v: u32,
     /// The HSM.
-    pub hsm: HsmName,
+    pub hsm: SourceName,
     /// The run.
     pub run: RunId,
     /// The actor that requested it.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{HsmBackup, HsmName, KeyOutcome, Seen, WAITS_FOR, next::ASK_AFTER};
+use super::{super::source::SourceName, HsmBackup, KeyOutcome, Seen, WAITS_FOR, next::ASK_AFTER};
 use crate::domain::{
     actor::Actor,
     digest::Digest,
@@ -47,7 +47,7 @@ pub enum Task {
         /// The digest of its plan.
         plan: Digest,
         /// The HSM that was backed up.
-        source: HsmName,
+        source: SourceName,
         /// The run that backed it up.
         run: RunId,
         /// The folder.
@@ -61,7 +61,7 @@ pub enum Task {
         /// The digest of its plan.
         plan: Digest,
         /// The HSM that was backed up.
-        source: HsmName,
+        source: SourceName,
         /// The run that backed it up.
         run: RunId,
         /// The folder.
@@ -143,7 +143,7 @@ pub struct HsmJob {
     /// Its name: a run's or a restore's.
     pub id: RunId,
     /// The HSM.
-    pub hsm: HsmName,
+    pub hsm: SourceName,
     /// The actor that requested it.
     pub by: Actor,
     /// When it was opened.
@@ -200,7 +200,7 @@ impl HsmJob {
     }
 
     /// The record of a job that begins now.
-    pub fn open(id: RunId, hsm: HsmName, task: Task, by: Actor, now: OffsetDateTime) -> Self {
+    pub fn open(id: RunId, hsm: SourceName, task: Task, by: Actor, now: OffsetDateTime) -> Self {
         Self {
             v: HSM_JOB_FORMAT,
             id,

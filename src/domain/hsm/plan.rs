@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{Contents, ContentsState, HsmBackup, HsmName};
+use super::{super::source::SourceName, Contents, ContentsState, HsmBackup};
 use crate::domain::{
     digest::Digest,
     object::ObjectName,
@@ -27,9 +27,9 @@ pub enum What {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HsmRequest {
     /// The HSM whose backup is restored.
-    pub source: HsmName,
+    pub source: SourceName,
     /// The HSM that it is restored into.
-    pub target: HsmName,
+    pub target: SourceName,
     /// The run whose backup is restored; without it the newest one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,

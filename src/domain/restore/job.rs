@@ -10,9 +10,9 @@ use crate::domain::{
     digest::Digest,
     job::{OPEN_FOR, STALLED_AFTER},
     lease::Lease,
-    object::VaultName,
     outcome::Failure,
     run::Verdict,
+    source::SourceName,
 };
 
 /// The version of the stored forms and of the message that this program writes.
@@ -119,9 +119,9 @@ pub struct RestoreJob {
     /// The digest of its plan.
     pub plan: Digest,
     /// The vault whose backups are restored.
-    pub source: VaultName,
+    pub source: SourceName,
     /// The vault that they are restored into.
-    pub target: VaultName,
+    pub target: SourceName,
     /// The actor that requested it.
     pub by: Actor,
     /// When it was opened.
@@ -258,7 +258,7 @@ mod tests {
     const START: OffsetDateTime = datetime!(2026-11-22 10:11:12 UTC);
 
     fn job(via: Via) -> RestoreJob {
-        let vault: VaultName = "kv-prod".parse().unwrap();
+        let vault: SourceName = "kv-prod".parse().unwrap();
         let request = Request {
             source: vault.clone(),
             target: vault,

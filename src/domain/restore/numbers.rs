@@ -99,7 +99,7 @@ mod tests {
     /// A plan for everything in an index of two objects of each sort: free, already there, in the way, gone, and never
     /// backed up.
     fn two_of_each() -> RestorePlan {
-        let vault: crate::domain::object::VaultName = "kv-prod".parse().unwrap();
+        let vault: crate::domain::source::SourceName = "kv-prod".parse().unwrap();
         let request = Request {
             source: vault.clone(),
             target: vault,

@@ -8,7 +8,8 @@ use time::OffsetDateTime;
 use crate::domain::{
     filter::NameFilter,
     manifest::Line,
-    object::{ObjectId, ObjectKind, VaultName},
+    object::{ObjectId, ObjectKind},
+    source::SourceName,
 };
 
 /// Which objects are requested. All given conditions must hold; without any, everything is requested.
@@ -68,9 +69,9 @@ pub enum OnConflict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// The vault whose backups are restored.
-    pub source: VaultName,
+    pub source: SourceName,
     /// The vault that they are restored into.
-    pub target: VaultName,
+    pub target: SourceName,
     /// Restore backups as of this time; the newest ones if there is none.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub at: Option<OffsetDateTime>,

@@ -6,7 +6,7 @@
 use super::{Finding, Installation, Report, Severity, cause::words, remedy};
 use crate::domain::cause::{Came, Cause};
 use crate::domain::role::Role;
-use crate::domain::{hsm::HsmName, wording::says};
+use crate::domain::{source::SourceName, wording::says};
 
 /// The end of a check that was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Ended {
 #[derive(Clone, Debug)]
 pub struct HsmSeen {
     /// The HSM.
-    pub name: HsmName,
+    pub name: SourceName,
     /// The account of the container that it writes to.
     pub account: String,
     /// That container.

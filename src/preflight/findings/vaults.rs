@@ -6,10 +6,7 @@ use super::{
     listed, remedy,
 };
 use crate::domain::cause::{Came, Cause};
-use crate::domain::{
-    object::{ObjectKind, VaultName},
-    role::Role,
-};
+use crate::domain::{object::ObjectKind, role::Role, source::SourceName};
 
 /// The outcome of a try for each kind.
 pub type Kinds = Vec<(ObjectKind, Came)>;
@@ -18,7 +15,7 @@ pub type Kinds = Vec<(ObjectKind, Came)>;
 #[derive(Clone, Debug)]
 pub struct VaultSeen {
     /// The vault.
-    pub name: VaultName,
+    pub name: SourceName,
     /// Listing a page.
     pub lists: Kinds,
     /// Backing up an object, or one that cannot exist where there is none.

@@ -9,9 +9,10 @@ use crate::{
         problem::{Problem, ProblemKind},
     },
     domain::{
-        hsm::{HsmName, HsmRequest, What},
+        hsm::{HsmRequest, What},
         object::ObjectName,
         run::RunId,
+        source::SourceName,
     },
 };
 
@@ -26,11 +27,11 @@ pub struct HsmPlanRequest {
     /// The HSM to restore into.
     #[serde(deserialize_with = "required")]
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$", example = "hsm-prod")]
-    hsm: HsmName,
+    hsm: SourceName,
     /// The HSM whose backup is restored; by default the same one. Another HSM must share its security domain.
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
-    source: Option<HsmName>,
+    source: Option<SourceName>,
     /// The backup of this run; by default the newest good one.
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, nullable = false, example = "20261122T010000Z-nightly")]

@@ -64,7 +64,7 @@ impl From<&Run> for RunItem {
                     note: None,
                     failure: None,
                 }),
-                ..Self::new(job.hsm.as_vault(), &job.id, RunState::Running, Some(job.opened))
+                ..Self::new(&job.hsm, &job.id, RunState::Running, Some(job.opened))
             },
             Run::Ended(backup) => (&**backup).into(),
         }
@@ -90,7 +90,7 @@ impl From<&HsmBackup> for RunItem {
                 note: backup.note.clone(),
                 failure: backup.failure.as_ref().map(Into::into),
             }),
-            ..Self::new(backup.hsm.as_vault(), &backup.run, backup.verdict.into(), Some(backup.opened))
+            ..Self::new(&backup.hsm, &backup.run, backup.verdict.into(), Some(backup.opened))
         }
     }
 }

@@ -3,11 +3,7 @@
 use time::macros::datetime;
 
 use super::*;
-use crate::domain::{
-    actor::Actor,
-    digest::Digest,
-    hsm::{HsmName, job::RIGHTS_WITHIN},
-};
+use crate::domain::{actor::Actor, digest::Digest, hsm::job::RIGHTS_WITHIN, source::SourceName};
 
 const NOW: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
 const SECOND: Duration = Duration::SECOND;
@@ -40,7 +36,7 @@ fn keys(phase: Phase) -> HsmJob {
     restore(Task::RestoreKeys { plan, source: hsm(), run, folder: "f".into(), keys, outcomes }, phase)
 }
 
-fn hsm() -> HsmName {
+fn hsm() -> SourceName {
     "hsm-a".parse().unwrap()
 }
 

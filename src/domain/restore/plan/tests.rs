@@ -14,7 +14,7 @@ use crate::domain::{
 };
 
 fn request(on_conflict: OnConflict, objects: &[ObjectId]) -> Request {
-    let vault: crate::domain::object::VaultName = "kv-prod".parse().unwrap();
+    let vault: crate::domain::source::SourceName = "kv-prod".parse().unwrap();
     let selection = Selection { objects: objects.to_vec(), ..Selection::default() };
     Request { source: vault.clone(), target: vault, at: None, selection, on_conflict, other_place: false }
 }
