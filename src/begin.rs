@@ -25,6 +25,25 @@ pub struct Submission {
     pub by: Actor,
 }
 
+/// The result of opening a restore.
+#[derive(Debug)]
+pub enum Opened<T> {
+    /// The restore holds its target and is recorded, or has ended already.
+    Ours(T),
+    /// Another restore holds the target.
+    Taken(RestoreId),
+}
+
+impl<T> Opened<T> {
+    /// The same result, with another form of the restore.
+    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Opened<U> {
+        match self {
+            Self::Ours(restore) => Opened::Ours(form(restore)),
+            Self::Taken(other) => Opened::Taken(other),
+        }
+    }
+}
+
 /// The name of a restore that is to begin.
 #[derive(Clone, Debug)]
 pub struct Name {

@@ -3,7 +3,7 @@
 //! [`plan()`] reads and decides; the code that carries a plan out decides nothing. A restore has these steps. Each is
 //! safe to run twice and continues where another process stopped:
 //!
-//! 1. [`start`]: plan again, take the target, record the restore;
+//! 1. [`submit`]: plan again, for a caller of the HTTP API; [`start`]: take the target, record the restore;
 //! 2. [`send`]: queue one message for each step, or do the work [in this process](mod@here);
 //! 3. [`object`]: one attempt of one step, and the record of its result;
 //! 4. [`reconcile`]: retry the steps that wait for a busy vault, and end the restore when each step has ended.

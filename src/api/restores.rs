@@ -2,15 +2,9 @@
 
 pub mod hsm;
 
-use axum::{
-    Extension, Json,
-    extract::State,
-    http::{
-        HeaderMap, StatusCode,
-        header::{LOCATION, RETRY_AFTER},
-    },
-    response::{IntoResponse as _, Response},
-};
+mod answer;
+
+use axum::{Extension, Json, extract::State, http::HeaderMap, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -21,32 +15,22 @@ use super::{
         plan::{AnyPlan, Plan},
         plan_request::{AnyPlanRequest, HsmPlanRequest, PlanRequest, StartRequest},
         problem::{BodyProblems, Problem, ProblemKind, Problems, SelectionProblem, TooMany},
-        restore::{AnyRestore, AnyRestoreReport, Restore, RestoreReport, Restores},
+        restore::{AnyRestore, AnyRestoreReport, RestoreReport, Restores},
     },
 };
 use crate::{
     app::SharedApp,
     begin::Submission,
     clock::Clock,
-    domain::{
-        actor::Actor,
-        digest::Digest,
-        object::ObjectId,
-        restore::{RestoreId, RestoreJob, RestorePlan},
-    },
-    jobs::Claim,
+    domain::{actor::Actor, digest::Digest, object::ObjectId, restore::RestoreId},
     query::restores,
     restore::{
         self,
         abandon::{self, Abandoned},
         follow::{self, Found},
-        start::Start,
-        submit::{Submitted, submit},
+        submit::submit,
     },
 };
-
-/// `Retry-After` of a restore that is under way, in seconds. `AdvanceJobs` reconciles it every minute.
-const LOOK_AGAIN_SECONDS: u32 = 30;
 
 /// The header whose value makes a request safe to repeat.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -113,44 +97,8 @@ pub async fn begin(
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers, &by)?;
     let StartRequest { plan, confirm } = request;
-    match submit(&app, &Submission { plan, key, confirm, by }, &Clock::system()).await? {
-        Submitted::Vault(start) => begun(start, &plan),
-        Submitted::Hsm(start) => hsm::begun(start, &plan),
-    }
-}
-
-fn begun(start: Start, plan: &Digest) -> Result<Response, Problem> {
-    match start {
-        Start::Started(job) => Ok(under_way(*job)),
-        Start::Moved(plan) => Err(moved(*plan)),
-        Start::NoPlan => Err(hsm::no_plan(plan)),
-        Start::Taken(other) => {
-            let detail = format!("Restore {other} is already running on the same vault.");
-            let next = format!("Follow it at /api/restores/{other}; when it has ended, plan again.");
-            Err(Problem::new(ProblemKind::TargetTaken, detail).next(next))
-        }
-        Start::KeyUsed(claim) => Err(key_used(&claim)),
-    }
-}
-
-fn key_used(claim: &Claim) -> Problem {
-    let detail = format!("The Idempotency-Key was used for restore {} of another plan.", claim.restore);
-    Problem::new(ProblemKind::KeyReused, detail)
-}
-
-fn under_way(job: RestoreJob) -> Response {
-    let location = format!("/api/restores/{}", job.id);
-    if job.ended.is_some() {
-        return Json(Restore::from(job)).into_response();
-    }
-    let headers = [(LOCATION, location), (RETRY_AFTER, LOOK_AGAIN_SECONDS.to_string())];
-    (StatusCode::ACCEPTED, headers, Json(Restore::from(job))).into_response()
-}
-
-fn moved(plan: RestorePlan) -> Problem {
-    let detail = "The vault or its backups have changed since the plan was made; nothing was restored.";
-    let plan = Plan::new(plan.digest(), plan, Clock::system().now());
-    Problem::new(ProblemKind::PlanMoved, detail).with_plan(AnyPlan::Vault(Box::new(plan)))
+    let start = submit(&app, &Submission { plan, key, confirm, by }, &Clock::system()).await?;
+    answer::begun(start, &plan)
 }
 
 /// The digest of the caller and its idempotency key: two callers may use the same key for different restores.
@@ -271,7 +219,9 @@ pub async fn abandon(
 ) -> Result<Response, Problem> {
     let id: RestoreId = parse("id", &id)?;
     match abandon::abandon(&app, &id, &by, &Clock::system()).await? {
-        Abandoned::Ended(job) | Abandoned::Stopping(job, _) => Ok(under_way(*job)),
+        Abandoned::Ended(job) | Abandoned::Stopping(job, _) => {
+            Ok(answer::under_way(restores::Restore::Vault(job)))
+        }
         Abandoned::OfHsm => {
             let detail = format!("{id} restores a Managed HSM, and the service has no way to cancel that.");
             let next = format!("Follow it at /api/restores/{id}.");

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     app::App,
-    begin::Name,
+    begin::{Name, Opened},
     clock::Clock,
     config::Needs,
     domain::{
@@ -36,7 +36,7 @@ use crate::{
     restore::{
         self,
         here::{self, Finish},
-        start::{self, Opened},
+        start,
     },
 };
 

@@ -31,6 +31,15 @@ impl SourceKind {
     }
 }
 
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vault => "vault",
+            Self::Hsm => "HSM",
+        })
+    }
+}
+
 /// The name of a source, in lower case: 3 to 24 letters, digits and hyphens, of which the first is a letter.
 ///
 /// Unique within a cloud among sources of its kind; a vault and an HSM may share a name.

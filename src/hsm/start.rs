@@ -4,7 +4,7 @@ use super::{ends, reconcile};
 use crate::{
     app::App,
     azure::container::Written,
-    begin::{self, Name, Submission},
+    begin::{self, Name},
     clock::Clock,
     domain::{
         actor::Actor,
@@ -17,7 +17,7 @@ use crate::{
         source::SourceName,
     },
     error::{Error, Result},
-    jobs::{Claim, Turn},
+    jobs::Turn,
 };
 
 /// Names to try for a run.
@@ -111,93 +111,34 @@ pub async fn backup_now(app: &App, hsm: &SourceName, by: &Actor, clock: &Clock) 
     Err(Error::Refused("too many runs were requested in this second; send the request again".into()))
 }
 
-/// The result of submitting a plan.
-#[derive(Debug)]
-pub enum Start {
-    /// The restore is under way, or has ended already.
-    Started(Box<HsmJob>),
-    /// The same request now gives another plan, which is this one. Nothing was done.
-    Moved(Box<HsmPlan>),
-    /// There is no such plan.
-    NoPlan,
-    /// Another restore holds the HSM.
-    Taken(RestoreId),
-    /// The idempotency key was used for another plan.
-    KeyUsed(Claim),
-    /// The plan replaces everything in this HSM, and the caller has not named it as confirmation.
-    Unconfirmed(SourceName),
-    /// The plan says that nothing can be restored.
-    Hopeless(Box<HsmPlan>),
-}
-
-/// Carries out the plan with the submitted digest, if planning again gives the same plan.
-///
-/// Safe to run twice under one key: the second caller gets the first one's restore.
-pub async fn restore(app: &App, submitted: &Submission, clock: &Clock) -> Result<Start> {
-    let jobs = app.jobs()?;
-    if let Some(key) = &submitted.key
-        && let Some(claim) = jobs.claimed(key).await?
-    {
-        if claim.plan != submitted.plan {
-            return Ok(Start::KeyUsed(claim));
-        }
-        if let Some(job) = jobs.hsm_restore(&claim.restore).await? {
-            return Ok(Start::Started(Box::new(job)));
-        }
-    }
-    let Some(agreed) = jobs.hsm_plan(&submitted.plan).await? else { return Ok(Start::NoPlan) };
-    if agreed.replaces_everything() && submitted.confirm.as_deref() != Some(agreed.hsm.target.as_str()) {
-        return Ok(Start::Unconfirmed(agreed.hsm.target));
-    }
-    let plan = super::plan(app, &agreed.hsm, clock).await?;
-    if plan.digest() != submitted.plan {
-        jobs.keep_hsm_plan(&plan).await?;
-        return Ok(Start::Moved(Box::new(plan)));
-    }
-    if plan.obstacle.is_some() {
-        return Ok(Start::Hopeless(Box::new(plan)));
-    }
-    let turn = begin::may(app, Right::Restore, &submitted.by).await?;
-    let mut name = Name::new(clock);
-    if let Some(key) = &submitted.key {
-        let claim = jobs.claim(key, Claim::new(name.id.clone(), submitted.plan, &submitted.by)).await?;
-        if claim.plan != submitted.plan {
-            return Ok(Start::KeyUsed(claim));
-        }
-        name = Name::of(claim);
-    }
-    open(app, name, &plan, &submitted.by, turn, clock).await
-}
-
-/// Carries out a plan that a person at a terminal has read and agreed to, if it is still what would be planned.
-pub async fn restore_agreed(app: &App, plan: &HsmPlan, by: Actor, clock: &Clock) -> Result<Start> {
-    let confirm = Some(plan.hsm.target.to_string());
-    let submitted = Submission { plan: app.jobs()?.keep_hsm_plan(plan).await?, key: None, confirm, by };
-    restore(app, &submitted, clock).await
-}
-
 /// Takes the HSM, records the restore, and reconciles it and its safety backup. Any pass opens the safety backup, so a
-/// restore on record never waits for one that was not begun. The start is on the audit trail first: see [`begin`].
-async fn open(
+/// restore on record never waits for one that was not begun. The start is on the audit trail first: see [`begin`]. The
+/// caller's turn ends once the restore is recorded.
+///
+/// Safe to run twice under one name.
+///
+/// # Errors
+/// [`Error::Refused`] if the plan restores nothing.
+pub async fn restore(
     app: &App,
     name: Name,
     plan: &HsmPlan,
     by: &Actor,
     turn: Option<Turn>,
     clock: &Clock,
-) -> Result<Start> {
+) -> Result<begin::Opened<HsmJob>> {
     let (jobs, target, id) = (app.jobs()?, &plan.hsm.target, &name.id);
+    let run: RunId = id.clone().into();
+    let safety = RunId::safety(&run);
+    let task = task(plan, &safety).ok_or_else(|| Error::Refused("the plan restores nothing".into()))?;
     if let Some(other) = jobs.take_hsm(target, id, clock.now()).await? {
-        return Ok(Start::Taken(other));
+        return Ok(begin::Opened::Taken(other));
     }
     // Under an idempotency key another request may have begun it, and even ended it, in the meantime.
     if let Some(job) = jobs.hsm_restore(id).await? {
         ends::for_good(app, &job).await?;
-        return Ok(Start::Started(Box::new(job)));
+        return Ok(begin::Opened::Ours(job));
     }
-    let run: RunId = id.clone().into();
-    let safety = RunId::safety(&run);
-    let Some(task) = task(plan, &safety) else { return Ok(Start::Hopeless(Box::new(plan.clone()))) };
     let job = HsmJob::open(run.clone(), target.clone(), task, by.clone(), clock.now());
     if let Err(error) = record(app, &name, &job, plan, clock).await {
         if error.leaves_nothing()
@@ -214,7 +155,7 @@ async fn open(
     // Writing the trail takes time: a faster process may have ended the restore, which must not begin again.
     if let Some(ended) = jobs.hsm_restore(id).await?.filter(|job| job.ended.is_some()) {
         ends::for_good(app, &ended).await?;
-        return Ok(Start::Started(Box::new(ended)));
+        return Ok(begin::Opened::Ours(ended));
     }
     tracing::info!(
         event = "restore.started", restore.id = %id, restore.by = %by, hsm.name = %target,
@@ -224,7 +165,7 @@ async fn open(
     if plan.safety == Safety::Take {
         reconcile_now(app, target, &safety, clock).await;
     }
-    Ok(Start::Started(Box::new(jobs.hsm_restore(id).await?.unwrap_or(job))))
+    Ok(begin::Opened::Ours(jobs.hsm_restore(id).await?.unwrap_or(job)))
 }
 
 /// Releases the HSM, unless the restore has begun elsewhere under the same name.

@@ -7,6 +7,7 @@ use crate::{
     domain::{
         hsm::HsmJob,
         restore::{RestoreId, RestoreJob},
+        run::RunId,
     },
     error::Result,
 };
@@ -18,6 +19,24 @@ pub enum Restore {
     Vault(Box<RestoreJob>),
     /// Into an HSM.
     Hsm(Box<HsmJob>),
+}
+
+impl Restore {
+    /// Its name.
+    pub fn id(&self) -> RunId {
+        match self {
+            Self::Vault(job) => job.id.clone().into(),
+            Self::Hsm(job) => job.id.clone(),
+        }
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        match self {
+            Self::Vault(job) => job.ended.is_some(),
+            Self::Hsm(job) => job.ended.is_some(),
+        }
+    }
 }
 
 /// A page of restores, newest first.

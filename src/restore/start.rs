@@ -6,88 +6,35 @@ use super::{object, reconcile, send};
 use crate::{
     app::App,
     azure::container::Written,
-    begin::{self, Name, Submission},
+    begin::{self, Name, Opened},
     clock::Clock,
     domain::{
         actor::Actor,
         audit::Event,
-        restore::{Action, RestoreId, RestoreJob, RestorePlan, Step},
-        right::Right,
+        restore::{Action, RestoreJob, RestorePlan, Step},
     },
     error::{Error, Result},
-    jobs::{Claim, StoredRestore, Taken},
+    jobs::{StoredRestore, Taken, Turn},
 };
 
-/// The result of submitting a plan.
-#[derive(Debug)]
-pub enum Start {
-    /// The restore is under way, or has ended already.
-    Started(Box<RestoreJob>),
-    /// The same request now gives another plan, which is this one. Nothing was done.
-    Moved(Box<RestorePlan>),
-    /// There is no such plan.
-    NoPlan,
-    /// Another restore holds the target.
-    Taken(RestoreId),
-    /// The idempotency key was used for another plan.
-    KeyUsed(Claim),
-}
-
-/// Carries out the plan with the submitted digest, if planning again gives the same plan.
+/// Opens a restore, and sends its messages. A plan of at most one step is carried out before this returns, unless the
+/// vault is busy. The caller's turn ends once the restore is recorded.
 ///
-/// A plan of at most one step is carried out before this returns, unless the vault is busy. The messages of a longer
-/// one are sent by then.
-///
-/// Safe to run twice under one key: the second caller gets the first one's restore. Without a key a second
-/// call is a second restore, which finds every object restored already.
-pub async fn start(app: &App, submitted: &Submission, clock: &Clock) -> Result<Start> {
-    let jobs = app.jobs()?;
-    if let Some(key) = &submitted.key
-        && let Some(claim) = jobs.claimed(key).await?
-    {
-        if claim.plan != submitted.plan {
-            return Ok(Start::KeyUsed(claim));
-        }
-        if let Some(stored) = jobs.restore(&claim.restore).await? {
-            return Ok(Start::Started(Box::new(stored.job)));
-        }
-    }
-    let Some(agreed) = jobs.restore_plan(&submitted.plan).await? else { return Ok(Start::NoPlan) };
-    let plan = super::plan(app, &agreed.request).await?;
-    if plan.digest() != submitted.plan {
-        jobs.keep_plan(&plan).await?;
-        return Ok(Start::Moved(Box::new(plan)));
-    }
-    let turn = begin::may(app, Right::Restore, &submitted.by).await?;
-    let mut name = Name::new(clock);
-    if let Some(key) = &submitted.key {
-        let claim = jobs.claim(key, Claim::new(name.id.clone(), submitted.plan, &submitted.by)).await?;
-        if claim.plan != submitted.plan {
-            return Ok(Start::KeyUsed(claim));
-        }
-        // Another request may have begun it while this one waited for its turn.
-        if let Some(stored) = jobs.restore(&claim.restore).await? {
-            return Ok(Start::Started(Box::new(stored.job)));
-        }
-        name = Name::of(claim);
-    }
-    let opened = open(app, name, &plan, &submitted.by, false, clock).await?;
+/// Safe to run twice under one name.
+pub async fn start(
+    app: &App,
+    name: Name,
+    plan: &RestorePlan,
+    by: &Actor,
+    turn: Option<Turn>,
+    clock: &Clock,
+) -> Result<Opened<RestoreJob>> {
+    let opened = open(app, name, plan, by, false, clock).await?;
     drop(turn);
     match opened {
-        Opened::Ours(stored) => {
-            begin(app, *stored, &plan, clock).await.map(|job| Start::Started(Box::new(job)))
-        }
-        Opened::Taken(other) => Ok(Start::Taken(other)),
+        Opened::Ours(stored) => begin(app, stored, plan, clock).await.map(Opened::Ours),
+        Opened::Taken(other) => Ok(Opened::Taken(other)),
     }
-}
-
-/// The result of [`open`].
-#[derive(Debug)]
-pub enum Opened {
-    /// The restore holds its target, and is recorded.
-    Ours(Box<StoredRestore>),
-    /// Another restore holds the target.
-    Taken(RestoreId),
 }
 
 /// Takes the target and records the restore, which `AdvanceJobs` reconciles from then on. With `hand_over` it also
@@ -101,7 +48,7 @@ pub async fn open(
     by: &Actor,
     hand_over: bool,
     clock: &Clock,
-) -> Result<Opened> {
+) -> Result<Opened<StoredRestore>> {
     let jobs = app.jobs()?;
     jobs.keep_plan(plan).await?;
     jobs.announce_restore(&name.id, by).await?;
@@ -148,7 +95,7 @@ pub async fn open(
     );
     let gone = || Error::Busy(format!("restore {} has lost its record", job.id));
     let stored = jobs.restore(&job.id).await?.ok_or_else(gone)?;
-    Ok(Opened::Ours(Box::new(stored)))
+    Ok(Opened::Ours(stored))
 }
 
 /// Releases the target, unless the restore has begun elsewhere under the same name.

@@ -17,13 +17,14 @@ use crate::{
     clock::Clock,
     domain::{
         actor::Actor,
-        hsm::{HsmJob, HsmPlan, HsmRequest, What},
+        hsm::{HsmPlan, HsmRequest, What},
         object::ObjectName,
+        restore::RestoreId,
         run::RunId,
         source::{Source, SourceName},
     },
-    hsm::start::{self, Start},
     query::restores,
+    restore::submit::{Start, submit_agreed},
 };
 
 /// The arguments that both commands share.
@@ -125,42 +126,41 @@ async fn restore(
     if !agreed && !question()? {
         return Ok(Exit::None);
     }
-    let job = begin(&app, &plan).await?;
-    if args.wait { to_the_end(&app, &job, format).await } else { under_way(&job, format) }
+    let (hsm, id) = (&plan.hsm.target, begin(&app, &plan).await?);
+    if args.wait { to_the_end(&app, hsm, &id, format).await } else { under_way(hsm, &id, format) }
 }
 
 /// Carries the plan out, as the HTTP API does.
-async fn begin(app: &App, plan: &HsmPlan) -> Result<HsmJob, Failed> {
-    let why = match Box::pin(start::restore_agreed(app, plan, Actor::TERMINAL, &Clock::system())).await? {
-        Start::Started(job) => return Ok(*job),
+async fn begin(app: &App, plan: &HsmPlan) -> Result<RunId, Failed> {
+    let why = match Box::pin(submit_agreed(app, plan, Actor::TERMINAL, &Clock::system())).await? {
+        Start::Started(restore) => return Ok(restore.id()),
         Start::Moved(_) => {
             "the HSM or its backups have changed since the plan was shown; plan again".to_owned()
         }
-        Start::Taken(other) => {
+        Start::Taken(other, _) => {
             format!("restore {other} is running on HSM {}; wait until it ends", plan.hsm.target)
         }
-        Start::NoPlan | Start::KeyUsed(_) | Start::Unconfirmed(_) | Start::Hopeless(_) => {
+        Start::NoPlan | Start::KeyUsed(_) | Start::Unconfirmed(_) | Start::Hopeless(..) => {
             "the plan can no longer be carried out; plan again".to_owned()
         }
     };
     Err(Failed::new(format!("nothing was restored: {why}")))
 }
 
-fn under_way(job: &HsmJob, format: Format) -> Done {
+fn under_way(hsm: &SourceName, id: &RunId, format: Format) -> Done {
     match format {
-        Format::Json => output::json(&json!({ "restore": job.id, "hsm": job.hsm, "state": "Running" }))?,
+        Format::Json => output::json(&json!({ "restore": id, "hsm": hsm, "state": "Running" }))?,
         Format::Table => output::line(format_args!(
-            "Restore {} of HSM {} has begun; the function app follows it, and `hsm status` shows it",
-            job.id, job.hsm
+            "Restore {id} of HSM {hsm} has begun; the function app follows it, and `hsm status` shows it"
         ))?,
     }
     Ok(Exit::All)
 }
 
-async fn to_the_end(app: &App, job: &HsmJob, format: Format) -> Done {
-    follow::to_the_end(app, &job.hsm, &[RunId::safety(&job.id), job.id.clone()], format).await?;
-    let id = job.restore().ok_or_else(|| Failed::new(format!("{} is no restore", job.id)))?;
-    let ended = restores::of_hsm(app, &id).await?;
+async fn to_the_end(app: &App, hsm: &SourceName, id: &RunId, format: Format) -> Done {
+    follow::to_the_end(app, hsm, &[RunId::safety(id), id.clone()], format).await?;
+    let restore: RestoreId = id.clone().try_into().map_err(|_| Failed::new(format!("{id} is no restore")))?;
+    let ended = restores::of_hsm(app, &restore).await?;
     let ended = ended.ok_or_else(|| Failed::new(format!("restore {id} left no record")))?;
     report::restore(&ended, format)?;
     Ok(ended.ended.map_or(Exit::None, |end| end.verdict.into()))

@@ -1,0 +1,90 @@
+//! The answers to a caller that submitted a plan.
+
+use axum::{
+    Json,
+    http::{
+        StatusCode,
+        header::{LOCATION, RETRY_AFTER},
+    },
+    response::{IntoResponse as _, Response},
+};
+
+use crate::{
+    api::shapes::{
+        plan::{self, AnyPlan},
+        problem::{Problem, ProblemKind},
+        restore::AnyRestore,
+    },
+    clock::Clock,
+    domain::{
+        digest::Digest,
+        hsm::{HsmObstacle, HsmPlan},
+        restore::RestoreId,
+        source::{SourceKind, SourceName},
+    },
+    jobs::Claim,
+    query::restores::Restore,
+    restore::submit::{Plan, Start},
+};
+
+/// `Retry-After` of a restore that is under way, in seconds. `AdvanceJobs` reconciles it every minute.
+const LOOK_AGAIN_SECONDS: u32 = 30;
+
+/// The answer to a caller that submitted the plan of a digest.
+pub(super) fn begun(start: Start, digest: &Digest) -> Result<Response, Problem> {
+    match start {
+        Start::Started(restore) => Ok(under_way(restore)),
+        Start::Moved(plan) => Err(moved(plan)),
+        Start::NoPlan => Err(Problem::new(ProblemKind::UnknownPlan, format!("There is no plan {digest}."))),
+        Start::Taken(other, target) => Err(taken(&other, target)),
+        Start::KeyUsed(claim) => Err(key_used(&claim)),
+        Start::Unconfirmed(hsm) => Err(unconfirmed(&hsm, digest)),
+        Start::Hopeless(plan, obstacle) => Err(hopeless(plan, obstacle)),
+    }
+}
+
+/// A restore, and where to follow it if it is under way.
+pub(super) fn under_way(restore: Restore) -> Response {
+    let location = format!("/api/restores/{}", restore.id());
+    if restore.has_ended() {
+        return Json(AnyRestore::from(restore)).into_response();
+    }
+    let headers = [(LOCATION, location), (RETRY_AFTER, LOOK_AGAIN_SECONDS.to_string())];
+    (StatusCode::ACCEPTED, headers, Json(AnyRestore::from(restore))).into_response()
+}
+
+fn moved(plan: Plan) -> Problem {
+    let target = plan.target();
+    let detail =
+        format!("The {target} or its backups have changed since the plan was made; nothing was restored.");
+    Problem::new(ProblemKind::PlanMoved, detail).with_plan(shown(plan))
+}
+
+fn shown(plan: Plan) -> AnyPlan {
+    let now = Clock::system().now();
+    match plan {
+        Plan::Vault(plan) => AnyPlan::Vault(Box::new(plan::Plan::new(plan.digest(), *plan, now))),
+        Plan::Hsm(plan) => AnyPlan::Hsm(Box::new(plan::HsmPlan::new(plan.digest(), &plan, now))),
+    }
+}
+
+fn taken(other: &RestoreId, target: SourceKind) -> Problem {
+    let detail = format!("Restore {other} is already running on the same {target}.");
+    let next = format!("Follow it at /api/restores/{other}; when it has ended, plan again.");
+    Problem::new(ProblemKind::TargetTaken, detail).next(next)
+}
+
+fn key_used(claim: &Claim) -> Problem {
+    let detail = format!("The Idempotency-Key was used for restore {} of another plan.", claim.restore);
+    Problem::new(ProblemKind::KeyReused, detail)
+}
+
+fn unconfirmed(hsm: &SourceName, plan: &Digest) -> Problem {
+    let next = format!("If that is what you want, send {{\"plan\": \"{plan}\", \"confirm\": \"{hsm}\"}}.");
+    Problem::new(ProblemKind::ConfirmationNeeded, HsmPlan::REPLACES).next(next)
+}
+
+fn hopeless(plan: Box<HsmPlan>, obstacle: HsmObstacle) -> Problem {
+    let detail = format!("Nothing was restored: {}.", obstacle.text());
+    Problem::new(ProblemKind::NotPossible, detail).with_plan(shown(Plan::Hsm(plan)))
+}
