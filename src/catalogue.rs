@@ -46,6 +46,7 @@ use crate::{
         source::SourceName,
     },
     error::{Error, Result, damaged},
+    stored::read_metadata,
 };
 
 /// Blobs per listing request with metadata of about a kilobyte each. A page takes about ten times its size
@@ -178,23 +179,6 @@ impl Catalogue {
 fn metadata(name: &str, key: &str, value: &impl serde::Serialize) -> Result<Metadata> {
     let record = record(value).map_err(|error| damaged(name, &error))?;
     Ok([(key.to_owned(), record)].into())
-}
-
-/// Reads a record from metadata; `None` if there is none.
-fn read_metadata<T: serde::de::DeserializeOwned>(
-    name: &str,
-    metadata: &Metadata,
-    key: &str,
-    known: u32,
-) -> Result<Option<T>> {
-    let Some(text) = metadata.get(key) else { return Ok(None) };
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| damaged(name, &error))?;
-    match value.get("v").and_then(serde_json::Value::as_u64) {
-        Some(found) if found > known.into() => {
-            Err(Error::TooNew { what: format!("blob {name}"), found, known })
-        }
-        _ => serde_json::from_value(value).map(Some).map_err(|error| damaged(name, &error)),
-    }
 }
 
 /// The result that a blob records. An unreadable record counts as a failure of its object, not of the run.

@@ -110,5 +110,6 @@ pub mod nights;
 pub mod preflight;
 pub mod query;
 pub mod restore;
+pub mod stored;
 pub mod telemetry;
 pub mod triggers;

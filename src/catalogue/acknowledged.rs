@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::{
     Catalogue,
     layout::{self, About},
-    metadata, read_metadata,
+    metadata,
 };
 use crate::{
     azure::container::{Item, Listing, Written},
@@ -18,6 +18,7 @@ use crate::{
         source::SourceName,
     },
     error::Result,
+    stored::read_metadata,
 };
 
 /// Records per listing request. Most have a few hundred bytes, some a few thousand.

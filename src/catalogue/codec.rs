@@ -1,6 +1,9 @@
 //! The stored form of plans and manifests: compressed JSON lines with a header and a trailer line.
 
-use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
+use std::{
+    collections::HashMap,
+    io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _},
+};
 
 use azure_core::Bytes;
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
@@ -12,9 +15,11 @@ use crate::{
         plan::{PLAN_FORMAT, Plan, PlanHeader},
         planned::Planned,
         planned::PlannedObjects,
+        record::Format,
         supplement::{SUPPLEMENT_FORMAT, Supplement, SupplementHeader},
     },
     error::{Error, Result, damaged},
+    stored,
 };
 
 /// Compressed bytes that make a piece to be sent.
@@ -250,18 +255,9 @@ impl LineReader {
     }
 
     fn check_format(&self, known: u32) -> Result<()> {
-        #[derive(Deserialize)]
-        struct Format {
-            v: u64,
-        }
-        let first: std::collections::HashMap<String, Format> =
+        let first: HashMap<String, Format> =
             serde_json::from_slice(&self.line).map_err(|error| self.damaged(&error.to_string()))?;
-        match first.into_values().next() {
-            Some(Format { v }) if v > known.into() => {
-                Err(Error::TooNew { what: format!("blob {}", self.blob), found: v, known })
-            }
-            _ => Ok(()),
-        }
+        first.into_values().try_for_each(|format| stored::refuse_newer(&self.blob, format, known))
     }
 
     fn damaged(&self, text: &str) -> Error {

@@ -12,6 +12,7 @@ use crate::{
         source::SourceName,
     },
     error::Result,
+    stored::read_metadata,
 };
 
 /// Records per listing request. Each has about a kilobyte.
@@ -37,8 +38,8 @@ impl Catalogue {
         let mut found = Vec::new();
         while let Some(page) = pages.try_next().await? {
             for item in page {
-                let record = item.metadata.get("backup").and_then(|text| serde_json::from_str(text).ok());
-                let Some(backup) = record.filter(|backup: &HsmBackup| backup.v <= BACKUP_FORMAT) else {
+                let read = read_metadata(&item.name, &item.metadata, "backup", BACKUP_FORMAT);
+                let Ok(Some(backup)) = read else {
                     tracing::error!(blob.name = %item.name, "The record {} cannot be read", item.name);
                     continue;
                 };

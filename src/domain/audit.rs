@@ -24,6 +24,7 @@ use super::{
     actor::Actor,
     digest::{Digest, Hash},
     object::{ObjectId, ObjectName},
+    record::Format,
     restore::{RestoreId, RestoreJob, RestoreNumbers},
     right::Right,
     run::{RunId, Verdict},
@@ -305,21 +306,16 @@ pub struct Record {
     pub seen: Vec<Link>,
 }
 
-/// The part that every version of a record has.
-#[derive(Deserialize)]
-struct Versioned {
-    v: u64,
-}
-
 impl Record {
     /// Parses a record.
     ///
     /// # Errors
     /// [`Fault::Unreadable`] or [`Fault::TooNew`].
     pub fn read(bytes: &[u8]) -> Result<Self, Fault> {
-        match serde_json::from_slice(bytes) {
-            Ok(Versioned { v }) if v > AUDIT_FORMAT.into() => Err(Fault::TooNew { found: v }),
-            _ => serde_json::from_slice(bytes).map_err(|_| Fault::Unreadable),
+        let format: Format = serde_json::from_slice(bytes).map_err(|_| Fault::Unreadable)?;
+        match format.newer_than(AUDIT_FORMAT) {
+            Some(found) => Err(Fault::TooNew { found }),
+            None => serde_json::from_slice(bytes).map_err(|_| Fault::Unreadable),
         }
     }
 }

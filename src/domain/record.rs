@@ -1,10 +1,23 @@
 //! Records as they are stored: JSON in ASCII, which a blob's metadata can hold.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 /// The most bytes of a record, with room for its name. A blob's metadata holds 8 KiB in all.
 pub const RECORD_LIMIT: usize = 8 * 1024 - 64;
+
+/// The format of a record: the part that records of all formats have.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Format {
+    v: u64,
+}
+
+impl Format {
+    /// The format's number, if the program that wrote it is newer than one that knows formats up to `known`.
+    pub fn newer_than(self, known: u32) -> Option<u64> {
+        Some(self.v).filter(|v| *v > known.into())
+    }
+}
 
 /// Serializes a value as a record.
 ///
@@ -69,6 +82,20 @@ mod tests {
         let stored = record(&text).unwrap();
         assert!(stored.bytes().all(|b| (b' '..=b'~').contains(&b)), "{stored}");
         assert_eq!(serde_json::from_str::<String>(&stored).unwrap(), text);
+    }
+
+    #[test]
+    fn a_format_is_newer_only_above_the_known_one() {
+        for (json, newer) in [
+            (r#"{"v":1}"#, None),
+            (r#"{"v":2,"more":[]}"#, None),
+            (r#"{"v":3}"#, Some(3)),
+            (r#"{"v":4294967298}"#, Some(4_294_967_298)),
+        ] {
+            let format: Format = serde_json::from_str(json).unwrap();
+            assert_eq!(format.newer_than(2), newer, "{json}");
+        }
+        assert!(serde_json::from_str::<Format>("{}").is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{BufReader, BufWriter, IntoInnerError, Read as _};
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
 use super::damaged;
@@ -15,6 +15,7 @@ use crate::{
         restore::{PLAN_FORMAT, RESTORE_FORMAT, RestorePlan, StepOutcome, StepResult},
     },
     error::{Error, Result},
+    stored,
 };
 
 /// The largest plan that is read, unpacked. One of 25,000 objects has about 15 MiB.
@@ -30,24 +31,7 @@ pub(super) fn record_in<T: DeserializeOwned>(
     key: &str,
     known: u32,
 ) -> Result<T> {
-    let text = metadata.get(key).ok_or_else(|| damaged(name, &"its record is gone"))?;
-    parse(name, text.as_bytes(), known)
-}
-
-#[derive(Deserialize)]
-struct Versioned {
-    v: u64,
-}
-
-/// Reads JSON of a known format.
-pub(super) fn parse<T: DeserializeOwned>(name: &str, json: &[u8], known: u32) -> Result<T> {
-    let unreadable = |error| damaged(name, &format_args!("its record cannot be read: {error}"));
-    match serde_json::from_slice(json).map_err(unreadable)? {
-        Versioned { v } if v > known.into() => {
-            Err(Error::TooNew { what: format!("blob {name}"), found: v, known })
-        }
-        Versioned { .. } => serde_json::from_slice(json).map_err(unreadable),
-    }
+    stored::read_metadata(name, metadata, key, known)?.ok_or_else(|| damaged(name, &"its record is gone"))
 }
 
 pub(super) fn outcome_in(item: &Item, object: &ObjectId, asked: OffsetDateTime) -> Result<StepOutcome> {
@@ -77,9 +61,6 @@ pub(super) fn pack(plan: &RestorePlan) -> std::io::Result<Vec<u8>> {
 pub(super) fn unpack(name: &str, bytes: &[u8]) -> Result<RestorePlan> {
     let unreadable = |error| damaged(name, &format_args!("it cannot be read: {error}"));
     let text = || BufReader::new(GzDecoder::new(bytes).take(PLAN_LIMIT));
-    let Versioned { v } = serde_json::from_reader(text()).map_err(unreadable)?;
-    if v > PLAN_FORMAT.into() {
-        return Err(Error::TooNew { what: format!("blob {name}"), found: v, known: PLAN_FORMAT });
-    }
+    stored::refuse_newer(name, serde_json::from_reader(text()).map_err(unreadable)?, PLAN_FORMAT)?;
     serde_json::from_reader(text()).map_err(unreadable)
 }

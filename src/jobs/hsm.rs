@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use futures::{TryStreamExt as _, pin_mut};
 use time::{Duration, OffsetDateTime};
 
-use super::{Jobs, damaged, forms::parse, strays::Stray, targets::Target};
+use super::{Jobs, damaged, strays::Stray, targets::Target};
 use crate::{
     azure::{
         container::{Item, Listing, Metadata, Written},
@@ -19,6 +19,7 @@ use crate::{
         source::SourceName,
     },
     error::{Error, Result},
+    stored,
 };
 
 const OPEN: &str = "hsm-jobs/";
@@ -102,7 +103,7 @@ impl Jobs {
 
     async fn read_hsm_job(&self, name: &str) -> Result<Option<StoredHsmJob>> {
         let Some((bytes, etag)) = self.container.read_state(name).await? else { return Ok(None) };
-        Ok(Some(StoredHsmJob { job: parse(name, &bytes, HSM_JOB_FORMAT)?, etag }))
+        Ok(Some(StoredHsmJob { job: stored::read(name, &bytes, HSM_JOB_FORMAT)?, etag }))
     }
 
     /// Writes a record back, and returns it with its new state. `None` if another process wrote it meanwhile: that
@@ -178,7 +179,7 @@ impl Jobs {
         let open = open.filter(|job| job.restore().as_ref() == Some(id)).last();
         let name = ended_name(id);
         match self.container.read(&name).await? {
-            Some(bytes) => parse(&name, &bytes, HSM_JOB_FORMAT).map(Some),
+            Some(bytes) => stored::read(&name, &bytes, HSM_JOB_FORMAT).map(Some),
             None => Ok(open),
         }
     }
@@ -226,7 +227,7 @@ impl Jobs {
     pub async fn hsm_plan(&self, digest: &Digest) -> Result<Option<HsmPlan>> {
         let name = plan_name(digest);
         let Some(bytes) = self.container.read(&name).await? else { return Ok(None) };
-        let plan: HsmPlan = parse(&name, &bytes, HSM_PLAN_FORMAT)?;
+        let plan: HsmPlan = stored::read(&name, &bytes, HSM_PLAN_FORMAT)?;
         if plan.digest() == *digest {
             Ok(Some(plan))
         } else {
