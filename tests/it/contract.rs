@@ -71,6 +71,8 @@ fn the_queue_is_read_as_it_is_written() {
     let queues = &read("host.json")["extensions"]["queues"];
     assert_eq!(queues["messageEncoding"], "base64");
     assert_eq!(queues["maxDequeueCount"], MAX_DELIVERIES);
+    let idle = span(&queues["maxPollingInterval"]);
+    assert!(idle <= Duration::from_secs(5), "a caller waits for the listener: docs/cost.md counts the polls");
     let waits = span(&queues["visibilityTimeout"]) * (MAX_DELIVERIES - 1);
     assert!(
         waits < STALLED_AFTER.unsigned_abs(),

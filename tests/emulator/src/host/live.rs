@@ -16,10 +16,8 @@ use super::{
 
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_millis(200);
-/// The pause after the first empty poll of a queue; it doubles up to `maxPollingInterval`.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// Someone is watching: no pause is longer than this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The pause after a poll that found a message, and the step by which pauses grow.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 impl Host {
     /// Works like the real host until `until` is done: fires each timer by its schedule, retries it by its policy, and polls each queue.
@@ -51,13 +49,30 @@ impl Inner {
     }
 
     async fn keep_polling(self: &Arc<Self>, function: &Arc<Function>) {
-        let longest = self.settings.queues.max_polling_interval.min(LONGEST_PAUSE);
         let Trigger::Queue { .. } = &function.trigger else { return };
-        let mut pause = FIRST_PAUSE;
+        let mut empty = 0;
         loop {
-            let idle = self.pump(function).await.delivered == 0;
-            pause = if idle { (pause * 2).min(longest) } else { FIRST_PAUSE };
-            sleep(pause).await;
+            empty = if self.pump(function).await.delivered == 0 { empty + 1 } else { 0 };
+            sleep(pause(empty, self.settings.queues.max_polling_interval)).await;
         }
+    }
+}
+
+/// The pause after so many polls in a row that found nothing: 100 ms, then twice that, and on to `longest`
+/// (`maxPollingInterval`). The real listener varies what it adds by a fifth; this one does not.
+fn pause(empty: u32, longest: Duration) -> Duration {
+    let steps = empty.checked_sub(2).map_or(0, |doublings| 2_u32.saturating_pow(doublings));
+    SHORTEST_PAUSE.saturating_add(SHORTEST_PAUSE.saturating_mul(steps)).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_of_an_idle_queue_grow_rarer_up_to_the_longest_pause() {
+        let pauses = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, u32::MAX].map(|empty| pause(empty, Duration::from_secs(5)));
+        let expected = [100, 100, 200, 300, 500, 900, 1700, 3300, 5000, 5000, 5000];
+        assert_eq!(pauses.map(|pause| pause.as_millis()), expected);
     }
 }
