@@ -8,6 +8,7 @@
 //! - [`who`] identifies the caller. Routes stand in groups, one for each right; a caller without the right is refused
 //!   before anything else of the request is read.
 //! - [`input`] decodes paths, queries and bodies, and names the field at fault.
+//! - [`running`] adds to answers about jobs when to ask again.
 //! - [`shapes`] holds everything that goes over the wire, problems included. Shapes stand below the handlers and apart
 //!   from the stored formats, so that neither binds the other.
 //! - The other modules hold the handlers: decode, call one use case, answer.
@@ -19,6 +20,7 @@ pub mod jobs;
 pub mod openapi;
 pub mod preflight;
 pub mod restores;
+pub mod running;
 pub mod runs;
 pub mod shapes;
 pub mod start;

@@ -3,13 +3,16 @@
 //! A run has four steps. Each is safe to run twice and continues where another process stopped:
 //!
 //! 1. [`plan`]: open the run, list the vault, decide, store the plan.
-//! 2. [`send`]: queue one message for each object to back up, or do the work [in this process](mod@here).
+//! 2. [`send`]: queue one message for each object to back up, or do the work [in this process](mod@here), or, of a few
+//!    objects, [while the caller waits](ask).
 //! 3. [`object`]: back up one object, or record its failure as final or transient.
 //! 4. [`reconcile`]: send messages again for transient failures, in [`rounds`], and list again what the plan left out,
-//!    see [`late`]; when every planned object has a result, write the manifest and remove the job.
+//!    see [`late`]; when every planned object has a result, write the manifest and remove the job. A run of a few objects
+//!    ends with its [last] one.
 
 pub mod ask;
 pub mod here;
+pub mod last;
 pub mod late;
 pub mod object;
 mod observed_location;

@@ -44,6 +44,7 @@ pub mod cause;
 pub mod cloud;
 pub mod digest;
 pub mod entry;
+pub mod failed;
 pub mod fate;
 pub mod filter;
 pub mod folded;

@@ -94,6 +94,7 @@
 pub mod acknowledge;
 pub mod api;
 pub mod app;
+pub mod at_once;
 pub mod attempt;
 pub mod azure;
 pub mod backup;

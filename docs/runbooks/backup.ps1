@@ -142,22 +142,23 @@ $objects = @(
 if ($objects) { $order.objects = $objects }
 
 $begun = Invoke-App POST '/api/backups' $order
-if ($begun.Status -ne 202) {
+if ($begun.Status -notin 200, 202) {
     $unknown = if ($begun.Later) { ' It is not known whether a run began: GET /api/backups/runs shows it. A second one is harmless.' }
     Stop-Runbook 2 "$(Show-Problem $begun)$unknown"
 }
 $path = $begun.Body.links.run
 "Run $($begun.Body.run)"
-$wait = $begun.Wait
+# 200: the run has ended within the request.
+$wait = $begun.Status -eq 200 ? 0 : $begun.Wait ?? $LookAgain
 do {
-    Wait-Awhile ($wait ?? $LookAgain)
-    $wait = $null
+    if ($wait -gt 0) { Wait-Awhile $wait }
     $look = Invoke-App GET $path $null
     if ($look.Status -ne 200) {
         Stop-Runbook 2 "$(Show-Problem $look) It is not known how the run ended; it continues without this runbook: GET $path"
     }
     $run = $look.Body.sources | Where-Object source -EQ $Vault | Select-Object -First 1
     if ($run.state -eq 'Running') { "$($run.progress.done) done" }
+    $wait = $look.Wait ?? $LookAgain
 } while ($run.state -eq 'Running')
 
 $numbers = $run.numbers

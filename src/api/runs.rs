@@ -1,11 +1,12 @@
 //! `/api/backups/runs`: how runs went.
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
     input::{Nothing, Parameters, Segments, configured},
+    running,
     shapes::{
         field::{Limit, optional},
         problem::{Problem, ProblemKind, Problems},
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::{
     app::SharedApp,
+    clock::Clock,
     domain::{run::RunId, source::SourceName},
     query::sources,
 };
@@ -61,18 +63,22 @@ pub async fn list(
     tag = "backups",
     operation_id = "getRun",
     params(("id" = String, Path, description = "The run's name", example = "20261122T020000Z-nightly")),
-    responses((status = 200, description = "The run in every source that has it", body = RunDetail), Problems)
+    responses((status = 200, description = "The run in every source that has it", body = RunDetail, headers(
+        ("Retry-After" = Option<u32>, description = "When to query it again, in seconds, while it runs"),
+    )), Problems)
 )]
 pub async fn one(
     State(app): State<SharedApp>,
     Segments(id): Segments<String>,
     _: Parameters<Nothing>,
-) -> Result<Json<RunDetail>, Problem> {
+) -> Result<Response, Problem> {
     let unknown = || Problem::new(ProblemKind::NotFound, "No configured source has a run of that name.");
     let run: RunId = id.parse().map_err(|_| unknown())?;
     let sources = sources::reports(&app, &run).await?;
     if sources.is_empty() {
         return Err(unknown());
     }
-    Ok(Json(RunDetail { run: run.to_string(), sources: sources.into_iter().map(Into::into).collect() }))
+    let detail = RunDetail { run: run.to_string(), sources: sources.into_iter().map(Into::into).collect() };
+    let wait = detail.wait(Clock::system().now());
+    Ok(running::state(detail, wait))
 }

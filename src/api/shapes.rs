@@ -23,3 +23,4 @@ pub mod run;
 pub mod source;
 pub mod state;
 pub mod status;
+pub mod wait;

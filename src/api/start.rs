@@ -1,29 +1,23 @@
 //! `POST /api/backups`: starts a backup.
 
-use axum::{
-    Extension, Json,
-    extract::State,
-    http::{
-        StatusCode,
-        header::{LOCATION, RETRY_AFTER},
-    },
-    response::{IntoResponse as _, Response},
-};
+use axum::{Extension, extract::State, response::Response};
 
 use super::{
     input::{HsmOr, Nothing, Parameters, configured},
     restores::hsm,
+    running,
     shapes::{
         backup_request::{AnyBackupOrder, BackupOrder, HsmOrder, Started},
         links::run_path,
         problem::{BodyProblems, Problem, ProblemKind, Problems, TooMany},
+        wait::wait,
     },
 };
 use crate::{
     app::{App, SharedApp},
-    backup::ask,
+    backup::ask::{self, Asked},
     clock::Clock,
-    domain::{actor::Actor, run::RunId, source::SourceName},
+    domain::{actor::Actor, object::ObjectId, run::RunId, source::SourceName},
     hsm::start as hsm_start,
     query::passes,
 };
@@ -31,11 +25,10 @@ use crate::{
 /// The maximum number of objects in one request.
 const MOST_OBJECTS: usize = 1000;
 
-/// `Retry-After` of a new run, in seconds: open runs are reconciled every minute.
-const LOOK_AFTER_SECONDS: &str = "60";
-
-/// Backs up a vault, some of its objects, or a Managed HSM now. Repeating the request starts a second run, which is
-/// harmless.
+/// Backs up a vault, some of its objects, or a Managed HSM now.
+///
+/// Up to five objects are backed up within the request, if the vault answers in time: then the answer says how the run
+/// ended. Repeating the request starts a second run, which is harmless.
 #[utoipa::path(
     post,
     path = "/backups",
@@ -43,6 +36,9 @@ const LOOK_AFTER_SECONDS: &str = "60";
     operation_id = "startBackup",
     request_body = AnyBackupOrder,
     responses(
+        (status = 200, description = "The run has ended", body = Started, headers(
+            ("Location" = String, description = "The run"),
+        )),
         (status = 202, description = "The run is recorded and will be carried out", body = Started, headers(
             ("Location" = String, description = "The run"),
             ("Retry-After" = u32, description = "When to query it, in seconds"),
@@ -63,7 +59,7 @@ pub async fn start(
         HsmOr::Hsm(order) => {
             hsm::known(&app, &order.hsm)?;
             let job = Box::pin(hsm_start::backup_now(&app, &order.hsm, &by, &clock)).await?;
-            return Ok(started(&app, &order.hsm, &job.id).await);
+            return Ok(under_way(&app, &order.hsm, &job.id, None).await);
         }
         HsmOr::Other(order) => order,
     };
@@ -77,20 +73,28 @@ pub async fn start(
         }
         None => ask::whole_vault(&app, &vault, &by, &clock).await?,
         Some(objects) if (1..=MOST_OBJECTS).contains(&objects.len()) => {
-            let objects = objects.into_iter().map(Into::into).collect();
-            Box::pin(ask::objects(&app, &vault, objects, &by, &clock)).await?
+            let objects: Vec<ObjectId> = objects.into_iter().map(Into::into).collect();
+            let count = objects.len();
+            return Ok(match Box::pin(ask::objects(&app, &vault, objects, &by, &clock)).await? {
+                Asked::Open(run) => under_way(&app, &vault, &run, Some(count)).await,
+                Asked::Closed { summary, failures } => {
+                    let ended = Started::ended(&vault, &summary, failures);
+                    running::begun(&run_path(&summary.run), ended, None)
+                }
+            });
         }
         Some(_) => {
             let detail = format!("`objects`: expected 1 to {MOST_OBJECTS} objects.");
             return Err(Problem::new(ProblemKind::InvalidBody, detail));
         }
     };
-    Ok(started(&app, &vault, &run).await)
+    Ok(under_way(&app, &vault, &run, None).await)
 }
 
-/// The answer for a run that is recorded. When it cannot be read whether jobs progress, the answer has no warning.
-async fn started(app: &App, source: &SourceName, run: &RunId) -> Response {
-    let headers = [(LOCATION, run_path(run)), (RETRY_AFTER, LOOK_AFTER_SECONDS.to_owned())];
-    let started = Started::new(source, run, passes::warning(app, Clock::system().now()).await);
-    (StatusCode::ACCEPTED, headers, Json(started)).into_response()
+/// The answer for a run that is under way, with so many objects if that is known. When it cannot be read whether jobs
+/// progress, the answer has no warning.
+async fn under_way(app: &App, source: &SourceName, run: &RunId, objects: Option<usize>) -> Response {
+    let now = Clock::system().now();
+    let started = Started::running(source, run, passes::warning(app, now).await);
+    running::begun(&run_path(run), started, Some(wait(objects, run.occurrence(), now)))
 }

@@ -1,7 +1,9 @@
-//! Backups on request: the caller gets the run's name and does not wait for its end.
+//! Backups on request. A few objects are backed up while the caller waits; otherwise the caller gets the run's name.
 
 use crate::{
     app::App,
+    at_once::{self, FEW},
+    attempt::Attempt,
     azure::container::Written,
     begin,
     clock::Clock,
@@ -9,8 +11,11 @@ use crate::{
         actor::Actor,
         audit::Event,
         job::{BackupJob, STALLED_AFTER},
+        manifest::Summary,
         object::ObjectId,
+        outcome::Failure,
         plan::Plan,
+        planned::Planned,
         record::count,
         right::Right,
         run::RunId,
@@ -19,10 +24,28 @@ use crate::{
     error::{Error, Result},
 };
 
-use super::{plan, send};
+use super::{
+    close,
+    object::{Done, back_up_planned},
+    plan, send,
+};
 
 /// Names to try for a run. A second try needs two requests in one second that draw the same one of 2^32 numbers.
 const NAMES: usize = 4;
+
+/// A run on request.
+#[derive(Debug)]
+pub enum Asked {
+    /// It is under way.
+    Open(RunId),
+    /// It has its manifest.
+    Closed {
+        /// The summary of its manifest.
+        summary: Box<Summary>,
+        /// Why objects failed.
+        failures: Vec<Failure>,
+    },
+}
 
 /// Opens a run of a whole vault. The next pass plans it, because listing a large vault takes longer than a caller
 /// waits. The request is on the audit trail first: see [`begin`].
@@ -39,18 +62,22 @@ pub async fn whole_vault(app: &App, vault: &SourceName, by: &Actor, clock: &Cloc
     Err(taken())
 }
 
-/// Plans a run of some objects, opens it, and sends its messages. A later pass sends those that cannot be sent now.
-/// The request is on the audit trail first: see [`begin`].
+/// Plans a run of some objects and opens it. [A few](FEW) are backed up and the run is closed before this returns, if the
+/// vault answers in time; otherwise messages are sent for what has no result. A later pass sends those that cannot be
+/// sent now. The request is on the audit trail first: see [`begin`].
 pub async fn objects(
     app: &App,
     vault: &SourceName,
     objects: Vec<ObjectId>,
     by: &Actor,
     clock: &Clock,
-) -> Result<RunId> {
+) -> Result<Asked> {
     app.vault(vault)?;
     let plan = open_some(app, vault, &objects, by, clock).await?;
     let run = &plan.header.run;
+    if let Some(closed) = Box::pin(at_once(app, &plan, clock)).await {
+        return Ok(closed);
+    }
     if let Err(error) = send::once(app, &plan, clock).await {
         let minutes = STALLED_AFTER.whole_minutes();
         tracing::warn!(
@@ -58,7 +85,36 @@ pub async fn objects(
             "The messages of run {run} could not be sent: {error}. AdvanceJobs sends them in {minutes} minutes"
         );
     }
-    Ok(run.clone())
+    Ok(Asked::Open(run.clone()))
+}
+
+/// Backs up the objects of a small plan and closes its run. `None` if the plan is not small, or something is left to
+/// do.
+///
+/// The run is recorded, so it ends wherever this stops: results that are stored stay, the queue does the rest, and a
+/// pass closes the run.
+async fn at_once(app: &App, plan: &Plan, clock: &Clock) -> Option<Asked> {
+    let objects: Vec<Planned> = plan.to_back_up().take(FEW + 1).collect();
+    if objects.len() > FEW {
+        return None;
+    }
+    let work = |planned| back_up_planned(app, &plan.header, planned, Attempt::First, clock);
+    let done: Option<Vec<Done>> = at_once::each(&objects, work).await.into_iter().collect();
+    let failures = done?.into_iter().filter_map(|done| match done {
+        Done::Failed(failure) => Some(failure),
+        Done::BackedUp { .. } | Done::Already | Done::Closed | Done::Disappeared | Done::Failing(_) => None,
+    });
+    match close(app, plan).await {
+        Ok(summary) => Some(Asked::Closed { summary: Box::new(summary), failures: failures.collect() }),
+        Err(error) => {
+            let run = &plan.header.run;
+            tracing::warn!(
+                vault.name = %plan.header.vault, run.id = %run,
+                "Run {run} could not be closed within its request: {error}. AdvanceJobs closes it"
+            );
+            None
+        }
+    }
 }
 
 async fn open_some(

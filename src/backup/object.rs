@@ -2,6 +2,7 @@
 
 use tracing::{info, warn};
 
+use super::last;
 use crate::{
     app::App,
     attempt::{Attempt, in_time},
@@ -78,7 +79,11 @@ pub async fn back_up(app: &App, message: &Message, attempt: Attempt, clock: &Clo
         Err(error) if error.fate().may_pass() && !is_redelivered(header, error.fate(), attempt) => {
             note(app, header, &planned, error.failure(), clock).await
         }
-        done => done,
+        Ok(done) => {
+            Box::pin(last::close(app, &known.plan, clock)).await;
+            Ok(done)
+        }
+        error => error,
     }
 }
 

@@ -1,4 +1,5 @@
-//! The pass over open runs. It alone closes a run whose objects are backed up through the queue.
+//! The pass over open runs. It closes the runs whose objects are backed up through the queue, and alone those of more
+//! than a few objects.
 
 use std::collections::BTreeSet;
 
@@ -210,7 +211,7 @@ fn seen(plan: &Plan, planned: u32, superseded: bool) -> Seen {
 
 /// Ends a run; objects without a result have failed. The notes are deleted before the record that leads to them.
 /// The run stays open if a kind turns out to have been listed after all.
-async fn end(
+pub(super) async fn end(
     app: &App,
     plan: Plan,
     job: &BackupJob,

@@ -1,5 +1,6 @@
 //! The HTTP API, as a caller of the function app sees it.
 
+mod at_once;
 mod backups;
 mod framework;
 mod hsm;

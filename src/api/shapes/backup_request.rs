@@ -4,13 +4,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
+    failure::Failed,
     field::{present, required},
     links::{Links, job_id},
     object::Kind,
+    run::Numbers,
     state::State as RunState,
 };
 use crate::domain::{
+    manifest::Summary,
     object::{ObjectId, ObjectName},
+    outcome::Failure,
     run::RunId,
     source::SourceName,
 };
@@ -83,8 +87,14 @@ pub struct Started {
     /// The source.
     #[schema(example = "kv-prod")]
     source: String,
-    /// Always `Running`.
+    /// `Running`, or how the run ended within the request.
     state: RunState,
+    /// The run's numbers, if it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    numbers: Option<Numbers>,
+    /// Why objects failed, the most common reasons first, if the run has ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<Failed>,
     /// The addresses of the run and the job.
     links: Links,
     /// Why the run does not begin for now, if that is known: jobs do not progress.
@@ -93,13 +103,25 @@ pub struct Started {
 }
 
 impl Started {
-    /// The answer for a run in one source.
-    pub fn new(source: &SourceName, run: &RunId, warning: Option<String>) -> Self {
+    /// A run that has ended within the request.
+    pub fn ended(source: &SourceName, summary: &Summary, failures: Vec<Failure>) -> Self {
+        Self {
+            state: summary.verdict.into(),
+            numbers: Some((&summary.numbers).into()),
+            failures: Failed::alike(failures),
+            ..Self::running(source, &summary.run, None)
+        }
+    }
+
+    /// A run that is under way.
+    pub fn running(source: &SourceName, run: &RunId, warning: Option<String>) -> Self {
         Self {
             run: run.to_string(),
             job: job_id(source, run),
             source: source.to_string(),
             state: RunState::Running,
+            numbers: None,
+            failures: Vec::new(),
             links: Links::new(source, run),
             warning,
         }

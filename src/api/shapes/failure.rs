@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::outcome;
+use crate::domain::{failed, outcome};
 
 /// Why something failed, in the words of the service that refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -26,5 +26,23 @@ impl From<&outcome::Failure> for Failure {
     fn from(failure: &outcome::Failure) -> Self {
         let outcome::Failure { code, text, status, request_id } = failure.clone();
         Self { code, text, status, request_id }
+    }
+}
+
+/// Objects that failed with one code and status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = FailedObjects)]
+pub struct Failed {
+    /// How many there are.
+    objects: u32,
+    /// Why the first of them failed.
+    failure: Failure,
+}
+
+impl Failed {
+    /// Why objects failed, summed up.
+    pub fn alike(failures: impl IntoIterator<Item = outcome::Failure>) -> Vec<Self> {
+        let failed = failed::alike(failures).into_iter();
+        failed.map(|of| Self { objects: of.objects, failure: (&of.failure).into() }).collect()
     }
 }

@@ -158,3 +158,10 @@ pub struct RunDetail {
     /// The run in each source.
     pub sources: Vec<RunInSource>,
 }
+
+impl RunDetail {
+    /// The seconds until the run is worth another request. `None` once it has ended in every source.
+    pub fn wait(&self, now: OffsetDateTime) -> Option<u32> {
+        self.sources.iter().filter_map(|of| of.wait(now)).min()
+    }
+}

@@ -6,9 +6,16 @@ use utoipa::ToSchema;
 
 use super::RunItem;
 use crate::{
-    api::shapes::{actor::By, failure::Failure, object::Kind},
+    api::shapes::{
+        actor::By,
+        failure::{Failed, Failure},
+        object::Kind,
+        state::State,
+        wait::wait,
+    },
     domain::{
         manifest::{Line, ObjectStatus},
+        outcome,
         plan::{ListedLate, PlanHeader, Unlisted},
     },
     query::{runs::Report, sources},
@@ -35,6 +42,9 @@ pub struct RunInSource {
     /// Kinds that could be listed only while the run was under way: their objects were planned later.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     listed_late: Vec<LateKind>,
+    /// Why objects failed, the most common reasons first. Kinds that could not be listed are in `unlisted`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<Failed>,
     /// Every object that failed or disappeared.
     objects: Vec<RunObject>,
 }
@@ -47,6 +57,12 @@ pub struct Progress {
     pub planned: Option<usize>,
     /// How many of them had a result at the last pass.
     pub done: u32,
+}
+
+impl Progress {
+    fn left(&self) -> Option<usize> {
+        Some(self.planned?.saturating_sub(usize::try_from(self.done).ok()?))
+    }
 }
 
 /// A kind that could not be listed.
@@ -115,6 +131,11 @@ impl From<&Line> for RunObject {
     }
 }
 
+/// Why an object failed, if it did.
+fn failure(line: &Line) -> Option<outcome::Failure> {
+    line.failure.clone().filter(|_| line.status == ObjectStatus::Failed)
+}
+
 impl RunInSource {
     /// The backup of a whole Managed HSM.
     pub fn of_hsm(item: RunItem, by: By) -> Self {
@@ -125,8 +146,15 @@ impl RunInSource {
             protected: None,
             unlisted: Vec::new(),
             listed_late: Vec::new(),
+            failures: Vec::new(),
             objects: Vec::new(),
         }
+    }
+
+    /// The seconds until the run is worth another request. `None` once it has ended.
+    pub fn wait(&self, now: OffsetDateTime) -> Option<u32> {
+        let left = self.progress.as_ref().and_then(Progress::left);
+        (self.item.state == State::Running).then(|| wait(left, self.item.started, now))
     }
 }
 
@@ -149,6 +177,7 @@ impl From<Report> for RunInSource {
                 protected: None,
                 unlisted: Vec::new(),
                 listed_late: listed_late.iter().map(Into::into).collect(),
+                failures: Vec::new(),
                 objects: Vec::new(),
             },
             Report::Closed {
@@ -162,6 +191,7 @@ impl From<Report> for RunInSource {
                 protected: Some(summary.protected),
                 unlisted: unlisted.iter().map(Into::into).collect(),
                 listed_late: listed_late.iter().map(Into::into).collect(),
+                failures: Failed::alike(lines.iter().filter_map(failure)),
                 objects: lines.iter().map(Into::into).collect(),
             },
         }

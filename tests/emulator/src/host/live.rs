@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn polls_of_an_idle_queue_grow_rarer_up_to_the_longest_pause() {
-        let pauses = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, u32::MAX].map(|empty| pause(empty, Duration::from_secs(5)));
+        let pauses =
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, u32::MAX].map(|empty| pause(empty, Duration::from_secs(5)));
         let expected = [100, 100, 200, 300, 500, 900, 1700, 3300, 5000, 5000, 5000];
         assert_eq!(pauses.map(|pause| pause.as_millis()), expected);
     }
