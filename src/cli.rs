@@ -1,7 +1,6 @@
 //! The command line: the same use cases as the functions, for an engineer at a terminal.
 //!
-//! Results go to standard output, as a table or as one JSON value; progress and errors go to standard
-//! error. The exit code is 0 if everything succeeded, 1 if part of it did, 2 if nothing did, 130 if the command was
+//! Results go to standard output, in the format of `--output`; progress and errors go to standard error. The exit code is 0 if everything succeeded, 1 if part of it did, 2 if nothing did, 130 if the command was
 //! told to stop.
 
 pub mod accept;
@@ -24,7 +23,7 @@ pub mod serve;
 pub mod show;
 
 use std::{
-    io::{self, BufRead as _, Write as _},
+    io::{self, BufRead as _},
     process::ExitCode,
 };
 
@@ -32,7 +31,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 
 pub use self::failed::Failed;
-use self::output::Format;
+use self::output::{Format, OutputArg};
 use crate::{
     app::App,
     config::{Config, Needs, environment},
@@ -52,6 +51,8 @@ use crate::{
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    output: OutputArg,
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,7 +74,7 @@ enum Command {
     /// List open backup runs, and restores
     Jobs(jobs::JobsArgs),
     /// Check settings, rights, storage, clocks and ages, and say how to fix each fault
-    Preflight(preflight::PreflightArgs),
+    Preflight,
     /// Acknowledge a loss that a run found, or that a vault has moved
     Acknowledge(acknowledge::AcknowledgeArgs),
     /// Accept until a date that an object fails; list and withdraw acceptances
@@ -85,26 +86,6 @@ enum Command {
     Rebuild(rebuild::RebuildArgs),
 }
 
-impl Command {
-    /// The format of its errors. Other commands print theirs for people, whatever the format of their results.
-    fn format(&self) -> Format {
-        match self {
-            Self::List(list) => list.format(),
-            Self::Show(args) => args.format(),
-            Self::Restore(args) => args.format(),
-            Self::Hsm(command) => command.format(),
-            Self::Rebuild(args) => args.format(),
-            Self::Serve
-            | Self::Backup(_)
-            | Self::Jobs(_)
-            | Self::Preflight(_)
-            | Self::Acknowledge(_)
-            | Self::Accept(_)
-            | Self::Audit(_) => Format::Table,
-        }
-    }
-}
-
 /// Runs the command in the process's arguments.
 ///
 /// On one thread, because the work is waiting for Azure: a thread for each processor would keep a heap of its own and
@@ -112,34 +93,39 @@ impl Command {
 pub fn main() -> ExitCode {
     let alone = std::env::args_os().len() == 1;
     let under_host = alone && environment("FUNCTIONS_CUSTOMHANDLER_PORT").is_some();
-    let command = if under_host { Command::Serve } else { Cli::parse().command };
+    let (command, format) = if under_host {
+        (Command::Serve, Format::Table)
+    } else {
+        let Cli { command, output } = Cli::parse();
+        (command, output.output)
+    };
     match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(command)),
+        Ok(runtime) => runtime.block_on(run(command, format)),
         Err(error) => {
-            eprintln!("error: the program cannot start: {error}");
+            output::note(format_args!("error: the program cannot start: {error}"));
             Exit::None.into()
         }
     }
 }
 
-async fn run(command: Command) -> ExitCode {
+async fn run(command: Command, format: Format) -> ExitCode {
     if !matches!(command, Command::Serve) {
-        telemetry::for_terminal(environment("RUST_LOG").as_deref());
+        // With JSON, standard error has at most one error.
+        telemetry::for_terminal(environment("RUST_LOG").filter(|_| !format.is_json()).as_deref());
     }
-    let format = command.format();
     let done = match command {
         Command::Serve => return serve::run().await,
-        Command::Backup(args) => Box::pin(backup::run(args)).await,
-        Command::List(list) => Box::pin(list::run(list)).await,
-        Command::Show(args) => Box::pin(show::run(args)).await,
-        Command::Restore(args) => Box::pin(restore::run(args)).await,
-        Command::Hsm(command) => Box::pin(hsm::run(command)).await,
-        Command::Jobs(args) => Box::pin(jobs::run(args)).await,
-        Command::Preflight(args) => Box::pin(preflight::run(args)).await,
-        Command::Acknowledge(args) => Box::pin(acknowledge::run(args)).await,
-        Command::Accept(args) => Box::pin(accept::run(args)).await,
-        Command::Audit(command) => Box::pin(audit::run(command)).await,
-        Command::Rebuild(args) => Box::pin(rebuild::run(args)).await,
+        Command::Backup(args) => Box::pin(backup::run(args, format)).await,
+        Command::List(list) => Box::pin(list::run(list, format)).await,
+        Command::Show(args) => Box::pin(show::run(args, format)).await,
+        Command::Restore(args) => Box::pin(restore::run(args, format)).await,
+        Command::Hsm(command) => Box::pin(hsm::run(command, format)).await,
+        Command::Jobs(args) => Box::pin(jobs::run(args, format)).await,
+        Command::Preflight => Box::pin(preflight::run(format)).await,
+        Command::Acknowledge(args) => Box::pin(acknowledge::run(args, format)).await,
+        Command::Accept(args) => Box::pin(accept::run(args, format)).await,
+        Command::Audit(command) => Box::pin(audit::run(command, format)).await,
+        Command::Rebuild(args) => Box::pin(rebuild::run(args, format)).await,
     };
     match done {
         Ok(exit) => exit.into(),
@@ -278,14 +264,6 @@ impl ObjectArgs {
     }
 }
 
-/// The format of results.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct OutputArg {
-    /// How to print the result
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub output: Format,
-}
-
 /// The program for one vault or HSM named on the command line, as the only configured one.
 ///
 /// # Errors
@@ -317,8 +295,7 @@ pub fn app_for_both(source: &Source, target: &Source, needs: Needs) -> Result<Ap
 /// # Errors
 /// When the terminal is gone.
 pub fn ask(question: &str) -> Result<bool, Failed> {
-    eprint!("{question} [y/N] ");
-    io::stderr().flush()?;
+    output::Stream::Err.print(&format!("{question} [y/N] "))?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

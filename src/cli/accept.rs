@@ -7,8 +7,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, OutputArg, PlainVaultArg, app_for, no_hsm,
-    output::{self, Format, moment},
+    Done, Exit, Failed, ObjectArgs, PlainVaultArg, app_for, no_hsm,
+    output::{self, Cell, Column, Format, Table, moment},
 };
 use crate::{
     acknowledge,
@@ -39,8 +39,6 @@ pub struct AcceptArgs {
     /// When the acceptance ends, within two years: a date such as 2027-01-31, included, in UTC; or a time
     #[arg(long, value_name = "DATE", value_parser = acknowledged::until, required = true)]
     until: Option<OffsetDateTime>,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,8 +54,6 @@ struct ListArgs {
     /// Only this vault's, by its URL; without it, every vault's
     #[arg(long, value_name = "URL", value_parser = no_hsm)]
     vault: Option<Source>,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 #[derive(Debug, Args)]
@@ -66,65 +62,81 @@ struct WithdrawArgs {
     source: PlainVaultArg,
     #[command(flatten)]
     object: ObjectArgs,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// When settings are wrong, the storage refuses, or there is nothing to accept or to withdraw.
-pub async fn run(args: AcceptArgs) -> Done {
+pub async fn run(args: AcceptArgs, format: Format) -> Done {
     match args.command {
-        Some(AcceptCommand::List(args)) => list(args).await,
-        Some(AcceptCommand::Withdraw(args)) => withdraw(args).await,
-        None => accept(args).await,
+        Some(AcceptCommand::List(args)) => list(args, format).await,
+        Some(AcceptCommand::Withdraw(args)) => withdraw(args, format).await,
+        None => accept(args, format).await,
     }
 }
 
-async fn accept(args: AcceptArgs) -> Done {
+async fn accept(args: AcceptArgs, format: Format) -> Done {
     let id = args.object.one()?;
     let (Some(url), Some(reason), Some(until)) = (&args.vault, args.reason, args.until) else {
         return Err(Failed::new("name the vault, the reason and the end: --vault, --reason, --until"));
     };
     let (app, clock) = (app_for(url, Needs::Storage)?, Clock::system());
     let accepting = acknowledge::accept(&app, url.name(), &id, reason, until, &Actor::TERMINAL, &clock);
-    said(&accepting.await?, args.output.output)?;
+    said(&accepting.await?, format)?;
     Ok(Exit::All)
 }
 
-async fn withdraw(args: WithdrawArgs) -> Done {
+async fn withdraw(args: WithdrawArgs, format: Format) -> Done {
     let (url, id) = (&args.source.vault, args.object.one()?);
     let app = app_for(url, Needs::Storage)?;
     let record = acknowledge::withdraw(&app, url.name(), &id, &Actor::TERMINAL, &Clock::system()).await?;
-    said(&record, args.output.output)?;
+    said(&record, format)?;
     Ok(Exit::All)
 }
 
 fn said(record: &AcceptanceRecord, format: Format) -> io::Result<()> {
-    if format == Format::Json {
+    if format.is_json() {
         return output::json(record);
     }
     let (id, source) = (record.id(), &record.source);
-    match &record.acceptance {
-        Acceptance::Accepted { code, until, .. } => output::line(format_args!(
+    let sentence = match &record.acceptance {
+        Acceptance::Accepted { code, until, .. } => format!(
             "Accepted until {}: {id} of {source} fails with {code}. After that, or with another code, it counts as failed again",
             moment(*until)
-        )),
-        Acceptance::Withdrawn => output::line(format_args!(
-            "Withdrawn: {id} of {source} counts as failed again as long as it fails"
-        )),
-    }
+        ),
+        Acceptance::Withdrawn => {
+            format!("Withdrawn: {id} of {source} counts as failed again as long as it fails")
+        }
+    };
+    let mut table = Table::new(&SUBJECT, &DETAILS);
+    table.push(row(record));
+    output::one(format, sentence, &table)
 }
 
-async fn list(args: ListArgs) -> Done {
+const SUBJECT: [Column; 3] = [Column::name("source"), Column::name("kind"), Column::name("name")];
+const DETAILS: [Column; 3] = [Column::name("code"), Column::name("until"), Column::prose("reason")];
+
+fn row(record: &AcceptanceRecord) -> [Cell; 6] {
+    let [source, kind, name] =
+        [record.source.to_string(), record.kind.to_string(), record.name.to_string()].map(Cell::from);
+    let (code, until, reason) = match &record.acceptance {
+        Acceptance::Accepted { code, until, reason } => {
+            (Some(code.as_str()), Some(*until), Some(reason.to_string()))
+        }
+        Acceptance::Withdrawn => (None, None, None),
+    };
+    [source, kind, name, code.into(), until.into(), reason.into()]
+}
+
+async fn list(args: ListArgs, format: Format) -> Done {
     let app = match &args.vault {
         Some(vault) => app_for(vault, Needs::Storage)?,
         None => App::build(&Config::read(environment, Needs::Storage)?)?,
     };
     let only = args.vault.as_ref().map(Source::name);
     let listed = acknowledge::list(&app, only, Clock::system().now()).await?;
-    print(&listed, only, args.output.output)?;
+    print(&listed, only, format)?;
     Ok(Exit::All)
 }
 
@@ -133,7 +145,7 @@ fn print(
     only: Option<&SourceName>,
     format: Format,
 ) -> io::Result<()> {
-    if format == Format::Json {
+    if format.is_json() {
         #[derive(Serialize)]
         struct Listed<'a> {
             #[serde(flatten)]
@@ -144,23 +156,17 @@ fn print(
         let listed = listed.iter().map(|(record, standing)| Listed { record, standing });
         return output::json(&listed.collect::<Vec<_>>());
     }
+    let mut table = Table::new(&SUBJECT, &[&DETAILS[..], &[Column::prose("state")]].concat());
+    for (record, standing) in listed {
+        let [source, kind, name, code, until, reason] = row(record);
+        table.push([source, kind, name, code, until, reason, words(record, standing).into()]);
+    }
+    table.print(format)?;
     if listed.is_empty() {
         let of = only.map_or_else(String::new, |source| format!(" of {source}"));
-        return output::line(format_args!("No failure{of} was ever accepted"));
+        output::aside(format, format_args!("No failure{of} was ever accepted"))?;
     }
-    let mut table = output::table(&["vault", "kind", "name", "code", "until", "state", "reason"]);
-    for (record, standing) in listed {
-        let (code, until, reason) = match &record.acceptance {
-            Acceptance::Accepted { code, until, reason } => {
-                (code.clone(), moment(*until), reason.to_string())
-            }
-            Acceptance::Withdrawn => Default::default(),
-        };
-        let (source, kind, name) =
-            (record.source.to_string(), record.kind.to_string(), record.name.to_string());
-        table.add_row([source, kind, name, code, until, words(record, standing), reason]);
-    }
-    output::print(&table)
+    Ok(())
 }
 
 fn words(record: &AcceptanceRecord, standing: &Standing) -> String {

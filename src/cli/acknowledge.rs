@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{
-    Done, Exit, OutputArg, PlainVaultArg, app_for,
-    output::{self, Format, moment},
+    Done, Exit, PlainVaultArg, app_for,
+    output::{self, Column, Format, Table, moment},
 };
 use crate::{
     acknowledge,
@@ -24,36 +24,38 @@ pub struct AcknowledgeArgs {
     /// The reason, in one line of at most 500 characters
     #[arg(long, value_name = "TEXT")]
     reason: Reason,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 /// Runs the command. The exit code is also 0 for a loss that was acknowledged before.
 ///
 /// # Errors
 /// When settings are wrong, the storage refuses, or there is no such loss.
-pub async fn run(args: AcknowledgeArgs) -> Done {
+pub async fn run(args: AcknowledgeArgs, format: Format) -> Done {
     let (url, clock) = (&args.source.vault, Clock::system());
     let app = app_for(url, Needs::Storage)?;
     let done = acknowledge::loss(&app, url.name(), &args.run, args.reason, &Actor::TERMINAL, &clock).await?;
-    if args.output.output == Format::Json {
+    if format.is_json() {
         output::json(&done)?;
         return Ok(Exit::All);
     }
     for loss in &done.losses {
-        output::line(loss)?;
+        output::aside(format, loss)?;
     }
     if let Some(moved) = &done.moved {
-        output::line(moved)?;
+        output::aside(format, moved)?;
     }
     let (run, source, record) = (&args.run, &done.record.source, &done.record);
-    if done.already {
-        let (at, reason) = (moment(record.at), &record.reason);
-        output::line(format_args!("Run {run} of {source} was already acknowledged on {at}: {reason}"))?;
+    let (at, reason) = (record.at, &record.reason);
+    let sentence = if done.already {
+        format!("Run {run} of {source} was already acknowledged on {}: {reason}", moment(at))
     } else {
-        output::line(format_args!(
-            "Acknowledged: the findings of run {run} of {source} no longer count against it"
-        ))?;
-    }
+        format!("Acknowledged: the findings of run {run} of {source} no longer count against it")
+    };
+    let mut table = Table::new(
+        &[Column::name("source"), Column::name("run")],
+        &[Column::name("acknowledged"), Column::prose("reason")],
+    );
+    table.push([source.to_string().into(), run.to_string().into(), at.into(), reason.to_string().into()]);
+    output::one(format, sentence, &table)?;
     Ok(Exit::All)
 }

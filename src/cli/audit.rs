@@ -5,8 +5,8 @@ use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
 use super::{
-    Done, Exit, OutputArg,
-    output::{self, Format, count, moment},
+    Done, Exit,
+    output::{self, Column, Format, Table, count, moment},
 };
 use crate::{
     app::App,
@@ -24,7 +24,7 @@ pub enum AuditCommand {
     /// Check every record against the one before it, and every section against those that name it
     Verify(VerifyArgs),
     /// List the records
-    List(OutputArg),
+    List,
 }
 
 /// The arguments of `audit verify`.
@@ -33,34 +33,33 @@ pub struct VerifyArgs {
     /// The SHA-256 of a record, as printed before, that must still be there; may be repeated
     #[arg(long, value_name = "SHA256")]
     expect: Vec<Digest>,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 /// Runs the command. The exit code is 0 if the trail is whole, 1 if it is not, 2 if it has no records.
 ///
 /// # Errors
 /// When settings are wrong or the trail cannot be read.
-pub async fn run(command: AuditCommand) -> Done {
+pub async fn run(command: AuditCommand, format: Format) -> Done {
     let app = App::build(&Config::read(environment, Needs::Storage)?)?;
     let mut records = Vec::new();
     let checked = app.audit()?.verify(|_, record| records.push(record)).await?;
     match command {
-        AuditCommand::List(args) => list(records, checked.faults.len(), args.output),
-        AuditCommand::Verify(args) => verify(&checked, &args),
+        AuditCommand::List => list(records, checked.faults.len(), format),
+        AuditCommand::Verify(args) => verify(&checked, &args, format),
     }
 }
 
-fn verify(checked: &Checked, args: &VerifyArgs) -> Done {
+fn verify(checked: &Checked, args: &VerifyArgs, format: Format) -> Done {
     let gone: Vec<_> = args.expect.iter().filter(|digest| !checked.has(digest)).collect();
     let exit = match (checked.records, checked.faults.is_empty() && gone.is_empty()) {
         (_, false) => Exit::Part,
         (0, true) => Exit::None,
         (_, true) => Exit::All,
     };
-    match args.output.output {
-        Format::Json => print_json(checked, &gone, exit)?,
-        Format::Table => print(checked, &gone, exit)?,
+    if format.is_json() {
+        print_json(checked, &gone, exit)?;
+    } else {
+        print(checked, &gone, exit, format)?;
     }
     Ok(exit)
 }
@@ -81,25 +80,31 @@ fn print_json(checked: &Checked, gone: &[&Digest], exit: Exit) -> std::io::Resul
     )
 }
 
-fn print(checked: &Checked, gone: &[&Digest], exit: Exit) -> std::io::Result<()> {
-    if exit == Exit::None {
-        return output::line("there is no record, so nothing can be said about the trail");
-    }
-    let mut table = output::table(&["section", "from", "to", "#records", "newest"]);
+fn print(checked: &Checked, gone: &[&Digest], exit: Exit, format: Format) -> std::io::Result<()> {
+    // The newest record's digest is what a person writes down, so it is whole.
+    let details =
+        [Column::name("from"), Column::name("to"), Column::number("records"), Column::name("newest")];
+    let mut table = Table::new(&[Column::name("section")], &details);
     for CheckedSection { name, records, first, last, head } in &checked.sections {
-        let [first, last] = [first, last].map(|at| at.map_or_else(String::new, moment));
-        table.add_row([name.clone(), first, last, records.to_string(), head.sha256.to_string()]);
+        let (records, head) = (records.to_string(), head.sha256.to_string());
+        table.push([name.as_str().into(), (*first).into(), (*last).into(), records.into(), head.into()]);
     }
-    output::print(&table)?;
+    table.print(format)?;
+    if exit == Exit::None {
+        return output::aside(format, "there is no record, so nothing can be said about the trail");
+    }
     for (name, fault) in &checked.faults {
-        output::line(format_args!("{name}: {}", words(fault)))?;
+        output::aside(format, format_args!("{name}: {}", words(fault)))?;
     }
     for digest in gone {
-        output::line(format_args!("{digest}: there is no record with this digest"))?;
+        output::aside(format, format_args!("{digest}: there is no record with this digest"))?;
     }
     let said = if exit == Exit::All { "the trail is whole" } else { "the trail is NOT whole" };
     let (records, sections) = (checked.records, checked.sections.len());
-    output::line(format_args!("{} in {}: {said}", count(records, "record"), count(sections, "section")))
+    output::aside(
+        format,
+        format_args!("{} in {}: {said}", count(records, "record"), count(sections, "section")),
+    )
 }
 
 fn words(fault: &Fault) -> String {
@@ -126,18 +131,18 @@ fn words(fault: &Fault) -> String {
 
 fn list(mut records: Vec<Record>, faults: usize, format: Format) -> Done {
     records.sort_by_key(|record| record.at);
-    if format == Format::Json {
+    if format.is_json() {
         output::json(&records)?;
         return Ok(Exit::All);
     }
-    let mut table = output::table(&["at", "by", "what"]);
+    let mut table = Table::new(&[Column::name("at"), Column::prose("by")], &[Column::prose("what")]);
     for record in records {
-        table.add_row([moment(record.at), record.by.to_string(), what(&record.event)]);
+        table.push([record.at.into(), record.by.to_string().into(), what(&record.event).into()]);
     }
-    output::print(&table)?;
+    table.print(format)?;
     if faults > 0 {
         let faults = count(faults, "fault");
-        output::line(format_args!("the trail is NOT whole: `audit verify` names {faults}"))?;
+        output::aside(format, format_args!("the trail is NOT whole: `audit verify` names {faults}"))?;
     }
     Ok(Exit::All)
 }

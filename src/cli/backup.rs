@@ -11,9 +11,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, OutputArg, VaultArg, app_for, ask, file,
+    Done, Exit, Failed, ObjectArgs, VaultArg, app_for, ask, file,
     interrupt::interrupts,
-    output::{Format, age},
+    output::{Format, age, note},
     report::{self, Failures},
 };
 use crate::{
@@ -65,21 +65,19 @@ pub struct BackupArgs {
     /// Objects that are backed up at the same time
     #[arg(long, value_name = "N", default_value_t = 64, conflicts_with = "file", value_parser = clap::value_parser!(u16).range(1..=512))]
     at_once: u16,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// When settings are wrong, or the vault or the storage cannot be used at all.
-pub async fn run(args: BackupArgs) -> Done {
+pub async fn run(args: BackupArgs, format: Format) -> Done {
     if let Some(path) = &args.file {
         let id = args.objects.one()?;
         let target =
             file::Target::new(path.as_deref(), args.vault.vault.name(), &id, args.force, &Clock::system());
         if args.what_if {
-            return file::print_plan(&args.vault.vault, &id, &target, args.output.output);
+            return file::print_plan(&args.vault.vault, &id, &target, format);
         }
         let question = format!("Back up {id} of {} to {}?", args.vault.vault, target.path().display());
         return if !args.confirm || confirmed(&question)? {
@@ -88,21 +86,21 @@ pub async fn run(args: BackupArgs) -> Done {
                 &args.vault.vault,
                 &id,
                 &target,
-                args.output.output,
+                format,
             )
             .await
         } else {
             Ok(Exit::None)
         };
     }
-    Box::pin(into_storage(&args)).await
+    Box::pin(into_storage(&args, format)).await
 }
 
-async fn into_storage(args: &BackupArgs) -> Done {
+async fn into_storage(args: &BackupArgs, format: Format) -> Done {
     let app = app_for(&args.vault.vault, Needs::Backup)?;
     let clock = Clock::system();
     if let Some(unfinished) = unfinished(&app, args, &clock).await? {
-        return continue_run(&app, args, unfinished, &clock).await;
+        return continue_run(&app, args, unfinished, format, &clock).await;
     }
     let run = RunId::manual(clock.now(), std::process::id());
     let name = args.vault.vault.name().clone();
@@ -119,7 +117,7 @@ async fn into_storage(args: &BackupArgs) -> Done {
     }
     let plan = make_plan(&app, args, &job, &clock).await?;
     if args.what_if {
-        report::print_plan(&plan, args.output.output)?;
+        report::print_plan(&plan, format)?;
         return Ok(Exit::All);
     }
     if args.confirm {
@@ -132,7 +130,7 @@ async fn into_storage(args: &BackupArgs) -> Done {
     if !early {
         plan::open(&app, &job).await?;
     }
-    work(&app, args, &plan, None, &clock).await
+    work(&app, args, &plan, None, format, &clock).await
 }
 
 /// The run to continue instead of starting a new one.
@@ -151,16 +149,23 @@ async fn unfinished(app: &App, args: &BackupArgs, clock: &Clock) -> Result<Optio
     Ok(unfinished)
 }
 
-async fn continue_run(app: &App, args: &BackupArgs, unfinished: Unfinished, clock: &Clock) -> Done {
+async fn continue_run(
+    app: &App,
+    args: &BackupArgs,
+    unfinished: Unfinished,
+    format: Format,
+    clock: &Clock,
+) -> Done {
     let Unfinished { job, plan, objects } = unfinished;
     let of = plan.to_back_up().count();
-    eprintln!(
-        "continuing run {} (age: {}); remaining objects: {} of {of}",
-        job.run,
-        age(clock.now() - job.opened),
-        objects.len()
-    );
-    work(app, args, &plan, Some(&objects), clock).await
+    if !format.is_json() {
+        let (run, since) = (&job.run, age(clock.now() - job.opened));
+        note(format_args!(
+            "continuing run {run} (age: {since}); remaining objects: {} of {of}",
+            objects.len()
+        ));
+    }
+    work(app, args, &plan, Some(&objects), format, clock).await
 }
 
 /// Ends expired runs that earlier terminals left open. Runs before planning, because the plan builds on manifests.
@@ -170,7 +175,7 @@ async fn end_expired(app: &App, vault: &SourceName, clock: &Clock) {
         Ok(ended) if !ended.is_empty() => tokio::time::sleep(Duration::from_secs(1)).await,
         Ok(_) => {}
         Err(error) => {
-            eprintln!("warning: runs that have been open for too long could not be ended: {error}");
+            note(format_args!("warning: runs that have been open for too long could not be ended: {error}"));
         }
     }
 }
@@ -188,10 +193,11 @@ async fn work(
     args: &BackupArgs,
     plan: &Plan,
     remaining: Option<&PlannedObjects>,
+    format: Format,
     clock: &Clock,
 ) -> Done {
     let objects = remaining.map_or_else(|| plan.to_back_up().count(), PlannedObjects::len);
-    let bar = progress_bar(objects, args.output.output);
+    let bar = progress_bar(objects, format);
     let (mut ended, mut failures) = (0, Failures::new());
     let report = |report: here::Report| {
         bar.inc(1);
@@ -206,22 +212,22 @@ async fn work(
     failures.sort_by(|(a, _), (b, _)| a.cmp(b));
     let Some(summary) = summary else {
         let (run, vault) = (&plan.header.run, &args.vault.vault);
-        eprintln!(
+        note(format_args!(
             "interrupted: {ended} of {objects} objects are done, and run {run} stays open. To continue it, run the same \
              command again within the hour, or `backup --vault {vault} --resume` later; if a function app backs up this \
              vault, it continues the run."
-        );
+        ));
         return Ok(Exit::Interrupted);
     };
-    report::print_summary(plan, &summary, &failures, args.output.output)?;
+    report::print_summary(plan, &summary, &failures, format)?;
     Ok(summary.verdict.into())
 }
 
 fn progress_bar(objects: usize, format: Format) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} objects  {rate}  {eta} left  {msg}");
     let target = match format {
-        Format::Table => ProgressDrawTarget::stderr(),
         Format::Json => ProgressDrawTarget::hidden(),
+        Format::Table | Format::Wide | Format::Tsv => ProgressDrawTarget::stderr(),
     };
     let bar = ProgressBar::with_draw_target(Some(objects as u64), target);
     style.map_or(bar.clone(), |style| bar.with_style(style.with_key("rate", rate)))

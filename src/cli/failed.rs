@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::json;
 
-use super::output::Format;
+use super::output::{Format, note};
 use crate::{
     config::ConfigError,
     domain::{object::NameError, outcome::Failure},
@@ -24,9 +24,10 @@ impl Failed {
     /// Prints it on standard error: in words for a person, as `{"error":{"code":…,"text":…}}` for a program.
     pub(super) fn tell(&self, format: Format) {
         let Self(failure) = self;
-        match format {
-            Format::Table => eprintln!("error: {}", failure.text),
-            Format::Json => eprintln!("{}", json!({ "error": failure })),
+        if format.is_json() {
+            note(json!({ "error": failure }));
+        } else {
+            note(format_args!("error: {}", failure.text));
         }
     }
 }

@@ -12,7 +12,7 @@ use time::macros::format_description;
 
 use super::{
     Done, Exit, Failed,
-    output::{self, Format},
+    output::{self, Cell, Column, Format, Table},
     report::form_unknown,
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     clock::Clock,
     domain::{
         blob::BackupBlob,
+        digest::Digest,
         object::ObjectId,
         source::{Source, SourceName},
     },
@@ -92,14 +93,14 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// When the file exists.
 pub fn print_plan(vault: &Source, id: &ObjectId, target: &Target, format: Format) -> Done {
     target.check()?;
-    match format {
-        Format::Json => output::json(&json!({
+    if format.is_json() {
+        output::json(&json!({
             "vault": vault.name(), "kind": id.kind, "name": id.name, "file": target.path(), "written": false,
-        }))?,
-        Format::Table => {
-            output::line(format_args!("Would back up {id} of {vault} to {}", target.path().display()))?;
-        }
+        }))?;
+        return Ok(Exit::All);
     }
+    let sentence = format!("Would back up {id} of {vault} to {}", target.path().display());
+    output::one(format, sentence, &table(vault, id, target, None))?;
     Ok(Exit::All)
 }
 
@@ -116,21 +117,31 @@ pub async fn back_up(app: &App, vault: &Source, id: &ObjectId, target: &Target, 
         .map_err(|fault| Failed::new(format!("{id} of {vault}: {fault}; nothing was written")))?;
     let (digest, bytes) = (handed.blob.digest(), handed.blob.len() as u64);
     write(target, handed.blob)?;
-    match format {
-        Format::Json => output::json(&json!({
+    if format.is_json() {
+        output::json(&json!({
             "vault": vault.name(), "kind": id.kind, "name": id.name,
             "file": target.path(), "bytes": bytes, "sha256": digest, "unknown_form": form.unknown(),
-        }))?,
-        Format::Table => output::line(format_args!(
-            "{id} of {vault} is in {} ({}, SHA-256 {digest})",
-            target.path().display(),
-            output::bytes(bytes)
-        ))?,
+        }))?;
+        return Ok(Exit::All);
     }
-    if let (Some(clear), Format::Table) = (form.unknown(), format) {
-        output::line(form_unknown(clear))?;
+    let (file, size) = (target.path().display(), output::bytes(bytes));
+    let sentence = format!("{id} of {vault} is in {file} ({size}, SHA-256 {digest})");
+    output::one(format, sentence, &table(vault, id, target, Some((bytes, &digest))))?;
+    if let Some(clear) = form.unknown() {
+        output::aside(format, form_unknown(clear))?;
     }
     Ok(Exit::All)
+}
+
+fn table(vault: &Source, id: &ObjectId, target: &Target, written: Option<(u64, &Digest)>) -> Table {
+    let subject = [Column::name("source"), Column::name("kind"), Column::name("name")];
+    let mut table =
+        Table::new(&subject, &[Column::name("file"), Column::number("size"), Column::name("SHA-256")]);
+    let (kind, name) = (id.kind.as_str().into(), id.name.as_str().into());
+    let (size, digest) =
+        written.map_or((Cell::Nothing, Cell::Nothing), |(size, of)| (Cell::Bytes(size), of.into()));
+    table.push([vault.into(), kind, name, target.path().display().to_string().into(), size, digest]);
+    table
 }
 
 fn write(target: &Target, blob: BackupBlob) -> Result<(), Failed> {

@@ -34,28 +34,17 @@ pub enum HsmCommand {
     Check(check::CheckArgs),
 }
 
-impl HsmCommand {
-    pub(super) fn format(&self) -> Format {
-        match self {
-            Self::Restore(args) => args.format(),
-            Self::RestoreKey(args) => args.format(),
-            Self::Status(args) => args.format(),
-            Self::Backup(_) | Self::Check(_) => Format::Table,
-        }
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
 /// When settings are wrong, or the HSM or the storage cannot be used.
-pub async fn run(command: HsmCommand) -> Done {
+pub async fn run(command: HsmCommand, format: Format) -> Done {
     match command {
-        HsmCommand::Backup(args) => Box::pin(backup::run(args)).await,
-        HsmCommand::Restore(args) => Box::pin(restore::run(args)).await,
-        HsmCommand::RestoreKey(args) => Box::pin(restore::run_keys(args)).await,
-        HsmCommand::Status(args) => Box::pin(status::run(args)).await,
-        HsmCommand::Check(args) => Box::pin(check::run(args)).await,
+        HsmCommand::Backup(args) => Box::pin(backup::run(args, format)).await,
+        HsmCommand::Restore(args) => Box::pin(restore::run(args, format)).await,
+        HsmCommand::RestoreKey(args) => Box::pin(restore::run_keys(args, format)).await,
+        HsmCommand::Status(args) => Box::pin(status::run(args, format)).await,
+        HsmCommand::Check(args) => Box::pin(check::run(args, format)).await,
     }
 }
 

@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{
-    Done, Exit, Failed, OutputArg,
-    output::{self, Format, age, moment},
+    Done, Exit, Failed,
+    output::{self, Cell, Column, Format, Table, moment},
     report::tried_again,
 };
 use crate::{
@@ -30,8 +30,6 @@ pub struct JobsArgs {
     /// The most restores to list, open or ended
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 /// The commands for a job.
@@ -46,11 +44,9 @@ enum JobsCommand {
 struct AbandonArgs {
     /// Its name, as `jobs` shows it
     restore: RestoreId,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
-async fn abandon(args: AbandonArgs) -> Done {
+async fn abandon(args: AbandonArgs, format: Format) -> Done {
     let app = App::build(&Config::read(environment, Needs::Backup)?)?;
     let id = args.restore;
     let (job, free) = match abandon::abandon(&app, &id, &Actor::TERMINAL, &Clock::system()).await? {
@@ -67,19 +63,23 @@ async fn abandon(args: AbandonArgs) -> Done {
         Abandoned::Ended(job) => (job, None),
         Abandoned::Stopping(job, free) => (job, Some(free)),
     };
-    if args.output.output == Format::Json {
+    if format.is_json() {
         output::json(&job)?;
         return Ok(Exit::All);
     }
     let target = &job.target;
-    match (free, &job.ended) {
-        (Some(free), _) => output::line(format_args!(
+    let state = job.ended.as_ref().map_or_else(|| "stopping".to_owned(), |ended| ended.verdict.to_string());
+    let sentence = match free {
+        Some(free) => format!(
             "Restore {id} begins no further step. Vault {target} is free for another restore at {}.",
             moment(free)
-        ))?,
-        (None, Some(ended)) => output::line(format_args!("Restore {id} has ended: {}", ended.verdict))?,
-        (None, None) => {}
-    }
+        ),
+        None => format!("Restore {id} has ended: {state}"),
+    };
+    let columns = [Column::name("target"), Column::name("state"), Column::name("free")];
+    let mut table = Table::new(&[Column::name("restore")], &columns);
+    table.push([id.to_string().into(), target.to_string().into(), state.into(), free.into()]);
+    output::one(format, sentence, &table)?;
     Ok(Exit::All)
 }
 
@@ -87,35 +87,66 @@ async fn abandon(args: AbandonArgs) -> Done {
 ///
 /// # Errors
 /// When settings are wrong or the jobs cannot be read.
-pub async fn run(args: JobsArgs) -> Done {
+pub async fn run(args: JobsArgs, format: Format) -> Done {
     if let Some(JobsCommand::Abandon(args)) = args.command {
-        return abandon(args).await;
+        return abandon(args, format).await;
     }
     let app = App::build(&Config::read(environment, Needs::Backup)?)?;
     let (runs, restores) = jobs::of_vaults(&app, args.limit).await?;
-    if args.output.output == Format::Json {
+    if format.is_json() {
         output::json(&json!({ "runs": runs, "restores": restores }))?;
         return Ok(Exit::All);
     }
-    let now = Clock::system().now();
-    let mut table = output::table(&["job", "what", "for", "age", "state", "#done"]);
-    for BackupJob { vault, run, by, opened, answered, .. } in &runs {
-        let by = by.as_ref().map_or_else(String::new, Actor::to_string);
-        let done = answered.to_string();
-        let what = format!("backup of {vault}");
-        table.add_row([run.to_string(), what, by, age(now - *opened), "open".to_owned(), done]);
+    table(&runs, &restores).print(format)?;
+    if runs.is_empty() && restores.is_empty() {
+        output::aside(format, "No run is open, and there was no restore")?;
     }
-    for RestoreJob { id, source, target, by, opened, ended, answered, steps, .. } in &restores {
-        let state = ended.as_ref().map_or_else(|| "open".to_owned(), |ended| ended.verdict.to_string());
-        let done = format!("{answered} of {steps}");
-        let what = format!("restore {source} into {target}");
-        table.add_row([id.to_string(), what, by.to_string(), age(now - *opened), state, done]);
-    }
-    output::print(&table)?;
     for job in &runs {
         if let Some(of) = job.tried_again() {
-            output::line(format_args!("{} of {}: {}", job.run, job.vault, tried_again(of)))?;
+            output::aside(format, format_args!("{} of {}: {}", job.run, job.vault, tried_again(of)))?;
         }
     }
     Ok(Exit::All)
+}
+
+fn table(runs: &[BackupJob], restores: &[RestoreJob]) -> Table {
+    let details = [
+        Column::name("source"),
+        Column::name("target").if_any(),
+        Column::prose("for"),
+        Column::name("opened").wide(),
+        Column::number("age"),
+        Column::name("state"),
+        Column::number("done"),
+        Column::number("steps").if_any(),
+    ];
+    let mut table = Table::new(&[Column::label("what"), Column::name("job")], &details);
+    let now = Clock::system().now();
+    for BackupJob { vault, run, by, opened, answered, .. } in runs {
+        let [run, vault] = [run.to_string(), vault.to_string()].map(Cell::from);
+        let (by, since) = (by.as_ref().map(Actor::to_string), now - *opened);
+        let (opened, done) = ((*opened).into(), (*answered).into());
+        let (open, none) = ("open".into(), Cell::Nothing);
+        table.push([
+            "backup".into(),
+            run,
+            vault,
+            none.clone(),
+            by.into(),
+            opened,
+            since.into(),
+            open,
+            done,
+            none,
+        ]);
+    }
+    for RestoreJob { id, source, target, by, opened, ended, answered, steps, .. } in restores {
+        let state = ended.as_ref().map_or_else(|| "open".to_owned(), |ended| ended.verdict.to_string());
+        let [id, source, target, by, state] =
+            [id.to_string(), source.to_string(), target.to_string(), by.to_string(), state].map(Cell::from);
+        let (since, opened) = ((now - *opened).into(), (*opened).into());
+        let [done, steps] = [*answered, *steps].map(Cell::from);
+        table.push(["restore".into(), id, source, target, by, opened, since, state, done, steps]);
+    }
+    table
 }

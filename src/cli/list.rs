@@ -5,8 +5,8 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, OutputArg, SourceArg, app_for, nothing,
-    output::{self, Format, age, bytes, count, moment},
+    Done, Exit, Failed, ObjectArgs, SourceArg, app_for, nothing,
+    output::{self, Cell, Column, Format, Table, count},
     report,
 };
 use crate::{
@@ -17,9 +17,10 @@ use crate::{
     domain::{
         filter::NameFilter,
         location::{Apart, Location},
-        manifest::{Line, ObjectStatus},
+        manifest::{Line, ObjectStatus, Summary},
         object::ObjectKind,
         restore::Selection,
+        run::RunId,
         versions::VERSIONS_WARNING,
     },
     error::Error,
@@ -34,7 +35,7 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum List {
     /// The configured vaults, each with its newest run and the last that covered it
-    Vaults(OutputArg),
+    Vaults,
     /// The runs of a vault, or of an HSM's single keys, newest first
     Runs(RunsArgs),
     /// The objects of a vault, each with its newest backup
@@ -51,8 +52,6 @@ pub struct RunsArgs {
     /// The most runs to list
     #[arg(long, value_name = "N", default_value_t = 30)]
     limit: usize,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 /// The objects of a vault.
@@ -69,8 +68,6 @@ pub struct ObjectsArgs {
     /// As the backups were at this time, such as `2026-11-22T10:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = moment_of)]
     at: Option<OffsetDateTime>,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 impl ObjectsArgs {
@@ -91,31 +88,18 @@ pub struct HistoryArgs {
     vault: SourceArg,
     #[command(flatten)]
     object: ObjectArgs,
-    #[command(flatten)]
-    output: OutputArg,
-}
-
-impl List {
-    pub(super) fn format(&self) -> Format {
-        match self {
-            Self::Vaults(output) => output.output,
-            Self::Runs(args) => args.output.output,
-            Self::Objects(args) => args.output.output,
-            Self::History(args) => args.output.output,
-        }
-    }
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// When settings are wrong or the catalogue cannot be read.
-pub async fn run(list: List) -> Done {
+pub async fn run(list: List, format: Format) -> Done {
     match list {
-        List::Vaults(args) => all_vaults(args.output).await,
-        List::Runs(args) => runs(args).await,
-        List::Objects(args) => objects(args).await,
-        List::History(args) => history(args).await,
+        List::Vaults => all_vaults(format).await,
+        List::Runs(args) => runs(args, format).await,
+        List::Objects(args) => objects(args, format).await,
+        List::History(args) => history(args, format).await,
     }
 }
 
@@ -126,74 +110,103 @@ async fn all_vaults(format: Format) -> Done {
     for vault in app.vaults() {
         found.push((vault.source(), vaults::newest(&app, vault.source().name()).await?));
     }
-    if format == Format::Json {
+    if format.is_json() {
         let found = found.iter().map(|(url, newest)| {
             json!({ "vault": url.to_string(), "newest": newest.last, "covering": newest.covering })
         });
         output::json(&found.collect::<Vec<_>>())?;
         return Ok(Exit::All);
     }
-    let mut table = output::table(&["vault", "newest run", "age", "verdict", "#protected", "last covered"]);
-    for (url, Newest { last, covering, .. }) in found {
-        let covered = covering.map_or_else(|| "never".to_owned(), |of| age(now - of.planned));
-        let of = last.map(|of| {
-            let run = format!("{}{}", of.run, report::late(of.late));
-            [run, age(now - of.finished), of.verdict.to_string(), of.protected.to_string()]
-        });
-        let none = || ["none".to_owned(), String::new(), String::new(), String::new()];
-        let [run, age, verdict, protected] = of.unwrap_or_else(none);
-        table.add_row([url.to_string(), run, age, verdict, protected, covered]);
+    let details = [
+        Column::name("newest run"),
+        Column::number("age"),
+        Column::name("verdict"),
+        Column::number("protected"),
+        Column::number("late").if_any(),
+        Column::number("last covered"),
+    ];
+    let mut table = Table::new(&[Column::name("vault")], &details);
+    for (source, Newest { last, covering, .. }) in &found {
+        let run = last.as_ref().map_or("none", |of| of.run.as_str());
+        let (since, protected) =
+            (last.as_ref().map(|of| now - of.finished), last.as_ref().map(|of| of.protected));
+        let verdict = last.as_ref().map(|of| of.verdict.to_string());
+        let covered = covering.as_ref().map_or_else(|| Cell::from("never"), |of| (now - of.planned).into());
+        let late = report::lateness(last.as_ref().and_then(|of| of.late));
+        table.push([
+            (*source).into(),
+            run.into(),
+            since.into(),
+            verdict.into(),
+            protected.into(),
+            late,
+            covered,
+        ]);
     }
-    output::print(&table)?;
+    table.print(format)?;
     Ok(Exit::All)
 }
 
-async fn runs(args: RunsArgs) -> Done {
+async fn runs(args: RunsArgs, format: Format) -> Done {
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let found = runs::closed(&app, args.vault.vault.name(), args.limit).await?;
     if found.is_empty() {
         nothing::refuse_unknown(&app, &args.vault.vault).await?;
     }
-    if args.output.output == Format::Json {
+    if format.is_json() {
         output::json(&found.iter().map(|found| &found.summary).collect::<Vec<_>>())?;
         return Ok(Exit::All);
     }
-    let headings = [
-        "run",
-        "planned",
-        "verdict",
-        "#listed",
-        "#backed up",
-        "#skipped",
-        "#failed",
-        "#gone",
-        "#returned",
-        "size",
+    let details = [
+        Column::name("planned"),
+        Column::number("late").if_any(),
+        Column::name("verdict"),
+        Column::number("listed"),
+        Column::number("backed up"),
+        Column::number("skipped"),
+        Column::number("failed"),
+        Column::number("accepted").if_any(),
+        Column::number("gone"),
+        Column::number("returned"),
+        Column::number("size"),
     ];
-    let mut table = output::table(&headings);
-    for ManifestRef { run, summary, .. } in found {
-        let Some(of) = summary else {
-            table.add_row([run.as_str(), "its manifest has lost its metadata"]);
-            continue;
-        };
-        table.add_row([
-            run.to_string(),
-            moment(of.planned) + &report::late(of.late),
-            of.verdict.to_string(),
-            of.numbers.listed.to_string(),
-            of.numbers.backed_up.to_string(),
-            of.numbers.skipped().to_string(),
-            report::failed(&of.numbers, ""),
-            of.numbers.gone.to_string(),
-            of.numbers.returned.to_string(),
-            bytes(of.numbers.bytes),
-        ]);
+    let mut table = Table::new(&[Column::name("run")], &details);
+    for ManifestRef { run, summary, .. } in &found {
+        table.push(row(run, summary.as_ref()));
     }
-    output::print(&table)?;
+    table.print(format)?;
+    if found.is_empty() {
+        output::aside(format, format_args!("No run of {} has ended", args.vault.vault))?;
+    }
     Ok(Exit::All)
 }
 
-async fn objects(args: ObjectsArgs) -> Done {
+fn row(run: &RunId, summary: Option<&Summary>) -> [Cell; 12] {
+    const NOTHING: Cell = Cell::Nothing;
+    let name = run.as_str().into();
+    let Some(Summary { planned, late, verdict, numbers, .. }) = summary else {
+        let mut row = [NOTHING; 12];
+        (row[0], row[3]) = (name, "Unreadable".into());
+        return row;
+    };
+    let accepted = Some(numbers.accepted).filter(|accepted| *accepted > 0);
+    [
+        name,
+        (*planned).into(),
+        report::lateness(*late),
+        verdict.to_string().into(),
+        numbers.listed.into(),
+        numbers.backed_up.into(),
+        numbers.skipped().into(),
+        numbers.failed.into(),
+        accepted.into(),
+        numbers.gone.into(),
+        numbers.returned.into(),
+        Cell::Bytes(numbers.bytes),
+    ]
+}
+
+async fn objects(args: ObjectsArgs, format: Format) -> Done {
     args.vault.may_hold(args.kind)?;
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let wanted = |line: &Line| {
@@ -205,26 +218,38 @@ async fn objects(args: ObjectsArgs) -> Done {
     if lines.is_empty() {
         nothing::refuse_unmatched(&app, &args.vault.vault, args.at, &args.selection()).await?;
     }
-    if args.output.output == Format::Json {
+    if format.is_json() {
         output::json(lines)?;
         return Ok(Exit::All);
     }
     let (now, location) = (Clock::system().now(), listing.location(&app, args.vault.vault.name()).await?);
-    let mut table = output::table(&["kind", "name", "newest backup", "age", "#versions", "#size", "state"]);
+    let details = [
+        Column::name("newest backup"),
+        Column::number("age"),
+        Column::number("versions"),
+        Column::number("size"),
+        Column::name("run").wide(),
+        Column::name("SHA-256").wide(),
+        Column::prose("state"),
+    ];
+    let mut table = Table::new(&[Column::name("kind"), Column::name("name")], &details);
     for line in lines {
         let entry = line.entry.as_ref();
-        table.add_row([
-            line.kind.to_string(),
-            line.name.to_string(),
-            entry.map_or_else(|| "none".to_owned(), |entry| moment(entry.taken)),
-            entry.map_or_else(String::new, |entry| age(now - entry.taken)),
-            entry.map_or_else(String::new, |entry| entry.versions.to_string()),
-            entry.map_or_else(String::new, |entry| bytes(entry.bytes)),
-            state(line, &location),
+        let taken = entry.map_or_else(|| Cell::from("none"), |entry| entry.taken.into());
+        table.push([
+            line.kind.as_str().into(),
+            line.name.as_str().into(),
+            taken,
+            entry.map(|entry| now - entry.taken).into(),
+            entry.map(|entry| entry.versions).into(),
+            entry.map_or(Cell::Nothing, |entry| Cell::Bytes(entry.bytes)),
+            entry.map(|entry| entry.run.as_str()).into(),
+            entry.map(|entry| &entry.sha256).into(),
+            state(line, &location).into(),
         ]);
     }
-    output::print(&table)?;
-    output::line(count(lines.len(), "object"))?;
+    table.print(format)?;
+    output::aside(format, count(lines.len(), "object"))?;
     Ok(Exit::All)
 }
 
@@ -290,7 +315,7 @@ fn earlier(line: &Line) -> &'static str {
     if line.former.is_some() { "; an earlier object of that name has backups, see its history" } else { "" }
 }
 
-async fn history(args: HistoryArgs) -> Done {
+async fn history(args: HistoryArgs, format: Format) -> Done {
     let id = args.object.one()?;
     args.vault.may_hold([id.kind])?;
     let app = app_for(&args.vault.vault, Needs::Storage)?;
@@ -304,29 +329,33 @@ async fn history(args: HistoryArgs) -> Done {
             )));
         }
     };
-    if args.output.output == Format::Json {
+    if format.is_json() {
         output::json(&points)?;
         return Ok(Exit::All);
     }
-    let mut headings = vec!["taken", "run", "#versions", "newest version", "#size", "SHA-256"];
-    let unknown = points.iter().any(|point| point.entry.form.unknown().is_some());
-    headings.extend(unknown.then_some("form"));
-    headings.extend(points.iter().any(|point| point.apart.is_some()).then_some("not restorable here"));
-    let mut table = output::table(&headings);
+    let details = [
+        Column::name("run"),
+        Column::number("versions"),
+        Column::name("newest version").wide(),
+        Column::number("size"),
+        Column::name("SHA-256"),
+        Column::prose("form").if_any(),
+        Column::prose("not restorable here").if_any(),
+    ];
+    let mut table = Table::new(&[Column::name("taken")], &details);
     for Point { entry, apart } in &points {
-        let row = [
-            moment(entry.taken),
-            entry.run.to_string(),
-            entry.versions.to_string(),
-            entry.newest.to_string(),
-            bytes(entry.bytes),
-            entry.sha256.to_string(),
-        ];
-        let form =
-            entry.form.unknown().map_or_else(|| "known".to_owned(), |clear| format!("not known: {clear}"));
-        let row = row.into_iter().chain(unknown.then_some(form));
-        table.add_row(row.chain(apart.map(|apart| apart.text().to_owned())));
+        let form = entry.form.unknown().map(|clear| format!("not known: {clear}"));
+        table.push([
+            entry.taken.into(),
+            entry.run.as_str().into(),
+            entry.versions.into(),
+            entry.newest.to_string().into(),
+            Cell::Bytes(entry.bytes),
+            (&entry.sha256).into(),
+            form.into(),
+            apart.map(Apart::text).into(),
+        ]);
     }
-    output::print(&table)?;
+    table.print(format)?;
     Ok(Exit::All)
 }

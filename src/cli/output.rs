@@ -1,25 +1,61 @@
-//! Output of commands: tables, JSON, and the formats of values in tables.
+//! Output of commands: the formats of results, the streams, and values in words.
+//!
+//! A result is printed by one renderer, [`Table`]; JSON has the shapes of the HTTP API. A reader that goes away, as
+//! `head` does, is no error: the rest is not printed, and the command ends as it would have.
 
-mod records;
+mod cell;
+mod prose;
+mod table;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal as _, Write},
+};
 
-use clap::ValueEnum;
-use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets::NOTHING};
+use clap::{Args, ValueEnum};
 use serde::Serialize;
+use terminal_size::{Width, terminal_size_of};
 use time::{Duration, OffsetDateTime, UtcOffset, macros::format_description};
 
-pub use self::records::{Records, wrapped};
+pub use self::{
+    cell::Cell,
+    prose::wrapped,
+    table::{Column, Table},
+};
 use crate::config::environment;
 pub use crate::domain::wording::on_one_line as one_line;
 
 /// The format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// For people: names and dates whole, digests short, prose wrapped
     Table,
-    /// One JSON value, for programs.
+    /// As `table`, with every column, digests and addresses in full
+    Wide,
+    /// One JSON value in the shapes of the HTTP API; an error is one JSON object on standard error
     Json,
+    /// A header line, then one line a row, values separated by tabs and in full
+    Tsv,
+}
+
+impl Format {
+    /// Whether a person reads it.
+    pub const fn is_for_people(self) -> bool {
+        matches!(self, Self::Table | Self::Wide)
+    }
+
+    /// Whether it is JSON.
+    pub const fn is_json(self) -> bool {
+        matches!(self, Self::Json)
+    }
+}
+
+/// The format of results, for every command.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct OutputArg {
+    /// How to print the result
+    #[arg(short, long, value_name = "FORMAT", value_enum, global = true, default_value_t = Format::Table)]
+    pub output: Format,
 }
 
 /// The stream for text to people.
@@ -27,100 +63,100 @@ pub enum Format {
 pub enum Stream {
     /// Standard output.
     Out,
-    /// Standard error, when standard output has the JSON.
+    /// Standard error, when standard output is for a program.
     Err,
 }
 
 impl Stream {
     /// The stream for text beside results of this format.
     pub const fn beside(format: Format) -> Self {
-        match format {
-            Format::Table => Self::Out,
-            Format::Json => Self::Err,
-        }
+        if format.is_for_people() { Self::Out } else { Self::Err }
     }
 
     /// Its width: the terminal's; without one, that of `COLUMNS`. `None` allows lines of any length.
     pub fn width(self) -> Option<usize> {
-        let mut table = Table::new();
         let terminal = match self {
-            Self::Out => io::stdout().is_terminal(),
-            Self::Err => {
-                table.use_stderr();
-                io::stderr().is_terminal()
-            }
+            Self::Out => io::stdout().is_terminal().then(|| terminal_size_of(io::stdout())),
+            Self::Err => io::stderr().is_terminal().then(|| terminal_size_of(io::stderr())),
         };
-        let width = if terminal { table.width() } else { columns() };
+        let width = match terminal {
+            Some(size) => size.map(|(Width(width), _)| width),
+            None => environment("COLUMNS").and_then(|columns| columns.parse().ok()),
+        };
         width.filter(|width| *width > 0).map(usize::from)
     }
 
-    /// Prints lines.
+    /// Prints text.
     ///
     /// # Errors
-    /// When it is closed.
-    pub fn print(self, lines: &str) -> io::Result<()> {
-        match self {
-            Self::Out => io::stdout().lock().write_all(lines.as_bytes()),
-            Self::Err => io::stderr().lock().write_all(lines.as_bytes()),
-        }
+    /// When it cannot be written, for another reason than that its reader is gone.
+    pub fn print(self, text: &str) -> io::Result<()> {
+        let print = |mut to: Box<dyn Write>| to.write_all(text.as_bytes()).and_then(|()| to.flush());
+        unless_closed(print(match self {
+            Self::Out => Box::new(io::stdout().lock()),
+            Self::Err => Box::new(io::stderr().lock()),
+        }))
     }
 }
 
-/// The value of `COLUMNS`.
-fn columns() -> Option<u16> {
-    environment("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0)
+/// The result of writing, where a reader that is gone is no error.
+fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    written.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
 /// Prints a value as one line of JSON.
 ///
 /// # Errors
-/// When standard output is closed.
+/// Those of [`Stream::print`].
 pub fn json(value: &impl Serialize) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, value)?;
-    writeln!(out)
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let written = serde_json::to_writer(&mut out, value).map_err(io::Error::from);
+    unless_closed(written.and_then(|()| writeln!(out)).and_then(|()| out.flush()))
 }
 
-/// Prints a line of text.
+/// Prints a line of text on standard output.
 ///
 /// # Errors
-/// When standard output is closed.
-pub fn line(text: impl std::fmt::Display) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{text}")
+/// Those of [`Stream::print`].
+pub fn line(text: impl Display) -> io::Result<()> {
+    Stream::Out.print(&format!("{text}\n"))
 }
 
-/// Prints a table.
+/// Prints prose beside a result, wrapped, for people. A program gets the result alone.
 ///
 /// # Errors
-/// When standard output is closed.
-pub fn print(table: &Table) -> io::Result<()> {
-    line(table.trim_fmt())
+/// Those of [`Stream::print`].
+pub fn aside(format: Format, text: impl Display) -> io::Result<()> {
+    let width = Stream::Out.width();
+    let wrapped = |line: &str| if line.is_empty() { "\n".to_owned() } else { wrapped(line, width, "") };
+    let lines = text.to_string().lines().map(wrapped).collect::<String>();
+    beside(format, lines.trim_end())
 }
 
-/// A table with these headings. Columns whose headings start with `#` have numbers.
+/// As [`aside`], for lines that are copied: they are not wrapped.
 ///
-/// It is as wide as the terminal; without one, as wide as `COLUMNS` says, or as it needs.
-pub fn table(headings: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_style(TableComponent::HeaderLines, '─');
-    if let Some(columns) = columns().filter(|_| !io::stdout().is_terminal()) {
-        table.set_width(columns);
-    }
-    table.set_header(headings.iter().map(|heading| heading.trim_start_matches('#')));
-    for (index, heading) in headings.iter().enumerate() {
-        if heading.starts_with('#')
-            && let Some(column) = table.column_mut(index)
-        {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
+/// # Errors
+/// Those of [`Stream::print`].
+pub fn beside(format: Format, text: impl Display) -> io::Result<()> {
+    if format.is_for_people() { line(text) } else { Ok(()) }
 }
 
-/// A time to the second, in UTC.
+/// Prints a result of one row: people read it as a sentence.
+///
+/// # Errors
+/// Those of [`Stream::print`].
+pub fn one(format: Format, sentence: impl Display, table: &Table) -> io::Result<()> {
+    if format.is_for_people() { aside(format, sentence) } else { table.print(format) }
+}
+
+/// Prints a line for a person on standard error. That it cannot be written changes nothing.
+pub fn note(text: impl Display) {
+    drop(Stream::Err.print(&format!("{text}\n")));
+}
+
+/// A time to the second, in UTC, as arguments take it.
 pub fn moment(at: OffsetDateTime) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     at.to_offset(UtcOffset::UTC).format(format).unwrap_or_default()
 }
 
@@ -156,5 +192,12 @@ mod tests {
     fn ages_are_in_the_largest_unit_that_says_enough() {
         let ages = [30, 150, 3 * 3600, 47 * 3600, 49 * 3600].map(|seconds| age(Duration::seconds(seconds)));
         assert_eq!(ages, ["just now", "2 minutes", "3 hours", "47 hours", "2 days"]);
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_no_error_and_a_full_disk_is_one() {
+        for (kind, is_error) in [(io::ErrorKind::BrokenPipe, false), (io::ErrorKind::StorageFull, true)] {
+            assert_eq!(unless_closed(Err(kind.into())).is_err(), is_error, "{kind}");
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! `preflight`: faults of the installation, and how to fix them.
 
-use clap::Args;
+use std::io;
 
 use super::{
-    Done, Exit, OutputArg,
-    output::{self, Format},
+    Done, Exit,
+    output::{self, Cell, Column, Format, Table},
 };
 use crate::{
     app::App,
@@ -14,25 +14,18 @@ use crate::{
     preflight::findings::Report,
 };
 
-/// Check everything that backups and restores need, with this program's own identity. Safe at any time: it
-/// writes one small blob a day, and discards the backups that it takes.
-#[derive(Debug, Args)]
-pub struct PreflightArgs {
-    #[command(flatten)]
-    output: OutputArg,
-}
-
 /// Runs the command. The exit code is 0 if all is well, 1 if something has to be done or is unknown, 2 if nothing could
 /// be checked.
 ///
 /// # Errors
 /// When settings are wrong, with all faults at once.
-pub async fn run(args: PreflightArgs) -> Done {
+pub async fn run(format: Format) -> Done {
     let app = App::build(&Config::read(environment, Needs::Backup)?)?;
     let report = preflight::check(&app, false, &Clock::system()).await;
-    match args.output.output {
-        Format::Json => output::json(&report)?,
-        Format::Table => print(&report)?,
+    if format.is_json() {
+        output::json(&report)?;
+    } else {
+        print(&report, format)?;
     }
     Ok(match &report {
         report if report.is_blind() => Exit::None,
@@ -41,27 +34,31 @@ pub async fn run(args: PreflightArgs) -> Done {
     })
 }
 
-fn print(report: &Report) -> std::io::Result<()> {
-    if !report.findings.is_empty() {
-        let mut table = output::table(&["severity", "finding", "of", "seen"]);
-        for found in &report.findings {
-            table.add_row([&found.severity.to_string(), found.name, &found.subject, &found.seen]);
-        }
-        output::print(&table)?;
-        for found in &report.findings {
-            output::line(format_args!("\n{} of {}: {}", found.name, found.subject, found.why))?;
-            output::line(format_args!("  {}", found.remedy))?;
-        }
-        output::line("")?;
-    }
-    if !report.unknown.is_empty() {
-        let mut table = output::table(&["not known", "of", "because"]);
-        for check in &report.unknown {
-            table.add_row([&check.what, &check.subject, &check.seen]);
-        }
-        output::print(&table)?;
-        output::line("")?;
+fn print(report: &Report, format: Format) -> io::Result<()> {
+    table(report).print(format)?;
+    for found in &report.findings {
+        output::aside(format, format_args!("\n{} of {}: {}", found.name, found.subject, found.why))?;
+        // A command that is copied, so it is not wrapped.
+        output::beside(format, format_args!("  {}", found.remedy))?;
     }
     let (findings, unknown, well) = (report.findings.len(), report.unknown.len(), report.well.len());
-    output::line(format_args!("{}, {unknown} not known, {well} well", output::count(findings, "finding")))
+    let sum = format!("{}, {unknown} not known, {well} well", output::count(findings, "finding"));
+    output::aside(format, if findings + unknown > 0 { format!("\n{sum}") } else { sum })
+}
+
+/// The findings, and then the checks that gave no result, as severity `unknown`.
+fn table(report: &Report) -> Table {
+    let subject = [Column::label("severity"), Column::prose("finding"), Column::prose("of")];
+    let details = [Column::prose("seen"), Column::prose("why").wide(), Column::prose("remedy").wide()];
+    let mut table = Table::new(&subject, &details);
+    for of in &report.findings {
+        let [severity, subject] = [of.severity.to_string(), of.subject.clone()].map(Cell::from);
+        let [seen, remedy] = [&of.seen, &of.remedy].map(|text| Cell::from(text.as_str()));
+        table.push([severity, of.name.into(), subject, seen, of.why.into(), remedy]);
+    }
+    for of in &report.unknown {
+        let [what, subject, seen] = [&of.what, &of.subject, &of.seen].map(|text| Cell::from(text.as_str()));
+        table.push(["unknown".into(), what, subject, seen, Cell::Nothing, Cell::Nothing]);
+    }
+    table
 }

@@ -4,8 +4,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    Done, Exit, Failed, OutputArg, VaultArg, app_for, nothing,
-    output::{self, Format},
+    Done, Exit, Failed, VaultArg, app_for, nothing,
+    output::{self, Column, Format, Table},
 };
 use crate::{
     backup::rebuild::{self, Found},
@@ -19,21 +19,13 @@ use crate::{
 pub struct RebuildArgs {
     #[command(flatten)]
     vault: VaultArg,
-    #[command(flatten)]
-    output: OutputArg,
-}
-
-impl RebuildArgs {
-    pub(super) fn format(&self) -> Format {
-        self.output.output
-    }
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// When settings are wrong or the storage cannot be used.
-pub async fn run(args: RebuildArgs) -> Done {
+pub async fn run(args: RebuildArgs, format: Format) -> Done {
     let app = app_for(&args.vault.vault, Needs::Backup)?;
     let mut found = Vec::new();
     let hear = |run: &RunId, state| found.push((run.clone(), state));
@@ -46,15 +38,15 @@ pub async fn run(args: RebuildArgs) -> Done {
         )));
     }
     let sound = found.iter().all(|(_, state)| state.is_sound());
-    if args.output.output == Format::Json {
+    if format.is_json() {
         let found = found.iter().map(|(run, state)| json!({ "run": run, "manifest": words(*state) }));
         output::json(&found.collect::<Vec<_>>())?;
     } else {
-        let mut table = output::table(&["run", "manifest"]);
+        let mut table = Table::new(&[Column::name("run")], &[Column::prose("manifest")]);
         for (run, state) in &found {
-            table.add_row([run.as_str(), words(*state)]);
+            table.push([run.as_str().into(), words(*state).into()]);
         }
-        output::print(&table)?;
+        table.print(format)?;
     }
     Ok(if sound { Exit::All } else { Exit::Part })
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 use time::Duration;
 
-use super::output::{self, Format};
+use super::output::{self, Column, Format, Table};
 use crate::domain::{
     form::Clear,
     job::rounds::TriedAgain,
@@ -27,7 +27,7 @@ pub type Failures = Vec<(ObjectId, Failure)>;
 /// # Errors
 /// When standard output is closed.
 pub fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
-    if format == Format::Json {
+    if format.is_json() {
         #[derive(Serialize)]
         struct Planned<'a> {
             plan: &'a PlanHeader,
@@ -36,24 +36,21 @@ pub fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
         return output::json(&Planned { plan: &plan.header, objects: &plan.objects });
     }
     let mut counts = BTreeMap::<&str, usize>::new();
-    let mut table = output::table(&["kind", "name", "would be", "newest backup"]);
+    let details = [Column::prose("would be"), Column::name("newest backup")];
+    let mut table = Table::new(&[Column::name("kind"), Column::name("name")], &details);
     for planned in &plan.objects {
         *counts.entry(words(planned.decision)).or_default() += 1;
         let previous = planned.previous.as_ref().map_or("none", RunId::as_str);
-        table.add_row([
-            planned.id.kind.as_str(),
-            planned.id.name.as_str(),
-            words(planned.decision),
-            previous,
-        ]);
+        let (kind, name) = (planned.id.kind.as_str(), planned.id.name.as_str());
+        table.push([kind.into(), name.into(), words(planned.decision).into(), previous.into()]);
     }
-    output::print(&table)?;
+    table.print(format)?;
     for unlisted in &plan.header.unlisted {
-        output::line(unlisted_line(unlisted))?;
+        output::aside(format, unlisted_line(unlisted))?;
     }
     let counts: Vec<_> = counts.iter().map(|(words, count)| format!("{count} {words}")).collect();
     let objects = output::count(plan.objects.len(), "object");
-    output::line(format_args!("{objects}: {}. Nothing was done.", counts.join(", ")))
+    output::aside(format, format_args!("{objects}: {}. Nothing was done.", counts.join(", ")))
 }
 
 /// The failures of an open run that it will try again, in words.
@@ -103,7 +100,7 @@ fn words(decision: Decision) -> &'static str {
 /// # Errors
 /// When standard output is closed.
 pub fn print_summary(plan: &Plan, summary: &Summary, failures: &Failures, format: Format) -> io::Result<()> {
-    if format == Format::Json {
+    if format.is_json() {
         let failures: Vec<_> = failures
             .iter()
             .map(|(id, failure)| json!({ "kind": id.kind, "name": id.name, "failure": failure }))
@@ -118,22 +115,19 @@ pub fn print_summary(plan: &Plan, summary: &Summary, failures: &Failures, format
             "failures": failures,
         }));
     }
-    if !failures.is_empty() {
-        let mut table = output::table(&["kind", "name", "code", "why"]);
-        for (id, failure) in failures {
-            table.add_row([
-                id.kind.as_str(),
-                id.name.as_str(),
-                &failure.code,
-                &output::one_line(&failure.text),
-            ]);
-        }
-        output::print(&table)?;
+    let mut table = Table::new(
+        &[Column::name("kind"), Column::name("name")],
+        &[Column::name("code"), Column::prose("why")],
+    );
+    for (id, failure) in failures {
+        let (kind, name) = (id.kind.as_str(), id.name.as_str());
+        table.push([kind.into(), name.into(), failure.code.as_str().into(), failure.text.as_str().into()]);
     }
+    table.print(format)?;
     for unlisted in &plan.header.unlisted {
-        output::line(unlisted_line(unlisted))?;
+        output::aside(format, unlisted_line(unlisted))?;
     }
-    output::line(summary_line(summary))
+    output::aside(format, summary_line(summary))
 }
 
 /// A kind of object that could not be listed, in one line.
@@ -198,6 +192,11 @@ pub fn form_unknown(clear: &Clear) -> String {
 pub fn late(seconds: Option<u32>) -> String {
     let words = |seconds: u32| format!(", late by {}", output::age(Duration::seconds(seconds.into())));
     seconds.map(words).unwrap_or_default()
+}
+
+/// How late a run began, for a column.
+pub fn lateness(seconds: Option<u32>) -> output::Cell {
+    seconds.map(|seconds| Duration::seconds(seconds.into())).into()
 }
 
 /// The number of failed objects, and of accepted ones among them.

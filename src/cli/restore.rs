@@ -14,10 +14,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use time::OffsetDateTime;
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, OutputArg, SourceArg, app_for_both, ask,
+    Done, Exit, Failed, ObjectArgs, SourceArg, app_for_both, ask,
     interrupt::interrupts,
     list::moment_of,
-    output::{Format, Stream, count},
+    output::{Format, Stream, count, note},
 };
 use crate::{
     app::App,
@@ -93,8 +93,6 @@ pub struct RestoreArgs {
     /// missing objects need a new plan
     #[arg(long, conflicts_with_all = ["unrecorded", "file"])]
     hand_over: bool,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 /// The options of `restore --file`.
@@ -135,10 +133,6 @@ fn tag_of(text: &str) -> Result<(String, String), String> {
 }
 
 impl RestoreArgs {
-    pub(super) fn format(&self) -> Format {
-        self.output.output
-    }
-
     fn target(&self) -> &Source {
         self.into.as_ref().unwrap_or(&self.vault.vault)
     }
@@ -171,24 +165,26 @@ impl RestoreArgs {
 ///
 /// # Errors
 /// When settings are wrong, the catalogue or the target cannot be read, or another restore has the target.
-pub async fn run(args: RestoreArgs) -> Done {
+pub async fn run(args: RestoreArgs, format: Format) -> Done {
     if let Some(path) = &args.file {
         args.vault.may_hold(args.kind.iter().copied())?;
-        let ask = Ask { what_if: args.what_if, yes: args.yes, format: args.output.output };
+        let ask = Ask { what_if: args.what_if, yes: args.yes, format };
         return file::run(path, &args.vault.vault, &args.kind, ask).await;
     }
     let request = args.request()?;
     let needs = if args.unrecorded || args.what_if { Needs::Storage } else { Needs::Backup };
     let app = app_for_both(&args.vault.vault, args.target(), needs)?;
     let plan = restore::plan(&app, &request).await?;
-    let format = args.output.output;
     if args.what_if {
         report::plan(&plan, format)?;
         return Ok(RestoreNumbers::at_best(&plan).verdict().into());
     }
     let asks = !args.yes && !plan.steps.is_empty();
-    if format == Format::Table || asks {
-        report::show(&plan, Stream::beside(format))?;
+    if asks && !format.is_for_people() {
+        terminal()?;
+    }
+    if format.is_for_people() || asks {
+        report::show(&plan, format, Stream::beside(format))?;
     }
     if asks && !agreed(&args, &plan)? {
         return Ok(Exit::None);
@@ -203,7 +199,7 @@ pub async fn run(args: RestoreArgs) -> Done {
     report::outcomes(&plan, id.as_ref(), numbers, &outcomes, format)?;
     Ok(match stopped(finish, &plan, outcomes.len(), args.target()) {
         Some(words) => {
-            eprintln!("{words}");
+            note(words);
             Exit::Interrupted
         }
         None => numbers.verdict().into(),
@@ -250,14 +246,18 @@ fn agreed(args: &RestoreArgs, plan: &RestorePlan) -> Result<bool, Failed> {
     confirmed(&format!("Restore {objects} into {}{purges}?", args.target()))
 }
 
-/// Asks on the terminal. Without one it is an error, because no person can agree.
+/// Asks on the terminal.
 fn confirmed(question: &str) -> Result<bool, Failed> {
-    if !io::stdin().is_terminal() {
-        return Err(Failed::new(
-            "nothing was restored: there is no terminal to ask on; add --yes to go ahead",
-        ));
-    }
+    terminal()?;
     ask(question)
+}
+
+/// Refuses to go on without a terminal, because no person can agree.
+fn terminal() -> Result<(), Failed> {
+    if io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Failed::new("nothing was restored: there is no terminal to ask on; add --yes to go ahead"))
 }
 
 async fn work(
@@ -266,8 +266,7 @@ async fn work(
     plan: &RestorePlan,
     format: Format,
 ) -> Result<(Finish, Vec<(ObjectId, StepResult)>), Failed> {
-    let target =
-        if format == Format::Table { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if format.is_json() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(Some(plan.steps.len() as u64), target);
     let mut outcomes = Vec::with_capacity(plan.steps.len());
     let report = |object, result| {

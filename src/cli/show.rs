@@ -6,10 +6,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    Done, Failed, OutputArg, SourceArg, app_for,
+    Done, Failed, SourceArg, app_for,
     list::why,
     nothing,
-    output::{self, Format},
+    output::{self, Column, Format, Table},
     report::{late, summary_line, tried_again, unlisted_line},
 };
 use crate::{
@@ -35,21 +35,13 @@ pub struct ShowArgs {
     /// Show every object, not only those that need attention
     #[arg(long)]
     all: bool,
-    #[command(flatten)]
-    output: OutputArg,
-}
-
-impl ShowArgs {
-    pub(super) fn format(&self) -> Format {
-        self.output.output
-    }
 }
 
 /// Runs the command. The exit code is the run's: 0 for a run that succeeded.
 ///
 /// # Errors
 /// When there is no such run, or it is still open, or its manifest cannot be read.
-pub async fn run(args: ShowArgs) -> Done {
+pub async fn run(args: ShowArgs, format: Format) -> Done {
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let vault = args.vault.vault.name();
     let jobs = runs::open_jobs(&app).await?;
@@ -57,7 +49,7 @@ pub async fn run(args: ShowArgs) -> Done {
     let wanted = |line: &Line| args.all || needs_attention(line);
     let text = match runs::report(&app, vault, &args.run, job, wanted).await? {
         Some(Report::Closed { header, summary, lines }) => {
-            print(&header, &summary, &lines, args.output.output)?;
+            print(&header, &summary, &lines, format)?;
             return Ok(summary.verdict.into());
         }
         Some(Report::Open { job, planned, .. }) => still_open(&job, planned),
@@ -86,7 +78,7 @@ fn still_open(job: &BackupJob, planned: Option<usize>) -> String {
 }
 
 fn print(header: &PlanHeader, summary: &Summary, lines: &[Line], format: Format) -> io::Result<()> {
-    if format == Format::Json {
+    if format.is_json() {
         #[derive(Serialize)]
         struct Shown<'a> {
             summary: &'a Summary,
@@ -101,27 +93,32 @@ fn print(header: &PlanHeader, summary: &Summary, lines: &[Line], format: Format)
         let PlanHeader { unlisted, listed_late, hints, accepted, .. } = header;
         return output::json(&Shown { summary, unlisted, listed_late, hints, accepted, objects: lines });
     }
-    if !lines.is_empty() {
-        let mut table = output::table(&["kind", "name", "status", "why"]);
-        for line in lines {
-            table.add_row([line.kind.as_str(), line.name.as_str(), status(header, line), &why(line)]);
-        }
-        output::print(&table)?;
+    let mut table = Table::new(
+        &[Column::name("kind"), Column::name("name")],
+        &[Column::name("status"), Column::prose("why")],
+    );
+    for line in lines {
+        let why = why(line);
+        table.push([
+            line.kind.as_str().into(),
+            line.name.as_str().into(),
+            status(header, line).into(),
+            why.into(),
+        ]);
     }
+    table.print(format)?;
     for unlisted in &header.unlisted {
-        output::line(unlisted_line(unlisted))?;
+        output::aside(format, unlisted_line(unlisted))?;
     }
     for late in &header.listed_late {
         let at = output::moment(late.at);
-        output::line(format_args!(
-            "The {}s could be listed only at {at}, in round {}",
-            late.kind, late.round
-        ))?;
+        let said = format!("The {}s could be listed only at {at}, in round {}", late.kind, late.round);
+        output::aside(format, said)?;
     }
     for hint in &header.hints {
-        output::line(format_args!("Everything was due: {hint}"))?;
+        output::aside(format, format_args!("Everything was due: {hint}"))?;
     }
-    output::line(summary_line(summary))
+    output::aside(format, summary_line(summary))
 }
 
 fn needs_attention(line: &Line) -> bool {

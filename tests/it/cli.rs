@@ -8,7 +8,10 @@ use keyvault_backup_emulator::{
 use serde_json::{Value, json};
 
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
-use tokio::{io::AsyncWriteExt as _, sync::Notify};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::Notify,
+};
 
 use crate::{
     faults::backup_of,
@@ -355,4 +358,64 @@ async fn settings_that_cannot_work_are_all_named() {
         text.contains("KEYVAULT_BACKUP_CONTAINER") && text.contains("KEYVAULT_BACKUP_VAULT_RATE"),
         "{text}"
     );
+}
+
+/// The command line tool's output, into a reader that takes one line and goes away.
+async fn headed(world: &World, args: &[&str]) -> std::process::Output {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_keyvault-backup"));
+    command.args(args).env_clear().envs(world.env.iter().cloned()).kill_on_drop(true);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut line = [0; 64];
+    child.stdout.take().expect("a pipe").read_exact(&mut line).await.expect("a line");
+    child.wait_with_output().await.expect("it ends")
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_error() {
+    let mut world = World::new().await;
+    for number in 0..1500 {
+        world.vault.put_secret(&format!("{:x<120}{number}", "secret-"), SecretSpec::new("value"));
+    }
+    world.night(NIGHT).await;
+    for form in ["table", "wide", "tsv", "json"] {
+        let args = ["list", "objects", "--vault", &world.vault.url(), "-o", form];
+        let output = headed(&world, &args).await;
+        assert!(output.status.code() == Some(0) && output.stderr.is_empty(), "{form}: {output:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_of_127_letters_is_whole_in_every_format_and_at_every_width() {
+    let mut world = World::new().await;
+    let name = format!("{:x<127}", "payments-");
+    world.vault.put_secret(&name, SecretSpec::new("value"));
+    let run = world.night(NIGHT).await["run"].as_str().expect("a run").to_owned();
+    let vault = world.vault.url();
+    for width in ["", "40", "80", "120"] {
+        world.set("COLUMNS", width);
+        for form in ["table", "wide", "tsv", "json"] {
+            for command in [&["list", "objects"][..], &["show", &run, "--all"]] {
+                let output = world.cli(&[command, &["--vault", &vault, "-o", form]].concat()).await;
+                let text = String::from_utf8_lossy(&output.stdout);
+                assert!(text.lines().any(|line| line.contains(&name)), "{width} {form}: {text}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn lines_with_tabs_have_every_value_in_full() {
+    let mut world = World::with_secrets(2).await;
+    world.night(NIGHT).await;
+    let output = world
+        .cli(&["-o", "tsv", "list", "history", "--vault", &world.vault.url(), "--secret", "secret-0"])
+        .await;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(
+        rows[0],
+        ["taken", "run", "versions", "newest_version", "size", "sha-256", "form", "not_restorable_here"]
+    );
+    assert_eq!((rows.len(), rows[1][1], rows[1][5].len()), (2, "20260110T020000Z-nightly", 64), "{text}");
+    assert!(rows[1][4].parse::<u64>().is_ok() && output.stderr.is_empty(), "{output:?}");
 }

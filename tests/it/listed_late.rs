@@ -359,7 +359,7 @@ async fn a_kind_that_is_listed_again_is_shown() {
     let shown = world.cli(&show).await;
     let text = String::from_utf8_lossy(&shown.stderr);
     assert!(
-        text.contains("the keys cannot be listed, tried again at 2026-01-10 02:")
+        text.contains("the keys cannot be listed, tried again at 2026-01-10T02:")
             && text.contains("in round 2 of 6"),
         "{text}"
     );
@@ -374,7 +374,7 @@ async fn a_kind_that_is_listed_again_is_shown() {
     );
     let shown = world.cli(&show).await;
     let text = String::from_utf8_lossy(&shown.stdout);
-    assert!(text.contains("The keys could be listed only at 2026-01-10 02:3"), "{text}");
+    assert!(text.contains("The keys could be listed only at 2026-01-10T02:3"), "{text}");
 }
 
 /// A night in which every kind is listed looks for no supplement.

@@ -75,7 +75,7 @@ async fn a_vault_that_is_emptied_is_not_well_for_as_long_as_it_is() {
         "{text}"
     );
     let runs = world.cli(&["list", "runs", "--vault", &world.vault.url()]).await;
-    assert!(String::from_utf8_lossy(&runs.stdout).contains("gone"), "{runs:?}");
+    assert!(String::from_utf8_lossy(&runs.stdout).contains("GONE"), "{runs:?}");
     let last = world.ok("/api/status").await["sources"][0]["lastRun"].take();
     assert_eq!(
         last["losses"][0],

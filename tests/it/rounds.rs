@@ -294,7 +294,7 @@ async fn what_is_tried_again_is_shown_with_the_newest_reason() {
         let shown = world.cli(args).await;
         let text = [shown.stdout, shown.stderr].concat();
         let text = String::from_utf8_lossy(&text);
-        assert!(text.contains("1 object fails, tried again at 2026-01-10 02:1"), "{text}");
+        assert!(text.contains("1 object fails, tried again at 2026-01-10T02:1"), "{text}");
         assert!(text.contains("in round 2 of 6: Forbidden/ForbiddenByRbac"), "{text}");
     }
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::{HsmArg, app_for, follow, report};
 use crate::{
     cli::{
-        Done, Exit, Failed, OutputArg,
-        output::{self, Format},
+        Done, Exit, Failed,
+        output::{self, Column, Format, Table},
     },
     clock::Clock,
     domain::actor::Actor,
@@ -23,13 +23,11 @@ pub struct BackupArgs {
     /// Follow the job to its end; without this, only the function app does
     #[arg(long)]
     wait: bool,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 /// Runs the command.
-pub(super) async fn run(args: BackupArgs) -> Done {
-    let (app, format) = (app_for(&args.hsm.hsm)?, args.output.output);
+pub(super) async fn run(args: BackupArgs, format: Format) -> Done {
+    let app = app_for(&args.hsm.hsm)?;
     let hsm = args.hsm.hsm.name();
     let job = start::backup_now(&app, hsm, &Actor::TERMINAL, &Clock::system()).await?;
     if args.wait {
@@ -39,12 +37,16 @@ pub(super) async fn run(args: BackupArgs) -> Done {
         report::backup(&record, format)?;
         return Ok(record.verdict.into());
     }
-    match format {
-        Format::Json => output::json(&json!({ "hsm": hsm, "run": job.id, "state": "Running" }))?,
-        Format::Table => output::line(format_args!(
-            "Backup {} of HSM {hsm} has begun; the function app follows it, and `hsm status` shows it",
-            job.id
-        ))?,
+    if format.is_json() {
+        output::json(&json!({ "hsm": hsm, "run": job.id, "state": "Running" }))?;
+        return Ok(Exit::All);
     }
+    let sentence = format!(
+        "Backup {} of HSM {hsm} has begun; the function app follows it, and `hsm status` shows it",
+        job.id
+    );
+    let mut table = Table::new(&[Column::name("source"), Column::name("run")], &[Column::name("state")]);
+    table.push([hsm.to_string().into(), job.id.to_string().into(), "Running".into()]);
+    output::one(format, sentence, &table)?;
     Ok(Exit::All)
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::{HsmArg, app_for, report::failure_text};
 use crate::{
     cli::{
-        Done, Exit, OutputArg,
-        output::{self, Format},
+        Done, Exit,
+        output::{self, Column, Format, Table},
     },
     domain::{run::RunId, source::SourceName},
     hsm::check::{self, Checked},
@@ -24,12 +24,10 @@ pub struct CheckArgs {
     /// The HSM whose backup that is, by its name; the same one by default
     #[arg(long, value_name = "NAME", requires = "restore")]
     from: Option<SourceName>,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 /// Runs the command.
-pub(super) async fn run(args: CheckArgs) -> Done {
+pub(super) async fn run(args: CheckArgs, format: Format) -> Done {
     let app = app_for(&args.hsm.hsm)?;
     let hsm = args.hsm.hsm.name();
     let (what, checked) = match &args.restore {
@@ -39,7 +37,7 @@ pub(super) async fn run(args: CheckArgs) -> Done {
             ("restore", check::restore(&app, hsm, source, run).await?)
         }
     };
-    print(&checked, hsm, what, args.output.output)?;
+    print(&checked, hsm, what, format)?;
     Ok(match checked {
         Checked::Possible => Exit::All,
         Checked::CannotBeAsked(_) => Exit::Part,
@@ -53,17 +51,18 @@ fn print(checked: &Checked, hsm: &SourceName, what: &str, format: Format) -> std
         Checked::NotPossible(failure) => (Some(false), Some(failure)),
         Checked::CannotBeAsked(failure) => (None, Some(failure)),
     };
-    if format == Format::Json {
+    if format.is_json() {
         return output::json(&json!({ "hsm": hsm, "check": what, "possible": possible, "failure": failure }));
     }
-    match possible {
-        Some(true) => output::line(format_args!("The service says that a {what} of HSM {hsm} can be made")),
-        Some(false) => {
-            output::line(format_args!("A {what} of HSM {hsm} cannot be made: {}", failure_text(failure)))
-        }
-        None => output::line(format_args!(
-            "The service cannot be asked whether a {what} of HSM {hsm} can be made: {}",
-            failure_text(failure)
-        )),
-    }
+    let why = || failure_text(failure);
+    let sentence = match possible {
+        Some(true) => format!("The service says that a {what} of HSM {hsm} can be made"),
+        Some(false) => format!("A {what} of HSM {hsm} cannot be made: {}", why()),
+        None => format!("The service cannot be asked whether a {what} of HSM {hsm} can be made: {}", why()),
+    };
+    let columns = [Column::name("check"), Column::name("possible"), Column::prose("why")];
+    let mut table = Table::new(&[Column::name("source")], &columns);
+    let possible = possible.map_or("unknown", |possible| if possible { "yes" } else { "no" });
+    table.push([hsm.to_string().into(), what.into(), possible.into(), failure.map(|_| why()).into()]);
+    output::one(format, sentence, &table)
 }

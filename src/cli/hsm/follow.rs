@@ -77,8 +77,8 @@ pub(super) const fn words(phase: &Phase) -> &'static str {
 
 fn spinner(format: Format) -> ProgressBar {
     let target = match format {
-        Format::Table => ProgressDrawTarget::stderr(),
         Format::Json => ProgressDrawTarget::hidden(),
+        Format::Table | Format::Wide | Format::Tsv => ProgressDrawTarget::stderr(),
     };
     let bar = ProgressBar::with_draw_target(None, target);
     let style = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}");

@@ -6,7 +6,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::{
-    cli::output::{self, Format, Records, Stream, age, bytes, moment},
+    cli::output::{self, Cell, Column, Format, Stream, Table, age, bytes, moment},
     clock::Clock,
     domain::{
         hsm::{Contents, HsmBackup, HsmJob, HsmPlan, KeyOutcome, KeyResult, Safety, Task},
@@ -17,7 +17,7 @@ use crate::{
 
 /// Prints a plan.
 pub(super) fn plan(plan: &HsmPlan, format: Format) -> io::Result<()> {
-    if format == Format::Json {
+    if format.is_json() {
         let warning = plan.replaces_everything().then_some(HsmPlan::REPLACES);
         let contents = plan.contents.as_ref().map(Contents::text);
         let obstacle = plan.obstacle.map(|of| json!({ "name": of.name(), "why": of.text() }));
@@ -26,15 +26,18 @@ pub(super) fn plan(plan: &HsmPlan, format: Format) -> io::Result<()> {
             "obstacle": obstacle,
         }));
     }
-    show(plan, Stream::Out)
+    if format == Format::Tsv {
+        return keys(plan).print(format);
+    }
+    show(plan, format, Stream::Out)
 }
 
 /// Shows a plan to a person.
-pub(super) fn show(plan: &HsmPlan, to: Stream) -> io::Result<()> {
-    to.print(&plan_text(plan, Clock::system().now(), to.width()))
+pub(super) fn show(plan: &HsmPlan, format: Format, to: Stream) -> io::Result<()> {
+    to.print(&plan_text(plan, format, Clock::system().now(), to.width()))
 }
 
-fn plan_text(plan: &HsmPlan, now: OffsetDateTime, width: Option<usize>) -> String {
+fn plan_text(plan: &HsmPlan, format: Format, now: OffsetDateTime, width: Option<usize>) -> String {
     let (source, target) = (&plan.hsm.source, &plan.hsm.target);
     let backup = match (&plan.run, &plan.folder, plan.taken) {
         (Some(run), Some(folder), Some(taken)) => {
@@ -53,60 +56,89 @@ fn plan_text(plan: &HsmPlan, now: OffsetDateTime, width: Option<usize>) -> Strin
     let obstacle = plan.obstacle.map(|of| format!("Nothing can be restored: {}", of.text()));
     let prose = |text: &str| output::wrapped(text, width, "");
     let after = [contents.as_deref(), replaced.as_deref(), Some(safety.as_str()), obstacle.as_deref()];
-    prose(&backup) + &keys(plan).text(width) + &after.into_iter().flatten().map(prose).collect::<String>()
+    prose(&backup)
+        + &keys(plan).text(format, width)
+        + &after.into_iter().flatten().map(prose).collect::<String>()
 }
 
-fn keys(plan: &HsmPlan) -> Records {
-    let mut rows = Records::new(&["action", "key"], &["because"]);
+fn keys(plan: &HsmPlan) -> Table {
+    let mut rows = Table::new(&[Column::label("action"), Column::name("key")], &[Column::prose("because")]);
     for key in &plan.keys {
         let action = if key.held.is_free() { "restore" } else { "IN THE WAY" };
-        rows.push([action, key.key.as_str(), key.held.text()].map(str::to_owned));
+        rows.push([action, key.key.as_str(), key.held.text()].map(Cell::from));
     }
     rows
 }
 
 /// Prints the result of a backup.
 pub(super) fn backup(record: &HsmBackup, format: Format) -> io::Result<()> {
-    if format == Format::Json {
+    if format.is_json() {
         return output::json(record);
     }
-    let HsmBackup { hsm, run, verdict, .. } = record;
-    match (&record.folder, &record.failure) {
-        (Some(folder), None) => output::line(format_args!(
+    let HsmBackup { hsm, run, verdict, folder, failure, .. } = record;
+    let sentence = match (folder, failure) {
+        (Some(folder), None) => format!(
             "{run} {verdict}: HSM {hsm} is in folder {} ({} blobs, {})",
             folder.path,
             folder.blobs,
             bytes(folder.bytes)
-        )),
-        (_, failure) => output::line(format_args!("{run} {verdict}: {}", failure_text(failure.as_ref()))),
-    }
+        ),
+        (_, failure) => format!("{run} {verdict}: {}", failure_text(failure.as_ref())),
+    };
+    let columns = [
+        Column::name("verdict"),
+        Column::name("folder"),
+        Column::number("blobs"),
+        Column::number("size"),
+        Column::prose("why"),
+    ];
+    let mut table = Table::new(&[Column::name("source"), Column::name("run")], &columns);
+    let [source, run, verdict] = [hsm.to_string(), run.to_string(), verdict.to_string()].map(Cell::from);
+    let size = folder.as_ref().map_or(Cell::Nothing, |of| Cell::Bytes(of.bytes));
+    let (path, blobs) =
+        (folder.as_ref().map(|of| of.path.as_str()).into(), folder.as_ref().map(|of| of.blobs).into());
+    table.push([
+        source,
+        run,
+        verdict,
+        path,
+        blobs,
+        size,
+        failure.as_ref().map(|of| failure_text(Some(of))).into(),
+    ]);
+    output::one(format, sentence, &table)
 }
 
 /// Prints the result of a restore.
 pub(super) fn restore(job: &HsmJob, format: Format) -> io::Result<()> {
     let ended = job.ended.as_ref();
-    if format == Format::Json {
+    if format.is_json() {
         return output::json(&json!({
             "restore": job.id, "hsm": job.hsm, "verdict": ended.map(|of| of.verdict),
             "failure": ended.and_then(|of| of.failure.as_ref()), "task": job.task,
         }));
     }
-    Stream::Out.print(&outcomes_text(job, Stream::Out.width()))
+    outcomes(job).print(format)?;
+    output::aside(format, ending(job))
 }
 
-fn outcomes_text(job: &HsmJob, width: Option<usize>) -> String {
-    let mut rows = Records::new(&["outcome", "key"], &["why"]);
+fn outcomes(job: &HsmJob) -> Table {
+    let mut rows = Table::new(&[Column::label("outcome"), Column::name("key")], &[Column::prose("why")]);
     if let Task::RestoreKeys { outcomes, .. } = &job.task {
         for KeyOutcome { key, result } in outcomes {
             let (word, why) = key_text(result);
-            rows.push([word.to_owned(), key.to_string(), why]);
+            rows.push([word.into(), key.as_str().into(), why.into()]);
         }
     }
+    rows
+}
+
+fn ending(job: &HsmJob) -> String {
     let ended = job.ended.as_ref();
     let verdict = ended.map_or_else(|| "is still open".to_owned(), |of| of.verdict.to_string());
     let failure = ended.filter(|of| of.verdict != Verdict::Succeeded).and_then(|of| of.failure.as_ref());
     let why = failure.map_or_else(String::new, |failure| format!(": {}", failure_text(Some(failure))));
-    rows.text(width) + &output::wrapped(&format!("{} {verdict}{why}", job.id), width, "")
+    format!("{} {verdict}{why}", job.id)
 }
 
 fn key_text(result: &KeyResult) -> (&'static str, String) {
@@ -146,7 +178,7 @@ mod tests {
     }
 
     fn shown(plan: &HsmPlan, width: Option<usize>) -> String {
-        plan_text(plan, datetime!(2026-11-22 02:00 UTC), width)
+        plan_text(plan, Format::Table, datetime!(2026-11-22 02:00 UTC), width)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `hsm restore` and `hsm restore-key`: plan, show the plan, ask, restore, report.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _};
 
 use clap::Args;
 use serde_json::json;
@@ -10,9 +10,9 @@ use super::{HsmArg, app_for, follow, report};
 use crate::{
     app::App,
     cli::{
-        Done, Exit, Failed, OutputArg, ask,
+        Done, Exit, Failed, ask,
         list::moment_of,
-        output::{self, Format, Stream},
+        output::{self, Column, Format, Stream, Table},
     },
     clock::Clock,
     domain::{
@@ -50,8 +50,6 @@ struct Common {
     /// Follow the job to its end; without this, only the function app does
     #[arg(long)]
     wait: bool,
-    #[command(flatten)]
-    output: OutputArg,
 }
 
 /// Replace everything in a Managed HSM by a backup.
@@ -74,44 +72,33 @@ pub struct RestoreKeyArgs {
     key: Vec<ObjectName>,
 }
 
-impl RestoreArgs {
-    pub(super) fn format(&self) -> Format {
-        self.common.output.output
-    }
-}
-
-impl RestoreKeyArgs {
-    pub(super) fn format(&self) -> Format {
-        self.common.output.output
-    }
-}
-
 /// Runs `hsm restore`.
-pub(super) async fn run(args: RestoreArgs) -> Done {
+pub(super) async fn run(args: RestoreArgs, format: Format) -> Done {
     let hsm = args.common.hsm.hsm.clone();
     if args.confirm.as_ref().is_some_and(|confirm| confirm != hsm.name().as_str()) {
         return Err(Failed::new(format!("nothing was restored: --confirm does not say {}", hsm.name())));
     }
     let agreed = args.confirm.is_some() && args.common.yes;
-    restore(args.common, What::All, agreed, || typed(&hsm)).await
+    restore(args.common, What::All, agreed, format, || typed(&hsm)).await
 }
 
 /// Runs `hsm restore-key`.
-pub(super) async fn run_keys(args: RestoreKeyArgs) -> Done {
+pub(super) async fn run_keys(args: RestoreKeyArgs, format: Format) -> Done {
     let (mut keys, yes) = (args.key, args.common.yes);
     keys.sort();
     keys.dedup();
     let question = format!("Restore {} into {}?", output::count(keys.len(), "key"), args.common.hsm.hsm);
-    restore(args.common, What::Keys(keys), yes, || terminal().and_then(|()| ask(&question))).await
+    restore(args.common, What::Keys(keys), yes, format, || terminal().and_then(|()| ask(&question))).await
 }
 
 async fn restore(
     args: Common,
     what: What,
     agreed: bool,
+    format: Format,
     question: impl FnOnce() -> Result<bool, Failed>,
 ) -> Done {
-    let (app, format) = (app_for(&args.hsm.hsm)?, args.output.output);
+    let app = app_for(&args.hsm.hsm)?;
     let target = args.hsm.hsm.name().clone();
     let source = args.from.unwrap_or_else(|| target.clone());
     let request = HsmRequest { source, target, run: args.run, at: args.at, what };
@@ -120,8 +107,11 @@ async fn restore(
         report::plan(&plan, format)?;
         return Ok(plan.at_best().into());
     }
-    if format == Format::Table || !agreed {
-        report::show(&plan, Stream::beside(format))?;
+    if !agreed && !format.is_for_people() {
+        terminal()?;
+    }
+    if format.is_for_people() || !agreed {
+        report::show(&plan, format, Stream::beside(format))?;
     }
     if !agreed && !question()? {
         return Ok(Exit::None);
@@ -148,12 +138,16 @@ async fn begin(app: &App, plan: &HsmPlan) -> Result<RunId, Failed> {
 }
 
 fn under_way(hsm: &SourceName, id: &RunId, format: Format) -> Done {
-    match format {
-        Format::Json => output::json(&json!({ "restore": id, "hsm": hsm, "state": "Running" }))?,
-        Format::Table => output::line(format_args!(
-            "Restore {id} of HSM {hsm} has begun; the function app follows it, and `hsm status` shows it"
-        ))?,
+    if format.is_json() {
+        output::json(&json!({ "restore": id, "hsm": hsm, "state": "Running" }))?;
+        return Ok(Exit::All);
     }
+    let sentence = format!(
+        "Restore {id} of HSM {hsm} has begun; the function app follows it, and `hsm status` shows it"
+    );
+    let mut table = Table::new(&[Column::name("target"), Column::name("restore")], &[Column::name("state")]);
+    table.push([hsm.to_string().into(), id.to_string().into(), "Running".into()]);
+    output::one(format, sentence, &table)?;
     Ok(Exit::All)
 }
 
@@ -169,13 +163,13 @@ async fn to_the_end(app: &App, hsm: &SourceName, id: &RunId, format: Format) -> 
 /// Asks for the HSM's name.
 fn typed(hsm: &Source) -> Result<bool, Failed> {
     terminal()?;
-    eprint!("Everything in {hsm} will be replaced. Type the HSM's name to go ahead: ");
-    io::stderr().flush()?;
+    let question = format!("Everything in {hsm} will be replaced. Type the HSM's name to go ahead: ");
+    Stream::Err.print(&question)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     let agreed = answer.trim() == hsm.name().as_str();
     if !agreed {
-        eprintln!("nothing was restored: that is not its name");
+        output::note("nothing was restored: that is not its name");
     }
     Ok(agreed)
 }

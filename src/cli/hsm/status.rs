@@ -8,9 +8,9 @@ use super::{app_for, follow::words, report::failure_text};
 use crate::{
     app::App,
     cli::{
-        Done, Exit, Failed, OutputArg,
-        output::{self, Format, age, bytes},
-        report::late,
+        Done, Exit, Failed,
+        output::{self, Cell, Column, Format, Table},
+        report::lateness,
     },
     clock::Clock,
     config::{Config, Needs, environment},
@@ -34,18 +34,10 @@ pub struct StatusArgs {
     /// The most backups to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit: usize,
-    #[command(flatten)]
-    output: OutputArg,
-}
-
-impl StatusArgs {
-    pub(super) fn format(&self) -> Format {
-        self.output.output
-    }
 }
 
 /// Runs the command. An unknown HSM is refused.
-pub(super) async fn run(args: StatusArgs) -> Done {
+pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
     let app = match &args.hsm {
         Some(hsm) => app_for(hsm)?,
         None => App::build(&Config::read(environment, Needs::Backup)?)?,
@@ -63,15 +55,17 @@ pub(super) async fn run(args: StatusArgs) -> Done {
         refuse_unknown(&app, hsm.name()).await?;
     }
     let now = Clock::system().now();
-    if args.output.output == Format::Json {
+    if format.is_json() {
         let hsms: Vec<_> = doing.iter().map(|of| json_of(of, app.interval(), now)).collect();
         output::json(&json!({ "hsms": hsms, "backups": backups, "jobs": jobs }))?;
         return Ok(Exit::All);
     }
-    print_backups(&backups, now)?;
-    print_jobs(&jobs, now)?;
+    table(&backups, &jobs, now).print(format)?;
+    if jobs.is_empty() {
+        output::aside(format, "There are no open jobs.")?;
+    }
     for of in doing.iter().filter(|of| of.is_overdue(app.interval(), now)) {
-        output::line(format_args!("HSM {} is overdue: it has no recent good backup.", of.hsm))?;
+        output::aside(format, format_args!("HSM {} is overdue: it has no recent good backup.", of.hsm))?;
     }
     Ok(Exit::All)
 }
@@ -91,41 +85,42 @@ fn json_of(of: &Doing, interval: time::Duration, now: OffsetDateTime) -> serde_j
     })
 }
 
-fn print_backups(backups: &[&HsmBackup], now: OffsetDateTime) -> std::io::Result<()> {
-    let mut table = output::table(&["hsm", "backup", "age", "ended", "folder", "#size", "why"]);
-    for backup in backups {
-        let (folder, size) = backup.folder.as_ref().map_or_else(
-            || (String::new(), String::new()),
-            |folder| (folder.path.clone(), bytes(folder.bytes)),
-        );
-        let note = || backup.note.as_deref().map_or_else(String::new, output::one_line);
-        let why = backup.failure.as_ref().map_or_else(note, |failure| failure_text(Some(failure)));
-        table.add_row([
-            backup.hsm.to_string(),
-            format!("{}{}", backup.run, late(backup.late())),
-            age(now - backup.taken()),
-            backup.verdict.to_string(),
-            folder,
-            size,
-            why,
-        ]);
-    }
-    output::print(&table)
-}
-
-fn print_jobs(jobs: &[&HsmJob], now: OffsetDateTime) -> std::io::Result<()> {
-    if jobs.is_empty() {
-        return output::line("There are no open jobs.");
-    }
-    let mut table = output::table(&["hsm", "open job", "age", "phase", "waits because"]);
+/// The open jobs, and then the backups that have ended.
+fn table(backups: &[&HsmBackup], jobs: &[&HsmJob], now: OffsetDateTime) -> Table {
+    let details = [
+        Column::number("age"),
+        Column::number("late").if_any(),
+        Column::name("state"),
+        Column::name("folder"),
+        Column::number("size"),
+        Column::prose("why"),
+    ];
+    let mut table = Table::new(&[Column::name("hsm"), Column::name("job")], &details);
     for job in jobs {
-        table.add_row([
-            job.hsm.to_string(),
-            format!("{}{}", job.id, late(job.id.late(job.opened))),
-            age(now - job.opened),
-            words(&job.phase).to_owned(),
-            job.waiting.as_deref().map_or_else(String::new, output::one_line),
+        let waiting = job.waiting.as_deref().map_or_else(String::new, |why| format!(", and waits: {why}"));
+        let why = format!("{}{waiting}", words(&job.phase));
+        let [hsm, id] = [job.hsm.to_string(), job.id.to_string()].map(Cell::from);
+        let (since, late) = ((now - job.opened).into(), lateness(job.id.late(job.opened)));
+        table.push([hsm, id, since, late, "open".into(), Cell::Nothing, Cell::Nothing, why.into()]);
+    }
+    for backup in backups {
+        let folder = backup.folder.as_ref();
+        let size = folder.map_or(Cell::Nothing, |of| Cell::Bytes(of.bytes));
+        let failure = backup.failure.as_ref().map(|failure| failure_text(Some(failure)));
+        let [hsm, run, verdict] =
+            [backup.hsm.to_string(), backup.run.to_string(), backup.verdict.to_string()].map(Cell::from);
+        let (since, late) = ((now - backup.taken()).into(), lateness(backup.late()));
+        let why = failure.or_else(|| backup.note.clone());
+        table.push([
+            hsm,
+            run,
+            since,
+            late,
+            verdict,
+            folder.map(|of| of.path.as_str()).into(),
+            size,
+            why.into(),
         ]);
     }
-    output::print(&table)
+    table
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     super::{
         Done, Exit, Failed, app_for,
-        output::{self, Stream},
+        output::{self, Column, Table},
         report::form_unknown,
     },
     Ask, Format, confirmed,
@@ -17,6 +17,7 @@ use crate::{
     config::Needs,
     domain::{
         blob::BackupBlob,
+        digest::Digest,
         form::Clear,
         object::{ObjectKind, ObjectName},
         source::Source,
@@ -36,9 +37,9 @@ pub(super) async fn run(path: &Path, vault: &Source, wanted: &[ObjectKind], ask:
         let wanted = if wanted.is_empty() { holds } else { wanted };
         return Err(Failed::new(format!("{} is not a whole backup of a {}", path.display(), named(wanted))));
     }
-    let sha256 = blob.digest().to_string();
-    if let Some(clear) = unknown_form(&blob, &kinds) {
-        Stream::Err.print(&format!("{}\n", form_unknown(&clear)))?;
+    let sha256 = blob.digest();
+    if let Some(clear) = unknown_form(&blob, &kinds).filter(|_| !format.is_json()) {
+        output::note(form_unknown(&clear));
     }
     let either = named(&kinds);
     if what_if {
@@ -49,7 +50,7 @@ pub(super) async fn run(path: &Path, vault: &Source, wanted: &[ObjectKind], ask:
     }
     let app = app_for(vault, Needs::Vaults)?;
     let (kind, name) = restored(app.vault(vault.name())?, &kinds, &blob).await?;
-    said(vault, kind.as_str(), name.map(|name| name.to_string()), &sha256, "restored", format)
+    said(vault, kind.as_str(), name.as_ref().map(ObjectName::as_str), &sha256, "restored", format)
 }
 
 /// The readable part of a blob whose form is unknown for every one of these kinds.
@@ -94,14 +95,17 @@ async fn restored(
     Err(Failed::new(format!("{}\n{hint}", said.join("\n"))))
 }
 
-fn said(vault: &Source, kind: &str, name: Option<String>, sha256: &str, done: &str, format: Format) -> Done {
-    if format == Format::Json {
+fn said(vault: &Source, kind: &str, name: Option<&str>, sha256: &Digest, done: &str, format: Format) -> Done {
+    if format.is_json() {
         output::json(&json!({
             "target": vault.name(), "kind": kind, "name": name, "sha256": sha256, "outcome": done,
         }))?;
-    } else {
-        let name = name.map(|name| format!(" {name}")).unwrap_or_default();
-        output::line(format_args!("{kind}{name} {done} into {vault}"))?;
+        return Ok(Exit::All);
     }
+    let named = name.map(|name| format!(" {name}")).unwrap_or_default();
+    let subject = [Column::name("target"), Column::name("kind"), Column::name("name")];
+    let mut table = Table::new(&subject, &[Column::name("SHA-256"), Column::name("outcome")]);
+    table.push([vault.into(), kind.into(), name.into(), sha256.into(), done.into()]);
+    output::one(format, format_args!("{kind}{named} {done} into {vault}"), &table)?;
     Ok(Exit::All)
 }

@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::super::output::{self, Format, Records, Stream, age, moment};
+use super::super::output::{self, Cell, Column, Format, Stream, Table};
 use crate::{
     clock::Clock,
     domain::{
@@ -22,7 +22,7 @@ use crate::{
 
 /// Prints a plan.
 pub(super) fn plan(plan: &RestorePlan, format: Format) -> io::Result<()> {
-    if format == Format::Json {
+    if format.is_json() {
         #[derive(Serialize)]
         struct Planned<'a> {
             digest: Digest,
@@ -32,56 +32,89 @@ pub(super) fn plan(plan: &RestorePlan, format: Format) -> io::Result<()> {
         let foreseen = RestoreNumbers::at_best(plan).verdict();
         return output::json(&Planned { digest: plan.digest(), foreseen, plan });
     }
-    show(plan, Stream::Out)
+    if format == Format::Tsv {
+        return tsv(plan).print(format);
+    }
+    show(plan, format, Stream::Out)
 }
 
 /// Shows a plan to a person.
-pub(super) fn show(plan: &RestorePlan, to: Stream) -> io::Result<()> {
-    to.print(&plan_text(plan, Clock::system().now(), to.width()))
+pub(super) fn show(plan: &RestorePlan, format: Format, to: Stream) -> io::Result<()> {
+    to.print(&plan_text(plan, format, Clock::system().now(), to.width()))
 }
 
 /// A plan as a person reads it before anything is destroyed: nothing is cut, and purges come last, next to the
 /// question.
-fn plan_text(plan: &RestorePlan, now: OffsetDateTime, width: Option<usize>) -> String {
+fn plan_text(plan: &RestorePlan, format: Format, now: OffsetDateTime, width: Option<usize>) -> String {
     let (purges, others): (Vec<_>, Vec<_>) =
         plan.steps.iter().partition(|step| step.action == Action::PurgeAndRestore);
     let count = purges.len();
     let [others, purges] = [others, purges].map(|of| steps(&of, now));
-    others.text(width)
-        + &excluded(&plan.excluded, plan.request.at).text(width)
-        + &purges.records(width)
+    others.text(format, width)
+        + &excluded(&plan.excluded, plan.request.at).text(format, width)
+        + &purges.records(format, width)
         + &summary(plan, count, width)
 }
 
-fn steps(of: &[&Step], now: OffsetDateTime) -> Records {
-    let (subject, details) = (["action", "kind", "name"], ["from", "age", "#versions", "form"]);
-    // Few plans have an unknown form, so the column is left out of the others.
-    let said = of.iter().any(|step| step.unknown_form.is_some());
-    let mut rows = Records::new(&subject, if said { &details } else { &details[..3] });
+const SUBJECT: [Column; 3] = [Column::label("action"), Column::name("kind"), Column::name("name")];
+
+/// The cells of the subject.
+fn subject(action: &str, kind: ObjectKind, name: &ObjectName) -> [Cell; 3] {
+    [action.into(), kind.as_str().into(), name.as_str().into()]
+}
+
+fn steps(of: &[&Step], now: OffsetDateTime) -> Table {
+    let details = [
+        Column::name("from"),
+        Column::number("age"),
+        Column::number("versions"),
+        Column::name("run").wide(),
+        Column::name("SHA-256").wide(),
+        Column::prose("form").if_any(),
+    ];
+    let mut rows = Table::new(&SUBJECT, &details);
     for step in of {
-        let [action, kind, name] =
-            [words(step.action).to_owned(), step.kind.to_string(), step.name.to_string()];
-        let [from, age, versions] = [moment(step.taken), age(now - step.taken), step.versions.to_string()];
+        let [action, kind, name] = subject(words(step.action), step.kind, &step.name);
         let unknown = |clear: &Clear| format!("NOT KNOWN: {clear}; the service decides");
-        let form = step.unknown_form.as_deref().map(unknown).unwrap_or_default();
-        if said {
-            rows.push([action, kind, name, from, age, versions, form]);
-        } else {
-            rows.push([action, kind, name, from, age, versions]);
-        }
+        let form = step.unknown_form.as_deref().map(unknown);
+        let [from, age, versions] = [step.taken.into(), (now - step.taken).into(), step.versions.into()];
+        let [run, digest] = [step.run.as_str().into(), (&step.sha256).into()];
+        rows.push([action, kind, name, from, age, versions, run, digest, form.into()]);
     }
     rows
 }
 
-fn excluded(of: &[Excluded], at: Option<OffsetDateTime>) -> Records {
-    let mut rows = Records::new(&["action", "kind", "name"], &["because"]);
+fn excluded(of: &[Excluded], at: Option<OffsetDateTime>) -> Table {
+    let mut rows = Table::new(&SUBJECT, &[Column::prose("because")]);
     for object in of {
-        let how = match (object.reason, object.skipped) {
-            (Reason::NeverBackedUp, _) => "NEVER BACKED UP",
-            (_, true) => "skip",
-            (_, false) => "IN THE WAY",
-        };
-        rows.push([how, object.kind.as_str(), object.name.as_str(), object.why(at)].map(str::to_owned));
+        let [how, kind, name] = subject(how(object), object.kind, &object.name);
+        rows.push([how, kind, name, object.why(at).into()]);
+    }
+    rows
+}
+
+fn how(object: &Excluded) -> &'static str {
+    match (object.reason, object.skipped) {
+        (Reason::NeverBackedUp, _) => "NEVER BACKED UP",
+        (_, true) => "skip",
+        (_, false) => "IN THE WAY",
+    }
+}
+
+/// Every object of a plan in one table, for a program.
+fn tsv(plan: &RestorePlan) -> Table {
+    let details =
+        [Column::name("from"), Column::name("run"), Column::name("SHA-256"), Column::prose("because")];
+    let mut rows = Table::new(&SUBJECT, &details);
+    for step in &plan.steps {
+        let [action, kind, name] = subject(words(step.action), step.kind, &step.name);
+        let (run, digest) = (step.run.as_str().into(), (&step.sha256).into());
+        rows.push([action, kind, name, step.taken.into(), run, digest, Cell::Nothing]);
+    }
+    for object in &plan.excluded {
+        let [how, kind, name] = subject(how(object), object.kind, &object.name);
+        let [from, run, digest] = [Cell::Nothing, Cell::Nothing, Cell::Nothing];
+        rows.push([how, kind, name, from, run, digest, object.why(plan.request.at).into()]);
     }
     rows
 }
@@ -127,7 +160,7 @@ pub(super) fn outcomes(
     outcomes: &[(ObjectId, StepResult)],
     format: Format,
 ) -> io::Result<()> {
-    if format == Format::Json {
+    if format.is_json() {
         return output::json(&Report {
             restore: id,
             verdict: numbers.verdict(),
@@ -142,7 +175,20 @@ pub(super) fn outcomes(
                 .collect(),
         });
     }
-    Stream::Out.print(&outcomes_text(numbers, outcomes, Stream::Out.width()))
+    // A program gets every object, a person those that need attention.
+    let is_told = |result: &StepResult| format == Format::Tsv || !result.succeeded();
+    ended(outcomes, is_told).print(format)?;
+    output::beside(format, outcomes_text(numbers, outcomes, Stream::Out.width()).trim_end())
+}
+
+fn ended(outcomes: &[(ObjectId, StepResult)], is_told: impl Fn(&StepResult) -> bool) -> Table {
+    let subject = [Column::label("outcome"), Column::name("kind"), Column::name("name")];
+    let mut rows = Table::new(&subject, &[Column::prose("why")]);
+    for (id, result) in outcomes.iter().filter(|(_, result)| is_told(result)) {
+        let (word, why) = outcome(result);
+        rows.push([word.into(), id.kind.as_str().into(), id.name.as_str().into(), why.into()]);
+    }
+    rows
 }
 
 fn outcomes_text(
@@ -150,11 +196,6 @@ fn outcomes_text(
     outcomes: &[(ObjectId, StepResult)],
     width: Option<usize>,
 ) -> String {
-    let mut rows = Records::new(&["outcome", "kind", "name"], &["why"]);
-    for (id, result) in outcomes.iter().filter(|(_, result)| !result.succeeded()) {
-        let (word, why) = outcome(result);
-        rows.push([word.to_owned(), id.kind.to_string(), id.name.to_string(), why]);
-    }
     let recovered = outcomes.iter().filter(|(_, result)| *result == StepResult::Recovered).count();
     let compared = (numbers.restored as usize).saturating_sub(recovered);
     let recovered = if recovered > 0 { format!(", {recovered} recovered as deleted") } else { String::new() };
@@ -167,7 +208,7 @@ fn outcomes_text(
     );
     let compared = outcomes.iter().any(|(_, result)| result.is_compared());
     let covered = if compared { output::wrapped(COVERED, width, "") } else { String::new() };
-    rows.text(width) + &output::wrapped(&text, width, "") + &covered
+    output::wrapped(&text, width, "") + &covered
 }
 
 /// The result of a restore, as JSON. Borrowed, because a tree of values would take more memory than the restore did.
@@ -271,7 +312,7 @@ mod tests {
     }
 
     fn shown(plan: &RestorePlan, width: Option<usize>) -> String {
-        plan_text(plan, datetime!(2026-11-22 02:00 UTC), width)
+        plan_text(plan, Format::Table, datetime!(2026-11-22 02:00 UTC), width)
     }
 
     #[test]
@@ -323,7 +364,9 @@ mod tests {
         ];
         let numbers = RestoreNumbers::of(&of_names(long));
         for (name, width) in WIDTHS {
-            insta::assert_snapshot!(format!("outcomes-{name}"), outcomes_text(numbers, &outcomes, width));
+            let table = ended(&outcomes, |result| !result.succeeded()).text(Format::Table, width);
+            let text = table + &outcomes_text(numbers, &outcomes, width);
+            insta::assert_snapshot!(format!("outcomes-{name}"), text);
         }
     }
 }
