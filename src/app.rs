@@ -19,7 +19,7 @@ use crate::{
         vault::{VaultClient, restore::RestorePace},
     },
     catalogue::{Audit, Catalogue},
-    config::{Config, RESTORE_QUEUE, WORK_QUEUE},
+    config::{Config, RESTORE_QUEUE, WORK_QUEUE, poison_of, queues_of},
     domain::{
         location::Location,
         role::Role,
@@ -39,6 +39,7 @@ pub struct App {
     jobs: Option<Jobs>,
     queue: Option<Queue>,
     restore_queue: Option<Queue>,
+    poison_queues: Vec<Queue>,
     hsms: Hsms,
     audit: Option<Audit>,
     connection: Connection,
@@ -65,10 +66,11 @@ impl App {
         };
         let container =
             |url: &Option<url::Url>| url.as_ref().map(|url| Container::new(url, &connection)).transpose();
-        let queue = |name| {
+        let queue = |name: &str| {
             let service = config.queue_service.as_ref();
             service.map(|service| Queue::new(service, name, &connection)).transpose()
         };
+        let poison = || queues_of(config.role).filter_map(|name| queue(&poison_of(name)).transpose());
         let build = || -> azure_core::Result<Self> {
             Ok(Self {
                 vaults: config.vaults.iter().map(vault).collect::<azure_core::Result<_>>()?,
@@ -76,6 +78,7 @@ impl App {
                 jobs: container(&config.jobs_container)?.map(Jobs::new),
                 queue: queue(WORK_QUEUE)?,
                 restore_queue: queue(RESTORE_QUEUE)?,
+                poison_queues: poison().collect::<azure_core::Result<_>>()?,
                 hsms: Hsms::build(config, &connection)?,
                 audit: container(&config.container)?
                     .map(|container| Audit::new(container, config.at_terminal)),
@@ -147,6 +150,11 @@ impl App {
         self.restore_queue
             .as_ref()
             .ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_QUEUE__queueServiceUri is not set".into()))
+    }
+
+    /// The poison queues of the queues that this app reads; none where no queue is configured.
+    pub fn poison_queues(&self) -> &[Queue] {
+        &self.poison_queues
     }
 
     /// The audit trail.

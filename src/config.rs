@@ -23,6 +23,18 @@ pub const WORK_QUEUE: &str = "backup-objects";
 /// The queue that carries one message for each step of a restore. `functions/RestoreObject` names it too.
 pub const RESTORE_QUEUE: &str = "restore-objects";
 
+/// The queues that an app of this role reads.
+pub fn queues_of(role: Role) -> impl Iterator<Item = &'static str> {
+    [(WORK_QUEUE, role.backs_up()), (RESTORE_QUEUE, role.restores())]
+        .into_iter()
+        .filter_map(|(name, reads)| reads.then_some(name))
+}
+
+/// The queue into which the Functions host puts the messages that it gives up.
+pub fn poison_of(queue: &str) -> String {
+    format!("{queue}-poison")
+}
+
 /// The default Key Vault service version.
 pub const API_VERSION: &str = "2025-07-01";
 

@@ -77,6 +77,7 @@ pub mod run;
 mod samples;
 pub mod schedule;
 pub mod source;
+pub mod state;
 pub mod supplement;
 pub mod tags;
 pub mod versions;

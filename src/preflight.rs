@@ -7,10 +7,10 @@
 //! Safe to run at any time, and twice: the tries name objects that cannot exist, backups are taken and dropped, and the
 //! one blob a day that is written among the backups is written create-only.
 
-mod ages;
 mod callers;
 pub mod findings;
 mod hsms;
+mod sources;
 mod storage;
 mod vaults;
 
@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use self::findings::{
     Identity, Installation, Report, hsms as judge_hsms, queues as judge_queues,
     rest::{self, SettingsSeen},
-    storage as judge_storage, vaults as judge_vaults,
+    sources as judge_sources, storage as judge_storage, vaults as judge_vaults,
 };
 use crate::{
     app::App,
@@ -50,12 +50,12 @@ pub async fn check(app: &App, served: bool, clock: &Clock) -> Report {
     let dates = Dates::new(*clock);
     let connection = app.connection().for_preflight(Arc::clone(&dates));
     let context = Context { app, config: app.config(), connection, clock };
-    let (vaults, hsms, containers, queues, ages, callers) = futures::join!(
+    let (vaults, hsms, containers, queues, sources, callers) = futures::join!(
         vaults::observe(&context),
         hsms::observe(&context),
         storage::containers(&context),
         storage::queues(&context),
-        ages::observe(&context),
+        sources::observe(&context),
         callers::observe(&context)
     );
     let mut report = Report::default();
@@ -74,8 +74,8 @@ pub async fn check(app: &App, served: bool, clock: &Clock) -> Report {
     for seen in &queues {
         judge_queues::judge(seen, &of, &mut report);
     }
-    for seen in &ages {
-        rest::judge_age(seen, context.config.interval, clock.now(), &mut report);
+    for seen in &sources {
+        judge_sources::judge(seen, clock.now(), &mut report);
     }
     rest::judge_callers(&callers, &mut report);
     rest::judge_clocks(&dates.ahead(), &mut report);

@@ -39,7 +39,7 @@ impl Queue {
     /// The approximate number of messages, including those that are being processed.
     ///
     /// # Errors
-    /// As the service answers.
+    /// As the service answers, also when there is no such queue.
     pub async fn count(&self) -> Result<i64, ServiceError> {
         let asked = async {
             let found = self.client.get_properties(None).await?;

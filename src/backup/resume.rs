@@ -2,6 +2,7 @@
 
 use time::Duration;
 
+use super::send;
 use crate::{
     app::App,
     clock::Clock,
@@ -9,6 +10,7 @@ use crate::{
         actor::{Actor, Via},
         job::BackupJob,
         plan::Plan,
+        planned::PlannedObjects,
         run::Scope,
         source::SourceName,
     },
@@ -18,13 +20,15 @@ use crate::{
 /// The greatest age of a run that is continued without being asked to: it backs up about what a new run would.
 pub const YOUNG: Duration = Duration::HOUR;
 
-/// A run that was left open.
+/// A run that was left open, and its objects without a result.
 #[derive(Debug)]
 pub struct Unfinished {
     /// Its record.
     pub job: BackupJob,
     /// Its plan.
     pub plan: Plan,
+    /// The objects without a result.
+    pub objects: PlannedObjects,
 }
 
 /// The newest open run of a whole vault that a terminal began and planned, and that is no older than `most`.
@@ -52,7 +56,8 @@ pub async fn find(
     while let Some(job) = jobs.pop() {
         let plan = app.catalogue()?.plan(vault, &job.run).await?;
         if let Some(plan) = plan.filter(|plan| plan.header.scope == Scope::Vault) {
-            return Ok(Some(Unfinished { job, plan }));
+            let objects = send::unanswered(app, &plan).await?;
+            return Ok(Some(Unfinished { job, plan, objects }));
         }
     }
     Ok(None)

@@ -18,7 +18,8 @@ use crate::{
         object::ObjectId,
         outcome::{Failure, OutcomeKind},
         plan::{Plan, PlanHeader},
-        planned::{Decision, Planned},
+        planned::Decision,
+        planned::PlannedObjects,
         record::count,
         run::Scope,
     },
@@ -46,7 +47,7 @@ impl Notes {
         app: &App,
         plan: &Plan,
         job: &BackupJob,
-        unanswered: &[&Planned],
+        unanswered: &PlannedObjects,
         superseded: bool,
         clock: &Clock,
     ) -> Result<Self> {
@@ -55,7 +56,7 @@ impl Notes {
         pin_mut!(pages);
         while let Some(page) = pages.try_next().await? {
             for note in page {
-                if is_among(unanswered, &note) {
+                if unanswered.find(&note.id()).is_some() {
                     read.add(note, plan, job, superseded);
                 }
             }
@@ -86,11 +87,6 @@ impl Notes {
     }
 }
 
-/// Whether a note is about one of these objects, which are in order.
-fn is_among(objects: &[&Planned], note: &Note) -> bool {
-    objects.binary_search_by(|of| of.id.cmp(&note.id())).is_ok()
-}
-
 /// Whether a run would cover its vault if it ended now.
 pub async fn covers(app: &App, plan: &Plan) -> Result<bool> {
     let PlanHeader { vault, run, scope, unlisted, .. } = &plan.header;
@@ -110,7 +106,8 @@ pub async fn give_up(app: &App, plan: &Plan, job: &BackupJob, clock: &Clock) -> 
     let pages = app.jobs()?.failing(&job.vault, &job.run);
     pin_mut!(pages);
     while let Some(page) = pages.try_next().await? {
-        let notes: Vec<Note> = page.into_iter().filter(|note| is_among(&unanswered, note)).collect();
+        let notes: Vec<Note> =
+            page.into_iter().filter(|note| unanswered.find(&note.id()).is_some()).collect();
         told.extend(notes.iter().map(Note::id));
         let failed = notes
             .into_iter()
@@ -118,7 +115,7 @@ pub async fn give_up(app: &App, plan: &Plan, job: &BackupJob, clock: &Clock) -> 
         record(app, plan, failed, clock).await?;
     }
     let text = "its message had no result; the poison queue and the log may say why";
-    let silent = unanswered.iter().map(|planned| planned.id.clone()).filter(|id| !told.contains(id));
+    let silent = unanswered.iter().map(|planned| planned.id).filter(|id| !told.contains(id));
     record(app, plan, silent.map(|id| (id, Failure::ours("NoAnswer", text))), clock).await
 }
 

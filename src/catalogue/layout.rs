@@ -24,7 +24,7 @@ use crate::domain::{
     digest::Digest,
     object::{ObjectId, ObjectKind},
     right::Right,
-    run::{RunId, countdown},
+    run::{RunId, countdown, counted_down},
     source::SourceName,
 };
 
@@ -160,6 +160,11 @@ pub(super) fn manifests(vault: &SourceName) -> String {
 
 pub(super) fn manifest(vault: &SourceName, planned: OffsetDateTime, run: &RunId) -> String {
     format!("{}-{run}.jsonl.gz", manifests_from(vault, planned))
+}
+
+/// When the run of a manifest was planned, by the manifest's name.
+pub(super) fn planned(vault: &SourceName, name: &str) -> Option<OffsetDateTime> {
+    counted_down(name.strip_prefix(&manifests(vault))?.get(..11)?)
 }
 
 /// The name from which a listing shows the manifests of runs planned at this time or before.

@@ -1,12 +1,16 @@
-//! The known sources and their recovery points. They serve the answer to a request for something that does not exist,
-//! so each of these may read a whole listing.
+//! The known sources and their recovery points.
 
 use futures::{TryStreamExt as _, pin_mut};
 
-use super::{Catalogue, layout};
+use time::OffsetDateTime;
+
+use super::{
+    Catalogue, layout,
+    view::{CLOSES_WITHIN, summary_of},
+};
 use crate::{
     azure::container::{Item, Listing},
-    domain::{nothing::Points, source::SourceName},
+    domain::{manifest::Summary, nothing::Points, source::SourceName},
     error::Result,
 };
 
@@ -15,11 +19,44 @@ const MOST: usize = 200;
 
 impl Catalogue {
     /// The earliest and the newest recovery point of a vault: when runs finished that left an object with a backup.
-    /// Reads every manifest's metadata.
+    ///
+    /// Costs a page of the newest manifests, one request for each 5,000 names, and one or two for the earliest
+    /// manifests, however many there are between them.
     pub async fn points(&self, vault: &SourceName) -> Result<Option<Points>> {
-        let found = self.manifests(vault, None, |_| false).await?;
-        let summaries = found.into_iter().filter_map(|found| found.summary);
-        Ok(Points::of(summaries.filter(|of| of.protected > 0).map(|of| of.finished)))
+        let Some(newest) = self.newest_point(vault).await? else { return Ok(None) };
+        let earliest = self.earliest_point(vault).await?.unwrap_or(newest);
+        Ok(Some(Points { earliest, newest }))
+    }
+
+    /// A run closes within some hours of its planning, so none that was planned longer before the newest point can have
+    /// finished after it.
+    async fn newest_point(&self, vault: &SourceName) -> Result<Option<OffsetDateTime>> {
+        let mut newest = None;
+        let manifests = self.manifests(vault, None, |found| {
+            let Some(last) = found.last().and_then(|last| last.summary.as_ref()) else { return false };
+            newest = newest.max(point(last));
+            newest.is_some_and(|newest| last.planned + CLOSES_WITHIN < newest)
+        });
+        manifests.await?;
+        Ok(newest)
+    }
+
+    /// A run finishes after it was planned, so none that was planned after the earliest point has finished before it.
+    async fn earliest_point(&self, vault: &SourceName) -> Result<Option<OffsetDateTime>> {
+        let prefix = layout::manifests(vault);
+        let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 5000, metadata: false });
+        let names: Vec<Item> = pages.try_concat().await?;
+        let mut earliest = None;
+        for Item { name, .. } in names.into_iter().rev() {
+            let Some(planned) = layout::planned(vault, &name) else { continue };
+            if earliest.is_some_and(|earliest| planned > earliest) {
+                break;
+            }
+            let summary = self.container.metadata(&name).await?.as_ref().and_then(summary_of);
+            let found = summary.as_ref().and_then(point);
+            earliest = earliest.into_iter().chain(found).min();
+        }
+        Ok(earliest)
     }
 
     /// The earliest and the newest recovery point of an HSM: when its restorable backups ended.
@@ -74,4 +111,9 @@ impl Catalogue {
         }
         Ok(None)
     }
+}
+
+/// When a run finished that left an object with a backup.
+fn point(summary: &Summary) -> Option<OffsetDateTime> {
+    (summary.protected > 0).then_some(summary.finished)
 }

@@ -24,7 +24,7 @@ use crate::{
 
 /// How long after its planning a run may close. A newer whole run may have missed a manifest of this age, because
 /// it was planned before the older run closed.
-const CLOSES_WITHIN: Duration = Duration::hours(26);
+pub(super) const CLOSES_WITHIN: Duration = Duration::hours(26);
 
 /// Manifests per listing request. The newest whole one is almost always among them.
 const PAGE: u16 = 100;

@@ -21,7 +21,6 @@ use crate::{
     backup::{
         here, object, plan, reconcile,
         resume::{self, Unfinished},
-        send,
     },
     clock::Clock,
     config::Needs,
@@ -29,7 +28,7 @@ use crate::{
         actor::Actor,
         job::{BackupJob, OPEN_FOR},
         plan::Plan,
-        planned::Planned,
+        planned::PlannedObjects,
         run::RunId,
         source::SourceName,
     },
@@ -157,8 +156,7 @@ async fn continue_run(
     format: Format,
     clock: &Clock,
 ) -> Done {
-    let Unfinished { job, plan } = unfinished;
-    let objects = send::unanswered(app, &plan).await?;
+    let Unfinished { job, plan, objects } = unfinished;
     let of = plan.to_back_up().count();
     if !format.is_json() {
         let (run, since) = (&job.run, age(clock.now() - job.opened));
@@ -194,11 +192,11 @@ async fn work(
     app: &App,
     args: &BackupArgs,
     plan: &Plan,
-    remaining: Option<&[&Planned]>,
+    remaining: Option<&PlannedObjects>,
     format: Format,
     clock: &Clock,
 ) -> Done {
-    let objects = remaining.map_or_else(|| plan.to_back_up().count(), <[_]>::len);
+    let objects = remaining.map_or_else(|| plan.to_back_up().count(), PlannedObjects::len);
     let bar = progress_bar(objects, format);
     let (mut ended, mut failures) = (0, Failures::new());
     let report = |report: here::Report| {

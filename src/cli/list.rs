@@ -21,13 +21,13 @@ use crate::{
         object::ObjectKind,
         restore::Selection,
         run::RunId,
+        state::Newest,
         versions::VERSIONS_WARNING,
     },
     error::Error,
     query::{
         objects::{self, History, Listing},
-        runs,
-        vaults::{self, Newest},
+        runs, vaults,
     },
 };
 

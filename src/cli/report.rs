@@ -14,7 +14,8 @@ use crate::domain::{
     object::{ObjectId, ObjectKind},
     outcome::Failure,
     plan::{Plan, PlanHeader, Unlisted},
-    planned::{Decision, Planned},
+    planned::Decision,
+    planned::PlannedObjects,
     run::{Numbers, RunId},
 };
 
@@ -28,11 +29,11 @@ pub type Failures = Vec<(ObjectId, Failure)>;
 pub fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
     if format.is_json() {
         #[derive(Serialize)]
-        struct Printed<'a> {
+        struct Planned<'a> {
             plan: &'a PlanHeader,
-            objects: &'a [Planned],
+            objects: &'a PlannedObjects,
         }
-        return output::json(&Printed { plan: &plan.header, objects: &plan.objects });
+        return output::json(&Planned { plan: &plan.header, objects: &plan.objects });
     }
     let mut counts = BTreeMap::<&str, usize>::new();
     let details = [Column::prose("would be"), Column::name("newest backup")];

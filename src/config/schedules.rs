@@ -6,8 +6,8 @@
 use super::Reader;
 use crate::domain::{night::Timer, schedule::Timetable};
 
-const VAULTS: (&str, &str) = ("VAULT_BACKUP_SCHEDULE", "NightlyVaultBackup");
-const HSMS: (&str, &str) = ("HSM_BACKUP_SCHEDULE", "NightlyHsmBackup");
+const VAULTS: &str = "VAULT_BACKUP_SCHEDULE";
+const HSMS: &str = "HSM_BACKUP_SCHEDULE";
 
 /// The schedules of the timers.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub struct Schedules {
 impl Schedules {
     /// Each timer with the name of its setting and its timetable.
     pub fn each(&self) -> [(Timer, &'static str, &Timetable); 2] {
-        [(Timer::Vaults, VAULTS.0, &self.vaults), (Timer::Hsms, HSMS.0, &self.hsms)]
+        [(Timer::Vaults, VAULTS, &self.vaults), (Timer::Hsms, HSMS, &self.hsms)]
     }
 
     /// Each timer with its timetable.
@@ -32,10 +32,10 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     pub(super) fn schedules(&self) -> Schedules {
         let zones = ["WEBSITE_TIME_ZONE", "TZ"];
         let zones: Vec<_> = zones.iter().filter_map(|name| Some((*name, (self.lookup)(name)?))).collect();
-        let table = |(name, function): (&str, &str)| {
-            Timetable::new((self.lookup)(name).as_deref(), self.is_off(function), &zones)
+        let table = |name: &str, timer: Timer| {
+            Timetable::new((self.lookup)(name).as_deref(), self.is_off(timer.function()), &zones)
         };
-        Schedules { vaults: table(VAULTS), hsms: table(HSMS) }
+        Schedules { vaults: table(VAULTS, Timer::Vaults), hsms: table(HSMS, Timer::Hsms) }
     }
 
     /// Whether a function is disabled. If names of variables cannot have dots, the platform writes `_`.

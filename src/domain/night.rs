@@ -21,6 +21,16 @@ pub enum Timer {
     Hsms,
 }
 
+impl Timer {
+    /// The name of its function.
+    pub const fn function(self) -> &'static str {
+        match self {
+            Self::Vaults => "NightlyVaultBackup",
+            Self::Hsms => "NightlyHsmBackup",
+        }
+    }
+}
+
 /// A part of a night that is begun separately.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {

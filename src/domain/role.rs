@@ -12,6 +12,16 @@ pub enum Role {
 }
 
 impl Role {
+    /// Whether such an app backs up.
+    pub const fn backs_up(self) -> bool {
+        matches!(self, Self::Backup | Self::All)
+    }
+
+    /// Whether such an app restores.
+    pub const fn restores(self) -> bool {
+        matches!(self, Self::Restore | Self::All)
+    }
+
     /// The setting's word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -19,5 +29,16 @@ impl Role {
             Self::Restore => "restore",
             Self::All => "all",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_does_what_its_role_says() {
+        let does = [Role::Backup, Role::Restore, Role::All].map(|role| (role.backs_up(), role.restores()));
+        assert_eq!(does, [(true, false), (false, true), (true, true)]);
     }
 }

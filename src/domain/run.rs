@@ -116,9 +116,16 @@ impl fmt::Display for RunId {
 /// Digits that sort the newest time first. A container can only be listed forward: what is stored under them is listed
 /// newest first, and finding the newest takes one request however many there are.
 pub fn countdown(time: OffsetDateTime) -> String {
-    const FAR_FUTURE: i64 = 99_999_999_999;
     format!("{:011}", FAR_FUTURE - time.unix_timestamp())
 }
+
+/// The time of a [`countdown`].
+pub fn counted_down(digits: &str) -> Option<OffsetDateTime> {
+    let digits = digits.parse::<i64>().ok().filter(|_| digits.len() == 11)?;
+    OffsetDateTime::from_unix_timestamp(FAR_FUTURE - digits).ok()
+}
+
+const FAR_FUTURE: i64 = 99_999_999_999;
 
 /// What a run covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -308,6 +315,8 @@ mod tests {
         let at = datetime!(2026-11-22 02:00 UTC);
         assert!(countdown(at + time::Duration::SECOND) < countdown(at));
         assert_eq!(countdown(OffsetDateTime::UNIX_EPOCH), "99999999999");
+        assert_eq!(counted_down(&countdown(at)), Some(at));
+        assert_eq!((counted_down("1"), counted_down("9999999999x")), (None, None));
         assert_eq!(countdown(at).len(), 11, "as text they sort as numbers only in one length");
     }
 

@@ -116,6 +116,13 @@ impl Schedule {
         Ok(Self { text: fields.join(" "), cron: Some(cron).filter(has_a_date) })
     }
 
+    /// The first occurrence after `now`.
+    pub fn next(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let at = DateTime::<Utc>::from_timestamp(now.unix_timestamp(), 0)?;
+        let next = self.cron.as_ref()?.find_next_occurrence(&at, false).ok()?;
+        OffsetDateTime::from_unix_timestamp(next.timestamp()).ok()
+    }
+
     /// The newest occurrence, if it is at least [`LATE_AFTER`] old. Earlier ones are not made up for, because a newer
     /// one has followed.
     pub fn overdue(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {

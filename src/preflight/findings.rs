@@ -14,6 +14,7 @@ pub mod remedy;
 pub mod rest;
 #[cfg(test)]
 mod samples;
+pub mod sources;
 pub mod storage;
 pub mod vaults;
 

@@ -4,7 +4,7 @@ use futures::{TryStreamExt as _, pin_mut};
 use url::Url;
 
 use super::findings::{
-    queues::{QueueSeen, queues_of},
+    queues::QueueSeen,
     storage::{ContainerSeen, Use},
 };
 use super::{Context, each, tried, within};
@@ -15,7 +15,7 @@ use crate::{
         queue::Queue,
     },
     catalogue,
-    config::{Landing, RESTORE_QUEUE, WORK_QUEUE},
+    config::{Landing, poison_of, queues_of},
     domain::cause::{Came, Cause},
 };
 
@@ -85,14 +85,11 @@ fn account(url: &Url) -> String {
 /// Tries the queues that this app reads, if the settings name their account.
 pub(super) async fn queues(context: &Context<'_>) -> Vec<QueueSeen> {
     let Some(service) = &context.config.queue_service else { return Vec::new() };
-    let [backups, restores] = queues_of(context.config.role);
-    let names = [(WORK_QUEUE, backups), (RESTORE_QUEUE, restores)];
-    let names = names.into_iter().filter_map(|(name, used)| used.then_some(name));
-    each(names, |name| queue(context, service, name)).await
+    each(queues_of(context.config.role), |name| queue(context, service, name)).await
 }
 
 async fn queue(context: &Context<'_>, service: &Url, name: &str) -> QueueSeen {
-    let poison = format!("{name}-poison");
+    let poison = poison_of(name);
     let (waiting, poisoned) = futures::join!(count(context, service, name), count(context, service, &poison));
     QueueSeen { account: account(service), name: name.to_owned(), waiting, poisoned }
 }

@@ -1,16 +1,22 @@
 //! The state of each HSM and of its backups.
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
 use crate::{
     app::App,
     domain::{
         hsm::{HsmBackup, HsmJob},
+        nothing::Points,
         run::RunId,
         source::SourceName,
+        state::SourceState,
     },
     error::Result,
 };
+
+/// HSMs whose records are read concurrently.
+const HSMS_AT_ONCE: usize = 8;
 
 /// A backup of a whole HSM.
 #[derive(Clone, Debug)]
@@ -89,9 +95,9 @@ pub async fn one(app: &App, hsm: &SourceName, run: &RunId) -> Result<Option<Run>
 
 /// The state of an HSM.
 #[derive(Debug)]
-pub struct Doing {
-    /// The HSM.
-    pub hsm: SourceName,
+pub struct HsmState {
+    /// What it shares with other sources, and what is wrong with it.
+    pub state: SourceState,
     /// The newest backup that can be restored.
     pub good: Option<HsmBackup>,
     /// The newest backup that has ended, well or not.
@@ -100,31 +106,38 @@ pub struct Doing {
     pub open: Vec<HsmJob>,
 }
 
-impl Doing {
-    /// Whether the newest good backup is older than `interval`, or there is none.
-    pub fn is_overdue(&self, interval: time::Duration, now: OffsetDateTime) -> bool {
-        self.good.as_ref().is_none_or(|good| now - good.taken() > interval)
+/// The state of these HSMs as of `now`.
+///
+/// # Errors
+/// Those of storage. A record that cannot be read is passed over with a log line.
+pub async fn all(
+    app: &App,
+    hsms: impl IntoIterator<Item = SourceName>,
+    now: OffsetDateTime,
+) -> Result<Vec<HsmState>> {
+    let mut hsms = hsms.into_iter().peekable();
+    if hsms.peek().is_none() {
+        return Ok(Vec::new());
     }
-
-    /// Whether it is not overdue and its last backup ended well.
-    pub fn is_ok(&self, interval: time::Duration, now: OffsetDateTime) -> bool {
-        !self.is_overdue(interval, now) && self.last.as_ref().is_some_and(HsmBackup::is_good)
-    }
+    let jobs: &Vec<HsmJob> = &app.jobs()?.hsm_jobs().await?.into_iter().map(|stored| stored.job).collect();
+    let each = hsms.map(|hsm| async move { state(app, &hsm, jobs, now).await });
+    stream::iter(each).buffered(HSMS_AT_ONCE).try_collect().await
 }
 
-/// The state of every configured HSM.
-pub async fn all(app: &App) -> Result<Vec<Doing>> {
-    let jobs = open_jobs(app).await?;
-    let mut all = Vec::new();
-    for hsm in app.hsms().names() {
-        let enough = |found: &[HsmBackup]| HsmBackup::newest_is_among(found, None);
-        let found = app.catalogue()?.hsm_backups(hsm, enough).await?;
-        let good = HsmBackup::newest_good(&found, None).cloned();
-        let last = found.into_iter().next();
-        let open = jobs.iter().filter(|job| job.hsm == *hsm).cloned().collect();
-        all.push(Doing { hsm: hsm.clone(), good, last, open });
-    }
-    Ok(all)
+/// The state of an HSM, of whose open jobs `jobs` has all.
+///
+/// # Errors
+/// As [`all`].
+pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDateTime) -> Result<HsmState> {
+    let catalogue = app.catalogue()?;
+    let found = catalogue.hsm_backups(hsm, |_| false).await?;
+    let good = HsmBackup::newest_good(&found, None).cloned();
+    let points = Points::of(found.iter().filter(|of| of.is_good()).map(|of| of.ended));
+    let last = found.into_iter().next();
+    let open: Vec<_> = jobs.iter().filter(|job| job.hsm == *hsm).cloned().collect();
+    let state =
+        SourceState::of_hsm(hsm, (good.as_ref(), last.as_ref()), &open, points, (app.interval(), now));
+    Ok(HsmState { state, good, last, open })
 }
 
 async fn open_jobs(app: &App) -> Result<Vec<HsmJob>> {

@@ -1,13 +1,24 @@
-//! The state of the installation: every vault, every HSM, the passes over open jobs, and callers at their bound.
+//! The state of the installation: every source, open restores, the timers, and callers at their bound.
+
+use std::collections::BTreeSet;
 
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    callers, hsms,
+    callers,
+    hsms::{self, HsmState},
     passes::{self, Passes},
-    vaults,
+    restores::{self, Restore},
+    vaults::{self, VaultState},
 };
-use crate::{app::App, domain::bound::AtBound, error::Result};
+use crate::{
+    app::App,
+    domain::{bound::AtBound, night::Timer, schedule::Timetable, source::SourceName, state::SourceState},
+    error::Result,
+};
+
+/// The most restores that are part of the state: the newest, open or ended.
+const RESTORES: usize = 20;
 
 /// The state of the installation.
 #[derive(Debug)]
@@ -18,32 +29,108 @@ pub struct Status {
     pub interval: Duration,
     /// The passes over open jobs.
     pub passes: Passes,
-    /// Every configured vault.
-    pub vaults: Vec<vaults::Doing>,
-    /// Every configured Managed HSM.
-    pub hsms: Vec<hsms::Doing>,
+    /// Every vault.
+    pub vaults: Vec<VaultState>,
+    /// Every Managed HSM.
+    pub hsms: Vec<HsmState>,
     /// Callers that have as many open jobs as are allowed.
     pub at_bound: Vec<AtBound>,
+    /// The newest restores.
+    pub restores: Vec<Restore>,
+    /// The approximate number of messages in the poison queues of this app; `None` if that cannot be read.
+    pub poison_messages: Option<u64>,
+    /// When each timer is due next, of those whose times are known.
+    pub next_runs: Vec<(Timer, OffsetDateTime)>,
 }
 
 impl Status {
-    /// Whether passes run and every source is healthy. `false` without any source: nothing was checked.
+    /// Whether passes run and every source is well. `false` without any source: nothing was checked.
     pub fn is_ok(&self) -> bool {
-        !self.passes.stands_still
-            && self.vaults.len() + self.hsms.len() > 0
-            && self.vaults.iter().all(|vault| vault.is_ok(self.interval, self.now))
-            && self.hsms.iter().all(|hsm| hsm.is_ok(self.interval, self.now))
+        let mut sources = self.sources().peekable();
+        !self.passes.stands_still && sources.peek().is_some() && sources.all(SourceState::is_ok)
+    }
+
+    /// Every source, those with the most urgent troubles first.
+    pub fn by_urgency(&self) -> Vec<&SourceState> {
+        let mut sources: Vec<_> = self.sources().collect();
+        // Without a trouble last; `None` would come first.
+        sources.sort_by_key(|of| (of.is_ok(), of.troubles.first(), &of.source));
+        sources
+    }
+
+    fn sources(&self) -> impl Iterator<Item = &SourceState> {
+        self.vaults.iter().map(|of| &of.state).chain(self.hsms.iter().map(|of| &of.state))
     }
 }
 
-/// Reads the state of the installation `now`, with up to `limit` failing objects of each vault.
+/// Reads the state of the installation as of `now`, with up to `most` failing objects of each vault: of every configured
+/// source, or, where none is configured, of every source that the catalogue has.
 ///
 /// # Errors
-/// When the jobs or an HSM's records cannot be read. A damaged catalogue of a vault is part of that vault's state.
-pub async fn status(app: &App, limit: usize, now: OffsetDateTime) -> Result<Status> {
-    let vaults = vaults::all(app, limit, now).await?;
-    let hsms = hsms::all(app).await?;
-    let passes = passes::passes(app, now).await?;
-    let at_bound = callers::at_bound(app).await?;
-    Ok(Status { now, interval: app.interval(), passes, vaults, hsms, at_bound })
+/// When a service refuses or does not answer. A damaged catalogue of a vault is part of that vault's state.
+pub async fn status(app: &App, most: usize, now: OffsetDateTime) -> Result<Status> {
+    let (vault_names, hsm_names) = names(app).await?;
+    let (vaults, hsms, passes, at_bound, restores, poison_messages) = futures::try_join!(
+        vaults::all(app, vault_names, most, now),
+        hsms::all(app, hsm_names, now),
+        passes::passes(app, now),
+        callers::at_bound(app),
+        restores::page(app, None, RESTORES),
+        async { Ok(poison_messages(app).await) },
+    )?;
+    // In the catalogue, the keys of an HSM that are backed up one by one look like a vault without any run.
+    let is_hsm = |of: &VaultState| hsms.iter().any(|hsm| hsm.state.source == of.state.source);
+    let is_empty = |of: &VaultState| of.known.as_ref().is_ok_and(|known| known.newest.last.is_none());
+    let is_listed = |of: &VaultState| app.vaults().any(|vault| *vault.source().name() == of.state.source);
+    let vaults = vaults.into_iter().filter(|of| is_listed(of) || !is_hsm(of) || !is_empty(of)).collect();
+    Ok(Status {
+        now,
+        interval: app.interval(),
+        passes,
+        vaults,
+        hsms,
+        at_bound,
+        restores: restores.restores,
+        poison_messages,
+        next_runs: next_runs(app, now),
+    })
+}
+
+/// The vaults and the HSMs to tell of.
+async fn names(app: &App) -> Result<(BTreeSet<SourceName>, BTreeSet<SourceName>)> {
+    let vaults: BTreeSet<_> = app.vaults().map(|vault| vault.source().name().clone()).collect();
+    let hsms: BTreeSet<_> = app.hsms().names().cloned().collect();
+    if !vaults.is_empty() || !hsms.is_empty() {
+        return Ok((vaults, hsms));
+    }
+    let parse = |names: Vec<String>| names.iter().filter_map(|name| name.parse().ok()).collect();
+    let catalogue = app.catalogue()?;
+    let (vaults, hsms) = futures::try_join!(catalogue.vaults(), catalogue.hsms())?;
+    Ok((parse(vaults), parse(hsms)))
+}
+
+/// What cannot be read is unknown, and keeps no one from the rest.
+async fn poison_messages(app: &App) -> Option<u64> {
+    let mut all = 0;
+    for queue in app.poison_queues() {
+        all += match queue.count().await {
+            Ok(count) => u64::try_from(count).unwrap_or_default(),
+            // It does not exist before its first message.
+            Err(error) if error.failure.status == Some(404) => 0,
+            Err(error) => {
+                tracing::warn!("The poison queues could not be read: {error}");
+                return None;
+            }
+        };
+    }
+    (!app.poison_queues().is_empty()).then_some(all)
+}
+
+fn next_runs(app: &App, now: OffsetDateTime) -> Vec<(Timer, OffsetDateTime)> {
+    let timers = app.config().schedules.timers().into_iter();
+    let next = timers.filter_map(|(timer, table)| match table {
+        Timetable::Known(schedule) => Some((timer, schedule.next(now)?)),
+        Timetable::NotSet | Timetable::Paused | Timetable::Unclear(_) => None,
+    });
+    next.collect()
 }

@@ -16,9 +16,11 @@ use crate::{
         acknowledged::{Acceptance, AcceptanceRecord, Acknowledgement},
         loss,
         manifest::{Line, Summary},
+        nothing::Points,
         observed_location,
+        state::{Known, Newest, Objects, Trouble as SourceTrouble},
     },
-    query::vaults::{Doing, Known, Newest},
+    query::vaults::VaultState,
 };
 
 mod hsm;
@@ -38,6 +40,14 @@ pub struct SourceStatus {
     /// Whether the newest run that covers it is older than expected, or there is none. Single failing objects do not
     /// make it overdue: they are listed under `failing`.
     overdue: bool,
+    /// Why it is not well, the most urgent first.
+    troubles: Vec<Trouble>,
+    /// The numbers of its objects, unless its catalogue cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objects: Option<ObjectNumbers>,
+    /// The range of times as of which it can be restored.
+    #[serde(flatten)]
+    reach: Reach,
     /// The newest run of the whole source that covers it: every kind was listed, and what the run could not back up
     /// is named.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +73,70 @@ pub struct SourceStatus {
     /// Why nothing else is known, if the source's catalogue cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemBody>,
+}
+
+/// Why a source is not well.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Trouble {
+    /// Its stable name.
+    #[serde(rename = "type")]
+    #[schema(
+        example = "overdue",
+        pattern = "^(catalogue-unreadable|never-backed-up|overdue|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|vault-moved)$"
+    )]
+    code: &'static str,
+    /// What is wrong, in words.
+    text: String,
+}
+
+impl From<&SourceTrouble> for Trouble {
+    fn from(of: &SourceTrouble) -> Self {
+        Self { code: of.code(), text: of.to_string() }
+    }
+}
+
+/// The numbers of a source's objects.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectNumbers {
+    /// Objects that have a backup and were there when they were last listed.
+    protected: usize,
+    /// Objects whose newest backup could not be taken, without the accepted ones.
+    failing: usize,
+    /// Failing objects that never had a backup.
+    never_backed_up: usize,
+    /// Objects whose newest backup could not be taken, and whose failure a person accepted.
+    accepted: usize,
+    /// Objects that are gone from the source and have a backup.
+    gone: usize,
+}
+
+impl From<Objects> for ObjectNumbers {
+    fn from(of: Objects) -> Self {
+        let Objects { protected, failing, without_backup, accepted, gone, unknown_forms: _ } = of;
+        Self { protected, failing, never_backed_up: without_backup, accepted, gone }
+    }
+}
+
+/// The range of times as of which a source can be restored.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reach {
+    /// Before this time there is nothing to restore.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    earliest_restorable: Option<OffsetDateTime>,
+    /// After this time there is nothing newer.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    newest_restorable: Option<OffsetDateTime>,
+}
+
+impl From<Option<Points>> for Reach {
+    fn from(of: Option<Points>) -> Self {
+        Self {
+            earliest_restorable: of.map(|points| points.earliest),
+            newest_restorable: of.map(|points| points.newest),
+        }
+    }
 }
 
 /// A run that covers its source.
@@ -147,31 +221,32 @@ pub struct AcceptedFailure {
 }
 
 impl SourceStatus {
-    /// The status of a source at `now`.
-    pub fn new(doing: Doing, interval: time::Duration, now: OffsetDateTime) -> Self {
-        let ok = doing.is_ok(interval, now);
-        let Doing { vault, open, known } = doing;
+    /// The status of a vault at `now`.
+    pub fn new(VaultState { state, open, known }: VaultState, now: OffsetDateTime) -> Self {
         let (known, problem) = match known {
             Ok(known) => (known, None),
             Err(error) => (Known::default(), Some(Problem::from(error).into())),
         };
-        let overdue = known.newest.is_overdue(interval, now);
         let Newest { last, covering, .. } = known.newest;
+        let vault = &state.source;
         Self {
             source: vault.to_string(),
-            ok,
-            overdue,
+            ok: state.is_ok(),
+            overdue: state.is_overdue(),
+            troubles: state.troubles.iter().map(Into::into).collect(),
+            objects: state.objects.map(Into::into),
+            reach: state.points.into(),
             newest_success: covering.map(|run| Success::new(&run, now)),
-            last_run: last.map(|last| RunItem::closed(&vault, &last)),
+            last_run: last.map(|last| RunItem::closed(vault, &last)),
             losses: known.losses.iter().map(KnownLoss::new).collect(),
             moved: known.moved.as_ref().map(KnownMove::new),
-            unknown_forms: UnknownForms::new(known.unknown_forms_total, &known.unknown_forms),
+            unknown_forms: UnknownForms::new(known.objects.unknown_forms, &known.unknown_forms),
             failing: Failing {
-                total: known.failing_total,
+                total: known.objects.failing,
                 objects: known.failing.iter().map(Into::into).collect(),
             },
             accepted: AcceptedFailures {
-                total: known.accepted_total,
+                total: known.objects.accepted,
                 objects: known.accepted.iter().filter_map(AcceptedFailure::new).collect(),
             },
             running: open.iter().map(RunItem::open).collect(),

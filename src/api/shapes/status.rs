@@ -6,10 +6,11 @@ use utoipa::ToSchema;
 
 use super::{
     actor::By,
+    restore::AnyRestore,
     source::{HsmStatus, SourceStatus},
 };
 use crate::{
-    domain::bound::AtBound,
+    domain::{bound::AtBound, night::Timer},
     query::{passes::Passes, status},
 };
 
@@ -31,6 +32,14 @@ pub struct Status {
     sources: Vec<SourceStatus>,
     /// Every configured Managed HSM.
     hsms: Vec<HsmStatus>,
+    /// The newest restores, open or ended; at most 20.
+    restores: Vec<AnyRestore>,
+    /// The approximate number of messages that the host gave up, in the poison queues of this app. Absent if that cannot
+    /// be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poison_messages: Option<u64>,
+    /// When each timer is due next, of those whose schedule is known to this app.
+    next_runs: Vec<NextRun>,
     /// Callers with as many open jobs as allowed. Each is refused until one of its jobs ends; others are not affected.
     at_bound: Vec<Caller>,
 }
@@ -43,10 +52,30 @@ impl From<status::Status> for Status {
             now,
             expected_interval_seconds: interval.whole_seconds(),
             jobs: of.passes.into(),
-            sources: of.vaults.into_iter().map(|doing| SourceStatus::new(doing, interval, now)).collect(),
-            hsms: of.hsms.into_iter().map(|doing| HsmStatus::new(doing, interval, now)).collect(),
+            sources: of.vaults.into_iter().map(|vault| SourceStatus::new(vault, now)).collect(),
+            hsms: of.hsms.into_iter().map(|hsm| HsmStatus::new(hsm, now)).collect(),
+            restores: of.restores.into_iter().map(Into::into).collect(),
+            poison_messages: of.poison_messages,
+            next_runs: of.next_runs.into_iter().map(Into::into).collect(),
             at_bound: of.at_bound.into_iter().map(Into::into).collect(),
         }
+    }
+}
+
+/// When a timer is due next.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NextRun {
+    /// The function with the timer.
+    #[schema(example = "NightlyVaultBackup", pattern = "^(NightlyVaultBackup|NightlyHsmBackup)$")]
+    function: &'static str,
+    /// When it is due.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+}
+
+impl From<(Timer, OffsetDateTime)> for NextRun {
+    fn from((timer, at): (Timer, OffsetDateTime)) -> Self {
+        Self { function: timer.function(), at }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     },
     error::Error,
     query::{
-        hsms::{self, Doing, Run},
+        hsms::{self, HsmState, Run},
         nothing,
     },
 };
@@ -42,7 +42,9 @@ pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
         Some(hsm) => app_for(hsm)?,
         None => App::build(&Config::read(environment, Needs::Backup)?)?,
     };
-    let (doing, runs) = (hsms::all(&app).await?, hsms::newest(&app, None, args.limit).await?);
+    let now = Clock::system().now();
+    let doing = hsms::all(&app, app.hsms().names().cloned(), now).await?;
+    let runs = hsms::newest(&app, None, args.limit).await?;
     let backups: Vec<_> = runs
         .iter()
         .filter_map(|run| match run {
@@ -54,9 +56,8 @@ pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
     if let Some(hsm) = args.hsm.as_ref().filter(|_| runs.is_empty() && jobs.is_empty()) {
         refuse_unknown(&app, hsm.name()).await?;
     }
-    let now = Clock::system().now();
     if format.is_json() {
-        let hsms: Vec<_> = doing.iter().map(|of| json_of(of, app.interval(), now)).collect();
+        let hsms: Vec<_> = doing.iter().map(json_of).collect();
         output::json(&json!({ "hsms": hsms, "backups": backups, "jobs": jobs }))?;
         return Ok(Exit::All);
     }
@@ -64,8 +65,11 @@ pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
     if jobs.is_empty() {
         output::aside(format, "There are no open jobs.")?;
     }
-    for of in doing.iter().filter(|of| of.is_overdue(app.interval(), now)) {
-        output::aside(format, format_args!("HSM {} is overdue: it has no recent good backup.", of.hsm))?;
+    for of in doing.iter().filter(|of| of.state.is_overdue()) {
+        output::aside(
+            format,
+            format_args!("HSM {} is overdue: it has no recent good backup.", of.state.source),
+        )?;
     }
     Ok(Exit::All)
 }
@@ -78,9 +82,9 @@ async fn refuse_unknown(app: &App, hsm: &SourceName) -> Result<(), Failed> {
     }
 }
 
-fn json_of(of: &Doing, interval: time::Duration, now: OffsetDateTime) -> serde_json::Value {
+fn json_of(of: &HsmState) -> serde_json::Value {
     json!({
-        "hsm": of.hsm, "ok": of.is_ok(interval, now), "overdue": of.is_overdue(interval, now),
+        "hsm": of.state.source, "ok": of.state.is_ok(), "overdue": of.state.is_overdue(),
         "newest": of.good.as_ref().map(|good| &good.run),
     })
 }

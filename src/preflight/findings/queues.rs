@@ -2,7 +2,6 @@
 
 use super::{Finding, Installation, Report, Severity, cause::words, remedy};
 use crate::domain::cause::{Came, Cause};
-use crate::domain::role::Role;
 
 /// The observations of a queue.
 #[derive(Clone, Debug)]
@@ -86,17 +85,13 @@ fn given_up(seen: &QueueSeen, report: &mut Report) {
     }
 }
 
-/// Whether an app with this role uses the queue of backups, and that of restores.
-pub fn queues_of(role: Role) -> [bool; 2] {
-    [role != Role::Restore, role != Role::Backup]
-}
-
 #[cfg(test)]
 mod tests {
     use super::{
         super::samples::{judged, of, refused},
         *,
     };
+    use crate::domain::role::Role;
 
     fn seen(waiting: Result<i64, Came>, poisoned: Result<i64, Came>) -> (Report, Vec<String>) {
         let seen = QueueSeen { account: "work".into(), name: "objects".into(), waiting, poisoned };
@@ -139,11 +134,5 @@ mod tests {
         }
         let denied = || Err(refused(Cause::Denied));
         assert_eq!(seen(denied(), denied()).1, ["error queue-unreadable"], "it is said once");
-    }
-
-    #[test]
-    fn an_app_uses_the_queues_of_what_it_is_there_for() {
-        let roles = [Role::Backup, Role::Restore, Role::All];
-        assert_eq!(roles.map(queues_of), [[true, false], [false, true], [true, true]]);
     }
 }

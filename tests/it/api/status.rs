@@ -69,7 +69,7 @@ async fn a_kind_that_is_not_listed_for_long_makes_its_vault_overdue() {
 }
 
 #[tokio::test]
-async fn three_years_with_an_object_that_fails_cost_one_listing() {
+async fn three_years_with_an_object_that_fails_cost_a_few_listings() {
     let mut world = World::with_secrets(2).await;
     world.fault(Matcher::from(Operation::Backup).object("secret-1"), FaultKind::Forbidden(Forbidden::ByRbac));
     world.night(NIGHT).await;
@@ -80,6 +80,7 @@ async fn three_years_with_an_object_that_fails_cost_one_listing() {
     for night in 1..1100_i32 {
         let planned = NIGHT - time::Duration::DAY * night;
         summary["planned"] = planned.format(&Rfc3339).expect("a time").into();
+        summary["finished"] = summary["planned"].clone();
         let countdown = 99_999_999_999 - planned.unix_timestamp();
         let name = format!("vaults/kv-a/manifests/{countdown:011}-20200101T020000Z-nightly.jsonl.gz");
         world.backups.put_blob(BACKUPS, &name, blob.bytes.to_vec(), &[("summary", &summary.to_string())]);
@@ -87,11 +88,16 @@ async fn three_years_with_an_object_that_fails_cost_one_listing() {
     let mark = world.azure.requests().mark();
     let of = world.ok("/api/status").await["sources"][0].take();
     assert_eq!(of["failing"]["total"], 1);
+    assert_eq!(of["troubles"][1]["type"], "objects-failing", "{of}");
+    assert_eq!(of["objects"]["protected"], 1, "{of}");
+    assert_eq!(of["newestRestorable"].as_str().map(|at| &at[..10]), Some("2026-01-10"), "{of}");
     let requests = world.azure.requests().since(mark);
     let listed =
         requests.iter().filter(|e| e.operation == Operation::ListBlobs && e.host.starts_with("backups"));
-    // One for the runs, one for the index, and one for what people accepted.
-    assert_eq!(listed.count(), 3);
+    // Two for the newest runs and points, one for all names, one for the index, and one for what people accepted.
+    assert_eq!(listed.count(), 5);
+    let read = requests.iter().filter(|of| of.operation == Operation::GetBlobProperties);
+    assert_eq!(read.count(), 2, "of the two earliest runs, to see when they finished");
 }
 
 #[tokio::test]

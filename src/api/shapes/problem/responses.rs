@@ -31,11 +31,7 @@ pub enum Problems {
     )]
     MethodNotAllowed(ProblemBody),
     /// The request cannot be carried out in the present state.
-    #[response(
-        status = 409,
-        content_type = "application/problem+json",
-        headers(("Retry-After" = Option<u32>, description = "With `target-taken`: when to try again, in seconds"))
-    )]
+    #[response(status = 409, content_type = "application/problem+json")]
     NotPossible(ProblemBody),
     /// A stored blob is damaged or newer than this program, or this program has a defect.
     #[response(status = 500, content_type = "application/problem+json")]

@@ -4,11 +4,11 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::Success;
+use super::{Reach, Success, Trouble};
 use crate::{
     api::shapes::{restore::HsmRestore, run::RunItem},
     domain::hsm::HsmJob,
-    query::hsms::{Doing, Run},
+    query::hsms::{HsmState, Run},
 };
 
 /// The status of a Managed HSM.
@@ -22,6 +22,11 @@ pub struct HsmStatus {
     ok: bool,
     /// Whether its newest good backup is older than expected, or there is none.
     overdue: bool,
+    /// Why it is not well, the most urgent first.
+    troubles: Vec<Trouble>,
+    /// The range of times as of which it can be restored.
+    #[serde(flatten)]
+    reach: Reach,
     /// The newest backup that can be restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     newest_success: Option<Success>,
@@ -37,14 +42,14 @@ pub struct HsmStatus {
 
 impl HsmStatus {
     /// The status of an HSM at `now`.
-    pub fn new(doing: Doing, interval: time::Duration, now: OffsetDateTime) -> Self {
-        let (ok, overdue) = (doing.is_ok(interval, now), doing.is_overdue(interval, now));
-        let Doing { hsm, good, last, open } = doing;
+    pub fn new(HsmState { state, good, last, open }: HsmState, now: OffsetDateTime) -> Self {
         let (backups, restores): (Vec<_>, Vec<_>) = open.into_iter().partition(HsmJob::is_backup);
         Self {
-            hsm: hsm.to_string(),
-            ok,
-            overdue,
+            hsm: state.source.to_string(),
+            ok: state.is_ok(),
+            overdue: state.is_overdue(),
+            troubles: state.troubles.iter().map(Into::into).collect(),
+            reach: state.points.into(),
             newest_success: good.map(|good| Success::at(good.run.to_string(), good.taken(), now)),
             last_run: last.as_ref().map(Into::into),
             running: backups.into_iter().map(|job| (&Run::Open(Box::new(job))).into()).collect(),

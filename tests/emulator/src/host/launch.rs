@@ -3,9 +3,13 @@
 use std::{
     io,
     net::{Ipv4Addr, TcpListener},
+    ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU16, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,6 +19,10 @@ use super::{
     logs::Logs,
     settings::{Environment, HandlerSettings},
 };
+
+/// The ports of handlers. They lie below those from which the system serves connections and listeners on port 0: between
+/// the choice of a port and the handler's own bind, no connection of another test takes it.
+const PORTS: Range<u16> = 10_000..32_000;
 
 /// What to run.
 pub(super) struct Launch {
@@ -51,8 +59,7 @@ impl Launch {
 
     /// Starts a process on a free port, its output going to the log.
     pub(super) fn spawn(&self, logs: &Arc<Logs>) -> io::Result<(Child, u16)> {
-        // As the host does it, race and all: bind, read the number, close.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = free_port()?;
         let (stdout, stderr) = logs.streams()?;
         let child = self.command(port).stdout(stdout).stderr(stderr).spawn()?;
         Ok((child, port))
@@ -74,4 +81,13 @@ impl Launch {
         command.stdin(Stdio::null());
         command
     }
+}
+
+/// A port that is free. Each process begins somewhere else, and gives no port twice before all had their turn.
+fn free_port() -> io::Result<u16> {
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(rand::random()));
+    let span = PORTS.end - PORTS.start;
+    let ports = (0..span).map(|_| PORTS.start + NEXT.fetch_add(1, Ordering::Relaxed) % span);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    ports.into_iter().find(is_free).ok_or_else(|| io::Error::other("no port is free for the handler"))
 }

@@ -1,0 +1,226 @@
+//! The state of a source: what its catalogue and its open jobs say, and what is wrong with it.
+//!
+//! The one model that everything reads that tells of a source: the API, the terminal and `preflight`. [`Trouble`] is
+//! judged here and nowhere else; a source is well if it has none.
+
+use std::fmt;
+
+use time::{Duration, OffsetDateTime};
+
+use super::{
+    hsm::{HsmBackup, HsmJob},
+    job::BackupJob,
+    nothing::Points,
+    object::ObjectKind,
+    run::RunId,
+    source::{SourceKind, SourceName},
+};
+
+mod known;
+
+pub use self::known::{Known, Newest, Objects};
+
+/// Why a source is not well. The order is that of urgency.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// Its catalogue cannot be read, so nothing is known; the reason.
+    Unreadable(String),
+    /// No backup has ever covered it.
+    NeverBackedUp,
+    /// The newest backup that covers it began too long ago.
+    Overdue {
+        /// When it began.
+        since: OffsetDateTime,
+        /// How old it may be.
+        interval: Duration,
+    },
+    /// A run found that many objects were gone, and no person has acknowledged that.
+    Lost {
+        /// The run.
+        run: RunId,
+        /// What was lost.
+        what: String,
+    },
+    /// The newest run could not list these kinds.
+    Unlisted(Vec<ObjectKind>),
+    /// Objects whose newest backup could not be taken, without those whose failure a person has accepted.
+    Failing {
+        /// How many there are.
+        objects: usize,
+        /// How many of them never had a backup.
+        without_backup: usize,
+    },
+    /// The last backup of a Managed HSM failed.
+    LastFailed(RunId),
+    /// The vault has moved, and no person has acknowledged that.
+    Moved {
+        /// The run that found it.
+        run: RunId,
+        /// From where to where.
+        what: String,
+    },
+}
+
+impl Trouble {
+    /// Its stable name, as in the API and in findings of `preflight`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "catalogue-unreadable",
+            Self::NeverBackedUp => "never-backed-up",
+            Self::Overdue { .. } => "overdue",
+            Self::Lost { .. } => "many-objects-gone",
+            Self::Unlisted(_) => "kinds-unlisted",
+            Self::Failing { .. } => "objects-failing",
+            Self::LastFailed(_) => "last-backup-failed",
+            Self::Moved { .. } => "vault-moved",
+        }
+    }
+
+    /// Whether there is no recent backup of the source as a whole.
+    pub const fn is_overdue(&self) -> bool {
+        matches!(self, Self::NeverBackedUp | Self::Overdue { .. })
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(why) => write!(f, "its catalogue cannot be read: {why}"),
+            Self::NeverBackedUp => f.write_str("no backup covers it yet"),
+            Self::Overdue { since, interval } => write!(
+                f,
+                "the newest backup that covers it is of {}; {} hours are allowed",
+                Minute(*since),
+                interval.whole_hours()
+            ),
+            Self::Lost { what, .. } | Self::Moved { what, .. } => f.write_str(what),
+            Self::Unlisted(kinds) => {
+                f.write_str("the newest run could not list its ")?;
+                kinds.iter().enumerate().try_for_each(|(at, kind)| {
+                    let between = if at == 0 { "" } else { " and " };
+                    write!(f, "{between}{kind}s")
+                })
+            }
+            Self::Failing { objects, without_backup } => {
+                let verb = if *objects == 1 { "1 object fails" } else { &format!("{objects} objects fail") };
+                match without_backup {
+                    0 => write!(f, "{verb}; each has an older backup"),
+                    all if all == objects => write!(f, "{verb} and never had a backup"),
+                    some => write!(f, "{verb}, of which {some} never had a backup"),
+                }
+            }
+            Self::LastFailed(run) => write!(f, "its last backup, {run}, failed"),
+        }
+    }
+}
+
+/// A time to the minute, in UTC.
+struct Minute(OffsetDateTime);
+
+impl fmt::Display for Minute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.0.to_offset(time::UtcOffset::UTC);
+        write!(f, "{} {:02}:{:02}Z", at.date(), at.hour(), at.minute())
+    }
+}
+
+/// The state of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceState {
+    /// The source.
+    pub source: SourceName,
+    /// What it is.
+    pub kind: SourceKind,
+    /// When the newest backup that covers it began; for a Managed HSM, the time of the state that it holds.
+    pub covered: Option<OffsetDateTime>,
+    /// The range of times as of which it can be restored.
+    pub points: Option<Points>,
+    /// The numbers of its objects. A Managed HSM is backed up as a whole and has none.
+    pub objects: Option<Objects>,
+    /// How many of its backups have not ended.
+    pub running: usize,
+    /// What is wrong with it, the most urgent first.
+    pub troubles: Vec<Trouble>,
+}
+
+impl SourceState {
+    /// The state of a vault. `known` is what its catalogue says, or why it cannot be read.
+    pub fn of_vault(
+        vault: &SourceName,
+        known: Result<&Known, String>,
+        open: &[BackupJob],
+        interval: Duration,
+        now: OffsetDateTime,
+    ) -> Self {
+        let running = open.iter().filter(|job| job.vault == *vault).count();
+        let state = Self::of(vault, SourceKind::Vault, running);
+        match known {
+            Err(why) => Self { troubles: vec![Trouble::Unreadable(why)], ..state },
+            Ok(known) => {
+                let covered = known.newest.covered();
+                let mut troubles = known.troubles();
+                troubles.extend(age(covered, interval, now));
+                Self { covered, points: known.points, objects: Some(known.objects), ..state }.with(troubles)
+            }
+        }
+    }
+
+    /// The state of a Managed HSM. `good` is its newest backup that can be restored, `last` the last one that has
+    /// ended.
+    pub fn of_hsm(
+        hsm: &SourceName,
+        (good, last): (Option<&HsmBackup>, Option<&HsmBackup>),
+        open: &[HsmJob],
+        points: Option<Points>,
+        (interval, now): (Duration, OffsetDateTime),
+    ) -> Self {
+        let running = open.iter().filter(|job| job.hsm == *hsm && job.is_backup()).count();
+        let covered = good.map(HsmBackup::taken);
+        let failed = last.filter(|last| !last.is_good()).map(|last| Trouble::LastFailed(last.run.clone()));
+        let troubles = age(covered, interval, now).into_iter().chain(failed).collect();
+        Self { covered, points, ..Self::of(hsm, SourceKind::Hsm, running) }.with(troubles)
+    }
+
+    fn of(source: &SourceName, kind: SourceKind, running: usize) -> Self {
+        Self {
+            source: source.clone(),
+            kind,
+            covered: None,
+            points: None,
+            objects: None,
+            running,
+            troubles: Vec::new(),
+        }
+    }
+
+    fn with(self, mut troubles: Vec<Trouble>) -> Self {
+        troubles.sort();
+        Self { troubles, ..self }
+    }
+
+    /// Whether it is a Managed HSM.
+    pub fn is_hsm(&self) -> bool {
+        self.kind == SourceKind::Hsm
+    }
+
+    /// Whether nothing is wrong with it.
+    pub fn is_ok(&self) -> bool {
+        self.troubles.is_empty()
+    }
+
+    /// Whether no recent backup is known to cover it.
+    pub fn is_overdue(&self) -> bool {
+        self.troubles.iter().any(|trouble| trouble.is_overdue() || matches!(trouble, Trouble::Unreadable(_)))
+    }
+}
+
+fn age(covered: Option<OffsetDateTime>, interval: Duration, now: OffsetDateTime) -> Option<Trouble> {
+    match covered {
+        None => Some(Trouble::NeverBackedUp),
+        Some(since) if now - since > interval => Some(Trouble::Overdue { since, interval }),
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

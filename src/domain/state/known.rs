@@ -1,0 +1,134 @@
+//! What the catalogue says of a vault.
+
+use time::OffsetDateTime;
+
+use super::Trouble;
+use crate::domain::{
+    acknowledged::{AcceptanceRecord, Acknowledged, Acknowledgement},
+    form::Clear,
+    loss::Loss,
+    manifest::{Line, ObjectStatus, Summary},
+    nothing::Points,
+    object::ObjectId,
+    observed_location::Moved,
+    versions::VERSIONS_WARNING,
+};
+
+/// The newest runs of a whole vault.
+#[derive(Clone, Debug, Default)]
+pub struct Newest {
+    /// The newest of all.
+    pub last: Option<Summary>,
+    /// The newest that covers the vault, as [`Numbers::covers`](crate::domain::run::Numbers::covers) says.
+    pub covering: Option<Summary>,
+    /// When the newest open run began that already covers the vault and stays open only for its failing objects.
+    pub held: Option<OffsetDateTime>,
+}
+
+impl Newest {
+    /// When the newest run began that covers the vault.
+    pub fn covered(&self) -> Option<OffsetDateTime> {
+        self.covering.as_ref().map(|run| run.planned).max(self.held)
+    }
+}
+
+/// The numbers of a vault's objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Objects {
+    /// Objects that have a backup and were there when they were last listed.
+    pub protected: usize,
+    /// Objects whose newest backup could not be taken, without the accepted ones.
+    pub failing: usize,
+    /// How many of these never had a backup.
+    pub without_backup: usize,
+    /// Objects whose newest backup could not be taken, and whose failure a person has accepted.
+    pub accepted: usize,
+    /// Objects that are gone from the vault and have a backup.
+    pub gone: usize,
+    /// Objects whose newest backup has an unknown form.
+    pub unknown_forms: usize,
+}
+
+/// What the catalogue says of a vault.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Its newest runs.
+    pub newest: Newest,
+    /// The range of times as of which it can be restored.
+    pub points: Option<Points>,
+    /// The numbers of its objects.
+    pub objects: Objects,
+    /// The first of the objects that fail.
+    pub failing: Vec<Line>,
+    /// The first of those whose failure is accepted.
+    pub accepted: Vec<(Line, AcceptanceRecord)>,
+    /// The losses as of the newest run, each with its acknowledgement.
+    pub losses: Vec<(Loss, Option<Acknowledgement>)>,
+    /// The vault's move as of the newest run, with its acknowledgement.
+    pub moved: Option<(Box<Moved>, Option<Acknowledgement>)>,
+    /// Objects with many versions at their newest backup, and how many.
+    pub many_versions: Vec<(ObjectId, u32)>,
+    /// The first of the objects whose newest backup has an unknown form, and the part of it that may be shown.
+    pub unknown_forms: Vec<(ObjectId, Clear)>,
+}
+
+impl Known {
+    /// Counts a line of the index. Of each sort of object the first `most` are kept.
+    ///
+    /// `acknowledged` is what people have put on record, as of `now`; it is needed for lines that fail.
+    pub fn note(
+        &mut self,
+        line: Line,
+        acknowledged: Option<&Acknowledged>,
+        most: usize,
+        now: OffsetDateTime,
+    ) {
+        if let Some(entry) = &line.entry
+            && !line.status.is_managed()
+        {
+            if line.status == ObjectStatus::Gone {
+                self.objects.gone += 1;
+                return;
+            }
+            self.objects.protected += 1;
+            if entry.versions >= VERSIONS_WARNING {
+                self.many_versions.push((line.id(), entry.versions));
+            }
+            if let Some(clear) = entry.form.unknown() {
+                self.objects.unknown_forms += 1;
+                keep(&mut self.unknown_forms, most, || (line.id(), clear.clone()));
+            }
+        }
+        if !line.is_failing() {
+            return;
+        }
+        if let Some(record) = acknowledged.and_then(|of| of.covering(&line, now)) {
+            self.objects.accepted += 1;
+            keep(&mut self.accepted, most, || (line, record.clone()));
+            return;
+        }
+        self.objects.failing += 1;
+        self.objects.without_backup += usize::from(line.entry.is_none());
+        keep(&mut self.failing, most, || line);
+    }
+
+    /// What is wrong with the vault, apart from the age of its newest backup.
+    pub(super) fn troubles(&self) -> Vec<Trouble> {
+        let lost = self.losses.iter().filter(|(_, acknowledged)| acknowledged.is_none());
+        let lost = lost.map(|(loss, _)| Trouble::Lost { run: loss.run.clone(), what: loss.to_string() });
+        let moved = self.moved.iter().filter(|(_, acknowledged)| acknowledged.is_none());
+        let moved =
+            moved.map(|(moved, _)| Trouble::Moved { run: moved.run.clone(), what: moved.to_string() });
+        let unlisted = self.newest.last.as_ref().map(|last| &last.numbers.unlisted);
+        let unlisted = unlisted.filter(|kinds| !kinds.is_empty()).cloned().map(Trouble::Unlisted);
+        let Objects { failing, without_backup, .. } = self.objects;
+        let failing = (failing > 0).then_some(Trouble::Failing { objects: failing, without_backup });
+        lost.chain(moved).chain(unlisted).chain(failing).collect()
+    }
+}
+
+fn keep<T>(list: &mut Vec<T>, most: usize, item: impl FnOnce() -> T) {
+    if list.len() < most {
+        list.push(item());
+    }
+}
