@@ -10,7 +10,7 @@ use crate::{
     domain::{
         actor::Actor,
         audit::Event,
-        job::{BackupJob, STALLED_AFTER},
+        job::{BackupJob, SENT_WITHIN},
         manifest::Summary,
         object::ObjectId,
         outcome::Failure,
@@ -79,7 +79,7 @@ pub async fn objects(
         return Ok(closed);
     }
     if let Err(error) = send::once(app, &plan, clock).await {
-        let minutes = STALLED_AFTER.whole_minutes();
+        let minutes = SENT_WITHIN.whole_minutes();
         tracing::warn!(
             vault.name = %vault, run.id = %run,
             "The messages of run {run} could not be sent: {error}. AdvanceJobs sends them in {minutes} minutes"

@@ -23,6 +23,10 @@ pub const JOB_FORMAT: u32 = 1;
 /// whose attempts hang takes longer and then exists twice, which costs requests and changes nothing.
 pub const STALLED_AFTER: Duration = Duration::minutes(15);
 
+/// Deadline for the process that begins a job for a caller of the API to do its part: to carry out a small one, or to send
+/// its messages. After it another process sends them.
+pub const SENT_WITHIN: Duration = Duration::minutes(2);
+
 /// Deadline for planning; after it another process plans the run. Longer than an invocation can last. A planner that
 /// ended without a plan has recorded that, and is followed sooner.
 pub const PLANNED_WITHIN: Duration = Duration::minutes(35);
@@ -184,10 +188,12 @@ impl BackupJob {
     /// How long after its opening another process may plan it. An HTTP caller leaves planning to the next pass: listing
     /// a large vault takes longer than a caller waits.
     fn plannable(&self) -> Duration {
-        match &self.by {
-            Some(Actor { via: Via::Http, .. }) => Duration::ZERO,
-            _ => PLANNED_WITHIN,
-        }
+        if self.is_for_http() { Duration::ZERO } else { PLANNED_WITHIN }
+    }
+
+    /// Whether a caller of the API asked for it.
+    fn is_for_http(&self) -> bool {
+        matches!(self.by, Some(Actor { via: Via::Http, .. }))
     }
 
     /// Records how many planned objects have an outcome. Returns whether the number changed.
@@ -288,6 +294,22 @@ mod tests {
             assert_eq!(job.need(of(2), START + after), expected, "{after} {job:?}");
         }
         assert_eq!(job(Actor::TIMER).need(of(0), START), Need::Closing, "nothing has to be backed up");
+    }
+
+    #[test]
+    fn the_messages_of_a_request_that_died_are_sent_soon_and_a_terminals_are_not() {
+        let unsent = job(Actor::http(None, None));
+        let sent = BackupJob { sent: true, ..unsent.clone() };
+        for (job, after, expected) in [
+            (&unsent, SENT_WITHIN - SECOND, Need::NoOp),
+            (&unsent, SENT_WITHIN, Need::Sending),
+            (&sent, SENT_WITHIN, Need::NoOp),
+            (&job(Actor::TERMINAL), SENT_WITHIN, Need::NoOp),
+            (&job(Actor::TIMER), SENT_WITHIN, Need::NoOp),
+        ] {
+            let seen = Seen { planned: 2, ..Seen::default() };
+            assert_eq!(job.need(Some(seen), START + after), expected, "{after} {job:?}");
+        }
     }
 
     #[test]

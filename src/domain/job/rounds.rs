@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{BackupJob, LeftOut, STALLED_AFTER, Unplanned};
+use super::{BackupJob, LeftOut, SENT_WITHIN, STALLED_AFTER, Unplanned};
 use crate::domain::{
     actor::{Actor, Via},
     object::{ObjectId, ObjectKind, ObjectName},
@@ -176,6 +176,9 @@ impl BackupJob {
 
     /// How long it has to be quiet before the next round begins.
     pub(super) fn pause(&self) -> Duration {
+        if !self.sent && self.is_for_http() {
+            return SENT_WITHIN;
+        }
         let passed = self.round().number.saturating_sub(1);
         let place = usize::try_from(passed).unwrap_or(usize::MAX).min(PAUSES.len() - 1);
         PAUSES[place]

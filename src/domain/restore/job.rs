@@ -1,14 +1,14 @@
 //! The record of a restore.
 
 use serde::{Deserialize, Serialize};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::{RestoreId, RestoreNumbers, RestorePlan};
 use crate::domain::record::count;
 use crate::domain::{
     actor::{Actor, Via},
     digest::Digest,
-    job::{OPEN_FOR, STALLED_AFTER},
+    job::{OPEN_FOR, SENT_WITHIN, STALLED_AFTER},
     lease::Lease,
     outcome::Failure,
     run::Verdict,
@@ -17,9 +17,6 @@ use crate::domain::{
 
 /// The version of the stored forms and of the message that this program writes.
 pub const RESTORE_FORMAT: u32 = 1;
-
-/// Deadline for the process that starts a restore to send its messages; after it another process sends them.
-const SENT_WITHIN: Duration = Duration::minutes(2);
 
 /// How a restore ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,7 +247,7 @@ impl RestoreJob {
 
 #[cfg(test)]
 mod tests {
-    use time::macros::datetime;
+    use time::{Duration, macros::datetime};
 
     use super::*;
     use crate::domain::restore::{OnConflict, Request, Selection};
