@@ -16,6 +16,7 @@ use crate::{
             ACKNOWLEDGED_FORMAT, Acceptance, AcceptanceRecord, Acknowledgement, Reason, Standing, check_until,
         },
         actor::Actor,
+        first::first_of,
         loss::Loss,
         manifest::Line,
         object::ObjectId,
@@ -221,12 +222,10 @@ async fn failing_code(app: &App, source: &SourceName, id: &ObjectId) -> Result<S
 }
 
 fn named(failing: &[String]) -> String {
-    let some = failing.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    match failing.len() {
-        0 => "nothing fails there".to_owned(),
-        1..=NAMED => format!("what fails there: {some}"),
-        more => format!("what fails there: {some} and {} more", more - NAMED),
+    if failing.is_empty() {
+        return "nothing fails there".to_owned();
     }
+    format!("what fails there: {}", first_of(failing, NAMED))
 }
 
 /// The newest index lines of the wanted objects.

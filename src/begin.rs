@@ -7,7 +7,7 @@
 use crate::{
     app::App,
     clock::Clock,
-    domain::{actor::Actor, audit::Event, digest::Digest, restore::RestoreId, right::Right},
+    domain::{actor::Actor, audit::Event, digest::Digest, restore::RestoreId, right::Right, run::RunId},
     error::{Error, Result},
     jobs::{Claim, Turn},
 };
@@ -108,6 +108,19 @@ pub async fn may(app: &App, right: Right, by: &Actor) -> Result<Option<Turn>> {
         Some(met) => Err(Error::TooMany(Box::new(met))),
         None => Ok(Some(turn)),
     }
+}
+
+/// Names to try for a run. A second try needs two requests in one second that draw the same one of 2^32 numbers.
+const NAMES: usize = 4;
+
+/// The names to try, one after the other, for a run that is requested now.
+pub fn names(clock: &Clock) -> impl Iterator<Item = RunId> {
+    std::iter::repeat_with(|| RunId::manual(clock.now(), fastrand::u32(..))).take(NAMES)
+}
+
+/// The error when other runs have all of the [`names`].
+pub fn all_taken() -> Error {
+    Error::Refused("too many runs were requested in this second; send the request again".into())
 }
 
 /// Records on the trail that a job begins now.

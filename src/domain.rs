@@ -47,6 +47,7 @@ pub mod entry;
 pub mod failed;
 pub mod fate;
 pub mod filter;
+pub mod first;
 pub mod folded;
 pub mod form;
 pub mod hsm;

@@ -92,7 +92,14 @@ impl Error {
         match self {
             Self::Service(error) => error.asked.service.is_ours(),
             Self::Deadline { .. } => true,
-            _ => false,
+            Self::Damaged { .. }
+            | Self::BackupGone { .. }
+            | Self::TooNew { .. }
+            | Self::Refused(_)
+            | Self::Nothing(_)
+            | Self::Busy(_)
+            | Self::TooMany(_)
+            | Self::NotBegun { .. } => false,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
         run::RunId,
         source::SourceName,
     },
-    error::{Error, Result},
+    error::Result,
 };
 
 use super::{
@@ -29,9 +29,6 @@ use super::{
     object::{Done, back_up_planned},
     plan, send,
 };
-
-/// Names to try for a run. A second try needs two requests in one second that draw the same one of 2^32 numbers.
-const NAMES: usize = 4;
 
 /// A run on request.
 #[derive(Debug)]
@@ -52,14 +49,14 @@ pub enum Asked {
 pub async fn whole_vault(app: &App, vault: &SourceName, by: &Actor, clock: &Clock) -> Result<RunId> {
     app.vault(vault)?;
     let _turn = begin::may(app, Right::Backup, by).await?;
-    for run in names(clock) {
+    for run in begin::names(clock) {
         begin::told(app, by, requested(vault, &run, 0), clock).await?;
         let opened = open(app, vault, &run, by, clock).await;
         if opened.map_err(begin::unrecorded(&format!("run {run}")))? == Written::Created {
             return Ok(run);
         }
     }
-    Err(taken())
+    Err(begin::all_taken())
 }
 
 /// Plans a run of some objects and opens it. [A few](FEW) are backed up and the run is closed before this returns, if the
@@ -125,7 +122,7 @@ async fn open_some(
     clock: &Clock,
 ) -> Result<Plan> {
     let _turn = begin::may(app, Right::Backup, by).await?;
-    for run in names(clock) {
+    for run in begin::names(clock) {
         let plan = plan::some_objects(app, vault, &run, by, clock, objects.to_vec()).await?;
         begin::told(app, by, requested(vault, &run, objects.len()), clock).await?;
         let opened = open_planned(app, &plan, by, clock).await;
@@ -133,7 +130,7 @@ async fn open_some(
             return Ok(plan);
         }
     }
-    Err(taken())
+    Err(begin::all_taken())
 }
 
 /// The plan comes first: a record without one would be planned as a run of the whole vault.
@@ -151,12 +148,4 @@ async fn open(app: &App, vault: &SourceName, run: &RunId, by: &Actor, clock: &Cl
 fn requested(vault: &SourceName, run: &RunId, objects: usize) -> Event {
     let objects = count(objects);
     Event::BackupRequested { vault: vault.clone(), run: run.clone(), objects }
-}
-
-fn names(clock: &Clock) -> impl Iterator<Item = RunId> {
-    std::iter::repeat_with(|| RunId::manual(clock.now(), fastrand::u32(..))).take(NAMES)
-}
-
-fn taken() -> Error {
-    Error::Refused("too many runs were requested in this second; send the request again".into())
 }

@@ -20,9 +20,7 @@ use crate::{
         outcome::{Failure, Outcome, OutcomeKind},
         plan::{Plan, PlanHeader},
         planned::{Decision, Planned},
-        versions::{
-            Current, OVER_THE_LIMIT, TOO_MANY_VERSIONS, VERSIONS_LIMIT, VERSIONS_WARNING, VersionsSeen,
-        },
+        versions::{Current, TOO_MANY_VERSIONS, VERSIONS_LIMIT, VERSIONS_WARNING, VersionsSeen},
     },
     error::{Error, Result},
 };
@@ -278,7 +276,7 @@ fn too_many(mut error: ServiceError, versions: u32) -> Untaken {
     }
     let code = std::mem::replace(&mut error.failure.code, TOO_MANY_VERSIONS.to_owned());
     error.failure.text = format!(
-        "it has {versions} versions, {OVER_THE_LIMIT} {VERSIONS_LIMIT}; versions cannot be \
+        "it has {versions} versions, and Key Vault backs up at most {VERSIONS_LIMIT}; versions cannot be \
          deleted, so move its users to a new name. The service said: {code}: {}",
         error.failure.text
     );

@@ -142,33 +142,45 @@ impl Audit {
     /// Whether the trail has a record of an event. Lists the names of the records since the earliest time of the event;
     /// records of older programs are read.
     pub async fn tells_of(&self, event: &Event) -> Result<bool> {
-        let (since, mut told, mut old) = (event.earliest().date(), false, Vec::new());
+        let since = event.earliest().date();
+        let tells = |item: Item| layout::parse_audit(&item.name).is_some_and(|name| name.tells_of(event));
         for right in [event.right(), Right::Terminal] {
             let (prefix, from) = (layout::audit_of(right), layout::audit_from(right, since));
-            self.each(&prefix, Some(&from), |item| {
-                told |= layout::parse_audit(&item.name).is_some_and(|name| name.tells_of(event));
-            })
+            if self.any(&prefix, Some(&from), tells).await? {
+                return Ok(true);
+            }
+        }
+        let mut old = Vec::new();
+        self.each(layout::OLD_AUDIT, Some(&layout::old_audit_from(since)), |item| old.push(item.name))
             .await?;
-        }
-        if !told {
-            self.each(layout::OLD_AUDIT, Some(&layout::old_audit_from(since)), |item| old.push(item.name))
-                .await?;
-        }
         for name in old.iter().rev() {
             let bytes = self.container.read(name).await?.unwrap_or_default();
-            told |= Record::read(&bytes).is_ok_and(|record| record.event.is_that_of(event));
+            if Record::read(&bytes).is_ok_and(|record| record.event.is_that_of(event)) {
+                return Ok(true);
+            }
         }
-        Ok(told)
+        Ok(false)
     }
 
     async fn each(&self, prefix: &str, from: Option<&str>, mut see: impl FnMut(Item)) -> Result<()> {
+        let seen = self.any(prefix, from, |item| {
+            see(item);
+            false
+        });
+        seen.await.map(drop)
+    }
+
+    /// Whether there is such a blob. Lists no further than to the first one.
+    async fn any(&self, prefix: &str, from: Option<&str>, mut is: impl FnMut(Item) -> bool) -> Result<bool> {
         let pages = self.container.list(Listing { prefix, from, page: 5000, metadata: false });
         pin_mut!(pages);
         while let Some(page) = pages.try_next().await? {
             // An older service may ignore where a listing starts.
             let wanted = |item: &Item| from.is_none_or(|from| item.name.as_str() >= from);
-            page.into_iter().filter(wanted).for_each(&mut see);
+            if page.into_iter().filter(wanted).any(&mut is) {
+                return Ok(true);
+            }
         }
-        Ok(())
+        Ok(false)
     }
 }

@@ -53,21 +53,6 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whether nothing behind the host could be asked, whatever the request.
-    pub fn is_closed(self) -> bool {
-        matches!(
-            self,
-            Self::Firewall
-                | Self::PublicOff
-                | Self::HostUnknown
-                | Self::Unreachable
-                | Self::Untrusted
-                | Self::NoToken
-                | Self::OtherTenant
-                | Self::TokenRefused
-        )
-    }
-
     /// Whether the right is missing.
     pub fn is_missing_right(self) -> bool {
         matches!(self, Self::Rbac | Self::Policy | Self::Denied)

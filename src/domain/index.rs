@@ -69,7 +69,15 @@ impl Index {
         // An unknown form is a new form of the service or one bad answer: only another backup shows which. The new
         // backup also gives a later program that knows the form one that it can judge.
         let missed = missed || entry.form.unknown().is_some();
-        self.insert_entry(entry, missed, line.entry.is_none());
+        let slot = Slot {
+            taken: entry.taken.unix_timestamp(),
+            fingerprint: entry.fingerprint,
+            unsettled: entry.unsettled,
+            missed,
+            former: line.entry.is_none(),
+            run: self.run(&entry.run),
+        };
+        self.fill(slot, entry);
         if line.entry.is_some() && line.status != ObjectStatus::Gone && self.kids.len() <= MOST_KIDS {
             let new = entry.form.kid().filter(|kid| !self.kids.iter().any(|known| known == kid));
             self.kids.extend(new.map(str::to_owned));
@@ -83,16 +91,8 @@ impl Index {
         kids
     }
 
-    fn insert_entry(&mut self, entry: &Entry, missed: bool, former: bool) {
-        let run = self.run(&entry.run);
-        let slot = Slot {
-            taken: entry.taken.unix_timestamp(),
-            fingerprint: entry.fingerprint,
-            unsettled: entry.unsettled,
-            missed,
-            former,
-            run,
-        };
+    /// Fills the slot of the entry's object, unless it holds a newer backup.
+    fn fill(&mut self, slot: Slot, entry: &Entry) {
         let address = address(&entry.id());
         if self.slots.get(&address).is_some_and(|known| known.taken > slot.taken) {
             return;

@@ -9,6 +9,7 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{
     filter::NameFilter,
+    first::first_of,
     manifest::{Line, ObjectStatus},
     nearest::Nearest,
     object::{ObjectId, ObjectKind},
@@ -222,10 +223,7 @@ const fn without_backup(status: ObjectStatus) -> &'static str {
 pub fn words(selection: &Selection) -> String {
     let Selection { objects, kinds, pattern, tags, gone: _ } = selection;
     let some = |word: &str, items: Vec<String>| {
-        let more = items.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let items = items.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
-        (!items.is_empty()).then(|| format!("{word}{items}{more}"))
+        (!items.is_empty()).then(|| format!("{word}{}", first_of(items, NAMED)))
     };
     let parts = [
         some("", objects.iter().map(ToString::to_string).collect()),

@@ -22,9 +22,6 @@ pub const VERSIONS_LIMIT: u32 = 500;
 /// and differ.
 pub const TOO_MANY_VERSIONS: &str = "TooManyVersions";
 
-/// Part of the text of such a failure.
-pub const OVER_THE_LIMIT: &str = "and Key Vault backs up at most";
-
 /// How far the vault's clock may be from this program's.
 ///
 /// Key Vault's times have whole seconds, so a change in the second in which the versions were read does not show in

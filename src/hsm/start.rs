@@ -20,9 +20,6 @@ use crate::{
     jobs::Turn,
 };
 
-/// Names to try for a run.
-const NAMES: usize = 4;
-
 /// The state of a backup once it is requested.
 #[derive(Debug)]
 pub enum Opened {
@@ -95,8 +92,7 @@ async fn reconcile_as(app: &App, hsm: &SourceName, id: &RunId, watched: bool, cl
 pub async fn backup_now(app: &App, hsm: &SourceName, by: &Actor, clock: &Clock) -> Result<HsmJob> {
     app.hsms().get(hsm)?;
     let turn = begin::may(app, Right::Backup, by).await?;
-    for _ in 0..NAMES {
-        let run = RunId::manual(clock.now(), fastrand::u32(..));
+    for run in begin::names(clock) {
         let task = Task::Backup { safety_for: None };
         let job = HsmJob::open(run.clone(), hsm.clone(), task, by.clone(), clock.now());
         let event = Event::HsmBackupRequested { hsm: hsm.clone(), run: run.clone() };
@@ -108,7 +104,7 @@ pub async fn backup_now(app: &App, hsm: &SourceName, by: &Actor, clock: &Clock) 
             return Ok(app.jobs()?.hsm_job(hsm, &run).await?.map_or(job, |stored| stored.job));
         }
     }
-    Err(Error::Refused("too many runs were requested in this second; send the request again".into()))
+    Err(begin::all_taken())
 }
 
 /// Takes the HSM, records the restore, and reconciles it and its safety backup. Any pass opens the safety backup, so a

@@ -16,7 +16,7 @@ use crate::{
         run::RunId,
         source::SourceName,
     },
-    error::{Error, Result},
+    error::Result,
 };
 
 const PREFIX: &str = "failing/";
@@ -84,17 +84,10 @@ fn of_run(vault: &SourceName, run: &RunId) -> String {
 fn note_in(prefix: &str, item: &Item) -> Option<Note> {
     let (kind, name) = item.name.strip_prefix(prefix)?.split_once('/')?;
     let id = ObjectId::new(kind.parse().ok()?, name.parse().ok()?);
-    match record_in::<Note>(&item.name, &item.metadata, KEY, NOTE_FORMAT) {
-        Ok(note) if note.id() == id => Some(note),
-        Ok(_) | Err(Error::Damaged { .. } | Error::TooNew { .. }) => {
-            let text =
-                format!("its failure cannot be read: blob {} is damaged or of a newer program", item.name);
-            let at = item.modified.unwrap_or(OffsetDateTime::UNIX_EPOCH);
-            Some(Note::new(&id, Failure::ours("RecordUnreadable", text), at))
-        }
-        Err(error) => {
-            tracing::error!(blob.name = %item.name, "{error}");
-            None
-        }
-    }
+    let note = record_in::<Note>(&item.name, &item.metadata, KEY, NOTE_FORMAT).ok();
+    Some(note.filter(|note| note.id() == id).unwrap_or_else(|| {
+        let text = format!("its failure cannot be read: blob {} is damaged or of a newer program", item.name);
+        let at = item.modified.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        Note::new(&id, Failure::ours("RecordUnreadable", text), at)
+    }))
 }

@@ -39,7 +39,7 @@ pub(super) fn outcome_in(item: &Item, object: &ObjectId, asked: OffsetDateTime) 
         Ok(outcome) if outcome.id() == *object => Ok(outcome),
         Ok(_) | Err(Error::Damaged { .. }) => {
             let text = format!("its outcome cannot be read: blob {} is damaged", item.name);
-            let result = StepResult::Failed(Failure::ours("RecordUnreadable", text));
+            let result = StepResult::Failed { failure: Failure::ours("RecordUnreadable", text) };
             Ok(StepOutcome::new(object, result, asked))
         }
         Err(error) => Err(error),

@@ -7,8 +7,8 @@ use super::findings::sources::{SourceSeen, Unread};
 use super::{Context, TRY, each};
 use crate::{
     domain::{
-        acknowledged::AcceptanceRecord, object::ObjectId, role::Role, source::Source, state::Known,
-        versions::OVER_THE_LIMIT,
+        acknowledged::AcceptanceRecord, object::ObjectId, outcome::Failure, role::Role, source::Source,
+        state::Known, versions::TOO_MANY_VERSIONS,
     },
     error::{Error, Result},
     query::{hsms, runs, vaults},
@@ -47,10 +47,8 @@ async fn observe_vault(context: &Context<'_>, vault: &Source) -> Result<SourceSe
     let open = runs::open_jobs(context.app).await.unwrap_or_default();
     let seen = vaults::one(context.app, vault.name(), &open, MOST_FAILING, context.clock.now()).await?;
     let known = seen.known?;
-    let over = known
-        .failing
-        .iter()
-        .filter(|line| line.failure.as_ref().is_some_and(|failure| failure.text.contains(OVER_THE_LIMIT)));
+    let too_many = |failure: &Failure| failure.code == TOO_MANY_VERSIONS;
+    let over = known.failing.iter().filter(|line| line.failure.as_ref().is_some_and(too_many));
     let over: Vec<_> = over.map(|line| line.id().to_string()).collect();
     let Known { accepted, many_versions, unknown_forms, .. } = known;
     let accepted: Vec<_> =

@@ -49,7 +49,7 @@ async fn one(context: &Context<'_>, used: Use, url: &Url, container: Container) 
         deleted: None,
         protection: shown.unwrap_or_default(),
     };
-    if seen.reached.cause().is_some_and(Cause::is_closed) {
+    if seen.reached.cause().and_then(Cause::closed_name).is_some() {
         return seen;
     }
     seen.read = tried(first_page(&container, read_under(context, used))).await;

@@ -100,7 +100,8 @@ pub async fn follow(app: &App, id: &RestoreId) -> Result<Option<Followed>> {
                 Progress::Pending => None,
                 Progress::Waiting(refused) => refused.take(),
             };
-            *progress = Progress::Ended(StepResult::Failed(refused.unwrap_or_else(|| cut.failure())));
+            *progress =
+                Progress::Ended(StepResult::Failed { failure: refused.unwrap_or_else(|| cut.failure()) });
         }
     }
     if let (Some(plan), None) = (&plan, &job.ended) {

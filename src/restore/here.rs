@@ -283,12 +283,12 @@ async fn recorded(
 
 async fn unrecorded(app: &App, plan: &RestorePlan, turn: &mut Turn<'_>, clock: &Clock) -> Result<Came> {
     let result = match step::attempt(app, plan, turn.step).await {
-        Ok(Tried::Ended(StepResult::Differs(_))) if turn.recovering => StepResult::Recovered,
+        Ok(Tried::Ended(StepResult::Differs { .. })) if turn.recovering => StepResult::Recovered,
         Ok(Tried::Ended(result)) => result,
         Ok(Tried::Busy { failure, recovering }) => {
             turn.recovering |= recovering;
             match waited(turn, failure, clock) {
-                Some(failure) => StepResult::Failed(failure),
+                Some(failure) => StepResult::Failed { failure },
                 None => return Ok(Came::Again),
             }
         }

@@ -92,7 +92,7 @@ pub async fn take(
         return Ok(Done::Displaced);
     }
     match step::attempt(app, plan, step).await {
-        Ok(Tried::Ended(StepResult::Differs(_))) if was_taken_on(app, restore, step).await? => {
+        Ok(Tried::Ended(StepResult::Differs { .. })) if was_taken_on(app, restore, step).await? => {
             record(app, restore, plan, &id, StepResult::Recovered, clock).await
         }
         Ok(Tried::Ended(result)) => record(app, restore, plan, &id, result, clock).await,
@@ -172,12 +172,12 @@ async fn record(
 pub fn log(restore: Option<&RestoreId>, plan: &RestorePlan, id: &ObjectId, result: &StepResult) {
     let (vault, restore) = (&plan.request.target, restore.map(ToString::to_string));
     match result {
-        StepResult::Failed(Failure { code, text, status, request_id }) => tracing::error!(
+        StepResult::Failed { failure: Failure { code, text, status, request_id } } => tracing::error!(
             vault.name = %vault, restore.id = restore, object.kind = %id.kind, object.name = %id.name,
             failure.code = %code, failure.status = status, failure.request_id = request_id,
             "{id} was not restored into vault {vault}: {code}: {text}",
         ),
-        StepResult::Differs(_) => warn!(
+        StepResult::Differs { .. } => warn!(
             vault.name = %vault, restore.id = restore, object.kind = %id.kind, object.name = %id.name,
             "{id} was restored into vault {vault}, and differs: {}", result.difference().unwrap_or_default(),
         ),

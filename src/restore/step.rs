@@ -63,7 +63,7 @@ pub async fn attempt(app: &App, plan: &RestorePlan, step: &Step) -> Result<Tried
         // A large plan, or one of an older program, was not checked for this.
         if form.unknown().is_some() {
             let failure = Failure::ours("UnknownForm", Reason::UnknownForm.text());
-            return Ok(Tried::Ended(StepResult::Failed(failure)));
+            return Ok(Tried::Ended(StepResult::Failed { failure }));
         }
         if let Some(tried) = purge(target, step).await? {
             return Ok(tried);
@@ -85,7 +85,7 @@ pub async fn last_check(app: &App, plan: &RestorePlan, step: &Step, failure: Fai
         }
     };
     let seen: Option<Result<_>> = tokio::time::timeout(LAST_CHECK, inspection).await.ok();
-    seen.and_then(Result::ok).flatten().unwrap_or(StepResult::Failed(failure))
+    seen.and_then(Result::ok).flatten().unwrap_or(StepResult::Failed { failure })
 }
 
 fn busy(error: ServiceError) -> Tried {
@@ -101,7 +101,7 @@ async fn recover(app: &App, target: &VaultClient, step: &Step) -> Result<Tried> 
     let id = step.id();
     if let Some(result) = recovered(&versions(target, &id).await?, step) {
         let result = match other_kind(app, target, &id, false).await? {
-            Some(reason) => StepResult::Failed(Failure::ours("NameTaken", reason.text())),
+            Some(reason) => StepResult::Failed { failure: Failure::ours("NameTaken", reason.text()) },
             None => result,
         };
         return Ok(Tried::Ended(result));
@@ -173,7 +173,7 @@ fn recovered(live: &[(VersionId, Attributes)], step: &Step) -> Option<StepResult
         return Some(StepResult::Recovered);
     }
     let found = count(live.len());
-    Some(StepResult::Differs(Some(Difference::Versions { recorded: step.versions, found })))
+    Some(StepResult::Differs { difference: Some(Difference::Versions { recorded: step.versions, found }) })
 }
 
 /// The backup that a step restores, checked, with its form.
@@ -198,10 +198,10 @@ async fn restore(app: &App, target: &VaultClient, step: &Step, blob: BackupBlob)
         Ok(current) => {
             let result = match inspect_again(target, step, current).await? {
                 Found::AsRecorded => StepResult::Restored,
-                Found::Differs(difference) => StepResult::Differs(Some(difference)),
+                Found::Differs(difference) => StepResult::Differs { difference: Some(difference) },
                 Found::Nothing => {
                     let (recorded, found) = (step.versions, 0);
-                    StepResult::Differs(Some(Difference::Versions { recorded, found }))
+                    StepResult::Differs { difference: Some(Difference::Versions { recorded, found }) }
                 }
             };
             return Ok(Tried::Ended(result));
@@ -224,7 +224,7 @@ async fn restore(app: &App, target: &VaultClient, step: &Step, blob: BackupBlob)
     // The name is taken: by another object, or by a purge under way, whichever request began it.
     if let Some(reason) = other_kind(app, target, &step.id(), nothing).await? {
         let failure = Failure::ours("NameTaken", reason.text());
-        return Ok(Tried::Ended(StepResult::Failed(failure)));
+        return Ok(Tried::Ended(StepResult::Failed { failure }));
     }
     if nothing || step.action == Action::PurgeAndRestore { Ok(busy(error)) } else { Err(error.into()) }
 }
@@ -248,7 +248,9 @@ impl Found {
     fn without_restoring(self) -> Option<StepResult> {
         match self {
             Self::AsRecorded => Some(StepResult::AlreadyThere),
-            Self::Differs(of @ Difference::Current { .. }) => Some(StepResult::Differs(Some(of))),
+            Self::Differs(of @ Difference::Current { .. }) => {
+                Some(StepResult::Differs { difference: Some(of) })
+            }
             Self::Differs(_) | Self::Nothing => None,
         }
     }

@@ -188,7 +188,7 @@ async fn restore_object(app: &App, invocation: &Invocation) -> Result<String> {
     let done = restore::object::restore(app, &message, attempt(invocation), &invocation.clock).await?;
     let id = message.id();
     Ok(match done {
-        Restored::Ended(StepResult::Failed(failure)) => format!("{id}: failed: {}", failure.code),
+        Restored::Ended(StepResult::Failed { failure }) => format!("{id}: failed: {}", failure.code),
         Restored::Ended(_) => format!("{id}: restored"),
         Restored::Already => format!("{id}: nothing to do, its step has ended already"),
         Restored::Waiting(failure) => format!("{id}: to be tried again: {}", failure.code),

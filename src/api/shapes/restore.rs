@@ -178,8 +178,8 @@ impl RestoredObject {
             Progress::Ended(StepResult::Restored) => (Outcome::Restored, None),
             Progress::Ended(StepResult::AlreadyThere) => (Outcome::AlreadyThere, None),
             Progress::Ended(StepResult::Recovered) => (Outcome::Recovered, None),
-            Progress::Ended(StepResult::Differs(_)) => (Outcome::Differs, None),
-            Progress::Ended(StepResult::Failed(failure)) => (Outcome::Failed, Some(failure.into())),
+            Progress::Ended(StepResult::Differs { .. }) => (Outcome::Differs, None),
+            Progress::Ended(StepResult::Failed { failure }) => (Outcome::Failed, Some(failure.into())),
         };
         let difference = match progress {
             Progress::Ended(result) => result.difference(),

@@ -252,8 +252,8 @@ fn outcome(result: &StepResult) -> (&'static str, String) {
         StepResult::Restored => ("restored", String::new()),
         StepResult::AlreadyThere => ("already there", String::new()),
         StepResult::Recovered => ("recovered", String::new()),
-        StepResult::Differs(_) => ("restored, differs", result.difference().unwrap_or_default()),
-        StepResult::Failed(failure) => {
+        StepResult::Differs { .. } => ("restored, differs", result.difference().unwrap_or_default()),
+        StepResult::Failed { failure } => {
             ("failed", format!("{}: {}", failure.code, output::one_line(&failure.text)))
         }
     }
@@ -358,8 +358,11 @@ mod tests {
             "The user, group or application does not have keys restore permission.",
         );
         let outcomes = [
-            (ObjectId::new(ObjectKind::Key, long("1").parse().unwrap()), StepResult::Failed(failure)),
-            (ObjectId::new(ObjectKind::Secret, long("2").parse().unwrap()), StepResult::Differs(None)),
+            (ObjectId::new(ObjectKind::Key, long("1").parse().unwrap()), StepResult::Failed { failure }),
+            (
+                ObjectId::new(ObjectKind::Secret, long("2").parse().unwrap()),
+                StepResult::Differs { difference: None },
+            ),
             (ObjectId::new(ObjectKind::Secret, long("3").parse().unwrap()), StepResult::Restored),
         ];
         let numbers = RestoreNumbers::of(&of_names(long));

@@ -137,8 +137,8 @@ mod tests {
         let failure = Failure::ours("Conflict", "taken");
         for (results, restored, failed) in [
             ([StepResult::Restored, StepResult::Recovered], 2, 2),
-            ([StepResult::AlreadyThere, StepResult::Failed(failure.clone())], 1, 3),
-            ([StepResult::Differs(None), StepResult::Failed(failure)], 0, 4),
+            ([StepResult::AlreadyThere, StepResult::Failed { failure: failure.clone() }], 1, 3),
+            ([StepResult::Differs { difference: None }, StepResult::Failed { failure }], 0, 4),
         ] {
             let mut numbers = planned;
             for result in &results {

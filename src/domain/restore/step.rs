@@ -11,7 +11,7 @@ use crate::domain::{
 
 /// The result of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "StoredResult", into = "StoredResult")]
+#[serde(rename_all = "kebab-case", tag = "result")]
 pub enum StepResult {
     /// The object is there, and its versions are as the backup recorded them.
     Restored,
@@ -19,71 +19,38 @@ pub enum StepResult {
     AlreadyThere,
     /// The soft-deleted object is in use again.
     Recovered,
-    /// The object is there, but not as its backup recorded it. Records of older programs do not say how it differs.
-    Differs(Option<Difference>),
-    /// Not restored.
-    Failed(Failure),
-}
-
-/// A result as it is stored.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "result")]
-enum StoredResult {
-    Restored,
-    AlreadyThere,
-    Recovered,
+    /// The object is there, but not as its backup recorded it.
     Differs {
+        /// How it differs. Records of older programs do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         difference: Option<Difference>,
     },
+    /// Not restored.
     Failed {
+        /// Why.
         failure: Failure,
     },
-}
-
-impl From<StoredResult> for StepResult {
-    fn from(stored: StoredResult) -> Self {
-        match stored {
-            StoredResult::Restored => Self::Restored,
-            StoredResult::AlreadyThere => Self::AlreadyThere,
-            StoredResult::Recovered => Self::Recovered,
-            StoredResult::Differs { difference } => Self::Differs(difference),
-            StoredResult::Failed { failure } => Self::Failed(failure),
-        }
-    }
-}
-
-impl From<StepResult> for StoredResult {
-    fn from(result: StepResult) -> Self {
-        match result {
-            StepResult::Restored => Self::Restored,
-            StepResult::AlreadyThere => Self::AlreadyThere,
-            StepResult::Recovered => Self::Recovered,
-            StepResult::Differs(difference) => Self::Differs { difference },
-            StepResult::Failed(failure) => Self::Failed { failure },
-        }
-    }
 }
 
 impl StepResult {
     /// Whether the object is in the target as the request wants it.
     pub fn succeeded(&self) -> bool {
-        !matches!(self, Self::Failed(_) | Self::Differs(_))
+        !matches!(self, Self::Failed { .. } | Self::Differs { .. })
     }
 
     /// Whether the step failed.
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Failed(_))
+        matches!(self, Self::Failed { .. })
     }
 
     /// Whether the object was compared with its backup.
     pub fn is_compared(&self) -> bool {
-        matches!(self, Self::Restored | Self::AlreadyThere | Self::Differs(_))
+        matches!(self, Self::Restored | Self::AlreadyThere | Self::Differs { .. })
     }
 
     /// Describes how the object differs from its backup, if it does.
     pub fn difference(&self) -> Option<String> {
-        let Self::Differs(difference) = self else { return None };
+        let Self::Differs { difference } = self else { return None };
         let unsaid = || "its versions are not those that were recorded at its backup".to_owned();
         Some(difference.as_ref().map_or_else(unsaid, Difference::text))
     }
@@ -162,8 +129,8 @@ mod tests {
             (StepResult::Restored, true),
             (StepResult::AlreadyThere, true),
             (StepResult::Recovered, true),
-            (StepResult::Differs(None), false),
-            (StepResult::Failed(Failure::ours("Conflict", "")), false),
+            (StepResult::Differs { difference: None }, false),
+            (StepResult::Failed { failure: Failure::ours("Conflict", "") }, false),
         ];
         for (result, expected) in table {
             assert_eq!(result.succeeded(), expected, "{result:?}");
@@ -188,9 +155,9 @@ mod tests {
             (StepResult::Restored, r#"{"result":"restored"}"#.to_owned()),
             (StepResult::AlreadyThere, r#"{"result":"already-there"}"#.to_owned()),
             (StepResult::Recovered, r#"{"result":"recovered"}"#.to_owned()),
-            (StepResult::Differs(None), r#"{"result":"differs"}"#.to_owned()),
-            (StepResult::Differs(Some(current)), current_stored.to_owned()),
-            (StepResult::Failed(failure), format!(r#"{{"result":"failed","failure":{stored}}}"#)),
+            (StepResult::Differs { difference: None }, r#"{"result":"differs"}"#.to_owned()),
+            (StepResult::Differs { difference: Some(current) }, current_stored.to_owned()),
+            (StepResult::Failed { failure }, format!(r#"{{"result":"failed","failure":{stored}}}"#)),
         ] {
             assert_eq!(serde_json::to_string(&result).unwrap(), json);
             assert_eq!(serde_json::from_str::<StepResult>(&json).unwrap(), result);
@@ -209,11 +176,19 @@ mod tests {
             (StepResult::Restored, true, None),
             (StepResult::AlreadyThere, true, None),
             (StepResult::Recovered, false, None),
-            (StepResult::Failed(Failure::ours("Conflict", "")), false, None),
-            (StepResult::Differs(None), true, Some("not those that were recorded")),
-            (StepResult::Differs(Some(versions)), true, Some("2 recorded, 3 found")),
-            (StepResult::Differs(Some(Difference::Attributes)), true, Some("attributes or tags")),
-            (StepResult::Differs(Some(current)), true, Some("the current one is b, and was a at the backup")),
+            (StepResult::Failed { failure: Failure::ours("Conflict", "") }, false, None),
+            (StepResult::Differs { difference: None }, true, Some("not those that were recorded")),
+            (StepResult::Differs { difference: Some(versions) }, true, Some("2 recorded, 3 found")),
+            (
+                StepResult::Differs { difference: Some(Difference::Attributes) },
+                true,
+                Some("attributes or tags"),
+            ),
+            (
+                StepResult::Differs { difference: Some(current) },
+                true,
+                Some("the current one is b, and was a at the backup"),
+            ),
         ] {
             assert_eq!(result.is_compared(), compared, "{result:?}");
             let words = result.difference();

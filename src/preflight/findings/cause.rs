@@ -7,16 +7,26 @@ use crate::domain::{
 };
 
 impl Cause {
-    /// The name of the finding that the service behind the host could not be reached.
-    pub(super) fn closed_name(self) -> &'static str {
+    /// The name of the finding that nothing behind the host could be asked, whatever the request. `None` if something
+    /// could.
+    pub(in crate::preflight) fn closed_name(self) -> Option<&'static str> {
         match self {
-            Self::HostUnknown => "host-unknown",
-            Self::Unreachable => "host-unreachable",
-            Self::Untrusted => "certificate-untrusted",
-            Self::NoToken => "no-token",
-            Self::OtherTenant => "other-tenant",
-            Self::TokenRefused => "token-refused",
-            _ => "network-closed",
+            Self::Firewall | Self::PublicOff => Some("network-closed"),
+            Self::HostUnknown => Some("host-unknown"),
+            Self::Unreachable => Some("host-unreachable"),
+            Self::Untrusted => Some("certificate-untrusted"),
+            Self::NoToken => Some("no-token"),
+            Self::OtherTenant => Some("other-tenant"),
+            Self::TokenRefused => Some("token-refused"),
+            Self::Rbac
+            | Self::Policy
+            | Self::Denied
+            | Self::NotFound
+            | Self::Malformed
+            | Self::Immutable
+            | Self::PurgeProtected
+            | Self::Passing
+            | Self::Other => None,
         }
     }
 }
@@ -76,8 +86,7 @@ mod tests {
 
     #[test]
     fn a_closed_way_has_a_name_of_its_own() {
-        let closed =
-            ALL.into_iter().filter(|cause| cause.is_closed()).map(|cause| (cause, cause.closed_name()));
+        let closed = ALL.into_iter().filter_map(|cause| Some((cause, cause.closed_name()?)));
         let expected = [
             (Cause::Firewall, "network-closed"),
             (Cause::PublicOff, "network-closed"),

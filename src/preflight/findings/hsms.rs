@@ -56,8 +56,9 @@ impl HsmSeen {
 /// Judges an HSM.
 pub fn judge(seen: &HsmSeen, of: &Installation, report: &mut Report) {
     let hsm = seen.name.as_str();
-    if let Some((cause, failure)) = seen.backup.refusal().filter(|(cause, _)| cause.is_closed()) {
-        let name = cause.closed_name();
+    if let Some((cause, failure)) = seen.backup.refusal()
+        && let Some(name) = cause.closed_name()
+    {
         report.findings.push(seen.finding(name, words(failure), remedy::open_hsm(hsm, cause, failure)));
         return;
     }

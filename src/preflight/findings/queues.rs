@@ -45,10 +45,7 @@ pub fn judge(seen: &QueueSeen, of: &Installation, report: &mut Report) {
                     "queue-unreadable",
                     remedy::grant_on_account(of, "Storage Queue Data Reader", account),
                 )),
-                cause if cause.is_closed() => {
-                    Some((cause.closed_name(), remedy::open_account(account, cause)))
-                }
-                _ => None,
+                cause => cause.closed_name().map(|name| (name, remedy::open_account(account, cause))),
             };
             match made {
                 Some((name, remedy)) => report.findings.push(finding(name, words(failure), remedy)),

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::{Finding, Report, Severity};
 use crate::domain::{
+    first::first_of,
     form::Clear,
     state::{SourceState, Trouble},
     versions::VERSIONS_LIMIT,
@@ -124,9 +125,9 @@ fn back_up(of: &SourceSeen) -> String {
 
 fn unknown_forms(seen: &SourceSeen, report: &mut Report) {
     let Some((first, clear)) = seen.unknown_forms.first() else { return };
-    let names = seen.unknown_forms.iter().map(|(name, _)| name.clone());
+    let names = seen.unknown_forms.iter().map(|(name, _)| name);
     report.findings.push(Finding {
-        seen: format!("backups of a form that this program does not know: {}; the first has {clear}", first_of(names)),
+        seen: format!("backups of a form that this program does not know: {}; the first has {clear}", first_of(names, NAMED)),
         why: "They are stored as the service handed them out. Only the service can tell whether they are whole, and nothing \
               is purged in favour of one.",
         remedy: format!(
@@ -142,20 +143,13 @@ fn unknown_forms(seen: &SourceSeen, report: &mut Report) {
 /// Reports accepted failures, with the first date on which an acceptance ends.
 fn accepted(seen: &SourceSeen, report: &mut Report) {
     let Some(first) = seen.accepted.iter().map(|(_, until)| until).min() else { return };
-    let names = seen.accepted.iter().map(|(name, _)| name.clone());
+    let names = seen.accepted.iter().map(|(name, _)| name);
     report.findings.push(Finding {
-        seen: format!("not backed up, as a person accepted: {}; the first until {}", first_of(names), first.date()),
+        seen: format!("not backed up, as a person accepted: {}; the first until {}", first_of(names, NAMED), first.date()),
         why: "They have no new backup. When one fails for another reason, or its time is over, it is a failure again.",
         remedy: "keyvault-backup accept list".to_owned(),
         ..seen.finding("failures-accepted", Severity::Info)
     });
-}
-
-/// The first of several, and how many there are beside them.
-fn first_of(names: impl ExactSizeIterator<Item = String>) -> String {
-    let rest = names.len().saturating_sub(NAMED);
-    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    format!("{}{more}", names.take(NAMED).collect::<Vec<_>>().join(", "))
 }
 
 fn many_versions(seen: &SourceSeen, report: &mut Report) {
@@ -164,7 +158,7 @@ fn many_versions(seen: &SourceSeen, report: &mut Report) {
     };
     if let Some(first) = seen.over.first() {
         report.findings.push(Finding {
-            seen: format!("more than {VERSIONS_LIMIT} versions: {}", first_of(seen.over.iter().cloned())),
+            seen: format!("more than {VERSIONS_LIMIT} versions: {}", first_of(&seen.over, NAMED)),
             why: "Key Vault does not back them up, and never will again.",
             remedy: format!(
                 "{}; until then: keyvault-backup accept --vault {} --{first} --reason TEXT --until DATE",
@@ -177,7 +171,7 @@ fn many_versions(seen: &SourceSeen, report: &mut Report) {
     if let Some((first, _)) = seen.versions.first() {
         let names = seen.versions.iter().map(|(name, count)| format!("{name} ({count})"));
         report.findings.push(Finding {
-            seen: format!("near {VERSIONS_LIMIT} versions: {}", first_of(names)),
+            seen: format!("near {VERSIONS_LIMIT} versions: {}", first_of(names, NAMED)),
             why: "Above the limit Key Vault does not back them up any more.",
             remedy: remedy(first),
             ..seen.finding("versions-near-limit", Severity::Warning)
@@ -293,8 +287,6 @@ mod tests {
         judge(&Ok(SourceSeen { versions, over, ..seen() }), NOW, &mut report);
         assert_eq!(report.findings[0].name, "versions-over-limit");
         assert!(report.findings[1].seen.ends_with("secret s9 (400) and 2 more"), "{report:?}");
-        let ten = |count| first_of((0..count).map(|number| format!("s{number}")));
-        assert!(ten(10).ends_with(", s9") && ten(11).ends_with(", s9 and 1 more"));
         let words = "keyvault-backup accept --vault https://kv-a.vault.azure.net --secret old --reason";
         assert!(report.findings[0].remedy.contains(words), "{report:?}");
     }

@@ -73,8 +73,7 @@ impl ContainerSeen {
 pub fn judge(seen: &ContainerSeen, of: &Installation, now: OffsetDateTime, report: &mut Report) {
     let subject = seen.subject();
     if let Some((cause, failure)) = seen.reached.refusal() {
-        if cause.is_closed() {
-            let name = cause.closed_name();
+        if let Some(name) = cause.closed_name() {
             report.findings.push(seen.finding(
                 name,
                 words(failure),

@@ -139,8 +139,8 @@ const PURGES: Right = Right {
 fn closed(seen: &VaultSeen) -> Option<Finding> {
     // A vault that answers one kind is open, whatever it says of the others.
     let all: Option<Vec<_>> = seen.lists.iter().map(|(_, came)| came.refusal()).collect();
-    let (cause, failure) = all?.into_iter().find(|(cause, _)| cause.is_closed())?;
-    let name = cause.closed_name();
+    let (name, cause, failure) =
+        all?.into_iter().find_map(|(cause, failure)| Some((cause.closed_name()?, cause, failure)))?;
     Some(Finding {
         name,
         severity: Severity::Error,
