@@ -13,7 +13,6 @@ pub mod hsm;
 pub mod interrupt;
 pub mod jobs;
 pub mod list;
-mod nothing;
 pub mod output;
 pub mod preflight;
 pub mod rebuild;

@@ -11,4 +11,5 @@ pub mod restores;
 pub mod runs;
 pub mod sources;
 pub mod status;
+pub mod trail;
 pub mod vaults;

@@ -65,30 +65,24 @@ pub async fn start(
     };
     configured(&app, &order.vault)?;
     let vault = order.vault;
-    let run = match order.objects {
-        None if app.is_hsm(&vault) => {
+    let count = order.objects.as_ref().map(Vec::len);
+    if count.is_some_and(|count| !(1..=MOST_OBJECTS).contains(&count)) {
+        let detail = format!("`objects`: expected 1 to {MOST_OBJECTS} objects.");
+        return Err(Problem::new(ProblemKind::InvalidBody, detail));
+    }
+    let objects = order.objects.map(|objects| objects.into_iter().map(ObjectId::from).collect());
+    match Box::pin(ask::backup(&app, &vault, objects, &by, &clock)).await? {
+        Asked::Open(run) => Ok(under_way(&app, &vault, &run, count).await),
+        Asked::Closed { summary, failures } => {
+            let ended = Started::ended(&vault, &summary, failures);
+            Ok(running::begun(&run_path(&summary.run), ended, None))
+        }
+        Asked::OfHsm => {
             let detail =
                 format!("{vault} is a Managed HSM: name it in `hsm`, or some of its keys in `objects`.");
-            return Err(Problem::new(ProblemKind::InvalidBody, detail));
+            Err(Problem::new(ProblemKind::InvalidBody, detail))
         }
-        None => ask::whole_vault(&app, &vault, &by, &clock).await?,
-        Some(objects) if (1..=MOST_OBJECTS).contains(&objects.len()) => {
-            let objects: Vec<ObjectId> = objects.into_iter().map(Into::into).collect();
-            let count = objects.len();
-            return Ok(match Box::pin(ask::objects(&app, &vault, objects, &by, &clock)).await? {
-                Asked::Open(run) => under_way(&app, &vault, &run, Some(count)).await,
-                Asked::Closed { summary, failures } => {
-                    let ended = Started::ended(&vault, &summary, failures);
-                    running::begun(&run_path(&summary.run), ended, None)
-                }
-            });
-        }
-        Some(_) => {
-            let detail = format!("`objects`: expected 1 to {MOST_OBJECTS} objects.");
-            return Err(Problem::new(ProblemKind::InvalidBody, detail));
-        }
-    };
-    Ok(under_way(&app, &vault, &run, None).await)
+    }
 }
 
 /// The answer for a run that is under way, with so many objects if that is known. When it cannot be read whether jobs

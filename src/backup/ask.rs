@@ -42,12 +42,35 @@ pub enum Asked {
         /// Why objects failed.
         failures: Vec<Failure>,
     },
+    /// Nothing was begun: the name is that of a Managed HSM, which is backed up as a whole by
+    /// [`backup_now`](crate::hsm::start::backup_now).
+    OfHsm,
 }
 
-/// Opens a run of a whole vault. The next pass plans it, because listing a large vault takes longer than a caller
-/// waits. The request is on the audit trail first: see [`begin`].
-pub async fn whole_vault(app: &App, vault: &SourceName, by: &Actor, clock: &Clock) -> Result<RunId> {
+/// Begins a backup of a vault, or of some `objects`. The request is on the audit trail first: see [`begin`].
+///
+/// [A few](FEW) objects are backed up and their run is closed before this returns, if the vault answers in time. What has no
+/// result by then is left to messages, and a later pass sends those that cannot be sent now. A whole vault is planned
+/// by the next pass, because listing a large one takes longer than a caller waits.
+///
+/// # Errors
+/// When the vault is not configured, and as [`begin`] says.
+pub async fn backup(
+    app: &App,
+    vault: &SourceName,
+    objects: Option<Vec<ObjectId>>,
+    by: &Actor,
+    clock: &Clock,
+) -> Result<Asked> {
     app.vault(vault)?;
+    match objects {
+        Some(objects) => some_objects(app, vault, &objects, by, clock).await,
+        None if app.is_hsm(vault) => Ok(Asked::OfHsm),
+        None => whole_vault(app, vault, by, clock).await.map(Asked::Open),
+    }
+}
+
+async fn whole_vault(app: &App, vault: &SourceName, by: &Actor, clock: &Clock) -> Result<RunId> {
     let _turn = begin::may(app, Right::Backup, by).await?;
     for run in begin::names(clock) {
         begin::told(app, by, requested(vault, &run, 0), clock).await?;
@@ -59,18 +82,14 @@ pub async fn whole_vault(app: &App, vault: &SourceName, by: &Actor, clock: &Cloc
     Err(begin::all_taken())
 }
 
-/// Plans a run of some objects and opens it. [A few](FEW) are backed up and the run is closed before this returns, if the
-/// vault answers in time; otherwise messages are sent for what has no result. A later pass sends those that cannot be
-/// sent now. The request is on the audit trail first: see [`begin`].
-pub async fn objects(
+async fn some_objects(
     app: &App,
     vault: &SourceName,
-    objects: Vec<ObjectId>,
+    objects: &[ObjectId],
     by: &Actor,
     clock: &Clock,
 ) -> Result<Asked> {
-    app.vault(vault)?;
-    let plan = open_some(app, vault, &objects, by, clock).await?;
+    let plan = open_some(app, vault, objects, by, clock).await?;
     let run = &plan.header.run;
     if let Some(closed) = Box::pin(at_once(app, &plan, clock)).await {
         return Ok(closed);

@@ -10,12 +10,13 @@ use super::{
 };
 use crate::{
     app::App,
-    catalogue::{Checked, CheckedSection},
+    catalogue::CheckedSection,
     config::{Config, Needs, environment},
     domain::{
         audit::{AUDIT_FORMAT, Event, Fault, Record},
         digest::Digest,
     },
+    query::trail::{self, Soundness, Verified},
 };
 
 /// The commands of the audit trail.
@@ -41,30 +42,30 @@ pub struct VerifyArgs {
 /// When settings are wrong or the trail cannot be read.
 pub async fn run(command: AuditCommand, format: Format) -> Done {
     let app = App::build(&Config::read(environment, Needs::Storage)?)?;
-    let mut records = Vec::new();
-    let checked = app.audit()?.verify(|_, record| records.push(record)).await?;
     match command {
-        AuditCommand::List => list(records, checked.faults.len(), format),
-        AuditCommand::Verify(args) => verify(&checked, &args, format),
+        AuditCommand::List => {
+            let (records, faults) = trail::records(&app).await?;
+            list(records, faults, format)
+        }
+        AuditCommand::Verify(args) => report(&trail::verify(&app, &args.expect).await?, format),
     }
 }
 
-fn verify(checked: &Checked, args: &VerifyArgs, format: Format) -> Done {
-    let gone: Vec<_> = args.expect.iter().filter(|digest| !checked.has(digest)).collect();
-    let exit = match (checked.records, checked.faults.is_empty() && gone.is_empty()) {
-        (_, false) => Exit::Part,
-        (0, true) => Exit::None,
-        (_, true) => Exit::All,
-    };
+fn report(verified: &Verified, format: Format) -> Done {
     if format.is_json() {
-        print_json(checked, &gone, exit)?;
+        print_json(verified)?;
     } else {
-        print(checked, &gone, exit, format)?;
+        print(verified, format)?;
     }
-    Ok(exit)
+    Ok(match verified.soundness() {
+        Soundness::Whole => Exit::All,
+        Soundness::Damaged => Exit::Part,
+        Soundness::Empty => Exit::None,
+    })
 }
 
-fn print_json(checked: &Checked, gone: &[&Digest], exit: Exit) -> std::io::Result<()> {
+fn print_json(verified: &Verified) -> std::io::Result<()> {
+    let Verified { checked, gone } = verified;
     let time = |at: Option<time::OffsetDateTime>| at.and_then(|at| at.format(&Rfc3339).ok());
     let section = |of: &CheckedSection| {
         let CheckedSection { name, records, first, last, head } = of;
@@ -73,14 +74,18 @@ fn print_json(checked: &Checked, gone: &[&Digest], exit: Exit) -> std::io::Resul
     let sections: Vec<_> = checked.sections.iter().map(section).collect();
     let fault = |(name, fault): &(String, Fault)| json!({ "record": name, "fault": words(fault) });
     let faults: Vec<_> = checked.faults.iter().map(fault).collect();
-    // A trail without records is neither whole nor damaged.
-    let whole = (exit != Exit::None).then_some(exit == Exit::All);
+    let whole = match verified.soundness() {
+        Soundness::Whole => Some(true),
+        Soundness::Damaged => Some(false),
+        Soundness::Empty => None,
+    };
     output::json(
         &json!({ "records": checked.records, "whole": whole, "sections": sections, "faults": faults, "gone": gone }),
     )
 }
 
-fn print(checked: &Checked, gone: &[&Digest], exit: Exit, format: Format) -> std::io::Result<()> {
+fn print(verified: &Verified, format: Format) -> std::io::Result<()> {
+    let Verified { checked, gone } = verified;
     // The newest record's digest is what a person writes down, so it is whole.
     let details =
         [Column::name("from"), Column::name("to"), Column::number("records"), Column::name("newest")];
@@ -90,16 +95,19 @@ fn print(checked: &Checked, gone: &[&Digest], exit: Exit, format: Format) -> std
         table.push([name.as_str().into(), (*first).into(), (*last).into(), records.into(), head.into()]);
     }
     table.print(format)?;
-    if exit == Exit::None {
-        return output::aside(format, "there is no record, so nothing can be said about the trail");
-    }
+    let said = match verified.soundness() {
+        Soundness::Whole => "the trail is whole",
+        Soundness::Damaged => "the trail is NOT whole",
+        Soundness::Empty => {
+            return output::aside(format, "there is no record, so nothing can be said about the trail");
+        }
+    };
     for (name, fault) in &checked.faults {
         output::aside(format, format_args!("{name}: {}", words(fault)))?;
     }
     for digest in gone {
         output::aside(format, format_args!("{digest}: there is no record with this digest"))?;
     }
-    let said = if exit == Exit::All { "the trail is whole" } else { "the trail is NOT whole" };
     let (records, sections) = (checked.records, checked.sections.len());
     output::aside(
         format,
@@ -129,8 +137,7 @@ fn words(fault: &Fault) -> String {
     }
 }
 
-fn list(mut records: Vec<Record>, faults: usize, format: Format) -> Done {
-    records.sort_by_key(|record| record.at);
+fn list(records: Vec<Record>, faults: usize, format: Format) -> Done {
     if format.is_json() {
         output::json(&records)?;
         return Ok(Exit::All);

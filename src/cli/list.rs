@@ -5,7 +5,7 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, SourceArg, app_for, nothing,
+    Done, Exit, Failed, ObjectArgs, SourceArg, app_for,
     output::{self, Cell, Column, Format, Table, count},
     report,
 };
@@ -26,6 +26,7 @@ use crate::{
     },
     error::Error,
     query::{
+        nothing,
         objects::{self, History, Listing},
         runs, vaults,
     },
@@ -151,7 +152,7 @@ async fn runs(args: RunsArgs, format: Format) -> Done {
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let found = runs::closed(&app, args.vault.vault.name(), args.limit).await?;
     if found.is_empty() {
-        nothing::refuse_unknown(&app, &args.vault.vault).await?;
+        nothing::refuse_unknown(&app, args.vault.vault.name()).await?;
     }
     if format.is_json() {
         output::json(&found.iter().map(|found| &found.summary).collect::<Vec<_>>())?;
@@ -216,7 +217,7 @@ async fn objects(args: ObjectsArgs, format: Format) -> Done {
     let listing = Listing::read(&app, args.vault.vault.name(), args.at, wanted).await?;
     let lines = &listing.lines;
     if lines.is_empty() {
-        nothing::refuse_unmatched(&app, &args.vault.vault, args.at, &args.selection()).await?;
+        nothing::refuse_unmatched(&app, args.vault.vault.name(), args.at, &args.selection()).await?;
     }
     if format.is_json() {
         output::json(lines)?;

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    Done, Exit, Failed, VaultArg, app_for, nothing,
+    Done, Exit, Failed, VaultArg, app_for,
     output::{self, Column, Format, Table},
 };
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     config::Needs,
     domain::run::RunId,
+    query::nothing,
 };
 
 /// Write missing manifests, and check the others. The exit code is 1 if a manifest is wrong or cannot be checked.
@@ -31,7 +32,7 @@ pub async fn run(args: RebuildArgs, format: Format) -> Done {
     let hear = |run: &RunId, state| found.push((run.clone(), state));
     rebuild::vault(&app, args.vault.vault.name(), &Clock::system(), hear).await?;
     if found.is_empty() {
-        nothing::refuse_unknown(&app, &args.vault.vault).await?;
+        nothing::refuse_unknown(&app, args.vault.vault.name()).await?;
         return Err(Failed::new(format!(
             "the runs of {} have no blobs any more, so nothing could be checked",
             args.vault.vault

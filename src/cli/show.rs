@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::{
     Done, Failed, SourceArg, app_for,
     list::why,
-    nothing,
     output::{self, Column, Format, Table},
     report::{late, summary_line, tried_again, unlisted_line},
 };
@@ -22,7 +21,10 @@ use crate::{
         plan::{ListedLate, PlanHeader, Unlisted},
         run::RunId,
     },
-    query::runs::{self, Report},
+    query::{
+        nothing,
+        runs::{self, Report},
+    },
 };
 
 /// Show a run.
@@ -57,7 +59,7 @@ pub async fn run(args: ShowArgs, format: Format) -> Done {
             "it was begun, and its record is gone; end it with `rebuild`".to_owned()
         }
         None => {
-            nothing::refuse_unknown(&app, &args.vault.vault).await?;
+            nothing::refuse_unknown(&app, vault).await?;
             "there is no such run; list the runs with `list runs`".to_owned()
         }
     };

@@ -31,27 +31,47 @@ pub async fn why(
     Ok(Some(Nothing { source: source(app, vault), wanted, at, known, there }))
 }
 
-/// Explains that the catalogue does not know a vault, and names what it does know; `None` when it knows the vault.
+/// Refuses a vault that the catalogue does not know. A known vault may have an empty list.
 ///
 /// # Errors
-/// Those of storage.
-pub async fn unknown(app: &App, vault: &SourceName) -> Result<Option<Nothing>> {
+/// [`Error::Nothing`](crate::error::Error::Nothing), which names the vaults that the catalogue knows; and those of storage.
+pub async fn refuse_unknown(app: &App, vault: &SourceName) -> Result<()> {
     if app.catalogue()?.knows(vault).await? {
-        return Ok(None);
+        return Ok(());
     }
     let (source, known) = (source(app, vault), known(app, vault).await?);
-    Ok(Some(Nothing { source, wanted: String::new(), at: None, known, there: There::default() }))
+    Err(Nothing { source, wanted: String::new(), at: None, known, there: There::default() }.into())
 }
 
-/// Explains that the catalogue does not know an HSM, and names what it does know; `None` when it knows the HSM.
+/// Refuses an HSM that the catalogue does not know.
 ///
 /// # Errors
-/// Those of storage.
-pub async fn unknown_hsm(app: &App, hsm: &SourceName) -> Result<Option<Nothing>> {
+/// As [`refuse_unknown`].
+pub async fn refuse_unknown_hsm(app: &App, hsm: &SourceName) -> Result<()> {
     if app.catalogue()?.knows_hsm(hsm).await? {
-        return Ok(None);
+        Ok(())
+    } else {
+        Err(of_hsm(app, hsm, None, None).await?.into())
     }
-    of_hsm(app, hsm, None, None).await.map(Some)
+}
+
+/// Refuses a list that is empty because no object has the wanted name, because the time is before the first backup, or
+/// because the catalogue does not know the vault. A vault without objects, or without objects of a kind, has an empty
+/// list.
+///
+/// # Errors
+/// [`Error::Nothing`](crate::error::Error::Nothing), which names what exists; those of storage, and when the catalogue is damaged.
+pub async fn refuse_unmatched(
+    app: &App,
+    vault: &SourceName,
+    at: Option<OffsetDateTime>,
+    selection: &Selection,
+) -> Result<()> {
+    refuse_unknown(app, vault).await?;
+    match why(app, vault, at, selection).await? {
+        Some(nothing) if selection.pattern.is_some() || nothing.is_too_early() => Err(nothing.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Explains that an HSM has no whole backup of a run or as of a time, and names what it does have.

@@ -8,7 +8,7 @@ use super::{app_for, follow::words, report::failure_text};
 use crate::{
     app::App,
     cli::{
-        Done, Exit, Failed,
+        Done, Exit,
         output::{self, Cell, Column, Format, Table},
         report::lateness,
     },
@@ -16,9 +16,8 @@ use crate::{
     config::{Config, Needs, environment},
     domain::{
         hsm::{HsmBackup, HsmJob},
-        source::{Source, SourceName},
+        source::Source,
     },
-    error::Error,
     query::{
         hsms::{self, HsmState, Run},
         nothing,
@@ -54,7 +53,7 @@ pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
         .collect();
     let jobs: Vec<_> = doing.iter().flat_map(|of| &of.open).collect();
     if let Some(hsm) = args.hsm.as_ref().filter(|_| runs.is_empty() && jobs.is_empty()) {
-        refuse_unknown(&app, hsm.name()).await?;
+        nothing::refuse_unknown_hsm(&app, hsm.name()).await?;
     }
     if format.is_json() {
         let hsms: Vec<_> = doing.iter().map(json_of).collect();
@@ -72,14 +71,6 @@ pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
         )?;
     }
     Ok(Exit::All)
-}
-
-/// Refuses an HSM that the catalogue does not know.
-async fn refuse_unknown(app: &App, hsm: &SourceName) -> Result<(), Failed> {
-    match nothing::unknown_hsm(app, hsm).await? {
-        Some(nothing) => Err(Error::from(nothing).into()),
-        None => Ok(()),
-    }
 }
 
 fn json_of(of: &HsmState) -> serde_json::Value {
