@@ -1,15 +1,21 @@
 //! `/api/status/jobs`: one job, by its name.
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 
 use super::{
     input::{Nothing, Parameters, Segments},
+    running,
     shapes::{
         job::{Job, parse_job_id},
         problem::{Problem, ProblemKind, Problems},
     },
 };
-use crate::{app::SharedApp, query::jobs};
+use crate::{
+    app::SharedApp,
+    clock::Clock,
+    query::{jobs, restores::Restore},
+    restore::follow,
+};
 
 /// A job, running or ended.
 #[utoipa::path(
@@ -18,14 +24,23 @@ use crate::{app::SharedApp, query::jobs};
     tag = "status",
     operation_id = "getJob",
     params(("id" = String, Path, description = "The job's name", example = "kv-prod_20261122T020000Z-nightly")),
-    responses((status = 200, description = "The job", body = Job), Problems)
+    responses((status = 200, description = "The job", body = Job, headers(
+        ("Retry-After" = u32, description = "When to query it again, in seconds, while it runs"),
+    )), Problems)
 )]
 pub async fn one(
     State(app): State<SharedApp>,
     Segments(id): Segments<String>,
     _: Parameters<Nothing>,
-) -> Result<Json<Job>, Problem> {
+) -> Result<Response, Problem> {
     let unknown = || Problem::new(ProblemKind::NotFound, "There is no job of that name.");
     let id = parse_job_id(&id).ok_or_else(unknown)?;
-    jobs::one(&app, id).await?.map(|job| Json(job.into())).ok_or_else(unknown)
+    let job = jobs::one(&app, id).await?.ok_or_else(unknown)?;
+    let failures = match &job {
+        jobs::Job::Restore(Restore::Vault(restore)) => follow::failures(&app, restore).await?,
+        jobs::Job::Restore(Restore::Hsm(_)) | jobs::Job::Backup(..) => Vec::new(),
+    };
+    let job = Job::new(job, failures);
+    let wait = job.wait(Clock::system().now());
+    Ok(running::state(job, wait))
 }

@@ -10,6 +10,7 @@ use utoipa::IntoParams;
 
 use super::{
     input::{HsmOr, JsonBody, Nothing, Parameters, Segments, configured, parse},
+    running,
     shapes::{
         field::{Limit, optional},
         plan::{AnyPlan, Plan},
@@ -65,7 +66,8 @@ pub async fn plan(
 /// Carries a plan out.
 ///
 /// The restore is planned again first: if anything has changed since, nothing is done, and the answer is a problem with
-/// the new plan. A plan of a single object is carried out within the request, unless the vault is busy with that name.
+/// the new plan. A plan of up to five steps is carried out within the request, if the vault answers in time and is not
+/// busy with a name.
 /// A restore that replaces a whole Managed HSM needs the HSM's name in `confirm`. With an `Idempotency-Key` the request
 /// can be repeated: every repetition gets the same restore.
 #[utoipa::path(
@@ -78,7 +80,9 @@ pub async fn plan(
     ),
     request_body = StartRequest,
     responses(
-        (status = 200, description = "The restore has ended", body = AnyRestore),
+        (status = 200, description = "The restore has ended", body = AnyRestore, headers(
+            ("Location" = String, description = "Where it is")
+        )),
         (status = 202, description = "The restore is under way", body = AnyRestore, headers(
             ("Location" = String, description = "Where to follow it"),
             ("Retry-After" = u32, description = "When to query it again, in seconds")
@@ -98,7 +102,7 @@ pub async fn begin(
     let key = idempotency_key(&headers, &by)?;
     let StartRequest { plan, confirm } = request;
     let start = submit(&app, &Submission { plan, key, confirm, by }, &Clock::system()).await?;
-    answer::begun(start, &plan)
+    answer::begun(&app, start, &plan).await
 }
 
 /// The digest of the caller and its idempotency key: two callers may use the same key for different restores.
@@ -171,24 +175,27 @@ pub struct ObjectsQuery {
         ("id" = String, Path, description = "The restore", pattern = "^[0-9]{8}T[0-9]{6}Z-restore-[0-9a-f]{8}$", example = "20261122T101112Z-restore-0f3a9c41"),
         ObjectsQuery
     ),
-    responses((status = 200, description = "The restore", body = AnyRestoreReport), Problems)
+    responses((status = 200, description = "The restore", body = AnyRestoreReport, headers(
+        ("Retry-After" = u32, description = "When to query it again, in seconds, while it runs")
+    )), Problems)
 )]
 pub async fn get(
     State(app): State<SharedApp>,
     Segments(id): Segments<String>,
     Parameters(query): Parameters<ObjectsQuery>,
-) -> Result<Json<AnyRestoreReport>, Problem> {
+) -> Result<Response, Problem> {
     let id: RestoreId = parse("id", &id)?;
     let after = query.after.as_deref().map(object).transpose()?;
     let limit = query.limit.unwrap_or(Limit::DEFAULT).0;
-    match follow::find(&app, &id).await? {
+    let report = match follow::find(&app, &id).await? {
         Some(Found::Vault(followed)) => {
-            let report = RestoreReport::new(*followed, after.as_ref(), limit);
-            Ok(Json(AnyRestoreReport::Vault(Box::new(report))))
+            AnyRestoreReport::Vault(Box::new(RestoreReport::new(*followed, after.as_ref(), limit)))
         }
-        Some(Found::Hsm(job)) => Ok(Json(AnyRestoreReport::Hsm(Box::new((&*job).into())))),
-        None => Err(unknown(&id)),
-    }
+        Some(Found::Hsm(job)) => AnyRestoreReport::Hsm(Box::new((&*job).into())),
+        None => return Err(unknown(&id)),
+    };
+    let wait = report.wait(Clock::system().now());
+    Ok(running::state(report, wait))
 }
 
 /// Ends a restore early.
@@ -203,7 +210,9 @@ pub async fn get(
     operation_id = "abandonRestore",
     params(("id" = String, Path, description = "The restore", pattern = "^[0-9]{8}T[0-9]{6}Z-restore-[0-9a-f]{8}$", example = "20261122T101112Z-restore-0f3a9c41")),
     responses(
-        (status = 200, description = "The restore has ended", body = AnyRestore),
+        (status = 200, description = "The restore has ended", body = AnyRestore, headers(
+            ("Location" = String, description = "Where it is")
+        )),
         (status = 202, description = "The restore begins no further step and ends soon", body = AnyRestore, headers(
             ("Location" = String, description = "Where to follow it"),
             ("Retry-After" = u32, description = "When to query it again, in seconds")
@@ -220,7 +229,7 @@ pub async fn abandon(
     let id: RestoreId = parse("id", &id)?;
     match abandon::abandon(&app, &id, &by, &Clock::system()).await? {
         Abandoned::Ended(job) | Abandoned::Stopping(job, _) => {
-            Ok(answer::under_way(restores::Restore::Vault(job)))
+            Ok(answer::restore_now(&app, restores::Restore::Vault(job)).await)
         }
         Abandoned::OfHsm => {
             let detail = format!("{id} restores a Managed HSM, and the service has no way to cancel that.");

@@ -64,7 +64,7 @@ pub async fn list(
     operation_id = "getRun",
     params(("id" = String, Path, description = "The run's name", example = "20261122T020000Z-nightly")),
     responses((status = 200, description = "The run in every source that has it", body = RunDetail, headers(
-        ("Retry-After" = Option<u32>, description = "When to query it again, in seconds, while it runs"),
+        ("Retry-After" = u32, description = "When to query it again, in seconds, while it runs"),
     )), Problems)
 )]
 pub async fn one(

@@ -12,6 +12,7 @@ use crate::{
         object::ObjectId,
         outcome::Failure,
         restore::{Excluded, RestoreId, RestoreJob, RestoreNumbers, StepResult},
+        run::Verdict,
     },
     error::{Error, Result},
     jobs::StepState,
@@ -42,6 +43,33 @@ pub struct Followed {
     pub at: Option<OffsetDateTime>,
     /// Why its plan cannot be read. Then only steps that have ended or wait are known, and no excluded objects.
     pub without_plan: Option<Error>,
+}
+
+impl Followed {
+    /// Why objects failed: steps that did, and what stood in the way of others. If a restore has ended with nothing in
+    /// place, what it skipped is a reason too.
+    pub fn failures(&self) -> Vec<Failure> {
+        let nothing = self.job.ended.as_ref().is_some_and(|ended| ended.verdict == Verdict::Failed);
+        let steps = self.steps.values().filter_map(|progress| match progress {
+            Progress::Ended(StepResult::Failed { failure }) => Some(failure.clone()),
+            Progress::Ended(result) => result.difference().map(|text| Failure::ours("Differs", text)),
+            Progress::Pending | Progress::Waiting(_) => None,
+        });
+        let excluded = self.excluded.iter().filter(|of| nothing || of.is_failure());
+        let excluded = excluded.map(|of| Failure::ours(of.reason.name(), of.why(self.at)));
+        steps.chain(excluded).collect()
+    }
+}
+
+/// Why objects of a restore failed. Empty for one that is open or has succeeded, which needs no request.
+///
+/// # Errors
+/// As [`follow`].
+pub async fn failures(app: &App, job: &RestoreJob) -> Result<Vec<Failure>> {
+    if job.ended.as_ref().is_none_or(|ended| ended.verdict == Verdict::Succeeded) {
+        return Ok(Vec::new());
+    }
+    Ok(follow(app, &job.id).await?.map(|followed| followed.failures()).unwrap_or_default())
 }
 
 /// A restore into a vault or into a Managed HSM, in full.

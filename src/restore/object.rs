@@ -2,7 +2,10 @@
 
 use tracing::{info, warn};
 
-use super::step::{self, Tried};
+use super::{
+    reconcile,
+    step::{self, Tried},
+};
 use crate::{
     app::App,
     attempt::{Attempt, in_time},
@@ -55,6 +58,15 @@ pub async fn restore(app: &App, message: &RestoreMessage, attempt: Attempt, cloc
                 return Err(error);
             }
             wait(app, restore, plan, step, hindrance(&error), clock).await
+        }
+        Ok(done @ Done::Ended(_)) => {
+            if let Err(error) = Box::pin(reconcile::end_with_last(app, restore, plan, clock)).await {
+                warn!(
+                    restore.id = %restore,
+                    "Restore {restore} could not be ended with its last step: {error}. AdvanceJobs ends it"
+                );
+            }
+            Ok(done)
         }
         done => done,
     }

@@ -1,4 +1,5 @@
-//! The pass over open restores. It alone ends a restore whose steps are carried out through the queue.
+//! The pass over open restores. It ends the restores whose steps are carried out through the queue, and alone those of
+//! more than a few steps.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +10,7 @@ use tracing::{error, info, warn};
 use super::send;
 use crate::{
     app::App,
+    at_once::FEW,
     clock::Clock,
     domain::{
         audit::{Event, TOLD_WITHIN},
@@ -220,6 +222,26 @@ pub async fn interrupt(app: &App, id: &RestoreId, clock: &Clock) -> Result<()> {
     stored.job.note(seen.numbers, seen.ended.len(), clock.now());
     let cut = (stored.job.answered < stored.job.steps).then_some(Cut::Interrupted);
     end(app, stored, cut, clock).await.map(drop)
+}
+
+/// Ends a restore of [a few](FEW) steps if every one has ended.
+///
+/// Safe beside other messages and passes. Each message reads the outcomes after it has written its own, so the message
+/// of the last step sees them all. The end is written by compare-and-swap on the record: of several that see them all,
+/// one ends the restore, and a pass that wrote the record meanwhile leaves the end to the next one.
+pub async fn end_with_last(app: &App, id: &RestoreId, plan: &RestorePlan, clock: &Clock) -> Result<()> {
+    if plan.steps.len() > FEW {
+        return Ok(());
+    }
+    let Some(mut stored) = app.jobs()?.restore(id).await?.filter(|stored| stored.job.ended.is_none()) else {
+        return Ok(());
+    };
+    let seen = Seen::of(app, id, plan).await?;
+    stored.job.note(seen.numbers, seen.ended.len(), clock.now());
+    if stored.job.answered < stored.job.steps {
+        return Ok(());
+    }
+    end(app, stored, None, clock).await.map(drop)
 }
 
 /// Ends a restore whose plan can no longer be read: steps without an outcome have failed.

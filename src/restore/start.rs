@@ -5,20 +5,22 @@ use tracing::info;
 use super::{object, reconcile, send};
 use crate::{
     app::App,
+    at_once::{self, FEW},
     azure::container::Written,
     begin::{self, Name, Opened},
     clock::Clock,
     domain::{
         actor::Actor,
         audit::Event,
-        restore::{Action, RestoreJob, RestorePlan, Step},
+        object::ObjectId,
+        restore::{Action, RestoreId, RestoreJob, RestorePlan, Step},
     },
     error::{Error, Result},
     jobs::{StoredRestore, Taken, Turn},
 };
 
-/// Opens a restore, and sends its messages. A plan of at most one step is carried out before this returns, unless the
-/// vault is busy. The caller's turn ends once the restore is recorded.
+/// Opens a restore. A plan of [a few](FEW) steps is carried out before this returns, if the vault answers in time and is
+/// not busy; messages are sent for the other steps. The caller's turn ends once the restore is recorded.
 ///
 /// Safe to run twice under one name.
 pub async fn start(
@@ -130,35 +132,50 @@ fn started(job: &RestoreJob, plan: &RestorePlan) -> Event {
     }
 }
 
+/// Carries out a recorded restore, or leaves it to the queue. Its record ends it wherever this stops.
 async fn begin(
     app: &App,
     mut stored: StoredRestore,
     plan: &RestorePlan,
     clock: &Clock,
 ) -> Result<RestoreJob> {
-    if plan.steps.len() > 1 || !at_once(app, &stored.job, plan, clock).await {
+    let id = stored.job.id.clone();
+    let left = at_once(app, &id, plan, clock).await;
+    if !left.is_empty() {
         // A later pass sends the messages that cannot be sent now.
-        match send::messages(app, &stored.job.id, plan.steps.iter().map(Step::id)).await {
+        match send::messages(app, &id, left.into_iter()).await {
             Ok(()) => {
                 stored.job.sent = true;
                 app.jobs()?.save_restore(&stored).await?;
             }
             Err(error) => tracing::warn!(
-                restore.id = %stored.job.id,
-                "Some messages of restore {} could not be sent: {error}. AdvanceJobs sends them in a few minutes",
-                stored.job.id
+                restore.id = %id,
+                "Some messages of restore {id} could not be sent: {error}. AdvanceJobs sends them in a few minutes"
             ),
         }
+    }
+    if plan.steps.len() > FEW {
         return Ok(stored.job);
     }
-    match reconcile::reconcile_one(app, &stored.job.id, clock).await? {
-        Some(job) => Ok(job),
-        None => Ok(stored.job),
+    match reconcile::reconcile_one(app, &id, clock).await {
+        Ok(job) => Ok(job.unwrap_or(stored.job)),
+        Err(error) => {
+            tracing::warn!(
+                restore.id = %id,
+                "Restore {id} could not be ended within its request: {error}. AdvanceJobs ends it"
+            );
+            Ok(stored.job)
+        }
     }
 }
 
-/// Carries out the only step. Returns whether it needs no message.
-async fn at_once(app: &App, job: &RestoreJob, plan: &RestorePlan, clock: &Clock) -> bool {
-    let Some(step) = plan.steps.first() else { return true };
-    object::take(app, &job.id, plan, step, clock).await.is_ok()
+/// Carries out the steps of a small plan. Returns the steps that need a message: those that failed transiently or took
+/// too long, and every step of a plan that is not small.
+async fn at_once(app: &App, id: &RestoreId, plan: &RestorePlan, clock: &Clock) -> Vec<ObjectId> {
+    let steps = plan.steps.iter();
+    if plan.steps.len() > FEW {
+        return steps.map(Step::id).collect();
+    }
+    let done = at_once::each(&plan.steps, |step| object::take(app, id, plan, step, clock)).await;
+    steps.zip(done).filter(|(_, done)| done.is_none()).map(|(step, _)| step.id()).collect()
 }

@@ -49,8 +49,8 @@ pub enum Start {
 
 /// Carries out the plan with the submitted digest, if planning again gives the same plan.
 ///
-/// A plan of at most one step into a vault is carried out before this returns, unless the vault is busy. The messages
-/// of a longer one are sent by then.
+/// A plan of a few steps into a vault is carried out before this returns, if the vault answers in time and is not busy.
+/// The messages of a longer one are sent by then.
 ///
 /// Safe to run twice under one key: the second caller gets the first one's restore. Without a key a second call is a
 /// second restore, which finds every object restored already.

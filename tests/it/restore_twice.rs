@@ -96,7 +96,7 @@ async fn two_copies_of_each_message_purge_and_restore_everything() {
 async fn an_object_of_that_name_is_no_recovery() {
     let mut world = World::deleted(1).await;
     let plan = world.all("recoverDeleted").await;
-    let begun = world.begin_under(&plan, "another").await.json();
+    let begun = world.begin_through_the_queue(&plan, "another").await.json();
     world.vault.purge(Kind::Secret, "secret-0").expect("it is purged");
     world.vault.put_secret("secret-0", SecretSpec::new("another"));
     let report = world.end_twice(&begun).await;

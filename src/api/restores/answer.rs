@@ -1,20 +1,17 @@
 //! The answers to a caller that submitted a plan.
 
-use axum::{
-    Json,
-    http::{
-        StatusCode,
-        header::{LOCATION, RETRY_AFTER},
-    },
-    response::{IntoResponse as _, Response},
-};
+use axum::response::Response;
 
 use crate::{
-    api::shapes::{
-        plan::{self, AnyPlan},
-        problem::{Problem, ProblemKind},
-        restore::AnyRestore,
+    api::{
+        running,
+        shapes::{
+            plan::{self, AnyPlan},
+            problem::{Problem, ProblemKind},
+            restore::AnyRestore,
+        },
     },
+    app::App,
     clock::Clock,
     domain::{
         digest::Digest,
@@ -24,16 +21,16 @@ use crate::{
     },
     jobs::Claim,
     query::restores::Restore,
-    restore::submit::{Plan, Start},
+    restore::{
+        follow,
+        submit::{Plan, Start},
+    },
 };
 
-/// `Retry-After` of a restore that is under way, in seconds. `AdvanceJobs` reconciles it every minute.
-const LOOK_AGAIN_SECONDS: u32 = 30;
-
 /// The answer to a caller that submitted the plan of a digest.
-pub(super) fn begun(start: Start, digest: &Digest) -> Result<Response, Problem> {
+pub(super) async fn begun(app: &App, start: Start, digest: &Digest) -> Result<Response, Problem> {
     match start {
-        Start::Started(restore) => Ok(under_way(restore)),
+        Start::Started(restore) => Ok(restore_now(app, restore).await),
         Start::Moved(plan) => Err(moved(plan)),
         Start::NoPlan => Err(Problem::new(ProblemKind::UnknownPlan, format!("There is no plan {digest}."))),
         Start::Taken(other, target) => Err(taken(&other, target)),
@@ -43,14 +40,20 @@ pub(super) fn begun(start: Start, digest: &Digest) -> Result<Response, Problem> 
     }
 }
 
-/// A restore, and where to follow it if it is under way.
-pub(super) fn under_way(restore: Restore) -> Response {
+/// A restore as it is now, with its address. When it cannot be read why objects failed, the answer does not say so.
+pub(super) async fn restore_now(app: &App, restore: Restore) -> Response {
     let location = format!("/api/restores/{}", restore.id());
-    if restore.has_ended() {
-        return Json(AnyRestore::from(restore)).into_response();
-    }
-    let headers = [(LOCATION, location), (RETRY_AFTER, LOOK_AGAIN_SECONDS.to_string())];
-    (StatusCode::ACCEPTED, headers, Json(AnyRestore::from(restore))).into_response()
+    let failures = match &restore {
+        Restore::Vault(job) => follow::failures(app, job).await,
+        Restore::Hsm(_) => Ok(Vec::new()),
+    };
+    let failures = failures.unwrap_or_else(|error| {
+        tracing::warn!(restore.id = %restore.id(), "It cannot be read why objects failed: {error}");
+        Vec::new()
+    });
+    let shown = AnyRestore::new(restore, failures);
+    let wait = shown.wait(Clock::system().now());
+    running::begun(&location, shown, wait)
 }
 
 fn moved(plan: Plan) -> Problem {

@@ -1,6 +1,7 @@
 //! Jobs, as they are answered.
 
 use serde::Serialize;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
@@ -8,9 +9,12 @@ use super::{
     restore::{HsmRestoreReport, Restore},
     run::RunInSource,
 };
-use crate::query::{
-    jobs::{self, JobId},
-    restores,
+use crate::{
+    domain::outcome::Failure,
+    query::{
+        jobs::{self, JobId},
+        restores,
+    },
 };
 
 /// Parses the name of a job: `SOURCE_RUN`, or the name of a restore.
@@ -47,16 +51,28 @@ pub struct BackupJob {
     run: RunInSource,
 }
 
-impl From<jobs::Job> for Job {
-    fn from(job: jobs::Job) -> Self {
+impl Job {
+    /// A job, with the reasons why objects failed if it is a restore into a vault. Other jobs have their own.
+    pub fn new(job: jobs::Job, failures: Vec<Failure>) -> Self {
         match job {
             jobs::Job::Backup(source, run, report) => Self::Backup(Box::new(BackupJob {
                 job: job_id(&source, &run),
                 links: Links::new(&source, &run),
                 run: report.into(),
             })),
-            jobs::Job::Restore(restores::Restore::Vault(job)) => Self::Restore(Box::new((*job).into())),
+            jobs::Job::Restore(restores::Restore::Vault(job)) => {
+                Self::Restore(Box::new(Restore::from(*job).with(failures)))
+            }
             jobs::Job::Restore(restores::Restore::Hsm(job)) => Self::HsmRestore(Box::new((&*job).into())),
+        }
+    }
+
+    /// The seconds until the job is worth another request. `None` once it has ended.
+    pub fn wait(&self, now: OffsetDateTime) -> Option<u32> {
+        match self {
+            Self::Backup(job) => job.run.wait(now),
+            Self::Restore(restore) => restore.wait(now),
+            Self::HsmRestore(report) => report.wait(),
         }
     }
 }

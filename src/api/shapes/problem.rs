@@ -32,12 +32,6 @@ pub use self::{
 /// The media type of every problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// `Retry-After` of a transient problem, in seconds.
-const TRY_AGAIN_SECONDS: u32 = 30;
-
-/// `Retry-After` of too many open jobs, in seconds: jobs are reconciled every minute.
-const RECONCILED_SECONDS: u32 = 60;
-
 /// A service's refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -204,15 +198,13 @@ fn capital(text: &str) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, cause) = (self.kind.status(), self.cause.clone());
+        let (status, wait, cause) = (self.kind.status(), self.kind.wait(), self.cause.clone());
         let body = serde_json::to_vec(&ProblemBody::from(self)).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        match status {
-            StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(RETRY_AFTER, TRY_AGAIN_SECONDS.into())),
-            StatusCode::TOO_MANY_REQUESTS => drop(headers.insert(RETRY_AFTER, RECONCILED_SECONDS.into())),
-            _ => {}
+        if let Some(seconds) = wait {
+            headers.insert(RETRY_AFTER, seconds.into());
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -6,15 +6,17 @@ use utoipa::ToSchema;
 
 use super::{
     actor::By,
-    failure::Failure,
+    failure::{Failed, Failure},
     object::Kind,
     plan::Excluded,
     problem::{Problem, ProblemBody},
     state::State,
+    wait::wait,
 };
 use crate::{
     domain::{
         object::ObjectId,
+        outcome,
         restore::{self, RestoreJob, RestoreNumbers, StepResult},
     },
     query::restores,
@@ -35,6 +37,24 @@ pub enum AnyRestore {
     Hsm(Box<HsmRestore>),
 }
 
+impl AnyRestore {
+    /// The restore, with the reasons why objects failed if it is of a vault. That of an HSM has its own.
+    pub fn new(restore: restores::Restore, failures: Vec<outcome::Failure>) -> Self {
+        match restore {
+            restores::Restore::Vault(job) => Self::Vault(Box::new(Restore::from(*job).with(failures))),
+            of @ restores::Restore::Hsm(_) => of.into(),
+        }
+    }
+
+    /// The seconds until the restore is worth another request. `None` once it has ended.
+    pub fn wait(&self, now: OffsetDateTime) -> Option<u32> {
+        match self {
+            Self::Vault(restore) => restore.wait(now),
+            Self::Hsm(restore) => restore.wait(),
+        }
+    }
+}
+
 impl From<restores::Restore> for AnyRestore {
     fn from(restore: restores::Restore) -> Self {
         match restore {
@@ -52,6 +72,16 @@ pub enum AnyRestoreReport {
     Vault(Box<RestoreReport>),
     /// Of an HSM.
     Hsm(Box<HsmRestoreReport>),
+}
+
+impl AnyRestoreReport {
+    /// The seconds until the restore is worth another request. `None` once it has ended.
+    pub fn wait(&self, now: OffsetDateTime) -> Option<u32> {
+        match self {
+            Self::Vault(report) => report.restore.wait(now),
+            Self::Hsm(report) => report.wait(),
+        }
+    }
 }
 
 /// Restores, newest first.
@@ -114,6 +144,23 @@ pub struct Restore {
     #[schema(value_type = String, format = DateTime)]
     ended: Option<OffsetDateTime>,
     numbers: Numbers,
+    /// Why objects failed, the most common reasons first. Not in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<Failed>,
+}
+
+impl Restore {
+    /// The restore, with the reasons why objects failed.
+    #[must_use]
+    pub fn with(self, failures: Vec<outcome::Failure>) -> Self {
+        Self { failures: Failed::alike(failures), ..self }
+    }
+
+    /// The seconds until the restore is worth another request. `None` once it has ended.
+    pub fn wait(&self, now: OffsetDateTime) -> Option<u32> {
+        let left = usize::try_from(self.numbers.pending).ok();
+        (self.state == State::Running).then(|| wait(left, Some(self.opened), now))
+    }
 }
 
 impl From<RestoreJob> for Restore {
@@ -128,6 +175,7 @@ impl From<RestoreJob> for Restore {
             opened: job.opened,
             ended: job.ended.map(|ended| ended.at),
             numbers: job.numbers.into(),
+            failures: Vec::new(),
         }
     }
 }
@@ -212,6 +260,7 @@ pub struct RestoreReport {
 impl RestoreReport {
     /// A page of a restore's objects: at most `limit` after `after`.
     pub fn new(followed: Followed, after: Option<&ObjectId>, limit: usize) -> Self {
+        let failures = followed.failures();
         let Followed { job, steps, excluded, at, without_plan } = followed;
         let of = |excluded: &restore::Excluded| Excluded::new(excluded, at);
         let mut rest = steps.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
@@ -221,7 +270,7 @@ impl RestoreReport {
             after: rest.next().and(last),
             objects: objects.into_iter().map(|(id, progress)| RestoredObject::new(id, progress)).collect(),
             excluded: if after.is_none() { excluded.iter().map(of).collect() } else { Vec::new() },
-            restore: Restore::from(job),
+            restore: Restore::from(job).with(failures),
             problem: without_plan.map(|error| Problem::from(error).into()),
         }
     }

@@ -234,6 +234,15 @@ pub struct Excluded {
 }
 
 impl Excluded {
+    /// Whether it keeps a restore from succeeding.
+    pub const fn is_failure(&self) -> bool {
+        match self.reason {
+            Reason::AlreadyThere => false,
+            Reason::NeverBackedUp => true,
+            _ => !self.skipped,
+        }
+    }
+
     /// What stands in the way, and how to solve it. `at` is the requested time; `None` for the newest backups.
     pub const fn why(&self, at: Option<OffsetDateTime>) -> &'static str {
         match (self.reason, at) {
@@ -248,6 +257,22 @@ impl Excluded {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_the_way_or_never_had_a_backup_keeps_a_restore_from_succeeding() {
+        for (reason, skipped, expected) in [
+            (Reason::AlreadyThere, true, false),
+            (Reason::AlreadyThere, false, false),
+            (Reason::NeverBackedUp, true, true),
+            (Reason::Live, false, true),
+            (Reason::Live, true, false),
+            (Reason::Gone, true, false),
+        ] {
+            let (kind, name) = (ObjectKind::Secret, "db".parse().unwrap());
+            let left = Excluded { kind, name, reason, skipped };
+            assert_eq!(left.is_failure(), expected, "{reason:?} {skipped}");
+        }
+    }
 
     #[test]
     fn of_a_time_is_spoken_where_one_was_asked_for() {

@@ -55,7 +55,7 @@ impl World {
     pub async fn restored(&mut self, request: Value) -> Value {
         let plan = self.plan(request).await;
         let started = self.begin(&plan).await;
-        assert_eq!(started.status, 202, "{}", started.text());
+        assert!([200, 202].contains(&started.status), "{}", started.text());
         self.ended(&started).await
     }
 
@@ -177,8 +177,10 @@ async fn one_restore_at_a_time_works_on_a_vault() {
     let mut world = backed_up().await;
     let wish = |kind: &str| json!({ "source": "kv-a", "target": "kv-b", "kinds": [kind, "key"] });
     let (first, second) = (world.plan(wish("secret")).await, world.plan(wish("certificate")).await);
+    world.fault(Operation::Restore, FaultKind::Forbidden(Forbidden::ByRbac));
     let started = world.begin(&first).await;
     assert_eq!(started.status, 202);
+    world.azure.faults().clear();
     let refused = world.begin(&second).await;
     let id = started.json()["id"].as_str().expect("a name").to_owned();
     assert!(problem(&refused, 409, "target-taken").contains(&id));

@@ -57,7 +57,7 @@ fn text_of(message: impl std::borrow::Borrow<keyvault_backup_emulator::QueueMess
 impl World {
     async fn every_outcome(&mut self) {
         let plan = self.plan(json!({ "source": "kv-a", "target": "kv-b", "everything": true })).await;
-        let started = self.begin_under(&plan, "ended").await;
+        let started = self.begin_through_the_queue(&plan, "ended").await;
         let other = self.azure.vault("kv-b");
         let backup = self.vault.backup(Kind::Secret, "there").expect("it is there");
         other.restore(&backup).expect("it is restored");
@@ -81,7 +81,7 @@ impl World {
         let objects = json!([{ "kind": "secret", "name": "db" }, { "kind": "key", "name": "signing" }]);
         let plan =
             self.plan(json!({ "source": "kv-a", "objects": objects, "onConflict": "purgeDeleted" })).await;
-        let id = self.begin_under(&plan, "open").await.json()["id"].take();
+        let id = self.begin_through_the_queue(&plan, "open").await.json()["id"].take();
         let message = json!({ "version": 1, "restore": id, "kind": "secret", "object": "db" });
         let waits = self.host().await.deliver("RestoreObject", &message.to_string(), 1).await;
         assert!(waits.logs[0].contains("busy"), "{waits:?}");

@@ -115,7 +115,7 @@ async fn bad_messages_restore_and_purge_nothing_and_lie_unchanged_in_the_poison_
     let mut world = backed_up().await;
     world.wreck();
     let plan = world.plan(wish()).await;
-    let started = world.begin_under(&plan, "ticket").await;
+    let started = world.begin_through_the_queue(&plan, "ticket").await;
     let queue = world.work.queue("restore-objects");
     queue.clear();
     let bad = bad_messages(started.json()["id"].as_str().expect("a name"));

@@ -2,6 +2,8 @@
 
 use axum::http::StatusCode;
 
+use crate::api::shapes::wait::LATER;
+
 /// The kinds of problem. Their names are part of the API and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
@@ -122,5 +124,16 @@ impl ProblemKind {
     /// The HTTP status of every problem of this kind.
     pub const fn status(self) -> StatusCode {
         self.facts().status
+    }
+
+    /// The seconds until another request may help. `None` for a problem that does not pass by itself.
+    pub(super) fn wait(self) -> Option<u32> {
+        match self.status() {
+            _ if self == Self::TargetTaken => Some(LATER),
+            StatusCode::SERVICE_UNAVAILABLE => Some(LATER),
+            // Jobs are reconciled every minute.
+            StatusCode::TOO_MANY_REQUESTS => Some(60),
+            _ => None,
+        }
     }
 }

@@ -31,7 +31,11 @@ pub enum Problems {
     )]
     MethodNotAllowed(ProblemBody),
     /// The request cannot be carried out in the present state.
-    #[response(status = 409, content_type = "application/problem+json")]
+    #[response(
+        status = 409,
+        content_type = "application/problem+json",
+        headers(("Retry-After" = u32, description = "With `target-taken`: when to try again, in seconds"))
+    )]
     NotPossible(ProblemBody),
     /// A stored blob is damaged or newer than this program, or this program has a defect.
     #[response(status = 500, content_type = "application/problem+json")]

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
-    api::shapes::{actor::By, failure::Failure, hsm::Phase, state::State},
+    api::shapes::{actor::By, failure::Failure, hsm::Phase, state::State, wait::LATER},
     domain::hsm::{HsmJob, KeyOutcome, KeyResult, Task},
 };
 
@@ -56,6 +56,20 @@ pub struct HsmFacts {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
+}
+
+impl HsmRestore {
+    /// The seconds until the restore is worth another request. `None` once it has ended.
+    pub fn wait(&self) -> Option<u32> {
+        (self.state == State::Running).then_some(LATER)
+    }
+}
+
+impl HsmRestoreReport {
+    /// As for [`HsmRestore`].
+    pub fn wait(&self) -> Option<u32> {
+        self.restore.wait()
+    }
 }
 
 impl From<&HsmJob> for HsmRestore {
