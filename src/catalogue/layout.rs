@@ -150,7 +150,6 @@ pub(super) fn objects(vault: &SourceName, run: &RunId) -> String {
 }
 
 pub(super) fn object(vault: &SourceName, run: &RunId, id: &ObjectId, leaf: Leaf) -> String {
-    let leaf = leaf.as_str();
     format!("{VAULTS}{vault}/runs/{run}/objects/{}/{}/{leaf}", id.kind, id.name.folded())
 }
 
@@ -219,30 +218,18 @@ pub(super) fn parse_acknowledged(name: &str) -> Option<(SourceName, About)> {
 }
 
 /// The two kinds of blob under an object's name. The backup comes first in a listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum Leaf {
     Backup,
     Outcome,
-}
-
-impl Leaf {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Backup => "backup",
-            Self::Outcome => "outcome",
-        }
-    }
 }
 
 /// The object and the leaf of a blob under [`objects`].
 pub(super) fn parse_object(prefix: &str, name: &str) -> Option<(ObjectId, Leaf)> {
     let mut parts = name.strip_prefix(prefix)?.split('/');
     let id = ObjectId::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    let leaf = match parts.next()? {
-        "backup" => Leaf::Backup,
-        "outcome" => Leaf::Outcome,
-        _ => return None,
-    };
+    let leaf = parts.next()?.parse().ok()?;
     parts.next().is_none().then_some((id, leaf))
 }
 

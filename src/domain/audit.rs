@@ -42,8 +42,9 @@ pub const TOLD_WITHIN: Duration = Duration::minutes(2);
 const SKEW: Duration = Duration::minutes(5);
 
 /// An event on the audit trail.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case", tag = "event")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Event {
     /// An actor requested a backup.
     BackupRequested {
@@ -249,19 +250,8 @@ impl Event {
     }
 
     /// Its stored name.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::BackupRequested { .. } => "backup-requested",
-            Self::HsmBackupRequested { .. } => "hsm-backup-requested",
-            Self::RestoreStarted { .. } => "restore-started",
-            Self::RestoreEnded { .. } => "restore-ended",
-            Self::RestoreAbandoned { .. } => "restore-abandoned",
-            Self::HsmRestoreStarted { .. } => "hsm-restore-started",
-            Self::HsmRestoreEnded { .. } => "hsm-restore-ended",
-            Self::LossAcknowledged { .. } => "loss-acknowledged",
-            Self::FailureAccepted { .. } => "failure-accepted",
-            Self::AcceptanceWithdrawn { .. } => "acceptance-withdrawn",
-        }
+    pub fn name(&self) -> &'static str {
+        self.into()
     }
 
     /// The right by which it is done, unless a person at a terminal does it.

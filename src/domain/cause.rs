@@ -14,7 +14,7 @@ pub enum Came {
 }
 
 /// Why something was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::VariantArray)]
 pub enum Cause {
     /// No role assignment allows it.
     Rbac,

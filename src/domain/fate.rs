@@ -6,11 +6,12 @@
 //! changing it.
 
 /// A service that is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
 pub enum Service {
     /// A vault, or the keys of an HSM one by one.
     Vault,
     /// The administration of a Managed HSM.
+    #[strum(serialize = "HSM")]
     Hsm,
     /// Blob storage.
     Storage,
@@ -21,9 +22,6 @@ pub enum Service {
 }
 
 impl Service {
-    /// Every service.
-    pub const ALL: [Self; 5] = [Self::Vault, Self::Hsm, Self::Storage, Self::Queue, Self::Identity];
-
     /// Whether it is one of this program's own means, whose answers say nothing about an object.
     pub const fn is_ours(self) -> bool {
         match self {
@@ -33,19 +31,13 @@ impl Service {
     }
 
     /// Its name in codes and texts.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Vault => "Vault",
-            Self::Hsm => "HSM",
-            Self::Storage => "Storage",
-            Self::Queue => "Queue",
-            Self::Identity => "Identity",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// The operation that a call requested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::VariantArray)]
 pub enum Operation {
     /// List the contents of a vault or a container.
     List,
@@ -73,26 +65,8 @@ pub enum Operation {
     Follow,
 }
 
-impl Operation {
-    /// Every operation.
-    pub const ALL: [Self; 12] = [
-        Self::List,
-        Self::Read,
-        Self::BackUp,
-        Self::Restore,
-        Self::Recover,
-        Self::Purge,
-        Self::Write,
-        Self::Delete,
-        Self::Send,
-        Self::Start,
-        Self::Check,
-        Self::Follow,
-    ];
-}
-
 /// The meaning of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::VariantArray)]
 pub enum Meaning {
     /// Too many requests.
     Throttled,
@@ -126,24 +100,6 @@ pub enum Meaning {
 }
 
 impl Meaning {
-    /// Every meaning.
-    pub const ALL: [Self; 14] = [
-        Self::Throttled,
-        Self::Unavailable,
-        Self::Network,
-        Self::Unauthorized,
-        Self::Denied,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::Exists,
-        Self::Busy,
-        Self::Refused,
-        Self::Nonsense,
-        Self::NoToken,
-        Self::Stopped,
-        Self::NotSent,
-    ];
-
     /// Whether the answer is a refusal, as opposed to no answer or an unusable one.
     pub const fn refuses(self) -> bool {
         match self {
@@ -208,11 +164,13 @@ pub const fn fate(service: Service, operation: Operation, meaning: Meaning) -> F
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray as _;
+
     use super::*;
 
     /// Every combination, in the order of the lists above: `r`etry, `l`ater, `f`ail.
     const TABLE: [(&[Service], &[Operation], &str); 3] = [
-        (&[Service::Storage, Service::Queue, Service::Identity], &Operation::ALL, "rrrrrrrrrrrrrr"),
+        (&[Service::Storage, Service::Queue, Service::Identity], Operation::VARIANTS, "rrrrrrrrrrrrrr"),
         (&[Service::Vault, Service::Hsm], &[Operation::List], "rrrllflfrfrrrf"),
         (
             &[Service::Vault, Service::Hsm],
@@ -237,10 +195,10 @@ mod tests {
     fn who_answered_what_was_asked_and_what_it_means_decide() {
         let mut told = 0;
         for (services, operations, fates) in TABLE {
-            assert_eq!(fates.len(), Meaning::ALL.len());
+            assert_eq!(fates.len(), Meaning::VARIANTS.len());
             for (service, operation) in services.iter().flat_map(|s| operations.iter().map(move |o| (*s, *o)))
             {
-                for (meaning, expected) in Meaning::ALL.into_iter().zip(fates.chars()) {
+                for (meaning, expected) in Meaning::VARIANTS.iter().copied().zip(fates.chars()) {
                     let found = match fate(service, operation, meaning) {
                         Fate::Retry => 'r',
                         Fate::Later => 'l',
@@ -251,14 +209,14 @@ mod tests {
                 }
             }
         }
-        let all = Service::ALL.len() * Operation::ALL.len() * Meaning::ALL.len();
+        let all = Service::VARIANTS.len() * Operation::VARIANTS.len() * Meaning::VARIANTS.len();
         assert_eq!(told, all, "the table is whole");
     }
 
     #[test]
     fn a_refusal_is_a_no_and_not_a_silence() {
         let refuses: String =
-            Meaning::ALL.map(|meaning| if meaning.refuses() { 'n' } else { '-' }).into_iter().collect();
+            Meaning::VARIANTS.iter().map(|meaning| if meaning.refuses() { 'n' } else { '-' }).collect();
         assert_eq!(refuses, "----nnnn-n---n", "in the order of the list of meanings");
     }
 
@@ -269,16 +227,18 @@ mod tests {
 
     #[test]
     fn the_vaults_and_the_hsms_are_not_ours() {
-        let said = Service::ALL.map(|service| (service.as_str(), service.is_ours()));
+        let said = Service::VARIANTS.iter().map(|service| (service.as_str(), service.is_ours()));
         let ours = [("Storage", true), ("Queue", true), ("Identity", true)];
-        assert_eq!(said, [("Vault", false), ("HSM", false), ours[0], ours[1], ours[2]]);
+        assert!(said.eq([("Vault", false), ("HSM", false), ours[0], ours[1], ours[2]]));
     }
 
     #[test]
     fn what_is_ours_never_ends_the_work_on_an_object() {
-        for service in Service::ALL.into_iter().filter(|service| service.is_ours()) {
-            for (operation, meaning) in
-                Operation::ALL.into_iter().flat_map(|o| Meaning::ALL.into_iter().map(move |m| (o, m)))
+        for service in Service::VARIANTS.iter().copied().filter(|service| service.is_ours()) {
+            for (operation, meaning) in Operation::VARIANTS
+                .iter()
+                .copied()
+                .flat_map(|o| Meaning::VARIANTS.iter().copied().map(move |m| (o, m)))
             {
                 assert_eq!(
                     fate(service, operation, meaning),

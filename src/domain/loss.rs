@@ -51,8 +51,9 @@ impl From<GoneShare> for u8 {
 }
 
 /// The extent of a loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum How {
     /// Everything is gone, and the source is empty.
     Emptied,
@@ -64,12 +65,8 @@ pub enum How {
 
 impl How {
     /// Its stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Emptied => "emptied",
-            Self::Replaced => "replaced",
-            Self::Part => "part",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

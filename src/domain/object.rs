@@ -45,8 +45,23 @@ pub(super) fn quoted(text: &str) -> String {
 /// The three kinds of object that a vault holds.
 ///
 /// The order is the one in which blob storage lists them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = NameError, parse_err_fn = not_a_kind)]
 pub enum ObjectKind {
     /// A certificate; its backup contains the key and the secret that belong to it.
     Certificate,
@@ -61,27 +76,13 @@ impl ObjectKind {
     pub const ALL: [Self; 3] = [Self::Certificate, Self::Key, Self::Secret];
 
     /// The kind's name in the singular, as it stands in blob names and messages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Certificate => "certificate",
-            Self::Key => "key",
-            Self::Secret => "secret",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-impl fmt::Display for ObjectKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for ObjectKind {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| NameError::Kind(quoted(text)))
-    }
+fn not_a_kind(text: &str) -> NameError {
+    NameError::Kind(quoted(text))
 }
 
 /// The name of an object: 1 to 127 ASCII letters, digits and hyphens.

@@ -1,10 +1,9 @@
 //! Rights: what an actor may cause. Each right has its own sections of the audit trail, so that rights do not block
 //! each other.
 
-use std::fmt;
-
 /// A right that allows an actor to cause something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Right {
     /// The right to start backups.
     Backup,
@@ -19,18 +18,8 @@ impl Right {
     pub const ALL: [Self; 3] = [Self::Backup, Self::Restore, Self::Terminal];
 
     /// The right's name, as in names of blobs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Backup => "backup",
-            Self::Restore => "restore",
-            Self::Terminal => "terminal",
-        }
-    }
-}
-
-impl fmt::Display for Right {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

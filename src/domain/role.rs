@@ -1,7 +1,8 @@
 //! What an app is for.
 
 /// What an app is for. The functions that are on say the same; `AdvanceJobs` is on in both apps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Role {
     /// Backups.
     Backup,
@@ -23,12 +24,8 @@ impl Role {
     }
 
     /// The setting's word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Backup => "backup",
-            Self::Restore => "restore",
-            Self::All => "all",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

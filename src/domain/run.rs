@@ -128,8 +128,9 @@ pub fn counted_down(digits: &str) -> Option<OffsetDateTime> {
 const FAR_FUTURE: i64 = 99_999_999_999;
 
 /// What a run covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Scope {
     /// The whole vault: its manifest is the vault's index at that time.
     Vault,
@@ -137,17 +138,8 @@ pub enum Scope {
     Objects,
 }
 
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Vault => "vault",
-            Self::Objects => "objects",
-        })
-    }
-}
-
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 pub enum Verdict {
     /// Every listed object is backed up or rightly skipped.
     Succeeded,
@@ -155,16 +147,6 @@ pub enum Verdict {
     PartiallyFailed,
     /// Nothing is protected by this run.
     Failed,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Succeeded => "Succeeded",
-            Self::PartiallyFailed => "PartiallyFailed",
-            Self::Failed => "Failed",
-        })
-    }
 }
 
 /// A run's numbers. [`Numbers::add_up`] holds for every manifest that was ever written.

@@ -18,8 +18,6 @@ pub mod sources;
 pub mod storage;
 pub mod vaults;
 
-use std::fmt;
-
 use serde::Serialize;
 
 use crate::domain::{outcome::Failure, role::Role};
@@ -48,8 +46,9 @@ const OF_NO_SERVICE: [&str; 13] = [
 ];
 
 /// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Severity {
     /// Good to know; nothing has to be done.
     Info,
@@ -57,16 +56,6 @@ pub enum Severity {
     Warning,
     /// Something is not protected, or a guard is missing.
     Error,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        })
-    }
 }
 
 /// A problem with the installation.

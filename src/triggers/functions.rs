@@ -1,6 +1,6 @@
 //! The functions. Each decodes its invocation, calls one use case, and reports the result.
 
-use std::{future::Future, pin::pin, str::FromStr, time::Duration};
+use std::{future::Future, pin::pin, time::Duration};
 
 use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
@@ -40,7 +40,7 @@ const EARLY: time::Duration = time::Duration::MINUTE;
 const SAID_BY_THE_HOST: [&str; 2] = ["DequeueCount", "sys"];
 
 /// A folder under `functions/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 pub enum Function {
     /// Starts the night's run of every vault.
     NightlyVaultBackup,
@@ -61,38 +61,9 @@ pub enum Function {
 }
 
 impl Function {
-    /// Every function.
-    pub const ALL: [Self; 8] = [
-        Self::NightlyVaultBackup,
-        Self::NightlyHsmBackup,
-        Self::BackUpObject,
-        Self::RestoreObject,
-        Self::AdvanceJobs,
-        Self::Backups,
-        Self::Restores,
-        Self::Status,
-    ];
-
     /// The folder's name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NightlyVaultBackup => "NightlyVaultBackup",
-            Self::NightlyHsmBackup => "NightlyHsmBackup",
-            Self::BackUpObject => "BackUpObject",
-            Self::RestoreObject => "RestoreObject",
-            Self::AdvanceJobs => "AdvanceJobs",
-            Self::Backups => "Backups",
-            Self::Restores => "Restores",
-            Self::Status => "Status",
-        }
-    }
-}
-
-impl FromStr for Function {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|function| function.as_str() == text).ok_or(())
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -99,13 +99,15 @@ pub enum Safety {
 }
 
 /// Why nothing can be restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum HsmObstacle {
     /// There is no good backup, or none that old, or not in that run. Such a request is refused and told what exists;
     /// only plans of the first programs were stored with it.
     NoBackup,
     /// The target is another HSM, and the settings do not say that the two share a security domain.
+    #[strum(serialize = "other-security-domain")]
     OtherDomain,
     /// None of the keys can be restored as things are.
     NoKeyIsFree,
@@ -116,15 +118,9 @@ pub enum HsmObstacle {
 }
 
 impl HsmObstacle {
-    /// The obstacle's stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoBackup => "no-backup",
-            Self::OtherDomain => "other-security-domain",
-            Self::NoKeyIsFree => "no-key-is-free",
-            Self::FolderGone => "folder-gone",
-            Self::FolderIncomplete => "folder-incomplete",
-        }
+    /// The obstacle's stable name over HTTP.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// What stands in the way, and how to solve it.

@@ -6,8 +6,9 @@ use time::OffsetDateTime;
 use crate::domain::object::{ObjectKind, ObjectName};
 
 /// Why an object is not restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Reason {
     /// The target holds it as the backup has it.
     AlreadyThere,
@@ -67,36 +68,8 @@ pub enum Reason {
 
 impl Reason {
     /// The reason's stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AlreadyThere => "already-there",
-            Self::Live => "live",
-            Self::SoftDeleted => "soft-deleted",
-            Self::PurgeProtected => "purge-protected",
-            Self::MayNotPurge => "may-not-purge",
-            Self::NotSpelledOut => "not-spelled-out",
-            Self::LiveKey => "live-key",
-            Self::LiveSecret => "live-secret",
-            Self::SoftDeletedKey => "soft-deleted-key",
-            Self::SoftDeletedSecret => "soft-deleted-secret",
-            Self::LiveCertificate => "live-certificate",
-            Self::SoftDeletedCertificate => "soft-deleted-certificate",
-            Self::OtherTenant => "other-tenant",
-            Self::OtherPlace => "other-place",
-            Self::Managed => "managed",
-            Self::WithCertificate => "with-certificate",
-            Self::VaultManaged => "vault-managed",
-            Self::Superseded => "superseded",
-            Self::NoBackup => "no-backup",
-            Self::NeverBackedUp => "never-backed-up",
-            Self::NotSelected => "not-selected",
-            Self::TagsUnknown => "tags-unknown",
-            Self::OtherKind => "other-kind",
-            Self::Damaged => "damaged",
-            Self::BackupGone => "backup-gone",
-            Self::UnknownForm => "unknown-form",
-            Self::Gone => "gone",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// What stands in the way, and how to solve it.

@@ -62,31 +62,13 @@ pub(super) fn words(failure: &Failure) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use strum::VariantArray as _;
 
-    const ALL: [Cause; 17] = [
-        Cause::Rbac,
-        Cause::Policy,
-        Cause::Denied,
-        Cause::Firewall,
-        Cause::PublicOff,
-        Cause::HostUnknown,
-        Cause::Unreachable,
-        Cause::Untrusted,
-        Cause::NoToken,
-        Cause::OtherTenant,
-        Cause::TokenRefused,
-        Cause::NotFound,
-        Cause::Malformed,
-        Cause::Immutable,
-        Cause::PurgeProtected,
-        Cause::Passing,
-        Cause::Other,
-    ];
+    use super::*;
 
     #[test]
     fn a_closed_way_has_a_name_of_its_own() {
-        let closed = ALL.into_iter().filter_map(|cause| Some((cause, cause.closed_name()?)));
+        let closed = Cause::VARIANTS.iter().filter_map(|cause| Some((*cause, cause.closed_name()?)));
         let expected = [
             (Cause::Firewall, "network-closed"),
             (Cause::PublicOff, "network-closed"),
@@ -122,7 +104,7 @@ mod tests {
                 "unknown",
             ),
         ];
-        assert_eq!(table.iter().map(|(causes, _)| causes.len()).sum::<usize>(), ALL.len());
+        assert_eq!(table.iter().map(|(causes, _)| causes.len()).sum::<usize>(), Cause::VARIANTS.len());
         for (causes, expected) in table {
             for cause in causes {
                 let came = Came::Refused(*cause, Failure::ours("code", "words"));
