@@ -110,7 +110,7 @@ async fn some_objects(
 /// The run is recorded, so it ends wherever this stops: results that are stored stay, the queue does the rest, and a
 /// pass closes the run.
 async fn at_once(app: &App, plan: &Plan, clock: &Clock) -> Option<Asked> {
-    let objects: Vec<Planned> = plan.to_back_up().take(FEW + 1).collect();
+    let objects: Vec<Planned> = plan.to_back_up().take(FEW + 1).cloned().collect();
     if objects.len() > FEW {
         return None;
     }

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     attempt::Attempt,
     clock::Clock,
-    domain::{manifest::Summary, object::ObjectId, plan::Plan, planned::Planned, planned::PlannedObjects},
+    domain::{manifest::Summary, object::ObjectId, plan::Plan, planned::Planned},
     error::Result,
 };
 
@@ -39,7 +39,7 @@ pub struct Report {
 pub async fn run(
     app: &App,
     plan: &Plan,
-    left: Option<&PlannedObjects>,
+    left: Option<&[&Planned]>,
     at_once: usize,
     clock: &Clock,
     interrupts: impl Stream<Item = ()>,
@@ -48,8 +48,8 @@ pub async fn run(
     pin_mut!(interrupts);
     let mut stopped = false;
     // The first round iterates over the plan: a list of its objects would grow with the vault.
-    let mut round: Box<dyn Iterator<Item = Planned>> = match left {
-        Some(left) => Box::new(left.iter()),
+    let mut round: Box<dyn Iterator<Item = &Planned>> = match left {
+        Some(left) => Box::new(left.iter().copied()),
         None => Box::new(plan.to_back_up()),
     };
     for attempt in ROUNDS {
@@ -76,7 +76,7 @@ pub async fn run(
                 }
             };
             match done {
-                Ok(done) => report(Report { id: planned.id, done }),
+                Ok(done) => report(Report { id: planned.id.clone(), done }),
                 Err(error) if attempt == Attempt::Last => return Err(error),
                 Err(error) => {
                     tracing::debug!("{} is tried again: {error}", planned.id);
@@ -92,13 +92,13 @@ pub async fn run(
     close(app, plan).await.map(Some)
 }
 
-async fn one(
+async fn one<'p>(
     app: &App,
     plan: &Plan,
-    planned: Planned,
+    planned: &'p Planned,
     attempt: Attempt,
     clock: &Clock,
-) -> (Planned, Result<Done>) {
-    let done = back_up_planned(app, &plan.header, &planned, attempt, clock).await;
+) -> (&'p Planned, Result<Done>) {
+    let done = back_up_planned(app, &plan.header, planned, attempt, clock).await;
     (planned, done)
 }

@@ -14,7 +14,7 @@ use crate::{
         outcome::Failure,
         plan::ListedLate,
         plan::{Plan, PlanHeader},
-        planned::PlannedObjects,
+        planned::Planned,
         planner::Planner,
         supplement::Supplement,
     },
@@ -119,7 +119,7 @@ async fn list(
     vault: &VaultClient,
     header: &PlanHeader,
     kind: ObjectKind,
-) -> Result<PlannedObjects, NotListed> {
+) -> Result<Vec<Planned>, NotListed> {
     let pages = vault.list(kind).map_err(|error| {
         warn!(
             vault.name = %header.vault, run.id = %header.run,

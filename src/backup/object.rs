@@ -72,10 +72,10 @@ pub async fn back_up(app: &App, message: &Message, attempt: Attempt, clock: &Clo
         return Ok(Done::Closed);
     }
     let header = &known.plan.header;
-    let work = Box::pin(try_planned(app, header, &planned, clock));
+    let work = Box::pin(try_planned(app, header, planned, clock));
     match in_time(format!("the backup of {}", planned.id), work).await {
         Err(error) if error.fate().may_pass() && !is_redelivered(header, error.fate(), attempt) => {
-            note(app, header, &planned, error.failure(), clock).await
+            note(app, header, planned, error.failure(), clock).await
         }
         Ok(done) => {
             Box::pin(last::close(app, &known.plan, clock)).await;
@@ -93,9 +93,9 @@ fn is_redelivered(header: &PlanHeader, fate: Fate, attempt: Attempt) -> bool {
 }
 
 /// The plan's entry for the object that a message asks for.
-fn planned(plan: &Plan, message: &Message) -> Result<Planned> {
+fn planned<'p>(plan: &'p Plan, message: &Message) -> Result<&'p Planned> {
     let (id, header) = (message.id(), &plan.header);
-    let planned = plan.objects.find(&id).filter(|planned| planned.decision.backs_up());
+    let planned = plan.find(&id).filter(|planned| planned.decision.backs_up());
     planned.ok_or_else(|| {
         Error::Refused(format!("run {} of vault {} does not back up {id}", header.run, header.vault))
     })

@@ -21,7 +21,6 @@ use crate::{
         object::{ObjectId, ObjectKind},
         outcome::Failure,
         plan::{Plan, PlanHeader, Unlisted},
-        planned::PlannedObjects,
         planner::{Planner, full_pass_is_due, plan_objects},
         run::{RunId, Scope},
         source::SourceName,
@@ -189,7 +188,7 @@ pub async fn unlisted(app: &App, job: &BackupJob, clock: &Clock) -> Result<Plan>
         unlisted: ObjectKind::ALL.map(|kind| Unlisted::for_good(kind, failure.clone())).into(),
         ..built_on(basis, &answered, &job.vault, &job.run, planned)
     };
-    app.catalogue()?.create_plan(Plan { header, objects: PlannedObjects::default() }).await
+    app.catalogue()?.create_plan(Plan { header, objects: Vec::new() }).await
 }
 
 /// The acknowledgements for a vault. Read only if something had failed, was lost or had moved as of the previous run,
@@ -282,7 +281,7 @@ pub(super) async fn what_is_left(catalogue: &Catalogue, vault: &SourceName, run:
     match catalogue.plan_alone(vault, run).await {
         Ok(Some(plan)) => Ok(plan),
         Ok(None) | Err(Error::Damaged { .. }) => {
-            Ok(Plan { header: without_plan(vault, run)?, objects: PlannedObjects::default() })
+            Ok(Plan { header: without_plan(vault, run)?, objects: Vec::new() })
         }
         Err(error) => Err(error),
     }

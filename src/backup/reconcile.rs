@@ -163,10 +163,11 @@ async fn reconcile_planned(
     clock: &Clock,
 ) -> Result<Option<Summary>> {
     let (unanswered, planned) = (send::unanswered(app, &plan).await?, count(plan.to_back_up().count()));
+    let open = unanswered.len();
     stored.job.note_supplements(&plan.header);
-    let mut news = stored.job.note(planned.saturating_sub(count(unanswered.len())), clock.now());
+    let mut news = stored.job.note(planned.saturating_sub(count(open)), clock.now());
     let (mut seen, mut notes) = (seen(&plan, planned, superseded), Notes::default());
-    if !unanswered.is_empty() && stored.job.reads_notes(superseded, clock.now()) {
+    if open > 0 && stored.job.reads_notes(superseded, clock.now()) {
         notes = Notes::read(app, &plan, &stored.job, &unanswered, superseded, clock).await?;
         seen = notes.seen(seen);
         news |= stored.job.note_failing(notes.failing.take());
@@ -174,7 +175,7 @@ async fn reconcile_planned(
     match stored.job.need(Some(seen), clock.now()) {
         Need::Closing => return end(app, plan, &stored.job, false, clock).await,
         Need::GivingUp => return end(app, plan, &stored.job, true, clock).await,
-        Need::Sending => next_round(app, stored, plan, &notes.accepted, unanswered.len(), clock).await?,
+        Need::Sending => next_round(app, stored, plan, &notes.accepted, open, clock).await?,
         Need::NoOp | Need::Planning if news => app.jobs()?.save(&stored).await?,
         Need::NoOp | Need::Planning => {}
     }

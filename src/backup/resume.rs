@@ -2,7 +2,6 @@
 
 use time::Duration;
 
-use super::send;
 use crate::{
     app::App,
     clock::Clock,
@@ -10,7 +9,6 @@ use crate::{
         actor::{Actor, Via},
         job::BackupJob,
         plan::Plan,
-        planned::PlannedObjects,
         run::Scope,
         source::SourceName,
     },
@@ -20,15 +18,13 @@ use crate::{
 /// The greatest age of a run that is continued without being asked to: it backs up about what a new run would.
 pub const YOUNG: Duration = Duration::HOUR;
 
-/// A run that was left open, and its objects without a result.
+/// A run that was left open.
 #[derive(Debug)]
 pub struct Unfinished {
     /// Its record.
     pub job: BackupJob,
     /// Its plan.
     pub plan: Plan,
-    /// The objects without a result.
-    pub objects: PlannedObjects,
 }
 
 /// The newest open run of a whole vault that a terminal began and planned, and that is no older than `most`.
@@ -56,8 +52,7 @@ pub async fn find(
     while let Some(job) = jobs.pop() {
         let plan = app.catalogue()?.plan(vault, &job.run).await?;
         if let Some(plan) = plan.filter(|plan| plan.header.scope == Scope::Vault) {
-            let objects = send::unanswered(app, &plan).await?;
-            return Ok(Some(Unfinished { job, plan, objects }));
+            return Ok(Some(Unfinished { job, plan }));
         }
     }
     Ok(None)

@@ -18,8 +18,7 @@ use crate::{
         object::ObjectId,
         outcome::{Failure, OutcomeKind},
         plan::{Plan, PlanHeader},
-        planned::Decision,
-        planned::PlannedObjects,
+        planned::{Decision, Planned},
         record::count,
         run::Scope,
     },
@@ -47,7 +46,7 @@ impl Notes {
         app: &App,
         plan: &Plan,
         job: &BackupJob,
-        unanswered: &PlannedObjects,
+        unanswered: &[&Planned],
         superseded: bool,
         clock: &Clock,
     ) -> Result<Self> {
@@ -56,7 +55,7 @@ impl Notes {
         pin_mut!(pages);
         while let Some(page) = pages.try_next().await? {
             for note in page {
-                if unanswered.find(&note.id()).is_some() {
+                if is_among(unanswered, &note) {
                     read.add(note, plan, job, superseded);
                 }
             }
@@ -87,6 +86,11 @@ impl Notes {
     }
 }
 
+/// Whether a note is about one of these objects, which are in order.
+fn is_among(objects: &[&Planned], note: &Note) -> bool {
+    objects.binary_search_by(|of| of.id.cmp(&note.id())).is_ok()
+}
+
 /// Whether a run would cover its vault if it ended now.
 pub async fn covers(app: &App, plan: &Plan) -> Result<bool> {
     let PlanHeader { vault, run, scope, unlisted, .. } = &plan.header;
@@ -106,8 +110,7 @@ pub async fn give_up(app: &App, plan: &Plan, job: &BackupJob, clock: &Clock) -> 
     let pages = app.jobs()?.failing(&job.vault, &job.run);
     pin_mut!(pages);
     while let Some(page) = pages.try_next().await? {
-        let notes: Vec<Note> =
-            page.into_iter().filter(|note| unanswered.find(&note.id()).is_some()).collect();
+        let notes: Vec<Note> = page.into_iter().filter(|note| is_among(&unanswered, note)).collect();
         told.extend(notes.iter().map(Note::id));
         let failed = notes
             .into_iter()
@@ -115,7 +118,7 @@ pub async fn give_up(app: &App, plan: &Plan, job: &BackupJob, clock: &Clock) -> 
         record(app, plan, failed, clock).await?;
     }
     let text = "its message had no result; the poison queue and the log may say why";
-    let silent = unanswered.iter().map(|planned| planned.id).filter(|id| !told.contains(id));
+    let silent = unanswered.iter().map(|planned| planned.id.clone()).filter(|id| !told.contains(id));
     record(app, plan, silent.map(|id| (id, Failure::ours("NoAnswer", text))), clock).await
 }
 

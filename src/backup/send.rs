@@ -15,7 +15,7 @@ use crate::{
         message::Message,
         object::ObjectId,
         plan::Plan,
-        planned::PlannedObjects,
+        planned::Planned,
     },
     error::{Error, Result},
     jobs::Stored,
@@ -61,12 +61,7 @@ pub async fn again(
     Ok(sent)
 }
 
-async fn send(
-    app: &App,
-    plan: &Plan,
-    objects: &PlannedObjects,
-    without: &BTreeSet<ObjectId>,
-) -> Result<usize> {
+async fn send(app: &App, plan: &Plan, objects: &[&Planned], without: &BTreeSet<ObjectId>) -> Result<usize> {
     let queue = app.queue()?;
     let mut objects = objects.iter().filter(|planned| !without.contains(&planned.id));
     let mut sending = FuturesUnordered::new();
@@ -75,7 +70,7 @@ async fn send(
         while sending.len() < AT_ONCE
             && let Some(planned) = objects.next()
         {
-            sending.push(send_one(queue, Message::new(&plan.header, &planned)));
+            sending.push(send_one(queue, Message::new(&plan.header, planned)));
         }
         match sending.next().await {
             Some(Ok(())) => sent += 1,
@@ -106,15 +101,15 @@ async fn send_one(queue: &Queue, message: Message) -> Result<()> {
 }
 
 /// The objects to back up that have neither a backup nor an outcome, in order.
-pub async fn unanswered(app: &App, plan: &Plan) -> Result<PlannedObjects> {
+pub async fn unanswered<'p>(app: &App, plan: &'p Plan) -> Result<Vec<&'p Planned>> {
     let pages = app.catalogue()?.answered(&plan.header.vault, &plan.header.run);
     pin_mut!(pages);
     let mut planned = plan.to_back_up().peekable();
-    let mut unanswered = PlannedObjects::default();
+    let mut unanswered = Vec::new();
     while let Some(page) = pages.try_next().await? {
         for id in page {
             while let Some(before) = planned.next_if(|planned| planned.id < id) {
-                unanswered.push(&before);
+                unanswered.push(before);
             }
             planned.next_if(|planned| planned.id == id);
         }

@@ -1,7 +1,7 @@
 //! The stored form of plans and manifests: compressed JSON lines with a header and a trailer line.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _},
 };
 
@@ -14,8 +14,8 @@ use crate::{
         manifest::{Line, MANIFEST_FORMAT, Summary},
         plan::{PLAN_FORMAT, Plan, PlanHeader},
         planned::Planned,
-        planned::PlannedObjects,
         record::Format,
+        run::RunId,
         supplement::{SUPPLEMENT_FORMAT, Supplement, SupplementHeader},
     },
     error::{Error, Result, damaged},
@@ -62,11 +62,11 @@ pub(super) fn write_supplement(supplement: &Supplement) -> std::io::Result<Vec<u
     write(&PlanLine::Supplement(supplement.header.clone()), &supplement.objects)
 }
 
-fn write(first: &PlanLine, objects: &PlannedObjects) -> std::io::Result<Vec<u8>> {
+fn write(first: &PlanLine, objects: &[Planned]) -> std::io::Result<Vec<u8>> {
     let mut out = LineWriter::default();
     out.push(first)?;
     for object in objects {
-        out.push(&PlanLine::Object(object))?;
+        out.push(&PlanLine::Object(object.clone()))?;
     }
     out.push(&PlanLine::End(objects.len()))?;
     out.finish()
@@ -91,11 +91,11 @@ pub(super) fn read_supplement(blob: &str, bytes: Bytes) -> Result<Supplement> {
 }
 
 /// Reads the objects of a plan: its lines after the header.
-fn read_objects(mut lines: LineReader) -> Result<PlannedObjects> {
-    let mut objects = PlannedObjects::default();
+fn read_objects(mut lines: LineReader) -> Result<Vec<Planned>> {
+    let (mut objects, mut runs) = (Vec::new(), HashSet::new());
     loop {
         match lines.next_line(None)? {
-            Some(PlanLine::Object(object)) => objects.push(&object),
+            Some(PlanLine::Object(object)) => objects.push(with_shared_run(object, &mut runs)),
             Some(PlanLine::End(count)) if count == objects.len() => break lines.end()?,
             _ => return Err(lines.damaged("it ends early")),
         }
@@ -105,6 +105,17 @@ fn read_objects(mut lines: LineReader) -> Result<PlannedObjects> {
     }
     objects.shrink_to_fit();
     Ok(objects)
+}
+
+/// Thousands of objects have their previous backups in a few runs: each name is kept once.
+fn with_shared_run(mut object: Planned, runs: &mut HashSet<RunId>) -> Planned {
+    if let Some(run) = &mut object.previous {
+        match runs.get(run) {
+            Some(known) => *run = known.clone(),
+            None => drop(runs.insert(run.clone())),
+        }
+    }
+    object
 }
 
 /// Writes a manifest line by line.
@@ -294,7 +305,7 @@ mod tests {
     use crate::domain::{
         object::{ObjectId, ObjectKind},
         planned::Decision,
-        run::{RunId, Scope},
+        run::Scope,
     };
 
     #[test]
@@ -306,14 +317,30 @@ mod tests {
         assert!(ManifestReader::new("manifest", bytes).is_err());
     }
 
+    /// A plan of two objects with previous backups in one run.
+    fn plan() -> Plan {
+        let planned = OffsetDateTime::UNIX_EPOCH;
+        let (vault, run) = ("kv-prod".parse().unwrap(), RunId::nightly(planned));
+        let header = PlanHeader::new(vault, run.clone(), Scope::Vault, planned);
+        let object = |name: &str| Planned {
+            id: ObjectId::new(ObjectKind::Key, name.parse().unwrap()),
+            decision: Decision::Changed,
+            previous: Some(run.clone()),
+            shown: None,
+        };
+        Plan { header, objects: ["a", "b"].map(object).to_vec() }
+    }
+
+    #[test]
+    fn the_name_of_a_previous_run_is_kept_once_for_all_objects() {
+        let read = read_plan("plan", write_plan(&plan()).unwrap().into()).unwrap();
+        let places = read.objects.iter().map(|of| of.previous.as_ref().unwrap().as_str().as_ptr());
+        assert_eq!(places.collect::<HashSet<_>>().len(), 1);
+    }
+
     #[test]
     fn a_flipped_bit_is_found_wherever_it_is() {
-        let planned = OffsetDateTime::UNIX_EPOCH;
-        let vault = "kv-prod".parse().unwrap();
-        let header = PlanHeader::new(vault, RunId::nightly(planned), Scope::Vault, planned);
-        let id = |name: &str| ObjectId::new(ObjectKind::Key, name.parse().unwrap());
-        let planned = |name| Planned { id: id(name), decision: Decision::New, previous: None, shown: None };
-        let plan = Plan { header, objects: ["a", "b"].into_iter().map(planned).collect() };
+        let plan = plan();
         let whole = write_plan(&plan).unwrap();
         assert_eq!(read_plan("plan", whole.clone().into()).unwrap(), plan);
         // Some bits of the format mean nothing: then the text is the same.

@@ -21,6 +21,7 @@ use crate::{
     backup::{
         here, object, plan, reconcile,
         resume::{self, Unfinished},
+        send,
     },
     clock::Clock,
     config::Needs,
@@ -28,7 +29,7 @@ use crate::{
         actor::Actor,
         job::{BackupJob, OPEN_FOR},
         plan::Plan,
-        planned::PlannedObjects,
+        planned::Planned,
         run::RunId,
         source::SourceName,
     },
@@ -156,7 +157,8 @@ async fn continue_run(
     format: Format,
     clock: &Clock,
 ) -> Done {
-    let Unfinished { job, plan, objects } = unfinished;
+    let Unfinished { job, plan } = unfinished;
+    let objects = send::unanswered(app, &plan).await?;
     let of = plan.to_back_up().count();
     if !format.is_json() {
         let (run, since) = (&job.run, age(clock.now() - job.opened));
@@ -192,11 +194,11 @@ async fn work(
     app: &App,
     args: &BackupArgs,
     plan: &Plan,
-    remaining: Option<&PlannedObjects>,
+    remaining: Option<&[&Planned]>,
     format: Format,
     clock: &Clock,
 ) -> Done {
-    let objects = remaining.map_or_else(|| plan.to_back_up().count(), PlannedObjects::len);
+    let objects = remaining.map_or_else(|| plan.to_back_up().count(), <[_]>::len);
     let bar = progress_bar(objects, format);
     let (mut ended, mut failures) = (0, Failures::new());
     let report = |report: here::Report| {

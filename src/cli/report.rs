@@ -14,8 +14,7 @@ use crate::domain::{
     object::{ObjectId, ObjectKind},
     outcome::Failure,
     plan::{Plan, PlanHeader, Unlisted},
-    planned::Decision,
-    planned::PlannedObjects,
+    planned::{Decision, Planned},
     run::{Numbers, RunId},
 };
 
@@ -29,11 +28,11 @@ pub type Failures = Vec<(ObjectId, Failure)>;
 pub fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
     if format.is_json() {
         #[derive(Serialize)]
-        struct Planned<'a> {
+        struct Printed<'a> {
             plan: &'a PlanHeader,
-            objects: &'a PlannedObjects,
+            objects: &'a [Planned],
         }
-        return output::json(&Planned { plan: &plan.header, objects: &plan.objects });
+        return output::json(&Printed { plan: &plan.header, objects: &plan.objects });
     }
     let mut counts = BTreeMap::<&str, usize>::new();
     let details = [Column::prose("would be"), Column::name("newest backup")];

@@ -1,6 +1,6 @@
 //! Merges a plan, its results and the previous index into the next index.
 
-use std::iter::Peekable;
+use std::{iter::Peekable, slice};
 
 use time::{Duration, OffsetDateTime};
 
@@ -10,7 +10,6 @@ use super::{
     object::ObjectId,
     outcome::{Failure, OutcomeKind},
     plan::{Plan, PlanHeader},
-    planned,
     planned::{Decision, Planned},
     run::Numbers,
     versions::VERSIONS_WARNING,
@@ -29,7 +28,7 @@ const CLOCKS_APART: Duration = Duration::minutes(5);
 /// have written.
 pub struct Merge<'p, B: Iterator> {
     header: &'p PlanHeader,
-    plan: Peekable<planned::Iter<'p>>,
+    plan: Peekable<slice::Iter<'p, Planned>>,
     base: Peekable<B>,
     numbers: Numbers,
     finished: OffsetDateTime,
@@ -70,13 +69,13 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
             let planned = self.plan.next_if(|planned| planned.id == id);
             let old = self.base_line(&id)?;
             let had = self.had(old.as_ref());
-            let shown = match &planned {
+            let shown = match planned {
                 Some(planned) => shown(planned.decision),
                 None if self.numbers.unlisted.contains(&id.kind) => Shown::Unlisted,
                 None => Shown::Gone,
             };
             let line = match planned {
-                Some(planned) => Some(self.without_result(&planned, old)),
+                Some(planned) => Some(self.without_result(planned, old)),
                 None => old.and_then(|line| self.unplanned(line)),
             };
             self.note(had, shown);

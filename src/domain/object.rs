@@ -97,11 +97,6 @@ fn not_a_kind(text: &str) -> NameError {
 pub struct ObjectName(CompactString);
 
 impl ObjectName {
-    /// The text of what was a name before.
-    pub(super) fn checked_before(text: &str) -> Self {
-        Self(text.into())
-    }
-
     /// The name as the vault shows it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -115,14 +110,6 @@ impl ObjectName {
             Cow::Borrowed(&self.0)
         }
     }
-}
-
-/// How two names are ordered: folded, each with the `/` that follows the name in a blob name.
-pub(super) fn compare_names(a: &str, b: &str) -> Ordering {
-    fn order(name: &str) -> impl Iterator<Item = u8> + '_ {
-        name.bytes().map(|b| b.to_ascii_lowercase()).chain([b'/'])
-    }
-    order(a).cmp(order(b))
 }
 
 impl FromStr for ObjectName {
@@ -163,9 +150,13 @@ impl PartialOrd for ObjectName {
     }
 }
 
+/// Ordered by folded names, each with the `/` that follows the name in a blob name.
 impl Ord for ObjectName {
     fn cmp(&self, other: &Self) -> Ordering {
-        compare_names(&self.0, &other.0)
+        fn folded(name: &str) -> impl Iterator<Item = u8> {
+            name.bytes().map(|b| b.to_ascii_lowercase()).chain([b'/'])
+        }
+        folded(&self.0).cmp(folded(&other.0))
     }
 }
 

@@ -8,10 +8,10 @@ use super::{
     actor::Actor,
     loss::{GoneShare, Loss},
     manifest::Line,
-    object::ObjectKind,
+    object::{ObjectId, ObjectKind},
     observed_location::{Hint, Moved, ObservedLocation},
     outcome::Failure,
-    planned::{Planned, PlannedObjects},
+    planned::Planned,
     run::{RunId, Scope, is_zero},
     source::SourceName,
 };
@@ -161,13 +161,19 @@ pub struct Plan {
     /// What it says of the run.
     pub header: PlanHeader,
     /// Every object, in the order of blob names, each once.
-    pub objects: PlannedObjects,
+    pub objects: Vec<Planned>,
 }
 
 impl Plan {
     /// The objects to back up.
-    pub fn to_back_up(&self) -> impl Iterator<Item = Planned> {
+    pub fn to_back_up(&self) -> impl Iterator<Item = &Planned> {
         self.objects.iter().filter(|object| object.decision.backs_up())
+    }
+
+    /// What is planned for an object.
+    pub fn find(&self, id: &ObjectId) -> Option<&Planned> {
+        let place = self.objects.binary_search_by_key(&id, |of| &of.id).ok()?;
+        self.objects.get(place)
     }
 }
 

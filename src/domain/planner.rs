@@ -6,7 +6,7 @@ use super::{
     index::Index,
     object::{ObjectId, ObjectKind},
     plan::Unlisted,
-    planned::{Decision, Planned, PlannedObjects},
+    planned::{Decision, Planned, put_in_order, tell_managers_apart},
     versions::Listed,
 };
 
@@ -24,37 +24,37 @@ pub fn full_pass_is_due(last: Option<OffsetDateTime>, every: Duration, now: Offs
 pub struct Planner<'i> {
     index: &'i Index,
     full_pass: bool,
-    objects: PlannedObjects,
+    objects: Vec<Planned>,
 }
 
 impl<'i> Planner<'i> {
     /// Starts with what is known of the vault.
     pub fn new(index: &'i Index, full_pass: bool) -> Self {
-        Self { index, full_pass, objects: PlannedObjects::default() }
+        Self { index, full_pass, objects: Vec::new() }
     }
 
     /// Decides about one object.
     pub fn add(&mut self, listed: Listed) {
-        self.objects.push(&decide(listed, self.index, self.full_pass));
+        self.objects.push(decide(listed, self.index, self.full_pass));
     }
 
     /// The objects of one kind that was listed alone. What manages them shows beside the other kinds: see
     /// [`Plan::with`](super::plan::Plan::with).
-    pub fn finish_kind(mut self) -> PlannedObjects {
-        self.objects.sort();
+    pub fn finish_kind(mut self) -> Vec<Planned> {
+        put_in_order(&mut self.objects);
         self.objects.shrink_to_fit();
         self.objects
     }
 
     /// The plan, without the kinds that were not listed to their ends.
-    pub fn finish(mut self, unlisted: &[Unlisted]) -> PlannedObjects {
+    pub fn finish(mut self, unlisted: &[Unlisted]) -> Vec<Planned> {
         for unlisted in unlisted {
-            self.objects.drop_kind(unlisted.kind);
+            self.objects.retain(|of| of.id.kind != unlisted.kind);
         }
-        self.objects.sort();
+        put_in_order(&mut self.objects);
         // Without the whole list of certificates it is unknown what belongs to none.
         if unlisted.iter().all(|unlisted| unlisted.kind != ObjectKind::Certificate) {
-            self.objects.tell_managers_apart();
+            tell_managers_apart(&mut self.objects);
         }
         self.objects.shrink_to_fit();
         self.objects
@@ -79,7 +79,7 @@ fn decide(object: Listed, index: &Index, full_pass: bool) -> Planned {
 }
 
 /// The plan for objects that a request names.
-pub fn plan_objects(mut asked: Vec<ObjectId>, index: &Index) -> PlannedObjects {
+pub fn plan_objects(mut asked: Vec<ObjectId>, index: &Index) -> Vec<Planned> {
     asked.sort();
     asked.dedup();
     let plan = |id| {
@@ -218,7 +218,7 @@ mod tests {
     fn objects_that_somebody_named_are_planned_once_each() {
         let index = index(ObjectStatus::BackedUp, |_| {});
         let planned = plan_objects(vec![secret("new"), secret("db"), secret("DB")], &index);
-        let shown: Vec<_> = planned.iter().map(|of| (of.id, of.decision, of.previous)).collect();
+        let shown: Vec<_> = planned.into_iter().map(|of| (of.id, of.decision, of.previous)).collect();
         let last = Some(RunId::nightly(NIGHT - Duration::DAY));
         assert_eq!(shown, [(secret("db"), Decision::Asked, last), (secret("new"), Decision::Asked, None)]);
     }

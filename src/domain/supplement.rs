@@ -12,7 +12,7 @@ use super::{
     object::ObjectKind,
     outcome::Failure,
     plan::{ListedLate, Plan, PlanHeader},
-    planned::PlannedObjects,
+    planned::{Planned, put_in_order, tell_managers_apart},
     run::RunId,
     source::SourceName,
 };
@@ -47,19 +47,19 @@ pub struct Supplement {
     /// Its header.
     pub header: SupplementHeader,
     /// Every object of the kind, in the order of blob names, each once.
-    pub objects: PlannedObjects,
+    pub objects: Vec<Planned>,
 }
 
 impl Supplement {
     /// The objects of a kind that a round listed.
-    pub fn listed(of: &PlanHeader, late: ListedLate, objects: PlannedObjects) -> Self {
+    pub fn listed(of: &PlanHeader, late: ListedLate, objects: Vec<Planned>) -> Self {
         Self { header: SupplementHeader::new(of, late), objects }
     }
 
     /// The record that a kind is left out for good, and why.
     pub fn left_out(of: &PlanHeader, late: ListedLate, failure: Failure) -> Self {
         let header = SupplementHeader { left_out: Some(failure), ..SupplementHeader::new(of, late) };
-        Self { header, objects: PlannedObjects::default() }
+        Self { header, objects: Vec::new() }
     }
 
     /// Whether the kind was listed.
@@ -98,14 +98,14 @@ impl Plan {
             }
             header.unlisted.remove(place);
             header.listed_late.push(ListedLate { kind, round, at });
-            objects.extend(&found);
+            objects.extend(found);
             grown = true;
         }
         if grown {
             header.listed_late.sort_by_key(|late| late.kind);
-            objects.sort();
+            put_in_order(&mut objects);
             if header.unlisted.iter().all(|unlisted| unlisted.kind != ObjectKind::Certificate) {
-                objects.tell_managers_apart();
+                tell_managers_apart(&mut objects);
             }
             objects.shrink_to_fit();
         }
@@ -131,13 +131,13 @@ mod tests {
     use super::*;
     use crate::domain::{
         plan::Unlisted,
-        planned::{Decision, Planned},
+        planned::Decision,
         run::Scope,
         samples::{NIGHT, of_kind},
     };
     use ObjectKind::{Certificate, Key, Secret};
 
-    fn objects(of: &[(ObjectKind, &str, Decision)]) -> PlannedObjects {
+    fn objects(of: &[(ObjectKind, &str, Decision)]) -> Vec<Planned> {
         let object = |&(kind, name, decision)| Planned {
             id: of_kind(kind, name),
             decision,

@@ -197,7 +197,7 @@ proptest! {
 
         let ids: Vec<_> = lines.iter().map(Line::id).collect();
         prop_assert!(ids.is_sorted_by(|a, b| a < b), "each once, in order");
-        let decisions: BTreeMap<_, _> = plan.objects.iter().map(|planned| (planned.id, planned.decision)).collect();
+        let decisions: BTreeMap<_, _> = plan.objects.iter().map(|of| (of.id.clone(), of.decision)).collect();
         for line in &lines {
             let object = &objects[&line.id()];
             let expected = match decisions.get(&line.id()) {

@@ -27,7 +27,6 @@ use keyvault_backup::{
         object::{ObjectId, ObjectKind},
         outcome::{Failure, Outcome, OutcomeKind},
         plan::{Plan, PlanHeader},
-        planned::PlannedObjects,
         planner::plan_objects,
         run::{RunId, Scope, Verdict},
         source::SourceName,
@@ -246,7 +245,7 @@ async fn a_run_from_its_plan_to_its_manifest(stage: &mut Stage) {
         objects: plan_objects(vec![secret.clone(), key.clone(), refused.clone()], &Index::default()),
     };
     assert_eq!(catalogue.create_plan(plan.clone()).await.expect("it is stored"), plan);
-    let other = Plan { objects: PlannedObjects::default(), ..plan.clone() };
+    let other = Plan { objects: Vec::new(), ..plan.clone() };
     assert_eq!(catalogue.create_plan(other).await.expect("it is answered"), plan, "the first plan stays");
 
     for (id, written) in
