@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod acknowledge;
+mod arguments;
 pub mod audit;
 pub mod backup;
 mod failed;
@@ -33,7 +34,7 @@ pub use self::failed::Failed;
 use self::output::{Format, OutputArg};
 use crate::{
     app::App,
-    config::{Config, Needs, environment},
+    config::{Config, Needs, environment, named},
     domain::{
         object::{ObjectId, ObjectKind, ObjectName},
         run::Verdict,
@@ -95,13 +96,16 @@ pub fn main() -> ExitCode {
     let (command, format) = if under_host {
         (Command::Serve, Format::Table)
     } else {
-        let Cli { command, output } = Cli::parse();
-        (command, output.output)
+        match arguments::parse(&std::env::args_os().collect::<Vec<_>>()) {
+            Ok(Cli { command, output }) => (command, output.output),
+            Err(code) => return code,
+        }
     };
     match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(command, format)),
         Err(error) => {
-            output::note(format_args!("error: the program cannot start: {error}"));
+            let failed = Failed::new(format!("the program cannot start: {error}"), "run the command again");
+            failed.tell(format);
             Exit::None.into()
         }
     }
@@ -172,19 +176,20 @@ impl From<Verdict> for Exit {
 /// The result of a command.
 pub type Done = Result<Exit, Failed>;
 
-/// A vault by its URL.
+/// A vault by its name or URL.
 #[derive(Clone, Debug, Args)]
 pub struct VaultArg {
-    /// The vault's URL, `https://NAME.vault.azure.net`
-    #[arg(long, value_name = "URL", value_parser = Source::vault)]
+    /// The vault: its name, or its URL `https://NAME.vault.azure.net`
+    #[arg(long, value_name = "VAULT", alias = "vault-name", value_parser = named::vault)]
     pub vault: Source,
 }
 
-/// A vault by its URL, or a Managed HSM for those of its keys that are backed up one by one.
+/// A vault by its name or URL, or a Managed HSM for those of its keys that are backed up one by one.
 #[derive(Clone, Debug, Args)]
 pub struct SourceArg {
-    /// The vault's URL, `https://NAME.vault.azure.net`, or that of a Managed HSM, for the keys of `KEYVAULT_BACKUP_HSM_KEYS`
-    #[arg(long, value_name = "URL")]
+    /// The vault: its name, or its URL `https://NAME.vault.azure.net`; or a Managed HSM, for the keys of
+    /// `KEYVAULT_BACKUP_HSM_KEYS`
+    #[arg(long, value_name = "VAULT", alias = "vault-name", value_parser = named::source)]
     pub vault: Source,
 }
 
@@ -196,30 +201,30 @@ impl SourceArg {
     pub fn may_hold(&self, kinds: impl IntoIterator<Item = ObjectKind>) -> Result<(), Failed> {
         let other = kinds.into_iter().find(|kind| *kind != ObjectKind::Key);
         match other {
-            Some(kind) if self.vault.is_hsm() => Err(Failed::new(format!(
-                "HSM {} holds keys and no {kind}s; name a key with --key, keys with --name, or take all of them",
-                self.vault.name()
-            ))),
+            Some(kind) if self.vault.is_hsm() => Err(Failed::new(
+                format!("HSM {} holds keys and no {kind}s", self.vault.name()),
+                "name a key with --key, keys with --name, or take all of them",
+            )),
             _ => Ok(()),
         }
     }
 }
 
-/// A vault by its URL, for commands that refuse a Managed HSM.
+/// A vault by its name or URL, for commands that refuse a Managed HSM.
 #[derive(Clone, Debug, Args)]
 pub struct PlainVaultArg {
-    /// The vault's URL, `https://NAME.vault.azure.net`
-    #[arg(long, value_name = "URL", value_parser = no_hsm)]
+    /// The vault: its name, or its URL `https://NAME.vault.azure.net`
+    #[arg(long, value_name = "VAULT", alias = "vault-name", value_parser = no_hsm)]
     pub vault: Source,
 }
 
-/// Parses a vault's URL. An HSM's is refused with a message of its own.
+/// Parses a vault's name or URL. An HSM's is refused with a message of its own.
 fn no_hsm(text: &str) -> Result<Source, String> {
     match Source::hsm(text) {
         Ok(_) => Err("it is a Managed HSM, for which losses and failures can be neither acknowledged nor accepted: see its \
              backups with `hsm status`, and remove a key that cannot be backed up from KEYVAULT_BACKUP_HSM_KEYS"
             .to_owned()),
-        Err(_) => Source::vault(text).map_err(|error| error.to_string()),
+        Err(_) => named::vault(text).map_err(|error| error.to_string()),
     }
 }
 
@@ -258,7 +263,10 @@ impl ObjectArgs {
         let mut objects = self.objects();
         match (objects.pop(), objects.is_empty()) {
             (Some(object), true) => Ok(object),
-            _ => Err(Failed::new("name one object, with --secret, --key or --certificate")),
+            _ => Err(Failed::new(
+                "this command is about one object, and the arguments do not name exactly one",
+                "name one object, with --secret, --key or --certificate",
+            )),
         }
     }
 }

@@ -40,6 +40,7 @@ pub const API_VERSION: &str = "2025-07-01";
 
 mod hsm;
 mod landing;
+pub mod named;
 mod reader;
 mod role;
 mod schedules;
@@ -54,6 +55,8 @@ pub enum Needs {
     Vaults,
     /// The backup container, to read the catalogue.
     Storage,
+    /// The containers, to read the catalogue and the jobs.
+    Jobs,
     /// Vaults and containers, for a backup from a terminal.
     Backup,
     /// Everything, for the handler.
@@ -131,10 +134,10 @@ impl Config {
         let mut reader = Reader { lookup, faults: Vec::new() };
         // An app may back up only HSMs.
         let hsms = (reader.lookup)("KEYVAULT_BACKUP_HSMS").is_some();
-        let vaults = reader.vaults(needs != Needs::Storage && !hsms);
+        let vaults = reader.vaults(!matches!(needs, Needs::Storage | Needs::Jobs) && !hsms);
         let config = Self {
             container: reader.container("KEYVAULT_BACKUP_CONTAINER", needs >= Needs::Storage),
-            jobs_container: reader.container("KEYVAULT_BACKUP_JOBS_CONTAINER", needs >= Needs::Backup),
+            jobs_container: reader.container("KEYVAULT_BACKUP_JOBS_CONTAINER", needs >= Needs::Jobs),
             queue_service: reader.endpoint(
                 "KEYVAULT_BACKUP_QUEUE__queueServiceUri",
                 |cloud| cloud.queue,
@@ -318,6 +321,12 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn what_reads_jobs_needs_no_list_of_vaults() {
+        assert!(read(&GOOD[1..3], Needs::Jobs).is_ok());
+        assert!(read(&GOOD[1..2], Needs::Jobs).is_err());
     }
 
     #[test]

@@ -9,11 +9,7 @@ use super::{
         problem::{Problem, Problems},
     },
 };
-use crate::{
-    app::SharedApp,
-    clock::Clock,
-    preflight::{self, findings::Report},
-};
+use crate::{app::SharedApp, clock::Clock, preflight};
 
 /// Checks everything that backups and restores need, with the app's own identity. It takes up to a minute, is safe at
 /// any time, and writes one small blob a day.
@@ -30,14 +26,5 @@ pub async fn preflight(
 ) -> Result<Json<Preflight>, Problem> {
     let clock = Clock::system();
     let report = Box::pin(preflight::check(&app, true, &clock)).await;
-    let now = clock.now();
-    let ok = report.is_well();
-    let Report { findings, unknown, well } = report;
-    Ok(Json(Preflight {
-        ok,
-        now,
-        findings: findings.into_iter().map(Into::into).collect(),
-        unknown: unknown.into_iter().map(Into::into).collect(),
-        well: well.into_iter().map(Into::into).collect(),
-    }))
+    Ok(Json(Preflight::new(report, clock.now())))
 }

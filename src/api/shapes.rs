@@ -23,4 +23,5 @@ pub mod run;
 pub mod source;
 pub mod state;
 pub mod status;
+pub mod terminal;
 pub mod wait;

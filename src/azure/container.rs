@@ -275,7 +275,10 @@ impl Container {
 
     fn error(&self, operation: Operation, verb: &str, name: &str, error: &azure_core::Error) -> ServiceError {
         let what = format!("{verb} {}/{name}", self.name);
-        ServiceError::of(Asked::new(Service::Storage, operation, what), error)
+        let error = ServiceError::of(Asked::new(Service::Storage, operation, what), error);
+        let missing =
+            (error.failure.code == "ContainerNotFound").then(|| Box::new(self.client.url().clone()));
+        ServiceError { missing, ..error }
     }
 }
 

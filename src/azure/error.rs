@@ -7,6 +7,8 @@ use azure_core::{
     http::{RawResponse, StatusCode, headers::HeaderName},
 };
 
+use url::Url;
+
 use crate::domain::{
     fate::{Fate, fate},
     outcome::Failure,
@@ -53,6 +55,8 @@ pub struct ServiceError {
     /// How long the service asks to wait before the next request, if the caller has to wait: the clients of vaults and
     /// of storage do it themselves.
     pub retry_after: Option<Duration>,
+    /// The address of the container, if the service says that it does not exist.
+    pub missing: Option<Box<Url>>,
 }
 
 impl ServiceError {
@@ -64,7 +68,13 @@ impl ServiceError {
     /// A call that failed. Without a token, only the identity was called, and the error is the identity's.
     pub fn new(asked: Asked, meaning: Meaning, failure: Failure) -> Self {
         let service = if meaning == Meaning::NoToken { Service::Identity } else { asked.service };
-        Self { asked: Asked { service, ..asked }, meaning, failure: Box::new(failure), retry_after: None }
+        Self {
+            asked: Asked { service, ..asked },
+            meaning,
+            failure: Box::new(failure),
+            retry_after: None,
+            missing: None,
+        }
     }
 
     /// A call that was not sent, because the program was told to stop.

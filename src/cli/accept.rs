@@ -3,7 +3,6 @@
 use std::io;
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{
@@ -12,6 +11,7 @@ use super::{
 };
 use crate::{
     acknowledge,
+    api::shapes::terminal::{AcceptanceItem, Acceptances},
     app::App,
     clock::Clock,
     config::{Config, Needs, environment},
@@ -28,8 +28,8 @@ use crate::{
 pub struct AcceptArgs {
     #[command(subcommand)]
     command: Option<AcceptCommand>,
-    /// The vault's URL, `https://NAME.vault.azure.net`
-    #[arg(long, value_name = "URL", value_parser = no_hsm, required = true)]
+    /// The vault: its name, or its URL `https://NAME.vault.azure.net`
+    #[arg(long, value_name = "VAULT", alias = "vault-name", value_parser = no_hsm, required = true)]
     vault: Option<Source>,
     #[command(flatten)]
     object: ObjectArgs,
@@ -51,8 +51,8 @@ enum AcceptCommand {
 
 #[derive(Debug, Args)]
 struct ListArgs {
-    /// Only this vault's, by its URL; without it, every vault's
-    #[arg(long, value_name = "URL", value_parser = no_hsm)]
+    /// Only this vault's, by its name or URL; without it, every vault's
+    #[arg(long, value_name = "VAULT", alias = "vault-name", value_parser = no_hsm)]
     vault: Option<Source>,
 }
 
@@ -79,7 +79,10 @@ pub async fn run(args: AcceptArgs, format: Format) -> Done {
 async fn accept(args: AcceptArgs, format: Format) -> Done {
     let id = args.object.one()?;
     let (Some(url), Some(reason), Some(until)) = (&args.vault, args.reason, args.until) else {
-        return Err(Failed::new("name the vault, the reason and the end: --vault, --reason, --until"));
+        return Err(Failed::new(
+            "an acceptance has a vault, a reason and an end",
+            "name them with --vault, --reason and --until",
+        ));
     };
     let (app, clock) = (app_for(url, Needs::Storage)?, Clock::system());
     let accepting = acknowledge::accept(&app, url.name(), &id, reason, until, &Actor::TERMINAL, &clock);
@@ -97,7 +100,7 @@ async fn withdraw(args: WithdrawArgs, format: Format) -> Done {
 
 fn said(record: &AcceptanceRecord, format: Format) -> io::Result<()> {
     if format.is_json() {
-        return output::json(record);
+        return output::json(&AcceptanceItem::from(record));
     }
     let (id, source) = (record.id(), &record.source);
     let sentence = match &record.acceptance {
@@ -146,15 +149,7 @@ fn print(
     format: Format,
 ) -> io::Result<()> {
     if format.is_json() {
-        #[derive(Serialize)]
-        struct Listed<'a> {
-            #[serde(flatten)]
-            record: &'a AcceptanceRecord,
-            #[serde(flatten)]
-            standing: &'a Standing,
-        }
-        let listed = listed.iter().map(|(record, standing)| Listed { record, standing });
-        return output::json(&listed.collect::<Vec<_>>());
+        return output::json(&Acceptances { acceptances: listed.iter().map(Into::into).collect() });
     }
     let mut table = Table::new(&SUBJECT, &[&DETAILS[..], &[Column::prose("state")]].concat());
     for (record, standing) in listed {

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     acknowledge,
+    api::shapes::terminal::AcknowledgedRun,
     clock::Clock,
     config::Needs,
     domain::{acknowledged::Reason, actor::Actor, run::RunId},
@@ -35,7 +36,8 @@ pub async fn run(args: AcknowledgeArgs, format: Format) -> Done {
     let app = app_for(url, Needs::Storage)?;
     let done = acknowledge::loss(&app, url.name(), &args.run, args.reason, &Actor::TERMINAL, &clock).await?;
     if format.is_json() {
-        output::json(&done)?;
+        let moved = done.moved.as_deref();
+        output::json(&AcknowledgedRun::new(&done.record, done.already, &done.losses, moved))?;
         return Ok(Exit::All);
     }
     for loss in &done.losses {

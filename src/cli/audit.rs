@@ -1,14 +1,13 @@
 //! `audit`: lists and verifies the audit trail.
 
 use clap::{Args, Subcommand};
-use serde_json::json;
-use time::format_description::well_known::Rfc3339;
 
 use super::{
     Done, Exit,
     output::{self, Column, Format, Table, count, moment},
 };
 use crate::{
+    api::shapes::terminal::{Trail, TrailCheck},
     app::App,
     catalogue::CheckedSection,
     config::{Config, Needs, environment},
@@ -66,22 +65,13 @@ fn report(verified: &Verified, format: Format) -> Done {
 
 fn print_json(verified: &Verified) -> std::io::Result<()> {
     let Verified { checked, gone } = verified;
-    let time = |at: Option<time::OffsetDateTime>| at.and_then(|at| at.format(&Rfc3339).ok());
-    let section = |of: &CheckedSection| {
-        let CheckedSection { name, records, first, last, head } = of;
-        json!({ "section": name, "records": records, "first": time(*first), "last": time(*last), "head": head })
-    };
-    let sections: Vec<_> = checked.sections.iter().map(section).collect();
-    let fault = |(name, fault): &(String, Fault)| json!({ "record": name, "fault": words(fault) });
-    let faults: Vec<_> = checked.faults.iter().map(fault).collect();
+    let faults = checked.faults.iter().map(|(name, fault)| (name.clone(), words(fault))).collect();
     let whole = match verified.soundness() {
         Soundness::Whole => Some(true),
         Soundness::Damaged => Some(false),
         Soundness::Empty => None,
     };
-    output::json(
-        &json!({ "records": checked.records, "whole": whole, "sections": sections, "faults": faults, "gone": gone }),
-    )
+    output::json(&TrailCheck::new(checked, whole, faults, gone))
 }
 
 fn print(verified: &Verified, format: Format) -> std::io::Result<()> {
@@ -139,7 +129,7 @@ fn words(fault: &Fault) -> String {
 
 fn list(records: Vec<Record>, faults: usize, format: Format) -> Done {
     if format.is_json() {
-        output::json(&records)?;
+        output::json(&Trail { records: records.iter().map(Into::into).collect() })?;
         return Ok(Exit::All);
     }
     let mut table = Table::new(&[Column::name("at"), Column::prose("by")], &[Column::prose("what")]);

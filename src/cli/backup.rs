@@ -17,6 +17,7 @@ use super::{
     report::{self, Failures},
 };
 use crate::{
+    api::shapes::problem::ProblemKind,
     app::App,
     backup::{
         here, object, plan, reconcile,
@@ -143,9 +144,11 @@ async fn unfinished(app: &App, args: &BackupArgs, clock: &Clock) -> Result<Optio
     let most = if args.resume { OPEN_FOR } else { resume::YOUNG };
     let unfinished = resume::find(app, vault, args.everything, most, clock).await?;
     if args.resume && unfinished.is_none() {
-        return Err(Failed::new(format!(
-            "no terminal left a run of vault {vault} open; list open runs with `jobs`, or begin a new run without --resume"
-        )));
+        return Err(Failed::of(
+            ProblemKind::NotFound,
+            format!("no terminal left a run of vault {vault} open"),
+            "list open runs with `keyvault-backup jobs`, or begin a new run without --resume",
+        ));
     }
     Ok(unfinished)
 }
@@ -243,8 +246,10 @@ fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
 /// Asks on the terminal. Without one it is an error, because no person can agree.
 fn confirmed(question: &str) -> Result<bool, Failed> {
     if !io::stdin().is_terminal() {
-        return Err(Failed::new(
-            "--confirm asks on the terminal, and there is none; leave it out to go ahead",
+        return Err(Failed::of(
+            ProblemKind::ConfirmationNeeded,
+            "--confirm asks on the terminal, and there is none",
+            "leave it out to go ahead",
         ));
     }
     ask(question)

@@ -1,58 +1,152 @@
-//! The error of a command, in words or as JSON.
+//! The error of a command: what happened, and what to do next.
 
 use std::io;
 
-use serde_json::json;
-
-use super::output::{Format, note};
+use super::output::{Format, json_error, note};
 use crate::{
+    api::shapes::problem::{Problem, ProblemBody, ProblemKind},
+    azure::error::{Meaning, ServiceError},
     config::ConfigError,
-    domain::{object::NameError, outcome::Failure},
     error::Error,
+    preflight::findings::remedy::create_container_at,
 };
 
-/// The error of a command, for the last line on standard error. A command that fails so has printed no result.
+/// The error of a command: the last thing on standard error, and the only one with JSON. A command that fails so has
+/// printed no result.
 #[derive(Debug)]
-pub struct Failed(Failure);
+pub struct Failed(Box<Problem>);
 
 impl Failed {
-    /// An error in the program's own words.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(Failure::ours("Refused", text))
+    /// A command that cannot be carried out as things are: what is in the way, and what to do next.
+    pub fn new(detail: impl AsRef<str>, next: impl AsRef<str>) -> Self {
+        Self::of(ProblemKind::NotPossible, detail, next)
     }
 
-    /// Prints it on standard error: in words for a person, as `{"error":{"code":…,"text":…}}` for a program.
-    pub(super) fn tell(&self, format: Format) {
-        let Self(failure) = self;
+    /// An error of a kind.
+    pub fn of(kind: ProblemKind, detail: impl AsRef<str>, next: impl AsRef<str>) -> Self {
+        Self(Box::new(Problem::new(kind, sentence(detail.as_ref())).next(sentence(next.as_ref()))))
+    }
+
+    /// Prints it on standard error: in words for people, in the shape of an HTTP problem with JSON.
+    pub(super) fn tell(self, format: Format) {
         if format.is_json() {
-            note(json!({ "error": failure }));
+            json_error(&ProblemBody::from(*self.0));
         } else {
-            note(format_args!("error: {}", failure.text));
+            note(format_args!("error: {}\n{}", self.0.detail(), self.0.next_step()));
         }
     }
 }
 
+/// A text as a sentence: with a capital letter and, if it is of one line, a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    // A text that begins with a name or a command begins as that does.
+    let is_word = text.split(' ').next().is_some_and(|word| word.chars().all(|c| c.is_ascii_lowercase()));
+    let text = if is_word { first.into_iter().chain(letters).collect() } else { text.to_owned() };
+    let is_ended = text.ends_with(['.', '?', '!', ':']) || text.contains('\n');
+    if is_ended { text } else { text + "." }
+}
+
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Self(Failure { text: error.to_string(), ..error.failure() })
+        let detail = match &error {
+            Error::Nothing(nothing) => nothing.to_string(),
+            error => error.to_string(),
+        };
+        Self(Box::new(Problem::at_terminal(&error, sentence(&detail), next(&error))))
     }
+}
+
+/// What a person at a terminal does about an error.
+fn next(error: &Error) -> String {
+    match error {
+        Error::Service(error) => next_at_service(error),
+        Error::NotBegun { because, .. } => next(because),
+        Error::Nothing(nothing) => nothing.next(),
+        Error::Damaged { .. } => {
+            "Find out who changed it: the storage account's log has the caller. `--at` with an earlier \
+                                  time reads an earlier manifest."
+                .to_owned()
+        }
+        Error::BackupGone { .. } => {
+            "Restore another recovery point: `keyvault-backup list history` lists them.".to_owned()
+        }
+        Error::TooNew { .. } => "Install the newer version of keyvault-backup.".to_owned(),
+        Error::Refused(_) => "Correct that, then run the command again.".to_owned(),
+        Error::Busy(_) => {
+            "Wait until it has ended, as `keyvault-backup jobs` shows, then run the command again.".to_owned()
+        }
+        Error::TooMany(met) => {
+            format!(
+                "Wait until one of them has ended, as `keyvault-backup jobs` shows, or raise {}.",
+                met.setting()
+            )
+        }
+        Error::Deadline { .. } => "Run the command again.".to_owned(),
+    }
+}
+
+fn next_at_service(error: &ServiceError) -> String {
+    if let Some(address) = &error.missing {
+        let make = create_container_at(address);
+        return format!("Correct the setting that names the container, or create it:\n  {make}");
+    }
+    let text = match error.meaning {
+        Meaning::NoToken => {
+            "Sign in with `az login`; `keyvault-backup preflight` says what else the identity lacks."
+        }
+        Meaning::Unauthorized | Meaning::Denied | Meaning::Forbidden => {
+            "`keyvault-backup preflight` names the right that is missing or the firewall that is closed, and the command \
+             that mends it."
+        }
+        Meaning::NotFound | Meaning::Refused | Meaning::NotSent | Meaning::Nonsense => {
+            "Check the names in the command and in the settings; `keyvault-backup preflight` checks the settings."
+        }
+        Meaning::Throttled
+        | Meaning::Unavailable
+        | Meaning::Network
+        | Meaning::Exists
+        | Meaning::Busy
+        | Meaning::Stopped => {
+            "Run the command again; if it lasts, `keyvault-backup preflight` says what is out of reach."
+        }
+    };
+    text.to_owned()
 }
 
 impl From<ConfigError> for Failed {
     fn from(error: ConfigError) -> Self {
-        Self(Failure::ours("Settings", error.to_string()))
+        let next = "Set each of these variables in your environment, as in `export NAME=VALUE`; docs/settings.md describes \
+                    them.";
+        Self::of(ProblemKind::InvalidSettings, error.to_string(), next)
     }
 }
 
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
-        Self::new(error.to_string())
+        Self::new(
+            format!("the terminal or the file cannot be used: {error}"),
+            "mend that, then run the command again",
+        )
     }
 }
 
-/// Parsed by clap through [`std::str::FromStr`].
-impl From<NameError> for Failed {
-    fn from(error: NameError) -> Self {
-        Self::new(error.to_string())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_becomes_a_sentence_unless_it_begins_with_a_name() {
+        for (text, expected) in [
+            ("there is no such run", "There is no such run."),
+            ("There is none.", "There is none."),
+            ("20261122T020000Z-nightly is open", "20261122T020000Z-nightly is open."),
+            ("kv-prod has none", "kv-prod has none."),
+            ("the settings:\n  one", "The settings:\n  one"),
+            ("", "."),
+        ] {
+            assert_eq!(sentence(text), expected);
+        }
     }
 }

@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::json;
 use time::macros::format_description;
 
 use super::{
@@ -16,6 +15,7 @@ use super::{
     report::form_unknown,
 };
 use crate::{
+    api::shapes::terminal::FileBackup,
     app::App,
     clock::Clock,
     domain::{
@@ -54,10 +54,10 @@ impl Target {
         if self.force || !self.path.exists() {
             return Ok(());
         }
-        Err(Failed::new(format!(
-            "{} exists; name another file, or replace it with --force",
-            self.path.display()
-        )))
+        Err(Failed::new(
+            format!("{} exists", self.path.display()),
+            "name another file, or replace it with --force",
+        ))
     }
 
     /// Writes the bytes whole or not at all, readable only by their owner. They go to a file beside the target first,
@@ -94,9 +94,7 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn print_plan(vault: &Source, id: &ObjectId, target: &Target, format: Format) -> Done {
     target.check()?;
     if format.is_json() {
-        output::json(&json!({
-            "vault": vault.name(), "kind": id.kind, "name": id.name, "file": target.path(), "written": false,
-        }))?;
+        output::json(&FileBackup::planned(vault.name(), id, target.path()))?;
         return Ok(Exit::All);
     }
     let sentence = format!("Would back up {id} of {vault} to {}", target.path().display());
@@ -111,17 +109,17 @@ pub fn print_plan(vault: &Source, id: &ObjectId, target: &Target, format: Format
 pub async fn back_up(app: &App, vault: &Source, id: &ObjectId, target: &Target, format: Format) -> Done {
     target.check()?;
     let handed = app.vault(vault.name())?.backup(id).await.map_err(crate::error::Error::from)?;
-    let form = handed
-        .blob
-        .judge(id.kind)
-        .map_err(|fault| Failed::new(format!("{id} of {vault}: {fault}; nothing was written")))?;
+    let form = handed.blob.judge(id.kind).map_err(|fault| {
+        Failed::new(
+            format!("{id} of {vault}: {fault}; nothing was written"),
+            "run the command again; if it lasts, ask Azure's support",
+        )
+    })?;
     let (digest, bytes) = (handed.blob.digest(), handed.blob.len() as u64);
     write(target, handed.blob)?;
     if format.is_json() {
-        output::json(&json!({
-            "vault": vault.name(), "kind": id.kind, "name": id.name,
-            "file": target.path(), "bytes": bytes, "sha256": digest, "unknown_form": form.unknown(),
-        }))?;
+        let planned = FileBackup::planned(vault.name(), id, target.path());
+        output::json(&planned.written(bytes, &digest, form.unknown()))?;
         return Ok(Exit::All);
     }
     let (file, size) = (target.path().display(), output::bytes(bytes));
@@ -145,7 +143,12 @@ fn table(vault: &Source, id: &ObjectId, target: &Target, written: Option<(u64, &
 }
 
 fn write(target: &Target, blob: BackupBlob) -> Result<(), Failed> {
-    let text = |error| Failed::new(format!("{} cannot be written: {error}", target.path().display()));
+    let text = |error| {
+        Failed::new(
+            format!("{} cannot be written: {error}", target.path().display()),
+            "name another file with --file",
+        )
+    };
     target.write(&blob.into_bytes()).map_err(text)
 }
 

@@ -15,8 +15,8 @@ use clap::{Args, Subcommand};
 use super::{Done, Failed, output::Format};
 use crate::{
     app::App,
-    config::{Config, Needs, environment},
-    domain::source::Source,
+    config::{Config, Needs, environment, named},
+    domain::{run::RunId, source::Source},
 };
 
 /// The commands for Managed HSMs.
@@ -48,12 +48,20 @@ pub async fn run(command: HsmCommand, format: Format) -> Done {
     }
 }
 
-/// An HSM by its URL.
+/// An HSM by its name or URL.
 #[derive(Clone, Debug, Args)]
 struct HsmArg {
-    /// The HSM's URL, `https://NAME.managedhsm.azure.net`
-    #[arg(long, value_name = "URL", value_parser = Source::hsm)]
+    /// The HSM: its name, or its URL `https://NAME.managedhsm.azure.net`
+    #[arg(long, value_name = "HSM", alias = "hsm-name", value_parser = named::hsm)]
     hsm: Source,
+}
+
+/// The error of a job that has ended and that the catalogue does not have.
+fn left_no_record(id: &RunId) -> Failed {
+    Failed::new(
+        format!("{id} left no record"),
+        "see what the catalogue has with `keyvault-backup hsm status`; the storage account's log names who deletes there",
+    )
 }
 
 /// The program for one HSM named on the command line, as the only configured one.
@@ -63,5 +71,5 @@ fn app_for(hsm: &Source) -> Result<App, Failed> {
         "KEYVAULT_BACKUP_VAULTS" | "KEYVAULT_BACKUP_HSM_KEYS" => None,
         name => environment(name),
     };
-    Ok(App::build(&Config::read(lookup, Needs::Backup)?)?)
+    Ok(App::build(&Config::read(lookup, Needs::Jobs)?)?)
 }

@@ -1,7 +1,6 @@
 //! `jobs`: open backup runs, and restores.
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use super::{
     Done, Exit, Failed,
@@ -9,6 +8,7 @@ use super::{
     report::tried_again,
 };
 use crate::{
+    api::shapes::{problem::ProblemKind, restore::Restore, run::RunItem, terminal::Jobs},
     app::App,
     clock::Clock,
     config::{Config, Needs, environment},
@@ -47,24 +47,27 @@ struct AbandonArgs {
 }
 
 async fn abandon(args: AbandonArgs, format: Format) -> Done {
-    let app = App::build(&Config::read(environment, Needs::Backup)?)?;
+    let app = App::build(&Config::read(environment, Needs::Jobs)?)?;
     let id = args.restore;
     let (job, free) = match abandon::abandon(&app, &id, &Actor::TERMINAL, &Clock::system()).await? {
         Abandoned::OfHsm => {
-            return Err(Failed::new(format!(
-                "{id} restores a Managed HSM, and the service has no way to cancel that; `hsm status` follows it"
-            )));
+            return Err(Failed::new(
+                format!("{id} restores a Managed HSM, and the service has no way to cancel that"),
+                "follow it with `keyvault-backup hsm status`",
+            ));
         }
         Abandoned::Unknown => {
-            return Err(Failed::new(format!(
-                "there is no restore {id} of a vault; list restores with `jobs`"
-            )));
+            return Err(Failed::of(
+                ProblemKind::NotFound,
+                format!("there is no restore {id} of a vault"),
+                "list restores with `keyvault-backup jobs`",
+            ));
         }
         Abandoned::Ended(job) => (job, None),
         Abandoned::Stopping(job, free) => (job, Some(free)),
     };
     if format.is_json() {
-        output::json(&job)?;
+        output::json(&Restore::from(*job))?;
         return Ok(Exit::All);
     }
     let target = &job.target;
@@ -91,10 +94,11 @@ pub async fn run(args: JobsArgs, format: Format) -> Done {
     if let Some(JobsCommand::Abandon(args)) = args.command {
         return abandon(args, format).await;
     }
-    let app = App::build(&Config::read(environment, Needs::Backup)?)?;
+    let app = App::build(&Config::read(environment, Needs::Jobs)?)?;
     let (runs, restores) = jobs::of_vaults(&app, args.limit).await?;
     if format.is_json() {
-        output::json(&json!({ "runs": runs, "restores": restores }))?;
+        let runs = runs.iter().map(RunItem::open).collect();
+        output::json(&Jobs { runs, restores: restores.into_iter().map(Into::into).collect() })?;
         return Ok(Exit::All);
     }
     table(&runs, &restores).print(format)?;

@@ -1,7 +1,6 @@
 //! `list`: vaults, runs, objects, and the backups of one object.
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
@@ -10,6 +9,13 @@ use super::{
     report,
 };
 use crate::{
+    api::shapes::{
+        self,
+        backup::Backup,
+        problem::ProblemKind,
+        run::Runs,
+        terminal::{ObjectItem, Objects, VaultItem, Vaults},
+    },
     app::App,
     catalogue::{ManifestRef, Point},
     clock::Clock,
@@ -21,6 +27,7 @@ use crate::{
         object::ObjectKind,
         restore::Selection,
         run::RunId,
+        source::Source,
         state::Newest,
         versions::VERSIONS_WARNING,
     },
@@ -112,10 +119,8 @@ async fn all_vaults(format: Format) -> Done {
         found.push((vault.source(), vaults::newest(&app, vault.source().name()).await?));
     }
     if format.is_json() {
-        let found = found.iter().map(|(url, newest)| {
-            json!({ "vault": url.to_string(), "newest": newest.last, "covering": newest.covering })
-        });
-        output::json(&found.collect::<Vec<_>>())?;
+        let item = |(source, newest): &(&Source, Newest)| VaultItem::new(source, newest, now);
+        output::json(&Vaults { vaults: found.iter().map(item).collect() })?;
         return Ok(Exit::All);
     }
     let details = [
@@ -155,7 +160,9 @@ async fn runs(args: RunsArgs, format: Format) -> Done {
         nothing::refuse_unknown(&app, args.vault.vault.name()).await?;
     }
     if format.is_json() {
-        output::json(&found.iter().map(|found| &found.summary).collect::<Vec<_>>())?;
+        let name = args.vault.vault.name();
+        let runs = found.into_iter().map(|found| runs::Run::Closed(name.clone(), found).into());
+        output::json(&Runs { runs: runs.collect() })?;
         return Ok(Exit::All);
     }
     let details = [
@@ -219,11 +226,13 @@ async fn objects(args: ObjectsArgs, format: Format) -> Done {
     if lines.is_empty() {
         nothing::refuse_unmatched(&app, args.vault.vault.name(), args.at, &args.selection()).await?;
     }
+    let location = listing.location(&app, args.vault.vault.name()).await?;
     if format.is_json() {
-        output::json(lines)?;
+        let item = |line: &Line| ObjectItem::new(line, Some(&location));
+        output::json(&Objects { objects: lines.iter().map(item).collect() })?;
         return Ok(Exit::All);
     }
-    let (now, location) = (Clock::system().now(), listing.location(&app, args.vault.vault.name()).await?);
+    let now = Clock::system().now();
     let details = [
         Column::name("newest backup"),
         Column::number("age"),
@@ -325,13 +334,20 @@ async fn history(args: HistoryArgs, format: Format) -> Done {
         History::Points(points) => points,
         History::Nothing(nothing) => return Err(Error::from(*nothing).into()),
         History::NoBackup => {
-            return Err(Failed::new(format!(
-                "there is no backup of {id} of {vault}; `show` of the newest run says why"
-            )));
+            let name = vault.name();
+            return Err(Failed::of(
+                ProblemKind::NotFound,
+                format!("there is no backup of {id} of {name}"),
+                format!(
+                    "`keyvault-backup show RUN --vault {name}` of the newest run says why; `keyvault-backup list runs --vault \
+                     {name}` names it"
+                ),
+            ));
         }
     };
     if format.is_json() {
-        output::json(&points)?;
+        let backup = |of: &Point| Backup::new(&of.entry, None, of.apart);
+        output::json(&shapes::backup::History { backups: points.iter().map(backup).collect() })?;
         return Ok(Exit::All);
     }
     let details = [

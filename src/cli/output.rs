@@ -114,6 +114,13 @@ pub fn json(value: &impl Serialize) -> io::Result<()> {
     unless_closed(written.and_then(|()| writeln!(out)).and_then(|()| out.flush()))
 }
 
+/// Prints an error as one line of JSON on standard error. That it cannot be written changes nothing.
+pub fn json_error(value: &impl Serialize) {
+    if let Ok(text) = serde_json::to_string(value) {
+        note(text);
+    }
+}
+
 /// Prints a line of text on standard output.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use super::{
     output::{self, Cell, Column, Format, Table},
 };
 use crate::{
+    api::shapes::preflight::Preflight,
     app::App,
     clock::Clock,
     config::{Config, Needs, environment},
@@ -20,18 +21,19 @@ use crate::{
 /// # Errors
 /// When settings are wrong, with all faults at once.
 pub async fn run(format: Format) -> Done {
-    let app = App::build(&Config::read(environment, Needs::Backup)?)?;
-    let report = preflight::check(&app, false, &Clock::system()).await;
-    if format.is_json() {
-        output::json(&report)?;
-    } else {
-        print(&report, format)?;
-    }
-    Ok(match &report {
+    let (app, clock) = (App::build(&Config::read(environment, Needs::Backup)?)?, Clock::system());
+    let report = preflight::check(&app, false, &clock).await;
+    let exit = match &report {
         report if report.is_blind() => Exit::None,
         report if report.is_well() => Exit::All,
         _ => Exit::Part,
-    })
+    };
+    if format.is_json() {
+        output::json(&Preflight::new(report, clock.now()))?;
+    } else {
+        print(&report, format)?;
+    }
+    Ok(exit)
 }
 
 fn print(report: &Report, format: Format) -> io::Result<()> {

@@ -1,13 +1,13 @@
 //! `rebuild`: rebuilds the catalogue from the blobs.
 
 use clap::Args;
-use serde_json::json;
 
 use super::{
     Done, Exit, Failed, VaultArg, app_for,
     output::{self, Column, Format, Table},
 };
 use crate::{
+    api::shapes::terminal::{CheckedManifest, Rebuilt},
     backup::rebuild::{self, Found},
     clock::Clock,
     config::Needs,
@@ -32,16 +32,18 @@ pub async fn run(args: RebuildArgs, format: Format) -> Done {
     let hear = |run: &RunId, state| found.push((run.clone(), state));
     rebuild::vault(&app, args.vault.vault.name(), &Clock::system(), hear).await?;
     if found.is_empty() {
-        nothing::refuse_unknown(&app, args.vault.vault.name()).await?;
-        return Err(Failed::new(format!(
-            "the runs of {} have no blobs any more, so nothing could be checked",
-            args.vault.vault
-        )));
+        let name = args.vault.vault.name();
+        nothing::refuse_unknown(&app, name).await?;
+        return Err(Failed::new(
+            format!("the runs of {name} have no blobs any more, so nothing could be checked"),
+            format!("begin a run with `keyvault-backup backup --vault {name}`"),
+        ));
     }
     let sound = found.iter().all(|(_, state)| state.is_sound());
     if format.is_json() {
-        let found = found.iter().map(|(run, state)| json!({ "run": run, "manifest": words(*state) }));
-        output::json(&found.collect::<Vec<_>>())?;
+        let run = |(run, state): &(RunId, Found)| CheckedManifest::new(run, state.is_sound(), words(*state));
+        let source = args.vault.vault.name().to_string();
+        output::json(&Rebuilt { source, runs: found.iter().map(run).collect() })?;
     } else {
         let mut table = Table::new(&[Column::name("run")], &[Column::prose("manifest")]);
         for (run, state) in &found {

@@ -2,19 +2,18 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, io};
 
-use serde::Serialize;
-use serde_json::json;
 use time::Duration;
 
 use super::output::{self, Column, Format, Table};
+use crate::api::shapes::terminal::{BackupPlan, RunReport};
 use crate::domain::{
     form::Clear,
     job::rounds::TriedAgain,
-    manifest::Summary,
+    manifest::{Line, ObjectStatus, Summary},
     object::{ObjectId, ObjectKind},
     outcome::Failure,
-    plan::{Plan, PlanHeader, Unlisted},
-    planned::{Decision, Planned},
+    plan::{Plan, Unlisted},
+    planned::Decision,
     run::{Numbers, RunId},
 };
 
@@ -27,12 +26,7 @@ pub type Failures = Vec<(ObjectId, Failure)>;
 /// When standard output is closed.
 pub fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
     if format.is_json() {
-        #[derive(Serialize)]
-        struct Printed<'a> {
-            plan: &'a PlanHeader,
-            objects: &'a [Planned],
-        }
-        return output::json(&Printed { plan: &plan.header, objects: &plan.objects });
+        return output::json(&BackupPlan::from(plan));
     }
     let mut counts = BTreeMap::<&str, usize>::new();
     let details = [Column::prose("would be"), Column::name("newest backup")];
@@ -100,19 +94,12 @@ fn words(decision: Decision) -> &'static str {
 /// When standard output is closed.
 pub fn print_summary(plan: &Plan, summary: &Summary, failures: &Failures, format: Format) -> io::Result<()> {
     if format.is_json() {
-        let failures: Vec<_> = failures
-            .iter()
-            .map(|(id, failure)| json!({ "kind": id.kind, "name": id.name, "failure": failure }))
-            .collect();
-        return output::json(&json!({
-            "vault": plan.header.vault,
-            "run": summary.run,
-            "verdict": summary.verdict,
-            "numbers": summary.numbers,
-            "unknown_form": summary.unknown_form,
-            "unlisted": plan.header.unlisted,
-            "failures": failures,
-        }));
+        let line = |(id, failure): &(ObjectId, Failure)| Line {
+            failure: Some(failure.clone()),
+            ..Line::new(id.clone(), ObjectStatus::Failed, None)
+        };
+        let lines: Vec<_> = failures.iter().map(line).collect();
+        return output::json(&RunReport::new(&plan.header, summary, &lines));
     }
     let mut table = Table::new(
         &[Column::name("kind"), Column::name("name")],

@@ -20,10 +20,11 @@ use super::{
     output::{Format, Stream, count, note},
 };
 use crate::{
+    api::shapes::problem::ProblemKind,
     app::App,
     begin::{Name, Opened},
     clock::Clock,
-    config::Needs,
+    config::{Needs, named},
     domain::{
         actor::Actor,
         filter::NameFilter,
@@ -46,8 +47,8 @@ use crate::{
 pub struct RestoreArgs {
     #[command(flatten)]
     vault: SourceArg,
-    /// The vault to restore into; the same one by default
-    #[arg(long, value_name = "URL")]
+    /// The vault to restore into, by its name or URL; the same one by default
+    #[arg(long, value_name = "VAULT", value_parser = named::source)]
     into: Option<Source>,
     #[command(flatten)]
     objects: ObjectArgs,
@@ -148,7 +149,10 @@ impl RestoreArgs {
         self.vault
             .may_hold(selection.objects.iter().map(|id| id.kind).chain(selection.kinds.iter().copied()))?;
         if (Selection { gone: false, ..selection.clone() }) == Selection::default() && !self.all {
-            return Err(Failed::new("say what to restore: objects by name, --kind, --name, --tag, or --all"));
+            return Err(Failed::new(
+                "nothing says what to restore",
+                "name objects with --secret, --key or --certificate, or take --kind, --name, --tag or --all",
+            ));
         }
         Ok(Request {
             source: self.vault.vault.name().clone(),
@@ -227,14 +231,20 @@ async fn open(app: &App, plan: &RestorePlan, hand_over: bool) -> Result<RestoreI
     let name = Name::new(&clock);
     let opened =
         start::open(app, name, plan, &Actor::TERMINAL, hand_over, &clock).await.map_err(|error| {
-            Failed::new(format!("{error}\nnothing was restored; `--unrecorded` goes ahead without records"))
+            Failed::new(
+                format!("nothing was restored, because it cannot be recorded: {error}"),
+                "mend that, as `keyvault-backup preflight` says, or go ahead without records with --unrecorded",
+            )
         })?;
     match opened {
         Opened::Ours(stored) => Ok(stored.job.id),
-        Opened::Taken(other) => Err(Failed::new(format!(
-            "restore {other} is running on vault {}; wait until it ends (see `jobs`), or end it with `jobs abandon {other}`",
-            plan.request.target
-        ))),
+        Opened::Taken(other) => Err(Failed::of(
+            ProblemKind::TargetTaken,
+            format!("restore {other} is running on vault {}", plan.request.target),
+            format!(
+                "wait until it ends, as `keyvault-backup jobs` shows, or end it with `keyvault-backup jobs abandon {other}`"
+            ),
+        )),
     }
 }
 
@@ -257,7 +267,11 @@ fn terminal() -> Result<(), Failed> {
     if io::stdin().is_terminal() {
         return Ok(());
     }
-    Err(Failed::new("nothing was restored: there is no terminal to ask on; add --yes to go ahead"))
+    Err(Failed::of(
+        ProblemKind::ConfirmationNeeded,
+        "nothing was restored: there is no terminal to ask on",
+        "add --yes to go ahead",
+    ))
 }
 
 async fn work(

@@ -3,7 +3,6 @@
 use std::io;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::{
     Done, Failed, SourceArg, app_for,
@@ -12,13 +11,12 @@ use super::{
     report::{late, summary_line, tried_again, unlisted_line},
 };
 use crate::{
+    api::shapes::{problem::ProblemKind, terminal::RunReport},
     config::Needs,
     domain::{
-        acknowledged::Accepted,
         job::BackupJob,
         manifest::{Line, ObjectStatus, Summary},
-        observed_location::Hint,
-        plan::{ListedLate, PlanHeader, Unlisted},
+        plan::PlanHeader,
         run::RunId,
     },
     query::{
@@ -31,6 +29,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// The run, such as 20261122T020000Z-nightly
+    #[arg(value_parser = run_of)]
     run: RunId,
     #[command(flatten)]
     vault: SourceArg,
@@ -49,21 +48,33 @@ pub async fn run(args: ShowArgs, format: Format) -> Done {
     let jobs = runs::open_jobs(&app).await?;
     let job = jobs.iter().find(|job| job.vault == *vault && job.run == args.run);
     let wanted = |line: &Line| args.all || needs_attention(line);
-    let text = match runs::report(&app, vault, &args.run, job, wanted).await? {
+    let (kind, text, next) = match runs::report(&app, vault, &args.run, job, wanted).await? {
         Some(Report::Closed { header, summary, lines }) => {
             print(&header, &summary, &lines, format)?;
             return Ok(summary.verdict.into());
         }
-        Some(Report::Open { job, planned, .. }) => still_open(&job, planned),
-        None if runs::is_planned(&app, vault, &args.run).await? => {
-            "it was begun, and its record is gone; end it with `rebuild`".to_owned()
-        }
+        Some(Report::Open { job, planned, .. }) => (
+            ProblemKind::NotPossible,
+            still_open(&job, planned),
+            "wait until it has ended, as `keyvault-backup jobs` shows".to_owned(),
+        ),
+        None if runs::is_planned(&app, vault, &args.run).await? => (
+            ProblemKind::NotPossible,
+            "it was begun, and its record is gone".to_owned(),
+            format!("end it with `keyvault-backup rebuild --vault {vault}`"),
+        ),
         None => {
             nothing::refuse_unknown(&app, vault).await?;
-            "there is no such run; list the runs with `list runs`".to_owned()
+            let next = format!("list the runs with `keyvault-backup list runs --vault {vault}`");
+            (ProblemKind::NotFound, "there is no such run".to_owned(), next)
         }
     };
-    Err(Failed::new(format!("{} of {}: {text}", args.run, args.vault.vault)))
+    Err(Failed::of(kind, format!("{} of {vault}: {text}", args.run), next))
+}
+
+/// Parses the name of a run.
+fn run_of(text: &str) -> Result<RunId, String> {
+    text.parse().map_err(|error| format!("{error}; `keyvault-backup list runs --vault VAULT` lists runs"))
 }
 
 fn still_open(job: &BackupJob, planned: Option<usize>) -> String {
@@ -81,19 +92,7 @@ fn still_open(job: &BackupJob, planned: Option<usize>) -> String {
 
 fn print(header: &PlanHeader, summary: &Summary, lines: &[Line], format: Format) -> io::Result<()> {
     if format.is_json() {
-        #[derive(Serialize)]
-        struct Shown<'a> {
-            summary: &'a Summary,
-            unlisted: &'a [Unlisted],
-            #[serde(skip_serializing_if = "<[ListedLate]>::is_empty")]
-            listed_late: &'a [ListedLate],
-            #[serde(skip_serializing_if = "<[Hint]>::is_empty")]
-            hints: &'a [Hint],
-            accepted: &'a [Accepted],
-            objects: &'a [Line],
-        }
-        let PlanHeader { unlisted, listed_late, hints, accepted, .. } = header;
-        return output::json(&Shown { summary, unlisted, listed_late, hints, accepted, objects: lines });
+        return output::json(&RunReport::new(header, summary, lines));
     }
     let mut table = Table::new(
         &[Column::name("kind"), Column::name("name")],

@@ -45,6 +45,14 @@ pub fn name_in(host: &str, service: impl Fn(&Cloud) -> &'static str) -> Option<&
         .filter(|name| !name.is_empty())
 }
 
+/// The cloud that a host of any service is in.
+pub fn cloud_of(host: &str) -> Option<&'static Cloud> {
+    CLOUDS.iter().find(|cloud| {
+        let domains = [cloud.vault, cloud.hsm, cloud.blob, cloud.queue];
+        domains.iter().any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +69,17 @@ mod tests {
             "kv.vault.azure.net.evil",
         ] {
             assert_eq!(vault(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_host_of_any_service_is_in_one_cloud() {
+        for (index, cloud) in CLOUDS.iter().enumerate() {
+            for domain in [cloud.vault, cloud.hsm, cloud.blob, cloud.queue] {
+                let found = cloud_of(&format!("a.{domain}")).map(|of| of.vault);
+                assert_eq!(found, Some(CLOUDS[index].vault), "{domain}");
+                assert!(cloud_of(domain).is_none() && cloud_of(&format!("a{domain}")).is_none(), "{domain}");
+            }
         }
     }
 }

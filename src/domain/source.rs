@@ -118,6 +118,12 @@ impl Source {
         Self::of_kind(SourceKind::Hsm, text).ok_or_else(|| NameError::HsmUrl(quoted(text)))
     }
 
+    /// A source by its name in a cloud.
+    pub fn new(kind: SourceKind, name: SourceName, cloud: &Cloud) -> Self {
+        let host = format!("{name}.{}", kind.domain(cloud));
+        Self { kind, name, host }
+    }
+
     fn of_kind(kind: SourceKind, text: &str) -> Option<Self> {
         let host = text.strip_prefix("https://")?;
         let host = host.strip_suffix('/').unwrap_or(host).to_ascii_lowercase();

@@ -51,7 +51,7 @@ fn start(stage: &Stage, storage: &Storage, target: &VaultHandle) -> Result<Child
 async fn end(restore: Child) -> Result<usize> {
     let output = restore.wait_with_output().await?;
     let report: Value = serde_json::from_slice(&output.stdout)?;
-    let restored = report["restored"].as_u64().unwrap_or_default();
+    let restored = report["numbers"]["restored"].as_u64().unwrap_or_default();
     if output.status.success() {
         Ok(usize::try_from(restored)?)
     } else {

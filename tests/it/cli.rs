@@ -1,6 +1,6 @@
 //! The command line tool.
 
-use std::{process::Stdio, sync::Arc};
+use std::{path::Path, process::Stdio, sync::Arc};
 
 use keyvault_backup_emulator::{
     Fault, FaultKind, Forbidden, KeySpec, Kind, Matcher, Operation, SecretSpec, VaultHandle,
@@ -29,7 +29,7 @@ async fn json(world: &World, args: &[&str]) -> (i32, Value) {
 async fn a_whole_vault_from_the_terminal() {
     let world = World::with_secrets(30).await;
     let (code, run) = json(&world, &["backup", "--vault", &world.vault.url()]).await;
-    assert_eq!((code, &run["verdict"], &run["numbers"]["backed_up"]), (0, &json!("Succeeded"), &json!(30)));
+    assert_eq!((code, &run["state"], &run["numbers"]["backedUp"]), (0, &json!("Succeeded"), &json!(30)));
     assert!(world.work.blobs(JOBS).is_empty(), "no run is left open");
     let (_, again) = json(&world, &["backup", "--vault", &world.vault.url()]).await;
     assert_eq!(again["numbers"]["unchanged"], 30);
@@ -44,8 +44,8 @@ async fn the_exit_code_tells_all_from_part_from_none() {
         .faults()
         .add(Fault::on(Matcher::from(Operation::Backup).object("secret-1")).reply(forbidden()));
     let (code, run) = json(&world, &["backup", "--vault", &world.vault.url()]).await;
-    assert_eq!((code, &run["verdict"]), (1, &json!("PartiallyFailed")));
-    let failure = &run["failures"][0];
+    assert_eq!((code, &run["state"]), (1, &json!("PartiallyFailed")));
+    let failure = &run["objects"][0];
     assert_eq!(
         (&failure["name"], &failure["failure"]["code"]),
         (&json!("secret-1"), &json!("Forbidden/ForbiddenByPolicy"))
@@ -54,7 +54,7 @@ async fn the_exit_code_tells_all_from_part_from_none() {
     let world = World::with_secrets(3).await;
     world.azure.faults().add(Fault::on(Operation::Backup).reply(forbidden()));
     let (code, run) = json(&world, &["backup", "--vault", &world.vault.url()]).await;
-    assert_eq!((code, &run["verdict"]), (2, &json!("Failed")));
+    assert_eq!((code, &run["state"]), (2, &json!("Failed")));
 }
 
 #[tokio::test]
@@ -68,18 +68,18 @@ async fn objects_by_name_make_a_run_of_their_own_that_the_next_night_folds_in() 
     let vault = world.vault.url();
     let (code, run) =
         json(&world, &["backup", "--vault", &vault, "--secret", "secret-1", "--key", "signing"]).await;
-    assert_eq!((code, &run["numbers"]["backed_up"]), (0, &json!(2)));
+    assert_eq!((code, &run["numbers"]["backedUp"]), (0, &json!(2)));
     let next = world.night(today + time::Duration::DAY).await;
     assert_eq!((&next["numbers"]["backed_up"], &next["numbers"]["unchanged"]), (&json!(0), &json!(4)));
     let (_, history) = json(&world, &["list", "history", "--vault", &vault, "--secret", "secret-1"]).await;
-    assert_eq!(history.as_array().map(Vec::len), Some(2));
+    assert_eq!(history["backups"].as_array().map(Vec::len), Some(2));
 }
 
 #[tokio::test]
 async fn an_object_that_was_asked_for_and_is_not_there_is_a_failure() {
     let world = World::with_secrets(1).await;
     let (code, run) = json(&world, &["backup", "--vault", &world.vault.url(), "--secret", "typo"]).await;
-    assert_eq!((code, &run["failures"][0]["name"]), (2, &json!("typo")));
+    assert_eq!((code, &run["objects"][0]["name"]), (2, &json!("typo")));
 }
 
 #[tokio::test]
@@ -321,7 +321,7 @@ async fn rebuild_writes_the_manifest_that_was_lost() {
     let before = world.backups.blob("backups", &name).expect("it is stored").bytes;
     world.backups.delete_blob("backups", &name);
     let (code, runs) = json(&world, &["rebuild", "--vault", &world.vault.url()]).await;
-    assert_eq!((code, &runs[0]["manifest"]), (0, &json!("written again")));
+    assert_eq!((code, &runs["runs"][0]["manifest"]), (0, &json!("written again")));
     assert_eq!(world.backups.blob("backups", &name).expect("it is stored again").bytes, before);
 }
 
@@ -331,18 +331,18 @@ async fn listings_say_what_there_is() {
     world.night(NIGHT).await;
     let vault = world.vault.url();
     let (_, vaults) = json(&world, &["list", "vaults"]).await;
-    assert_eq!(vaults[0]["newest"]["protected"], 3);
+    assert_eq!(vaults["vaults"][0]["protected"], 3);
     world.fault(Operation::ListKeys, FaultKind::Forbidden(Forbidden::ByPolicy));
     let partial = world.troubled_night(NIGHT + Duration::DAY).await["run"].take();
     let (_, vaults) = json(&world, &["list", "vaults"]).await;
     assert_eq!(
-        (&vaults[0]["newest"]["run"], &vaults[0]["covering"]["run"]),
+        (&vaults["vaults"][0]["lastRun"]["run"], &vaults["vaults"][0]["newestSuccess"]["run"]),
         (&partial, &json!("20260110T020000Z-nightly"))
     );
     let (_, runs) = json(&world, &["list", "runs", "--vault", &vault]).await;
-    assert_eq!(runs[1]["run"], "20260110T020000Z-nightly");
+    assert_eq!(runs["runs"][1]["run"], "20260110T020000Z-nightly");
     let (_, objects) = json(&world, &["list", "objects", "--vault", &vault, "--name", "*RET-2"]).await;
-    assert_eq!(objects.as_array().map(Vec::len), Some(1));
+    assert_eq!(objects["objects"].as_array().map(Vec::len), Some(1));
     let (code, shown) = json(&world, &["show", "20260110T020000Z-nightly", "--vault", &vault, "--all"]).await;
     assert_eq!((code, shown["objects"].as_array().map(Vec::len)), (0, Some(3)));
 }
@@ -418,4 +418,90 @@ async fn lines_with_tabs_have_every_value_in_full() {
     );
     assert_eq!((rows.len(), rows[1][1], rows[1][5].len()), (2, "20260110T020000Z-nightly", 64), "{text}");
     assert!(rows[1][4].parse::<u64>().is_ok() && output.stderr.is_empty(), "{output:?}");
+}
+
+/// What the tool prints of an error with JSON: one object, and nothing else anywhere.
+async fn problem_of(world: &World, args: &[&str]) -> (Option<i32>, Value) {
+    let output = world.cli(&[args, &["-o", "json"]].concat()).await;
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let problem: Value =
+        serde_json::from_slice(&output.stderr).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    for field in ["type", "title", "detail", "next"] {
+        assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{args:?}: {problem}");
+    }
+    (output.status.code(), problem)
+}
+
+#[tokio::test]
+async fn with_json_every_error_is_one_problem_that_says_what_to_do() {
+    let mut world = World::with_secrets(1).await;
+    world.night(NIGHT).await;
+    world.set("RUST_LOG", "debug");
+    let missing = "20260101T020000Z-nightly";
+    for (args, kind, next) in [
+        (&["show", "nosuchrun", "--vault", "kv-a"][..], "invalid-parameter", "keyvault-backup show --help"),
+        (
+            &["list", "runs", "--vault", "kv-a", "--nonsense"],
+            "invalid-parameter",
+            "keyvault-backup list runs --help",
+        ),
+        (&["list"], "invalid-parameter", "keyvault-backup list --help"),
+        (&["list", "objects", "--vault", "https://kv-a.example"], "invalid-parameter", "list objects --help"),
+        (&["show", missing, "--vault", "kv-a"], "not-found", "keyvault-backup list runs --vault kv-a"),
+        (&["restore", "--vault", "kv-a"], "not-possible", "--secret"),
+        (&["backup", "--vault", "kv-a", "--confirm"], "confirmation-needed", "Leave it out"),
+        (&["jobs", "abandon", "20260101T020000Z-restore-00000000"], "not-found", "keyvault-backup jobs"),
+        (&["list", "objects", "--vault", "kv-aa"], "nothing-selected", "name"),
+    ] {
+        let (code, problem) = problem_of(&world, args).await;
+        assert_eq!(
+            (code, &problem["type"]),
+            (Some(2), &json!(format!("urn:keyvault-backup:problem:{kind}"))),
+            "{problem}"
+        );
+        assert!(problem["next"].as_str().is_some_and(|text| text.contains(next)), "{args:?}: {problem}");
+        let output = world.cli(args).await;
+        let told = String::from_utf8_lossy(&output.stderr);
+        let last = told.lines().last().unwrap_or_default();
+        assert!(last.contains(next) || last.contains("--help"), "{args:?}: {told}");
+    }
+    world.set("KEYVAULT_BACKUP_CONTAINER", "");
+    let (_, problem) = problem_of(&world, &["list", "runs", "--vault", "kv-a"]).await;
+    assert_eq!(problem["type"], "urn:keyvault-backup:problem:invalid-settings");
+}
+
+#[tokio::test]
+async fn a_vault_is_named_by_its_name_as_well_as_by_its_address() {
+    let mut world = World::with_secrets(1).await;
+    world.night(NIGHT).await;
+    world.set("KEYVAULT_BACKUP_VAULTS", "");
+    for vault in [["--vault", "kv-a"], ["--vault-name", "KV-A"], ["--vault", "https://kv-a.vault.azure.net/"]]
+    {
+        let output = world.cli(&[&["list", "runs", "-o", "tsv"], &vault[..]].concat()).await;
+        assert!(String::from_utf8_lossy(&output.stdout).contains("-nightly\t"), "{vault:?}: {output:?}");
+    }
+    assert_eq!(world.cli(&["jobs"]).await.status.code(), Some(0), "it needs no list of vaults");
+}
+
+#[tokio::test]
+async fn a_container_that_is_missing_is_named_with_the_command_that_makes_it() {
+    let mut world = World::with_secrets(1).await;
+    world.set("KEYVAULT_BACKUP_CONTAINER", &format!("{}/nowhere", world.backups.blob_url()));
+    let output = world.cli(&["list", "runs", "--vault", "kv-a"]).await;
+    let told = String::from_utf8_lossy(&output.stderr);
+    let make = "az storage container create --account-name backups --name nowhere --auth-mode login";
+    assert!(output.status.code() == Some(2) && told.trim_end().ends_with(make), "{told}");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the switch that writes the file")]
+fn the_schema_in_the_repository_is_that_of_the_shapes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/terminal.schema.json");
+    let schema = keyvault_backup::api::shapes::terminal::schema().expect("it is JSON");
+    let made = serde_json::to_string_pretty(&schema).expect("it is JSON") + "\n";
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &made).expect("it is written");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(made == kept, "docs/terminal.schema.json is not up to date; run the tests with BLESS=1");
 }

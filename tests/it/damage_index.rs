@@ -65,17 +65,21 @@ async fn a_damaged_manifest_is_made_again_in_memory_and_named() {
         let name = world.manifests("kv-a").remove(0);
         assert!(if flip { world.backups.flip_bit(BACKUPS, &name) } else { truncate(&world, &name) });
 
-        let (code, lines) = tool(&world, &["list", "objects"]).await;
+        let (code, mut listed) = tool(&world, &["list", "objects"]).await;
+        let lines = listed["objects"].take();
         assert_eq!((code, lines.as_array().map(Vec::len)), (Some(0), Some(4)), "{lines}");
-        assert_eq!(json!([lines[3]["fared"], lines[3]["entry"]["versions"]]), json!(["gone", 1]));
+        assert_eq!(json!([lines[3]["fared"], lines[3]["backup"]["versions"]]), json!(["gone", 1]));
         let history = tool(&world, &["list", "history", "--secret", "secret-0"]).await.1;
-        assert_eq!(history.as_array().map(Vec::len), Some(2), "{history}");
+        assert_eq!(history["backups"].as_array().map(Vec::len), Some(2), "{history}");
         let (into, what) = (world.azure.vault("kv-empty").url(), ["restore", "--all", "--gone", "--what-if"]);
         let plan = tool(&world, &[&what[..], &["--into", &into]].concat()).await.1;
-        assert_eq!(plan["plan"]["steps"].as_array().map(Vec::len), Some(4), "{plan}");
+        assert_eq!(plan["steps"].as_array().map(Vec::len), Some(4), "{plan}");
         assert_eq!(tool(&world, &["show", LAST]).await.0, Some(0));
         let rebuilt = tool(&world, &["rebuild"]).await.1;
-        assert!(rebuilt[2]["manifest"].as_str().is_some_and(|text| text.contains("damaged")), "{rebuilt}");
+        assert!(
+            rebuilt["runs"][2]["manifest"].as_str().is_some_and(|text| text.contains("damaged")),
+            "{rebuilt}"
+        );
 
         let numbers = world.night(NIGHT + DAY * 3).await["numbers"].clone();
         assert_eq!(json!([numbers["backed_up"], numbers["unchanged"]]), json!([0, 3]));

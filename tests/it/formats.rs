@@ -197,10 +197,10 @@ async fn format_1_is_read_by_the_command_line() {
     let names = ["db-Password", "signing", "refused", "short-lived"];
     assert_eq!(names.map(fared), ["backed-up", "backed-up", "failed", "disappeared"]);
     let history = read(&["list", "history", "--secret", "db-password"]).await;
-    assert_eq!(history[0]["run"], CLOSED, "{history}");
+    assert_eq!(history["backups"][0]["run"], CLOSED, "{history}");
     let rebuilt = read(&["rebuild"]).await;
     let state = |run| {
-        let runs = rebuilt.as_array().expect("a list");
+        let runs = rebuilt["runs"].as_array().expect("a list");
         runs.iter().find(|found| found["run"] == run).expect("the run is found")["manifest"].clone()
     };
     // Nobody worked on it for twenty hours.

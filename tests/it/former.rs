@@ -41,7 +41,7 @@ async fn outdated_secrets_are_not_restored_in_place_of_certificates() {
     let empty = world.azure.vault("kv-empty").url();
     for selection in [&["--all"][..], &["--kind", "certificate", "--kind", "secret"], &["--name", "tls-*"]] {
         let plan = read(&world, &[&["restore", "--into", &empty, "--what-if"], selection].concat()).await;
-        let steps = plan["plan"]["steps"].as_array().cloned().unwrap_or_default();
+        let steps = plan["steps"].as_array().cloned().unwrap_or_default();
         let secrets = steps.iter().filter(|step| step["kind"] == "secret").map(|step| &step["name"]);
         assert!(
             secrets.clone().all(|name| name == "kept"),
@@ -61,7 +61,12 @@ async fn an_earlier_object_of_a_name_stays_in_its_history() {
     let [first, ..] = ["20260110T020000Z-nightly"];
     let runs = async |world: &World| {
         let history = read(world, &["list", "history", "--secret", "tls-0"]).await;
-        history.as_array().expect("a list").iter().map(|entry| entry["run"].clone()).collect::<Vec<_>>()
+        history["backups"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|entry| entry["run"].clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(runs(&world).await, [first]);
     // The certificate goes as well, and in a night in which no secret can be listed.
@@ -76,7 +81,7 @@ async fn an_earlier_object_of_a_name_stays_in_its_history() {
     assert_eq!(runs(&world).await, [first]);
     let empty = world.azure.vault("kv-empty").url();
     let plan = read(&world, &["restore", "--into", &empty, "--all", "--gone", "--what-if"]).await;
-    let steps = plan["plan"]["steps"].as_array().cloned().unwrap_or_default();
+    let steps = plan["steps"].as_array().cloned().unwrap_or_default();
     let steps: Vec<_> = steps.iter().map(|step| json!([step["kind"], step["name"]])).collect();
     assert_eq!(steps, [json!(["certificate", "tls-0"]), json!(["secret", "kept"])]);
 

@@ -198,7 +198,7 @@ async fn a_restore_selects_what_was_there(world: &World, model: &Model) {
         ];
         let output = world.cli(&args).await;
         let shown: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-        let steps = shown["plan"]["steps"].as_array().expect("a list").iter();
+        let steps = shown["steps"].as_array().expect("a list").iter();
         let text = |step: &Value, key: &str| step[key].as_str().expect("text").to_owned();
         let planned: BTreeMap<_, _> =
             steps.map(|step| ((text(step, "kind"), text(step, "name")), text(step, "run"))).collect();

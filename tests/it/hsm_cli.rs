@@ -30,15 +30,18 @@ impl HsmWorld {
 async fn a_backup_and_a_full_restore_from_the_terminal() {
     let of = HsmWorld::at_a_terminal().await;
     let (code, backup) = of.tool(&["backup", "--wait"]).await;
-    assert_eq!((code, &backup["verdict"]), (0, &json!("Succeeded")), "{backup}");
+    assert_eq!((code, &backup["state"]), (0, &json!("Succeeded")), "{backup}");
     let before = of.state();
     of.wreck();
     let (code, restored) = of.tool(&["restore", "--confirm", "hsm-a", "--yes", "--wait"]).await;
-    assert_eq!((code, &restored["verdict"]), (0, &json!("Succeeded")), "{restored}");
+    assert_eq!((code, &restored["state"]), (0, &json!("Succeeded")), "{restored}");
     assert_eq!((of.state() == before, of.backups_started()), (true, 1), "the backup is young enough");
     let (code, status) = of.tool(&["status"]).await;
-    assert_eq!((code, &status["hsms"][0]["ok"], &status["jobs"]), (0, &json!(true), &json!([])));
-    assert_eq!(status["backups"][0]["run"], backup["run"]);
+    assert_eq!(
+        (code, &status["hsms"][0]["ok"], &status["hsms"][0]["running"]),
+        (0, &json!(true), &json!([]))
+    );
+    assert_eq!(status["runs"][0]["run"], backup["run"]);
 }
 
 #[tokio::test]
@@ -55,7 +58,7 @@ async fn the_status_of_an_hsm_that_is_not_known_is_refused_in_words_or_as_json()
     assert!(said.contains("nearest in name: hsm-a."), "{said}");
     let (code, said) = ask(&["--hsm", &other, "--output", "json"]).await;
     let error: Value = serde_json::from_str(&said).expect("it is JSON");
-    assert_eq!((code, &error["error"]["code"]), (Some(2), &json!("NothingSelected")));
+    assert_eq!((code, &error["type"]), (Some(2), &json!("urn:keyvault-backup:problem:nothing-selected")));
     assert_eq!(ask(&["--hsm", &of.hsm.url(), "--limit", "0"]).await.0, Some(0), "it is known");
     assert_eq!(ask(&[]).await.0, Some(0));
 }
@@ -67,11 +70,11 @@ async fn keys_come_back_and_the_exit_code_tells_all_from_part_from_none() {
     of.tool(&["backup", "--wait"]).await;
     of.lose("signing");
     let (code, plan) = of.tool(&["restore-key", "--key", "signing", "--key", "live", "--what-if"]).await;
-    assert_eq!((code, &plan["plan"]["keys"][0]["held"]), (1, &json!("live")), "{plan}");
+    assert_eq!((code, &plan["keys"][0]["held"]), (1, &json!("live")), "{plan}");
     assert_eq!(plan["foreseen"], "PartiallyFailed");
     let (code, done) =
         of.tool(&["restore-key", "--key", "signing", "--key", "live", "--yes", "--wait"]).await;
-    assert_eq!((code, &done["verdict"]), (1, &json!("PartiallyFailed")), "{done}");
+    assert_eq!((code, &done["state"]), (1, &json!("PartiallyFailed")), "{done}");
     let (code, plan) = of.tool(&["restore-key", "--key", "signing", "--yes"]).await;
     assert_eq!((code, &plan["obstacle"]["name"]), (2, &json!("no-key-is-free")), "{plan}");
 }
@@ -85,10 +88,7 @@ async fn without_a_backup_there_is_no_plan_at_a_terminal_either() {
             code == 2 && said.as_str().is_some_and(|said| said.contains("knows nothing of HSM hsm-a")),
             "{said}"
         );
-        assert!(
-            said.as_str().is_some_and(|said| said.starts_with("{\"error\":{\"code\":\"NothingSelected\"")),
-            "{said}"
-        );
+        assert!(said.as_str().is_some_and(|said| said.contains("problem:nothing-selected")), "{said}");
     }
     let other = of.world.azure.hsm("hsm-b");
     other.set_operation_polls(0);
@@ -103,7 +103,8 @@ async fn what_the_terminal_began_the_app_ends() {
     let (code, begun) = of.tool(&["backup"]).await;
     assert_eq!((code, &begun["state"]), (0, &json!("Running")));
     let (_, status) = of.tool(&["status"]).await;
-    assert_eq!((&status["jobs"][0]["id"], &status["jobs"][0]["phase"]), (&begun["run"], &json!("running")));
+    let running = &status["hsms"][0]["running"][0];
+    assert_eq!((&running["run"], &running["hsm"]["phase"]), (&begun["run"], &json!("running")));
     of.settle().await;
     assert_eq!(of.records("hsm-a")[0]["run"], begun["run"]);
 }
@@ -173,12 +174,15 @@ async fn single_keys_are_listed_and_restored_at_a_terminal() {
     let of = HsmWorld::with_a_single_key().await;
     let before = of.state();
     let (code, listed) = of.at(&["list", "objects"]).await;
-    assert_eq!((code, &listed[0]["name"], listed.as_array().map(Vec::len)), (0, &json!("signing"), Some(1)));
+    assert_eq!(
+        (code, &listed["objects"][0]["name"], listed["objects"].as_array().map(Vec::len)),
+        (0, &json!("signing"), Some(1))
+    );
     let (code, runs) = of.at(&["list", "runs"]).await;
-    assert_eq!((code, runs.as_array().map(Vec::len)), (0, Some(1)), "{runs}");
+    assert_eq!((code, runs["runs"].as_array().map(Vec::len)), (0, Some(1)), "{runs}");
     let (code, history) = of.at(&["list", "history", "--key", "signing"]).await;
-    assert_eq!((code, history.as_array().map(Vec::len)), (0, Some(1)), "{history}");
-    let run = runs[0]["run"].as_str().expect("a run").to_owned();
+    assert_eq!((code, history["backups"].as_array().map(Vec::len)), (0, Some(1)), "{history}");
+    let run = runs["runs"][0]["run"].as_str().expect("a run").to_owned();
     assert_eq!(of.at(&["show", &run]).await.0, 0);
     let (code, plan) = of.at(&["restore", "--all", "--what-if"]).await;
     assert_eq!(code, 0, "what is there as its backup has it is good: {plan}");

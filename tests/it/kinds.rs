@@ -61,7 +61,11 @@ async fn forty_names_that_are_certificates_now_come_back_as_certificates_over_ht
 async fn forty_names_that_are_certificates_now_come_back_as_certificates_from_a_terminal() {
     let world = secrets_that_became_certificates().await;
     let (code, done) = restore(&world, &["--all"]).await;
-    assert_eq!((code, &done["restored"], &done["failed"]), (0, &json!(NAMES), &json!(0)), "{done}");
+    assert_eq!(
+        (code, &done["numbers"]["restored"], &done["numbers"]["failed"]),
+        (0, &json!(NAMES), &json!(0)),
+        "{done}"
+    );
     assert_certificates(&world);
 }
 
@@ -71,7 +75,7 @@ async fn what_a_name_was_before_is_restored_as_of_that_time() {
     let (code, _) = restore(&world, &["--secret", "tls-00"]).await;
     assert_eq!(code, 2, "it belongs to the certificate now");
     let (code, done) = restore(&world, &["--secret", "tls-00", "--at", "2026-01-10T12:00:00Z"]).await;
-    assert_eq!((code, &done["restored"]), (0, &json!(1)), "{done}");
+    assert_eq!((code, &done["numbers"]["restored"]), (0, &json!(1)), "{done}");
     assert!(world.azure.vault("kv-b").backup(Kind::Secret, "tls-00").is_some(), "it is a plain secret");
 }
 
@@ -121,7 +125,11 @@ async fn is_in_the_way(world: &mut World, kind: Kind, conflict: &str, reason: &s
     let option = format!("--{}", kind.noun());
     let conflict = conflict.replace("Deleted", "-deleted");
     let (_, done) = restore(world, &[&option, "tls", "--on-conflict", &conflict]).await;
-    assert_eq!((&done["left"][0]["reason"], &done["restored"]), (&json!(reason), &json!(0)), "{done}");
+    assert_eq!(
+        (&done["left"][0]["reason"], &done["numbers"]["restored"]),
+        (&json!(reason), &json!(0)),
+        "{done}"
+    );
     assert_eq!(world.azure.vault("kv-b").snapshot(), before);
 }
 

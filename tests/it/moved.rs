@@ -55,7 +55,7 @@ async fn cli(world: &World, args: &[&str]) -> (i32, Value) {
 /// A plan of everything: how many objects it restores, and why it leaves the others.
 async fn planned(world: &World, args: &[&str]) -> Value {
     let (_, plan) = cli(world, &[&["restore", "--all", "--what-if"], args].concat()).await;
-    let list = |name: &str| plan["plan"][name].as_array().cloned().unwrap_or_default();
+    let list = |name: &str| plan[name].as_array().cloned().unwrap_or_default();
     let mut reasons: Vec<_> = list("left").iter().map(|left| left["reason"].clone()).collect();
     reasons.dedup();
     json!([list("steps").len(), reasons])
@@ -99,7 +99,7 @@ async fn what_was_backed_up_in_another_tenant_is_marked_and_restored_only_there(
     configure(&mut world, |options| options.tenant = TENANT.into()).await;
     night(&mut world, 2).await;
     let (_, history) = cli(&world, &["list", "history", "--secret", "db"]).await;
-    let apart = history.as_array().expect("a list").iter().map(|point| point["apart"].clone());
+    let apart = history["backups"].as_array().expect("a list").iter().map(|point| point["elsewhere"].clone());
     assert_eq!(apart.collect::<Vec<_>>(), [Value::Null, json!("tenant")]);
     let listed = world.ok("/api/backups/kv-a/secret/db").await;
     assert_eq!(
@@ -120,7 +120,7 @@ async fn what_was_backed_up_in_another_tenant_is_marked_and_restored_only_there(
     let other = world.azure.vault("kv-b").url();
     assert_eq!(planned(&world, &["--into", &other]).await, json!([0, ["other-tenant"]]));
     let (code, done) = cli(&world, &["restore", "--all", "--yes", "--at", BEFORE, "--into", &other]).await;
-    assert_eq!((code, &done["restored"]), (0, &json!(3)), "{done}");
+    assert_eq!((code, &done["numbers"]["restored"]), (0, &json!(3)), "{done}");
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn another_subscription_by_the_settings_is_in_the_way_until_the_service_is
     purge_all(&world);
     assert_eq!(planned(&world, &["--at", BEFORE]).await, json!([0, ["other-place"]]));
     let (code, done) = cli(&world, &["restore", "--all", "--yes", "--at", BEFORE, "--other-place"]).await;
-    assert_eq!((code, &done["failed"]), (2, &json!(3)), "{done}");
+    assert_eq!((code, &done["numbers"]["failed"]), (2, &json!(3)), "{done}");
     assert!(done.to_string().contains("Cannot decrypt backup blob"), "{done}");
     let (code, _) = cli(&world, &["restore", "--all", "--yes"]).await;
     assert_eq!(code, 0, "what was backed up since is restored");
@@ -153,7 +153,7 @@ async fn a_setting_that_is_wrong_locks_no_restore_out() {
     let plan = world.post("/api/restores/plan", asked).await.json();
     assert_eq!((&plan["inTheWay"], &plan["otherPlace"]), (&json!(0), &json!(true)), "{plan}");
     let (code, done) = cli(&world, &["restore", "--all", "--yes", "--other-place"]).await;
-    assert_eq!((code, &done["restored"]), (0, &json!(3)), "{done}");
+    assert_eq!((code, &done["numbers"]["restored"]), (0, &json!(3)), "{done}");
 }
 
 #[tokio::test]

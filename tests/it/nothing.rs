@@ -64,11 +64,14 @@ impl World {
         wish["source"] = "kv-a".into();
         let detail = problem(&self.post("/api/restores/plan", wish).await, 422, "nothing-selected");
         let (code, result, error) = self.at_terminal(asked.terminal).await;
-        assert_eq!((code, &result, &error["error"]["code"]), (2, &Value::Null, &json!("NothingSelected")));
+        assert_eq!(
+            (code, &result, &error["type"]),
+            (2, &Value::Null, &json!("urn:keyvault-backup:problem:nothing-selected"))
+        );
         let (runbook_code, said) = self.by_runbook(asked.runbook).await;
         assert_eq!(runbook_code, 2, "{said}");
         for word in words {
-            let terminal = error["error"]["text"].as_str().expect("a text");
+            let terminal = error["detail"].as_str().expect("a text");
             assert!(
                 [&*detail, terminal, &said].iter().all(|text| text.contains(word)),
                 "{word}: {detail}\n{error}\n{said}"
@@ -96,7 +99,7 @@ impl World {
         let runbook_what_if = self.by_runbook(&[asked.runbook, &["--what-if"]].concat()).await.0;
         let (_, expected) = ENDS.into_iter().find(|(end, _)| *end == state).expect("an end");
         assert_eq!([code, what_if, runbook_code, runbook_what_if], [expected; 4], "{result}\n{said}");
-        assert_eq!(result["verdict"], state);
+        assert_eq!(result["state"], state);
         assert!(said.contains(&format!("{state}: ")), "{said}");
         ended.json()
     }
@@ -159,10 +162,7 @@ async fn a_selection_that_matches_nothing_has_no_plan_and_names_what_there_is() 
     );
     assert!(detail.contains("team=core"), "{detail}");
     let (code, _, error) = world.at_terminal(&["--tag", "team=cor"]).await;
-    assert!(
-        code == 2 && error["error"]["text"].as_str().is_some_and(|text| text.contains("team=core")),
-        "{error}"
-    );
+    assert!(code == 2 && error["detail"].as_str().is_some_and(|text| text.contains("team=core")), "{error}");
 }
 
 /// As a person reads it. No time was asked for, so none is spoken of.
@@ -335,8 +335,8 @@ async fn a_list_of_what_is_not_known_is_refused_in_words_or_as_json() {
     ] {
         let (code, result, error) = listed(&world, args).await;
         assert_eq!((code, result.as_str()), (2, ""), "{args:?}");
-        assert!(error["error"]["text"].as_str().is_some_and(|text| text.contains(word)), "{args:?}: {error}");
-        assert!(error["error"]["code"].is_string());
+        let told = format!("{} {}", error["detail"], error["next"]);
+        assert!(told.contains(word) && error["type"].is_string(), "{args:?}: {error}");
         let output = world.cli(&[&["list"], args].concat()).await;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.stdout.is_empty() && said.starts_with("error: ") && said.contains(word), "{said}");
@@ -355,12 +355,11 @@ async fn a_known_vault_may_have_an_empty_list() {
     world.night(NIGHT).await;
     let url = world.vault.url();
     for args in [&["objects", "--vault", &url][..], &["objects", "--vault", &url, "--kind", "key"]] {
-        assert_eq!(listed(&world, args).await, (0, "[]\n".to_owned(), Value::Null), "{args:?}");
+        assert_eq!(listed(&world, args).await, (0, "{\"objects\":[]}\n".to_owned(), Value::Null), "{args:?}");
     }
     let (code, _, error) = listed(&world, &["objects", "--vault", &url, "--name", "db"]).await;
     assert!(
-        code == 2
-            && error["error"]["text"].as_str().is_some_and(|text| text.contains("No run of vault kv-a")),
+        code == 2 && error["detail"].as_str().is_some_and(|text| text.contains("No run of vault kv-a")),
         "{error}"
     );
 }

@@ -7,7 +7,7 @@ use keyvault_backup_emulator::terminal::{self, Arguments};
 use time::format_description::well_known::Rfc3339;
 
 /// What the README's commands are about.
-const VAULT: &str = "https://kv-prod.vault.azure.net";
+const VAULT: &str = "kv-prod";
 
 /// What a person has who pasted what the emulator prints.
 struct Terminal {

@@ -43,7 +43,7 @@ async fn what_was_purged_comes_back_as_it_was() {
     }
     let (code, done) = restore(&world, &["--all"]).await;
     assert_eq!(
-        (code, &done["restored"], &done["skipped"], &done["failed"]),
+        (code, &done["numbers"]["restored"], &done["numbers"]["skipped"], &done["numbers"]["failed"]),
         (0, &json!(3), &json!(1), &json!(0))
     );
     assert_eq!(world.vault.snapshot().differences(&before), Vec::<String>::new());
@@ -54,11 +54,11 @@ async fn a_whole_vault_goes_into_an_empty_one() {
     let world = backed_up().await;
     let other = world.azure.vault("kv-b");
     let (code, done) = restore(&world, &["--into", &other.url(), "--all"]).await;
-    assert_eq!((code, &done["restored"]), (0, &json!(4)));
+    assert_eq!((code, &done["numbers"]["restored"]), (0, &json!(4)));
     assert_eq!(other.snapshot().differences(&world.vault.snapshot()), Vec::<String>::new());
     let (code, again) = restore(&world, &["--into", &other.url(), "--all"]).await;
     assert_eq!(
-        (code, &again["restored"], &again["skipped"]),
+        (code, &again["numbers"]["restored"], &again["numbers"]["skipped"]),
         (0, &json!(0), &json!(4)),
         "nothing is left to do"
     );
@@ -70,7 +70,7 @@ async fn a_plan_changes_nothing_and_says_what_stands_in_the_way() {
     world.vault.put_secret("db", SecretSpec::new("three"));
     world.vault.delete(Kind::Key, "signing").expect("it is deleted");
     let (code, shown) = restore(&world, &["--all", "--what-if"]).await;
-    let left = shown["plan"]["left"].as_array().expect("a list");
+    let left = shown["left"].as_array().expect("a list");
     let reason = |name: &str| &left.iter().find(|left| left["name"] == name).expect("it is there")["reason"];
     assert_eq!((code, reason("db"), reason("signing")), (1, &json!("live"), &json!("soft-deleted")));
     assert_eq!(world.vault.deleted(Kind::Key), ["signing"]);
@@ -99,7 +99,7 @@ async fn nothing_is_purged_for_a_backup_that_cannot_be_restored() {
     let stored = world.backups.blobs(BACKUPS).into_iter().find(|name| name.ends_with("secret/db/backup"));
     world.backups.flip_bit(BACKUPS, &stored.expect("it is stored"));
     let (code, done) = restore(&world, &["--secret", "db", "--on-conflict", "purge-deleted"]).await;
-    assert_eq!((code, &done["failed"]), (2, &json!(1)));
+    assert_eq!((code, &done["numbers"]["failed"]), (2, &json!(1)));
     assert_eq!(world.vault.deleted(Kind::Secret), ["db"], "it can still be recovered");
 }
 
@@ -107,7 +107,7 @@ async fn nothing_is_purged_for_a_backup_that_cannot_be_restored() {
 async fn the_certificate_is_named_to_whoever_asks_for_its_key() {
     let world = backed_up().await;
     let (code, shown) = restore(&world, &["--key", "tls", "--what-if"]).await;
-    assert_eq!((code, &shown["plan"]["left"][0]["reason"]), (2, &json!("managed")));
+    assert_eq!((code, &shown["left"][0]["reason"]), (2, &json!("managed")));
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn another_geography_is_refused_before_it_is_called() {
     world.set("KEYVAULT_BACKUP_PLACES", "kv-a=/europe kv-b=/us");
     let other = world.azure.vault("kv-b").url();
     let (code, shown) = restore(&world, &["--into", &other, "--all", "--what-if"]).await;
-    assert_eq!((code, &shown["plan"]["left"][0]["reason"]), (2, &json!("other-place")));
+    assert_eq!((code, &shown["left"][0]["reason"]), (2, &json!("other-place")));
 }
 
 #[tokio::test]
@@ -140,13 +140,13 @@ async fn what_was_never_backed_up_is_named() {
     world.night(NIGHT).await;
     let other = world.azure.vault("kv-b").url();
     let (code, shown) = restore(&world, &["--into", &other, "--all", "--what-if"]).await;
-    assert_eq!((code, &shown["plan"]["left"][0]["reason"]), (1, &json!("never-backed-up")));
+    assert_eq!((code, &shown["left"][0]["reason"]), (1, &json!("never-backed-up")));
     let (code, done) = restore(&world, &["--into", &other, "--all"]).await;
-    assert_eq!((code, &done["verdict"]), (1, &json!("PartiallyFailed")), "{done}");
+    assert_eq!((code, &done["state"]), (1, &json!("PartiallyFailed")), "{done}");
     assert_eq!(
-        [&done["planned"], &done["restored"], &done["failed"], &done["never_backed_up"]],
+        ["planned", "restored", "failed", "neverBackedUp"].map(|name| &done["numbers"][name]),
         [2, 1, 0, 1]
     );
     let (code, again) = restore(&world, &["--into", &other, "--all"]).await;
-    assert_eq!((code, &again["already_there"]), (1, &json!(1)), "{again}");
+    assert_eq!((code, &again["numbers"]["alreadyThere"]), (1, &json!(1)), "{again}");
 }

@@ -96,10 +96,10 @@ impl World {
     /// What the audit trail tells: the events, and what they happened to.
     pub async fn told(&self) -> Vec<(String, String)> {
         let output = self.cli(&["audit", "list", "--output", "json"]).await;
-        let records: Vec<Value> = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        let listed: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
         let text = |record: &Value, key: &str| record[key].as_str().unwrap_or_default().to_owned();
         let told = |of: &Value| (text(of, "event"), text(of, "restore") + &text(of, "run"));
-        records.iter().map(told).collect()
+        listed["records"].as_array().expect("a list").iter().map(told).collect()
     }
 
     /// The traces of restores that are under way.
@@ -405,5 +405,5 @@ async fn a_terminal_that_dies_leaves_its_restore_to_the_handler_when_it_was_hand
     assert_eq!(world.vault.snapshot().differences(&before), Vec::<String>::new());
     let jobs = world.cli(&["jobs", "--output", "json"]).await;
     let jobs: Value = serde_json::from_slice(&jobs.stdout).expect("it is JSON");
-    assert_eq!(jobs["restores"][0]["ended"]["verdict"], "Succeeded", "{jobs}");
+    assert_eq!(jobs["restores"][0]["state"], "Succeeded", "{jobs}");
 }

@@ -57,13 +57,14 @@ async fn an_older_version_that_is_current_after_a_restore_is_a_difference_at_a_t
     let other = world.azure.vault("kv-b");
     let (code, done) = restore(&world, &["--into", &other.url(), "--all"]).await;
     assert_eq!(
-        (code, &done["restored"], &done["failed"], &done["verdict"]),
+        (code, &done["numbers"]["restored"], &done["numbers"]["failed"], &done["state"]),
         (2, &json!(0), &json!(3), &json!("Failed"))
     );
     for (at, (kind, name)) in OBJECTS.iter().enumerate() {
         let versions = world.vault.versions(*kind, name);
-        let (object, why) = (&done["objects"][at], done["objects"][at]["why"].as_str().expect("a text"));
-        assert_eq!((&object["name"], &object["outcome"]), (&json!(name), &json!("restored, differs")));
+        let (object, why) =
+            (&done["objects"][at], done["objects"][at]["difference"].as_str().expect("a text"));
+        assert_eq!((&object["name"], &object["outcome"]), (&json!(name), &json!("differs")));
         let says = format!("the current one is {}, and was {} at the backup", versions[0], versions[1]);
         assert!(why.contains(&says), "{why}");
     }
@@ -143,7 +144,7 @@ async fn a_difference_that_was_accepted_makes_nothing_due_every_night() {
     let before = world.vault.snapshot();
     world.vault.configure(|options| options.oldest_current = false);
     let (code, done) = lose_and_restore(&world).await;
-    assert_eq!((code, &done["restored"]), (0, &json!(3)), "{done}");
+    assert_eq!((code, &done["numbers"]["restored"]), (0, &json!(3)), "{done}");
     assert_eq!(world.vault.snapshot().differences(&before), Vec::<String>::new());
 }
 

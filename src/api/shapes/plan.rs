@@ -133,7 +133,7 @@ pub struct Excluded {
 
 impl Excluded {
     /// An excluded object of a plan with backups as of `at`.
-    pub(super) fn new(excluded: &restore::Excluded, at: Option<OffsetDateTime>) -> Self {
+    pub(in crate::api::shapes) fn new(excluded: &restore::Excluded, at: Option<OffsetDateTime>) -> Self {
         Self {
             kind: excluded.kind.into(),
             name: excluded.name.to_string(),

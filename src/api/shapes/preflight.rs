@@ -4,23 +4,38 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::preflight::findings::{Check, Finding};
+use crate::preflight::findings::{Check, Finding, Report};
 
 /// The result of a preflight.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Preflight {
     /// Whether nothing needs doing: more than the settings could be checked, nothing is `unknown`, and no finding is
     /// above `info`.
-    pub ok: bool,
+    ok: bool,
     /// When the checks were made.
     #[serde(with = "time::serde::rfc3339")]
-    pub now: OffsetDateTime,
+    now: OffsetDateTime,
     /// The problems, the most severe first.
-    pub findings: Vec<FindingBody>,
+    findings: Vec<FindingBody>,
     /// The checks that gave no result, and why.
-    pub unknown: Vec<CheckBody>,
+    unknown: Vec<CheckBody>,
     /// The checks that passed.
-    pub well: Vec<CheckBody>,
+    well: Vec<CheckBody>,
+}
+
+impl Preflight {
+    /// A report of checks that were made at `now`.
+    pub fn new(report: Report, now: OffsetDateTime) -> Self {
+        let ok = report.is_well();
+        let Report { findings, unknown, well } = report;
+        Self {
+            ok,
+            now,
+            findings: findings.into_iter().map(Into::into).collect(),
+            unknown: unknown.into_iter().map(Into::into).collect(),
+            well: well.into_iter().map(Into::into).collect(),
+        }
+    }
 }
 
 /// A problem that a check found.

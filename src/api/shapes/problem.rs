@@ -143,6 +143,21 @@ impl Problem {
         Self::new(kind, nothing.to_string()).next(nothing.next())
     }
 
+    /// The problem of an error, for a person at a terminal, who gets its whole text.
+    pub fn at_terminal(error: &Error, detail: String, next: String) -> Self {
+        Self::new(kind_of(error), detail).next(next).because(error)
+    }
+
+    /// What happened.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What to do next.
+    pub fn next_step(&self) -> &str {
+        self.next.as_deref().unwrap_or(self.kind.facts().next)
+    }
+
     /// Adds the service's refusal for the caller, and the error's text for the log.
     #[must_use]
     pub fn because(self, error: &Error) -> Self {
@@ -153,16 +168,9 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let kind = match &error {
-            Error::Service(of) if of.meaning.refuses() => ProblemKind::ServiceRefused,
-            Error::Service(_) | Error::Busy(_) | Error::NotBegun { .. } => ProblemKind::ServiceUnavailable,
-            Error::Damaged { .. } => ProblemKind::DamagedCatalogue,
-            Error::TooNew { .. } => ProblemKind::NewerFormat,
-            Error::Refused(_) | Error::BackupGone { .. } => ProblemKind::NotPossible,
-            Error::Nothing(nothing) => return Self::nothing(ProblemKind::NothingSelected, nothing),
-            Error::TooMany(_) => ProblemKind::TooManyOpen,
-            Error::Deadline { .. } => ProblemKind::TookTooLong,
-        };
+        if let Error::Nothing(nothing) = &error {
+            return Self::nothing(ProblemKind::NothingSelected, nothing);
+        }
         let next = match &error {
             Error::TooMany(met) => Some(format!(
                 "Wait until one of them has ended, then ask again. To let every caller have more, raise the setting {} and \
@@ -171,7 +179,21 @@ impl From<Error> for Problem {
             )),
             _ => None,
         };
-        Self { next, ..Self::new(kind, detail(&error)).because(&error) }
+        Self { next, ..Self::new(kind_of(&error), detail(&error)).because(&error) }
+    }
+}
+
+/// The kind of problem that an error is.
+fn kind_of(error: &Error) -> ProblemKind {
+    match error {
+        Error::Service(of) if of.meaning.refuses() => ProblemKind::ServiceRefused,
+        Error::Service(_) | Error::Busy(_) | Error::NotBegun { .. } => ProblemKind::ServiceUnavailable,
+        Error::Damaged { .. } => ProblemKind::DamagedCatalogue,
+        Error::TooNew { .. } => ProblemKind::NewerFormat,
+        Error::Refused(_) | Error::BackupGone { .. } => ProblemKind::NotPossible,
+        Error::Nothing(_) => ProblemKind::NothingSelected,
+        Error::TooMany(_) => ProblemKind::TooManyOpen,
+        Error::Deadline { .. } => ProblemKind::TookTooLong,
     }
 }
 

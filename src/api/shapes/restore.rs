@@ -219,6 +219,11 @@ pub struct RestoredObject {
 }
 
 impl RestoredObject {
+    /// An object whose step has ended.
+    pub fn ended(id: &ObjectId, result: &StepResult) -> Self {
+        Self::new(id, &Progress::Ended(result.clone()))
+    }
+
     fn new(id: &ObjectId, progress: &Progress) -> Self {
         let (outcome, failure) = match progress {
             Progress::Pending => (Outcome::Pending, None),

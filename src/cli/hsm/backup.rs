@@ -1,12 +1,12 @@
 //! `hsm backup`.
 
 use clap::Args;
-use serde_json::json;
 
-use super::{HsmArg, app_for, follow, report};
+use super::{HsmArg, app_for, follow, left_no_record, report};
 use crate::{
+    api::shapes::backup_request::Started,
     cli::{
-        Done, Exit, Failed,
+        Done, Exit,
         output::{self, Column, Format, Table},
     },
     clock::Clock,
@@ -33,12 +33,12 @@ pub(super) async fn run(args: BackupArgs, format: Format) -> Done {
     if args.wait {
         follow::to_the_end(&app, hsm, std::slice::from_ref(&job.id), format).await?;
         let record = hsms::record(&app, hsm, &job.id).await?;
-        let record = record.ok_or_else(|| Failed::new(format!("run {} left no record", job.id)))?;
+        let record = record.ok_or_else(|| left_no_record(&job.id))?;
         report::backup(&record, format)?;
         return Ok(record.verdict.into());
     }
     if format.is_json() {
-        output::json(&json!({ "hsm": hsm, "run": job.id, "state": "Running" }))?;
+        output::json(&Started::running(hsm, &job.id, None))?;
         return Ok(Exit::All);
     }
     let sentence = format!(

@@ -1,10 +1,10 @@
 //! `hsm check`: the service's own checks before a backup or a restore.
 
 use clap::Args;
-use serde_json::json;
 
 use super::{HsmArg, app_for, report::failure_text};
 use crate::{
+    api::shapes::terminal::HsmCheck,
     cli::{
         Done, Exit,
         output::{self, Column, Format, Table},
@@ -45,14 +45,14 @@ pub(super) async fn run(args: CheckArgs, format: Format) -> Done {
     })
 }
 
-fn print(checked: &Checked, hsm: &SourceName, what: &str, format: Format) -> std::io::Result<()> {
+fn print(checked: &Checked, hsm: &SourceName, what: &'static str, format: Format) -> std::io::Result<()> {
     let (possible, failure) = match checked {
         Checked::Possible => (Some(true), None),
         Checked::NotPossible(failure) => (Some(false), Some(failure)),
         Checked::CannotBeAsked(failure) => (None, Some(failure)),
     };
     if format.is_json() {
-        return output::json(&json!({ "hsm": hsm, "check": what, "possible": possible, "failure": failure }));
+        return output::json(&HsmCheck::new(hsm, what, possible, failure));
     }
     let why = || failure_text(failure);
     let sentence = match possible {

@@ -39,9 +39,12 @@ pub(super) async fn to_the_end(
                 bar.set_message(text(&job));
             }
             Err(error) if failures >= FAILURES => {
-                return Err(Failed::new(format!(
-                    "{error}\nthe job continues, and the function app follows it; `hsm status` shows it"
-                )));
+                return Err(Failed::new(
+                    error.to_string(),
+                    format!(
+                        "the job continues, and the function app follows it: see `keyvault-backup hsm status --hsm {hsm}`"
+                    ),
+                ));
             }
             Err(error) => {
                 failures += 1;

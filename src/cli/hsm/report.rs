@@ -2,10 +2,10 @@
 
 use std::io;
 
-use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::{
+    api::shapes::{plan, restore::HsmRestoreReport, run::RunInSource},
     cli::output::{self, Cell, Column, Format, Stream, Table, age, bytes, moment},
     clock::Clock,
     domain::{
@@ -13,18 +13,13 @@ use crate::{
         outcome::Failure,
         run::Verdict,
     },
+    query::hsms::Run,
 };
 
 /// Prints a plan.
 pub(super) fn plan(plan: &HsmPlan, format: Format) -> io::Result<()> {
     if format.is_json() {
-        let warning = plan.replaces_everything().then_some(HsmPlan::REPLACES);
-        let contents = plan.contents.as_ref().map(Contents::text);
-        let obstacle = plan.obstacle.map(|of| json!({ "name": of.name(), "why": of.text() }));
-        return output::json(&json!({
-            "digest": plan.digest(), "foreseen": plan.at_best(), "plan": plan, "warning": warning, "contents": contents,
-            "obstacle": obstacle,
-        }));
+        return output::json(&plan::HsmPlan::new(plan.digest(), plan, Clock::system().now()));
     }
     if format == Format::Tsv {
         return keys(plan).print(format);
@@ -73,7 +68,7 @@ fn keys(plan: &HsmPlan) -> Table {
 /// Prints the result of a backup.
 pub(super) fn backup(record: &HsmBackup, format: Format) -> io::Result<()> {
     if format.is_json() {
-        return output::json(record);
+        return output::json(&RunInSource::from(&Run::Ended(Box::new(record.clone()))));
     }
     let HsmBackup { hsm, run, verdict, folder, failure, .. } = record;
     let sentence = match (folder, failure) {
@@ -111,12 +106,8 @@ pub(super) fn backup(record: &HsmBackup, format: Format) -> io::Result<()> {
 
 /// Prints the result of a restore.
 pub(super) fn restore(job: &HsmJob, format: Format) -> io::Result<()> {
-    let ended = job.ended.as_ref();
     if format.is_json() {
-        return output::json(&json!({
-            "restore": job.id, "hsm": job.hsm, "verdict": ended.map(|of| of.verdict),
-            "failure": ended.and_then(|of| of.failure.as_ref()), "task": job.task,
-        }));
+        return output::json(&HsmRestoreReport::from(job));
     }
     outcomes(job).print(format)?;
     output::aside(format, ending(job))

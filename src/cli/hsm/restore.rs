@@ -3,11 +3,11 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use clap::Args;
-use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{HsmArg, app_for, follow, report};
+use super::{HsmArg, app_for, follow, left_no_record, report};
 use crate::{
+    api::shapes::{problem::ProblemKind, restore::HsmRestoreReport},
     app::App,
     cli::{
         Done, Exit, Failed, ask,
@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     domain::{
         actor::Actor,
-        hsm::{HsmPlan, HsmRequest, What},
+        hsm::{HsmJob, HsmPlan, HsmRequest, What},
         object::ObjectName,
         restore::RestoreId,
         run::RunId,
@@ -76,7 +76,12 @@ pub struct RestoreKeyArgs {
 pub(super) async fn run(args: RestoreArgs, format: Format) -> Done {
     let hsm = args.common.hsm.hsm.clone();
     if args.confirm.as_ref().is_some_and(|confirm| confirm != hsm.name().as_str()) {
-        return Err(Failed::new(format!("nothing was restored: --confirm does not say {}", hsm.name())));
+        let name = hsm.name();
+        return Err(Failed::of(
+            ProblemKind::ConfirmationNeeded,
+            format!("nothing was restored: --confirm does not say {name}"),
+            format!("to replace everything in {name}, say --confirm {name}"),
+        ));
     }
     let agreed = args.confirm.is_some() && args.common.yes;
     restore(args.common, What::All, agreed, format, || typed(&hsm)).await
@@ -117,29 +122,33 @@ async fn restore(
         return Ok(Exit::None);
     }
     let (hsm, id) = (&plan.hsm.target, begin(&app, &plan).await?);
-    if args.wait { to_the_end(&app, hsm, &id, format).await } else { under_way(hsm, &id, format) }
+    if args.wait { to_the_end(&app, hsm, &id, format).await } else { under_way(&app, hsm, &id, format).await }
 }
 
 /// Carries the plan out, as the HTTP API does.
 async fn begin(app: &App, plan: &HsmPlan) -> Result<RunId, Failed> {
-    let why = match Box::pin(submit_agreed(app, plan, Actor::TERMINAL, &Clock::system())).await? {
+    let target = &plan.hsm.target;
+    let (why, next) = match Box::pin(submit_agreed(app, plan, Actor::TERMINAL, &Clock::system())).await? {
         Start::Started(restore) => return Ok(restore.id()),
-        Start::Moved(_) => {
-            "the HSM or its backups have changed since the plan was shown; plan again".to_owned()
-        }
-        Start::Taken(other, _) => {
-            format!("restore {other} is running on HSM {}; wait until it ends", plan.hsm.target)
-        }
-        Start::NoPlan | Start::KeyUsed(_) | Start::Unconfirmed(_) | Start::Hopeless(..) => {
-            "the plan can no longer be carried out; plan again".to_owned()
-        }
+        Start::Moved(_) => (
+            "the HSM or its backups have changed since the plan was shown".to_owned(),
+            "run the command again, and read the new plan".to_owned(),
+        ),
+        Start::Taken(other, _) => (
+            format!("restore {other} is running on HSM {target}"),
+            format!("wait until it ends: see `keyvault-backup hsm status --hsm {target}`"),
+        ),
+        Start::NoPlan | Start::KeyUsed(_) | Start::Unconfirmed(_) | Start::Hopeless(..) => (
+            "the plan can no longer be carried out".to_owned(),
+            "run the command again, and read the new plan".to_owned(),
+        ),
     };
-    Err(Failed::new(format!("nothing was restored: {why}")))
+    Err(Failed::new(format!("nothing was restored: {why}"), next))
 }
 
-fn under_way(hsm: &SourceName, id: &RunId, format: Format) -> Done {
+async fn under_way(app: &App, hsm: &SourceName, id: &RunId, format: Format) -> Done {
     if format.is_json() {
-        output::json(&json!({ "restore": id, "hsm": hsm, "state": "Running" }))?;
+        output::json(&HsmRestoreReport::from(&job(app, id).await?))?;
         return Ok(Exit::All);
     }
     let sentence = format!(
@@ -153,11 +162,15 @@ fn under_way(hsm: &SourceName, id: &RunId, format: Format) -> Done {
 
 async fn to_the_end(app: &App, hsm: &SourceName, id: &RunId, format: Format) -> Done {
     follow::to_the_end(app, hsm, &[RunId::safety(id), id.clone()], format).await?;
-    let restore: RestoreId = id.clone().try_into().map_err(|_| Failed::new(format!("{id} is no restore")))?;
-    let ended = restores::of_hsm(app, &restore).await?;
-    let ended = ended.ok_or_else(|| Failed::new(format!("restore {id} left no record")))?;
+    let ended = job(app, id).await?;
     report::restore(&ended, format)?;
     Ok(ended.ended.map_or(Exit::None, |end| end.verdict.into()))
+}
+
+/// The record of a restore.
+async fn job(app: &App, id: &RunId) -> Result<HsmJob, Failed> {
+    let restore: RestoreId = id.clone().try_into().map_err(|_| left_no_record(id))?;
+    restores::of_hsm(app, &restore).await?.ok_or_else(|| left_no_record(id))
 }
 
 /// Asks for the HSM's name.
@@ -178,7 +191,10 @@ fn terminal() -> Result<(), Failed> {
     if io::stdin().is_terminal() {
         return Ok(());
     }
-    let text = "nothing was restored: there is no terminal to ask on; add --yes to go ahead, and --confirm NAME if \
-                everything is replaced";
-    Err(Failed::new(text))
+    let text = "nothing was restored: there is no terminal to ask on";
+    Err(Failed::of(
+        ProblemKind::ConfirmationNeeded,
+        text,
+        "add --yes to go ahead, and --confirm NAME if everything is replaced",
+    ))
 }

@@ -1,11 +1,11 @@
 //! `hsm status`: recorded backups and open jobs.
 
 use clap::Args;
-use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{app_for, follow::words, report::failure_text};
 use crate::{
+    api::shapes::{source::HsmStatus, terminal::HsmStatuses},
     app::App,
     cli::{
         Done, Exit,
@@ -13,13 +13,13 @@ use crate::{
         report::lateness,
     },
     clock::Clock,
-    config::{Config, Needs, environment},
+    config::{Config, Needs, environment, named},
     domain::{
         hsm::{HsmBackup, HsmJob},
         source::Source,
     },
     query::{
-        hsms::{self, HsmState, Run},
+        hsms::{self, Run},
         nothing,
     },
 };
@@ -27,8 +27,8 @@ use crate::{
 /// Show recorded backups and open jobs.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Only this HSM, by its URL; every configured one by default
-    #[arg(long, value_name = "URL", value_parser = Source::hsm)]
+    /// Only this HSM, by its name or URL; every configured one by default
+    #[arg(long, value_name = "HSM", alias = "hsm-name", value_parser = named::hsm)]
     hsm: Option<Source>,
     /// The most backups to show
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -39,7 +39,7 @@ pub struct StatusArgs {
 pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
     let app = match &args.hsm {
         Some(hsm) => app_for(hsm)?,
-        None => App::build(&Config::read(environment, Needs::Backup)?)?,
+        None => App::build(&Config::read(environment, Needs::Jobs)?)?,
     };
     let now = Clock::system().now();
     let doing = hsms::all(&app, app.hsms().names().cloned(), now).await?;
@@ -56,8 +56,8 @@ pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
         nothing::refuse_unknown_hsm(&app, hsm.name()).await?;
     }
     if format.is_json() {
-        let hsms: Vec<_> = doing.iter().map(json_of).collect();
-        output::json(&json!({ "hsms": hsms, "backups": backups, "jobs": jobs }))?;
+        let hsms = doing.into_iter().map(|of| HsmStatus::new(of, now)).collect();
+        output::json(&HsmStatuses { hsms, runs: runs.iter().map(Into::into).collect() })?;
         return Ok(Exit::All);
     }
     table(&backups, &jobs, now).print(format)?;
@@ -71,13 +71,6 @@ pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
         )?;
     }
     Ok(Exit::All)
-}
-
-fn json_of(of: &HsmState) -> serde_json::Value {
-    json!({
-        "hsm": of.state.source, "ok": of.state.is_ok(), "overdue": of.state.is_overdue(),
-        "newest": of.good.as_ref().map(|good| &good.run),
-    })
 }
 
 /// The open jobs, and then the backups that have ended.

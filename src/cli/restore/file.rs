@@ -2,8 +2,6 @@
 
 use std::{fs, path::Path};
 
-use serde_json::json;
-
 use super::{
     super::{
         Done, Exit, Failed, app_for,
@@ -13,6 +11,7 @@ use super::{
     Ask, Format, confirmed,
 };
 use crate::{
+    api::shapes::terminal::FileRestore,
     azure::vault::VaultClient,
     config::Needs,
     domain::{
@@ -27,7 +26,12 @@ use crate::{
 /// Restores the blob in a file into a vault or an HSM. Its name is inside the blob, where only the service can read it.
 pub(super) async fn run(path: &Path, vault: &Source, wanted: &[ObjectKind], ask: Ask) -> Done {
     let Ask { what_if, yes, format } = ask;
-    let bytes = fs::read(path).map_err(|error| Failed::new(format!("{}: {error}", path.display())))?;
+    let bytes = fs::read(path).map_err(|error| {
+        Failed::new(
+            format!("{} cannot be read: {error}", path.display()),
+            "name the file of a backup with --file",
+        )
+    })?;
     let blob = BackupBlob::from(bytes);
     let holds: &[ObjectKind] = if vault.is_hsm() { &[ObjectKind::Key] } else { &ObjectKind::ALL };
     let asked = holds.iter().copied().filter(|kind| wanted.is_empty() || wanted.contains(kind));
@@ -35,22 +39,27 @@ pub(super) async fn run(path: &Path, vault: &Source, wanted: &[ObjectKind], ask:
     let kinds: Vec<_> = asked.filter(|kind| blob.judge(*kind).is_ok()).collect();
     if kinds.is_empty() {
         let wanted = if wanted.is_empty() { holds } else { wanted };
-        return Err(Failed::new(format!("{} is not a whole backup of a {}", path.display(), named(wanted))));
+        return Err(Failed::new(
+            format!("{} is not a whole backup of a {}", path.display(), named(wanted)),
+            "name another file with --file, or another kind with --kind",
+        ));
     }
     let sha256 = blob.digest();
     if let Some(clear) = unknown_form(&blob, &kinds).filter(|_| !format.is_json()) {
         output::note(form_unknown(&clear));
     }
+    let planned = FileRestore::planned(vault.name(), &kinds, &sha256);
     let either = named(&kinds);
     if what_if {
-        return said(vault, &either, None, &sha256, "would be restored", format);
+        return said(vault, &either, None, &sha256, &planned, format);
     }
     if !yes && !confirmed(&format!("Restore the {either} of {} into {vault}?", path.display()))? {
         return Ok(Exit::None);
     }
     let app = app_for(vault, Needs::Vaults)?;
     let (kind, name) = restored(app.vault(vault.name())?, &kinds, &blob).await?;
-    said(vault, kind.as_str(), name.as_ref().map(ObjectName::as_str), &sha256, "restored", format)
+    let done = FileRestore::planned(vault.name(), &[kind], &sha256).restored(name.as_ref());
+    said(vault, kind.as_str(), name.as_ref(), &sha256, &done, format)
 }
 
 /// The readable part of a blob whose form is unknown for every one of these kinds.
@@ -90,21 +99,28 @@ async fn restored(
     } else if kinds.len() > 1 {
         "name the kind with --kind to try only that one"
     } else {
-        "nothing was restored"
+        "nothing was restored; run `keyvault-backup preflight`, which names a right that is missing"
     };
-    Err(Failed::new(format!("{}\n{hint}", said.join("\n"))))
+    Err(Failed::new(said.join("\n"), hint))
 }
 
-fn said(vault: &Source, kind: &str, name: Option<&str>, sha256: &Digest, done: &str, format: Format) -> Done {
+fn said(
+    vault: &Source,
+    kind: &str,
+    name: Option<&ObjectName>,
+    sha256: &Digest,
+    file: &FileRestore,
+    format: Format,
+) -> Done {
     if format.is_json() {
-        output::json(&json!({
-            "target": vault.name(), "kind": kind, "name": name, "sha256": sha256, "outcome": done,
-        }))?;
+        output::json(file)?;
         return Ok(Exit::All);
     }
+    let done = if file.is_restored() { "restored" } else { "would be restored" };
     let named = name.map(|name| format!(" {name}")).unwrap_or_default();
     let subject = [Column::name("target"), Column::name("kind"), Column::name("name")];
     let mut table = Table::new(&subject, &[Column::name("SHA-256"), Column::name("outcome")]);
+    let name = name.map(ObjectName::as_str);
     table.push([vault.into(), kind.into(), name.into(), sha256.into(), done.into()]);
     output::one(format, format_args!("{kind}{named} {done} into {vault}"), &table)?;
     Ok(Exit::All)

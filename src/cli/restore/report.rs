@@ -2,35 +2,25 @@
 
 use std::io;
 
-use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::super::output::{self, Cell, Column, Format, Stream, Table};
 use crate::{
+    api::shapes::{plan::Plan, terminal::RestoreResult},
     clock::Clock,
     domain::{
-        digest::Digest,
         form::Clear,
         object::{ObjectId, ObjectKind, ObjectName},
         restore::{
             Action, COVERED, Excluded, Reason, RestoreId, RestoreNumbers, RestorePlan, Step, StepResult,
         },
-        run::Verdict,
-        source::SourceName,
     },
 };
 
 /// Prints a plan.
 pub(super) fn plan(plan: &RestorePlan, format: Format) -> io::Result<()> {
     if format.is_json() {
-        #[derive(Serialize)]
-        struct Planned<'a> {
-            digest: Digest,
-            foreseen: Verdict,
-            plan: &'a RestorePlan,
-        }
-        let foreseen = RestoreNumbers::at_best(plan).verdict();
-        return output::json(&Planned { digest: plan.digest(), foreseen, plan });
+        return output::json(&Plan::new(plan.digest(), plan.clone(), Clock::system().now()));
     }
     if format == Format::Tsv {
         return tsv(plan).print(format);
@@ -161,19 +151,7 @@ pub(super) fn outcomes(
     format: Format,
 ) -> io::Result<()> {
     if format.is_json() {
-        return output::json(&Report {
-            restore: id,
-            verdict: numbers.verdict(),
-            source: &plan.request.source,
-            target: &plan.request.target,
-            numbers,
-            objects: outcomes.iter().map(Ended::from).collect(),
-            excluded: plan
-                .excluded
-                .iter()
-                .map(|excluded| NotRestored { excluded, why: excluded.why(plan.request.at) })
-                .collect(),
-        });
+        return output::json(&RestoreResult::new(plan, id, numbers, outcomes));
     }
     // A program gets every object, a person those that need attention.
     let is_told = |result: &StepResult| format == Format::Tsv || !result.succeeded();
@@ -209,42 +187,6 @@ fn outcomes_text(
     let compared = outcomes.iter().any(|(_, result)| result.is_compared());
     let covered = if compared { output::wrapped(COVERED, width, "") } else { String::new() };
     output::wrapped(&text, width, "") + &covered
-}
-
-/// The result of a restore, as JSON. Borrowed, because a tree of values would take more memory than the restore did.
-#[derive(Serialize)]
-struct Report<'a> {
-    restore: Option<&'a RestoreId>,
-    verdict: Verdict,
-    source: &'a SourceName,
-    target: &'a SourceName,
-    #[serde(flatten)]
-    numbers: RestoreNumbers,
-    objects: Vec<Ended<'a>>,
-    #[serde(rename = "left")]
-    excluded: Vec<NotRestored<'a>>,
-}
-
-#[derive(Serialize)]
-struct Ended<'a> {
-    kind: ObjectKind,
-    name: &'a ObjectName,
-    outcome: &'static str,
-    why: String,
-}
-
-impl<'a> From<&'a (ObjectId, StepResult)> for Ended<'a> {
-    fn from((id, result): &'a (ObjectId, StepResult)) -> Self {
-        let (outcome, why) = outcome(result);
-        Self { kind: id.kind, name: &id.name, outcome, why }
-    }
-}
-
-#[derive(Serialize)]
-struct NotRestored<'a> {
-    #[serde(flatten)]
-    excluded: &'a Excluded,
-    why: &'static str,
 }
 
 fn outcome(result: &StepResult) -> (&'static str, String) {

@@ -135,12 +135,7 @@ fn failed(seen: &HsmSeen, said: &str) -> Finding {
             remedy::grant_on_container(who, "Storage Blob Data Contributor", account, container),
         )
     } else if says(&["resourcenotfound", "notfound", "not found"]) {
-        (
-            "container-missing",
-            format!(
-                "az storage container create --account-name {account} --name {container} --auth-mode login"
-            ),
-        )
+        ("container-missing", remedy::create_container(account, container))
     } else {
         (
             "hsm-check-failed",

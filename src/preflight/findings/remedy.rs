@@ -36,6 +36,17 @@ fn account_id(account: &str) -> String {
     format!("$(az storage account show --name {account} --query id --output tsv)")
 }
 
+/// Creates a container.
+pub fn create_container(account: &str, container: &str) -> String {
+    format!("az storage container create --account-name {account} --name {container} --auth-mode login")
+}
+
+/// Creates the container at an address, `https://ACCOUNT.blob…/CONTAINER`.
+pub fn create_container_at(address: &url::Url) -> String {
+    let account = address.host_str().and_then(|host| host.split('.').next()).unwrap_or_default();
+    create_container(account, address.path().trim_matches('/'))
+}
+
 /// The end of every grant: a refusal does not show whether the right is missing or too new.
 pub fn granted(command: &str) -> String {
     format!(

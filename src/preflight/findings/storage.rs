@@ -83,9 +83,7 @@ pub fn judge(seen: &ContainerSeen, of: &Installation, now: OffsetDateTime, repor
         }
         if cause == Cause::NotFound {
             let (account, container) = (&seen.account, &seen.container);
-            let make = format!(
-                "az storage container create --account-name {account} --name {container} --auth-mode login"
-            );
+            let make = remedy::create_container(account, container);
             report.findings.push(seen.finding("container-missing", words(failure), make));
             return;
         }

@@ -46,7 +46,8 @@ async fn a_run_that_was_open_closes_as_the_old_program_would_have_closed_it() {
 
     let rebuilt = world.cli(&["rebuild", "--vault", &world.vault.url(), "--output", "json"]).await;
     let rebuilt: Value = serde_json::from_slice(&rebuilt.stdout).expect("it is JSON");
-    let states: Vec<_> = rebuilt.as_array().expect("a list").iter().map(|run| &run["manifest"]).collect();
+    let states: Vec<_> =
+        rebuilt["runs"].as_array().expect("a list").iter().map(|run| &run["manifest"]).collect();
     assert_eq!(states, ["sound"; 3]);
 }
 
@@ -62,14 +63,17 @@ async fn the_old_backup_of_a_name_that_is_managed_now_is_no_backup_of_it() {
                 .unwrap_or_else(|error| panic!("{error}: {output:?}"))
         };
         let objects = read(&["list", "objects", "--name", "tls", "--kind", "secret"]).await;
-        let line = &objects[0];
+        let line = &objects["objects"][0];
         assert_eq!(
-            (&line["fared"], &line["entry"], &line["former"]["name"]),
+            (&line["fared"], &line["backup"], &line["former"]["name"]),
             (&json!("managed"), &json!(null), &json!("tls"))
         );
-        assert_eq!(read(&["list", "history", "--secret", "tls"]).await.as_array().map(Vec::len), Some(1));
+        assert_eq!(
+            read(&["list", "history", "--secret", "tls"]).await["backups"].as_array().map(Vec::len),
+            Some(1)
+        );
         let plan = read(&["restore", "--all", "--into", &empty, "--what-if"]).await;
-        let steps = plan["plan"]["steps"].as_array().expect("a list").iter();
+        let steps = plan["steps"].as_array().expect("a list").iter();
         let tls: Vec<_> = steps.filter(|step| step["name"] == "tls").map(|step| &step["kind"]).collect();
         assert_eq!(tls, ["certificate"], "form {form}");
         assert_eq!(world.newest("kv-a").summary["v"], form);

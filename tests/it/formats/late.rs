@@ -36,8 +36,8 @@ async fn a_late_run_is_read_and_made_again() {
     };
     let newest = world.newest("kv-a");
     assert_eq!((&newest.header["late"], &newest.summary["late"]), (&json!(602), &json!(602)));
-    assert_eq!(read(&["rebuild"]).await[0]["manifest"], "sound");
-    assert_eq!(read(&["list", "runs"]).await[0]["late"], 602);
+    assert_eq!(read(&["rebuild"]).await["runs"][0]["manifest"], "sound");
+    assert_eq!(read(&["list", "runs"]).await["runs"][0]["lateSeconds"], 602);
 }
 
 /// The note says that the night before is settled: only this one was missed.

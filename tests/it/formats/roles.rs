@@ -78,7 +78,7 @@ async fn a_closed_run_is_restored_from_and_its_order_is_compared() {
         ["restore", "--vault", &vault, "--into", &other, "--all", "--at", at, "--yes", "--output", "json"];
     let output = world.cli(&args).await;
     let done: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-    assert_eq!((output.status.code(), &done["restored"]), (Some(0), &json!(2)), "{done}");
+    assert_eq!((output.status.code(), &done["numbers"]["restored"]), (Some(0), &json!(2)), "{done}");
     assert!(world.manifests("kv-a").iter().any(|name| name.contains(CLOSED)));
 }
 

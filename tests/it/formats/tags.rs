@@ -33,13 +33,13 @@ async fn packed_tags_are_read_and_decide() {
         let output = world.cli(&[args, &["--vault", &vault, "--output", "json"]].concat()).await;
         serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
     };
-    assert_eq!(read(&["rebuild"]).await[0]["manifest"], "sound");
-    let listed = read(&["list", "objects"]).await;
+    assert_eq!(read(&["rebuild"]).await["runs"][0]["manifest"], "sound");
+    let listed = world.newest("kv-a").lines;
     let of = |at: usize| (&listed[at]["name"], &listed[at]["entry"]["tags_incomplete"]);
     assert_eq!((of(0), of(1)), ((&json!("packed"), &Value::Null), (&json!("part"), &json!(true))));
     let tags = listed[0]["entry"]["tags"].as_object().expect("its tags");
     assert_eq!(tags.len(), 15);
     let tag = tags.iter().map(|(key, value)| format!("{key}={}", value.as_str().expect("text"))).next();
     let plan = read(&["restore", "--into", &other, "--tag", &tag.expect("a tag"), "--what-if"]).await;
-    assert_eq!(plan["plan"]["steps"][0]["name"], "packed", "{plan}");
+    assert_eq!(plan["steps"][0]["name"], "packed", "{plan}");
 }

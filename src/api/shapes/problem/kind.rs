@@ -11,6 +11,8 @@ pub enum ProblemKind {
     InvalidParameter,
     /// The body is invalid.
     InvalidBody,
+    /// The settings cannot be used. At a terminal only: the app does not start with such settings.
+    InvalidSettings,
     /// The platform's authentication identifies no caller.
     NotAuthenticated,
     /// The caller lacks the app role.
@@ -73,6 +75,8 @@ impl ProblemKind {
                 "Correct the parameter; /api/status/openapi.json describes them all."),
             Self::InvalidBody => (StatusCode::BAD_REQUEST, "invalid-body", "The body cannot be used",
                 "Correct the body; /api/status/openapi.json describes it."),
+            Self::InvalidSettings => (StatusCode::INTERNAL_SERVER_ERROR, "invalid-settings", "The settings cannot be used",
+                "Correct the settings that the detail names."),
             Self::NotAuthenticated => (StatusCode::UNAUTHORIZED, "not-authenticated", "The caller is not signed in",
                 "Send an access token of this app from Microsoft Entra ID in the Authorization header."),
             Self::MissingRole => (StatusCode::FORBIDDEN, "missing-role", "An app role is missing",

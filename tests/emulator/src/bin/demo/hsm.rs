@@ -48,8 +48,8 @@ pub(crate) async fn tell(story: &mut Story, stage: &Stage) -> Result<Numbers> {
     }
     settle(stage).await?;
     let starts_sent = hsm.starts_sent().backups - starts_before;
-    let record = stage.tool.json(&["hsm", "status", "--hsm", &hsm.url()]).await?["backups"][0].take();
-    let (backup, folder) = (text(&record["verdict"]), text(&record["folder"]["path"]));
+    let record = stage.tool.json(&["hsm", "status", "--hsm", &hsm.url()]).await?["runs"][0].take();
+    let (backup, folder) = (text(&record["state"]), text(&record["hsm"]["folder"]));
     story.line("Night", &format!("{backup}: {starts_sent} start sent, the folder {folder} was seen"))?;
 
     hsm.delete_key("hsm-key-07")?;

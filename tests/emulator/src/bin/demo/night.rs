@@ -135,7 +135,7 @@ pub(crate) fn requests(entries: &[Entry]) -> String {
 /// The run's own numbers, held against the vault and the storage.
 async fn numbers(stage: &Stage, run: &str, seconds: f64) -> Result<Night> {
     let shown = stage.tool.json(&["show", run, "--vault", &stage.vault.url()]).await?;
-    let said = &shown["summary"]["numbers"];
+    let said = &shown["numbers"];
     let number = |name: &str| {
         let value = said.get(name).and_then(Value::as_u64).and_then(|value| usize::try_from(value).ok());
         value.ok_or(format!("the run says nothing of `{name}`"))
@@ -144,7 +144,7 @@ async fn numbers(stage: &Stage, run: &str, seconds: f64) -> Result<Night> {
     let (listed_there, stored) = (listed(&stage.vault), stage.stored(run).len());
     let night = Night {
         listed: number("listed")?,
-        backed_up: number("backed_up")?,
+        backed_up: number("backedUp")?,
         skipped,
         failed: number("failed")?,
         seconds,

@@ -64,7 +64,7 @@ async fn without_backup(stage: &Stage) -> Result<Vec<Bare>> {
     let run = run_of(second_night())?;
     let shown = stage.tool.json(&["show", &run, "--vault", &stage.vault.url()]).await?;
     let objects = shown["objects"].as_array().ok_or("the run says nothing of its objects")?;
-    Ok(objects.iter().filter(|line| line["entry"].is_null()).filter_map(bare).collect())
+    Ok(objects.iter().filter(|line| line["backup"].is_null()).filter_map(bare).collect())
 }
 
 fn bare(line: &Value) -> Option<Bare> {

@@ -1,0 +1,24 @@
+//! What the command line tool prints as JSON and the HTTP API does not answer.
+//!
+//! The names and types of fields are those of the API. `docs/terminal.schema.json` is made of these shapes and of those
+//! that the tool shares with the API: see [`schema`].
+
+pub mod acknowledged;
+pub mod audit;
+pub mod hsm;
+pub mod listing;
+pub mod plan;
+pub mod restore;
+pub mod run;
+mod schema;
+
+pub use self::{
+    acknowledged::{AcceptanceItem, Acceptances, AcknowledgedRun},
+    audit::{Trail, TrailCheck},
+    hsm::{HsmCheck, HsmStatuses},
+    listing::{ObjectItem, Objects, VaultItem, Vaults},
+    plan::{BackupPlan, FileBackup},
+    restore::{FileRestore, Jobs, RestoreResult},
+    run::{CheckedManifest, Rebuilt, RunReport},
+    schema::schema,
+};

@@ -1,0 +1,113 @@
+//! The JSON Schema of what the command line tool prints.
+
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+
+use super::{
+    AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, FileBackup, FileRestore, HsmCheck, HsmStatuses,
+    Jobs, Objects, Rebuilt, RestoreResult, RunReport, Trail, TrailCheck, Vaults,
+};
+use crate::api::shapes::{
+    backup::History,
+    backup_request::Started,
+    plan::{HsmPlan, Plan},
+    preflight::Preflight,
+    problem::ProblemBody,
+    restore::{HsmRestoreReport, Restore},
+    run::{RunInSource, Runs},
+};
+
+/// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
+const COMMANDS: [(&str, &[&str]); 23] = [
+    ("error", &["Problem"]),
+    ("backup", &["RunReport"]),
+    ("backup --what-if", &["BackupPlan"]),
+    ("backup --file", &["FileBackup"]),
+    ("list vaults", &["Vaults"]),
+    ("list runs", &["Runs"]),
+    ("list objects", &["Objects"]),
+    ("list history", &["History"]),
+    ("show", &["RunReport"]),
+    ("restore", &["RestoreResult"]),
+    ("restore --what-if", &["RestorePlan"]),
+    ("restore --file", &["FileRestore"]),
+    ("hsm backup", &["Started", "RunInSource"]),
+    ("hsm restore", &["HsmRestorePlan", "HsmRestoreReport"]),
+    ("hsm status", &["HsmStatuses"]),
+    ("hsm check", &["HsmCheck"]),
+    ("jobs", &["Jobs"]),
+    ("jobs abandon", &["Restore"]),
+    ("preflight", &["Preflight"]),
+    ("acknowledge", &["AcknowledgedRun"]),
+    ("accept", &["AcceptanceItem", "Acceptances"]),
+    ("audit", &["Trail", "TrailCheck"]),
+    ("rebuild", &["Rebuilt"]),
+];
+
+#[derive(OpenApi)]
+#[openapi(components(schemas(
+    AcceptanceItem,
+    Acceptances,
+    AcknowledgedRun,
+    BackupPlan,
+    FileBackup,
+    FileRestore,
+    History,
+    HsmCheck,
+    HsmPlan,
+    HsmRestoreReport,
+    HsmStatuses,
+    Jobs,
+    Objects,
+    Plan,
+    Preflight,
+    ProblemBody,
+    Rebuilt,
+    Restore,
+    RestoreResult,
+    RunInSource,
+    RunReport,
+    Runs,
+    Started,
+    Trail,
+    TrailCheck,
+    Vaults,
+)))]
+struct Shapes;
+
+/// The schema: `$defs` has every shape, and `properties` says which of them each command prints.
+///
+/// # Errors
+/// When a shape cannot be encoded.
+pub fn schema() -> serde_json::Result<Value> {
+    let shapes = serde_json::to_string(&Shapes::openapi().components)?;
+    let mut shapes: Value = serde_json::from_str(&shapes.replace("#/components/schemas/", "#/$defs/"))?;
+    let of = |names: &[&str]| {
+        let refs: Vec<_> = names.iter().map(|name| json!({ "$ref": format!("#/$defs/{name}") })).collect();
+        json!({ "oneOf": refs })
+    };
+    let commands: Map<_, _> =
+        COMMANDS.iter().map(|(command, names)| ((*command).to_owned(), of(names))).collect();
+    Ok(json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "keyvault-backup --output json",
+        "description": "Each property is a command; its value is what the command prints. Times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes.",
+        "type": "object",
+        "properties": commands,
+        "$defs": shapes["schemas"].take(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_leads_to_a_shape() {
+        let schema = schema().unwrap();
+        let text = schema.to_string();
+        for reference in text.split("\"#/$defs/").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(schema["$defs"][reference].is_object(), "{reference}");
+        }
+    }
+}
