@@ -80,10 +80,10 @@ def collected(heard: Path, remedies: Path) -> list[tuple[str, list[str], bool]]:
     """Lines with where they come from, and whether they are whole."""
     lines = [(str(of), list(of.words[1:]), of.whole) for of in pages.commands() if of.kind == "az"]
     lines += [(f"a script: {line}", shlex.split(line), True) for line in heard.read_text().splitlines()]
-    for remedy in sorted(remedies.iterdir()):
-        # Commands stand among words: `then take it away: az role assignment delete --ids ID`.
-        text = remedy.read_text()
-        found = [words[words.index("az") + 1:] for words in pages.shell(text) if "az" in words]
+    for command in sorted(remedies.iterdir()):
+        # A command may ask others for what it does not know.
+        text = command.read_text()
+        found = [words[1:] for words in pages.shell(text) if words[0] == "az"]
         lines += [(f"preflight: {text}", list(words), True) for words in found]
     return lines
 

@@ -1,18 +1,17 @@
 //! `preflight`: faults of the installation, and how to fix them.
 
-use std::io;
+mod page;
 
 use super::{
     Done, Exit,
-    output::{self, Cell, Column, Format, Table},
+    output::{self, Format, Stream},
 };
 use crate::{
     api::shapes::preflight::Preflight,
     app::App,
     clock::Clock,
     config::{Config, Needs, environment},
-    preflight,
-    preflight::findings::Report,
+    preflight::{self, findings::group::grouped},
 };
 
 /// Runs the command. The exit code is 0 if all is well, 1 if something has to be done or is unknown, 2 if nothing could
@@ -28,39 +27,14 @@ pub async fn run(format: Format) -> Done {
         report if report.is_well() => Exit::All,
         _ => Exit::Part,
     };
-    if format.is_json() {
-        output::json(&Preflight::new(report, clock.now()))?;
-    } else {
-        print(&report, format)?;
+    let groups = grouped(&report.findings);
+    match format {
+        Format::Json => output::json(&Preflight::new(report, clock.now()))?,
+        Format::Tsv => page::table(&groups, &report).print(format)?,
+        Format::Table | Format::Wide => {
+            let (out, hidden) = (Stream::Out, page::Hidden(0));
+            out.print(&page::text(&groups, hidden, &report, out.width()))?;
+        }
     }
     Ok(exit)
-}
-
-fn print(report: &Report, format: Format) -> io::Result<()> {
-    table(report).print(format)?;
-    for found in &report.findings {
-        output::aside(format, format_args!("\n{} of {}: {}", found.name, found.subject, found.why))?;
-        // A command that is copied, so it is not wrapped.
-        output::beside(format, format_args!("  {}", found.remedy))?;
-    }
-    let (findings, unknown, well) = (report.findings.len(), report.unknown.len(), report.well.len());
-    let sum = format!("{}, {unknown} not known, {well} well", output::count(findings, "finding"));
-    output::aside(format, if findings + unknown > 0 { format!("\n{sum}") } else { sum })
-}
-
-/// The findings, and then the checks that gave no result, as severity `unknown`.
-fn table(report: &Report) -> Table {
-    let subject = [Column::label("severity"), Column::prose("finding"), Column::prose("of")];
-    let details = [Column::prose("seen"), Column::prose("why").wide(), Column::prose("remedy").wide()];
-    let mut table = Table::new(&subject, &details);
-    for of in &report.findings {
-        let [severity, subject] = [of.severity.to_string(), of.subject.clone()].map(Cell::from);
-        let [seen, remedy] = [&of.seen, &of.remedy].map(|text| Cell::from(text.as_str()));
-        table.push([severity, of.name.into(), subject, seen, of.why.into(), remedy]);
-    }
-    for of in &report.unknown {
-        let [what, subject, seen] = [&of.what, &of.subject, &of.seen].map(|text| Cell::from(text.as_str()));
-        table.push(["unknown".into(), what, subject, seen, Cell::Nothing, Cell::Nothing]);
-    }
-    table
 }

@@ -8,6 +8,7 @@
 //! that was not observed.
 
 mod cause;
+pub mod group;
 pub mod hsms;
 pub mod queues;
 pub mod remedy;
@@ -18,8 +19,7 @@ pub mod sources;
 pub mod storage;
 pub mod vaults;
 
-use serde::Serialize;
-
+use self::remedy::Remedy;
 use crate::domain::{outcome::Failure, role::Role};
 
 /// The subject of checks of the settings.
@@ -45,9 +45,10 @@ const OF_NO_SERVICE: [&str; 13] = [
     "clock-skew",
 ];
 
-/// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display)]
-#[serde(rename_all = "lowercase")]
+/// The severity of a finding, from the least to the greatest.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display, strum::EnumString, strum::VariantNames,
+)]
 #[strum(serialize_all = "lowercase")]
 pub enum Severity {
     /// Good to know; nothing has to be done.
@@ -59,7 +60,7 @@ pub enum Severity {
 }
 
 /// A problem with the installation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The problem, as one of the names in `docs/preflight.md`. Names never change.
     pub name: &'static str,
@@ -72,11 +73,11 @@ pub struct Finding {
     /// Why it matters.
     pub why: &'static str,
     /// How to fix it, with the names of this installation.
-    pub remedy: String,
+    pub remedy: Remedy,
 }
 
 /// A check that gave no finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// The vault, HSM, container, queue or setting concerned.
     pub subject: String,
@@ -87,7 +88,7 @@ pub struct Check {
 }
 
 /// The result of a preflight.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The problems, the worst first.
     pub findings: Vec<Finding>,

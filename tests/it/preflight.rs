@@ -57,15 +57,29 @@ pub async fn preflight(world: &World) -> (Option<i32>, Value) {
     (output.status.code(), report)
 }
 
-/// Leaves what mends each finding where `infra/tests/azure_cli.py` reads it.
+/// Leaves the commands that mend each finding where `infra/tests/azure_cli.py` reads them.
 fn leave_remedies(report: &Value) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("remedies");
     fs::create_dir_all(&folder).expect("a folder");
-    for found in report["findings"].as_array().into_iter().flatten() {
-        let remedy = found["remedy"].as_str().expect("a text");
-        let name = hex::encode(&Sha256::digest(remedy)[..8]);
-        fs::write(folder.join(name), remedy).expect("it is written");
+    for command in report["findings"].as_array().into_iter().flatten().flat_map(commands) {
+        assert_is_a_command(command);
+        let name = hex::encode(&Sha256::digest(command)[..8]);
+        fs::write(folder.join(name), command).expect("it is written");
     }
+}
+
+/// The commands of a finding.
+pub fn commands(found: &Value) -> impl Iterator<Item = &str> {
+    let commands = found["commands"].as_array().expect("a list");
+    commands.iter().map(|command| command.as_str().expect("a text"))
+}
+
+/// That a text is one line, begins with a program, and is a whole command to a shell.
+fn assert_is_a_command(text: &str) {
+    let programs = ["az ", "keyvault-backup ", "infra/scripts/", "timedatectl "];
+    assert!(programs.iter().any(|program| text.starts_with(program)) && text.lines().count() == 1, "{text}");
+    let read = std::process::Command::new("bash").args(["-n", "-c", text]).output().expect("a shell");
+    assert!(read.status.success() && !text.contains(';'), "{text}: {read:?}");
 }
 
 /// The names of what is wrong.

@@ -4,7 +4,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::preflight::findings::{Check, Finding, Report};
+use crate::preflight::findings::{
+    Check, Report,
+    group::{Group, Subject, grouped},
+};
 
 /// The result of a preflight.
 #[derive(Debug, Serialize, ToSchema)]
@@ -15,7 +18,7 @@ pub struct Preflight {
     /// When the checks were made.
     #[serde(with = "time::serde::rfc3339")]
     now: OffsetDateTime,
-    /// The problems, the most severe first.
+    /// The problems, the most severe first. A problem of several subjects that has one cause is there once.
     findings: Vec<FindingBody>,
     /// The checks that gave no result, and why.
     unknown: Vec<CheckBody>,
@@ -31,7 +34,7 @@ impl Preflight {
         Self {
             ok,
             now,
-            findings: findings.into_iter().map(Into::into).collect(),
+            findings: grouped(&findings).into_iter().map(Into::into).collect(),
             unknown: unknown.into_iter().map(Into::into).collect(),
             well: well.into_iter().map(Into::into).collect(),
         }
@@ -48,15 +51,34 @@ pub struct FindingBody {
     /// `error`, `warning` or `info`.
     #[schema(example = "error", pattern = "^(error|warning|info)$")]
     severity: String,
+    /// The first of `subjects`.
+    #[schema(example = "kv-prod")]
+    subject: String,
+    /// What was seen of the first of `subjects`.
+    seen: String,
+    /// Everything that has this problem for this cause, with what was seen of each.
+    #[schema(min_items = 1)]
+    subjects: Vec<SubjectBody>,
+    /// Why it matters.
+    why: &'static str,
+    /// `advice` and `commands` as one text, each command on a line of its own.
+    remedy: String,
+    /// The commands that fix it for all subjects, in their order and with the names of this installation. Each can be
+    /// copied into a shell as it stands, but for words in capitals, which are to be replaced.
+    commands: Vec<String>,
+    /// What to decide, to know or to do beside the commands.
+    advice: String,
+}
+
+/// A subject of a finding.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FindingSubject)]
+pub struct SubjectBody {
     /// The subject: a vault, an HSM, a container, a queue or a setting.
     #[schema(example = "kv-prod")]
     subject: String,
-    /// What was seen.
+    /// What was seen of it.
     seen: String,
-    /// Why it matters.
-    why: &'static str,
-    /// The command that fixes it, with the names of this installation.
-    remedy: String,
 }
 
 /// A check.
@@ -72,10 +94,29 @@ pub struct CheckBody {
     seen: String,
 }
 
-impl From<Finding> for FindingBody {
-    fn from(of: Finding) -> Self {
-        let Finding { name, severity, subject, seen, why, remedy } = of;
-        Self { name, severity: severity.to_string(), subject, seen, why, remedy }
+impl From<Group> for FindingBody {
+    fn from(of: Group) -> Self {
+        let Group { name, severity, why, subjects, remedy } = of;
+        let (subject, seen) = subjects
+            .first()
+            .map_or_else(Default::default, |first| (first.subject.clone(), first.seen.clone()));
+        Self {
+            name,
+            severity: severity.to_string(),
+            subject,
+            seen,
+            subjects: subjects.into_iter().map(Into::into).collect(),
+            why,
+            remedy: remedy.to_string(),
+            commands: remedy.commands,
+            advice: remedy.advice,
+        }
+    }
+}
+
+impl From<Subject> for SubjectBody {
+    fn from(Subject { subject, seen }: Subject) -> Self {
+        Self { subject, seen }
     }
 }
 

@@ -3,7 +3,11 @@
 //! A check of a backup is a job that concerns two parties: its start shows what the caller may do, its end what the
 //! HSM's own identity may do with the container.
 
-use super::{Finding, Installation, Report, Severity, cause::words, remedy};
+use super::{
+    Finding, Installation, Report, Severity,
+    cause::words,
+    remedy::{self, Remedy, quoted},
+};
 use crate::domain::cause::{Came, Cause};
 use crate::domain::role::Role;
 use crate::domain::{source::SourceName, wording::says};
@@ -41,7 +45,7 @@ pub struct HsmSeen {
 }
 
 impl HsmSeen {
-    fn finding(&self, name: &'static str, seen: String, remedy: String) -> Finding {
+    fn finding(&self, name: &'static str, seen: String, remedy: Remedy) -> Finding {
         Finding {
             name,
             severity: Severity::Error,
@@ -71,7 +75,11 @@ pub fn judge(seen: &HsmSeen, of: &Installation, report: &mut Report) {
         } else if cause == Cause::NotFound {
             report.findings.push(Finding {
                 why: "A key that is to be backed up by itself is not there.",
-                ..seen.finding("key-missing", words(failure), "correct KEYVAULT_BACKUP_HSM_KEYS".to_owned())
+                ..seen.finding(
+                    "key-missing",
+                    words(failure),
+                    Remedy::advice("Correct KEYVAULT_BACKUP_HSM_KEYS."),
+                )
             });
         } else {
             report.unknown(hsm, what, words(failure));
@@ -107,41 +115,42 @@ fn backup(seen: &HsmSeen, of: &Installation, report: &mut Report) {
 /// Judges what the HSM says about its access to the container. Only a missing container was ever seen in the service's
 /// own answers; the other words are those of storage and of identities.
 fn failed(seen: &HsmSeen, said: &str) -> Finding {
-    let HsmSeen { name: hsm, account, container, .. } = seen;
+    let HsmSeen { name: hsm, container, .. } = seen;
+    let account = &quoted(&seen.account);
     let says = |words: &[&str]| says(said, words);
     let (name, remedy) = if says(&["immutable", "immutability"]) {
         (
             "landing-immutable",
-            format!(
-                "az storage account show --name {account} --query immutableStorageWithVersioning; use an account that was made \
-                 without an immutability policy"
-            ),
+            Remedy::run([format!(
+                "az storage account show --name {account} --query immutableStorageWithVersioning"
+            )])
+            .and("Use an account that was made without an immutability policy."),
         )
     } else if says(&["identity"]) {
-        ("hsm-identity-missing", format!("infra/scripts/hsm-attach.sh --hsm {hsm} --identity {HSM_IDENTITY}"))
+        (
+            "hsm-identity-missing",
+            Remedy::run([format!("infra/scripts/hsm-attach.sh --hsm {hsm} --identity {HSM_IDENTITY}")]),
+        )
     } else if says(&["authorizationfailure", "publicaccessnotpermitted", "using this network"]) {
         // Of an address that is kept out; of a missing right storage says Mismatch.
         (
             "hsm-storage-closed",
-            format!(
-                "az storage account show --name {account} --query networkRuleSet; its firewall has to let Azure's trusted services \
-                 by, of which the HSM is one"
-            ),
+            Remedy::run([format!("az storage account show --name {account} --query networkRuleSet")])
+                .and("Its firewall has to let Azure's trusted services by, of which the HSM is one."),
         )
     } else if says(&["authoriz", "permission", "forbidden", "denied", "authentication"]) {
         let who = "\"$(az identity list --query \"[?starts_with(name, 'id-kvbackup-hsm')].principalId | [0]\" --output tsv)\"";
         (
             "hsm-storage-refused",
-            remedy::grant_on_container(who, "Storage Blob Data Contributor", account, container),
+            remedy::grant_on_container(who, "Storage Blob Data Contributor", &seen.account, container),
         )
     } else if says(&["resourcenotfound", "notfound", "not found"]) {
-        ("container-missing", remedy::create_container(account, container))
+        ("container-missing", Remedy::run([remedy::create_container(&seen.account, container)]))
     } else {
         (
             "hsm-check-failed",
-            format!(
-                "az keyvault show --hsm-name {hsm}; check its identity, and which identities may write to {account}/{container}"
-            ),
+            Remedy::run([format!("az keyvault show --hsm-name {hsm}")])
+                .and("Check its identity, and which identities may write to the container of its backups."),
         )
     };
     seen.finding(name, format!("its own check of a backup failed: {said}"), remedy)
@@ -164,7 +173,11 @@ fn restore(seen: &HsmSeen, of: &Installation, report: &mut Report) {
             why: "A full restore wipes an HSM. An attacker in control of the backup app could do that.",
             ..seen.finding("hsm-can-restore", "the identity may restore".to_owned(), {
                 let who = remedy::principal(&of.identity);
-                format!("az keyvault role assignment list --hsm-name {hsm} --assignee-object-id {who} --output table; then az keyvault role assignment delete --hsm-name {hsm} --ids ID")
+                Remedy::run([
+                    format!("az keyvault role assignment list --hsm-name {hsm} --assignee-object-id {who} --output table"),
+                    format!("az keyvault role assignment delete --hsm-name {hsm} --ids ID"),
+                ])
+                .and("Take away the assignment that allows it. ID is its id in the list.")
             })
         }),
         (Role::Restore | Role::All, true) => report.findings.push(Finding {
@@ -176,16 +189,16 @@ fn restore(seen: &HsmSeen, of: &Installation, report: &mut Report) {
     }
 }
 
-fn roles(seen: &HsmSeen, of: &Installation) -> String {
+fn roles(seen: &HsmSeen, of: &Installation) -> Remedy {
     let (hsm, who) = (seen.name.as_str(), remedy::principal(&of.identity));
     let option = if of.role == Role::Backup { "--backup" } else { "--restore" };
-    remedy::granted(&format!("infra/scripts/hsm-roles.sh --hsm {hsm} {option} {who}"))
+    remedy::granted(format!("infra/scripts/hsm-roles.sh --hsm {hsm} {option} {who}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::samples::{judged, of, refused},
+        super::samples::{first, judged, of, refused},
         *,
     };
 
@@ -313,7 +326,7 @@ mod tests {
                 Role::Backup,
                 HsmSeen { key: Some(gone), ..seen() },
                 "A key that",
-                "correct KEYVAULT_BACKUP_HSM_KEYS".into(),
+                "Correct KEYVAULT_BACKUP_HSM_KEYS".into(),
             ),
             (
                 Role::Backup,
@@ -326,7 +339,7 @@ mod tests {
             let (report, _) = judged(|report| judge(&seen, &of(role), report));
             let found = &report.findings[0];
             assert_eq!(found.subject, "hsm-a");
-            assert!(found.why.starts_with(why) && found.remedy.starts_with(&remedy), "{found:?}");
+            assert!(found.why.starts_with(why) && first(&found.remedy).starts_with(&remedy), "{found:?}");
         }
     }
 
@@ -361,7 +374,7 @@ mod tests {
         ] {
             let found = failed(&seen(), said);
             assert_eq!(found.name, name);
-            assert!(found.remedy.starts_with(remedy) && found.seen.ends_with(said), "{found:?}");
+            assert!(first(&found.remedy).starts_with(remedy) && found.seen.ends_with(said), "{found:?}");
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Findings about queues and their poison queues.
 
-use super::{Finding, Installation, Report, Severity, cause::words, remedy};
+use super::{
+    Finding, Installation, Report, Severity,
+    cause::words,
+    remedy::{self, Remedy, quoted},
+};
 use crate::domain::cause::{Came, Cause};
 
 /// The observations of a queue.
@@ -37,9 +41,10 @@ pub fn judge(seen: &QueueSeen, of: &Installation, report: &mut Report) {
             let made = match cause {
                 Cause::NotFound => Some((
                     "queue-missing",
-                    format!(
-                        "az storage queue create --account-name {account} --name {name} --auth-mode login"
-                    ),
+                    Remedy::run([format!(
+                        "az storage queue create --account-name {} --name {name} --auth-mode login",
+                        quoted(account)
+                    )]),
                 )),
                 cause if cause.is_missing_right() => Some((
                     "queue-unreadable",
@@ -67,9 +72,10 @@ fn given_up(seen: &QueueSeen, report: &mut Report) {
             subject,
             seen: format!("messages that were given up: about {count}"),
             why: "Objects they name may lack a backup or a restore; see `poison-message` in docs/operations.md.",
-            remedy: format!(
-                "az storage message peek --queue-name {name}-poison --account-name {account} --auth-mode login --num-messages 32"
-            ),
+            remedy: Remedy::run([format!(
+                "az storage message peek --queue-name {name}-poison --account-name {} --auth-mode login --num-messages 32",
+                quoted(account)
+            )]),
         }),
         // A failure that concerns both queues is reported for the first.
         Err(Came::Late(seconds)) if seen.waiting.is_ok() => {

@@ -2,7 +2,7 @@
 
 use time::Duration;
 
-use super::{Finding, MACHINE, Report, SETTINGS, Severity};
+use super::{Finding, MACHINE, Report, SETTINGS, Severity, remedy::Remedy};
 use crate::domain::bound::AtBound;
 
 /// How far clocks may be apart. Tokens and signatures are refused a few minutes later.
@@ -18,13 +18,16 @@ pub fn judge_callers(met: &Result<Vec<AtBound>, String>, report: &mut Report) {
     if met.is_empty() {
         report.well(CALLERS, "open jobs", "no caller has as many as are allowed");
     }
-    report.findings.extend(met.iter().map(|of| Finding {
-        name: "too-many-open",
-        severity: Severity::Warning,
-        subject: of.by.to_string(),
-        seen: format!("{} open {}, and {} are allowed", of.open, of.what(), of.most),
-        why: "Until some of them have ended, this caller is refused. Others are not.",
-        remedy: format!("keyvault-backup jobs; if it should have more, raise {}", of.setting()),
+    report.findings.extend(met.iter().map(|of| {
+        Finding {
+            name: "too-many-open",
+            severity: Severity::Warning,
+            subject: of.by.to_string(),
+            seen: format!("{} open {}, and {} are allowed", of.open, of.what(), of.most),
+            why: "Until some of them have ended, this caller is refused. Others are not.",
+            remedy: Remedy::run(["keyvault-backup jobs".to_owned()])
+                .and(format!("If it should have more, raise {}.", of.setting())),
+        }
     }));
 }
 
@@ -46,8 +49,11 @@ pub fn judge_clocks(ahead: &[(String, Duration)], report: &mut Report) {
         subject: MACHINE.to_owned(),
         seen: format!("its clock is {} s {way} that of {host}", seconds.abs()),
         why: "Tokens are refused or used after their end, and ages of backups are wrong.",
-        remedy: "at a terminal: timedatectl set-ntp true; in Azure: az functionapp restart --name APP --resource-group GROUP"
-            .to_owned(),
+        remedy: Remedy::run(
+            ["timedatectl set-ntp true", "az functionapp restart --name APP --resource-group GROUP"]
+                .map(str::to_owned),
+        )
+        .and("At a terminal, have this machine's clock set from the network. In Azure, restart the app."),
     });
 }
 
@@ -77,7 +83,8 @@ pub fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
             seen: "it holds a SAS token".to_owned(),
             why: "SAS tokens are deprecated: every reader of the settings can use the container, and backups end when \
                   the token expires.",
-            remedy: "infra/scripts/hsm-attach.sh --hsm HSM --identity ID; then remove the setting".to_owned(),
+            remedy: Remedy::run(["infra/scripts/hsm-attach.sh --hsm HSM --identity ID".to_owned()])
+                .and("Attach an identity to each HSM, then remove the setting."),
         });
     }
     for name in &seen.twice {
@@ -87,7 +94,9 @@ pub fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
             subject: name.clone(),
             seen: "it is the name of a vault and of an HSM".to_owned(),
             why: "Reports and alerts go by name and cannot distinguish the two.",
-            remedy: format!("use an app of its own for {name}: take it out of KEYVAULT_BACKUP_VAULTS or KEYVAULT_BACKUP_HSMS here"),
+            remedy: Remedy::advice(
+                "Use an app of its own for one of the two: take it out of KEYVAULT_BACKUP_VAULTS or KEYVAULT_BACKUP_HSMS here.",
+            ),
         });
     }
     for (one, other) in &seen.shared {
@@ -97,7 +106,9 @@ pub fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
             subject: (*one).to_owned(),
             seen: format!("it names the same container as {other}"),
             why: "Backups want write protection, jobs want to be deleted, and HSMs refuse protected containers.",
-            remedy: format!("make a container of its own in another account, and set {one} to its URL"),
+            remedy: Remedy::advice(
+                "Make a container of its own in another account, and set this setting to its URL.",
+            ),
         });
     }
     for (name, why) in &seen.unclear {
@@ -107,7 +118,7 @@ pub fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
             subject: (*name).to_owned(),
             seen: why.clone(),
             why: "A night that its timer misses, as in an outage, is not begun later: when it was due is not known.",
-            remedy: format!("set {name} to six fields in UTC, such as `0 0 2 * * *`, and no time zone"),
+            remedy: Remedy::advice("Set it to six fields in UTC, such as `0 0 2 * * *`, and no time zone."),
         });
     }
     if seen.platform_auth == Some(false) {
@@ -125,9 +136,8 @@ fn open_door() -> Finding {
         subject: "WEBSITE_AUTH_ENABLED".to_owned(),
         seen: "the platform's authentication is off".to_owned(),
         why: "Function keys alone guard the HTTP functions, and requests do not name a person.",
-        remedy:
-            "infra/scripts/app-registration.sh --environment ENV, then deploy infra/ with `authentication`"
-                .to_owned(),
+        remedy: Remedy::run(["infra/scripts/app-registration.sh --environment ENV".to_owned()])
+            .and("Then deploy infra/ with `authentication`."),
     }
 }
 
@@ -151,7 +161,10 @@ mod tests {
             for found in report.findings {
                 assert!(found.subject.starts_with("the holder of function key "), "{found:?}");
                 assert_eq!(found.seen, "8 open restores, and 8 are allowed");
-                assert!(found.remedy.ends_with("raise KEYVAULT_BACKUP_MOST_OPEN_RESTORES"), "{found:?}");
+                assert!(
+                    found.remedy.advice.ends_with("raise KEYVAULT_BACKUP_MOST_OPEN_RESTORES."),
+                    "{found:?}"
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Helpers for the tests of the judges.
 
-use super::{Finding, Identity, Installation, Report, Severity};
+use super::{Finding, Identity, Installation, Report, Severity, remedy::Remedy};
 use crate::domain::cause::{Came, Cause};
 use crate::domain::outcome::Failure;
 use crate::domain::role::Role;
@@ -25,6 +25,11 @@ pub(super) fn judged(judge: impl FnOnce(&mut Report)) -> (Report, Vec<String>) {
 }
 
 pub(super) fn finding(name: &'static str, severity: Severity, subject: &str) -> Finding {
-    let (subject, seen, remedy) = (subject.to_owned(), String::new(), String::new());
-    Finding { name, severity, subject, seen, why: "", remedy }
+    let (subject, seen) = (subject.to_owned(), String::new());
+    Finding { name, severity, subject, seen, why: "", remedy: Remedy::default() }
+}
+
+/// The first command of a remedy, or its advice if it has no command.
+pub(super) fn first(remedy: &Remedy) -> &str {
+    remedy.commands.first().unwrap_or(&remedy.advice)
 }

@@ -2,10 +2,11 @@
 
 use time::OffsetDateTime;
 
-use super::{Finding, Report, Severity};
+use super::{Finding, Report, Severity, remedy::Remedy};
 use crate::domain::{
     first::first_of,
     form::Clear,
+    run::RunId,
     state::{SourceState, Trouble},
     versions::VERSIONS_LIMIT,
 };
@@ -59,7 +60,7 @@ pub fn judge(seen: &Result<SourceSeen, Unread>, now: OffsetDateTime, report: &mu
 impl SourceSeen {
     fn finding(&self, name: &'static str, severity: Severity) -> Finding {
         let subject = self.state.source.to_string();
-        Finding { name, severity, subject, seen: String::new(), why: "", remedy: String::new() }
+        Finding { name, severity, subject, seen: String::new(), why: "", remedy: Remedy::default() }
     }
 }
 
@@ -70,7 +71,7 @@ fn trouble_found(trouble: &Trouble, of: &SourceSeen) -> Finding {
         Trouble::Unreadable(_) => (
             Severity::Error,
             "What is damaged shows neither what is protected nor what is not.",
-            format!("keyvault-backup rebuild --vault {url}"),
+            Remedy::run([format!("keyvault-backup rebuild --vault {url}")]),
         ),
         Trouble::NeverBackedUp | Trouble::Overdue { .. } => (
             Severity::Error,
@@ -80,47 +81,46 @@ fn trouble_found(trouble: &Trouble, of: &SourceSeen) -> Finding {
         Trouble::Lost { run, .. } => (
             Severity::Error,
             "No person has acknowledged that they were to go. Their backups are kept; applications may miss them.",
-            format!(
-                "keyvault-backup show {run} --vault {url} --all; restore what is missed, or: keyvault-backup acknowledge \
-                 --vault {url} --run {run} --reason TEXT"
-            ),
+            Remedy::run([format!("keyvault-backup show {run} --vault {url} --all"), acknowledge(url, run)])
+                .and("Restore what is missed, or acknowledge that it was to go."),
         ),
         Trouble::Unlisted(_) => (
             Severity::Error,
             "Objects of these kinds that were created or changed since then have no backup.",
-            "keyvault-backup preflight; it says which right or network is in the way".to_owned(),
+            Remedy::advice("The other findings of the source say which right or network is in the way."),
         ),
         Trouble::Failing { .. } => (
             Severity::Error,
             "Their newest state has no backup.",
-            format!(
-                "keyvault-backup list objects --vault {url}; then see `objects-failing` in docs/operations.md"
-            ),
+            Remedy::run([format!("keyvault-backup list objects --vault {url}")])
+                .and("Then see `objects-failing` in docs/operations.md."),
         ),
         Trouble::LastFailed(_) => (
             Severity::Warning,
             "An older backup can still be restored.",
-            format!(
-                "keyvault-backup hsm status --hsm {url}; then see `hsm-not-backed-up` in docs/operations.md"
-            ),
+            Remedy::run([format!("keyvault-backup hsm status --hsm {url}")]).and(NOT_BACKED_UP),
         ),
         Trouble::Moved { run, .. } => (
             Severity::Warning,
             "Key Vault opens a backup only in the subscription and geography that it comes from.",
-            format!(
-                "keyvault-backup acknowledge --vault {url} --run {run} --reason TEXT; or, where the setting is wrong, correct \
-                 KEYVAULT_BACKUP_PLACES first"
-            ),
+            Remedy::run([acknowledge(url, run)])
+                .and("If the setting is wrong, correct KEYVAULT_BACKUP_PLACES first."),
         ),
     };
     Finding { seen: trouble.to_string(), why, remedy, ..of.finding(trouble.code(), severity) }
 }
 
-fn back_up(of: &SourceSeen) -> String {
+const NOT_BACKED_UP: &str = "Then see `hsm-not-backed-up` in docs/operations.md.";
+
+fn acknowledge(url: &str, run: &RunId) -> String {
+    format!("keyvault-backup acknowledge --vault {url} --run {run} --reason TEXT")
+}
+
+fn back_up(of: &SourceSeen) -> Remedy {
     if of.state.is_hsm() {
-        return "keyvault-backup jobs; then see `hsm-not-backed-up` in docs/operations.md".to_owned();
+        return Remedy::run(["keyvault-backup jobs".to_owned()]).and(NOT_BACKED_UP);
     }
-    format!("keyvault-backup backup --vault {}", of.url)
+    Remedy::run([format!("keyvault-backup backup --vault {}", of.url)])
 }
 
 fn unknown_forms(seen: &SourceSeen, report: &mut Report) {
@@ -130,11 +130,9 @@ fn unknown_forms(seen: &SourceSeen, report: &mut Report) {
         seen: format!("backups of a form that this program does not know: {}; the first has {clear}", first_of(names, NAMED)),
         why: "They are stored as the service handed them out. Only the service can tell whether they are whole, and nothing \
               is purged in favour of one.",
-        remedy: format!(
-            "install the newest version: from the next night on it takes backups that it can judge. To be sure until then, \
-             restore into a vault for tests in the same subscription and geography: keyvault-backup restore --vault {} \
-             --{first} --into URL",
-            seen.url
+        remedy: Remedy::run([format!("keyvault-backup restore --vault {} --{first} --into URL", seen.url)]).and(
+            "Install the newest version: from the next night on it takes backups that it can judge. To be sure until then, \
+             restore into a vault for tests in the same subscription and geography, at URL.",
         ),
         ..seen.finding("backup-form-unknown", Severity::Warning)
     });
@@ -147,33 +145,32 @@ fn accepted(seen: &SourceSeen, report: &mut Report) {
     report.findings.push(Finding {
         seen: format!("not backed up, as a person accepted: {}; the first until {}", first_of(names, NAMED), first.date()),
         why: "They have no new backup. When one fails for another reason, or its time is over, it is a failure again.",
-        remedy: "keyvault-backup accept list".to_owned(),
+        remedy: Remedy::run(["keyvault-backup accept list".to_owned()]),
         ..seen.finding("failures-accepted", Severity::Info)
     });
 }
 
 fn many_versions(seen: &SourceSeen, report: &mut Report) {
-    let remedy = |name: &str| {
-        format!("versions cannot be deleted: make a new object, move its users there, and then delete {name}")
-    };
+    const MOVE: &str =
+        "Versions cannot be deleted: make a new object, move its users there, and then delete the old one.";
     if let Some(first) = seen.over.first() {
         report.findings.push(Finding {
             seen: format!("more than {VERSIONS_LIMIT} versions: {}", first_of(&seen.over, NAMED)),
             why: "Key Vault does not back them up, and never will again.",
-            remedy: format!(
-                "{}; until then: keyvault-backup accept --vault {} --{first} --reason TEXT --until DATE",
-                remedy(first),
+            remedy: Remedy::run([format!(
+                "keyvault-backup accept --vault {} --{first} --reason TEXT --until DATE",
                 seen.url
-            ),
+            )])
+            .and(format!("{MOVE} Until then, accept the failure.")),
             ..seen.finding("versions-over-limit", Severity::Error)
         });
     }
-    if let Some((first, _)) = seen.versions.first() {
+    if !seen.versions.is_empty() {
         let names = seen.versions.iter().map(|(name, count)| format!("{name} ({count})"));
         report.findings.push(Finding {
             seen: format!("near {VERSIONS_LIMIT} versions: {}", first_of(names, NAMED)),
             why: "Above the limit Key Vault does not back them up any more.",
-            remedy: remedy(first),
+            remedy: Remedy::advice(MOVE),
             ..seen.finding("versions-near-limit", Severity::Warning)
         });
     }
@@ -232,7 +229,7 @@ mod tests {
                 "error many-objects-gone",
                 "--run 20261122T020000Z-nightly --reason",
             ),
-            (Trouble::Unlisted(Vec::new()), "error kinds-unlisted", "preflight"),
+            (Trouble::Unlisted(Vec::new()), "error kinds-unlisted", "right or network"),
             (
                 Trouble::Failing { objects: 1, without_backup: 0 },
                 "error objects-failing",
@@ -249,7 +246,7 @@ mod tests {
             let is_late = trouble.is_overdue() || matches!(trouble, Trouble::Unreadable(_));
             let (report, lines) = judged(|report| judge(&Ok(with(trouble)), NOW, report));
             assert_eq!(lines[0], expected);
-            assert!(report.findings[0].remedy.contains(remedy), "{report:?}");
+            assert!(report.findings[0].remedy.to_string().contains(remedy), "{report:?}");
             assert_eq!(
                 lines.get(1).map(String::as_str),
                 (!is_late).then_some("well newest backup: 1 hours old")
@@ -276,7 +273,7 @@ mod tests {
             found.seen.ends_with("secret db, key k; the first has tag KeyVaultV2, header name alg"),
             "{found:?}"
         );
-        assert!(found.remedy.contains("--secret db --into URL"), "{found:?}");
+        assert!(found.remedy.commands[0].ends_with("--secret db --into URL"), "{found:?}");
     }
 
     #[test]
@@ -288,7 +285,7 @@ mod tests {
         assert_eq!(report.findings[0].name, "versions-over-limit");
         assert!(report.findings[1].seen.ends_with("secret s9 (400) and 2 more"), "{report:?}");
         let words = "keyvault-backup accept --vault https://kv-a.vault.azure.net --secret old --reason";
-        assert!(report.findings[0].remedy.contains(words), "{report:?}");
+        assert!(report.findings[0].remedy.commands[0].contains(words), "{report:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::{
     Finding, Installation, Report, Severity,
     cause::{Held, words},
-    remedy,
+    remedy::{self, Remedy, quoted},
 };
 use crate::azure::container::probe::Protection;
 use crate::domain::cause::{Came, Cause};
@@ -64,7 +64,7 @@ impl ContainerSeen {
         }
     }
 
-    fn finding(&self, name: &'static str, seen: String, remedy: String) -> Finding {
+    fn finding(&self, name: &'static str, seen: String, remedy: Remedy) -> Finding {
         Finding { name, severity: Severity::Error, subject: self.subject(), seen, why: self.why(), remedy }
     }
 }
@@ -84,7 +84,7 @@ pub fn judge(seen: &ContainerSeen, of: &Installation, now: OffsetDateTime, repor
         if cause == Cause::NotFound {
             let (account, container) = (&seen.account, &seen.container);
             let make = remedy::create_container(account, container);
-            report.findings.push(seen.finding("container-missing", words(failure), make));
+            report.findings.push(seen.finding("container-missing", words(failure), Remedy::run([make])));
             return;
         }
     }
@@ -173,21 +173,23 @@ fn protected(seen: &ContainerSeen, now: OffsetDateTime, report: &mut Report) {
             ..seen.finding(
                 "no-write-protection",
                 "neither the container nor the probe is protected".to_owned(),
-                "deploy infra/ with `retention.immutabilityDays` into an account of its own: an account gets write protection \
-                 for versions only when it is made"
-                    .to_owned(),
+                Remedy::advice(
+                    "Deploy infra/ with `retention.immutabilityDays` into an account of its own: an account gets write \
+                     protection for versions only when it is made.",
+                ),
             )
         }),
         _ => report.unknown(&subject, what, "the service does not show it here"),
     }
 }
 
-fn lock(seen: &ContainerSeen) -> String {
-    let account = &seen.account;
-    format!(
+fn lock(seen: &ContainerSeen) -> Remedy {
+    let account = quoted(&seen.account);
+    Remedy::run([format!(
         "infra/scripts/lock-immutability.sh --account {account} --group \"$(az storage account show --name {account} --query \
-         resourceGroup --output tsv)\"; this cannot be undone"
-    )
+         resourceGroup --output tsv)\""
+    )])
+    .and("This cannot be undone.")
 }
 
 /// An HSM refuses to write into a container with write protection.
@@ -206,12 +208,12 @@ fn unprotected(seen: &ContainerSeen, report: &mut Report, subject: &str) {
     }
 }
 
-fn unprotect(seen: &ContainerSeen) -> String {
-    let (account, container) = (&seen.account, &seen.container);
-    format!(
-        "az storage container immutability-policy show --account-name {account} --container-name {container}; use a container \
-         without a policy, in an account that was made without one"
-    )
+fn unprotect(seen: &ContainerSeen) -> Remedy {
+    let (account, container) = (quoted(&seen.account), quoted(&seen.container));
+    Remedy::run([format!(
+        "az storage container immutability-policy show --account-name {account} --container-name {container}"
+    )])
+    .and("Use a container without a policy, in an account that was made without one.")
 }
 
 #[cfg(test)]

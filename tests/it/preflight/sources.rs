@@ -103,7 +103,10 @@ async fn objects_that_are_over_the_limit_of_versions() {
     let (_, report) = preflight(&world).await;
     let found = &report["findings"][1];
     assert_eq!(names(&report), ["never-backed-up", "versions-over-limit"]);
-    assert!(found["remedy"].as_str().is_some_and(|words| words.contains("delete secret worn")), "{found}");
+    assert!(
+        found["remedy"].as_str().is_some_and(|words| words.contains("--secret worn --reason TEXT")),
+        "{found}"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,155 @@
+//! A report of a preflight as people read it, and as a table for programs.
+
+use std::fmt::Write as _;
+
+use crate::{
+    cli::output::{self, Cell, Column, Table, wrapped},
+    preflight::findings::{
+        Report,
+        group::{Group, Subject},
+    },
+};
+
+/// What is not shown, and so only counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hidden(pub(super) usize);
+
+/// The page: each finding with its subjects, the advice and the commands, then the checks without a result, and the
+/// numbers. Prose is wrapped at `width`; names and commands are never broken.
+pub(super) fn text(groups: &[Group], hidden: Hidden, report: &Report, width: Option<usize>) -> String {
+    let mut page = String::new();
+    for group in groups {
+        page.push_str(&block(group, width));
+        page.push('\n');
+    }
+    if !report.unknown.is_empty() {
+        page.push_str("not known\n");
+        let lines = report.unknown.iter().map(|of| format!("{}, {}: {}", of.subject, of.what, of.seen));
+        page.extend(lines.map(|line| wrapped(&line, width, "  ")));
+        page.push('\n');
+    }
+    let (shown, hidden, unknown, well) = (groups.len(), hidden.0, report.unknown.len(), report.well.len());
+    let below = if hidden > 0 { format!(", {hidden} less severe not shown") } else { String::new() };
+    let sum = format!("{}{below}, {unknown} not known, {well} well", output::count(shown, "finding"));
+    page + &wrapped(&sum, width, "")
+}
+
+fn block(group: &Group, width: Option<usize>) -> String {
+    let mut text = wrapped(&format!("{} {}: {}", group.severity, group.name, group.why), width, "");
+    for (subjects, seen) in alike(&group.subjects) {
+        text.push_str(&wrapped(&format!("{}: {seen}", subjects.join(", ")), width, "  "));
+    }
+    text.push_str(&wrapped(&group.remedy.advice, width, "  "));
+    for command in &group.remedy.commands {
+        // It is copied, so it is one line, however long.
+        let _ = writeln!(text, "    {command}");
+    }
+    text
+}
+
+/// The subjects by what was seen of them.
+fn alike(subjects: &[Subject]) -> Vec<(Vec<&str>, &str)> {
+    let mut alike: Vec<(Vec<&str>, &str)> = Vec::new();
+    for Subject { subject, seen } in subjects {
+        match alike.iter_mut().find(|(_, other)| other == seen) {
+            Some((subjects, _)) => subjects.push(subject),
+            None => alike.push((vec![subject], seen)),
+        }
+    }
+    alike
+}
+
+/// A row for each subject of a finding, and then for each check that gave no result, as severity `unknown`.
+pub(super) fn table(groups: &[Group], report: &Report) -> Table {
+    let subject = [Column::label("severity"), Column::prose("finding"), Column::prose("of")];
+    let details = ["seen", "why", "commands", "advice"].map(Column::prose);
+    let mut table = Table::new(&subject, &details);
+    for of in groups {
+        for Subject { subject, seen } in &of.subjects {
+            let [severity, commands] =
+                [of.severity.to_string(), of.remedy.commands.join("; ")].map(Cell::from);
+            let [subject, seen, advice] =
+                [subject, seen, &of.remedy.advice].map(|text| Cell::from(text.as_str()));
+            table.push([severity, of.name.into(), subject, seen, of.why.into(), commands, advice]);
+        }
+    }
+    for of in &report.unknown {
+        let [what, subject, seen] = [&of.what, &of.subject, &of.seen].map(|text| Cell::from(text.as_str()));
+        let nothing = || Cell::Nothing;
+        table.push(["unknown".into(), what, subject, seen, nothing(), nothing(), nothing()]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preflight::findings::{Check, Severity, remedy::Remedy};
+
+    const GRANT: &str = "az role assignment create --assignee-object-id WHO --role 'Key Vault Backup Operator' --scope SCOPE-OF-";
+
+    /// A vault's name of 24 letters, the most that it may have.
+    fn vault(last: &str) -> String {
+        format!("kv-payments-production-{last}")
+    }
+
+    fn report() -> (Vec<Group>, Report) {
+        let seen = |of: &str| {
+            format!("the identity cannot back up {of}: ForbiddenByRbac: Caller is not authorized to act.")
+        };
+        let subject = |(last, of): (&str, &str)| Subject { subject: vault(last), seen: seen(of) };
+        let subjects = [("a", "keys"), ("b", "keys"), ("c", "keys and secrets"), ("d", "keys")].map(subject);
+        let remedy = Remedy::run(["a", "b", "c", "d"].map(|last| format!("{GRANT}{}", vault(last))));
+        let rights = Group {
+            name: "cannot-back-up",
+            severity: Severity::Error,
+            why: "Objects of these kinds are not protected.",
+            subjects: subjects.into(),
+            remedy: remedy.and(
+                "If that was done within the last ten minutes, wait and check again: rights take that long.",
+            ),
+        };
+        let setting = Group {
+            name: "source-twice",
+            severity: Severity::Warning,
+            subjects: vec![Subject { subject: "one".into(), seen: "it is there twice".into() }],
+            remedy: Remedy::advice("Use an app for each."),
+            ..rights.clone()
+        };
+        let check = |what: &str| Check {
+            subject: "store/jobs".into(),
+            what: what.into(),
+            seen: "no answer within 25 s".into(),
+        };
+        let report = Report { unknown: vec![check("read")], well: vec![check("write")], ..Report::default() };
+        (vec![rights, setting], report)
+    }
+
+    #[test]
+    fn what_must_be_copied_is_whole_at_any_width() {
+        let (groups, report) = report();
+        for (name, width) in [("80", Some(80)), ("120", Some(120)), ("log", None)] {
+            insta::assert_snapshot!(name, text(&groups, Hidden(3), &report, width));
+        }
+        for width in 40..=140 {
+            let page = text(&groups, Hidden(0), &report, Some(width));
+            for command in &groups[0].remedy.commands {
+                assert!(page.lines().any(|line| line.trim_start() == command), "{page}");
+            }
+            let is_long = |line: &&str| line.chars().count() > width && !line.starts_with("    az");
+            assert_eq!(page.lines().find(is_long), None, "{page}");
+        }
+    }
+
+    #[test]
+    fn programs_get_a_row_for_each_subject() {
+        let (groups, report) = report();
+        let text = table(&groups, &report).text(output::Format::Tsv, None);
+        let rows: Vec<Vec<_>> = text.lines().map(|line| line.split('\t').collect()).collect();
+        assert_eq!(rows[0], ["severity", "finding", "of", "seen", "why", "commands", "advice"]);
+        let firsts: Vec<_> = rows[1..].iter().map(|row| (row[0], row[2])).collect();
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(vault);
+        let vaults = [&a, &b, &c, &d].map(|vault| ("error", vault.as_str()));
+        assert_eq!(firsts, [&vaults[..], &[("warning", "one"), ("unknown", "store/jobs")]].concat());
+    }
+}
