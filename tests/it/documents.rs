@@ -157,7 +157,8 @@ fn every_finding_is_explained_and_no_other() {
     let troubles = is_code(read(root.join("src/domain/state.rs")));
     let code: String = files.map(is_code).chain([troubles.clone()]).collect();
     let page = fs::read_to_string(root.join("docs/preflight.md")).expect("text");
-    let names = quoted(&code, "name: \"").chain(quoted(&code, "finding(\"")).chain(quoted(&troubles, "=> \""));
+    let names =
+        quoted(&code, "name: \"").chain(quoted(&code, "finding(\"")).chain(quoted(&troubles, "=> \""));
     for name in names {
         assert!(page.contains(&format!("`{name}`")), "{name} is not explained");
     }

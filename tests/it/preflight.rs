@@ -1,6 +1,7 @@
 //! A preflight of a healthy installation finds nothing; each thing that is wrong is found, and named with what
 //! mends it.
 
+mod groups;
 mod hsms;
 mod rights;
 mod sources;
