@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     config::{Config, Needs, environment},
     domain::{
-        filter::NameFilter,
+        filter::{NameFilter, ObjectFilter},
         location::{Apart, Location},
         manifest::{Line, ObjectStatus, Summary},
         object::ObjectKind,
@@ -76,9 +76,28 @@ pub struct ObjectsArgs {
     /// As the backups were at this time, such as `2026-11-22T10:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = moment_of)]
     at: Option<OffsetDateTime>,
+    /// Only objects that could not be backed up
+    #[arg(long)]
+    failing: bool,
+    /// Only objects that are gone from the vault; with `--failing`, either
+    #[arg(long)]
+    gone: bool,
+    /// Only objects that were backed up, or were found gone, at this time or later
+    #[arg(long, value_name = "TIME", value_parser = moment_of)]
+    since: Option<OffsetDateTime>,
 }
 
 impl ObjectsArgs {
+    fn filter(&self) -> ObjectFilter {
+        let statuses = [(self.failing, ObjectStatus::Failed), (self.gone, ObjectStatus::Gone)];
+        ObjectFilter {
+            kind: self.kind,
+            name: self.name.clone(),
+            statuses: statuses.into_iter().filter_map(|(wanted, status)| wanted.then_some(status)).collect(),
+            since: self.since,
+        }
+    }
+
     /// The selection of a restore of the listed objects.
     fn selection(&self) -> Selection {
         Selection {
@@ -217,11 +236,8 @@ fn row(run: &RunId, summary: Option<&Summary>) -> [Cell; 12] {
 async fn objects(args: ObjectsArgs, format: Format) -> Done {
     args.vault.may_hold(args.kind)?;
     let app = app_for(&args.vault.vault, Needs::Storage)?;
-    let wanted = |line: &Line| {
-        args.kind.is_none_or(|kind| line.kind == kind)
-            && args.name.as_ref().is_none_or(|name| name.takes(&line.name))
-    };
-    let listing = Listing::read(&app, args.vault.vault.name(), args.at, wanted).await?;
+    let filter = args.filter();
+    let listing = Listing::read(&app, args.vault.vault.name(), args.at, |line| filter.takes(line)).await?;
     let lines = &listing.lines;
     if lines.is_empty() {
         nothing::refuse_unmatched(&app, args.vault.vault.name(), args.at, &args.selection()).await?;

@@ -1,10 +1,39 @@
-//! A filter for names, as a person writes it.
+//! Filters for objects and for their names, as a person writes them.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
-use super::object::ObjectName;
+use super::{
+    manifest::{Line, ObjectStatus},
+    object::{ObjectKind, ObjectName},
+};
+
+/// The objects of an index to list. Every condition that is set must hold; without any, all objects are taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectFilter {
+    /// Only this kind.
+    pub kind: Option<ObjectKind>,
+    /// Only these names.
+    pub name: Option<NameFilter>,
+    /// Only objects with one of these statuses; any if it is empty.
+    pub statuses: Vec<ObjectStatus>,
+    /// Only objects whose newest backup was taken, or that were found gone, at this time or later.
+    pub since: Option<OffsetDateTime>,
+}
+
+impl ObjectFilter {
+    /// Whether it takes an object.
+    pub fn takes(&self, line: &Line) -> bool {
+        let taken = line.entry.as_ref().map(|entry| entry.taken);
+        let is_recent = |since| [taken, line.gone, line.returned].into_iter().flatten().any(|at| at >= since);
+        self.kind.is_none_or(|kind| kind == line.kind)
+            && self.name.as_ref().is_none_or(|name| name.takes(&line.name))
+            && (self.statuses.is_empty() || self.statuses.contains(&line.status))
+            && self.since.is_none_or(is_recent)
+    }
+}
 
 /// Matches whole names; `*` stands for any characters, and case does not matter. This is the one grammar for names: of
 /// `--name` at a terminal, of `GET /api/backups` and of restore plans.
@@ -63,7 +92,36 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use time::Duration;
+
     use super::*;
+    use crate::domain::samples::{NIGHT, line, secret};
+
+    #[test]
+    fn an_object_is_taken_if_every_condition_holds() {
+        let of = |name: &str, status| line(&secret(name), status, NIGHT);
+        let failing = || vec![ObjectStatus::Failed];
+        let name = |pattern: &str| Some(pattern.parse().unwrap());
+        let gone = Line { gone: Some(NIGHT + Duration::DAY), ..of("db", ObjectStatus::Gone) };
+        let never = Line { entry: None, ..of("db", ObjectStatus::Failed) };
+        let any = ObjectFilter::default;
+        let since = |at| ObjectFilter { since: Some(at), ..any() };
+        for (filter, line, expected) in [
+            (any(), &never, true),
+            (ObjectFilter { kind: Some(ObjectKind::Key), ..any() }, &gone, false),
+            (ObjectFilter { name: name("d*"), statuses: failing(), ..any() }, &never, true),
+            (ObjectFilter { name: name("x*"), statuses: failing(), ..any() }, &never, false),
+            (ObjectFilter { statuses: failing(), ..any() }, &gone, false),
+            (ObjectFilter { statuses: vec![ObjectStatus::Failed, ObjectStatus::Gone], ..any() }, &gone, true),
+            (since(NIGHT), &of("db", ObjectStatus::Unchanged), true),
+            (since(NIGHT + Duration::SECOND), &of("db", ObjectStatus::Unchanged), false),
+            (since(NIGHT + Duration::DAY), &gone, true),
+            (since(NIGHT + Duration::days(2)), &gone, false),
+            (since(NIGHT), &never, false),
+        ] {
+            assert_eq!(filter.takes(line), expected, "{filter:?} {line:?}");
+        }
+    }
 
     #[test]
     fn a_filter_matches_whole_names_in_which_a_star_stands_for_any_characters() {

@@ -505,3 +505,25 @@ fn the_schema_in_the_repository_is_that_of_the_shapes() {
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(made == kept, "docs/terminal.schema.json is not up to date; run the tests with BLESS=1");
 }
+
+#[tokio::test]
+async fn objects_are_listed_by_what_became_of_them() {
+    let mut world = World::with_secrets(4).await;
+    world.fault(backup_of("secret-0"), FaultKind::Forbidden(Forbidden::ByPolicy));
+    world.night(NIGHT).await;
+    world.vault.remove(Kind::Secret, "secret-1");
+    world.vault.put_secret("secret-2", SecretSpec::new("another"));
+    world.night(NIGHT + Duration::DAY).await;
+    for (args, expected) in [
+        (&["--failing"][..], &["secret-0"][..]),
+        (&["--gone"], &["secret-1"]),
+        (&["--failing", "--gone"], &["secret-0", "secret-1"]),
+        (&["--failing", "--name", "secret-1"], &[]),
+        (&["--since", "2026-01-11T00:00:00Z"], &["secret-1", "secret-2"]),
+        (&["--since", "2026-01-11T00:00:00Z", "--gone", "--kind", "secret"], &["secret-1"]),
+    ] {
+        let (code, listed) = json(&world, &[&["list", "objects", "--vault", "kv-a"], args].concat()).await;
+        let names = listed["objects"].as_array().expect("a list").iter().map(|of| &of["name"]);
+        assert_eq!((code, json!(names.collect::<Vec<_>>())), (0, json!(expected)), "{args:?}");
+    }
+}
