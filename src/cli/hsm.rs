@@ -6,7 +6,7 @@
 mod backup;
 mod check;
 mod follow;
-mod report;
+pub(super) mod report;
 mod restore;
 mod status;
 

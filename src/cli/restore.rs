@@ -1,6 +1,7 @@
 //! `restore`: plans, shows the plan, asks, restores, and reports.
 
 mod file;
+pub(super) mod followed;
 mod report;
 
 use std::{

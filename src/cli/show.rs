@@ -1,141 +1,193 @@
-//! `show`: the result of every object in a run.
+//! `show`: a run or a restore by its name, open or ended.
 
-use std::io;
+mod run;
+
+use std::str::FromStr;
 
 use clap::Args;
 
 use super::{
-    Done, Failed, SourceArg, app_for,
-    list::why,
-    output::{self, Column, Format, Table},
-    report::{late, summary_line, tried_again, unlisted_line},
+    Done, Exit, Failed, app_for,
+    hsm::report as hsm_report,
+    output::{self, Format},
+    restore::followed,
 };
 use crate::{
-    api::shapes::{problem::ProblemKind, terminal::RunReport},
-    config::Needs,
+    api::shapes::{problem::ProblemKind, run::RunInSource},
+    app::App,
+    config::{Config, Needs, environment, named},
     domain::{
-        job::BackupJob,
-        manifest::{Line, ObjectStatus, Summary},
-        plan::PlanHeader,
+        object::NameError,
+        restore::RestoreId,
         run::RunId,
+        source::{Source, SourceName},
     },
     query::{
-        nothing,
-        runs::{self, Report},
+        hsms, nothing, runs,
+        sources::{self, Report},
     },
+    restore::follow::{self, Found},
 };
 
-/// Show a run.
+/// Show a run or a restore.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The run, such as 20261122T020000Z-nightly
-    #[arg(value_parser = run_of)]
-    run: RunId,
-    #[command(flatten)]
-    vault: SourceArg,
+    /// The run or restore, such as 20261122T020000Z-nightly, 20261122T101112Z-restore-0f3a9c41 or
+    /// kv-prod_20261122T020000Z-nightly
+    #[arg(value_name = "NAME")]
+    job: JobName,
+    /// The vault of the run, by its name or URL, or the HSM of a run of its single keys; needed if several sources
+    /// have a run of that name
+    #[arg(long, value_name = "VAULT", alias = "vault-name", value_parser = named::source)]
+    vault: Option<Source>,
+    /// The HSM of a backup of the whole HSM, by its name or URL
+    #[arg(long, value_name = "HSM", alias = "hsm-name", value_parser = named::hsm, conflicts_with = "vault")]
+    hsm: Option<Source>,
     /// Show every object, not only those that need attention
     #[arg(long)]
     all: bool,
 }
 
-/// Runs the command. The exit code is the run's: 0 for a run that succeeded.
-///
-/// # Errors
-/// When there is no such run, or it is still open, or its manifest cannot be read.
-pub async fn run(args: ShowArgs, format: Format) -> Done {
-    let app = app_for(&args.vault.vault, Needs::Storage)?;
-    let vault = args.vault.vault.name();
-    let jobs = runs::open_jobs(&app).await?;
-    let job = jobs.iter().find(|job| job.vault == *vault && job.run == args.run);
-    let wanted = |line: &Line| args.all || needs_attention(line);
-    let (kind, text, next) = match runs::report(&app, vault, &args.run, job, wanted).await? {
-        Some(Report::Closed { header, summary, lines }) => {
-            print(&header, &summary, &lines, format)?;
-            return Ok(summary.verdict.into());
-        }
-        Some(Report::Open { job, planned, .. }) => (
-            ProblemKind::NotPossible,
-            still_open(&job, planned),
-            "wait until it has ended, as `keyvault-backup jobs` shows".to_owned(),
-        ),
-        None if runs::is_planned(&app, vault, &args.run).await? => (
-            ProblemKind::NotPossible,
-            "it was begun, and its record is gone".to_owned(),
-            format!("end it with `keyvault-backup rebuild --vault {vault}`"),
-        ),
-        None => {
-            nothing::refuse_unknown(&app, vault).await?;
-            let next = format!("list the runs with `keyvault-backup list runs --vault {vault}`");
-            (ProblemKind::NotFound, "there is no such run".to_owned(), next)
-        }
-    };
-    Err(Failed::of(kind, format!("{} of {vault}: {text}", args.run), next))
+/// The name of a run or a restore, perhaps with its source.
+#[derive(Clone, Debug)]
+struct JobName {
+    source: Option<SourceName>,
+    id: RunId,
+}
+
+impl FromStr for JobName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((source, id)) = text.split_once('_') else {
+            return Ok(Self { source: None, id: run_of(text)? });
+        };
+        let source = source.parse().map_err(|error: NameError| error.to_string())?;
+        Ok(Self { source: Some(source), id: run_of(id)? })
+    }
 }
 
 /// Parses the name of a run.
-fn run_of(text: &str) -> Result<RunId, String> {
-    text.parse().map_err(|error| format!("{error}; `keyvault-backup list runs --vault VAULT` lists runs"))
+pub(super) fn run_of(text: &str) -> Result<RunId, String> {
+    text.parse().map_err(|error| {
+        format!(
+            "{error}; `keyvault-backup list runs --vault VAULT` lists runs, `keyvault-backup jobs` restores"
+        )
+    })
 }
 
-fn still_open(job: &BackupJob, planned: Option<usize>) -> String {
-    let planned = match planned {
-        Some(1) => "it is still open; it backs up 1 object".to_owned(),
-        Some(planned) => format!("it is still open; it backs up {planned} objects"),
-        None => "it is still open, and not planned yet".to_owned(),
+/// Runs the command. The exit code is that of the run or restore; 0 while it is open.
+///
+/// # Errors
+/// When there is none of that name, or runs of several sources have it, or it cannot be read.
+pub async fn run(args: ShowArgs, format: Format) -> Done {
+    let app = match args.vault.as_ref().or(args.hsm.as_ref()) {
+        Some(source) => app_for(source, Needs::Jobs)?,
+        None => App::build(&Config::read(environment, Needs::Jobs)?)?,
     };
-    let late = late(job.run.late(job.opened));
-    match job.tried_again() {
-        Some(of) => format!("{planned}{late}; {}", tried_again(of)),
-        None => format!("{planned}{late}"),
+    match RestoreId::try_from(args.job.id.clone()) {
+        Ok(restore) => Box::pin(show_restore(&app, &restore, args.all, format)).await,
+        Err(_) => Box::pin(show_run(&app, &args, format)).await,
     }
 }
 
-fn print(header: &PlanHeader, summary: &Summary, lines: &[Line], format: Format) -> io::Result<()> {
-    if format.is_json() {
-        return output::json(&RunReport::new(header, summary, lines));
+async fn show_restore(app: &App, id: &RestoreId, all: bool, format: Format) -> Done {
+    match follow::find(app, id).await? {
+        Some(Found::Vault(found)) => Ok(followed::print(*found, all, format)?),
+        Some(Found::Hsm(job)) => {
+            hsm_report::restore(&job, format)?;
+            Ok(job.ended.as_ref().map_or(Exit::All, |ended| ended.verdict.into()))
+        }
+        None => Err(Failed::of(
+            ProblemKind::NotFound,
+            format!("there is no restore {id}"),
+            "list the restores with `keyvault-backup jobs`, those of HSMs with `keyvault-backup hsm status`",
+        )),
     }
-    let mut table = Table::new(
-        &[Column::name("kind"), Column::name("name")],
-        &[Column::name("status"), Column::prose("why")],
-    );
-    for line in lines {
-        let why = why(line);
-        table.push([
-            line.kind.as_str().into(),
-            line.name.as_str().into(),
-            status(header, line).into(),
-            why.into(),
-        ]);
-    }
-    table.print(format)?;
-    for unlisted in &header.unlisted {
-        output::aside(format, unlisted_line(unlisted))?;
-    }
-    for late in &header.listed_late {
-        let at = output::moment(late.at);
-        let said = format!("The {}s could be listed only at {at}, in round {}", late.kind, late.round);
-        output::aside(format, said)?;
-    }
-    for hint in &header.hints {
-        output::aside(format, format_args!("Everything was due: {hint}"))?;
-    }
-    output::aside(format, summary_line(summary))
 }
 
-fn needs_attention(line: &Line) -> bool {
-    matches!(line.status, ObjectStatus::Failed | ObjectStatus::Disappeared | ObjectStatus::Carried)
-        || !why(line).is_empty() && !matches!(line.status, ObjectStatus::Managed | ObjectStatus::Former)
+impl ShowArgs {
+    /// The source that the arguments name.
+    fn only(&self) -> Option<&SourceName> {
+        self.vault.as_ref().or(self.hsm.as_ref()).map(Source::name).or(self.job.source.as_ref())
+    }
 }
 
-fn status(header: &PlanHeader, line: &Line) -> &'static str {
-    match line.status {
-        ObjectStatus::BackedUp => "backed up",
-        ObjectStatus::Unchanged => "unchanged",
-        ObjectStatus::Managed | ObjectStatus::VaultManaged => "skipped",
-        ObjectStatus::Disappeared => "disappeared",
-        ObjectStatus::Failed if header.accepts(line) => "failed, accepted",
-        ObjectStatus::Failed => "failed",
-        ObjectStatus::Gone => "gone",
-        ObjectStatus::Carried | ObjectStatus::Former => "not listed",
+async fn show_run(app: &App, args: &ShowArgs, format: Format) -> Done {
+    let among = match args.only() {
+        Some(only) => vec![only.clone()],
+        None => sources::searched(app).await?,
+    };
+    let wanted = |line: &_| args.all || run::needs_attention(line);
+    let mut found = sources::found(app, &args.job.id, &among, wanted).await?;
+    if args.hsm.is_some() {
+        found.retain(|(_, report)| matches!(report, Report::Hsm(_)));
+    } else if args.only().is_some() {
+        // A vault's name stands for single objects where there are any.
+        found.truncate(1);
     }
+    match (found.pop(), &found[..]) {
+        (Some((_, report)), []) => print(report, format),
+        (Some(last), others) => Err(several(&args.job.id, others.iter().chain([&last]))),
+        (None, _) => Err(none(app, args).await?),
+    }
+}
+
+fn print(report: Report, format: Format) -> Done {
+    match report {
+        Report::Objects(report) => run::print(*report, format),
+        Report::Hsm(hsms::Run::Ended(backup)) => {
+            hsm_report::backup(&backup, format)?;
+            Ok(backup.verdict.into())
+        }
+        Report::Hsm(open) if format.is_json() => {
+            output::json(&RunInSource::from(&open))?;
+            Ok(Exit::All)
+        }
+        Report::Hsm(hsms::Run::Open(job)) => {
+            hsm_report::open(&job, format)?;
+            Ok(Exit::All)
+        }
+    }
+}
+
+fn several<'a>(id: &RunId, found: impl Iterator<Item = &'a (SourceName, Report)>) -> Failed {
+    let option = |(source, report): &(SourceName, Report)| match report {
+        Report::Objects(_) => format!("--vault {source}"),
+        Report::Hsm(_) => format!("--hsm {source}"),
+    };
+    let options: Vec<_> = found.map(option).collect();
+    let one = options.first().cloned().unwrap_or_default();
+    Failed::new(
+        format!("several sources have a run {id}: {}", options.join(", ")),
+        format!("name one of them, as in `keyvault-backup show {id} {one}`"),
+    )
+}
+
+/// Why there is no such run.
+async fn none(app: &App, args: &ShowArgs) -> Result<Failed, Failed> {
+    let id = &args.job.id;
+    if let Some(hsm) = &args.hsm {
+        nothing::refuse_unknown_hsm(app, hsm.name()).await?;
+        let next = format!("list its backups with `keyvault-backup hsm status --hsm {}`", hsm.name());
+        return Ok(Failed::of(
+            ProblemKind::NotFound,
+            format!("{id} of {}: there is no such run", hsm.name()),
+            next,
+        ));
+    }
+    let Some(vault) = args.only() else {
+        let next = "list the runs of a vault with `keyvault-backup list runs --vault VAULT`; one that is not configured \
+                    can be named with --vault";
+        return Ok(Failed::of(ProblemKind::NotFound, format!("no source has a run {id}"), next));
+    };
+    let (kind, text, next) = if runs::is_planned(app, vault, id).await? {
+        let next = format!("end it with `keyvault-backup rebuild --vault {vault}`");
+        (ProblemKind::NotPossible, "it was begun, and its record is gone", next)
+    } else {
+        nothing::refuse_unknown(app, vault).await?;
+        let next = format!("list the runs with `keyvault-backup list runs --vault {vault}`");
+        (ProblemKind::NotFound, "there is no such run", next)
+    };
+    Ok(Failed::of(kind, format!("{id} of {vault}: {text}"), next))
 }

@@ -85,6 +85,11 @@ pub async fn one(app: &App, hsm: &SourceName, run: &RunId) -> Result<Option<Run>
     if app.hsms().get(hsm).is_err() {
         return Ok(None);
     }
+    known(app, hsm, run).await
+}
+
+/// A run in one HSM, configured or not, or `None` when it does not have it.
+pub async fn known(app: &App, hsm: &SourceName, run: &RunId) -> Result<Option<Run>> {
     // Read open jobs first: a job that ends meanwhile has its record before it is closed.
     let open = app.jobs()?.hsm_job(hsm, run).await?.filter(|stored| stored.job.is_backup());
     if let Some(backup) = app.catalogue()?.hsm_backup(hsm, run).await? {

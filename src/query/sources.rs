@@ -1,15 +1,19 @@
 //! Runs of every source: of vaults, and of whole Managed HSMs.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeSet};
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
 use super::{hsms, runs};
 use crate::{
     app::App,
-    domain::{run::RunId, source::SourceName},
+    domain::{job::BackupJob, manifest::Line, run::RunId, source::SourceName},
     error::Result,
 };
+
+/// Sources that are searched concurrently.
+const SOURCES_AT_ONCE: usize = 8;
 
 /// A run, as a listing shows it.
 #[derive(Clone, Debug)]
@@ -58,6 +62,55 @@ pub async fn reports(app: &App, run: &RunId) -> Result<Vec<Report>> {
         runs::reports(app, run).await?.into_iter().map(|report| Report::Objects(Box::new(report)));
     let of_hsms = hsms::runs(app, run).await?.into_iter().map(Report::Hsm);
     Ok(of_objects.chain(of_hsms).collect())
+}
+
+/// The sources in which a run is searched: the configured ones, or, if there are none, all that the catalogue has.
+///
+/// # Errors
+/// Those of storage.
+pub async fn searched(app: &App) -> Result<Vec<SourceName>> {
+    let configured: Vec<_> = app.sources().into_iter().cloned().collect();
+    if !configured.is_empty() {
+        return Ok(configured);
+    }
+    let (vaults, hsms) = futures::try_join!(app.catalogue()?.vaults(), app.catalogue()?.hsms())?;
+    let names: BTreeSet<_> = vaults.into_iter().chain(hsms).filter_map(|name| name.parse().ok()).collect();
+    Ok(names.into_iter().collect())
+}
+
+/// A run in each of these sources that has it, configured or not, with the objects that are `wanted`. A run of an HSM's
+/// single keys comes before that of the whole HSM.
+///
+/// # Errors
+/// Those of storage, and when a manifest is damaged.
+pub async fn found(
+    app: &App,
+    run: &RunId,
+    among: &[SourceName],
+    wanted: impl Fn(&Line) -> bool,
+) -> Result<Vec<(SourceName, Report)>> {
+    // Open jobs first: one that ends meanwhile has its record before it is closed.
+    let open = runs::open_jobs(app).await?;
+    let searches = among.iter().map(|source| {
+        let job = open.iter().find(|job| job.vault == *source && job.run == *run);
+        in_source(app, source, run, job, &wanted)
+    });
+    let searches: Vec<_> = searches.collect();
+    let found: Vec<_> = stream::iter(searches).buffered(SOURCES_AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn in_source(
+    app: &App,
+    source: &SourceName,
+    run: &RunId,
+    job: Option<&BackupJob>,
+    wanted: &impl Fn(&Line) -> bool,
+) -> Result<Vec<(SourceName, Report)>> {
+    let of_objects = runs::report(app, source, run, job, wanted).await?;
+    let of_hsm = hsms::known(app, source, run).await?;
+    let reports = of_objects.map(|report| Report::Objects(Box::new(report))).into_iter();
+    Ok(reports.chain(of_hsm.map(Report::Hsm)).map(|report| (source.clone(), report)).collect())
 }
 
 /// A run in one source, or `None` when that source is not configured or does not have it.

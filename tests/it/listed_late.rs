@@ -357,7 +357,7 @@ async fn a_kind_that_is_listed_again_is_shown() {
     let vault = world.vault.url();
     let show = ["show", RUN, "--vault", &vault];
     let shown = world.cli(&show).await;
-    let text = String::from_utf8_lossy(&shown.stderr);
+    let text = String::from_utf8_lossy(&shown.stdout);
     assert!(
         text.contains("the keys cannot be listed, tried again at 2026-01-10T02:")
             && text.contains("in round 2 of 6"),

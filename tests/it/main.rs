@@ -69,6 +69,7 @@ mod rounds;
 mod rounds_nights;
 mod runbooks;
 mod serve;
+mod show;
 mod stopping;
 mod storage;
 mod tags;

@@ -16,6 +16,8 @@ use crate::{
     query::hsms::Run,
 };
 
+use super::follow::words;
+
 /// Prints a plan.
 pub(super) fn plan(plan: &HsmPlan, format: Format) -> io::Result<()> {
     if format.is_json() {
@@ -66,7 +68,7 @@ fn keys(plan: &HsmPlan) -> Table {
 }
 
 /// Prints the result of a backup.
-pub(super) fn backup(record: &HsmBackup, format: Format) -> io::Result<()> {
+pub(in crate::cli) fn backup(record: &HsmBackup, format: Format) -> io::Result<()> {
     if format.is_json() {
         return output::json(&RunInSource::from(&Run::Ended(Box::new(record.clone()))));
     }
@@ -104,8 +106,22 @@ pub(super) fn backup(record: &HsmBackup, format: Format) -> io::Result<()> {
     output::one(format, sentence, &table)
 }
 
+/// Prints a backup that has not ended, for people or in lines.
+pub(in crate::cli) fn open(job: &HsmJob, format: Format) -> io::Result<()> {
+    let columns = [Column::name("opened"), Column::name("state"), Column::prose("why")];
+    let mut table = Table::new(&[Column::name("source"), Column::name("run")], &columns);
+    let [source, run] = [job.hsm.to_string(), job.id.to_string()].map(Cell::from);
+    table.push([source, run, job.opened.into(), "open".into(), phase(job).into()]);
+    output::one(format, format_args!("{} of HSM {} is still open: {}", job.id, job.hsm, phase(job)), &table)
+}
+
+fn phase(job: &HsmJob) -> String {
+    let waiting = job.waiting.as_deref().map_or_else(String::new, |why| format!(", and waits: {why}"));
+    format!("{}{waiting}", words(&job.phase))
+}
+
 /// Prints the result of a restore.
-pub(super) fn restore(job: &HsmJob, format: Format) -> io::Result<()> {
+pub(in crate::cli) fn restore(job: &HsmJob, format: Format) -> io::Result<()> {
     if format.is_json() {
         return output::json(&HsmRestoreReport::from(job));
     }

@@ -83,7 +83,7 @@ fn excluded(of: &[Excluded], at: Option<OffsetDateTime>) -> Table {
     rows
 }
 
-fn how(object: &Excluded) -> &'static str {
+pub(super) fn how(object: &Excluded) -> &'static str {
     match (object.reason, object.skipped) {
         (Reason::NeverBackedUp, _) => "NEVER BACKED UP",
         (_, true) => "skip",
@@ -189,7 +189,7 @@ fn outcomes_text(
     output::wrapped(&text, width, "") + &covered
 }
 
-fn outcome(result: &StepResult) -> (&'static str, String) {
+pub(super) fn outcome(result: &StepResult) -> (&'static str, String) {
     match result {
         StepResult::Restored => ("restored", String::new()),
         StepResult::AlreadyThere => ("already there", String::new()),

@@ -1,0 +1,138 @@
+//! A run of a vault, or of an HSM's single keys.
+
+use std::io;
+
+use crate::{
+    api::shapes::{run::RunInSource, terminal::RunReport},
+    cli::{
+        Done, Exit,
+        list::why,
+        output::{self, Column, Format, Table, count},
+        report::{late, summary_line, tried_again, unlisted_line},
+    },
+    domain::{
+        job::BackupJob,
+        manifest::{Line, ObjectStatus, Summary},
+        plan::{ListedLate, PlanHeader},
+    },
+    query::runs::Report,
+};
+
+/// Prints a run. The exit code is the run's; 0 while it is open.
+pub(super) fn print(report: Report, format: Format) -> Done {
+    match report {
+        Report::Closed { header, summary, lines } => {
+            closed(&header, &summary, &lines, format)?;
+            Ok(summary.verdict.into())
+        }
+        open if format.is_json() => {
+            output::json(&RunInSource::from(open))?;
+            Ok(Exit::All)
+        }
+        Report::Open { job, planned, listed_late } => {
+            open(&job, planned, &listed_late, format)?;
+            Ok(Exit::All)
+        }
+    }
+}
+
+/// A run that has not ended: how far it has come, and what it tries again.
+fn open(
+    job: &BackupJob,
+    planned: Option<usize>,
+    listed_late: &[ListedLate],
+    format: Format,
+) -> io::Result<()> {
+    let columns = [
+        Column::name("opened"),
+        Column::name("state"),
+        Column::number("planned"),
+        Column::number("done"),
+        Column::prose("why"),
+    ];
+    let mut table = Table::new(&[Column::name("source"), Column::name("run")], &columns);
+    let [source, run] = [job.vault.to_string(), job.run.to_string()].map(Into::into);
+    let again = job.tried_again().map(tried_again);
+    let objects = planned.and_then(|planned| u32::try_from(planned).ok());
+    table.push([
+        source,
+        run,
+        job.opened.into(),
+        "open".into(),
+        objects.into(),
+        job.answered.into(),
+        again.into(),
+    ]);
+    output::one(format, still_open(job, planned), &table)?;
+    listed_late.iter().try_for_each(|late| output::aside(format, late_line(late)))
+}
+
+fn still_open(job: &BackupJob, planned: Option<usize>) -> String {
+    let planned = match planned {
+        Some(planned) => {
+            let objects = count(planned, "object");
+            format!(
+                "is still open; it backs up {objects}, of which {} had a result at the last pass",
+                job.answered
+            )
+        }
+        None => "is still open, and not planned yet".to_owned(),
+    };
+    let late = late(job.run.late(job.opened));
+    let again = job.tried_again().map_or_else(String::new, |of| format!("; {}", tried_again(of)));
+    format!("{} of {} {planned}{late}{again}", job.run, job.vault)
+}
+
+fn late_line(late: &ListedLate) -> String {
+    let at = output::moment(late.at);
+    format!("The {}s could be listed only at {at}, in round {}", late.kind, late.round)
+}
+
+fn closed(header: &PlanHeader, summary: &Summary, lines: &[Line], format: Format) -> io::Result<()> {
+    if format.is_json() {
+        return output::json(&RunReport::new(header, summary, lines));
+    }
+    let mut table = Table::new(
+        &[Column::name("kind"), Column::name("name")],
+        &[Column::name("status"), Column::prose("why")],
+    );
+    for line in lines {
+        let why = why(line);
+        table.push([
+            line.kind.as_str().into(),
+            line.name.as_str().into(),
+            status(header, line).into(),
+            why.into(),
+        ]);
+    }
+    table.print(format)?;
+    for unlisted in &header.unlisted {
+        output::aside(format, unlisted_line(unlisted))?;
+    }
+    for late in &header.listed_late {
+        output::aside(format, late_line(late))?;
+    }
+    for hint in &header.hints {
+        output::aside(format, format_args!("Everything was due: {hint}"))?;
+    }
+    output::aside(format, summary_line(summary))
+}
+
+/// Whether a person has to know of an object.
+pub(super) fn needs_attention(line: &Line) -> bool {
+    matches!(line.status, ObjectStatus::Failed | ObjectStatus::Disappeared | ObjectStatus::Carried)
+        || !why(line).is_empty() && !matches!(line.status, ObjectStatus::Managed | ObjectStatus::Former)
+}
+
+fn status(header: &PlanHeader, line: &Line) -> &'static str {
+    match line.status {
+        ObjectStatus::BackedUp => "backed up",
+        ObjectStatus::Unchanged => "unchanged",
+        ObjectStatus::Managed | ObjectStatus::VaultManaged => "skipped",
+        ObjectStatus::Disappeared => "disappeared",
+        ObjectStatus::Failed if header.accepts(line) => "failed, accepted",
+        ObjectStatus::Failed => "failed",
+        ObjectStatus::Gone => "gone",
+        ObjectStatus::Carried | ObjectStatus::Former => "not listed",
+    }
+}
