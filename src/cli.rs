@@ -8,6 +8,7 @@ pub mod acknowledge;
 mod arguments;
 pub mod audit;
 pub mod backup;
+pub mod diff;
 mod failed;
 pub mod file;
 pub mod hsm;
@@ -66,6 +67,8 @@ enum Command {
     List(list::List),
     /// Show the result of every object in a run
     Show(show::ShowArgs),
+    /// Compare a live vault with a recovery point: what a restore would change
+    Diff(diff::DiffArgs),
     /// Restore backups into a vault
     Restore(restore::RestoreArgs),
     /// Back up and restore Managed HSMs
@@ -121,6 +124,7 @@ async fn run(command: Command, format: Format) -> ExitCode {
         Command::Backup(args) => Box::pin(backup::run(args, format)).await,
         Command::List(list) => Box::pin(list::run(list, format)).await,
         Command::Show(args) => Box::pin(show::run(args, format)).await,
+        Command::Diff(args) => Box::pin(diff::run(args, format)).await,
         Command::Restore(args) => Box::pin(restore::run(args, format)).await,
         Command::Hsm(command) => Box::pin(hsm::run(command, format)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args, format)).await,

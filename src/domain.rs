@@ -42,6 +42,7 @@ pub mod blob;
 pub mod bound;
 pub mod cause;
 pub mod cloud;
+pub mod diff;
 pub mod digest;
 pub mod entry;
 pub mod failed;

@@ -1,6 +1,7 @@
 //! Queries about backups, runs, and the state of each vault and HSM. Read only.
 
 pub mod callers;
+pub mod diff;
 pub mod health;
 pub mod hsms;
 pub mod jobs;

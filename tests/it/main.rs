@@ -22,6 +22,7 @@ mod crashes;
 mod damage;
 mod damage_index;
 mod damage_restores;
+mod diff;
 mod documents;
 mod endings;
 mod faults;

@@ -5,6 +5,7 @@
 
 pub mod acknowledged;
 pub mod audit;
+pub mod diff;
 pub mod hsm;
 pub mod listing;
 pub mod plan;
@@ -15,6 +16,7 @@ mod schema;
 pub use self::{
     acknowledged::{AcceptanceItem, Acceptances, AcknowledgedRun},
     audit::{Trail, TrailCheck},
+    diff::Differences,
     hsm::{HsmCheck, HsmStatuses},
     listing::{ObjectItem, Objects, VaultItem, Vaults},
     plan::{BackupPlan, FileBackup},

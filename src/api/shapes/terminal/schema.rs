@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, FileBackup, FileRestore, HsmCheck, HsmStatuses,
-    Jobs, Objects, Rebuilt, RestoreResult, RunReport, Trail, TrailCheck, Vaults,
+    AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, FileBackup, FileRestore, HsmCheck,
+    HsmStatuses, Jobs, Objects, Rebuilt, RestoreResult, RunReport, Trail, TrailCheck, Vaults,
 };
 use crate::api::shapes::{
     backup::History,
@@ -13,12 +13,12 @@ use crate::api::shapes::{
     plan::{HsmPlan, Plan},
     preflight::Preflight,
     problem::ProblemBody,
-    restore::{HsmRestoreReport, Restore},
+    restore::{HsmRestoreReport, Restore, RestoreReport},
     run::{RunInSource, Runs},
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 23] = [
+const COMMANDS: [(&str, &[&str]); 24] = [
     ("error", &["Problem"]),
     ("backup", &["RunReport"]),
     ("backup --what-if", &["BackupPlan"]),
@@ -27,7 +27,8 @@ const COMMANDS: [(&str, &[&str]); 23] = [
     ("list runs", &["Runs"]),
     ("list objects", &["Objects"]),
     ("list history", &["History"]),
-    ("show", &["RunReport"]),
+    ("show", &["RunReport", "RunInSource", "RestoreReport", "HsmRestoreReport"]),
+    ("diff", &["Differences"]),
     ("restore", &["RestoreResult"]),
     ("restore --what-if", &["RestorePlan"]),
     ("restore --file", &["FileRestore"]),
@@ -50,6 +51,7 @@ const COMMANDS: [(&str, &[&str]); 23] = [
     Acceptances,
     AcknowledgedRun,
     BackupPlan,
+    Differences,
     FileBackup,
     FileRestore,
     History,
@@ -64,6 +66,7 @@ const COMMANDS: [(&str, &[&str]); 23] = [
     ProblemBody,
     Rebuilt,
     Restore,
+    RestoreReport,
     RestoreResult,
     RunInSource,
     RunReport,
