@@ -1,8 +1,12 @@
 //! `list`: vaults, runs, objects, and the backups of one object.
 
+mod why;
+
 use clap::{Args, Subcommand};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use self::why::state;
+pub use self::why::why;
 use super::{
     Done, Exit, Failed, ObjectArgs, SourceArg, app_for,
     output::{self, Cell, Column, Format, Table, count},
@@ -22,14 +26,13 @@ use crate::{
     config::{Config, Needs, environment},
     domain::{
         filter::{NameFilter, ObjectFilter},
-        location::{Apart, Location},
+        location::Apart,
         manifest::{Line, ObjectStatus, Summary},
         object::ObjectKind,
         restore::Selection,
         run::RunId,
         source::Source,
         state::Newest,
-        versions::VERSIONS_WARNING,
     },
     error::Error,
     query::{
@@ -286,59 +289,6 @@ async fn objects(args: ObjectsArgs, format: Format) -> Done {
 pub fn moment_of(text: &str) -> Result<OffsetDateTime, String> {
     let expected = |_| "expected a time such as 2026-11-22T10:00:00Z".to_owned();
     OffsetDateTime::parse(text, &Rfc3339).map_err(expected)
-}
-
-/// The state of an object in words, besides its newest backup.
-fn state(line: &Line, location: &Location) -> String {
-    let why = why(line);
-    let why = if line.status == ObjectStatus::Failed { format!("failed: {why}") } else { why };
-    let apart = line.entry.as_ref().and_then(|entry| entry.location.apart(location)).map(Apart::text);
-    [why.as_str(), apart.unwrap_or_default()]
-        .iter()
-        .filter(|text| !text.is_empty())
-        .copied()
-        .collect::<Vec<_>>()
-        .join("; ")
-}
-
-/// The reason for an object's status, and a warning if the form of its backup is unknown. Empty if neither needs words.
-pub fn why(line: &Line) -> String {
-    let unknown = line.entry.as_ref().and_then(|entry| entry.form.unknown());
-    let unknown = unknown.map(|clear| format!("its backup has a form that is not known ({clear})"));
-    let said = [Some(why_so(line)), unknown].into_iter().flatten().filter(|said| !said.is_empty());
-    said.collect::<Vec<_>>().join("; ")
-}
-
-fn why_so(line: &Line) -> String {
-    let failure = line.failure.as_ref();
-    let near = line.entry.as_ref().is_some_and(|entry| entry.versions >= VERSIONS_WARNING);
-    match line.status {
-        ObjectStatus::BackedUp | ObjectStatus::Unchanged if near => {
-            "near the limit of 500 versions".to_owned()
-        }
-        ObjectStatus::BackedUp | ObjectStatus::Unchanged => String::new(),
-        ObjectStatus::Managed => format!("belongs to a certificate{}", earlier(line)),
-        ObjectStatus::VaultManaged => {
-            format!(
-                "managed by the vault, not by a certificate; Key Vault does not back it up{}",
-                earlier(line)
-            )
-        }
-        ObjectStatus::Disappeared => "deleted while the vault was backed up".to_owned(),
-        ObjectStatus::Failed => {
-            failure.map_or_else(String::new, |of| format!("{}: {}", of.code, output::one_line(&of.text)))
-        }
-        ObjectStatus::Gone => "gone from the vault".to_owned(),
-        ObjectStatus::Carried => "not listed in the newest run".to_owned(),
-        ObjectStatus::Former => {
-            format!("not listed in the newest run, and managed when it last was{}", earlier(line))
-        }
-    }
-}
-
-/// A hint at the backups of an earlier object of the name, if there are any.
-fn earlier(line: &Line) -> &'static str {
-    if line.former.is_some() { "; an earlier object of that name has backups, see its history" } else { "" }
 }
 
 async fn history(args: HistoryArgs, format: Format) -> Done {
