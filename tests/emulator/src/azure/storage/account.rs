@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
@@ -123,6 +123,8 @@ pub(crate) struct Account {
     pub(crate) containers: RwLock<BTreeMap<String, Container>>,
     pub(crate) queues: Mutex<BTreeMap<String, Queue>>,
     pub(crate) keeping: RwLock<Keeping>,
+    /// Whether callers have the right to create containers.
+    pub(crate) creates: AtomicBool,
     /// The moment that names the last version.
     pub(crate) last_version: Mutex<Option<OffsetDateTime>>,
     etags: AtomicU64,
@@ -136,6 +138,7 @@ impl Account {
             containers: RwLock::default(),
             queues: Mutex::default(),
             keeping: RwLock::default(),
+            creates: AtomicBool::new(true),
             last_version: Mutex::default(),
             etags: AtomicU64::new(0x8DE_0000_0000_0001),
         }

@@ -1,11 +1,13 @@
 //! Requests to Blob storage, answered.
 
+use std::sync::atomic::Ordering;
+
 use hyper::StatusCode;
 
 use super::{
     account::{Account, Container},
     blob, blob_write, block,
-    error::{container_not_found, error, unknown, unsupported_verb},
+    error::{container_not_found, error, forbidden, unknown, unsupported_verb},
     list, metadata,
     upload::Upload,
 };
@@ -100,6 +102,9 @@ fn write(
 }
 
 fn create(account: &Account, call: &Call) -> Result<Reply, Reply> {
+    if !account.creates.load(Ordering::Relaxed) {
+        return Err(forbidden(call));
+    }
     let metadata = metadata::read(call)?;
     if !account.create_container(&call.route.name, metadata, call.now) {
         return Err(error(

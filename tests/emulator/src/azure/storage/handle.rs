@@ -1,6 +1,6 @@
 //! A storage account in the hands of a test.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 
@@ -36,6 +36,12 @@ impl StorageHandle {
     /// Makes a container unless it is there.
     pub fn create_container(&self, name: &str) {
         self.account.create_container(name, Vec::new(), self.world.clock.now());
+    }
+
+    /// Sets whether callers have the right to create containers; at first they have it. The handle itself is not bound
+    /// by it.
+    pub fn set_right_to_create_containers(&self, held: bool) {
+        self.account.creates.store(held, Ordering::Relaxed);
     }
 
     /// Makes a queue unless it is there.
