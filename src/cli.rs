@@ -77,7 +77,7 @@ enum Command {
     /// List open backup runs, and restores
     Jobs(jobs::JobsArgs),
     /// Check settings, rights, storage, clocks and ages, and say how to fix each fault
-    Preflight,
+    Preflight(preflight::PreflightArgs),
     /// Acknowledge a loss that a run found, or that a vault has moved
     Acknowledge(acknowledge::AcknowledgeArgs),
     /// Accept until a date that an object fails; list and withdraw acceptances
@@ -128,7 +128,7 @@ async fn run(command: Command, format: Format) -> ExitCode {
         Command::Restore(args) => Box::pin(restore::run(args, format)).await,
         Command::Hsm(command) => Box::pin(hsm::run(command, format)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args, format)).await,
-        Command::Preflight => Box::pin(preflight::run(format)).await,
+        Command::Preflight(args) => Box::pin(preflight::run(args, format)).await,
         Command::Acknowledge(args) => Box::pin(acknowledge::run(args, format)).await,
         Command::Accept(args) => Box::pin(accept::run(args, format)).await,
         Command::Audit(command) => Box::pin(audit::run(command, format)).await,

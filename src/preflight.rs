@@ -5,10 +5,12 @@
 //! to fix it.
 //!
 //! Safe to run at any time, and twice: the tries name objects that cannot exist, backups are taken and dropped, and the
-//! one blob a day that is written among the backups is written create-only.
+//! one blob a day that is written among the backups is written create-only. [`fix`] makes containers, and only if it is
+//! asked to.
 
 mod callers;
 pub mod findings;
+pub mod fix;
 mod hsms;
 mod sources;
 mod storage;
@@ -16,6 +18,7 @@ mod vaults;
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::OptionFuture;
 use tokio::sync::Semaphore;
 
 use self::findings::{
@@ -28,7 +31,9 @@ use crate::{
     azure::{Connection, cause, credential, dates::Dates, error::ServiceError},
     clock::Clock,
     config::Config,
-    domain::{cause::Came, night::Timer, object::ObjectName, role::Role, schedule::Timetable},
+    domain::{
+        bound::AtBound, cause::Came, night::Timer, object::ObjectName, role::Role, schedule::Timetable,
+    },
 };
 
 /// The time limit of one try.
@@ -45,21 +50,29 @@ struct Context<'a> {
     clock: &'a Clock,
 }
 
-/// Runs the preflight. `served` says whether this process answers HTTP.
-pub async fn check(app: &App, served: bool, clock: &Clock) -> Report {
+/// What a preflight checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything, in a process that answers HTTP.
+    App,
+    /// Everything, at a terminal.
+    Terminal,
+    /// The sources of the settings, and nothing that they share.
+    Sources,
+}
+
+/// Runs the preflight.
+pub async fn check(app: &App, scope: Scope, clock: &Clock) -> Report {
     let dates = Dates::new(*clock);
     let connection = app.connection().for_preflight(Arc::clone(&dates));
     let context = Context { app, config: app.config(), connection, clock };
-    let (vaults, hsms, containers, queues, sources, callers) = futures::join!(
+    let (vaults, hsms, sources, shared) = futures::join!(
         vaults::observe(&context),
         hsms::observe(&context),
-        storage::containers(&context),
-        storage::queues(&context),
         sources::observe(&context),
-        callers::observe(&context)
+        OptionFuture::from((scope != Scope::Sources).then(|| observe_shared(&context)))
     );
     let mut report = Report::default();
-    rest::judge_settings(&settings(context.config, served), &mut report);
     let tried = vaults.iter().flat_map(judge_vaults::VaultSeen::all);
     let of = installation(context.config, tried);
     for seen in &vaults {
@@ -68,18 +81,40 @@ pub async fn check(app: &App, served: bool, clock: &Clock) -> Report {
     for seen in &hsms {
         judge_hsms::judge(seen, &of, &mut report);
     }
-    for seen in &containers {
-        judge_storage::judge(seen, &of, clock.now(), &mut report);
-    }
-    for seen in &queues {
-        judge_queues::judge(seen, &of, &mut report);
-    }
     for seen in &sources {
         judge_sources::judge(seen, clock.now(), &mut report);
     }
-    rest::judge_callers(&callers, &mut report);
-    rest::judge_clocks(&dates.ahead(), &mut report);
+    if let Some(shared) = shared {
+        rest::judge_settings(&settings(context.config, scope == Scope::App), &mut report);
+        shared.judge(&of, clock, &mut report);
+        rest::judge_clocks(&dates.ahead(), &mut report);
+    }
     report.sorted()
+}
+
+/// The observations of what all sources share.
+struct Shared {
+    containers: Vec<judge_storage::ContainerSeen>,
+    queues: Vec<judge_queues::QueueSeen>,
+    callers: Result<Vec<AtBound>, String>,
+}
+
+async fn observe_shared(context: &Context<'_>) -> Shared {
+    let (containers, queues, callers) =
+        futures::join!(storage::containers(context), storage::queues(context), callers::observe(context));
+    Shared { containers, queues, callers }
+}
+
+impl Shared {
+    fn judge(&self, of: &Installation, clock: &Clock, report: &mut Report) {
+        for seen in &self.containers {
+            judge_storage::judge(seen, of, clock.now(), report);
+        }
+        for seen in &self.queues {
+            judge_queues::judge(seen, of, report);
+        }
+        rest::judge_callers(&self.callers, report);
+    }
 }
 
 fn installation<'a>(config: &Config, tried: impl Iterator<Item = &'a Came>) -> Installation {

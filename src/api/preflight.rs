@@ -9,7 +9,11 @@ use super::{
         problem::{Problem, Problems},
     },
 };
-use crate::{app::SharedApp, clock::Clock, preflight};
+use crate::{
+    app::SharedApp,
+    clock::Clock,
+    preflight::{self, Scope, findings::Severity},
+};
 
 /// Checks everything that backups and restores need, with the app's own identity. It takes up to a minute, is safe at
 /// any time, and writes one small blob a day.
@@ -25,6 +29,6 @@ pub async fn preflight(
     _: Parameters<Nothing>,
 ) -> Result<Json<Preflight>, Problem> {
     let clock = Clock::system();
-    let report = Box::pin(preflight::check(&app, true, &clock)).await;
-    Ok(Json(Preflight::new(report, clock.now())))
+    let report = Box::pin(preflight::check(&app, Scope::App, &clock)).await;
+    Ok(Json(Preflight::new(&report, Severity::Info, clock.now())))
 }

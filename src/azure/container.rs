@@ -87,6 +87,19 @@ impl Container {
         Ok(Self { client: Arc::new(client), name: url.path().trim_matches('/').to_owned() })
     }
 
+    /// Creates the container itself, without public access. One that is there stays as it is.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn make(&self) -> Result<Written, ServiceError> {
+        let made = self.client.create(None).await;
+        match made.map_err(|error| self.error(Operation::Write, "create container", "", &error)) {
+            Ok(_) => Ok(Written::Created),
+            Err(error) if error.failure.code == "ContainerAlreadyExists" => Ok(Written::AlreadyThere),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes a blob that must not exist, whole or not at all, with its metadata in the same request.
     ///
     /// Safe to run twice: the second run changes nothing and returns [`Written::AlreadyThere`]. So may a retry after a

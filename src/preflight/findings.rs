@@ -7,7 +7,7 @@
 //! A check ends in one of three ways: well, with a [`Finding`], or unknown, with the reason. Nothing counts as well
 //! that was not observed.
 
-mod cause;
+pub(super) mod cause;
 pub mod group;
 pub mod hsms;
 pub mod queues;
@@ -19,7 +19,10 @@ pub mod sources;
 pub mod storage;
 pub mod vaults;
 
-use self::remedy::Remedy;
+use self::{
+    group::{Group, grouped},
+    remedy::Remedy,
+};
 use crate::domain::{outcome::Failure, role::Role};
 
 /// The subject of checks of the settings.
@@ -112,6 +115,13 @@ impl Report {
                 .findings
                 .iter()
                 .any(|found| found.severity > Severity::Info && !OF_NO_SERVICE.contains(&found.name))
+    }
+
+    /// The findings of at least this severity, by cause.
+    pub fn groups(&self, at_least: Severity) -> Vec<Group> {
+        let mut groups = grouped(&self.findings);
+        groups.retain(|group| group.severity >= at_least);
+        groups
     }
 
     /// Puts the worst first.
@@ -236,6 +246,18 @@ mod tests {
         ];
         let sorted = Report { findings, ..Report::default() }.sorted();
         assert_eq!(sorted.findings.iter().map(|found| found.name).collect::<String>(), "dbca");
+    }
+
+    #[test]
+    fn only_what_is_shown_depends_on_the_least_severity() {
+        use Severity::{Error, Info, Warning};
+        let findings = [("a", Error), ("b", Warning), ("c", Info)];
+        let findings = findings.map(|(name, severity)| finding(name, severity, "kv-a")).into();
+        let report = Report { findings, ..Report::default() };
+        for (at_least, expected) in [(Info, "abc"), (Warning, "ab"), (Error, "a")] {
+            let names: String = report.groups(at_least).iter().map(|group| group.name).collect();
+            assert_eq!((names.as_str(), report.is_well()), (expected, false));
+        }
     }
 
     #[test]

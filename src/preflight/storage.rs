@@ -39,10 +39,11 @@ pub(super) async fn containers(context: &Context<'_>) -> Vec<ContainerSeen> {
 
 async fn one(context: &Context<'_>, used: Use, url: &Url, container: Container) -> ContainerSeen {
     let shown = within(container.protection()).await;
+    let (account, name) = place(url);
     let mut seen = ContainerSeen {
         used,
-        account: account(url),
-        container: url.path().trim_matches('/').to_owned(),
+        account,
+        container: name,
         reached: shown.as_ref().err().cloned().unwrap_or(Came::Done),
         read: Came::Done,
         written: None,
@@ -80,6 +81,11 @@ async fn first_page(container: &Container, prefix: &str) -> Result<(), ServiceEr
 
 fn account(url: &Url) -> String {
     url.host_str().and_then(|host| host.split('.').next()).unwrap_or_default().to_owned()
+}
+
+/// The account and the name of a container.
+pub(super) fn place(url: &Url) -> (String, String) {
+    (account(url), url.path().trim_matches('/').to_owned())
 }
 
 /// Tries the queues that this app reads, if the settings name their account.

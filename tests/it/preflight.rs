@@ -1,9 +1,11 @@
 //! A preflight of a healthy installation finds nothing; each thing that is wrong is found, and named with what
 //! mends it.
 
+mod fix;
 mod groups;
 mod hsms;
 mod rights;
+mod scope;
 mod sources;
 mod stores;
 mod trust;

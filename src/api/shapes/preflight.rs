@@ -4,9 +4,12 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::preflight::findings::{
-    Check, Report,
-    group::{Group, Subject, grouped},
+use crate::preflight::{
+    findings::{
+        Check, Report, Severity,
+        group::{Group, Subject},
+    },
+    fix::Fix,
 };
 
 /// The result of a preflight.
@@ -18,6 +21,9 @@ pub struct Preflight {
     /// When the checks were made.
     #[serde(with = "time::serde::rfc3339")]
     now: OffsetDateTime,
+    /// The missing containers that `preflight --fix` made or could not make, before the checks. Never there over HTTP.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fixes: Vec<FixBody>,
     /// The problems, the most severe first. A problem of several subjects that has one cause is there once.
     findings: Vec<FindingBody>,
     /// The checks that gave no result, and why.
@@ -27,17 +33,23 @@ pub struct Preflight {
 }
 
 impl Preflight {
-    /// A report of checks that were made at `now`.
-    pub fn new(report: Report, now: OffsetDateTime) -> Self {
-        let ok = report.is_well();
-        let Report { findings, unknown, well } = report;
+    /// A report of checks that were made at `now`, with the findings of at least a severity. `ok` tells of all.
+    pub fn new(report: &Report, at_least: Severity, now: OffsetDateTime) -> Self {
+        let checks = |checks: &[Check]| checks.iter().cloned().map(Into::into).collect();
         Self {
-            ok,
+            ok: report.is_well(),
             now,
-            findings: grouped(&findings).into_iter().map(Into::into).collect(),
-            unknown: unknown.into_iter().map(Into::into).collect(),
-            well: well.into_iter().map(Into::into).collect(),
+            fixes: Vec::new(),
+            findings: report.groups(at_least).into_iter().map(Into::into).collect(),
+            unknown: checks(&report.unknown),
+            well: checks(&report.well),
         }
+    }
+
+    /// The report with what was made before the checks.
+    #[must_use]
+    pub fn with_fixes(self, fixes: Vec<Fix>) -> Self {
+        Self { fixes: fixes.into_iter().map(Into::into).collect(), ..self }
     }
 }
 
@@ -117,6 +129,25 @@ impl From<Group> for FindingBody {
 impl From<Subject> for SubjectBody {
     fn from(Subject { subject, seen }: Subject) -> Self {
         Self { subject, seen }
+    }
+}
+
+/// A container that was missing.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Fix)]
+pub struct FixBody {
+    /// The container.
+    #[schema(example = "backups/kv-backups")]
+    subject: String,
+    /// Whether it was made.
+    made: bool,
+    /// What the service answered.
+    seen: String,
+}
+
+impl From<Fix> for FixBody {
+    fn from(Fix { subject, made, seen }: Fix) -> Self {
+        Self { subject, made, seen }
     }
 }
 

@@ -8,15 +8,21 @@ use crate::{
         Report,
         group::{Group, Subject},
     },
+    preflight::fix::Fix,
 };
 
-/// What is not shown, and so only counted.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Hidden(pub(super) usize);
+/// What was made of what was missing, a line each.
+pub(super) fn fixes(fixes: &[Fix], width: Option<usize>) -> String {
+    let line = |Fix { subject, made, seen }: &Fix| match made {
+        true => wrapped(&format!("made container {subject}"), width, ""),
+        false => wrapped(&format!("could not make container {subject}: {seen}"), width, ""),
+    };
+    fixes.iter().map(line).collect()
+}
 
 /// The page: each finding with its subjects, the advice and the commands, then the checks without a result, and the
 /// numbers. Prose is wrapped at `width`; names and commands are never broken.
-pub(super) fn text(groups: &[Group], hidden: Hidden, report: &Report, width: Option<usize>) -> String {
+pub(super) fn text(groups: &[Group], hidden: usize, report: &Report, width: Option<usize>) -> String {
     let mut page = String::new();
     for group in groups {
         page.push_str(&block(group, width));
@@ -28,7 +34,7 @@ pub(super) fn text(groups: &[Group], hidden: Hidden, report: &Report, width: Opt
         page.extend(lines.map(|line| wrapped(&line, width, "  ")));
         page.push('\n');
     }
-    let (shown, hidden, unknown, well) = (groups.len(), hidden.0, report.unknown.len(), report.well.len());
+    let (shown, hidden, unknown, well) = (groups.len(), hidden, report.unknown.len(), report.well.len());
     let below = if hidden > 0 { format!(", {hidden} less severe not shown") } else { String::new() };
     let sum = format!("{}{below}, {unknown} not known, {well} well", output::count(shown, "finding"));
     page + &wrapped(&sum, width, "")
@@ -129,10 +135,10 @@ mod tests {
     fn what_must_be_copied_is_whole_at_any_width() {
         let (groups, report) = report();
         for (name, width) in [("80", Some(80)), ("120", Some(120)), ("log", None)] {
-            insta::assert_snapshot!(name, text(&groups, Hidden(3), &report, width));
+            insta::assert_snapshot!(name, text(&groups, 3, &report, width));
         }
         for width in 40..=140 {
-            let page = text(&groups, Hidden(0), &report, Some(width));
+            let page = text(&groups, 0, &report, Some(width));
             for command in &groups[0].remedy.commands {
                 assert!(page.lines().any(|line| line.trim_start() == command), "{page}");
             }

@@ -56,7 +56,7 @@ impl Came {
 }
 
 /// A service's error on one line, in full: the helpful part may be at its end.
-pub(super) fn words(failure: &Failure) -> String {
+pub(in crate::preflight) fn words(failure: &Failure) -> String {
     format!("{}: {}", failure.code, on_one_line(&failure.text))
 }
 
