@@ -76,10 +76,10 @@ pub async fn run(
                 }
             };
             match done {
-                Ok(done) => report(Report { id: planned.id.clone(), done }),
+                Ok(done) => report(Report { id: planned.id(), done }),
                 Err(error) if attempt == Attempt::Last => return Err(error),
                 Err(error) => {
-                    tracing::debug!("{} is tried again: {error}", planned.id);
+                    tracing::debug!("{} is tried again: {error}", planned.id());
                     again.push(planned);
                 }
             }

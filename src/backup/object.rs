@@ -73,7 +73,7 @@ pub async fn back_up(app: &App, message: &Message, attempt: Attempt, clock: &Clo
     }
     let header = &known.plan.header;
     let work = Box::pin(try_planned(app, header, planned, clock));
-    match in_time(format!("the backup of {}", planned.id), work).await {
+    match in_time(format!("the backup of {}", planned.id()), work).await {
         Err(error) if error.fate().may_pass() && !is_redelivered(header, error.fate(), attempt) => {
             note(app, header, planned, error.failure(), clock).await
         }
@@ -117,7 +117,7 @@ pub async fn back_up_planned(
 ) -> Result<Done> {
     match try_planned(app, header, planned, clock).await {
         Err(error) if attempt == Attempt::Last => {
-            record(app, header, &planned.id, OutcomeKind::Failed, error.failure(), clock).await
+            record(app, header, &planned.id(), OutcomeKind::Failed, error.failure(), clock).await
         }
         done => done,
     }
@@ -138,7 +138,7 @@ async fn try_planned(app: &App, header: &PlanHeader, planned: &Planned, clock: &
         Err(Untaken::Error(error)) if error.fate().may_pass() => return Err(error),
         Err(Untaken::Error(error) | Untaken::Refused(error)) => (OutcomeKind::Failed, error.failure()),
     };
-    record(app, header, &planned.id, kind, failure, clock).await
+    record(app, header, &planned.id(), kind, failure, clock).await
 }
 
 /// Records a transient failure as a note.
@@ -149,7 +149,7 @@ async fn note(
     failure: Failure,
     clock: &Clock,
 ) -> Result<Done> {
-    let (id, note) = (&planned.id, Note::new(&planned.id, failure, clock.now()));
+    let (id, note) = (&planned.id(), Note::new(&planned.id(), failure, clock.now()));
     app.jobs()?.note_failing(&header.vault, &header.run, &note).await?;
     let failure = note.failure;
     warn!(
@@ -189,7 +189,7 @@ fn is_gone(error: &ServiceError) -> bool {
 }
 
 async fn take(app: &App, header: &PlanHeader, planned: &Planned, clock: &Clock) -> Result<Done, Untaken> {
-    let (vault, id) = (app.vault(&header.vault)?, &planned.id);
+    let (vault, id) = (app.vault(&header.vault)?, &planned.id());
     let read = clock.now();
     let versions = vault.versions(id).await?;
     let current = Current::listed(planned.shown, header.listed(id.kind).at, &versions);

@@ -88,7 +88,7 @@ impl Notes {
 
 /// Whether a note is about one of these objects, which are in order.
 fn is_among(objects: &[&Planned], note: &Note) -> bool {
-    objects.binary_search_by(|of| of.id.cmp(&note.id())).is_ok()
+    objects.binary_search_by(|of| of.id().cmp(&note.id())).is_ok()
 }
 
 /// Whether a run would cover its vault if it ended now.
@@ -118,7 +118,7 @@ pub async fn give_up(app: &App, plan: &Plan, job: &BackupJob, clock: &Clock) -> 
         record(app, plan, failed, clock).await?;
     }
     let text = "its message had no result; the poison queue and the log may say why";
-    let silent = unanswered.iter().map(|planned| planned.id.clone()).filter(|id| !told.contains(id));
+    let silent = unanswered.iter().map(|planned| planned.id()).filter(|id| !told.contains(id));
     record(app, plan, silent.map(|id| (id, Failure::ours("NoAnswer", text))), clock).await
 }
 

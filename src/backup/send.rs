@@ -63,7 +63,7 @@ pub async fn again(
 
 async fn send(app: &App, plan: &Plan, objects: &[&Planned], without: &BTreeSet<ObjectId>) -> Result<usize> {
     let queue = app.queue()?;
-    let mut objects = objects.iter().filter(|planned| !without.contains(&planned.id));
+    let mut objects = objects.iter().filter(|planned| !without.contains(&planned.id()));
     let mut sending = FuturesUnordered::new();
     let (mut sent, mut failures) = (0, Vec::new());
     loop {
@@ -108,10 +108,10 @@ pub async fn unanswered<'p>(app: &App, plan: &'p Plan) -> Result<Vec<&'p Planned
     let mut unanswered = Vec::new();
     while let Some(page) = pages.try_next().await? {
         for id in page {
-            while let Some(before) = planned.next_if(|planned| planned.id < id) {
+            while let Some(before) = planned.next_if(|planned| planned.key() < id.key()) {
                 unanswered.push(before);
             }
-            planned.next_if(|planned| planned.id == id);
+            planned.next_if(|planned| planned.key() == id.key());
         }
     }
     unanswered.extend(planned);

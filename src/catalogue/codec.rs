@@ -100,7 +100,7 @@ fn read_objects(mut lines: LineReader) -> Result<Vec<Planned>> {
             _ => return Err(lines.damaged("it ends early")),
         }
     }
-    if !objects.iter().is_sorted_by(|a, b| a.id < b.id) {
+    if !objects.iter().is_sorted_by(|a, b| a.key() < b.key()) {
         return Err(lines.damaged("its objects are out of order"));
     }
     objects.shrink_to_fit();
@@ -322,12 +322,9 @@ mod tests {
         let planned = OffsetDateTime::UNIX_EPOCH;
         let (vault, run) = ("kv-prod".parse().unwrap(), RunId::nightly(planned));
         let header = PlanHeader::new(vault, run.clone(), Scope::Vault, planned);
-        let object = |name: &str| Planned {
-            id: ObjectId::new(ObjectKind::Key, name.parse().unwrap()),
-            decision: Decision::Changed,
-            previous: Some(run.clone()),
-            shown: None,
-        };
+        let key = |name: &str| ObjectId::new(ObjectKind::Key, name.parse().unwrap());
+        let object =
+            |name| Planned { previous: Some(run.clone()), ..Planned::new(key(name), Decision::Changed) };
         Plan { header, objects: ["a", "b"].map(object).to_vec() }
     }
 

@@ -34,7 +34,7 @@ pub fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
     for planned in &plan.objects {
         *counts.entry(words(planned.decision)).or_default() += 1;
         let previous = planned.previous.as_ref().map_or("none", RunId::as_str);
-        let (kind, name) = (planned.id.kind.as_str(), planned.id.name.as_str());
+        let (kind, name) = (planned.kind.as_str(), planned.name.as_str());
         table.push([kind.into(), name.into(), words(planned.decision).into(), previous.into()]);
     }
     table.print(format)?;

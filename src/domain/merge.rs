@@ -61,12 +61,12 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
     /// Those of the previous index.
     pub fn before(&mut self, limit: Option<&ObjectId>) -> Result<Option<Line>, E> {
         loop {
-            let planned = self.plan.peek().map(|planned| planned.id.clone());
+            let planned = self.plan.peek().map(|planned| planned.id());
             let Some(id) = [planned, self.base_id()?].into_iter().flatten().min() else { return Ok(None) };
             if limit.is_some_and(|limit| id >= *limit) {
                 return Ok(None);
             }
-            let planned = self.plan.next_if(|planned| planned.id == id);
+            let planned = self.plan.next_if(|planned| planned.key() == id.key());
             let old = self.base_line(&id)?;
             let had = self.had(old.as_ref());
             let shown = match planned {
@@ -91,7 +91,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
     /// Those of the previous index.
     pub fn with(&mut self, result: ObjectResult) -> Result<Line, E> {
         let id = result.id();
-        let planned = self.plan.next_if(|planned| planned.id == id);
+        let planned = self.plan.next_if(|planned| planned.key() == id.key());
         let old = self.base_line(&id)?;
         let had = self.had(old.as_ref());
         let mut shown = planned.map_or(Shown::Unclear, |planned| shown(planned.decision));
@@ -181,7 +181,7 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
     }
 
     fn without_result(&self, planned: &Planned, old: Option<Line>) -> Line {
-        let id = planned.id.clone();
+        let id = planned.id();
         let has_entry = old.as_ref().is_some_and(|old| old.entry.is_some());
         match planned.decision {
             Decision::Managed => self.managed(id, ObjectStatus::Managed, old),

@@ -53,8 +53,8 @@ impl Message {
             vault: header.vault.clone(),
             run: header.run.clone(),
             planned: header.planned,
-            kind: planned.id.kind,
-            object: planned.id.name.clone(),
+            kind: planned.kind,
+            object: planned.name.clone(),
             previous: planned.previous.clone(),
             asked: planned.decision == Decision::Asked,
         }
@@ -79,8 +79,7 @@ mod tests {
         let header = PlanHeader::new("kv-prod".parse().unwrap(), RunId::nightly(NIGHT), Scope::Vault, NIGHT);
         for (decision, asked) in [(Decision::New, false), (Decision::Missed, false), (Decision::Asked, true)]
         {
-            let message =
-                Message::new(&header, &Planned { id: secret("db"), decision, previous: None, shown: None });
+            let message = Message::new(&header, &Planned::new(secret("db"), decision));
             assert_eq!(
                 (message.id(), message.run, message.asked),
                 (secret("db"), RunId::nightly(NIGHT), asked)

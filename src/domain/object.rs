@@ -191,6 +191,13 @@ impl ObjectId {
     }
 }
 
+impl ObjectId {
+    /// What it is ordered by.
+    pub fn key(&self) -> (ObjectKind, &ObjectName) {
+        (self.kind, &self.name)
+    }
+}
+
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.name)

@@ -172,7 +172,7 @@ impl Plan {
 
     /// What is planned for an object.
     pub fn find(&self, id: &ObjectId) -> Option<&Planned> {
-        let place = self.objects.binary_search_by_key(&id, |of| &of.id).ok()?;
+        let place = self.objects.binary_search_by(|of| of.key().cmp(&id.key())).ok()?;
         self.objects.get(place)
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     digest::Fingerprint,
-    object::{ObjectId, ObjectKind},
+    object::{ObjectId, ObjectKind, ObjectName},
     run::RunId,
 };
 
@@ -43,9 +43,10 @@ impl Decision {
 /// One object of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Planned {
-    /// Which object.
-    #[serde(flatten)]
-    pub id: ObjectId,
+    /// The object's kind.
+    pub kind: ObjectKind,
+    /// The object's name.
+    pub name: ObjectName,
     /// What happens to it.
     pub decision: Decision,
     /// The run of the newest backup under its name so far.
@@ -56,18 +57,35 @@ pub struct Planned {
     pub shown: Option<Fingerprint>,
 }
 
+impl Planned {
+    /// An object without an earlier backup, of which nothing was shown.
+    pub fn new(ObjectId { kind, name }: ObjectId, decision: Decision) -> Self {
+        Self { kind, name, decision, previous: None, shown: None }
+    }
+
+    /// The object.
+    pub fn id(&self) -> ObjectId {
+        ObjectId::new(self.kind, self.name.clone())
+    }
+
+    /// Its place in the order of [`ObjectId`].
+    pub fn key(&self) -> (ObjectKind, &ObjectName) {
+        (self.kind, &self.name)
+    }
+}
+
 /// Brings the objects of a plan into order, and keeps one of those that are there several times.
 pub fn put_in_order(objects: &mut Vec<Planned>) {
-    objects.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-    objects.dedup_by(|a, b| a.id == b.id);
+    objects.sort_unstable_by(|a, b| a.key().cmp(&b.key()));
+    objects.dedup_by(|a, b| a.key() == b.key());
 }
 
 /// Finds, among objects in order, what is managed and has no certificate of its name.
 pub fn tell_managers_apart(objects: &mut [Planned]) {
-    let certificates = objects.partition_point(|of| of.id.kind == ObjectKind::Certificate);
+    let certificates = objects.partition_point(|of| of.kind == ObjectKind::Certificate);
     let (certificates, others) = objects.split_at_mut(certificates);
     for other in others.iter_mut().filter(|of| of.decision == Decision::Managed) {
-        if certificates.binary_search_by(|of| of.id.name.cmp(&other.id.name)).is_err() {
+        if certificates.binary_search_by(|of| of.name.cmp(&other.name)).is_err() {
             other.decision = Decision::VaultManaged;
         }
     }
@@ -78,7 +96,7 @@ mod tests {
     use super::*;
 
     fn planned(kind: ObjectKind, name: &str, decision: Decision) -> Planned {
-        Planned { id: ObjectId::new(kind, name.parse().unwrap()), decision, previous: None, shown: None }
+        Planned::new(ObjectId::new(kind, name.parse().unwrap()), decision)
     }
 
     #[test]
@@ -109,7 +127,7 @@ mod tests {
         tell_managers_apart(&mut objects);
         let told = |kind, name: &str| {
             let id = ObjectId::new(kind, name.parse().unwrap());
-            objects.iter().find(|of| of.id == id).unwrap().decision
+            objects.iter().find(|of| of.id() == id).unwrap().decision
         };
         assert_eq!((told(Key, "tls"), told(Secret, "tls")), (Managed, Managed), "case does not count");
         assert_eq!((told(Key, "sas"), told(Secret, "sas")), (VaultManaged, VaultManaged));

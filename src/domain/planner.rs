@@ -49,7 +49,7 @@ impl<'i> Planner<'i> {
     /// The plan, without the kinds that were not listed to their ends.
     pub fn finish(mut self, unlisted: &[Unlisted]) -> Vec<Planned> {
         for unlisted in unlisted {
-            self.objects.retain(|of| of.id.kind != unlisted.kind);
+            self.objects.retain(|of| of.kind != unlisted.kind);
         }
         put_in_order(&mut self.objects);
         // Without the whole list of certificates it is unknown what belongs to none.
@@ -75,7 +75,7 @@ fn decide(object: Listed, index: &Index, full_pass: bool) -> Planned {
     };
     let previous = known.filter(|_| decision != Decision::Managed).map(|known| known.run);
     let shown = decision.backs_up().then_some(object.fingerprint);
-    Planned { id: object.id, decision, previous, shown }
+    Planned { previous, shown, ..Planned::new(object.id, decision) }
 }
 
 /// The plan for objects that a request names.
@@ -84,7 +84,7 @@ pub fn plan_objects(mut asked: Vec<ObjectId>, index: &Index) -> Vec<Planned> {
     asked.dedup();
     let plan = |id| {
         let previous = index.get(&id).map(|known| known.run);
-        Planned { id, decision: Decision::Asked, previous, shown: None }
+        Planned { previous, ..Planned::new(id, Decision::Asked) }
     };
     asked.into_iter().map(plan).collect()
 }
@@ -181,13 +181,13 @@ mod tests {
             planner.add(listed(&id, look, false)); // pages may overlap
         }
         let objects = planner.finish(&[]);
-        let shown: Vec<_> = objects.iter().map(|of| (of.id.to_string(), of.decision)).collect();
+        let shown: Vec<_> = objects.iter().map(|of| (of.id().to_string(), of.decision)).collect();
         let expected =
             [("key k", Decision::New), ("secret db", Decision::Unchanged), ("secret new", Decision::New)];
         assert_eq!(shown, expected.map(|(name, decision)| (name.to_owned(), decision)));
         let plan = Plan { header: header(NIGHT), objects };
         assert_eq!(
-            plan.to_back_up().map(|of| of.id.to_string()).collect::<Vec<_>>(),
+            plan.to_back_up().map(|of| of.id().to_string()).collect::<Vec<_>>(),
             ["key k", "secret new"]
         );
     }
@@ -204,7 +204,7 @@ mod tests {
             let failure = Failure::ours("Forbidden", "");
             let unlisted: Vec<_> =
                 unlisted.map(|kind| Unlisted::for_good(kind, failure)).into_iter().collect();
-            planner.finish(&unlisted).iter().map(|of| (of.id.kind, of.decision)).collect::<Vec<_>>()
+            planner.finish(&unlisted).iter().map(|of| (of.kind, of.decision)).collect::<Vec<_>>()
         };
         let certificate = (Certificate, Decision::New);
         let (of_certificate, of_vault) = ((Key, Decision::Managed), (Secret, Decision::VaultManaged));
@@ -218,7 +218,7 @@ mod tests {
     fn objects_that_somebody_named_are_planned_once_each() {
         let index = index(ObjectStatus::BackedUp, |_| {});
         let planned = plan_objects(vec![secret("new"), secret("db"), secret("DB")], &index);
-        let shown: Vec<_> = planned.into_iter().map(|of| (of.id, of.decision, of.previous)).collect();
+        let shown: Vec<_> = planned.into_iter().map(|of| (of.id(), of.decision, of.previous)).collect();
         let last = Some(RunId::nightly(NIGHT - Duration::DAY));
         assert_eq!(shown, [(secret("db"), Decision::Asked, last), (secret("new"), Decision::Asked, None)]);
     }

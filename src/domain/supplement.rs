@@ -138,12 +138,7 @@ mod tests {
     use ObjectKind::{Certificate, Key, Secret};
 
     fn objects(of: &[(ObjectKind, &str, Decision)]) -> Vec<Planned> {
-        let object = |&(kind, name, decision)| Planned {
-            id: of_kind(kind, name),
-            decision,
-            previous: None,
-            shown: None,
-        };
+        let object = |&(kind, name, decision)| Planned::new(of_kind(kind, name), decision);
         of.iter().map(object).collect()
     }
 
@@ -168,8 +163,9 @@ mod tests {
         let keys = Supplement::listed(&header, late(Key, 3), objects(&[(Key, "k", Decision::New)]));
         let certificates = objects(&[(Certificate, "tls", Decision::Unchanged)]);
         let certificates = Supplement::listed(&header, late(Certificate, 2), certificates);
-        let shown =
-            |plan: &Plan| plan.objects.iter().map(|of| (of.id.to_string(), of.decision)).collect::<Vec<_>>();
+        let shown = |plan: &Plan| {
+            plan.objects.iter().map(|of| (of.id().to_string(), of.decision)).collect::<Vec<_>>()
+        };
         let all = plan().with(vec![keys.clone(), certificates.clone()]);
         let expected = [
             ("certificate tls", Decision::Unchanged),

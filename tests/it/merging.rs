@@ -186,18 +186,18 @@ proptest! {
         }
         let plan = Plan { header: header(&unlisted), objects: planner.finish(&[]) };
         for planned in &plan.objects {
-            let object = &objects[&planned.id];
+            let object = &objects[&planned.id()];
             let (looks, managed) = object.listed.expect("it is listed");
             let due = full || object.known != Some(looks);
             prop_assert_eq!(planned.decision.backs_up(), due && !managed);
         }
 
-        let results = plan.to_back_up().filter_map(|planned| result(&planned.id, objects[&planned.id].result));
+        let results = plan.to_back_up().filter_map(|planned| result(&planned.id(), objects[&planned.id()].result));
         let (lines, summary) = merge(&plan, before, results.collect());
 
         let ids: Vec<_> = lines.iter().map(Line::id).collect();
         prop_assert!(ids.is_sorted_by(|a, b| a < b), "each once, in order");
-        let decisions: BTreeMap<_, _> = plan.objects.iter().map(|of| (of.id.clone(), of.decision)).collect();
+        let decisions: BTreeMap<_, _> = plan.objects.iter().map(|of| (of.id(), of.decision)).collect();
         for line in &lines {
             let object = &objects[&line.id()];
             let expected = match decisions.get(&line.id()) {
@@ -315,8 +315,7 @@ fn the_backup_of_an_earlier_object_is_carried_beside_the_line_and_never_as_its_e
     let decide =
         |before: &Line, looks| decided(&[(name.kind, name.name.as_str(), looks)], &indexed(before), &[])[0];
     let next = |v, before: Line, decision: Option<Decision>, unlisted: &[ObjectKind]| {
-        let planned =
-            decision.map(|decision| Planned { id: name.clone(), decision, previous: None, shown: None });
+        let planned = decision.map(|decision| Planned::new(name.clone(), decision));
         let header = PlanHeader { v, ..header(unlisted) };
         let plan = Plan { header, objects: planned.into_iter().collect() };
         let (lines, summary) = merge(&plan, vec![before], Vec::new());

@@ -52,12 +52,7 @@ fn backup(taken: OffsetDateTime) -> ObjectResult {
 
 fn plan(objects: &[(ObjectId, Decision)]) -> Plan {
     let header = PlanHeader::new("kv-prod".parse().unwrap(), RunId::nightly(NIGHT), Scope::Vault, NIGHT);
-    let planned = |(id, decision): &(ObjectId, Decision)| Planned {
-        id: id.clone(),
-        decision: *decision,
-        previous: None,
-        shown: None,
-    };
+    let planned = |(id, decision): &(ObjectId, Decision)| Planned::new(id.clone(), *decision);
     Plan { header, objects: objects.iter().map(planned).collect() }
 }
 

@@ -95,8 +95,8 @@ impl From<Decision> for BackupDecision {
 impl From<&Plan> for BackupPlan {
     fn from(plan: &Plan) -> Self {
         let object = |planned: &Planned| PlannedObject {
-            kind: planned.id.kind.into(),
-            name: planned.id.name.to_string(),
+            kind: planned.kind.into(),
+            name: planned.name.to_string(),
             decision: planned.decision.into(),
             previous: planned.previous.as_ref().map(ToString::to_string),
         };
