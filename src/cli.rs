@@ -22,6 +22,7 @@ pub mod report;
 pub mod restore;
 pub mod serve;
 pub mod show;
+pub mod status;
 
 use std::{
     io::{self, BufRead as _},
@@ -62,6 +63,8 @@ enum Command {
     Serve,
     /// Back up a vault, or some of its objects
     Backup(backup::BackupArgs),
+    /// Show whether every source is well, and if not, what is wrong first
+    Status,
     /// List vaults, runs, objects, or the backups of one object
     #[command(subcommand)]
     List(list::List),
@@ -122,6 +125,7 @@ async fn run(command: Command, format: Format) -> ExitCode {
     let done = match command {
         Command::Serve => return serve::run().await,
         Command::Backup(args) => Box::pin(backup::run(args, format)).await,
+        Command::Status => Box::pin(status::run(format)).await,
         Command::List(list) => Box::pin(list::run(list, format)).await,
         Command::Show(args) => Box::pin(show::run(args, format)).await,
         Command::Diff(args) => Box::pin(diff::run(args, format)).await,

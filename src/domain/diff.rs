@@ -93,9 +93,9 @@ impl PointObjects {
     pub fn diff(mut self, live: Vec<Planned>, unlisted: &[Unlisted]) -> Vec<Difference> {
         let mut found = Vec::new();
         for planned in live {
-            let entry = self.entries.remove(&planned.id);
+            let entry = self.entries.remove(&planned.id());
             let change = Change::of(planned.decision, entry.is_some());
-            found.extend(change.map(|change| Difference { id: planned.id, change, entry }));
+            found.extend(change.map(|change| Difference { id: planned.id(), change, entry }));
         }
         let listed = |id: &ObjectId| unlisted.iter().all(|of| of.kind != id.kind);
         let gone = self.entries.into_iter().filter(|(id, _)| listed(id));

@@ -93,7 +93,7 @@ fn trouble_found(trouble: &Trouble, of: &SourceSeen) -> Finding {
             Severity::Error,
             "Their newest state has no backup.",
             Remedy::run([format!("keyvault-backup list objects --vault {url}")])
-                .and("Then see `objects-failing` in docs/operations.md."),
+                .and("Then see `run-not-clean` in docs/operations.md."),
         ),
         Trouble::LastFailed(_) => (
             Severity::Warning,

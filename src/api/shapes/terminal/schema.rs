@@ -15,11 +15,13 @@ use crate::api::shapes::{
     problem::ProblemBody,
     restore::{HsmRestoreReport, Restore, RestoreReport},
     run::{RunInSource, Runs},
+    status::Status,
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 24] = [
+const COMMANDS: [(&str, &[&str]); 25] = [
     ("error", &["Problem"]),
+    ("status", &["Status"]),
     ("backup", &["RunReport"]),
     ("backup --what-if", &["BackupPlan"]),
     ("backup --file", &["FileBackup"]),
@@ -72,6 +74,7 @@ const COMMANDS: [(&str, &[&str]); 24] = [
     RunReport,
     Runs,
     Started,
+    Status,
     Trail,
     TrailCheck,
     Vaults,

@@ -1,0 +1,109 @@
+//! `status`: whether everything is well, and if not, what first.
+
+use time::{Duration, OffsetDateTime};
+
+use super::{
+    Done, Exit,
+    output::{self, Cell, Column, Format, Table, moment},
+};
+use crate::{
+    api::shapes::status::Status as StatusShape,
+    app::App,
+    clock::Clock,
+    config::{Config, Needs, environment},
+    domain::state::{Objects, SourceState},
+    query::{
+        passes,
+        status::{self, Status},
+    },
+};
+
+/// The failing objects of a source that JSON names, as the API does.
+const MOST_FAILING: usize = 100;
+
+/// Runs the command, over the configured sources, or over all that the catalogue has. The exit code is 0 if everything
+/// is well, and 1 if not.
+///
+/// # Errors
+/// When settings are wrong, or a service refuses or does not answer.
+pub async fn run(format: Format) -> Done {
+    let app = App::build(&Config::read(environment, Needs::Jobs)?)?;
+    let found = status::status(&app, MOST_FAILING, Clock::system().now()).await?;
+    let exit = if found.is_ok() { Exit::All } else { Exit::Part };
+    if format.is_json() {
+        output::json(&StatusShape::from(found))?;
+        return Ok(exit);
+    }
+    table(&found).print(format)?;
+    for line in lines(&found) {
+        output::aside(format, line)?;
+    }
+    Ok(exit)
+}
+
+fn table(of: &Status) -> Table {
+    let details = [
+        Column::name("state"),
+        Column::number("newest"),
+        Column::number("protected"),
+        Column::number("failing").if_any(),
+        Column::number("accepted").if_any(),
+        Column::number("gone").if_any(),
+        Column::number("running").if_any(),
+        Column::name("restorable since"),
+    ];
+    let mut table = Table::new(&[Column::name("source")], &details);
+    for source in of.by_urgency() {
+        let Objects { protected, failing, accepted, gone, .. } = source.objects.unwrap_or_default();
+        let some = |count: usize| (count > 0).then_some(count as u64).map_or(Cell::Nothing, Cell::Number);
+        table.push([
+            source.source.as_str().into(),
+            state(source).into(),
+            age(source, of.now).into(),
+            source.objects.map_or(Cell::Nothing, |_| Cell::Number(protected as u64)),
+            some(failing),
+            some(accepted),
+            some(gone),
+            some(source.running),
+            source.points.map(|points| points.earliest).into(),
+        ]);
+    }
+    table
+}
+
+/// The name of the most urgent trouble.
+fn state(of: &SourceState) -> &'static str {
+    of.troubles.first().map_or("ok", |trouble| trouble.code())
+}
+
+fn age(of: &SourceState, now: OffsetDateTime) -> Option<Duration> {
+    of.covered.map(|covered| now - covered)
+}
+
+/// What is wrong, most urgent first, and what happens next.
+fn lines(of: &Status) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for source in of.by_urgency() {
+        lines.extend(source.troubles.iter().map(|trouble| format!("{}: {trouble}.", source.source)));
+    }
+    if of.by_urgency().is_empty() {
+        lines.push(
+            "There is no source: the settings name none, and the catalogue has none. Take a first backup with \
+             `keyvault-backup backup --vault NAME`."
+                .to_owned(),
+        );
+    } else if !lines.is_empty() {
+        lines.push("`keyvault-backup preflight` says how to fix each.".to_owned());
+    }
+    if of.passes.stands_still {
+        lines.push(format!("Jobs stand still: {}.", passes::words(of.passes.last)));
+    }
+    if let Some(messages) = of.poison_messages.filter(|messages| *messages > 0) {
+        let messages = output::count(messages, "message");
+        lines.push(format!("The host gave up {messages}; see `poison-message` in docs/operations.md."));
+    }
+    lines.extend(
+        of.next_runs.iter().map(|(timer, at)| format!("{} runs next at {}.", timer.function(), moment(*at))),
+    );
+    lines
+}
