@@ -69,6 +69,9 @@ impl ContainerSeen {
     }
 }
 
+const BY_FIX: &str =
+    "If the setting names the right container, `keyvault-backup preflight --fix` makes it as well.";
+
 /// Judges a container.
 pub fn judge(seen: &ContainerSeen, of: &Installation, now: OffsetDateTime, report: &mut Report) {
     let subject = seen.subject();
@@ -83,8 +86,12 @@ pub fn judge(seen: &ContainerSeen, of: &Installation, now: OffsetDateTime, repor
         }
         if cause == Cause::NotFound {
             let (account, container) = (&seen.account, &seen.container);
-            let make = remedy::create_container(account, container);
-            report.findings.push(seen.finding("container-missing", words(failure), Remedy::run([make])));
+            let make = Remedy::run([remedy::create_container(account, container)]);
+            let make = match seen.used {
+                Use::Backups | Use::Jobs => make.and(BY_FIX),
+                Use::Landing => make,
+            };
+            report.findings.push(seen.finding("container-missing", words(failure), make));
             return;
         }
     }
