@@ -15,6 +15,7 @@ pub mod hsm;
 pub mod interrupt;
 pub mod jobs;
 pub mod list;
+pub mod manual;
 pub mod output;
 pub mod preflight;
 pub mod rebuild;
@@ -49,7 +50,7 @@ use crate::{
 ///
 /// Settings are environment variables that start with `KEYVAULT_BACKUP_`; docs/settings.md lists them.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100, arg_required_else_help = true)]
+#[command(version = env!("PROGRAM_VERSION"), about, max_term_width = 100, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -68,7 +69,7 @@ enum Command {
     /// List vaults, runs, objects, or the backups of one object
     #[command(subcommand)]
     List(list::List),
-    /// Show the result of every object in a run
+    /// Show a run or a restore, open or ended, with the result of every object
     Show(show::ShowArgs),
     /// Compare a live vault with a recovery point: what a restore would change
     Diff(diff::DiffArgs),
@@ -90,6 +91,11 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Write missing manifests, from plans and blobs alone
     Rebuild(rebuild::RebuildArgs),
+    /// Print the completions for a shell
+    Completion(manual::CompletionArgs),
+    /// Print the manual page of the program, or of a command
+    #[command(hide = true)]
+    Man(manual::ManArgs),
 }
 
 /// Runs the command in the process's arguments.
@@ -137,6 +143,8 @@ async fn run(command: Command, format: Format) -> ExitCode {
         Command::Accept(args) => Box::pin(accept::run(args, format)).await,
         Command::Audit(command) => Box::pin(audit::run(command, format)).await,
         Command::Rebuild(args) => Box::pin(rebuild::run(args, format)).await,
+        Command::Completion(args) => manual::completion(&args),
+        Command::Man(args) => manual::page(&args),
     };
     match done {
         Ok(exit) => exit.into(),

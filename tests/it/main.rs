@@ -50,6 +50,7 @@ mod late;
 mod listed_late;
 mod lists;
 mod losses;
+mod manual;
 mod merging;
 mod moved;
 mod nightly;
