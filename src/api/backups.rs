@@ -52,6 +52,9 @@ pub struct BackupsQuery {
 }
 
 /// The newest backup of every object.
+///
+/// Sorted by source, kind and name, in pages. With `at`, the newest that there was then. Objects that have disappeared from
+/// their vault are among them.
 #[utoipa::path(
     get,
     path = "/backups",
@@ -84,6 +87,8 @@ pub async fn list(
 }
 
 /// Every backup of one object.
+///
+/// Newest first. It can be restored to each of them.
 #[utoipa::path(
     get,
     path = "/backups/{source}/{kind}/{name}",

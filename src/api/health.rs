@@ -18,8 +18,9 @@ use crate::{
     },
 };
 
-/// Checks that the program runs, that it reaches its two containers, and that jobs progress; if not, the problem says
-/// which fails. Needs no app role.
+/// Checks that the program runs, that it reaches its two containers, and that jobs progress.
+///
+/// If a check fails, the answer is a problem that says which. Needs no app role.
 #[utoipa::path(
     get,
     path = "/status/health",

@@ -18,6 +18,8 @@ use crate::{
 };
 
 /// A job, running or ended.
+///
+/// A run in one source, or a restore, by the name that the request which began it was answered with.
 #[utoipa::path(
     get,
     path = "/status/jobs/{id}",

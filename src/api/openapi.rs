@@ -22,6 +22,7 @@ use super::{
     info(
         title = "keyvault-backup",
         description = "What is backed up, how runs went, backups on request, and restores. JSON throughout; times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes. Backups themselves are never served.",
+        contact(name = "The administrators of this function app"),
         license(name = "MIT", identifier = "MIT")
     ),
     servers((url = "/", description = "The function app")),
@@ -61,7 +62,9 @@ pub fn document() -> Document {
     OpenApiRouter::with_openapi(Api::openapi()).nest("/api", super::routes()).into_openapi()
 }
 
-/// This description of the API. Needs no app role.
+/// This description of the API.
+///
+/// Needs no app role.
 #[utoipa::path(
     get,
     path = "/status/openapi.json",

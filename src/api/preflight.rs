@@ -15,8 +15,9 @@ use crate::{
     preflight::{self, Scope, findings::Severity},
 };
 
-/// Checks everything that backups and restores need, with the app's own identity. It takes up to a minute, is safe at
-/// any time, and writes one small blob a day.
+/// Checks everything that backups and restores need, with the app's own identity.
+///
+/// It takes up to a minute, is safe at any time, and writes one small blob a day.
 #[utoipa::path(
     get,
     path = "/status/preflight",

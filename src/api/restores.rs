@@ -132,6 +132,8 @@ pub struct ListQuery {
 }
 
 /// Restores, newest first.
+///
+/// Of vaults and of Managed HSMs, running and ended, in pages.
 #[utoipa::path(
     get,
     path = "/restores",
@@ -166,6 +168,8 @@ pub struct ObjectsQuery {
 }
 
 /// A restore with the outcome of each object.
+///
+/// The objects come in pages. While the restore runs, `Retry-After` says when to query it again.
 #[utoipa::path(
     get,
     path = "/restores/{id}",

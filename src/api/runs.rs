@@ -36,6 +36,8 @@ pub struct RunsQuery {
 }
 
 /// Runs, open and ended, newest first.
+///
+/// A run of several sources is listed once for each of them.
 #[utoipa::path(
     get,
     path = "/backups/runs",
@@ -56,7 +58,9 @@ pub async fn list(
     Ok(Json(Runs { runs: runs.into_iter().map(Into::into).collect() }))
 }
 
-/// A run: its numbers, how it ended, and what failed, in the service's words.
+/// A run in every source that has it.
+///
+/// Its numbers, how it ended, and what failed, in the service's words. While it runs, its progress.
 #[utoipa::path(
     get,
     path = "/backups/runs/{id}",

@@ -14,7 +14,9 @@ use crate::{app::SharedApp, clock::Clock, query::status};
 /// The maximum number of failing objects that are named per source.
 const MOST_FAILING: usize = 100;
 
-/// The status of every source: newest success, whether it is overdue, what fails, and what runs.
+/// The status of every source.
+///
+/// The newest success, whether it is overdue, what fails, and what runs.
 #[utoipa::path(
     get,
     path = "/status",

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{Object, ObjectBuilder, Type},
+};
 
 use super::{
     links::{Links, job_id},
@@ -27,20 +30,45 @@ pub fn parse_job_id(text: &str) -> Option<JobId> {
 
 /// A job. `type` names the kind of job and so determines the other fields.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(untagged)]
+#[schema(discriminator(property_name = "type", mapping(
+    ("backup" = "#/components/schemas/BackupJob"),
+    ("restore" = "#/components/schemas/RestoreJob"),
+    ("hsmRestore" = "#/components/schemas/HsmRestoreJob"),
+)))]
 pub enum Job {
     /// A run in one source.
     Backup(Box<BackupJob>),
     /// A restore into a vault.
-    Restore(Box<Restore>),
+    Restore(Box<RestoreJob>),
     /// A restore into a Managed HSM.
-    HsmRestore(Box<HsmRestoreReport>),
+    HsmRestore(Box<HsmRestoreJob>),
+}
+
+fn backup() -> Object {
+    only("backup")
+}
+
+fn restore() -> Object {
+    only("restore")
+}
+
+fn hsm_restore() -> Object {
+    only("hsmRestore")
+}
+
+/// The schema of a `type` that has one value.
+fn only(value: &str) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some([value])).build()
 }
 
 /// A run in one source, as a job.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BackupJob)]
 pub struct BackupJob {
+    #[serde(rename = "type")]
+    #[schema(schema_with = backup)]
+    kind: &'static str,
     /// The job's name.
     #[schema(example = "kv-prod_20261122T020000Z-nightly")]
     job: String,
@@ -51,19 +79,45 @@ pub struct BackupJob {
     run: RunInSource,
 }
 
+/// A restore into a vault, as a job.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RestoreJob {
+    #[serde(rename = "type")]
+    #[schema(schema_with = restore)]
+    kind: &'static str,
+    /// The restore.
+    #[serde(flatten)]
+    restore: Restore,
+}
+
+/// A restore into a Managed HSM, as a job.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HsmRestoreJob {
+    #[serde(rename = "type")]
+    #[schema(schema_with = hsm_restore)]
+    kind: &'static str,
+    /// The restore.
+    #[serde(flatten)]
+    restore: HsmRestoreReport,
+}
+
 impl Job {
     /// A job, with the reasons why objects failed if it is a restore into a vault. Other jobs have their own.
     pub fn new(job: jobs::Job, failures: Vec<Failure>) -> Self {
         match job {
             jobs::Job::Backup(source, run, report) => Self::Backup(Box::new(BackupJob {
+                kind: "backup",
                 job: job_id(&source, &run),
                 links: Links::new(&source, &run),
                 run: report.into(),
             })),
-            jobs::Job::Restore(restores::Restore::Vault(job)) => {
-                Self::Restore(Box::new(Restore::from(*job).with(failures)))
+            jobs::Job::Restore(restores::Restore::Vault(job)) => Self::Restore(Box::new(RestoreJob {
+                kind: "restore",
+                restore: Restore::from(*job).with(failures),
+            })),
+            jobs::Job::Restore(restores::Restore::Hsm(job)) => {
+                Self::HsmRestore(Box::new(HsmRestoreJob { kind: "hsmRestore", restore: (&*job).into() }))
             }
-            jobs::Job::Restore(restores::Restore::Hsm(job)) => Self::HsmRestore(Box::new((&*job).into())),
         }
     }
 
@@ -71,8 +125,8 @@ impl Job {
     pub fn wait(&self, now: OffsetDateTime) -> Option<u32> {
         match self {
             Self::Backup(job) => job.run.wait(now),
-            Self::Restore(restore) => restore.wait(now),
-            Self::HsmRestore(report) => report.wait(),
+            Self::Restore(job) => job.restore.wait(now),
+            Self::HsmRestore(job) => job.restore.wait(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Problems: the answers that are not a success (RFC 9457).
 //!
-//! A new problem is a variant of [`ProblemKind`] and its row in `ProblemKind::facts`. A handler makes one with
+//! A new problem is a variant of [`ProblemKind`], its row in `ProblemKind::facts` and its section in `docs/problems.md`. A
+//! handler makes one with
 //! [`Problem::new`], or lets `?` turn an [`Error`] into one. No problem repeats a body, a key or a panic.
 
 use axum::{
@@ -76,9 +77,8 @@ pub struct Problem {
     "next": "Check the name. To add a vault, put its URL into the setting KEYVAULT_BACKUP_VAULTS and restart the app."
 }))]
 pub struct ProblemBody {
-    /// The name of the kind of problem. Stable: programs may compare it.
     #[serde(rename = "type")]
-    #[schema(pattern = "^urn:keyvault-backup:problem:[a-z-]+$")]
+    #[schema(schema_with = kind::schema)]
     kind: String,
     /// The kind of problem, in words.
     title: &'static str,
@@ -98,9 +98,9 @@ pub struct ProblemBody {
 
 impl From<Problem> for ProblemBody {
     fn from(problem: Problem) -> Self {
-        let Facts { name, title, status, next } = problem.kind.facts();
+        let Facts { title, status, next, .. } = problem.kind.facts();
         Self {
-            kind: format!("urn:keyvault-backup:problem:{name}"),
+            kind: problem.kind.urn(),
             title,
             status: status.as_u16(),
             detail: problem.detail,

@@ -57,7 +57,8 @@ async fn without_the_functions_own_key_nothing_is_answered() {
         let other = if path.starts_with("/api/status") { "Backups" } else { "Status" };
         for headers in [vec![], vec![("x-functions-key", host.key(other))]] {
             let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            assert_eq!(host.http(&method, &path, &headers, "").await.status, 401, "{method} {path}");
+            let answer = host.http(&method, &path, &headers, "").await;
+            assert_eq!((answer.status, answer.text().as_str()), (401, ""), "{method} {path}");
         }
     }
 }
@@ -99,7 +100,9 @@ async fn the_description_is_served_as_3_1_and_names_problems_everywhere() {
     for (method, path, operation) in operations() {
         for (status, answer) in operation["responses"].as_object().expect("answers") {
             let problem = answer["content"]["application/problem+json"].is_object();
-            assert_eq!(problem, status.as_str() >= "400", "{method} {path} {status}");
+            // 401 is the host's and the platform's, which send no problem.
+            let ours = status.as_str() >= "400" && status != "401";
+            assert_eq!(problem, ours, "{method} {path} {status}");
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The kinds of problem.
 
 use axum::http::StatusCode;
+use strum::VariantArray;
+use utoipa::openapi::{Object, ObjectBuilder, Type};
 
 use crate::api::shapes::wait::LATER;
 
 /// The kinds of problem. Their names are part of the API and never change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum ProblemKind {
     /// A parameter in the path or the query is invalid.
     InvalidParameter,
@@ -67,7 +69,24 @@ pub(super) struct Facts {
     pub(super) next: &'static str,
 }
 
+/// The schema of `type`: the name of every kind.
+pub(super) fn schema() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(
+            "The name of the kind of problem, which docs/problems.md explains. Stable: programs may compare it. A later \
+             version may have more of them.",
+        ))
+        .enum_values(Some(ProblemKind::VARIANTS.iter().map(|kind| kind.urn())))
+        .build()
+}
+
 impl ProblemKind {
+    /// The name as the API has it.
+    pub fn urn(self) -> String {
+        format!("urn:keyvault-backup:problem:{}", self.facts().name)
+    }
+
     #[rustfmt::skip]
     pub(super) const fn facts(self) -> Facts {
         let (status, name, title, next) = match self {
@@ -139,5 +158,27 @@ impl ProblemKind {
             StatusCode::TOO_MANY_REQUESTS => Some(60),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_a_section_for_each_kind_and_no_other() {
+        let page = include_str!("../../../../docs/problems.md");
+        let found: Vec<_> = page
+            .split("\n## ")
+            .skip(1)
+            .map(|section| {
+                section.lines().filter(|line| !line.is_empty()).take(2).collect::<Vec<_>>().join(": ")
+            })
+            .collect();
+        let expected = ProblemKind::VARIANTS.iter().map(|kind| {
+            let Facts { name, title, status, .. } = kind.facts();
+            format!("{name}: {title}, HTTP {}.", status.as_u16())
+        });
+        assert_eq!(found, expected.collect::<Vec<_>>());
     }
 }

@@ -10,13 +10,14 @@ pub enum Problems {
     /// A parameter or the body is invalid; the detail names it.
     #[response(status = 400, content_type = "application/problem+json")]
     Invalid(ProblemBody),
-    /// The function key is missing or wrong (then the host answers, without a body), or the caller is not signed in.
+    /// The function key is missing or wrong, which the host answers, or the caller is not signed in, which the platform's
+    /// authentication answers. Neither sends a problem; the body, if there is one, is not for programs. Only where that
+    /// authentication lets requests without a sign-in pass does this program answer, with the problem `not-authenticated`.
     #[response(
         status = 401,
-        content_type = "application/problem+json",
-        headers(("WWW-Authenticate" = String, description = "`Bearer`, when it is this program that answers"))
+        headers(("WWW-Authenticate" = String, description = "`Bearer`, where the caller is not signed in"))
     )]
-    NotAuthenticated(ProblemBody),
+    NotAuthenticated,
     /// The caller lacks the app role.
     #[response(status = 403, content_type = "application/problem+json")]
     MissingRole(ProblemBody),
