@@ -53,8 +53,8 @@ fn it_prints_what_the_commands_of_the_readme_need() {
     {
         assert!(names.contains(&needed), "{needed} is not among {names:?}");
     }
-    for vault in ["https://kv-prod.vault.azure.net", "db-password"] {
-        assert!(readme.contains(vault));
+    for name in ["--vault kv-prod", "db-password"] {
+        assert!(readme.contains(name), "{name}");
     }
     assert!(printed.contains("https://kv-prod.vault.azure.net"));
 }
