@@ -1,4 +1,4 @@
-//! A small world that stays up, for whoever calls the API over a socket: `.ci/api`.
+//! A small world that stays up, for what calls the API over a socket: `.ci/api` and `.ci/api-clients`.
 
 use std::{fs, io::Read as _};
 
@@ -13,7 +13,7 @@ use crate::world::World;
 /// `API_STAGE` names, and stays until its standard input ends.
 #[tokio::test]
 #[ignore = "stays up until its standard input ends"]
-#[expect(clippy::disallowed_methods, reason = "how `.ci/api` says where to write")]
+#[expect(clippy::disallowed_methods, reason = "how `.ci/stage` says where to write")]
 async fn api_stage() {
     let file = std::env::var_os("API_STAGE").expect("API_STAGE names a file");
     let mut world = World::with_vaults(&["kv-prod"]).await;
