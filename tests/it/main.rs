@@ -70,6 +70,7 @@ mod roles;
 mod rounds;
 mod rounds_nights;
 mod runbooks;
+mod screens;
 mod serve;
 mod show;
 mod stopping;
