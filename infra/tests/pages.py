@@ -33,6 +33,7 @@ LEFT_OUT = {
 }
 # Other languages than a shell's.
 OTHER_BLOCKS = {
+    "json": "an error as the program printed it; its shape is in docs/terminal.schema.json, which a test makes",
     "kusto": "the tables and columns are held against the code by ties.py, as far as it is known",
     "mermaid": "a picture",
     "text": "a part of what a command printed",
