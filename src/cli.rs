@@ -69,7 +69,7 @@ enum Command {
     /// List vaults, runs, objects, or the backups of one object
     #[command(subcommand)]
     List(list::List),
-    /// Show a run or a restore, open or ended, with the result of every object
+    /// Show a run or a restore, open or ended
     Show(show::ShowArgs),
     /// Compare a live vault with a recovery point: what a restore would change
     Diff(diff::DiffArgs),
@@ -236,11 +236,11 @@ pub struct PlainVaultArg {
 
 /// Parses a vault's name or URL. An HSM's is refused with a message of its own.
 fn no_hsm(text: &str) -> Result<Source, String> {
-    match Source::hsm(text) {
-        Ok(_) => Err("it is a Managed HSM, for which losses and failures can be neither acknowledged nor accepted: see its \
+    match named::source(text) {
+        Ok(source) if source.is_hsm() => Err("it is a Managed HSM, for which losses and failures can be neither acknowledged nor accepted: see its \
              backups with `hsm status`, and remove a key that cannot be backed up from KEYVAULT_BACKUP_HSM_KEYS"
             .to_owned()),
-        Err(_) => named::vault(text).map_err(|error| error.to_string()),
+        found => found.map_err(|error| error.to_string()),
     }
 }
 

@@ -46,7 +46,7 @@ mod role;
 mod schedules;
 
 use self::reader::Reader;
-pub use self::{hsm::HsmConfig, landing::Landing, schedules::Schedules};
+pub use self::{hsm::HsmConfig, landing::Landing, reader::parts, schedules::Schedules};
 
 /// The settings that a caller needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

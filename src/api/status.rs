@@ -11,9 +11,6 @@ use super::{
 };
 use crate::{app::SharedApp, clock::Clock, query::status};
 
-/// The maximum number of failing objects that are named per source.
-const MOST_FAILING: usize = 100;
-
 /// The status of every source.
 ///
 /// The newest success, whether it is overdue, what fails, and what runs.
@@ -25,6 +22,6 @@ const MOST_FAILING: usize = 100;
     responses((status = 200, description = "`ok` says whether everything is well", body = Status), Problems)
 )]
 pub async fn status(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Result<Json<Status>, Problem> {
-    let status = status::status(&app, MOST_FAILING, Clock::system().now()).await?;
+    let status = status::status(&app, Clock::system().now()).await?;
     Ok(Json(status.into()))
 }

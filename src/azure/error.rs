@@ -6,7 +6,6 @@ use azure_core::{
     error::{ErrorKind, ErrorResponse},
     http::{RawResponse, StatusCode, headers::HeaderName},
 };
-
 use url::Url;
 
 use crate::domain::{

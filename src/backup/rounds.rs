@@ -88,7 +88,8 @@ impl Notes {
 
 /// Whether a note is about one of these objects, which are in order.
 fn is_among(objects: &[&Planned], note: &Note) -> bool {
-    objects.binary_search_by(|of| of.id().cmp(&note.id())).is_ok()
+    let id = note.id();
+    objects.binary_search_by(|of| of.key().cmp(&id.key())).is_ok()
 }
 
 /// Whether a run would cover its vault if it ended now.

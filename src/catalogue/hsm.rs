@@ -38,12 +38,17 @@ impl Catalogue {
         let mut found = Vec::new();
         while let Some(page) = pages.try_next().await? {
             for item in page {
-                let read = read_metadata(&item.name, &item.metadata, "backup", BACKUP_FORMAT);
-                let Ok(Some(backup)) = read else {
-                    tracing::error!(blob.name = %item.name, "The record {} cannot be read", item.name);
-                    continue;
-                };
-                found.push(backup);
+                match read_metadata(&item.name, &item.metadata, "backup", BACKUP_FORMAT) {
+                    Ok(Some(backup)) => found.push(backup),
+                    Ok(None) => {
+                        tracing::error!(blob.name = %item.name, "The record {} cannot be read", item.name);
+                        continue;
+                    }
+                    Err(error) => {
+                        tracing::error!(blob.name = %item.name, "The record {} cannot be read: {error}", item.name);
+                        continue;
+                    }
+                }
                 if enough(&found) {
                     return Ok(found);
                 }

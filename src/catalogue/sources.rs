@@ -10,18 +10,15 @@ use super::{
 };
 use crate::{
     azure::container::{Item, Listing},
-    domain::{manifest::Summary, nothing::Points, source::SourceName},
+    domain::{hsm::HsmBackup, manifest::Summary, nothing::Points, source::SourceName},
     error::Result,
 };
-
-/// The most sources that are listed: each costs a request.
-const MOST: usize = 200;
 
 impl Catalogue {
     /// The earliest and the newest recovery point of a vault: when runs finished that left an object with a backup.
     ///
-    /// Costs a page of the newest manifests, one request for each 5,000 names, and one or two for the earliest
-    /// manifests, however many there are between them.
+    /// Costs a page of the newest manifests, one request for each 5,000 names, and one for each of the
+    /// earliest manifests up to the first that left a backup.
     pub async fn points(&self, vault: &SourceName) -> Result<Option<Points>> {
         let Some(newest) = self.newest_point(vault).await? else { return Ok(None) };
         let earliest = self.earliest_point(vault).await?.unwrap_or(newest);
@@ -62,7 +59,7 @@ impl Catalogue {
     /// The earliest and the newest recovery point of an HSM: when its restorable backups ended.
     pub async fn hsm_points(&self, hsm: &SourceName) -> Result<Option<Points>> {
         let found = self.hsm_backups(hsm, |_| false).await?;
-        Ok(Points::of(found.iter().filter(|of| of.is_good()).map(|of| of.ended)))
+        Ok(HsmBackup::points(&found))
     }
 
     /// Whether there is any blob of a vault.
@@ -76,26 +73,25 @@ impl Catalogue {
     }
 
     /// The vaults that have any blob, and the HSMs whose keys are backed up one by one. One request each.
-    pub async fn vaults(&self) -> Result<Vec<String>> {
+    pub async fn vaults(&self) -> Result<Vec<SourceName>> {
         self.rooms(layout::VAULTS).await
     }
 
     /// The HSMs that have a record of a backup. One request each.
-    pub async fn hsms(&self) -> Result<Vec<String>> {
+    pub async fn hsms(&self) -> Result<Vec<SourceName>> {
         self.rooms(layout::HSMS).await
     }
 
-    /// The first parts of the names under a prefix. With a storage service that ignores where a listing starts, only
-    /// the first of them.
-    async fn rooms(&self, prefix: &str) -> Result<Vec<String>> {
-        let mut rooms: Vec<String> = Vec::new();
-        let mut from = None;
-        while rooms.len() < MOST
-            && let Some(item) = self.first(prefix, from.as_deref()).await?
+    /// The sources that are the first parts of the names under a prefix. With a storage service that ignores where a
+    /// listing starts, only the first of them.
+    async fn rooms(&self, prefix: &str) -> Result<Vec<SourceName>> {
+        let mut rooms = Vec::new();
+        let mut from: Option<String> = None;
+        while let Some(item) = self.first(prefix, from.as_deref()).await?
             && let Some(room) = layout::room(prefix, &item.name)
-            && rooms.last().is_none_or(|last| last != room)
+            && from.as_ref().is_none_or(|from| item.name >= *from)
         {
-            rooms.push(room.to_owned());
+            rooms.extend(room.parse().ok());
             from = Some(layout::after_room(prefix, room));
         }
         Ok(rooms)

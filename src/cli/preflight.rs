@@ -16,8 +16,8 @@ use crate::{
     api::shapes::preflight::Preflight,
     app::App,
     clock::Clock,
-    config::{Config, Needs, environment, named},
-    domain::source::Source,
+    config::{Config, Needs, environment, named, parts},
+    domain::source::{Source, SourceName},
     preflight::{
         self, Scope,
         findings::{Report, Severity},
@@ -70,10 +70,9 @@ impl PreflightArgs {
 
     /// The keys, `HSM/KEY`, of the HSMs that were named.
     fn keys(&self, keys: &str) -> String {
-        let hsms: Vec<_> = self.hsm.iter().map(|hsm| hsm.name().as_str()).collect();
-        let parts = keys.split(|c: char| c == ',' || c.is_whitespace());
-        let is_named = |key: &&str| key.split_once('/').is_some_and(|(hsm, _)| hsms.contains(&hsm));
-        parts.filter(is_named).collect::<Vec<_>>().join(" ")
+        let of = |key: &str| key.split_once('/').and_then(|(hsm, _)| hsm.parse::<SourceName>().ok());
+        let is_named = |key: &&str| of(key).is_some_and(|of| self.hsm.iter().any(|hsm| *hsm.name() == of));
+        parts(keys).filter(is_named).collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -114,9 +114,20 @@ impl ShowArgs {
 }
 
 async fn show_run(app: &App, args: &ShowArgs, format: Format) -> Done {
-    let among = match args.only() {
-        Some(only) => vec![only.clone()],
-        None => sources::searched(app).await?,
+    if let (Some(option), Some(source)) = (args.vault.as_ref().or(args.hsm.as_ref()), &args.job.source)
+        && option.name() != source
+    {
+        return Err(Failed::of(
+            ProblemKind::InvalidParameter,
+            format!("the name says {source}, and the option {}", option.name()),
+            "name one source",
+        ));
+    }
+    let among = if let Some(only) = args.only() {
+        vec![only.clone()]
+    } else {
+        let (vaults, hsms) = sources::all(app).await?;
+        vaults.union(&hsms).cloned().collect()
     };
     let wanted = |line: &_| args.all || run::needs_attention(line);
     let mut found = sources::found(app, &args.job.id, &among, wanted).await?;

@@ -18,9 +18,6 @@ use crate::{
     },
 };
 
-/// The failing objects of a source that JSON names, as the API does.
-const MOST_FAILING: usize = 100;
-
 /// Runs the command, over the configured sources, or over all that the catalogue has. The exit code is 0 if everything
 /// is well, and 1 if not.
 ///
@@ -28,7 +25,7 @@ const MOST_FAILING: usize = 100;
 /// When settings are wrong, or a service refuses or does not answer.
 pub async fn run(format: Format) -> Done {
     let app = App::build(&Config::read(environment, Needs::Jobs)?)?;
-    let found = status::status(&app, MOST_FAILING, Clock::system().now()).await?;
+    let found = status::status(&app, Clock::system().now()).await?;
     let exit = if found.is_ok() { Exit::All } else { Exit::Part };
     if format.is_json() {
         output::json(&StatusShape::from(found))?;

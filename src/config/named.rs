@@ -1,6 +1,6 @@
 //! Sources that a person names by their address, or by their name alone.
 
-use super::environment;
+use super::{environment, parts};
 use crate::domain::{
     cloud::{CLOUDS, Cloud, cloud_of},
     object::NameError,
@@ -72,9 +72,8 @@ fn cloud(lookup: impl Fn(&str) -> Option<String>) -> &'static Cloud {
 }
 
 fn items(setting: Option<String>) -> impl Iterator<Item = String> {
-    let text = setting.unwrap_or_default();
-    let items: Vec<_> = text.split(|c: char| c == ',' || c.is_whitespace()).map(str::to_owned).collect();
-    items.into_iter().filter(|item| !item.is_empty())
+    let items: Vec<_> = parts(&setting.unwrap_or_default()).map(str::to_owned).collect();
+    items.into_iter()
 }
 
 #[cfg(test)]

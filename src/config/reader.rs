@@ -10,6 +10,11 @@ use crate::domain::{
     source::Source,
 };
 
+/// The items of a list in a setting, which commas or spaces separate.
+pub fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty())
+}
+
 /// Reads settings one by one, and collects their faults.
 pub(super) struct Reader<L> {
     pub(super) lookup: L,
@@ -31,9 +36,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
 
     /// The items of a setting that is a list.
     pub(super) fn parts(&self, name: &str) -> Vec<String> {
-        let text = (self.lookup)(name).unwrap_or_default();
-        let parts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty());
-        parts.map(str::to_owned).collect()
+        parts(&(self.lookup)(name).unwrap_or_default()).map(str::to_owned).collect()
     }
 
     /// The sources that a setting names by their addresses. A setting without items is a fault: an app that backs up

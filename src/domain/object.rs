@@ -189,9 +189,7 @@ impl ObjectId {
     pub fn new(kind: ObjectKind, name: ObjectName) -> Self {
         Self { kind, name }
     }
-}
 
-impl ObjectId {
     /// What it is ordered by.
     pub fn key(&self) -> (ObjectKind, &ObjectName) {
         (self.kind, &self.name)

@@ -8,8 +8,7 @@ use std::fmt;
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    hsm::{HsmBackup, HsmJob},
-    job::BackupJob,
+    hsm::HsmBackup,
     nothing::Points,
     object::ObjectKind,
     run::RunId,
@@ -76,9 +75,9 @@ impl Trouble {
         }
     }
 
-    /// Whether there is no recent backup of the source as a whole.
+    /// Whether no recent backup is known to cover the source.
     pub const fn is_overdue(&self) -> bool {
-        matches!(self, Self::NeverBackedUp | Self::Overdue { .. })
+        matches!(self, Self::Unreadable(_) | Self::NeverBackedUp | Self::Overdue { .. })
     }
 }
 
@@ -148,11 +147,10 @@ impl SourceState {
     pub fn of_vault(
         vault: &SourceName,
         known: Result<&Known, String>,
-        open: &[BackupJob],
+        running: usize,
         interval: Duration,
         now: OffsetDateTime,
     ) -> Self {
-        let running = open.iter().filter(|job| job.vault == *vault).count();
         let state = Self::of(vault, SourceKind::Vault, running);
         match known {
             Err(why) => Self { troubles: vec![Trouble::Unreadable(why)], ..state },
@@ -170,11 +168,10 @@ impl SourceState {
     pub fn of_hsm(
         hsm: &SourceName,
         (good, last): (Option<&HsmBackup>, Option<&HsmBackup>),
-        open: &[HsmJob],
+        running: usize,
         points: Option<Points>,
         (interval, now): (Duration, OffsetDateTime),
     ) -> Self {
-        let running = open.iter().filter(|job| job.hsm == *hsm && job.is_backup()).count();
         let covered = good.map(HsmBackup::taken);
         let failed = last.filter(|last| !last.is_good()).map(|last| Trouble::LastFailed(last.run.clone()));
         let troubles = age(covered, interval, now).into_iter().chain(failed).collect();
@@ -210,7 +207,7 @@ impl SourceState {
 
     /// Whether no recent backup is known to cover it.
     pub fn is_overdue(&self) -> bool {
-        self.troubles.iter().any(|trouble| trouble.is_overdue() || matches!(trouble, Trouble::Unreadable(_)))
+        self.troubles.iter().any(Trouble::is_overdue)
     }
 }
 

@@ -21,16 +21,15 @@ pub async fn single_keys(app: &App, hsm: &SourceName, run: &RunId, clock: &Clock
     if keys.is_empty() {
         return Ok(());
     }
-    let name = hsm;
     let objects = keys.into_iter().map(|key| ObjectId::new(ObjectKind::Key, key)).collect();
-    let plan = plan::some_objects(app, name, run, &Actor::TIMER, clock, objects).await?;
+    let plan = plan::some_objects(app, hsm, run, &Actor::TIMER, clock, objects).await?;
     // The plan comes first: a record without one would be planned as a run of a whole vault.
     let plan = app.catalogue()?.create_plan(plan).await?;
     if app.catalogue()?.is_closed(&plan.header).await? {
         return Ok(());
     }
     app.jobs()?
-        .open_backup_run(&BackupJob::open(name.clone(), run.clone(), Actor::TIMER, clock.now()))
+        .open_backup_run(&BackupJob::open(hsm.clone(), run.clone(), Actor::TIMER, clock.now()))
         .await?;
     send::once(app, &plan, clock).await.map(drop)
 }

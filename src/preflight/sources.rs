@@ -46,7 +46,8 @@ async fn observe_vault(context: &Context<'_>, vault: &Source) -> Result<SourceSe
     // Open jobs that cannot be read are a finding of their own.
     let open = runs::open_jobs(context.app).await.unwrap_or_default();
     let seen = vaults::one(context.app, vault.name(), &open, MOST_FAILING, context.clock.now()).await?;
-    let known = seen.known?;
+    // Then its state says so.
+    let known = seen.known.unwrap_or_default();
     let too_many = |failure: &Failure| failure.code == TOO_MANY_VERSIONS;
     let over = known.failing.iter().filter(|line| line.failure.as_ref().is_some_and(too_many));
     let over: Vec<_> = over.map(|line| line.id().to_string()).collect();

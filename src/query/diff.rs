@@ -42,7 +42,7 @@ pub struct Diff {
     pub unlisted: Vec<Unlisted>,
 }
 
-/// The recovery point's objects, and whether they are all that the source then had.
+/// The recovery point's objects, and whether an object that they lack is new.
 struct Known {
     run: Option<RunId>,
     objects: PointObjects,

@@ -7,7 +7,6 @@ use crate::{
     app::App,
     domain::{
         hsm::{HsmBackup, HsmJob},
-        nothing::Points,
         run::RunId,
         source::SourceName,
         state::SourceState,
@@ -137,11 +136,12 @@ pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDate
     let catalogue = app.catalogue()?;
     let found = catalogue.hsm_backups(hsm, |_| false).await?;
     let good = HsmBackup::newest_good(&found, None).cloned();
-    let points = Points::of(found.iter().filter(|of| of.is_good()).map(|of| of.ended));
+    let points = HsmBackup::points(&found);
     let last = found.into_iter().next();
     let open: Vec<_> = jobs.iter().filter(|job| job.hsm == *hsm).cloned().collect();
-    let state =
-        SourceState::of_hsm(hsm, (good.as_ref(), last.as_ref()), &open, points, (app.interval(), now));
+    let running = open.iter().filter(|job| job.is_backup()).count();
+    let both = (good.as_ref(), last.as_ref());
+    let state = SourceState::of_hsm(hsm, both, running, points, (app.interval(), now));
     Ok(HsmState { state, good, last, open })
 }
 

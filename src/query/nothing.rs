@@ -88,7 +88,9 @@ pub async fn of_hsm(
     let known = match catalogue.hsm_points(hsm).await? {
         Some(points) => Known::Points(points),
         None if catalogue.knows_hsm(hsm).await? => Known::NoPoint,
-        None => Known::Not { nearest: nearest(hsm.as_str(), catalogue.hsms().await?) },
+        None => Known::Not {
+            nearest: nearest(hsm.as_str(), catalogue.hsms().await?.into_iter().map(String::from)),
+        },
     };
     let wanted = run.map_or_else(String::new, |run| format!("run {run}, among those that succeeded"));
     Ok(Nothing { source: format!("HSM {hsm}"), wanted, at, known, there: There::default() })
@@ -99,7 +101,9 @@ async fn known(app: &App, vault: &SourceName) -> Result<Known> {
     Ok(match catalogue.points(vault).await? {
         Some(points) => Known::Points(points),
         None if catalogue.knows(vault).await? => Known::NoPoint,
-        None => Known::Not { nearest: nearest(vault.as_str(), catalogue.vaults().await?) },
+        None => Known::Not {
+            nearest: nearest(vault.as_str(), catalogue.vaults().await?.into_iter().map(String::from)),
+        },
     })
 }
 

@@ -29,14 +29,6 @@ impl Restore {
             Self::Hsm(job) => job.id.clone(),
         }
     }
-
-    /// Whether it has ended.
-    pub fn has_ended(&self) -> bool {
-        match self {
-            Self::Vault(job) => job.ended.is_some(),
-            Self::Hsm(job) => job.ended.is_some(),
-        }
-    }
 }
 
 /// A page of restores, newest first.

@@ -64,18 +64,20 @@ pub async fn reports(app: &App, run: &RunId) -> Result<Vec<Report>> {
     Ok(of_objects.chain(of_hsms).collect())
 }
 
-/// The sources in which a run is searched: the configured ones, or, if there are none, all that the catalogue has.
+/// The vaults and the HSMs that a query without a source is about: the configured ones or, if there are none, all that
+/// the catalogue has. In the catalogue an HSM whose keys are backed up one by one is a vault as well.
 ///
 /// # Errors
 /// Those of storage.
-pub async fn searched(app: &App) -> Result<Vec<SourceName>> {
-    let configured: Vec<_> = app.sources().into_iter().cloned().collect();
-    if !configured.is_empty() {
-        return Ok(configured);
+pub async fn all(app: &App) -> Result<(BTreeSet<SourceName>, BTreeSet<SourceName>)> {
+    let vaults: BTreeSet<_> = app.vaults().map(|vault| vault.source().name().clone()).collect();
+    let hsms: BTreeSet<_> = app.hsms().names().cloned().collect();
+    if !vaults.is_empty() || !hsms.is_empty() {
+        return Ok((vaults, hsms));
     }
-    let (vaults, hsms) = futures::try_join!(app.catalogue()?.vaults(), app.catalogue()?.hsms())?;
-    let names: BTreeSet<_> = vaults.into_iter().chain(hsms).filter_map(|name| name.parse().ok()).collect();
-    Ok(names.into_iter().collect())
+    let catalogue = app.catalogue()?;
+    let (vaults, hsms) = futures::try_join!(catalogue.vaults(), catalogue.hsms())?;
+    Ok((vaults.into_iter().collect(), hsms.into_iter().collect()))
 }
 
 /// A run in each of these sources that has it, configured or not, with the objects that are `wanted`. A run of an HSM's

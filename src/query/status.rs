@@ -1,7 +1,5 @@
 //! The state of the installation: every source, open restores, the timers, and callers at their bound.
 
-use std::collections::BTreeSet;
-
 use time::{Duration, OffsetDateTime};
 
 use super::{
@@ -9,16 +7,20 @@ use super::{
     hsms::{self, HsmState},
     passes::{self, Passes},
     restores::{self, Restore},
+    sources,
     vaults::{self, VaultState},
 };
 use crate::{
     app::App,
-    domain::{bound::AtBound, night::Timer, schedule::Timetable, source::SourceName, state::SourceState},
+    domain::{bound::AtBound, night::Timer, schedule::Timetable, state::SourceState},
     error::Result,
 };
 
 /// The most restores that are part of the state: the newest, open or ended.
 const RESTORES: usize = 20;
+
+/// The most failing objects of a vault that are named.
+const FAILING: usize = 100;
 
 /// The state of the installation.
 #[derive(Debug)]
@@ -63,15 +65,15 @@ impl Status {
     }
 }
 
-/// Reads the state of the installation as of `now`, with up to `most` failing objects of each vault: of every configured
-/// source, or, where none is configured, of every source that the catalogue has.
+/// Reads the state of the installation as of `now`: of every configured source, or, where none is configured, of every
+/// source that the catalogue has.
 ///
 /// # Errors
 /// When a service refuses or does not answer. A damaged catalogue of a vault is part of that vault's state.
-pub async fn status(app: &App, most: usize, now: OffsetDateTime) -> Result<Status> {
-    let (vault_names, hsm_names) = names(app).await?;
+pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
+    let (vault_names, hsm_names) = sources::all(app).await?;
     let (vaults, hsms, passes, at_bound, restores, poison_messages) = futures::try_join!(
-        vaults::all(app, vault_names, most, now),
+        vaults::all(app, vault_names, FAILING, now),
         hsms::all(app, hsm_names, now),
         passes::passes(app, now),
         callers::at_bound(app),
@@ -96,20 +98,7 @@ pub async fn status(app: &App, most: usize, now: OffsetDateTime) -> Result<Statu
     })
 }
 
-/// The vaults and the HSMs to tell of.
-async fn names(app: &App) -> Result<(BTreeSet<SourceName>, BTreeSet<SourceName>)> {
-    let vaults: BTreeSet<_> = app.vaults().map(|vault| vault.source().name().clone()).collect();
-    let hsms: BTreeSet<_> = app.hsms().names().cloned().collect();
-    if !vaults.is_empty() || !hsms.is_empty() {
-        return Ok((vaults, hsms));
-    }
-    let parse = |names: Vec<String>| names.iter().filter_map(|name| name.parse().ok()).collect();
-    let catalogue = app.catalogue()?;
-    let (vaults, hsms) = futures::try_join!(catalogue.vaults(), catalogue.hsms())?;
-    Ok((parse(vaults), parse(hsms)))
-}
-
-/// What cannot be read is unknown, and keeps no one from the rest.
+/// A count that cannot be read is unknown; the rest of the status is still answered.
 async fn poison_messages(app: &App) -> Option<u64> {
     let mut all = 0;
     for queue in app.poison_queues() {

@@ -65,7 +65,7 @@ pub async fn one(
         known.newest.held = open.iter().filter(|job| job.covers).map(|job| job.opened).max();
     }
     let seen = known.as_ref().map_err(ToString::to_string);
-    let state = SourceState::of_vault(vault, seen, &open, app.interval(), now);
+    let state = SourceState::of_vault(vault, seen, open.len(), app.interval(), now);
     Ok(VaultState { state, open, known })
 }
 

@@ -71,7 +71,7 @@ fn refuse_apart(app: &App, request: &Request) -> Result<()> {
     let (source, target) = (&request.source, &request.target);
     let words = match (app.is_hsm(source), app.is_hsm(target)) {
         (false, false) => return Ok(()),
-        (true, true) if app.hsms().share_domain(&source.clone(), &target.clone()) => {
+        (true, true) if app.hsms().share_domain(source, target) => {
             return Ok(());
         }
         (true, true) => {

@@ -143,15 +143,16 @@ async fn begin(
     let left = at_once(app, &id, plan, clock).await;
     if !left.is_empty() {
         // A later pass sends the messages that cannot be sent now.
-        match send::messages(app, &id, left.into_iter()).await {
-            Ok(()) => {
-                stored.job.sent = true;
-                app.jobs()?.save_restore(&stored).await?;
-            }
-            Err(error) => tracing::warn!(
+        let sent = async {
+            send::messages(app, &id, left.into_iter()).await?;
+            stored.job.sent = true;
+            app.jobs()?.save_restore(&stored).await
+        };
+        if let Err(error) = sent.await {
+            tracing::warn!(
                 restore.id = %id,
                 "Some messages of restore {id} could not be sent: {error}. AdvanceJobs sends them in a few minutes"
-            ),
+            );
         }
     }
     if plan.steps.len() > FEW {

@@ -149,10 +149,10 @@ impl Plan {
         }
     }
 
-    async fn keep(&self, app: &App) -> Result<Digest> {
+    async fn keep(&self, app: &App) -> Result<()> {
         match self {
-            Self::Vault(plan) => app.jobs()?.keep_plan(plan).await,
-            Self::Hsm(plan) => app.jobs()?.keep_hsm_plan(plan).await,
+            Self::Vault(plan) => app.jobs()?.keep_plan(plan).await.map(drop),
+            Self::Hsm(plan) => app.jobs()?.keep_hsm_plan(plan).await.map(drop),
         }
     }
 

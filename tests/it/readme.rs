@@ -1,4 +1,4 @@
-//! The README's commands of "Use it at a terminal", with the variables that `cargo emulator` prints and no others.
+//! The README's commands of "Use it at a terminal", with the settings of that block, as `cargo emulator` prints them.
 
 use std::process::Output;
 
@@ -28,8 +28,17 @@ impl Terminal {
         let words = |line: &str| {
             line.split(" #").next().unwrap_or_default().split_whitespace().map(str::to_owned).collect()
         };
+        let set: Vec<_> = lines().filter_map(export).collect();
+        let printed: Vec<_> = printed.lines().filter_map(export).collect();
+        for variable in &set {
+            assert!(printed.contains(variable), "the emulator prints {variable:?} as well");
+        }
+        // Of the program's own settings, those that the README sets and no others.
+        let is_set = |(name, _): &(String, String)| {
+            !name.starts_with("KEYVAULT_BACKUP_") || set.iter().any(|(known, _)| known == name)
+        };
         Self {
-            variables: printed.lines().filter_map(export).collect(),
+            variables: printed.into_iter().filter(is_set).collect(),
             commands: commands.map(words).collect(),
         }
     }

@@ -102,3 +102,11 @@ async fn a_restore_of_an_hsm_is_shown() {
     assert_eq!((code, &shown["state"], &shown["id"]), (Some(0), &json!("Succeeded"), &json!(id)), "{shown}");
     assert!(told(&of.world, &[id]).await.contains("Succeeded"));
 }
+
+#[tokio::test]
+async fn a_name_and_an_option_of_two_sources_are_refused() {
+    let world = HsmWorld::backed_up().await.world;
+    let output = world.cli(&["show", &format!("kv-a_{RUN}"), "--vault", "kv-b"]).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("the name says kv-a"), "{output:?}");
+}

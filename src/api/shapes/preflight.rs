@@ -75,8 +75,9 @@ pub struct FindingBody {
     why: &'static str,
     /// `advice` and `commands` as one text, each command on a line of its own.
     remedy: String,
-    /// The commands that fix it for all subjects, in their order and with the names of this installation. Each can be
-    /// copied into a shell as it stands, but for words in capitals, which are to be replaced.
+    /// Commands for all subjects, in their order and with the names of this installation. Each can be
+    /// copied into a shell as it stands, but for words in capitals, which are to be replaced. Not a script: some only query,
+    /// some are alternatives, and `advice` says which apply.
     commands: Vec<String>,
     /// What to decide, to know or to do beside the commands.
     advice: String,

@@ -115,7 +115,7 @@ pub(in crate::cli) fn open(job: &HsmJob, format: Format) -> io::Result<()> {
     output::one(format, format_args!("{} of HSM {} is still open: {}", job.id, job.hsm, phase(job)), &table)
 }
 
-fn phase(job: &HsmJob) -> String {
+pub(super) fn phase(job: &HsmJob) -> String {
     let waiting = job.waiting.as_deref().map_or_else(String::new, |why| format!(", and waits: {why}"));
     format!("{}{waiting}", words(&job.phase))
 }

@@ -3,7 +3,10 @@
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{app_for, follow::words, report::failure_text};
+use super::{
+    app_for,
+    report::{failure_text, phase},
+};
 use crate::{
     api::shapes::{source::HsmStatus, terminal::HsmStatuses},
     app::App,
@@ -85,8 +88,7 @@ fn table(backups: &[&HsmBackup], jobs: &[&HsmJob], now: OffsetDateTime) -> Table
     ];
     let mut table = Table::new(&[Column::name("hsm"), Column::name("job")], &details);
     for job in jobs {
-        let waiting = job.waiting.as_deref().map_or_else(String::new, |why| format!(", and waits: {why}"));
-        let why = format!("{}{waiting}", words(&job.phase));
+        let why = phase(job);
         let [hsm, id] = [job.hsm.to_string(), job.id.to_string()].map(Cell::from);
         let (since, late) = ((now - job.opened).into(), lateness(job.id.late(job.opened)));
         table.push([hsm, id, since, late, "open".into(), Cell::Nothing, Cell::Nothing, why.into()]);

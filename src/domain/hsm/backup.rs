@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 use super::{super::source::SourceName, contents::sized};
 use crate::domain::{
     actor::Actor,
+    nothing::Points,
     outcome::Failure,
     run::{RunId, Verdict},
 };
@@ -161,6 +162,11 @@ impl HsmBackup {
     pub fn newest_good(found: &[Self], by: Option<OffsetDateTime>) -> Option<&Self> {
         let good = found.iter().filter(|of| of.is_good() && by.is_none_or(|by| of.ended <= by));
         good.max_by_key(|of| of.taken())
+    }
+
+    /// The range of times as of which an HSM with these backups can be restored.
+    pub fn points(found: &[Self]) -> Option<Points> {
+        Points::of(found.iter().filter(|of| of.is_good()).map(|of| of.ended))
     }
 
     /// Whether no backup opened before the last of `found`, newest first, can hold a newer state than the newest one in

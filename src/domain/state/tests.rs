@@ -2,12 +2,15 @@ use time::macros::datetime;
 
 use super::*;
 use crate::domain::{
+    acknowledged::Acknowledgement,
     actor::Actor,
     entry::Entry,
     form::{Clear, Form},
     hsm::{BACKUP_FORMAT, Folder},
+    location::Location,
     loss::{How, Loss},
     manifest::{Line, ObjectStatus, Summary},
+    observed_location::Moved,
     outcome::Failure,
     run::{Numbers, Scope, Verdict},
     samples::{NIGHT, line, secret},
@@ -48,8 +51,7 @@ fn known(planned: OffsetDateTime) -> Known {
 }
 
 fn troubles(known: &Known) -> Vec<&'static str> {
-    let state = SourceState::of_vault(&vault(), Ok(known), &[], DAY, NOW);
-    assert_eq!(state.is_ok(), state.troubles.is_empty());
+    let state = SourceState::of_vault(&vault(), Ok(known), 0, DAY, NOW);
     state.troubles.iter().map(Trouble::code).collect()
 }
 
@@ -72,7 +74,7 @@ fn a_vault_is_well_until_its_newest_covering_run_is_older_than_the_interval() {
 
 #[test]
 fn what_cannot_be_read_is_neither_well_nor_recent() {
-    let state = SourceState::of_vault(&vault(), Err("torn".into()), &[], DAY, NOW);
+    let state = SourceState::of_vault(&vault(), Err("torn".into()), 0, DAY, NOW);
     assert_eq!((state.is_ok(), state.is_overdue(), state.objects), (false, true, None));
     assert_eq!(state.troubles[0].to_string(), "its catalogue cannot be read: torn");
 }
@@ -89,20 +91,41 @@ fn every_trouble_is_named_the_most_urgent_first() {
         still_gone: 5,
         replaced: 0,
     };
+    let place = || Location::default();
+    let moved = Moved { run: RunId::nightly(NIGHT), since: NIGHT, from: place(), to: place() };
     let unlisted = Numbers { unlisted: vec![ObjectKind::Key, ObjectKind::Secret], ..Numbers::default() };
     let last = Summary { numbers: unlisted, ..run(NIGHT) };
     let mut known = Known {
         newest: Newest { last: Some(last), covering: Some(run(NOW - DAY * 2)), held: None },
-        losses: vec![(loss, None)],
+        losses: vec![(loss.clone(), None)],
+        moved: Some((Box::new(moved.clone()), None)),
         ..Known::default()
     };
     known.note(failing("db", ObjectStatus::Failed), None, 1, NOW);
-    assert_eq!(troubles(&known), ["overdue", "many-objects-gone", "kinds-unlisted", "objects-failing"]);
-    let state = SourceState::of_vault(&vault(), Ok(&known), &[], DAY, NOW);
+    assert_eq!(
+        troubles(&known),
+        ["overdue", "many-objects-gone", "kinds-unlisted", "objects-failing", "vault-moved"]
+    );
+    let state = SourceState::of_vault(&vault(), Ok(&known), 0, DAY, NOW);
     let said: Vec<_> = state.troubles.iter().map(ToString::to_string).collect();
     assert_eq!(said[0], "the newest backup that covers it is of 2026-11-20 10:00Z; 24 hours are allowed");
     assert_eq!(said[2], "the newest run could not list its keys and secrets");
     assert_eq!(said[3], "1 object fails; each has an older backup");
+    let acknowledged = |run: &RunId| Acknowledgement {
+        v: 1,
+        source: vault(),
+        run: run.clone(),
+        reason: "planned".parse().unwrap(),
+        by: Actor::TERMINAL,
+        at: NOW,
+    };
+    let answered = Known {
+        newest: Newest { last: Some(run(NOW)), covering: Some(run(NOW)), held: None },
+        losses: vec![(loss.clone(), Some(acknowledged(&loss.run)))],
+        moved: Some((Box::new(moved.clone()), Some(acknowledged(&moved.run)))),
+        ..Known::default()
+    };
+    assert!(troubles(&answered).is_empty(), "a person has answered for both");
 }
 
 #[test]
@@ -163,7 +186,7 @@ fn an_hsm_is_well_if_its_newest_good_backup_is_recent_and_the_last_one_did_not_f
     ];
     for (good, last, expected) in table {
         let both = (good.as_ref(), last.as_ref());
-        let state = SourceState::of_hsm(&"hsm-a".parse().unwrap(), both, &[], None, (DAY, NOW));
+        let state = SourceState::of_hsm(&"hsm-a".parse().unwrap(), both, 0, None, (DAY, NOW));
         assert_eq!(state.troubles.iter().map(Trouble::code).collect::<Vec<_>>(), expected);
         assert_eq!((state.is_hsm(), state.covered), (true, good.map(|good| good.taken())));
     }

@@ -23,7 +23,7 @@ use super::Identity;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remedy {
     /// Commands in their order. Each can be copied into a shell as it stands, but for words in capitals, which are to be
-    /// replaced.
+    /// replaced. Not a script: some only query, some are alternatives, and the advice says which apply.
     pub commands: Vec<String>,
     /// What to decide, to know or to do beside them, in sentences. It names no source, so that it is one for all.
     pub advice: String,

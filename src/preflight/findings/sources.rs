@@ -71,7 +71,8 @@ fn trouble_found(trouble: &Trouble, of: &SourceSeen) -> Finding {
         Trouble::Unreadable(_) => (
             Severity::Error,
             "What is damaged shows neither what is protected nor what is not.",
-            Remedy::run([format!("keyvault-backup rebuild --vault {url}")]),
+            Remedy::run([format!("keyvault-backup rebuild --vault {url}")])
+                .and("If a newer program wrote it, install that version instead."),
         ),
         Trouble::NeverBackedUp | Trouble::Overdue { .. } => (
             Severity::Error,
@@ -92,7 +93,7 @@ fn trouble_found(trouble: &Trouble, of: &SourceSeen) -> Finding {
         Trouble::Failing { .. } => (
             Severity::Error,
             "Their newest state has no backup.",
-            Remedy::run([format!("keyvault-backup list objects --vault {url}")])
+            Remedy::run([format!("keyvault-backup list objects --vault {url} --failing")])
                 .and("Then see `run-not-clean` in docs/operations.md."),
         ),
         Trouble::LastFailed(_) => (
@@ -190,7 +191,7 @@ mod tests {
         let state = SourceState {
             covered: Some(NOW - Duration::HOUR),
             troubles: Vec::new(),
-            ..SourceState::of_vault(&"kv-a".parse().unwrap(), Ok(&Known::default()), &[], Duration::DAY, NOW)
+            ..SourceState::of_vault(&"kv-a".parse().unwrap(), Ok(&Known::default()), 0, Duration::DAY, NOW)
         };
         let url = "https://kv-a.vault.azure.net".to_owned();
         SourceSeen {
@@ -243,7 +244,7 @@ mod tests {
             ),
         ];
         for (trouble, expected, remedy) in table {
-            let is_late = trouble.is_overdue() || matches!(trouble, Trouble::Unreadable(_));
+            let is_late = trouble.is_overdue();
             let (report, lines) = judged(|report| judge(&Ok(with(trouble)), NOW, report));
             assert_eq!(lines[0], expected);
             assert!(report.findings[0].remedy.to_string().contains(remedy), "{report:?}");

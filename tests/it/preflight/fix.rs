@@ -55,6 +55,9 @@ async fn without_the_right_to_make_it_the_container_stays_a_finding() {
 #[tokio::test]
 async fn only_a_whole_preflight_makes_containers() {
     let world = healthy().await;
+    world.backups.delete_container(BACKUPS);
     let output = world.cli(&["preflight", "--fix", "--vault", "kv-a"]).await;
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("cannot be used with"), "{output:?}");
+    assert!(!world.backups.containers().contains(&BACKUPS.to_owned()));
 }

@@ -37,6 +37,7 @@ async fn vaults_that_lack_one_role_are_one_finding_with_a_command_for_each() {
         "{found:#}"
     );
     assert_eq!(found["seen"], found["subjects"][0]["seen"]);
+    assert_eq!(commands(found).count(), 2, "{found:#}");
     for (command, vault) in commands(found).zip(["kv-b", "kv-c"]) {
         assert!(
             command.ends_with(&format!(

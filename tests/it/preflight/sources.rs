@@ -154,3 +154,15 @@ async fn one_container_for_two_purposes() {
     let names = names(&report);
     assert!(names.contains(&"container-shared"), "{names:?}");
 }
+
+#[tokio::test]
+async fn a_damaged_catalogue_is_a_finding_that_names_the_way_out() {
+    let mut world = World::with_each_kind(1).await;
+    install(&mut world);
+    back_up(&world).await;
+    world.ruin_newest("kv-a");
+    let (_, report) = preflight(&world).await;
+    let found = &report["findings"][0];
+    assert_eq!(found["name"], "catalogue-unreadable", "{report:#}");
+    assert_eq!(found["commands"], json!([format!("keyvault-backup rebuild --vault {}", world.vault.url())]));
+}

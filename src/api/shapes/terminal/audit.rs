@@ -102,7 +102,11 @@ pub struct TrailRecord {
 
 impl From<&Record> for TrailRecord {
     fn from(record: &Record) -> Self {
-        Self { at: record.at, by: (&record.by).into(), event: (&record.event).into() }
+        Self {
+            at: record.at,
+            by: (&record.by).into(),
+            event: TrailEvent { event: record.event.name(), ..(&record.event).into() },
+        }
     }
 }
 
@@ -117,17 +121,15 @@ impl From<&Event> for TrailEvent {
         let text = |of: &dyn std::fmt::Display| Some(of.to_string());
         match event {
             Event::BackupRequested { vault, run, objects } => Self {
-                event: "backup-requested",
                 source: text(vault),
                 run: text(run),
                 objects: Some(*objects).filter(|objects| *objects > 0),
                 ..Self::default()
             },
             Event::HsmBackupRequested { hsm, run } => {
-                Self { event: "hsm-backup-requested", source: text(hsm), run: text(run), ..Self::default() }
+                Self { source: text(hsm), run: text(run), ..Self::default() }
             }
             Event::RestoreStarted { restore, plan, source, target, steps, purges } => Self {
-                event: "restore-started",
                 restore: text(restore),
                 plan: text(plan),
                 source: text(source),
@@ -137,7 +139,6 @@ impl From<&Event> for TrailEvent {
                 ..Self::default()
             },
             Event::HsmRestoreStarted { restore, plan, source, target, everything, keys } => Self {
-                event: "hsm-restore-started",
                 restore: text(restore),
                 plan: text(plan),
                 source: text(source),
@@ -161,20 +162,17 @@ impl TrailEvent {
     fn ended(event: &Event) -> Self {
         match event {
             Event::RestoreAbandoned { restore, target } => Self {
-                event: "restore-abandoned",
                 restore: Some(restore.to_string()),
                 target: Some(target.to_string()),
                 ..Self::default()
             },
             Event::RestoreEnded { restore, verdict, numbers } => Self {
-                event: "restore-ended",
                 restore: Some(restore.to_string()),
                 state: Some((*verdict).into()),
                 numbers: Some((*numbers).into()),
                 ..Self::default()
             },
             Event::HsmRestoreEnded { restore, hsm, verdict } => Self {
-                event: "hsm-restore-ended",
                 restore: Some(restore.to_string()),
                 target: Some(hsm.to_string()),
                 state: Some((*verdict).into()),
@@ -188,14 +186,12 @@ impl TrailEvent {
     fn decided(event: &Event) -> Self {
         match event {
             Event::LossAcknowledged { source, run, reason } => Self {
-                event: "loss-acknowledged",
                 source: Some(source.to_string()),
                 run: Some(run.to_string()),
                 reason: Some(reason.to_string()),
                 ..Self::default()
             },
             Event::FailureAccepted { source, object, code, reason, until, .. } => Self {
-                event: "failure-accepted",
                 source: Some(source.to_string()),
                 object: Some(object.into()),
                 code: Some(code.clone()),
@@ -203,12 +199,9 @@ impl TrailEvent {
                 until: Some(*until),
                 ..Self::default()
             },
-            Event::AcceptanceWithdrawn { source, object, .. } => Self {
-                event: "acceptance-withdrawn",
-                source: Some(source.to_string()),
-                object: Some(object.into()),
-                ..Self::default()
-            },
+            Event::AcceptanceWithdrawn { source, object, .. } => {
+                Self { source: Some(source.to_string()), object: Some(object.into()), ..Self::default() }
+            }
             _ => Self::default(),
         }
     }

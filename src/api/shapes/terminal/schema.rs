@@ -90,7 +90,8 @@ pub fn schema() -> serde_json::Result<Value> {
     let mut shapes: Value = serde_json::from_str(&shapes.replace("#/components/schemas/", "#/$defs/"))?;
     let of = |names: &[&str]| {
         let refs: Vec<_> = names.iter().map(|name| json!({ "$ref": format!("#/$defs/{name}") })).collect();
-        json!({ "oneOf": refs })
+        // One shape may have every field of another.
+        json!({ "anyOf": refs })
     };
     let commands: Map<_, _> =
         COMMANDS.iter().map(|(command, names)| ((*command).to_owned(), of(names))).collect();
