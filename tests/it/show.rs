@@ -105,8 +105,8 @@ async fn a_restore_of_an_hsm_is_shown() {
 
 #[tokio::test]
 async fn a_name_and_an_option_of_two_sources_are_refused() {
-    let world = HsmWorld::backed_up().await.world;
+    let world = World::with_vaults(&["kv-a", "kv-b"]).await;
     let output = world.cli(&["show", &format!("kv-a_{RUN}"), "--vault", "kv-b"]).await;
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(2) && said.contains("the name says kv-a"), "{output:?}");
+    assert!(output.status.code() == Some(2) && said.contains("The name says kv-a, and the option kv-b"), "{output:?}");
 }
