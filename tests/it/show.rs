@@ -108,5 +108,8 @@ async fn a_name_and_an_option_of_two_sources_are_refused() {
     let world = World::with_vaults(&["kv-a", "kv-b"]).await;
     let output = world.cli(&["show", &format!("kv-a_{RUN}"), "--vault", "kv-b"]).await;
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(2) && said.contains("The name says kv-a, and the option kv-b"), "{output:?}");
+    assert!(
+        output.status.code() == Some(2) && said.contains("The name says kv-a, and the option kv-b"),
+        "{output:?}"
+    );
 }
