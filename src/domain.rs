@@ -76,7 +76,7 @@ pub mod right;
 pub mod role;
 pub mod run;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub mod schedule;
 pub mod source;
 pub mod state;

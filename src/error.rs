@@ -155,3 +155,138 @@ impl From<Nothing> for Error {
 pub(crate) fn damaged(name: &str, why: &impl std::fmt::Display) -> Error {
     Error::Damaged { blob: format!("blob {name}"), text: why.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        azure::error::{Asked, Meaning, Operation, Service},
+        domain::{
+            actor::Actor,
+            nothing::{Known, There},
+            right::Right,
+        },
+    };
+
+    fn service(service: Service, meaning: Meaning, status: Option<u16>) -> Error {
+        let failure = Failure { status, ..Failure::ours("Code", "text") };
+        ServiceError::new(Asked::new(service, Operation::Read, "read it"), meaning, failure).into()
+    }
+
+    fn not_begun(surely: bool, because: Error) -> Error {
+        Error::NotBegun { text: "run x has not begun".into(), surely, because: Box::new(because) }
+    }
+
+    fn too_many() -> Error {
+        Error::TooMany(Box::new(AtBound { by: Actor::TERMINAL, right: Right::Backup, open: 5, most: 5 }))
+    }
+
+    fn nothing() -> Error {
+        let (source, there) = ("vault kv-prod".into(), There::default());
+        Nothing { source, wanted: String::new(), at: None, known: Known::NoPoint, there }.into()
+    }
+
+    fn of_blob() -> Error {
+        damaged("vaults/x", &"it is empty")
+    }
+
+    fn gone() -> Error {
+        Error::BackupGone { backup: "the backup of secret/db".into() }
+    }
+
+    fn too_new() -> Error {
+        Error::TooNew { what: "blob x".into(), found: 3, known: 2 }
+    }
+
+    fn deadline() -> Error {
+        Error::Deadline { what: "the pass".into(), seconds: 60 }
+    }
+
+    /// For each error of our own: its fate, whether a service of ours failed, whether nothing was changed, its code.
+    #[test]
+    fn each_error_has_its_fate_and_its_code() {
+        for (error, fate, ours, leaves_nothing, code) in [
+            (of_blob(), Fate::Fail, false, true, "Damaged"),
+            (gone(), Fate::Fail, false, true, "BackupGone"),
+            (too_new(), Fate::Retry, false, true, "TooNew"),
+            (Error::Refused("it has no name".into()), Fate::Fail, false, true, "Refused"),
+            (nothing(), Fate::Fail, false, true, "NothingSelected"),
+            (Error::Busy("a restore is open".into()), Fate::Retry, false, true, "Busy"),
+            (too_many(), Fate::Retry, false, true, "TooMany"),
+            (not_begun(true, deadline()), Fate::Retry, false, true, "NotBegun"),
+            (not_begun(false, deadline()), Fate::Retry, false, false, "NotBegun"),
+            (deadline(), Fate::Retry, true, false, "Deadline"),
+        ] {
+            assert_eq!(error.fate(), fate, "{error}");
+            assert_eq!((error.is_ours(), error.leaves_nothing()), (ours, leaves_nothing), "{error}");
+            let failure = error.failure();
+            assert_eq!((failure.code.as_str(), failure.status), (code, None), "{error}");
+            assert_eq!(failure.text, error.to_string());
+            assert!(error.service().is_none(), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_certain_to_have_changed_nothing_and_a_lost_answer_is_not() {
+        for (status, certain) in [
+            (Some(400), true),
+            (Some(403), true),
+            (Some(409), true),
+            (Some(429), true),
+            (Some(499), true),
+            // The service gave up on a request that may have been half read.
+            (Some(408), false),
+            (Some(500), false),
+            (Some(503), false),
+            (Some(399), false),
+            (None, false),
+        ] {
+            let error = service(Service::Storage, Meaning::Refused, status);
+            assert_eq!(error.leaves_nothing(), certain, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn only_means_of_our_own_say_nothing_about_the_object() {
+        for (of, ours) in [
+            (Service::Vault, false),
+            (Service::Hsm, false),
+            (Service::Storage, true),
+            (Service::Queue, true),
+            (Service::Identity, true),
+        ] {
+            let error = service(of, Meaning::Unavailable, Some(503));
+            assert_eq!(error.is_ours(), ours, "{of:?}");
+            assert_eq!(error.failure().code.contains('/'), ours, "{of:?}: {error:?}");
+        }
+        // Without a token only the identity was called, whatever was to be called with it.
+        assert!(service(Service::Vault, Meaning::NoToken, None).is_ours());
+    }
+
+    #[test]
+    fn the_service_at_the_root_is_found_however_deep_it_is() {
+        let root = || service(Service::Storage, Meaning::Denied, Some(403));
+        assert!(root().service().is_some());
+        let deep = not_begun(true, not_begun(false, root()));
+        assert_eq!(deep.service().map(|of| of.meaning), Some(Meaning::Denied));
+        assert_eq!(deep.fate(), Fate::Retry);
+    }
+
+    #[test]
+    fn each_text_names_what_was_tried_and_what_to_do() {
+        for (error, expected) in [
+            (of_blob(), "blob vaults/x is damaged: it is empty"),
+            (too_new(), "blob x has format 3; this program knows formats up to 2: install the newer version"),
+            (deadline(), "the pass took longer than 60 s and was stopped; it is safe to run it again"),
+            (
+                not_begun(true, deadline()),
+                "run x has not begun: the pass took longer than 60 s and was stopped; it is safe to run it again",
+            ),
+            (service(Service::Vault, Meaning::Denied, Some(403)), "Failed to read it: Code: text"),
+        ] {
+            assert_eq!(error.to_string(), expected);
+        }
+        assert!(gone().to_string().starts_with("the backup of secret/db is not in the container any more: "));
+        assert_eq!(nothing().to_string().lines().count(), 2, "{}", nothing());
+    }
+}

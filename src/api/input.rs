@@ -178,3 +178,122 @@ pub fn configured(app: &App, name: &SourceName) -> Result<(), Problem> {
         Problem::new(ProblemKind::UnknownSource, detail)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq, Eq)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        name: String,
+        #[serde(default)]
+        count: u8,
+    }
+
+    fn read(body: &str) -> Result<Order, String> {
+        read_json(body.as_bytes()).map_err(|problem| problem.detail().to_owned())
+    }
+
+    #[test]
+    fn a_body_at_fault_is_told_where_and_what_was_expected() {
+        for (body, detail) in [
+            (r#"{"name":"a","cuont":1}"#, "unknown field `cuont`, expected `name` or `count`."),
+            (r#"{"count":1}"#, "missing field `name`."),
+            (r#"{"name":"a","name":"b"}"#, "duplicate field `name`."),
+            (r#"{"name":"a","count":"seven"}"#, "`count`: expected u8."),
+            (r#"{"name":"a","count":256}"#, "`count`: expected u8."),
+            (r#"{"name":7}"#, "`name`: expected a string."),
+            (r#"{"name":"a""#, "It is not JSON: line 1, column 11."),
+            ("", "It is not JSON: line 1, column 0."),
+            ("{\n\"name\": }", "It is not JSON: line 2, column 9."),
+            (r#"{"name":"a"} {}"#, "There is something after the JSON value."),
+            (r#"["a"] x"#, "There is something after the JSON value."),
+        ] {
+            let found = read(body).unwrap_err();
+            assert!(found == detail || found.ends_with(detail), "{body}: {found}");
+        }
+        assert_eq!(read(r#" {"name":"a"} "#), Ok(Order { name: "a".into(), count: 0 }));
+    }
+
+    proptest! {
+        /// A value may be a secret that was sent to the wrong field.
+        #[test]
+        fn no_answer_repeats_a_value(secret in "[A-Z]{12}[ \"]?expect[A-Z]{6}") {
+            let quoted = serde_json::to_string(&secret).unwrap();
+            for body in [format!(r#"{{"name":"a","count":{quoted}}}"#), quoted.clone(), format!(r#"{{"name":[{quoted}]}}"#)] {
+                let detail = read(&body).unwrap_err();
+                prop_assert!(!detail.contains(&secret[..12]), "{}: {}", body, detail);
+            }
+        }
+
+        #[test]
+        fn what_is_told_is_one_short_line(text in any::<String>(), path in any::<String>()) {
+            let told = sentence(&path, &format!("expected {text}"));
+            prop_assert!(!told.contains(char::is_control));
+            prop_assert!(told.chars().count() <= 610);
+            prop_assert!(told.ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_to_300_characters_and_one_position() {
+        for (text, expected) in [
+            ("expected a number at line 3 column 4".to_owned(), "expected a number".to_owned()),
+            ("a\nb\u{1b}[1m".to_owned(), "ab[1m".to_owned()),
+            ("ü".repeat(301), "ü".repeat(300)),
+            ("ü".repeat(300), "ü".repeat(300)),
+        ] {
+            assert_eq!(cut(&text), expected);
+        }
+        assert_eq!(expected("invalid value: string \"x\", expected one of a, b"), "expected one of a, b");
+        assert_eq!(expected("no words"), "expected something else");
+    }
+
+    fn request(media_type: Option<&str>) -> Request {
+        let request = Request::builder().method("POST").uri("/x");
+        let request = media_type.into_iter().fold(request, |request, of| request.header(CONTENT_TYPE, of));
+        request.body(Body::from(r#"{"name":"a"}"#)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_json_is_read_as_json() {
+        for (media_type, is_read) in [
+            (Some("application/json"), true),
+            (Some("Application/JSON; charset=utf-8"), true),
+            (Some("application/json ;charset=utf-8"), true),
+            (Some("application/problem+json"), false),
+            (Some("application/jsonp"), false),
+            (Some("text/plain"), false),
+            (Some(""), false),
+            (None, false),
+        ] {
+            let read = JsonBody::<Order>::from_request(request(media_type), &()).await;
+            assert_eq!(read.is_ok(), is_read, "{media_type:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_query_may_have_the_function_key_and_what_is_known() {
+        for (query, accepted) in [
+            ("", true),
+            ("?code=key", true),
+            ("?Code=key", true),
+            ("?name=a&code=key", true),
+            ("?name=a&count=7", true),
+            ("?name=a&nmae=b", false),
+            ("?name=a&count=x", false),
+        ] {
+            let uri = format!("/x{query}");
+            let (mut parts, ()) = axum::http::Request::builder().uri(&uri).body(()).unwrap().into_parts();
+            let read = Parameters::<Order>::from_request_parts(&mut parts, &()).await;
+            let needs_name = !query.contains("name=");
+            assert_eq!(read.is_ok(), accepted && !needs_name, "{uri}");
+            let nothing = Parameters::<Nothing>::from_request_parts(&mut parts, &()).await;
+            assert_eq!(nothing.is_ok(), needs_name, "{uri}");
+        }
+    }
+}

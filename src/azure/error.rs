@@ -302,4 +302,73 @@ mod tests {
         let html = read_body(b"<!DOCTYPE html><html><title>Runtime Error</title></html>");
         assert!(html.code.is_none() && html.text.is_none());
     }
+    #[test]
+    fn a_status_has_one_meaning_and_its_code_may_have_a_better_one() {
+        for (status, code, expected) in [
+            (400, "BadParameter", Meaning::Refused),
+            (401, "AKV10000", Meaning::Unauthorized),
+            (403, "AuthorizationFailure", Meaning::Denied),
+            (404, "SecretNotFound", Meaning::NotFound),
+            (405, "", Meaning::Refused),
+            (408, "", Meaning::Unavailable),
+            (409, "Conflict", Meaning::Busy),
+            (409, "BlobAlreadyExists", Meaning::Exists),
+            (409, "QueueAlreadyExists", Meaning::Exists),
+            (409, "ContainerAlreadyExists", Meaning::Exists),
+            (409, "ContainerBeingDeleted", Meaning::Busy),
+            (409, "ConditionNotMet", Meaning::Exists),
+            // The blob that was to be replaced is not the one that was read.
+            (412, "ConditionNotMet", Meaning::Exists),
+            (412, "AnythingElse", Meaning::Exists),
+            (413, "", Meaning::Refused),
+            (429, "Throttled", Meaning::Throttled),
+            (499, "", Meaning::Refused),
+            (500, "InternalError", Meaning::Unavailable),
+            (503, "ServerBusy", Meaning::Unavailable),
+            (599, "", Meaning::Unavailable),
+        ] {
+            assert_eq!(
+                meaning(StatusCode::from(status), &Failure::ours(code, "")),
+                expected,
+                "{status} {code}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_never_reached_the_service_is_told_apart() {
+        let asked = || Asked::vault(Operation::List, "list kv-prod");
+        let of = |kind, text: &'static str| {
+            ServiceError::of(asked(), &azure_core::Error::with_message(kind, text))
+        };
+        for (kind, expected, code, service) in [
+            (ErrorKind::Io, Meaning::Network, "NoAnswer", Service::Vault),
+            (ErrorKind::Connection, Meaning::Network, "NoAnswer", Service::Vault),
+            (ErrorKind::DataConversion, Meaning::Nonsense, "BadAnswer", Service::Vault),
+            (ErrorKind::Credential, Meaning::NoToken, "NoToken", Service::Identity),
+            (ErrorKind::Other, Meaning::NotSent, "NotSent", Service::Vault),
+        ] {
+            let error = of(kind, "it broke");
+            assert_eq!(
+                (error.meaning, error.failure.code.as_str(), error.asked.service),
+                (expected, code, service)
+            );
+            assert_eq!((error.failure.text.as_str(), error.is_refusal()), ("it broke", false));
+        }
+        assert_eq!(ServiceError::stopped(asked()).meaning, Meaning::Stopped);
+    }
+
+    #[test]
+    fn the_causes_are_told_once_each_and_without_what_the_client_says_of_itself() {
+        let inner = azure_core::Error::with_message(ErrorKind::Io, "dns error");
+        let repeated = azure_core::Error::with_error(ErrorKind::Io, inner, "connect: dns error");
+        let outer = azure_core::Error::with_error(
+            ErrorKind::Io,
+            repeated,
+            "retry policy expired and the request will no longer be retried",
+        );
+        assert_eq!(chain(&outer), "connect: dns error");
+        let noise = azure_core::Error::with_message(ErrorKind::Io, "failed to execute `reqwest` request: ");
+        assert_eq!(chain(&noise), "");
+    }
 }

@@ -173,3 +173,89 @@ fn words(record: &AcceptanceRecord, standing: &Standing) -> String {
         Standing::NotFailing => "not needed: it does not fail".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::{cli::output::Format, domain::object::ObjectKind};
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: AcceptArgs,
+    }
+
+    const AT: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
+
+    fn record(acceptance: Acceptance) -> AcceptanceRecord {
+        AcceptanceRecord {
+            v: 1,
+            source: "kv-prod".parse().unwrap(),
+            kind: ObjectKind::Secret,
+            name: "db".parse().unwrap(),
+            acceptance,
+            by: Actor::TERMINAL,
+            at: AT,
+        }
+    }
+
+    #[test]
+    fn an_acceptance_needs_a_vault_a_reason_and_an_end_and_its_list_none_of_them() {
+        let whole = "--vault kv-prod --secret db --reason why --until 2099-01-31";
+        for (args, accepted) in [
+            (whole, true),
+            ("--vault-name kv-prod --secret db --reason why --until 2099-01-31T10:00:00Z", true),
+            ("--secret db --reason why --until 2099-01-31", false),
+            ("--vault kv-prod --secret db --until 2099-01-31", false),
+            ("--vault kv-prod --secret db --reason why", false),
+            ("--vault kv-prod --secret db --reason why --until soon", false),
+            ("--vault https://hsm-a.managedhsm.azure.net --key k --reason why --until 2099-01-31", false),
+            ("list", true),
+            ("list --vault kv-prod", true),
+            ("list --reason why", false),
+            ("withdraw --vault kv-prod --secret db", true),
+            ("withdraw --secret db", false),
+        ] {
+            let words = ["accept"].into_iter().chain(args.split(' '));
+            assert_eq!(Command::try_parse_from(words).is_ok(), accepted, "{args}");
+        }
+    }
+
+    #[test]
+    fn the_state_says_whether_the_failure_counts() {
+        let withdrawn = record(Acceptance::Withdrawn);
+        for (standing, expected) in [
+            (Standing::InForce, "in force"),
+            (Standing::Withdrawn, "withdrawn on 2026-11-22T02:00:00Z"),
+            (Standing::Expired, "expired: counts as failed again as long as it fails"),
+            (
+                Standing::OtherReason { now: "Throttled".into() },
+                "no longer applies: it now fails with Throttled",
+            ),
+            (Standing::NotFailing, "not needed: it does not fail"),
+        ] {
+            assert_eq!(words(&withdrawn, &standing), expected);
+        }
+    }
+
+    #[test]
+    fn a_withdrawal_has_neither_code_nor_end() {
+        let accepted =
+            Acceptance::Accepted { code: "Forbidden".into(), reason: "why".parse().unwrap(), until: AT };
+        for (acceptance, expected) in [
+            (accepted, ["kv-prod", "secret", "db", "Forbidden", "2026-11-22T02:00:00Z", "why"]),
+            (Acceptance::Withdrawn, ["kv-prod", "secret", "db", "", "", ""]),
+        ] {
+            let mut table = Table::new(&SUBJECT, &DETAILS);
+            table.push(row(&record(acceptance)));
+            let tsv = table.text(Format::Tsv, None);
+            assert_eq!(
+                tsv.lines().nth(1).map(|line| line.split('\t').collect::<Vec<_>>()),
+                Some(expected.to_vec())
+            );
+        }
+    }
+}

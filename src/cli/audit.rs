@@ -182,3 +182,125 @@ fn what(event: &Event) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::{
+        object::{ObjectId, ObjectKind},
+        restore::{RestoreId, RestoreNumbers},
+        run::{RunId, Verdict},
+        source::SourceName,
+    };
+
+    fn secret() -> ObjectId {
+        ObjectId::new(ObjectKind::Secret, "db".parse().unwrap())
+    }
+
+    #[test]
+    fn each_event_is_told_with_its_names_and_numbers() {
+        let (vault, hsm): (SourceName, SourceName) =
+            ("kv-prod".parse().unwrap(), "hsm-prod".parse().unwrap());
+        let run: RunId = "20261122T020000Z-nightly".parse().unwrap();
+        let restore = || -> RestoreId { "20261122T101112Z-restore-0f3a9c41".parse().unwrap() };
+        let (plan, reason) = (Digest::of(b"plan"), || "ticket 4711".parse().unwrap());
+        let named = |text: &str| {
+            text.replace("RESTORE", "restore 20261122T101112Z-restore-0f3a9c41")
+                .replace("RUN", "run 20261122T020000Z-nightly")
+        };
+        let hsm_restore = |everything, keys: &[&str]| Event::HsmRestoreStarted {
+            restore: restore(),
+            plan,
+            source: hsm.clone(),
+            target: hsm.clone(),
+            everything,
+            keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
+        };
+        let backup = |objects| Event::BackupRequested { vault: vault.clone(), run: run.clone(), objects };
+        let numbers = RestoreNumbers { planned: 3, restored: 2, failed: 1, ..RestoreNumbers::default() };
+        let (until, decided) = (datetime!(2027-01-31 00:00 UTC), datetime!(2026-11-22 02:00 UTC));
+        for (event, expected) in [
+            (backup(0), "backup of vault kv-prod, RUN"),
+            (backup(1), "backup of 1 object of vault kv-prod, RUN"),
+            (backup(2), "backup of 2 objects of vault kv-prod, RUN"),
+            (Event::HsmBackupRequested { hsm: hsm.clone(), run: run.clone() }, "backup of HSM hsm-prod, RUN"),
+            (hsm_restore(true, &[]), "RESTORE of everything from HSM hsm-prod into hsm-prod"),
+            (hsm_restore(false, &["a"]), "RESTORE of 1 key from HSM hsm-prod into hsm-prod"),
+            (hsm_restore(false, &["a", "b"]), "RESTORE of 2 keys from HSM hsm-prod into hsm-prod"),
+            (
+                Event::HsmRestoreEnded { restore: restore(), hsm: hsm.clone(), verdict: Verdict::Failed },
+                "RESTORE of HSM hsm-prod Failed",
+            ),
+            (
+                Event::RestoreStarted {
+                    restore: restore(),
+                    plan,
+                    source: vault.clone(),
+                    target: hsm.clone(),
+                    steps: 1,
+                    purges: vec![secret()],
+                },
+                "RESTORE of 1 object from kv-prod into hsm-prod, 1 purged for it",
+            ),
+            (
+                Event::RestoreEnded { restore: restore(), verdict: Verdict::PartiallyFailed, numbers },
+                "RESTORE PartiallyFailed: 2 restored, 1 failed",
+            ),
+            (
+                Event::RestoreAbandoned { restore: restore(), target: vault.clone() },
+                "RESTORE into kv-prod abandoned",
+            ),
+            (
+                Event::LossAcknowledged { source: vault.clone(), run: run.clone(), reason: reason() },
+                "loss of RUN of kv-prod acknowledged: ticket 4711",
+            ),
+            (
+                Event::FailureAccepted {
+                    source: vault.clone(),
+                    object: secret(),
+                    code: "Forbidden".into(),
+                    reason: reason(),
+                    until,
+                    decided,
+                },
+                "Forbidden of secret db of kv-prod accepted until 2027-01-31T00:00:00Z: ticket 4711",
+            ),
+            (
+                Event::AcceptanceWithdrawn { source: vault.clone(), object: secret(), decided },
+                "acceptance of secret db of kv-prod withdrawn",
+            ),
+        ] {
+            assert_eq!(what(&event), named(expected));
+        }
+    }
+
+    #[test]
+    fn each_fault_continues_the_name_of_its_record() {
+        let name = || "2026-11-22/00000001".to_owned();
+        let faults = [
+            Fault::Misnamed,
+            Fault::Unreadable,
+            Fault::TooNew { found: 9 },
+            Fault::Altered,
+            Fault::Missing { name: name() },
+            Fault::Changed { name: name() },
+            Fault::Inserted { name: name() },
+            Fault::SectionMissing { name: name() },
+            Fault::SectionChanged { name: name() },
+        ];
+        let told: std::collections::BTreeSet<_> = faults.iter().map(words).collect();
+        assert_eq!(told.len(), faults.len(), "no two read alike: {told:?}");
+        for (fault, told) in faults.iter().zip(faults.iter().map(words)) {
+            assert!(
+                told.starts_with(|c: char| c.is_lowercase() || c.is_numeric()) && !told.ends_with('.'),
+                "{told}"
+            );
+            let names_another =
+                !matches!(fault, Fault::Misnamed | Fault::Unreadable | Fault::TooNew { .. } | Fault::Altered);
+            assert_eq!(told.contains(&name()), names_another, "{told}");
+        }
+        assert!(words(&Fault::TooNew { found: 9 }).contains("format 9"));
+    }
+}

@@ -149,4 +149,69 @@ mod tests {
             assert_eq!(sentence(text), expected);
         }
     }
+    fn service(meaning: Meaning) -> ServiceError {
+        use crate::azure::error::{Asked, Operation, Service};
+        let failure = crate::domain::outcome::Failure::ours("Code", "text");
+        ServiceError::new(Asked::new(Service::Storage, Operation::Read, "read it"), meaning, failure)
+    }
+
+    #[test]
+    fn every_error_ends_with_something_to_do() {
+        use strum::VariantArray as _;
+        for &meaning in Meaning::VARIANTS {
+            let next = next(&service(meaning).into());
+            assert!(next.contains("keyvault-backup") && next.ends_with('.'), "{meaning:?}: {next}");
+            assert_eq!(next.contains("az login"), meaning == Meaning::NoToken, "{meaning:?}: {next}");
+            let right = matches!(meaning, Meaning::Unauthorized | Meaning::Denied | Meaning::Forbidden);
+            assert_eq!(next.contains("the right that is missing"), right, "{meaning:?}: {next}");
+            let again = matches!(
+                meaning,
+                Meaning::Throttled
+                    | Meaning::Unavailable
+                    | Meaning::Network
+                    | Meaning::Exists
+                    | Meaning::Busy
+                    | Meaning::Stopped
+            );
+            assert_eq!(next.starts_with("Run the command again"), again, "{meaning:?}: {next}");
+        }
+        for (error, expected) in [
+            (Error::Damaged { blob: "x".into(), text: "y".into() }, "Find out who changed it"),
+            (Error::BackupGone { backup: "x".into() }, "Restore another recovery point"),
+            (Error::TooNew { what: "x".into(), found: 2, known: 1 }, "Install the newer version"),
+            (Error::Refused("x".into()), "Correct that"),
+            (Error::Busy("x".into()), "Wait until it has ended"),
+            (Error::Deadline { what: "x".into(), seconds: 1 }, "Run the command again."),
+        ] {
+            assert!(next(&error).starts_with(expected), "{error}: {}", next(&error));
+        }
+    }
+
+    #[test]
+    fn what_did_not_begin_is_mended_as_its_cause_is() {
+        let because = Box::new(Error::from(service(Meaning::NoToken)));
+        let error = Error::NotBegun { text: "run x".into(), surely: true, because };
+        assert_eq!(next(&error), next(&service(Meaning::NoToken).into()));
+    }
+
+    #[test]
+    fn a_container_that_is_missing_comes_with_the_command_that_makes_it() {
+        let missing = Some(Box::new("https://acct.blob.core.windows.net/backups".parse().unwrap()));
+        let error = ServiceError { missing, ..service(Meaning::NotFound) };
+        let next = next(&error.into());
+        let (words, command) = next.split_once('\n').unwrap();
+        assert!(words.ends_with(':'), "{words}");
+        assert!(command.trim().starts_with("az storage container create"), "{command}");
+        assert!(command.contains("backups") && command.contains("acct"), "{command}");
+    }
+
+    #[test]
+    fn an_error_has_a_kind_a_detail_and_a_next_step() {
+        let failed = Failed::new("there is no vault", "name one");
+        assert_eq!((failed.0.detail(), failed.0.next_step()), ("There is no vault.", "Name one."));
+        let body = serde_json::to_value(ProblemBody::from(*failed.0)).unwrap();
+        assert_eq!(body["type"], ProblemKind::NotPossible.urn());
+        let io = Failed::from(io::Error::from(io::ErrorKind::StorageFull));
+        assert!(io.0.detail().starts_with("The terminal or the file cannot be used: "), "{}", io.0.detail());
+    }
 }

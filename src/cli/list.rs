@@ -342,3 +342,105 @@ async fn history(args: HistoryArgs, format: Format) -> Done {
     table.print(format)?;
     Ok(Exit::All)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::domain::{
+        object::ObjectId,
+        outcome::Failure,
+        samples::{NIGHT, line, of_kind, secret},
+    };
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: ObjectsArgs,
+    }
+
+    fn parsed(options: &str) -> Result<ObjectsArgs, String> {
+        let words = ["list", "--vault", "kv-prod"].into_iter().chain(options.split_whitespace());
+        Command::try_parse_from(words).map(|of| of.args).map_err(|error| error.to_string())
+    }
+
+    /// A key that was backed up, one that fails, a secret that fails and was never backed up, and one that is gone.
+    fn index() -> [(&'static str, Line); 4] {
+        let key = |name: &str| of_kind(ObjectKind::Key, name);
+        let failing = |id: &ObjectId, line: Line| {
+            let failure = Some(Failure::ours("Forbidden", format!("no right to {id}")));
+            Line { failure, status: ObjectStatus::Failed, ..line }
+        };
+        let old = NIGHT - time::Duration::days(30);
+        let never = Line::new(secret("never"), ObjectStatus::Failed, None);
+        let gone = Line { gone: Some(NIGHT), ..line(&secret("gone"), ObjectStatus::Gone, old) };
+        [
+            ("fresh", line(&key("fresh"), ObjectStatus::BackedUp, NIGHT)),
+            ("stale", failing(&key("stale"), line(&key("stale"), ObjectStatus::Failed, old))),
+            ("never", failing(&secret("never"), never)),
+            ("gone", gone),
+        ]
+    }
+
+    #[test]
+    fn each_option_narrows_the_list_and_the_two_states_widen_each_other() {
+        for (options, expected) in [
+            ("", "fresh stale never gone"),
+            ("--failing", "stale never"),
+            ("--gone", "gone"),
+            ("--failing --gone", "stale never gone"),
+            ("--kind key", "fresh stale"),
+            ("--kind key --failing", "stale"),
+            ("--kind key --gone", ""),
+            ("--name *e*", "fresh stale never gone"),
+            ("--name S*", "stale"),
+            ("--name s", ""),
+            ("--name n* --gone", ""),
+            ("--since 2026-11-22T02:00:00Z", "fresh gone"),
+            ("--since 2026-11-22T03:00:01+01:00", ""),
+            ("--since 2026-10-23T02:00:00Z", "fresh stale gone"),
+            ("--since 2026-11-22T02:00:00Z --failing", ""),
+            ("--since 2026-11-22T02:00:00Z --gone", "gone"),
+        ] {
+            let filter = parsed(options).unwrap().filter();
+            let found: Vec<_> =
+                index().iter().filter(|(_, line)| filter.takes(line)).map(|(name, _)| *name).collect();
+            assert_eq!(found.join(" "), expected, "{options}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_match_is_refused_before_anything_is_read() {
+        for (options, fault) in [
+            ("--since yesterday", "expected a time such as 2026-11-22T10:00:00Z"),
+            ("--at 2026-11-22", "expected a time such as 2026-11-22T10:00:00Z"),
+            ("--kind secrets", "invalid value 'secrets'"),
+            ("--name a/b", "invalid value 'a/b'"),
+            ("--vault kv-test", "cannot be used multiple times"),
+        ] {
+            let told = parsed(options).unwrap_err();
+            assert!(told.contains(fault), "{options}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_explains_an_empty_list_is_what_was_asked_for() {
+        let selection =
+            parsed("--kind key --name a* --failing --since 2026-11-22T02:00:00Z").unwrap().selection();
+        assert_eq!(selection.kinds, [ObjectKind::Key]);
+        assert_eq!(selection.pattern.as_ref().map(NameFilter::as_str), Some("a*"));
+        assert_eq!(parsed("--gone").unwrap().selection(), Selection::default());
+    }
+
+    #[test]
+    fn a_run_without_its_summary_is_still_a_row() {
+        let run = RunId::nightly(NIGHT);
+        let row = row(&run, None);
+        let filled: Vec<_> =
+            row.iter().enumerate().filter(|(_, cell)| !matches!(cell, Cell::Nothing)).collect();
+        assert!(
+            matches!(&filled[..], [(0, Cell::Text(name)), (3, Cell::Text(state))] if name == run.as_str() && state == "Unreadable")
+        );
+    }
+}

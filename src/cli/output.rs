@@ -207,4 +207,55 @@ mod tests {
             assert_eq!(unless_closed(Err(kind.into())).is_err(), is_error, "{kind}");
         }
     }
+    #[test]
+    fn an_age_changes_its_unit_at_two() {
+        for (seconds, expected) in [
+            (-60, "just now"),
+            (0, "just now"),
+            (119, "just now"),
+            (120, "2 minutes"),
+            (7199, "119 minutes"),
+            (7200, "2 hours"),
+            (172_799, "47 hours"),
+            (172_800, "2 days"),
+            (86_400 * 400, "400 days"),
+        ] {
+            assert_eq!(age(Duration::seconds(seconds)), expected, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_noun_agrees_with_its_number() {
+        for (number, expected) in
+            [(0, "0 objects"), (1, "1 object"), (2, "2 objects"), (25_000, "25000 objects")]
+        {
+            assert_eq!(count(number, "object"), expected);
+        }
+    }
+
+    #[test]
+    fn a_moment_is_in_utc_to_the_second_and_is_taken_as_an_argument() {
+        use time::{format_description::well_known::Rfc3339, macros::datetime};
+        for (at, expected) in [
+            (datetime!(2026-11-22 02:00 UTC), "2026-11-22T02:00:00Z"),
+            (datetime!(2026-11-22 00:30:59.999 -2), "2026-11-22T02:30:59Z"),
+            (datetime!(2026-01-01 00:00 +14), "2025-12-31T10:00:00Z"),
+        ] {
+            assert_eq!(moment(at), expected);
+            assert!(OffsetDateTime::parse(expected, &Rfc3339).is_ok());
+        }
+    }
+
+    #[test]
+    fn text_for_people_is_beside_a_result_for_a_program() {
+        for (format, people, stream) in [
+            (Format::Table, true, Stream::Out),
+            (Format::Wide, true, Stream::Out),
+            (Format::Json, false, Stream::Err),
+            (Format::Tsv, false, Stream::Err),
+        ] {
+            assert_eq!((format.is_for_people(), Stream::beside(format)), (people, stream), "{format:?}");
+            assert_eq!(format.is_json(), format == Format::Json);
+        }
+    }
 }

@@ -207,3 +207,164 @@ fn reasons(numbers: &Numbers) -> String {
 fn plural(count: u32, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::{
+        form::Clear,
+        loss::{How, Loss},
+        samples::NIGHT,
+    };
+
+    fn summary(numbers: &Numbers) -> Summary {
+        let read = json!({
+            "v": 2, "run": "20261122T020000Z-nightly", "scope": "vault", "verdict": numbers.verdict(), "numbers": numbers,
+            "planned": "2026-11-22T02:00:00Z", "finished": "2026-11-22T02:10:00Z", "full_pass": "2026-11-22T02:00:00Z",
+            "protected": 3, "lines": 3,
+        });
+        serde_json::from_value(read).unwrap()
+    }
+
+    fn three() -> Numbers {
+        Numbers { listed: 3, backed_up: 3, bytes: 2048, ..Numbers::default() }
+    }
+
+    #[test]
+    fn a_run_is_told_by_numbers_that_add_up() {
+        for (numbers, expected) in [
+            (three(), "Succeeded: 3 listed = 3 backed up (2.00 KiB) + 0 skipped + 0 failed"),
+            (
+                Numbers { listed: 5, unchanged: 1, managed: 1, ..three() },
+                "Succeeded: 5 listed = 3 backed up (2.00 KiB) + 2 skipped (1 unchanged, 1 of certificates) + 0 failed",
+            ),
+            (
+                Numbers { listed: 6, vault_managed: 2, disappeared: 1, ..three() },
+                "Succeeded: 6 listed = 3 backed up (2.00 KiB) + 3 skipped (2 managed by the vault and not backed up by Key Vault, 1 disappeared) + 0 failed",
+            ),
+            (
+                Numbers { listed: 5, failed: 2, accepted: 1, ..three() },
+                "PartiallyFailed: 5 listed = 3 backed up (2.00 KiB) + 0 skipped + 2 failed (1 accepted)",
+            ),
+            (
+                Numbers { gone: 4, ..three() },
+                "Succeeded: 3 listed = 3 backed up (2.00 KiB) + 0 skipped + 0 failed; 4 gone, 0 returned",
+            ),
+            (
+                Numbers { returned: 1, ..three() },
+                "Succeeded: 3 listed = 3 backed up (2.00 KiB) + 0 skipped + 0 failed; 0 gone, 1 returned",
+            ),
+        ] {
+            let line = summary_line(&summary(&numbers));
+            assert_eq!(line.strip_prefix("20261122T020000Z-nightly "), Some(expected));
+        }
+    }
+
+    #[test]
+    fn warnings_stand_on_lines_of_their_own_and_agree_with_their_number() {
+        for (count, versions, forms) in [
+            (1, "1 object has 400 versions or more", "1 object has its newest backup in a form"),
+            (2, "2 objects have 400 versions or more", "2 objects have their newest backup in a form"),
+        ] {
+            let numbers = Numbers { near_version_limit: count, unknown_form: count, ..three() };
+            let unknown_form = Some(Box::new(Clear { tag: Some("V9".into()), header: vec!["kid".into()] }));
+            let told = summary_line(&Summary { unknown_form, ..summary(&numbers) });
+            let lines: Vec<_> = told.lines().collect();
+            assert_eq!(lines.len(), 3, "{told}");
+            assert!(lines[1].starts_with(forms) && lines[1].contains("(tag V9, header name kid)"), "{told}");
+            assert!(lines[2].starts_with(versions), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_open_loss_names_the_run_to_acknowledge() {
+        let run: RunId = "20261121T020000Z-nightly".parse().unwrap();
+        let loss = Loss {
+            run,
+            since: NIGHT,
+            kind: None,
+            how: How::Part,
+            of: 10,
+            gone: 6,
+            still_gone: 5,
+            replaced: 0,
+        };
+        let told = summary_line(&Summary {
+            losses: vec![loss.clone(), loss.clone()],
+            late: Some(7200),
+            ..summary(&three())
+        });
+        let lines: Vec<_> = told.lines().collect();
+        assert_eq!(lines.len(), 3, "{told}");
+        assert!(lines[0].ends_with("0 failed, late by 2 hours"), "{told}");
+        for line in &lines[1..] {
+            assert_eq!(
+                *line,
+                format!(
+                    "Not well until the objects are back or run 20261121T020000Z-nightly is acknowledged: {loss}"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_tried_again_says_what_when_and_why() {
+        let failure = Failure::ours("Forbidden", "no\n  right");
+        let (at, next) = (datetime!(2026-11-22 02:20 UTC), datetime!(2026-11-22 03:00 UTC));
+        let keys = [ObjectKind::Key];
+        let both = [ObjectKind::Key, ObjectKind::Secret];
+        for (objects, kinds, round, next, expected) in [
+            (None, &[][..], 0, Some(next), "it cannot be listed, tried again at 2026-11-22T03:00:00Z"),
+            (None, &[][..], 0, None, "it cannot be listed"),
+            (
+                None,
+                &keys[..],
+                1,
+                Some(next),
+                "the keys cannot be listed, tried again at 2026-11-22T03:00:00Z in round 2 of 5",
+            ),
+            (
+                Some(1),
+                &[][..],
+                2,
+                Some(next),
+                "1 object fails, tried again at 2026-11-22T03:00:00Z in round 3 of 5",
+            ),
+            (Some(2), &keys[..], 5, None, "2 objects fail, and the keys cannot be listed"),
+            (Some(0), &both[..], 5, None, "0 objects fail, and the keys and secrets cannot be listed"),
+        ] {
+            let of = TriedAgain { objects, kinds, failure: &failure, at, round, last: 5, next };
+            assert_eq!(tried_again(of), format!("{expected}: Forbidden: no right"));
+        }
+    }
+
+    #[test]
+    fn lateness_is_told_only_where_there_is_some() {
+        for (seconds, expected) in
+            [(None, ""), (Some(7199), ", late by 119 minutes"), (Some(7200), ", late by 2 hours")]
+        {
+            assert_eq!(late(seconds), expected);
+        }
+        assert!(matches!(lateness(None), output::Cell::Nothing));
+        assert!(matches!(lateness(Some(60)), output::Cell::Age(age) if age == Duration::MINUTE));
+    }
+
+    #[test]
+    fn a_kind_that_is_not_listed_stays_on_one_line() {
+        let unlisted = Unlisted::for_good(ObjectKind::Certificate, Failure::ours("Forbidden", "one\r\ntwo"));
+        assert_eq!(unlisted_line(&unlisted), "The certificates could not be listed: Forbidden: one two");
+    }
+
+    #[test]
+    fn each_decision_is_backed_up_or_skipped_as_it_says() {
+        use Decision::{Asked, Changed, FullPass, Managed, Missed, New, Unchanged, Unsettled, VaultManaged};
+        for decision in [New, Changed, Unsettled, Missed, FullPass, Asked, Unchanged, Managed, VaultManaged] {
+            let backed_up = words(decision).starts_with("backed up: ");
+            assert_eq!(backed_up, decision.backs_up(), "{decision:?}");
+            assert_eq!(words(decision).starts_with("skipped: "), !backed_up, "{decision:?}");
+        }
+    }
+}

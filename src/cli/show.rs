@@ -202,3 +202,44 @@ async fn none(app: &App, args: &ShowArgs) -> Result<Failed, Failed> {
     };
     Ok(Failed::of(kind, format!("{id} of {vault}: {text}"), next))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{actor::Actor, job::BackupJob, samples::NIGHT};
+
+    #[test]
+    fn a_job_is_named_with_or_without_its_source() {
+        for (text, source, id) in [
+            ("20261122T020000Z-nightly", None, "20261122T020000Z-nightly"),
+            ("kv-prod_20261122T020000Z-nightly", Some("kv-prod"), "20261122T020000Z-nightly"),
+            ("20261122T101112Z-restore-0f3a9c41", None, "20261122T101112Z-restore-0f3a9c41"),
+        ] {
+            let named: JobName = text.parse().unwrap();
+            assert_eq!((named.source.as_ref().map(SourceName::as_str), named.id.as_str()), (source, id));
+        }
+        for wrong in
+            ["", "nightly", "kv-prod", "kv-prod_", "_20261122T020000Z-nightly", "k_20261122T020000Z-nightly"]
+        {
+            assert!(wrong.parse::<JobName>().is_err(), "{wrong:?}");
+        }
+        let told = "nosuchrun".parse::<JobName>().unwrap_err();
+        assert!(told.contains("list runs --vault VAULT") && told.contains("jobs"), "{told}");
+    }
+
+    #[test]
+    fn of_several_sources_one_is_named_as_an_option() {
+        let run = RunId::nightly(NIGHT);
+        let found: Vec<_> = ["kv-a", "kv-b"]
+            .map(|vault| {
+                let vault: SourceName = vault.parse().unwrap();
+                let job = BackupJob::open(vault.clone(), run.clone(), Actor::TIMER, NIGHT);
+                let report = runs::Report::Open { job, planned: None, listed_late: Vec::new() };
+                (vault, Report::Objects(Box::new(report)))
+            })
+            .into();
+        let told = format!("{:?}", several(&run, found.iter()));
+        assert!(told.contains("--vault kv-a, --vault kv-b"), "{told}");
+        assert!(told.contains("`keyvault-backup show 20261122T020000Z-nightly --vault kv-a`"), "{told}");
+    }
+}

@@ -118,3 +118,137 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a setting of a value, and returns it with the faults.
+    fn read<T>(
+        value: Option<&str>,
+        of: impl FnOnce(&mut Reader<&dyn Fn(&str) -> Option<String>>) -> T,
+    ) -> (T, Vec<String>) {
+        let lookup = |_: &str| value.map(str::to_owned);
+        let mut reader = Reader { lookup: &lookup as &dyn Fn(&str) -> Option<String>, faults: Vec::new() };
+        let found = of(&mut reader);
+        (found, reader.faults)
+    }
+
+    #[test]
+    fn a_list_is_separated_by_commas_or_spaces_or_both() {
+        for (text, expected) in [
+            ("a b", &["a", "b"][..]),
+            ("a,b", &["a", "b"]),
+            (" a ,\n\tb, ", &["a", "b"]),
+            ("a;b", &["a;b"]),
+            (" , ", &[]),
+            ("", &[]),
+        ] {
+            assert!(parts(text).eq(expected.iter().copied()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_within_its_bounds_or_the_default_and_a_fault() {
+        for (value, expected, is_fault) in [
+            (None, 7, false),
+            (Some("1"), 1, false),
+            (Some(" 30 "), 30, false),
+            (Some("0"), 7, true),
+            (Some("31"), 7, true),
+            (Some("-1"), 7, true),
+            (Some("1.5"), 7, true),
+            (Some(""), 7, true),
+            (Some("256"), 7, true),
+        ] {
+            let (found, faults) = read(value, |reader| reader.number("DAYS", 7_u8, 1, 30));
+            assert_eq!((found, !faults.is_empty()), (expected, is_fault), "{value:?}");
+            assert!(
+                faults.iter().all(|fault| fault == "DAYS: expected a whole number from 1 to 30"),
+                "{faults:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_goes_to_storage_alone_and_over_https_alone() {
+        let container = "https://acct.blob.core.windows.net/backups";
+        for (value, is_read) in [
+            (container, true),
+            ("https://acct.blob.core.windows.net/backups/", true),
+            ("https://acct.blob.core.usgovcloudapi.net/backups", true),
+            ("https://acct.blob.core.chinacloudapi.cn/backups", true),
+            ("http://acct.blob.core.windows.net/backups", false),
+            ("https://acct.blob.core.windows.net:8443/backups", false),
+            ("https://user@acct.blob.core.windows.net/backups", false),
+            ("https://acct.blob.core.windows.net/backups?sv=1", false),
+            ("https://acct.blob.core.windows.net/backups#x", false),
+            ("https://acct.queue.core.windows.net/backups", false),
+            ("https://acct.blob.core.windows.net.evil.example/backups", false),
+            ("https://evil.example/acct.blob.core.windows.net/backups", false),
+            ("https://blob.core.windows.net/backups", false),
+            ("acct.blob.core.windows.net/backups", false),
+            ("", false),
+        ] {
+            let (found, faults) = read(Some(value), |reader| reader.container("BACKUPS", true));
+            assert_eq!(
+                (found.is_some(), faults.len()),
+                (is_read, usize::from(!is_read)),
+                "{value}: {faults:?}"
+            );
+            assert!(faults.iter().all(|fault| fault.starts_with("BACKUPS: expected ")), "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_container_has_a_legal_name_and_nothing_after_it() {
+        let of = |path: &str| {
+            let url = format!("https://acct.blob.core.windows.net/{path}");
+            read(Some(&url), |reader| reader.container("BACKUPS", true)).0.is_some()
+        };
+        let long = "a".repeat(63);
+        for (path, is_legal) in [
+            ("abc", true),
+            ("ab", false),
+            (&*long, true),
+            (&*format!("{long}a"), false),
+            ("key-vault-7", true),
+            ("Backups", false),
+            ("back_ups", false),
+            ("backups/folder", false),
+            ("", false),
+        ] {
+            assert_eq!(of(path), is_legal, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_set_is_a_fault_only_where_it_is_needed() {
+        for (required, expected) in [(true, &["X: is not set"][..]), (false, &[])] {
+            let (found, faults) = read(None, |reader| reader.container("X", required));
+            assert_eq!(
+                (found, &faults[..]),
+                (None, &expected.iter().map(|of| (*of).to_owned()).collect::<Vec<_>>()[..])
+            );
+        }
+    }
+
+    #[test]
+    fn each_source_is_there_once_however_its_address_is_written() {
+        let (a, b) = ("https://kv-a.vault.azure.net", "https://kv-b.vault.azure.net/");
+        for (value, names, fault) in [
+            (format!("{a}, {b}"), &["kv-a", "kv-b"][..], None),
+            (format!("{a} {a}/"), &["kv-a"], Some("V: kv-a is there twice")),
+            (format!("{a} https://KV-A.vault.azure.net"), &["kv-a"], Some("V: kv-a is there twice")),
+            (" , ".to_owned(), &[], Some("V: names nothing")),
+        ] {
+            let (found, faults) = read(Some(&value), |reader| reader.sources("V", Source::vault));
+            assert!(
+                found.iter().map(|of| of.name().as_str()).eq(names.iter().copied()),
+                "{value}: {found:?}"
+            );
+            assert_eq!(faults.first().map(String::as_str), fault, "{value}");
+        }
+        assert_eq!(read(None, |reader| reader.sources("V", Source::vault)), (Vec::new(), Vec::new()));
+    }
+}

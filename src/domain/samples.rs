@@ -12,24 +12,24 @@ use super::{
 };
 
 /// The time of the runs in these tests.
-pub(super) const NIGHT: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
+pub(crate) const NIGHT: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
 
 /// What a list shows of an object in one of its states.
-pub(super) fn fingerprint(state: &str) -> Fingerprint {
+pub(crate) fn fingerprint(state: &str) -> Fingerprint {
     Fingerprint::of(state.as_bytes())
 }
 
-pub(super) fn secret(name: &str) -> ObjectId {
+pub(crate) fn secret(name: &str) -> ObjectId {
     of_kind(ObjectKind::Secret, name)
 }
 
-pub(super) fn of_kind(kind: ObjectKind, name: &str) -> ObjectId {
+pub(crate) fn of_kind(kind: ObjectKind, name: &str) -> ObjectId {
     ObjectId::new(kind, name.parse().unwrap())
 }
 
 /// A backup of an object in the state `before`, by the nightly run of that time. It is read like a stored one, so
 /// fields of later forms have their defaults.
-pub(super) fn entry(id: &ObjectId, taken: OffsetDateTime) -> Entry {
+pub(crate) fn entry(id: &ObjectId, taken: OffsetDateTime) -> Entry {
     let digest = |text: &str| super::digest::Digest::of(text.as_bytes());
     let stored = json!({
         "v": 1, "vault": "kv-prod", "kind": id.kind, "name": id.name, "run": RunId::nightly(taken),
@@ -42,6 +42,6 @@ pub(super) fn entry(id: &ObjectId, taken: OffsetDateTime) -> Entry {
 }
 
 /// A manifest's line with that backup.
-pub(super) fn line(id: &ObjectId, status: ObjectStatus, taken: OffsetDateTime) -> Line {
+pub(crate) fn line(id: &ObjectId, status: ObjectStatus, taken: OffsetDateTime) -> Line {
     Line::new(id.clone(), status, Some(entry(id, taken)))
 }

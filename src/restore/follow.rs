@@ -143,3 +143,78 @@ pub async fn follow(app: &App, id: &RestoreId) -> Result<Option<Followed>> {
     let (excluded, at) = plan.map(|plan| (plan.excluded, plan.request.at)).unwrap_or_default();
     Ok(Some(Followed { job, steps, excluded, at, without_plan }))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::{
+        digest::Digest,
+        restore::{Difference, Reason},
+        samples::secret,
+    };
+
+    fn of(verdict: Option<Verdict>, steps: Vec<(&str, Progress)>, excluded: &[(Reason, bool)]) -> Followed {
+        let ended = verdict.map(|verdict| json!({ "at": "2026-11-22T02:10:00Z", "verdict": verdict }));
+        let job = json!({
+            "v": 1, "id": "20261122T020000Z-restore-0f3a9c41", "plan": Digest::of(b"plan"), "source": "kv-prod",
+            "target": "kv-prod", "by": { "via": "terminal" }, "opened": "2026-11-22T02:00:00Z",
+            "numbers": RestoreNumbers::default(), "steps": 3, "answered": 0, "progressed": "2026-11-22T02:00:00Z",
+            "sent": true, "ended": ended,
+        });
+        let excluded = excluded.iter().map(|(reason, skipped)| {
+            let id = secret("left");
+            Excluded { kind: id.kind, name: id.name, reason: *reason, skipped: *skipped }
+        });
+        Followed {
+            job: serde_json::from_value(job).unwrap(),
+            steps: steps.into_iter().map(|(name, progress)| (secret(name), progress)).collect(),
+            excluded: excluded.collect(),
+            at: None,
+            without_plan: None,
+        }
+    }
+
+    fn codes(of: &Followed) -> Vec<String> {
+        of.failures().into_iter().map(|failure| failure.code).collect()
+    }
+
+    #[test]
+    fn what_failed_what_differs_and_what_was_in_the_way_are_reasons() {
+        let failed = StepResult::Failed { failure: Failure::ours("Forbidden", "no") };
+        let differs = StepResult::Differs { difference: Some(Difference::Attributes) };
+        let steps = vec![
+            ("a", Progress::Ended(failed)),
+            ("b", Progress::Ended(differs)),
+            ("c", Progress::Ended(StepResult::Restored)),
+            ("d", Progress::Pending),
+            // It is tried again, and may succeed.
+            ("e", Progress::Waiting(Some(Failure::ours("Busy", "being deleted")))),
+        ];
+        let excluded = [
+            (Reason::Live, false),
+            (Reason::Live, true),
+            (Reason::NeverBackedUp, true),
+            (Reason::AlreadyThere, true),
+        ];
+        let found = of(Some(Verdict::PartiallyFailed), steps, &excluded);
+        assert_eq!(
+            codes(&found),
+            ["Forbidden", "Differs", Reason::Live.name(), Reason::NeverBackedUp.name()]
+        );
+    }
+
+    #[test]
+    fn if_nothing_is_in_place_what_was_skipped_is_a_reason_too() {
+        let skipped = [(Reason::Live, true)];
+        for (verdict, expected) in [
+            (Some(Verdict::Failed), 1),
+            (Some(Verdict::PartiallyFailed), 0),
+            (Some(Verdict::Succeeded), 0),
+            (None, 0),
+        ] {
+            assert_eq!(codes(&of(verdict, Vec::new(), &skipped)).len(), expected, "{verdict:?}");
+        }
+    }
+}

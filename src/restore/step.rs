@@ -311,3 +311,98 @@ async fn versions(target: &VaultClient, id: &ObjectId) -> Result<Vec<(VersionId,
         versions => Ok(versions?),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        azure::error::{Asked, Operation},
+        domain::digest::{Digest, Fingerprint},
+    };
+
+    /// The identifier of a version.
+    fn version(name: &str) -> VersionId {
+        name.parse().unwrap()
+    }
+
+    /// A step of a backup with two versions, of which `newer` was current.
+    fn step(action: Action) -> Step {
+        let digits = Fingerprint::of(b"");
+        let stored = json!({
+            "kind": "secret", "name": "db", "action": action, "run": "20261122T020000Z-nightly",
+            "taken": "2026-11-22T02:00:00Z", "sha256": Digest::of(b"blob"), "versions": 2, "newest": "newer",
+            "version_states": digits,
+        });
+        serde_json::from_value(stored).unwrap()
+    }
+
+    fn live(names: &[&str]) -> Vec<(VersionId, Attributes)> {
+        names.iter().map(|name| (version(name), Attributes::default())).collect()
+    }
+
+    fn versions_differ(found: u32) -> StepResult {
+        StepResult::Differs { difference: Some(Difference::Versions { recorded: 2, found }) }
+    }
+
+    #[test]
+    fn a_recovery_is_done_where_the_version_of_the_backup_is_live() {
+        for (names, expected) in [
+            (&[][..], None),
+            (&["newer"], Some(StepResult::Recovered)),
+            (&["older", "newer"], Some(StepResult::Recovered)),
+            // Changed since the backup, and then deleted and recovered.
+            (&["older", "newer", "newest"], Some(StepResult::Recovered)),
+            (&["older"], Some(versions_differ(1))),
+            (&["of-another-object", "and-its-second"], Some(versions_differ(2))),
+        ] {
+            let names: Vec<_> = names.iter().map(|name| name.replace('-', "")).collect();
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            assert_eq!(recovered(&live(&names), &step(Action::Recover)), expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_place_needs_no_restore_and_what_is_not_has_no_result_yet() {
+        let current = Difference::Current { recorded: version("newer"), found: None };
+        for (found, expected) in [
+            (Found::AsRecorded, Some(StepResult::AlreadyThere)),
+            // All its versions are there: an earlier try restored it.
+            (Found::Differs(current.clone()), Some(StepResult::Differs { difference: Some(current) })),
+            (Found::Differs(Difference::Versions { recorded: 2, found: 3 }), None),
+            (Found::Differs(Difference::Attributes), None),
+            (Found::Nothing, None),
+        ] {
+            assert_eq!(found.clone().without_restoring(), expected, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn no_live_version_is_nothing_and_others_differ() {
+        let step = step(Action::Restore);
+        assert_eq!(found(&step, Vec::new(), &Current::Unknown), Found::Nothing);
+        for names in [&["newer"][..], &["newer", "older", "third"]] {
+            let found = found(&step, live(names), &Current::Unknown);
+            assert!(matches!(found, Found::Differs(_)), "{names:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_what_the_vault_decided_about_the_request() {
+        for (status, meaning, is_one) in [
+            (Some(403), Meaning::Denied, true),
+            (Some(404), Meaning::NotFound, true),
+            (Some(409), Meaning::Busy, true),
+            // Throttled, the vault has not evaluated the request at all.
+            (Some(429), Meaning::Throttled, false),
+            (Some(408), Meaning::Unavailable, false),
+            (Some(503), Meaning::Unavailable, false),
+            (None, Meaning::Network, false),
+        ] {
+            let failure = Failure { status, ..Failure::ours("Code", "text") };
+            let error = ServiceError::new(Asked::vault(Operation::Restore, "restore it"), meaning, failure);
+            assert_eq!(is_answer(&error), is_one, "{status:?} {meaning:?}");
+        }
+    }
+}

@@ -173,3 +173,57 @@ impl FromStr for Token {
         read().ok_or("expected `continue` of the previous answer, unchanged")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::object::ObjectKind;
+
+    fn mark(vault: &str, kind: ObjectKind, name: &str) -> Mark {
+        Mark { vault: vault.parse().unwrap(), id: ObjectId::new(kind, name.parse().unwrap()) }
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_read_as_it_was_written(
+            vault in "[a-z][a-z0-9]{2,22}", kind in 0..ObjectKind::ALL.len(), name in "[A-Za-z0-9-]{1,127}",
+        ) {
+            let mark = mark(&vault, ObjectKind::ALL[kind], &name);
+            let text = Token(mark.clone()).text();
+            prop_assert_eq!(text.parse::<Token>().unwrap().0, mark);
+        }
+
+        #[test]
+        fn no_text_makes_reading_a_token_panic(text in ".*") {
+            if let Ok(token) = text.parse::<Token>() {
+                prop_assert_eq!(token.text(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_changed_is_refused() {
+        let text = Token(mark("kv-prod", ObjectKind::Secret, "db")).text();
+        assert_eq!(text, "1~kv-prod~secret~db");
+        for wrong in [
+            "",
+            "1",
+            "1~kv-prod",
+            "1~kv-prod~secret",
+            "1~kv-prod~secret~",
+            "1~kv-prod~secret~db~",
+            "1~kv-prod~secret~db~x",
+            "2~kv-prod~secret~db",
+            "~kv-prod~secret~db",
+            "1~~secret~db",
+            "1~kv-prod~secrets~db",
+            "1~kv_prod~secret~db",
+            "1~kv-prod~secret~d/b",
+            " 1~kv-prod~secret~db",
+        ] {
+            assert!(wrong.parse::<Token>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -70,3 +70,76 @@ pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_whole_number_from_1_to_1000() {
+        for (text, expected) in [
+            ("1", Some(1)),
+            ("100", Some(100)),
+            ("1000", Some(1000)),
+            ("0", None),
+            ("1001", None),
+            ("-1", None),
+            ("1.0", None),
+            ("ten", None),
+            ("", None),
+            ("99999999999999999999999", None),
+        ] {
+            assert_eq!(text.parse::<Limit>().ok().map(|Limit(number)| number), expected, "{text:?}");
+        }
+        assert_eq!(Limit::DEFAULT.0, 100);
+    }
+
+    #[test]
+    fn a_moment_needs_a_date_a_time_and_an_offset() {
+        let ten = datetime!(2026-11-22 10:00 UTC);
+        for text in ["2026-11-22T10:00:00Z", "2026-11-22T11:00:00+01:00", "2026-11-22T10:00:00.000Z"] {
+            assert_eq!(text.parse::<Moment>().map(|Moment(at)| at), Ok(ten), "{text}");
+        }
+        for text in
+            ["2026-11-22", "2026-11-22T10:00:00", "10:00", "yesterday", "1795341600", "2026-13-01T10:00:00Z"]
+        {
+            assert_eq!(
+                text.parse::<Moment>().map(|Moment(at)| at),
+                Err("expected a time such as 2026-11-22T10:00:00Z"),
+                "{text}"
+            );
+        }
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Fields {
+        #[serde(deserialize_with = "required")]
+        needed: Limit,
+        #[serde(default, deserialize_with = "optional")]
+        maybe: Option<Limit>,
+        #[serde(default, deserialize_with = "present")]
+        whole: Option<u8>,
+    }
+
+    #[test]
+    fn a_field_that_may_be_missing_must_not_be_null() {
+        let read = |value| serde_json::from_value::<Fields>(value);
+        let full = read(json!({ "needed": "7", "maybe": "8", "whole": 9 })).unwrap();
+        assert_eq!((full.needed.0, full.maybe.map(|of| of.0), full.whole), (7, Some(8), Some(9)));
+        let least = read(json!({ "needed": "7" })).unwrap();
+        assert!(least.maybe.is_none() && least.whole.is_none());
+        for wrong in [
+            json!({}),
+            json!({ "needed": null }),
+            json!({ "needed": 7 }),
+            json!({ "needed": "7", "maybe": null }),
+            json!({ "needed": "7", "maybe": "0" }),
+            json!({ "needed": "7", "whole": null }),
+        ] {
+            assert!(read(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+}

@@ -130,3 +130,37 @@ impl Job {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_named_by_its_source_and_run_or_as_a_restore() {
+        let night = "20261122T020000Z-nightly";
+        let Some(JobId::Backup(source, run)) = parse_job_id(&format!("kv-prod_{night}")) else {
+            panic!("no backup")
+        };
+        assert_eq!((source.as_str(), run.as_str()), ("kv-prod", night));
+        assert_eq!(job_id(&source, &run), format!("kv-prod_{night}"));
+        let restore = "20261122T101112Z-restore-0f3a9c41";
+        assert!(matches!(parse_job_id(restore), Some(JobId::Restore(id)) if id.to_string() == restore));
+    }
+
+    #[test]
+    fn what_names_no_job_is_none() {
+        for text in [
+            "",
+            "_",
+            "kv-prod",
+            "kv-prod_",
+            "_20261122T020000Z-nightly",
+            // A run without its source, and a restore with one.
+            "20261122T020000Z-nightly",
+            "kv-prod_20261122T020000Z_nightly",
+            "kv/prod_20261122T020000Z-nightly",
+        ] {
+            assert_eq!(parse_job_id(text), None, "{text:?}");
+        }
+    }
+}

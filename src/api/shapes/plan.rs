@@ -217,3 +217,86 @@ impl Plan {
 fn age_seconds(now: OffsetDateTime, then: OffsetDateTime) -> i64 {
     (now - then).whole_seconds().max(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use time::Duration;
+
+    use super::*;
+    use crate::domain::samples::NIGHT;
+
+    fn step(name: &str, action: &str) -> Value {
+        json!({
+            "kind": "secret", "name": name, "action": action, "run": "20261122T020000Z-nightly",
+            "taken": "2026-11-22T02:00:00Z", "sha256": Digest::of(b"blob"), "versions": 1, "newest": "newest",
+            "version_states": crate::domain::samples::fingerprint("states"),
+        })
+    }
+
+    fn left(name: &str, reason: restore::Reason, skipped: bool) -> restore::Excluded {
+        let id = crate::domain::samples::secret(name);
+        restore::Excluded { kind: id.kind, name: id.name, reason, skipped }
+    }
+
+    fn plan(steps: &[(&str, &str)], excluded: Vec<restore::Excluded>) -> Value {
+        let request = json!({
+            "source": "kv-prod", "target": "kv-drill", "on_conflict": "fail",
+            "selection": { "objects": [], "kinds": [], "pattern": null, "tags": {} },
+        });
+        let steps =
+            steps.iter().map(|(name, action)| serde_json::from_value(step(name, action)).unwrap()).collect();
+        let plan = RestorePlan { v: 1, request: serde_json::from_value(request).unwrap(), steps, excluded };
+        serde_json::to_value(Plan::new(plan.digest(), plan, NIGHT + Duration::hours(3))).unwrap()
+    }
+
+    #[test]
+    fn a_plan_counts_what_it_would_do_and_what_is_in_the_way() {
+        use restore::Reason::{AlreadyThere, Live, NeverBackedUp};
+        let excluded = vec![
+            left("there", AlreadyThere, true),
+            left("taken", Live, false),
+            left("skipped", Live, true),
+            left("never", NeverBackedUp, true),
+        ];
+        let steps =
+            [("a", "restore"), ("b", "purge-and-restore"), ("c", "recover"), ("d", "purge-and-restore")];
+        let shown = plan(&steps, excluded);
+        let numbers = ["purges", "inTheWay", "alreadyThere", "neverBackedUp"].map(|name| &shown[name]);
+        assert_eq!(numbers, [&json!(2), &json!(1), &json!(1), &json!(1)], "{shown}");
+        assert_eq!(shown["foreseen"], "PartiallyFailed");
+        let actions: Vec<_> = shown["steps"].as_array().unwrap().iter().map(|of| &of["action"]).collect();
+        assert_eq!(actions, ["restore", "purgeAndRestore", "recover", "purgeAndRestore"]);
+        let left: Vec<_> =
+            shown["left"].as_array().unwrap().iter().map(|of| json!([of["name"], of["skipped"]])).collect();
+        assert_eq!(
+            left,
+            [
+                json!(["there", true]),
+                json!(["taken", false]),
+                json!(["skipped", true]),
+                json!(["never", true])
+            ]
+        );
+    }
+
+    #[test]
+    fn the_foreseen_end_is_the_best_one() {
+        use restore::Reason::{AlreadyThere, Live};
+        for (steps, excluded, expected) in [
+            (&[("a", "restore")][..], vec![], "Succeeded"),
+            (&[("a", "restore")], vec![left("b", AlreadyThere, true)], "Succeeded"),
+            (&[("a", "restore")], vec![left("b", Live, false)], "PartiallyFailed"),
+            (&[], vec![left("b", Live, false)], "Failed"),
+        ] {
+            assert_eq!(plan(steps, excluded)["foreseen"], expected, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn an_age_is_in_seconds_and_never_negative() {
+        assert_eq!(plan(&[("a", "restore")], Vec::new())["steps"][0]["ageSeconds"], 3 * 3600);
+        // The clock of the app that took the backup was ahead.
+        assert_eq!(age_seconds(NIGHT, NIGHT + Duration::MINUTE), 0);
+    }
+}

@@ -237,3 +237,151 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use strum::VariantArray as _;
+
+    use super::*;
+    use crate::{
+        azure::error::{Operation, Service},
+        domain::{
+            actor::Actor,
+            bound::AtBound,
+            nothing::{Known, There},
+            right::Right,
+        },
+    };
+
+    fn service(meaning: Meaning, status: Option<u16>) -> Error {
+        let failure = Failure {
+            status,
+            request_id: Some("r-1".into()),
+            ..Failure::ours("ServerBusy", "Try https://x later")
+        };
+        ServiceError::new(Asked::new(Service::Vault, Operation::List, "list kv-prod"), meaning, failure)
+            .into()
+    }
+
+    fn at_bound(right: Right) -> Error {
+        Error::TooMany(Box::new(AtBound { by: Actor::TERMINAL, right, open: 5, most: 5 }))
+    }
+
+    fn nothing() -> Error {
+        let (source, there) = ("vault kv-prod".into(), There::default());
+        Nothing { source, wanted: String::new(), at: None, known: Known::NoPoint, there }.into()
+    }
+
+    fn not_begun(because: Error) -> Error {
+        Error::NotBegun { text: "run x has not begun".into(), surely: true, because: Box::new(because) }
+    }
+
+    fn body(problem: Problem) -> Value {
+        serde_json::to_value(ProblemBody::from(problem)).unwrap()
+    }
+
+    #[test]
+    fn each_error_is_one_kind_of_problem() {
+        let refused = || Error::Refused("it is not possible".into());
+        let deadline = Error::Deadline { what: "it".into(), seconds: 9 };
+        for (error, kind) in [
+            (Error::Damaged { blob: "x".into(), text: "y".into() }, ProblemKind::DamagedCatalogue),
+            (Error::TooNew { what: "x".into(), found: 3, known: 2 }, ProblemKind::NewerFormat),
+            (refused(), ProblemKind::NotPossible),
+            (Error::BackupGone { backup: "x".into() }, ProblemKind::NotPossible),
+            (nothing(), ProblemKind::NothingSelected),
+            (at_bound(Right::Backup), ProblemKind::TooManyOpen),
+            (deadline, ProblemKind::TookTooLong),
+            (Error::Busy("x".into()), ProblemKind::ServiceUnavailable),
+            // What was not begun may be begun later, whatever the reason.
+            (not_begun(refused()), ProblemKind::ServiceUnavailable),
+            (service(Meaning::Unauthorized, Some(401)), ProblemKind::ServiceUnavailable),
+        ] {
+            let text = error.to_string();
+            assert_eq!(Problem::from(error).kind, kind, "{text}");
+        }
+        for &meaning in Meaning::VARIANTS {
+            let kind =
+                if meaning.refuses() { ProblemKind::ServiceRefused } else { ProblemKind::ServiceUnavailable };
+            assert_eq!(Problem::from(service(meaning, Some(400))).kind, kind, "{meaning:?}");
+        }
+    }
+
+    #[test]
+    fn a_service_speaks_for_itself_only_where_it_answered() {
+        for (meaning, status, detail) in [
+            (Meaning::Unavailable, Some(503), "Failed to list kv-prod: ServerBusy: Try https://x later"),
+            (Meaning::NoToken, Some(400), "Failed to list kv-prod: ServerBusy: Try https://x later"),
+            // Without an answer the text is a library's, with addresses.
+            (Meaning::NoToken, None, "Failed to list kv-prod: the app's identity got no token."),
+            (Meaning::Network, None, "Failed to list kv-prod: there was no usable answer."),
+        ] {
+            let problem = Problem::from(service(meaning, status));
+            assert_eq!(problem.detail(), detail);
+            let said = json!({ "code": "ServerBusy", "requestId": "r-1", "status": status });
+            assert_eq!(body(problem).get("service"), status.map(|_| &said), "{meaning:?} {status:?}");
+        }
+        let deep = Problem::from(not_begun(service(Meaning::Network, None)));
+        assert_eq!(deep.detail(), "Run x has not begun: Failed to list kv-prod: there was no usable answer.");
+    }
+
+    #[test]
+    fn a_bound_names_the_setting_that_raises_it() {
+        for (right, setting) in [
+            (Right::Backup, "KEYVAULT_BACKUP_MOST_OPEN_BACKUPS"),
+            (Right::Restore, "KEYVAULT_BACKUP_MOST_OPEN_RESTORES"),
+        ] {
+            let problem = Problem::from(at_bound(right));
+            assert!(problem.next_step().contains(setting), "{}", problem.next_step());
+        }
+    }
+
+    #[test]
+    fn the_advice_is_the_kinds_own_unless_there_is_better() {
+        let plain = Problem::new(ProblemKind::NotFound, "It is not there.");
+        assert_eq!(plain.next_step(), ProblemKind::NotFound.facts().next);
+        assert_eq!(body(plain.clone())["next"], ProblemKind::NotFound.facts().next);
+        assert_eq!(body(plain.next("Look elsewhere."))["next"], "Look elsewhere.");
+        let nothing = Problem::from(nothing());
+        assert!(nothing.next_step().starts_with("Check its newest run"), "{}", nothing.next_step());
+        assert_eq!(Problem::parameter("limit", "expected a number").detail(), "`limit`: expected a number.");
+    }
+
+    #[test]
+    fn a_problem_has_what_it_knows_and_no_more() {
+        let body = body(Problem::new(ProblemKind::UnknownSource, "kv-x is not a vault of this app."));
+        let expected = json!({
+            "type": "urn:keyvault-backup:problem:unknown-source", "title": "No such source is configured", "status": 404,
+            "detail": "kv-x is not a vault of this app.", "next": ProblemKind::UnknownSource.facts().next,
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn the_headers_say_when_to_come_back_and_how_to_sign_in() {
+        for &kind in ProblemKind::VARIANTS {
+            let response = Problem::new(kind, "x").into_response();
+            assert_eq!(
+                (response.status(), &response.headers()[CONTENT_TYPE]),
+                (kind.status(), &HeaderValue::from_static(PROBLEM_JSON))
+            );
+            let waits =
+                response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            assert_eq!(waits, kind.wait(), "{kind:?}");
+            let challenges = response.headers().contains_key(WWW_AUTHENTICATE);
+            assert_eq!(challenges, kind == ProblemKind::NotAuthenticated, "{kind:?}");
+            assert!(response.extensions().get::<Cause>().is_none());
+        }
+        let response = Problem::from(service(Meaning::Network, None)).into_response();
+        let Cause(cause) = response.extensions().get::<Cause>().unwrap();
+        assert!(cause.contains("Try https://x later"), "{cause}");
+    }
+
+    #[test]
+    fn a_sentence_starts_with_a_capital() {
+        for (text, expected) in [("run x", "Run x"), ("", ""), ("A", "A"), ("é", "é"), ("1st", "1st")] {
+            assert_eq!(capital(text), expected);
+        }
+    }
+}

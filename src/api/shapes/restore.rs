@@ -280,3 +280,137 @@ impl RestoreReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+    use time::Duration;
+
+    use super::*;
+    use crate::{
+        api::shapes::wait::LATER,
+        domain::{
+            digest::Digest,
+            restore::{Difference, Excluded as Left, Reason},
+            samples::{NIGHT, secret},
+        },
+    };
+
+    fn job(numbers: RestoreNumbers, verdict: Option<&str>) -> RestoreJob {
+        let ended = verdict.map(|verdict| json!({ "at": "2026-11-22T02:10:00Z", "verdict": verdict }));
+        let read = json!({
+            "v": 1, "id": "20261122T020000Z-restore-0f3a9c41", "plan": Digest::of(b"plan"), "source": "kv-prod",
+            "target": "kv-drill", "by": { "via": "terminal" }, "opened": "2026-11-22T02:00:00Z", "numbers": numbers,
+            "steps": 3, "answered": 0, "progressed": "2026-11-22T02:00:00Z", "sent": true, "ended": ended,
+        });
+        serde_json::from_value(read).unwrap()
+    }
+
+    fn left(name: &str) -> Left {
+        let id = secret(name);
+        Left { kind: id.kind, name: id.name, reason: Reason::Live, skipped: false }
+    }
+
+    fn followed(steps: BTreeMap<ObjectId, Progress>) -> Followed {
+        let job = job(RestoreNumbers::default(), None);
+        Followed { job, steps, excluded: vec![left("taken")], at: None, without_plan: None }
+    }
+
+    #[test]
+    fn what_is_neither_done_nor_left_is_pending() {
+        let numbers = RestoreNumbers {
+            planned: 10,
+            restored: 3,
+            skipped: 2,
+            already_there: 1,
+            failed: 1,
+            never_backed_up: 1,
+        };
+        assert_eq!(Numbers::from(numbers).pending, 3);
+        // Records of older programs may count an object twice.
+        assert_eq!(Numbers::from(RestoreNumbers { planned: 6, ..numbers }).pending, 0);
+    }
+
+    #[test]
+    fn only_an_open_restore_is_worth_another_request() {
+        let numbers = RestoreNumbers { planned: 1, ..RestoreNumbers::default() };
+        for (verdict, age, expected) in [
+            (None, 0, Some(5)),
+            (None, 60, Some(LATER)),
+            (Some("Succeeded"), 0, None),
+            (Some("PartiallyFailed"), 0, None),
+            (Some("Failed"), 0, None),
+        ] {
+            let restore = Restore::from(job(numbers, verdict));
+            assert_eq!(restore.wait(NIGHT + Duration::seconds(age)), expected, "{verdict:?} {age}");
+            assert_eq!(restore.ended.is_some(), verdict.is_some());
+        }
+    }
+
+    #[test]
+    fn each_progress_of_an_object_is_one_outcome() {
+        let refused = outcome::Failure::ours("Busy", "being deleted");
+        let differs = StepResult::Differs { difference: Some(Difference::Attributes) };
+        for (progress, outcome, fails, differs) in [
+            (Progress::Pending, "pending", false, false),
+            (Progress::Waiting(None), "waiting", false, false),
+            (Progress::Waiting(Some(refused.clone())), "waiting", true, false),
+            (Progress::Ended(StepResult::Restored), "restored", false, false),
+            (Progress::Ended(StepResult::AlreadyThere), "alreadyThere", false, false),
+            (Progress::Ended(StepResult::Recovered), "recovered", false, false),
+            (Progress::Ended(differs), "differs", false, true),
+            (Progress::Ended(StepResult::Failed { failure: refused }), "failed", true, false),
+        ] {
+            let shown = serde_json::to_value(RestoredObject::new(&secret("db"), &progress)).unwrap();
+            assert_eq!(
+                (&shown["kind"], &shown["name"], &shown["outcome"]),
+                (&json!("secret"), &json!("db"), &json!(outcome))
+            );
+            assert_eq!(
+                (shown.get("failure").is_some(), shown.get("difference").is_some()),
+                (fails, differs),
+                "{shown}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_pages_of_a_restore_have_each_object_once(count in 0_usize..12, limit in 1_usize..14) {
+            let steps = || (0..count).map(|at| (secret(&format!("s{at:02}")), Progress::Pending)).collect();
+            let (mut names, mut after, mut pages) = (Vec::new(), None, 0);
+            loop {
+                let page = RestoreReport::new(followed(steps()), after.as_ref(), limit);
+                prop_assert!(page.objects.len() <= limit);
+                prop_assert_eq!(page.excluded.len(), usize::from(pages == 0), "only the first page has what is left");
+                names.extend(page.objects.iter().map(|of| of.name.clone()));
+                pages += 1;
+                let Some(next) = page.after else { break };
+                let (_, last) = next.split_once('/').unwrap();
+                prop_assert_eq!(Some(last), names.last().map(String::as_str));
+                after = Some(secret(last));
+            }
+            prop_assert_eq!(names, (0..count).map(|at| format!("s{at:02}")).collect::<Vec<_>>());
+            prop_assert_eq!(pages, count.div_ceil(limit).max(1), "no page is empty but an only one");
+        }
+    }
+
+    #[test]
+    fn a_restore_without_its_plan_says_so_and_keeps_its_numbers() {
+        let numbers = RestoreNumbers { planned: 3, restored: 2, failed: 1, ..RestoreNumbers::default() };
+        let damaged = crate::error::Error::Damaged { blob: "blob x".into(), text: "it is empty".into() };
+        let followed = Followed {
+            job: job(numbers, Some("PartiallyFailed")),
+            excluded: Vec::new(),
+            without_plan: Some(damaged),
+            ..followed(BTreeMap::from([(secret("db"), Progress::Ended(StepResult::Restored))]))
+        };
+        let shown: Value = serde_json::to_value(RestoreReport::new(followed, None, 100)).unwrap();
+        assert_eq!((&shown["numbers"]["restored"], &shown["state"]), (&json!(2), &json!("PartiallyFailed")));
+        assert_eq!(shown["problem"]["type"], "urn:keyvault-backup:problem:damaged-catalogue");
+        assert_eq!(shown["objects"].as_array().map(Vec::len), Some(1));
+    }
+}

@@ -136,3 +136,76 @@ fn status(header: &PlanHeader, line: &Line) -> &'static str {
         ObjectStatus::Carried | ObjectStatus::Former => "not listed",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+
+    use super::*;
+    use crate::domain::{
+        actor::Actor,
+        job::rounds::Failing,
+        outcome::Failure,
+        run::{RunId, Scope},
+        samples::{NIGHT, line, secret},
+        versions::VERSIONS_WARNING,
+    };
+
+    fn of(status: ObjectStatus) -> Line {
+        line(&secret("db"), status, NIGHT)
+    }
+
+    #[test]
+    fn what_is_as_it_should_be_needs_no_attention() {
+        for (status, needs, word) in [
+            (ObjectStatus::BackedUp, false, "backed up"),
+            (ObjectStatus::Unchanged, false, "unchanged"),
+            (ObjectStatus::Managed, false, "skipped"),
+            (ObjectStatus::VaultManaged, true, "skipped"),
+            (ObjectStatus::Disappeared, true, "disappeared"),
+            (ObjectStatus::Failed, true, "failed"),
+            (ObjectStatus::Gone, true, "gone"),
+            (ObjectStatus::Carried, true, "not listed"),
+            (ObjectStatus::Former, false, "not listed"),
+        ] {
+            let header =
+                PlanHeader::new("kv-prod".parse().unwrap(), RunId::nightly(NIGHT), Scope::Vault, NIGHT);
+            assert_eq!(
+                (needs_attention(&of(status)), super::status(&header, &of(status))),
+                (needs, word),
+                "{status:?}"
+            );
+        }
+        let mut near = of(ObjectStatus::Unchanged);
+        near.entry.as_mut().unwrap().versions = VERSIONS_WARNING;
+        assert!(needs_attention(&near));
+    }
+
+    #[test]
+    fn an_open_run_tells_how_far_it_has_come() {
+        let run = RunId::nightly(NIGHT);
+        let job = |opened| BackupJob {
+            answered: 2,
+            ..BackupJob::open("kv-prod".parse().unwrap(), run.clone(), Actor::TIMER, opened)
+        };
+        let named = |text: &str| format!("20261122T020000Z-nightly of kv-prod {text}");
+        for (planned, expected) in [
+            (None, "is still open, and not planned yet"),
+            (Some(1), "is still open; it backs up 1 object, of which 2 had a result at the last pass"),
+            (Some(7), "is still open; it backs up 7 objects, of which 2 had a result at the last pass"),
+        ] {
+            assert_eq!(still_open(&job(NIGHT), planned), named(expected));
+        }
+        let late = still_open(&job(NIGHT + Duration::hours(3)), None);
+        assert_eq!(late, named("is still open, and not planned yet, late by 3 hours"));
+        let failing = Failing { objects: 1, failure: Failure::ours("Forbidden", "no"), at: NIGHT };
+        let told = still_open(&BackupJob { failing: Some(failing), ..job(NIGHT) }, Some(7));
+        assert!(told.contains("; 1 object fails") && told.ends_with(": Forbidden: no"), "{told}");
+    }
+
+    #[test]
+    fn a_kind_that_was_listed_late_says_in_which_round() {
+        let late = ListedLate { kind: crate::domain::object::ObjectKind::Key, round: 3, at: NIGHT };
+        assert_eq!(late_line(&late), "The keys could be listed only at 2026-11-22T02:00:00Z, in round 3");
+    }
+}

@@ -181,4 +181,31 @@ mod tests {
         });
         assert_eq!(found, expected.collect::<Vec<_>>());
     }
+    #[test]
+    fn a_problem_that_passes_by_itself_says_when() {
+        for &kind in ProblemKind::VARIANTS {
+            let expected = match kind {
+                ProblemKind::TooManyOpen => Some(60),
+                ProblemKind::TargetTaken | ProblemKind::ServiceUnavailable | ProblemKind::TookTooLong => {
+                    Some(LATER)
+                }
+                _ => None,
+            };
+            assert_eq!(kind.wait(), expected, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn each_kind_has_a_name_of_its_own_and_advice_in_a_sentence() {
+        let names: std::collections::BTreeSet<_> =
+            ProblemKind::VARIANTS.iter().map(|kind| kind.urn()).collect();
+        assert_eq!(names.len(), ProblemKind::VARIANTS.len());
+        for kind in ProblemKind::VARIANTS {
+            let Facts { name, title, next, status } = kind.facts();
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{name}");
+            assert!(title.starts_with(|c: char| c.is_uppercase()) && !title.ends_with('.'), "{title}");
+            assert!(next.starts_with(|c: char| c.is_uppercase()) && next.ends_with('.'), "{next}");
+            assert!(status.is_client_error() || status.is_server_error(), "{name}");
+        }
+    }
 }

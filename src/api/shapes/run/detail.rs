@@ -197,3 +197,117 @@ impl From<Report> for RunInSource {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use time::Duration;
+
+    use super::*;
+    use crate::{
+        api::shapes::wait::LATER,
+        at_once::FEW,
+        domain::{
+            actor::Actor,
+            job::BackupJob,
+            object::ObjectKind,
+            run::{RunId, Scope},
+            samples::{NIGHT, line, secret},
+        },
+    };
+
+    fn open(planned: Option<usize>, answered: u32) -> RunInSource {
+        let job = BackupJob::open("kv-prod".parse().unwrap(), RunId::nightly(NIGHT), Actor::TIMER, NIGHT);
+        let listed_late = vec![ListedLate { kind: ObjectKind::Key, round: 2, at: NIGHT }];
+        Report::Open { job: BackupJob { answered, ..job }, planned, listed_late }.into()
+    }
+
+    fn failing(name: &str, code: &str) -> Line {
+        let failure = Some(outcome::Failure::ours(code, "no"));
+        Line { failure, ..line(&secret(name), ObjectStatus::Failed, NIGHT) }
+    }
+
+    fn closed(lines: Vec<Line>) -> RunInSource {
+        let (run, vault) = (RunId::nightly(NIGHT), "kv-prod".parse().unwrap());
+        let numbers = json!({
+            "listed": 4, "backed_up": 1, "unchanged": 0, "managed": 0, "disappeared": 1, "failed": 2, "bytes": 10,
+            "near_version_limit": 0,
+        });
+        let summary = json!({
+            "v": 2, "run": run, "scope": "vault", "verdict": "PartiallyFailed", "planned": "2026-11-22T02:00:00Z",
+            "finished": "2026-11-22T02:10:00Z", "full_pass": "2026-11-22T02:00:00Z", "protected": 3, "lines": 4,
+            "numbers": numbers,
+        });
+        let summary = serde_json::from_value(summary).unwrap();
+        Report::Closed { header: PlanHeader::new(vault, run, Scope::Vault, NIGHT), summary, lines }.into()
+    }
+
+    #[test]
+    fn an_open_run_is_worth_a_request_soon_while_it_is_young_and_small() {
+        for (planned, answered, age, expected) in [
+            (Some(1), 0, 0, Some(5)),
+            (Some(FEW + 1), 0, 0, Some(LATER)),
+            // What counts is what is left.
+            (Some(FEW + 2), 2, 0, Some(5)),
+            // A message may be answered twice before a pass counts.
+            (Some(1), 2, 0, Some(5)),
+            (Some(1), 0, 60, Some(LATER)),
+            (None, 0, 0, Some(LATER)),
+        ] {
+            let wait = open(planned, answered).wait(NIGHT + Duration::seconds(age));
+            assert_eq!(wait, expected, "{planned:?} {answered} {age}");
+        }
+        assert_eq!(closed(Vec::new()).wait(NIGHT), None);
+    }
+
+    #[test]
+    fn an_open_run_has_its_progress_and_no_results() {
+        let shown = serde_json::to_value(open(Some(7), 2)).unwrap();
+        assert_eq!(shown["progress"], json!({ "planned": 7, "done": 2 }));
+        assert_eq!(
+            (&shown["state"], &shown["objects"], shown.get("protected")),
+            (&json!("Running"), &json!([]), None)
+        );
+        assert_eq!(shown["listedLate"], json!([{ "kind": "key", "round": 2, "at": "2026-11-22T02:00:00Z" }]));
+        let unplanned = serde_json::to_value(open(None, 0)).unwrap();
+        assert_eq!(unplanned["progress"], json!({ "done": 0 }));
+    }
+
+    #[test]
+    fn a_closed_run_sums_up_why_objects_failed() {
+        let disappeared = Line {
+            failure: Some(outcome::Failure::ours("SecretNotFound", "gone")),
+            ..Line::new(secret("away"), ObjectStatus::Disappeared, None)
+        };
+        let lines =
+            vec![failing("a", "Forbidden"), disappeared, failing("b", "Forbidden"), failing("c", "TooMany")];
+        let shown = serde_json::to_value(closed(lines)).unwrap();
+        let failures: Vec<_> = shown["failures"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|of| json!([of["objects"], of["failure"]["code"]]))
+            .collect();
+        // What disappeared has not failed.
+        assert_eq!(failures, [json!([2, "Forbidden"]), json!([1, "TooMany"])]);
+        let objects: Vec<_> = shown["objects"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|of| json!([of["name"], of["fared"], of["lastBackup"]]))
+            .collect();
+        let night = "2026-11-22T02:00:00Z";
+        let expected = [
+            ("a", "failed", json!(night)),
+            ("away", "disappeared", Value::Null),
+            ("b", "failed", json!(night)),
+            ("c", "failed", json!(night)),
+        ];
+        assert_eq!(objects, expected.map(|(name, fared, last)| json!([name, fared, last])));
+        assert_eq!(
+            (&shown["state"], &shown["protected"], shown.get("progress")),
+            (&json!("PartiallyFailed"), &json!(3), None)
+        );
+        assert_eq!(shown["durationSeconds"], 600);
+    }
+}
