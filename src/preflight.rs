@@ -16,7 +16,7 @@ mod sources;
 mod storage;
 mod vaults;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use futures::future::OptionFuture;
 use tokio::sync::Semaphore;
@@ -33,6 +33,7 @@ use crate::{
     config::Config,
     domain::{
         bound::AtBound, cause::Came, night::Timer, object::ObjectName, role::Role, schedule::Timetable,
+        source::SourceName,
     },
 };
 
@@ -52,25 +53,40 @@ struct Context<'a> {
 
 /// What a preflight checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum Scope<'a> {
     /// Everything, in a process that answers HTTP.
     App,
     /// Everything, at a terminal.
     Terminal,
     /// The sources of the settings, and nothing that they share.
     Sources,
+    /// One source of the settings, and nothing that it shares with others.
+    Source(&'a SourceName),
+}
+
+impl Scope<'_> {
+    /// The settings with the sources of the scope.
+    fn of(self, config: &Config) -> Cow<'_, Config> {
+        let Self::Source(name) = self else { return Cow::Borrowed(config) };
+        let mut config = config.clone();
+        config.vaults.retain(|vault| vault.name() == name);
+        config.hsm.hsms.retain(|hsm| hsm.name() == name);
+        config.hsm.keys.retain(|(hsm, _)| hsm == name);
+        Cow::Owned(config)
+    }
 }
 
 /// Runs the preflight.
-pub async fn check(app: &App, scope: Scope, clock: &Clock) -> Report {
+pub async fn check(app: &App, scope: Scope<'_>, clock: &Clock) -> Report {
     let dates = Dates::new(*clock);
     let connection = app.connection().for_preflight(Arc::clone(&dates));
-    let context = Context { app, config: app.config(), connection, clock };
+    let config = scope.of(app.config());
+    let context = Context { app, config: &config, connection, clock };
     let (vaults, hsms, sources, shared) = futures::join!(
         vaults::observe(&context),
         hsms::observe(&context),
         sources::observe(&context),
-        OptionFuture::from((scope != Scope::Sources).then(|| observe_shared(&context)))
+        OptionFuture::from(matches!(scope, Scope::App | Scope::Terminal).then(|| observe_shared(&context)))
     );
     let mut report = Report::default();
     let tried = vaults.iter().flat_map(judge_vaults::VaultSeen::all);

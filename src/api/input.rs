@@ -15,6 +15,7 @@ use url::form_urlencoded;
 
 use super::shapes::{
     field::present,
+    named::Named,
     problem::{Problem, ProblemKind},
 };
 use crate::{app::App, domain::source::SourceName, query::nothing::nearest};
@@ -78,11 +79,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// A JSON body of one of two kinds, told by the field `hsm`. Both have `deny_unknown_fields`.
+/// A JSON body of one of two kinds, told by the field `scope` or, as earlier versions did, by `hsm`. Both have
+/// `deny_unknown_fields`.
 pub enum HsmOr<H, T> {
-    /// With the field `hsm`.
+    /// With one of the fields.
     Hsm(H),
-    /// Without it.
+    /// Without them.
     Other(T),
 }
 
@@ -93,11 +95,13 @@ impl<H: DeserializeOwned, T: DeserializeOwned, S: Send + Sync> FromRequest<S> fo
         #[derive(Deserialize)]
         struct Kind {
             #[serde(default, deserialize_with = "present")]
+            scope: Option<IgnoredAny>,
+            #[serde(default, deserialize_with = "present")]
             hsm: Option<IgnoredAny>,
         }
         let bytes = json_bytes(request, state).await?;
         match serde_json::from_slice(&bytes) {
-            Ok(Kind { hsm: Some(_) }) => read_json(&bytes).map(Self::Hsm),
+            Ok(Kind { scope: Some(_), .. } | Kind { hsm: Some(_), .. }) => read_json(&bytes).map(Self::Hsm),
             _ => read_json(&bytes).map(Self::Other),
         }
     }
@@ -164,6 +168,22 @@ fn cut(text: &str) -> String {
 pub fn source(app: &App, parameter: &str, text: &str) -> Result<SourceName, Problem> {
     let name = parse(parameter, text)?;
     configured(app, &name).map(|()| name)
+}
+
+/// The name of a configured source that a request names.
+///
+/// # Errors
+/// As [`configured`], also when only a source of another cloud or kind has the name in the URL.
+pub fn known(app: &App, named: &Named) -> Result<SourceName, Problem> {
+    configured(app, named.name())?;
+    let config = app.config();
+    match named {
+        Named::Url(url) if !config.vaults.iter().chain(&config.hsm.hsms).any(|source| source == url) => {
+            let detail = format!("{url} is not a source of this app, which has another one of that name.");
+            Err(Problem::new(ProblemKind::UnknownSource, detail))
+        }
+        Named::Url(_) | Named::Name(_) => Ok(named.name().clone()),
+    }
 }
 
 /// Refuses a source that is not configured.

@@ -9,12 +9,12 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    input::{HsmOr, JsonBody, Nothing, Parameters, Segments, configured, parse},
+    input::{HsmOr, JsonBody, Nothing, Parameters, Segments, known, parse},
     running,
     shapes::{
         field::{Limit, optional},
         plan::{AnyPlan, Plan},
-        plan_request::{AnyPlanRequest, HsmPlanRequest, PlanRequest, StartRequest},
+        plan_request::{AnyPlanRequest, HsmFields, PlanRequest, StartRequest},
         problem::{BodyProblems, Problem, ProblemKind, Problems, SelectionProblem, TooMany},
         restore::{AnyRestore, AnyRestoreReport, RestoreReport, Restores},
     },
@@ -50,15 +50,12 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 )]
 pub async fn plan(
     State(app): State<SharedApp>,
-    request: HsmOr<HsmPlanRequest, PlanRequest>,
+    request: HsmOr<HsmFields, PlanRequest>,
 ) -> Result<Json<AnyPlan>, Problem> {
     let request = match request {
         HsmOr::Hsm(request) => return hsm::plan(&app, request).await.map(Json),
-        HsmOr::Other(request) => request.request()?,
+        HsmOr::Other(request) => request.request(|named| known(&app, named))?,
     };
-    for vault in [&request.source, &request.target] {
-        configured(&app, vault)?;
-    }
     let (digest, plan) = restore::plan_and_keep(&app, &request).await?;
     Ok(Json(AnyPlan::Vault(Box::new(Plan::new(digest, plan, Clock::system().now())))))
 }

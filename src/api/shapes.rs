@@ -13,6 +13,7 @@ pub mod job;
 pub mod links;
 pub mod location;
 pub mod loss;
+pub mod named;
 pub mod object;
 pub mod plan;
 pub mod plan_request;

@@ -3,11 +3,11 @@
 use axum::{Extension, extract::State, response::Response};
 
 use super::{
-    input::{HsmOr, Nothing, Parameters, configured},
+    input::{JsonBody, Nothing, Parameters, known},
     restores::hsm,
     running,
     shapes::{
-        backup_request::{AnyBackupOrder, BackupOrder, HsmOrder, Started},
+        backup_request::{AnyBackupOrder, Field, OrderFields, Started},
         links::run_path,
         problem::{BodyProblems, Problem, ProblemKind, Problems, TooMany},
         wait::wait,
@@ -52,19 +52,19 @@ pub async fn start(
     State(app): State<SharedApp>,
     Extension(by): Extension<Actor>,
     _: Parameters<Nothing>,
-    order: HsmOr<HsmOrder, BackupOrder>,
+    JsonBody(order): JsonBody<OrderFields>,
 ) -> Result<Response, Problem> {
     let clock = Clock::system();
-    let order = match order {
-        HsmOr::Hsm(order) => {
-            hsm::known(&app, &order.hsm)?;
-            let job = Box::pin(hsm_start::backup_now(&app, &order.hsm, &by, &clock)).await?;
-            return Ok(under_way(&app, &order.hsm, &job.id, None).await);
-        }
-        HsmOr::Other(order) => order,
-    };
-    configured(&app, &order.vault)?;
-    let vault = order.vault;
+    let order = order.order()?;
+    if order.field == Field::Hsm {
+        hsm::known(&app, order.source.name())?;
+    }
+    let vault = known(&app, &order.source)?;
+    let whole = order.field == Field::Source && order.objects.is_none() && app.is_hsm(&vault);
+    if whole || order.field == Field::Hsm {
+        let job = Box::pin(hsm_start::backup_now(&app, &vault, &by, &clock)).await?;
+        return Ok(hsm_under_way(&app, &vault, &job.id).await);
+    }
     let count = order.objects.as_ref().map(Vec::len);
     if count.is_some_and(|count| !(1..=MOST_OBJECTS).contains(&count)) {
         let detail = format!("`objects`: expected 1 to {MOST_OBJECTS} objects.");
@@ -79,7 +79,7 @@ pub async fn start(
         }
         Asked::OfHsm => {
             let detail =
-                format!("{vault} is a Managed HSM: name it in `hsm`, or some of its keys in `objects`.");
+                format!("{vault} is a Managed HSM: name it in `source`, or some of its keys in `objects`.");
             Err(Problem::new(ProblemKind::InvalidBody, detail))
         }
     }
@@ -91,4 +91,11 @@ async fn under_way(app: &App, source: &SourceName, run: &RunId, objects: Option<
     let now = Clock::system().now();
     let started = Started::running(source, run, passes::warning(app, now).await);
     running::begun(&run_path(run), started, Some(wait(objects, run.occurrence(), now)))
+}
+
+/// As [`under_way`], for the backup of a whole HSM.
+async fn hsm_under_way(app: &App, hsm: &SourceName, run: &RunId) -> Response {
+    let now = Clock::system().now();
+    let started = Started::of_hsm(hsm, run, passes::warning(app, now).await);
+    running::begun(&run_path(run), started, Some(wait(None, run.occurrence(), now)))
 }

@@ -52,7 +52,7 @@ fn severities() -> impl clap::builder::TypedValueParser<Value = Severity> {
 
 impl PreflightArgs {
     /// What to check.
-    fn scope(&self) -> Scope {
+    fn scope(&self) -> Scope<'_> {
         if self.vault.is_empty() && self.hsm.is_empty() { Scope::Terminal } else { Scope::Sources }
     }
 

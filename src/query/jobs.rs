@@ -1,6 +1,7 @@
 //! Jobs: runs and restores, open or ended.
 
 use super::{
+    hsms,
     restores::{self, Restore},
     runs,
     sources::{self, Report},
@@ -19,8 +20,10 @@ use crate::{
 /// The name of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobId {
-    /// A run in one vault or HSM.
+    /// A run in one vault or HSM: of an HSM's single keys, if they have such a run.
     Backup(SourceName, RunId),
+    /// The backup of a whole HSM.
+    HsmBackup(SourceName, RunId),
     /// A restore.
     Restore(RestoreId),
 }
@@ -42,6 +45,9 @@ pub async fn one(app: &App, id: JobId) -> Result<Option<Job>> {
     Ok(match id {
         JobId::Backup(source, run) => {
             sources::report(app, &source, &run).await?.map(|report| Job::Backup(source, run, report))
+        }
+        JobId::HsmBackup(hsm, run) => {
+            hsms::one(app, &hsm, &run).await?.map(|found| Job::Backup(hsm, run, Report::Hsm(found)))
         }
         JobId::Restore(id) => restores::one(app, &id).await?.map(Job::Restore),
     })

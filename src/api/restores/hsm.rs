@@ -1,10 +1,14 @@
 //! Planning restores of Managed HSMs.
 
 use crate::{
-    api::shapes::{
-        plan::{AnyPlan, HsmPlan},
-        plan_request::HsmPlanRequest,
-        problem::{Problem, ProblemKind},
+    api::{
+        input,
+        shapes::{
+            named::Named,
+            plan::{AnyPlan, HsmPlan},
+            plan_request::HsmFields,
+            problem::{Problem, ProblemKind},
+        },
     },
     app::App,
     clock::Clock,
@@ -12,9 +16,12 @@ use crate::{
 };
 
 /// Plans a restore, and keeps the plan under its digest.
-pub(super) async fn plan(app: &App, request: HsmPlanRequest) -> Result<AnyPlan, Problem> {
-    let request = request.request()?;
-    known(app, &request.target)?;
+pub(super) async fn plan(app: &App, request: HsmFields) -> Result<AnyPlan, Problem> {
+    let target = |named: &Named| {
+        known(app, named.name())?;
+        input::known(app, named)
+    };
+    let request = request.request(target)?;
     let clock = Clock::system();
     let (digest, plan) = crate::hsm::plan_and_keep(app, &request, &clock).await?;
     Ok(AnyPlan::Hsm(Box::new(HsmPlan::new(digest, &plan, clock.now()))))

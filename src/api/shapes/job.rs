@@ -8,7 +8,7 @@ use utoipa::{
 };
 
 use super::{
-    links::{Links, job_id},
+    links::{Links, hsm_job_id, job_id, split_job_id},
     restore::{HsmRestoreReport, Restore},
     run::RunInSource,
 };
@@ -17,15 +17,17 @@ use crate::{
     query::{
         jobs::{self, JobId},
         restores,
+        sources::Report,
     },
 };
 
-/// Parses the name of a job: `SOURCE_RUN`, or the name of a restore.
+/// Parses the name of a job: `SOURCE_RUN`, `HSM_RUN_hsm`, or the name of a restore.
 pub fn parse_job_id(text: &str) -> Option<JobId> {
-    let Some((source, run)) = text.split_once('_') else {
+    let Some((source, run, of_hsm)) = split_job_id(text) else {
         return text.parse().ok().map(JobId::Restore);
     };
-    Some(JobId::Backup(source.parse().ok()?, run.parse().ok()?))
+    let (source, run) = (source.parse().ok()?, run.parse().ok()?);
+    Some(if of_hsm { JobId::HsmBackup(source, run) } else { JobId::Backup(source, run) })
 }
 
 /// A job. `type` names the kind of job and so determines the other fields.
@@ -105,12 +107,14 @@ impl Job {
     /// A job, with the reasons why objects failed if it is a restore into a vault. Other jobs have their own.
     pub fn new(job: jobs::Job, failures: Vec<Failure>) -> Self {
         match job {
-            jobs::Job::Backup(source, run, report) => Self::Backup(Box::new(BackupJob {
-                kind: "backup",
-                job: job_id(&source, &run),
-                links: Links::new(&source, &run),
-                run: report.into(),
-            })),
+            jobs::Job::Backup(source, run, report) => {
+                let job = match &report {
+                    Report::Objects(_) => job_id(&source, &run),
+                    Report::Hsm(_) => hsm_job_id(&source, &run),
+                };
+                let links = Links::new(&run, &job);
+                Self::Backup(Box::new(BackupJob { kind: "backup", job, links, run: report.into() }))
+            }
             jobs::Job::Restore(restores::Restore::Vault(job)) => Self::Restore(Box::new(RestoreJob {
                 kind: "restore",
                 restore: Restore::from(*job).with(failures),

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     field::{Moment, optional, present, required},
+    named::Named,
     object::Kind,
     plan::Conflict,
     problem::{Problem, ProblemKind},
@@ -21,28 +22,29 @@ use crate::domain::{
 
 mod hsm;
 
-pub use self::hsm::HsmPlanRequest;
+pub use self::hsm::{HsmFields, HsmPlanRequest, HsmTargetRequest};
 
 /// The maximum number of objects that one request may name.
 const OBJECTS_LIMIT: usize = 1000;
 
-/// What to restore: into a vault, or, with `hsm`, into a Managed HSM.
+/// What to restore: objects that are backed up one by one, or, with `scope`, the backup of a whole Managed HSM.
 // For the description only: `HsmOr` decodes it, and names the field at fault.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = AnyPlanRequest)]
 pub enum AnyPlanRequest {
-    /// Into a vault.
+    /// Objects that are backed up one by one.
     Vault(PlanRequest),
-    /// Into an HSM.
+    /// From the backup of a whole HSM.
     Hsm(HsmPlanRequest),
+    /// The same, as earlier versions named the target.
+    Target(HsmTargetRequest),
 }
 
 /// An object by its name.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, expecting = "expected an object with kind and name")]
-#[schema(as = RestoreObject)]
-pub struct Named {
+pub struct RestoreObject {
     /// The object's kind.
     kind: Kind,
     /// The object's name.
@@ -56,14 +58,14 @@ pub struct Named {
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "expected an object")]
 #[schema(example = json!({ "source": "kv-prod", "objects": [{ "kind": "secret", "name": "db-password" }] }))]
 pub struct PlanRequest {
-    /// The vault whose backups are restored.
+    /// The vault whose backups are restored, or the HSM of whose single keys, by its name or its URL.
     #[serde(deserialize_with = "required")]
-    #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$", example = "kv-prod")]
-    source: SourceName,
-    /// The vault to restore into; by default the source.
+    #[schema(value_type = String, pattern = "^([A-Za-z][A-Za-z0-9-]{2,23}|https://[A-Za-z][A-Za-z0-9-]{2,23}[.](vault|managedhsm)[.](azure[.]net|usgovcloudapi[.]net|azure[.]cn)/?)$", example = "kv-prod")]
+    source: Named,
+    /// The vault or HSM to restore into; by default the source.
     #[serde(default, deserialize_with = "optional")]
-    #[schema(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$")]
-    target: Option<SourceName>,
+    #[schema(value_type = Option<String>, nullable = false, pattern = "^([A-Za-z][A-Za-z0-9-]{2,23}|https://[A-Za-z][A-Za-z0-9-]{2,23}[.](vault|managedhsm)[.](azure[.]net|usgovcloudapi[.]net|azure[.]cn)/?)$")]
+    target: Option<Named>,
     /// Backups as of this time; by default the newest.
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
@@ -71,7 +73,7 @@ pub struct PlanRequest {
     /// These objects, by name.
     #[serde(default)]
     #[schema(max_items = 1000)]
-    objects: Vec<Named>,
+    objects: Vec<RestoreObject>,
     /// Only these kinds.
     #[serde(default)]
     #[schema(max_items = 3)]
@@ -101,11 +103,11 @@ pub struct PlanRequest {
 }
 
 impl PlanRequest {
-    /// Converts the request to the domain's.
+    /// Converts the request to the domain's. `known` finds the source of a name.
     ///
     /// # Errors
-    /// When the request selects nothing, or too many objects by name.
-    pub fn request(self) -> Result<Request, Problem> {
+    /// When the request selects nothing, or too many objects by name; those of `known`.
+    pub fn request(self, known: impl Fn(&Named) -> Result<SourceName, Problem>) -> Result<Request, Problem> {
         let invalid = |detail: &str| Err(Problem::new(ProblemKind::InvalidBody, detail));
         if self.objects.len() > OBJECTS_LIMIT {
             return invalid("`objects`: expected at most 1000; use `name`, `kinds` or `tags` for more.");
@@ -120,9 +122,10 @@ impl PlanRequest {
             );
         }
         let objects = self.objects.into_iter().map(|of| ObjectId::new(of.kind.into(), of.name)).collect();
+        let source = known(&self.source)?;
         Ok(Request {
-            target: self.target.unwrap_or_else(|| self.source.clone()),
-            source: self.source,
+            target: self.target.as_ref().map_or_else(|| Ok(source.clone()), known)?,
+            source,
             at: self.at.map(|Moment(at)| at.to_offset(time::UtcOffset::UTC)),
             selection: Selection {
                 objects,

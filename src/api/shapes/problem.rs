@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use url::Url;
 use utoipa::ToSchema;
 
 use super::plan::AnyPlan;
@@ -19,6 +20,7 @@ use crate::{
     azure::error::{Asked, Meaning, ServiceError},
     domain::{nothing::Nothing, outcome::Failure},
     error::Error,
+    preflight::findings::remedy::create_container_at,
 };
 
 mod kind;
@@ -177,10 +179,19 @@ impl From<Error> for Problem {
                  restart the app.",
                 met.setting()
             )),
-            _ => None,
+            other => other.service().and_then(|of| of.missing.as_deref()).map(make),
         };
         Self { next, ..Self::new(kind_of(&error), detail(&error)).because(&error) }
     }
+}
+
+/// What to do about a container that does not exist.
+fn make(address: &Url) -> String {
+    let make = create_container_at(address);
+    format!(
+        "Correct the setting that names the container, or create it: `{make}`. With the app's settings at a terminal, \
+         `keyvault-backup preflight --fix` makes the containers of backups and jobs."
+    )
 }
 
 /// The kind of problem that an error is.

@@ -137,11 +137,19 @@ pub struct Restore {
     /// The digest of its plan.
     plan: String,
     by: By,
+    /// When it was requested.
     #[serde(with = "time::serde::rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
-    opened: OffsetDateTime,
+    started: OffsetDateTime,
+    /// When it ended.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, format = DateTime)]
+    finished: Option<OffsetDateTime>,
+    /// The same as `started`, which replaces it.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(deprecated, value_type = String, format = DateTime)]
+    opened: OffsetDateTime,
+    /// The same as `finished`, which replaces it.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(deprecated, value_type = String, format = DateTime)]
     ended: Option<OffsetDateTime>,
     numbers: Numbers,
     /// Why objects failed, the most common reasons first. Not in lists.
@@ -159,7 +167,7 @@ impl Restore {
     /// The seconds until the restore is worth another request. `None` once it has ended.
     pub fn wait(&self, now: OffsetDateTime) -> Option<u32> {
         let left = usize::try_from(self.numbers.pending).ok();
-        (self.state == State::Running).then(|| wait(left, Some(self.opened), now))
+        (self.state == State::Running).then(|| wait(left, Some(self.started), now))
     }
 }
 
@@ -172,6 +180,8 @@ impl From<RestoreJob> for Restore {
             target: job.target.to_string(),
             plan: job.plan.to_string(),
             by: (&job.by).into(),
+            started: job.opened,
+            finished: job.ended.as_ref().map(|ended| ended.at),
             opened: job.opened,
             ended: job.ended.map(|ended| ended.at),
             numbers: job.numbers.into(),

@@ -38,7 +38,7 @@ pub(super) async fn run(args: BackupArgs, format: Format) -> Done {
         return Ok(record.verdict.into());
     }
     if format.is_json() {
-        output::json(&Started::running(hsm, &job.id, None))?;
+        output::json(&Started::of_hsm(hsm, &job.id, None))?;
         return Ok(Exit::All);
     }
     let sentence = format!(

@@ -109,7 +109,7 @@ async fn a_body_that_cannot_be_used_is_refused_by_the_name_of_its_field() {
     world.vault.put_secret("x", SecretSpec::new("value"));
     let object = |object| json!({ "vault": "kv-a", "objects": [object] });
     for (body, named) in [
-        (json!({}), "missing field `vault`"),
+        (json!({}), "missing field `source`"),
         (json!([]), "expected"),
         (json!({ "vault": 7 }), "`vault`: expected a string"),
         (json!({ "vault": "hunter2!" }), "`vault`: expected 3 to 24"),

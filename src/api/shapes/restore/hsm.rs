@@ -20,11 +20,19 @@ pub struct HsmRestore {
     /// The digest of its plan.
     plan: String,
     by: By,
+    /// When it was requested.
     #[serde(with = "time::serde::rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
-    opened: OffsetDateTime,
+    started: OffsetDateTime,
+    /// When it ended.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, format = DateTime)]
+    finished: Option<OffsetDateTime>,
+    /// The same as `started`, which replaces it.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(deprecated, value_type = String, format = DateTime)]
+    opened: OffsetDateTime,
+    /// The same as `finished`, which replaces it.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(deprecated, value_type = String, format = DateTime)]
     ended: Option<OffsetDateTime>,
     /// Facts that only restores of HSMs have.
     hsm: HsmFacts,
@@ -91,6 +99,8 @@ impl From<&HsmJob> for HsmRestore {
             target: job.hsm.to_string(),
             plan,
             by: (&job.by).into(),
+            started: job.opened,
+            finished: job.ended.as_ref().map(|ended| ended.at),
             opened: job.opened,
             ended: job.ended.as_ref().map(|ended| ended.at),
             hsm: HsmFacts {

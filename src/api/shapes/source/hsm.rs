@@ -17,6 +17,9 @@ use crate::{
 pub struct HsmStatus {
     /// The HSM.
     #[schema(example = "hsm-prod")]
+    source: String,
+    /// The same as `source`, which replaces it.
+    #[schema(deprecated, example = "hsm-prod")]
     hsm: String,
     /// Whether it is not overdue, and its last backup ended well.
     ok: bool,
@@ -45,6 +48,7 @@ impl HsmStatus {
     pub fn new(HsmState { state, good, last, open }: HsmState, now: OffsetDateTime) -> Self {
         let (backups, restores): (Vec<_>, Vec<_>) = open.into_iter().partition(HsmJob::is_backup);
         Self {
+            source: state.source.to_string(),
             hsm: state.source.to_string(),
             ok: state.is_ok(),
             overdue: state.is_overdue(),

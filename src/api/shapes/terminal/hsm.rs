@@ -22,6 +22,9 @@ pub struct HsmStatuses {
 pub struct HsmCheck {
     /// The HSM.
     #[schema(example = "hsm-prod")]
+    source: String,
+    /// The same as `source`, which replaces it.
+    #[schema(deprecated, example = "hsm-prod")]
     hsm: String,
     /// `backup` or `restore`.
     #[schema(example = "backup", pattern = "^(backup|restore)$")]
@@ -42,6 +45,12 @@ impl HsmCheck {
         possible: Option<bool>,
         failure: Option<&outcome::Failure>,
     ) -> Self {
-        Self { hsm: hsm.to_string(), check, possible, failure: failure.map(Into::into) }
+        Self {
+            source: hsm.to_string(),
+            hsm: hsm.to_string(),
+            check,
+            possible,
+            failure: failure.map(Into::into),
+        }
     }
 }
