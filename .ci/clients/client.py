@@ -35,7 +35,7 @@ def main() -> None:
     assert isinstance(plan, RestorePlan) and plan.digest, plan
 
     secret = OrderedObject(kind=Kind.SECRET, name="db-password")
-    started = start_backup.sync(client=client, body=BackupOrder(vault="kv-prod", objects=[secret]))
+    started = start_backup.sync(client=client, body=BackupOrder(source="kv-prod", objects=[secret]))
     assert started.state == State.SUCCEEDED, started
     job = get_job.sync(started.job, client=client)
     assert isinstance(job, BackupJob) and job.state == State.SUCCEEDED, job

@@ -27,7 +27,7 @@ const objects = [{ kind: "secret" as const, name: "db-password" }];
 const plan = await client.POST("/api/restores/plan", { body: { source: "kv-prod", objects } });
 assert(plan.data && "steps" in plan.data && plan.data.digest);
 
-const started = await client.POST("/api/backups", { body: { vault: "kv-prod", objects } });
+const started = await client.POST("/api/backups", { body: { source: "kv-prod", objects } });
 assert.equal(started.data?.state, "Succeeded");
 const job = await client.GET("/api/status/jobs/{id}", { params: { path: { id: started.data.job } } });
 assert(job.data?.type === "backup" && job.data.source === "kv-prod"); // `type` tells which job it is

@@ -133,7 +133,7 @@ $Secret = @(Split-List 'Secret' $Secret)
 $Key = @(Split-List 'Key' $Key)
 $Certificate = @(Split-List 'Certificate' $Certificate)
 
-$order = @{ vault = $Vault }
+$order = @{ source = $Vault }
 $objects = @(
     $Secret | ForEach-Object { @{ kind = 'secret'; name = $_ } }
     $Key | ForEach-Object { @{ kind = 'key'; name = $_ } }
@@ -165,10 +165,18 @@ $numbers = $run.numbers
 $skipped = $numbers.unchanged + $numbers.managed + $numbers.disappeared
 "$($run.state): $($numbers.listed) listed = $($numbers.backedUp) backed up + $skipped skipped + $($numbers.failed) failed"
 foreach ($kind in $run.unlisted) { "$($kind.kind)s could not be listed: $($kind.failure.code): $($kind.failure.text)" }
-foreach ($object in $run.objects | Where-Object fared -EQ 'failed') {
-    "$($object.kind) $($object.name): $($object.failure.code): $($object.failure.text)"
+$state = $run.state
+while ($true) {
+    foreach ($object in $run.objects | Where-Object fared -EQ 'failed') {
+        "$($object.kind) $($object.name): $($object.failure.code): $($object.failure.text)"
+    }
+    $more = $look.Body.PSObject.Properties['continue']
+    if (-not $more) { break }
+    $look = Invoke-App GET "${path}?limit=1000&continue=$([uri]::EscapeDataString($more.Value))" $null
+    if ($look.Status -ne 200) { Write-Warning (Show-Problem $look); break }
+    $run = $look.Body.sources | Where-Object source -EQ $Vault | Select-Object -First 1
 }
-switch ($run.state) {
+switch ($state) {
     'Succeeded' { Stop-Runbook 0 }
     'PartiallyFailed' { Stop-Runbook 1 'Part of it was not backed up.' }
     default { Stop-Runbook 2 'Nothing was backed up.' }

@@ -38,7 +38,7 @@ read_arguments() {
 }
 
 order() {
-    jq -cn --arg vault "$vault" --argjson objects "$objects" '{$vault} + (if $objects == [] then {} else {$objects} end)'
+    jq -cn --arg source "$vault" --argjson objects "$objects" '{$source} + (if $objects == [] then {} else {$objects} end)'
 }
 
 # The run in this vault.
@@ -56,6 +56,20 @@ follow() {
     fail "It is not known how the run ended; it continues without this runbook. Poll it again: GET $1"
 }
 
+# What failed, page by page. The first page is there already.
+show_failures() {
+    local path=$1 next=""
+    jq -r '.unlisted[] | "\(.kind)s could not be listed: \(.failure.code): \(.failure.text)"' <<<"$here" >&2
+    while true; do
+        jq -r '.objects[] | select(.fared == "failed") | "\(.kind) \(.name): \(.failure.code): \(.failure.text)"' <<<"$here" >&2
+        next=$(jq -r '.continue // empty | "?limit=1000&continue=\(. | @uri)"' <<<"$body")
+        [[ -n $next ]] || return 0
+        call GET "$path$next"
+        [[ $status == 200 ]] || { show_problem; return 0; }
+        here=$(run_here)
+    done
+}
+
 main() {
     read_arguments "$@"
     [[ -n $vault ]] || fail "Say --vault; see --help."
@@ -67,12 +81,13 @@ main() {
         exit $none
     fi
     say "Run $(jq -r .run <<<"$body")"
-    follow "$location"
+    local path=$location state
+    follow "$path"
+    state=$(jq -r .state <<<"$here")
     jq -r '.numbers as $n | "\(.state): \($n.listed) listed = \($n.backedUp) backed up + \(
         $n.unchanged + $n.managed + $n.disappeared) skipped + \($n.failed) failed"' <<<"$here"
-    jq -r '(.unlisted[] | "\(.kind)s could not be listed: \(.failure.code): \(.failure.text)"),
-        (.objects[] | select(.fared == "failed") | "\(.kind) \(.name): \(.failure.code): \(.failure.text)")' <<<"$here" >&2
-    exit_for "$(jq -r .state <<<"$here")"
+    show_failures "$path"
+    exit_for "$state"
 }
 
 main "$@"

@@ -5,17 +5,18 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    input::{Nothing, Parameters, Segments, configured, parse, source},
+    input::{Parameters, Segments, known, parse, source},
     shapes::{
-        backup::{Backup, Backups, History, Stored, Token},
+        backup::{Backup, Backups, History, Stored},
         field::{Limit, Moment, optional},
+        named::Named,
         object::Kind,
+        page::{TakenToken, Token},
         problem::{Problem, ProblemKind, Problems},
     },
 };
 use crate::{
     app::SharedApp,
-    catalogue::Point,
     domain::{filter::NameFilter, manifest::Line, object::ObjectId, source::SourceName},
     query::objects::{self, Wanted},
 };
@@ -25,10 +26,10 @@ use crate::{
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct BackupsQuery {
-    /// Only objects of this source.
+    /// Only objects of this source, by its name or its URL.
     #[serde(default, deserialize_with = "optional")]
-    #[param(value_type = Option<String>, nullable = false, pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$", example = "kv-prod")]
-    source: Option<SourceName>,
+    #[param(value_type = Option<String>, nullable = false, pattern = "^([A-Za-z][A-Za-z0-9-]{2,23}|https://[A-Za-z][A-Za-z0-9-]{2,23}[.](vault|managedhsm)[.](azure[.]net|usgovcloudapi[.]net|azure[.]cn)/?)$", example = "kv-prod")]
+    source: Option<Named>,
     /// Only objects of this kind.
     #[serde(default)]
     #[param(inline, nullable = false)]
@@ -67,11 +68,8 @@ pub async fn list(
     State(app): State<SharedApp>,
     Parameters(query): Parameters<BackupsQuery>,
 ) -> Result<Json<Backups>, Problem> {
-    if let Some(name) = &query.source {
-        configured(&app, name)?;
-    }
     let wanted = Wanted {
-        vault: query.source,
+        vault: query.source.as_ref().map(|named| known(&app, named)).transpose()?,
         kind: query.kind.map(Into::into),
         name: query.name,
         at: query.at.map(|Moment(at)| at),
@@ -86,9 +84,24 @@ pub async fn list(
     }))
 }
 
+/// The part of an object's backups to return.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryQuery {
+    /// The maximum number of backups.
+    #[serde(default, deserialize_with = "optional")]
+    #[param(value_type = Option<u32>, nullable = false, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<Limit>,
+    /// The value of `continue` in the previous answer: returns the backups after those.
+    #[serde(default, rename = "continue", deserialize_with = "optional")]
+    #[param(value_type = Option<String>, nullable = false, pattern = "^1~[0-9]{1,19}$")]
+    after: Option<TakenToken>,
+}
+
 /// Every backup of one object.
 ///
-/// Newest first. It can be restored to each of them.
+/// Newest first, in pages. It can be restored to each of them.
 #[utoipa::path(
     get,
     path = "/backups/{source}/{kind}/{name}",
@@ -98,20 +111,21 @@ pub async fn list(
         ("source" = String, Path, description = "The source", pattern = "^[A-Za-z][A-Za-z0-9-]{2,23}$", example = "kv-prod"),
         ("kind" = inline(Kind), Path, description = "The object's kind", example = "secret"),
         ("name" = String, Path, description = "The object's name", pattern = "^[A-Za-z0-9-]{1,127}$", example = "db-password"),
+        HistoryQuery
     ),
-    responses((status = 200, description = "At least one", body = History), Problems)
+    responses((status = 200, description = "At least one on the first page", body = History), Problems)
 )]
 pub async fn history(
     State(app): State<SharedApp>,
     Segments((vault, kind, name)): Segments<(String, String, String)>,
-    _: Parameters<Nothing>,
+    Parameters(query): Parameters<HistoryQuery>,
 ) -> Result<Json<History>, Problem> {
     let vault = source(&app, "source", &vault)?;
     let id = ObjectId::new(parse("kind", &kind)?, parse("name", &name)?);
     match objects::history(&app, &vault, &id).await? {
         objects::History::Points(points) => {
-            let backup = |of: &Point| Backup::new(&of.entry, None, of.apart);
-            Ok(Json(History { backups: points.iter().map(backup).collect() }))
+            let Limit(limit) = query.limit.unwrap_or(Limit::DEFAULT);
+            Ok(Json(History::new(&points, query.after, limit)))
         }
         objects::History::Nothing(nothing) => Err(Problem::nothing(ProblemKind::NotFound, &nothing)),
         objects::History::NoBackup => {

@@ -126,6 +126,10 @@ async fn json_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes
 
 fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let invalid = |detail: String| Problem::new(ProblemKind::InvalidBody, detail);
+    // A list would be read as the values of the fields in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(invalid("expected an object.".into()));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let (path, inner) = (error.path().to_string(), error.inner());
@@ -231,7 +235,7 @@ mod tests {
             ("", "It is not JSON: line 1, column 0."),
             ("{\n\"name\": }", "It is not JSON: line 2, column 9."),
             (r#"{"name":"a"} {}"#, "There is something after the JSON value."),
-            (r#"["a"] x"#, "There is something after the JSON value."),
+            (r#" ["a"]"#, "expected an object."),
         ] {
             let found = read(body).unwrap_err();
             assert!(found == detail || found.ends_with(detail), "{body}: {found}");

@@ -4,7 +4,7 @@ pub mod hsm;
 
 mod answer;
 
-use axum::{Extension, Json, extract::State, http::HeaderMap, response::Response};
+use axum::{Extension, Json, extract::State as AxumState, http::HeaderMap, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -12,11 +12,14 @@ use super::{
     input::{HsmOr, JsonBody, Nothing, Parameters, Segments, known, parse},
     running,
     shapes::{
-        field::{Limit, optional},
+        field::{Limit, Moment, optional},
+        named::Named,
+        page::ObjectToken,
         plan::{AnyPlan, Plan},
         plan_request::{AnyPlanRequest, HsmFields, PlanRequest, StartRequest},
         problem::{BodyProblems, Problem, ProblemKind, Problems, SelectionProblem, TooMany},
-        restore::{AnyRestore, AnyRestoreReport, RestoreReport, Restores},
+        restore::{AnyRestore, AnyRestoreReport, HsmRestoreReport, RestoreReport, Restores},
+        state::State,
     },
 };
 use crate::{
@@ -49,7 +52,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
     responses((status = 200, description = "The plan", body = AnyPlan), SelectionProblem, Problems, BodyProblems)
 )]
 pub async fn plan(
-    State(app): State<SharedApp>,
+    AxumState(app): AxumState<SharedApp>,
     request: HsmOr<HsmFields, PlanRequest>,
 ) -> Result<Json<AnyPlan>, Problem> {
     let request = match request {
@@ -91,7 +94,7 @@ pub async fn plan(
     )
 )]
 pub async fn begin(
-    State(app): State<SharedApp>,
+    AxumState(app): AxumState<SharedApp>,
     Extension(by): Extension<Actor>,
     headers: HeaderMap,
     JsonBody(request): JsonBody<StartRequest>,
@@ -118,19 +121,36 @@ fn idempotency_key(headers: &HeaderMap, by: &Actor) -> Result<Option<Digest>, Pr
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
+    /// Only restores of backups of this source, by its name or its URL.
+    #[serde(default, deserialize_with = "optional")]
+    #[param(value_type = Option<String>, nullable = false, pattern = "^([A-Za-z][A-Za-z0-9-]{2,23}|https://[A-Za-z][A-Za-z0-9-]{2,23}[.](vault|managedhsm)[.](azure[.]net|usgovcloudapi[.]net|azure[.]cn)/?)$", example = "kv-prod")]
+    source: Option<Named>,
+    /// Only restores into this vault or Managed HSM, by its name or its URL.
+    #[serde(default, deserialize_with = "optional")]
+    #[param(value_type = Option<String>, nullable = false, pattern = "^([A-Za-z][A-Za-z0-9-]{2,23}|https://[A-Za-z][A-Za-z0-9-]{2,23}[.](vault|managedhsm)[.](azure[.]net|usgovcloudapi[.]net|azure[.]cn)/?)$", example = "kv-prod")]
+    target: Option<Named>,
+    /// Only restores in this state.
+    #[serde(default)]
+    #[param(inline, nullable = false)]
+    state: Option<State>,
+    /// Only restores that began at this time or later.
+    #[serde(default, deserialize_with = "optional")]
+    #[param(value_type = Option<String>, nullable = false, format = DateTime, example = "2026-11-22T00:00:00Z")]
+    since: Option<Moment>,
     /// The maximum number of restores.
     #[serde(default, deserialize_with = "optional")]
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
+    #[param(value_type = Option<u32>, nullable = false, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<Limit>,
-    /// The value of `continue` in an earlier answer: continues after it.
+    /// The value of `continue` in the previous answer: returns the restores after those. Keep the filters unchanged.
     #[serde(default, rename = "continue", deserialize_with = "optional")]
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, nullable = false)]
     after: Option<RestoreId>,
 }
 
 /// Restores, newest first.
 ///
-/// Of vaults and of Managed HSMs, running and ended, in pages.
+/// Of vaults and of Managed HSMs, running and ended, in pages. With filters a page may have fewer restores than `limit`, even
+/// none, and `continue` nevertheless: then older restores are still to be searched.
 #[utoipa::path(
     get,
     path = "/restores",
@@ -140,28 +160,43 @@ pub struct ListQuery {
     responses((status = 200, description = "Restores", body = Restores), Problems)
 )]
 pub async fn list(
-    State(app): State<SharedApp>,
+    AxumState(app): AxumState<SharedApp>,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<Restores>, Problem> {
     let limit = query.limit.unwrap_or(Limit::DEFAULT).0;
-    let page = restores::page(&app, query.after.as_ref(), limit).await?;
+    // The source of a restore need not be one of this app.
+    let wanted = restores::Wanted {
+        source: query.source.map(|named| named.name().clone()),
+        target: query.target.as_ref().map(|named| known(&app, named)).transpose()?,
+        state: query.state.map(Into::into),
+        since: query.since.map(|Moment(since)| since),
+    };
+    let page = restores::page(&app, &wanted, query.after.as_ref(), limit).await?;
     let restores = page.restores.into_iter().map(Into::into).collect();
     Ok(Json(Restores { restores, after: page.next.map(|id| id.to_string()) }))
 }
 
-/// The part of a restore's objects to return.
+/// The part of a job's objects to return.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ObjectsQuery {
     /// The maximum number of objects.
     #[serde(default, deserialize_with = "optional")]
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
+    #[param(value_type = Option<u32>, nullable = false, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<Limit>,
-    /// The value of `continue` in an earlier answer: continues after it.
-    #[serde(default, rename = "continue")]
-    #[param(pattern = "^(certificate|key|secret)/[A-Za-z0-9-]{1,127}$")]
-    after: Option<String>,
+    /// The value of `continue` in the previous answer: returns the objects after those.
+    #[serde(default, rename = "continue", deserialize_with = "optional")]
+    #[param(value_type = Option<String>, nullable = false, pattern = "^(certificate|key|secret)/[A-Za-z0-9-]{1,127}$")]
+    after: Option<ObjectToken>,
+}
+
+impl ObjectsQuery {
+    /// The object after which the page begins, and how many it may have.
+    pub(super) fn page(self) -> (Option<ObjectId>, usize) {
+        let Limit(limit) = self.limit.unwrap_or(Limit::DEFAULT);
+        (self.after.map(|ObjectToken(id)| id), limit)
+    }
 }
 
 /// A restore with the outcome of each object.
@@ -181,18 +216,19 @@ pub struct ObjectsQuery {
     )), Problems)
 )]
 pub async fn get(
-    State(app): State<SharedApp>,
+    AxumState(app): AxumState<SharedApp>,
     Segments(id): Segments<String>,
     Parameters(query): Parameters<ObjectsQuery>,
 ) -> Result<Response, Problem> {
     let id: RestoreId = parse("id", &id)?;
-    let after = query.after.as_deref().map(object).transpose()?;
-    let limit = query.limit.unwrap_or(Limit::DEFAULT).0;
+    let (after, limit) = query.page();
     let report = match follow::find(&app, &id).await? {
         Some(Found::Vault(followed)) => {
             AnyRestoreReport::Vault(Box::new(RestoreReport::new(*followed, after.as_ref(), limit)))
         }
-        Some(Found::Hsm(job)) => AnyRestoreReport::Hsm(Box::new((&*job).into())),
+        Some(Found::Hsm(job)) => {
+            AnyRestoreReport::Hsm(Box::new(HsmRestoreReport::page(&job, after.as_ref(), limit)))
+        }
         None => return Err(unknown(&id)),
     };
     let wait = report.wait(Clock::system().now());
@@ -222,7 +258,7 @@ pub async fn get(
     )
 )]
 pub async fn abandon(
-    State(app): State<SharedApp>,
+    AxumState(app): AxumState<SharedApp>,
     Extension(by): Extension<Actor>,
     Segments(id): Segments<String>,
     _: Parameters<Nothing>,
@@ -243,10 +279,4 @@ pub async fn abandon(
 
 fn unknown(id: &RestoreId) -> Problem {
     Problem::new(ProblemKind::NotFound, format!("There is no restore {id}."))
-}
-
-fn object(text: &str) -> Result<ObjectId, Problem> {
-    let wrong = || Problem::parameter("continue", "expected the value of an earlier answer");
-    let (kind, name) = text.split_once('/').ok_or_else(wrong)?;
-    Ok(ObjectId::new(kind.parse().map_err(|_| wrong())?, name.parse().map_err(|_| wrong())?))
 }

@@ -15,6 +15,7 @@ pub mod location;
 pub mod loss;
 pub mod named;
 pub mod object;
+pub mod page;
 pub mod plan;
 pub mod plan_request;
 pub mod preflight;

@@ -15,7 +15,6 @@ use super::{
 use crate::{
     api::shapes::{
         self,
-        backup::Backup,
         problem::ProblemKind,
         run::Runs,
         terminal::{ObjectItem, Objects, VaultItem, Vaults},
@@ -184,7 +183,7 @@ async fn runs(args: RunsArgs, format: Format) -> Done {
     if format.is_json() {
         let name = args.vault.vault.name();
         let runs = found.into_iter().map(|found| runs::Run::Closed(name.clone(), found).into());
-        output::json(&Runs { runs: runs.collect() })?;
+        output::json(&Runs { runs: runs.collect(), after: None })?;
         return Ok(Exit::All);
     }
     let details = [
@@ -312,8 +311,7 @@ async fn history(args: HistoryArgs, format: Format) -> Done {
         }
     };
     if format.is_json() {
-        let backup = |of: &Point| Backup::new(&of.entry, None, of.apart);
-        output::json(&shapes::backup::History { backups: points.iter().map(backup).collect() })?;
+        output::json(&shapes::backup::History::new(&points, None, usize::MAX))?;
         return Ok(Exit::All);
     }
     let details = [

@@ -13,7 +13,7 @@ use super::{
     restore::followed,
 };
 use crate::{
-    api::shapes::{problem::ProblemKind, run::RunInSource},
+    api::shapes::{links::split_job_id, problem::ProblemKind, run::RunInSource},
     app::App,
     config::{Config, Needs, environment, named},
     domain::{
@@ -53,17 +53,19 @@ pub struct ShowArgs {
 struct JobName {
     source: Option<SourceName>,
     id: RunId,
+    /// Whether the name says that it is the backup of a whole HSM.
+    of_hsm: bool,
 }
 
 impl FromStr for JobName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let Some((source, id)) = text.split_once('_') else {
-            return Ok(Self { source: None, id: run_of(text)? });
+        let Some((source, id, of_hsm)) = split_job_id(text) else {
+            return Ok(Self { source: None, id: run_of(text)?, of_hsm: false });
         };
         let source = source.parse().map_err(|error: NameError| error.to_string())?;
-        Ok(Self { source: Some(source), id: run_of(id)? })
+        Ok(Self { source: Some(source), id: run_of(id)?, of_hsm })
     }
 }
 
@@ -131,7 +133,7 @@ async fn show_run(app: &App, args: &ShowArgs, format: Format) -> Done {
     };
     let wanted = |line: &_| args.all || run::needs_attention(line);
     let mut found = sources::found(app, &args.job.id, &among, wanted).await?;
-    if args.hsm.is_some() {
+    if args.hsm.is_some() || args.job.of_hsm {
         found.retain(|(_, report)| matches!(report, Report::Hsm(_)));
     } else if args.only().is_some() {
         // A vault's name stands for single objects where there are any.

@@ -145,7 +145,8 @@ pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDate
     Ok(HsmState { state, good, last, open })
 }
 
-async fn open_jobs(app: &App) -> Result<Vec<HsmJob>> {
+/// The open jobs of HSMs.
+pub(super) async fn open_jobs(app: &App) -> Result<Vec<HsmJob>> {
     if app.hsms().is_empty() {
         return Ok(Vec::new());
     }

@@ -36,25 +36,6 @@ impl Run {
     }
 }
 
-/// Up to `limit` runs of the configured sources, or of one of them, newest first.
-pub async fn newest(app: &App, only: Option<&SourceName>, limit: usize) -> Result<Vec<Run>> {
-    let jobs = open_jobs(app).await?;
-    let mut runs = Vec::new();
-    for vault in app.sources() {
-        if only.is_some_and(|only| only != vault) {
-            continue;
-        }
-        let closed = closed(app, vault, limit).await?;
-        let open = jobs.iter().filter(|job| job.vault == *vault);
-        let open = open.filter(|job| closed.iter().all(|closed| closed.run != job.run));
-        runs.extend(open.cloned().map(Run::Open));
-        runs.extend(closed.into_iter().map(|found| Run::Closed(vault.clone(), found)));
-    }
-    runs.sort_by_key(|run| std::cmp::Reverse(run.began()));
-    runs.truncate(limit);
-    Ok(runs)
-}
-
 /// Up to `limit` closed runs of a vault, newest first.
 pub async fn closed(app: &App, vault: &SourceName, limit: usize) -> Result<Vec<ManifestRef>> {
     app.catalogue()?.manifests(vault, None, |found| found.len() >= limit).await

@@ -1,6 +1,6 @@
 //! Runs of every source: of vaults, and of whole Managed HSMs.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
@@ -25,23 +25,12 @@ pub enum Run {
 }
 
 impl Run {
-    fn began(&self) -> Option<OffsetDateTime> {
+    pub(super) fn began(&self) -> Option<OffsetDateTime> {
         match self {
             Self::Objects(run) => run.began(),
             Self::Hsm(run) => Some(run.opened()),
         }
     }
-}
-
-/// Up to `limit` runs of the configured sources, or of one of them, newest first.
-pub async fn newest(app: &App, only: Option<&SourceName>, limit: usize) -> Result<Vec<Run>> {
-    let of_objects = runs::newest(app, only, limit).await?;
-    let of_hsms = hsms::newest(app, only, limit).await?;
-    let of_objects = of_objects.into_iter().map(|run| Run::Objects(Box::new(run)));
-    let mut runs: Vec<_> = of_objects.chain(of_hsms.into_iter().map(Run::Hsm)).collect();
-    runs.sort_by_key(|run| Reverse(run.began()));
-    runs.truncate(limit);
-    Ok(runs)
 }
 
 /// A run in one source, in full.
@@ -51,6 +40,31 @@ pub enum Report {
     Objects(Box<runs::Report>),
     /// Of a whole HSM.
     Hsm(hsms::Run),
+}
+
+impl Report {
+    /// The source.
+    pub fn source(&self) -> &SourceName {
+        match self {
+            Self::Objects(report) => match &**report {
+                runs::Report::Open { job, .. } => &job.vault,
+                runs::Report::Closed { header, .. } => &header.vault,
+            },
+            Self::Hsm(hsms::Run::Open(job)) => &job.hsm,
+            Self::Hsm(hsms::Run::Ended(backup)) => &backup.hsm,
+        }
+    }
+
+    /// The requested objects, in order. None of a run that is open or of a whole HSM.
+    pub fn lines(&self) -> &[Line] {
+        match self {
+            Self::Objects(report) => match &**report {
+                runs::Report::Closed { lines, .. } => lines,
+                runs::Report::Open { .. } => &[],
+            },
+            Self::Hsm(_) => &[],
+        }
+    }
 }
 
 /// A run in every configured source that has it.

@@ -72,12 +72,13 @@ impl Status {
 /// When a service refuses or does not answer. A damaged catalogue of a vault is part of that vault's state.
 pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
     let (vault_names, hsm_names) = sources::all(app).await?;
+    let every = restores::Wanted::default();
     let (vaults, hsms, passes, at_bound, restores, poison_messages) = futures::try_join!(
         vaults::all(app, vault_names, FAILING, now),
         hsms::all(app, hsm_names, now),
         passes::passes(app, now),
         callers::at_bound(app),
-        restores::page(app, None, RESTORES),
+        restores::page(app, &every, None, RESTORES),
         async { Ok(poison_messages(app).await) },
     )?;
     // In the catalogue, the keys of an HSM that are backed up one by one look like a vault without any run.

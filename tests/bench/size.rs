@@ -23,6 +23,10 @@ pub struct Size {
     pub restore_memory: [usize; 2],
     /// Starts of the program.
     pub starts: usize,
+    /// Vaults of an installation, and objects of each.
+    pub status: [usize; 2],
+    /// Requests for its status.
+    pub statuses: usize,
 }
 
 impl Size {
@@ -38,6 +42,8 @@ impl Size {
         restore_pace: 900,
         restore_memory: [500, 5000],
         starts: 20,
+        status: [100, 1000],
+        statuses: 5,
     };
 
     /// A minute's worth.
@@ -52,5 +58,7 @@ impl Size {
         restore_pace: 150,
         restore_memory: [250, 1000],
         starts: 5,
+        status: [10, 200],
+        statuses: 1,
     };
 }

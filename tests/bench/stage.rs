@@ -22,7 +22,8 @@ use crate::Result;
 /// The product.
 pub const PRODUCT: &str = env!("CARGO_BIN_EXE_keyvault-backup");
 
-const CONTAINER: &str = "backups";
+/// The container of the catalogue.
+pub const CONTAINER: &str = "backups";
 const JOBS: &str = "backup-jobs";
 const QUEUE: &str = "backup-objects";
 

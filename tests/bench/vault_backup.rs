@@ -19,6 +19,7 @@ mod size;
 mod speed;
 mod stage;
 mod start;
+mod status;
 mod table;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
@@ -94,6 +95,9 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     }
     if wanted("restore") {
         restore::measure(&mut table, &size).await?;
+    }
+    if wanted("status") {
+        status::measure(&mut table, &size).await?;
     }
     println!("{table}");
     Ok(())

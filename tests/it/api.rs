@@ -4,6 +4,7 @@ mod at_once;
 mod backups;
 mod framework;
 mod hsm;
+mod lists;
 mod nouns;
 mod restores;
 mod stage;

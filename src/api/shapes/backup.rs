@@ -1,7 +1,5 @@
 //! Stored backups, as they are answered.
 
-use std::str::FromStr;
-
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -9,14 +7,12 @@ use utoipa::ToSchema;
 use super::{
     location::{Elsewhere, Location},
     object::{Clear, Form, Kind},
+    page::TakenToken,
 };
 use crate::{
-    domain::{entry::Entry, hsm::HsmBackup, location::Apart, object::ObjectId},
-    query::objects::Mark,
+    catalogue::Point,
+    domain::{entry::Entry, hsm::HsmBackup, location::Apart},
 };
-
-/// The form of [`Token`] that this program makes.
-const TOKEN_FORM: &str = "1";
 
 /// One stored backup of one object.
 #[derive(Debug, Serialize, ToSchema)]
@@ -107,6 +103,23 @@ pub struct Backups {
 pub struct History {
     /// The points that the object can be restored to, newest first.
     pub backups: Vec<Backup>,
+    /// The token for the next page, if there is one.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+impl History {
+    /// At most `limit` of the points, newest first, that are older than `after`.
+    pub fn new(points: &[Point], after: Option<TakenToken>, limit: usize) -> Self {
+        let older = |point: &&Point| after.is_none_or(|TakenToken(after)| point.entry.taken < after);
+        let mut rest = points.iter().filter(older);
+        let page: Vec<_> = rest.by_ref().take(limit).collect();
+        let last = page.last().map(|point| TakenToken(point.entry.taken).text());
+        Self {
+            after: rest.next().and(last),
+            backups: page.into_iter().map(|of| Backup::new(&of.entry, None, of.apart)).collect(),
+        }
+    }
 }
 
 /// A backup of a whole HSM that can be restored.
@@ -144,86 +157,5 @@ impl Stored {
             blobs: folder.blobs,
             bytes: folder.bytes,
         })
-    }
-}
-
-/// The token for the next page of a listing.
-#[derive(Debug)]
-pub struct Token(pub Mark);
-
-impl Token {
-    /// The token as text.
-    pub fn text(&self) -> String {
-        let Mark { vault, id } = &self.0;
-        format!("{TOKEN_FORM}~{vault}~{}~{}", id.kind, id.name)
-    }
-}
-
-impl FromStr for Token {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let read = || {
-            let mut parts = text.split('~');
-            (parts.next()? == TOKEN_FORM).then_some(())?;
-            let vault = parts.next()?.parse().ok()?;
-            let id = ObjectId::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-            parts.next().is_none().then_some(Self(Mark { vault, id }))
-        };
-        read().ok_or("expected `continue` of the previous answer, unchanged")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::domain::object::ObjectKind;
-
-    fn mark(vault: &str, kind: ObjectKind, name: &str) -> Mark {
-        Mark { vault: vault.parse().unwrap(), id: ObjectId::new(kind, name.parse().unwrap()) }
-    }
-
-    proptest! {
-        #[test]
-        fn a_token_is_read_as_it_was_written(
-            vault in "[a-z][a-z0-9]{2,22}", kind in 0..ObjectKind::ALL.len(), name in "[A-Za-z0-9-]{1,127}",
-        ) {
-            let mark = mark(&vault, ObjectKind::ALL[kind], &name);
-            let text = Token(mark.clone()).text();
-            prop_assert_eq!(text.parse::<Token>().unwrap().0, mark);
-        }
-
-        #[test]
-        fn no_text_makes_reading_a_token_panic(text in ".*") {
-            if let Ok(token) = text.parse::<Token>() {
-                prop_assert_eq!(token.text(), text);
-            }
-        }
-    }
-
-    #[test]
-    fn a_token_that_was_changed_is_refused() {
-        let text = Token(mark("kv-prod", ObjectKind::Secret, "db")).text();
-        assert_eq!(text, "1~kv-prod~secret~db");
-        for wrong in [
-            "",
-            "1",
-            "1~kv-prod",
-            "1~kv-prod~secret",
-            "1~kv-prod~secret~",
-            "1~kv-prod~secret~db~",
-            "1~kv-prod~secret~db~x",
-            "2~kv-prod~secret~db",
-            "~kv-prod~secret~db",
-            "1~~secret~db",
-            "1~kv-prod~secrets~db",
-            "1~kv_prod~secret~db",
-            "1~kv-prod~secret~d/b",
-            " 1~kv-prod~secret~db",
-        ] {
-            assert!(wrong.parse::<Token>().is_err(), "{wrong}");
-        }
     }
 }

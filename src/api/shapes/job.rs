@@ -9,11 +9,12 @@ use utoipa::{
 
 use super::{
     links::{Links, hsm_job_id, job_id, split_job_id},
+    page::ObjectToken,
     restore::{HsmRestoreReport, Restore},
     run::RunInSource,
 };
 use crate::{
-    domain::outcome::Failure,
+    domain::{object::ObjectId, outcome::Failure},
     query::{
         jobs::{self, JobId},
         restores,
@@ -79,6 +80,9 @@ pub struct BackupJob {
     /// The run in that source.
     #[serde(flatten)]
     run: RunInSource,
+    /// The token for the next objects, if there are more.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
 }
 
 /// A restore into a vault, as a job.
@@ -104,8 +108,9 @@ pub struct HsmRestoreJob {
 }
 
 impl Job {
-    /// A job, with the reasons why objects failed if it is a restore into a vault. Other jobs have their own.
-    pub fn new(job: jobs::Job, failures: Vec<Failure>) -> Self {
+    /// A job, with at most `limit` of its objects after `after`, and with the reasons why objects failed if it is a restore
+    /// into a vault. Other jobs have their own.
+    pub fn new(job: jobs::Job, failures: Vec<Failure>, after: Option<&ObjectId>, limit: usize) -> Self {
         match job {
             jobs::Job::Backup(source, run, report) => {
                 let job = match &report {
@@ -113,14 +118,17 @@ impl Job {
                     Report::Hsm(_) => hsm_job_id(&source, &run),
                 };
                 let links = Links::new(&run, &job);
-                Self::Backup(Box::new(BackupJob { kind: "backup", job, links, run: report.into() }))
+                let (run, end) = RunInSource::page(report, after, limit);
+                let after = end.last.filter(|_| end.more).map(|id| ObjectToken(id).text());
+                Self::Backup(Box::new(BackupJob { kind: "backup", job, links, run, after }))
             }
             jobs::Job::Restore(restores::Restore::Vault(job)) => Self::Restore(Box::new(RestoreJob {
                 kind: "restore",
                 restore: Restore::from(*job).with(failures),
             })),
             jobs::Job::Restore(restores::Restore::Hsm(job)) => {
-                Self::HsmRestore(Box::new(HsmRestoreJob { kind: "hsmRestore", restore: (&*job).into() }))
+                let restore = HsmRestoreReport::page(&job, after, limit);
+                Self::HsmRestore(Box::new(HsmRestoreJob { kind: "hsmRestore", restore }))
             }
         }
     }
@@ -147,6 +155,10 @@ mod tests {
         };
         assert_eq!((source.as_str(), run.as_str()), ("kv-prod", night));
         assert_eq!(job_id(&source, &run), format!("kv-prod_{night}"));
+        assert_eq!(
+            parse_job_id(&hsm_job_id(&source, &run)),
+            Some(JobId::HsmBackup(source.clone(), run.clone())),
+        );
         let restore = "20261122T101112Z-restore-0f3a9c41";
         assert!(matches!(parse_job_id(restore), Some(JobId::Restore(id)) if id.to_string() == restore));
     }

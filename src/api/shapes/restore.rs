@@ -8,6 +8,7 @@ use super::{
     actor::By,
     failure::{Failed, Failure},
     object::Kind,
+    page::ObjectToken,
     plan::Excluded,
     problem::{Problem, ProblemBody},
     state::State,
@@ -17,7 +18,7 @@ use crate::{
     domain::{
         object::ObjectId,
         outcome,
-        restore::{self, RestoreJob, RestoreNumbers, StepResult},
+        restore::{RestoreJob, RestoreNumbers, StepResult},
     },
     query::restores,
     restore::follow::{Followed, Progress},
@@ -263,7 +264,7 @@ pub struct RestoreReport {
     /// The token for the next objects, if there are more.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     after: Option<String>,
-    /// The objects that the plan excludes. On the first page only.
+    /// The objects that the plan excludes. Both lists come in pages together, in the order of kinds and names.
     #[serde(rename = "left")]
     excluded: Vec<Excluded>,
     /// Why the plan of an ended restore cannot be read. Its numbers are valid; `objects` holds only those with a
@@ -273,18 +274,28 @@ pub struct RestoreReport {
 }
 
 impl RestoreReport {
-    /// A page of a restore's objects: at most `limit` after `after`.
+    /// A page of a restore's objects, excluded ones among them: at most `limit` after `after`.
     pub fn new(followed: Followed, after: Option<&ObjectId>, limit: usize) -> Self {
         let failures = followed.failures();
         let Followed { job, steps, excluded, at, without_plan } = followed;
-        let of = |excluded: &restore::Excluded| Excluded::new(excluded, at);
-        let mut rest = steps.iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
-        let objects: Vec<_> = rest.by_ref().take(limit).collect();
-        let last = objects.last().map(|(id, _)| format!("{}/{}", id.kind, id.name));
+        let steps = steps.iter().map(|(id, progress)| (id.clone(), Ok((id, progress))));
+        let excluded = excluded.iter().map(|of| (ObjectId::new(of.kind, of.name.clone()), Err(of)));
+        let mut all: Vec<_> = steps.chain(excluded).collect();
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut rest = all.into_iter().filter(|(id, _)| after.is_none_or(|after| id > after));
+        let page: Vec<_> = rest.by_ref().take(limit).collect();
+        let last = page.last().map(|(id, _)| ObjectToken(id.clone()).text());
+        let (mut objects, mut left) = (Vec::new(), Vec::new());
+        for (_, one) in page {
+            match one {
+                Ok((id, progress)) => objects.push(RestoredObject::new(id, progress)),
+                Err(of) => left.push(Excluded::new(of, at)),
+            }
+        }
         Self {
             after: rest.next().and(last),
-            objects: objects.into_iter().map(|(id, progress)| RestoredObject::new(id, progress)).collect(),
-            excluded: if after.is_none() { excluded.iter().map(of).collect() } else { Vec::new() },
+            objects,
+            excluded: left,
             restore: Restore::from(job).with(failures),
             problem: without_plan.map(|error| Problem::from(error).into()),
         }
@@ -394,17 +405,19 @@ mod tests {
             let (mut names, mut after, mut pages) = (Vec::new(), None, 0);
             loop {
                 let page = RestoreReport::new(followed(steps()), after.as_ref(), limit);
-                prop_assert!(page.objects.len() <= limit);
-                prop_assert_eq!(page.excluded.len(), usize::from(pages == 0), "only the first page has what is left");
+                prop_assert!(page.objects.len() + page.excluded.len() <= limit);
                 names.extend(page.objects.iter().map(|of| of.name.clone()));
+                names.extend(page.excluded.iter().map(|_| "taken".to_owned()));
                 pages += 1;
                 let Some(next) = page.after else { break };
                 let (_, last) = next.split_once('/').unwrap();
                 prop_assert_eq!(Some(last), names.last().map(String::as_str));
                 after = Some(secret(last));
             }
-            prop_assert_eq!(names, (0..count).map(|at| format!("s{at:02}")).collect::<Vec<_>>());
-            prop_assert_eq!(pages, count.div_ceil(limit).max(1), "no page is empty but an only one");
+            // What is left out comes in its place among the others: here after all of them.
+            let steps = (0..count).map(|at| format!("s{at:02}"));
+            prop_assert_eq!(names, steps.chain(["taken".to_owned()]).collect::<Vec<_>>());
+            prop_assert_eq!(pages, (count + 1).div_ceil(limit), "no page is empty");
         }
     }
 

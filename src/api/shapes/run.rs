@@ -9,11 +9,16 @@ use super::{
     location::Moved,
     loss::Loss,
     object::Clear,
+    page::Token,
     state::{Scope, State as RunState},
 };
 use crate::{
     domain::{job::BackupJob, manifest::Summary, run::RunId, source::SourceName},
-    query::{runs::Run, sources},
+    query::{
+        objects::Mark,
+        runs::Run,
+        sources::{self, Report},
+    },
 };
 
 mod detail;
@@ -147,6 +152,9 @@ impl From<sources::Run> for RunItem {
 pub struct Runs {
     /// The runs.
     pub runs: Vec<RunItem>,
+    /// The token for the next page, if there is one.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// A run, in every source that has it.
@@ -155,11 +163,35 @@ pub struct RunDetail {
     /// The run's name.
     #[schema(example = "20261122T020000Z-nightly")]
     pub run: String,
-    /// The run in each source.
+    /// The run in each source. Their `objects` come in pages, in the order of the sources.
     pub sources: Vec<RunInSource>,
+    /// The token for the next objects, if there are more.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
 }
 
 impl RunDetail {
+    /// The run in each of these sources, in their order, with at most `limit` objects after `after`.
+    pub fn new(run: &RunId, reports: Vec<Report>, after: Option<&Mark>, limit: usize) -> Self {
+        let (mut left, mut last, mut more) = (limit, None, false);
+        let mut shown = Vec::new();
+        for report in reports {
+            let source = report.source().clone();
+            let (from, most) = match after {
+                Some(mark) if source < mark.vault => (None, None),
+                Some(mark) if source == mark.vault => (Some(&mark.id), Some(left)),
+                _ => (None, Some(left)),
+            };
+            let (part, page) = RunInSource::page(report, from, most.unwrap_or_default());
+            left -= part.objects.len();
+            last = page.last.map(|id| Mark { vault: source, id }).or(last);
+            more |= page.more && most.is_some();
+            shown.push(part);
+        }
+        let after = last.filter(|_| more).map(|mark| Token(mark).text());
+        Self { run: run.to_string(), sources: shown, after }
+    }
+
     /// The seconds until the run is worth another request. `None` once it has ended in every source.
     pub fn wait(&self, now: OffsetDateTime) -> Option<u32> {
         self.sources.iter().filter_map(|of| of.wait(now)).min()

@@ -1,9 +1,9 @@
 //! The state of a job, and the scope of a run.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::run;
+use crate::{domain::run, query::listed};
 
 /// The scope of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -27,7 +27,7 @@ impl From<run::Scope> for Scope {
 }
 
 /// The state of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum State {
     /// The job has not ended.
     Running,
@@ -47,6 +47,18 @@ impl From<run::Verdict> for State {
             run::Verdict::Succeeded => Self::Succeeded,
             run::Verdict::PartiallyFailed => Self::PartiallyFailed,
             run::Verdict::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<State> for listed::State {
+    fn from(state: State) -> Self {
+        match state {
+            State::Running => Self::Open,
+            State::Succeeded => Self::Ended(run::Verdict::Succeeded),
+            State::PartiallyFailed => Self::Ended(run::Verdict::PartiallyFailed),
+            State::Failed => Self::Ended(run::Verdict::Failed),
+            State::Unreadable => Self::Unreadable,
         }
     }
 }

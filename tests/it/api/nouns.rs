@@ -108,9 +108,12 @@ async fn a_whole_hsm_has_another_job_than_its_keys_of_the_same_night() {
     of.settle().await;
     let run = "20260110T020000Z-nightly";
     let keys = of.world.ok(&format!("/api/status/jobs/hsm-a_{run}")).await;
-    assert_eq!((&keys["scope"], &keys["numbers"]["backedUp"]), (&json!("vault"), &json!(1)), "{keys}");
+    assert_eq!((&keys["scope"], &keys["numbers"]["backedUp"]), (&json!("objects"), &json!(1)), "{keys}");
     let whole = of.world.ok(&format!("/api/status/jobs/hsm-a_{run}_hsm")).await;
     assert_eq!((&whole["scope"], &whole["job"]), (&json!("hsm"), &json!(format!("hsm-a_{run}_hsm"))));
+    let shown = of.world.cli(&["show", &format!("hsm-a_{run}_hsm"), "-o", "json"]).await;
+    let shown: Value = serde_json::from_slice(&shown.stdout).expect("it is JSON");
+    assert_eq!(shown["hsm"]["folder"], whole["hsm"]["folder"], "{shown}");
     problem(&of.world.get(&format!("/api/status/jobs/kv-a_{run}_hsm")).await, 404, "not-found");
 }
 

@@ -6,7 +6,10 @@ use utoipa::ToSchema;
 
 use crate::{
     api::shapes::{actor::By, failure::Failure, hsm::Phase, state::State, wait::LATER},
-    domain::hsm::{HsmJob, KeyOutcome, KeyResult, Task},
+    domain::{
+        hsm::{HsmJob, KeyOutcome, KeyResult, Task},
+        object::ObjectId,
+    },
 };
 
 /// A restore of an HSM.
@@ -74,6 +77,18 @@ impl HsmRestore {
 }
 
 impl HsmRestoreReport {
+    /// The restore with at most `limit` of its keys after `after`.
+    pub fn page(job: &HsmJob, after: Option<&ObjectId>, limit: usize) -> Self {
+        let mut report = Self::from(job);
+        let place = |after: &ObjectId| report.keys.iter().position(|key| key.name == after.name.as_str());
+        let from = after.and_then(place).map_or(0, |place| place + 1);
+        let more = report.keys.len() > from.saturating_add(limit);
+        report.keys.drain(..from);
+        report.keys.truncate(limit);
+        let last = report.keys.last().filter(|_| more).map(|key| format!("key/{}", key.name));
+        Self { after: last, ..report }
+    }
+
     /// As for [`HsmRestore`].
     pub fn wait(&self) -> Option<u32> {
         self.restore.wait()
@@ -124,6 +139,9 @@ pub struct HsmRestoreReport {
     restore: HsmRestore,
     /// The keys, in order, if single keys are restored.
     keys: Vec<RestoredKey>,
+    /// The token for the next keys, if there are more.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
 }
 
 /// One key of a restore.
@@ -182,6 +200,6 @@ impl From<&HsmJob> for HsmRestoreReport {
                 failure: None,
             }));
         }
-        Self { restore: job.into(), keys: shown }
+        Self { restore: job.into(), keys: shown, after: None }
     }
 }

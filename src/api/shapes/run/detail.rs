@@ -15,6 +15,7 @@ use crate::{
     },
     domain::{
         manifest::{Line, ObjectStatus},
+        object::ObjectId,
         outcome,
         plan::{ListedLate, PlanHeader, Unlisted},
     },
@@ -45,8 +46,17 @@ pub struct RunInSource {
     /// Why objects failed, the most common reasons first. Kinds that could not be listed are in `unlisted`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failures: Vec<Failed>,
-    /// Every object that failed or disappeared.
-    objects: Vec<RunObject>,
+    /// The objects that failed or disappeared; over HTTP in pages.
+    pub(super) objects: Vec<RunObject>,
+}
+
+/// What a page of a run's objects ends with.
+#[derive(Debug)]
+pub struct PageEnd {
+    /// Its last object.
+    pub last: Option<ObjectId>,
+    /// Whether there are more.
+    pub more: bool,
 }
 
 /// The progress of a run.
@@ -149,6 +159,18 @@ impl RunInSource {
             failures: Vec::new(),
             objects: Vec::new(),
         }
+    }
+
+    /// The run with at most `limit` of its objects after `after`.
+    pub fn page(report: sources::Report, after: Option<&ObjectId>, limit: usize) -> (Self, PageEnd) {
+        let ids: Vec<_> = report.lines().iter().map(Line::id).collect();
+        let from = after.map_or(0, |after| ids.partition_point(|id| id <= after));
+        let to = ids.len().min(from.saturating_add(limit));
+        let mut run = Self::from(report);
+        run.objects.truncate(to);
+        run.objects.drain(..from);
+        let end = PageEnd { more: to < ids.len(), last: ids.into_iter().take(to).skip(from).last() };
+        (run, end)
     }
 
     /// The seconds until the run is worth another request. `None` once it has ended.
