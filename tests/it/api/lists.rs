@@ -121,7 +121,7 @@ async fn the_objects_of_a_run_and_of_a_job_come_in_pages() {
 async fn the_backups_of_an_object_come_in_pages() {
     let mut world = World::with_secrets(1).await;
     for night in 0..3_i32 {
-        world.vault.put_secret("secret-0", SecretSpec::new(&format!("value {night}")));
+        world.vault.put_secret("secret-0", SecretSpec::new(format!("value {night}")));
         world.night(NIGHT + DAY * night).await;
     }
     let path = "/api/backups/kv-a/secret/secret-0";
@@ -197,7 +197,9 @@ async fn the_keys_of_a_restore_come_in_pages() {
     of.fire().await;
     of.settle().await;
     of.world.today();
-    ["other", "signing", "third"].iter().for_each(|name| of.lose(name));
+    for name in ["other", "signing", "third"] {
+        of.lose(name);
+    }
     let wish = json!({ "source": "hsm-a", "scope": "hsm", "keys": ["other", "signing", "third"] });
     let (_, restore) = of.restored(wish).await;
     let id = restore["id"].as_str().expect("a name").to_owned();
