@@ -71,16 +71,16 @@ resource blobWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: customRoleName(subscription().subscriptionId, 'blobWriter')
   properties: {
     roleName: 'Key Vault Backup Blob Writer ${nameSuffix}'
-    description: 'Reads and writes blobs. Deletes neither blobs nor versions, and changes no policy.'
+    description: 'Reads blobs and adds new ones. Changes and deletes neither blobs nor versions, and changes no policy.'
     type: 'CustomRole'
     assignableScopes: ['/subscriptions/${subscription().subscriptionId}']
     permissions: [
       {
-        actions: []
+        // Shows whether the container is there and is write-protected.
+        actions: ['Microsoft.Storage/storageAccounts/blobServices/containers/read']
         notActions: []
         dataActions: [
           'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'
-          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write'
           'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action'
         ]
         notDataActions: []
@@ -95,5 +95,5 @@ output backupRoleName string = backup.name
 @description('The name of the role that restores.')
 output restoreRoleName string = restore.name
 
-@description('The name of the role that writes blobs.')
+@description('The name of the role that adds blobs.')
 output blobWriterRoleName string = blobWriter.name

@@ -82,7 +82,7 @@ impl Catalogue {
         let name = layout::object(&entry.vault, &entry.run, &entry.id(), Leaf::Backup);
         let record = entry.record().map_err(|error| damaged(&name, &error))?;
         let metadata = [("entry".to_owned(), record)].into();
-        Ok(self.container.create(&name, blob.into_bytes(), metadata).await?)
+        Ok(self.container.add(&name, blob.into_bytes(), metadata).await?)
     }
 
     /// Records that a planned object has no backup. Safe to run twice: the first record stays.
@@ -94,7 +94,7 @@ impl Catalogue {
     ) -> Result<Written> {
         let name = layout::object(vault, run, &outcome.id(), Leaf::Outcome);
         let metadata = metadata(&name, "outcome", outcome)?;
-        Ok(self.container.create(&name, Vec::new(), metadata).await?)
+        Ok(self.container.add(&name, Vec::new(), metadata).await?)
     }
 
     /// The objects of a run that have a backup or an outcome, in order, page by page. An object with both

@@ -1,5 +1,5 @@
 metadata name = 'Backup storage'
-metadata description = 'Backups of vault objects. Written once: neither the app nor an administrator can change them before their time.'
+metadata description = 'Backups of vault objects. Written once: no app can change them at all, nor an administrator before their time.'
 
 import { resourceTags, retentionSettings, storageNames } from '../types.bicep'
 
@@ -21,13 +21,13 @@ param retention retentionSettings
 @description('Required. Allows access from the public network, with a token.')
 param publicAccess bool
 
-@description('Required. The object id of the identity that backs up. It writes backups, the audit trail, records of HSM backups and probes.')
+@description('Required. The object id of the identity that backs up. It adds backups, the audit trail, records of HSM backups and probes.')
 param writerId string
 
-@description('Required. GUID of the custom role that writes and does not delete.')
+@description('Required. GUID of the custom role that adds blobs, and changes and deletes none.')
 param writerRoleName string
 
-@description('Required. Object ids of the identities that restore. They read, and write the audit trail, records of HSM backups and probes alone.')
+@description('Required. Object ids of the identities that restore. They read, and add the audit trail, records of HSM backups and probes alone.')
 param restorerIds string[]
 
 @description('Required. The workspace that gets the logs.')
@@ -65,7 +65,7 @@ module writer 'grant-container.bicep' = {
     containerName: storageNames.backupContainer
     principalId: writerId
     roleDefinitionName: writerRoleName
-    // Only people may write acknowledgements and acceptances: an app that could write them could silence its own failures.
+    // Only people may add acknowledgements and acceptances: an app that could add them could silence its own failures.
     writesUnder: [
       storageNames.backupPrefix
       storageNames.auditPrefix

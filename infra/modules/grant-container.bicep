@@ -13,10 +13,10 @@ param principalId string
 @description('Required. GUID of the role.')
 param roleDefinitionName string
 
-@description('Optional. Narrows writing to names that begin with one of these. Everywhere in the container when empty.')
+@description('Optional. Narrows adding and writing to names that begin with one of these. Everywhere in the container when empty.')
 param writesUnder string[] = []
 
-// Reading is not narrowed.
+// Reading is not narrowed. Two actions create blobs, so both are, whatever the role has.
 var blobs = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs'
 var places = map(writesUnder, prefix => '@Resource[${blobs}:path] StringLike \'${prefix}*\'')
 var condition = join(

@@ -68,6 +68,14 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (ROLES, "'Microsoft.KeyVault/vaults/keys/restore/action'", "'Microsoft.KeyVault/vaults/keys/restore/action'\n          'Microsoft.KeyVault/vaults/keys/purge/action'"),
         (ROLES, "blobs/add/action'", "blobs/delete'"),
         (ROLES, "actions: []", "actions: ['Microsoft.KeyVault/vaults/write']"),
+        (ROLES, "containers/read']", "containers/write']"),
+    ],
+    "nothing_overwrites_a_backup": [
+        (ROLES, "blobs/add/action'", "blobs/add/action'\n          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write'"),
+        (ROLES, "containers/blobs/read'", "containers/blobs/*'"),
+        (BACKUPS, "roleDefinitionName: writerRoleName", "roleDefinitionName: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'"),
+        (BACKUPS, "      writesUnder: [storageNames.auditPrefix, storageNames.hsmRecordPrefix, storageNames.probePrefix]\n", ""),
+        (GRANT_CONTAINER, "condition: empty(writesUnder) ? null : condition", "condition: null"),
     ],
     "roles_reach_the_vaults_subscriptions": [
         (ROLES, "union([subscription().subscriptionId], vaultSubscriptionIds)", "[subscription().subscriptionId]"),

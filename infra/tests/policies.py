@@ -318,20 +318,39 @@ def data_actions(role: Resource) -> set[str]:
 
 @rule
 def the_custom_roles_are_exact(subject: Subject):
-    """Backup: six data actions. Restore: six others. Blob writer: no delete. None has any other action."""
+    """Backup: six data actions. Restore: six others. Blob writer: it adds, changes and deletes nothing. No other action."""
     blobs = f"{CONTAINER}/blobs"
     wanted = {
         "backup": {f"{VAULT}/{action}" for action in SIX.format("backup").split()},
         "restore": {f"{VAULT}/{action}" for action in SIX.format("restore").split()},
-        "blobWriter": {f"{blobs}/read", f"{blobs}/write", f"{blobs}/add/action"},
+        "blobWriter": {f"{blobs}/read", f"{blobs}/add/action"},
     }
+    on_resources = {"blobWriter": {f"{CONTAINER}/read"}}
     if set(subject.roles) != set(wanted):
         yield f"the roles are {sorted(subject.roles)}"
     for name, role in subject.roles.items():
         if data_actions(role) != wanted.get(name):
             yield f"{name}: {sorted(data_actions(role) ^ wanted.get(name, set()))} differ"
-        if any(given["actions"] for given in role.properties["permissions"]):
-            yield f"{name} may change resources"
+        actions = {action for given in role.properties["permissions"] for action in given["actions"]}
+        if actions != on_resources.get(name, set()):
+            yield f"{name} may do {sorted(actions)} with resources"
+
+
+@rule
+def nothing_overwrites_a_backup(subject: Subject):
+    """No custom role has the action that overwrites, and in the container of backups nobody has another role."""
+    overwrite = f"{CONTAINER}/blobs/write"
+    for name, role in subject.roles.items():
+        yield from (f"{name} has {action}" for action in data_actions(role) if action == overwrite or action.endswith("*"))
+    def check(view: View):
+        for assignment in view.of(ASSIGNMENT):
+            label = subject.role_label(assignment.properties["roleDefinitionId"])
+            target = assignment.target
+            if target and target.id.startswith(view.accounts["backups"].id) and label != "blobWriter":
+                yield f"{label} is granted on {target.name}"
+            if target and target.name == "backups" and not assignment.properties.get("condition"):
+                yield f"{view.holder(assignment.properties['principalId'])} may add anywhere"
+    yield from everywhere(subject, check)
 
 
 @rule
@@ -353,7 +372,7 @@ def writes_under(*prefixes: str) -> str:
     )
 
 
-# No app writes under acknowledged/: it would silence its own failures.
+# What people decide (acknowledged/, holds/, attestations/, retention/people/) no app may add: it would decide about itself.
 CONDITIONS = {
     writes_under("audit", "hsms", "preflight"): " for records",
     writes_under("vaults", "audit", "hsms", "preflight"): " for backups and records",

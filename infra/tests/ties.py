@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Callable, Iterable
 
-from policies import LOG_RULE, QUEUE, Subject, View, alert_name, everywhere, query
+from policies import ASSIGNMENT, CONTAINER, LOG_RULE, QUEUE, Subject, View, alert_name, data_actions, everywhere, query
 
 # What the templates know already and the code does not yet. To become empty.
 WILL_EXIST = {"settings": set(), "functions": set(), "queues": set(), "events": set()}
@@ -24,6 +24,19 @@ OF_THE_PLATFORM = {"WEBSITE_AUTH_ENABLED", "WEBSITE_TIME_ZONE"}
 OF_THE_HOST = {
     "AzureWebJobsStorage__blobServiceUri", "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__credential",
     "AzureWebJobsStorage__clientId", "APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+}
+
+
+# Identities in the table of rights of the tests that the templates do not make: the keeper is to come, people are granted
+# theirs by hand.
+NOT_DEPLOYED = {"keeper", "person"}
+
+# What Microsoft's roles may do with blobs, in the words of the table.
+CONTRIBUTOR = "containers/read containers/write containers/delete blobs/read blobs/write blobs/add/action blobs/move/action blobs/delete"
+BUILT_IN = {
+    "Storage Blob Data Owner": {"containers/*", "blobs/*"},
+    "Storage Blob Data Contributor": set(CONTRIBUTOR.split()),
+    "Storage Blob Data Reader": {"containers/read", "blobs/read"},
 }
 
 
@@ -90,6 +103,12 @@ class Code:
 
     def operations(self) -> str:
         return self.extra.get("operations") or (self.root / "docs/operations.md").read_text(encoding="utf-8")
+
+    def rights(self) -> list[dict]:
+        """The rights that the identities have in the tests."""
+        rows = json.loads((self.root / "tests/emulator/rights.json").read_text(encoding="utf-8"))
+        change = self.extra.get("rights", lambda row: row)
+        return [change(row) for row in rows]
 
     def host(self) -> dict:
         return self.extra.get("host") or json.loads((self.root / "host.json").read_text())
@@ -180,6 +199,54 @@ def names_in_storage_are_those_of_the_code(subject: Subject, code: Code):
     expected = {given[name] for name in ("backupPrefix", "hsmRecordPrefix", "auditPrefix", "probePrefix", "acknowledgedPrefix")}
     if code.prefixes() != expected:
         yield f"the code writes to {sorted(code.prefixes())}, and the templates know {sorted(expected)}"
+
+
+def actions_of(subject: Subject, label: str) -> set[str]:
+    """What a role may do with containers and blobs, in the words of the table of rights."""
+    if label in BUILT_IN:
+        return BUILT_IN[label]
+    role = subject.roles[label]
+    actions = {action for given in role.properties["permissions"] for action in given["actions"]}
+    blobs = f"{CONTAINER}/blobs/"
+    return {a.replace(blobs, "blobs/").replace(f"{CONTAINER}/", "containers/") for a in actions | data_actions(role)}
+
+
+def row(identity: str, account: str, container: str, actions: set[str], given: dict | None = None) -> tuple:
+    narrowed = [frozenset((given or {}).get(key, [])) for key in ("addsUnder", "addsNotUnder", "deletesUnder")]
+    return (identity, account, container, frozenset(actions), *narrowed)
+
+
+def rights_given(subject: Subject, view: View) -> set[tuple]:
+    """What the assignments of a deployment allow with blobs, as rows of the table of rights."""
+    found = set()
+    accounts = {account.id: name.split(" of ")[0] for name, account in view.accounts.items()}
+    for assignment in view.of(ASSIGNMENT):
+        label = subject.role_label(assignment.properties["roleDefinitionId"])
+        if label not in BUILT_IN and label != "blobWriter":
+            continue
+        account = next(name for id, name in accounts.items() if (assignment.target.id + "/").startswith(id + "/"))
+        container = assignment.target.name if assignment.target.type == CONTAINER else "*"
+        condition = assignment.properties.get("condition") or ""
+        under = {"addsUnder": re.findall(r"StringLike '([^'*]+)[*]'", condition)}
+        found.add(row(view.holder(assignment.properties["principalId"]), account, container, actions_of(subject, label), under))
+    return found
+
+
+@tie
+def the_tests_have_the_rights_of_the_templates(subject: Subject, code: Code):
+    """What the emulator lets each identity do is what the templates let it do, no more and no less."""
+    table = {row(r["identity"], r["account"], r["container"], set(r["actions"]), r) for r in code.rights()}
+    given = rights_given(subject, subject.hardened)
+    deployed = {r for r in table if r[0] not in NOT_DEPLOYED}
+    yield from (f"the tests let {r[0]} do in {r[2]} what no template does: {r[3:]}" for r in deployed - given)
+    yield from (f"the templates let {r[0]} do in {r[2]} what the tests do not: {r[3:]}" for r in given - deployed)
+    people = {
+        row("person", "backups", "backups", actions_of(subject, "blobWriter")),
+        row("person", "host", "jobs", BUILT_IN["Storage Blob Data Contributor"]),
+        row("person", "landing", "hsm-backups", BUILT_IN["Storage Blob Data Reader"]),
+    }
+    yield from (f"people have other rights in {r[2]} than the pages say" for r in {r for r in table if r[0] == "person"} ^ people)
+    yield from (f"{name} is deployed; take it from NOT_DEPLOYED" for name in NOT_DEPLOYED & {r[0] for r in given})
 
 
 @tie
@@ -295,6 +362,16 @@ TIE_MUTATIONS = {
         templates(TYPES, "probePrefix: 'preflight/'", "probePrefix: 'probes/'"),
         templates(TYPES, "acknowledgedPrefix: 'acknowledged/'", "acknowledgedPrefix: 'known/'"),
         code_with(layout='format!("backups/{vault}/")'),
+    ],
+    "the_tests_have_the_rights_of_the_templates": [
+        templates("roles.bicep", "blobs/add/action'", "blobs/write'"),
+        templates("modules/backup-storage.bicep", "      storageNames.backupPrefix\n", ""),
+        templates("modules/backup-storage.bicep", "[storageNames.auditPrefix, ", "["),
+        templates("modules/grant-container.bicep", "condition: empty(writesUnder) ? null : condition", "condition: null"),
+        templates("modules/hsm-storage.bicep", "roleDefinitionName: builtInRoles.storageBlobDataReader", "roleDefinitionName: builtInRoles.storageBlobDataContributor"),
+        code_with(rights=lambda row: row | {"actions": [*row["actions"], "blobs/write"]} if row["identity"] == "restore" else row),
+        code_with(rights=lambda row: row | {"addsUnder": ["acknowledged/"]} if row["identity"] == "person" else row),
+        code_with(rights=lambda row: row | {"identity": "restore"} if row["identity"] == "keeper" else row),
     ],
     "alerts_wait_for_events_that_are_written": [
         templates(ALERTS, 'where event == "job.overdue"', 'where event == "job.late"'),

@@ -1,13 +1,13 @@
 //! A blob container: create-only writes, conditional writes, reads, listings.
 
-mod blocks;
+mod add;
 pub mod probe;
 
 use std::{collections::HashMap, num::NonZero, sync::Arc};
 
 use azure_core::{
     Bytes,
-    http::{Etag, RequestContent, Url, headers::ETAG},
+    http::{Etag, NoFormat, RequestContent, Url, headers::ETAG},
 };
 use azure_storage_blob::{
     BlobContainerClient, BlobContainerClientOptions,
@@ -19,11 +19,14 @@ use azure_storage_blob::{
 use futures::{Stream, TryStreamExt as _};
 use time::OffsetDateTime;
 
-pub use self::blocks::Blocks;
 use super::{
     Connection,
     error::{Asked, Meaning, Operation, Service, ServiceError},
 };
+use crate::domain::outcome::Failure;
+
+/// The most bytes that the service takes in one request, and the most that this program writes into one blob.
+const LARGEST: u64 = 5000 * 1024 * 1024;
 
 /// A blob's metadata. Names are in lower case.
 pub type Metadata = HashMap<String, String>;
@@ -122,11 +125,6 @@ impl Container {
         }
     }
 
-    /// Begins to write, piece by piece, a blob that must not exist and is too large for memory.
-    pub fn begin(&self, name: &str) -> Blocks {
-        Blocks::new(self.clone(), name)
-    }
-
     /// Writes a blob without bytes, whether or not it exists.
     ///
     /// # Errors
@@ -167,14 +165,26 @@ impl Container {
     async fn upload(
         &self,
         name: &str,
-        bytes: Vec<u8>,
+        bytes: impl Into<Bytes>,
         options: BlobClientUploadOptions<'_>,
     ) -> Result<(), ServiceError> {
+        let bytes = bytes.into();
+        if let Some(failure) = too_large(bytes.len()) {
+            let what = format!("write blob {}/{name}", self.name);
+            let asked = Asked::new(Service::Storage, Operation::Write, what);
+            return Err(ServiceError::new(asked, Meaning::NotSent, failure));
+        }
         let blob = self.client.blob_client(name);
-        let content = RequestContent::from(bytes);
-        // One request, so there is nothing to parallelize. By default the client counts the machine's
-        // processors for every blob, which costs more than the rest of its work.
-        let options = BlobClientUploadOptions { parallel: Some(NonZero::<usize>::MIN), ..options };
+        let content: RequestContent<Bytes, NoFormat> = bytes.into();
+        let options = BlobClientUploadOptions {
+            // One request, whatever the size: the right to add does not cover blocks, into which the client divides
+            // what is larger than this.
+            partition_size: Some(NonZero::<u64>::MAX),
+            // There is nothing to parallelize. By default the client counts the machine's processors for every blob,
+            // which costs more than the rest of its work.
+            parallel: Some(NonZero::<usize>::MIN),
+            ..options
+        };
         let sent = blob.upload(content, Some(options)).await;
         sent.map(drop).map_err(|error| self.error(Operation::Write, "write blob", name, &error))
     }
@@ -301,6 +311,14 @@ fn is_there(error: &ServiceError) -> bool {
     error.meaning == Meaning::Exists || error.failure.code.starts_with("BlobImmutable")
 }
 
+/// Why so many bytes cannot be written, if they cannot.
+fn too_large(bytes: usize) -> Option<Failure> {
+    (bytes as u64 > LARGEST).then(|| {
+        let text = format!("it has {bytes} bytes, and storage takes at most {LARGEST} in one request");
+        Failure::ours("BlobTooLarge", text)
+    })
+}
+
 /// Downloads with one request at a time. By default the client counts the machine's processors for every blob.
 fn alone() -> BlobClientDownloadOptions<'static> {
     BlobClientDownloadOptions {
@@ -319,4 +337,16 @@ fn item(blob: BlobItem) -> Option<Item> {
         modified: properties.as_ref().and_then(|properties| properties.last_modified),
         etag: properties.and_then(|properties| properties.etag).map(|etag| etag.to_string()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_is_written_in_one_request_up_to_what_the_service_takes() {
+        for (bytes, refused) in [(0, false), (5_242_880_000, false), (5_242_880_001, true)] {
+            assert_eq!(too_large(bytes).is_some(), refused, "{bytes}");
+        }
+    }
 }

@@ -31,13 +31,13 @@ impl Catalogue {
     /// Records the acknowledgement of a loss. Safe to run twice: the first record stays.
     pub async fn create_acknowledgement(&self, of: &Acknowledgement) -> Result<Written> {
         let name = layout::loss(&of.source, &of.run);
-        Ok(self.container.create(&name, Vec::new(), metadata(&name, LOSS, of)?).await?)
+        Ok(self.container.add(&name, Vec::new(), metadata(&name, LOSS, of)?).await?)
     }
 
     /// Records a decision about a failing object, unless there is already one of that second.
     pub async fn create_acceptance(&self, of: &AcceptanceRecord) -> Result<Written> {
         let name = layout::acceptance(&of.source, &of.id(), of.at);
-        Ok(self.container.create(&name, Vec::new(), metadata(&name, ACCEPTANCE, of)?).await?)
+        Ok(self.container.add(&name, Vec::new(), metadata(&name, ACCEPTANCE, of)?).await?)
     }
 
     /// The acknowledged losses and accepted failures of a source. One listing of a page, however many nights there are.

@@ -12,14 +12,14 @@ use uuid::Uuid;
 pub use self::verify::{Checked, CheckedSection};
 use super::layout;
 use crate::{
-    azure::container::{Container, Item, Listing, Metadata},
+    azure::container::{Container, Item, Listing, Metadata, Written as Added},
     domain::{
         actor::Actor,
         audit::{AUDIT_FORMAT, Event, Link, Record, Section},
         digest::Digest,
         right::Right,
     },
-    error::{Error, Result},
+    error::{Error, Result, damaged},
 };
 
 /// How far back a new section lists its predecessors, tried in this order. After that it lists all of them.
@@ -86,10 +86,14 @@ impl Audit {
         let bytes = serde_json::to_vec(record).map_err(|error| Error::Refused(error.to_string()))?;
         let sha256 = Digest::of(&bytes);
         let name = layout::audit(section, number, &record.event, &sha256);
-        // An existing blob whose name has this digest is this record: another process wrote it, or the answer to the
-        // first try was lost.
-        self.container.create(&name, bytes, Metadata::new()).await?;
-        Ok(Link { name, sha256 })
+        match self.container.add(&name, bytes, Metadata::new()).await? {
+            // Perhaps by another process, or by a try whose answer was lost.
+            Added::Created => Ok(Link { name, sha256 }),
+            Added::AlreadyThere => Err(damaged(
+                &name,
+                &"it is not the record whose digest its name has, which cannot be written",
+            )),
+        }
     }
 
     /// A new section, which names its predecessors.

@@ -22,9 +22,6 @@ use crate::{
     stored,
 };
 
-/// Compressed bytes that make a piece to be sent.
-const PIECE: usize = 256 * 1024;
-
 /// The longest line, unpacked. An object's has at most about ten kilobytes; a header's length depends on the names
 /// in it.
 const LINE_LIMIT: u64 = 4 * 1024 * 1024;
@@ -130,12 +127,6 @@ impl ManifestWriter {
 
     pub(super) fn push(&mut self, line: Line) -> std::io::Result<()> {
         self.0.push(&ManifestLine::Object(line))
-    }
-
-    /// The bytes compressed so far, once they are enough for a piece.
-    pub(super) fn piece(&mut self) -> Option<Vec<u8>> {
-        let written = self.0.0.get_mut().get_mut();
-        (written.len() >= PIECE).then(|| std::mem::take(written))
     }
 
     pub(super) fn finish(mut self, summary: &Summary) -> std::io::Result<Vec<u8>> {

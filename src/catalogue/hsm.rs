@@ -22,7 +22,7 @@ impl Catalogue {
     /// Records the result of a backup. Safe to run twice: the first record stays.
     pub async fn create_hsm_backup(&self, backup: &HsmBackup) -> Result<Written> {
         let name = layout::hsm_backup(&backup.hsm, backup.opened, &backup.run);
-        Ok(self.container.create(&name, Vec::new(), metadata(&name, "backup", backup)?).await?)
+        Ok(self.container.add(&name, Vec::new(), metadata(&name, "backup", backup)?).await?)
     }
 
     /// Backups of an HSM, newest first, until `enough`. A record that cannot be read, or that a newer program

@@ -9,38 +9,10 @@ use super::{
     layout, metadata, view,
 };
 use crate::{
-    azure::container::{Blocks, Written},
+    azure::container::Written,
     domain::{manifest::Summary, merge::Merge, plan::Plan},
     error::{Error, Result, damaged},
 };
-
-/// The destination of a manifest while it is made.
-enum Sink<'a> {
-    /// Memory, which keeps it whole.
-    Memory(&'a mut Vec<u8>),
-    /// Its blob, piece by piece: the manifest of a large vault is never in memory as a whole.
-    Blob(&'a mut Blocks),
-}
-
-impl Sink<'_> {
-    /// Takes the bytes written so far, once they are enough for a piece.
-    async fn take(&mut self, out: &mut ManifestWriter) -> Result<()> {
-        let Some(piece) = out.piece() else { return Ok(()) };
-        match self {
-            Self::Memory(bytes) => bytes.extend(piece),
-            Self::Blob(blocks) => blocks.add(piece).await?,
-        }
-        Ok(())
-    }
-
-    /// Starts over and discards everything taken so far.
-    fn restart(&mut self) {
-        match self {
-            Self::Memory(bytes) => bytes.clear(),
-            Self::Blob(blocks) => blocks.restart(),
-        }
-    }
-}
 
 impl Catalogue {
     /// Closes a run whose planned objects all have a result, by writing its manifest.
@@ -49,10 +21,9 @@ impl Catalogue {
     pub async fn close(&self, plan: &Plan) -> Result<Summary> {
         let header = &plan.header;
         let name = layout::manifest(&header.vault, header.planned, &header.run);
-        let mut blocks = self.container.begin(&name);
-        let (last, summary) = self.make(plan, &name, Sink::Blob(&mut blocks)).await?;
+        let (bytes, summary) = self.make(plan, &name).await?;
         let metadata = metadata(&name, "summary", &summary)?;
-        match blocks.finish(last, metadata).await? {
+        match self.container.add(&name, bytes, metadata).await? {
             Written::Created => Ok(summary),
             Written::AlreadyThere => Ok(self.summary(&name).await?.unwrap_or(summary)),
         }
@@ -72,9 +43,7 @@ impl Catalogue {
         let name = layout::manifest(&header.vault, header.planned, &header.run);
         let Some(stored) = self.container.read(&name).await? else { return Ok(false) };
         codec::check(&name, stored.clone())?;
-        let mut bytes = Vec::new();
-        let (last, _) = self.make(plan, &name, Sink::Memory(&mut bytes)).await?;
-        bytes.extend(last);
+        let (bytes, _) = self.make(plan, &name).await?;
         codec::same_text(&name, stored, bytes.into())
     }
 
@@ -107,9 +76,7 @@ impl Catalogue {
                 Err(error) => return Err(error),
             };
             let before = self.before(&plan.header).await?;
-            let mut bytes = Vec::new();
-            let (last, _) = self.merge(&plan, before, name, &mut Sink::Memory(&mut bytes)).await?;
-            bytes.extend(last);
+            let (bytes, _) = self.merge(&plan, before, name).await?;
             tracing::error!(
                 blob.name = name, vault.name = %vault, run.id = %run,
                 "{damage}; its run's plan and blobs were read instead"
@@ -119,32 +86,24 @@ impl Catalogue {
         .boxed()
     }
 
-    /// Makes a manifest and returns its last bytes, which `sink` does not have. If the index before it cannot be
-    /// read, the run closes without it: objects that should have been carried forward are then recorded as lost, and
-    /// the next run backs them up again.
-    async fn make(&self, plan: &Plan, name: &str, mut sink: Sink<'_>) -> Result<(Vec<u8>, Summary)> {
+    /// Makes a manifest. If the index before it cannot be read, the run closes without it: objects that should have been
+    /// carried forward are then recorded as lost, and the next run backs them up again.
+    async fn make(&self, plan: &Plan, name: &str) -> Result<(Vec<u8>, Summary)> {
         let run = &plan.header.run;
         let merged = match self.before(&plan.header).await {
-            Ok(before) => self.merge(plan, before, name, &mut sink).await,
+            Ok(before) => self.merge(plan, before, name).await,
             Err(error) => Err(error),
         };
         match merged {
             Err(error @ Error::Damaged { .. }) => {
                 tracing::error!(run.id = %run, "Run {run} closes without the index before it: {error}");
-                sink.restart();
-                self.merge(plan, Box::new(std::iter::empty()), name, &mut sink).await
+                self.merge(plan, Box::new(std::iter::empty()), name).await
             }
             merged => merged,
         }
     }
 
-    async fn merge(
-        &self,
-        plan: &Plan,
-        before: Lines,
-        name: &str,
-        sink: &mut Sink<'_>,
-    ) -> Result<(Vec<u8>, Summary)> {
+    async fn merge(&self, plan: &Plan, before: Lines, name: &str) -> Result<(Vec<u8>, Summary)> {
         let failed = |error: std::io::Error| damaged(name, &error);
         let header = &plan.header;
         let mut merge = Merge::new(plan, before);
@@ -161,16 +120,13 @@ impl Catalogue {
                 }
                 while let Some(line) = merge.before(Some(&id))? {
                     out.push(line).map_err(failed)?;
-                    sink.take(&mut out).await?;
                 }
                 out.push(merge.with(result)?).map_err(failed)?;
-                sink.take(&mut out).await?;
                 last = Some(id);
             }
         }
         while let Some(line) = merge.before(None)? {
             out.push(line).map_err(failed)?;
-            sink.take(&mut out).await?;
         }
         let summary = merge.finish();
         Ok((out.finish(&summary).map_err(failed)?, summary))

@@ -20,7 +20,7 @@ impl Catalogue {
         let PlanHeader { vault, run, .. } = &plan.header;
         let name = layout::plan(vault, run);
         let bytes = codec::write_plan(&plan).map_err(|error| damaged(&name, &error))?;
-        match self.container.create(&name, bytes, Metadata::new()).await? {
+        match self.container.add(&name, bytes, Metadata::new()).await? {
             Written::Created => Ok(plan),
             Written::AlreadyThere => self.plan(vault, run).await?.ok_or_else(|| gone(&name)),
         }
@@ -31,7 +31,7 @@ impl Catalogue {
         let header = &supplement.header;
         let name = layout::supplement(&header.vault, &header.run, header.kind);
         let bytes = codec::write_supplement(&supplement).map_err(|error| damaged(&name, &error))?;
-        match self.container.create(&name, bytes, Metadata::new()).await? {
+        match self.container.add(&name, bytes, Metadata::new()).await? {
             Written::Created => Ok(supplement),
             Written::AlreadyThere => {
                 self.supplement(&header.vault, &header.run, header.kind).await?.ok_or_else(|| gone(&name))

@@ -16,7 +16,10 @@ use crate::{
     },
     catalogue,
     config::{Landing, poison_of, queues_of},
-    domain::cause::{Came, Cause},
+    domain::{
+        cause::{Came, Cause},
+        outcome::Failure,
+    },
 };
 
 /// The content of the probe blob.
@@ -58,13 +61,30 @@ async fn one(context: &Context<'_>, used: Use, url: &Url, container: Container) 
         return seen;
     }
     let probe = catalogue::probe(context.clock.now().date());
-    let written = Box::pin(tried(container.create(&probe, PROBE.to_vec(), Metadata::new()))).await;
-    if written == Came::Done {
+    let (written, is_there) = write(&container, &probe).await;
+    if is_there {
         let protection = within(container.protection_of(&probe, seen.protection)).await;
         seen.protection = protection.unwrap_or(seen.protection);
         seen.deleted = Some(tried(container.delete(&probe)).await);
     }
     ContainerSeen { written: Some(written), ..seen }
+}
+
+/// Writes the probe of a day. The second part says whether it is there now.
+///
+/// One that is there from an earlier preflight may be answered in the words of a missing right.
+async fn write(container: &Container, probe: &str) -> (Came, bool) {
+    let written = Box::pin(tried(container.create(probe, PROBE.to_vec(), Metadata::new()))).await;
+    if !written.cause().is_some_and(Cause::is_missing_right) {
+        return (written.clone(), written == Came::Done);
+    }
+    match within(container.metadata(probe)).await {
+        Ok(Some(_)) => {
+            let text = "the probe of today is there, and storage refuses another one like a missing right";
+            (Came::Refused(Cause::Other, Failure::ours("ProbeIsThere", text)), true)
+        }
+        _ => (written, false),
+    }
 }
 
 /// Where the program reads in a container: a right may end at a folder.

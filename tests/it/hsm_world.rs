@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use keyvault_backup_emulator::{
-    HsmHandle, KeySpec, Snapshot, StorageHandle,
+    HsmHandle, KeySpec, Rights, Snapshot, StorageHandle,
     host::{Firing, HttpAnswer, Invocation},
 };
 use serde_json::{Value, json};
 
-use crate::world::{BACKUPS, JOBS, NIGHT, World};
+use crate::world::{BACKUPS, JOBS, NIGHT, PERSON, World};
 
 /// The container that HSMs are backed up into.
 pub const LANDING: &str = "hsm-backups";
@@ -36,6 +36,9 @@ impl HsmWorld {
         let mut world = World::with_secrets(1).await;
         let landing = world.azure.storage("landing");
         landing.create_container(LANDING);
+        landing.give("", Rights::of("backup", "landing"));
+        landing.give("", Rights::of("restore", "landing"));
+        landing.give(PERSON, Rights::of("person", "landing"));
         let container = format!("{}/{LANDING}", landing.blob_url());
         let hsms: Vec<_> = names.iter().map(|name| world.azure.hsm(name)).collect();
         for hsm in &hsms {

@@ -45,7 +45,7 @@ async fn at_a_terminal(world: &World, more: &str) -> (Option<i32>, String) {
     let command = format!("stty cols 80; {} {arguments} {more}", env!("CARGO_BIN_EXE_keyvault-backup"));
     let mut script = tokio::process::Command::new("script");
     script.args(["--quiet", "--return", "--command", &command, "/dev/null"]).kill_on_drop(true);
-    script.env_clear().env("PATH", "/usr/bin:/bin").envs(world.env.iter().cloned());
+    script.env_clear().env("PATH", "/usr/bin:/bin").envs(world.terminal_env());
     let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script is there");
     child.stdin.take().expect("a pipe").write_all(b"n\n").await.expect("it is typed");
     let output = child.wait_with_output().await.expect("it ends");

@@ -13,11 +13,11 @@ mod words;
 
 use std::{fs, path::Path, process::Output};
 
-use keyvault_backup_emulator::{Access, Forbidden, WriteProtection};
+use keyvault_backup_emulator::{Access, Forbidden, Rights, WriteProtection};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::world::{BACKUPS, World};
+use crate::world::{BACKUPS, PERSON, World};
 
 /// What the backup identity may do in a vault.
 pub fn backup_rights() -> Access {
@@ -44,6 +44,11 @@ pub fn install(world: &mut World) {
     world.backups.set_write_protection(BACKUPS, WriteProtection { days: 90, locked: true });
     world.vault.configure(|options| options.access = Some(backup_rights()));
     world.today();
+}
+
+/// Lets people delete backups.
+pub fn allow_deletion(world: &World) {
+    world.backups.give(PERSON, Rights::of("person", "backups").with("blobs/delete"));
 }
 
 /// Backs the vault up.
@@ -134,7 +139,7 @@ async fn looking_twice_writes_one_probe_a_day_and_changes_nothing_else() {
 #[tokio::test]
 async fn the_table_says_what_is_wrong_and_what_mends_it() {
     let world = healthy().await;
-    world.backups.set_append_only(BACKUPS, false);
+    allow_deletion(&world);
     world.backups.set_write_protection(BACKUPS, None);
     let output = world.cli(&["preflight"]).await;
     let text = String::from_utf8_lossy(&output.stdout);

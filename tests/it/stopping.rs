@@ -44,7 +44,7 @@ impl World {
     /// Runs a command and sends it a signal when `met` is met.
     async fn signalled(&self, args: &[&str], signal: &str, met: Arc<Notify>) -> Output {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_keyvault-backup"));
-        command.args(args).env_clear().envs(self.env.iter().cloned()).kill_on_drop(true);
+        command.args(args).env_clear().envs(self.terminal_env()).kill_on_drop(true);
         command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         let child = command.spawn().expect("the command starts");
         let id = child.id().expect("it runs").to_string();

@@ -2,7 +2,6 @@
 //! and with a bearer token.
 
 mod asked;
-mod pieces;
 mod stage;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -36,7 +35,6 @@ use keyvault_backup::{
 };
 use keyvault_backup_emulator::{KeySpec, SecretSpec};
 use keyvault_backup_needs::needs;
-use pieces::{a_blob_in_pieces_appears_once_and_whole, of_two_writers_in_pieces_one_wins};
 use serde_json::{Value, json};
 use stage::Stage;
 
@@ -74,8 +72,6 @@ on_both![
     a_listing_has_an_order_and_pages,
     what_is_missing_is_no_error,
     a_large_blob_comes_back_whole,
-    a_blob_in_pieces_appears_once_and_whole,
-    of_two_writers_in_pieces_one_wins,
     conditions_and_sums_decide,
     a_message_arrives_in_base64,
     of_two_records_that_say_the_same_one_opens_the_run,

@@ -4,7 +4,7 @@ use std::{io::BufRead as _, path::PathBuf, process::Output, sync::Arc, time::Dur
 
 use flate2::bufread::GzDecoder;
 use keyvault_backup_emulator::{
-    Azure, SecretSpec, StorageHandle, VaultHandle,
+    Azure, Rights, SecretSpec, StorageHandle, VaultHandle,
     host::{Firing, Host, HostOptions, Invocation},
 };
 use serde_json::Value;
@@ -25,6 +25,9 @@ const NEVER: &str = "0 0 2 30 2 *";
 
 /// A schedule that asks for a night each day, at the time of [`NIGHT`].
 pub const DAILY: &str = "0 0 2 * * *";
+
+/// What a terminal's identity is called: it has the rights of a person. The host's is called nothing.
+pub const PERSON: &str = "person";
 
 const QUEUES: [&str; 2] = ["backup-objects", "restore-objects"];
 
@@ -60,8 +63,8 @@ impl World {
         azure.clock().set(NIGHT - time::Duration::days(30));
         let (backups, work) = (azure.storage("backups"), azure.storage("workstore"));
         backups.create_container(BACKUPS);
-        backups.set_append_only(BACKUPS, true);
         work.create_container(JOBS);
+        give_rights(&backups, &work);
         for queue in QUEUES {
             work.create_queue(queue);
         }
@@ -202,13 +205,33 @@ impl World {
         self.backups.blob(BACKUPS, &name).unwrap_or_else(|| panic!("{name} is stored")).bytes.to_vec()
     }
 
+    /// The environment of the command line tool: that of the handler, with the identity of a person.
+    pub fn terminal_env(&self) -> Vec<(String, String)> {
+        let (app, person) = (self.azure.identity().header(), self.azure.identity().header_of(PERSON));
+        let of = |(name, value): &(String, String)| {
+            let value = if value == app { &person } else { value };
+            (name.clone(), value.clone())
+        };
+        self.env.iter().map(of).collect()
+    }
+
     /// Runs the command line tool.
     pub async fn cli(&self, args: &[&str]) -> Output {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_keyvault-backup"));
-        command.args(args).env_clear().envs(self.env.iter().cloned()).kill_on_drop(true);
+        command.args(args).env_clear().envs(self.terminal_env()).kill_on_drop(true);
         let output = tokio::time::timeout(Duration::from_secs(120), command.output()).await;
         output.expect("the command ends").expect("the command starts")
     }
+}
+
+/// Gives the host's identity the rights of the role `all`, and that of a terminal those of a person.
+fn give_rights(backups: &StorageHandle, work: &StorageHandle) {
+    for app in ["backup", "restore"] {
+        backups.give("", Rights::of(app, "backups"));
+        work.give("", Rights::of(app, "host"));
+    }
+    backups.give(PERSON, Rights::of("person", "backups"));
+    work.give(PERSON, Rights::of("person", "host").in_container(JOBS));
 }
 
 /// A manifest, read without the product's code.

@@ -30,5 +30,7 @@ pub use azure::{
     knobs::{Delays, Knobs, RateLimit, RestoreLimits},
     operation::{Operation, Service},
     requests::{Entry, RequestLog},
-    storage::{Keeping, QueueHandle, QueueMessage, StorageHandle, StoredBlob, WriteProtection},
+    storage::{
+        Keeping, Policy, QueueHandle, QueueMessage, Rights, StorageHandle, StoredBlob, Taken, WriteProtection,
+    },
 };

@@ -40,7 +40,6 @@ async fn where_no_container_is_missing_nothing_is_made() {
 async fn without_the_right_to_make_it_the_container_stays_a_finding() {
     let world = healthy().await;
     world.backups.delete_container(BACKUPS);
-    world.backups.set_right_to_create_containers(false);
     let (code, report, _) = fix(&world).await;
     assert!(code == Some(1) && names(&report).contains(&"container-missing"), "{report:#}");
     let [made, seen] = ["made", "seen"].map(|field| &report["fixes"][0][field]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyvault_backup_emulator::{FaultKind, Forbidden, Matcher, Operation, Service, WriteProtection};
 use serde_json::json;
 
-use super::{healthy, mended_by, only, preflight};
+use super::{allow_deletion, healthy, mended_by, only, preflight};
 use crate::world::{BACKUPS, JOBS};
 
 fn on(host: &str, operation: Operation) -> Matcher {
@@ -42,7 +42,7 @@ async fn a_container_that_cannot_be_written_to() {
 #[tokio::test]
 async fn backups_that_could_be_deleted() {
     let world = healthy().await;
-    world.backups.set_append_only(BACKUPS, false);
+    allow_deletion(&world);
     // Write protection stops it, and only that.
     mended_by(&world, "delete-right", &["az role assignment list --assignee", "containers/backups"]).await;
     world.backups.set_write_protection(BACKUPS, None);
@@ -53,9 +53,7 @@ async fn backups_that_could_be_deleted() {
 #[tokio::test]
 async fn backups_without_write_protection() {
     let world = healthy().await;
-    world.backups.set_append_only(BACKUPS, false);
     world.backups.set_write_protection(BACKUPS, None);
-    world.fault(on("backups", Operation::DeleteBlob), FaultKind::Forbidden(Forbidden::ByRbac));
     mended_by(&world, "no-write-protection", &["retention.immutabilityDays"]).await;
 }
 

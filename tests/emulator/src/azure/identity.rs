@@ -25,7 +25,7 @@ const LIFETIME: time::Duration = time::Duration::hours(24);
 pub(crate) struct Token {
     /// Without a slash at its end.
     pub(crate) audience: String,
-    /// The client id asked for; empty for the system-assigned identity.
+    /// The client id asked for; for a system-assigned identity what it is called, which is nothing at first.
     pub(crate) caller: Arc<str>,
 }
 
@@ -41,6 +41,8 @@ impl Token {
 #[derive(Debug)]
 pub struct Identity {
     header: String,
+    /// The headers of other processes, by what their system-assigned identities are called.
+    others: RwLock<HashMap<String, String>>,
     tokens: RwLock<HashMap<String, Arc<Token>>>,
     /// The token of each audience and client id, so that asking twice gives the same one.
     issued: RwLock<HashMap<(String, String), String>>,
@@ -50,6 +52,7 @@ impl Identity {
     pub(crate) fn new() -> Self {
         Self {
             header: Uuid::new_v4().simple().to_string(),
+            others: RwLock::default(),
             tokens: RwLock::default(),
             issued: RwLock::default(),
         }
@@ -58,6 +61,24 @@ impl Identity {
     /// The value of `IDENTITY_HEADER`.
     pub fn header(&self) -> &str {
         &self.header
+    }
+
+    /// The value of `IDENTITY_HEADER` for a process with a system-assigned identity of its own, which the log of requests
+    /// and the rights in storage call by this name.
+    pub fn header_of(&self, caller: &str) -> String {
+        let mut others = self.others.write();
+        let header = others.entry(caller.to_owned()).or_insert_with(|| Uuid::new_v4().simple().to_string());
+        header.clone()
+    }
+
+    /// What the system-assigned identity is called whose process sends a header.
+    fn called(&self, header: Option<&str>) -> Option<String> {
+        let header = header?;
+        if header == self.header {
+            return Some(String::new());
+        }
+        let others = self.others.read();
+        others.iter().find(|(_, known)| *known == header).map(|(caller, _)| caller.clone())
     }
 
     /// A token for an audience, as the endpoint would give it. For tests that call a service themselves.
@@ -87,9 +108,9 @@ impl Identity {
 
     /// Answers `GET /msi/token`.
     pub(crate) fn answer(&self, header: Option<&str>, query: &Query) -> Reply {
-        if header != Some(self.header.as_str()) {
+        let Some(own) = self.called(header) else {
             return refusal(StatusCode::UNAUTHORIZED, "The X-IDENTITY-HEADER header is missing or wrong.");
-        }
+        };
         if query.get("api-version") != Some("2019-08-01") {
             return refusal(StatusCode::BAD_REQUEST, "The api-version is missing or not supported.");
         }
@@ -98,7 +119,7 @@ impl Identity {
         };
         let client_id = query.get("client_id");
         let body = json!({
-            "access_token": self.issue(resource, client_id),
+            "access_token": self.issue(resource, Some(client_id.unwrap_or(&own))),
             "expires_on": (real_now() + LIFETIME).unix_timestamp().to_string(),
             "resource": resource,
             "token_type": "Bearer",

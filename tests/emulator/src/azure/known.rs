@@ -104,6 +104,9 @@ const fn of_operation(operation: Operation) -> Known {
             conditional!(
                 "x-ms-blob-type",
                 "x-ms-meta-*",
+                "x-ms-immutability-policy-until-date",
+                "x-ms-immutability-policy-mode",
+                "x-ms-legal-hold",
                 "x-ms-blob-content-type",
                 "x-ms-blob-content-encoding",
                 "x-ms-blob-content-md5",
@@ -142,6 +145,11 @@ const fn of_operation(operation: Operation) -> Known {
         ),
         Operation::GetBlobProperties => known(conditional!(), &["versionid"]),
         Operation::SetBlobMetadata => known(conditional!("x-ms-meta-*"), &[]),
+        Operation::SetImmutabilityPolicy => {
+            known(&["x-ms-immutability-policy-until-date", "x-ms-immutability-policy-mode"], &["versionid"])
+        }
+        Operation::DeleteImmutabilityPolicy => known(&[], &["versionid"]),
+        Operation::SetLegalHold => known(&["x-ms-legal-hold"], &["versionid"]),
         Operation::DeleteBlob => known(conditional!("x-ms-delete-snapshots"), &["versionid"]),
 
         Operation::CreateQueue | Operation::SetQueueMetadata => known(&["x-ms-meta-*"], &[]),
@@ -170,7 +178,7 @@ fn value(operation: Operation, headers: &HeaderMap, query: &Query) -> Option<Str
         Operation::ListBlobs => {
             let asked = query.get("include").unwrap_or_default();
             let parts = asked.split(',').map(str::trim).filter(|part| !part.is_empty());
-            let known = ["metadata", "versions", "deleted"];
+            let known = ["metadata", "versions", "deleted", "immutabilitypolicy", "legalhold"];
             let mut unknown =
                 parts.filter(|part| !known.iter().any(|known| known.eq_ignore_ascii_case(part)));
             unknown.next().map(|part| format!("include={part} of this operation"))

@@ -103,6 +103,12 @@ pub enum Operation {
     DeleteBlob,
     /// `PUT ?comp=undelete` of a blob.
     UndeleteBlob,
+    /// `PUT ?comp=immutabilityPolicies` of a blob or of a version.
+    SetImmutabilityPolicy,
+    /// `DELETE ?comp=immutabilityPolicies` of a blob or of a version.
+    DeleteImmutabilityPolicy,
+    /// `PUT ?comp=legalhold` of a blob or of a version.
+    SetLegalHold,
 
     /// `GET ?comp=list` of the account.
     ListQueues,

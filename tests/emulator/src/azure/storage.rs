@@ -5,8 +5,10 @@
 //! | blobs whole and in blocks, lists and their pages, metadata | as documented, and the same on Azurite |
 //! | conditions of entity tags and dates, MD5 | as documented, and the same on Azurite |
 //! | versions, soft delete, CRC64, structured bodies | as documented; the official JavaScript clients try them |
+//! | rights of each identity, by container and prefix | as documented; what is not is said [there](Rights) |
 //! | queues | as documented |
-//! | snapshots, leases, tags, tiers, copies, writes from a URL, legal holds and immutability by request | 501 |
+//! | immutability policies and legal holds of versions | as documented; nobody has tried them |
+//! | snapshots, leases, tags, tiers, copies, writes from a URL | 501 |
 //!
 //! What [an account keeps](Keeping) and how a container is [protected](WriteProtection) is set by its
 //! [handle](StorageHandle).
@@ -20,19 +22,23 @@ mod container;
 mod crc64;
 mod error;
 mod handle;
+mod immutable;
 mod list;
 mod metadata;
 mod queue;
 mod queue_handle;
 mod queue_rest;
+mod rights;
 mod structured;
 mod upload;
 mod versions;
 
 pub use account::{StoredBlob, WriteProtection};
 pub use handle::StorageHandle;
+pub use immutable::Policy;
 pub use queue::QueueMessage;
 pub use queue_handle::QueueHandle;
+pub use rights::{Rights, Taken};
 pub use versions::Keeping;
 
 pub(crate) use account::Account;

@@ -267,3 +267,57 @@ async fn a_block_list_takes_from_where_it_says() {
     );
     assert_eq!(stage.ask("GET", "", "").await.text, "one two");
 }
+
+const SOON: &str = "Fri, 01 Jan 2100 00:00:00 GMT";
+const LATER: &str = "Mon, 01 Mar 2100 00:00:00 GMT";
+
+#[tokio::test]
+async fn what_a_policy_protects_stays_until_its_date_and_only_longer() {
+    let stage = Stage::new(VERSIONS).await;
+    let version = stage.put("one").await.header("x-ms-version-id").to_owned();
+    let at = format!("?comp=immutabilityPolicies&versionid={version}");
+    let set = async |until: &str, mode: &str| {
+        let headers =
+            format!("x-ms-immutability-policy-until-date: {until}\nx-ms-immutability-policy-mode: {mode}");
+        stage.ask(&format!("PUT {at}"), &headers, "").await.status.as_u16()
+    };
+    assert_eq!(set(SOON, "Unlocked").await, 200);
+    assert_eq!(stage.ask(&format!("DELETE {at}"), "", "").await.status, StatusCode::OK);
+    assert_eq!((set(SOON, "Locked").await, set(LATER, "Locked").await), (200, 200));
+    assert_eq!((set(SOON, "Locked").await, set(LATER, "Unlocked").await), (409, 409));
+    stage.put("two").await;
+    for request in [format!("DELETE {at}"), format!("DELETE ?versionid={version}")] {
+        assert_eq!(stage.ask(&request, "", "").await.code(), "BlobImmutableDueToPolicy", "{request}");
+    }
+    let listed = stage.list("versions,immutabilitypolicy").await;
+    assert!(listed.contains(&format!("<ImmutabilityPolicyUntilDate>{LATER}</ImmutabilityPolicyUntilDate>")));
+    assert!(listed.contains("<ImmutabilityPolicyMode>locked</ImmutabilityPolicyMode>"), "{listed}");
+    let shown = stage.ask(&format!("HEAD ?versionid={version}"), "", "").await;
+    assert_eq!(shown.header("x-ms-immutability-policy-until-date"), LATER);
+    let mut until = None;
+    for blob in stage.storage.versions("c", "b") {
+        until = until.or(blob.policy.map(|policy| policy.until));
+    }
+    stage.azure.clock().set(until.unwrap());
+    let gone = stage.ask(&format!("DELETE ?versionid={version}"), "", "").await;
+    assert_eq!(gone.status, StatusCode::ACCEPTED, "{}", gone.text);
+}
+
+#[tokio::test]
+async fn what_is_under_a_legal_hold_stays_until_it_is_taken_off() {
+    let stage = Stage::new(VERSIONS).await;
+    assert_eq!(stage.ask("PUT", "x-ms-legal-hold: true", "one").await.status, StatusCode::CREATED);
+    assert!(stage.list("legalhold").await.contains("<LegalHold>true</LegalHold>"));
+    assert!(!stage.list("").await.contains("LegalHold"));
+    for request in ["DELETE", "PUT ?comp=metadata"] {
+        assert_eq!(stage.ask(request, "", "").await.code(), "BlobImmutableDueToLegalHold", "{request}");
+    }
+    stage.put("two").await;
+    assert_eq!(stage.storage.versions("c", "b").len(), 2, "the old version is still there");
+    let old = stage.storage.versions("c", "b")[0].version.clone().unwrap();
+    let delete = format!("DELETE ?versionid={old}");
+    assert_eq!(stage.ask(&delete, "", "").await.status, StatusCode::CONFLICT);
+    let off = stage.ask(&format!("PUT ?comp=legalhold&versionid={old}"), "x-ms-legal-hold: false", "").await;
+    assert_eq!(off.status, StatusCode::OK);
+    assert_eq!(stage.ask(&delete, "", "").await.status, StatusCode::ACCEPTED);
+}

@@ -10,5 +10,6 @@ mod kept;
 mod known;
 mod life;
 mod program;
+mod rights;
 mod storage;
 mod vault;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
@@ -11,8 +11,10 @@ use parking_lot::{Mutex, RwLock};
 use time::OffsetDateTime;
 
 use super::{
+    immutable::Policy,
     metadata::Metadata,
     queue::Queue,
+    rights::Guard,
     versions::{Deleted, Keeping},
 };
 use crate::azure::hosts::Cloud;
@@ -38,6 +40,10 @@ pub struct StoredBlob {
     pub last_modified: OffsetDateTime,
     /// The id of its version, where the account keeps versions.
     pub version: Option<String>,
+    /// Its own immutability policy.
+    pub policy: Option<Policy>,
+    /// Whether there is a legal hold on it.
+    pub legal_hold: bool,
     /// When it was deleted, if it can be brought back.
     pub(crate) deleted: Option<Deleted>,
     /// What it was made of, if of blocks.
@@ -64,6 +70,8 @@ impl StoredBlob {
             created: now,
             last_modified: now,
             version: None,
+            policy: None,
+            legal_hold: false,
             deleted: None,
             blocks: Vec::new(),
         }
@@ -123,8 +131,8 @@ pub(crate) struct Account {
     pub(crate) containers: RwLock<BTreeMap<String, Container>>,
     pub(crate) queues: Mutex<BTreeMap<String, Queue>>,
     pub(crate) keeping: RwLock<Keeping>,
-    /// Whether callers have the right to create containers.
-    pub(crate) creates: AtomicBool,
+    /// Who may do what.
+    pub(crate) guard: Guard,
     /// The moment that names the last version.
     pub(crate) last_version: Mutex<Option<OffsetDateTime>>,
     etags: AtomicU64,
@@ -138,7 +146,7 @@ impl Account {
             containers: RwLock::default(),
             queues: Mutex::default(),
             keeping: RwLock::default(),
-            creates: AtomicBool::new(true),
+            guard: Guard::default(),
             last_version: Mutex::default(),
             etags: AtomicU64::new(0x8DE_0000_0000_0001),
         }

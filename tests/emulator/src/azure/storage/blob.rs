@@ -2,14 +2,13 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hyper::StatusCode;
-use time::{Duration, OffsetDateTime};
 
 use super::{
-    account::{Container, StoredBlob, md5},
+    account::{Container, md5},
     condition,
     crc64::crc64,
-    error::{blob_not_found, error, forbidden, immutable, invalid_header, not_on_root},
-    metadata, structured,
+    error::{blob_not_found, error, forbidden, invalid_header, not_on_root},
+    immutable, metadata, structured,
     versions::{Deletion, Keeping, Shown},
 };
 use crate::azure::{call::Call, reply::Reply, timestamp::http_date};
@@ -105,7 +104,7 @@ pub(crate) fn head(container: &Container, call: &Call, name: &str) -> Result<Rep
     let shown = asked_for(container, call, name)?;
     let blob = shown.blob;
     let mut reply = properties(StatusCode::OK, shown);
-    show_protection(container, blob, &mut reply);
+    immutable::show(container, blob, &mut reply);
     set_md5(&mut reply, "content-md5", blob.content_md5);
     if call.method == hyper::Method::HEAD {
         reply.set("content-length", &blob.bytes.len().to_string());
@@ -130,9 +129,7 @@ pub(crate) fn delete(
     };
     let blob = found.ok_or_else(|| blob_not_found(call))?;
     condition::check_write(call, Some(blob))?;
-    if protected_until(container, blob).is_some_and(|until| until > call.now) {
-        return Err(immutable(call));
-    }
+    immutable::refuse(container, call, blob)?;
     let deletion = match version {
         Some(id) => container.remove_version(keeping, name, id, call.now),
         None => container.remove(keeping, name, call.now),
@@ -152,17 +149,6 @@ pub(crate) fn undelete(container: &mut Container, call: &Call, name: &str) -> Re
         Ok(Reply::new(StatusCode::OK))
     } else {
         Err(blob_not_found(call))
-    }
-}
-
-fn protected_until(container: &Container, blob: &StoredBlob) -> Option<OffsetDateTime> {
-    Some(blob.created + Duration::days(container.protection?.days.into()))
-}
-
-fn show_protection(container: &Container, blob: &StoredBlob, reply: &mut Reply) {
-    if let (Some(of), Some(until)) = (container.protection, protected_until(container, blob)) {
-        reply.set("x-ms-immutability-policy-until-date", &http_date(until));
-        reply.set_static("x-ms-immutability-policy-mode", if of.locked { "locked" } else { "unlocked" });
     }
 }
 

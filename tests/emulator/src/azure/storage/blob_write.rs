@@ -7,7 +7,7 @@ use super::{
     account::{Account, Block, Container, StoredBlob},
     condition,
     error::{blob_not_found, error, immutable},
-    metadata,
+    immutable as protection, metadata,
     upload::Upload,
 };
 use crate::azure::{call::Call, reply::Reply, timestamp::http_date};
@@ -49,6 +49,7 @@ pub(crate) fn set_metadata(
     if container.append_only {
         return Err(immutable(call));
     }
+    protection::refuse(container, call, blob)?;
     let changed = StoredBlob { metadata, etag: account.etag(), last_modified: call.now, ..blob.clone() };
     container.put(account, name, changed, call.now);
     Ok(Reply { status: StatusCode::OK, ..written(container, name) })
@@ -78,6 +79,7 @@ pub(crate) fn store(
     if immutable_there {
         return Err(immutable(call));
     }
+    let (policy, legal_hold) = protection::of_upload(call)?;
     let blob = StoredBlob {
         metadata: metadata::read(call)?,
         content_type: content.content_type.unwrap_or("application/octet-stream").to_owned(),
@@ -88,6 +90,8 @@ pub(crate) fn store(
         last_modified: call.now,
         bytes: content.bytes,
         version: None,
+        policy,
+        legal_hold,
         deleted: None,
         blocks: content.blocks,
     };

@@ -90,7 +90,7 @@ pub(crate) fn check_missing(call: &Call) -> Result<(), Reply> {
     }
 }
 
-fn exists(call: &Call) -> Reply {
+pub(crate) fn exists(call: &Call) -> Reply {
     error(call, StatusCode::CONFLICT, "BlobAlreadyExists", "The specified blob already exists.")
 }
 

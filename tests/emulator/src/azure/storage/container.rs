@@ -1,14 +1,12 @@
 //! Requests to Blob storage, answered.
 
-use std::sync::atomic::Ordering;
-
 use hyper::StatusCode;
 
 use super::{
     account::{Account, Container},
     blob, blob_write, block,
-    error::{container_not_found, error, forbidden, unknown, unsupported_verb},
-    list, metadata,
+    error::{container_not_found, error, unknown, unsupported_verb},
+    immutable, list, metadata,
     upload::Upload,
 };
 use crate::azure::{
@@ -26,6 +24,7 @@ fn route(world: &World, account: &Account, call: &Call) -> Result<Reply, Reply> 
     match call.route.operation {
         Operation::CreateContainer => return create(account, call),
         Operation::DeleteContainer => {
+            read(account, call, |_| Ok(()))?;
             let removed = account.containers.write().remove(container);
             return removed
                 .map(|_| Reply::new(StatusCode::ACCEPTED))
@@ -61,6 +60,13 @@ fn route(world: &World, account: &Account, call: &Call) -> Result<Reply, Reply> 
         }
         Operation::GetBlockList => read(account, call, |container| block::get_list(container, call, name)),
         Operation::UndeleteBlob => write(account, call, |container| blob::undelete(container, call, name)),
+        Operation::SetImmutabilityPolicy => {
+            write(account, call, |container| immutable::set(container, call, name))
+        }
+        Operation::DeleteImmutabilityPolicy => {
+            write(account, call, |container| immutable::delete(container, call, name))
+        }
+        Operation::SetLegalHold => write(account, call, |container| immutable::hold(container, call, name)),
         Operation::SetBlobMetadata => {
             write(account, call, |container| blob_write::set_metadata(account, container, call, name))
         }
@@ -82,12 +88,15 @@ pub(crate) fn no_route(call: &Call) -> Reply {
     }
 }
 
-fn read(
+fn read<T>(
     account: &Account,
     call: &Call,
-    answer: impl FnOnce(&Container) -> Result<Reply, Reply>,
-) -> Result<Reply, Reply> {
-    account.containers.read().get(&call.route.name).map_or_else(|| Err(container_not_found(call)), answer)
+    answer: impl FnOnce(&Container) -> Result<T, Reply>,
+) -> Result<T, Reply> {
+    let containers = account.containers.read();
+    let container = containers.get(&call.route.name).ok_or_else(|| container_not_found(call))?;
+    account.guard.check(call, false)?;
+    answer(container)
 }
 
 fn write(
@@ -97,14 +106,14 @@ fn write(
 ) -> Result<Reply, Reply> {
     let mut containers = account.containers.write();
     let container = containers.get_mut(&call.route.name).ok_or_else(|| container_not_found(call))?;
+    let exists = call.route.item.as_ref().is_some_and(|name| container.blobs.contains_key(name));
+    account.guard.check(call, exists)?;
     container.forget(call.now);
     answer(container)
 }
 
 fn create(account: &Account, call: &Call) -> Result<Reply, Reply> {
-    if !account.creates.load(Ordering::Relaxed) {
-        return Err(forbidden(call));
-    }
+    account.guard.check(call, false)?;
     let metadata = metadata::read(call)?;
     if !account.create_container(&call.route.name, metadata, call.now) {
         return Err(error(
@@ -114,7 +123,9 @@ fn create(account: &Account, call: &Call) -> Result<Reply, Reply> {
             "The specified container already exists.",
         ));
     }
-    read(account, call, |container| Ok(container_reply(StatusCode::CREATED, container)))
+    let containers = account.containers.read();
+    let made = containers.get(&call.route.name).ok_or_else(|| container_not_found(call))?;
+    Ok(container_reply(StatusCode::CREATED, made))
 }
 
 fn container_reply(status: StatusCode, container: &Container) -> Reply {

@@ -1,12 +1,13 @@
 //! A storage account in the hands of a test.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{
     account::{Account, Container, StoredBlob, WriteProtection},
     queue_handle::QueueHandle,
+    rights::{Rights, Taken},
     versions::{Deletion, Keeping},
 };
 use crate::azure::{World, operation::Service};
@@ -38,10 +39,20 @@ impl StorageHandle {
         self.account.create_container(name, Vec::new(), self.world.clock.now());
     }
 
-    /// Sets whether callers have the right to create containers; at first they have it. The handle itself is not bound
-    /// by it.
-    pub fn set_right_to_create_containers(&self, held: bool) {
-        self.account.creates.store(held, Ordering::Relaxed);
+    /// Gives a caller rights, beside those that it has. Callers are named as in the log of requests. From now on nobody
+    /// else has any in the account; the handle itself is not bound by that.
+    pub fn give(&self, caller: &str, rights: Rights) {
+        self.account.guard.give(caller, rights);
+    }
+
+    /// Takes all rights from a caller.
+    pub fn take_rights(&self, caller: &str) {
+        self.account.guard.take(caller);
+    }
+
+    /// Sets what an identity that may only add is answered for a name that is taken. A conflict at first.
+    pub fn set_taken(&self, taken: Taken) {
+        self.account.guard.set_taken(taken);
     }
 
     /// Makes a queue unless it is there.

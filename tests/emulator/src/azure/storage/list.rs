@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use super::{
     account::{Account, Container},
     error::{PROLOGUE, XML, invalid_query},
+    immutable,
     versions::Shown,
 };
 use crate::azure::{call::Call, operation::Service, reply::Reply, timestamp::http_date};
@@ -77,7 +78,7 @@ fn page(container: &Container, call: &Call, from: &Place, size: usize) -> (Strin
         folder = delimiter.and_then(|delimiter| up_to(name, prefix, delimiter));
         match &folder {
             Some(folder) => write_prefix(&mut items, folder),
-            None => write_blob(&mut items, shown, include.metadata, call.now),
+            None => write_blob(&mut items, container, shown, include, call.now),
         }
     }
     (items, None)
@@ -95,7 +96,13 @@ fn write_prefix(out: &mut String, prefix: &str) {
     out.push_str("</BlobPrefix>");
 }
 
-fn write_blob(out: &mut String, shown: Shown<'_>, metadata: bool, now: OffsetDateTime) {
+fn write_blob(
+    out: &mut String,
+    container: &Container,
+    shown: Shown<'_>,
+    include: Include<'_>,
+    now: OffsetDateTime,
+) {
     let blob = shown.blob;
     out.push_str("<Blob>");
     element(out, "Name", shown.name);
@@ -122,12 +129,17 @@ fn write_blob(out: &mut String, shown: Shown<'_>, metadata: bool, now: OffsetDat
     );
     out.push_str("<AccessTierInferred>true</AccessTierInferred><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>");
     out.push_str("<ServerEncrypted>true</ServerEncrypted>");
+    for (tag, text) in
+        immutable::elements(container, blob, include.has("immutabilitypolicy"), include.has("legalhold"))
+    {
+        element(out, tag, &text);
+    }
     if let Some(deleted) = blob.deleted {
         element(out, "DeletedTime", &http_date(deleted.at));
         element(out, "RemainingRetentionDays", &(deleted.until - now).whole_days().to_string());
     }
     out.push_str("</Properties>");
-    if metadata {
+    if include.has("metadata") {
         out.push_str("<Metadata>");
         for (name, value) in &blob.metadata {
             element(out, name, value);

@@ -130,6 +130,13 @@ impl Container {
         blob.deleted.is_none().then_some(shown)
     }
 
+    /// The same, to be changed.
+    pub(crate) fn version_mut(&mut self, name: &str, id: &str) -> Option<&mut StoredBlob> {
+        let current = self.blobs.get_mut(name).filter(|blob| blob.version.as_deref() == Some(id));
+        let older = self.older.get_mut(&(name.to_owned(), id.to_owned()));
+        current.or(older.filter(|blob| blob.deleted.is_none()))
+    }
+
     /// Forgets what can not be brought back any more.
     pub(crate) fn forget(&mut self, now: OffsetDateTime) {
         self.older.retain(|_, blob| blob.deleted.is_none_or(|deleted| now < deleted.until));

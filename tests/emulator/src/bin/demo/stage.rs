@@ -6,7 +6,7 @@ use std::{
 };
 
 use keyvault_backup_emulator::{
-    Azure, HsmHandle, StorageHandle, VaultHandle,
+    Azure, HsmHandle, Rights, StorageHandle, VaultHandle,
     host::{Host, HostClock as _, HostOptions, HttpAnswer, WallClock},
 };
 use time::{Duration, OffsetDateTime};
@@ -28,6 +28,10 @@ pub(crate) const STANDBY: &str = "kv-standby";
 /// The Managed HSM.
 pub(crate) const HSM: &str = "hsm-demo";
 const LANDING: &str = "hsm-backups";
+const LANDING_ACCOUNT: &str = "kvdemolanding";
+
+/// What the identity of the terminal is called. The host's is called nothing.
+const PERSON: &str = "person";
 
 /// Restores of one kind in ten seconds. A real vault takes some 300 secrets and 10 keys.
 pub(crate) const RESTORES: usize = 5_000;
@@ -51,12 +55,12 @@ impl Stage {
         let (vault, standby) = (azure.vault(VAULT), azure.vault(STANDBY));
         let (backups, work) = (azure.storage("kvdemobackups"), azure.storage("kvdemowork"));
         backups.create_container(BACKUPS);
-        backups.set_append_only(BACKUPS, true);
         work.create_container(JOBS);
         for queue in QUEUES {
             work.create_queue(queue);
         }
         let (hsm, landing) = managed_hsm(&azure);
+        give_rights([&backups, &work, &azure.storage(LANDING_ACCOUNT)]);
         let schedule = format!("0 0 {} * * *", second_night().hour());
         let settings = [
             ("KEYVAULT_BACKUP_VAULTS", format!("{} {}", vault.url(), standby.url())),
@@ -72,18 +76,30 @@ impl Stage {
         ];
         let mut env = azure.env();
         env.extend(settings.map(|(name, value)| (name.to_owned(), value)));
+        let (app, person) = (azure.identity().header(), azure.identity().header_of(PERSON));
+        let of_person = |value: &String| if value == app { person.clone() } else { value.clone() };
+        let terminal = env.iter().map(|(name, value)| (name.clone(), of_person(value))).collect();
         azure.clock().set(first_night() - Duration::days(30));
         let host = Host::start(HostOptions {
             script_root: product::repository(),
             handler: Some(product.clone()),
-            env: env.clone(),
+            env,
             queues: Arc::new(work.clone()),
             clock: Arc::new(azure.clone()),
             function_timeout: None,
             echo_logs: false,
         })
         .await?;
-        Ok(Self { azure, vault, standby, hsm, host, tool: Tool { path: product, env }, backups, work })
+        Ok(Self {
+            azure,
+            vault,
+            standby,
+            hsm,
+            host,
+            tool: Tool { path: product, env: terminal },
+            backups,
+            work,
+        })
     }
 
     /// Messages in the queues.
@@ -136,9 +152,21 @@ impl Stage {
     }
 }
 
+/// Gives the host's identity what the templates give both apps, and that of the terminal what a person needs.
+fn give_rights([backups, work, landing]: [&StorageHandle; 3]) {
+    for app in ["backup", "restore"] {
+        backups.give("", Rights::of(app, "backups"));
+        work.give("", Rights::of(app, "host"));
+        landing.give("", Rights::of(app, "landing"));
+    }
+    backups.give(PERSON, Rights::of(PERSON, "backups"));
+    work.give(PERSON, Rights::of(PERSON, "host").in_container(JOBS));
+    landing.give(PERSON, Rights::of(PERSON, "landing"));
+}
+
 /// An HSM whose identity may write into a container, and that container. Its operations take a minute and a half.
 fn managed_hsm(azure: &Azure) -> (HsmHandle, String) {
-    let (hsm, landing) = (azure.hsm(HSM), azure.storage("kvdemolanding"));
+    let (hsm, landing) = (azure.hsm(HSM), azure.storage(LANDING_ACCOUNT));
     landing.create_container(LANDING);
     let container = format!("{}/{LANDING}", landing.blob_url());
     hsm.attach_identity(true);

@@ -7,10 +7,7 @@ use time::OffsetDateTime;
 use super::Place;
 use crate::azure::{
     call::Call,
-    storage::{
-        account::{Container, StoredBlob},
-        versions::Shown,
-    },
+    storage::{account::Container, versions::Shown},
 };
 
 /// Comes after the ids of all versions.
@@ -18,17 +15,16 @@ const LAST: &str = "~";
 
 /// What is asked for, in any case of its letters.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Include {
-    pub(super) metadata: bool,
-    versions: bool,
-    deleted: bool,
-}
+pub(super) struct Include<'c>(&'c str);
 
-impl Include {
-    pub(super) fn of(call: &Call) -> Self {
-        let asked = call.query.get("include").unwrap_or_default();
-        let has = |what: &str| asked.split(',').any(|part| part.trim().eq_ignore_ascii_case(what));
-        Self { metadata: has("metadata"), versions: has("versions"), deleted: has("deleted") }
+impl<'c> Include<'c> {
+    pub(super) fn of(call: &'c Call) -> Self {
+        Self(call.query.get("include").unwrap_or_default())
+    }
+
+    /// Whether something is asked for.
+    pub(super) fn has(self, what: &str) -> bool {
+        self.0.split(',').any(|part| part.trim().eq_ignore_ascii_case(what))
     }
 
     /// What is to be shown from a place on, in the order of the bytes of the names and, of one name, from the oldest
@@ -40,20 +36,25 @@ impl Include {
         from: &'a Place,
         now: OffsetDateTime,
     ) -> Box<dyn Iterator<Item = (&'a str, Shown<'a>)> + 'a> {
+        let (versions, deleted) = (self.has("versions"), self.has("deleted"));
         let start = from.0.as_str().max(prefix);
         let current = container
             .blobs
             .range::<str, _>((Bound::Included(start), Bound::Unbounded))
             .take_while(move |(name, _)| name.starts_with(prefix))
             .map(|(name, blob)| Shown { name, blob, is_current: true });
-        if !self.versions && !self.deleted {
+        if !versions && !deleted {
             return Box::new(current.map(|shown| (LAST, shown)));
         }
         let older = container
             .older
             .range((start.to_owned(), String::new())..)
             .take_while(move |((name, _), _)| name.starts_with(prefix))
-            .filter(move |((_, id), blob)| self.shows(id, blob, now))
+            .filter(move |((_, id), blob)| {
+                // A version with the versions, and what was deleted with the deleted.
+                let lives_on = blob.deleted.is_none_or(|gone| deleted && now < gone.until);
+                lives_on && (versions || id.is_empty())
+            })
             .map(|((name, _), blob)| Shown { name, blob, is_current: false });
         let key = |shown: &Shown<'a>| shown.blob.version.as_deref().unwrap_or(LAST);
         let all: BTreeMap<_, _> =
@@ -62,11 +63,5 @@ impl Include {
         Box::new(
             all.into_iter().filter(move |(place, _)| after(*place)).map(|((_, key), shown)| (key, shown)),
         )
-    }
-
-    /// Whether something older is shown: a version with the versions, and what was deleted with the deleted.
-    fn shows(self, id: &str, blob: &StoredBlob, now: OffsetDateTime) -> bool {
-        let lives_on = blob.deleted.is_none_or(|deleted| self.deleted && now < deleted.until);
-        lives_on && (self.versions || id.is_empty())
     }
 }
