@@ -174,6 +174,9 @@ fn protected(seen: &ContainerSeen, now: OffsetDateTime, report: &mut Report) {
             }
         }
         (_, Some(true), _) => report.well(&subject, what, "the container has a policy"),
+        (None, Some(false), Some(true)) if seen.deleted.is_none() => {
+            report.unknown(&subject, what, "the probe that would show it could not be written");
+        }
         (Some(_), ..) | (None, Some(false), Some(_)) => report.findings.push(Finding {
             severity: Severity::Warning,
             why: "Every identity that can write to the account or administers it can destroy the backups.",

@@ -32,9 +32,14 @@ pub(crate) struct Token {
 impl Token {
     /// The identity as Key Vault spells it in its errors.
     pub(crate) fn principal(&self) -> String {
-        let appid = if self.caller.is_empty() { SYSTEM_ASSIGNED } else { &self.caller };
+        let appid = appid(&self.caller);
         format!("appid={appid};oid={appid};iss=https://sts.windows.net/{TENANT}/")
     }
+}
+
+/// The id that services show. What a system-assigned identity is called is only for tests.
+fn appid(caller: &str) -> &str {
+    if Uuid::parse_str(caller).is_ok() { caller } else { SYSTEM_ASSIGNED }
 }
 
 /// Issues tokens and knows those it issued.
@@ -158,7 +163,7 @@ fn refusal(status: StatusCode, message: &str) -> Reply {
 
 /// Something that clients which look into tokens can read. The signature is none.
 fn jwt(audience: &str, client_id: &str) -> String {
-    let appid = if client_id.is_empty() { SYSTEM_ASSIGNED } else { client_id };
+    let appid = appid(client_id);
     let now = real_now();
     let header = json!({"typ": "JWT", "alg": "RS256", "kid": "emulator"});
     let claims = json!({
