@@ -16,6 +16,7 @@ mod last_runs;
 mod layout;
 mod manifests;
 mod plans;
+mod retention;
 mod sources;
 mod view;
 
@@ -29,6 +30,7 @@ pub use self::{
     history::Point,
     last_runs::KnownRun,
     layout::probe,
+    retention::{Marks, is_unreadable},
     view::{Basis, ManifestRef, View},
 };
 use self::{last_runs::LastRuns, layout::Leaf};

@@ -11,6 +11,7 @@ pub mod backup;
 pub mod diff;
 mod failed;
 pub mod file;
+pub mod hold;
 pub mod hsm;
 pub mod interrupt;
 pub mod jobs;
@@ -21,6 +22,7 @@ pub mod preflight;
 pub mod rebuild;
 pub mod report;
 pub mod restore;
+pub mod retention;
 pub mod serve;
 pub mod show;
 pub mod status;
@@ -82,6 +84,12 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Check settings, rights, storage, clocks and ages, and say how to fix each fault
     Preflight(preflight::PreflightArgs),
+    /// Show what is kept and what may go, and let it go
+    #[command(subcommand)]
+    Retention(retention::RetentionCommand),
+    /// Keep something for a ticket, whatever the policy says
+    #[command(subcommand)]
+    Hold(hold::HoldCommand),
     /// Acknowledge a loss that a run found, or that a vault has moved
     Acknowledge(acknowledge::AcknowledgeArgs),
     /// Accept until a date that an object fails; list and withdraw acceptances
@@ -139,6 +147,8 @@ async fn run(command: Command, format: Format) -> ExitCode {
         Command::Hsm(command) => Box::pin(hsm::run(command, format)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args, format)).await,
         Command::Preflight(args) => Box::pin(preflight::run(args, format)).await,
+        Command::Retention(command) => Box::pin(retention::run(command, format)).await,
+        Command::Hold(command) => Box::pin(hold::run(command, format)).await,
         Command::Acknowledge(args) => Box::pin(acknowledge::run(args, format)).await,
         Command::Accept(args) => Box::pin(accept::run(args, format)).await,
         Command::Audit(command) => Box::pin(audit::run(command, format)).await,

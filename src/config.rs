@@ -12,6 +12,7 @@ use crate::{
         bound::Bounds,
         location::{Fact, Location},
         loss::GoneShare,
+        retention::{Policies, PoliciesError},
         role::Role,
         source::{Source, SourceName},
     },
@@ -98,6 +99,8 @@ pub struct Config {
     pub locations: BTreeMap<SourceName, Location>,
     /// The settings of Managed HSMs.
     pub hsm: HsmConfig,
+    /// How long recovery points are kept.
+    pub retention: Policies,
     /// The schedules of the timers.
     pub schedules: Schedules,
     /// How long a service may be silent before a request times out.
@@ -162,6 +165,7 @@ impl Config {
             },
             locations: reader.locations(),
             hsm: reader.hsm(&vaults, needs),
+            retention: reader.retention(),
             schedules: reader.schedules(),
             vaults,
             request_timeout: Duration::from_secs(
@@ -214,6 +218,15 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         let default = GoneShare::default();
         let percent = self.number("KEYVAULT_BACKUP_GONE_SHARE", default.into(), 0_u8, 100);
         GoneShare::try_from(percent).unwrap_or(default)
+    }
+
+    fn retention(&mut self) -> Policies {
+        const NAME: &str = "KEYVAULT_BACKUP_RETENTION";
+        let text = (self.lookup)(NAME).unwrap_or_default();
+        text.parse().unwrap_or_else(|error: PoliciesError| {
+            self.fault(NAME, &error.to_string());
+            Policies::default()
+        })
     }
 
     fn platform_auth(&self) -> bool {

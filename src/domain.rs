@@ -28,6 +28,9 @@
 //! | step, excluded | what a restore does to one object, and the objects it leaves out; `left` on the wire | [`restore::Step`], [`restore::Excluded`] |
 //! | location | tenant, subscription and geography of a vault: backups restore only there; `place` on the wire | [`location`], [`observed_location`] |
 //! | gone, loss | an object that is no longer listed; many of them at once | [`loss`] |
+//! | recovery point | what a run left that covered its source (NIST) | [`retention`] |
+//! | policy, keep, drop | how long points are kept (grandfather-father-son), and what retention decides about one | [`retention`] |
+//! | hold | a person's decision that something is kept until the hold is released (Azure's legal hold) | [`retention::Hold`] |
 //! | acknowledge, accept | a person answers for a loss; a person answers for a failure, until a date | [`acknowledged`] |
 //! | safety backup | the backup of the target that a restore of a whole HSM needs first | [`hsm`] |
 //! | actor | who asked: the schedule, a caller of the API, or a person at a terminal | [`actor`] |
@@ -72,6 +75,7 @@ pub mod planned;
 pub mod planner;
 pub mod record;
 pub mod restore;
+pub mod retention;
 pub mod right;
 pub mod role;
 pub mod run;

@@ -20,7 +20,6 @@ use crate::{
     domain::{
         actor::Actor,
         night::{Part, Timer},
-        role::Role,
         run::RunId,
         schedule::Timetable,
         source::SourceName,
@@ -58,7 +57,7 @@ pub async fn record_pass(app: &App, clock: &Clock) -> bool {
     recorded.unwrap_or_else(|error| {
         tracing::warn!("The pass of AdvanceJobs could not be recorded: {error}");
         false
-    }) && role != Role::Restore
+    }) && role.backs_up()
 }
 
 /// Starts the run of every configured vault, or continues it where it stopped, and yields each result as it comes. Safe

@@ -32,7 +32,7 @@ use crate::{
     clock::Clock,
     config::Config,
     domain::{
-        bound::AtBound, cause::Came, night::Timer, object::ObjectName, role::Role, schedule::Timetable,
+        bound::AtBound, cause::Came, night::Timer, object::ObjectName, schedule::Timetable,
         source::SourceName,
     },
 };
@@ -174,7 +174,7 @@ fn settings(config: &Config, served: bool) -> SettingsSeen {
 
 /// The schedules of nights that this app begins whose occurrences are not known, with the reason.
 fn unclear(config: &Config) -> Vec<(&'static str, String)> {
-    if config.role == Role::Restore {
+    if !config.role.backs_up() {
         return Vec::new();
     }
     let why = |(timer, name, table): (Timer, &'static str, &Timetable)| {

@@ -21,6 +21,7 @@ pub mod plan_request;
 pub mod preflight;
 pub mod problem;
 pub mod restore;
+pub mod retention;
 pub mod run;
 pub mod source;
 pub mod state;

@@ -2,6 +2,7 @@
 
 mod add;
 pub mod probe;
+mod versions;
 
 use std::{collections::HashMap, num::NonZero, sync::Arc};
 
@@ -19,6 +20,7 @@ use azure_storage_blob::{
 use futures::{Stream, TryStreamExt as _};
 use time::OffsetDateTime;
 
+pub use self::versions::Version;
 use super::{
     Connection,
     error::{Asked, Meaning, Operation, Service, ServiceError},

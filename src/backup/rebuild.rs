@@ -7,7 +7,11 @@ use crate::{
     app::App,
     catalogue::Catalogue,
     clock::Clock,
-    domain::{plan::Plan, run::RunId, source::SourceName},
+    domain::{
+        plan::Plan,
+        run::RunId,
+        source::{SourceKind, SourceName},
+    },
     error::{Error, Result},
 };
 
@@ -28,13 +32,15 @@ pub enum Found {
     Damaged,
     /// Its manifest cannot be checked, because its plan is lost.
     PlanLost,
+    /// Retention let it go. It is not written again.
+    Dropped,
 }
 
 impl Found {
     /// Whether the manifest agrees with the blobs, or will. `false` if it cannot be checked.
     pub const fn is_sound(self) -> bool {
         match self {
-            Self::Sound | Self::Rebuilt | Self::Open | Self::Ended => true,
+            Self::Sound | Self::Rebuilt | Self::Open | Self::Ended | Self::Dropped => true,
             Self::Differs | Self::Damaged | Self::PlanLost => false,
         }
     }
@@ -65,11 +71,16 @@ pub async fn vault(
         .filter(|stored| stored.job.vault == *vault)
         .map(|stored| stored.job.run)
         .collect();
+    let marks = catalogue.marks(SourceKind::Vault, vault).await?;
     let manifests = catalogue.manifests(vault, None, |_| false).await?;
     let closed: BTreeSet<RunId> = manifests.into_iter().map(|found| found.run).collect();
     let mut to_check = Vec::new();
     for run in runs {
         if ended.contains(&run) {
+            continue;
+        }
+        if marks.hides(&run) {
+            report(&run, Found::Dropped);
             continue;
         }
         if open.contains(&run) {
@@ -106,6 +117,9 @@ async fn one(app: &App, vault: &SourceName, run: &RunId, closed: bool, clock: &C
         return Ok(Found::Rebuilt);
     };
     if !closed {
+        if catalogue.close_from_copy(&plan.header).await?.is_some() {
+            return Ok(Found::Rebuilt);
+        }
         let settled = Box::pin(late::settle(app, &plan.header, None, clock)).await?;
         catalogue.close(&plan.with(settled)).await?;
         return Ok(Found::Rebuilt);

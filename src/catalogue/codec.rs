@@ -15,6 +15,7 @@ use crate::{
         plan::{PLAN_FORMAT, Plan, PlanHeader},
         planned::Planned,
         record::Format,
+        retention::{DROP_FORMAT, Drop, DroppedBlob},
         run::RunId,
         supplement::{SUPPLEMENT_FORMAT, Supplement, SupplementHeader},
     },
@@ -47,6 +48,44 @@ enum ManifestLine {
     Manifest(PlanHeader),
     Object(Line),
     Summary(Summary),
+}
+
+/// A line of the record of a drop.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
+enum DropLine {
+    Drop(Drop),
+    Blob(DroppedBlob),
+    End(usize),
+}
+
+/// Writes the record of a drop.
+pub(super) fn write_drop(drop: &Drop, blobs: &[DroppedBlob]) -> std::io::Result<Vec<u8>> {
+    let mut out = LineWriter::default();
+    out.push(&DropLine::Drop(drop.clone()))?;
+    for blob in blobs {
+        out.push(&DropLine::Blob(blob.clone()))?;
+    }
+    out.push(&DropLine::End(blobs.len()))?;
+    out.finish()
+}
+
+/// Reads the record of a drop to its last line.
+pub(super) fn read_drop(blob: &str, bytes: Bytes) -> Result<(Drop, Vec<DroppedBlob>)> {
+    let mut lines = LineReader::new(blob, bytes);
+    let Some(DropLine::Drop(drop)) = lines.next_line(Some(DROP_FORMAT))? else {
+        return Err(lines.damaged("it does not start with a drop"));
+    };
+    let mut blobs = Vec::new();
+    loop {
+        match lines.next_line(None)? {
+            Some(DropLine::Blob(blob)) => blobs.push(blob),
+            Some(DropLine::End(count)) if count == blobs.len() => break lines.end()?,
+            _ => return Err(lines.damaged("it ends early")),
+        }
+    }
+    Ok((drop, blobs))
 }
 
 /// Writes a plan.

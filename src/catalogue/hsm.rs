@@ -9,7 +9,7 @@ use crate::{
     domain::{
         hsm::{BACKUP_FORMAT, HsmBackup},
         run::RunId,
-        source::SourceName,
+        source::{SourceKind, SourceName},
     },
     error::Result,
     stored::read_metadata,
@@ -25,35 +25,70 @@ impl Catalogue {
         Ok(self.container.add(&name, Vec::new(), metadata(&name, "backup", backup)?).await?)
     }
 
-    /// Backups of an HSM, newest first, until `enough`. A record that cannot be read, or that a newer program
-    /// wrote, is skipped with a log line.
+    /// Backups of an HSM, newest first, until `enough`, whether or not retention has let them go. A record that cannot be
+    /// read, or that a newer program wrote, is skipped with a log line.
     pub async fn hsm_backups(
         &self,
         hsm: &SourceName,
         mut enough: impl FnMut(&[HsmBackup]) -> bool,
     ) -> Result<Vec<HsmBackup>> {
+        let mut found = Vec::new();
+        self.read_hsm_backups(hsm, |backup, _| {
+            found.push(backup);
+            enough(&found)
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Every backup of an HSM as [`Catalogue::hsm_backups`] has them, and when storage says that its record was written.
+    pub async fn stored_hsm_backups(
+        &self,
+        hsm: &SourceName,
+    ) -> Result<Vec<(HsmBackup, Option<OffsetDateTime>)>> {
+        let mut found = Vec::new();
+        self.read_hsm_backups(hsm, |backup, stored| {
+            found.push((backup, stored));
+            false
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Reads the backups of an HSM, newest first, until `hear` has heard enough.
+    async fn read_hsm_backups(
+        &self,
+        hsm: &SourceName,
+        mut hear: impl FnMut(HsmBackup, Option<OffsetDateTime>) -> bool,
+    ) -> Result<()> {
         let prefix = layout::hsm_backups(hsm);
         let pages = self.container.list(Listing { prefix: &prefix, from: None, page: PAGE, metadata: true });
         pin_mut!(pages);
-        let mut found = Vec::new();
         while let Some(page) = pages.try_next().await? {
             for item in page {
                 match read_metadata(&item.name, &item.metadata, "backup", BACKUP_FORMAT) {
-                    Ok(Some(backup)) => found.push(backup),
+                    Ok(Some(backup)) => {
+                        if hear(backup, item.modified) {
+                            return Ok(());
+                        }
+                    }
                     Ok(None) => {
                         tracing::error!(blob.name = %item.name, "The record {} cannot be read", item.name);
-                        continue;
                     }
                     Err(error) => {
                         tracing::error!(blob.name = %item.name, "The record {} cannot be read: {error}", item.name);
-                        continue;
                     }
-                }
-                if enough(&found) {
-                    return Ok(found);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// The backups of an HSM that retention has not let go, newest first.
+    pub async fn offered_hsm_backups(&self, hsm: &SourceName) -> Result<Vec<HsmBackup>> {
+        let marks = self.marks(SourceKind::Hsm, hsm).await?;
+        let mut found = self.hsm_backups(hsm, |_| false).await?;
+        found.retain(|backup| !marks.hides(&backup.run));
         Ok(found)
     }
 
@@ -69,7 +104,11 @@ impl Catalogue {
         hsm: &SourceName,
         by: Option<OffsetDateTime>,
     ) -> Result<Option<HsmBackup>> {
-        let found = self.hsm_backups(hsm, |found| HsmBackup::newest_is_among(found, by)).await?;
+        let found = match by {
+            // The newest good one is never let go.
+            None => self.hsm_backups(hsm, |found| HsmBackup::newest_is_among(found, by)).await?,
+            Some(_) => self.offered_hsm_backups(hsm).await?,
+        };
         Ok(HsmBackup::newest_good(&found, by).cloned())
     }
 }

@@ -10,7 +10,11 @@ use super::{
 };
 use crate::{
     azure::container::Written,
-    domain::{manifest::Summary, merge::Merge, plan::Plan},
+    domain::{
+        manifest::Summary,
+        merge::Merge,
+        plan::{Plan, PlanHeader},
+    },
     error::{Error, Result, damaged},
 };
 
@@ -43,8 +47,23 @@ impl Catalogue {
         let name = layout::manifest(&header.vault, header.planned, &header.run);
         let Some(stored) = self.container.read(&name).await? else { return Ok(false) };
         codec::check(&name, stored.clone())?;
+        // A manifest with a copy may be a change of one that is gone on purpose.
+        if let Some((copy, bytes)) = self.copy_of(&name).await? {
+            return codec::same_text(&copy, stored, bytes);
+        }
         let (bytes, _) = self.make(plan, &name).await?;
         codec::same_text(&name, stored, bytes.into())
+    }
+
+    /// The stored bytes of a manifest that is whole.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it is damaged or gone.
+    pub(super) async fn manifest_bytes(&self, name: &str) -> Result<Bytes> {
+        let bytes = self.container.read(name).await?;
+        let bytes = bytes.ok_or_else(|| damaged(name, &"it is gone; `rebuild` makes it again"))?;
+        codec::check(name, bytes.clone())?;
+        Ok(bytes)
     }
 
     /// Opens a manifest by its blob name. If it is damaged or gone, it is rebuilt in memory as long as its run's plan
@@ -58,9 +77,42 @@ impl Catalogue {
             None => Err(damaged(name, &"it is gone; `rebuild` makes it again")),
         };
         match stored {
-            Err(damage @ Error::Damaged { .. }) => self.made_again(name, damage).await,
+            Err(damage @ Error::Damaged { .. }) => match self.copied(name).await? {
+                Some(copy) => {
+                    tracing::error!(blob.name = name, "{damage}; its copy was read instead");
+                    Ok(copy)
+                }
+                None => self.made_again(name, damage).await,
+            },
             stored => stored,
         }
+    }
+
+    /// The second copy of a manifest, if there is one that can be read.
+    async fn copied(&self, name: &str) -> Result<Option<ManifestReader>> {
+        let Some((copy, bytes)) = self.copy_of(name).await? else { return Ok(None) };
+        match ManifestReader::new(&copy, bytes) {
+            Err(Error::Damaged { .. }) => Ok(None),
+            copy => copy.map(Some),
+        }
+    }
+
+    /// The name and the bytes of a manifest's second copy, if there is one.
+    async fn copy_of(&self, name: &str) -> Result<Option<(String, Bytes)>> {
+        let vault = layout::parse_manifest_name(name).map(|(vault, _)| vault);
+        let Some(copy) = vault.and_then(|vault| layout::copy(&vault, name)) else { return Ok(None) };
+        Ok(self.container.read(&copy).await?.map(|bytes| (copy, bytes)))
+    }
+
+    /// Writes the manifest of a run again from its second copy; `None` if there is no whole one. Safe to run twice.
+    pub async fn close_from_copy(&self, header: &PlanHeader) -> Result<Option<Summary>> {
+        let name = layout::manifest(&header.vault, header.planned, &header.run);
+        let Some((copy, bytes)) = self.copy_of(&name).await? else { return Ok(None) };
+        let mut lines = ManifestReader::new(&copy, bytes.clone())?;
+        lines.by_ref().try_for_each(|line| line.map(drop))?;
+        let Some(summary) = lines.summary().cloned() else { return Ok(None) };
+        self.container.add(&name, bytes.to_vec(), metadata(&name, "summary", &summary)?).await?;
+        Ok(Some(summary))
     }
 
     /// Rebuilds a manifest that cannot be read because of `damage`, from its run's plan, its blobs, and the index

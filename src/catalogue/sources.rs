@@ -4,13 +4,16 @@ use futures::{TryStreamExt as _, pin_mut};
 
 use time::OffsetDateTime;
 
-use super::{
-    Catalogue, layout,
-    view::{CLOSES_WITHIN, summary_of},
-};
+use super::{Catalogue, layout, view::summary_of};
 use crate::{
     azure::container::{Item, Listing},
-    domain::{hsm::HsmBackup, manifest::Summary, nothing::Points, source::SourceName},
+    domain::{
+        hsm::HsmBackup,
+        manifest::Summary,
+        nothing::Points,
+        run::CLOSES_WITHIN,
+        source::{SourceKind, SourceName},
+    },
     error::Result,
 };
 
@@ -43,9 +46,12 @@ impl Catalogue {
         let prefix = layout::manifests(vault);
         let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 5000, metadata: false });
         let names: Vec<Item> = pages.try_concat().await?;
+        let marks = self.marks(SourceKind::Vault, vault).await?;
+        let is_hidden =
+            |name: &str| layout::parse_manifest(&prefix, name).is_some_and(|run| marks.hides(&run));
         let mut earliest = None;
         for Item { name, .. } in names.into_iter().rev() {
-            let Some(planned) = layout::planned(vault, &name) else { continue };
+            let Some(planned) = layout::planned(vault, &name).filter(|_| !is_hidden(&name)) else { continue };
             if earliest.is_some_and(|earliest| planned > earliest) {
                 break;
             }
@@ -58,7 +64,7 @@ impl Catalogue {
 
     /// The earliest and the newest recovery point of an HSM: when its restorable backups ended.
     pub async fn hsm_points(&self, hsm: &SourceName) -> Result<Option<Points>> {
-        let found = self.hsm_backups(hsm, |_| false).await?;
+        let found = self.offered_hsm_backups(hsm).await?;
         Ok(HsmBackup::points(&found))
     }
 
@@ -84,7 +90,7 @@ impl Catalogue {
 
     /// The sources that are the first parts of the names under a prefix. With a storage service that ignores where a
     /// listing starts, only the first of them.
-    async fn rooms(&self, prefix: &str) -> Result<Vec<SourceName>> {
+    pub(super) async fn rooms(&self, prefix: &str) -> Result<Vec<SourceName>> {
         let mut rooms = Vec::new();
         let mut from: Option<String> = None;
         while let Some(item) = self.first(prefix, from.as_deref()).await?

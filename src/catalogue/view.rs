@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use futures::{TryStreamExt as _, pin_mut};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
-use super::{Catalogue, Lines, ManifestReader, layout};
+use super::{Catalogue, Lines, ManifestReader, Marks, layout};
 use crate::{
     azure::container::{Listing, Metadata},
     domain::{
@@ -16,15 +16,11 @@ use crate::{
         manifest::Summary,
         observed_location::{Moved, ObservedLocation},
         plan::{PlanHeader, Unlisted},
-        run::{RunId, Scope},
-        source::SourceName,
+        run::{CLOSES_WITHIN, RunId, Scope},
+        source::{SourceKind, SourceName},
     },
     error::{Error, Result},
 };
-
-/// How long after its planning a run may close. A newer whole run may have missed a manifest of this age, because
-/// it was planned before the older run closed.
-pub(super) const CLOSES_WITHIN: Duration = Duration::hours(26);
 
 /// Manifests per listing request. The newest whole one is almost always among them.
 const PAGE: u16 = 100;
@@ -36,6 +32,8 @@ pub struct ManifestRef {
     pub name: String,
     /// Its run.
     pub run: RunId,
+    /// When it was written, by storage's clock.
+    pub stored: Option<OffsetDateTime>,
     /// The run's summary. `None` if the blob has lost its metadata.
     pub summary: Option<Summary>,
 }
@@ -103,11 +101,24 @@ impl Basis {
 }
 
 impl Catalogue {
-    /// Manifests of a vault, newest first, until `enough`; with `at`, those of runs planned by then.
+    /// Manifests of a vault, newest first, until `enough`; with `at`, those of runs planned by then. Points that
+    /// retention let go are not among them.
     pub async fn manifests(
         &self,
         vault: &SourceName,
         at: Option<OffsetDateTime>,
+        enough: impl FnMut(&[ManifestRef]) -> bool,
+    ) -> Result<Vec<ManifestRef>> {
+        let marks = self.marks(SourceKind::Vault, vault).await?;
+        self.manifests_without(vault, at, Some(&marks), enough).await
+    }
+
+    /// [`Catalogue::manifests`] without those that `marks` hides.
+    async fn manifests_without(
+        &self,
+        vault: &SourceName,
+        at: Option<OffsetDateTime>,
+        marks: Option<&Marks>,
         mut enough: impl FnMut(&[ManifestRef]) -> bool,
     ) -> Result<Vec<ManifestRef>> {
         let prefix = layout::manifests(vault);
@@ -122,7 +133,11 @@ impl Catalogue {
                 if from.as_ref().is_some_and(|from| item.name < *from) {
                     continue;
                 }
-                found.push(ManifestRef { run, summary: summary_of(&item.metadata), name: item.name });
+                if marks.is_some_and(|marks| marks.hides(&run)) {
+                    continue;
+                }
+                let (stored, summary) = (item.modified, summary_of(&item.metadata));
+                found.push(ManifestRef { run, stored, summary, name: item.name });
                 if enough(&found) {
                     return Ok(found);
                 }
@@ -151,7 +166,10 @@ impl Catalogue {
             let counts = at.is_none_or(|at| summary.finished <= at) && !unread.contains(&found.name);
             counts.then_some(summary.planned)
         };
-        let found = self.manifests(vault, at, |found| {
+        // The newest state is never let go, so an ordinary night asks for no marks.
+        let is_newest = at.is_none() && unread.is_empty();
+        let marks = if is_newest { None } else { Some(self.marks(SourceKind::Vault, vault).await?) };
+        let found = self.manifests_without(vault, at, marks.as_ref(), |found| {
             let base = found.iter().find_map(whole);
             let last = found.last().and_then(|last| last.summary.as_ref()).map(|summary| summary.planned);
             base.zip(last).is_some_and(|(base, last)| base - last > CLOSES_WITHIN)

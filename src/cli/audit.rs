@@ -173,6 +173,9 @@ fn what(event: &Event) -> String {
         Event::FailureAccepted { source, object, code, reason, until, .. } => {
             format!("{code} of {object} of {source} accepted until {}: {reason}", moment(*until))
         }
+        Event::RetentionDecided { source, decision, what, reason, .. } => {
+            format!("{decision} of {source}, {what}: {reason}")
+        }
         Event::AcceptanceWithdrawn { source, object, .. } => {
             format!("acceptance of {object} of {source} withdrawn")
         }

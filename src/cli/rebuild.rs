@@ -60,6 +60,7 @@ fn words(found: Found) -> &'static str {
         Found::Rebuilt => "written again",
         Found::Open => "still open",
         Found::Ended => "written now: the run was open for too long",
+        Found::Dropped => "let go by retention",
         Found::PlanLost => "there, but its plan is lost, so it cannot be checked",
         Found::Damaged => "damaged; left as it is, and its plan and blobs are read instead",
         Found::Differs => "differs from the blobs; left as it is",

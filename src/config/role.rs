@@ -7,13 +7,11 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     pub(super) fn role(&mut self) -> Role {
         const NAME: &str = "KEYVAULT_BACKUP_ROLE";
         match (self.lookup)(NAME).as_deref() {
-            Some("backup") => Role::Backup,
-            Some("restore") => Role::Restore,
-            Some("all") | None => Role::All,
-            Some(_) => {
-                self.fault(NAME, "expected backup, restore or all");
+            None => Role::All,
+            Some(text) => text.parse().unwrap_or_else(|_| {
+                self.fault(NAME, "expected backup, restore, keeper or all");
                 Role::All
-            }
+            }),
         }
     }
 }

@@ -26,6 +26,7 @@ use super::{
     object::{ObjectId, ObjectName},
     record::Format,
     restore::{RestoreId, RestoreJob, RestoreNumbers},
+    retention::{Act, Decision, Hold},
     right::Right,
     run::{RunId, Verdict},
     source::SourceName,
@@ -145,6 +146,20 @@ pub enum Event {
         #[serde(with = "time::serde::rfc3339")]
         decided: OffsetDateTime,
     },
+    /// A person decided something about retention: a release, a consent, a hold.
+    RetentionDecided {
+        /// The source.
+        source: SourceName,
+        /// What was decided: `release`, `withdraw`, `consent`, `hold-set`, `hold-released`.
+        decision: String,
+        /// What it is about, in words.
+        what: String,
+        /// The reason.
+        reason: Reason,
+        /// When it was decided.
+        #[serde(with = "time::serde::rfc3339")]
+        decided: OffsetDateTime,
+    },
     /// A person no longer accepts that an object fails.
     AcceptanceWithdrawn {
         /// The source.
@@ -165,6 +180,8 @@ enum Subject<'a> {
     /// The loss that a run found in one source, with a reason. Runs of several sources may have the same name, and
     /// another reason is another event.
     Loss(&'a SourceName, &'a RunId, &'a Reason),
+    /// What a decision about retention is about, and its time.
+    Retention(&'a SourceName, &'a str, OffsetDateTime),
     /// An object and the time of a decision about it.
     Object(&'a SourceName, &'a ObjectId, OffsetDateTime),
 }
@@ -175,7 +192,7 @@ impl Subject<'_> {
         match self {
             Self::Named(name) => name.parse::<RunId>().ok().and_then(|run| run.occurrence()),
             Self::Loss(_, run, _) => run.occurrence(),
-            Self::Object(_, _, decided) => Some(*decided),
+            Self::Object(_, _, decided) | Self::Retention(_, _, decided) => Some(*decided),
         }
     }
 
@@ -186,6 +203,10 @@ impl Subject<'_> {
             Self::Loss(source, run, reason) => {
                 let words: Hash<4> = Hash::of(reason.to_string().as_bytes());
                 format!("{source}-{run}-{words}")
+            }
+            Self::Retention(source, what, decided) => {
+                let words: Hash<4> = Hash::of(what.as_bytes());
+                format!("{source}-{words}-{}", decided.unix_timestamp())
             }
             Self::Object(source, id, decided) => {
                 format!("{source}-{}-{}-{}", id.kind, id.name.folded(), decided.unix_timestamp())
@@ -213,7 +234,35 @@ impl From<&AcceptanceRecord> for Event {
     }
 }
 
+impl From<&Decision> for Event {
+    fn from(of: &Decision) -> Self {
+        let what = match of.act {
+            Act::Consent { points } => format!("{points} points may go"),
+            Act::Release => "the source is no longer configured, and its policy applies".to_owned(),
+            Act::Withdraw => "the source keeps everything while it is not configured".to_owned(),
+        };
+        Self::RetentionDecided {
+            source: of.source.clone(),
+            decision: of.act.name().to_owned(),
+            what,
+            reason: of.reason.clone(),
+            decided: of.at,
+        }
+    }
+}
+
 impl Event {
+    /// That a hold was set or released.
+    pub fn of_hold(hold: &Hold, released: bool) -> Self {
+        Self::RetentionDecided {
+            source: hold.source.clone(),
+            decision: if released { "hold-released" } else { "hold-set" }.to_owned(),
+            what: format!("{} for ticket {}", hold.scope, hold.ticket),
+            reason: hold.reason.clone(),
+            decided: hold.at,
+        }
+    }
+
     /// The end of a restore.
     pub fn ended(job: &RestoreJob) -> Self {
         Self::RestoreEnded { restore: job.id.clone(), verdict: job.numbers.verdict(), numbers: job.numbers }
@@ -231,6 +280,9 @@ impl Event {
             | Self::HsmRestoreStarted { restore, .. }
             | Self::HsmRestoreEnded { restore, .. } => Subject::Named(restore.as_str()),
             Self::LossAcknowledged { source, run, reason } => Subject::Loss(source, run, reason),
+            Self::RetentionDecided { source, what, decided, .. } => {
+                Subject::Retention(source, what, *decided)
+            }
             Self::FailureAccepted { source, object, decided, .. }
             | Self::AcceptanceWithdrawn { source, object, decided } => {
                 Subject::Object(source, object, *decided)
@@ -265,6 +317,7 @@ impl Event {
             | Self::HsmRestoreEnded { .. } => Right::Restore,
             Self::LossAcknowledged { .. }
             | Self::FailureAccepted { .. }
+            | Self::RetentionDecided { .. }
             | Self::AcceptanceWithdrawn { .. } => Right::Terminal,
         }
     }

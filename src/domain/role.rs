@@ -1,14 +1,16 @@
-//! What an app is for.
+//! What an app is for, and the functions that it serves.
 
-/// What an app is for. The functions that are on say the same; `AdvanceJobs` is on in both apps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+/// What an app is for. A role is a wall: an app refuses what is not of its role, whatever else is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString, strum::VariantArray)]
 #[strum(serialize_all = "lowercase")]
 pub enum Role {
     /// Backups.
     Backup,
     /// Restores.
     Restore,
-    /// Both.
+    /// Retention: the only app that deletes.
+    Keeper,
+    /// Backups and restores.
     All,
 }
 
@@ -27,15 +29,73 @@ impl Role {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+
+    /// Whether such an app serves a function. This is the one table of it; the deployment disables the others.
+    pub const fn serves(self, function: Function) -> bool {
+        match function {
+            Function::NightlyVaultBackup
+            | Function::NightlyHsmBackup
+            | Function::BackUpObject
+            | Function::Backups => self.backs_up(),
+            Function::RestoreObject | Function::Restores => self.restores(),
+            Function::ApplyRetention => matches!(self, Self::Keeper),
+            Function::AdvanceJobs | Function::Status => true,
+        }
+    }
+}
+
+/// A folder under `functions/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+pub enum Function {
+    /// Starts the night's run of every vault.
+    NightlyVaultBackup,
+    /// Starts the night's backup of every Managed HSM.
+    NightlyHsmBackup,
+    /// Backs up one object.
+    BackUpObject,
+    /// Carries out one step of a restore.
+    RestoreObject,
+    /// Reconciles open runs, restores and HSM jobs.
+    AdvanceJobs,
+    /// Lets go and deletes what the policy and the evidence allow.
+    ApplyRetention,
+    /// The HTTP API for backups: see [`crate::api`].
+    Backups,
+    /// The HTTP API for restores: see [`crate::api`].
+    Restores,
+    /// The HTTP API for jobs, sources and health: see [`crate::api`].
+    Status,
+}
+
+impl Function {
+    /// The folder's name.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray as _;
+
     use super::*;
 
     #[test]
     fn an_app_does_what_its_role_says() {
-        let does = [Role::Backup, Role::Restore, Role::All].map(|role| (role.backs_up(), role.restores()));
-        assert_eq!(does, [(true, false), (false, true), (true, true)]);
+        let roles = [Role::Backup, Role::Restore, Role::Keeper, Role::All];
+        let does = roles.map(|role| (role.backs_up(), role.restores()));
+        assert_eq!(does, [(true, false), (false, true), (false, false), (true, true)]);
+        assert_eq!(roles.map(|role| role.as_str().parse()), roles.map(Ok));
+    }
+
+    #[test]
+    fn every_function_is_of_some_role_and_only_a_keeper_deletes() {
+        for function in Function::VARIANTS {
+            let all = Role::Backup.serves(*function) || Role::Restore.serves(*function);
+            assert_eq!(Role::All.serves(*function), all, "{function:?}: all is backup and restore");
+            assert!(Role::VARIANTS.iter().any(|role| role.serves(*function)), "{function:?}");
+        }
+        let keeps = |role: &&Role| role.serves(Function::ApplyRetention);
+        assert_eq!(Role::VARIANTS.iter().filter(keeps).collect::<Vec<_>>(), [&Role::Keeper]);
     }
 }

@@ -4,13 +4,17 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use time::{
-    OffsetDateTime, PrimitiveDateTime, UtcOffset, format_description::BorrowedFormatItem,
+    Duration, OffsetDateTime, PrimitiveDateTime, UtcOffset, format_description::BorrowedFormatItem,
     macros::format_description,
 };
 
 use super::{object::ObjectKind, schedule::LATE_AFTER};
 
 const STAMP: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]Z");
+
+/// How long after its planning a run may close. A newer whole run may have missed a manifest of this age, because
+/// it was planned before the older run closed.
+pub const CLOSES_WITHIN: Duration = Duration::hours(26);
 
 /// The name of a run: its occurrence to the second, and what started it.
 ///

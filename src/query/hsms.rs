@@ -41,7 +41,8 @@ pub async fn newest(app: &App, only: Option<&SourceName>, limit: usize) -> Resul
     let jobs = open_jobs(app).await?;
     let mut runs = Vec::new();
     for hsm in app.hsms().names().filter(|hsm| only.is_none_or(|only| only == *hsm)) {
-        let ended = app.catalogue()?.hsm_backups(hsm, |found| found.len() >= limit).await?;
+        let mut ended = app.catalogue()?.offered_hsm_backups(hsm).await?;
+        ended.truncate(limit);
         let open = jobs.iter().filter(|job| job.hsm == *hsm && job.is_backup());
         let open = open.filter(|job| ended.iter().all(|ended| ended.run != job.id));
         runs.extend(open.cloned().map(|job| Run::Open(Box::new(job))));
@@ -134,7 +135,7 @@ pub async fn all(
 /// As [`all`].
 pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDateTime) -> Result<HsmState> {
     let catalogue = app.catalogue()?;
-    let found = catalogue.hsm_backups(hsm, |_| false).await?;
+    let found = catalogue.offered_hsm_backups(hsm).await?;
     let good = HsmBackup::newest_good(&found, None).cloned();
     let points = HsmBackup::points(&found);
     let last = found.into_iter().next();

@@ -10,6 +10,7 @@ use super::{
     LONG_DEADLINE, MAX_DELIVERIES, OBJECT_DEADLINE,
     envelope::{EnvelopeError, Invocation, Timer},
 };
+pub use crate::domain::role::Function;
 use crate::{
     app::App,
     attempt::Attempt,
@@ -18,17 +19,19 @@ use crate::{
         object::{self, Done},
         reconcile,
     },
-    domain::role::Role,
     domain::{
+        actor::Actor,
         hsm::Task,
         message::{MESSAGE_FORMAT, Message},
         restore::{RESTORE_FORMAT, RestoreMessage, StepResult},
+        role::Role,
         run::RunId,
     },
     error::{Error, Result},
     hsm::{self, start::Opened},
     nights::{self, Found},
     restore::{self, object::Done as Restored},
+    retention,
 };
 
 /// How early a timer may fire and still serve its next occurrence. A later "next" means that a person fired it
@@ -38,34 +41,6 @@ const EARLY: time::Duration = time::Duration::MINUTE;
 /// Metadata of a queue message that this program takes from the host. The host merges a message's own fields over
 /// them, in any case of letters.
 const SAID_BY_THE_HOST: [&str; 2] = ["DequeueCount", "sys"];
-
-/// A folder under `functions/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
-pub enum Function {
-    /// Starts the night's run of every vault.
-    NightlyVaultBackup,
-    /// Starts the night's backup of every Managed HSM.
-    NightlyHsmBackup,
-    /// Backs up one object.
-    BackUpObject,
-    /// Carries out one step of a restore.
-    RestoreObject,
-    /// Reconciles open runs, restores and HSM jobs.
-    AdvanceJobs,
-    /// The HTTP API for backups: see [`crate::api`].
-    Backups,
-    /// The HTTP API for restores: see [`crate::api`].
-    Restores,
-    /// The HTTP API for jobs, sources and health: see [`crate::api`].
-    Status,
-}
-
-impl Function {
-    /// The folder's name.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-}
 
 impl From<EnvelopeError> for Error {
     fn from(error: EnvelopeError) -> Self {
@@ -78,7 +53,21 @@ impl From<EnvelopeError> for Error {
 /// # Errors
 /// Those for which the host should count the invocation as failed; a queue message is then delivered again.
 pub async fn run(app: &App, function: Function, invocation: &Invocation) -> Result<String> {
+    if !app.role().serves(function) {
+        let role = app.role().as_str();
+        tracing::error!(
+            event = "role.refused",
+            app.role = role,
+            "{} is not a function of an app of the role {role}; disable it here",
+            function.as_str()
+        );
+        return Err(Error::Refused(format!(
+            "an app of the role {role} does not serve {}",
+            function.as_str()
+        )));
+    }
     match function {
+        Function::ApplyRetention => within(LONG_DEADLINE, function, apply_retention(app, invocation)).await,
         Function::NightlyVaultBackup => {
             within(LONG_DEADLINE, function, nightly_vault_backup(app, invocation)).await
         }
@@ -124,6 +113,25 @@ async fn nightly_hsm_backup(app: &App, invocation: &Invocation) -> Result<String
         }
     }
     outcome(&format!("run {run}: "), &said, &failed)
+}
+
+/// Applies retention to every source. What a deadline or a kill leaves undone, the next firing does.
+async fn apply_retention(app: &App, invocation: &Invocation) -> Result<String> {
+    invocation.timer("timer")?;
+    let (mut said, mut failed) = (Vec::new(), Vec::new());
+    for (of, applied) in retention::apply::all(app, &Actor::TIMER, &invocation.clock).await? {
+        match applied {
+            Ok(done) => said.push(format!(
+                "{}: let go {}, deleted {}, offered again {}",
+                of.name,
+                done.dropped.len(),
+                done.swept.len(),
+                done.reinstated.len()
+            )),
+            Err(error) => failed.push(format!("{}: {error}", of.name)),
+        }
+    }
+    outcome("", &said, &failed)
 }
 
 /// The run that a firing of a timer names.
@@ -205,11 +213,9 @@ pub fn decode<M: DeserializeOwned>(text: &str, known: u32) -> Result<M> {
 async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     let (role, clock) = (app.role(), &invocation.clock);
     let catches_up = nights::record_pass(app, clock).await;
-    let runs =
-        async { if role == Role::Restore { None } else { Some(reconcile::reconcile(app, clock).await) } };
-    let restores = async {
-        if role == Role::Backup { None } else { Some(restore::reconcile::reconcile(app, clock).await) }
-    };
+    let runs = async { if role.backs_up() { Some(reconcile::reconcile(app, clock).await) } else { None } };
+    let restores =
+        async { if role.restores() { Some(restore::reconcile::reconcile(app, clock).await) } else { None } };
     let hsms = hsm::reconcile::reconcile(app, wanted(role), clock);
     let (runs, restores, hsms) = futures::join!(Box::pin(runs), Box::pin(restores), Box::pin(hsms));
     let mut passed = Passed::default();
@@ -253,6 +259,7 @@ impl Passed {
 fn wanted(role: Role) -> impl Fn(&Task) -> bool {
     move |task| match role {
         Role::All => true,
+        Role::Keeper => false,
         Role::Backup => matches!(task, Task::Backup { safety_for: None }),
         Role::Restore => !matches!(task, Task::Backup { safety_for: None }),
     }

@@ -66,6 +66,7 @@ mod recordings;
 mod restore;
 mod restore_crashes;
 mod restore_twice;
+mod retention;
 mod rights;
 mod roles;
 mod rounds;

@@ -10,6 +10,7 @@ pub mod hsm;
 pub mod listing;
 pub mod plan;
 pub mod restore;
+pub mod retention;
 pub mod run;
 mod schema;
 
@@ -21,6 +22,7 @@ pub use self::{
     listing::{ObjectItem, Objects, VaultItem, Vaults},
     plan::{BackupPlan, FileBackup},
     restore::{FileRestore, Jobs, RestoreResult},
+    retention::{HoldItem, Holds, RetentionApplied},
     run::{CheckedManifest, Rebuilt, RunReport},
     schema::schema,
 };

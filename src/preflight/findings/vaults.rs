@@ -53,7 +53,10 @@ pub fn judge(seen: &VaultSeen, of: &Installation, report: &mut Report) {
         return;
     }
     report.well(seen.name.as_str(), "reach it", "it answers");
-    if of.role == Role::Restore && !is_target(seen) {
+    if of.role == Role::Keeper {
+        right(seen, of, report, &BACKS_UP, &seen.backups);
+        right(seen, of, report, &RESTORES, &seen.restores);
+    } else if of.role == Role::Restore && !is_target(seen) {
         report.findings.push(not_a_target(seen, of));
     } else {
         right(seen, of, report, &LIST, &seen.lists);
@@ -63,7 +66,7 @@ pub fn judge(seen: &VaultSeen, of: &Installation, report: &mut Report) {
                 right(seen, of, report, &BACK_UP, &seen.backups);
                 right(seen, of, report, &restores[0], &seen.restores);
             }
-            Role::Restore => {
+            Role::Restore | Role::Keeper => {
                 right(seen, of, report, &BACKS_UP, &seen.backups);
                 right(seen, of, report, &restores[1], &seen.restores);
             }

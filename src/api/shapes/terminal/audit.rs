@@ -69,6 +69,9 @@ pub struct TrailEvent {
     /// The code of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
+    /// What was decided about retention.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what: Option<String>,
     /// Why it is acknowledged or accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -152,6 +155,7 @@ impl From<&Event> for TrailEvent {
             }
             Event::LossAcknowledged { .. }
             | Event::FailureAccepted { .. }
+            | Event::RetentionDecided { .. }
             | Event::AcceptanceWithdrawn { .. } => Self::decided(event),
         }
     }
@@ -188,6 +192,12 @@ impl TrailEvent {
             Event::LossAcknowledged { source, run, reason } => Self {
                 source: Some(source.to_string()),
                 run: Some(run.to_string()),
+                reason: Some(reason.to_string()),
+                ..Self::default()
+            },
+            Event::RetentionDecided { source, what, reason, .. } => Self {
+                source: Some(source.to_string()),
+                what: Some(what.clone()),
                 reason: Some(reason.to_string()),
                 ..Self::default()
             },

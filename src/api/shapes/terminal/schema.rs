@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, FileBackup, FileRestore, HsmCheck,
-    HsmStatuses, Jobs, Objects, Rebuilt, RestoreResult, RunReport, Trail, TrailCheck, Vaults,
+    AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, FileBackup, FileRestore, HoldItem,
+    Holds, HsmCheck, HsmStatuses, Jobs, Objects, Rebuilt, RestoreResult, RetentionApplied, RunReport, Trail,
+    TrailCheck, Vaults,
 };
 use crate::api::shapes::{
     backup::History,
@@ -14,12 +15,13 @@ use crate::api::shapes::{
     preflight::Preflight,
     problem::ProblemBody,
     restore::{HsmRestoreReport, Restore, RestoreReport},
+    retention::RetentionPlan,
     run::{RunInSource, Runs},
     status::Status,
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 25] = [
+const COMMANDS: [(&str, &[&str]); 28] = [
     ("error", &["Problem"]),
     ("status", &["Status"]),
     ("backup", &["RunReport"]),
@@ -41,6 +43,9 @@ const COMMANDS: [(&str, &[&str]); 25] = [
     ("jobs", &["Jobs"]),
     ("jobs abandon", &["Restore"]),
     ("preflight", &["Preflight"]),
+    ("retention plan", &["RetentionPlan"]),
+    ("retention apply", &["RetentionPlan", "RetentionApplied"]),
+    ("hold", &["HoldItem", "Holds"]),
     ("acknowledge", &["AcknowledgedRun"]),
     ("accept", &["AcceptanceItem", "Acceptances"]),
     ("audit", &["Trail", "TrailCheck"]),
@@ -57,6 +62,8 @@ const COMMANDS: [(&str, &[&str]); 25] = [
     FileBackup,
     FileRestore,
     History,
+    HoldItem,
+    Holds,
     HsmCheck,
     HsmPlan,
     HsmRestoreReport,
@@ -70,6 +77,8 @@ const COMMANDS: [(&str, &[&str]); 25] = [
     Restore,
     RestoreReport,
     RestoreResult,
+    RetentionApplied,
+    RetentionPlan,
     RunInSource,
     RunReport,
     Runs,

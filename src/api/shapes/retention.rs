@@ -1,0 +1,115 @@
+//! What is kept and what may go.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::retention::Verdict,
+    retention::{self, SourcePlan},
+};
+
+/// The plan of retention: a verdict on every recovery point, with its reason.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RetentionPlan {
+    /// Every source, with its points.
+    pub sources: Vec<SourceRetention>,
+}
+
+/// The plan of retention of one source.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SourceRetention {
+    /// The source.
+    #[schema(example = "kv-prod")]
+    source: String,
+    /// `vault` or `hsm`.
+    #[schema(example = "vault", pattern = "^(vault|hsm)$")]
+    kind: String,
+    /// The policy.
+    #[schema(example = "within=35 days=0 weeks=0 months=12 years=0 gone=400")]
+    policy: String,
+    /// Why the source keeps everything, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keeps_everything: Option<String>,
+    /// How many points are kept.
+    kept: usize,
+    /// How many points may go.
+    dropped: usize,
+    /// The bytes that go with them.
+    frees: u64,
+    /// How many points would go if a person consented, where they are more than half.
+    #[serde(skip_serializing_if = "is_none_of_them")]
+    needs_consent: usize,
+    /// Runs whose points were let go and are not deleted yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pending: Vec<String>,
+    /// The points, newest first.
+    points: Vec<PointRetention>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_none_of_them(number: &usize) -> bool {
+    *number == 0
+}
+
+/// The verdict on one recovery point.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PointRetention {
+    /// The run that left it.
+    #[schema(example = "20261122T020000Z-nightly")]
+    pub run: String,
+    /// Its time by its own record.
+    #[serde(with = "time::serde::rfc3339")]
+    pub time: OffsetDateTime,
+    /// Its time by storage.
+    #[serde(with = "time::serde::rfc3339")]
+    pub stored: OffsetDateTime,
+    /// `keep` or `drop`.
+    #[schema(example = "keep", pattern = "^(keep|drop)$")]
+    pub verdict: &'static str,
+    /// The stable name of the reason.
+    #[schema(example = "within")]
+    pub code: &'static str,
+    /// The reason in words.
+    #[schema(example = "within 35 days")]
+    pub reason: String,
+    /// The bytes that go with it.
+    pub frees: u64,
+}
+
+impl From<&SourcePlan> for SourceRetention {
+    fn from(plan: &SourcePlan) -> Self {
+        let points: Vec<PointRetention> = plan.points.iter().map(Into::into).collect();
+        let dropped = plan.drops().count();
+        Self {
+            source: plan.of.name.to_string(),
+            kind: plan.of.kind.to_string().to_ascii_lowercase(),
+            policy: plan.policy.to_string(),
+            keeps_everything: plan.standstill.as_ref().map(ToString::to_string),
+            kept: points.len() - dropped,
+            dropped,
+            frees: plan.frees(),
+            needs_consent: plan.needs_consent,
+            pending: plan.pending.iter().map(ToString::to_string).collect(),
+            points,
+        }
+    }
+}
+
+impl From<&retention::Planned> for PointRetention {
+    fn from(planned: &retention::Planned) -> Self {
+        let (verdict, code, reason) = match &planned.verdict {
+            Verdict::Keep(reason) => ("keep", reason.code(), reason.to_string()),
+            Verdict::Drop(why) => ("drop", why.code(), why.to_string()),
+        };
+        Self {
+            run: planned.point.run.to_string(),
+            time: planned.point.named,
+            stored: planned.point.stored,
+            verdict,
+            code,
+            reason,
+            frees: planned.frees,
+        }
+    }
+}

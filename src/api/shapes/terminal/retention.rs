@@ -1,0 +1,103 @@
+//! What retention did, and holds.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::{
+    api::shapes::actor::By,
+    domain::retention::Hold,
+    retention::{Of, apply::Applied},
+};
+
+/// What a pass of retention did for one source.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RetentionApplied {
+    /// The source.
+    source: String,
+    /// The runs whose points were let go. Nothing of them is deleted before two days have passed.
+    dropped: Vec<String>,
+    /// The runs of earlier passes whose points are offered again, and why.
+    reinstated: Vec<RunAndWhy>,
+    /// The runs of earlier passes of which everything that may go is deleted.
+    swept: Vec<String>,
+    /// The runs whose deletion waits, and for what.
+    waiting: Vec<RunAndWhy>,
+    /// How many blobs were deleted.
+    blobs: u64,
+    /// Their size.
+    bytes: u64,
+}
+
+/// A run, and a reason.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunAndWhy {
+    /// The run.
+    run: String,
+    /// The reason.
+    why: String,
+}
+
+impl RetentionApplied {
+    /// What was done for a source.
+    pub fn new(of: &Of, done: &Applied) -> Self {
+        let names = |runs: &[crate::domain::run::RunId]| runs.iter().map(ToString::to_string).collect();
+        let whys = |runs: &[(crate::domain::run::RunId, String)]| {
+            runs.iter().map(|(run, why)| RunAndWhy { run: run.to_string(), why: why.clone() }).collect()
+        };
+        Self {
+            source: of.name.to_string(),
+            dropped: names(&done.dropped),
+            reinstated: whys(&done.reinstated),
+            swept: names(&done.swept),
+            waiting: whys(&done.waiting),
+            blobs: done.blobs,
+            bytes: done.bytes,
+        }
+    }
+}
+
+/// Holds.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Holds {
+    /// Every hold, also those that are released.
+    pub holds: Vec<HoldItem>,
+}
+
+/// A hold.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HoldItem {
+    /// The source.
+    source: String,
+    /// What is held of it.
+    pub on: String,
+    /// The ticket.
+    ticket: String,
+    /// The number of the hold under its ticket.
+    number: u32,
+    /// Why.
+    reason: String,
+    /// The actor.
+    by: By,
+    /// When it was set.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    /// Whether it was released.
+    released: bool,
+}
+
+impl HoldItem {
+    /// A hold, its number, and whether it was released.
+    pub fn new(hold: &Hold, number: u32, released: bool) -> Self {
+        Self {
+            source: hold.source.to_string(),
+            on: hold.scope.to_string(),
+            ticket: hold.ticket.to_string(),
+            number,
+            reason: hold.reason.to_string(),
+            by: (&hold.by).into(),
+            at: hold.at,
+            released,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Versions of blobs: listings that show all of them, and deletions of exactly one.
+
+use azure_storage_blob::models::{
+    BlobClientDeleteOptions, BlobContainerClientListBlobsOptions, BlobItem, ListBlobsIncludeItem,
+};
+use futures::{Stream, TryStreamExt as _};
+use time::OffsetDateTime;
+
+use super::{Container, Operation, ServiceError};
+
+/// One version of a blob. On an account without versioning a blob is its only version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The blob's name.
+    pub name: String,
+    /// The version's identifier; `None` on an account without versioning.
+    pub id: Option<String>,
+    /// Whether it is what the blob's name stands for now.
+    pub is_current: bool,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The tag of this state.
+    pub etag: String,
+    /// When it was written, by the service's clock.
+    pub written: Option<OffsetDateTime>,
+    /// Until when the storage refuses to delete it.
+    pub immutable_until: Option<OffsetDateTime>,
+    /// Whether a legal hold of the storage is on it.
+    pub legal_hold: bool,
+}
+
+impl Container {
+    /// Every version of the blobs under a prefix, in the order of their names, page by page.
+    ///
+    /// The stream ends after its first error.
+    pub fn versions(&self, prefix: &str) -> impl Stream<Item = Result<Vec<Version>, ServiceError>> + use<> {
+        let options = BlobContainerClientListBlobsOptions {
+            prefix: Some(prefix.to_owned()),
+            include: Some(vec![
+                ListBlobsIncludeItem::Versions,
+                ListBlobsIncludeItem::ImmutabilityPolicy,
+                ListBlobsIncludeItem::LegalHold,
+            ]),
+            ..BlobContainerClientListBlobsOptions::default()
+        };
+        let (this, prefix) = (self.clone(), prefix.to_owned());
+        let pages = self.client.list_blobs(Some(options)).map(azure_core::http::Pager::into_pages);
+        let pages = futures::stream::once(async { pages }).try_flatten();
+        pages
+            .and_then(|page| async {
+                Ok(page.into_model()?.blob_items.into_iter().filter_map(version).collect())
+            })
+            .map_err(move |error| this.error(Operation::List, "list versions under", &prefix, &error))
+    }
+
+    /// The versions of one blob.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn versions_of(&self, name: &str) -> Result<Vec<Version>, ServiceError> {
+        let mut all: Vec<Version> = self.versions(name).try_concat().await?;
+        all.retain(|version| version.name == name);
+        Ok(all)
+    }
+
+    /// Deletes one version, and no other. One that is not there counts as deleted.
+    ///
+    /// The service refuses to delete what a name stands for by its version, so a current one is first made a former
+    /// one, if it is still in the state that was seen. Safe to run twice, also after a kill between the two steps.
+    ///
+    /// # Errors
+    /// [`Meaning::Exists`](super::Meaning::Exists) if another process wrote the blob meanwhile, and errors of the
+    /// service.
+    pub async fn delete_version(&self, version: &Version) -> Result<(), ServiceError> {
+        if version.is_current {
+            self.delete_state(&version.name, &version.etag).await?;
+        }
+        let Some(id) = &version.id else { return Ok(()) };
+        let options =
+            BlobClientDeleteOptions { version_id: Some(id.clone()), ..BlobClientDeleteOptions::default() };
+        self.remove(&version.name, options).await
+    }
+}
+
+fn version(blob: BlobItem) -> Option<Version> {
+    let properties = blob.properties.unwrap_or_default();
+    Some(Version {
+        name: blob.name?,
+        is_current: blob.is_current_version.unwrap_or(blob.version_id.is_none()),
+        id: blob.version_id,
+        bytes: properties.content_length.unwrap_or_default(),
+        etag: properties.etag.map(|etag| etag.to_string()).unwrap_or_default(),
+        written: properties.last_modified,
+        immutable_until: properties.immutability_policy_expires_on,
+        legal_hold: properties.legal_hold.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,302 @@
+//! Records of retention: what was done about points, second copies of manifests, and what people decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{TryStreamExt as _, pin_mut};
+use time::OffsetDateTime;
+
+use super::{Catalogue, ManifestRef, codec, layout, metadata};
+use crate::{
+    azure::container::{Container, Listing, Metadata, Version, Written},
+    domain::{
+        hsm::HsmBackup,
+        object::ObjectId,
+        retention::{DECISION_FORMAT, Decision, Drop, DroppedBlob, HOLD_FORMAT, Hold, HoldAct, Mark},
+        run::RunId,
+        source::{SourceKind, SourceName},
+    },
+    error::{Error, Result, damaged},
+    stored::read_metadata,
+};
+
+/// Names per listing request.
+const PAGE: u16 = 5000;
+
+const DECISION: &str = "decision";
+
+/// The metadata of a mark.
+const MARK: &str = "mark";
+
+const HOLD: &str = "hold";
+
+fn marked(mark: Mark) -> Metadata {
+    [(MARK.to_owned(), mark.to_string())].into()
+}
+
+/// What retention did about the points of a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks(BTreeMap<RunId, (u32, Mark)>);
+
+impl Marks {
+    /// Whether the point that a run left must not be offered.
+    pub fn hides(&self, run: &RunId) -> bool {
+        self.0.get(run).is_some_and(|(_, mark)| mark.hides())
+    }
+
+    /// The points of which something is still to be deleted: the run, the number of its newest mark, and the mark.
+    pub fn pending(&self) -> impl Iterator<Item = (&RunId, u32, Mark)> {
+        let all = self.0.iter().map(|(run, (number, mark))| (run, *number, *mark));
+        all.filter(|(_, _, mark)| mark.is_pending())
+    }
+
+    /// The number of the next mark of a point.
+    pub fn next(&self, run: &RunId) -> u32 {
+        self.0.get(run).map_or(1, |(number, _)| number + 1)
+    }
+}
+
+impl Catalogue {
+    /// What retention did about the points of a source. One request for each 5,000 marks.
+    pub async fn marks(&self, kind: SourceKind, source: &SourceName) -> Result<Marks> {
+        let prefix = layout::marks(kind, source);
+        let pages = self.container.list(Listing { prefix: &prefix, from: None, page: PAGE, metadata: true });
+        pin_mut!(pages);
+        let mut marks = Marks::default();
+        while let Some(page) = pages.try_next().await? {
+            for item in page {
+                let Some((run, number)) = layout::parse_mark(&prefix, &item.name) else { continue };
+                // A newer program may know more marks. Such a point is not offered, and nothing of it is deleted.
+                let mark = item.metadata.get(MARK).and_then(|mark| mark.parse().ok()).unwrap_or(Mark::Swept);
+                marks.0.insert(run, (number, mark));
+            }
+        }
+        Ok(marks)
+    }
+
+    /// Records that a point is let go, with the blobs that go with it. From then on it is not offered. Safe to run
+    /// twice: of two records with one number the first stays.
+    pub async fn create_drop(&self, number: u32, drop: &Drop, blobs: &[DroppedBlob]) -> Result<Written> {
+        let name = layout::mark(drop.kind, &drop.source, &drop.run, number);
+        let bytes = codec::write_drop(drop, blobs).map_err(|error| damaged(&name, &error))?;
+        Ok(self.container.add(&name, bytes, marked(Mark::Dropped)).await?)
+    }
+
+    /// Records what happened to a point after its drop. Safe to run twice.
+    pub async fn create_mark(
+        &self,
+        kind: SourceKind,
+        source: &SourceName,
+        run: &RunId,
+        number: u32,
+        mark: Mark,
+    ) -> Result<Written> {
+        let name = layout::mark(kind, source, run, number);
+        Ok(self.container.add(&name, Vec::new(), marked(mark)).await?)
+    }
+
+    /// The newest record of a point's drop up to a number, with the blobs that go with it.
+    ///
+    /// # Errors
+    /// Also if there is none.
+    pub async fn drop_record(
+        &self,
+        kind: SourceKind,
+        source: &SourceName,
+        run: &RunId,
+        number: u32,
+    ) -> Result<(Drop, Vec<DroppedBlob>)> {
+        for number in (1..=number).rev() {
+            let name = layout::mark(kind, source, run, number);
+            if let Some(bytes) = self.container.read(&name).await?.filter(|bytes| !bytes.is_empty()) {
+                return codec::read_drop(&name, bytes);
+            }
+        }
+        Err(damaged(&layout::mark(kind, source, run, number), &"the record of the drop is gone"))
+    }
+
+    /// The versions of everything that a run left beside its manifest.
+    pub async fn versions_of_run(&self, vault: &SourceName, run: &RunId) -> Result<Vec<Version>> {
+        Ok(self.container.versions(&layout::run(vault, run)).try_concat().await?)
+    }
+
+    /// The versions of a backup.
+    pub async fn versions_of_backup(
+        &self,
+        vault: &SourceName,
+        run: &RunId,
+        id: &ObjectId,
+    ) -> Result<Vec<Version>> {
+        Ok(self.container.versions_of(&layout::object(vault, run, id, layout::Leaf::Backup)).await?)
+    }
+
+    /// Whether a name is that of a backup in the folder of its run.
+    pub fn is_backup(vault: &SourceName, run: &RunId, name: &str) -> bool {
+        let parsed = layout::parse_object(&layout::objects(vault, run), name);
+        parsed.is_some_and(|(_, leaf)| leaf == layout::Leaf::Backup)
+    }
+
+    /// Whether a name is that of a backup of any run of a vault.
+    pub fn is_backup_of_any(vault: &SourceName, name: &str) -> bool {
+        layout::parse_run(&layout::runs(vault), name).is_some_and(|run| Self::is_backup(vault, &run, name))
+    }
+
+    /// The name of a backup.
+    pub fn name_of_backup(vault: &SourceName, run: &RunId, id: &ObjectId) -> String {
+        layout::object(vault, run, id, layout::Leaf::Backup)
+    }
+
+    /// The name of the record of a backup of a whole HSM.
+    pub fn name_of_hsm_backup(backup: &HsmBackup) -> String {
+        layout::hsm_backup(&backup.hsm, backup.opened, &backup.run)
+    }
+
+    /// The container, for deletions and listings of versions by names that this catalogue gave.
+    pub fn container(&self) -> &Container {
+        &self.container
+    }
+
+    /// Stores a second copy of a manifest, from which it can be read after the manifest that it is a change of is gone.
+    /// Safe to run twice.
+    pub async fn copy_manifest(&self, vault: &SourceName, manifest: &ManifestRef) -> Result<()> {
+        let Some(copy) = layout::copy(vault, &manifest.name) else { return Ok(()) };
+        if self.container.metadata(&copy).await?.is_some() {
+            return Ok(());
+        }
+        let bytes = self.manifest_bytes(&manifest.name).await?;
+        self.container.add(&copy, bytes.to_vec(), Metadata::new()).await?;
+        Ok(())
+    }
+
+    /// Whether a name is that of a manifest.
+    pub fn is_manifest(name: &str) -> bool {
+        layout::parse_manifest_name(name).is_some()
+    }
+
+    /// Records a hold under the next free number of its ticket.
+    ///
+    /// Not safe to run twice: two calls set two holds.
+    pub async fn create_hold(&self, hold: &Hold) -> Result<u32> {
+        for number in self.next_hold(hold).await?.. {
+            let name = layout::hold(hold.kind, &hold.source, &hold.ticket, number, HoldAct::Set);
+            let metadata = metadata(&name, HOLD, hold)?;
+            if self.container.add(&name, Vec::new(), metadata).await? == Written::Created {
+                return Ok(number);
+            }
+        }
+        Err(Error::Busy(format!("hold {} has no free number", hold.ticket)))
+    }
+
+    async fn next_hold(&self, hold: &Hold) -> Result<u32> {
+        let known = self.all_holds(hold.kind, &hold.source).await?;
+        let numbers = known.iter().filter(|(of, ..)| of.ticket == hold.ticket).map(|(_, number, _)| *number);
+        Ok(numbers.max().unwrap_or(0) + 1)
+    }
+
+    /// Records that a hold is released, with a record that says who released it and why. Safe to run twice.
+    pub async fn release_hold(&self, number: u32, release: &Hold) -> Result<Written> {
+        let name = layout::hold(release.kind, &release.source, &release.ticket, number, HoldAct::Released);
+        let metadata = metadata(&name, HOLD, release)?;
+        Ok(self.container.add(&name, Vec::new(), metadata).await?)
+    }
+
+    /// The holds on a source that are not released.
+    pub async fn holds(&self, kind: SourceKind, source: &SourceName) -> Result<Vec<Hold>> {
+        let all = self.all_holds(kind, source).await?;
+        Ok(all.into_iter().filter(|(_, _, released)| !released).map(|(hold, ..)| hold).collect())
+    }
+
+    /// Every hold that was ever set on a source, its number, and whether it is released. One that cannot be read holds
+    /// the whole source.
+    pub async fn all_holds(&self, kind: SourceKind, source: &SourceName) -> Result<Vec<(Hold, u32, bool)>> {
+        let prefix = layout::holds(kind, source);
+        let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 500, metadata: true });
+        pin_mut!(pages);
+        let mut found: Vec<(Hold, u32, bool)> = Vec::new();
+        let mut released = BTreeSet::new();
+        while let Some(page) = pages.try_next().await? {
+            for item in page {
+                match layout::parse_hold(&prefix, &item.name) {
+                    Some((ticket, number, HoldAct::Released)) => drop(released.insert((ticket, number))),
+                    Some((ticket, number, HoldAct::Set)) => {
+                        let record = read_metadata::<Hold>(&item.name, &item.metadata, HOLD, HOLD_FORMAT);
+                        let own = |of: &Hold| of.source == *source && of.kind == kind && of.ticket == ticket;
+                        let record = record.ok().flatten().filter(own);
+                        let at = item.modified.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+                        let hold = record.or_else(|| Hold::unreadable(kind, source, ticket.clone(), at));
+                        found.extend(hold.map(|hold| (hold, number, false)));
+                    }
+                    None => {}
+                }
+            }
+        }
+        for (hold, number, is_released) in &mut found {
+            *is_released = released.contains(&(hold.ticket.clone(), *number));
+        }
+        Ok(found)
+    }
+
+    /// The sources on which there is or was a hold. One request each.
+    pub async fn held_sources(&self, kind: SourceKind) -> Result<Vec<SourceName>> {
+        self.rooms(&layout::holds_of(kind)).await
+    }
+
+    /// The versions of a manifest and of its second copy, the manifest's last.
+    pub async fn versions_of_manifest(&self, vault: &SourceName, manifest: &str) -> Result<Vec<Version>> {
+        let mut versions = match layout::copy(vault, manifest) {
+            Some(copy) => self.container.versions_of(&copy).await?,
+            None => Vec::new(),
+        };
+        versions.extend(self.container.versions_of(manifest).await?);
+        Ok(versions)
+    }
+
+    /// Records a decision of a person about the retention of a source, unless there is one of that second.
+    pub async fn create_decision(&self, of: &Decision) -> Result<Written> {
+        let name = layout::person(of.kind, &of.source, of.at, of.act.name());
+        Ok(self.container.add(&name, Vec::new(), metadata(&name, DECISION, of)?).await?)
+    }
+
+    /// What people decided about the retention of a source, newest first. A record that cannot be read, or that a newer
+    /// program wrote, lets nothing go: it is skipped with a log line.
+    pub async fn decisions(&self, kind: SourceKind, source: &SourceName) -> Result<Vec<Decision>> {
+        let prefix = layout::people(kind, source);
+        let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 500, metadata: true });
+        pin_mut!(pages);
+        let mut found = Vec::new();
+        while let Some(page) = pages.try_next().await? {
+            for item in page {
+                match read_metadata::<Decision>(&item.name, &item.metadata, DECISION, DECISION_FORMAT) {
+                    Ok(Some(of)) if of.source == *source && of.kind == kind => found.push(of),
+                    Ok(_) => {
+                        tracing::error!(blob.name = %item.name, "Blob {} does not carry its own record, and does not count", item.name)
+                    }
+                    Err(error) => tracing::error!(blob.name = %item.name, "A record does not count: {error}"),
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// When the newest pass of retention ended, by its record; `None` if there was none.
+    pub async fn last_retention(&self) -> Result<Option<OffsetDateTime>> {
+        let pages = self.container.list(Listing {
+            prefix: layout::RETENTION_PASSES,
+            from: None,
+            page: 1,
+            metadata: false,
+        });
+        pin_mut!(pages);
+        let first = pages.try_next().await?.and_then(|page| page.into_iter().next());
+        Ok(first.and_then(|item| layout::retention_pass_time(&item.name)))
+    }
+
+    /// Records that a pass of retention ended. Safe to run twice.
+    pub async fn note_retention(&self, at: OffsetDateTime) -> Result<Written> {
+        Ok(self.container.add(&layout::retention_pass(at), Vec::new(), Metadata::new()).await?)
+    }
+}
+
+/// Whether a manifest cannot be read for good, so that it is not known what it names.
+pub fn is_unreadable(error: &Error) -> bool {
+    matches!(error, Error::Damaged { .. } | Error::TooNew { .. })
+}

@@ -1,0 +1,286 @@
+//! `retention`: what is kept and what may go, and a person's word where one is needed.
+
+use clap::{Args, Subcommand};
+
+use super::{
+    Done, Exit, Failed,
+    output::{self, Column, Format, Table, bytes, count},
+};
+use crate::{
+    api::shapes::{
+        retention::{PointRetention, RetentionPlan, SourceRetention},
+        terminal::RetentionApplied,
+    },
+    app::App,
+    clock::Clock,
+    config::{Config, Needs, environment, named},
+    domain::{acknowledged::Reason, actor::Actor, retention::Act, source::Source},
+    retention::{self, Of, SourcePlan, apply::Applied, people},
+};
+
+/// What is kept, and what may go.
+#[derive(Debug, Subcommand)]
+pub enum RetentionCommand {
+    /// Show the verdict on every recovery point, with its reason; changes nothing
+    Plan(PlanArgs),
+    /// Apply the policy to one source now, with your own rights
+    Apply(ApplyArgs),
+    /// Let the policy apply to a source that is no longer configured
+    Release(ReleaseArgs),
+}
+
+/// One source, or all.
+#[derive(Clone, Debug, Args)]
+pub struct Only {
+    /// Only this vault: its name or URL
+    #[arg(long, value_name = "VAULT", alias = "vault-name", value_parser = named::vault, conflicts_with = "hsm")]
+    vault: Option<Source>,
+    /// Only this Managed HSM: its name or URL
+    #[arg(long, value_name = "HSM", alias = "hsm-name", value_parser = named::hsm)]
+    hsm: Option<Source>,
+}
+
+impl Only {
+    /// The source that was named.
+    pub fn of(&self) -> Option<Of> {
+        self.vault.as_ref().or(self.hsm.as_ref()).map(Of::from)
+    }
+
+    /// The source that was named.
+    ///
+    /// # Errors
+    /// If none was.
+    pub fn one(&self) -> Result<Of, Failed> {
+        self.of()
+            .ok_or_else(|| Failed::new("this command is about one source", "name it, with --vault or --hsm"))
+    }
+}
+
+/// The sources of a plan.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    only: Only,
+}
+
+/// The source to which the policy is applied.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    only: Only,
+    /// Do it. Without this, the plan is shown
+    #[arg(long, requires = "reason")]
+    really: bool,
+    /// The reason, in one line of at most 500 characters
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<Reason>,
+}
+
+/// The source that is released.
+#[derive(Debug, Args)]
+pub struct ReleaseArgs {
+    #[command(flatten)]
+    only: Only,
+    /// The reason, in one line of at most 500 characters
+    #[arg(long, value_name = "TEXT")]
+    reason: Reason,
+    /// Take the release back: the source keeps everything again
+    #[arg(long)]
+    withdraw: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When settings are wrong or do not fit together, and when the storage refuses.
+pub async fn run(command: RetentionCommand, format: Format) -> Done {
+    match command {
+        RetentionCommand::Plan(args) => plan(args, format).await,
+        RetentionCommand::Apply(args) => apply(args, format).await,
+        RetentionCommand::Release(args) => release(args, format).await,
+    }
+}
+
+/// The program with the settings as they are: a source that is named here is not configured by that.
+pub(super) fn app() -> Result<App, Failed> {
+    Ok(App::build(&Config::read(environment, Needs::Storage)?)?)
+}
+
+async fn plan(args: PlanArgs, format: Format) -> Done {
+    let (app, now) = (app()?, Clock::system().now());
+    let sources = match args.only.of() {
+        Some(of) => vec![of],
+        None => retention::sources(&app).await?,
+    };
+    let mut plans = Vec::new();
+    for of in &sources {
+        plans.push(Box::pin(retention::plan(&app, of, now)).await?);
+    }
+    show(&plans, format)
+}
+
+fn show(plans: &[SourcePlan], format: Format) -> Done {
+    let plan = RetentionPlan { sources: plans.iter().map(Into::into).collect() };
+    if format.is_json() {
+        output::json(&plan)?;
+        return Ok(Exit::All);
+    }
+    let mut table = table();
+    for (of, source) in plans.iter().zip(&plan.sources) {
+        if format.is_for_people() {
+            say(of, source, format)?;
+            let mut own = self::table();
+            rows(of, &mut own);
+            own.print(format)?;
+        } else {
+            rows(of, &mut table);
+        }
+    }
+    if !format.is_for_people() {
+        table.print(format)?;
+    } else if plans.is_empty() {
+        output::aside(format, "The catalogue has no source")?;
+    }
+    Ok(Exit::All)
+}
+
+fn table() -> Table {
+    Table::new(
+        &[Column::name("source").wide(), Column::name("run")],
+        &[
+            Column::label("verdict"),
+            Column::number("frees").if_any(),
+            Column::prose("reason"),
+            Column::name("code").wide(),
+        ],
+    )
+}
+
+fn rows(plan: &SourcePlan, table: &mut Table) {
+    for point in plan.points.iter().map(PointRetention::from) {
+        let frees = (point.verdict == "drop").then(|| bytes(point.frees));
+        table.push([
+            plan.of.name.to_string().into(),
+            point.run.into(),
+            point.verdict.into(),
+            frees.into(),
+            point.reason.into(),
+            point.code.into(),
+        ]);
+    }
+}
+
+/// What a plan says of a source as a whole.
+fn say(plan: &SourcePlan, source: &SourceRetention, format: Format) -> Result<(), Failed> {
+    let Of { kind, name } = &plan.of;
+    let drops = plan.drops().count();
+    let kept = plan.points.len() - drops;
+    output::aside(
+        format,
+        format_args!(
+            "{kind} {name}: {} kept, {drops} may go and free {}. Policy: {}.",
+            count(kept, "point"),
+            bytes(plan.frees()),
+            plan.policy
+        ),
+    )?;
+    if let Some(why) = &plan.standstill {
+        output::aside(format, format_args!("It keeps everything: {why}."))?;
+    }
+    if plan.needs_consent > 0 {
+        output::aside(
+            format,
+            format_args!(
+                "{} would go, more than half; only a person can let that happen:",
+                count(plan.needs_consent, "point")
+            ),
+        )?;
+        output::beside(
+            format,
+            format_args!(
+                "  keyvault-backup retention apply --{} {name} --really --reason TEXT",
+                flag(&plan.of)
+            ),
+        )?;
+    }
+    if !plan.pending.is_empty() {
+        output::aside(
+            format,
+            format_args!("{} let go before and not deleted yet.", count(plan.pending.len(), "point")),
+        )?;
+    }
+    let _ = source;
+    Ok(())
+}
+
+const fn flag(of: &Of) -> &'static str {
+    match of.kind {
+        crate::domain::source::SourceKind::Vault => "vault",
+        crate::domain::source::SourceKind::Hsm => "hsm",
+    }
+}
+
+async fn apply(args: ApplyArgs, format: Format) -> Done {
+    let (app, clock, of) = (app()?, Clock::system(), args.only.one()?);
+    let plan = Box::pin(retention::plan(&app, &of, clock.now())).await?;
+    let Some(reason) = args.reason.filter(|_| args.really) else { return show(&[plan], format) };
+    if plan.needs_consent > 0 {
+        people::consent(&app, &of, plan.needs_consent, reason, &Actor::TERMINAL, &clock).await?;
+    }
+    let applied = Box::pin(retention::apply::source(&app, &of, &Actor::TERMINAL, &clock)).await?;
+    said(&of, &applied, format)?;
+    Ok(Exit::All)
+}
+
+fn said(of: &Of, applied: &Applied, format: Format) -> Result<(), Failed> {
+    if format.is_json() {
+        return Ok(output::json(&RetentionApplied::new(of, applied))?);
+    }
+    let mut table = Table::new(&[Column::name("run")], &[Column::label("done"), Column::prose("why")]);
+    let done = [(&applied.dropped, "dropped"), (&applied.swept, "deleted")];
+    for (runs, word) in done {
+        for run in runs {
+            table.push([run.to_string().into(), word.into(), None::<String>.into()]);
+        }
+    }
+    for (runs, word) in [(&applied.reinstated, "offered again"), (&applied.waiting, "waits")] {
+        for (run, why) in runs {
+            table.push([run.to_string().into(), word.into(), why.clone().into()]);
+        }
+    }
+    table.print(format)?;
+    output::aside(
+        format,
+        format_args!(
+            "{}: {} let go, {} deleted ({}, {}). What is let go is deleted after two days.",
+            of.name,
+            count(applied.dropped.len(), "point"),
+            applied.swept.len(),
+            count(applied.blobs, "blob"),
+            bytes(applied.bytes)
+        ),
+    )?;
+    Ok(())
+}
+
+async fn release(args: ReleaseArgs, format: Format) -> Done {
+    let (app, clock, of) = (app()?, Clock::system(), args.only.one()?);
+    let act = if args.withdraw { Act::Withdraw } else { Act::Release };
+    people::decide(&app, &of, act, args.reason, &Actor::TERMINAL, &clock).await?;
+    let (kind, name) = (of.kind, &of.name);
+    let sentence = if args.withdraw {
+        format!("The {kind} {name} keeps everything again while it is not configured.")
+    } else {
+        format!(
+            "Released: the policy applies to the {kind} {name} although it is no longer configured. Its newest point stays."
+        )
+    };
+    let mut table = Table::new(&[Column::name("source")], &[Column::name("decided")]);
+    table.push([name.to_string().into(), act.name().into()]);
+    if format.is_json() {
+        output::json(&serde_json::json!({ "source": name, "decided": act.name() }))?;
+    } else {
+        output::one(format, sentence, &table)?;
+    }
+    Ok(Exit::All)
+}

@@ -1,0 +1,146 @@
+use time::{Duration, macros::datetime};
+
+use super::*;
+use crate::domain::{
+    form::{Clear, Form},
+    location::{Fact, Location},
+    samples::{NIGHT, entry, line, secret},
+};
+
+const NOW: OffsetDateTime = datetime!(2026-11-22 06:00 UTC);
+
+fn ago(days: i64) -> OffsetDateTime {
+    NIGHT - Duration::days(days)
+}
+
+/// A backup of `db` from so many days ago, when it had so many versions.
+fn db(days: i64, versions: u32) -> Entry {
+    let text = format!("{versions}");
+    Entry {
+        versions,
+        newest: format!("{versions:032x}").parse().unwrap(),
+        fingerprint: Fingerprint::of(text.as_bytes()),
+        ..entry(&secret("db"), ago(days))
+    }
+}
+
+fn with(status: ObjectStatus, entry: Entry) -> Line {
+    Line::new(entry.id(), status, Some(entry))
+}
+
+fn unknown_form(entry: Entry) -> Entry {
+    Entry { form: Form::Unknown(Clear::default()), ..entry }
+}
+
+/// What kept points with these lines name, where the newest index knows `db`.
+fn kept(lines: &[Line]) -> Kept {
+    let mut kept = Kept::default();
+    for line in lines {
+        kept.name(line, &Location::default());
+        kept.know(&line.id());
+    }
+    kept
+}
+
+/// The ruling on the only backup of a dropped line, in a word.
+fn ruling(kept: &Kept, line: &Line, holds: &[Hold]) -> &'static str {
+    let (policy, location) = (Policy::default(), Location::default());
+    let terms = Terms { policy: &policy, holds, location: &location, now: NOW };
+    let (_, ruling) = kept.judge(line, ago(100), terms).next().unwrap();
+    match ruling {
+        Ruling::Named => "named",
+        Ruling::Succeeded(_) => "succeeded",
+        Ruling::LongGone => "long-gone",
+        Ruling::Stays(why) => why.code(),
+    }
+}
+
+#[test]
+fn a_backup_goes_only_if_a_newer_good_one_of_the_object_is_kept() {
+    let old = with(ObjectStatus::BackedUp, db(100, 1));
+    let newer = |entry| kept(&[with(ObjectStatus::Unchanged, entry)]);
+    for (entry, expected) in [
+        (db(100, 1), "named"),
+        (db(10, 2), "succeeded"),
+        (db(10, 1), "succeeded"),
+        (db(110, 2), "last-good"),
+        (unknown_form(db(10, 2)), "last-good"),
+        (Entry { bytes: 0, ..db(10, 2) }, "last-good"),
+    ] {
+        assert_eq!(ruling(&newer(entry.clone()), &old, &[]), expected, "{entry:?}");
+    }
+    let never = Line { entry: None, ..with(ObjectStatus::Failed, db(10, 2)) };
+    assert_eq!(ruling(&kept(&[never]), &old, &[]), "last-good", "a failure takes nothing's place");
+    assert_eq!(ruling(&Kept::default(), &old, &[]), "unexplained");
+}
+
+#[test]
+fn a_backup_from_elsewhere_takes_nothings_place() {
+    let location = |tenant: &str| Location { tenant: Fact::new(tenant), ..Location::default() };
+    let elsewhere = Entry { location: Box::new(location("a")), ..db(10, 2) };
+    let mut kept = Kept::default();
+    kept.name(&with(ObjectStatus::Unchanged, elsewhere), &location("b"));
+    kept.know(&secret("db"));
+    assert_eq!(ruling(&kept, &with(ObjectStatus::BackedUp, db(100, 1)), &[]), "last-good");
+}
+
+#[test]
+fn what_has_the_name_now_does_not_take_the_place_of_what_had_it() {
+    // An object with fewer versions is another one.
+    let kept = kept(&[with(ObjectStatus::Unchanged, db(10, 1))]);
+    let old = with(ObjectStatus::BackedUp, db(100, 5));
+    assert_eq!(ruling(&kept, &old, &[]), "replaced");
+    let (policy, location) = (Policy::default(), Location::default());
+    let terms = Terms { policy: &policy, holds: &[], location: &location, now: NOW };
+    let rule = |named| kept.judge(&old, named, terms).next().unwrap().1;
+    assert_eq!(rule(NOW - Duration::days(400)), Ruling::LongGone);
+    assert!(matches!(rule(NOW - Duration::days(400) + Duration::SECOND), Ruling::Stays(_)));
+}
+
+#[test]
+fn the_last_backup_of_an_earlier_object_takes_the_place_of_its_older_ones() {
+    let mut kept = kept(&[with(ObjectStatus::Unchanged, db(10, 1))]);
+    let last = with(ObjectStatus::BackedUp, db(100, 5));
+    assert_eq!(ruling(&kept, &last, &[]), "replaced");
+    kept.name(&last, &Location::default());
+    assert_eq!(ruling(&kept, &with(ObjectStatus::BackedUp, db(200, 4)), &[]), "succeeded");
+    assert_eq!(ruling(&kept, &with(ObjectStatus::BackedUp, db(200, 6)), &[]), "replaced", "yet another one");
+}
+
+#[test]
+fn the_last_backup_of_what_is_gone_stays_for_as_long_as_the_policy_says() {
+    let gone = |since| Line { gone: Some(since), ..with(ObjectStatus::Gone, db(500, 1)) };
+    let edge = NOW - Duration::days(400);
+    assert_eq!(ruling(&Kept::default(), &gone(edge), &[]), "long-gone");
+    assert_eq!(ruling(&Kept::default(), &gone(edge + Duration::SECOND), &[]), "gone");
+    let mut knows = Kept::default();
+    knows.know(&secret("db"));
+    assert_eq!(ruling(&knows, &gone(edge), &[]), "last-good", "the newest index still knows it");
+    assert_eq!(
+        ruling(&Kept::default(), &with(ObjectStatus::Unchanged, db(500, 1)), &[]),
+        "unexplained",
+        "no run saw it leave"
+    );
+}
+
+#[test]
+fn what_a_point_that_cannot_be_read_may_name_stays() {
+    let mut kept = kept(&[with(ObjectStatus::Unchanged, db(10, 9))]);
+    kept.cannot_read(&RunId::nightly(ago(60)), ago(59));
+    kept.cannot_read(&RunId::nightly(ago(90)), ago(89));
+    assert_eq!(ruling(&kept, &with(ObjectStatus::BackedUp, db(59, 1)), &[]), "unreadable");
+    assert_eq!(ruling(&kept, &with(ObjectStatus::BackedUp, db(58, 1)), &[]), "succeeded");
+}
+
+#[test]
+fn former_backups_are_named_and_judged_as_well() {
+    let managed = |entry: Entry| Line {
+        former: Some(Box::new(entry)),
+        entry: None,
+        ..line(&secret("db"), ObjectStatus::Managed, NIGHT)
+    };
+    let kept = kept(&[managed(db(50, 3))]);
+    assert_eq!(ruling(&kept, &managed(db(50, 3)), &[]), "named");
+    assert_eq!(ruling(&kept, &with(ObjectStatus::BackedUp, db(100, 2)), &[]), "succeeded");
+    assert_eq!(ruling(&kept, &managed(db(40, 4)), &[]), "last-good", "older than it");
+}

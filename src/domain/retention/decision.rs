@@ -1,0 +1,128 @@
+//! Decisions of people about retention. No app may record one.
+
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use crate::domain::{
+    acknowledged::Reason,
+    actor::Actor,
+    source::{SourceKind, SourceName},
+};
+
+/// The version of the stored form that this program writes.
+pub const DECISION_FORMAT: u32 = 1;
+
+/// How long a consent counts. After that the plan may be another one, and a person has to see it again.
+pub const CONSENT_FOR: Duration = Duration::DAY;
+
+/// What a person decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "act")]
+pub enum Act {
+    /// A source that is no longer configured may lose points by its policy.
+    Release,
+    /// The source keeps everything again while it is not configured.
+    Withdraw,
+    /// More than half of the points may go, once.
+    Consent {
+        /// How many points the plan would drop.
+        points: u32,
+    },
+}
+
+impl Act {
+    /// Its stable name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Withdraw => "withdraw",
+            Self::Consent { .. } => "consent",
+        }
+    }
+}
+
+/// A decision of a person about the retention of one source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// [`DECISION_FORMAT`] of the program that wrote it.
+    pub v: u32,
+    /// The source.
+    pub source: SourceName,
+    /// What the source is.
+    pub kind: SourceKind,
+    /// What was decided.
+    #[serde(flatten)]
+    pub act: Act,
+    /// Why.
+    pub reason: Reason,
+    /// The person.
+    pub by: Actor,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+impl Decision {
+    /// Whether, by these decisions, newest first, the source may lose points although it is not configured.
+    pub fn releases(decisions: &[Self]) -> bool {
+        let newest = decisions.iter().find(|of| matches!(of.act, Act::Release | Act::Withdraw));
+        newest.is_some_and(|of| of.act == Act::Release)
+    }
+
+    /// Whether, by these decisions, so many points of the source may go although they are more than half.
+    pub fn consents(decisions: &[Self], points: usize, now: OffsetDateTime) -> bool {
+        decisions.iter().any(|of| match of.act {
+            Act::Consent { points: most } => points <= most as usize && now - of.at < CONSENT_FOR,
+            Act::Release | Act::Withdraw => false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::samples::NIGHT;
+
+    fn decided(act: Act, ago: Duration) -> Decision {
+        Decision {
+            v: DECISION_FORMAT,
+            source: "kv-prod".parse().unwrap(),
+            kind: SourceKind::Vault,
+            act,
+            reason: "closed".parse().unwrap(),
+            by: Actor::TERMINAL,
+            at: NIGHT - ago,
+        }
+    }
+
+    #[test]
+    fn the_newest_word_on_a_source_counts() {
+        let of = |act| decided(act, Duration::DAY);
+        assert!(!Decision::releases(&[]));
+        assert!(Decision::releases(&[of(Act::Consent { points: 1 }), of(Act::Release), of(Act::Withdraw)]));
+        assert!(!Decision::releases(&[of(Act::Withdraw), of(Act::Release)]));
+    }
+
+    #[test]
+    fn a_consent_is_for_what_was_seen_and_for_a_day() {
+        let consent = |ago| [decided(Act::Consent { points: 5 }, ago)];
+        let second = Duration::SECOND;
+        for (ago, points, expected) in [
+            (Duration::ZERO, 5, true),
+            (Duration::ZERO, 6, false),
+            (CONSENT_FOR - second, 1, true),
+            (CONSENT_FOR, 1, false),
+        ] {
+            assert_eq!(Decision::consents(&consent(ago), points, NIGHT), expected, "{ago} {points}");
+        }
+        assert!(!Decision::consents(&[decided(Act::Release, Duration::ZERO)], 1, NIGHT));
+    }
+
+    #[test]
+    fn a_decision_keeps_its_stored_form() {
+        let stored = r#"{"v":1,"source":"kv-prod","kind":"vault","act":"consent","points":5,"reason":"closed","by":{"via":"terminal"},"at":"2026-11-21T02:00:00Z"}"#;
+        let decision = decided(Act::Consent { points: 5 }, Duration::DAY);
+        assert_eq!(serde_json::to_string(&decision).unwrap(), stored);
+        assert_eq!(serde_json::from_str::<Decision>(stored).unwrap(), decision);
+    }
+}

@@ -1,0 +1,169 @@
+//! Holds: a person's decision, for a ticket, that something is kept until the hold is released.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::domain::{
+    acknowledged::Reason,
+    actor::Actor,
+    object::{ObjectKind, ObjectName},
+    run::RunId,
+    source::{SourceKind, SourceName},
+};
+
+/// The version of the stored form that this program writes.
+pub const HOLD_FORMAT: u32 = 1;
+
+/// The most characters of a ticket.
+const TICKET_LIMIT: usize = 64;
+
+/// A ticket: 1 to 64 letters, digits, hyphens and underscores. It is a part of a blob's name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Ticket(String);
+
+/// The text is not a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a ticket of 1 to {TICKET_LIMIT} letters, digits, hyphens and underscores")]
+pub struct TicketError;
+
+impl FromStr for Ticket {
+    type Err = TicketError;
+
+    fn from_str(text: &str) -> Result<Self, TicketError> {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        let legal = (1..=TICKET_LIMIT).contains(&text.len()) && text.bytes().all(legal);
+        if legal { Ok(Self(text.to_owned())) } else { Err(TicketError) }
+    }
+}
+
+impl TryFrom<String> for Ticket {
+    type Error = TicketError;
+
+    fn try_from(text: String) -> Result<Self, TicketError> {
+        text.parse()
+    }
+}
+
+impl From<Ticket> for String {
+    fn from(ticket: Ticket) -> Self {
+        ticket.0
+    }
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What a record says of a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "lowercase")]
+pub enum HoldAct {
+    /// It was set.
+    Set,
+    /// It was released.
+    Released,
+}
+
+/// What a hold is on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "on")]
+pub enum HoldScope {
+    /// Everything of the source.
+    Source,
+    /// Every backup of one object.
+    Object {
+        /// Its kind.
+        kind: ObjectKind,
+        /// Its name.
+        name: ObjectName,
+    },
+    /// What one run left.
+    Run {
+        /// The run.
+        run: RunId,
+    },
+    /// What runs of this time left, both ends included.
+    Span {
+        /// From this time.
+        #[serde(with = "time::serde::rfc3339")]
+        from: OffsetDateTime,
+        /// To this time.
+        #[serde(with = "time::serde::rfc3339")]
+        to: OffsetDateTime,
+    },
+}
+
+impl fmt::Display for HoldScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source => f.write_str("everything"),
+            Self::Object { kind, name } => write!(f, "{kind} {name}"),
+            Self::Run { run } => run.fmt(f),
+            Self::Span { from, to } => write!(f, "{} to {}", day(*from), day(*to)),
+        }
+    }
+}
+
+fn day(at: OffsetDateTime) -> time::Date {
+    at.to_offset(time::UtcOffset::UTC).date()
+}
+
+/// A hold. Several holds on one thing count separately: it is kept until the last of them is released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// [`HOLD_FORMAT`] of the program that wrote it.
+    pub v: u32,
+    /// The source.
+    pub source: SourceName,
+    /// What the source is.
+    pub kind: SourceKind,
+    /// What of it is held.
+    #[serde(flatten)]
+    pub scope: HoldScope,
+    /// The ticket. One ticket may have several holds on a source.
+    pub ticket: Ticket,
+    /// Why.
+    pub reason: Reason,
+    /// The person.
+    pub by: Actor,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+impl Hold {
+    /// The hold that stands for a record that cannot be read: it is not known what it holds, so it holds everything.
+    pub fn unreadable(
+        kind: SourceKind,
+        source: &SourceName,
+        ticket: Ticket,
+        at: OffsetDateTime,
+    ) -> Option<Self> {
+        let reason = "its record cannot be read".parse().ok()?;
+        let (source, scope, by) = (source.clone(), HoldScope::Source, Actor::TERMINAL);
+        Some(Self { v: HOLD_FORMAT, source, kind, scope, ticket, reason, by, at })
+    }
+
+    /// Whether it holds a point as a whole. `times` are those of the point: a point is held where one of them is.
+    pub fn holds_point(&self, run: &RunId, times: [OffsetDateTime; 2]) -> bool {
+        match &self.scope {
+            HoldScope::Source => true,
+            HoldScope::Object { .. } => false,
+            HoldScope::Run { run: held } => held == run,
+            HoldScope::Span { from, to } => times.iter().any(|at| (from..=to).contains(&at)),
+        }
+    }
+
+    /// Whether it holds every backup of an object.
+    pub fn holds_object(&self, kind: ObjectKind, name: &ObjectName) -> bool {
+        match &self.scope {
+            HoldScope::Object { kind: held, name: named } => *held == kind && named == name,
+            _ => false,
+        }
+    }
+}

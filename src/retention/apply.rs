@@ -1,0 +1,144 @@
+//! Carrying out a plan: the records of what is dropped, and the deletion of what was dropped before.
+
+use super::{
+    Of, folders,
+    points::{Drafts, Reading},
+    policy, sweep,
+};
+use crate::{
+    app::App,
+    azure::container::Written,
+    clock::Clock,
+    domain::{
+        actor::Actor,
+        retention::{DROP_FORMAT, Drop, Verdict},
+        run::RunId,
+        source::SourceKind,
+    },
+    error::{Error, Result},
+};
+
+/// What a pass did for one source.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// The points that were let go in this pass.
+    pub dropped: Vec<RunId>,
+    /// The points of earlier passes that are offered again, and why.
+    pub reinstated: Vec<(RunId, String)>,
+    /// The points of earlier passes of which everything is deleted now.
+    pub swept: Vec<RunId>,
+    /// The points whose deletion still waits, and for what.
+    pub waiting: Vec<(RunId, String)>,
+    /// How many blobs were deleted.
+    pub blobs: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// How many points would go if a person consented.
+    pub needs_consent: usize,
+}
+
+/// Applies the policy to every source: one after the other, and an error in one does not hold up the others.
+///
+/// # Errors
+/// When the sources cannot be listed.
+pub async fn all(app: &App, by: &Actor, clock: &Clock) -> Result<Vec<(Of, Result<Applied>)>> {
+    let mut done = Vec::new();
+    for of in super::sources(app).await? {
+        let applied = Box::pin(source(app, &of, by, clock)).await;
+        match &applied {
+            Ok(applied) => log(&of, applied),
+            Err(error) => tracing::error!(
+                event = "retention.failed", source.name = %of.name,
+                "Retention of {} {} stands still: {error}", of.kind, of.name
+            ),
+        }
+        done.push((of, applied));
+    }
+    if done.iter().all(|(_, applied)| applied.is_ok()) {
+        app.catalogue()?.note_retention(clock.now()).await?;
+    }
+    Ok(done)
+}
+
+fn log(of: &Of, applied: &Applied) {
+    let Applied { dropped, swept, blobs, bytes, needs_consent, .. } = applied;
+    tracing::info!(
+        event = "retention.applied", source.name = %of.name, points.dropped = dropped.len(),
+        points.swept = swept.len(), blobs.deleted = blobs, bytes.deleted = bytes,
+        "Retention of {} {}: {} points let go, {} deleted", of.kind, of.name, dropped.len(), swept.len()
+    );
+    if *needs_consent > 0 {
+        tracing::error!(
+            event = "retention.consent", source.name = %of.name, points.dropped = needs_consent,
+            "Retention of {} {} would let {needs_consent} points go, which are more than half; a person has to see the \
+             plan and consent, with `keyvault-backup retention apply`", of.kind, of.name
+        );
+    }
+}
+
+/// Applies the policy to one source. Safe to run twice, and to kill anywhere: the next pass goes on.
+///
+/// # Errors
+/// Those of storage, and of the settings.
+pub async fn source(app: &App, of: &Of, by: &Actor, clock: &Clock) -> Result<Applied> {
+    match of.kind {
+        SourceKind::Vault => vault(app, of, by, clock).await,
+        SourceKind::Hsm => folders::apply(app, of, by, clock).await,
+    }
+}
+
+async fn vault(app: &App, of: &Of, by: &Actor, clock: &Clock) -> Result<Applied> {
+    let policy = policy(app, &of.name)?;
+    let mut applied = Applied::default();
+    let reading = Reading::of(app, &of.name, policy, clock.now()).await?;
+    sweep::pending(&reading, &mut applied).await?;
+    // What was offered again just now is decided about anew.
+    let reading = Reading::of(app, &of.name, policy, clock.now()).await?;
+    drop_points(&reading, by, clock, &mut applied).await?;
+    Ok(applied)
+}
+
+/// Records what is dropped. The second copies of the manifests that are changes of what goes come first.
+async fn drop_points(reading: &Reading<'_>, by: &Actor, clock: &Clock, applied: &mut Applied) -> Result<()> {
+    let mut verdicts = reading.verdicts();
+    if !verdicts.iter().any(Verdict::drops) {
+        return Ok(());
+    }
+    let settled = reading.settle(&mut verdicts).await?;
+    if reading.needs_consent(&verdicts) {
+        applied.needs_consent = verdicts.iter().filter(|verdict| verdict.drops()).count();
+        return Ok(());
+    }
+    for at in settled.copies {
+        reading.catalogue.copy_manifest(reading.vault, &reading.manifests[at]).await?;
+    }
+    let mut drafts = Drafts::new(reading, &settled.kept);
+    for (at, verdict) in verdicts.iter().enumerate() {
+        let Verdict::Drop(why) = verdict else { continue };
+        let blobs = drafts.next(at).await?;
+        let point = &reading.candidates[at];
+        let record = Drop {
+            v: DROP_FORMAT,
+            source: reading.vault.clone(),
+            kind: SourceKind::Vault,
+            run: point.run.clone(),
+            named: point.named,
+            stored: point.stored,
+            code: why.code().to_owned(),
+            why: why.to_string(),
+            policy: reading.policy().to_string(),
+            by: by.clone(),
+            at: clock.now(),
+        };
+        match reading.catalogue.create_drop(reading.marks.next(&point.run), &record, &blobs).await? {
+            Written::Created => applied.dropped.push(point.run.clone()),
+            Written::AlreadyThere => {
+                return Err(Error::Busy(format!(
+                    "another pass of retention is at work on {}",
+                    reading.vault
+                )));
+            }
+        }
+    }
+    Ok(())
+}

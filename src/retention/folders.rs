@@ -1,0 +1,310 @@
+//! Retention of backups of whole HSMs: a record in the catalogue, and the folder that the service wrote.
+
+use time::OffsetDateTime;
+
+use super::{
+    Of, Planned, SourcePlan,
+    apply::Applied,
+    points::{bound_until, dropped},
+    policy,
+    sweep::{Deleted, delete, first_bound, taken},
+};
+use crate::{
+    app::App,
+    azure::container::Version,
+    catalogue::Catalogue,
+    clock::Clock,
+    domain::{
+        actor::Actor,
+        hsm::{Folder, HsmBackup},
+        retention::{
+            Candidate, DROP_FORMAT, Decision, Drop, DroppedBlob, Hold, Mark, PAUSE, PointKind, Policy,
+            Reason, Standstill, Store, Unproved, Verdict, exceeds_half, plan,
+        },
+        run::RunId,
+        source::{SourceKind, SourceName},
+    },
+    error::Result,
+};
+use futures::TryStreamExt as _;
+
+const KIND: SourceKind = SourceKind::Hsm;
+
+/// What was read of an HSM.
+struct Reading {
+    backups: Vec<HsmBackup>,
+    candidates: Vec<Candidate>,
+    holds: Vec<Hold>,
+    decisions: Vec<Decision>,
+    standstill: Option<Standstill>,
+    marks: crate::catalogue::Marks,
+}
+
+/// The plan of an HSM.
+pub(super) async fn hsm(
+    app: &App,
+    hsm: &SourceName,
+    policy: Policy,
+    now: OffsetDateTime,
+) -> Result<SourcePlan> {
+    let reading = read(app, hsm, now).await?;
+    let (verdicts, drafts) = settle(app, &reading, &policy, now).await?;
+    let drops = verdicts.iter().filter(|verdict| verdict.drops()).count();
+    let asks = needs_consent(&reading, &verdicts, now);
+    let of_half = |verdict: Verdict| {
+        if asks && verdict.drops() { Verdict::Keep(Reason::MoreThanHalf) } else { verdict }
+    };
+    let frees = drafts.iter().map(|blobs| blobs.iter().map(|blob| blob.bytes).sum());
+    let points = reading.candidates.into_iter().zip(verdicts).zip(frees);
+    let points =
+        points.map(|((point, verdict), frees)| Planned { point, verdict: of_half(verdict), frees }).collect();
+    Ok(SourcePlan {
+        of: Of { kind: KIND, name: hsm.clone() },
+        policy,
+        standstill: reading.standstill,
+        points,
+        needs_consent: if asks { drops } else { 0 },
+        pending: reading.marks.pending().map(|(run, ..)| run.clone()).collect(),
+    })
+}
+
+fn needs_consent(reading: &Reading, verdicts: &[Verdict], now: OffsetDateTime) -> bool {
+    let drops = verdicts.iter().filter(|verdict| verdict.drops()).count();
+    exceeds_half(verdicts) && !Decision::consents(&reading.decisions, drops, now)
+}
+
+async fn read(app: &App, hsm: &SourceName, now: OffsetDateTime) -> Result<Reading> {
+    let catalogue = app.catalogue()?;
+    let (marks, stored, holds, decisions) = futures::try_join!(
+        catalogue.marks(KIND, hsm),
+        catalogue.stored_hsm_backups(hsm),
+        catalogue.holds(KIND, hsm),
+        catalogue.decisions(KIND, hsm),
+    )?;
+    let (backups, times): (Vec<_>, Vec<_>) =
+        stored.into_iter().filter(|(backup, _)| !marks.hides(&backup.run)).unzip();
+    let point = |(backup, stored): (&HsmBackup, Option<OffsetDateTime>)| Candidate {
+        run: backup.run.clone(),
+        named: backup.opened,
+        stored: stored.unwrap_or(now),
+        kind: PointKind::Whole { covers: backup.is_good() },
+    };
+    let candidates = backups.iter().zip(times).map(point).collect();
+    let standstill = standstill(app, hsm, &backups, &decisions, now);
+    Ok(Reading { backups, candidates, holds, decisions, standstill, marks })
+}
+
+fn standstill(
+    app: &App,
+    hsm: &SourceName,
+    backups: &[HsmBackup],
+    decisions: &[Decision],
+    now: OffsetDateTime,
+) -> Option<Standstill> {
+    if !app.hsms().names().any(|known| known == hsm) {
+        return (!Decision::releases(decisions)).then_some(Standstill::NotConfigured);
+    }
+    let Some(good) = HsmBackup::newest_good(backups, None) else { return Some(Standstill::NeverCovered) };
+    if !good.is_young(app.interval(), now) {
+        return Some(Standstill::Overdue { since: good.taken() });
+    }
+    let last = backups.first().filter(|last| !last.is_good())?;
+    Some(Standstill::NotCovered(last.run.clone()))
+}
+
+/// The verdicts, and the blobs that go with each point that may go.
+///
+/// A folder may go only if that of the newest good backup was seen in this pass with the blobs and the size that its
+/// record has, and no kept record names the same folder.
+async fn settle(
+    app: &App,
+    reading: &Reading,
+    policy: &Policy,
+    now: OffsetDateTime,
+) -> Result<(Vec<Verdict>, Vec<Vec<DroppedBlob>>)> {
+    let mut verdicts = plan(&reading.candidates, policy, reading.standstill.as_ref(), &reading.holds, now);
+    let mut drafts = vec![Vec::new(); verdicts.len()];
+    if !verdicts.iter().any(Verdict::drops) {
+        return Ok((verdicts, drafts));
+    }
+    let unseen = newest_unseen(app, reading).await?;
+    let kept: Vec<&str> = reading
+        .backups
+        .iter()
+        .zip(&verdicts)
+        .filter(|(_, verdict)| !verdict.drops())
+        .filter_map(|(backup, _)| Some(backup.folder.as_ref()?.path.as_str()))
+        .collect();
+    for (at, verdict) in verdicts.iter_mut().enumerate().filter(|(_, verdict)| verdict.drops()) {
+        let backup = &reading.backups[at];
+        let path = backup.folder.as_ref().map(|folder| folder.path.as_str());
+        let why = match (&unseen, path) {
+            (Some(run), Some(_)) => Some(Unproved::NotSeen(run.clone())),
+            (_, Some(path)) if kept.contains(&path) => Some(Unproved::NoNewerGood),
+            _ => None,
+        };
+        match why {
+            Some(why) => *verdict = Verdict::Keep(Reason::Folder(why)),
+            None => match draft(app, backup, now).await? {
+                Ok(blobs) => drafts[at] = blobs,
+                Err(why) => *verdict = Verdict::Keep(Reason::Folder(why)),
+            },
+        }
+    }
+    Ok((verdicts, drafts))
+}
+
+/// The run of the newest good backup, unless its folder is in storage as its record says.
+async fn newest_unseen(app: &App, reading: &Reading) -> Result<Option<RunId>> {
+    let Some(newest) = HsmBackup::newest_good(&reading.backups, None) else { return Ok(None) };
+    let Some(folder) = &newest.folder else { return Ok(Some(newest.run.clone())) };
+    let versions = versions(app, folder).await?;
+    let is_whole = versions.len() as u64 == u64::from(folder.blobs)
+        && versions.iter().all(|version| version.is_current)
+        && versions.iter().map(|version| version.bytes).sum::<u64>() == folder.bytes;
+    Ok((!is_whole).then(|| newest.run.clone()))
+}
+
+async fn versions(app: &App, folder: &Folder) -> Result<Vec<Version>> {
+    Ok(app.hsms().container()?.versions(&format!("{}/", folder.path)).try_concat().await?)
+}
+
+/// The blobs that go with a backup, its record last, or why one of them cannot go.
+async fn draft(
+    app: &App,
+    backup: &HsmBackup,
+    now: OffsetDateTime,
+) -> Result<std::result::Result<Vec<DroppedBlob>, Unproved>> {
+    let mut blobs = Vec::new();
+    if let Some(folder) = &backup.folder {
+        for version in versions(app, folder).await? {
+            if let Some(why) = bound_until(&version, now) {
+                return Ok(Err(why));
+            }
+            blobs.push(DroppedBlob { store: Store::HsmBackups, ..dropped(&version, None) });
+        }
+    }
+    let record = Catalogue::name_of_hsm_backup(backup);
+    for version in app.catalogue()?.container().versions_of(&record).await? {
+        blobs.push(dropped(&version, None));
+    }
+    Ok(Ok(blobs))
+}
+
+/// Applies the policy to an HSM.
+pub(super) async fn apply(app: &App, of: &Of, by: &Actor, clock: &Clock) -> Result<Applied> {
+    let (catalogue, hsm) = (app.catalogue()?, &of.name);
+    let (policy, mut applied) = (policy(app, hsm)?, Applied::default());
+    let reading = read(app, hsm, clock.now()).await?;
+    for (run, number, mark) in reading.marks.pending() {
+        sweep(app, hsm, &reading, (run, number, mark), clock.now(), &mut applied).await?;
+    }
+    let reading = read(app, hsm, clock.now()).await?;
+    let (verdicts, drafts) = settle(app, &reading, &policy, clock.now()).await?;
+    if needs_consent(&reading, &verdicts, clock.now()) {
+        applied.needs_consent = verdicts.iter().filter(|verdict| verdict.drops()).count();
+        return Ok(applied);
+    }
+    for ((point, verdict), blobs) in reading.candidates.iter().zip(&verdicts).zip(&drafts) {
+        let Verdict::Drop(why) = verdict else { continue };
+        let record = Drop {
+            v: DROP_FORMAT,
+            source: hsm.clone(),
+            kind: KIND,
+            run: point.run.clone(),
+            named: point.named,
+            stored: point.stored,
+            code: why.code().to_owned(),
+            why: why.to_string(),
+            policy: policy.to_string(),
+            by: by.clone(),
+            at: clock.now(),
+        };
+        taken(catalogue.create_drop(reading.marks.next(&point.run), &record, blobs).await?, &point.run)?;
+        applied.dropped.push(point.run.clone());
+    }
+    Ok(applied)
+}
+
+/// Deletes a backup that was let go before, or offers it again.
+async fn sweep(
+    app: &App,
+    hsm: &SourceName,
+    reading: &Reading,
+    (run, number, mark): (&RunId, u32, Mark),
+    now: OffsetDateTime,
+    applied: &mut Applied,
+) -> Result<()> {
+    let catalogue = app.catalogue()?;
+    let (record, blobs) = catalogue.drop_record(KIND, hsm, run, number).await?;
+    if now - record.at < PAUSE {
+        applied.waiting.push((run.clone(), "until two days after it was let go".to_owned()));
+        return Ok(());
+    }
+    let of = |store: Store| match store {
+        Store::Backups => Ok(catalogue.container()),
+        Store::HsmBackups => app.hsms().container(),
+    };
+    let against = against(app, reading, &record, &blobs).await?;
+    let mut number = number;
+    if mark == Mark::Dropped {
+        let mut against = against.clone();
+        for store in [Store::HsmBackups, Store::Backups] {
+            let own: Vec<_> = blobs.iter().filter(|blob| blob.store == store).cloned().collect();
+            if against.is_none() && !own.is_empty() {
+                against = first_bound(of(store)?, &own, now).await?;
+            }
+        }
+        let next = if against.is_some() { Mark::Reinstated } else { Mark::Sweeping };
+        number += 1;
+        taken(catalogue.create_mark(KIND, hsm, run, number, next).await?, run)?;
+        if let Some(why) = against {
+            applied.reinstated.push((run.clone(), why));
+            return Ok(());
+        }
+    } else if let Some(why) = against {
+        applied.waiting.push((run.clone(), why));
+        return Ok(());
+    }
+    for blob in &blobs {
+        match delete(of(blob.store)?, blob, now).await? {
+            Deleted::Gone => {}
+            Deleted::Now => {
+                applied.blobs += 1;
+                applied.bytes += blob.bytes;
+            }
+            Deleted::Stays(why) => {
+                applied.waiting.push((run.clone(), why));
+                return Ok(());
+            }
+        }
+    }
+    taken(catalogue.create_mark(KIND, hsm, run, number + 1, Mark::Swept).await?, run)?;
+    applied.swept.push(run.clone());
+    Ok(())
+}
+
+/// Why a backup that was let go may not be deleted after all.
+async fn against(
+    app: &App,
+    reading: &Reading,
+    record: &Drop,
+    blobs: &[DroppedBlob],
+) -> Result<Option<String>> {
+    if let Some(standstill) = &reading.standstill {
+        return Ok(Some(standstill.to_string()));
+    }
+    let times = [record.named, record.stored];
+    if let Some(hold) = reading.holds.iter().find(|hold| hold.holds_point(&record.run, times)) {
+        return Ok(Some(format!("hold {}", hold.ticket)));
+    }
+    let is_of = |folder: &Folder| {
+        let prefix = format!("{}/", folder.path);
+        blobs.iter().any(|blob| blob.store == Store::HsmBackups && blob.name.starts_with(&prefix))
+    };
+    if reading.backups.iter().filter_map(|backup| backup.folder.as_ref()).any(is_of) {
+        return Ok(Some("a kept backup has the same folder".to_owned()));
+    }
+    let unseen = newest_unseen(app, reading).await?;
+    Ok(unseen.map(|run| format!("the folder of the newest backup, {run}, was not seen whole in storage")))
+}

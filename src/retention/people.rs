@@ -1,0 +1,164 @@
+//! What people decide about retention, at a terminal and with their own rights: releases, consents, holds.
+//!
+//! No function and no route calls the writers here, and no app may add a record of this kind. Each decision is on the
+//! audit trail before it counts.
+
+use time::{Duration, OffsetDateTime};
+
+use super::Of;
+use crate::{
+    app::App,
+    azure::container::Written,
+    clock::Clock,
+    domain::{
+        acknowledged::Reason,
+        actor::Actor,
+        audit::Event,
+        record::count,
+        retention::{Act, DECISION_FORMAT, Decision, HOLD_FORMAT, Hold, HoldScope, Ticket},
+        source::{SourceKind, SourceName},
+    },
+    error::{Error, Result},
+};
+
+/// Tries to find a free second for a decision.
+const TRIES: usize = 8;
+
+/// Records that so many points of a source may go although they are more than half. It counts for a day.
+///
+/// # Errors
+/// Those of storage.
+pub async fn consent(
+    app: &App,
+    of: &Of,
+    points: usize,
+    reason: Reason,
+    by: &Actor,
+    clock: &Clock,
+) -> Result<Decision> {
+    decide(app, of, Act::Consent { points: count(points) }, reason, by, clock).await
+}
+
+/// Records a decision about a source.
+///
+/// # Errors
+/// Those of storage, and when the catalogue does not have the source.
+pub async fn decide(
+    app: &App,
+    of: &Of,
+    act: Act,
+    reason: Reason,
+    by: &Actor,
+    clock: &Clock,
+) -> Result<Decision> {
+    refuse_unknown(app, of).await?;
+    let (source, kind) = (of.name.clone(), of.kind);
+    let mut decision =
+        Decision { v: DECISION_FORMAT, source, kind, act, reason, by: by.clone(), at: clock.now() };
+    for _ in 0..TRIES {
+        app.audit()?.append(by, Event::from(&decision), decision.at).await?;
+        if app.catalogue()?.create_decision(&decision).await? == Written::Created {
+            return Ok(decision);
+        }
+        decision.at += Duration::SECOND;
+    }
+    Err(Error::Busy(format!("other decisions about {} are recorded at this moment; try again", of.name)))
+}
+
+async fn refuse_unknown(app: &App, of: &Of) -> Result<()> {
+    let catalogue = app.catalogue()?;
+    let known = match of.kind {
+        SourceKind::Vault => catalogue.knows(&of.name).await?,
+        SourceKind::Hsm => catalogue.knows_hsm(&of.name).await?,
+    };
+    if known {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "the catalogue has no {} {}, so there is nothing to decide",
+        of.kind, of.name
+    )))
+}
+
+/// Sets a hold and returns its number under its ticket.
+///
+/// Not safe to run twice: two calls set two holds, and what they hold is kept until both are released.
+///
+/// # Errors
+/// Those of storage, and when the catalogue does not have the source.
+pub async fn hold(
+    app: &App,
+    of: &Of,
+    (scope, ticket, reason): (HoldScope, Ticket, Reason),
+    by: &Actor,
+    at: OffsetDateTime,
+) -> Result<(Hold, u32)> {
+    refuse_unknown(app, of).await?;
+    let (source, kind, by) = (of.name.clone(), of.kind, by.clone());
+    let hold = Hold { v: HOLD_FORMAT, source, kind, scope, ticket, reason, by, at };
+    app.audit()?.append(&hold.by, Event::of_hold(&hold, false), at).await?;
+    let number = app.catalogue()?.create_hold(&hold).await?;
+    Ok((hold, number))
+}
+
+/// Releases the holds of a ticket on a source, or one of them, and returns those that were released now. Safe to run
+/// twice.
+///
+/// # Errors
+/// When there is no such hold, and those of storage.
+pub async fn release(
+    app: &App,
+    of: &Of,
+    (ticket, number): (&Ticket, Option<u32>),
+    reason: Reason,
+    by: &Actor,
+    at: OffsetDateTime,
+) -> Result<Vec<(Hold, u32)>> {
+    let catalogue = app.catalogue()?;
+    let all = catalogue.all_holds(of.kind, &of.name).await?;
+    let wanted = all.into_iter().filter(|(hold, own, released)| {
+        hold.ticket == *ticket && number.is_none_or(|number| number == *own) && !released
+    });
+    let wanted: Vec<_> = wanted.map(|(hold, number, _)| (hold, number)).collect();
+    if wanted.is_empty() {
+        return Err(Error::Refused(format!(
+            "there is no hold {ticket} on {} that is not released; `hold list` shows what there is",
+            of.name
+        )));
+    }
+    for (hold, number) in &wanted {
+        let release = Hold { reason: reason.clone(), by: by.clone(), at, ..hold.clone() };
+        app.audit()?.append(by, Event::of_hold(&release, true), at).await?;
+        catalogue.release_hold(*number, &release).await?;
+    }
+    Ok(wanted)
+}
+
+/// The holds on one source, or on every source that the catalogue has: each with its number, and whether it is
+/// released.
+///
+/// # Errors
+/// Those of storage.
+pub async fn holds(app: &App, only: Option<&Of>) -> Result<Vec<(Hold, u32, bool)>> {
+    let catalogue = app.catalogue()?;
+    let mut all = Vec::new();
+    let sources: Vec<(SourceKind, SourceName)> = match only {
+        Some(of) => vec![(of.kind, of.name.clone())],
+        None => {
+            let (vaults, hsms) = futures::try_join!(
+                catalogue.held_sources(SourceKind::Vault),
+                catalogue.held_sources(SourceKind::Hsm)
+            )?;
+            let of = |kind| move |name| (kind, name);
+            vaults
+                .into_iter()
+                .map(of(SourceKind::Vault))
+                .chain(hsms.into_iter().map(of(SourceKind::Hsm)))
+                .collect()
+        }
+    };
+    for (kind, name) in sources {
+        all.extend(catalogue.all_holds(kind, &name).await?);
+    }
+    Ok(all)
+}

@@ -1,0 +1,53 @@
+//! Whether newer backups are in storage, whole and alone.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::{
+    catalogue::Catalogue,
+    domain::{object::ObjectId, run::RunId, source::SourceName},
+    error::Result,
+};
+
+/// Backups that are looked at concurrently.
+const AT_ONCE: usize = 16;
+
+/// What one pass has seen of newer backups. An index line is no evidence that a backup is there.
+pub(super) struct Seen<'a> {
+    catalogue: &'a Catalogue,
+    vault: &'a SourceName,
+    seen: BTreeMap<(ObjectId, RunId), bool>,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn new(catalogue: &'a Catalogue, vault: &'a SourceName) -> Self {
+        Self { catalogue, vault, seen: BTreeMap::new() }
+    }
+
+    /// The first of these backups that is not there, has another size, or was written again. One request each, and none
+    /// for what this pass has seen before.
+    pub(super) async fn first_unseen(
+        &mut self,
+        wanted: Vec<(ObjectId, RunId, u64)>,
+    ) -> Result<Option<(ObjectId, RunId)>> {
+        let new = wanted.iter().filter(|(id, run, _)| !self.seen.contains_key(&(id.clone(), run.clone())));
+        let (catalogue, vault) = (self.catalogue, self.vault);
+        let look = |(id, run, bytes): (ObjectId, RunId, u64)| async move {
+            let versions = catalogue.versions_of_backup(vault, &run, &id).await?;
+            let is_whole = matches!(versions.as_slice(), [one] if one.is_current && one.bytes == bytes);
+            Ok::<_, crate::error::Error>(((id, run), is_whole))
+        };
+        let new: Vec<_> = new.cloned().map(look).collect();
+        let new: Vec<_> = stream::iter(new).buffer_unordered(AT_ONCE).try_collect().await?;
+        self.seen.extend(new);
+        let unseen =
+            wanted.into_iter().map(|(id, run, _)| (id, run)).find(|key| self.seen.get(key) != Some(&true));
+        Ok(unseen)
+    }
+
+    /// Whether this pass has seen a backup whole and alone.
+    pub(super) fn has_seen(&self, of: &(ObjectId, RunId)) -> bool {
+        self.seen.get(of) == Some(&true)
+    }
+}

@@ -1,0 +1,214 @@
+//! Retention: only the evidence of a newer good state lets anything go.
+
+use std::collections::BTreeSet;
+
+use keyvault_backup_emulator::{
+    FaultKind, Forbidden, Keeping, Kind, Matcher, Operation, Rights, SecretSpec,
+    host::{Firing, Host, HostOptions, Invocation},
+};
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+
+use crate::world::{BACKUPS, NIGHT, World};
+
+/// What the keeper's identity is called.
+const KEEPER: &str = "keeper";
+
+/// Days between two nights of these tests.
+const STEP: i64 = 10;
+
+/// A world whose storage keeps versions and may be deleted from, with a keeper beside the app that backs up.
+struct Kept {
+    world: World,
+    keeper: Host,
+    nights: i64,
+}
+
+impl Kept {
+    /// Everything is kept for 30 days, and nothing by counts.
+    async fn with(secrets: usize, policy: &str) -> Self {
+        let mut world = World::with_secrets(secrets).await;
+        world.backups.give(KEEPER, Rights::of("keeper", "backups"));
+        world.work.give(KEEPER, Rights::of("keeper", "host"));
+        world.backups.keep(Keeping { versions: true, deleted_days: None });
+        world.set("KEYVAULT_BACKUP_INTERVAL_HOURS", "300");
+        world.set("KEYVAULT_BACKUP_RETENTION", policy);
+        world.set("RETENTION_SCHEDULE", "0 0 4 30 2 *");
+        let keeper = keeper_of(&world).await;
+        Self { world, keeper, nights: 0 }
+    }
+
+    /// A night, ten days after the last one.
+    async fn night(&mut self) -> Value {
+        self.nights += 1;
+        self.world.night(NIGHT + Duration::days(STEP * (self.nights - 1))).await
+    }
+
+    /// A pass of retention, two hours after the night.
+    async fn pass(&self) -> Invocation {
+        let now = self.now() + Duration::hours(2);
+        self.world.at(now);
+        let pass = self.keeper.fire("ApplyRetention", Firing::at(now)).await;
+        assert!(pass.succeeded(), "{pass:?}");
+        pass
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        self.world.azure.clock().now()
+    }
+
+    /// So many nights, each with a pass. The secret `secret-0` changes before each.
+    async fn nights(&mut self, count: usize) {
+        for _ in 0..count {
+            let value = format!("value of {}", self.nights);
+            self.world.vault.put_secret("secret-0", SecretSpec::new(&value));
+            self.night().await;
+            self.pass().await;
+        }
+    }
+
+    /// The runs of which a secret has a stored backup.
+    fn backups_of(&self, secret: &str) -> BTreeSet<String> {
+        let tail = format!("/objects/secret/{secret}/backup");
+        let blobs = self.world.backups.blobs(BACKUPS);
+        blobs
+            .iter()
+            .filter_map(|name| Some(name.strip_suffix(&tail)?.rsplit_once('/')?.1.to_owned()))
+            .collect()
+    }
+
+    /// The manifests that are offered: those that no mark hides.
+    fn points(&self) -> usize {
+        self.world.manifests("kv-a").len()
+    }
+}
+
+async fn keeper_of(world: &World) -> Host {
+    let options = world.host_options();
+    let (app, own) = (world.azure.identity().header(), world.azure.identity().header_of(KEEPER));
+    let of = |(name, value): (String, String)| if value == app { (name, own.clone()) } else { (name, value) };
+    let mut env: Vec<_> = options.env.clone().into_iter().map(of).collect();
+    env.push(("KEYVAULT_BACKUP_ROLE".to_owned(), "keeper".to_owned()));
+    Host::start(HostOptions { env, ..options }).await.expect("the keeper starts")
+}
+
+/// Lets every backup of a secret fail.
+fn fail(kept: &Kept, secret: &str) {
+    kept.world
+        .fault(Matcher::from(Operation::Backup).object(secret), FaultKind::Forbidden(Forbidden::ByRbac));
+}
+
+#[tokio::test]
+async fn the_last_good_backup_of_what_fails_for_300_days_restores_and_older_points_go() {
+    let mut kept = Kept::with(3, "within=30 months=0").await;
+    kept.night().await;
+    fail(&kept, "secret-1");
+    kept.world.vault.put_secret("secret-1", SecretSpec::new("cannot be backed up"));
+    let first = kept.backups_of("secret-1");
+    kept.nights(29).await;
+    assert_eq!(kept.backups_of("secret-1"), first, "its only backup is kept");
+    assert!(kept.points() <= 6, "{:?}", kept.world.manifests("kv-a"));
+    let changed = kept.backups_of("secret-0");
+    assert!((2..=7).contains(&changed.len()), "the older backups of what changed are deleted: {changed:?}");
+    let versions = kept.world.backups.blobs(BACKUPS);
+    assert!(versions.iter().all(|name| kept.world.backups.versions(BACKUPS, name).len() == 1));
+
+    kept.world.today();
+    let url = kept.world.vault.url();
+    for secret in ["secret-0", "secret-1", "secret-2"] {
+        kept.world.vault.delete(Kind::Secret, secret).expect("it is deleted");
+        kept.world.vault.purge(Kind::Secret, secret).expect("it is purged");
+    }
+    let done = kept.world.cli(&["restore", "--vault", &url, "--all", "--yes", "-o", "json"]).await;
+    let done: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"));
+    assert_eq!((&done["numbers"]["restored"], &done["numbers"]["failed"]), (&3.into(), &0.into()), "{done}");
+}
+
+#[tokio::test]
+async fn what_is_let_go_is_not_offered_and_is_deleted_two_days_later() {
+    let mut kept = Kept::with(2, "within=30 months=0").await;
+    kept.nights(4).await;
+    let (before, blobs) = (kept.points(), kept.world.backups.blobs(BACKUPS).len());
+    kept.world.vault.put_secret("secret-0", SecretSpec::new("newer"));
+    kept.night().await;
+    kept.pass().await;
+    assert_eq!(kept.points(), before + 1, "nothing is deleted yet");
+    assert!(kept.world.backups.blobs(BACKUPS).len() > blobs);
+    let url = kept.world.vault.url();
+    let listed = kept.world.cli(&["list", "runs", "--vault", &url, "-o", "json"]).await;
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("it is JSON");
+    assert_eq!(listed["runs"].as_array().map(Vec::len), Some(before), "{listed}");
+    kept.world.at(kept.now() + Duration::hours(45));
+    kept.pass().await;
+    assert_eq!(kept.points(), before + 1, "47 hours are no two days");
+    kept.pass().await;
+    assert_eq!(kept.points(), before);
+    let rebuilt = kept.world.cli(&["rebuild", "--vault", &url]).await;
+    assert_eq!(rebuilt.status.code(), Some(0), "{rebuilt:?}");
+    assert_eq!(kept.points(), before, "what was let go on purpose is not made again");
+}
+
+#[tokio::test]
+async fn a_vault_that_was_removed_from_the_settings_keeps_everything_until_it_is_released() {
+    let mut kept = Kept::with(2, "within=30 months=0").await;
+    kept.nights(4).await;
+    kept.world.set("KEYVAULT_BACKUP_VAULTS", "https://kv-other.vault.azure.net");
+    kept.keeper = keeper_of(&kept.world).await;
+    let before = kept.world.backups.blobs(BACKUPS);
+    for _ in 0..20 {
+        kept.world.at(kept.now() + Duration::days(STEP));
+        kept.pass().await;
+    }
+    let after = kept.world.backups.blobs(BACKUPS);
+    assert!(before.iter().all(|name| after.contains(name)), "everything is kept");
+    let args = ["retention", "release", "--vault", "kv-a", "--reason", "closed in March"];
+    let released = kept.world.cli(&args).await;
+    assert_eq!(released.status.code(), Some(0), "{released:?}");
+    let plan = kept.world.cli(&["retention", "plan", "--vault", "kv-a", "-o", "json"]).await;
+    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
+    assert_eq!(plan["sources"][0]["keeps_everything"], Value::Null, "{plan}");
+}
+
+#[tokio::test]
+async fn an_app_that_was_off_for_200_days_loses_nothing() {
+    let mut kept = Kept::with(2, "within=30 months=0").await;
+    kept.nights(3).await;
+    let before = kept.world.backups.blobs(BACKUPS);
+    for _ in 0..20 {
+        kept.world.at(kept.now() + Duration::days(STEP));
+        kept.pass().await;
+    }
+    let after = kept.world.backups.blobs(BACKUPS);
+    assert!(before.iter().all(|name| after.contains(name)));
+    // The next night covers the vault; then more than half would go, and only a person lets that happen.
+    kept.nights += 20;
+    kept.night().await;
+    kept.pass().await;
+    assert_eq!(kept.points(), 4);
+    let plan = kept.world.cli(&["retention", "plan", "--vault", "kv-a", "-o", "json"]).await;
+    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
+    assert_eq!(plan["sources"][0]["needs_consent"], 3, "{plan}");
+}
+
+#[tokio::test]
+async fn a_full_pass_that_is_rarer_than_the_policy_stops_only_the_keeper() {
+    let mut kept = Kept::with(1, "within=30").await;
+    kept.world.set("KEYVAULT_BACKUP_FULL_PASS_DAYS", "31");
+    kept.keeper = keeper_of(&kept.world).await;
+    assert_eq!(kept.night().await["verdict"], "Succeeded");
+    let now = kept.now();
+    let pass = kept.keeper.fire("ApplyRetention", Firing::at(now)).await;
+    assert!(!pass.succeeded() && format!("{pass:?}").contains("KEYVAULT_BACKUP_RETENTION"), "{pass:?}");
+}
+
+#[tokio::test]
+async fn a_role_is_a_wall_for_functions() {
+    let kept = Kept::with(1, "within=30").await;
+    let refused = kept.keeper.fire("NightlyVaultBackup", Firing::at(kept.now())).await;
+    assert!(!refused.succeeded(), "a keeper backs nothing up");
+    assert!(kept.world.manifests("kv-a").is_empty() && kept.world.open_records().is_empty());
+    let mut kept = kept;
+    let now = kept.now();
+    let refused = kept.world.host().await.fire("ApplyRetention", Firing::at(now)).await;
+    assert!(!refused.succeeded(), "an app that backs up deletes nothing");
+}
