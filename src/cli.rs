@@ -53,12 +53,23 @@ use crate::{
 /// Settings are environment variables that start with `KEYVAULT_BACKUP_`; docs/settings.md lists them.
 #[derive(Debug, Parser)]
 #[command(version = env!("PROGRAM_VERSION"), about, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_long_help = FORMATS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
     output: OutputArg,
 }
+
+/// The formats, which the help of each command only names.
+const FORMATS: &str = "\
+Formats:
+  table  For people: names and dates whole, digests short, prose wrapped
+  wide   As table, with every column, digests and addresses in full
+  json   One JSON value in the shapes of the HTTP API; an error is one JSON
+         object on standard error
+  tsv    A header line, then one line a row, values separated by tabs and in
+         full";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -136,8 +147,24 @@ async fn run(command: Command, format: Format) -> ExitCode {
         // With JSON, standard error has at most one error.
         telemetry::for_terminal(environment("RUST_LOG").filter(|_| !format.is_json()).as_deref());
     }
-    let done = match command {
-        Command::Serve => return serve::run().await,
+    if matches!(command, Command::Serve) {
+        return serve::run().await;
+    }
+    let only_reads = command.only_reads();
+    let work = Box::pin(carry_out(command, format));
+    let done = if only_reads { interrupt::or_nothing_changed(work, format).await } else { work.await };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            failed.tell(format);
+            Exit::None.into()
+        }
+    }
+}
+
+async fn carry_out(command: Command, format: Format) -> Done {
+    match command {
+        Command::Serve => Ok(Exit::None),
         Command::Backup(args) => Box::pin(backup::run(args, format)).await,
         Command::Status => Box::pin(status::run(format)).await,
         Command::List(list) => Box::pin(list::run(list, format)).await,
@@ -155,12 +182,25 @@ async fn run(command: Command, format: Format) -> ExitCode {
         Command::Rebuild(args) => Box::pin(rebuild::run(args, format)).await,
         Command::Completion(args) => manual::completion(&args),
         Command::Man(args) => manual::page(&args),
-    };
-    match done {
-        Ok(exit) => exit.into(),
-        Err(failed) => {
-            failed.tell(format);
-            Exit::None.into()
+    }
+}
+
+impl Command {
+    /// Whether it changes nothing, so that it can be stopped at any moment.
+    fn only_reads(&self) -> bool {
+        match self {
+            Self::Status | Self::List(_) | Self::Show(_) | Self::Diff(_) | Self::Audit(_) => true,
+            Self::Jobs(args) => args.only_reads(),
+            Self::Preflight(args) => args.only_reads(),
+            Self::Accept(args) => args.only_reads(),
+            Self::Hsm(command) => command.only_reads(),
+            Self::Serve
+            | Self::Backup(_)
+            | Self::Restore(_)
+            | Self::Acknowledge(_)
+            | Self::Rebuild(_)
+            | Self::Completion(_)
+            | Self::Man(_) => false,
         }
     }
 }

@@ -64,6 +64,13 @@ struct WithdrawArgs {
     object: ObjectArgs,
 }
 
+impl AcceptArgs {
+    /// Whether it changes nothing.
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self.command, Some(AcceptCommand::List(_)))
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -105,11 +112,11 @@ fn said(record: &AcceptanceRecord, format: Format) -> io::Result<()> {
     let (id, source) = (record.id(), &record.source);
     let sentence = match &record.acceptance {
         Acceptance::Accepted { code, until, .. } => format!(
-            "Accepted until {}: {id} of {source} fails with {code}. After that, or with another code, it counts as failed again",
+            "Accepted until {}: {id} of {source} fails with {code}. After that, or with another code, it counts as failed again.",
             moment(*until)
         ),
         Acceptance::Withdrawn => {
-            format!("Withdrawn: {id} of {source} counts as failed again as long as it fails")
+            format!("Withdrawn: {id} of {source} counts as failed again as long as it fails.")
         }
     };
     let mut table = Table::new(&SUBJECT, &DETAILS);
@@ -159,7 +166,7 @@ fn print(
     table.print(format)?;
     if listed.is_empty() {
         let of = only.map_or_else(String::new, |source| format!(" of {source}"));
-        output::aside(format, format_args!("No failure{of} was ever accepted"))?;
+        output::aside(format, format_args!("No failure{of} was ever accepted."))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{
     Done, Exit, PlainVaultArg, app_for,
-    output::{self, Column, Format, Table, moment},
+    output::{self, Cell, Column, Format, Table, moment},
 };
 use crate::{
     acknowledge,
@@ -41,23 +41,27 @@ pub async fn run(args: AcknowledgeArgs, format: Format) -> Done {
         return Ok(Exit::All);
     }
     for loss in &done.losses {
-        output::aside(format, loss)?;
+        output::aside(format, format_args!("{loss}."))?;
     }
     if let Some(moved) = &done.moved {
-        output::aside(format, moved)?;
+        output::aside(format, format_args!("{moved}."))?;
     }
     let (run, source, record) = (&args.run, &done.record.source, &done.record);
-    let (at, reason) = (record.at, &record.reason);
+    let (at, by, reason) = (record.at, &record.by, &record.reason);
     let sentence = if done.already {
-        format!("Run {run} of {source} was already acknowledged on {}: {reason}", moment(at))
+        format!("Run {run} of {source} was already acknowledged, on {}, by {by}: {reason}", moment(at))
     } else {
-        format!("Acknowledged: the findings of run {run} of {source} no longer count against it")
+        format!(
+            "Acknowledged by {by}: the findings of run {run} of {source} no longer count against it. Reason: {reason}"
+        )
     };
     let mut table = Table::new(
         &[Column::name("source"), Column::name("run")],
-        &[Column::name("acknowledged"), Column::prose("reason")],
+        &[Column::name("acknowledged"), Column::prose("by"), Column::prose("reason")],
     );
-    table.push([source.to_string().into(), run.to_string().into(), at.into(), reason.to_string().into()]);
+    let [source, run, by, reason] =
+        [source.to_string(), run.to_string(), by.to_string(), reason.to_string()].map(Cell::from);
+    table.push([source, run, at.into(), by, reason]);
     output::one(format, sentence, &table)?;
     Ok(Exit::All)
 }

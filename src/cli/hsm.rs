@@ -34,6 +34,13 @@ pub enum HsmCommand {
     Check(check::CheckArgs),
 }
 
+impl HsmCommand {
+    /// Whether it changes nothing.
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self, Self::Status(_) | Self::Check(_))
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors

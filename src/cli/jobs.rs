@@ -32,6 +32,13 @@ pub struct JobsArgs {
     limit: usize,
 }
 
+impl JobsArgs {
+    /// Whether it changes nothing.
+    pub(super) fn only_reads(&self) -> bool {
+        self.command.is_none()
+    }
+}
+
 /// The commands for a job.
 #[derive(Debug, Subcommand)]
 enum JobsCommand {
@@ -77,7 +84,7 @@ async fn abandon(args: AbandonArgs, format: Format) -> Done {
             "Restore {id} begins no further step. Vault {target} is free for another restore at {}.",
             moment(free)
         ),
-        None => format!("Restore {id} has ended: {state}"),
+        None => format!("Restore {id} has ended: {state}."),
     };
     let columns = [Column::name("target"), Column::name("state"), Column::name("free")];
     let mut table = Table::new(&[Column::name("restore")], &columns);
@@ -103,7 +110,7 @@ pub async fn run(args: JobsArgs, format: Format) -> Done {
     }
     table(&runs, &restores).print(format)?;
     if runs.is_empty() && restores.is_empty() {
-        output::aside(format, "No run is open, and there was no restore")?;
+        output::aside(format, "No run is open, and there was no restore.")?;
     }
     for job in &runs {
         if let Some(of) = job.tried_again() {

@@ -22,7 +22,7 @@ use crate::{
     app::App,
     catalogue::{ManifestRef, Point},
     clock::Clock,
-    config::{Config, Needs, environment},
+    config::{Config, Needs, environment, named},
     domain::{
         filter::{NameFilter, ObjectFilter},
         location::Apart,
@@ -44,7 +44,7 @@ use crate::{
 /// The lists.
 #[derive(Debug, Subcommand)]
 pub enum List {
-    /// The configured vaults, each with its newest run and the last that covered it
+    /// The configured vaults, or all that the catalogue has, each with its newest run and the last that covered it
     Vaults,
     /// The runs of a vault, or of an HSM's single keys, newest first
     Runs(RunsArgs),
@@ -133,14 +133,15 @@ pub async fn run(list: List, format: Format) -> Done {
 }
 
 async fn all_vaults(format: Format) -> Done {
-    let app = App::build(&Config::read(environment, Needs::Backup)?)?;
+    let app = App::build(&Config::read(environment, Needs::Storage)?)?;
     let now = Clock::system().now();
     let mut found = Vec::new();
-    for vault in app.vaults() {
-        found.push((vault.source(), vaults::newest(&app, vault.source().name()).await?));
+    for source in vaults_to_list(&app).await? {
+        let newest = vaults::newest(&app, source.name()).await?;
+        found.push((source, newest));
     }
     if format.is_json() {
-        let item = |(source, newest): &(&Source, Newest)| VaultItem::new(source, newest, now);
+        let item = |(source, newest): &(Source, Newest)| VaultItem::new(source, newest, now);
         output::json(&Vaults { vaults: found.iter().map(item).collect() })?;
         return Ok(Exit::All);
     }
@@ -161,7 +162,7 @@ async fn all_vaults(format: Format) -> Done {
         let covered = covering.as_ref().map_or_else(|| Cell::from("never"), |of| (now - of.planned).into());
         let late = report::lateness(last.as_ref().and_then(|of| of.late));
         table.push([
-            (*source).into(),
+            source.into(),
             run.into(),
             since.into(),
             verdict.into(),
@@ -171,7 +172,24 @@ async fn all_vaults(format: Format) -> Done {
         ]);
     }
     table.print(format)?;
+    if found.is_empty() {
+        output::aside(format, "There is no vault: the settings name none, and the catalogue has none.")?;
+    }
     Ok(Exit::All)
+}
+
+/// The configured vaults or, if there are none, those that the catalogue has. In it, an HSM whose keys are backed up one
+/// by one is a vault as well, and is left out.
+async fn vaults_to_list(app: &App) -> Result<Vec<Source>, Failed> {
+    let configured: Vec<_> = app.vaults().map(|vault| vault.source().clone()).collect();
+    if !configured.is_empty() {
+        return Ok(configured);
+    }
+    let catalogue = app.catalogue()?;
+    let (vaults, hsms) = (catalogue.vaults().await?, catalogue.hsms().await?);
+    let vaults = vaults.into_iter().filter(|name| !hsms.contains(name));
+    // What is in the catalogue was a source's name once.
+    Ok(vaults.filter_map(|name| named::vault(name.as_str()).ok()).collect())
 }
 
 async fn runs(args: RunsArgs, format: Format) -> Done {
@@ -205,7 +223,7 @@ async fn runs(args: RunsArgs, format: Format) -> Done {
     }
     table.print(format)?;
     if found.is_empty() {
-        output::aside(format, format_args!("No run of {} has ended", args.vault.vault))?;
+        output::aside(format, format_args!("No run of {} has ended.", args.vault.vault))?;
     }
     Ok(Exit::All)
 }

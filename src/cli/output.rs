@@ -53,8 +53,8 @@ impl Format {
 /// The format of results, for every command.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct OutputArg {
-    /// How to print the result
-    #[arg(short, long, value_name = "FORMAT", value_enum, global = true, default_value_t = Format::Table)]
+    /// Print the result as table, wide, json or tsv
+    #[arg(short, long, value_name = "FORMAT", value_enum, global = true, default_value_t = Format::Table, hide_possible_values = true)]
     pub output: Format,
 }
 

@@ -51,6 +51,11 @@ fn severities() -> impl clap::builder::TypedValueParser<Value = Severity> {
 }
 
 impl PreflightArgs {
+    /// Whether it makes nothing.
+    pub(super) fn only_reads(&self) -> bool {
+        !self.fix
+    }
+
     /// What to check.
     fn scope(&self) -> Scope<'_> {
         if self.vault.is_empty() && self.hsm.is_empty() { Scope::Terminal } else { Scope::Sources }

@@ -9,7 +9,7 @@ use crate::api::shapes::terminal::{BackupPlan, RunReport};
 use crate::domain::{
     form::Clear,
     job::rounds::TriedAgain,
-    manifest::{Line, ObjectStatus, Summary},
+    manifest::Summary,
     object::{ObjectId, ObjectKind},
     outcome::Failure,
     plan::{Plan, Unlisted},
@@ -94,12 +94,7 @@ fn words(decision: Decision) -> &'static str {
 /// When standard output is closed.
 pub fn print_summary(plan: &Plan, summary: &Summary, failures: &Failures, format: Format) -> io::Result<()> {
     if format.is_json() {
-        let line = |(id, failure): &(ObjectId, Failure)| Line {
-            failure: Some(failure.clone()),
-            ..Line::new(id.clone(), ObjectStatus::Failed, None)
-        };
-        let lines: Vec<_> = failures.iter().map(line).collect();
-        return output::json(&RunReport::new(&plan.header, summary, &lines));
+        return output::json(&RunReport::of_failures(&plan.header, summary, failures));
     }
     let mut table = Table::new(
         &[Column::name("kind"), Column::name("name")],

@@ -18,6 +18,9 @@ use crate::{
     },
 };
 
+/// Failing objects of a vault that are named.
+const NAMED: usize = 3;
+
 /// Runs the command, over the configured sources, or over all that the catalogue has. The exit code is 0 if everything
 /// is well, and 1 if not.
 ///
@@ -77,11 +80,24 @@ fn age(of: &SourceState, now: OffsetDateTime) -> Option<Duration> {
     of.covered.map(|covered| now - covered)
 }
 
+/// The first of a vault's failing objects, and the command that lists them all.
+fn failing(of: &Status, source: &SourceState) -> Option<String> {
+    let vault = of.vaults.iter().find(|vault| vault.state.source == source.source && !source.is_hsm())?;
+    let lines = &vault.known.as_ref().ok()?.failing;
+    let all = source.objects.map_or(lines.len(), |of| of.failing);
+    let named: Vec<_> = lines.iter().take(NAMED).map(|line| format!("{} {}", line.kind, line.name)).collect();
+    let more = all.saturating_sub(named.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let list = format!("`keyvault-backup list objects --vault {} --failing`", source.source);
+    (!named.is_empty()).then(|| format!("Failing: {}{more}. {list} says why.", named.join(", ")))
+}
+
 /// What is wrong, most urgent first, and what happens next.
 fn lines(of: &Status) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for source in of.by_urgency() {
         lines.extend(source.troubles.iter().map(|trouble| format!("{}: {trouble}.", source.source)));
+        lines.extend(failing(of, source));
     }
     if of.by_urgency().is_empty() {
         lines.push(

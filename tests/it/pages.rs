@@ -6,7 +6,10 @@ use std::{fs, path::Path};
 use keyvault_backup_emulator::Kind;
 use keyvault_backup_needs::needs;
 
-use crate::documents::{pages, world};
+use crate::{
+    documents::{pages, world},
+    runbooks::stage::clean,
+};
 
 /// What a line of a call begins with, or one that says where the app is.
 const CALLS: [&str; 4] = ["curl ", "call ", "docs/runbooks/", "export KEYVAULT_BACKUP_URL="];
@@ -54,7 +57,7 @@ async fn follow(page: &str, text: &str) -> usize {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     std::os::unix::fs::symlink(docs, folder.path().join("docs")).expect("a link");
     fs::write(folder.path().join("script"), &script).expect("it is written");
-    let mut bash = tokio::process::Command::new("bash");
+    let mut bash = clean("bash");
     bash.arg("script").current_dir(&folder).env("APP", &app).env("BUILD_ID", "17");
     for name in ["Status", "Backups", "Restores"] {
         bash.env(format!("{}_KEY", name.to_uppercase()), host.key(name));
@@ -68,10 +71,12 @@ async fn follow(page: &str, text: &str) -> usize {
 }
 
 #[needs(runbook_tools)]
+#[needs(python)]
 #[tokio::test]
 async fn every_call_in_the_pages_is_made() {
     let mut made = 0;
-    for (page, text) in pages() {
+    // `.ci/newcomer` follows the first steps, in a clone.
+    for (page, text) in pages().into_iter().filter(|(page, _)| !page.ends_with("first-steps.md")) {
         made += follow(&page, &text).await;
     }
     assert_eq!(made, 20, "the pages have other calls than before");

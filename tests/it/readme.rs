@@ -1,10 +1,17 @@
 //! The README's commands of "Use it at a terminal", with the settings of that block, as `cargo emulator` prints them.
 
-use std::process::Output;
+use std::{path::Path, process::Output};
 
 use clap::Parser as _;
+use keyvault_backup_emulator::SecretSpec;
 use keyvault_backup_emulator::terminal::{self, Arguments};
-use time::format_description::well_known::Rfc3339;
+use keyvault_backup_needs::needs;
+use time::{format_description::well_known::Rfc3339, macros::datetime};
+
+use crate::{
+    runbooks::stage::clean,
+    world::{JOBS, World},
+};
 
 /// What the README's commands are about.
 const VAULT: &str = "kv-prod";
@@ -91,4 +98,69 @@ async fn the_commands_of_the_readme_work_on_the_emulator_with_the_variables_that
     let told = said(&restore);
     assert!(restore.status.code() == Some(0) && told.contains("secret  db-password"), "{restore:?}");
     assert!(told.contains("1 skipped (1 there already)"), "the vault has what was backed up: {told}");
+}
+
+/// The nights that the pages speak of, with backups in the places of the README's settings.
+async fn as_in_the_pages() -> World {
+    let mut world = World::with_vaults(&[VAULT]).await;
+    let [backups, work] = ["mybackups", "mywork"].map(|account| world.azure.storage(account));
+    backups.create_container("vaults");
+    work.create_container(JOBS);
+    for queue in ["backup-objects", "restore-objects"] {
+        work.create_queue(queue);
+    }
+    world.set("KEYVAULT_BACKUP_CONTAINER", &format!("{}/vaults", backups.blob_url()));
+    world.set("KEYVAULT_BACKUP_JOBS_CONTAINER", &format!("{}/{JOBS}", work.blob_url()));
+    world.set("KEYVAULT_BACKUP_QUEUE__queueServiceUri", &work.queue_url());
+    (world.backups, world.work) = (backups, work);
+    world.vault.put_secret("db-password", SecretSpec::new("value"));
+    for night in [datetime!(2026-11-19 02:00 UTC), datetime!(2026-11-22 02:00 UTC)] {
+        world.fire(night).await;
+        world.settle().await;
+    }
+    world.today();
+    world
+}
+
+/// A bash script of a block, which says how each command of the program ended.
+fn script(block: &str) -> String {
+    let line = |line: &str| {
+        let ended = if line.starts_with("keyvault-backup ") { "printf 'exit code %s\\n' $?\n" } else { "" };
+        format!("{line}\n{ended}")
+    };
+    block.lines().map(line).collect()
+}
+
+/// Types blocks into a fresh bash that has the program, a sign-in and the way to Azure, and no setting. Returns what it
+/// shows.
+async fn typed(world: &World, blocks: &[&str]) -> String {
+    let mut bash = clean("bash");
+    let program = Path::new(env!("CARGO_BIN_EXE_keyvault-backup")).parent().expect("a folder");
+    let path = std::env::join_paths([program, Path::new("/usr/bin"), Path::new("/bin")]).expect("a path");
+    bash.envs(world.azure.env())
+        .env("PATH", path)
+        .arg("-c")
+        .arg(blocks.iter().map(|of| script(of)).collect::<String>());
+    said(&bash.kill_on_drop(true).output().await.expect("bash starts"))
+}
+
+#[needs(runbook_tools)]
+#[tokio::test]
+async fn use_it_and_the_page_of_the_terminal_are_typed_as_they_are_printed() {
+    let world = as_in_the_pages().await;
+    let readme = include_str!("../../README.md").split("## Use it").nth(1).expect("a section");
+    let page = include_str!("../../docs/terminal.md");
+    let blocks =
+        |text: &'static str| text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let blocks: Vec<_> = blocks(readme).chain(blocks(page)).collect();
+    assert_eq!(blocks.len(), 2, "{blocks:?}");
+    let shown = typed(&world, &blocks).await;
+    let codes: Vec<_> = shown.lines().filter_map(|line| line.strip_prefix("exit code ")).collect();
+    // A preflight of a world that was made for tests has findings. The vault is as its newest backup.
+    assert_eq!(codes, ["1", "0", "0", "0", "0", "0", "0", "0"], "{shown}");
+    for text in
+        ["20261122T020000Z-nightly", "Succeeded: 1 listed = ", "1 skipped (1 there already)", "1 same"]
+    {
+        assert!(shown.contains(text), "{text:?} is missing: {shown}");
+    }
 }

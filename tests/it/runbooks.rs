@@ -1,12 +1,12 @@
-//! The runbooks of `docs/runbooks`, against the real binary behind the host's front door: each scenario with the bash
-//! form and, where there is PowerShell, with that one. Each exit code that their page documents is among them.
+//! The runbooks of `docs/runbooks`, against the real binary behind the host's front door: each scenario in each
+//! form that can be run here. Each exit code that their page documents is among them.
 
 pub mod stage;
 
 use keyvault_backup_emulator::{FaultKind, Forbidden, KeySpec, Kind, Matcher, Operation, SecretSpec};
 use keyvault_backup_needs::needs;
 
-use self::stage::{Shell, app_that_answers};
+use self::stage::{Shell, app_that_answers, app_that_is_heard};
 use crate::{
     plans::{long, purge, two_deleted},
     world::{NIGHT, World},
@@ -23,6 +23,16 @@ macro_rules! scenarios {
                 #[tokio::test]
                 async fn $name() {
                     super::$name(super::Shell::Bash).await;
+                }
+            )+
+        }
+
+        mod python {
+            $(
+                #[super::needs(python)]
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(super::Shell::Python).await;
                 }
             )+
         }
@@ -276,7 +286,8 @@ async fn where_nobody_can_say_how_it_ended_the_exit_code_says_so(shell: Shell) {
         .alone(&app, "restore", &arguments)
         .await
         .with(2, &["It is not known whether the restore began"]);
-    let again = if matches!(shell, Shell::Bash) { "--plan d1 --repeat r1" } else { "-Plan d1 -Repeat r1" };
+    let again =
+        if matches!(shell, Shell::PowerShell) { "-Plan d1 -Repeat r1" } else { "--plan d1 --repeat r1" };
     assert!(ended.all.contains(again), "{}", ended.all);
 
     let running = r#"{"id":"r-1","state":"Running","numbers":{"restored":0,"failed":0,"pending":1}}"#;
@@ -294,4 +305,57 @@ async fn where_nobody_can_say_how_it_ended_the_exit_code_says_so(shell: Shell) {
     ended.with(2, &["It is not known how the run ended", "/api/backups/runs/r-2"]);
     let ended = shell.alone(&app_that_answers(&[]).await, "backup", &arguments).await;
     ended.with(2, &["It is not known whether a run began"]);
+}
+
+/// The lines of a Python runbook that both have.
+fn shared(runbook: &str) -> &str {
+    let (_, rest) = runbook.split_once("# -- The same in").expect("a beginning");
+    rest.split_once("# -- End of what is the same").expect("an end").0
+}
+
+#[test]
+fn what_the_python_runbooks_share_is_the_same_in_both() {
+    let [backup, restore] =
+        [include_str!("../../docs/runbooks/backup.py"), include_str!("../../docs/runbooks/restore.py")];
+    assert_eq!(shared(backup), shared(restore));
+}
+
+#[needs(python)]
+#[tokio::test]
+async fn a_token_of_the_managed_identity_goes_to_the_app_beside_the_key() {
+    let world = World::new().await;
+    let (app, heard) = app_that_is_heard(&[("200 OK", PLAN)]).await;
+    let audience = "https://vault.azure.net";
+    let arguments = ["--source", "kv-a", "--secret", "db", "--what-if", "--audience", audience];
+    let identity = world.env.iter().filter(|(name, _)| name.starts_with("IDENTITY_"));
+    Shell::Python.alone_with(identity, &app, "restore", &arguments).await.with(0, &["digest d1"]);
+    let heard = heard.lock().to_lowercase();
+    assert!(
+        heard.contains("authorization: bearer ey") && heard.contains("x-functions-key: a-key"),
+        "{heard}"
+    );
+    let ended = Shell::Python.alone(&app, "restore", &arguments).await;
+    ended.with(2, &["The managed identity gave no token for https://vault.azure.net", "Next: "]);
+}
+
+/// What stands for the module that only Azure Automation has.
+const AUTOMATION: &str =
+    "def get_automation_variable(name): return {'KeyVaultBackupRestoresKey': 'a-key'}[name]";
+
+#[needs(python)]
+#[tokio::test]
+async fn in_azure_automation_the_key_is_a_variable_and_what_is_not_done_fails_the_job() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("automationassets.py"), AUTOMATION).expect("it is written");
+    let automation = [
+        ("PYTHONPATH".to_owned(), folder.path().display().to_string()),
+        ("KEYVAULT_BACKUP_KEY".to_owned(), String::new()),
+    ];
+    let (app, heard) = app_that_is_heard(&[("200 OK", PLAN), ("200 OK", PLAN)]).await;
+    let arguments = ["--source", "kv-a", "--secret", "db"];
+    let what_if = [&arguments[..], &["--what-if"]].concat();
+    Shell::Python.alone_with(&automation, &app, "restore", &what_if).await.with(0, &["digest d1"]);
+    let asked = Shell::Python.alone_with(&automation, &app, "restore", &arguments).await;
+    asked.with(1, &["RuntimeError: Nothing was restored: there is no terminal", "(exit code 2)"]);
+    assert!(heard.lock().to_lowercase().contains("x-functions-key: a-key"));
 }

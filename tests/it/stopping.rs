@@ -6,7 +6,10 @@ use keyvault_backup_emulator::{Fault, FaultKind, Matcher, Operation, SecretSpec}
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::world::{JOBS, NIGHT, World};
+use crate::{
+    hsm_world::HsmWorld,
+    world::{JOBS, NIGHT, World},
+};
 
 const SECRETS: usize = 30;
 
@@ -279,4 +282,29 @@ async fn an_asked_run_that_nothing_ever_moved_on_shows_too() {
     });
     assert!(changed);
     assert_eq!(world.get("/api/status/health").await.status, 503);
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_a_command_that_only_reads_and_it_says_that_nothing_has_changed() {
+    let world = backed_up().await;
+    let met = world.seen(Operation::ListSecrets, 1);
+    world.azure.faults().add(Fault::on(Operation::ListSecrets).reply(FaultKind::Hang));
+    let output = world.signalled(&["diff", "--vault", "kv-a", "-o", "json"], "-INT", met).await;
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(130), 0), "{output:?}");
+    let error: Value = serde_json::from_slice(&output.stderr).expect("it is JSON and nothing else");
+    assert!(error["next"].as_str().is_some_and(|next| next.contains("nothing has changed")), "{error}");
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_the_wait_for_an_hsm_and_not_its_backup() {
+    let of = HsmWorld::with(&["hsm-a"]).await;
+    of.world.today();
+    of.hsm.set_operation_polls(1000);
+    let met = of.world.seen(Operation::StartBackup, 1);
+    let output = of.world.signalled(&["hsm", "backup", "--hsm", "hsm-a", "--wait"], "-INT", met).await;
+    let said = stderr(&output);
+    assert!(output.status.code() == Some(130) && said.contains("of HSM hsm-a stays open"), "{output:?}");
+    let [job] = &of.open()[..] else { panic!("{:?}", of.open()) };
+    let id = job.rsplit(['/', '_']).next().unwrap_or_default().trim_end_matches(".json");
+    assert!(said.contains(&format!("`keyvault-backup show {id} --hsm hsm-a`")), "{id}: {said}");
 }

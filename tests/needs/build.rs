@@ -20,8 +20,10 @@ fn main() {
     if !absent.is_empty() {
         missing("RUNBOOK_TOOLS", &absent.join(", "));
     }
-    if !installed("pwsh") {
-        missing("POWERSHELL", "pwsh");
+    for (what, program) in [("POWERSHELL", "pwsh"), ("PYTHON", "python3")] {
+        if !installed(program) {
+            missing(what, program);
+        }
     }
 }
 

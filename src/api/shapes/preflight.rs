@@ -128,7 +128,7 @@ impl From<Group> for FindingBody {
 }
 
 impl From<Subject> for SubjectBody {
-    fn from(Subject { subject, seen }: Subject) -> Self {
+    fn from(Subject { subject, seen, commands: _ }: Subject) -> Self {
         Self { subject, seen }
     }
 }

@@ -31,7 +31,9 @@ pub(super) async fn run(args: BackupArgs, format: Format) -> Done {
     let hsm = args.hsm.hsm.name();
     let job = start::backup_now(&app, hsm, &Actor::TERMINAL, &Clock::system()).await?;
     if args.wait {
-        follow::to_the_end(&app, hsm, std::slice::from_ref(&job.id), format).await?;
+        if let Some(stopped) = follow::to_the_end(&app, hsm, std::slice::from_ref(&job.id), format).await? {
+            return Ok(stopped);
+        }
         let record = hsms::record(&app, hsm, &job.id).await?;
         let record = record.ok_or_else(|| left_no_record(&job.id))?;
         report::backup(&record, format)?;
@@ -42,7 +44,7 @@ pub(super) async fn run(args: BackupArgs, format: Format) -> Done {
         return Ok(Exit::All);
     }
     let sentence = format!(
-        "Backup {} of HSM {hsm} has begun; the function app follows it, and `hsm status` shows it",
+        "Backup {} of HSM {hsm} has begun; the function app follows it, and `hsm status` shows it.",
         job.id
     );
     let mut table = Table::new(&[Column::name("source"), Column::name("run")], &[Column::name("state")]);

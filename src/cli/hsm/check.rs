@@ -56,7 +56,7 @@ fn print(checked: &Checked, hsm: &SourceName, what: &'static str, format: Format
     }
     let why = || failure_text(failure);
     let sentence = match possible {
-        Some(true) => format!("The service says that a {what} of HSM {hsm} can be made"),
+        Some(true) => format!("The service says that a {what} of HSM {hsm} can be made."),
         Some(false) => format!("A {what} of HSM {hsm} cannot be made: {}", why()),
         None => format!("The service cannot be asked whether a {what} of HSM {hsm} can be made: {}", why()),
     };

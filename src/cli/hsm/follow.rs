@@ -1,12 +1,17 @@
 //! Following a job to its end.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
+use futures::future::{self, Either};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     app::App,
-    cli::{Failed, output::Format},
+    cli::{
+        Exit, Failed,
+        interrupt::{interrupted, stopped},
+        output::Format,
+    },
     clock::Clock,
     domain::{
         hsm::{HsmJob, Phase},
@@ -22,18 +27,36 @@ const PASS_EVERY: Duration = Duration::from_secs(10);
 /// Passes in a row that may fail. The job itself continues meanwhile.
 const FAILURES: usize = 30;
 
-/// Reconciles jobs until the last of them has ended. The others end before it.
+/// Reconciles jobs until the last of them has ended; the others end before it. `Some` if it was told to stop before:
+/// the exit code.
 pub(super) async fn to_the_end(
     app: &App,
     hsm: &SourceName,
     jobs: &[RunId],
     format: Format,
-) -> Result<(), Failed> {
+) -> Result<Option<Exit>, Failed> {
     let bar = spinner(format);
+    let followed = match future::select(pin!(passes(app, hsm, jobs, &bar)), pin!(interrupted())).await {
+        Either::Left((ended, _)) => Some(ended),
+        Either::Right(_) => None,
+    };
+    bar.finish_and_clear();
+    if let Some(ended) = followed {
+        return ended.map(|()| None);
+    }
+    let job = jobs.last().map_or("", RunId::as_str);
+    let what = format!("interrupted: {job} of HSM {hsm} stays open, and its operation in the HSM continues");
+    let next = format!(
+        "the function app follows it to its end, if there is one; `keyvault-backup show {job} --hsm {hsm}` shows it"
+    );
+    Ok(Some(stopped(&what, &next, format)))
+}
+
+async fn passes(app: &App, hsm: &SourceName, jobs: &[RunId], bar: &ProgressBar) -> Result<(), Failed> {
     let mut failures = 0;
     loop {
         match start::watch(app, hsm, jobs, &Clock::system()).await {
-            Ok(None) => break,
+            Ok(None) => return Ok(()),
             Ok(Some(job)) => {
                 failures = 0;
                 bar.set_message(text(&job));
@@ -53,8 +76,6 @@ pub(super) async fn to_the_end(
         }
         tokio::time::sleep(PASS_EVERY).await;
     }
-    bar.finish_and_clear();
-    Ok(())
 }
 
 fn text(job: &HsmJob) -> String {

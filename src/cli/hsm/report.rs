@@ -2,7 +2,7 @@
 
 use std::io;
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     api::shapes::{plan, restore::HsmRestoreReport, run::RunInSource},
@@ -75,7 +75,7 @@ pub(in crate::cli) fn backup(record: &HsmBackup, format: Format) -> io::Result<(
     let HsmBackup { hsm, run, verdict, folder, failure, .. } = record;
     let sentence = match (folder, failure) {
         (Some(folder), None) => format!(
-            "{run} {verdict}: HSM {hsm} is in folder {} ({} blobs, {})",
+            "{run} {verdict}: HSM {hsm} is in folder {} ({} blobs, {}).",
             folder.path,
             folder.blobs,
             bytes(folder.bytes)
@@ -140,12 +140,44 @@ fn outcomes(job: &HsmJob) -> Table {
     rows
 }
 
+/// What was restored, from which backup, into what, for whom, how long it took, and why it failed.
 fn ending(job: &HsmJob) -> String {
     let ended = job.ended.as_ref();
     let verdict = ended.map_or_else(|| "is still open".to_owned(), |of| of.verdict.to_string());
     let failure = ended.filter(|of| of.verdict != Verdict::Succeeded).and_then(|of| of.failure.as_ref());
-    let why = failure.map_or_else(String::new, |failure| format!(": {}", failure_text(Some(failure))));
-    format!("{} {verdict}{why}", job.id)
+    let why = match (failure, ended) {
+        (Some(failure), _) => format!(" {}", failure_text(Some(failure))),
+        (None, Some(_)) => String::new(),
+        (None, None) => format!(" Now: {}.", phase(job)),
+    };
+    let time = ended.map_or_else(String::new, |of| format!(", took {}", span(of.at - job.opened)));
+    format!(
+        "{} {verdict}: {}. Requested by {} at {}{time}.{why}",
+        job.id,
+        restored(job),
+        job.by,
+        moment(job.opened)
+    )
+}
+
+/// What a restore restores, from which backup and into what.
+fn restored(job: &HsmJob) -> String {
+    let (what, source, run, folder) = match &job.task {
+        Task::Backup { .. } => return format!("a backup of HSM {}", job.hsm),
+        Task::RestoreAll { source, run, folder, .. } => ("everything".to_owned(), source, run, folder),
+        Task::RestoreKeys { source, run, folder, keys, .. } => {
+            (output::count(keys.len(), "key"), source, run, folder)
+        }
+    };
+    format!("{what} from backup {run} of HSM {source} (folder {folder}) into HSM {}", job.hsm)
+}
+
+/// A time that something took.
+fn span(took: Duration) -> String {
+    match took.whole_minutes() {
+        0 | 1 => output::count(took.whole_seconds().max(0).unsigned_abs(), "second"),
+        _ => age(took),
+    }
 }
 
 fn key_text(result: &KeyResult) -> (&'static str, String) {

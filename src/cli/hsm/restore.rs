@@ -152,7 +152,7 @@ async fn under_way(app: &App, hsm: &SourceName, id: &RunId, format: Format) -> D
         return Ok(Exit::All);
     }
     let sentence = format!(
-        "Restore {id} of HSM {hsm} has begun; the function app follows it, and `hsm status` shows it"
+        "Restore {id} of HSM {hsm} has begun; the function app follows it, and `hsm status` shows it."
     );
     let mut table = Table::new(&[Column::name("target"), Column::name("restore")], &[Column::name("state")]);
     table.push([hsm.to_string().into(), id.to_string().into(), "Running".into()]);
@@ -161,7 +161,9 @@ async fn under_way(app: &App, hsm: &SourceName, id: &RunId, format: Format) -> D
 }
 
 async fn to_the_end(app: &App, hsm: &SourceName, id: &RunId, format: Format) -> Done {
-    follow::to_the_end(app, hsm, &[RunId::safety(id), id.clone()], format).await?;
+    if let Some(stopped) = follow::to_the_end(app, hsm, &[RunId::safety(id), id.clone()], format).await? {
+        return Ok(stopped);
+    }
     let ended = job(app, id).await?;
     report::restore(&ended, format)?;
     Ok(ended.ended.map_or(Exit::None, |end| end.verdict.into()))

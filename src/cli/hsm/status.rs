@@ -67,11 +67,10 @@ pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
     if jobs.is_empty() {
         output::aside(format, "There are no open jobs.")?;
     }
-    for of in doing.iter().filter(|of| of.state.is_overdue()) {
-        output::aside(
-            format,
-            format_args!("HSM {} is overdue: it has no recent good backup.", of.state.source),
-        )?;
+    for of in &doing {
+        for trouble in &of.state.troubles {
+            output::aside(format, format_args!("HSM {}: {trouble}.", of.state.source))?;
+        }
     }
     Ok(Exit::All)
 }

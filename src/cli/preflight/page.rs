@@ -43,7 +43,13 @@ pub(super) fn text(groups: &[Group], hidden: usize, report: &Report, width: Opti
 fn block(group: &Group, width: Option<usize>) -> String {
     let mut text = wrapped(&format!("{} {}: {}", group.severity, group.name, group.why), width, "");
     for (subjects, seen) in alike(&group.subjects) {
-        text.push_str(&wrapped(&format!("{}: {seen}", subjects.join(", ")), width, "  "));
+        // The words of a service name the subject that it speaks of.
+        let of = if subjects.len() > 1 && seen.contains(subjects[0]) {
+            said_of(subjects[0])
+        } else {
+            String::new()
+        };
+        text.push_str(&wrapped(&format!("{}: {seen}{of}", named(&subjects)), width, "  "));
     }
     text.push_str(&wrapped(&group.remedy.advice, width, "  "));
     for command in &group.remedy.commands {
@@ -53,16 +59,43 @@ fn block(group: &Group, width: Option<usize>) -> String {
     text
 }
 
-/// The subjects by what was seen of them.
+/// The most subjects that are named.
+const NAMED: usize = 20;
+
+/// Names, of which the last ones are only counted.
+fn named(subjects: &[&str]) -> String {
+    let shown = subjects[..subjects.len().min(NAMED)].join(", ");
+    match subjects.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn said_of(subject: &str) -> String {
+    format!(" (said of {subject})")
+}
+
+/// The subjects by what was seen of them, in the words for the first: the words for the others differ in names alone.
 fn alike(subjects: &[Subject]) -> Vec<(Vec<&str>, &str)> {
-    let mut alike: Vec<(Vec<&str>, &str)> = Vec::new();
-    for Subject { subject, seen } in subjects {
-        match alike.iter_mut().find(|(_, other)| other == seen) {
-            Some((subjects, _)) => subjects.push(subject),
-            None => alike.push((vec![subject], seen)),
+    let mut alike: Vec<(Vec<&str>, String, &str)> = Vec::new();
+    for Subject { subject, seen, .. } in subjects {
+        let plain = nameless(subject, seen);
+        match alike.iter_mut().find(|(_, other, _)| *other == plain) {
+            Some((subjects, ..)) => subjects.push(subject),
+            None => alike.push((vec![subject], plain, seen)),
         }
     }
-    alike
+    alike.into_iter().map(|(subjects, _, seen)| (subjects, seen)).collect()
+}
+
+/// A text without the name of what it is about, and without the names that a check makes up.
+fn nameless(subject: &str, text: &str) -> String {
+    let text = text.replace(subject, "*");
+    let made_up = |word: &str| word.len() >= 32 && word.bytes().all(|letter| letter.is_ascii_hexdigit());
+    let words = text.split_inclusive(|letter: char| !letter.is_ascii_alphanumeric());
+    words
+        .filter(|word| !made_up(word.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric())))
+        .collect()
 }
 
 /// A row for each subject of a finding, and then for each check that gave no result, as severity `unknown`.
@@ -71,9 +104,8 @@ pub(super) fn table(groups: &[Group], report: &Report) -> Table {
     let details = ["seen", "why", "commands", "advice"].map(Column::prose);
     let mut table = Table::new(&subject, &details);
     for of in groups {
-        for Subject { subject, seen } in &of.subjects {
-            let [severity, commands] =
-                [of.severity.to_string(), of.remedy.commands.join("; ")].map(Cell::from);
+        for Subject { subject, seen, commands } in &of.subjects {
+            let [severity, commands] = [of.severity.to_string(), commands.join("; ")].map(Cell::from);
             let [subject, seen, advice] =
                 [subject, seen, &of.remedy.advice].map(|text| Cell::from(text.as_str()));
             table.push([severity, of.name.into(), subject, seen, of.why.into(), commands, advice]);
@@ -103,7 +135,11 @@ mod tests {
         let seen = |of: &str| {
             format!("the identity cannot back up {of}: ForbiddenByRbac: Caller is not authorized to act.")
         };
-        let subject = |(last, of): (&str, &str)| Subject { subject: vault(last), seen: seen(of) };
+        let subject = |(last, of): (&str, &str)| Subject {
+            subject: vault(last),
+            seen: seen(of),
+            commands: vec![format!("{GRANT}{}", vault(last))],
+        };
         let subjects = [("a", "keys"), ("b", "keys"), ("c", "keys and secrets"), ("d", "keys")].map(subject);
         let remedy = Remedy::run(["a", "b", "c", "d"].map(|last| format!("{GRANT}{}", vault(last))));
         let rights = Group {
@@ -118,7 +154,11 @@ mod tests {
         let setting = Group {
             name: "source-twice",
             severity: Severity::Warning,
-            subjects: vec![Subject { subject: "one".into(), seen: "it is there twice".into() }],
+            subjects: vec![Subject {
+                subject: "one".into(),
+                seen: "it is there twice".into(),
+                commands: Vec::new(),
+            }],
             remedy: Remedy::advice("Use an app for each."),
             ..rights.clone()
         };
@@ -157,5 +197,34 @@ mod tests {
         let [a, b, c, d] = ["a", "b", "c", "d"].map(vault);
         let vaults = [&a, &b, &c, &d].map(|vault| ("error", vault.as_str()));
         assert_eq!(firsts, [&vaults[..], &[("warning", "one"), ("unknown", "store/jobs")]].concat());
+        let commands: Vec<_> = rows[1..].iter().map(|row| row[5]).collect();
+        let own = [&a, &b, &c, &d].map(|vault| format!("{GRANT}{vault}"));
+        assert_eq!(commands[..4], own, "those of the subject alone");
+        assert_eq!(commands[4..], ["", ""]);
+    }
+
+    #[test]
+    fn what_differs_in_names_alone_is_said_once() {
+        let seen = |vault: &str, id: char| {
+            format!("Forbidden: '/vaults/{vault}/secrets/preflight-{}' is closed.", id.to_string().repeat(32))
+        };
+        let subject =
+            |(name, seen): (&str, String)| Subject { subject: name.to_owned(), seen, commands: Vec::new() };
+        let subjects =
+            [("kv-a", seen("kv-a", 'a')), ("kv-b", seen("kv-b", 'b')), ("kv-c", seen("kv-x", 'c'))];
+        let subjects = subjects.map(subject);
+        let found = alike(&subjects);
+        assert_eq!(
+            found,
+            [(vec!["kv-a", "kv-b"], &*seen("kv-a", 'a')), (vec!["kv-c"], &*seen("kv-x", 'c')),]
+        );
+    }
+
+    #[test]
+    fn of_many_subjects_the_last_are_counted() {
+        let names: Vec<_> = (1..=23).map(|number| format!("kv-{number}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        assert!(named(&names[..20]).ends_with(", kv-20"), "{}", named(&names[..20]));
+        assert!(named(&names).ends_with(", kv-20 and 3 more"), "{}", named(&names));
     }
 }

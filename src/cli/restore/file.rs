@@ -45,10 +45,11 @@ pub(super) async fn run(path: &Path, vault: &Source, wanted: &[ObjectKind], ask:
         ));
     }
     let sha256 = blob.digest();
-    if let Some(clear) = unknown_form(&blob, &kinds).filter(|_| !format.is_json()) {
-        output::note(form_unknown(&clear));
+    let unknown = unknown_form(&blob, &kinds);
+    if let Some(clear) = unknown.as_ref().filter(|_| !format.is_json()) {
+        output::note(form_unknown(clear));
     }
-    let planned = FileRestore::planned(vault.name(), &kinds, &sha256);
+    let planned = FileRestore::planned(vault.name(), &kinds, &sha256, unknown.as_ref());
     let either = named(&kinds);
     if what_if {
         return said(vault, &either, None, &sha256, &planned, format);
@@ -58,7 +59,7 @@ pub(super) async fn run(path: &Path, vault: &Source, wanted: &[ObjectKind], ask:
     }
     let app = app_for(vault, Needs::Vaults)?;
     let (kind, name) = restored(app.vault(vault.name())?, &kinds, &blob).await?;
-    let done = FileRestore::planned(vault.name(), &[kind], &sha256).restored(name.as_ref());
+    let done = FileRestore::planned(vault.name(), &[kind], &sha256, unknown.as_ref()).restored(name.as_ref());
     said(vault, kind.as_str(), name.as_ref(), &sha256, &done, format)
 }
 

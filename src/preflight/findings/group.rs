@@ -24,13 +24,19 @@ pub struct Subject {
     pub subject: String,
     /// The observation.
     pub seen: String,
+    /// The commands that fix it for this subject.
+    pub commands: Vec<String>,
 }
 
 /// Groups findings by their cause. Groups and subjects have the order of the findings.
 pub fn grouped(findings: &[Finding]) -> Vec<Group> {
     let mut groups: Vec<(Group, Vec<&Remedy>)> = Vec::new();
     for found in findings {
-        let subject = Subject { subject: found.subject.clone(), seen: found.seen.clone() };
+        let subject = Subject {
+            subject: found.subject.clone(),
+            seen: found.seen.clone(),
+            commands: found.remedy.commands.clone(),
+        };
         if let Some((group, remedies)) = groups.iter_mut().find(|(group, _)| is_of(found, group)) {
             group.subjects.push(subject);
             remedies.push(&found.remedy);

@@ -3,8 +3,11 @@
 use std::{
     path::{Path, PathBuf},
     process::{Output, Stdio},
+    sync::Arc,
     time::Duration,
 };
+
+use parking_lot::Mutex;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -17,11 +20,24 @@ use crate::world::World;
 /// How often a test looks whether there is something to work on.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The two forms of a runbook.
+/// The forms of a runbook.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::enum_variant_names, reason = "PowerShell is a name")]
 pub enum Shell {
     Bash,
+    Python,
     PowerShell,
+}
+
+/// A program in the environment of a fresh login: nothing that the tests were started with reaches it.
+#[expect(clippy::disallowed_methods, reason = "the machine says where its programs are")]
+pub fn clean(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear();
+    for name in ["PATH", "HOME"] {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
+    command
 }
 
 impl Shell {
@@ -32,12 +48,17 @@ impl Shell {
         };
         match self {
             Self::Bash => {
-                let mut command = Command::new("bash");
+                let mut command = clean("bash");
                 command.arg(script("sh")).args(arguments);
                 command
             }
+            Self::Python => {
+                let mut command = clean("python3");
+                command.arg(script("py")).args(arguments);
+                command
+            }
             Self::PowerShell => {
-                let mut command = Command::new("pwsh");
+                let mut command = clean("pwsh");
                 command.args(["-NoProfile", "-NonInteractive", "-File"]).arg(script("ps1"));
                 command.args(arguments.iter().map(|argument| parameter(argument)));
                 command.env("POWERSHELL_UPDATECHECK", "Off").env("POWERSHELL_TELEMETRY_OPTOUT", "1");
@@ -48,8 +69,20 @@ impl Shell {
 
     /// Runs a runbook to its end against this app, which works meanwhile or not.
     pub async fn alone(self, app: &str, runbook: &str, arguments: &[&str]) -> Ended {
+        self.alone_with(&[], app, runbook, arguments).await
+    }
+
+    /// As [`Shell::alone`], with these variables besides.
+    pub async fn alone_with(
+        self,
+        variables: impl IntoIterator<Item = &(String, String)>,
+        app: &str,
+        runbook: &str,
+        arguments: &[&str],
+    ) -> Ended {
         let mut command = self.command(runbook, arguments);
         called(&mut command, app, "a-key");
+        command.envs(variables.into_iter().map(|(name, value)| (name, value)));
         Ended::of("a-key", command.output().await.expect("it starts"))
     }
 }
@@ -64,10 +97,6 @@ fn parameter(argument: &str) -> String {
 
 fn called(command: &mut Command, app: &str, key: &str) {
     command.env("KEYVAULT_BACKUP_URL", app).env("KEYVAULT_BACKUP_KEY", key);
-    command.env("no_proxy", "*").env("NO_PROXY", "*").env_remove("KEYVAULT_BACKUP_TOKEN");
-    for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
-        command.env_remove(proxy);
-    }
     command.kill_on_drop(true).stdin(Stdio::null());
 }
 
@@ -131,7 +160,6 @@ impl World {
     /// Runs a command to its end, while the host works.
     pub async fn beside(&mut self, mut command: Command) -> Output {
         command.kill_on_drop(true).stdin(Stdio::null());
-        command.env("no_proxy", "*").env("NO_PROXY", "*").env_remove("KEYVAULT_BACKUP_TOKEN");
         let mut output = std::pin::pin!(command.output());
         let mut tick = tokio::time::interval(TICK);
         loop {
@@ -156,20 +184,28 @@ impl World {
 }
 
 /// An app that gives these answers, one for each call, and hangs up on all others. An empty one is none, too.
-#[expect(clippy::disallowed_methods, reason = "it answers while the runbook runs, and ends with the test")]
 pub async fn app_that_answers(answers: &[(&str, &str)]) -> String {
+    app_that_is_heard(answers).await.0
+}
+
+/// As [`app_that_answers`], with what it is sent.
+#[expect(clippy::disallowed_methods, reason = "it answers while the runbook runs, and ends with the test")]
+pub async fn app_that_is_heard(answers: &[(&str, &str)]) -> (String, Arc<Mutex<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let answers: Vec<_> = answers.iter().map(|(head, body)| answer(head, body)).collect();
+    let heard = Arc::new(Mutex::new(String::new()));
+    let all = Arc::clone(&heard);
     tokio::spawn(async move {
         let mut answers = answers.into_iter();
         while let Ok((mut call, _)) = listener.accept().await {
             let mut request = vec![0; 8192];
-            let _ = call.read(&mut request).await;
+            let length = call.read(&mut request).await.unwrap_or_default();
+            all.lock().push_str(&String::from_utf8_lossy(&request[..length]));
             let _ = call.write_all(answers.next().unwrap_or_default().as_bytes()).await;
         }
     });
-    format!("http://{address}")
+    (format!("http://{address}"), heard)
 }
 
 fn answer(head: &str, body: &str) -> String {

@@ -9,6 +9,7 @@ use proc_macro::TokenStream;
 /// - `azurite`: Azurite
 /// - `runbook_tools`: bash, curl and jq
 /// - `powershell`: PowerShell 7, as `pwsh`
+/// - `python`: Python 3, as `python3`
 ///
 /// A test that is not ignored relies on what it needs, and fails without.
 #[proc_macro_attribute]
@@ -18,6 +19,7 @@ pub fn needs(what: TokenStream, test: TokenStream) -> TokenStream {
         "azurite" => option_env!("MISSING_AZURITE"),
         "runbook_tools" => option_env!("MISSING_RUNBOOK_TOOLS"),
         "powershell" => option_env!("MISSING_POWERSHELL"),
+        "python" => option_env!("MISSING_PYTHON"),
         other => return parsed(&format!("compile_error!({:?});", format!("nothing is known of {other}"))),
     };
     let ignored = missing.map(|reason| parsed(&format!("#[ignore = {reason:?}]")));

@@ -9,6 +9,7 @@ use crate::{
     domain::{
         location::Location,
         manifest::{Line, ObjectStatus},
+        plan::PlanHeader,
         source::Source,
         state::Newest,
     },
@@ -118,6 +119,9 @@ pub struct ObjectItem {
     /// Why it has no new backup.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
+    /// Whether a person accepted that it fails, as of a run; absent if it does not fail, and in lists of objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<bool>,
     /// When it disappeared.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     gone: Option<OffsetDateTime>,
@@ -138,9 +142,16 @@ impl ObjectItem {
             name: line.name.to_string(),
             status: line.status.into(),
             failure: line.failure.as_ref().map(Into::into),
+            accepted: None,
             gone: line.gone,
             backup: line.entry.as_ref().map(|entry| Box::new(Backup::new(entry, line.gone, apart))),
             former: line.former.as_ref().map(|entry| Box::new(Backup::new(entry, None, None))),
         }
+    }
+
+    /// An object in a run.
+    pub fn in_run(header: &PlanHeader, line: &Line) -> Self {
+        let accepted = (line.status == ObjectStatus::Failed).then(|| header.accepts(line));
+        Self { accepted, ..Self::new(line, None) }
     }
 }

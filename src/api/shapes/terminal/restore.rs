@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     api::shapes::{
-        object::Kind,
+        object::{Clear, Form, Kind},
         plan::Excluded,
         restore::{Numbers, Restore, RestoredObject},
         run::RunItem,
@@ -13,6 +13,7 @@ use crate::{
     },
     domain::{
         digest::Digest,
+        form,
         object::{ObjectId, ObjectKind, ObjectName},
         restore::{RestoreId, RestoreNumbers, RestorePlan, StepResult},
         source::SourceName,
@@ -80,13 +81,23 @@ pub struct FileRestore {
     name: Option<String>,
     /// The SHA-256 of the file.
     sha256: String,
+    /// Whether its form is known.
+    form: Form,
+    /// The part that is not secret, for a backup of an unknown form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clear: Option<Clear>,
     /// Whether it was restored; with `--what-if` it is not.
     restored: bool,
 }
 
 impl FileRestore {
     /// A file that would be restored.
-    pub fn planned(target: &SourceName, kinds: &[ObjectKind], sha256: &Digest) -> Self {
+    pub fn planned(
+        target: &SourceName,
+        kinds: &[ObjectKind],
+        sha256: &Digest,
+        unknown: Option<&form::Clear>,
+    ) -> Self {
         let kinds: Vec<_> = kinds.iter().copied().map(Into::into).collect();
         let kind = kinds.first().copied().filter(|_| kinds.len() == 1);
         Self {
@@ -95,6 +106,8 @@ impl FileRestore {
             kinds,
             name: None,
             sha256: sha256.to_string(),
+            form: Form::of(unknown),
+            clear: unknown.map(Into::into),
             restored: false,
         }
     }

@@ -10,8 +10,10 @@ use crate::{
         run::{LateKind, RunItem, UnlistedKind},
     },
     domain::{
-        manifest::{Line, Summary},
+        manifest::{Line, ObjectStatus, Summary},
+        object::ObjectId,
         observed_location::Hint,
+        outcome::Failure,
         plan::PlanHeader,
         run::RunId,
     },
@@ -74,8 +76,18 @@ impl RunReport {
             unlisted: header.unlisted.iter().map(Into::into).collect(),
             listed_late: header.listed_late.iter().map(Into::into).collect(),
             hints: header.hints.iter().copied().map(Into::into).collect(),
-            objects: lines.into_iter().map(|line| ObjectItem::new(line, None)).collect(),
+            objects: lines.into_iter().map(|line| ObjectItem::in_run(header, line)).collect(),
         }
+    }
+
+    /// A run that a terminal has just carried out, with the objects that failed.
+    pub fn of_failures(header: &PlanHeader, summary: &Summary, failures: &[(ObjectId, Failure)]) -> Self {
+        let line = |(id, failure): &(ObjectId, Failure)| Line {
+            failure: Some(failure.clone()),
+            ..Line::new(id.clone(), ObjectStatus::Failed, None)
+        };
+        let lines: Vec<_> = failures.iter().map(line).collect();
+        Self::new(header, summary, &lines)
     }
 }
 
