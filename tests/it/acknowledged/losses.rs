@@ -56,7 +56,7 @@ async fn an_acknowledgement_is_of_what_one_run_saw_and_is_given_once() {
     assert_eq!((code, &said["already"]), (0, &json!(true)));
     let said =
         world.cli(&["acknowledge", "--vault", &world.vault.url(), "--run", &run, "--reason", "again"]).await;
-    assert!(String::from_utf8_lossy(&said.stdout).contains("was already acknowledged on"), "{said:?}");
+    assert!(String::from_utf8_lossy(&said.stdout).contains("was already acknowledged, on"), "{said:?}");
     let name = format!("acknowledged/kv-a/losses/{run}");
     assert!(world.backups.blob(BACKUPS, &name).is_some(), "{:?}", world.backups.blobs(BACKUPS));
     assert_eq!(world.recorded().await, (true, vec!["loss-acknowledged".to_owned()]));
