@@ -72,6 +72,7 @@ mod roles;
 mod rounds;
 mod rounds_nights;
 mod runbooks;
+mod schema;
 mod screens;
 mod serve;
 mod show;

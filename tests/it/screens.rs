@@ -185,6 +185,27 @@ async fn of_a_restore() {
 }
 
 #[tokio::test]
+async fn of_open_jobs() {
+    let mut world = of_each_kind(&[]).await;
+    let secret = long("payments-production-");
+    let night = world.today() + time::Duration::HOUR;
+    world.vault.put_secret(&secret, SecretSpec::new("another"));
+    world.fire(night).await;
+    let [vault, jobs] = [&["--vault", "kv-a"][..], &["jobs"]];
+    shows(&mut world, "jobs_open", jobs, &[]).await;
+    let run = world.open_records()[0].clone();
+    let run =
+        run.rsplit(['/', '_']).next().and_then(|name| name.split('.').next()).expect("a name").to_owned();
+    shows(&mut world, "show_open_run", &[&["show", &run], vault].concat(), &[]).await;
+    world.vault.remove(Kind::Secret, &secret);
+    world.fault(Operation::Restore, FaultKind::Forbidden(Forbidden::ByPolicy));
+    let failed = world.cli(&["restore", "--vault", "kv-a", "--secret", &secret, "--yes", "-o", "json"]).await;
+    let failed: Value = serde_json::from_slice(&failed.stdout).expect("JSON");
+    let id = failed["id"].as_str().expect("a name");
+    shows(&mut world, "show_failed_restore", &["show", id], &[&secret]).await;
+}
+
+#[tokio::test]
 async fn of_an_hsm() {
     let mut of = HsmWorld::backed_up().await;
     let run = of.records("hsm-a")[0]["run"].as_str().expect("a run").to_owned();
