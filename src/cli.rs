@@ -194,6 +194,8 @@ impl Command {
             Self::Preflight(args) => args.only_reads(),
             Self::Accept(args) => args.only_reads(),
             Self::Hsm(command) => command.only_reads(),
+            Self::Retention(command) => command.only_reads(),
+            Self::Hold(command) => command.only_reads(),
             Self::Serve
             | Self::Backup(_)
             | Self::Restore(_)

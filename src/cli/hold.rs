@@ -32,6 +32,13 @@ pub enum HoldCommand {
     Release(ReleaseArgs),
 }
 
+impl HoldCommand {
+    /// Whether it changes nothing.
+    pub(super) const fn only_reads(&self) -> bool {
+        matches!(self, Self::List(_))
+    }
+}
+
 /// What is held.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").args(["run", "from"]))]

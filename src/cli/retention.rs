@@ -29,6 +29,17 @@ pub enum RetentionCommand {
     Release(ReleaseArgs),
 }
 
+impl RetentionCommand {
+    /// Whether it changes nothing.
+    pub(super) const fn only_reads(&self) -> bool {
+        match self {
+            Self::Plan(_) => true,
+            Self::Apply(args) => !args.really,
+            Self::Release(_) => false,
+        }
+    }
+}
+
 /// One source, or all.
 #[derive(Clone, Debug, Args)]
 pub struct Only {
