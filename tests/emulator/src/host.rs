@@ -57,7 +57,7 @@ pub use self::{
     timer::{Firing, TimerStatus},
 };
 use self::{
-    function::Function,
+    function::{Function, Functions},
     launch::Launch,
     logs::Logs,
     process::Supervisor,
@@ -93,6 +93,7 @@ pub struct Host {
 struct Inner {
     settings: Settings,
     functions: Vec<Arc<Function>>,
+    in_error: Vec<String>,
     supervisor: Arc<Supervisor>,
     logs: Arc<Logs>,
     queues: Arc<dyn Queues>,
@@ -134,8 +135,8 @@ impl Host {
         if let Some(timeout) = options.function_timeout {
             settings.function_timeout = timeout;
         }
-        let functions =
-            function::read_all(&script_root, &environment)?.into_iter().map(Arc::new).collect::<Vec<_>>();
+        let Functions { sound, in_error } = function::read_all(&script_root, &environment)?;
+        let functions = sound.into_iter().map(Arc::new).collect::<Vec<_>>();
         let logs = Arc::new(Logs::new(options.echo_logs, settings.handler.stderr_is_errors));
         let launch = Launch::new(&settings.handler, &script_root, handler, environment);
         let supervisor = Arc::new(Supervisor::new(launch, Arc::clone(&logs), Arc::clone(&options.clock))?);
@@ -145,6 +146,7 @@ impl Host {
             keys: keys.unwrap_or_else(|| http::new_keys(&functions)),
             settings,
             functions,
+            in_error,
             logs,
             queues: options.queues,
             started_at: options.clock.now(),
@@ -206,6 +208,11 @@ impl Host {
     /// Why the host shut itself down, when it did: every later call fails.
     pub fn stopped(&self) -> Option<String> {
         self.inner.supervisor.stopped()
+    }
+
+    /// The faults of functions that stand still because a binding names a setting that does not exist.
+    pub fn in_error(&self) -> &[String] {
+        &self.inner.in_error
     }
 
     /// The names of the functions, sorted.

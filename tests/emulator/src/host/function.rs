@@ -11,7 +11,7 @@ use super::{
     HostError,
     cron::Schedule,
     route::Route,
-    settings::{Environment, Retry, flag, get, text},
+    settings::{Environment, Retry, UNRESOLVED, flag, get, text},
 };
 
 /// One function folder.
@@ -98,8 +98,15 @@ impl Function {
     }
 }
 
-/// Reads every function beside `host.json`, or under `functions/`, sorted by name.
-pub(super) fn read_all(script_root: &Path, environment: &Environment) -> Result<Vec<Function>, HostError> {
+/// The functions of an app, sorted by name.
+pub(super) struct Functions {
+    pub(super) sound: Vec<Function>,
+    /// The faults of functions whose bindings name settings that do not exist: they stand still, and the others run.
+    pub(super) in_error: Vec<String>,
+}
+
+/// Reads every function beside `host.json`, or under `functions/`.
+pub(super) fn read_all(script_root: &Path, environment: &Environment) -> Result<Functions, HostError> {
     let nested = script_root.join("functions");
     let root = if nested.is_dir() && !nested.join("function.json").exists() {
         nested
@@ -112,7 +119,18 @@ pub(super) fn read_all(script_root: &Path, environment: &Environment) -> Result<
     if files.is_empty() {
         return Err(HostError::Settings(format!("{}: no function found", root.display())));
     }
-    files.iter().map(|path| read(path, environment)).collect()
+    let mut functions = Functions { sound: Vec::new(), in_error: Vec::new() };
+    for path in &files {
+        match read(path, environment) {
+            Ok(function) => functions.sound.push(function),
+            Err(HostError::Settings(fault)) if fault.ends_with(UNRESOLVED) => functions.in_error.push(fault),
+            Err(error) => return Err(error),
+        }
+    }
+    match functions.in_error.first() {
+        Some(fault) if functions.sound.is_empty() => Err(HostError::Settings(fault.clone())),
+        _ => Ok(functions),
+    }
 }
 
 /// Only immediate sub-folders count.

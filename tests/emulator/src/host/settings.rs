@@ -28,7 +28,7 @@ impl Environment {
 
     /// Replaces every `%NAME%`. An unknown name is an error, as in bindings.
     pub(super) fn resolve(&self, text: &str) -> Result<String, String> {
-        self.replace(text, |name| Err(format!("'%{name}%' does not resolve to a value")))
+        self.replace(text, |name| Err(format!("'%{name}%' {UNRESOLVED}")))
     }
 
     /// Replaces every `%NAME%`. An unknown name becomes nothing, as in the command line.
@@ -56,6 +56,9 @@ impl Environment {
         Ok(result)
     }
 }
+
+/// How the fault of a binding ends that names a setting which does not exist.
+pub(super) const UNRESOLVED: &str = "does not resolve to a value";
 
 /// The part of `host.json` that the player acts on.
 #[derive(Debug)]

@@ -40,14 +40,16 @@ async fn the_executable_of_host_json_is_found_in_the_package() {
 }
 
 #[tokio::test]
-async fn a_setting_that_is_missing_is_an_error_that_names_it() {
+async fn a_function_whose_setting_is_missing_stands_still_and_harms_no_other() {
     let mut world = World::new();
     world.env.retain(|(name, _)| name != "SCHEDULE");
-    let fault = refusal(&world).await;
+    let host = world.start().await;
+    let [fault] = host.in_error() else { panic!("{:?}", host.in_error()) };
     assert!(
         fault.contains("Nightly") && fault.contains("'%SCHEDULE%' does not resolve to a value"),
         "{fault}"
     );
+    assert!(!host.functions().is_empty() && !host.functions().contains(&"Nightly".to_owned()));
 }
 
 #[tokio::test]
