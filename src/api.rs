@@ -39,6 +39,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
 };
+use strum::VariantArray as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -47,7 +48,10 @@ use self::{
     shapes::problem::{Cause, Problem, ProblemKind},
     who::{Right, Who},
 };
-use crate::app::SharedApp;
+use crate::{
+    app::SharedApp,
+    domain::role::{Function, Role},
+};
 
 /// The largest body that is read, in bytes.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -69,6 +73,7 @@ fn routes() -> OpenApiRouter<SharedApp> {
         .routes(routes!(runs::one))
         .routes(routes!(backups::history))
         .routes(routes!(status::status))
+        .routes(routes!(status::retention))
         .routes(routes!(preflight::preflight))
         .routes(routes!(jobs::one));
     let write = OpenApiRouter::default().routes(routes!(start::start));
@@ -110,7 +115,10 @@ async fn attend(
         let who = Who::of(request.headers(), &uri, app.platform_auth());
         let actor = who.actor().clone();
         request.extensions_mut().insert(who);
-        let answer = tokio::time::timeout(DEADLINE, next.run(request)).await.unwrap_or_else(|_| late());
+        let answer = match wall(app.role(), uri.path()) {
+            Some(refused) => refused,
+            None => tokio::time::timeout(DEADLINE, next.run(request)).await.unwrap_or_else(|_| late()),
+        };
         let status = answer.status().as_u16();
         if let Some(Cause(cause)) = answer.extensions().get() {
             tracing::warn!(http.status = status, "{method} of {path} failed: {cause}");
@@ -123,6 +131,23 @@ async fn attend(
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     answer
+}
+
+/// The refusal of a path that an app of this role does not serve.
+fn wall(role: Role, path: &str) -> Option<Response> {
+    let function = Function::of_path(path).filter(|function| !role.serves(*function))?;
+    let (role, roles) = (role.as_str(), Role::VARIANTS.iter().filter(|role| role.serves(function)));
+    let roles = roles.map(|role| role.as_str()).collect::<Vec<_>>().join(" or ");
+    tracing::error!(
+        event = "role.refused",
+        app.role = role,
+        "An app of the role {role} does not serve {path}"
+    );
+    let detail = format!(
+        "The role of this app is {role}; {} is served by apps of the role {roles}.",
+        function.as_str()
+    );
+    Some(Problem::new(ProblemKind::OtherApp, detail).into_response())
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {

@@ -30,7 +30,7 @@ pub use self::{
     history::Point,
     last_runs::KnownRun,
     layout::probe,
-    retention::{Marks, is_unreadable},
+    retention::{Marked, Marks, is_unreadable},
     view::{Basis, ManifestRef, View},
 };
 use self::{last_runs::LastRuns, layout::Leaf};

@@ -73,6 +73,19 @@ pub async fn plan(app: &App, of: &Of, now: OffsetDateTime) -> Result<SourcePlan>
     }
 }
 
+/// The plan of every source that the catalogue has, as of `now`. An error in one does not hide the others.
+///
+/// # Errors
+/// When the sources cannot be listed.
+pub async fn all(app: &App, now: OffsetDateTime) -> Result<Vec<(Of, Result<SourcePlan>)>> {
+    let mut plans = Vec::new();
+    for of in sources(app).await? {
+        let plan = Box::pin(plan(app, &of, now)).await;
+        plans.push((of, plan));
+    }
+    Ok(plans)
+}
+
 /// The policy of a source, if it fits the other settings.
 ///
 /// # Errors
@@ -102,22 +115,25 @@ fn policy(app: &App, source: &SourceName) -> Result<Policy> {
 fn standstill(
     app: &App,
     vault: &SourceName,
-    summaries: &[&Summary],
+    summaries: &[(&Summary, Option<OffsetDateTime>)],
     decisions: &[Decision],
     acknowledged: impl Fn(&crate::domain::run::RunId) -> bool,
     now: OffsetDateTime,
 ) -> Option<Standstill> {
     let is_configured = app.sources().contains(vault);
     if !is_configured {
-        return (!Decision::releases(decisions)).then_some(Standstill::NotConfigured);
+        let newest = summaries.iter().map(|(summary, _)| summary.planned).max();
+        return (!Decision::releases(decisions, newest)).then_some(Standstill::NotConfigured);
     }
-    let mut whole = summaries.iter().filter(|summary| summary.scope == Scope::Vault);
-    let Some(newest) = whole.clone().next() else { return Some(Standstill::NeverCovered) };
-    let Some(covering) = whole.find(|summary| summary.numbers.covers()) else {
+    let mut whole = summaries.iter().filter(|(summary, _)| summary.scope == Scope::Vault);
+    let Some((newest, _)) = whole.clone().next() else { return Some(Standstill::NeverCovered) };
+    let Some((covering, stored)) = whole.find(|(summary, _)| summary.numbers.covers()) else {
         return Some(Standstill::NeverCovered);
     };
-    if now - covering.planned > app.interval() {
-        return Some(Standstill::Overdue { since: covering.planned });
+    // By the earlier of two clocks: one that was ahead must not hide that the app has stopped.
+    let since = stored.map_or(covering.planned, |stored| stored.min(covering.planned));
+    if now - since > app.interval() {
+        return Some(Standstill::Overdue { since });
     }
     if !newest.numbers.covers() {
         return Some(Standstill::NotCovered(newest.run.clone()));

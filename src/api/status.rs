@@ -6,10 +6,11 @@ use super::{
     input::{Nothing, Parameters},
     shapes::{
         problem::{Problem, Problems},
+        retention::RetentionPlan,
         status::Status,
     },
 };
-use crate::{app::SharedApp, clock::Clock, query::status};
+use crate::{app::SharedApp, clock::Clock, query::status, retention};
 
 /// The status of every source.
 ///
@@ -24,4 +25,22 @@ use crate::{app::SharedApp, clock::Clock, query::status};
 pub async fn status(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Result<Json<Status>, Problem> {
     let status = status::status(&app, Clock::system().now()).await?;
     Ok(Json(status.into()))
+}
+
+/// The plan of retention: what is kept and what may go, with reasons.
+///
+/// Reads only. Only the keeper deletes, and only after the drop of a point was on record for two days.
+#[utoipa::path(
+    get,
+    path = "/status/retention",
+    tag = "status",
+    operation_id = "getRetention",
+    responses((status = 200, description = "A verdict on every recovery point", body = RetentionPlan), Problems)
+)]
+pub async fn retention(
+    State(app): State<SharedApp>,
+    _: Parameters<Nothing>,
+) -> Result<Json<RetentionPlan>, Problem> {
+    let plans = retention::all(&app, Clock::system().now()).await?;
+    Ok(Json(RetentionPlan::new(&plans)))
 }

@@ -1,16 +1,16 @@
 //! History: finds a run by its name, and the backups of an object from newest to oldest.
 
 use serde::Serialize;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
-use super::{Catalogue, ManifestRef, View};
+use super::{Catalogue, ManifestRef, Marks, View};
 use crate::{
     domain::{
         entry::Entry,
         location::{Apart, Location},
         object::ObjectId,
         run::RunId,
-        source::SourceName,
+        source::{SourceKind, SourceName},
     },
     error::Result,
 };
@@ -27,6 +27,27 @@ pub struct Point {
     /// How the vault's location differs from that of the backup, if known. Such a backup cannot be restored there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apart: Option<Apart>,
+    /// Whether retention let older backups go before the next one of this list, or before its end.
+    pub gap: bool,
+}
+
+/// When the runs ran whose points are offered.
+#[derive(Default)]
+struct Offered {
+    /// Whether retention let any point go.
+    hides_some: bool,
+    spans: Vec<(OffsetDateTime, OffsetDateTime)>,
+}
+
+impl Offered {
+    /// Whether an offered point names a backup: one of a run that closed after the backup was taken, and was planned
+    /// before the next backup of the object.
+    fn name(&self, entry: &Entry, newer: &Entry) -> bool {
+        let names = |(planned, finished): &(OffsetDateTime, OffsetDateTime)| {
+            *finished >= entry.taken && *planned < newer.taken
+        };
+        !self.hides_some || self.spans.iter().any(names)
+    }
 }
 
 impl Catalogue {
@@ -43,8 +64,11 @@ impl Catalogue {
         Ok(found.await?.into_iter().find(|found| found.run == *run))
     }
 
-    /// Every backup under an object's name, from the newest back to the oldest still stored, including those of an
+    /// Every backup under an object's name that is offered, from the newest back to the oldest, including those of an
     /// earlier object of that name.
+    ///
+    /// Each backup names the one before it. Where retention let some go, the list goes on with the newest older point
+    /// that is offered, which costs the reading of its manifest.
     pub async fn history(&self, vault: &SourceName, id: &ObjectId) -> Result<Vec<Point>> {
         let view = self.view(vault, None).await?;
         let location = view.location();
@@ -56,14 +80,69 @@ impl Catalogue {
                 break;
             }
         }
-        let mut entries: Vec<Entry> = newest.into_iter().collect();
-        while let Some(previous) = entries.last().and_then(|entry| entry.previous.clone()) {
-            match self.entry(vault, &previous, id).await? {
-                Some(entry) if entry.run == previous => entries.push(entry),
-                _ => break,
+        let offered = self.offered(vault).await?;
+        let mut points: Vec<Point> = Vec::new();
+        let mut next = newest;
+        while let Some(entry) = next.take() {
+            let (newer, previous, taken) = (points.last(), entry.previous.clone(), entry.taken);
+            if newer.is_none_or(|newer| offered.name(&entry, &newer.entry)) {
+                points.push(Point { apart: entry.location.apart(&location), entry, gap: false });
+            } else if let Some(newer) = points.last_mut() {
+                newer.gap = true;
+            }
+            next = match previous {
+                None => None,
+                Some(previous) => match self.entry(vault, &previous, id).await? {
+                    Some(entry) if entry.run == previous => Some(entry),
+                    _ => {
+                        let older = self.older(vault, id, taken, &offered).await?;
+                        if let Some(newer) = points.last_mut().filter(|_| offered.hides_some) {
+                            newer.gap = true;
+                        }
+                        older
+                    }
+                },
+            };
+        }
+        Ok(points)
+    }
+
+    /// The newest backup of an object before a time, by the newest point that is offered and older.
+    async fn older(
+        &self,
+        vault: &SourceName,
+        id: &ObjectId,
+        before: OffsetDateTime,
+        offered: &Offered,
+    ) -> Result<Option<Entry>> {
+        if !offered.hides_some {
+            return Ok(None);
+        }
+        let at = before - Duration::SECOND;
+        let view = self.view(vault, Some(at)).await?;
+        for line in self.lines(&view).await? {
+            let line = line?;
+            if line.id() == *id {
+                return Ok(line
+                    .entry
+                    .or(line.former.map(|former| *former))
+                    .filter(|entry| entry.taken < before));
             }
         }
-        Ok(entries.into_iter().map(|entry| Point { apart: entry.location.apart(&location), entry }).collect())
+        Ok(None)
+    }
+
+    /// When the offered runs of a vault ran. Reads the marks of retention, and the manifests' names if there are any.
+    async fn offered(&self, vault: &SourceName) -> Result<Offered> {
+        if self.marks(SourceKind::Vault, vault).await? == Marks::default() {
+            return Ok(Offered::default());
+        }
+        let manifests = self.manifests(vault, None, |_| false).await?;
+        let summaries = manifests.into_iter().filter_map(|found| found.summary);
+        Ok(Offered {
+            hides_some: true,
+            spans: summaries.map(|summary| (summary.planned, summary.finished)).collect(),
+        })
     }
 
     /// The newest known location of a vault: as of `view`, or as of the newest run if `view` is of an earlier time.

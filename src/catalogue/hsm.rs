@@ -18,6 +18,9 @@ use crate::{
 /// Records per listing request. Each has about a kilobyte.
 const PAGE: u16 = 100;
 
+/// A backup, and when storage says that its record was written.
+pub type StoredHsmBackup = (HsmBackup, Option<OffsetDateTime>);
+
 impl Catalogue {
     /// Records the result of a backup. Safe to run twice: the first record stays.
     pub async fn create_hsm_backup(&self, backup: &HsmBackup) -> Result<Written> {
@@ -42,25 +45,25 @@ impl Catalogue {
     }
 
     /// Every backup of an HSM as [`Catalogue::hsm_backups`] has them, and when storage says that its record was written.
-    pub async fn stored_hsm_backups(
-        &self,
-        hsm: &SourceName,
-    ) -> Result<Vec<(HsmBackup, Option<OffsetDateTime>)>> {
+    /// Also whether every record could be read.
+    pub async fn stored_hsm_backups(&self, hsm: &SourceName) -> Result<(Vec<StoredHsmBackup>, bool)> {
         let mut found = Vec::new();
-        self.read_hsm_backups(hsm, |backup, stored| {
+        let hear = |backup, stored| {
             found.push((backup, stored));
             false
-        })
-        .await?;
-        Ok(found)
+        };
+        let whole = self.read_hsm_backups(hsm, hear).await?;
+        Ok((found, whole))
     }
 
-    /// Reads the backups of an HSM, newest first, until `hear` has heard enough.
+    /// Reads the backups of an HSM, newest first, until `hear` has heard enough. Returns whether every record that was
+    /// seen could be read.
     async fn read_hsm_backups(
         &self,
         hsm: &SourceName,
         mut hear: impl FnMut(HsmBackup, Option<OffsetDateTime>) -> bool,
-    ) -> Result<()> {
+    ) -> Result<bool> {
+        let mut whole = true;
         let prefix = layout::hsm_backups(hsm);
         let pages = self.container.list(Listing { prefix: &prefix, from: None, page: PAGE, metadata: true });
         pin_mut!(pages);
@@ -69,19 +72,21 @@ impl Catalogue {
                 match read_metadata(&item.name, &item.metadata, "backup", BACKUP_FORMAT) {
                     Ok(Some(backup)) => {
                         if hear(backup, item.modified) {
-                            return Ok(());
+                            return Ok(whole);
                         }
                     }
                     Ok(None) => {
+                        whole = false;
                         tracing::error!(blob.name = %item.name, "The record {} cannot be read", item.name);
                     }
                     Err(error) => {
+                        whole = false;
                         tracing::error!(blob.name = %item.name, "The record {} cannot be read: {error}", item.name);
                     }
                 }
             }
         }
-        Ok(())
+        Ok(whole)
     }
 
     /// The backups of an HSM that retention has not let go, newest first.
@@ -90,6 +95,12 @@ impl Catalogue {
         let mut found = self.hsm_backups(hsm, |_| false).await?;
         found.retain(|backup| !marks.hides(&backup.run));
         Ok(found)
+    }
+
+    /// The record of a run, if it has ended and retention has not let its backup go.
+    pub async fn offered_hsm_backup(&self, hsm: &SourceName, run: &RunId) -> Result<Option<HsmBackup>> {
+        let marks = self.marks(SourceKind::Hsm, hsm).await?;
+        if marks.hides(run) { Ok(None) } else { self.hsm_backup(hsm, run).await }
     }
 
     /// The record of a run, if it has ended.

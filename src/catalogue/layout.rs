@@ -169,7 +169,12 @@ pub(super) fn retention_pass_time(name: &str) -> Option<OffsetDateTime> {
 /// The second copy of a manifest.
 pub(super) fn copy(vault: &SourceName, manifest: &str) -> Option<String> {
     let own = manifest.strip_prefix(&manifests(vault))?;
-    Some(format!("retention/copies/{vault}/{own}"))
+    Some(format!("{}{own}", copies(vault)))
+}
+
+/// The prefix of the second copies of a vault's manifests.
+pub(super) fn copies(vault: &SourceName) -> String {
+    format!("retention/copies/{vault}/")
 }
 
 /// The prefix of what people decided about the retention of a source.

@@ -55,19 +55,8 @@ impl Catalogue {
         codec::same_text(&name, stored, bytes.into())
     }
 
-    /// The stored bytes of a manifest that is whole.
-    ///
-    /// # Errors
-    /// [`Error::Damaged`] if it is damaged or gone.
-    pub(super) async fn manifest_bytes(&self, name: &str) -> Result<Bytes> {
-        let bytes = self.container.read(name).await?;
-        let bytes = bytes.ok_or_else(|| damaged(name, &"it is gone; `rebuild` makes it again"))?;
-        codec::check(name, bytes.clone())?;
-        Ok(bytes)
-    }
-
-    /// Opens a manifest by its blob name. If it is damaged or gone, it is rebuilt in memory as long as its run's plan
-    /// can be read, and the log names the blob.
+    /// Opens a manifest by its blob name. If it is damaged or gone, it is read from its second copy, or rebuilt in memory
+    /// as long as its run's plan can be read, and the log names the blob.
     ///
     /// # Errors
     /// [`Error::Damaged`], always before the first line is read.
@@ -77,24 +66,33 @@ impl Catalogue {
             None => Err(damaged(name, &"it is gone; `rebuild` makes it again")),
         };
         match stored {
-            Err(damage @ Error::Damaged { .. }) => match self.copied(name).await? {
-                Some(copy) => {
-                    tracing::error!(blob.name = name, "{damage}; its copy was read instead");
-                    Ok(copy)
-                }
-                None => self.made_again(name, damage).await,
-            },
+            Err(damage @ Error::Damaged { .. }) => {
+                ManifestReader::new(name, self.instead(name, damage).await?)
+            }
             stored => stored,
         }
     }
 
-    /// The second copy of a manifest, if there is one that can be read.
-    async fn copied(&self, name: &str) -> Result<Option<ManifestReader>> {
-        let Some((copy, bytes)) = self.copy_of(name).await? else { return Ok(None) };
-        match ManifestReader::new(&copy, bytes) {
-            Err(Error::Damaged { .. }) => Ok(None),
-            copy => copy.map(Some),
+    /// The bytes of a manifest, as [`Catalogue::manifest`] reads them.
+    pub(super) async fn manifest_bytes(&self, name: &str) -> Result<Bytes> {
+        let Some(bytes) = self.container.read(name).await? else {
+            return self.instead(name, damaged(name, &"it is gone")).await;
+        };
+        match codec::check(name, bytes.clone()) {
+            Err(damage @ Error::Damaged { .. }) => self.instead(name, damage).await,
+            checked => checked.map(|()| bytes),
         }
+    }
+
+    /// What is read instead of a manifest that cannot be read because of `damage`.
+    async fn instead(&self, name: &str, damage: Error) -> Result<Bytes> {
+        if let Some((copy, bytes)) = self.copy_of(name).await?
+            && codec::check(&copy, bytes.clone()).is_ok()
+        {
+            tracing::error!(blob.name = name, "{damage}; its copy was read instead");
+            return Ok(bytes);
+        }
+        self.made_again(name, damage).await
     }
 
     /// The name and the bytes of a manifest's second copy, if there is one.
@@ -119,7 +117,7 @@ impl Catalogue {
     /// before it.
     ///
     /// That index may need rebuilding in turn, so the future refers to itself and is boxed.
-    fn made_again<'a>(&'a self, name: &'a str, damage: Error) -> BoxFuture<'a, Result<ManifestReader>> {
+    fn made_again<'a>(&'a self, name: &'a str, damage: Error) -> BoxFuture<'a, Result<Bytes>> {
         async move {
             let Some((vault, run)) = layout::parse_manifest_name(name) else { return Err(damage) };
             let plan = match self.plan(&vault, &run).await {
@@ -133,7 +131,7 @@ impl Catalogue {
                 blob.name = name, vault.name = %vault, run.id = %run,
                 "{damage}; its run's plan and blobs were read instead"
             );
-            ManifestReader::new(name, Bytes::from(bytes))
+            Ok(Bytes::from(bytes))
         }
         .boxed()
     }

@@ -1,17 +1,17 @@
 //! Records of retention: what was done about points, second copies of manifests, and what people decided.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures::{TryStreamExt as _, pin_mut};
 use time::OffsetDateTime;
 
-use super::{Catalogue, ManifestRef, codec, layout, metadata};
+use super::{Catalogue, codec, layout, metadata};
 use crate::{
     azure::container::{Container, Listing, Metadata, Version, Written},
     domain::{
         hsm::HsmBackup,
-        object::ObjectId,
-        retention::{DECISION_FORMAT, Decision, Drop, DroppedBlob, HOLD_FORMAT, Hold, HoldAct, Mark},
+        object::{ObjectId, ObjectKind},
+        retention::{DECISION_FORMAT, Decision, Drop, DroppedBlob, HOLD_FORMAT, Hold, HoldAct, Mark, Ticket},
         run::RunId,
         source::{SourceKind, SourceName},
     },
@@ -35,23 +35,38 @@ fn marked(mark: Mark) -> Metadata {
 
 /// What retention did about the points of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Marks(BTreeMap<RunId, (u32, Mark)>);
+pub struct Marks(BTreeMap<RunId, Marked>);
+
+/// The newest mark of a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marked {
+    /// Its number.
+    pub number: u32,
+    /// What it says.
+    pub mark: Mark,
+    /// When it was written, by storage's clock.
+    pub stored: Option<OffsetDateTime>,
+}
 
 impl Marks {
     /// Whether the point that a run left must not be offered.
     pub fn hides(&self, run: &RunId) -> bool {
-        self.0.get(run).is_some_and(|(_, mark)| mark.hides())
+        self.0.get(run).is_some_and(|marked| marked.mark.hides())
     }
 
-    /// The points of which something is still to be deleted: the run, the number of its newest mark, and the mark.
-    pub fn pending(&self) -> impl Iterator<Item = (&RunId, u32, Mark)> {
-        let all = self.0.iter().map(|(run, (number, mark))| (run, *number, *mark));
-        all.filter(|(_, _, mark)| mark.is_pending())
+    /// Whether the point was let go and nothing of it is deleted, so that it may be offered again.
+    pub fn is_dropped(&self, run: &RunId) -> bool {
+        self.0.get(run).is_some_and(|marked| marked.mark == Mark::Dropped)
+    }
+
+    /// The points of which something is still to be deleted.
+    pub fn pending(&self) -> impl Iterator<Item = (&RunId, Marked)> {
+        self.0.iter().filter(|(_, marked)| marked.mark.is_pending()).map(|(run, marked)| (run, *marked))
     }
 
     /// The number of the next mark of a point.
     pub fn next(&self, run: &RunId) -> u32 {
-        self.0.get(run).map_or(1, |(number, _)| number + 1)
+        self.0.get(run).map_or(1, |marked| marked.number + 1)
     }
 }
 
@@ -67,7 +82,7 @@ impl Catalogue {
                 let Some((run, number)) = layout::parse_mark(&prefix, &item.name) else { continue };
                 // A newer program may know more marks. Such a point is not offered, and nothing of it is deleted.
                 let mark = item.metadata.get(MARK).and_then(|mark| mark.parse().ok()).unwrap_or(Mark::Swept);
-                marks.0.insert(run, (number, mark));
+                marks.0.insert(run, Marked { number, mark, stored: item.modified });
             }
         }
         Ok(marks)
@@ -157,14 +172,42 @@ impl Catalogue {
 
     /// Stores a second copy of a manifest, from which it can be read after the manifest that it is a change of is gone.
     /// Safe to run twice.
-    pub async fn copy_manifest(&self, vault: &SourceName, manifest: &ManifestRef) -> Result<()> {
-        let Some(copy) = layout::copy(vault, &manifest.name) else { return Ok(()) };
+    pub async fn copy_manifest(&self, vault: &SourceName, manifest: &str) -> Result<()> {
+        let Some(copy) = layout::copy(vault, manifest) else { return Ok(()) };
         if self.container.metadata(&copy).await?.is_some() {
             return Ok(());
         }
-        let bytes = self.manifest_bytes(&manifest.name).await?;
+        let bytes = self.manifest_bytes(manifest).await?;
         self.container.add(&copy, bytes.to_vec(), Metadata::new()).await?;
         Ok(())
+    }
+
+    /// Whether a name is that of a record of a run that goes with its point: its plan, a supplement, or an outcome.
+    pub fn is_record_of(vault: &SourceName, run: &RunId, name: &str) -> bool {
+        let supplement = |kind| layout::supplement(vault, run, kind) == name;
+        let outcome = layout::parse_object(&layout::objects(vault, run), name);
+        layout::plan(vault, run) == name
+            || ObjectKind::ALL.into_iter().any(supplement)
+            || outcome.is_some_and(|(_, leaf)| leaf == layout::Leaf::Outcome)
+    }
+
+    /// Whether a name is that of the manifest of a run, or of its second copy.
+    pub fn is_manifest_of(vault: &SourceName, run: &RunId, name: &str) -> bool {
+        let own = layout::parse_manifest(&layout::manifests(vault), name);
+        let copy = layout::parse_manifest(&layout::copies(vault), name);
+        own.or(copy).is_some_and(|of| of == *run)
+    }
+
+    /// The manifests of a vault that were written again in storage: what they say now is not what their runs left.
+    pub async fn overwritten_manifests(&self, vault: &SourceName) -> Result<HashSet<String>> {
+        let versions: Vec<Version> = self.container.versions(&layout::manifests(vault)).try_concat().await?;
+        let again = versions.windows(2).filter(|pair| pair[0].name == pair[1].name);
+        Ok(again.map(|pair| pair[0].name.clone()).collect())
+    }
+
+    /// When a manifest's run was planned, by the manifest's name.
+    pub fn planned_by_name(vault: &SourceName, manifest: &str) -> Option<OffsetDateTime> {
+        layout::planned(vault, manifest)
     }
 
     /// Whether a name is that of a manifest.
@@ -225,7 +268,12 @@ impl Catalogue {
                         let hold = record.or_else(|| Hold::unreadable(kind, source, ticket.clone(), at));
                         found.extend(hold.map(|hold| (hold, number, false)));
                     }
-                    None => {}
+                    None => {
+                        tracing::error!(blob.name = %item.name, "A hold cannot be read, and holds the whole source");
+                        let at = item.modified.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+                        let hold = Ticket::unreadable().and_then(|of| Hold::unreadable(kind, source, of, at));
+                        found.extend(hold.map(|hold| (hold, 0, false)));
+                    }
                 }
             }
         }
@@ -257,7 +305,7 @@ impl Catalogue {
     }
 
     /// What people decided about the retention of a source, newest first. A record that cannot be read, or that a newer
-    /// program wrote, lets nothing go: it is skipped with a log line.
+    /// program wrote, lets nothing go: neither it nor the older ones count, and a log line names it.
     pub async fn decisions(&self, kind: SourceKind, source: &SourceName) -> Result<Vec<Decision>> {
         let prefix = layout::people(kind, source);
         let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 500, metadata: true });
@@ -268,9 +316,14 @@ impl Catalogue {
                 match read_metadata::<Decision>(&item.name, &item.metadata, DECISION, DECISION_FORMAT) {
                     Ok(Some(of)) if of.source == *source && of.kind == kind => found.push(of),
                     Ok(_) => {
-                        tracing::error!(blob.name = %item.name, "Blob {} does not carry its own record, and does not count", item.name)
+                        let name = &item.name;
+                        tracing::error!(blob.name = %name, "Blob {name} does not carry its own record, and does not count");
+                        return Ok(found);
                     }
-                    Err(error) => tracing::error!(blob.name = %item.name, "A record does not count: {error}"),
+                    Err(error) => {
+                        tracing::error!(blob.name = %item.name, "A record does not count: {error}");
+                        return Ok(found);
+                    }
                 }
             }
         }

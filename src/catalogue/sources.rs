@@ -32,7 +32,7 @@ impl Catalogue {
     /// finished after it.
     async fn newest_point(&self, vault: &SourceName) -> Result<Option<OffsetDateTime>> {
         let mut newest = None;
-        let manifests = self.manifests(vault, None, |found| {
+        let manifests = self.newest_manifests(vault, |found| {
             let Some(last) = found.last().and_then(|last| last.summary.as_ref()) else { return false };
             newest = newest.max(point(last));
             newest.is_some_and(|newest| last.planned + CLOSES_WITHIN < newest)

@@ -101,8 +101,18 @@ impl Basis {
 }
 
 impl Catalogue {
-    /// Manifests of a vault, newest first, until `enough`; with `at`, those of runs planned by then. Points that
-    /// retention let go are not among them.
+    /// Manifests of a vault, newest first, until `enough`, whether or not retention has let their points go. It never
+    /// lets the newest state go, so a search for that alone needs no marks.
+    pub async fn newest_manifests(
+        &self,
+        vault: &SourceName,
+        enough: impl FnMut(&[ManifestRef]) -> bool,
+    ) -> Result<Vec<ManifestRef>> {
+        self.manifests_without(vault, None, None, enough).await
+    }
+
+    /// Manifests of a vault, newest first, until `enough`, without those whose points retention has let go; with `at`,
+    /// those of runs planned by then.
     pub async fn manifests(
         &self,
         vault: &SourceName,
@@ -113,7 +123,8 @@ impl Catalogue {
         self.manifests_without(vault, at, Some(&marks), enough).await
     }
 
-    /// [`Catalogue::manifests`] without those that `marks` hides.
+    /// Manifests of a vault, newest first, until `enough`, without those that `marks` hides; with `at`, those of runs
+    /// planned by then.
     async fn manifests_without(
         &self,
         vault: &SourceName,

@@ -340,9 +340,10 @@ async fn history(args: HistoryArgs, format: Format) -> Done {
         Column::name("SHA-256"),
         Column::prose("form").if_any(),
         Column::prose("not restorable here").if_any(),
+        Column::prose("older ones").if_any(),
     ];
     let mut table = Table::new(&[Column::name("taken")], &details);
-    for Point { entry, apart } in &points {
+    for Point { entry, apart, gap } in &points {
         let form = entry.form.unknown().map(|clear| format!("not known: {clear}"));
         table.push([
             entry.taken.into(),
@@ -353,6 +354,7 @@ async fn history(args: HistoryArgs, format: Format) -> Done {
             (&entry.sha256).into(),
             form.into(),
             apart.map(Apart::text).into(),
+            gap.then_some("some were let go by retention").into(),
         ]);
     }
     table.print(format)?;

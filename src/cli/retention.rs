@@ -8,13 +8,14 @@ use super::{
 };
 use crate::{
     api::shapes::{
-        retention::{PointRetention, RetentionPlan, SourceRetention},
+        retention::{PointRetention, RetentionPlan},
         terminal::RetentionApplied,
     },
     app::App,
     clock::Clock,
     config::{Config, Needs, environment, named},
     domain::{acknowledged::Reason, actor::Actor, retention::Act, source::Source},
+    error::Error,
     retention::{self, Of, SourcePlan, apply::Applied, people},
 };
 
@@ -119,27 +120,32 @@ pub(super) fn app() -> Result<App, Failed> {
 
 async fn plan(args: PlanArgs, format: Format) -> Done {
     let (app, now) = (app()?, Clock::system().now());
-    let sources = match args.only.of() {
-        Some(of) => vec![of],
-        None => retention::sources(&app).await?,
+    let plans = match args.only.of() {
+        Some(of) => {
+            let plan = Box::pin(retention::plan(&app, &of, now)).await?;
+            vec![(of, Ok(plan))]
+        }
+        None => Box::pin(retention::all(&app, now)).await?,
     };
-    let mut plans = Vec::new();
-    for of in &sources {
-        plans.push(Box::pin(retention::plan(&app, of, now)).await?);
-    }
     show(&plans, format)
 }
 
-fn show(plans: &[SourcePlan], format: Format) -> Done {
-    let plan = RetentionPlan { sources: plans.iter().map(Into::into).collect() };
+fn show(plans: &[(Of, Result<SourcePlan, Error>)], format: Format) -> Done {
     if format.is_json() {
-        output::json(&plan)?;
-        return Ok(Exit::All);
+        output::json(&RetentionPlan::new(plans))?;
+        return Ok(exit(plans));
     }
     let mut table = table();
-    for (of, source) in plans.iter().zip(&plan.sources) {
+    for (of, plan) in plans {
+        let of = match plan {
+            Ok(plan) => plan,
+            Err(error) => {
+                output::note(format_args!("{} {}: {error}", of.kind, of.name));
+                continue;
+            }
+        };
         if format.is_for_people() {
-            say(of, source, format)?;
+            say(of, format)?;
             let mut own = self::table();
             rows(of, &mut own);
             own.print(format)?;
@@ -150,9 +156,17 @@ fn show(plans: &[SourcePlan], format: Format) -> Done {
     if !format.is_for_people() {
         table.print(format)?;
     } else if plans.is_empty() {
-        output::aside(format, "The catalogue has no source")?;
+        output::aside(format, "The catalogue has no source.")?;
     }
-    Ok(Exit::All)
+    Ok(exit(plans))
+}
+
+fn exit(plans: &[(Of, Result<SourcePlan, Error>)]) -> Exit {
+    match plans.iter().filter(|(_, plan)| plan.is_err()).count() {
+        0 => Exit::All,
+        failed if failed == plans.len() => Exit::None,
+        _ => Exit::Part,
+    }
 }
 
 fn table() -> Table {
@@ -182,7 +196,7 @@ fn rows(plan: &SourcePlan, table: &mut Table) {
 }
 
 /// What a plan says of a source as a whole.
-fn say(plan: &SourcePlan, source: &SourceRetention, format: Format) -> Result<(), Failed> {
+fn say(plan: &SourcePlan, format: Format) -> Result<(), Failed> {
     let Of { kind, name } = &plan.of;
     let drops = plan.drops().count();
     let kept = plan.points.len() - drops;
@@ -220,7 +234,6 @@ fn say(plan: &SourcePlan, source: &SourceRetention, format: Format) -> Result<()
             format_args!("{} let go before and not deleted yet.", count(plan.pending.len(), "point")),
         )?;
     }
-    let _ = source;
     Ok(())
 }
 
@@ -234,7 +247,7 @@ const fn flag(of: &Of) -> &'static str {
 async fn apply(args: ApplyArgs, format: Format) -> Done {
     let (app, clock, of) = (app()?, Clock::system(), args.only.one()?);
     let plan = Box::pin(retention::plan(&app, &of, clock.now())).await?;
-    let Some(reason) = args.reason.filter(|_| args.really) else { return show(&[plan], format) };
+    let Some(reason) = args.reason.filter(|_| args.really) else { return show(&[(of, Ok(plan))], format) };
     if plan.needs_consent > 0 {
         people::consent(&app, &of, plan.needs_consent, reason, &Actor::TERMINAL, &clock).await?;
     }

@@ -17,7 +17,7 @@ pub use self::{
     contents::{Contents, ContentsState},
     job::{HSM_JOB_FORMAT, HsmEnd, HsmJob, Phase, Task},
     key_outcome::{KeyOutcome, KeyResult},
-    next::{Context, Fit, LOST_FOR, Move, UNREADABLE_FOR, WAITS_FOR},
+    next::{Context, Fit, LOST_FOR, Move, RUNS_FOR, UNREADABLE_FOR, WAITS_FOR},
     plan::{
         HSM_PLAN_FORMAT, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, KeyPlan, Safety, What, plan_hsm,
     },

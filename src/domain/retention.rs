@@ -26,5 +26,5 @@ pub use self::{
     plan::{Candidate, PointKind, Verdict, exceeds_half, plan},
     policy::{Period, Pick, Policies, PoliciesError, Policy, PolicyError},
     reason::{Dropped, Reason, Standstill, Unproved},
-    record::{DROP_FORMAT, Drop, DroppedBlob, Mark, PAUSE, Store},
+    record::{DROP_FORMAT, Drop, DroppedBlob, Mark, Store, pause},
 };

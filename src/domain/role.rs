@@ -72,6 +72,16 @@ impl Function {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+
+    /// The function whose route a path of the HTTP API belongs to. The routes are in its `function.json`.
+    pub fn of_path(path: &str) -> Option<Self> {
+        match path.strip_prefix("/api/")?.split('/').next()? {
+            "backups" => Some(Self::Backups),
+            "restores" => Some(Self::Restores),
+            "status" => Some(Self::Status),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +96,20 @@ mod tests {
         let does = roles.map(|role| (role.backs_up(), role.restores()));
         assert_eq!(does, [(true, false), (false, true), (false, false), (true, true)]);
         assert_eq!(roles.map(|role| role.as_str().parse()), roles.map(Ok));
+    }
+
+    #[test]
+    fn a_path_belongs_to_a_function() {
+        for (path, function) in [
+            ("/api/backups", Some(Function::Backups)),
+            ("/api/backups/kv-a/secret/db", Some(Function::Backups)),
+            ("/api/restores/plan", Some(Function::Restores)),
+            ("/api/status/health", Some(Function::Status)),
+            ("/api/statuses", None),
+            ("/BackUpObject", None),
+        ] {
+            assert_eq!(Function::of_path(path), function, "{path}");
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub async fn backup(app: &App, hsm: &SourceName) -> Result<Checked> {
 /// As [`backup`], and when that run left no backup.
 pub async fn restore(app: &App, hsm: &SourceName, source: &SourceName, run: &RunId) -> Result<Checked> {
     let client = app.hsms().get(hsm)?;
-    let backup = app.catalogue()?.hsm_backup(source, run).await?;
+    let backup = app.catalogue()?.offered_hsm_backup(source, run).await?;
     let none = || Error::Refused(format!("run {run} of HSM {source} left no backup"));
     let folder = backup.and_then(|backup| backup.folder).ok_or_else(none)?;
     let from = app.hsms().source(&folder.path)?;

@@ -29,7 +29,7 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
     let catalogue = app.catalogue()?;
     app.hsms().get(&request.target)?;
     let backup = match &request.run {
-        Some(run) => catalogue.hsm_backup(&request.source, run).await?.filter(HsmBackup::is_good),
+        Some(run) => catalogue.offered_hsm_backup(&request.source, run).await?.filter(HsmBackup::is_good),
         None => catalogue.newest_hsm_backup(&request.source, request.at).await?,
     };
     let newest_of_target = catalogue.newest_hsm_backup(&request.target, None).await?;

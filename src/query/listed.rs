@@ -118,11 +118,14 @@ impl Search<'_> {
 
     async fn whole(&self, hsm: &SourceName, jobs: &[HsmJob]) -> Result<Vec<Run>> {
         let ended = |backup: HsmBackup| Run::Hsm(hsms::Run::Ended(Box::new(backup)));
-        let mut taken = 0;
-        let backups = self.app.catalogue()?.hsm_backups(hsm, |found| {
-            found.last().is_some_and(|last| self.is_last(&ended(last.clone()), &mut taken))
-        });
-        let backups = backups.await?;
+        let (mut taken, mut backups) = (0, Vec::new());
+        for backup in self.app.catalogue()?.offered_hsm_backups(hsm).await? {
+            let is_last = self.is_last(&ended(backup.clone()), &mut taken);
+            backups.push(backup);
+            if is_last {
+                break;
+            }
+        }
         let open = jobs.iter().filter(|job| job.hsm == *hsm && job.is_backup());
         let open = open.filter(|job| backups.iter().all(|ended| ended.run != job.id));
         let open: Vec<_> = open.cloned().map(|job| Run::Hsm(hsms::Run::Open(Box::new(job)))).collect();

@@ -72,7 +72,7 @@ pub async fn one(
 /// The newest closed runs of a vault. One request, unless the vault has not been covered for long.
 pub async fn newest(app: &App, vault: &SourceName) -> Result<Newest> {
     let covers = |summary: &Summary| summary.scope == Scope::Vault && summary.numbers.covers();
-    let manifests = app.catalogue()?.manifests(vault, None, |found| {
+    let manifests = app.catalogue()?.newest_manifests(vault, |found| {
         found.last().and_then(|last| last.summary.as_ref()).is_some_and(covers)
     });
     let whole = manifests.await?.into_iter().filter_map(|found| found.summary);

@@ -67,6 +67,12 @@ fn log(of: &Of, applied: &Applied) {
         points.swept = swept.len(), blobs.deleted = blobs, bytes.deleted = bytes,
         "Retention of {} {}: {} points let go, {} deleted", of.kind, of.name, dropped.len(), swept.len()
     );
+    for (run, why) in applied.reinstated.iter().chain(&applied.waiting) {
+        tracing::warn!(
+            event = "retention.kept", source.name = %of.name, run.id = %run,
+            "{run} of {} {} was let go and is not deleted: {why}", of.kind, of.name
+        );
+    }
     if *needs_consent > 0 {
         tracing::error!(
             event = "retention.consent", source.name = %of.name, points.dropped = needs_consent,
@@ -110,7 +116,7 @@ async fn drop_points(reading: &Reading<'_>, by: &Actor, clock: &Clock, applied: 
         return Ok(());
     }
     for at in settled.copies {
-        reading.catalogue.copy_manifest(reading.vault, &reading.manifests[at]).await?;
+        reading.catalogue.copy_manifest(reading.vault, &reading.manifests[at].name).await?;
     }
     let mut drafts = Drafts::new(reading, &settled.kept);
     for (at, verdict) in verdicts.iter().enumerate() {

@@ -11,15 +11,15 @@ use super::{
 };
 use crate::{
     app::App,
-    azure::container::Version,
-    catalogue::Catalogue,
+    azure::{container::Version, managed_hsm::FolderName},
+    catalogue::{Catalogue, Marked, is_unreadable},
     clock::Clock,
     domain::{
         actor::Actor,
         hsm::{Folder, HsmBackup},
         retention::{
-            Candidate, DROP_FORMAT, Decision, Drop, DroppedBlob, Hold, Mark, PAUSE, PointKind, Policy,
-            Reason, Standstill, Store, Unproved, Verdict, exceeds_half, plan,
+            Candidate, DROP_FORMAT, Decision, Drop, DroppedBlob, Hold, Mark, PointKind, Policy, Reason,
+            Standstill, Store, Unproved, Verdict, exceeds_half, pause, plan,
         },
         run::RunId,
         source::{SourceKind, SourceName},
@@ -32,7 +32,12 @@ const KIND: SourceKind = SourceKind::Hsm;
 
 /// What was read of an HSM.
 struct Reading {
+    /// The backups that are offered.
     backups: Vec<HsmBackup>,
+    /// The backups that were let go and may be offered again.
+    hidden: Vec<HsmBackup>,
+    /// Whether every record could be read.
+    whole: bool,
     candidates: Vec<Candidate>,
     holds: Vec<Hold>,
     decisions: Vec<Decision>,
@@ -64,7 +69,7 @@ pub(super) async fn hsm(
         standstill: reading.standstill,
         points,
         needs_consent: if asks { drops } else { 0 },
-        pending: reading.marks.pending().map(|(run, ..)| run.clone()).collect(),
+        pending: reading.marks.pending().map(|(run, _)| run.clone()).collect(),
     })
 }
 
@@ -81,6 +86,9 @@ async fn read(app: &App, hsm: &SourceName, now: OffsetDateTime) -> Result<Readin
         catalogue.holds(KIND, hsm),
         catalogue.decisions(KIND, hsm),
     )?;
+    let (stored, whole) = stored;
+    let hidden = |backup: &HsmBackup| marks.hides(&backup.run) && marks.is_dropped(&backup.run);
+    let hidden: Vec<_> = stored.iter().map(|(backup, _)| backup.clone()).filter(hidden).collect();
     let (backups, times): (Vec<_>, Vec<_>) =
         stored.into_iter().filter(|(backup, _)| !marks.hides(&backup.run)).unzip();
     let point = |(backup, stored): (&HsmBackup, Option<OffsetDateTime>)| Candidate {
@@ -91,7 +99,7 @@ async fn read(app: &App, hsm: &SourceName, now: OffsetDateTime) -> Result<Readin
     };
     let candidates = backups.iter().zip(times).map(point).collect();
     let standstill = standstill(app, hsm, &backups, &decisions, now);
-    Ok(Reading { backups, candidates, holds, decisions, standstill, marks })
+    Ok(Reading { backups, hidden, whole, candidates, holds, decisions, standstill, marks })
 }
 
 fn standstill(
@@ -102,7 +110,8 @@ fn standstill(
     now: OffsetDateTime,
 ) -> Option<Standstill> {
     if !app.hsms().names().any(|known| known == hsm) {
-        return (!Decision::releases(decisions)).then_some(Standstill::NotConfigured);
+        let newest = backups.iter().map(|backup| backup.opened).max();
+        return (!Decision::releases(decisions, newest)).then_some(Standstill::NotConfigured);
     }
     let Some(good) = HsmBackup::newest_good(backups, None) else { return Some(Standstill::NeverCovered) };
     if !good.is_young(app.interval(), now) {
@@ -139,19 +148,26 @@ async fn settle(
         let backup = &reading.backups[at];
         let path = backup.folder.as_ref().map(|folder| folder.path.as_str());
         let why = match (&unseen, path) {
+            (_, Some(_)) if !reading.whole => Some(Unproved::Unread(backup.run.clone())),
+            (_, Some(path)) if !is_own_folder(backup, path) => Some(Unproved::Unexplained),
             (Some(run), Some(_)) => Some(Unproved::NotSeen(run.clone())),
             (_, Some(path)) if kept.contains(&path) => Some(Unproved::NoNewerGood),
             _ => None,
         };
         match why {
-            Some(why) => *verdict = Verdict::Keep(Reason::Folder(why)),
+            Some(why) => *verdict = Verdict::Keep(Reason::Blob(why)),
             None => match draft(app, backup, now).await? {
                 Ok(blobs) => drafts[at] = blobs,
-                Err(why) => *verdict = Verdict::Keep(Reason::Folder(why)),
+                Err(why) => *verdict = Verdict::Keep(Reason::Blob(why)),
             },
         }
     }
     Ok((verdicts, drafts))
+}
+
+/// Whether a folder is one that the service names for this HSM. No record may let go what is another one's.
+fn is_own_folder(backup: &HsmBackup, path: &str) -> bool {
+    FolderName::parse(path).is_some_and(|name| name.hsm() == backup.hsm.as_str())
 }
 
 /// The run of the newest good backup, unless its folder is in storage as its record says.
@@ -181,6 +197,9 @@ async fn draft(
             if let Some(why) = bound_until(&version, now) {
                 return Ok(Err(why));
             }
+            if blobs.iter().any(|known: &DroppedBlob| known.name == version.name) {
+                return Ok(Err(Unproved::Overwritten));
+            }
             blobs.push(DroppedBlob { store: Store::HsmBackups, ..dropped(&version, None) });
         }
     }
@@ -196,8 +215,8 @@ pub(super) async fn apply(app: &App, of: &Of, by: &Actor, clock: &Clock) -> Resu
     let (catalogue, hsm) = (app.catalogue()?, &of.name);
     let (policy, mut applied) = (policy(app, hsm)?, Applied::default());
     let reading = read(app, hsm, clock.now()).await?;
-    for (run, number, mark) in reading.marks.pending() {
-        sweep(app, hsm, &reading, (run, number, mark), clock.now(), &mut applied).await?;
+    for (run, marked) in reading.marks.pending() {
+        sweep(app, hsm, &reading, (run, marked), clock.now(), &mut applied).await?;
     }
     let reading = read(app, hsm, clock.now()).await?;
     let (verdicts, drafts) = settle(app, &reading, &policy, clock.now()).await?;
@@ -231,14 +250,21 @@ async fn sweep(
     app: &App,
     hsm: &SourceName,
     reading: &Reading,
-    (run, number, mark): (&RunId, u32, Mark),
+    (run, marked): (&RunId, Marked),
     now: OffsetDateTime,
     applied: &mut Applied,
 ) -> Result<()> {
     let catalogue = app.catalogue()?;
-    let (record, blobs) = catalogue.drop_record(KIND, hsm, run, number).await?;
-    if now - record.at < PAUSE {
-        applied.waiting.push((run.clone(), "until two days after it was let go".to_owned()));
+    let (record, blobs) = match catalogue.drop_record(KIND, hsm, run, marked.number).await {
+        Err(error) if is_unreadable(&error) => {
+            applied.waiting.push((run.clone(), error.to_string()));
+            return Ok(());
+        }
+        record => record?,
+    };
+    let until = marked.stored.map_or(record.at, |stored| stored.max(record.at)) + pause(KIND);
+    if marked.mark == Mark::Dropped && now < until {
+        applied.waiting.push((run.clone(), format!("until {}", until.date())));
         return Ok(());
     }
     let of = |store: Store| match store {
@@ -246,8 +272,8 @@ async fn sweep(
         Store::HsmBackups => app.hsms().container(),
     };
     let against = against(app, reading, &record, &blobs).await?;
-    let mut number = number;
-    if mark == Mark::Dropped {
+    let mut number = marked.number;
+    if marked.mark == Mark::Dropped {
         let mut against = against.clone();
         for store in [Store::HsmBackups, Store::Backups] {
             let own: Vec<_> = blobs.iter().filter(|blob| blob.store == store).cloned().collect();
@@ -302,7 +328,11 @@ async fn against(
         let prefix = format!("{}/", folder.path);
         blobs.iter().any(|blob| blob.store == Store::HsmBackups && blob.name.starts_with(&prefix))
     };
-    if reading.backups.iter().filter_map(|backup| backup.folder.as_ref()).any(is_of) {
+    if !reading.whole {
+        return Ok(Some("a record of the HSM cannot be read, and may have the same folder".to_owned()));
+    }
+    let others = reading.backups.iter().chain(&reading.hidden).filter(|other| other.run != record.run);
+    if others.filter_map(|backup| backup.folder.as_ref()).any(is_of) {
         return Ok(Some("a kept backup has the same folder".to_owned()));
     }
     let unseen = newest_unseen(app, reading).await?;

@@ -52,6 +52,12 @@ pub async fn decide(
     clock: &Clock,
 ) -> Result<Decision> {
     refuse_unknown(app, of).await?;
+    if act == Act::Release && is_configured(app, of) {
+        return Err(Error::Refused(format!(
+            "the {} {} is configured, so there is nothing to release: its policy applies already",
+            of.kind, of.name
+        )));
+    }
     let (source, kind) = (of.name.clone(), of.kind);
     let mut decision =
         Decision { v: DECISION_FORMAT, source, kind, act, reason, by: by.clone(), at: clock.now() };
@@ -63,6 +69,13 @@ pub async fn decide(
         decision.at += Duration::SECOND;
     }
     Err(Error::Busy(format!("other decisions about {} are recorded at this moment; try again", of.name)))
+}
+
+fn is_configured(app: &App, of: &Of) -> bool {
+    match of.kind {
+        SourceKind::Vault => app.sources().contains(&of.name),
+        SourceKind::Hsm => app.hsms().names().any(|known| *known == of.name),
+    }
 }
 
 async fn refuse_unknown(app: &App, of: &Of) -> Result<()> {

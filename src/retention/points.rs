@@ -8,20 +8,20 @@ use super::{Of, seen::Seen, standstill};
 use crate::{
     app::App,
     azure::container::Version,
-    catalogue::{Catalogue, ManifestRef, Marks, is_unreadable},
+    catalogue::{Catalogue, ManifestReader, ManifestRef, Marks, is_unreadable},
     domain::{
         entry::Entry,
         location::Location,
         manifest::{Line, Summary},
         object::ObjectId,
         retention::{
-            Candidate, Decision, DroppedBlob, Hold, Kept, PointKind, Policy, Reason, Ruling, Standstill,
-            Store, Terms, Unproved, Verdict, exceeds_half, plan,
+            Candidate, Decision, Drop, DroppedBlob, Hold, Kept, PointKind, Policy, Reason, Ruling,
+            Standstill, Store, Terms, Unproved, Verdict, exceeds_half, plan,
         },
         run::{CLOSES_WITHIN, RunId, Scope},
         source::{SourceKind, SourceName},
     },
-    error::Result,
+    error::{Result, damaged},
 };
 
 /// A point, and what retention decides about it.
@@ -84,6 +84,10 @@ pub(super) struct Reading<'a> {
     /// The offered manifests, newest first.
     pub(super) manifests: Vec<ManifestRef>,
     pub(super) candidates: Vec<Candidate>,
+    /// Which of them belong to the newest state.
+    newest: Vec<bool>,
+    /// The manifests that were written again in storage.
+    overwritten: HashSet<String>,
     policy: Policy,
     holds: Vec<Hold>,
     decisions: Vec<Decision>,
@@ -103,15 +107,18 @@ impl<'a> Reading<'a> {
         let (marks, manifests, holds, decisions, acknowledged) = futures::try_join!(
             catalogue.marks(kind, vault),
             catalogue.manifests(vault, None, |_| false),
-            catalogue.holds(kind, vault),
+            holds(app, vault),
             catalogue.decisions(kind, vault),
             catalogue.acknowledged(vault),
         )?;
-        let summaries: Vec<&Summary> = manifests.iter().filter_map(|found| found.summary.as_ref()).collect();
+        let summaries: Vec<(&Summary, Option<OffsetDateTime>)> =
+            manifests.iter().filter_map(|found| Some((found.summary.as_ref()?, found.stored))).collect();
         let known = |run: &RunId| acknowledged.loss(run).is_some();
         let standstill = standstill(app, vault, &summaries, &decisions, known, now);
-        let location = summaries.iter().find(|of| of.scope == Scope::Vault).map(|of| (*of.location).clone());
-        Ok(Self {
+        let location =
+            summaries.iter().find(|(of, _)| of.scope == Scope::Vault).map(|(of, _)| (*of.location).clone());
+        let candidates: Vec<_> = manifests.iter().map(|found| candidate(vault, found)).collect();
+        let mut reading = Self {
             catalogue,
             vault,
             policy,
@@ -119,11 +126,17 @@ impl<'a> Reading<'a> {
             decisions,
             standstill,
             location: location.unwrap_or_default(),
-            candidates: manifests.iter().map(candidate).collect(),
+            newest: is_newest(&candidates, &policy, now),
+            overwritten: HashSet::new(),
+            candidates,
             marks,
             manifests,
             now,
-        })
+        };
+        if reading.marks.pending().next().is_some() || reading.verdicts().iter().any(Verdict::drops) {
+            reading.overwritten = catalogue.overwritten_manifests(vault).await?;
+        }
+        Ok(reading)
     }
 
     pub(super) fn terms(&self) -> Terms<'_> {
@@ -168,7 +181,7 @@ impl<'a> Reading<'a> {
             standstill: self.standstill,
             points: points.map(|((point, verdict), frees)| Planned { point, verdict, frees }).collect(),
             needs_consent: if needs_consent { drops } else { 0 },
-            pending: self.marks.pending().map(|(run, ..)| run.clone()).collect(),
+            pending: self.marks.pending().map(|(run, _)| run.clone()).collect(),
         })
     }
 
@@ -189,7 +202,7 @@ impl<'a> Reading<'a> {
                     Ok(None) => {}
                     Ok(Some(reason)) => {
                         verdicts[at] = Verdict::Keep(reason);
-                        needs.insert(at, self.name(at, &mut kept, false).await?);
+                        needs.insert(at, self.name(at, &mut kept).await?);
                     }
                     Err(error) if is_unreadable(&error) => {
                         verdicts[at] = Verdict::Keep(Reason::Unreadable);
@@ -203,7 +216,11 @@ impl<'a> Reading<'a> {
                 continue;
             }
             match self.weigh(verdicts, &kept).await? {
-                Weighed::Bound(at, reason) => verdicts[at] = Verdict::Keep(reason),
+                Weighed::Bound(points) => {
+                    for (at, reason) in points {
+                        verdicts[at] = Verdict::Keep(reason);
+                    }
+                }
                 Weighed::Free(bytes) => {
                     return Ok(Settled { kept, bytes, copies: self.copies(verdicts, &needs) });
                 }
@@ -218,9 +235,10 @@ impl<'a> Reading<'a> {
         let mut needs = Needs::new();
         let mut folded: HashMap<String, RunId> = HashMap::new();
         for at in 0..verdicts.len() {
-            let Verdict::Keep(reason) = &verdicts[at] else { continue };
-            let is_newest = *reason == Reason::Newest;
-            match self.name(at, &mut kept, is_newest).await {
+            if verdicts[at].drops() {
+                continue;
+            }
+            match self.name(at, &mut kept).await {
                 Ok(before) => {
                     let run = &self.candidates[at].run;
                     folded.extend(before.folds.iter().map(|name| (name.clone(), run.clone())));
@@ -256,13 +274,13 @@ impl<'a> Reading<'a> {
     }
 
     /// Adds what a point names, and returns the manifests that it is a change of.
-    async fn name(&self, at: usize, kept: &mut Kept, is_newest: bool) -> Result<Before> {
-        let reader = self.catalogue.manifest(&self.manifests[at].name).await?;
+    async fn name(&self, at: usize, kept: &mut Kept) -> Result<Before> {
+        let reader = self.open(&self.manifests[at].name).await?;
         let before = Before { base: reader.header().base.clone(), folds: reader.header().folds.clone() };
         for line in reader {
             let line = line?;
             kept.name(&line, &self.location);
-            if is_newest {
+            if self.newest[at] {
                 kept.know(&line.id());
             }
         }
@@ -273,7 +291,7 @@ impl<'a> Reading<'a> {
     async fn judge(&self, at: usize, kept: &Kept, seen: &mut Seen<'_>) -> Result<Option<Reason>> {
         let named = self.candidates[at].named;
         let mut newer: Vec<(ObjectId, RunId, u64)> = Vec::new();
-        for line in self.catalogue.manifest(&self.manifests[at].name).await? {
+        for line in self.open(&self.manifests[at].name).await? {
             let line = line?;
             for (_, ruling) in kept.judge(&line, named, self.terms()) {
                 match ruling {
@@ -290,25 +308,50 @@ impl<'a> Reading<'a> {
             .map(|(object, run)| Reason::Names { object: Box::new(object), why: Unproved::NotSeen(run) }))
     }
 
-    /// The bytes that go with each point that may go, or the first of which a blob cannot be deleted.
+    /// The bytes that go with each point that may go, or those of which a blob cannot be deleted.
     async fn weigh(&self, verdicts: &[Verdict], kept: &Kept) -> Result<Weighed> {
         let mut drafts = Drafts::new(self, kept);
         let mut bytes = vec![0; verdicts.len()];
+        let mut bound = Vec::new();
         for (at, _) in verdicts.iter().enumerate().filter(|(_, verdict)| verdict.drops()) {
             bytes[at] = drafts.next(at).await?.iter().map(|blob| blob.bytes).sum();
-            if let Some((object, why)) = drafts.bound.take() {
-                return Ok(Weighed::Bound(at, Reason::Names { object: Box::new(object), why }));
+            if let Some(reason) = drafts.bound.take() {
+                bound.push((at, reason));
             }
         }
-        Ok(Weighed::Free(bytes))
+        Ok(if bound.is_empty() { Weighed::Free(bytes) } else { Weighed::Bound(bound) })
+    }
+
+    /// Opens a manifest, unless it was written again: what it says now is not what its run left.
+    pub(super) async fn open(&self, name: &str) -> Result<ManifestReader> {
+        if self.overwritten.contains(name) {
+            return Err(damaged(name, &"it was written again in storage"));
+        }
+        self.catalogue.manifest(name).await
+    }
+
+    /// Adds what a point names that is not offered, and may be again.
+    pub(super) async fn name_hidden(&self, record: &Drop, manifest: &str, kept: &mut Kept) -> Result<()> {
+        let read = async {
+            for line in self.open(manifest).await? {
+                kept.name(&line?, &self.location);
+            }
+            Ok(())
+        };
+        match read.await {
+            Err(error) if is_unreadable(&error) => {
+                kept.cannot_read(&record.run, record.named + CLOSES_WITHIN);
+                Ok(())
+            }
+            read => read,
+        }
     }
 
     /// What every offered point names, whatever its verdict.
     pub(super) async fn name_offered(&self) -> Result<Kept> {
-        let verdicts = plan(&self.candidates, &self.policy, None, &[], self.now);
         let mut kept = Kept::default();
-        for (at, verdict) in verdicts.iter().enumerate() {
-            match self.name(at, &mut kept, *verdict == Verdict::Keep(Reason::Newest)).await {
+        for at in 0..self.candidates.len() {
+            match self.name(at, &mut kept).await {
                 Ok(_) => {}
                 Err(error) if is_unreadable(&error) => {
                     let point = &self.candidates[at];
@@ -347,8 +390,8 @@ type Needs = BTreeMap<usize, Before>;
 
 /// What deleting the points that may go would come to.
 enum Weighed {
-    /// A point of which a blob cannot be deleted: storage keeps it, or it is not what was written.
-    Bound(usize, Reason),
+    /// The points of which a blob cannot be deleted: storage keeps it, or it is not what was written.
+    Bound(Vec<(usize, Reason)>),
     /// The bytes that go with each point.
     Free(Vec<u64>),
 }
@@ -358,8 +401,8 @@ pub(super) struct Drafts<'a> {
     reading: &'a Reading<'a>,
     kept: &'a Kept,
     drafted: HashSet<String>,
-    /// A backup that cannot be deleted, of the point that was drafted last.
-    bound: Option<(ObjectId, Unproved)>,
+    /// Why a blob of the point that was drafted last cannot be deleted.
+    bound: Option<Reason>,
 }
 
 impl<'a> Drafts<'a> {
@@ -372,7 +415,7 @@ impl<'a> Drafts<'a> {
         let Reading { catalogue, vault, .. } = *self.reading;
         let (manifest, named) = (&self.reading.manifests[at], self.reading.candidates[at].named);
         let mut going: HashMap<RunId, Vec<(ObjectId, Option<RunId>)>> = HashMap::new();
-        for line in catalogue.manifest(&manifest.name).await? {
+        for line in self.reading.open(&manifest.name).await? {
             let line: Line = line?;
             for (entry, ruling) in self.kept.judge(&line, named, self.reading.terms()) {
                 let by = match ruling {
@@ -394,17 +437,21 @@ impl<'a> Drafts<'a> {
                 match self.deletable(found) {
                     Ok(None) => {}
                     Ok(Some(version)) => blobs.push(dropped(version, successor)),
-                    Err(why) => self.bound = Some((id, why)),
+                    Err(why) => self.bound = Some(Reason::Names { object: Box::new(id), why }),
                 }
             }
         }
-        for version in catalogue.versions_of_run(vault, &manifest.run).await? {
-            if !Catalogue::is_backup(vault, &manifest.run, &version.name) {
-                blobs.push(dropped(&version, None));
+        let mut own = catalogue.versions_of_run(vault, &manifest.run).await?;
+        own.retain(|version| Catalogue::is_record_of(vault, &manifest.run, &version.name));
+        own.extend(catalogue.versions_of_manifest(vault, &manifest.name).await?);
+        for (at, version) in own.iter().enumerate() {
+            if own.iter().skip(at + 1).any(|other| other.name == version.name) {
+                self.bound = Some(Reason::Blob(Unproved::Overwritten));
             }
-        }
-        for version in catalogue.versions_of_manifest(vault, &manifest.name).await? {
-            blobs.push(dropped(&version, None));
+            if let Some(why) = bound_until(version, self.reading.now) {
+                self.bound = Some(Reason::Blob(why));
+            }
+            blobs.push(dropped(version, None));
         }
         Ok(blobs)
     }
@@ -471,14 +518,29 @@ async fn versions(
     Ok(by_name)
 }
 
-fn candidate(found: &ManifestRef) -> Candidate {
+/// The holds on a vault; on an HSM whose keys are backed up one by one, also those on the HSM.
+async fn holds(app: &App, vault: &SourceName) -> Result<Vec<Hold>> {
+    let catalogue = app.catalogue()?;
+    let mut holds = catalogue.holds(SourceKind::Vault, vault).await?;
+    holds.extend(catalogue.holds(SourceKind::Hsm, vault).await?);
+    Ok(holds)
+}
+
+/// Which points belong to the newest state, whatever holds and policy say.
+fn is_newest(points: &[Candidate], policy: &Policy, now: OffsetDateTime) -> Vec<bool> {
+    let verdicts = plan(points, policy, None, &[], now);
+    verdicts.iter().map(|verdict| *verdict == Verdict::Keep(Reason::Newest)).collect()
+}
+
+fn candidate(vault: &SourceName, found: &ManifestRef) -> Candidate {
     let kind = match &found.summary {
         None => PointKind::Unreadable,
         Some(summary) if summary.scope == Scope::Objects => PointKind::Partial,
         Some(summary) => PointKind::Whole { covers: summary.numbers.covers() },
     };
     let planned = found.summary.as_ref().map(|summary| summary.planned);
-    let named = found.run.occurrence().into_iter().chain(planned).max();
+    let by_name = Catalogue::planned_by_name(vault, &found.name);
+    let named = found.run.occurrence().into_iter().chain(planned).chain(by_name).max();
     // Without a time of its own, or of storage, a point counts as new.
     let far = OffsetDateTime::UNIX_EPOCH + time::Duration::days(100 * 366);
     Candidate {

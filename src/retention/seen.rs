@@ -45,9 +45,4 @@ impl<'a> Seen<'a> {
             wanted.into_iter().map(|(id, run, _)| (id, run)).find(|key| self.seen.get(key) != Some(&true));
         Ok(unseen)
     }
-
-    /// Whether this pass has seen a backup whole and alone.
-    pub(super) fn has_seen(&self, of: &(ObjectId, RunId)) -> bool {
-        self.seen.get(of) == Some(&true)
-    }
 }

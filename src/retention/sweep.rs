@@ -1,6 +1,6 @@
 //! Deleting what went with points that were let go before.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use time::OffsetDateTime;
 
@@ -10,37 +10,121 @@ use super::{
     seen::Seen,
 };
 use crate::{
-    azure::container::{Container, Version, Written},
-    catalogue::{Catalogue, is_unreadable},
+    azure::{
+        container::{Container, Version, Written},
+        error::Meaning,
+    },
+    catalogue::{Catalogue, Marked, is_unreadable},
     domain::{
         object::ObjectId,
-        retention::{Drop, DroppedBlob, Kept, Mark, PAUSE, Ruling},
+        retention::{Drop, DroppedBlob, Kept, Mark, Ruling, pause},
         run::RunId,
         source::SourceKind,
     },
     error::{Error, Result},
 };
 
+/// A point that was let go, whose pause is over.
+struct Due {
+    run: RunId,
+    marked: Marked,
+    record: Drop,
+    blobs: Vec<DroppedBlob>,
+}
+
+impl Due {
+    /// The manifest of the point, by its record.
+    fn manifest(&self) -> Option<&DroppedBlob> {
+        self.blobs.iter().find(|blob| Catalogue::is_manifest(&blob.name))
+    }
+}
+
 /// Goes on with every point of a vault that was let go and is not deleted yet.
+///
+/// Points may share backups, so those that must be offered again come first: what they name is kept before anything of
+/// the others is deleted. So is what a point names whose pause is not over, for it may come back.
 pub(super) async fn pending(reading: &Reading<'_>, applied: &mut Applied) -> Result<()> {
-    let pending: Vec<_> =
-        reading.marks.pending().map(|(run, number, mark)| (run.clone(), number, mark)).collect();
-    if pending.is_empty() {
+    if reading.marks.pending().next().is_none() {
         return Ok(());
     }
-    let kept = reading.name_offered().await?;
+    let mut kept = reading.name_offered().await?;
+    let mut due = due(reading, &mut kept, applied).await?;
     let mut seen = Seen::new(reading.catalogue, reading.vault);
-    for (run, number, mark) in pending {
-        let (record, blobs) =
-            reading.catalogue.drop_record(SourceKind::Vault, reading.vault, &run, number).await?;
-        if reading.now - record.at < PAUSE {
-            applied.waiting.push((run, format!("until {}", minute(record.at + PAUSE))));
-            continue;
-        }
-        let judged = judge(reading, &kept, &mut seen, &record, &blobs).await?;
-        point(reading, (&run, number, mark), &blobs, judged, applied).await?;
+    while let Some((at, why)) = first_against(reading, &due, &kept, &mut seen).await? {
+        let back = due.remove(at);
+        reinstate(reading, &back, &mut kept).await?;
+        applied.reinstated.push((back.run, why));
+    }
+    for of in &due {
+        let judged = judge(reading, &kept, &mut seen, of).await?;
+        point(reading, of, &judged, applied).await?;
     }
     Ok(())
+}
+
+/// The points whose pause is over. What the others name is added to what is kept.
+async fn due(reading: &Reading<'_>, kept: &mut Kept, applied: &mut Applied) -> Result<Vec<Due>> {
+    let mut due = Vec::new();
+    for (run, marked) in reading.marks.pending() {
+        let record =
+            reading.catalogue.drop_record(SourceKind::Vault, reading.vault, run, marked.number).await;
+        let (record, blobs) = match record {
+            Err(error) if is_unreadable(&error) => {
+                applied.waiting.push((run.clone(), error.to_string()));
+                continue;
+            }
+            record => record?,
+        };
+        let of = Due { run: run.clone(), marked, record, blobs };
+        // By the later of two clocks.
+        let until =
+            marked.stored.map_or(of.record.at, |stored| stored.max(of.record.at)) + pause(SourceKind::Vault);
+        if marked.mark == Mark::Dropped && reading.now < until {
+            if let Some(manifest) = of.manifest() {
+                reading.name_hidden(&of.record, &manifest.name, kept).await?;
+            }
+            applied.waiting.push((of.run, format!("until {}", minute(until))));
+        } else {
+            due.push(of);
+        }
+    }
+    Ok(due)
+}
+
+/// The first point that may not go after all, of those of which nothing is deleted yet.
+async fn first_against(
+    reading: &Reading<'_>,
+    due: &[Due],
+    kept: &Kept,
+    seen: &mut Seen<'_>,
+) -> Result<Option<(usize, String)>> {
+    for (at, of) in due.iter().enumerate().filter(|(_, of)| of.marked.mark == Mark::Dropped) {
+        let against = match judge(reading, kept, seen, of).await?.against {
+            None => first_bound(reading.catalogue.container(), &of.blobs, reading.now).await?,
+            against => against,
+        };
+        if let Some(why) = against {
+            return Ok(Some((at, why)));
+        }
+    }
+    Ok(None)
+}
+
+/// Offers a point again. It may be a change of one that goes, so it gets its second copy first.
+async fn reinstate(reading: &Reading<'_>, of: &Due, kept: &mut Kept) -> Result<()> {
+    if let Some(manifest) = of.manifest() {
+        match reading.catalogue.copy_manifest(reading.vault, &manifest.name).await {
+            Err(error) if is_unreadable(&error) => {}
+            copied => copied?,
+        }
+        reading.name_hidden(&of.record, &manifest.name, kept).await?;
+    }
+    mark(reading, of, of.marked.number + 1, Mark::Reinstated).await
+}
+
+async fn mark(reading: &Reading<'_>, of: &Due, number: u32, mark: Mark) -> Result<()> {
+    let (catalogue, kind) = (reading.catalogue, SourceKind::Vault);
+    taken(catalogue.create_mark(kind, reading.vault, &of.run, number, mark).await?, &of.run)
 }
 
 fn minute(at: OffsetDateTime) -> String {
@@ -57,38 +141,35 @@ struct Judged {
 }
 
 /// Looks again at everything that let the point go.
-async fn judge(
+async fn judge(reading: &Reading<'_>, kept: &Kept, seen: &mut Seen<'_>, of: &Due) -> Result<Judged> {
+    let Due { record, blobs, .. } = of;
+    let against = |why: String| Judged { backups: HashSet::new(), against: Some(why) };
+    if let Some(standstill) = &reading.standstill {
+        return Ok(against(standstill.to_string()));
+    }
+    if let Some(hold) = reading.hold_on(&record.run, [record.named, record.stored]) {
+        return Ok(against(format!("hold {hold}")));
+    }
+    let Some(manifest) = of.manifest() else { return Ok(against("its record names no manifest".to_owned())) };
+    match rulings(reading, kept, seen, record, &manifest.name, blobs).await {
+        Err(error) if is_unreadable(&error) => Ok(against(error.to_string())),
+        judged => judged,
+    }
+}
+
+/// The rulings on the backups of a record, by the lines of its manifest.
+async fn rulings(
     reading: &Reading<'_>,
     kept: &Kept,
     seen: &mut Seen<'_>,
     record: &Drop,
+    manifest: &str,
     blobs: &[DroppedBlob],
 ) -> Result<Judged> {
     let mut judged = Judged { backups: HashSet::new(), against: None };
-    if let Some(standstill) = &reading.standstill {
-        judged.against = Some(standstill.to_string());
-        return Ok(judged);
-    }
-    if let Some(hold) = reading.hold_on(&record.run, [record.named, record.stored]) {
-        judged.against = Some(format!("hold {hold}"));
-        return Ok(judged);
-    }
-    let Some(manifest) = blobs.iter().find(|blob| Catalogue::is_manifest(&blob.name)) else {
-        judged.against = Some("its record names no manifest".to_owned());
-        return Ok(judged);
-    };
-    let lines = match reading.catalogue.manifest(&manifest.name).await {
-        Ok(lines) => lines,
-        Err(error) if is_unreadable(&error) => {
-            judged.against = Some("it cannot be read".to_owned());
-            return Ok(judged);
-        }
-        Err(error) => return Err(error),
-    };
     let recorded: HashSet<&str> = blobs.iter().map(|blob| blob.name.as_str()).collect();
     let mut newer: Vec<(ObjectId, RunId, u64)> = Vec::new();
-    let mut succeeded: BTreeMap<(ObjectId, RunId), Vec<String>> = BTreeMap::new();
-    for line in lines {
+    for line in reading.open(manifest).await? {
         let line = line?;
         for (entry, ruling) in kept.judge(&line, record.named, reading.terms()) {
             let name = Catalogue::name_of_backup(reading.vault, &entry.run, &line.id());
@@ -96,11 +177,8 @@ async fn judge(
                 continue;
             }
             match ruling {
-                Ruling::Succeeded(by) => {
-                    newer.push((line.id(), by.run.clone(), by.bytes));
-                    succeeded.entry((line.id(), by.run.clone())).or_default().push(name);
-                }
-                Ruling::LongGone => drop(judged.backups.insert(name)),
+                Ruling::Succeeded(by) => newer.push((line.id(), by.run.clone(), by.bytes)),
+                Ruling::LongGone => {}
                 Ruling::Named => {
                     judged.against = Some(format!("a kept point has the backup of {}", line.id()))
                 }
@@ -108,50 +186,39 @@ async fn judge(
                     judged.against = Some(format!("has the backup of {}, {why}", line.id()))
                 }
             }
+            judged.backups.insert(name);
         }
     }
     if let Some((object, run)) = seen.first_unseen(newer).await? {
         judged.against =
             Some(format!("the newer backup of {object}, of {run}, was not seen whole in storage"));
     }
-    let whole = succeeded.into_iter().filter(|(key, _)| seen.has_seen(key)).flat_map(|(_, names)| names);
-    judged.backups.extend(whole);
     Ok(judged)
 }
 
-/// Deletes a point, or offers it again.
+/// Deletes a point of which everything may go.
 ///
-/// Once its deletion has begun, a point cannot be offered again: what may not go any longer stays, and the rest goes.
-async fn point(
-    reading: &Reading<'_>,
-    (run, number, mark): (&RunId, u32, Mark),
-    blobs: &[DroppedBlob],
-    mut judged: Judged,
-    applied: &mut Applied,
-) -> Result<()> {
-    let (catalogue, kind) = (reading.catalogue, SourceKind::Vault);
-    let mut number = number;
-    if mark == Mark::Dropped {
-        if judged.against.is_none() {
-            judged.against = first_bound(catalogue.container(), blobs, reading.now).await?;
-        }
-        let next = if judged.against.is_some() { Mark::Reinstated } else { Mark::Sweeping };
+/// If something speaks against it after its deletion has begun, it waits: what is left of it is not offered, and stays.
+async fn point(reading: &Reading<'_>, of: &Due, judged: &Judged, applied: &mut Applied) -> Result<()> {
+    let container = reading.catalogue.container();
+    let mut number = of.marked.number;
+    if of.marked.mark == Mark::Dropped {
         number += 1;
-        taken(catalogue.create_mark(kind, reading.vault, run, number, next).await?, run)?;
-        if let Some(why) = judged.against {
-            applied.reinstated.push((run.clone(), why));
-            return Ok(());
-        }
+        mark(reading, of, number, Mark::Sweeping).await?;
     }
-    let is_backup = |blob: &DroppedBlob| Catalogue::is_backup_of_any(reading.vault, &blob.name);
-    let (mut waits, may_go) =
-        (None, |blob: &DroppedBlob| !is_backup(blob) || judged.backups.contains(&blob.name));
-    for blob in blobs.iter().filter(|blob| may_go(blob)) {
+    if let Some(why) = &judged.against
+        && !is_manifest_gone(container, of).await?
+    {
+        applied.waiting.push((of.run.clone(), why.clone()));
+        return Ok(());
+    }
+    let mut waits = None;
+    for blob in of.blobs.iter().filter(|blob| goes_with(reading, of, judged, blob)) {
         // The manifest is the last one: without it nothing could be judged again.
         if waits.is_some() && Catalogue::is_manifest(&blob.name) {
             break;
         }
-        match delete(catalogue.container(), blob, reading.now).await? {
+        match delete(container, blob, reading.now).await? {
             Deleted::Gone => {}
             Deleted::Now => {
                 applied.blobs += 1;
@@ -161,13 +228,28 @@ async fn point(
         }
     }
     match waits {
-        Some(why) => applied.waiting.push((run.clone(), why)),
+        Some(why) => applied.waiting.push((of.run.clone(), why)),
         None => {
-            taken(catalogue.create_mark(kind, reading.vault, run, number + 1, Mark::Swept).await?, run)?;
-            applied.swept.push(run.clone());
+            mark(reading, of, number + 1, Mark::Swept).await?;
+            applied.swept.push(of.run.clone());
         }
     }
     Ok(())
+}
+
+/// Whether a blob of a record may be deleted: a backup that was ruled on just now, or what the run left beside it.
+fn goes_with(reading: &Reading<'_>, of: &Due, judged: &Judged, blob: &DroppedBlob) -> bool {
+    let (vault, run) = (reading.vault, &of.run);
+    judged.backups.contains(&blob.name)
+        || Catalogue::is_record_of(vault, run, &blob.name)
+        || Catalogue::is_manifest_of(vault, run, &blob.name)
+}
+
+/// Whether the manifest was deleted before, as the last blob of its point.
+async fn is_manifest_gone(container: &Container, of: &Due) -> Result<bool> {
+    let Some(manifest) = of.manifest() else { return Ok(false) };
+    let versions = container.versions_of(&manifest.name).await?;
+    Ok(of.marked.mark == Mark::Sweeping && versions.iter().all(|version| version.id != manifest.version))
 }
 
 /// Refuses to go on beside another pass.
@@ -222,6 +304,11 @@ pub(super) async fn delete(
     if let Some(why) = bound_until(version, now) {
         return Ok(Deleted::Stays(format!("{}, {why}", blob.name)));
     }
-    container.delete_version(version).await?;
-    Ok(Deleted::Now)
+    match container.delete_version(version).await {
+        // Storage knows reasons that a listing does not show: a policy of the container, a lease, a newer state.
+        Err(error) if error.meaning == Meaning::Exists || error.failure.code.starts_with("BlobImmutable") => {
+            Ok(Deleted::Stays(error.to_string()))
+        }
+        deleted => Ok(deleted.map(|()| Deleted::Now)?),
+    }
 }

@@ -414,7 +414,17 @@ async fn lines_with_tabs_have_every_value_in_full() {
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!(
         rows[0],
-        ["taken", "run", "versions", "newest_version", "size", "sha-256", "form", "not_restorable_here"]
+        [
+            "taken",
+            "run",
+            "versions",
+            "newest_version",
+            "size",
+            "sha-256",
+            "form",
+            "not_restorable_here",
+            "older_ones"
+        ]
     );
     assert_eq!((rows.len(), rows[1][1], rows[1][5].len()), (2, "20260110T020000Z-nightly", 64), "{text}");
     assert!(rows[1][4].parse::<u64>().is_ok() && output.stderr.is_empty(), "{output:?}");

@@ -166,7 +166,7 @@ async fn a_vault_that_was_removed_from_the_settings_keeps_everything_until_it_is
     assert_eq!(released.status.code(), Some(0), "{released:?}");
     let plan = kept.world.cli(&["retention", "plan", "--vault", "kv-a", "-o", "json"]).await;
     let plan: Value = serde_json::from_slice(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
-    assert_eq!(plan["sources"][0]["keeps_everything"], Value::Null, "{plan}");
+    assert_eq!(plan["sources"][0]["keepsEverything"], Value::Null, "{plan}");
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn an_app_that_was_off_for_200_days_loses_nothing() {
     assert_eq!(kept.points(), 4);
     let plan = kept.world.cli(&["retention", "plan", "--vault", "kv-a", "-o", "json"]).await;
     let plan: Value = serde_json::from_slice(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
-    assert_eq!(plan["sources"][0]["needs_consent"], 3, "{plan}");
+    assert_eq!(plan["sources"][0]["needsConsent"], 3, "{plan}");
 }
 
 #[tokio::test]

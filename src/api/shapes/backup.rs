@@ -59,6 +59,9 @@ pub struct Backup {
     /// The fact in which the vault's location differs now, if one is known: the backup does not restore there.
     #[serde(skip_serializing_if = "Option::is_none")]
     elsewhere: Option<Elsewhere>,
+    /// In a history, `true` where retention let older backups go before the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<bool>,
 }
 
 impl Backup {
@@ -82,6 +85,7 @@ impl Backup {
             gone,
             location: (!entry.location.is_unknown()).then(|| (&*entry.location).into()),
             elsewhere: apart.map(Into::into),
+            gap: None,
         }
     }
 }
@@ -115,11 +119,12 @@ impl History {
         let mut rest = points.iter().filter(older);
         let page: Vec<_> = rest.by_ref().take(limit).collect();
         let last = page.last().map(|point| TakenToken(point.entry.taken).text());
-        Self {
-            after: rest.next().and(last),
-            backups: page.into_iter().map(|of| Backup::new(&of.entry, None, of.apart)).collect(),
-        }
+        Self { after: rest.next().and(last), backups: page.into_iter().map(point).collect() }
     }
+}
+
+fn point(of: &Point) -> Backup {
+    Backup { gap: of.gap.then_some(true), ..Backup::new(&of.entry, None, of.apart) }
 }
 
 /// A backup of a whole HSM that can be restored.

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::retention::Verdict,
-    retention::{self, SourcePlan},
+    error::Result,
+    retention::{self, Of, SourcePlan},
 };
 
 /// The plan of retention: a verdict on every recovery point, with its reason.
@@ -14,10 +15,13 @@ use crate::{
 pub struct RetentionPlan {
     /// Every source, with its points.
     pub sources: Vec<SourceRetention>,
+    /// The sources whose plan cannot be made. They keep everything.
+    pub errors: Vec<RetentionError>,
 }
 
 /// The plan of retention of one source.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SourceRetention {
     /// The source.
     #[schema(example = "kv-prod")]
@@ -75,6 +79,32 @@ pub struct PointRetention {
     pub reason: String,
     /// The bytes that go with it.
     pub frees: u64,
+}
+
+/// A source whose plan cannot be made.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RetentionError {
+    /// The source.
+    #[schema(example = "kv-prod")]
+    source: String,
+    /// Why.
+    error: String,
+}
+
+impl RetentionPlan {
+    /// The plans, and the sources whose plan cannot be made.
+    pub fn new<'a>(plans: impl IntoIterator<Item = &'a (Of, Result<SourcePlan>)>) -> Self {
+        let (mut sources, mut errors) = (Vec::new(), Vec::new());
+        for (of, plan) in plans {
+            match plan {
+                Ok(plan) => sources.push(plan.into()),
+                Err(error) => {
+                    errors.push(RetentionError { source: of.name.to_string(), error: error.to_string() });
+                }
+            }
+        }
+        Self { sources, errors }
+    }
 }
 
 impl From<&SourcePlan> for SourceRetention {

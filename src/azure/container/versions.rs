@@ -75,10 +75,23 @@ impl Container {
         if version.is_current {
             self.delete_state(&version.name, &version.etag).await?;
         }
-        let Some(id) = &version.id else { return Ok(()) };
+        let Some(id) = &version.id else { return self.delete_unnamed(version).await };
         let options =
             BlobClientDeleteOptions { version_id: Some(id.clone()), ..BlobClientDeleteOptions::default() };
         self.remove(&version.name, options).await
+    }
+
+    /// Deletes what is left of a blob that was written before the account kept versions, and so had no identifier until
+    /// it became a former version.
+    async fn delete_unnamed(&self, version: &Version) -> Result<(), ServiceError> {
+        for left in self.versions_of(&version.name).await? {
+            if left.id.is_some() && !left.is_current && left.etag == version.etag {
+                let version_id = left.id;
+                let options = BlobClientDeleteOptions { version_id, ..BlobClientDeleteOptions::default() };
+                self.remove(&version.name, options).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -29,7 +29,7 @@ const CHECKED_WITHIN: Duration = Duration::minutes(15);
 
 /// How long the service may report an operation as under way before that is no longer believed, and how long a start
 /// may be sent again. Until then a job keeps others from the HSM, as the service itself would.
-const RUNS_FOR: Duration = Duration::days(2);
+pub const RUNS_FOR: Duration = Duration::days(2);
 
 /// Number of consecutive polls, a minute apart, without a result, after which the job checks what the operation left:
 /// as many minutes as a job may wait.

@@ -63,16 +63,19 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Whether, by these decisions, newest first, the source may lose points although it is not configured.
-    pub fn releases(decisions: &[Self]) -> bool {
-        let newest = decisions.iter().find(|of| matches!(of.act, Act::Release | Act::Withdraw));
-        newest.is_some_and(|of| of.act == Act::Release)
+    /// Whether, by these decisions, newest first, the source may lose points although it is not configured. A release
+    /// ends with the next backup of its source: `newest` is when the newest one was planned.
+    pub fn releases(decisions: &[Self], newest: Option<OffsetDateTime>) -> bool {
+        let word = decisions.iter().find(|of| matches!(of.act, Act::Release | Act::Withdraw));
+        word.is_some_and(|of| of.act == Act::Release && newest.is_none_or(|newest| newest < of.at))
     }
 
     /// Whether, by these decisions, so many points of the source may go although they are more than half.
     pub fn consents(decisions: &[Self], points: usize, now: OffsetDateTime) -> bool {
         decisions.iter().any(|of| match of.act {
-            Act::Consent { points: most } => points <= most as usize && now - of.at < CONSENT_FOR,
+            Act::Consent { points: most } => {
+                points <= most as usize && (Duration::ZERO..CONSENT_FOR).contains(&(now - of.at))
+            }
             Act::Release | Act::Withdraw => false,
         })
     }
@@ -98,9 +101,13 @@ mod tests {
     #[test]
     fn the_newest_word_on_a_source_counts() {
         let of = |act| decided(act, Duration::DAY);
-        assert!(!Decision::releases(&[]));
-        assert!(Decision::releases(&[of(Act::Consent { points: 1 }), of(Act::Release), of(Act::Withdraw)]));
-        assert!(!Decision::releases(&[of(Act::Withdraw), of(Act::Release)]));
+        let release = [of(Act::Consent { points: 1 }), of(Act::Release), of(Act::Withdraw)];
+        assert!(!Decision::releases(&[], None));
+        assert!(Decision::releases(&release, None));
+        assert!(!Decision::releases(&[of(Act::Withdraw), of(Act::Release)], None));
+        let newest = NIGHT - Duration::DAY;
+        assert!(Decision::releases(&release, Some(newest - Duration::SECOND)));
+        assert!(!Decision::releases(&release, Some(newest)), "it was backed up again since");
     }
 
     #[test]
@@ -112,6 +119,7 @@ mod tests {
             (Duration::ZERO, 6, false),
             (CONSENT_FOR - second, 1, true),
             (CONSENT_FOR, 1, false),
+            (-second, 1, false),
         ] {
             assert_eq!(Decision::consents(&consent(ago), points, NIGHT), expected, "{ago} {points}");
         }

@@ -29,6 +29,13 @@ pub struct Ticket(String);
 #[error("expected a ticket of 1 to {TICKET_LIMIT} letters, digits, hyphens and underscores")]
 pub struct TicketError;
 
+impl Ticket {
+    /// The ticket of a hold whose own cannot be read.
+    pub fn unreadable() -> Option<Self> {
+        "unreadable".parse().ok()
+    }
+}
+
 impl FromStr for Ticket {
     type Err = TicketError;
 
@@ -153,7 +160,8 @@ impl Hold {
     pub fn holds_point(&self, run: &RunId, times: [OffsetDateTime; 2]) -> bool {
         match &self.scope {
             HoldScope::Source => true,
-            HoldScope::Object { .. } => false,
+            // A backup of a whole HSM has every key.
+            HoldScope::Object { .. } => self.kind == SourceKind::Hsm,
             HoldScope::Run { run: held } => held == run,
             HoldScope::Span { from, to } => times.iter().any(|at| (from..=to).contains(&at)),
         }

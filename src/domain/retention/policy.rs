@@ -10,6 +10,9 @@ use crate::domain::source::SourceName;
 /// The fewest days for which everything is kept: longer than a run or a restore may be open.
 const FEWEST_DAYS: u32 = 3;
 
+/// The fewest days for the last backup of what is gone: the newest index names it for as long.
+const FEWEST_GONE: u32 = 400;
+
 /// The most days, and the most points of one period.
 const MOST: u32 = 36_500;
 
@@ -46,7 +49,7 @@ impl Period {
 
 /// A policy: how long the recovery points of a source are kept.
 ///
-/// Its text is `within=35 days=7 weeks=8 months=12 years=3 gone=400`. What is left out has its default.
+/// Its text is `within=35 days=7 weeks=8 months=12 years=3 gone=800`. What is left out has its default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Every point is kept for this many days.
@@ -81,7 +84,9 @@ pub enum PolicyError {
     #[error("{0} stands twice")]
     Twice(String),
     /// A number that is too large or too small.
-    #[error("{0} is out of range; expected at most {MOST}, and at least {FEWEST_DAYS} for within and gone")]
+    #[error(
+        "{0} is out of range; expected at most {MOST}, at least {FEWEST_DAYS} for within, and at least {FEWEST_GONE} for gone"
+    )]
     Range(String),
 }
 
@@ -117,7 +122,7 @@ impl Policy {
             "weeks" => (&mut self.weeks, 0),
             "months" => (&mut self.months, 0),
             "years" => (&mut self.years, 0),
-            "gone" => (&mut self.gone, FEWEST_DAYS),
+            "gone" => (&mut self.gone, FEWEST_GONE),
             _ => return None,
         })
     }
@@ -295,13 +300,18 @@ mod tests {
             ("within=-1", "within=-1"),
             ("decades=1", "decades=1"),
             ("within=2", "within=2"),
-            ("gone=0", "gone=0"),
+            ("gone=399", "gone=399"),
             ("months=36501", "months=36501"),
             ("within=35 within=40", "within"),
         ] {
             let error = bad.parse::<Policy>().unwrap_err().to_string();
             assert!(error.contains(word), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn what_is_gone_stays_at_least_for_as_long_as_the_index_names_it() {
+        assert_eq!(i64::from(FEWEST_GONE), crate::domain::manifest::KEEP_GONE.whole_days());
     }
 
     #[test]

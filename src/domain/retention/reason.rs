@@ -137,8 +137,6 @@ pub enum Reason {
     Unreadable,
     /// A kept point is a change of it.
     FoldedInto(RunId),
-    /// No night has folded it in yet.
-    NotFoldedIn,
     /// It is the newest point that names this backup, which may not go.
     Names {
         /// The object.
@@ -146,8 +144,8 @@ pub enum Reason {
         /// Why its backup may not go.
         why: Unproved,
     },
-    /// The folder of a backup of a whole HSM may not go.
-    Folder(Unproved),
+    /// A blob that would go with it may not go.
+    Blob(Unproved),
     /// More than half of the source's points would go, and no person has consented.
     MoreThanHalf,
 }
@@ -162,8 +160,8 @@ impl Reason {
             Self::Held(_) => "held",
             Self::Source(why) => why.code(),
             Self::Unreadable => "unreadable",
-            Self::FoldedInto(_) | Self::NotFoldedIn => "partial",
-            Self::Names { why, .. } | Self::Folder(why) => why.code(),
+            Self::FoldedInto(_) => "partial",
+            Self::Names { why, .. } | Self::Blob(why) => why.code(),
             Self::MoreThanHalf => "more-than-half",
         }
     }
@@ -178,9 +176,8 @@ impl fmt::Display for Reason {
             Self::Source(why) => why.fmt(f),
             Self::Unreadable => f.write_str("it cannot be read"),
             Self::FoldedInto(run) => write!(f, "{run}, which is kept, folded it in"),
-            Self::NotFoldedIn => f.write_str("no night has folded it in yet"),
             Self::Names { object, why } => write!(f, "has the backup of {object}, {why}"),
-            Self::Folder(why) => write!(f, "has a folder {why}"),
+            Self::Blob(why) => write!(f, "has a blob {why}"),
             Self::MoreThanHalf => {
                 f.write_str("more than half of the points would go, and no person has consented")
             }

@@ -13,8 +13,13 @@ use crate::domain::{
 pub const DROP_FORMAT: u32 = 1;
 
 /// How long a point that is let go stays in storage before anything of it is deleted: longer than a restore may be
-/// open that was planned from it.
-pub const PAUSE: time::Duration = time::Duration::hours(48);
+/// open that was planned from it, which the keeper cannot see.
+pub const fn pause(kind: SourceKind) -> time::Duration {
+    match kind {
+        SourceKind::Vault => time::Duration::hours(48),
+        SourceKind::Hsm => time::Duration::days(7),
+    }
+}
 
 /// What is recorded of a point that is let go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +109,14 @@ impl Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::hsm;
+
+    #[test]
+    fn the_pause_is_longer_than_a_restore_may_be_open() {
+        let hsm = hsm::WAITS_FOR + crate::domain::job::OPEN_FOR + hsm::RUNS_FOR * 2;
+        assert!(pause(SourceKind::Hsm) > hsm, "{hsm}");
+        assert!(pause(SourceKind::Vault) >= time::Duration::hours(48));
+    }
 
     #[test]
     fn a_point_is_hidden_from_its_drop_until_it_is_offered_again() {

@@ -19,6 +19,8 @@ pub enum ProblemKind {
     NotAuthenticated,
     /// The caller lacks the app role.
     MissingRole,
+    /// The app does not serve this, by its role.
+    OtherApp,
     /// The API has no such path.
     UnknownPath,
     /// The source is not configured.
@@ -100,6 +102,8 @@ impl ProblemKind {
                 "Send an access token of this app from Microsoft Entra ID in the Authorization header."),
             Self::MissingRole => (StatusCode::FORBIDDEN, "missing-role", "An app role is missing",
                 "Ask an administrator of this app in Microsoft Entra ID for the role, then get a new token."),
+            Self::OtherApp => (StatusCode::FORBIDDEN, "other-app", "This app does not serve that",
+                "Send the request to the app whose role serves it."),
             Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "There is no such path",
                 "Check the path; /api/status/openapi.json lists them all."),
             Self::UnknownSource => (StatusCode::NOT_FOUND, "unknown-source", "No such source is configured",
