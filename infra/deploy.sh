@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Deploys everything: what-if, infrastructure, roles, package, and a call that checks that it runs.
+# Deploys everything: what-if, roles, infrastructure, package, and a call that checks that it runs. Where the apps are there
+# already they get the new package first, because an older one may need what a role loses.
 #
 # usage: infra/deploy.sh --location REGION [--parameters FILE] [--package ZIP] [options]
 #
@@ -59,14 +60,14 @@ if [ "$ask" = 1 ]; then
     [ "$answer" = y ] || die 'not deployed'
 fi
 
-if [ "$roles" = 1 ]; then
-    say '== roles'
-    az deployment sub create --name "$role_deployment" "${common[@]}" "$here/roles.bicepparam" --output none
-fi
-
-# A new role is not known everywhere at first, and a deployment that assigns it fails.
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
+
+output() {
+    az deployment sub show --name "${2:-$deployment}" --query "properties.outputs.$1.value" --output tsv
+}
+
+# A new role is not known everywhere at first, and a deployment that assigns it fails.
 infrastructure() {
     local try
     for try in 1 2 3 4 5; do
@@ -77,12 +78,125 @@ infrastructure() {
     done
     die 'the custom roles are not there: deploy infra/roles.bicep first, or leave --skip-roles out'
 }
+
+# Right after the first deployment the rights of the identity may not have arrived everywhere.
+published=' '
+publish() {
+    local try
+    say "== package to $1"
+    for try in 1 2 3 4 5; do
+        if az functionapp deployment source config-zip --resource-group "$group" --name "$1" --src "$package" --output none; then
+            published+="$1 "
+            return
+        fi
+        say "$1: try $try failed; rights take some minutes to arrive"
+        sleep 60
+    done
+    die "$1: the package was not deployed"
+}
+
+# The key goes through standard input: arguments can be seen by other processes.
+ask_app() {
+    local key
+    key=$(az functionapp function keys list --resource-group "$group" --name "$1" --function-name Status --query default --output tsv)
+    printf 'header = "x-functions-key: %s"\n%s' "$key" "$bearer" |
+        curl --config - --silent --show-error --fail --max-time "$4" "https://$2/api/status/$3"
+}
+
+smoke() {
+    local answer try
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        if answer=$(ask_app "$1" "$2" health 60); then
+            printf '%s: %s\n' "$1" "$answer"
+            return
+        fi
+        say "$1: no answer yet (try $try)"
+        sleep 15
+    done
+    die "$1 does not answer; see docs/install.md"
+}
+
+# The app adds a probe, as it adds backups, and says whether storage took it.
+probe() {
+    local app=$1 answer='' try
+    for try in 1 2 3 4 5; do
+        answer=$(ask_app "$app" "$2" 'preflight?severity=error' 120) && break
+        say "$app: no answer about its rights yet (try $try)"
+        sleep 15
+    done
+    [ -n "$answer" ] || die "$app does not say whether it can still add backups; see docs/upgrade.md"
+    case $answer in
+    *container-unwritable*) give_back "$app" ;;
+    *) say "$app can add backups" ;;
+    esac
+}
+
+# Ends with the command that lets the role overwrite again, as in earlier versions.
+give_back() {
+    local id blobs='Microsoft.Storage/storageAccounts/blobServices/containers' scope name
+    id=$(output blobWriterRoleName "$role_deployment")
+    name=$(az role definition list --name "$id" --query '[0].roleName' --output tsv)
+    scope="/subscriptions/$(az account show --query id --output tsv)"
+    say "storage refuses the probe that $1 adds, so $1 cannot back up. This gives the role its former right back, until it is"
+    say 'known why; then run this script again with --skip-roles:'
+    printf 'az role definition update --role-definition %s\n' "'$(
+        printf '{"id": "%s/providers/Microsoft.Authorization/roleDefinitions/%s", "roleName": "%s", ' "$scope" "$id" "$name"
+        printf '"description": "Reads, adds and writes blobs.", "assignableScopes": ["%s"], "actions": ["%s/read"], ' "$scope" "$blobs"
+        printf '"dataActions": ["%s/blobs/read", "%s/blobs/add/action", "%s/blobs/write"]}' "$blobs" "$blobs" "$blobs"
+    )'"
+    die "stopped: $1 cannot back up"
+}
+
+# Storage deletes nothing by its age alone that can be the only copy. A rule that is there all the same is of an earlier
+# version, or of a person.
+lifecycle() {
+    local account prefix prefixes
+    local deleting='policy.rules[?definition.actions.*.delete].[definition.filters.prefixMatch || ['"'everything'"']][][]'
+    for account in $(output backupAccountNames); do
+        prefixes=$(az storage account management-policy show --account-name "$account" --resource-group "$group" \
+            --query "$deleting" --output tsv) || die "the lifecycle rules of $account cannot be read: nothing shows that backups stay"
+        while read -r prefix; do
+            case $prefix in
+            '' | */preflight/*) ;;
+            *) die "$account: a lifecycle rule deletes $prefix by age alone, also what is the last good backup. Remove it:" \
+                "az storage account management-policy delete --account-name $account --resource-group $group" ;;
+            esac
+        done <<<"$prefixes"
+    done
+}
+
+# With Entra ID in front, the key alone does not get in.
+bearer=''
+if [ -n "${KVBACKUP_AUTH_CLIENT_ID:-}" ]; then
+    token=$(az account get-access-token --resource "api://$KVBACKUP_AUTH_CLIENT_ID" --query accessToken --output tsv) ||
+        die "no token for api://$KVBACKUP_AUTH_CLIENT_ID: the Azure CLI has to be an allowed application, and you need an app role"
+    bearer=$(printf 'header = "Authorization: Bearer %s"' "$token")
+fi
+
+# Only an answer shows that there is no earlier deployment.
+if ! earlier=$(output backupAppName 2>"$said"); then
+    grep -qE 'DeploymentNotFound|could not be found' "$said" || die "not known whether the apps are there already: $(cat "$said")"
+    earlier=''
+fi
+if [ -n "$earlier" ]; then
+    group=$(output resourceGroupName)
+    earlier_host=$(output backupAppHostName)
+    for role in backup restore keeper; do
+        app=$(output "${role}AppName")
+        [ "$code" = 0 ] || [ -z "$app" ] || publish "$app"
+    done
+fi
+
+if [ "$roles" = 1 ]; then
+    say '== roles'
+    az deployment sub create --name "$role_deployment" "${common[@]}" "$here/roles.bicepparam" --output none
+    [ -z "$earlier" ] || probe "$earlier" "$earlier_host"
+fi
+
 say '== infrastructure'
 infrastructure
-output() {
-    az deployment sub show --name "$deployment" --query "properties.outputs.$1.value" --output tsv
-}
 group=$(output resourceGroupName)
+lifecycle
 
 if [ "$hsm" = 1 ]; then
     restore=()
@@ -95,45 +209,11 @@ if [ "$hsm" = 1 ]; then
 fi
 [ "$code" = 1 ] || exit 0
 
-# Right after the first deployment the rights of the identity may not have arrived everywhere.
-publish() {
-    local try
-    for try in 1 2 3 4 5; do
-        az functionapp deployment source config-zip --resource-group "$group" --name "$1" --src "$package" --output none && return
-        say "$1: try $try failed; rights take some minutes to arrive"
-        sleep 60
-    done
-    die "$1: the package was not deployed"
-}
-
-# The key goes through standard input: arguments can be seen by other processes.
-smoke() {
-    local app=$1 host=$2 key answer try
-    key=$(az functionapp function keys list --resource-group "$group" --name "$app" --function-name Status --query default --output tsv)
-    for try in 1 2 3 4 5 6 7 8 9 10; do
-        if answer=$(printf 'header = "x-functions-key: %s"\n%s' "$key" "$bearer" |
-            curl --config - --silent --show-error --fail --max-time 60 "https://$host/api/status/health"); then
-            printf '%s: %s\n' "$app" "$answer"
-            return
-        fi
-        say "$app: no answer yet (try $try)"
-        sleep 15
-    done
-    die "$app does not answer; see docs/install.md"
-}
-
-# With Entra ID in front, the key alone does not get in.
-bearer=''
-if [ -n "${KVBACKUP_AUTH_CLIENT_ID:-}" ]; then
-    token=$(az account get-access-token --resource "api://$KVBACKUP_AUTH_CLIENT_ID" --query accessToken --output tsv) ||
-        die "no token for api://$KVBACKUP_AUTH_CLIENT_ID: the Azure CLI has to be an allowed application, and you need an app role"
-    bearer=$(printf 'header = "Authorization: Bearer %s"' "$token")
-fi
-
-for role in backup restore; do
+for role in backup restore keeper; do
     app=$(output "${role}AppName")
     [ -n "$app" ] || continue
-    say "== package to $app"
-    publish "$app"
+    [[ $published == *" $app "* ]] || publish "$app"
     smoke "$app" "$(output "${role}AppHostName")"
 done
+# A right that a role lost is gone everywhere only after some minutes.
+[ -z "$earlier" ] || probe "$earlier" "$earlier_host"

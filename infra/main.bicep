@@ -9,6 +9,8 @@ import {
   functionNames
   hsmTarget
   networkSettings
+  policyText
+  programDefaults
   resourceTags
   restoreSettings
   retentionSettings
@@ -59,6 +61,12 @@ param redundancy 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZ
 @minLength(1)
 param alertEmails string[]
 
+@description('Optional. The keeper app, which applies retention. Without it nothing is ever deleted.')
+param keeper bool = true
+
+@description('Optional. When retention is applied, after the backups; six-field cron in UTC.')
+param retentionSchedule string = '0 30 4 * * *'
+
 @description('Optional. The restore app. Not deployed when left out.')
 param restore restoreSettings?
 
@@ -93,6 +101,7 @@ var accountSuffix = uniqueString(subscription().id, environmentName, location)
 var accounts = {
   backupHost: 'stkvbh${accountSuffix}'
   restoreHost: 'stkvbr${accountSuffix}'
+  keeperHost: 'stkvbp${accountSuffix}'
   backups: 'stkvbk${accountSuffix}'
   hsm: 'stkvbm${accountSuffix}'
 }
@@ -102,6 +111,7 @@ var roleNames = {
   backup: customRoleName(subscription().subscriptionId, 'backup')
   restore: customRoleName(subscription().subscriptionId, 'restore')
   blobWriter: customRoleName(subscription().subscriptionId, 'blobWriter')
+  blobKeeper: customRoleName(subscription().subscriptionId, 'blobKeeper')
 }
 
 // The restore app knows the vaults whose backups it restores, and has rights only on its targets.
@@ -110,6 +120,38 @@ var sourceNames = map(vaults, vault => toLower(vault.name))
 var knownVaults = concat(vaults, filter(targetVaults, target => !contains(sourceNames, toLower(target.name))))
 var vaultSuffix = environment().suffixes.keyvaultDns
 var hsmSuffix = replace(vaultSuffix, '.vault.', '.managedhsm.')
+
+// The policy for all sources, then those of single ones. A value below the least that the program takes is that least.
+var keepWithinDays = max(retention.?keepWithinDays ?? retention.?deleteAfterDays ?? programDefaults.keepWithinDays, 3)
+var sourcePolicies = items(retention.?sources ?? {})
+var retentionPolicy = join(
+  concat(
+    [
+      policyText({
+        keepWithinDays: keepWithinDays
+        keepDays: retention.?keepDays
+        keepWeeks: retention.?keepWeeks
+        keepMonths: retention.?keepMonths
+        keepYears: retention.?keepYears
+        keepGoneDays: retention.?keepGoneDays
+      })
+    ],
+    map(sourcePolicies, source => '${source.key}: ${policyText(source.value)}')
+  ),
+  '; '
+)
+
+// What has to fit in any parameter file: a deployment of what does not is refused.
+var shortestWithinDays = min(
+  concat([keepWithinDays], map(sourcePolicies, source => source.value.?keepWithinDays ?? keepWithinDays))
+)
+var immutabilityDays = retention.immutabilityDays <= shortestWithinDays
+  ? retention.immutabilityDays
+  : fail('retention: immutabilityDays is ${retention.immutabilityDays}, and a backup may go after ${shortestWithinDays} days; keepWithinDays has to be at least as much')
+var fullPassDays = tuning.?fullPassDays ?? programDefaults.fullPassDays
+var fittingFullPassDays = fullPassDays <= shortestWithinDays
+  ? tuning.?fullPassDays
+  : fail('retention: everything is backed up every ${fullPassDays} days, and a backup may go after ${shortestWithinDays} days; keepWithinDays has to be at least tuning.fullPassDays')
 
 resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
   name: resourceGroupName
@@ -148,9 +190,11 @@ module monitoring 'modules/monitoring.bicep' = {
     suffix: suffix
     tags: tags
     logDays: retention.logDays
-    publisherIds: restore == null
-      ? [identities.outputs.backupPrincipalId]
-      : [identities.outputs.backupPrincipalId, identities.outputs.restorePrincipalId]
+    publisherIds: concat(
+      [identities.outputs.backupPrincipalId],
+      restore == null ? [] : [identities.outputs.restorePrincipalId],
+      keeper ? [identities.outputs.keeperPrincipalId] : []
+    )
     lock: locks
   }
 }
@@ -186,6 +230,21 @@ module restoreHost 'modules/host-storage.bicep' = if (restore != null) {
   }
 }
 
+module keeperHost 'modules/host-storage.bicep' = if (keeper) {
+  scope: group
+  params: {
+    name: accounts.keeperHost
+    location: location
+    tags: tags
+    queue: ''
+    principalId: identities.outputs.keeperPrincipalId
+    zoneRedundant: zoneRedundant
+    publicAccess: publicAccess
+    workspaceId: monitoring.outputs.workspaceId
+    lock: locks
+  }
+}
+
 module backupStorage 'modules/backup-storage.bicep' = {
   scope: group
   params: {
@@ -193,11 +252,16 @@ module backupStorage 'modules/backup-storage.bicep' = {
     location: location
     tags: tags
     sku: redundancy
-    retention: retention
+    retention: {
+      ...retention
+      immutabilityDays: immutabilityDays
+    }
     publicAccess: publicAccess
     writerId: identities.outputs.backupPrincipalId
     writerRoleName: roleNames.blobWriter
     restorerIds: restore == null ? [] : [identities.outputs.restorePrincipalId]
+    keeperIds: keeper ? [identities.outputs.keeperPrincipalId] : []
+    keeperRoleName: roleNames.blobKeeper
     workspaceId: monitoring.outputs.workspaceId
     lock: locks
   }
@@ -216,6 +280,8 @@ module hsmStorage 'modules/hsm-storage.bicep' = if (!empty(hsms)) {
     readerIds: restore == null
       ? [identities.outputs.backupPrincipalId]
       : [identities.outputs.backupPrincipalId, identities.outputs.restorePrincipalId]
+    keeperIds: keeper ? [identities.outputs.keeperPrincipalId] : []
+    keeperRoleName: roleNames.blobKeeper
     workspaceId: monitoring.outputs.workspaceId
     lock: locks
   }
@@ -324,6 +390,19 @@ module restoreHostQueue 'modules/private-endpoint.bicep' = if (network != null &
   }
 }
 
+module keeperHostBlob 'modules/private-endpoint.bicep' = if (network != null && keeper) {
+  scope: group
+  params: {
+    name: 'pep-${accounts.keeperHost}-blob'
+    location: location
+    tags: tags
+    subnetId: privateNetwork!.outputs.endpointSubnetId
+    targetId: keeperHost!.outputs.resourceId
+    groupId: 'blob'
+    zoneId: privateNetwork!.outputs.blobZoneId
+  }
+}
+
 module backupStorageBlob 'modules/private-endpoint.bicep' = if (network != null) {
   scope: group
   params: {
@@ -380,7 +459,7 @@ module hsmEndpoints 'modules/private-endpoint.bicep' = [
   }
 ]
 
-// Settings of both apps. It contains module outputs, so no name and no condition may use it.
+// Settings of all apps. It contains module outputs, so no name and no condition may use it.
 var commonSettings = {
   location: location
   tags: tags
@@ -396,8 +475,13 @@ var commonSettings = {
   )
   vaultBackupSchedule: vaultBackupSchedule
   hsmBackupSchedule: hsmBackupSchedule
+  retentionSchedule: retentionSchedule
+  retentionPolicy: retentionPolicy
   intervalHours: backupIntervalHours
-  tuning: tuning
+  tuning: {
+    ...tuning
+    fullPassDays: fittingFullPassDays
+  }
   zoneRedundant: zoneRedundant
   instanceMemoryMB: instanceMemoryMB
   maximumInstances: maximumInstances
@@ -416,7 +500,7 @@ module backupApp 'modules/function-app.bicep' = {
     }
     hostBlobEndpoint: backupHost.outputs.blobEndpoint
     hostQueueEndpoint: backupHost.outputs.queueEndpoint
-    disabledFunctions: functionNames.restore
+    disabledFunctions: concat(functionNames.restore, functionNames.keeper)
     subnetId: network == null ? '' : privateNetwork!.outputs.backupSubnetId
     shared: {
       ...commonSettings
@@ -442,7 +526,7 @@ module restoreApp 'modules/function-app.bicep' = if (restore != null) {
     }
     hostBlobEndpoint: restoreHost!.outputs.blobEndpoint
     hostQueueEndpoint: restoreHost!.outputs.queueEndpoint
-    disabledFunctions: functionNames.backup
+    disabledFunctions: concat(functionNames.backup, functionNames.keeper)
     subnetId: network == null ? '' : privateNetwork!.outputs.restoreSubnetId
     shared: {
       ...commonSettings
@@ -456,6 +540,32 @@ module restoreApp 'modules/function-app.bicep' = if (restore != null) {
   dependsOn: [restoreHostBlob, restoreHostQueue, backupStorageBlob, hsmStorageBlob, vaultEndpoints, hsmEndpoints]
 }
 
+// It has no right in any vault. It knows the same sources as the backup app: to it, others are no longer configured.
+module keeperApp 'modules/function-app.bicep' = if (keeper) {
+  scope: group
+  params: {
+    name: 'func-kvkeeper-${suffix}'
+    role: 'keeper'
+    identity: {
+      resourceId: identities.outputs.keeperResourceId
+      clientId: identities.outputs.keeperClientId
+    }
+    hostBlobEndpoint: keeperHost!.outputs.blobEndpoint
+    hostQueueEndpoint: keeperHost!.outputs.queueEndpoint
+    disabledFunctions: concat(functionNames.backup, functionNames.restore)
+    subnetId: network == null ? '' : privateNetwork!.outputs.keeperSubnetId
+    shared: {
+      ...commonSettings
+      vaultUrls: map(vaults, vault => 'https://${vault.name}${vaultSuffix}')
+      vaultPlaces: map(
+        vaults,
+        vault => '${vault.name}=${vault.?subscriptionId ?? subscription().subscriptionId}/${vault.?geography ?? ''}'
+      )
+    }
+  }
+  dependsOn: [keeperHostBlob, backupStorageBlob, hsmStorageBlob]
+}
+
 module alerts 'modules/alerts.bicep' = {
   scope: group
   params: {
@@ -467,6 +577,7 @@ module alerts 'modules/alerts.bicep' = {
     vaultNames: map(vaults, vault => vault.name)
     hsmNames: map(hsms, hsm => hsm.name)
     intervalHours: backupIntervalHours
+    keeper: keeper
     knownPrincipalIds: [
       identities.outputs.backupPrincipalId
       identities.outputs.restorePrincipalId
@@ -489,11 +600,23 @@ output restoreAppName string = restore == null ? '' : restoreApp!.outputs.name
 @description('The host name of the restore app; empty when there is none.')
 output restoreAppHostName string = restore == null ? '' : restoreApp!.outputs.hostName
 
+@description('The name of the keeper app; empty when there is none.')
+output keeperAppName string = keeper ? keeperApp!.outputs.name : ''
+
+@description('The host name of the keeper app; empty when there is none.')
+output keeperAppHostName string = keeper ? keeperApp!.outputs.hostName : ''
+
 @description('The object id of the identity that backs up, for vault-access.bicep and scripts/hsm-roles.sh.')
 output backupPrincipalId string = identities.outputs.backupPrincipalId
 
 @description('The object id of the identity that restores.')
 output restorePrincipalId string = identities.outputs.restorePrincipalId
+
+@description('The object id of the identity that deletes.')
+output keeperPrincipalId string = identities.outputs.keeperPrincipalId
+
+@description('The accounts whose backups no rule may delete by age.')
+output backupAccountNames string[] = concat([accounts.backups], empty(hsms) ? [] : [accounts.hsm])
 
 @description('The identity to attach to HSMs, for scripts/hsm-attach.sh.')
 output hsmIdentityResourceId string = identities.outputs.hsmResourceId

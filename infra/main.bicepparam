@@ -14,7 +14,7 @@ param retention = {
   immutabilityDays: 14
   // Unlocked can still be changed: right for a trial, not for production.
   immutabilityState: 'Unlocked'
-  deleteAfterDays: 35
+  keepWithinDays: 35
   softDeleteDays: 14
   logDays: 90
 }

@@ -30,7 +30,9 @@ param retention = {
   immutabilityDays: 90
   // The first deployment needs Unlocked; scripts/lock-immutability.sh locks, and this line then has to follow.
   immutabilityState: readEnvironmentVariable('KVBACKUP_IMMUTABILITY', 'Unlocked') == 'Locked' ? 'Locked' : 'Unlocked'
-  deleteAfterDays: 120
+  keepWithinDays: 120
+  keepMonths: 12
+  keepYears: 3
   softDeleteDays: 30
   logDays: 365
 }

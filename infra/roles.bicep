@@ -1,7 +1,7 @@
 targetScope = 'subscription'
 
 metadata name = 'Custom roles'
-metadata description = 'The three roles that no built-in role is narrow enough for. Deployed once, by an Owner or a User Access Administrator.'
+metadata description = 'The four roles that no built-in role is narrow enough for. Deployed once, by an Owner or a User Access Administrator.'
 
 import { customRoleName } from 'types.bicep'
 
@@ -89,6 +89,28 @@ resource blobWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
+resource blobKeeper 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: customRoleName(subscription().subscriptionId, 'blobKeeper')
+  properties: {
+    roleName: 'Key Vault Backup Blob Keeper ${nameSuffix}'
+    description: 'Reads blobs and deletes them, and their versions. Adds and changes none, and changes no policy.'
+    type: 'CustomRole'
+    assignableScopes: ['/subscriptions/${subscription().subscriptionId}']
+    permissions: [
+      {
+        actions: ['Microsoft.Storage/storageAccounts/blobServices/containers/read']
+        notActions: []
+        dataActions: [
+          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'
+          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete'
+          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/deleteBlobVersion/action'
+        ]
+        notDataActions: []
+      }
+    ]
+  }
+}
+
 @description('The name of the role that backs up; the owner of a vault needs it for vault-access.bicep.')
 output backupRoleName string = backup.name
 
@@ -97,3 +119,6 @@ output restoreRoleName string = restore.name
 
 @description('The name of the role that adds blobs.')
 output blobWriterRoleName string = blobWriter.name
+
+@description('The name of the role that deletes blobs.')
+output blobKeeperRoleName string = blobKeeper.name

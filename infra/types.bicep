@@ -46,7 +46,41 @@ type hsmTarget = {
 }
 
 @export()
-@description('Retention of backups, deleted data and logs.')
+@description('How long the recovery points of a source are kept: docs/retention.md. What is left out is as for all sources.')
+type keepSettings = {
+  @description('Optional. Days in which everything is kept.')
+  @minValue(3)
+  @maxValue(36500)
+  keepWithinDays: int?
+
+  @description('Optional. Days of which the first recovery point is kept.')
+  @minValue(0)
+  @maxValue(36500)
+  keepDays: int?
+
+  @description('Optional. Weeks of which the first recovery point is kept.')
+  @minValue(0)
+  @maxValue(36500)
+  keepWeeks: int?
+
+  @description('Optional. Months of which the first recovery point is kept.')
+  @minValue(0)
+  @maxValue(36500)
+  keepMonths: int?
+
+  @description('Optional. Years of which the first recovery point is kept.')
+  @minValue(0)
+  @maxValue(36500)
+  keepYears: int?
+
+  @description('Optional. Days for which the last backup of an object that is gone is kept.')
+  @minValue(3)
+  @maxValue(36500)
+  keepGoneDays: int?
+}
+
+@export()
+@description('Retention of backups, deleted data and logs. What is left out keeps the default of the program.')
 type retentionSettings = {
   @description('Required. Days in which no vault backup can be changed or deleted.')
   @minValue(1)
@@ -56,10 +90,45 @@ type retentionSettings = {
   @description('Required. Locked cannot be undone. A policy can become Locked only from Unlocked.')
   immutabilityState: 'Unlocked' | 'Locked'
 
-  @description('Required. Days after which backups are deleted. More than immutabilityDays, or the deletion fails.')
+  @description('Optional. Days in which every backup is kept; at least immutabilityDays, and the days between full passes.')
+  @minValue(3)
+  @maxValue(36500)
+  keepWithinDays: int?
+
+  @description('Optional. The former name of keepWithinDays, which wins over it.')
   @minValue(2)
   @maxValue(3651)
-  deleteAfterDays: int
+  deleteAfterDays: int?
+
+  @description('Optional. Days of which the first recovery point is kept.')
+  @minValue(0)
+  @maxValue(36500)
+  keepDays: int?
+
+  @description('Optional. Weeks of which the first recovery point is kept.')
+  @minValue(0)
+  @maxValue(36500)
+  keepWeeks: int?
+
+  @description('Optional. Months of which the first recovery point is kept.')
+  @minValue(0)
+  @maxValue(36500)
+  keepMonths: int?
+
+  @description('Optional. Years of which the first recovery point is kept.')
+  @minValue(0)
+  @maxValue(36500)
+  keepYears: int?
+
+  @description('Optional. Days for which the last backup of an object that is gone is kept.')
+  @minValue(3)
+  @maxValue(36500)
+  keepGoneDays: int?
+
+  @description('Optional. Other settings for single sources, by the name of the vault or HSM.')
+  sources: {
+    *: keepSettings
+  }?
 
   @description('Required. Days in which deleted blobs and containers can be recovered.')
   @minValue(7)
@@ -132,7 +201,7 @@ type identityReference = {
 }
 
 @export()
-@description('The settings that are the same for both apps.')
+@description('The settings that are the same for all apps.')
 type sharedAppSettings = {
   location: string
   tags: resourceTags
@@ -147,6 +216,8 @@ type sharedAppSettings = {
   hsmDomains: string[]
   vaultBackupSchedule: string
   hsmBackupSchedule: string
+  retentionSchedule: string
+  retentionPolicy: string
   intervalHours: int
   tuning: tuningSettings
   zoneRedundant: bool
@@ -179,18 +250,53 @@ var storageNames = {
   hsmRecordPrefix: 'hsms/'
   probePrefix: 'preflight/'
   acknowledgedPrefix: 'acknowledged/'
+  holdPrefix: 'holds/'
+  retentionPrefix: 'retention/'
+  copyPrefix: 'retention/copies/'
+  peoplePrefix: 'retention/people/'
+  verificationPrefix: 'verifications/'
+  evidencePrefix: 'evidence/'
+  drillPrefix: 'drills/'
+  hsmCopyPrefix: 'hsm-copies/'
   hsmContainer: 'hsm-backups'
   backupQueue: 'backup-objects'
   restoreQueue: 'restore-objects'
 }
 
 @export()
-@description('The functions, by the app that runs them.')
+@description('The functions, by the app that runs them; the code has the same table.')
 var functionNames = {
   backup: ['NightlyVaultBackup', 'NightlyHsmBackup', 'BackUpObject', 'Backups']
   restore: ['RestoreObject', 'Restores']
-  both: ['AdvanceJobs', 'Status']
+  keeper: ['ApplyRetention']
+  all: ['AdvanceJobs', 'Status']
 }
+
+@export()
+@description('Defaults of the program that other numbers have to fit.')
+var programDefaults = {
+  fullPassDays: 7
+  keepWithinDays: 35
+}
+
+func policyWord(word string, value int?) string => value == null ? '' : '${word}=${value}'
+
+@export()
+@description('A policy in the words of KEYVAULT_BACKUP_RETENTION.')
+func policyText(keep keepSettings) string => join(
+  filter(
+    [
+      policyWord('within', keep.?keepWithinDays)
+      policyWord('days', keep.?keepDays)
+      policyWord('weeks', keep.?keepWeeks)
+      policyWord('months', keep.?keepMonths)
+      policyWord('years', keep.?keepYears)
+      policyWord('gone', keep.?keepGoneDays)
+    ],
+    part => !empty(part)
+  ),
+  ' '
+)
 
 @export()
 @description('The name of a custom role. It is the same in every file, so that roles and assignments can be deployed separately.')

@@ -30,6 +30,9 @@ param hsmNames string[]
 @maxValue(47)
 param intervalHours int
 
+@description('Required. Whether there is an app that applies retention.')
+param keeper bool
+
 @description('Required. Object ids of the identities that may back up and restore.')
 param knownPrincipalIds string[]
 
@@ -38,6 +41,7 @@ var events = 'AppTraces | extend line = parse_json(Message) | extend event = tos
 
 var vaultList = join(map(vaultNames, vault => '"${vault}"'), ', ')
 var hsmList = join(map(hsmNames, hsm => '"${hsm}"'), ', ')
+var sourceList = join(map(concat(vaultNames, hsmNames), source => '"${source}"'), ', ')
 var knownList = join(map(knownPrincipalIds, id => '"${toLower(id)}"'), ', ')
 
 // A row for each target that has no success in time. A target that was never backed up has a row, too.
@@ -68,6 +72,15 @@ var hsmSuccess = join(
     events
     '| where event == "hsm.backup.ended" and tostring(line["hsm.verdict"]) == "Succeeded"'
     '| extend target = tolower(tostring(line["hsm.name"]))'
+  ],
+  '\n'
+)
+
+var retentionSuccess = join(
+  [
+    events
+    '| where event == "retention.applied"'
+    '| extend target = tolower(tostring(line["source.name"]))'
   ],
   '\n'
 )
@@ -104,7 +117,24 @@ var missedHsm = empty(hsmNames)
       }
     ]
 
-var rules = concat(missedVault, missedHsm, [
+// Written for each source by each pass. A pass that only fails writes none.
+var missedRetention = !keeper
+  ? []
+  : [
+      {
+        name: 'retention-not-applied'
+        title: 'Retention is not applied'
+        description: 'No pass has applied retention to this vault or HSM for two days. Nothing is deleted meanwhile.'
+        severity: 3
+        query: missed(sourceList, 48, retentionSuccess)
+        dimension: 'target'
+        frequency: 'PT1H'
+        window: 'P2D'
+        resolves: true
+      }
+    ]
+
+var rules = concat(missedVault, missedHsm, missedRetention, [
   {
     name: 'run-not-clean'
     title: 'A backup or restore failed, wholly or in part'

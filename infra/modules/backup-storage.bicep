@@ -1,5 +1,5 @@
 metadata name = 'Backup storage'
-metadata description = 'Backups of vault objects. Written once: no app can change them at all, nor an administrator before their time.'
+metadata description = 'Backups of vault objects. Written once: no app can change them at all, and one app alone can delete them, after their time.'
 
 import { resourceTags, retentionSettings, storageNames } from '../types.bicep'
 
@@ -30,6 +30,12 @@ param writerRoleName string
 @description('Required. Object ids of the identities that restore. They read, and add the audit trail, records of HSM backups and probes alone.')
 param restorerIds string[]
 
+@description('Required. Object ids of the identities that apply retention. They read and delete, and add records of it.')
+param keeperIds string[]
+
+@description('Required. GUID of the custom role that deletes blobs and their versions, and adds and changes none.')
+param keeperRoleName string
+
 @description('Required. The workspace that gets the logs.')
 param workspaceId string
 
@@ -47,12 +53,9 @@ module account 'storage-account.bicep' = {
     softDeleteDays: retention.softDeleteDays
     immutabilityDays: retention.immutabilityDays
     immutabilityState: retention.immutabilityState
-    deleteAfterDays: retention.deleteAfterDays
-    // The audit trail, the records of HSM backups, acknowledgements and acceptances stay.
-    deletePrefixes: [
-      '${storageNames.backupContainer}/${storageNames.backupPrefix}'
-      '${storageNames.backupContainer}/${storageNames.probePrefix}'
-    ]
+    // By age alone nothing goes that can be the only copy of something.
+    probePrefixes: ['${storageNames.backupContainer}/${storageNames.probePrefix}']
+    probeDays: retention.immutabilityDays + 1
     publicAccess: publicAccess
     workspaceId: workspaceId
     lock: lock
@@ -84,6 +87,46 @@ module restorers 'grant-container.bicep' = [
       roleDefinitionName: writerRoleName
       // The safety backup of a full restore of an HSM is recorded with the other backups.
       writesUnder: [storageNames.auditPrefix, storageNames.hsmRecordPrefix, storageNames.probePrefix]
+    }
+  }
+]
+
+// What the keeper adds, and what it deletes: of its own records only the copies of manifests.
+module keeperRecords 'grant-container.bicep' = [
+  for principalId in keeperIds: {
+    params: {
+      accountName: account.outputs.name
+      containerName: storageNames.backupContainer
+      principalId: principalId
+      roleDefinitionName: writerRoleName
+      writesUnder: [
+        storageNames.auditPrefix
+        storageNames.drillPrefix
+        storageNames.evidencePrefix
+        storageNames.hsmCopyPrefix
+        storageNames.retentionPrefix
+        storageNames.verificationPrefix
+      ]
+      // Releases and consents are for people.
+      writesNotUnder: [storageNames.peoplePrefix]
+    }
+  }
+]
+
+module keepers 'grant-container.bicep' = [
+  for principalId in keeperIds: {
+    params: {
+      accountName: account.outputs.name
+      containerName: storageNames.backupContainer
+      principalId: principalId
+      roleDefinitionName: keeperRoleName
+      deletesUnder: [
+        storageNames.backupPrefix
+        storageNames.hsmRecordPrefix
+        storageNames.hsmCopyPrefix
+        storageNames.probePrefix
+        storageNames.copyPrefix
+      ]
     }
   }
 ]

@@ -1,13 +1,13 @@
 metadata name = 'Function app'
-metadata description = 'One app on a Flex Consumption plan of its own. The backup app and the restore app are the same package with other settings and another identity.'
+metadata description = 'One app on a Flex Consumption plan of its own. All apps are the same package with other settings and another identity.'
 
 import { identityReference, sharedAppSettings, storageNames } from '../types.bicep'
 
 @description('Required. The name of the app, unique in Azure.')
 param name string
 
-@description('Required. The role of this app, which decides the jobs that it reconciles.')
-param role 'backup' | 'restore'
+@description('Required. The role of this app, which decides what it serves.')
+param role 'backup' | 'restore' | 'keeper'
 
 @description('Required. The one identity of the app.')
 param identity identityReference
@@ -24,7 +24,7 @@ param disabledFunctions string[]
 @description('Optional. The subnet that the app calls from. The public network when empty.')
 param subnetId string = ''
 
-@description('Required. The settings that are the same for both apps.')
+@description('Required. The settings that are the same for all apps.')
 param shared sharedAppSettings
 
 var tuning = shared.tuning
@@ -155,6 +155,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_HSM_LIMIT_HOURS: string(tuning.?hsmLimitHours ?? '')
         KEYVAULT_BACKUP_INTERVAL_HOURS: string(shared.intervalHours)
         KEYVAULT_BACKUP_FULL_PASS_DAYS: string(tuning.?fullPassDays ?? '')
+        KEYVAULT_BACKUP_RETENTION: shared.retentionPolicy
         KEYVAULT_BACKUP_GONE_SHARE: string(tuning.?goneShare ?? '')
         KEYVAULT_BACKUP_VAULT_RATE: string(tuning.?vaultRate ?? '')
         KEYVAULT_BACKUP_RESTORE_SECRETS: string(tuning.?restoreSecrets ?? '')
@@ -165,6 +166,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_API_VERSION: tuning.?apiVersion ?? ''
         VAULT_BACKUP_SCHEDULE: shared.vaultBackupSchedule
         HSM_BACKUP_SCHEDULE: shared.hsmBackupSchedule
+        RETENTION_SCHEDULE: shared.retentionSchedule
       },
       toObject(disabledFunctions, function => 'AzureWebJobs.${function}.Disabled', function => 'true')
     )

@@ -16,16 +16,33 @@ param roleDefinitionName string
 @description('Optional. Narrows adding and writing to names that begin with one of these. Everywhere in the container when empty.')
 param writesUnder string[] = []
 
-// Reading is not narrowed. Two actions create blobs, so both are, whatever the role has.
+@description('Optional. Of those, names that begin with one of these are left out.')
+param writesNotUnder string[] = []
+
+@description('Optional. Narrows deleting, of versions too, to names that begin with one of these. Everywhere in the container when empty.')
+param deletesUnder string[] = []
+
+// Reading is not narrowed. Two actions create blobs, and two delete them, so both are, whatever the role has.
 var blobs = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs'
-var places = map(writesUnder, prefix => '@Resource[${blobs}:path] StringLike \'${prefix}*\'')
-var condition = join(
+var writePlaces = map(writesUnder, prefix => '@Resource[${blobs}:path] StringLike \'${prefix}*\'')
+var otherPlaces = map(writesNotUnder, prefix => ' AND @Resource[${blobs}:path] StringNotLike \'${prefix}*\'')
+var deletePlaces = map(deletesUnder, prefix => '@Resource[${blobs}:path] StringLike \'${prefix}*\'')
+var writeTo = '(${join(writePlaces, ' OR ')})${join(otherPlaces, '')}'
+var writes = join(
   [
     '((!(ActionMatches{\'${blobs}/write\'}) AND !(ActionMatches{\'${blobs}/add/action\'}))'
-    ' OR (${join(places, ' OR ')}))'
+    ' OR ${empty(writesNotUnder) ? writeTo : '(${writeTo})'})'
   ],
   ''
 )
+var deletes = join(
+  [
+    '((!(ActionMatches{\'${blobs}/delete\'}) AND !(ActionMatches{\'${blobs}/deleteBlobVersion/action\'}))'
+    ' OR (${join(deletePlaces, ' OR ')}))'
+  ],
+  ''
+)
+var conditions = concat(empty(writesUnder) ? [] : [writes], empty(deletesUnder) ? [] : [deletes])
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: accountName
@@ -46,7 +63,7 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleDefinitionName)
-    condition: empty(writesUnder) ? null : condition
-    conditionVersion: empty(writesUnder) ? null : '2.0'
+    condition: empty(conditions) ? null : join(conditions, ' AND ')
+    conditionVersion: empty(conditions) ? null : '2.0'
   }
 }

@@ -12,7 +12,7 @@ param location string
 @description('Required. Tags of the resources.')
 param tags resourceTags
 
-@description('Required. The work queue of the app.')
+@description('Required. The work queue of the app; empty when it has none.')
 param queue string
 
 @description('Required. The object id of the identity of the app.')
@@ -37,7 +37,7 @@ module account 'storage-account.bicep' = {
     tags: tags
     sku: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
     containers: [storageNames.deploymentContainer, storageNames.jobsContainer]
-    queues: [queue]
+    queues: empty(queue) ? [] : [queue]
     // Leases and open jobs change every minute; their versions are useless.
     versioning: false
     softDeleteDays: 7
@@ -51,14 +51,18 @@ module grants 'grant-account.bicep' = {
   params: {
     accountName: account.outputs.name
     principalId: principalId
-    roleDefinitionNames: [
+    roleDefinitionNames: concat(
       // The host requires it: leases of timers, and keys of functions. It covers the jobs container too.
-      builtInRoles.storageBlobDataOwner
+      [builtInRoles.storageBlobDataOwner],
       // The three together permit less than contributor: no queue can be created or deleted.
-      builtInRoles.storageQueueDataReader
-      builtInRoles.storageQueueDataMessageProcessor
-      builtInRoles.storageQueueDataMessageSender
-    ]
+      empty(queue)
+        ? []
+        : [
+            builtInRoles.storageQueueDataReader
+            builtInRoles.storageQueueDataMessageProcessor
+            builtInRoles.storageQueueDataMessageSender
+          ]
+    )
   }
 }
 

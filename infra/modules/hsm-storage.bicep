@@ -27,6 +27,12 @@ param hsmPrincipalId string
 @description('Required. Object ids of the identities that search for backups here.')
 param readerIds string[]
 
+@description('Required. Object ids of the identities that apply retention. They read and delete.')
+param keeperIds string[]
+
+@description('Required. GUID of the custom role that deletes blobs and their versions, and adds and changes none.')
+param keeperRoleName string
+
 @description('Required. The workspace that gets the logs.')
 param workspaceId string
 
@@ -42,8 +48,9 @@ module account 'storage-account.bicep' = {
     containers: [storageNames.hsmContainer]
     versioning: true
     softDeleteDays: retention.softDeleteDays
-    deleteAfterDays: retention.deleteAfterDays
-    deletePrefixes: ['${storageNames.hsmContainer}/']
+    // Folders of backups begin with the service's own word, and no app adds here: this matches nothing.
+    probePrefixes: ['${storageNames.hsmContainer}/${storageNames.probePrefix}']
+    probeDays: retention.immutabilityDays + 1
     publicAccess: publicAccess
     trustedServices: true
     workspaceId: workspaceId
@@ -67,6 +74,17 @@ module readers 'grant-container.bicep' = [
       containerName: storageNames.hsmContainer
       principalId: principalId
       roleDefinitionName: builtInRoles.storageBlobDataReader
+    }
+  }
+]
+
+module keepers 'grant-container.bicep' = [
+  for principalId in keeperIds: {
+    params: {
+      accountName: account.outputs.name
+      containerName: storageNames.hsmContainer
+      principalId: principalId
+      roleDefinitionName: keeperRoleName
     }
   }
 ]

@@ -24,6 +24,12 @@ resource restore 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' =
   tags: tags
 }
 
+resource keeper 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: 'id-kvbackup-keeper-${suffix}'
+  location: location
+  tags: tags
+}
+
 // Attached to the HSMs themselves. No function runs as this identity.
 resource hsm 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: 'id-kvbackup-hsm-${suffix}'
@@ -48,6 +54,15 @@ output restorePrincipalId string = restore.properties.principalId
 
 @description('The client id of the identity that restores.')
 output restoreClientId string = restore.properties.clientId
+
+@description('The resource id of the identity that deletes.')
+output keeperResourceId string = keeper.id
+
+@description('The object id of the identity that deletes.')
+output keeperPrincipalId string = keeper.properties.principalId
+
+@description('The client id of the identity that deletes.')
+output keeperClientId string = keeper.properties.clientId
 
 @description('The resource id of the identity of the HSMs.')
 output hsmResourceId string = hsm.id

@@ -77,6 +77,23 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
         }
       }
       {
+        name: 'snet-keeper'
+        properties: {
+          addressPrefix: cidrSubnet(addressPrefix, 26, 3)
+          networkSecurityGroup: {
+            id: appGuard.id
+          }
+          delegations: [
+            {
+              name: 'apps'
+              properties: {
+                serviceName: 'Microsoft.App/environments'
+              }
+            }
+          ]
+        }
+      }
+      {
         name: 'snet-endpoints'
         properties: {
           addressPrefix: cidrSubnet(addressPrefix, 26, 2)
@@ -95,6 +112,10 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
 
   resource restoreSubnet 'subnets' existing = {
     name: 'snet-restore'
+  }
+
+  resource keeperSubnet 'subnets' existing = {
+    name: 'snet-keeper'
   }
 
   resource endpointSubnet 'subnets' existing = {
@@ -130,6 +151,9 @@ output backupSubnetId string = network::backupSubnet.id
 
 @description('The subnet of the restore app.')
 output restoreSubnetId string = network::restoreSubnet.id
+
+@description('The subnet of the keeper app.')
+output keeperSubnetId string = network::keeperSubnet.id
 
 @description('The subnet for private endpoints.')
 output endpointSubnetId string = network::endpointSubnet.id

@@ -35,11 +35,11 @@ param immutabilityDays int?
 @description('Optional. Locked cannot be undone.')
 param immutabilityState 'Unlocked' | 'Locked' = 'Unlocked'
 
-@description('Optional. Days after which blobs and their versions are deleted. Never when left out.')
-param deleteAfterDays int?
+@description('Optional. Prefixes of probes, which storage deletes by their age: container and beginning of the name. Never those of backups.')
+param probePrefixes string[] = []
 
-@description('Optional. Prefixes of the blobs that are deleted then: container and beginning of the name.')
-param deletePrefixes string[] = []
+@description('Optional. Days after which probes and their versions are deleted.')
+param probeDays int = 30
 
 @description('Required. Allows access from the public network, with a token.')
 param publicAccess bool
@@ -152,31 +152,33 @@ resource workQueues 'Microsoft.Storage/storageAccounts/queueServices/queues@2025
   }
 ]
 
-resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = if (deleteAfterDays != null) {
+// An account has one policy. It stays in Azure when a template has none, so one that deletes no backup replaces the one of earlier
+// versions, which did.
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = if (!empty(probePrefixes)) {
   parent: account
   name: 'default'
   properties: {
     policy: {
       rules: [
         {
-          name: 'delete-old-backups'
+          name: 'delete-old-probes'
           type: 'Lifecycle'
           enabled: true
           definition: {
             filters: {
               blobTypes: ['blockBlob']
-              prefixMatch: deletePrefixes
+              prefixMatch: probePrefixes
             }
             actions: {
               baseBlob: {
                 delete: {
-                  daysAfterModificationGreaterThan: deleteAfterDays!
+                  daysAfterModificationGreaterThan: probeDays
                 }
               }
               // Without this, a deleted blob stays as a version for ever.
               version: {
                 delete: {
-                  daysAfterCreationGreaterThan: deleteAfterDays!
+                  daysAfterCreationGreaterThan: probeDays
                 }
               }
             }

@@ -181,8 +181,9 @@ class Frame:
     # Statements.
 
     def deploy(self) -> dict:
+        # A variable is evaluated where it is used: what nothing uses refuses nothing.
         for statement in self.file.statements:
-            if statement.kind in ("param", "var", "resource", "module"):
+            if statement.kind in ("param", "resource", "module"):
                 self.symbol(statement.name)
         return {s.name: self.evaluate(s.value) for s in self.file.of("output")}
 
@@ -429,6 +430,9 @@ class Frame:
             return getattr(self, f"call_{tree.name}")(*args)
         raise self.fault(f"the function {tree.name} is not known")
 
+    def call_fail(self, why: str) -> None:
+        raise self.fault(why)
+
     def call_subscription(self) -> dict:
         return {"id": f"/subscriptions/{self.scope.subscription}", "subscriptionId": self.scope.subscription}
 
@@ -505,11 +509,14 @@ FUNCTIONS: dict[str, Callable] = {
     "concat": lambda *lists: [item for each in lists for item in each],
     "contains": lambda whole, part: part in whole,
     "empty": lambda value: value is None or len(value) == 0,
+    "items": lambda of: [{"key": key, "value": of[key]} for key in sorted(of)],
     "filter": lambda items, test: [item for item in items if test(item)],
     "flatten": lambda lists: [item for each in lists for item in each],
     "guid": lambda *args: digest("guid", args),
     "join": lambda items, between: joined(items, between),
     "length": len,
+    "max": lambda *numbers: max(numbers[0] if isinstance(numbers[0], list) else numbers),
+    "min": lambda *numbers: min(numbers[0] if isinstance(numbers[0], list) else numbers),
     "map": lambda items, make: [make(item) for item in items],
     "replace": lambda text, old, new: text.replace(old, new),
     "split": lambda text, by: text.split(by),

@@ -318,14 +318,15 @@ def data_actions(role: Resource) -> set[str]:
 
 @rule
 def the_custom_roles_are_exact(subject: Subject):
-    """Backup: six data actions. Restore: six others. Blob writer: it adds, changes and deletes nothing. No other action."""
+    """Backup: six data actions. Restore: six others. Blob writer: it adds. Blob keeper: it deletes. Neither changes anything."""
     blobs = f"{CONTAINER}/blobs"
     wanted = {
         "backup": {f"{VAULT}/{action}" for action in SIX.format("backup").split()},
         "restore": {f"{VAULT}/{action}" for action in SIX.format("restore").split()},
         "blobWriter": {f"{blobs}/read", f"{blobs}/add/action"},
+        "blobKeeper": {f"{blobs}/read", f"{blobs}/delete", f"{blobs}/deleteBlobVersion/action"},
     }
-    on_resources = {"blobWriter": {f"{CONTAINER}/read"}}
+    on_resources = {"blobWriter": {f"{CONTAINER}/read"}, "blobKeeper": {f"{CONTAINER}/read"}}
     if set(subject.roles) != set(wanted):
         yield f"the roles are {sorted(subject.roles)}"
     for name, role in subject.roles.items():
@@ -346,10 +347,10 @@ def nothing_overwrites_a_backup(subject: Subject):
         for assignment in view.of(ASSIGNMENT):
             label = subject.role_label(assignment.properties["roleDefinitionId"])
             target = assignment.target
-            if target and target.id.startswith(view.accounts["backups"].id) and label != "blobWriter":
+            if target and target.id.startswith(view.accounts["backups"].id) and label not in ("blobWriter", "blobKeeper"):
                 yield f"{label} is granted on {target.name}"
             if target and target.name == "backups" and not assignment.properties.get("condition"):
-                yield f"{view.holder(assignment.properties['principalId'])} may add anywhere"
+                yield f"{view.holder(assignment.properties['principalId'])} may add or delete anywhere"
     yield from everywhere(subject, check)
 
 
@@ -357,26 +358,34 @@ def nothing_overwrites_a_backup(subject: Subject):
 def roles_reach_the_vaults_subscriptions(subject: Subject):
     """The roles for vaults can be assigned in their subscriptions, the one for blobs at home alone."""
     home, other = f"/subscriptions/{SUBSCRIPTION}", "/subscriptions/other"
-    wanted = {"backup": [home, other], "restore": [home, other], "blobWriter": [home]}
+    wanted = {"backup": [home, other], "restore": [home, other], "blobWriter": [home], "blobKeeper": [home]}
     for name, role in subject.roles.items():
         if role.properties["assignableScopes"] != wanted.get(name):
             yield f"{name}: {role.properties['assignableScopes']}"
 
 
-# Whatever is no write passes; a write passes where the name begins so.
-def writes_under(*prefixes: str) -> str:
-    places = " OR ".join(f"@Resource[{CONTAINER}/blobs:path] StringLike '{prefix}/*'" for prefix in prefixes)
-    return (
-        f"((!(ActionMatches{{'{CONTAINER}/blobs/write'}}) AND !(ActionMatches{{'{CONTAINER}/blobs/add/action'}}))"
-        f" OR ({places}))"
-    )
+# Whatever is no such action passes; such an action passes where the name begins so.
+def under(actions: tuple[str, str], prefixes: str, but: str = "") -> str:
+    places = " OR ".join(f"@Resource[{CONTAINER}/blobs:path] StringLike '{prefix}/*'" for prefix in prefixes.split())
+    places = f"(({places}) AND @Resource[{CONTAINER}/blobs:path] StringNotLike '{but}/*')" if but else f"({places})"
+    others = " AND ".join(f"!(ActionMatches{{'{CONTAINER}/blobs/{action}'}})" for action in actions)
+    return f"(({others}) OR {places})"
 
 
-# What people decide (acknowledged/, holds/, attestations/, retention/people/) no app may add: it would decide about itself.
+WRITES, DELETES = ("write", "add/action"), ("delete", "deleteBlobVersion/action")
+
+# What people decide (acknowledged/, holds/, attestations/, retention/people/) no app may add: it would decide about itself. Nor
+# may any delete it, or the audit trail, or what was decided about retention.
 CONDITIONS = {
-    writes_under("audit", "hsms", "preflight"): " for records",
-    writes_under("vaults", "audit", "hsms", "preflight"): " for backups and records",
+    under(WRITES, "audit hsms preflight"): " for records",
+    under(WRITES, "vaults audit hsms preflight"): " for backups and records",
+    under(WRITES, "audit drills evidence hsm-copies retention verifications", but="retention/people"): " for what it decides",
+    under(DELETES, "vaults hsms hsm-copies preflight retention/copies"): " for backups",
 }
+
+
+# An app without a queue has no right to any.
+QUEUE_OF = {"backup": "backup-objects", "restore": "restore-objects"}
 
 
 def granted(subject: Subject, view: View) -> set[tuple[str, str, str]]:
@@ -396,14 +405,18 @@ def wanted_grants(view: View) -> set[tuple[str, str, str]]:
     wanted = {("backup", "blobWriter for backups and records", "containers backups")}
     for role in view.apps:
         wanted.add((role, "Monitoring Metrics Publisher", component))
-        for right in ("Blob Data Owner", "Queue Data Reader", "Queue Data Message Sender", "Queue Data Message Processor"):
+        queues = ("Queue Data Reader", "Queue Data Message Sender", "Queue Data Message Processor") if role in QUEUE_OF else ()
+        for right in ("Blob Data Owner", *queues):
             wanted.add((role, f"Storage {right}", f"storageAccounts {view.accounts[f'host of {role}'].name}"))
         if view.params["hsms"]:
-            wanted.add((role, "Storage Blob Data Reader", "containers hsm-backups"))
+            wanted.add((role, "blobKeeper" if role == "keeper" else "Storage Blob Data Reader", "containers hsm-backups"))
     if view.params["hsms"]:
         wanted.add(("hsm", "Storage Blob Data Contributor", "containers hsm-backups"))
     if "restore" in view.apps:
         wanted.add(("restore", "blobWriter for records", "containers backups"))
+    if "keeper" in view.apps:
+        wanted.add(("keeper", "blobWriter for what it decides", "containers backups"))
+        wanted.add(("keeper", "blobKeeper for backups", "containers backups"))
     for role, vaults in (("backup", view.params["vaults"]), ("restore", view.targets)):
         wanted |= {(role, role, f"vaults {v['name']}") for v in vaults if v.get("accessModel") != "accessPolicy"}
     return wanted
@@ -465,9 +478,9 @@ def vaults_and_hsms_are_never_written(subject: Subject):
 
 @rule
 def each_app_has_one_identity_of_its_own(subject: Subject):
-    """Three identities; no app has another's, and the one of the HSMs is on no app."""
+    """Four identities; no app has another's, and the one of the HSMs is on no app."""
     def check(view: View):
-        if set(view.identities) != {"backup", "restore", "hsm"}:
+        if set(view.identities) != {"backup", "restore", "keeper", "hsm"}:
             yield f"the identities are {sorted(view.identities)}"
         for role, app in view.apps.items():
             held = app.body["identity"]
@@ -487,11 +500,77 @@ def restore_is_off_by_default(subject: Subject):
     if param.type.kind != "nullable" or param.value is not None:
         yield "restore has a default"
     small = subject.views[0]
-    if set(small.apps) != {"backup"}:
+    if set(small.apps) != {"backup", "keeper"}:
         yield f"{small.name}: the apps are {sorted(small.apps)}"
     yield from (f"{small.name}: {grant}" for grant in granted(subject, small) if grant[0] == "restore")
-    if set(subject.hardened.apps) != {"backup", "restore"}:
+    if set(subject.hardened.apps) != {"backup", "restore", "keeper"}:
         yield f"{subject.hardened.name}: the apps are {sorted(subject.hardened.apps)}"
+
+
+@rule
+def the_keeper_can_be_left_out(subject: Subject):
+    """It is there by default. Without it there is no app, no storage for it, and no right for its identity; and nothing deletes."""
+    yield from (f"{view.name}: there is none" for view in subject.views if "keeper" not in view.apps)
+    text = (subject.root / HARDENED).read_text(encoding="utf-8")
+    without = Subject(subject.root, {HARDENED: f"{text}\nparam keeper = false\n"}, known_but(subject, HARDENED)).hardened
+    if set(without.apps) != {"backup", "restore"} or len(without.of(ACCOUNT)) != 4:
+        yield f"the apps are {sorted(without.apps)}"
+    yield from (f"{grant} is granted" for grant in granted(subject, without) if "keeper" in grant[0] or "blobKeeper" in grant[1])
+    if any(alert_name(alert) == "retention-not-applied" for alert in without.of(LOG_RULE)):
+        yield "an alert waits for it"
+
+
+@rule
+def retention_is_as_it_is_asked_for(subject: Subject):
+    """All apps have the policy of the parameters, in the words of the program; the former name of a number still counts."""
+    small = (subject.root / SMALL).read_text(encoding="utf-8")
+    for change, wanted in POLICIES.items():
+        view = Subject(subject.root, {SMALL: small.replace("keepWithinDays: 35", change)}, known_but(subject, SMALL)).views[0]
+        for role, app in view.apps.items():
+            found = view.settings(app)["KEYVAULT_BACKUP_RETENTION"]
+            if found != wanted:
+                yield f"{change!r} gives {role} {found!r}"
+
+
+POLICIES = {
+    "keepWithinDays: 35": "within=35",
+    "deleteAfterDays: 40": "within=40",
+    "keepWithinDays: 50\n  deleteAfterDays: 40": "within=50",
+    "": "within=35",
+    "keepDays: 7\n  keepWeeks: 8\n  keepMonths: 0\n  keepYears: 3\n  keepGoneDays: 800": "within=35 days=7 weeks=8 months=0 years=3 gone=800",
+    "sources: { 'kv-b': { keepYears: 7 }, 'kv-a': { keepWithinDays: 90 } }": "within=35; kv-a: within=90; kv-b: years=7",
+}
+# Of the small file: 14 days of write protection; everything is backed up again every 7 days.
+UNFIT = {
+    "keepWithinDays: 13": "immutabilityDays is 14",
+    "deleteAfterDays: 13": "immutabilityDays is 14",
+    "sources: { 'kv-a': { keepWithinDays: 13 } }": "immutabilityDays is 14",
+    "keepWithinDays: 14\n}\nparam tuning = {\n  fullPassDays: 15": "backed up every 15 days",
+    "keepWithinDays: 90\n  sources: { 'kv-a': { keepWithinDays: 20 } }\n}\nparam tuning = {\n  fullPassDays: 21": "backed up every 21 days",
+    "keepWithinDays: 6": "days",
+}
+
+
+@rule
+def numbers_that_do_not_fit_are_refused(subject: Subject):
+    """In any parameter file: a backup may not go while it is protected, nor before the next full pass."""
+    small = (subject.root / SMALL).read_text(encoding="utf-8")
+    # What is added to the end of a block has to leave the rest of it in the block.
+    rest = "keepWithinDays: 35\n  softDeleteDays: 14\n  logDays: 90\n"
+    if rest not in small:
+        raise SystemExit(f"{SMALL} does not hold the text that is changed: {rest!r}")
+    for change, why in UNFIT.items():
+        changed = small.replace(rest, f"softDeleteDays: 14\n  logDays: 90\n  {change}\n")
+        try:
+            Project(subject.root, {SMALL: changed}, known_but(subject, SMALL)).deployment(SMALL)
+            yield f"{change!r} is accepted"
+        except Fault as fault:
+            if why not in str(fault):
+                yield f"{change!r} is refused for another reason: {fault}"
+
+
+def known_but(subject: Subject, changed: str) -> dict[str, File]:
+    return {name: file for name, file in subject.project.files.items() if name != changed}
 
 
 @rule
@@ -623,10 +702,10 @@ def accounts_are_apart(subject: Subject):
         names = [account.name if account else None for account in view.accounts.values()]
         if None in names or len(set(names)) != len(names) or len(names) != len(view.of(ACCOUNT)):
             yield f"the accounts are {names}"
-        wanted = {"backups": {"backups"}, "landing": {"hsm-backups"}, "host of backup": {"deployments", "jobs"}, "host of restore": {"deployments", "jobs"}}
+        wanted = {"backups": {"backups"}, "landing": {"hsm-backups"}, "host": {"deployments", "jobs"}}
         for use, account in view.accounts.items():
             held = {r.name for r in view.below(CONTAINER, account)}
-            if held != wanted[use]:
+            if held != wanted[use.split(" of ")[0]]:
                 yield f"{use}: the containers are {sorted(held)}"
     yield from everywhere(subject, check)
 
@@ -635,11 +714,10 @@ def accounts_are_apart(subject: Subject):
 def each_queue_has_a_poison_queue(subject: Subject):
     """The apps may not make queues, so both are there from the start; and each app has its own."""
     def check(view: View):
-        for role, queue in (("backup", "backup-objects"), ("restore", "restore-objects")):
-            if role in view.apps:
-                held = {r.name for r in view.below(QUEUE, view.accounts[f"host of {role}"])}
-                if held != {queue, f"{queue}-poison"}:
-                    yield f"{role}: the queues are {sorted(held)}"
+        for role in view.apps:
+            held = {r.name for r in view.below(QUEUE, view.accounts[f"host of {role}"])}
+            if held != ({QUEUE_OF[role], f"{QUEUE_OF[role]}-poison"} if role in QUEUE_OF else set()):
+                yield f"{role}: the queues are {sorted(held)}"
     yield from everywhere(subject, check)
 
 
@@ -670,28 +748,30 @@ def kept(view: View, account: Resource, where: str) -> Iterable[str]:
     })
 
 
+# Where nothing lies that can be the only copy of something: probes.
+MAY_GO_BY_AGE = {"backups": "backups/preflight/", "landing": "hsm-backups/preflight/"}
+
+
 @rule
-def old_backups_go_and_new_ones_stay(subject: Subject):
-    """Deletion covers versions and leaves the records; it comes after write protection and the next full pass."""
+def no_age_alone_deletes_a_backup(subject: Subject):
+    """Storage deletes probes by their age, and nothing else, in no version. Each account has a policy, which replaces an older one."""
     def check(view: View):
-        retention = view.params["retention"]
-        days = retention["deleteAfterDays"]
-        full_pass = view.params["tuning"].get("fullPassDays", 7)
-        if days <= retention["immutabilityDays"]:
-            yield f"deleted after {days} days, and protected for {retention['immutabilityDays']}"
-        if days <= 2 * full_pass:
-            yield f"deleted after {days} days, and renewed every {full_pass}"
-        wanted = {
-            "baseBlob": {"delete": {"daysAfterModificationGreaterThan": days}},
-            "version": {"delete": {"daysAfterCreationGreaterThan": days}},
-        }
-        for use, prefixes in (("backups", ["backups/vaults/", "backups/preflight/"]), ("landing", ["hsm-backups/"])):
-            if use not in view.accounts:
-                continue
-            policies = [r for r in view.of(f"{ACCOUNT}/managementPolicies") if r.parent is view.accounts[use]]
-            rules = [given["definition"] for r in policies for given in r.properties["policy"]["rules"] if given["enabled"]]
-            if [(r["actions"], r["filters"].get("prefixMatch")) for r in rules] != [(wanted, prefixes)]:
-                yield f"{use}: deletion is {rules}"
+        policies = view.of(f"{ACCOUNT}/managementPolicies")
+        for use in MAY_GO_BY_AGE.keys() & view.accounts.keys():
+            found = [r.name for r in policies if r.parent is view.accounts[use]]
+            if found != ["default"]:
+                yield f"{use}: the policies are {found}; one that Azure has from an earlier version stays"
+        uses = {account.id: use for use, account in view.accounts.items()}
+        for policy in policies:
+            use = uses.get(policy.parent.id, policy.parent.name)
+            for given in policy.properties["policy"]["rules"]:
+                actions = {action for of in given["definition"]["actions"].values() for action in of}
+                prefixes = given["definition"].get("filters", {}).get("prefixMatch") or ["everything"]
+                if actions != {"delete"}:
+                    yield f"{use}: {given['name']} does {sorted(actions)}"
+                for prefix in prefixes:
+                    if not prefix.startswith(MAY_GO_BY_AGE.get(use, "nothing")):
+                        yield f"{use}: {given['name']} deletes {prefix}"
     yield from everywhere(subject, check)
 
 
@@ -743,7 +823,7 @@ def everything_has_a_private_way_in(subject: Subject):
     found = {(c["properties"]["privateLinkServiceId"], group) for endpoint in view.of(ENDPOINT)
              for c in endpoint.properties["privateLinkServiceConnections"] for group in c["properties"]["groupIds"]}
     wanted = {(account.id, "blob") for account in view.accounts.values()}
-    wanted |= {(account.id, "queue") for use, account in view.accounts.items() if use.startswith("host")}
+    wanted |= {(view.accounts[f"host of {role}"].id, "queue") for role in QUEUE_OF if role in view.apps}
     existing = view.deployment.of(VAULT, existing=True) + view.deployment.of(HSM, existing=True)
     wanted |= {(r.id, "vault") for r in existing if r.type == VAULT and r.name in view.known_vaults}
     wanted |= {(r.id, "managedhsm") for r in existing if r.type == HSM}
@@ -800,7 +880,7 @@ def logs_are_out_of_reach(subject: Subject):
 
 ALERTS = {
     "vault-not-backed-up", "run-not-clean", "job-overdue", "app-not-starting", "poison-message", "unknown-caller",
-    "throttled", "storage-refused", "many-objects-gone", "backup-form-unknown",
+    "throttled", "storage-refused", "many-objects-gone", "backup-form-unknown", "retention-not-applied",
 }
 
 
@@ -865,16 +945,22 @@ def a_missed_backup_is_noticed_for_each(subject: Subject):
     """The query names every vault and HSM itself, so that one which was never backed up has a row."""
     def check(view: View):
         for alert in view.of(LOG_RULE):
+            if alert_name(alert) == "retention-not-applied":
+                yield from missing(query(alert), [*view.params["vaults"], *view.params["hsms"]], 48, "retention")
             kind = alert_name(alert).removesuffix("-not-backed-up")
             if kind not in ("vault", "hsm"):
                 continue
-            named = query(alert).split("[", 1)[1].split("]", 1)[0]
-            wanted = ", ".join(f'"{target["name"]}"' for target in view.params[f"{kind}s"])
-            if named != wanted:
-                yield f"{kind}: the query names {named}"
-            if f"ago({view.params['backupIntervalHours']}h)" not in query(alert) or "leftanti" not in query(alert):
-                yield f"{kind}: the query does not ask for what is missing"
+            yield from missing(query(alert), view.params[f"{kind}s"], view.params["backupIntervalHours"], kind)
     yield from everywhere(subject, check)
+
+
+def missing(text: str, targets: list[dict], hours: int, what: str) -> Iterable[str]:
+    """How a query falls short of a row for each target that has had no success in that many hours."""
+    named = text.split("[", 1)[1].split("]", 1)[0]
+    if named != ", ".join(f'"{target["name"]}"' for target in targets):
+        yield f"{what}: the query names {named}"
+    if f"ago({hours}h)" not in text or "leftanti" not in text:
+        yield f"{what}: the query does not ask for what is missing"
 
 
 @rule
@@ -889,7 +975,7 @@ def what_nobody_answers_for_is_noticed(subject: Subject):
 
 @rule
 def only_our_identities_are_known_callers(subject: Subject):
-    """The alert on other callers passes over the identities of the two apps, and nobody else."""
+    """The alert on other callers passes over the identities that have rights in vaults, and nobody else."""
     def check(view: View):
         (alert,) = [r for r in view.of(LOG_RULE) if alert_name(r) == "unknown-caller"]
         listed = query(alert).split("!in (", 1)[1].split(")", 1)[0]

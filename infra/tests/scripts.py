@@ -36,7 +36,13 @@ for start, answer in json.loads(os.environ["STUB_ANSWERS"]).items():
         break
 """
 # The app answers, and nobody waits.
-OTHERS = {"curl": "#!/bin/sh\necho well\n", "sleep": "#!/bin/sh\n"}
+CURL = """#!/bin/sh
+case "$*" in
+*/api/status/preflight*) printf '%s\\n' "$STUB_PREFLIGHT" ;;
+*) echo well ;;
+esac
+"""
+OTHERS = {"curl": CURL, "sleep": "#!/bin/sh\n"}
 
 READING = ("show", "list", "what-if", "get-access-token", "--method get")
 IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id"
@@ -45,7 +51,7 @@ IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentit
 ASKED: set[str] = set()
 
 
-def run(script: str, *args: str, answers: dict[str, object] | None = None, given: str = "") -> tuple[int, list[str], str]:
+def run(script: str, *args: str, answers: dict[str, object] | None = None, given: str = "", preflight: str = '{"findings":[]}') -> tuple[int, list[str], str]:
     """The exit code, what `az` was asked, and what was printed. The script runs in a clone with a package."""
     with tempfile.TemporaryDirectory() as folder:
         clone, stubs, log = Path(folder, "clone"), Path(folder, "stubs"), Path(folder, "log")
@@ -57,7 +63,8 @@ def run(script: str, *args: str, answers: dict[str, object] | None = None, given
             Path(stubs, name).write_text(text)
             Path(stubs, name).chmod(0o755)
         log.touch()
-        environment = {**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}", "STUB_LOG": str(log), "STUB_ANSWERS": json.dumps(answers or {})}
+        environment = {**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}", "STUB_LOG": str(log), "STUB_ANSWERS": json.dumps(answers or {}),
+                       "STUB_PREFLIGHT": preflight}
         done = subprocess.run(
             [clone / script, *args], cwd=clone, env=environment, input=given, capture_output=True, text=True, timeout=60)
         lines = log.read_text().splitlines()
@@ -146,11 +153,11 @@ def deployment() -> None:
 
     everything = outputs("keyvault-backup-main-westeurope", resourceGroupName="g", hsmNames="h", hsmIdentityResourceId=IDENTITY,
                          backupPrincipalId="b", restorePrincipalId="r", backupAppName="one", restoreAppName="other",
-                         backupAppHostName="one.example", restoreAppHostName="other.example")
+                         backupAppHostName="one.example", restoreAppHostName="other.example", keeperAppName="third",
+                         keeperAppHostName="third.example", backupAccountNames="a")
     deploy = ("infra/deploy.sh", "--location", "West Europe", "--yes")
     code, asked, said = run(*deploy, answers=everything)
-    expect("both apps get the package and answer", code == 0 and said.count(": well") == 2
-           and sum(a.startswith("functionapp deployment source config-zip") for a in asked) == 2, said)
+    expect("all apps get the package once and answer", code == 0 and said.count(": well") == 3 and len(packages(asked)) == 3, said)
     names = {a.split(" --name ")[1].split()[0] for a in asked if a.startswith("deployment sub")}
     expect("deployments are named after template and region", names == {"keyvault-backup-roles-westeurope", "keyvault-backup-main-westeurope"}, names)
 
@@ -163,6 +170,61 @@ def deployment() -> None:
     expect("a role that never comes is named", code == 1 and sum(a.startswith(create) for a in asked) == 5 and "roles.bicep first" in said, said)
     code, asked, said = run(*roles, answers={create: [9, "ERROR: (QuotaExceeded)"]})
     expect("another failure ends it at once", code == 1 and sum(a.startswith(create) for a in asked) == 1 and "QuotaExceeded" in said, said)
+
+
+def packages(asked: list[str]) -> list[int]:
+    return [at for at, line in enumerate(asked) if line.startswith("functionapp deployment source config-zip")]
+
+
+def upgrade() -> None:
+    apps = outputs("keyvault-backup-main-westeurope", resourceGroupName="g", backupAppName="one", restoreAppName="other",
+                   backupAppHostName="one.example", restoreAppHostName="other.example", backupAccountNames="a\nb")
+    deploy = ("infra/deploy.sh", "--location", "westeurope", "--yes", "--skip-hsm")
+    create = "deployment sub create --name keyvault-backup-{}-westeurope"
+
+    def at(asked: list[str], what: str) -> int | None:
+        return next((i for i, line in enumerate(asked) if line.startswith(create.format(what))), None)
+
+    code, asked, said = run(*deploy, answers=apps)
+    expect("where the apps are there, package, roles and infrastructure come in this order", code == 0 and len(packages(asked)) == 2
+           and max(packages(asked)) < at(asked, "roles") < at(asked, "main"), asked)
+    expect("the app is asked whether it can add, at once and at the end", said.count("one can add backups") == 2, said)
+
+    first = "deployment sub show --name keyvault-backup-main-westeurope --query properties.outputs.backupAppName.value"
+    gone = "ERROR: (DeploymentNotFound) Deployment 'keyvault-backup-main-westeurope' could not be found."
+    code, asked, said = run(*deploy, answers={first: [1, gone], **{k: v for k, v in apps.items() if k != first}})
+    expect("where they are not, the package comes last", code == 0 and packages(asked) and at(asked, "main") < min(packages(asked)), asked)
+    code, asked, said = run(*deploy, answers={first: [1, "ERROR: (AuthorizationFailed)"], **{k: v for k, v in apps.items() if k != first}})
+    expect("where it is not known nothing is changed", code == 1 and not changes(asked) and "AuthorizationFailed" in said, said)
+
+    known = {"role definition list": "Key Vault Backup Blob Writer s", "account show": "s",
+             **outputs("keyvault-backup-roles-westeurope", blobWriterRoleName="r"), **apps}
+    refused = '{"findings":[{"name":"container-unwritable"}]}'
+    code, asked, said = run(*deploy, answers=known, preflight=refused)
+    command = next((line for line in said.splitlines() if line.startswith("az role definition update")), "")
+    expect("an app that cannot add ends it before the infrastructure", code == 1 and at(asked, "roles") is not None
+           and at(asked, "main") is None, asked)
+    words = shlex.split(command)
+    role = json.loads(words[-1]) if words else {}
+    blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+    expect("the command gives write back", role.get("dataActions") == [f"{blobs}/read", f"{blobs}/add/action", f"{blobs}/write"]
+           and role["id"] == "/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/r"
+           and role["roleName"] == "Key Vault Backup Blob Writer s", command)
+    ASKED.add(shlex.join(words[1:]))
+    code, asked, said = run(*deploy, answers=known, preflight="")
+    expect("an app that says nothing ends it", code == 1 and at(asked, "main") is None, said)
+    code, asked, said = run(*deploy, "--skip-roles", answers=known)
+    expect("without roles it is asked at the end", code == 0 and said.count("one can add backups") == 1, said)
+
+    rules = "storage account management-policy show"
+    for prefix in ("backups/vaults/", "everything", "backups/preflight/\nhsm-backups/"):
+        code, asked, said = run(*deploy, answers={rules: prefix, **apps})
+        expect(f"a rule for {prefix!r} ends it", code == 1 and "by age alone" in said, said)
+    code, asked, said = run(*deploy, answers={rules: [9, "ERROR: (ManagementPolicyNotFound)"], **apps})
+    expect("rules that cannot be read end it", code == 1 and "cannot be read" in said, said)
+    code, asked, said = run(*deploy, answers={rules: "backups/preflight/", **apps})
+    expect("a rule for probes is well, and every account is looked at", code == 0
+           and {a.split("--account-name ")[1].split()[0] for a in asked if a.startswith(rules)} == {"a", "b"}, asked)
 
 
 # What the lines in the pages meet, and what is typed where they ask.
@@ -206,7 +268,7 @@ def of_the_pages() -> None:
 
 
 def main() -> int:
-    for part in (helps_and_refuses, hsms, write_protection, registration, deployment, of_the_pages, of_preflight):
+    for part in (helps_and_refuses, hsms, write_protection, registration, deployment, upgrade, of_the_pages, of_preflight):
         part()
     if sys.argv[1:]:
         Path(sys.argv[1]).write_text("".join(f"{line}\n" for line in sorted(ASKED)))

@@ -14,6 +14,9 @@ from policies import ASSIGNMENT, CONTAINER, LOG_RULE, QUEUE, Subject, View, aler
 # What the templates know already and the code does not yet. To become empty.
 WILL_EXIST = {"settings": set(), "functions": set(), "queues": set(), "events": set()}
 
+# Names in the container of backups under which the keeper may add, and nothing is written yet.
+TO_COME = {"drills/", "evidence/", "hsm-copies/", "verifications/"}
+
 # Legacy settings that carry a secret. They are for a terminal; the templates never set them.
 NEVER_SET = {"KEYVAULT_BACKUP_HSM_BACKUP_SAS", "KEYVAULT_BACKUP_HSM_RESTORE_SAS"}
 
@@ -27,9 +30,8 @@ OF_THE_HOST = {
 }
 
 
-# Identities in the table of rights of the tests that the templates do not make: the keeper is to come, people are granted
-# theirs by hand.
-NOT_DEPLOYED = {"keeper", "person"}
+# Identities in the table of rights of the tests that the templates do not make: people are granted theirs by hand.
+NOT_DEPLOYED = {"person"}
 
 # What Microsoft's roles may do with blobs, in the words of the table.
 CONTRIBUTOR = "containers/read containers/write containers/delete blobs/read blobs/write blobs/add/action blobs/move/action blobs/delete"
@@ -70,6 +72,29 @@ class Code:
         found = set(re.findall(r'"(KEYVAULT_BACKUP_\w+|WEBSITE_\w+)"', "\n".join(lines)))
         return found | self.extra.get("read_settings", set())
 
+    def serves(self) -> dict[str, set[str]]:
+        """Which functions an app of each role serves, by the table in the code; `all` has those of both."""
+        text = self.extra.get("role") or (self.root / "src/domain/role.rs").read_text(encoding="utf-8")
+        table = text.split("fn serves(", 1)[1].split("match function {", 1)[1].split("\n        }", 1)[0]
+        roles = {
+            "self.backs_up()": {"backup"}, "self.restores()": {"restore"}, "matches!(self, Self::Keeper)": {"keeper"},
+            "true": {"backup", "restore", "keeper"},
+        }
+        found: dict[str, set[str]] = {role: set() for role in roles["true"]}
+        for names, condition in re.findall(r"((?:[|\s]*Function::\w+)+)\s*=>\s*([^\n]+),", table):
+            for role in roles.get(condition, set()):
+                found[role] |= set(re.findall(r"Function::(\w+)", names))
+        return found
+
+    def default_policy(self) -> dict[str, int]:
+        text = self.extra.get("policy") or (self.root / "src/domain/retention/policy.rs").read_text(encoding="utf-8")
+        found = text.split("impl Default for Policy", 1)[1].split("}", 1)[0]
+        return {word: int(number) for word, number in re.findall(r"(\w+): (\d+)", found)}
+
+    def default_of(self, setting: str) -> str:
+        page = self.extra.get("page") or (self.root / "docs/settings.md").read_text(encoding="utf-8")
+        return re.search(rf"^\| `{setting}` \|.*\| (.+) \|$", page, re.M).group(1)
+
     def bindings(self) -> dict[str, list[dict]]:
         found = {p.parent.name: json.loads(p.read_text())["bindings"] for p in sorted((self.root / "functions").glob("*/function.json"))}
         found |= self.extra.get("bindings", {})
@@ -85,10 +110,12 @@ class Code:
         found = self.extra.get(name) or re.search(rf'pub const {name}: &str = "([^"]+)"', self.config).group(1)
         return found
 
+    def layout(self) -> str:
+        return self.extra.get("layout") or (self.root / "src/catalogue/layout.rs").read_text(encoding="utf-8")
+
     def prefixes(self) -> set[str]:
         """How the names in the backups container begin; one file has them all."""
-        text = self.extra.get("layout") or (self.root / "src/catalogue/layout.rs").read_text(encoding="utf-8")
-        return set(re.findall(r'^(?!\s*//)[^"\n]*"([a-z]+/)', text, re.M))
+        return set(re.findall(r'^(?!\s*//)[^"\n]*"([a-z]+/)', self.layout(), re.M))
 
     def events(self) -> set[str]:
         found = set(re.findall(r'\bevent = "([a-z.]+)"', self.sources))
@@ -147,20 +174,41 @@ def the_page_of_settings_is_whole(subject: Subject, code: Code):
 
 @tie
 def every_function_runs_in_one_app(subject: Subject, code: Code):
-    """Each function of the code is known; together the apps run all of them; shared ones run in both."""
+    """Each function of the code is known, runs in the apps whose role serves it, and is switched off in the others."""
     known = set(code.bindings()) | WILL_EXIST["functions"]
-    running = {}
+    serves = code.serves()
     for role, app in subject.hardened.apps.items():
         settings = subject.hardened.settings(app)
         disabled = {name.split(".")[1] for name, value in settings.items() if name.startswith("AzureWebJobs.") and value == "true"}
         yield from (f"{role}: {name} is disabled and does not exist" for name in sorted(disabled - known))
-        running[role] = known - disabled
-    yield from (f"{name} runs nowhere" for name in sorted(known - running["backup"] - running["restore"]))
-    both = running["backup"] & running["restore"]
-    if both != {"AdvanceJobs", "Status"} & known:
-        yield f"both apps run {sorted(both)}"
-    if {"Restores", "RestoreObject"} & running["backup"]:
-        yield "the backup app can restore"
+        yield from (f"{role}: {name} runs, and is not of its role" for name in sorted(known - disabled - serves[role]))
+        yield from (f"{role}: {name} is disabled, and of its role" for name in sorted(disabled & serves[role]))
+    yield from (f"{name} runs nowhere" for name in sorted(known - set().union(*serves.values())))
+    yield from (f"{name} is served and does not exist" for name in sorted(set().union(*serves.values()) - known))
+
+
+@tie
+def the_functions_are_listed_as_the_code_has_them(subject: Subject, code: Code):
+    """The lists of functions in the templates are those of the table in the code."""
+    names = next(s for s in subject.project.files["types.bicep"].of("var") if s.name == "functionNames").value
+    listed = {item.key.value: {name.value for name in item.value.items} for item in names.items}
+    serves = code.serves()
+    shared = set.intersection(*serves.values())
+    wanted = {role: names - shared for role, names in serves.items()} | {"all": shared}
+    yield from (f"{key}: {sorted(listed.get(key, set()))}, and the code has {sorted(names)}"
+                for key, names in wanted.items() if listed.get(key) != names)
+
+
+@tie
+def defaults_are_those_of_the_program(subject: Subject, code: Code):
+    """What numbers have to fit when they are left out is what the program then takes."""
+    given = next(s for s in subject.project.files["types.bicep"].of("var") if s.name == "programDefaults").value
+    found = {item.key.value: item.value.value for item in given.items}
+    wanted = {"fullPassDays": int(code.default_of("KEYVAULT_BACKUP_FULL_PASS_DAYS")), "keepWithinDays": code.default_policy()["within"]}
+    if found != wanted:
+        yield f"the templates have {found}, and the program {wanted}"
+    if code.default_of("KEYVAULT_BACKUP_RETENTION").strip("`") != " ".join(f"{w}={n}" for w, n in code.default_policy().items() if n):
+        yield "docs/settings.md has another default policy"
 
 
 @tie
@@ -193,12 +241,15 @@ def the_app_says_which_jobs_it_moves_on(subject: Subject, code: Code):
 
 @tie
 def names_in_storage_are_those_of_the_code(subject: Subject, code: Code):
-    """What is deleted in time, and where the restore app writes, begins as the code's names do."""
+    """What the conditions and the rule for probes name begins as the code's names do."""
     names = next(s for s in subject.project.files["types.bicep"].of("var") if s.name == "storageNames").value
     given = {item.key.value: item.value.value for item in names.items}
-    expected = {given[name] for name in ("backupPrefix", "hsmRecordPrefix", "auditPrefix", "probePrefix", "acknowledgedPrefix")}
-    if code.prefixes() != expected:
-        yield f"the code writes to {sorted(code.prefixes())}, and the templates know {sorted(expected)}"
+    prefixes = {value for name, value in given.items() if name.endswith("Prefix")}
+    tops = {value for value in prefixes if value.count("/") == 1} - TO_COME
+    if code.prefixes() != tops:
+        yield f"the code writes to {sorted(code.prefixes())}, and the templates know {sorted(tops)}"
+    yield from (f"{name} is no place in the code" for name in sorted(prefixes - tops - TO_COME) if f'"{name}' not in code.layout())
+    yield from (f"{name} is in the code; take it from TO_COME" for name in sorted(TO_COME & code.prefixes()))
 
 
 def actions_of(subject: Subject, label: str) -> set[str]:
@@ -216,20 +267,36 @@ def row(identity: str, account: str, container: str, actions: set[str], given: d
     return (identity, account, container, frozenset(actions), *narrowed)
 
 
+def narrowing(condition: str) -> dict[str, list[str]]:
+    """Where a condition lets blobs be added and deleted."""
+    found: dict[str, list[str]] = {}
+    for part in condition.split(") AND ((!"):
+        key = "deletes" if "blobs/delete" in part else "adds"
+        found[f"{key}Under"] = re.findall(r"StringLike '([^'*]+)[*]'", part)
+        found[f"{key}NotUnder"] = re.findall(r"StringNotLike '([^'*]+)[*]'", part)
+    return found
+
+
+def merged(first: tuple, second: tuple) -> tuple:
+    """Two assignments to one identity on one container, as one row. Neither may widen what the other narrows."""
+    twice = frozenset(f"{action} twice" for action in (first[3] & second[3]) - {"containers/read", "blobs/read"})
+    return (*first[:3], first[3] | second[3] | twice, *(a | b for a, b in zip(first[4:], second[4:])))
+
+
 def rights_given(subject: Subject, view: View) -> set[tuple]:
     """What the assignments of a deployment allow with blobs, as rows of the table of rights."""
-    found = set()
+    found: dict[tuple, tuple] = {}
     accounts = {account.id: name.split(" of ")[0] for name, account in view.accounts.items()}
     for assignment in view.of(ASSIGNMENT):
         label = subject.role_label(assignment.properties["roleDefinitionId"])
-        if label not in BUILT_IN and label != "blobWriter":
+        if label not in BUILT_IN and label not in ("blobWriter", "blobKeeper"):
             continue
         account = next(name for id, name in accounts.items() if (assignment.target.id + "/").startswith(id + "/"))
         container = assignment.target.name if assignment.target.type == CONTAINER else "*"
-        condition = assignment.properties.get("condition") or ""
-        under = {"addsUnder": re.findall(r"StringLike '([^'*]+)[*]'", condition)}
-        found.add(row(view.holder(assignment.properties["principalId"]), account, container, actions_of(subject, label), under))
-    return found
+        under = narrowing(assignment.properties.get("condition") or "")
+        given = row(view.holder(assignment.properties["principalId"]), account, container, actions_of(subject, label), under)
+        found[given[:3]] = merged(found[given[:3]], given) if given[:3] in found else given
+    return set(found.values())
 
 
 @tie
@@ -327,6 +394,8 @@ def code_with(**extra):
 APP, TYPES, MAIN, ALERTS = "modules/function-app.bicep", "types.bicep", "main.bicep", "modules/alerts.bicep"
 HOST_FILE = {"customHandler": {"description": {"defaultExecutablePath": "keyvault-backup"}}}
 
+ROLES_OF_CODE = (Path(__file__).resolve().parent.parent.parent / "src/domain/role.rs").read_text(encoding="utf-8")
+
 TIE_MUTATIONS = {
     "every_setting_is_read_and_every_read_one_is_set": [
         templates(APP, "KEYVAULT_BACKUP_VAULT_RATE:", "KEYVAULT_BACKUP_VAULTS_RATE:"),
@@ -344,8 +413,23 @@ TIE_MUTATIONS = {
     "every_function_runs_in_one_app": [
         templates(TYPES, "['RestoreObject', 'Restores']", "['RestoreObject']"),
         templates(TYPES, "['NightlyVaultBackup', ", "['NightlyVaultBackups', "),
-        templates(MAIN, "disabledFunctions: functionNames.restore", "disabledFunctions: functionNames.backup"),
+        templates(MAIN, "disabledFunctions: concat(functionNames.restore, functionNames.keeper)", "disabledFunctions: concat(functionNames.backup, functionNames.keeper)"),
+        templates(MAIN, "disabledFunctions: concat(functionNames.restore, functionNames.keeper)", "disabledFunctions: functionNames.restore"),
+        templates(MAIN, "disabledFunctions: concat(functionNames.backup, functionNames.restore)", "disabledFunctions: functionNames.backup"),
         code_with(bindings={"SomethingNew": []}),
+    ],
+    "the_functions_are_listed_as_the_code_has_them": [
+        templates(TYPES, "['RestoreObject', 'Restores']", "['RestoreObject']"),
+        templates(TYPES, "keeper: ['ApplyRetention']", "keeper: []"),
+        templates(TYPES, "all: ['AdvanceJobs', 'Status']", "all: ['AdvanceJobs', 'Status', 'Backups']"),
+        code_with(role=ROLES_OF_CODE.replace("| Function::Backups", "")),
+        code_with(role=ROLES_OF_CODE.replace("Restores => self.restores()", "Restores => true")),
+    ],
+    "defaults_are_those_of_the_program": [
+        templates(TYPES, "fullPassDays: 7", "fullPassDays: 14"),
+        templates(TYPES, "keepWithinDays: 35", "keepWithinDays: 30"),
+        code_with(policy="impl Default for Policy { fn default() -> Self { Self { within: 34, months: 12, gone: 400 } } }"),
+        code_with(policy="impl Default for Policy { fn default() -> Self { Self { within: 35, months: 6, gone: 400 } } }"),
     ],
     "every_queue_is_there": [
         templates(TYPES, "backupQueue: 'backup-objects'", "backupQueue: 'backup-object'"),
@@ -361,13 +445,21 @@ TIE_MUTATIONS = {
         templates(TYPES, "hsmRecordPrefix: 'hsms/'", "hsmRecordPrefix: 'hsm/'"),
         templates(TYPES, "probePrefix: 'preflight/'", "probePrefix: 'probes/'"),
         templates(TYPES, "acknowledgedPrefix: 'acknowledged/'", "acknowledgedPrefix: 'known/'"),
+        templates(TYPES, "copyPrefix: 'retention/copies/'", "copyPrefix: 'retention/doubles/'"),
+        templates(TYPES, "peoplePrefix: 'retention/people/'", "peoplePrefix: 'retention/persons/'"),
+        templates(TYPES, "drillPrefix: 'drills/'", "drillPrefix: 'exercises/'"),
         code_with(layout='format!("backups/{vault}/")'),
     ],
     "the_tests_have_the_rights_of_the_templates": [
         templates("roles.bicep", "blobs/add/action'", "blobs/write'"),
         templates("modules/backup-storage.bicep", "      storageNames.backupPrefix\n", ""),
         templates("modules/backup-storage.bicep", "[storageNames.auditPrefix, ", "["),
-        templates("modules/grant-container.bicep", "condition: empty(writesUnder) ? null : condition", "condition: null"),
+        templates("modules/grant-container.bicep", "condition: empty(conditions) ? null : join(conditions, ' AND ')", "condition: null"),
+        templates("modules/backup-storage.bicep", "      writesNotUnder: [storageNames.peoplePrefix]\n", ""),
+        templates("modules/backup-storage.bicep", "        storageNames.copyPrefix\n", ""),
+        templates("modules/backup-storage.bicep", "roleDefinitionName: keeperRoleName", "roleDefinitionName: writerRoleName"),
+        templates("modules/hsm-storage.bicep", "roleDefinitionName: keeperRoleName", "roleDefinitionName: builtInRoles.storageBlobDataReader"),
+        code_with(rights=lambda row: row | {"deletesUnder": ["vaults/", "audit/"]} if row["identity"] == "keeper" else row),
         templates("modules/hsm-storage.bicep", "roleDefinitionName: builtInRoles.storageBlobDataReader", "roleDefinitionName: builtInRoles.storageBlobDataContributor"),
         code_with(rights=lambda row: row | {"actions": [*row["actions"], "blobs/write"]} if row["identity"] == "restore" else row),
         code_with(rights=lambda row: row | {"addsUnder": ["acknowledged/"]} if row["identity"] == "person" else row),
