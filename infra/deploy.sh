@@ -127,6 +127,10 @@ probe() {
     [ -n "$answer" ] || die "$app does not say whether it can still add backups; see docs/upgrade.md"
     case $answer in
     *container-unwritable*) give_back "$app" ;;
+    # There is one probe a day. Where it is there already, a refusal of another one may be for the name.
+    *'probe of today is there'*)
+        say "$app: not known today whether it can still add backups, as its probe of today is there; ask again tomorrow:"
+        say '  GET /api/status/preflight' ;;
     *) say "$app can add backups" ;;
     esac
 }

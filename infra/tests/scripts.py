@@ -211,6 +211,11 @@ def upgrade() -> None:
            and role["id"] == "/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/r"
            and role["roleName"] == "Key Vault Backup Blob Writer s", command)
     ASKED.add(shlex.join(words[1:]))
+    words = "the probe of today is there, and storage refuses another one like a missing right"
+    expect("preflight says so in these words", words in (INFRA.parent / "src/preflight/storage.rs").read_text(), words)
+    expect("and names this finding", '"container-unwritable"' in (INFRA.parent / "src/preflight/findings/storage.rs").read_text(), refused)
+    code, asked, said = run(*deploy, answers=known, preflight=f'{{"findings":[],"unknown":[{{"result":"{words}"}}]}}')
+    expect("what is not known is not called well", code == 0 and said.count("not known today") == 2 and "can add" not in said, said)
     code, asked, said = run(*deploy, answers=known, preflight="")
     expect("an app that says nothing ends it", code == 1 and at(asked, "main") is None, said)
     code, asked, said = run(*deploy, "--skip-roles", answers=known)
