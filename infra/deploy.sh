@@ -124,7 +124,8 @@ probe() {
         say "$app: no answer about its rights yet (try $try)"
         sleep 15
     done
-    [ -n "$answer" ] || die "$app does not say whether it can still add backups; see docs/upgrade.md"
+    [ -n "$answer" ] || die "$app does not say whether it can still add backups. If it did not run before either, run this again with" \
+        "--skip-roles, which deploys its settings; see docs/upgrade.md"
     case $answer in
     *container-unwritable*) give_back "$app" ;;
     # There is one probe a day. Where it is there already, a refusal of another one may be for the name.

@@ -161,6 +161,9 @@ def deployment() -> None:
     names = {a.split(" --name ")[1].split()[0] for a in asked if a.startswith("deployment sub")}
     expect("deployments are named after template and region", names == {"keyvault-backup-roles-westeurope", "keyvault-backup-main-westeurope"}, names)
 
+    code, asked, said = run(*deploy, answers={k: v for k, v in everything.items() if "keeperApp" not in k})
+    expect("an app that is left out gets no package", code == 0 and len(packages(asked)) == 2, said)
+
     create, roles = "deployment sub create --name keyvault-backup-main-westeurope", (*deploy, "--skip-package", "--skip-hsm")
     unknown = "ERROR: (RoleDefinitionDoesNotExist) The specified role definition with ID 'x' does not exist."
     code, asked, said = run(*roles, answers={create: [2, unknown], **everything})
