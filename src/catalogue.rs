@@ -28,6 +28,7 @@ pub use self::{
     audit::{Audit, Checked, CheckedSection},
     codec::ManifestReader,
     history::Point,
+    hsm::StoredHsmBackup,
     last_runs::KnownRun,
     layout::probe,
     retention::{Marked, Marks, is_unreadable},

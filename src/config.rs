@@ -224,7 +224,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         const NAME: &str = "KEYVAULT_BACKUP_RETENTION";
         let text = (self.lookup)(NAME).unwrap_or_default();
         text.parse().unwrap_or_else(|error: PoliciesError| {
-            self.fault(NAME, &error.to_string());
+            self.fault(NAME, error);
             Policies::default()
         })
     }

@@ -53,7 +53,6 @@ enum ManifestLine {
 /// A line of the record of a drop.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
 enum DropLine {
     Drop(Drop),
     Blob(DroppedBlob),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     api::shapes::{
         retention::{PointRetention, RetentionPlan},
-        terminal::RetentionApplied,
+        terminal::{RetentionApplied, RetentionDecided},
     },
     app::App,
     clock::Clock,
@@ -302,7 +302,7 @@ async fn release(args: ReleaseArgs, format: Format) -> Done {
     let mut table = Table::new(&[Column::name("source")], &[Column::name("decided")]);
     table.push([name.to_string().into(), act.name().into()]);
     if format.is_json() {
-        output::json(&serde_json::json!({ "source": name, "decided": act.name() }))?;
+        output::json(&RetentionDecided { source: name.to_string(), decided: act.name() })?;
     } else {
         output::one(format, sentence, &table)?;
     }

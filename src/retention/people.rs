@@ -155,20 +155,19 @@ pub async fn release(
 pub async fn holds(app: &App, only: Option<&Of>) -> Result<Vec<(Hold, u32, bool)>> {
     let catalogue = app.catalogue()?;
     let mut all = Vec::new();
-    let sources: Vec<(SourceKind, SourceName)> = match only {
-        Some(of) => vec![(of.kind, of.name.clone())],
-        None => {
-            let (vaults, hsms) = futures::try_join!(
-                catalogue.held_sources(SourceKind::Vault),
-                catalogue.held_sources(SourceKind::Hsm)
-            )?;
-            let of = |kind| move |name| (kind, name);
-            vaults
-                .into_iter()
-                .map(of(SourceKind::Vault))
-                .chain(hsms.into_iter().map(of(SourceKind::Hsm)))
-                .collect()
-        }
+    let sources: Vec<(SourceKind, SourceName)> = if let Some(of) = only {
+        vec![(of.kind, of.name.clone())]
+    } else {
+        let (vaults, hsms) = futures::try_join!(
+            catalogue.held_sources(SourceKind::Vault),
+            catalogue.held_sources(SourceKind::Hsm)
+        )?;
+        let of = |kind| move |name| (kind, name);
+        vaults
+            .into_iter()
+            .map(of(SourceKind::Vault))
+            .chain(hsms.into_iter().map(of(SourceKind::Hsm)))
+            .collect()
     };
     for (kind, name) in sources {
         all.extend(catalogue.all_holds(kind, &name).await?);

@@ -194,18 +194,15 @@ impl<'a> Reading<'a> {
         loop {
             let Some((mut kept, mut needs)) = self.name_kept(verdicts).await? else { continue };
             let mut changed = false;
-            for at in 0..verdicts.len() {
-                if !verdicts[at].drops() {
-                    continue;
-                }
+            for (at, verdict) in verdicts.iter_mut().enumerate().filter(|(_, verdict)| verdict.drops()) {
                 match self.judge(at, &kept, &mut seen).await {
                     Ok(None) => {}
                     Ok(Some(reason)) => {
-                        verdicts[at] = Verdict::Keep(reason);
+                        *verdict = Verdict::Keep(reason);
                         needs.insert(at, self.name(at, &mut kept).await?);
                     }
                     Err(error) if is_unreadable(&error) => {
-                        verdicts[at] = Verdict::Keep(Reason::Unreadable);
+                        *verdict = Verdict::Keep(Reason::Unreadable);
                         changed = true;
                         break;
                     }
@@ -234,10 +231,7 @@ impl<'a> Reading<'a> {
         let mut kept = Kept::default();
         let mut needs = Needs::new();
         let mut folded: HashMap<String, RunId> = HashMap::new();
-        for at in 0..verdicts.len() {
-            if verdicts[at].drops() {
-                continue;
-            }
+        for (at, _) in verdicts.iter().enumerate().filter(|(_, verdict)| !verdict.drops()) {
             match self.name(at, &mut kept).await {
                 Ok(before) => {
                     let run = &self.candidates[at].run;

@@ -17,12 +17,12 @@ const AT_ONCE: usize = 16;
 pub(super) struct Seen<'a> {
     catalogue: &'a Catalogue,
     vault: &'a SourceName,
-    seen: BTreeMap<(ObjectId, RunId), bool>,
+    whole: BTreeMap<(ObjectId, RunId), bool>,
 }
 
 impl<'a> Seen<'a> {
     pub(super) fn new(catalogue: &'a Catalogue, vault: &'a SourceName) -> Self {
-        Self { catalogue, vault, seen: BTreeMap::new() }
+        Self { catalogue, vault, whole: BTreeMap::new() }
     }
 
     /// The first of these backups that is not there, has another size, or was written again. One request each, and none
@@ -31,7 +31,7 @@ impl<'a> Seen<'a> {
         &mut self,
         wanted: Vec<(ObjectId, RunId, u64)>,
     ) -> Result<Option<(ObjectId, RunId)>> {
-        let new = wanted.iter().filter(|(id, run, _)| !self.seen.contains_key(&(id.clone(), run.clone())));
+        let new = wanted.iter().filter(|(id, run, _)| !self.whole.contains_key(&(id.clone(), run.clone())));
         let (catalogue, vault) = (self.catalogue, self.vault);
         let look = |(id, run, bytes): (ObjectId, RunId, u64)| async move {
             let versions = catalogue.versions_of_backup(vault, &run, &id).await?;
@@ -40,9 +40,9 @@ impl<'a> Seen<'a> {
         };
         let new: Vec<_> = new.cloned().map(look).collect();
         let new: Vec<_> = stream::iter(new).buffer_unordered(AT_ONCE).try_collect().await?;
-        self.seen.extend(new);
+        self.whole.extend(new);
         let unseen =
-            wanted.into_iter().map(|(id, run, _)| (id, run)).find(|key| self.seen.get(key) != Some(&true));
+            wanted.into_iter().map(|(id, run, _)| (id, run)).find(|key| self.whole.get(key) != Some(&true));
         Ok(unseen)
     }
 }

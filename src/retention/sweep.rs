@@ -180,10 +180,10 @@ async fn rulings(
                 Ruling::Succeeded(by) => newer.push((line.id(), by.run.clone(), by.bytes)),
                 Ruling::LongGone => {}
                 Ruling::Named => {
-                    judged.against = Some(format!("a kept point has the backup of {}", line.id()))
+                    judged.against = Some(format!("a kept point has the backup of {}", line.id()));
                 }
                 Ruling::Stays(why) => {
-                    judged.against = Some(format!("has the backup of {}, {why}", line.id()))
+                    judged.against = Some(format!("has the backup of {}, {why}", line.id()));
                 }
             }
             judged.backups.insert(name);
@@ -227,13 +227,12 @@ async fn point(reading: &Reading<'_>, of: &Due, judged: &Judged, applied: &mut A
             Deleted::Stays(why) => waits = Some(why),
         }
     }
-    match waits {
-        Some(why) => applied.waiting.push((of.run.clone(), why)),
-        None => {
-            mark(reading, of, number + 1, Mark::Swept).await?;
-            applied.swept.push(of.run.clone());
-        }
+    if let Some(why) = waits {
+        applied.waiting.push((of.run.clone(), why));
+        return Ok(());
     }
+    mark(reading, of, number + 1, Mark::Swept).await?;
+    applied.swept.push(of.run.clone());
     Ok(())
 }
 

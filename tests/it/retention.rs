@@ -9,7 +9,10 @@ use keyvault_backup_emulator::{
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
-use crate::world::{BACKUPS, NIGHT, World};
+use crate::{
+    checks::events,
+    world::{BACKUPS, NIGHT, World},
+};
 
 /// What the keeper's identity is called.
 const KEEPER: &str = "keeper";
@@ -127,7 +130,7 @@ async fn the_last_good_backup_of_what_fails_for_300_days_restores_and_older_poin
 #[tokio::test]
 async fn what_is_let_go_is_not_offered_and_is_deleted_two_days_later() {
     let mut kept = Kept::with(2, "within=30 months=0").await;
-    kept.nights(4).await;
+    kept.nights(3).await;
     let (before, blobs) = (kept.points(), kept.world.backups.blobs(BACKUPS).len());
     kept.world.vault.put_secret("secret-0", SecretSpec::new("newer"));
     kept.night().await;
@@ -185,9 +188,8 @@ async fn an_app_that_was_off_for_200_days_loses_nothing() {
     kept.night().await;
     kept.pass().await;
     assert_eq!(kept.points(), 4);
-    let plan = kept.world.cli(&["retention", "plan", "--vault", "kv-a", "-o", "json"]).await;
-    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
-    assert_eq!(plan["sources"][0]["needsConsent"], 3, "{plan}");
+    let lines: Vec<_> = kept.keeper.logs().into_iter().filter(|line| line.function_console).collect();
+    assert_eq!(events(&lines, "retention.consent"), 1);
 }
 
 #[tokio::test]
@@ -211,4 +213,59 @@ async fn a_role_is_a_wall_for_functions() {
     let now = kept.now();
     let refused = kept.world.host().await.fire("ApplyRetention", Firing::at(now)).await;
     assert!(!refused.succeeded(), "an app that backs up deletes nothing");
+}
+
+#[tokio::test]
+async fn a_hold_in_the_pause_offers_the_point_again_with_everything_that_it_names() {
+    let mut kept = Kept::with(2, "within=30 months=0").await;
+    kept.nights(4).await;
+    let before = kept.world.backups.blobs(BACKUPS);
+    let url = kept.world.vault.url();
+    let listed = |output: std::process::Output| -> Vec<String> {
+        let runs: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        let runs = runs["runs"].as_array().cloned().unwrap_or_default();
+        runs.iter().map(|run| run["run"].as_str().expect("a name").to_owned()).collect()
+    };
+    let list = ["list", "runs", "--vault", &url, "-o", "json"];
+    assert_eq!(listed(kept.world.cli(&list).await).len(), 3, "the first point was let go");
+    let run = "20260110T020000Z-nightly";
+    let hold =
+        ["hold", "set", "--vault", "kv-a", "--run", run, "--ticket", "INC-1", "--reason", "an inquiry"];
+    let set = kept.world.cli(&hold).await;
+    assert_eq!(set.status.code(), Some(0), "{set:?}");
+    kept.world.at(kept.now() + Duration::days(3));
+    kept.pass().await;
+    assert_eq!(listed(kept.world.cli(&list).await).len(), 4, "it is offered again");
+    let after = kept.world.backups.blobs(BACKUPS);
+    assert!(before.iter().all(|name| after.contains(name)), "and nothing of it is deleted");
+    let release = ["hold", "release", "--vault", "kv-a", "--ticket", "INC-1", "--reason", "closed"];
+    assert_eq!(kept.world.cli(&release).await.status.code(), Some(0));
+    kept.pass().await;
+    assert_eq!(listed(kept.world.cli(&list).await).len(), 3, "and goes when the hold is released");
+}
+
+#[tokio::test]
+async fn no_app_can_add_what_only_people_decide() {
+    let mut kept = Kept::with(1, "within=30").await;
+    kept.night().await;
+    let (own, app) =
+        (kept.world.azure.identity().header_of(KEEPER), kept.world.azure.identity().header().to_owned());
+    for header in [own, app] {
+        let of = |(name, value): (String, String)| {
+            let is_identity = name == "IDENTITY_HEADER";
+            if is_identity { (name, header.clone()) } else { (name, value) }
+        };
+        let env: Vec<_> = kept.world.env.clone().into_iter().map(of).collect();
+        for args in [
+            vec!["hold", "set", "--vault", "kv-a", "--ticket", "INC-1", "--reason", "r"],
+            vec!["retention", "apply", "--vault", "kv-a", "--really", "--reason", "r"],
+        ] {
+            let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_keyvault-backup"));
+            command.args(&args).env_clear().envs(env.clone());
+            drop(command.output().await.expect("the command runs"));
+        }
+    }
+    let blobs = kept.world.backups.blobs(BACKUPS);
+    let of_people = |name: &&String| name.starts_with("holds/") || name.starts_with("retention/people/");
+    assert_eq!(blobs.iter().filter(of_people).count(), 0, "{blobs:?}");
 }

@@ -142,6 +142,16 @@ async fn of_vaults(checked: &mut Checked) {
     let until = (world.today() + time::Duration::days(30)).date().to_string();
     let accept = ["--secret", "secret-0", "--reason", "to be deleted", "--until", &until];
     checked.run(&world, "accept", &[&vault[..], &accept].concat()).await;
+    checked.run(&world, "retention plan", &[]).await;
+    let because = ["--reason", "closed"];
+    checked.run(&world, "retention apply", &with(&["--really", because[0], because[1]])).await;
+    checked.run(&world, "retention apply", &vault).await;
+    let withdraw = ["--withdraw", because[0], because[1]];
+    checked.run(&world, "retention release", &with(&withdraw)).await;
+    let ticket = ["--ticket", "INC-1", because[0], because[1]];
+    checked.run(&world, "hold", &[&["set"], &vault[..], &ticket].concat()).await;
+    checked.run(&world, "hold", &["list"]).await;
+    checked.run(&world, "hold", &[&["release"], &vault[..], &ticket].concat()).await;
     checked.run(&world, "accept", &["list"]).await;
     checked.run(&world, "accept", &[&["withdraw"], &vault[..], &accept[..2]].concat()).await;
     for audit in ["list", "verify"] {
@@ -153,6 +163,7 @@ async fn of_vaults(checked: &mut Checked) {
 }
 
 async fn of_restores(checked: &mut Checked, world: &World) {
+    world.azure.vault("kv-b");
     let with = |args: &[&'static str]| [&["--vault", "kv-a"][..], args].concat();
     checked.run(world, "restore --what-if", &with(&["--all", "--gone", "--what-if"])).await;
     let restored = checked.run(world, "restore", &with(&["--all", "--gone", "--yes"])).await;

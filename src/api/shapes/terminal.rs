@@ -22,7 +22,7 @@ pub use self::{
     listing::{ObjectItem, Objects, VaultItem, Vaults},
     plan::{BackupPlan, FileBackup},
     restore::{FileRestore, Jobs, RestoreResult},
-    retention::{HoldItem, Holds, RetentionApplied},
+    retention::{HoldItem, Holds, RetentionApplied, RetentionDecided},
     run::{CheckedManifest, Rebuilt, RunReport},
     schema::schema,
 };

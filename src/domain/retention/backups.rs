@@ -187,8 +187,8 @@ fn is_good(entry: &Entry, location: &Location) -> bool {
 fn backup(entry: &Entry) -> u64 {
     let (kind, name) = (entry.kind.as_str(), entry.name.folded());
     let whole = Fingerprint::of_fields([entry.run.as_str().as_bytes(), kind.as_bytes(), name.as_bytes()]);
-    let [a, b, c, d, e, f, g, h, ..] = *whole.as_bytes();
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let first = whole.as_bytes().iter().take(8);
+    first.fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn address(id: &ObjectId) -> Fingerprint {

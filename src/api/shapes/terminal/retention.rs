@@ -57,6 +57,17 @@ impl RetentionApplied {
     }
 }
 
+/// A person's decision about the retention of a source.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RetentionDecided {
+    /// The source.
+    #[schema(example = "kv-old")]
+    pub source: String,
+    /// `release` or `withdraw`.
+    #[schema(example = "release", pattern = "^(release|withdraw)$")]
+    pub decided: &'static str,
+}
+
 /// Holds.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Holds {

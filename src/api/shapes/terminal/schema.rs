@@ -5,8 +5,8 @@ use utoipa::OpenApi;
 
 use super::{
     AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, FileBackup, FileRestore, HoldItem,
-    Holds, HsmCheck, HsmStatuses, Jobs, Objects, Rebuilt, RestoreResult, RetentionApplied, RunReport, Trail,
-    TrailCheck, Vaults,
+    Holds, HsmCheck, HsmStatuses, Jobs, Objects, Rebuilt, RestoreResult, RetentionApplied, RetentionDecided,
+    RunReport, Trail, TrailCheck, Vaults,
 };
 use crate::api::shapes::{
     backup::History,
@@ -21,7 +21,7 @@ use crate::api::shapes::{
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 28] = [
+const COMMANDS: [(&str, &[&str]); 29] = [
     ("error", &["Problem"]),
     ("status", &["Status"]),
     ("backup", &["RunReport"]),
@@ -45,6 +45,7 @@ const COMMANDS: [(&str, &[&str]); 28] = [
     ("preflight", &["Preflight"]),
     ("retention plan", &["RetentionPlan"]),
     ("retention apply", &["RetentionPlan", "RetentionApplied"]),
+    ("retention release", &["RetentionDecided"]),
     ("hold", &["HoldItem", "Holds"]),
     ("acknowledge", &["AcknowledgedRun"]),
     ("accept", &["AcceptanceItem", "Acceptances"]),
@@ -78,6 +79,7 @@ const COMMANDS: [(&str, &[&str]); 28] = [
     RestoreReport,
     RestoreResult,
     RetentionApplied,
+    RetentionDecided,
     RetentionPlan,
     RunInSource,
     RunReport,

@@ -69,8 +69,8 @@ fn a_backup_goes_only_if_a_newer_good_one_of_the_object_is_kept() {
     ] {
         assert_eq!(ruling(&newer(entry.clone()), &old, &[]), expected, "{entry:?}");
     }
-    let never = Line { entry: None, ..with(ObjectStatus::Failed, db(10, 2)) };
-    assert_eq!(ruling(&kept(&[never]), &old, &[]), "last-good", "a failure takes nothing's place");
+    let failed = Line { entry: None, ..with(ObjectStatus::Failed, db(10, 2)) };
+    assert_eq!(ruling(&kept(&[failed]), &old, &[]), "last-good", "a failure takes nothing's place");
     assert_eq!(ruling(&Kept::default(), &old, &[]), "unexplained");
 }
 
