@@ -27,7 +27,7 @@ pub struct TrailEvent {
     /// What happened.
     #[schema(
         example = "restore-started",
-        pattern = "^(backup-requested|hsm-backup-requested|restore-started|restore-abandoned|restore-ended|hsm-restore-started|hsm-restore-ended|loss-acknowledged|failure-accepted|acceptance-withdrawn)$"
+        pattern = "^(backup-requested|hsm-backup-requested|restore-started|restore-abandoned|restore-ended|hsm-restore-started|hsm-restore-ended|loss-acknowledged|failure-accepted|acceptance-withdrawn|retention-decided)$"
     )]
     event: &'static str,
     /// The source whose backups or objects it is about.
