@@ -13,6 +13,7 @@ mod wire;
 mod world;
 
 mod acknowledged;
+mod agree;
 mod api;
 mod cli;
 mod conformance;
@@ -67,6 +68,7 @@ mod restore;
 mod restore_crashes;
 mod restore_twice;
 mod retention;
+mod retention_trouble;
 mod rights;
 mod roles;
 mod rounds;

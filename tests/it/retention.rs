@@ -15,21 +15,21 @@ use crate::{
 };
 
 /// What the keeper's identity is called.
-const KEEPER: &str = "keeper";
+pub const KEEPER: &str = "keeper";
 
 /// Days between two nights of these tests.
-const STEP: i64 = 10;
+pub const STEP: i64 = 10;
 
 /// A world whose storage keeps versions and may be deleted from, with a keeper beside the app that backs up.
-struct Kept {
-    world: World,
-    keeper: Host,
-    nights: i64,
+pub struct Kept {
+    pub world: World,
+    pub keeper: Host,
+    pub nights: i64,
 }
 
 impl Kept {
     /// Everything is kept for 30 days, and nothing by counts.
-    async fn with(secrets: usize, policy: &str) -> Self {
+    pub async fn with(secrets: usize, policy: &str) -> Self {
         let mut world = World::with_secrets(secrets).await;
         world.backups.give(KEEPER, Rights::of("keeper", "backups"));
         world.work.give(KEEPER, Rights::of("keeper", "host"));
@@ -42,13 +42,13 @@ impl Kept {
     }
 
     /// A night, ten days after the last one.
-    async fn night(&mut self) -> Value {
+    pub async fn night(&mut self) -> Value {
         self.nights += 1;
         self.world.night(NIGHT + Duration::days(STEP * (self.nights - 1))).await
     }
 
     /// A pass of retention, two hours after the night.
-    async fn pass(&self) -> Invocation {
+    pub async fn pass(&self) -> Invocation {
         let now = self.now() + Duration::hours(2);
         self.world.at(now);
         let pass = self.keeper.fire("ApplyRetention", Firing::at(now)).await;
@@ -56,12 +56,12 @@ impl Kept {
         pass
     }
 
-    fn now(&self) -> OffsetDateTime {
+    pub fn now(&self) -> OffsetDateTime {
         self.world.azure.clock().now()
     }
 
     /// So many nights, each with a pass. The secret `secret-0` changes before each.
-    async fn nights(&mut self, count: usize) {
+    pub async fn nights(&mut self, count: usize) {
         for _ in 0..count {
             let value = format!("value of {}", self.nights);
             self.world.vault.put_secret("secret-0", SecretSpec::new(&value));
@@ -71,7 +71,7 @@ impl Kept {
     }
 
     /// The runs of which a secret has a stored backup.
-    fn backups_of(&self, secret: &str) -> BTreeSet<String> {
+    pub fn backups_of(&self, secret: &str) -> BTreeSet<String> {
         let tail = format!("/objects/secret/{secret}/backup");
         let blobs = self.world.backups.blobs(BACKUPS);
         blobs
@@ -81,12 +81,12 @@ impl Kept {
     }
 
     /// The manifests that are offered: those that no mark hides.
-    fn points(&self) -> usize {
+    pub fn points(&self) -> usize {
         self.world.manifests("kv-a").len()
     }
 }
 
-async fn keeper_of(world: &World) -> Host {
+pub async fn keeper_of(world: &World) -> Host {
     let options = world.host_options();
     let (app, own) = (world.azure.identity().header(), world.azure.identity().header_of(KEEPER));
     let of = |(name, value): (String, String)| if value == app { (name, own.clone()) } else { (name, value) };
