@@ -99,8 +99,8 @@ pub struct Config {
     pub locations: BTreeMap<SourceName, Location>,
     /// The settings of Managed HSMs.
     pub hsm: HsmConfig,
-    /// How long recovery points are kept.
-    pub retention: Policies,
+    /// How long recovery points are kept; `None` where that is not set. Only a keeper then has a policy, the default one.
+    pub retention: Option<Policies>,
     /// The schedules of the timers.
     pub schedules: Schedules,
     /// How long a service may be silent before a request times out.
@@ -220,13 +220,10 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         GoneShare::try_from(percent).unwrap_or(default)
     }
 
-    fn retention(&mut self) -> Policies {
+    fn retention(&mut self) -> Option<Policies> {
         const NAME: &str = "KEYVAULT_BACKUP_RETENTION";
-        let text = (self.lookup)(NAME).unwrap_or_default();
-        text.parse().unwrap_or_else(|error: PoliciesError| {
-            self.fault(NAME, error);
-            Policies::default()
-        })
+        let text = (self.lookup)(NAME)?;
+        text.parse().map_err(|error: PoliciesError| self.fault(NAME, error)).ok()
     }
 
     fn platform_auth(&self) -> bool {

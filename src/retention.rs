@@ -21,6 +21,7 @@ use crate::{
     domain::{
         manifest::Summary,
         retention::{Decision, Policy, Standstill},
+        role::Role,
         run::Scope,
         source::{Source, SourceKind, SourceName},
     },
@@ -99,7 +100,17 @@ fn policy(app: &App, source: &SourceName) -> Result<Policy> {
                 .to_owned(),
         ));
     }
-    let policy = app.config().retention.of(source);
+    let policy = match &app.config().retention {
+        Some(policies) => policies.of(source),
+        None if app.role() == Role::Keeper => Policy::default(),
+        None => {
+            return Err(Error::Refused(
+                "KEYVAULT_BACKUP_RETENTION is not set, so it is not known here what the keeper keeps; set it as the \
+                 keeper has it"
+                    .to_owned(),
+            ));
+        }
+    };
     let full_pass = app.full_pass().whole_days();
     if i64::from(policy.within) < full_pass {
         return Err(Error::Refused(format!(

@@ -276,7 +276,7 @@ fn said(of: &Of, applied: &Applied, format: Format) -> Result<(), Failed> {
     output::aside(
         format,
         format_args!(
-            "{}: {} let go, {} deleted ({}, {}). What is let go is deleted after two days.",
+            "{}: {} let go, {} deleted ({}, {}). What is let go is deleted after two days, a backup of a whole HSM after a week.",
             of.name,
             count(applied.dropped.len(), "point"),
             applied.swept.len(),

@@ -142,6 +142,7 @@ async fn of_vaults(checked: &mut Checked) {
     let until = (world.today() + time::Duration::days(30)).date().to_string();
     let accept = ["--secret", "secret-0", "--reason", "to be deleted", "--until", &until];
     checked.run(&world, "accept", &[&vault[..], &accept].concat()).await;
+    world.set("KEYVAULT_BACKUP_RETENTION", "within=35");
     checked.run(&world, "retention plan", &[]).await;
     let because = ["--reason", "closed"];
     checked.run(&world, "retention apply", &with(&["--really", because[0], because[1]])).await;
