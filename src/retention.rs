@@ -2,7 +2,7 @@
 //!
 //! [`plan`] reads a source and decides nothing itself: see [`domain::retention`](crate::domain::retention). [`apply`]
 //! carries a plan out in steps that each stand alone. First the record of a drop: from then on the point is not offered.
-//! After [`PAUSE`](crate::domain::retention::PAUSE), once holds and newer backups were looked at again, the blobs that
+//! After a [`pause`](crate::domain::retention::pause), once holds and newer backups were looked at again, the blobs that
 //! the record names, in exactly the versions that it names. Each step is safe to run twice, and a kill between two of
 //! them leaves a state that the next pass continues.
 
