@@ -73,6 +73,19 @@ async function blocks() {
   await refused(() => blob.commitBlockList(["Mw=="]), 400, "InvalidBlockList");
 }
 
+async function immutable() {
+  const blob = container.getBlockBlobClient("immutable");
+  await put(blob, "content");
+  assert.equal((await blob.setLegalHold(true)).legalHold, true);
+  await refused(() => blob.delete(), 409, "BlobImmutableDueToLegalHold");
+  await blob.setLegalHold(false);
+  await blob.setImmutabilityPolicy({ expiriesOn: new Date("2999-01-01"), policyMode: "Unlocked" });
+  await refused(() => blob.delete(), 409, "BlobImmutableDueToPolicy");
+  assert.equal((await blob.getProperties()).immutabilityPolicyMode, "unlocked");
+  await blob.deleteImmutabilityPolicy();
+  await blob.delete();
+}
+
 async function unknown() {
   const blob = container.getBlockBlobClient("unknown");
   await put(blob, "content");
@@ -81,7 +94,6 @@ async function unknown() {
   await not(() => blob.delete({ deleteSnapshots: "only" }));
   await not(() => blob.setAccessTier("Cool"));
   await not(() => blob.setTags({ a: "b" }));
-  await not(() => blob.setLegalHold(true));
   await not(() => blob.getBlobLeaseClient().acquireLease(15));
   await not(() => blob.syncUploadFromURL(blob.url));
   await not(() => put(blob, "other", { tier: "Cool" }));
@@ -94,6 +106,6 @@ async function unknown() {
 
 part("blobs with versions, conditions and checksums", async () => {
   await container.create();
-  for (const work of [versions, conditions, checksums, blocks, unknown]) await work();
+  for (const work of [versions, conditions, checksums, blocks, immutable, unknown]) await work();
   await container.delete();
 });
