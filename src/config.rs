@@ -100,7 +100,8 @@ pub struct Config {
     /// The settings of Managed HSMs.
     pub hsm: HsmConfig,
     /// How long recovery points are kept; `None` where that is not set. Only a keeper then has a policy, the default one.
-    pub retention: Option<Policies>,
+    /// An error in it is no fault of an app that backs up or restores: its work must not stop for it.
+    pub retention: Option<Result<Policies, PoliciesError>>,
     /// The schedules of the timers.
     pub schedules: Schedules,
     /// How long a service may be silent before a request times out.
@@ -138,6 +139,7 @@ impl Config {
         // An app may back up only HSMs.
         let hsms = (reader.lookup)("KEYVAULT_BACKUP_HSMS").is_some();
         let vaults = reader.vaults(!matches!(needs, Needs::Storage | Needs::Jobs) && !hsms);
+        let role = reader.role();
         let config = Self {
             container: reader.container("KEYVAULT_BACKUP_CONTAINER", needs >= Needs::Storage),
             jobs_container: reader.container("KEYVAULT_BACKUP_JOBS_CONTAINER", needs >= Needs::Jobs),
@@ -146,7 +148,7 @@ impl Config {
                 |cloud| cloud.queue,
                 needs == Needs::Serve,
             ),
-            role: reader.role(),
+            role,
             at_terminal: needs != Needs::Serve,
             identity: reader.identity(),
             full_pass: time::Duration::days(
@@ -165,7 +167,7 @@ impl Config {
             },
             locations: reader.locations(),
             hsm: reader.hsm(&vaults, needs),
-            retention: reader.retention(),
+            retention: reader.retention(needs == Needs::Serve && role != Role::Keeper),
             schedules: reader.schedules(),
             vaults,
             request_timeout: Duration::from_secs(
@@ -220,10 +222,15 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         GoneShare::try_from(percent).unwrap_or(default)
     }
 
-    fn retention(&mut self) -> Option<Policies> {
+    fn retention(&mut self, may_be_wrong: bool) -> Option<Result<Policies, PoliciesError>> {
         const NAME: &str = "KEYVAULT_BACKUP_RETENTION";
-        let text = (self.lookup)(NAME)?;
-        text.parse().map_err(|error: PoliciesError| self.fault(NAME, error)).ok()
+        let read = (self.lookup)(NAME)?.parse::<Policies>();
+        if let Err(error) = &read
+            && !may_be_wrong
+        {
+            self.fault(NAME, error);
+        }
+        Some(read)
     }
 
     fn platform_auth(&self) -> bool {
@@ -319,6 +326,22 @@ mod tests {
                 "KEYVAULT_BACKUP_GONE_SHARE",
             ]
         );
+    }
+
+    #[test]
+    fn an_error_in_the_policy_stops_whoever_applies_it_and_no_backup() {
+        for (role, needs, stops) in [
+            ("keeper", Needs::Serve, true),
+            ("backup", Needs::Jobs, true),
+            ("backup", Needs::Serve, false),
+            ("restore", Needs::Serve, false),
+            ("all", Needs::Serve, false),
+        ] {
+            let wrong = [("KEYVAULT_BACKUP_ROLE", role), ("KEYVAULT_BACKUP_RETENTION", "within=1")];
+            let config = read(&[&GOOD[..], &wrong].concat(), needs);
+            assert_eq!(config.is_err(), stops, "{role} {config:?}");
+            assert!(config.is_ok_and(|config| matches!(config.retention, Some(Err(_)))) != stops, "{role}");
+        }
     }
 
     #[test]

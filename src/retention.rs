@@ -101,7 +101,8 @@ fn policy(app: &App, source: &SourceName) -> Result<Policy> {
         ));
     }
     let policy = match &app.config().retention {
-        Some(policies) => policies.of(source),
+        Some(Ok(policies)) => policies.of(source),
+        Some(Err(error)) => return Err(Error::Refused(format!("KEYVAULT_BACKUP_RETENTION: {error}"))),
         None if app.role() == Role::Keeper => Policy::default(),
         None => {
             return Err(Error::Refused(

@@ -155,8 +155,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_HSM_LIMIT_HOURS: string(tuning.?hsmLimitHours ?? '')
         KEYVAULT_BACKUP_INTERVAL_HOURS: string(shared.intervalHours)
         KEYVAULT_BACKUP_FULL_PASS_DAYS: string(tuning.?fullPassDays ?? '')
-        // A policy with a fault in it stops a program that reads it, and backups must not stop.
-        KEYVAULT_BACKUP_RETENTION: role == 'keeper' ? shared.retentionPolicy : ''
+        KEYVAULT_BACKUP_RETENTION: shared.retentionPolicy
         KEYVAULT_BACKUP_GONE_SHARE: string(tuning.?goneShare ?? '')
         KEYVAULT_BACKUP_VAULT_RATE: string(tuning.?vaultRate ?? '')
         KEYVAULT_BACKUP_RESTORE_SECRETS: string(tuning.?restoreSecrets ?? '')

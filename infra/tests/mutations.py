@@ -148,8 +148,8 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (MAIN, "retention.?keepWithinDays ?? retention.?deleteAfterDays", "retention.?deleteAfterDays ?? retention.?keepWithinDays"),
         (MAIN, "retention.?keepWithinDays ?? retention.?deleteAfterDays ?? ", "retention.?keepWithinDays ?? "),
         (MAIN, "'${source.key}: ${policyText(source.value)}'", "policyText(source.value)"),
-        (APP, "role == 'keeper' ? shared.retentionPolicy : ''", "shared.retentionPolicy"),
-        (APP, "role == 'keeper' ? shared.retentionPolicy : ''", "''"),
+        (APP, "KEYVAULT_BACKUP_RETENTION: shared.retentionPolicy", "KEYVAULT_BACKUP_RETENTION: role == 'keeper' ? shared.retentionPolicy : ''"),
+        (APP, "KEYVAULT_BACKUP_RETENTION: shared.retentionPolicy", "KEYVAULT_BACKUP_RETENTION: ''"),
         (MAIN, "  retentionPolicy: retentionPolicy\n", "  retentionPolicy: ''\n"),
     ],
     "numbers_that_do_not_fit_are_refused": [

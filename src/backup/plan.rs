@@ -1,6 +1,7 @@
 //! Planning: listing a vault and deciding what to back up.
 
 use futures::{StreamExt as _, stream::select_all};
+use time::Duration;
 use tracing::{info, warn};
 
 use super::observed_location;
@@ -18,6 +19,7 @@ use crate::{
         actor::Actor,
         job::{BackupJob, Unplanned},
         lists::Trouble,
+        manifest::KEEP_GONE,
         object::{ObjectId, ObjectKind},
         outcome::Failure,
         plan::{Plan, PlanHeader, Unlisted},
@@ -136,6 +138,7 @@ pub async fn make(app: &App, vault: &VaultClient, job: &BackupJob, clock: &Clock
         by: job.by.clone(),
         late: job.run.late(job.opened),
         gone_share: Some(app.config().gone_share),
+        keep_gone: keep_gone(app, name),
         full_pass: basis.full_pass.filter(|_| !full).unwrap_or(planned),
         unlisted,
         ..built_on(basis, &answered, name, &job.run, planned)
@@ -184,11 +187,19 @@ pub async fn unlisted(app: &App, job: &BackupJob, clock: &Clock) -> Result<Plan>
     let header = PlanHeader {
         by: job.by.clone(),
         late: job.run.late(job.opened),
+        keep_gone: keep_gone(app, &job.vault),
         full_pass: basis.full_pass.unwrap_or(time::OffsetDateTime::UNIX_EPOCH),
         unlisted: ObjectKind::ALL.map(|kind| Unlisted::for_good(kind, failure.clone())).into(),
         ..built_on(basis, &answered, &job.vault, &job.run, planned)
     };
     app.catalogue()?.create_plan(Plan { header, objects: Vec::new() }).await
+}
+
+/// For how many days the index of a vault keeps what is gone, where the policy says so. A policy with an error in it is
+/// the keeper's trouble: what is gone is kept for the default time, and no backup waits.
+fn keep_gone(app: &App, vault: &SourceName) -> Option<u32> {
+    let policies = app.config().retention.as_ref()?.as_ref().ok()?;
+    Some(policies.of(vault).gone).filter(|days| Duration::days(i64::from(*days)) != KEEP_GONE)
 }
 
 /// The acknowledgements for a vault. Read only if something had failed, was lost or had moved as of the previous run,

@@ -20,8 +20,8 @@ use super::{
 /// Form 1 stored the last backup of an earlier object of the same name as the entry of a `managed` line.
 pub const MANIFEST_FORMAT: u32 = 2;
 
-/// How long an object that is gone from its vault stays in the index. Its backups stay as long as storage keeps them;
-/// once it has left the index, asking for an earlier time finds them.
+/// How long an object that is gone from its vault stays in the index, unless the policy says otherwise. Once it has left
+/// the index, asking for an earlier time finds it for as long as retention keeps a point that names it.
 pub const KEEP_GONE: Duration = Duration::days(400);
 
 /// Status of one object in a run.

@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     form::Clear,
-    manifest::{KEEP_GONE, Line, ObjectResult, ObjectStatus, Summary, verdict},
+    manifest::{Line, ObjectResult, ObjectStatus, Summary, verdict},
     object::ObjectId,
     outcome::{Failure, OutcomeKind},
     plan::{Plan, PlanHeader},
@@ -223,7 +223,8 @@ impl<'p, E, B: Iterator<Item = Result<Line, E>>> Merge<'p, B> {
         } else {
             (Some(line.was_gone().unwrap_or(self.header.planned)), None)
         };
-        let long_gone = !unlisted && gone.is_some_and(|since| self.header.planned - since > KEEP_GONE);
+        let long_gone =
+            !unlisted && gone.is_some_and(|since| self.header.planned - since > self.header.keeps_gone());
         let status = match (managed, unlisted) {
             (true, _) => ObjectStatus::Former,
             (false, true) => ObjectStatus::Carried,

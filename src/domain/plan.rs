@@ -1,13 +1,13 @@
 //! The plan of a run: what is backed up, what is skipped, and why.
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{
     acknowledged::Accepted,
     actor::Actor,
     loss::{GoneShare, Loss},
-    manifest::Line,
+    manifest::{KEEP_GONE, Line},
     object::{ObjectId, ObjectKind},
     observed_location::{Hint, Moved, ObservedLocation},
     outcome::Failure,
@@ -91,6 +91,9 @@ pub struct PlanHeader {
     /// How much may be gone since the run before. Plans of some objects, and of older programs, do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_share: Option<GoneShare>,
+    /// For how many days the index keeps an object that is gone. Absent where it is [`KEEP_GONE`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_gone: Option<u32>,
     /// The losses that were open as of the run before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
@@ -129,6 +132,7 @@ impl PlanHeader {
             unlisted: Vec::new(),
             listed_late: Vec::new(),
             gone_share: None,
+            keep_gone: None,
             losses: Vec::new(),
             accepted: Vec::new(),
             acknowledged: Vec::new(),
@@ -136,6 +140,11 @@ impl PlanHeader {
             moved: None,
             hints: Vec::new(),
         }
+    }
+
+    /// How long the index keeps an object that is gone.
+    pub fn keeps_gone(&self) -> Duration {
+        self.keep_gone.map_or(KEEP_GONE, |days| Duration::days(i64::from(days)))
     }
 
     /// Whether this run backs up everything regardless of changes.

@@ -9,7 +9,7 @@ use crate::domain::{
     acknowledged::Accepted,
     entry::Entry,
     form::Form,
-    manifest::MANIFEST_FORMAT,
+    manifest::{KEEP_GONE, MANIFEST_FORMAT},
     object::ObjectKind,
     outcome::Outcome,
     run::{RunId, Scope, Verdict},

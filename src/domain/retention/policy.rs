@@ -10,9 +10,6 @@ use crate::domain::source::SourceName;
 /// The fewest days for which everything is kept: longer than a run or a restore may be open.
 const FEWEST_DAYS: u32 = 3;
 
-/// The fewest days for the last backup of what is gone: the newest index names it for as long.
-const FEWEST_GONE: u32 = 400;
-
 /// The most days, and the most points of one period.
 const MOST: u32 = 36_500;
 
@@ -62,7 +59,7 @@ pub struct Policy {
     pub months: u32,
     /// Of this many years that have one, the first point is kept.
     pub years: u32,
-    /// The last backup of an object is kept for this many days after the object is found gone.
+    /// An object that is gone stays in the index for this many days, and its last backup is kept for as long.
     pub gone: u32,
 }
 
@@ -84,9 +81,7 @@ pub enum PolicyError {
     #[error("{0} stands twice")]
     Twice(String),
     /// A number that is too large or too small.
-    #[error(
-        "{0} is out of range; expected at most {MOST}, at least {FEWEST_DAYS} for within, and at least {FEWEST_GONE} for gone"
-    )]
+    #[error("{0} is out of range; expected at most {MOST}, and at least {FEWEST_DAYS} for within and gone")]
     Range(String),
 }
 
@@ -122,7 +117,7 @@ impl Policy {
             "weeks" => (&mut self.weeks, 0),
             "months" => (&mut self.months, 0),
             "years" => (&mut self.years, 0),
-            "gone" => (&mut self.gone, FEWEST_GONE),
+            "gone" => (&mut self.gone, FEWEST_DAYS),
             _ => return None,
         })
     }
@@ -300,7 +295,7 @@ mod tests {
             ("within=-1", "within=-1"),
             ("decades=1", "decades=1"),
             ("within=2", "within=2"),
-            ("gone=399", "gone=399"),
+            ("gone=2", "gone=2"),
             ("months=36501", "months=36501"),
             ("within=35 within=40", "within"),
         ] {
@@ -310,8 +305,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_stays_at_least_for_as_long_as_the_index_names_it() {
-        assert_eq!(i64::from(FEWEST_GONE), crate::domain::manifest::KEEP_GONE.whole_days());
+    fn what_is_gone_stays_by_default_for_as_long_as_the_index_names_it_without_a_policy() {
+        assert_eq!(Policy::default().keeps_gone(), crate::domain::manifest::KEEP_GONE);
     }
 
     #[test]

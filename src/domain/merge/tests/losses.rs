@@ -27,6 +27,22 @@ fn an_object_that_was_not_listed_is_gone_for_as_long_as_it_is_kept() {
 }
 
 #[test]
+fn a_plan_may_say_for_how_long_the_index_keeps_what_is_gone() {
+    for (days, ago, expected) in [
+        (None, 400, true),
+        (None, 401, false),
+        (Some(90), 90, true),
+        (Some(90), 91, false),
+        (Some(800), 800, true),
+    ] {
+        let mut plan = plan(&[]);
+        plan.header.keep_gone = days;
+        let found = of_one(&plan, None, Some(gone(NIGHT - DAY * ago)));
+        assert_eq!(found.is_some(), expected, "{days:?} {ago}");
+    }
+}
+
+#[test]
 fn of_a_kind_that_was_not_listed_nobody_knows_what_is_gone() {
     let kept = NIGHT - KEEP_GONE - DAY;
     let mut plan = plan(&[]);
