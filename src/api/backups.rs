@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 use super::{
     input::{Parameters, Segments, known, parse, source},
     shapes::{
-        backup::{Backup, Backups, History, Stored},
+        backup::{Backup, Backups, History, Restorable, Stored},
         field::{Limit, Moment, optional},
         named::Named,
         object::Kind,
@@ -80,6 +80,7 @@ pub async fn list(
     Ok(Json(Backups {
         backups: page.lines.into_iter().filter_map(backup).collect(),
         hsms: page.hsms.iter().filter_map(Stored::new).collect(),
+        sources: page.reaches.into_iter().map(Restorable::new).collect(),
         after: page.next.map(|mark| Token(mark).text()),
     }))
 }
@@ -123,9 +124,9 @@ pub async fn history(
     let vault = source(&app, "source", &vault)?;
     let id = ObjectId::new(parse("kind", &kind)?, parse("name", &name)?);
     match objects::history(&app, &vault, &id).await? {
-        objects::History::Points(points) => {
+        objects::History::Points { backups, reach } => {
             let Limit(limit) = query.limit.unwrap_or(Limit::DEFAULT);
-            Ok(Json(History::new(&points, query.after, limit)))
+            Ok(Json(History::new(&backups, reach, query.after, limit)))
         }
         objects::History::Nothing(nothing) => Err(Problem::nothing(ProblemKind::NotFound, &nothing)),
         objects::History::NoBackup => {

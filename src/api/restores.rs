@@ -39,20 +39,45 @@ use crate::{
 /// The header whose value makes a request safe to repeat.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
+/// The part of a plan's objects to return. The plan of a Managed HSM has no pages.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PlanQuery {
+    /// The maximum number of objects in `steps` and `left` together; all when it is absent.
+    #[serde(default, deserialize_with = "optional")]
+    #[param(value_type = Option<u32>, nullable = false, minimum = 1, maximum = 1000)]
+    limit: Option<Limit>,
+    /// The value of `continue` in the previous answer: returns the objects after those. Keep the request unchanged.
+    #[serde(default, rename = "continue", deserialize_with = "optional")]
+    #[param(value_type = Option<String>, nullable = false, pattern = "^(certificate|key|secret)/[A-Za-z0-9-]{1,127}$")]
+    after: Option<ObjectToken>,
+}
+
+impl PlanQuery {
+    /// The object after which the page begins, and how many it may have.
+    fn page(self) -> (Option<ObjectId>, usize) {
+        (self.after.map(|ObjectToken(id)| id), self.limit.map_or(usize::MAX, |Limit(limit)| limit))
+    }
+}
+
 /// Plans a restore. Changes nothing.
 ///
 /// A selection that matches nothing has no plan: the answer is the problem `nothing-selected`, which names what exists.
-/// The plan is kept under its digest; `POST /api/restores` carries it out.
+/// The plan is kept under its digest; `POST /api/restores` carries it out. The whole plan is answered, or, with `limit`,
+/// its objects in pages: each page is planned anew, so compare its `digest` with that of the page before.
 #[utoipa::path(
     post,
     path = "/restores/plan",
     tag = "restores",
     operation_id = "planRestore",
+    params(PlanQuery),
     request_body = AnyPlanRequest,
     responses((status = 200, description = "The plan", body = AnyPlan), SelectionProblem, Problems, BodyProblems)
 )]
 pub async fn plan(
     AxumState(app): AxumState<SharedApp>,
+    Parameters(query): Parameters<PlanQuery>,
     request: HsmOr<HsmFields, PlanRequest>,
 ) -> Result<Json<AnyPlan>, Problem> {
     let request = match request {
@@ -60,7 +85,8 @@ pub async fn plan(
         HsmOr::Other(request) => request.request(|named| known(&app, named))?,
     };
     let (digest, plan) = restore::plan_and_keep(&app, &request).await?;
-    Ok(Json(AnyPlan::Vault(Box::new(Plan::new(digest, plan, Clock::system().now())))))
+    let (after, limit) = query.page();
+    Ok(Json(AnyPlan::Vault(Box::new(Plan::page(digest, plan, after, limit, Clock::system().now())))))
 }
 
 /// Carries a plan out.
@@ -224,7 +250,7 @@ pub async fn get(
     let (after, limit) = query.page();
     let report = match follow::find(&app, &id).await? {
         Some(Found::Vault(followed)) => {
-            AnyRestoreReport::Vault(Box::new(RestoreReport::new(*followed, after.as_ref(), limit)))
+            AnyRestoreReport::Vault(Box::new(RestoreReport::new(*followed, after, limit)))
         }
         Some(Found::Hsm(job)) => {
             AnyRestoreReport::Hsm(Box::new(HsmRestoreReport::page(&job, after.as_ref(), limit)))

@@ -313,8 +313,8 @@ async fn history(args: HistoryArgs, format: Format) -> Done {
     args.vault.may_hold([id.kind])?;
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let vault = &args.vault.vault;
-    let points = match objects::history(&app, vault.name(), &id).await? {
-        History::Points(points) => points,
+    let (points, reach) = match objects::history(&app, vault.name(), &id).await? {
+        History::Points { backups, reach } => (backups, reach),
         History::Nothing(nothing) => return Err(Error::from(*nothing).into()),
         History::NoBackup => {
             let name = vault.name();
@@ -329,7 +329,7 @@ async fn history(args: HistoryArgs, format: Format) -> Done {
         }
     };
     if format.is_json() {
-        output::json(&shapes::backup::History::new(&points, None, usize::MAX))?;
+        output::json(&shapes::backup::History::new(&points, reach, None, usize::MAX))?;
         return Ok(Exit::All);
     }
     let details = [

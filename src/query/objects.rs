@@ -1,5 +1,6 @@
 //! Objects that have a backup: the newest of each, page by page, and every one of an object.
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
 use super::{hsms, nothing};
@@ -11,13 +12,16 @@ use crate::{
         hsm::HsmBackup,
         location::{Apart, Location},
         manifest::Line,
-        nothing::Nothing,
+        nothing::{Nothing, Points},
         object::{ObjectId, ObjectKind},
         restore::Selection,
-        source::SourceName,
+        source::{SourceKind, SourceName},
     },
-    error::Result,
+    error::{Error, Result},
 };
+
+/// Sources that are read concurrently.
+const SOURCES_AT_ONCE: usize = 8;
 
 /// The objects to list.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +53,8 @@ pub struct Page {
     /// The newest good backup of each whole HSM. On the first page alone, and only where all kinds and names are
     /// wanted.
     pub hsms: Vec<HsmBackup>,
+    /// The range of times as of which each source can be restored, of those that can. On the first page alone.
+    pub reaches: Vec<(SourceName, SourceKind, Points)>,
     /// Where the next page begins, if there is one.
     pub next: Option<Mark>,
 }
@@ -61,6 +67,7 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
     } else {
         Vec::new()
     };
+    let reaches = if after.is_none() { reaches(app, wanted.vault.as_ref()).await? } else { Vec::new() };
     let takes = |line: &Line| {
         line.entry.is_some()
             && wanted.kind.is_none_or(|kind| kind == line.kind)
@@ -84,20 +91,41 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
             if lines.len() == limit {
                 let mark =
                     |(vault, line, _): &(SourceName, Line, _)| Mark { vault: vault.clone(), id: line.id() };
-                return Ok(Page { next: lines.last().map(mark), lines, hsms });
+                return Ok(Page { next: lines.last().map(mark), lines, hsms, reaches });
             }
             let apart = line.entry.as_ref().and_then(|entry| entry.location.apart(&location));
             lines.push((vault.clone(), line, apart));
         }
     }
-    Ok(Page { lines, hsms, next: None })
+    Ok(Page { lines, hsms, reaches, next: None })
+}
+
+/// The range of times as of which each configured source can be restored, of all or of those of one name.
+async fn reaches(app: &App, wanted: Option<&SourceName>) -> Result<Vec<(SourceName, SourceKind, Points)>> {
+    let catalogue = app.catalogue()?;
+    let wanted = |name: &&SourceName| wanted.is_none_or(|wanted| wanted == *name);
+    let each = app.sources().into_iter().filter(wanted).map(|name| async move {
+        let hsm =
+            async { if app.hsms().get(name).is_ok() { catalogue.hsm_points(name).await } else { Ok(None) } };
+        let (vault, hsm) = futures::try_join!(catalogue.points(name), hsm)?;
+        let of = |kind| move |points| (name.clone(), kind, points);
+        Ok::<_, Error>(vault.map(of(SourceKind::Vault)).into_iter().chain(hsm.map(of(SourceKind::Hsm))))
+    });
+    let each: Vec<_> = each.collect();
+    let found: Vec<_> = stream::iter(each).buffered(SOURCES_AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Every backup of an object, newest first, or why there is none.
 #[derive(Debug)]
 pub enum History {
     /// The backups; at least one.
-    Points(Vec<Point>),
+    Points {
+        /// The backups.
+        backups: Vec<Point>,
+        /// The range of times as of which the source can be restored.
+        reach: Option<Points>,
+    },
     /// The vault's index has no such object; this says what it has instead.
     Nothing(Box<Nothing>),
     /// The index has the object, which never had a backup.
@@ -109,9 +137,10 @@ pub enum History {
 /// # Errors
 /// Those of storage, and when the catalogue is damaged.
 pub async fn history(app: &App, vault: &SourceName, id: &ObjectId) -> Result<History> {
-    let points = app.catalogue()?.history(vault, id).await?;
-    if !points.is_empty() {
-        return Ok(History::Points(points));
+    let catalogue = app.catalogue()?;
+    let (backups, reach) = futures::try_join!(catalogue.history(vault, id), catalogue.points(vault))?;
+    if !backups.is_empty() {
+        return Ok(History::Points { backups, reach });
     }
     let selection = Selection { objects: vec![id.clone()], ..Selection::default() };
     let nothing = nothing::why(app, vault, None, &selection).await?;

@@ -171,6 +171,21 @@ async fn what_a_restore_leaves_in_every_list() {
 }
 
 #[tokio::test]
+async fn the_state_of_each_source() {
+    let world = lived_in().await;
+    world.today();
+    let pairs = [
+        ("source", "/source"),
+        ("state", "/troubles/0/type"),
+        ("protected", "/objects/protected"),
+        ("failing", "/objects/failing"),
+        ("gone", "/objects/gone"),
+        ("restorable_since", "/earliestRestorable"),
+    ];
+    assert_eq!(agree(&world, &["status"], "sources", &pairs).await, 1);
+}
+
+#[tokio::test]
 async fn what_differs_from_the_newest_backup() {
     let world = lived_in().await;
     world.vault.remove(Kind::Secret, "secret-3");

@@ -8,10 +8,17 @@ use super::{
     location::{Elsewhere, Location},
     object::{Clear, Form, Kind},
     page::TakenToken,
+    source::Reach,
 };
 use crate::{
     catalogue::Point,
-    domain::{entry::Entry, hsm::HsmBackup, location::Apart},
+    domain::{
+        entry::Entry,
+        hsm::HsmBackup,
+        location::Apart,
+        nothing::Points,
+        source::{SourceKind, SourceName},
+    },
 };
 
 /// One stored backup of one object.
@@ -97,14 +104,40 @@ pub struct Backups {
     pub backups: Vec<Backup>,
     /// The newest good backup of each whole Managed HSM. On the first page only, and only without `kind` and `name`.
     pub hsms: Vec<Stored>,
+    /// The range of times as of which each source can be restored. On the first page only. A source without a backup is
+    /// not among them.
+    pub sources: Vec<Restorable>,
     /// The token for the next page, if there is one.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
 
+/// A source that can be restored.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Restorable {
+    /// The source.
+    #[schema(example = "kv-prod")]
+    source: String,
+    /// What it is; the keys of an HSM that are backed up one by one count as a vault's.
+    #[schema(value_type = String, pattern = "^(vault|hsm)$", example = "vault")]
+    kind: SourceKind,
+    #[serde(flatten)]
+    reach: Reach,
+}
+
+impl Restorable {
+    /// A source with the range of its recovery points.
+    pub fn new((source, kind, points): (SourceName, SourceKind, Points)) -> Self {
+        Self { source: source.to_string(), kind, reach: Some(points).into() }
+    }
+}
+
 /// The backups of one object.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct History {
+    /// The range of times as of which the object's source can be restored.
+    #[serde(flatten)]
+    reach: Reach,
     /// The points that the object can be restored to, newest first.
     pub backups: Vec<Backup>,
     /// The token for the next page, if there is one.
@@ -114,12 +147,16 @@ pub struct History {
 
 impl History {
     /// At most `limit` of the points, newest first, that are older than `after`.
-    pub fn new(points: &[Point], after: Option<TakenToken>, limit: usize) -> Self {
+    pub fn new(points: &[Point], reach: Option<Points>, after: Option<TakenToken>, limit: usize) -> Self {
         let older = |point: &&Point| after.is_none_or(|TakenToken(after)| point.entry.taken < after);
         let mut rest = points.iter().filter(older);
         let page: Vec<_> = rest.by_ref().take(limit).collect();
         let last = page.last().map(|point| TakenToken(point.entry.taken).text());
-        Self { after: rest.next().and(last), backups: page.into_iter().map(point).collect() }
+        Self {
+            reach: reach.into(),
+            after: rest.next().and(last),
+            backups: page.into_iter().map(point).collect(),
+        }
     }
 }
 

@@ -63,6 +63,37 @@ impl FromStr for ObjectToken {
     }
 }
 
+/// A page of objects that stand in several lists, in the order of kinds and names.
+#[derive(Debug)]
+pub struct ObjectPage {
+    after: Option<ObjectId>,
+    last: Option<ObjectId>,
+    more: bool,
+}
+
+impl ObjectPage {
+    /// The page that begins after `after` and has at most `limit` of these objects.
+    pub fn new(objects: impl IntoIterator<Item = ObjectId>, after: Option<ObjectId>, limit: usize) -> Self {
+        let mut rest: Vec<_> =
+            objects.into_iter().filter(|id| after.as_ref().is_none_or(|after| id > after)).collect();
+        rest.sort_unstable();
+        let more = rest.len() > limit;
+        rest.truncate(limit);
+        Self { after, last: rest.pop(), more }
+    }
+
+    /// Whether an object is on it.
+    pub fn has(&self, id: &ObjectId) -> bool {
+        self.after.as_ref().is_none_or(|after| id > after)
+            && self.last.as_ref().is_some_and(|last| id <= last)
+    }
+
+    /// The token for the next page, if there is one.
+    pub fn next(self) -> Option<String> {
+        self.last.filter(|_| self.more).map(|id| ObjectToken(id).text())
+    }
+}
+
 /// The last run of a page.
 #[derive(Debug)]
 pub struct RunToken(pub listed::Mark);
@@ -147,6 +178,28 @@ mod tests {
             if let Ok(token) = text.parse::<Token>() {
                 prop_assert_eq!(token.text(), text);
             }
+        }
+    }
+
+    #[test]
+    fn a_page_takes_the_next_objects_of_all_lists() {
+        let ids =
+            |names: &[&str]| names.iter().map(|name| mark("kv-prod", ObjectKind::Secret, name).id).collect();
+        let (one, other): (Vec<_>, Vec<_>) = (ids(&["d", "a"]), ids(&["c", "b"]));
+        let all: Vec<_> = ids(&["a", "b", "c", "d"]);
+        for (after, limit, expected, next) in [
+            (None, 4, &all[..], None),
+            (None, 3, &all[..3], Some("secret/c")),
+            (Some("b"), 1, &all[2..3], Some("secret/c")),
+            (Some("b"), 2, &all[2..], None),
+            (Some("bb"), 9, &all[2..], None),
+            (Some("d"), 1, &[], None),
+        ] {
+            let after = after.map(|name| mark("kv-prod", ObjectKind::Secret, name).id);
+            let page = ObjectPage::new(one.iter().chain(&other).cloned(), after, limit);
+            let shown: Vec<_> = all.iter().filter(|id| page.has(id)).cloned().collect();
+            assert_eq!(shown, expected, "{page:?}");
+            assert_eq!(page.next().as_deref(), next);
         }
     }
 

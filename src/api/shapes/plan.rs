@@ -6,10 +6,12 @@ use utoipa::ToSchema;
 
 use super::{
     object::{Clear, Form, Kind},
+    page::ObjectPage,
     state::State,
 };
 use crate::domain::{
     digest::Digest,
+    object::ObjectId,
     restore::{self, OnConflict, RestoreNumbers, RestorePlan},
 };
 
@@ -144,7 +146,8 @@ impl Excluded {
     }
 }
 
-/// The plan of a restore: the dry run. Each selected object is in `steps` or in `left`.
+/// The plan of a restore: the dry run. Each selected object is in `steps` or in `left`. Where they come in pages, the
+/// numbers are those of the whole plan.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = RestorePlan)]
@@ -161,7 +164,9 @@ pub struct Plan {
     on_conflict: Conflict,
     /// Whether the service decides about backups that are, by the settings, of another subscription or geography.
     other_place: bool,
-    /// How many objects would first be purged permanently.
+    /// How many objects are restored.
+    restores: usize,
+    /// How many of them would first be purged permanently.
     purges: usize,
     /// How many objects conflict and would count as failed.
     in_the_way: usize,
@@ -176,11 +181,26 @@ pub struct Plan {
     /// The objects that are not restored, or need no restore.
     #[serde(rename = "left")]
     excluded: Vec<Excluded>,
+    /// The token for the next objects, if there are more.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
 }
 
 impl Plan {
-    /// A plan as it is answered at `now`.
+    /// A whole plan as it is answered at `now`.
     pub fn new(digest: Digest, plan: RestorePlan, now: OffsetDateTime) -> Self {
+        Self::page(digest, plan, None, usize::MAX, now)
+    }
+
+    /// A page of a plan's objects, excluded ones among them: at most `limit` after `after`, in the order of kinds and
+    /// names.
+    pub fn page(
+        digest: Digest,
+        plan: RestorePlan,
+        after: Option<ObjectId>,
+        limit: usize,
+        now: OffsetDateTime,
+    ) -> Self {
         let in_the_way = plan.conflicts().count();
         let best = RestoreNumbers::at_best(&plan);
         let step = |step: restore::Step| Step {
@@ -195,6 +215,11 @@ impl Plan {
             clear: step.unknown_form.as_deref().map(Into::into),
         };
         let purges = plan.steps.iter().filter(|step| step.action == restore::Action::PurgeAndRestore).count();
+        let restores = plan.steps.len();
+        let ids =
+            plan.steps.iter().map(restore::Step::id).chain(plan.excluded.iter().map(restore::Excluded::id));
+        let page = ObjectPage::new(ids, after, limit);
+        let left = plan.excluded.iter().filter(|of| page.has(&of.id()));
         Self {
             digest: digest.to_string(),
             source: plan.request.source.to_string(),
@@ -202,13 +227,15 @@ impl Plan {
             at: plan.request.at,
             on_conflict: plan.request.on_conflict.into(),
             other_place: plan.request.other_place,
+            restores,
             purges,
             in_the_way,
             already_there: best.already_there,
             never_backed_up: best.never_backed_up,
             foreseen: best.verdict().into(),
-            excluded: plan.excluded.iter().map(|excluded| Excluded::new(excluded, plan.request.at)).collect(),
-            steps: plan.steps.into_iter().map(step).collect(),
+            excluded: left.map(|of| Excluded::new(of, plan.request.at)).collect(),
+            steps: plan.steps.into_iter().filter(|of| page.has(&of.id())).map(step).collect(),
+            after: page.next(),
         }
     }
 }

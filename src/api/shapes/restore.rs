@@ -8,7 +8,7 @@ use super::{
     actor::By,
     failure::{Failed, Failure},
     object::Kind,
-    page::ObjectToken,
+    page::ObjectPage,
     plan::Excluded,
     problem::{Problem, ProblemBody},
     state::State,
@@ -18,7 +18,7 @@ use crate::{
     domain::{
         object::ObjectId,
         outcome,
-        restore::{RestoreJob, RestoreNumbers, StepResult},
+        restore::{self, RestoreJob, RestoreNumbers, StepResult},
     },
     query::restores,
     restore::follow::{Followed, Progress},
@@ -275,27 +275,18 @@ pub struct RestoreReport {
 
 impl RestoreReport {
     /// A page of a restore's objects, excluded ones among them: at most `limit` after `after`.
-    pub fn new(followed: Followed, after: Option<&ObjectId>, limit: usize) -> Self {
+    pub fn new(followed: Followed, after: Option<ObjectId>, limit: usize) -> Self {
         let failures = followed.failures();
         let Followed { job, steps, excluded, at, without_plan } = followed;
-        let steps = steps.iter().map(|(id, progress)| (id.clone(), Ok((id, progress))));
-        let excluded = excluded.iter().map(|of| (ObjectId::new(of.kind, of.name.clone()), Err(of)));
-        let mut all: Vec<_> = steps.chain(excluded).collect();
-        all.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let mut rest = all.into_iter().filter(|(id, _)| after.is_none_or(|after| id > after));
-        let page: Vec<_> = rest.by_ref().take(limit).collect();
-        let last = page.last().map(|(id, _)| ObjectToken(id.clone()).text());
-        let (mut objects, mut left) = (Vec::new(), Vec::new());
-        for (_, one) in page {
-            match one {
-                Ok((id, progress)) => objects.push(RestoredObject::new(id, progress)),
-                Err(of) => left.push(Excluded::new(of, at)),
-            }
-        }
+        let ids = steps.keys().cloned().chain(excluded.iter().map(restore::Excluded::id));
+        let page = ObjectPage::new(ids, after, limit);
+        let objects = steps.iter().filter(|(id, _)| page.has(id));
+        let mut left: Vec<_> = excluded.iter().filter(|of| page.has(&of.id())).collect();
+        left.sort_by_key(|of| of.id());
         Self {
-            after: rest.next().and(last),
-            objects,
-            excluded: left,
+            objects: objects.map(|(id, progress)| RestoredObject::new(id, progress)).collect(),
+            excluded: left.into_iter().map(|of| Excluded::new(of, at)).collect(),
+            after: page.next(),
             restore: Restore::from(job).with(failures),
             problem: without_plan.map(|error| Problem::from(error).into()),
         }
@@ -404,7 +395,7 @@ mod tests {
             let steps = || (0..count).map(|at| (secret(&format!("s{at:02}")), Progress::Pending)).collect();
             let (mut names, mut after, mut pages) = (Vec::new(), None, 0);
             loop {
-                let page = RestoreReport::new(followed(steps()), after.as_ref(), limit);
+                let page = RestoreReport::new(followed(steps()), after.clone(), limit);
                 prop_assert!(page.objects.len() + page.excluded.len() <= limit);
                 names.extend(page.objects.iter().map(|of| of.name.clone()));
                 names.extend(page.excluded.iter().map(|_| "taken".to_owned()));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::domain::object::{ObjectKind, ObjectName};
+use crate::domain::object::{ObjectId, ObjectKind, ObjectName};
 
 /// Why an object is not restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
@@ -207,6 +207,11 @@ pub struct Excluded {
 }
 
 impl Excluded {
+    /// The object.
+    pub fn id(&self) -> ObjectId {
+        ObjectId::new(self.kind, self.name.clone())
+    }
+
     /// Whether it keeps a restore from succeeding.
     pub const fn is_failure(&self) -> bool {
         match self.reason {

@@ -130,6 +130,17 @@ async fn the_backups_of_an_object_come_in_pages() {
     assert_eq!(whole.len(), 3);
     assert_eq!(world.pages(path, 1, backups).await, whole);
     assert_eq!(world.pages(path, 2, backups).await, whole);
+
+    let reach = |of: &Value| [of["earliestRestorable"].clone(), of["newestRestorable"].clone()];
+    let (object, list) = (world.ok(path).await, world.ok("/api/backups?limit=1").await);
+    let status = world.ok("/api/status").await;
+    let expected = reach(&status["sources"][0]);
+    assert!(expected[0].as_str() < expected[1].as_str() && expected[0].is_string(), "{expected:?}");
+    assert_eq!((reach(&object), reach(&list["sources"][0])), (expected.clone(), expected));
+    assert_eq!(
+        (&list["sources"][0]["source"], &list["sources"][0]["kind"]),
+        (&json!("kv-a"), &json!("vault"))
+    );
 }
 
 /// Two objects that are restored and three that are left out, in every order of the two lists.
@@ -141,7 +152,9 @@ async fn what_a_restore_left_out_comes_in_pages_with_its_objects() {
     for name in ["secret-1", "secret-4"] {
         world.vault.remove(Kind::Secret, name);
     }
-    let report = world.restored(json!({ "source": "kv-a", "everything": true, "onConflict": "skip" })).await;
+    let wish = json!({ "source": "kv-a", "everything": true, "onConflict": "skip" });
+    plan_in_pages(&mut world, &wish).await;
+    let report = world.restored(wish).await;
     let path = format!("/api/restores/{}", report["id"].as_str().expect("a name"));
     let both =
         |page: &Value| [fields(&page["objects"], &["name"]), fields(&page["left"], &["name"])].concat();
@@ -156,6 +169,27 @@ async fn what_a_restore_left_out_comes_in_pages_with_its_objects() {
             (5, both(&report).iter().collect()),
             "{limit} at once"
         );
+    }
+}
+
+/// Each page has the numbers and the digest of the whole plan.
+async fn plan_in_pages(world: &mut World, wish: &Value) {
+    let names = |of: &Value| [fields(&of["steps"], &["name"]), fields(&of["left"], &["name"])].concat();
+    let numbers =
+        |of: &Value| ["digest", "restores", "alreadyThere", "foreseen"].map(|name| of[name].clone());
+    let whole = world.plan(wish.clone()).await;
+    assert_eq!((names(&whole).len(), &whole["restores"], &whole["continue"]), (5, &json!(2), &Value::Null));
+    for limit in [1, 2, 5] {
+        let (mut paged, mut after) = (Vec::new(), Some(String::new()));
+        while let Some(token) = after {
+            let path = format!("/api/restores/plan?limit={limit}{token}");
+            let page = world.post(&path, wish.clone()).await.json();
+            assert_eq!((numbers(&page), names(&page).len() <= limit), (numbers(&whole), true), "{page}");
+            paged.extend(names(&page));
+            after = page["continue"].as_str().map(|token| format!("&continue={token}"));
+        }
+        assert_eq!(paged.len(), 5, "{limit} at once: {paged:?}");
+        assert_eq!(paged.iter().collect::<BTreeSet<_>>(), names(&whole).iter().collect());
     }
 }
 
