@@ -31,7 +31,7 @@ pub use self::{
     hsm::StoredHsmBackup,
     last_runs::KnownRun,
     layout::probe,
-    retention::{Marked, Marks, is_unreadable},
+    retention::{Marked, Marks},
     view::{Basis, ManifestRef, View},
 };
 use self::{last_runs::LastRuns, layout::Leaf};

@@ -103,6 +103,11 @@ impl Error {
         }
     }
 
+    /// Whether what is stored cannot be read by this program, however often it tries: so it is not known what it says.
+    pub const fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::TooNew { .. })
+    }
+
     /// The service error at the root of it, if there is one.
     pub fn service(&self) -> Option<&ServiceError> {
         match self {
@@ -223,6 +228,21 @@ mod tests {
             assert_eq!((failure.code.as_str(), failure.status), (code, None), "{error}");
             assert_eq!(failure.text, error.to_string());
             assert!(error.service().is_none(), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_or_of_a_newer_program_cannot_be_read_and_what_is_gone_or_not_answered_may_be() {
+        for (error, expected) in [
+            (of_blob(), true),
+            (too_new(), true),
+            (gone(), false),
+            (deadline(), false),
+            (not_begun(true, of_blob()), false),
+            (service(Service::Storage, Meaning::NotFound, Some(404)), false),
+            (service(Service::Storage, Meaning::Unavailable, Some(503)), false),
+        ] {
+            assert_eq!(error.is_unreadable(), expected, "{error}");
         }
     }
 

@@ -114,7 +114,7 @@ async fn reconcile_one(app: &App, stored: Stored, superseded: bool, clock: &Cloc
         return Ok(Pass::Open);
     }
     match reconcile_open(app, stored, superseded, clock).await {
-        Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) if expired => {
+        Err(error) if expired && error.is_unreadable() => {
             tracing::error!(
                 event = "run.unreadable", vault.name = %vault, run.id = %run,
                 "Run {run} of vault {vault} ended without a manifest: {error}. Run `rebuild` once its blobs can be read"

@@ -348,8 +348,3 @@ impl Catalogue {
         Ok(self.container.add(&layout::retention_pass(at), Vec::new(), Metadata::new()).await?)
     }
 }
-
-/// Whether a manifest cannot be read for good, so that it is not known what it names.
-pub fn is_unreadable(error: &Error) -> bool {
-    matches!(error, Error::Damaged { .. } | Error::TooNew { .. })
-}

@@ -215,7 +215,7 @@ impl Catalogue {
                         None => basis,
                     });
                 }
-                Err(Unread { name, error: error @ (Error::Damaged { .. } | Error::TooNew { .. }) }) => {
+                Err(Unread { name, error }) if error.is_unreadable() => {
                     tracing::error!(
                         blob.name = %name, vault.name = %vault,
                         "A manifest of vault {vault} is passed over, and everything is due to be backed up: {error}"

@@ -83,7 +83,7 @@ impl Jobs {
         let (mut jobs, mut strays) = (Vec::new(), Vec::new());
         for item in items {
             match self.read_hsm_job(&item.name).await {
-                Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {
+                Err(error) if error.is_unreadable() => {
                     tracing::error!(blob.name = %item.name, "A job record is passed over: {error}");
                     // A newer program that works on the job rewrites the record, so its age is that of the last write.
                     let damaged = matches!(error, Error::Damaged { .. });
@@ -137,7 +137,7 @@ impl Jobs {
         let holder = match lease.map(|lease| lease.restore) {
             Some(holder) => {
                 let open = match self.hsm_job(hsm, &holder.clone().into()).await {
-                    Err(Error::Damaged { .. } | Error::TooNew { .. }) => true,
+                    Err(error) if error.is_unreadable() => true,
                     found => found?.is_some(),
                 };
                 Some(holder).filter(|holder| open || now - holder.asked() < RECORDED_WITHIN)
@@ -239,7 +239,7 @@ impl Jobs {
 /// Turns a record that cannot be read into `None` and a log line.
 fn passing_over<T>(name: &str, found: Result<Option<T>>) -> Result<Option<T>> {
     match found {
-        Err(error @ (Error::Damaged { .. } | Error::TooNew { .. })) => {
+        Err(error) if error.is_unreadable() => {
             tracing::error!(blob.name = %name, "A job record is passed over: {error}");
             Ok(None)
         }

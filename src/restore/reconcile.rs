@@ -66,9 +66,7 @@ pub async fn reconcile(app: &App, clock: &Clock) -> Result<Reconciled> {
 /// its messages have expired by then, and its lease on the vault must be released.
 pub async fn reconcile_one(app: &App, id: &RestoreId, clock: &Clock) -> Result<Option<RestoreJob>> {
     match reconcile_open(app, id, clock).await {
-        Err(error @ (Error::Damaged { .. } | Error::TooNew { .. }))
-            if clock.now() - id.asked() >= OPEN_FOR =>
-        {
+        Err(error) if error.is_unreadable() && clock.now() - id.asked() >= OPEN_FOR => {
             error!(
                 event = "restore.unreadable", restore.id = %id,
                 "Restore {id} has expired and ends without a record: {error}"

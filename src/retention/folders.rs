@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app::App,
     azure::{container::Version, managed_hsm::FolderName},
-    catalogue::{Catalogue, Marked, is_unreadable},
+    catalogue::{Catalogue, Marked},
     clock::Clock,
     domain::{
         actor::Actor,
@@ -256,7 +256,7 @@ async fn sweep(
 ) -> Result<()> {
     let catalogue = app.catalogue()?;
     let (record, blobs) = match catalogue.drop_record(KIND, hsm, run, marked.number).await {
-        Err(error) if is_unreadable(&error) => {
+        Err(error) if error.is_unreadable() => {
             applied.waiting.push((run.clone(), error.to_string()));
             return Ok(());
         }

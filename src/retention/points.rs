@@ -8,7 +8,7 @@ use super::{Of, seen::Seen, standstill};
 use crate::{
     app::App,
     azure::container::Version,
-    catalogue::{Catalogue, ManifestReader, ManifestRef, Marks, is_unreadable},
+    catalogue::{Catalogue, ManifestReader, ManifestRef, Marks},
     domain::{
         entry::Entry,
         location::Location,
@@ -21,7 +21,7 @@ use crate::{
         run::{CLOSES_WITHIN, RunId, Scope},
         source::{SourceKind, SourceName},
     },
-    error::{Result, damaged},
+    error::{Error, Result, damaged},
 };
 
 /// A point, and what retention decides about it.
@@ -201,7 +201,7 @@ impl<'a> Reading<'a> {
                         *verdict = Verdict::Keep(reason);
                         needs.insert(at, self.name(at, &mut kept).await?);
                     }
-                    Err(error) if is_unreadable(&error) => {
+                    Err(error) if error.is_unreadable() => {
                         *verdict = Verdict::Keep(Reason::Unreadable);
                         changed = true;
                         break;
@@ -239,7 +239,7 @@ impl<'a> Reading<'a> {
                     needs.insert(at, before);
                 }
 
-                Err(error) if is_unreadable(&error) => {
+                Err(error) if error.is_unreadable() => {
                     let point = &self.candidates[at];
                     kept.cannot_read(&point.run, point.named + CLOSES_WITHIN);
                 }
@@ -330,10 +330,10 @@ impl<'a> Reading<'a> {
             for line in self.open(manifest).await? {
                 kept.name(&line?, &self.location);
             }
-            Ok(())
+            Ok::<_, Error>(())
         };
         match read.await {
-            Err(error) if is_unreadable(&error) => {
+            Err(error) if error.is_unreadable() => {
                 kept.cannot_read(&record.run, record.named + CLOSES_WITHIN);
                 Ok(())
             }
@@ -347,7 +347,7 @@ impl<'a> Reading<'a> {
         for at in 0..self.candidates.len() {
             match self.name(at, &mut kept).await {
                 Ok(_) => {}
-                Err(error) if is_unreadable(&error) => {
+                Err(error) if error.is_unreadable() => {
                     let point = &self.candidates[at];
                     kept.cannot_read(&point.run, point.named + CLOSES_WITHIN);
                 }

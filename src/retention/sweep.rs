@@ -14,7 +14,7 @@ use crate::{
         container::{Container, Version, Written},
         error::Meaning,
     },
-    catalogue::{Catalogue, Marked, is_unreadable},
+    catalogue::{Catalogue, Marked},
     domain::{
         object::ObjectId,
         retention::{Drop, DroppedBlob, Kept, Mark, Ruling, pause},
@@ -69,7 +69,7 @@ async fn due(reading: &Reading<'_>, kept: &mut Kept, applied: &mut Applied) -> R
         let record =
             reading.catalogue.drop_record(SourceKind::Vault, reading.vault, run, marked.number).await;
         let (record, blobs) = match record {
-            Err(error) if is_unreadable(&error) => {
+            Err(error) if error.is_unreadable() => {
                 applied.waiting.push((run.clone(), error.to_string()));
                 continue;
             }
@@ -114,7 +114,7 @@ async fn first_against(
 async fn reinstate(reading: &Reading<'_>, of: &Due, kept: &mut Kept) -> Result<()> {
     if let Some(manifest) = of.manifest() {
         match reading.catalogue.copy_manifest(reading.vault, &manifest.name).await {
-            Err(error) if is_unreadable(&error) => {}
+            Err(error) if error.is_unreadable() => {}
             copied => copied?,
         }
         reading.name_hidden(&of.record, &manifest.name, kept).await?;
@@ -152,7 +152,7 @@ async fn judge(reading: &Reading<'_>, kept: &Kept, seen: &mut Seen<'_>, of: &Due
     }
     let Some(manifest) = of.manifest() else { return Ok(against("its record names no manifest".to_owned())) };
     match rulings(reading, kept, seen, record, &manifest.name, blobs).await {
-        Err(error) if is_unreadable(&error) => Ok(against(error.to_string())),
+        Err(error) if error.is_unreadable() => Ok(against(error.to_string())),
         judged => judged,
     }
 }
