@@ -15,6 +15,7 @@ mod hsm;
 mod last_runs;
 mod layout;
 mod manifests;
+mod people;
 mod plans;
 mod retention;
 mod sources;

@@ -14,7 +14,6 @@
 //! preflight/DAY                                            a probe of the preflight
 //! retention/KIND/SOURCE/points/RUN/NUMBER                  what retention did about a point, in order
 //! retention/copies/VAULT/COUNTDOWN-RUN.jsonl.gz            a second copy of a manifest whose predecessor goes
-//! retention/passes/COUNTDOWN                               that a pass of retention ended
 //! retention/people/KIND/SOURCE/COUNTDOWN.ACT               a release or a consent by a person
 //! holds/KIND/SOURCE/TICKET/NUMBER.ACT                      a hold, and its release
 //! ```
@@ -24,14 +23,18 @@
 
 use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
+mod retention;
+
+pub(super) use self::retention::{
+    copies, copy, hold, holds, holds_of, mark, marks, parse_hold, parse_mark, people, person,
+};
 use crate::domain::{
     audit::{Event, Section},
     digest::Digest,
     object::{ObjectId, ObjectKind},
-    retention::{HoldAct, Ticket},
     right::Right,
     run::{RunId, countdown, counted_down},
-    source::{SourceKind, SourceName},
+    source::SourceName,
 };
 
 pub(super) const AUDIT: &str = "audit/";
@@ -117,95 +120,6 @@ pub(super) fn parse_audit(name: &str) -> Option<RecordName<'_>> {
 fn plain(subject: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
     subject.chars().take(SUBJECT).map(plain).collect()
-}
-
-/// The prefix of what retention did about the points of a source.
-pub(super) fn marks(kind: SourceKind, source: &SourceName) -> String {
-    format!("retention/{}/{source}/points/", of_kind(kind))
-}
-
-/// The name of a mark. Its number orders the marks of a point, and of two writers of one number the first wins.
-pub(super) fn mark(kind: SourceKind, source: &SourceName, run: &RunId, number: u32) -> String {
-    format!("{}{run}/{number:04}", marks(kind, source))
-}
-
-/// The run and the number of a blob under [`marks`].
-pub(super) fn parse_mark(prefix: &str, name: &str) -> Option<(RunId, u32)> {
-    let (run, number) = name.strip_prefix(prefix)?.split_once('/')?;
-    Some((run.parse().ok()?, number.parse().ok()?))
-}
-
-/// The record of a hold, or of its release.
-pub(super) fn hold(
-    kind: SourceKind,
-    source: &SourceName,
-    ticket: &Ticket,
-    number: u32,
-    act: HoldAct,
-) -> String {
-    format!("{}{ticket}/{number:04}.{act}", holds(kind, source))
-}
-
-/// The ticket, the number and the act of a blob under [`holds`].
-pub(super) fn parse_hold(prefix: &str, name: &str) -> Option<(Ticket, u32, HoldAct)> {
-    let (ticket, rest) = name.strip_prefix(prefix)?.split_once('/')?;
-    let (number, act) = rest.split_once('.')?;
-    Some((ticket.parse().ok()?, number.parse().ok()?, act.parse().ok()?))
-}
-
-/// The prefix of the records of retention's passes.
-pub(super) const RETENTION_PASSES: &str = "retention/passes/";
-
-/// The record of a pass that ended at a time.
-pub(super) fn retention_pass(at: OffsetDateTime) -> String {
-    format!("{RETENTION_PASSES}{}", countdown(at))
-}
-
-/// When the pass of a record ended.
-pub(super) fn retention_pass_time(name: &str) -> Option<OffsetDateTime> {
-    counted_down(name.strip_prefix(RETENTION_PASSES)?)
-}
-
-/// The second copy of a manifest.
-pub(super) fn copy(vault: &SourceName, manifest: &str) -> Option<String> {
-    let own = manifest.strip_prefix(&manifests(vault))?;
-    Some(format!("{}{own}", copies(vault)))
-}
-
-/// The prefix of the second copies of a vault's manifests.
-pub(super) fn copies(vault: &SourceName) -> String {
-    format!("retention/copies/{vault}/")
-}
-
-/// The prefix of what people decided about the retention of a source.
-pub(super) fn people(kind: SourceKind, source: &SourceName) -> String {
-    format!("retention/people/{}/{source}/", of_kind(kind))
-}
-
-/// The name of a decision of a person, sorted by its time.
-pub(super) fn person(kind: SourceKind, source: &SourceName, at: OffsetDateTime, act: &str) -> String {
-    format!("{}{}.{act}", people(kind, source), countdown(at))
-}
-
-/// The prefix of the holds on a source.
-pub(super) fn holds(kind: SourceKind, source: &SourceName) -> String {
-    format!("{HOLDS}{}/{source}/", of_kind(kind))
-}
-
-/// The prefix of the holds on sources of a kind.
-pub(super) fn holds_of(kind: SourceKind) -> String {
-    format!("{HOLDS}{}/", of_kind(kind))
-}
-
-/// The prefix of all holds.
-const HOLDS: &str = "holds/";
-
-/// The room of a kind of source.
-const fn of_kind(kind: SourceKind) -> &'static str {
-    match kind {
-        SourceKind::Vault => "vaults",
-        SourceKind::Hsm => "hsms",
-    }
 }
 
 /// The prefix of what a run left beside its manifest.
@@ -393,28 +307,6 @@ mod tests {
         ] {
             assert_eq!(parse_acknowledged(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn marks_have_names_that_stay() {
-        let (source, run): (SourceName, RunId) =
-            ("kv-prod".parse().unwrap(), "20261122T020000Z-nightly".parse().unwrap());
-        let name = mark(SourceKind::Vault, &source, &run, 1);
-        assert_eq!(name, "retention/vaults/kv-prod/points/20261122T020000Z-nightly/0001");
-        let prefix = marks(SourceKind::Vault, &source);
-        assert_eq!(parse_mark(&prefix, &name), Some((run.clone(), 1)));
-        assert_eq!(parse_mark(&prefix, &format!("{prefix}{run}/x")), None);
-        let ticket: Ticket = "INC-4711".parse().unwrap();
-        let name = hold(SourceKind::Hsm, &source, &ticket, 2, HoldAct::Released);
-        assert_eq!(name, "holds/hsms/kv-prod/INC-4711/0002.released");
-        let prefix = holds(SourceKind::Hsm, &source);
-        assert_eq!(parse_hold(&prefix, &name), Some((ticket, 2, HoldAct::Released)));
-        let manifest = manifest(&source, datetime!(2026-11-22 02:00 UTC), &run);
-        assert_eq!(
-            copy(&source, &manifest).as_deref(),
-            Some("retention/copies/kv-prod/98204687199-20261122T020000Z-nightly.jsonl.gz")
-        );
-        assert!(marks(SourceKind::Hsm, &source).starts_with("retention/hsms/kv-prod/"));
     }
 
     #[test]

@@ -1,33 +1,28 @@
-//! Records of retention: what was done about points, second copies of manifests, and what people decided.
+//! Records of retention: what was done about points, and second copies of manifests.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use futures::{TryStreamExt as _, pin_mut};
 use time::OffsetDateTime;
 
-use super::{Catalogue, codec, layout, metadata};
+use super::{Catalogue, codec, layout};
 use crate::{
     azure::container::{Container, Listing, Metadata, Version, Written},
     domain::{
         hsm::HsmBackup,
         object::{ObjectId, ObjectKind},
-        retention::{DECISION_FORMAT, Decision, Drop, DroppedBlob, HOLD_FORMAT, Hold, HoldAct, Mark, Ticket},
+        retention::{Drop, DroppedBlob, Mark},
         run::RunId,
         source::{SourceKind, SourceName},
     },
-    error::{Error, Result, damaged},
-    stored::read_metadata,
+    error::{Result, damaged},
 };
 
 /// Names per listing request.
 const PAGE: u16 = 5000;
 
-const DECISION: &str = "decision";
-
 /// The metadata of a mark.
 const MARK: &str = "mark";
-
-const HOLD: &str = "hold";
 
 fn marked(mark: Mark) -> Metadata {
     [(MARK.to_owned(), mark.to_string())].into()
@@ -144,17 +139,6 @@ impl Catalogue {
         Ok(self.container.versions_of(&layout::object(vault, run, id, layout::Leaf::Backup)).await?)
     }
 
-    /// Whether a name is that of a backup in the folder of its run.
-    pub fn is_backup(vault: &SourceName, run: &RunId, name: &str) -> bool {
-        let parsed = layout::parse_object(&layout::objects(vault, run), name);
-        parsed.is_some_and(|(_, leaf)| leaf == layout::Leaf::Backup)
-    }
-
-    /// Whether a name is that of a backup of any run of a vault.
-    pub fn is_backup_of_any(vault: &SourceName, name: &str) -> bool {
-        layout::parse_run(&layout::runs(vault), name).is_some_and(|run| Self::is_backup(vault, &run, name))
-    }
-
     /// The name of a backup.
     pub fn name_of_backup(vault: &SourceName, run: &RunId, id: &ObjectId) -> String {
         layout::object(vault, run, id, layout::Leaf::Backup)
@@ -215,79 +199,6 @@ impl Catalogue {
         layout::parse_manifest_name(name).is_some()
     }
 
-    /// Records a hold under the next free number of its ticket.
-    ///
-    /// Not safe to run twice: two calls set two holds.
-    pub async fn create_hold(&self, hold: &Hold) -> Result<u32> {
-        for number in self.next_hold(hold).await?.. {
-            let name = layout::hold(hold.kind, &hold.source, &hold.ticket, number, HoldAct::Set);
-            let metadata = metadata(&name, HOLD, hold)?;
-            if self.container.add(&name, Vec::new(), metadata).await? == Written::Created {
-                return Ok(number);
-            }
-        }
-        Err(Error::Busy(format!("hold {} has no free number", hold.ticket)))
-    }
-
-    async fn next_hold(&self, hold: &Hold) -> Result<u32> {
-        let known = self.all_holds(hold.kind, &hold.source).await?;
-        let numbers = known.iter().filter(|(of, ..)| of.ticket == hold.ticket).map(|(_, number, _)| *number);
-        Ok(numbers.max().unwrap_or(0) + 1)
-    }
-
-    /// Records that a hold is released, with a record that says who released it and why. Safe to run twice.
-    pub async fn release_hold(&self, number: u32, release: &Hold) -> Result<Written> {
-        let name = layout::hold(release.kind, &release.source, &release.ticket, number, HoldAct::Released);
-        let metadata = metadata(&name, HOLD, release)?;
-        Ok(self.container.add(&name, Vec::new(), metadata).await?)
-    }
-
-    /// The holds on a source that are not released.
-    pub async fn holds(&self, kind: SourceKind, source: &SourceName) -> Result<Vec<Hold>> {
-        let all = self.all_holds(kind, source).await?;
-        Ok(all.into_iter().filter(|(_, _, released)| !released).map(|(hold, ..)| hold).collect())
-    }
-
-    /// Every hold that was ever set on a source, its number, and whether it is released. One that cannot be read holds
-    /// the whole source.
-    pub async fn all_holds(&self, kind: SourceKind, source: &SourceName) -> Result<Vec<(Hold, u32, bool)>> {
-        let prefix = layout::holds(kind, source);
-        let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 500, metadata: true });
-        pin_mut!(pages);
-        let mut found: Vec<(Hold, u32, bool)> = Vec::new();
-        let mut released = BTreeSet::new();
-        while let Some(page) = pages.try_next().await? {
-            for item in page {
-                match layout::parse_hold(&prefix, &item.name) {
-                    Some((ticket, number, HoldAct::Released)) => drop(released.insert((ticket, number))),
-                    Some((ticket, number, HoldAct::Set)) => {
-                        let record = read_metadata::<Hold>(&item.name, &item.metadata, HOLD, HOLD_FORMAT);
-                        let own = |of: &Hold| of.source == *source && of.kind == kind && of.ticket == ticket;
-                        let record = record.ok().flatten().filter(own);
-                        let at = item.modified.unwrap_or(OffsetDateTime::UNIX_EPOCH);
-                        let hold = record.or_else(|| Hold::unreadable(kind, source, ticket.clone(), at));
-                        found.extend(hold.map(|hold| (hold, number, false)));
-                    }
-                    None => {
-                        tracing::error!(blob.name = %item.name, "A hold cannot be read, and holds the whole source");
-                        let at = item.modified.unwrap_or(OffsetDateTime::UNIX_EPOCH);
-                        let hold = Ticket::unreadable().and_then(|of| Hold::unreadable(kind, source, of, at));
-                        found.extend(hold.map(|hold| (hold, 0, false)));
-                    }
-                }
-            }
-        }
-        for (hold, number, is_released) in &mut found {
-            *is_released = released.contains(&(hold.ticket.clone(), *number));
-        }
-        Ok(found)
-    }
-
-    /// The sources on which there is or was a hold. One request each.
-    pub async fn held_sources(&self, kind: SourceKind) -> Result<Vec<SourceName>> {
-        self.rooms(&layout::holds_of(kind)).await
-    }
-
     /// The versions of a manifest and of its second copy, the manifest's last.
     pub async fn versions_of_manifest(&self, vault: &SourceName, manifest: &str) -> Result<Vec<Version>> {
         let mut versions = match layout::copy(vault, manifest) {
@@ -296,55 +207,5 @@ impl Catalogue {
         };
         versions.extend(self.container.versions_of(manifest).await?);
         Ok(versions)
-    }
-
-    /// Records a decision of a person about the retention of a source, unless there is one of that second.
-    pub async fn create_decision(&self, of: &Decision) -> Result<Written> {
-        let name = layout::person(of.kind, &of.source, of.at, of.act.name());
-        Ok(self.container.add(&name, Vec::new(), metadata(&name, DECISION, of)?).await?)
-    }
-
-    /// What people decided about the retention of a source, newest first. A record that cannot be read, or that a newer
-    /// program wrote, lets nothing go: neither it nor the older ones count, and a log line names it.
-    pub async fn decisions(&self, kind: SourceKind, source: &SourceName) -> Result<Vec<Decision>> {
-        let prefix = layout::people(kind, source);
-        let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 500, metadata: true });
-        pin_mut!(pages);
-        let mut found = Vec::new();
-        while let Some(page) = pages.try_next().await? {
-            for item in page {
-                match read_metadata::<Decision>(&item.name, &item.metadata, DECISION, DECISION_FORMAT) {
-                    Ok(Some(of)) if of.source == *source && of.kind == kind => found.push(of),
-                    Ok(_) => {
-                        let name = &item.name;
-                        tracing::error!(blob.name = %name, "Blob {name} does not carry its own record, and does not count");
-                        return Ok(found);
-                    }
-                    Err(error) => {
-                        tracing::error!(blob.name = %item.name, "A record does not count: {error}");
-                        return Ok(found);
-                    }
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// When the newest pass of retention ended, by its record; `None` if there was none.
-    pub async fn last_retention(&self) -> Result<Option<OffsetDateTime>> {
-        let pages = self.container.list(Listing {
-            prefix: layout::RETENTION_PASSES,
-            from: None,
-            page: 1,
-            metadata: false,
-        });
-        pin_mut!(pages);
-        let first = pages.try_next().await?.and_then(|page| page.into_iter().next());
-        Ok(first.and_then(|item| layout::retention_pass_time(&item.name)))
-    }
-
-    /// Records that a pass of retention ended. Safe to run twice.
-    pub async fn note_retention(&self, at: OffsetDateTime) -> Result<Written> {
-        Ok(self.container.add(&layout::retention_pass(at), Vec::new(), Metadata::new()).await?)
     }
 }

@@ -1,0 +1,120 @@
+//! Names of what retention did, and of what people decided about it.
+
+use time::OffsetDateTime;
+
+use super::{countdown, manifests};
+use crate::domain::{
+    retention::{HoldAct, Ticket},
+    run::RunId,
+    source::{SourceKind, SourceName},
+};
+
+/// The prefix of what retention did about the points of a source.
+pub(in crate::catalogue) fn marks(kind: SourceKind, source: &SourceName) -> String {
+    format!("retention/{}/{source}/points/", of_kind(kind))
+}
+
+/// The name of a mark. Its number orders the marks of a point, and of two writers of one number the first wins.
+pub(in crate::catalogue) fn mark(kind: SourceKind, source: &SourceName, run: &RunId, number: u32) -> String {
+    format!("{}{run}/{number:04}", marks(kind, source))
+}
+
+/// The run and the number of a blob under [`marks`].
+pub(in crate::catalogue) fn parse_mark(prefix: &str, name: &str) -> Option<(RunId, u32)> {
+    let (run, number) = name.strip_prefix(prefix)?.split_once('/')?;
+    Some((run.parse().ok()?, number.parse().ok()?))
+}
+
+/// The record of a hold, or of its release.
+pub(in crate::catalogue) fn hold(
+    kind: SourceKind,
+    source: &SourceName,
+    ticket: &Ticket,
+    number: u32,
+    act: HoldAct,
+) -> String {
+    format!("{}{ticket}/{number:04}.{act}", holds(kind, source))
+}
+
+/// The ticket, the number and the act of a blob under [`holds`].
+pub(in crate::catalogue) fn parse_hold(prefix: &str, name: &str) -> Option<(Ticket, u32, HoldAct)> {
+    let (ticket, rest) = name.strip_prefix(prefix)?.split_once('/')?;
+    let (number, act) = rest.split_once('.')?;
+    Some((ticket.parse().ok()?, number.parse().ok()?, act.parse().ok()?))
+}
+
+/// The second copy of a manifest.
+pub(in crate::catalogue) fn copy(vault: &SourceName, manifest: &str) -> Option<String> {
+    let own = manifest.strip_prefix(&manifests(vault))?;
+    Some(format!("{}{own}", copies(vault)))
+}
+
+/// The prefix of the second copies of a vault's manifests.
+pub(in crate::catalogue) fn copies(vault: &SourceName) -> String {
+    format!("retention/copies/{vault}/")
+}
+
+/// The prefix of what people decided about the retention of a source.
+pub(in crate::catalogue) fn people(kind: SourceKind, source: &SourceName) -> String {
+    format!("retention/people/{}/{source}/", of_kind(kind))
+}
+
+/// The name of a decision of a person, sorted by its time.
+pub(in crate::catalogue) fn person(
+    kind: SourceKind,
+    source: &SourceName,
+    at: OffsetDateTime,
+    act: &str,
+) -> String {
+    format!("{}{}.{act}", people(kind, source), countdown(at))
+}
+
+/// The prefix of the holds on a source.
+pub(in crate::catalogue) fn holds(kind: SourceKind, source: &SourceName) -> String {
+    format!("{HOLDS}{}/{source}/", of_kind(kind))
+}
+
+/// The prefix of the holds on sources of a kind.
+pub(in crate::catalogue) fn holds_of(kind: SourceKind) -> String {
+    format!("{HOLDS}{}/", of_kind(kind))
+}
+
+/// The prefix of all holds.
+const HOLDS: &str = "holds/";
+
+/// The room of a kind of source.
+const fn of_kind(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::Vault => "vaults",
+        SourceKind::Hsm => "hsms",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::{super::manifest, *};
+
+    #[test]
+    fn marks_have_names_that_stay() {
+        let (source, run): (SourceName, RunId) =
+            ("kv-prod".parse().unwrap(), "20261122T020000Z-nightly".parse().unwrap());
+        let name = mark(SourceKind::Vault, &source, &run, 1);
+        assert_eq!(name, "retention/vaults/kv-prod/points/20261122T020000Z-nightly/0001");
+        let prefix = marks(SourceKind::Vault, &source);
+        assert_eq!(parse_mark(&prefix, &name), Some((run.clone(), 1)));
+        assert_eq!(parse_mark(&prefix, &format!("{prefix}{run}/x")), None);
+        let ticket: Ticket = "INC-4711".parse().unwrap();
+        let name = hold(SourceKind::Hsm, &source, &ticket, 2, HoldAct::Released);
+        assert_eq!(name, "holds/hsms/kv-prod/INC-4711/0002.released");
+        let prefix = holds(SourceKind::Hsm, &source);
+        assert_eq!(parse_hold(&prefix, &name), Some((ticket, 2, HoldAct::Released)));
+        let manifest = manifest(&source, datetime!(2026-11-22 02:00 UTC), &run);
+        assert_eq!(
+            copy(&source, &manifest).as_deref(),
+            Some("retention/copies/kv-prod/98204687199-20261122T020000Z-nightly.jsonl.gz")
+        );
+        assert!(marks(SourceKind::Hsm, &source).starts_with("retention/hsms/kv-prod/"));
+    }
+}
