@@ -12,6 +12,7 @@ mod callers;
 pub mod findings;
 pub mod fix;
 mod hsms;
+mod keeper;
 mod sources;
 mod storage;
 mod vaults;
@@ -32,8 +33,8 @@ use crate::{
     clock::Clock,
     config::Config,
     domain::{
-        bound::AtBound, cause::Came, night::Timer, object::ObjectName, schedule::Timetable,
-        source::SourceName,
+        bound::AtBound, cause::Came, night::Timer, object::ObjectName, retention::Applied,
+        schedule::Timetable, source::SourceName,
     },
 };
 
@@ -113,12 +114,17 @@ struct Shared {
     containers: Vec<judge_storage::ContainerSeen>,
     queues: Vec<judge_queues::QueueSeen>,
     callers: Result<Vec<AtBound>, String>,
+    retention: Result<Applied, String>,
 }
 
 async fn observe_shared(context: &Context<'_>) -> Shared {
-    let (containers, queues, callers) =
-        futures::join!(storage::containers(context), storage::queues(context), callers::observe(context));
-    Shared { containers, queues, callers }
+    let (containers, queues, callers, retention) = futures::join!(
+        storage::containers(context),
+        storage::queues(context),
+        callers::observe(context),
+        keeper::observe(context)
+    );
+    Shared { containers, queues, callers, retention }
 }
 
 impl Shared {
@@ -130,6 +136,7 @@ impl Shared {
             judge_queues::judge(seen, of, report);
         }
         rest::judge_callers(&self.callers, report);
+        rest::judge_retention(&self.retention, report);
     }
 }
 

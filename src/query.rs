@@ -5,6 +5,7 @@ pub mod diff;
 pub mod health;
 pub mod hsms;
 pub mod jobs;
+pub mod keeper;
 pub mod listed;
 pub mod nothing;
 pub mod objects;

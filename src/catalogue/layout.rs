@@ -15,6 +15,7 @@
 //! retention/KIND/SOURCE/points/RUN/NUMBER                  what retention did about a point, in order
 //! retention/copies/VAULT/COUNTDOWN-RUN.jsonl.gz            a second copy of a manifest whose predecessor goes
 //! retention/people/KIND/SOURCE/COUNTDOWN.ACT               a release or a consent by a person
+//! retention/passes/COUNTDOWN                               that a pass of retention ended well for every source
 //! holds/KIND/SOURCE/TICKET/NUMBER.ACT                      a hold, and its release
 //! ```
 //!
@@ -26,7 +27,8 @@ use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros:
 mod retention;
 
 pub(super) use self::retention::{
-    copies, copy, hold, holds, holds_of, mark, marks, parse_hold, parse_mark, people, person,
+    PASSES, copies, copy, hold, holds, holds_of, mark, marks, parse_hold, parse_mark, pass, pass_time,
+    people, person,
 };
 use crate::domain::{
     audit::{Event, Section},

@@ -199,6 +199,20 @@ impl Catalogue {
         layout::parse_manifest_name(name).is_some()
     }
 
+    /// When the newest pass of retention ended well for every source; `None` if there was none. One request.
+    pub async fn last_retention(&self) -> Result<Option<OffsetDateTime>> {
+        let listing = Listing { prefix: layout::PASSES, from: None, page: 1, metadata: false };
+        let pages = self.container.list(listing);
+        pin_mut!(pages);
+        let first = pages.try_next().await?.and_then(|page| page.into_iter().next());
+        Ok(first.and_then(|item| layout::pass_time(&item.name)))
+    }
+
+    /// Records that a pass of retention ended well for every source. Safe to run twice.
+    pub async fn note_retention(&self, at: OffsetDateTime) -> Result<Written> {
+        Ok(self.container.add(&layout::pass(at), Vec::new(), Metadata::new()).await?)
+    }
+
     /// The versions of a manifest and of its second copy, the manifest's last.
     pub async fn versions_of_manifest(&self, vault: &SourceName, manifest: &str) -> Result<Vec<Version>> {
         let mut versions = match layout::copy(vault, manifest) {

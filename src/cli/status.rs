@@ -111,6 +111,9 @@ fn lines(of: &Status) -> Vec<String> {
     if of.passes.stands_still {
         lines.push(format!("Jobs stand still: {}.", passes::words(of.passes.last)));
     }
+    if !of.retention.is_applied() {
+        lines.push(format!("Nothing is deleted: {}.", of.retention));
+    }
     if let Some(messages) = of.poison_messages.filter(|messages| *messages > 0) {
         let messages = output::count(messages, "message");
         lines.push(format!("The host gave up {messages}; see `poison-message` in docs/operations.md."));

@@ -9,6 +9,7 @@
 //! Silence is no evidence. A source that is not healthy keeps everything ([`Standstill`]), and so does what cannot be
 //! read. What no point ever named is not decided about here: it stays.
 
+mod applied;
 mod backups;
 mod decision;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod reason;
 mod record;
 
 pub use self::{
+    applied::Applied,
     backups::{Kept, Ruling, Successor, Terms},
     decision::{Act, CONSENT_FOR, DECISION_FORMAT, Decision},
     hold::{HOLD_FORMAT, Hold, HoldAct, HoldScope, Ticket, TicketError},

@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     callers,
     hsms::{self, HsmState},
+    keeper,
     passes::{self, Passes},
     restores::{self, Restore},
     sources,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{bound::AtBound, night::Timer, schedule::Timetable, state::SourceState},
+    domain::{bound::AtBound, night::Timer, retention::Applied, schedule::Timetable, state::SourceState},
     error::Result,
 };
 
@@ -31,6 +32,8 @@ pub struct Status {
     pub interval: Duration,
     /// The passes over open jobs.
     pub passes: Passes,
+    /// Whether retention is applied.
+    pub retention: Applied,
     /// Every vault.
     pub vaults: Vec<VaultState>,
     /// Every Managed HSM.
@@ -73,10 +76,11 @@ impl Status {
 pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
     let (vault_names, hsm_names) = sources::all(app).await?;
     let every = restores::Wanted::default();
-    let (vaults, hsms, passes, at_bound, restores, poison_messages) = futures::try_join!(
+    let (vaults, hsms, passes, retention, at_bound, restores, poison_messages) = futures::try_join!(
         vaults::all(app, vault_names, FAILING, now),
         hsms::all(app, hsm_names, now),
         passes::passes(app, now),
+        keeper::applied(app, now),
         callers::at_bound(app),
         restores::page(app, &every, None, RESTORES),
         async { Ok(poison_messages(app).await) },
@@ -90,6 +94,7 @@ pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
         now,
         interval: app.interval(),
         passes,
+        retention,
         vaults,
         hsms,
         at_bound,

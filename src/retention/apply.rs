@@ -54,6 +54,9 @@ pub async fn all(app: &App, by: &Actor, clock: &Clock) -> Result<Vec<(Of, Result
         }
         done.push((of, applied));
     }
+    if done.iter().all(|(_, applied)| applied.is_ok()) {
+        app.catalogue()?.note_retention(clock.now()).await?;
+    }
     Ok(done)
 }
 

@@ -44,6 +44,7 @@ pub fn install(world: &mut World) {
     world.backups.set_write_protection(BACKUPS, WriteProtection { days: 90, locked: true });
     world.vault.configure(|options| options.access = Some(backup_rights()));
     world.today();
+    world.retention_applied();
 }
 
 /// Lets people delete backups.
@@ -122,6 +123,30 @@ async fn a_healthy_installation_has_no_findings() {
         (Some(0), &Value::from([(); 0]), &Value::from([(); 0]))
     );
     assert!(report["well"].as_array().is_some_and(|well| well.len() > 12), "{report:#}");
+}
+
+#[tokio::test]
+async fn that_no_keeper_deletes_is_told_and_that_it_stopped_is_a_warning() {
+    let mut world = World::with_each_kind(1).await;
+    prepare(&mut world).await;
+    let found = |report: &Value| {
+        let of = report["findings"].as_array().expect("a list").iter();
+        of.cloned().find(|of| of["name"] == "retention-not-applied")
+    };
+    let since = world.backups.blobs(BACKUPS).into_iter().find(|name| name.starts_with("retention/passes/"));
+    assert!(found(&preflight(&world).await.1).is_none());
+    world.backups.delete_blob(BACKUPS, &since.expect("a pass"));
+    let never = found(&preflight(&world).await.1).expect("it is told");
+    assert_eq!(never["severity"], "info", "{never}");
+    let late = 99_999_999_999 - (world.today() - time::Duration::days(3)).unix_timestamp();
+    world.backups.put_blob(BACKUPS, &format!("retention/passes/{late:011}"), "", &[]);
+    let stopped = found(&preflight(&world).await.1).expect("it is told");
+    assert_eq!(stopped["severity"], "warning", "{stopped}");
+    let status = world.cli(&["status"]).await;
+    assert!(
+        String::from_utf8_lossy(&status.stdout).contains("Nothing is deleted: the keeper last"),
+        "{status:?}"
+    );
 }
 
 #[tokio::test]

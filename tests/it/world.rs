@@ -131,6 +131,12 @@ impl World {
         today
     }
 
+    /// Leaves the record of a keeper that applied retention now.
+    pub fn retention_applied(&self) {
+        let countdown = 99_999_999_999 - self.azure.clock().now().unix_timestamp();
+        self.backups.put_blob(BACKUPS, &format!("retention/passes/{countdown:011}"), "", &[]);
+    }
+
     /// Moves to `at`, which lies ahead.
     pub fn at(&self, at: OffsetDateTime) {
         self.azure.clock().set(at);

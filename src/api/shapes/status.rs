@@ -10,7 +10,7 @@ use super::{
     source::{HsmStatus, SourceStatus},
 };
 use crate::{
-    domain::{bound::AtBound, night::Timer},
+    domain::{bound::AtBound, night::Timer, retention::Applied},
     query::{passes::Passes, status},
 };
 
@@ -28,6 +28,8 @@ pub struct Status {
     expected_interval_seconds: i64,
     /// Whether open jobs progress.
     jobs: JobsStatus,
+    /// Whether retention is applied.
+    retention: RetentionStatus,
     /// Every configured vault.
     sources: Vec<SourceStatus>,
     /// Every configured Managed HSM.
@@ -52,6 +54,7 @@ impl From<status::Status> for Status {
             now,
             expected_interval_seconds: interval.whole_seconds(),
             jobs: of.passes.into(),
+            retention: of.retention.into(),
             sources: of.vaults.into_iter().map(|vault| SourceStatus::new(vault, now)).collect(),
             hsms: of.hsms.into_iter().map(|hsm| HsmStatus::new(hsm, now)).collect(),
             restores: of.restores.into_iter().map(Into::into).collect(),
@@ -114,6 +117,24 @@ pub struct JobsStatus {
 impl From<Passes> for JobsStatus {
     fn from(of: Passes) -> Self {
         Self { last_pass: of.last, stand_still: of.stands_still }
+    }
+}
+
+/// Whether retention is applied. It is part of no `ok`: while it is not, nothing is deleted.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionStatus {
+    /// When the keeper last applied retention to every source. Absent if it never did: then there may be no keeper.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    last_pass: Option<OffsetDateTime>,
+    /// Whether that was in the last two days.
+    applied: bool,
+}
+
+impl From<Applied> for RetentionStatus {
+    fn from(of: Applied) -> Self {
+        Self { last_pass: of.last(), applied: of.is_applied() }
     }
 }
 

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::{countdown, manifests};
 use crate::domain::{
     retention::{HoldAct, Ticket},
-    run::RunId,
+    run::{RunId, counted_down},
     source::{SourceKind, SourceName},
 };
 
@@ -41,6 +41,19 @@ pub(in crate::catalogue) fn parse_hold(prefix: &str, name: &str) -> Option<(Tick
     let (ticket, rest) = name.strip_prefix(prefix)?.split_once('/')?;
     let (number, act) = rest.split_once('.')?;
     Some((ticket.parse().ok()?, number.parse().ok()?, act.parse().ok()?))
+}
+
+/// The prefix of the records of retention's passes.
+pub(in crate::catalogue) const PASSES: &str = "retention/passes/";
+
+/// The record of a pass that ended at a time.
+pub(in crate::catalogue) fn pass(at: OffsetDateTime) -> String {
+    format!("{PASSES}{}", countdown(at))
+}
+
+/// When the pass of a record ended.
+pub(in crate::catalogue) fn pass_time(name: &str) -> Option<OffsetDateTime> {
+    counted_down(name.strip_prefix(PASSES)?)
 }
 
 /// The second copy of a manifest.

@@ -3,7 +3,7 @@
 use time::Duration;
 
 use super::{Finding, MACHINE, Report, SETTINGS, Severity, remedy::Remedy};
-use crate::domain::bound::AtBound;
+use crate::domain::{bound::AtBound, retention::Applied};
 
 /// How far clocks may be apart. Tokens and signatures are refused a few minutes later.
 const MOST_SKEW: Duration = Duration::minutes(5);
@@ -29,6 +29,31 @@ pub fn judge_callers(met: &Result<Vec<AtBound>, String>, report: &mut Report) {
                 .and(format!("If it should have more, raise {}.", of.setting())),
         }
     }));
+}
+
+/// Judges whether a keeper applies retention. Without one nothing is lost: backups pile up.
+pub fn judge_retention(applied: &Result<Applied, String>, report: &mut Report) {
+    const SUBJECT: &str = "retention";
+    let applied = match applied {
+        Ok(applied) => applied,
+        Err(why) => return report.unknown(SUBJECT, "keeper", why.as_str()),
+    };
+    let severity = match applied {
+        Applied::Recently(_) => return report.well(SUBJECT, "keeper", applied.to_string()),
+        Applied::Never => Severity::Info,
+        Applied::Late(_) => Severity::Warning,
+    };
+    report.findings.push(Finding {
+        name: "retention-not-applied",
+        severity,
+        subject: SUBJECT.to_owned(),
+        seen: applied.to_string(),
+        why: "Only the keeper deletes. Until it does, every backup is kept, and storage grows.",
+        remedy: Remedy::run(["keyvault-backup retention plan".to_owned()]).and(
+            "The first pass comes in the night after the deployment. After that, the log of the keeper app says with \
+             `retention.failed` why a source stands still.",
+        ),
+    });
 }
 
 /// Judges clocks: how far each host's is ahead of this machine's.
@@ -166,6 +191,23 @@ mod tests {
                     "{found:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn retention_that_was_never_applied_is_told_and_that_it_stopped_is_a_warning() {
+        let at = crate::domain::samples::NIGHT;
+        for (seen, expected) in [
+            (
+                Ok(Applied::Recently(at)),
+                "well keeper: the keeper applied retention to every source on 2026-11-22",
+            ),
+            (Ok(Applied::Never), "info retention-not-applied"),
+            (Ok(Applied::Late(at)), "warning retention-not-applied"),
+            (Err("no answer".to_owned()), "unknown keeper: no answer"),
+        ] {
+            let (_, lines) = judged(|report| judge_retention(&seen, report));
+            assert_eq!(lines, [expected], "{seen:?}");
         }
     }
 

@@ -1,0 +1,13 @@
+//! Whether retention is applied.
+
+use time::OffsetDateTime;
+
+use crate::{app::App, domain::retention::Applied, error::Result};
+
+/// Queries when the keeper last applied retention to every source. One request.
+///
+/// # Errors
+/// Those of storage.
+pub async fn applied(app: &App, now: OffsetDateTime) -> Result<Applied> {
+    Ok(Applied::of(app.catalogue()?.last_retention().await?, now))
+}
