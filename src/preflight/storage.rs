@@ -19,6 +19,7 @@ use crate::{
     domain::{
         cause::{Came, Cause},
         outcome::Failure,
+        role::Role,
     },
 };
 
@@ -57,7 +58,7 @@ async fn one(context: &Context<'_>, used: Use, url: &Url, container: Container) 
         return seen;
     }
     seen.read = tried(first_page(&container, read_under(context, used))).await;
-    if used == Use::Landing {
+    if !is_probed(used, context.config.role) {
         return seen;
     }
     let probe = catalogue::probe(context.clock.now().date());
@@ -68,6 +69,16 @@ async fn one(context: &Context<'_>, used: Use, url: &Url, container: Container) 
         seen.deleted = Some(tried(container.delete(&probe)).await);
     }
     ContainerSeen { written: Some(written), ..seen }
+}
+
+/// Whether a probe is written and deleted. Not by the keeper among backups: it may delete them, so this would tell
+/// nothing, and would take away the probe of the app that backs up.
+fn is_probed(used: Use, role: Role) -> bool {
+    match used {
+        Use::Backups => role != Role::Keeper,
+        Use::Jobs => true,
+        Use::Landing => false,
+    }
 }
 
 /// Writes the probe of a day. The second part says whether it is there now.

@@ -162,6 +162,18 @@ async fn looking_twice_writes_one_probe_a_day_and_changes_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_keeper_leaves_the_probe_of_the_backups_alone() {
+    let mut world = healthy().await;
+    world.set("KEYVAULT_BACKUP_ROLE", "keeper");
+    allow_deletion(&world);
+    world.backups.set_write_protection(BACKUPS, None);
+    let before = world.backups.blobs(BACKUPS);
+    let (_, report) = preflight(&world).await;
+    assert_eq!(world.backups.blobs(BACKUPS), before, "{report:#}");
+    assert!(!names(&report).contains(&"backups-deletable"), "a keeper deletes: {report:#}");
+}
+
+#[tokio::test]
 async fn the_table_says_what_is_wrong_and_what_mends_it() {
     let world = healthy().await;
     allow_deletion(&world);

@@ -53,28 +53,19 @@ pub fn judge(seen: &VaultSeen, of: &Installation, report: &mut Report) {
         return;
     }
     report.well(seen.name.as_str(), "reach it", "it answers");
-    if of.role == Role::Keeper {
-        right(seen, of, report, &BACKS_UP, &seen.backups);
-        right(seen, of, report, &RESTORES, &seen.restores);
-    } else if of.role == Role::Restore && !is_target(seen) {
-        report.findings.push(not_a_target(seen, of));
-    } else {
-        right(seen, of, report, &LIST, &seen.lists);
-        let restores = [RESTORES, RESTORES_MISSING];
-        match of.role {
-            Role::Backup => {
-                right(seen, of, report, &BACK_UP, &seen.backups);
-                right(seen, of, report, &restores[0], &seen.restores);
-            }
-            Role::Restore | Role::Keeper => {
-                right(seen, of, report, &BACKS_UP, &seen.backups);
-                right(seen, of, report, &restores[1], &seen.restores);
-            }
-            Role::All => {
-                right(seen, of, report, &BACK_UP, &seen.backups);
-                right(seen, of, report, &restores[1], &seen.restores);
-            }
+    let lists = (&LIST, &seen.lists);
+    let rights = match of.role {
+        Role::Restore if !is_target(seen) => {
+            report.findings.push(not_a_target(seen, of));
+            vec![]
         }
+        Role::Keeper => vec![(&BACKS_UP, &seen.backups), (&RESTORES, &seen.restores)],
+        Role::Backup => vec![lists, (&BACK_UP, &seen.backups), (&RESTORES, &seen.restores)],
+        Role::Restore => vec![lists, (&BACKS_UP, &seen.backups), (&RESTORES_MISSING, &seen.restores)],
+        Role::All => vec![lists, (&BACK_UP, &seen.backups), (&RESTORES_MISSING, &seen.restores)],
+    };
+    for (of_role, kinds) in rights {
+        right(seen, of, report, of_role, kinds);
     }
     let severity = if of.role == Role::Backup { Severity::Error } else { Severity::Warning };
     let value = vec![(ObjectKind::Secret, seen.value.clone())];
