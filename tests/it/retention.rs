@@ -248,6 +248,9 @@ async fn a_hold_in_the_pause_offers_the_point_again_with_everything_that_it_name
 async fn no_app_can_add_what_only_people_decide() {
     let mut kept = Kept::with(1, "within=30").await;
     kept.night().await;
+    // A vault that is not configured may be released.
+    let old = kept.world.manifests("kv-a")[0].replace("kv-a", "kv-old");
+    kept.world.backups.put_blob(BACKUPS, &old, Vec::new(), &[]);
     let (own, app) =
         (kept.world.azure.identity().header_of(KEEPER), kept.world.azure.identity().header().to_owned());
     for header in [own, app] {
@@ -258,11 +261,15 @@ async fn no_app_can_add_what_only_people_decide() {
         let env: Vec<_> = kept.world.env.clone().into_iter().map(of).collect();
         for args in [
             vec!["hold", "set", "--vault", "kv-a", "--ticket", "INC-1", "--reason", "r"],
-            vec!["retention", "apply", "--vault", "kv-a", "--really", "--reason", "r"],
+            vec!["retention", "release", "--vault", "kv-old", "--reason", "r"],
+            vec!["retention", "release", "--vault", "kv-old", "--reason", "r", "--withdraw"],
         ] {
             let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_keyvault-backup"));
             command.args(&args).env_clear().envs(env.clone());
-            drop(command.output().await.expect("the command runs"));
+            let refused = command.output().await.expect("the command runs");
+            assert_ne!(refused.status.code(), Some(0), "{args:?}: {refused:?}");
+            let said = String::from_utf8_lossy(&refused.stderr);
+            assert!(said.contains("AuthorizationPermissionMismatch"), "{args:?}: {said}");
         }
     }
     let blobs = kept.world.backups.blobs(BACKUPS);
