@@ -31,22 +31,14 @@ pub struct Point {
     pub gap: bool,
 }
 
-/// When the runs ran whose points are offered.
-#[derive(Default)]
-struct Offered {
-    /// Whether retention let any point go.
-    hides_some: bool,
-    spans: Vec<(OffsetDateTime, OffsetDateTime)>,
-}
+/// When the runs were planned and finished whose points are offered, of a vault of which retention let some go.
+struct Offered(Vec<(OffsetDateTime, OffsetDateTime)>);
 
 impl Offered {
     /// Whether an offered point names a backup: one of a run that closed after the backup was taken, and was planned
     /// before the next backup of the object.
-    fn name(&self, entry: &Entry, newer: &Entry) -> bool {
-        let names = |(planned, finished): &(OffsetDateTime, OffsetDateTime)| {
-            *finished >= entry.taken && *planned < newer.taken
-        };
-        !self.hides_some || self.spans.iter().any(names)
+    fn names(&self, entry: &Entry, newer: &Entry) -> bool {
+        self.0.iter().any(|(planned, finished)| *finished >= entry.taken && *planned < newer.taken)
     }
 }
 
@@ -85,7 +77,10 @@ impl Catalogue {
         let mut next = newest;
         while let Some(entry) = next.take() {
             let (newer, previous, taken) = (points.last(), entry.previous.clone(), entry.taken);
-            if newer.is_none_or(|newer| offered.name(&entry, &newer.entry)) {
+            let is_offered = newer
+                .zip(offered.as_ref())
+                .is_none_or(|(newer, offered)| offered.names(&entry, &newer.entry));
+            if is_offered {
                 points.push(Point { apart: entry.location.apart(&location), entry, gap: false });
             } else if let Some(newer) = points.last_mut() {
                 newer.gap = true;
@@ -94,12 +89,12 @@ impl Catalogue {
                 None => None,
                 Some(previous) => match self.entry(vault, &previous, id).await? {
                     Some(entry) if entry.run == previous => Some(entry),
+                    _ if offered.is_none() => None,
                     _ => {
-                        let older = self.older(vault, id, taken, &offered).await?;
-                        if let Some(newer) = points.last_mut().filter(|_| offered.hides_some) {
+                        if let Some(newer) = points.last_mut() {
                             newer.gap = true;
                         }
-                        older
+                        self.older(vault, id, taken).await?
                     }
                 },
             };
@@ -113,11 +108,7 @@ impl Catalogue {
         vault: &SourceName,
         id: &ObjectId,
         before: OffsetDateTime,
-        offered: &Offered,
     ) -> Result<Option<Entry>> {
-        if !offered.hides_some {
-            return Ok(None);
-        }
         let at = before - Duration::SECOND;
         let view = self.view(vault, Some(at)).await?;
         for line in self.lines(&view).await? {
@@ -132,17 +123,16 @@ impl Catalogue {
         Ok(None)
     }
 
-    /// When the offered runs of a vault ran. Reads the marks of retention, and the manifests' names if there are any.
-    async fn offered(&self, vault: &SourceName) -> Result<Offered> {
+    /// When the offered runs of a vault ran, or `None` if all are offered. Reads the marks of retention, and the
+    /// manifests' summaries if there are any.
+    async fn offered(&self, vault: &SourceName) -> Result<Option<Offered>> {
         if self.marks(SourceKind::Vault, vault).await? == Marks::default() {
-            return Ok(Offered::default());
+            return Ok(None);
         }
         let manifests = self.manifests(vault, None, |_| false).await?;
         let summaries = manifests.into_iter().filter_map(|found| found.summary);
-        Ok(Offered {
-            hides_some: true,
-            spans: summaries.map(|summary| (summary.planned, summary.finished)).collect(),
-        })
+        let spans = summaries.map(|summary| (summary.planned, summary.finished)).collect();
+        Ok(Some(Offered(spans)))
     }
 
     /// The newest known location of a vault: as of `view`, or as of the newest run if `view` is of an earlier time.
