@@ -64,6 +64,7 @@ pub mod loss;
 pub mod manifest;
 pub mod merge;
 pub mod message;
+pub mod moment;
 pub mod nearest;
 pub mod night;
 pub mod nothing;

@@ -7,40 +7,79 @@
 //! them leaves a state that the next pass continues.
 
 pub mod apply;
+mod deletion;
+mod drafts;
 mod folders;
 pub mod people;
 mod points;
+mod reading;
 mod seen;
+mod standstill;
 mod sweep;
 
 use time::OffsetDateTime;
 
-pub use self::points::{Planned, SourcePlan};
 use crate::{
     app::App,
     domain::{
-        manifest::Summary,
-        retention::{Decision, Policy, Standstill},
+        retention::{Candidate, Policy, Standstill, Verdict, withheld},
         role::Role,
-        run::Scope,
-        source::{Source, SourceKind, SourceName},
+        run::RunId,
+        source::{SourceId, SourceKind, SourceName},
     },
     error::{Error, Result},
 };
 
-/// A source by its kind, for a vault and an HSM may share a name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Of {
-    /// What it is.
-    pub kind: SourceKind,
-    /// Its name.
-    pub name: SourceName,
+/// A point, and what retention decides about it.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The point.
+    pub point: Candidate,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The bytes that go with it, if it may go.
+    pub frees: u64,
 }
 
-impl From<&Source> for Of {
-    fn from(source: &Source) -> Self {
-        let kind = if source.is_hsm() { SourceKind::Hsm } else { SourceKind::Vault };
-        Self { kind, name: source.name().clone() }
+impl Planned {
+    fn all(
+        points: Vec<Candidate>,
+        verdicts: Vec<Verdict>,
+        frees: Vec<u64>,
+        needs_consent: bool,
+    ) -> Vec<Self> {
+        let verdicts = if needs_consent { withheld(verdicts) } else { verdicts };
+        let points = points.into_iter().zip(verdicts).zip(frees);
+        points.map(|((point, verdict), frees)| Self { point, verdict, frees }).collect()
+    }
+}
+
+/// The plan of a source.
+#[derive(Clone, Debug)]
+pub struct SourcePlan {
+    /// The source.
+    pub source: SourceId,
+    /// Its policy.
+    pub policy: Policy,
+    /// Why it keeps everything, if it does.
+    pub standstill: Option<Standstill>,
+    /// Its points, newest first.
+    pub points: Vec<Planned>,
+    /// How many points would go if a person consented, where one must.
+    pub needs_consent: Option<usize>,
+    /// The points that were let go and are not deleted yet.
+    pub pending: Vec<RunId>,
+}
+
+impl SourcePlan {
+    /// The points that may go.
+    pub fn drops(&self) -> impl Iterator<Item = &Planned> {
+        self.points.iter().filter(|planned| planned.verdict.drops())
+    }
+
+    /// The bytes that go.
+    pub fn frees(&self) -> u64 {
+        self.drops().map(|planned| planned.frees).sum()
     }
 }
 
@@ -48,15 +87,10 @@ impl From<&Source> for Of {
 ///
 /// # Errors
 /// Those of storage.
-pub async fn sources(app: &App) -> Result<Vec<Of>> {
+pub async fn sources(app: &App) -> Result<Vec<SourceId>> {
     let catalogue = app.catalogue()?;
     let (vaults, hsms) = futures::try_join!(catalogue.vaults(), catalogue.hsms())?;
-    let of = |kind| move |name| Of { kind, name };
-    Ok(vaults
-        .into_iter()
-        .map(of(SourceKind::Vault))
-        .chain(hsms.into_iter().map(of(SourceKind::Hsm)))
-        .collect())
+    Ok(SourceId::all(vaults, hsms))
 }
 
 /// The plan of one source as of `now`. Reads, and changes nothing.
@@ -66,11 +100,11 @@ pub async fn sources(app: &App) -> Result<Vec<Of>> {
 ///
 /// # Errors
 /// Those of storage, and settings of retention that do not fit together.
-pub async fn plan(app: &App, of: &Of, now: OffsetDateTime) -> Result<SourcePlan> {
-    let policy = policy(app, &of.name)?;
-    match of.kind {
-        SourceKind::Vault => Box::pin(points::vault(app, &of.name, policy, now)).await,
-        SourceKind::Hsm => Box::pin(folders::hsm(app, &of.name, policy, now)).await,
+pub async fn plan(app: &App, source: &SourceId, now: OffsetDateTime) -> Result<SourcePlan> {
+    let policy = policy(app, &source.name)?;
+    match source.kind {
+        SourceKind::Vault => Box::pin(points::vault(app, &source.name, policy, now)).await,
+        SourceKind::Hsm => Box::pin(folders::hsm(app, &source.name, policy, now)).await,
     }
 }
 
@@ -78,11 +112,11 @@ pub async fn plan(app: &App, of: &Of, now: OffsetDateTime) -> Result<SourcePlan>
 ///
 /// # Errors
 /// When the sources cannot be listed.
-pub async fn all(app: &App, now: OffsetDateTime) -> Result<Vec<(Of, Result<SourcePlan>)>> {
+pub async fn all(app: &App, now: OffsetDateTime) -> Result<Vec<(SourceId, Result<SourcePlan>)>> {
     let mut plans = Vec::new();
-    for of in sources(app).await? {
-        let plan = Box::pin(plan(app, &of, now)).await;
-        plans.push((of, plan));
+    for source in sources(app).await? {
+        let plan = Box::pin(plan(app, &source, now)).await;
+        plans.push((source, plan));
     }
     Ok(plans)
 }
@@ -121,37 +155,4 @@ fn policy(app: &App, source: &SourceName) -> Result<Policy> {
         )));
     }
     Ok(policy)
-}
-
-/// Why a vault keeps everything, by its newest runs and by what people decided.
-fn standstill(
-    app: &App,
-    vault: &SourceName,
-    summaries: &[(&Summary, Option<OffsetDateTime>)],
-    decisions: &[Decision],
-    acknowledged: impl Fn(&crate::domain::run::RunId) -> bool,
-    now: OffsetDateTime,
-) -> Option<Standstill> {
-    let is_configured = app.sources().contains(vault);
-    if !is_configured {
-        let newest = summaries.iter().map(|(summary, _)| summary.planned).max();
-        return (!Decision::releases(decisions, newest)).then_some(Standstill::NotConfigured);
-    }
-    let mut whole = summaries.iter().filter(|(summary, _)| summary.scope == Scope::Vault);
-    let Some((newest, _)) = whole.clone().next() else { return Some(Standstill::NeverCovered) };
-    let Some((covering, stored)) = whole.find(|(summary, _)| summary.numbers.covers()) else {
-        return Some(Standstill::NeverCovered);
-    };
-    // By the earlier of two clocks: one that was ahead must not hide that the app has stopped.
-    let since = stored.map_or(covering.planned, |stored| stored.min(covering.planned));
-    if now - since > app.interval() {
-        return Some(Standstill::Overdue { since });
-    }
-    if !newest.numbers.covers() {
-        return Some(Standstill::NotCovered(newest.run.clone()));
-    }
-    let open = newest.losses.iter().find(|loss| !acknowledged(&loss.run));
-    let moved = newest.moved.iter().find(|moved| !acknowledged(&moved.run));
-    let lost = open.map(|loss| Standstill::Lost(loss.run.clone()));
-    lost.or_else(|| moved.map(|moved| Standstill::Moved(moved.run.clone())))
 }

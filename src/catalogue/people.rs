@@ -74,14 +74,13 @@ impl Catalogue {
                         let own = |of: &Hold| of.source == *source && of.kind == kind && of.ticket == ticket;
                         let record = record.ok().flatten().filter(own);
                         let at = item.modified.unwrap_or(OffsetDateTime::UNIX_EPOCH);
-                        let hold = record.or_else(|| Hold::unreadable(kind, source, ticket.clone(), at));
-                        found.extend(hold.map(|hold| (hold, number, false)));
+                        let hold = record.unwrap_or_else(|| Hold::unreadable(kind, source, ticket, at));
+                        found.push((hold, number, false));
                     }
                     None => {
                         tracing::error!(blob.name = %item.name, "A hold cannot be read, and holds the whole source");
                         let at = item.modified.unwrap_or(OffsetDateTime::UNIX_EPOCH);
-                        let hold = Ticket::unreadable().and_then(|of| Hold::unreadable(kind, source, of, at));
-                        found.extend(hold.map(|hold| (hold, 0, false)));
+                        found.push((Hold::unreadable(kind, source, Ticket::unreadable(), at), 0, false));
                     }
                 }
             }

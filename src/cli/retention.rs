@@ -14,9 +14,14 @@ use crate::{
     app::App,
     clock::Clock,
     config::{Config, Needs, environment, named},
-    domain::{acknowledged::Reason, actor::Actor, retention::Act, source::Source},
+    domain::{
+        acknowledged::Reason,
+        actor::Actor,
+        retention::Act,
+        source::{Source, SourceId, SourceKind},
+    },
     error::Error,
-    retention::{self, Of, SourcePlan, apply::Applied, people},
+    retention::{self, SourcePlan, apply::Applied, people},
 };
 
 /// What is kept, and what may go.
@@ -54,15 +59,15 @@ pub struct Only {
 
 impl Only {
     /// The source that was named.
-    pub fn of(&self) -> Option<Of> {
-        self.vault.as_ref().or(self.hsm.as_ref()).map(Of::from)
+    pub fn of(&self) -> Option<SourceId> {
+        self.vault.as_ref().or(self.hsm.as_ref()).map(SourceId::from)
     }
 
     /// The source that was named.
     ///
     /// # Errors
     /// If none was.
-    pub fn one(&self) -> Result<Of, Failed> {
+    pub fn one(&self) -> Result<SourceId, Failed> {
         self.of()
             .ok_or_else(|| Failed::new("this command is about one source", "name it, with --vault or --hsm"))
     }
@@ -130,7 +135,7 @@ async fn plan(args: PlanArgs, format: Format) -> Done {
     show(&plans, format)
 }
 
-fn show(plans: &[(Of, Result<SourcePlan, Error>)], format: Format) -> Done {
+fn show(plans: &[(SourceId, Result<SourcePlan, Error>)], format: Format) -> Done {
     if format.is_json() {
         output::json(&RetentionPlan::new(plans))?;
         return Ok(exit(plans));
@@ -140,7 +145,7 @@ fn show(plans: &[(Of, Result<SourcePlan, Error>)], format: Format) -> Done {
         let of = match plan {
             Ok(plan) => plan,
             Err(error) => {
-                output::note(format_args!("{} {}: {error}", of.kind, of.name));
+                output::note(format_args!("{of}: {error}"));
                 continue;
             }
         };
@@ -161,7 +166,7 @@ fn show(plans: &[(Of, Result<SourcePlan, Error>)], format: Format) -> Done {
     Ok(exit(plans))
 }
 
-fn exit(plans: &[(Of, Result<SourcePlan, Error>)]) -> Exit {
+fn exit(plans: &[(SourceId, Result<SourcePlan, Error>)]) -> Exit {
     match plans.iter().filter(|(_, plan)| plan.is_err()).count() {
         0 => Exit::All,
         failed if failed == plans.len() => Exit::None,
@@ -185,7 +190,7 @@ fn rows(plan: &SourcePlan, table: &mut Table) {
     for point in plan.points.iter().map(PointRetention::from) {
         let frees = (point.verdict == "drop").then(|| bytes(point.frees));
         table.push([
-            plan.of.name.to_string().into(),
+            plan.source.name.to_string().into(),
             point.run.into(),
             point.verdict.into(),
             frees.into(),
@@ -197,13 +202,13 @@ fn rows(plan: &SourcePlan, table: &mut Table) {
 
 /// What a plan says of a source as a whole.
 fn say(plan: &SourcePlan, format: Format) -> Result<(), Failed> {
-    let Of { kind, name } = &plan.of;
+    let (source, name) = (&plan.source, &plan.source.name);
     let drops = plan.drops().count();
     let kept = plan.points.len() - drops;
     output::aside(
         format,
         format_args!(
-            "{kind} {name}: {} kept, {drops} may go and free {}. Policy: {}.",
+            "{source}: {} kept, {drops} may go and free {}. Policy: {}.",
             count(kept, "point"),
             bytes(plan.frees()),
             plan.policy
@@ -212,19 +217,19 @@ fn say(plan: &SourcePlan, format: Format) -> Result<(), Failed> {
     if let Some(why) = &plan.standstill {
         output::aside(format, format_args!("It keeps everything: {why}."))?;
     }
-    if plan.needs_consent > 0 {
+    if let Some(needs_consent) = plan.needs_consent {
         output::aside(
             format,
             format_args!(
                 "{} would go, more than half; only a person can let that happen:",
-                count(plan.needs_consent, "point")
+                count(needs_consent, "point")
             ),
         )?;
         output::beside(
             format,
             format_args!(
                 "  keyvault-backup retention apply --{} {name} --really --reason TEXT",
-                flag(&plan.of)
+                flag(&plan.source)
             ),
         )?;
     }
@@ -237,10 +242,10 @@ fn say(plan: &SourcePlan, format: Format) -> Result<(), Failed> {
     Ok(())
 }
 
-const fn flag(of: &Of) -> &'static str {
+const fn flag(of: &SourceId) -> &'static str {
     match of.kind {
-        crate::domain::source::SourceKind::Vault => "vault",
-        crate::domain::source::SourceKind::Hsm => "hsm",
+        SourceKind::Vault => "vault",
+        SourceKind::Hsm => "hsm",
     }
 }
 
@@ -248,15 +253,15 @@ async fn apply(args: ApplyArgs, format: Format) -> Done {
     let (app, clock, of) = (app()?, Clock::system(), args.only.one()?);
     let plan = Box::pin(retention::plan(&app, &of, clock.now())).await?;
     let Some(reason) = args.reason.filter(|_| args.really) else { return show(&[(of, Ok(plan))], format) };
-    if plan.needs_consent > 0 {
-        people::consent(&app, &of, plan.needs_consent, reason, &Actor::TERMINAL, &clock).await?;
+    if let Some(needs_consent) = plan.needs_consent {
+        people::consent(&app, &of, needs_consent, reason, &Actor::TERMINAL, &clock).await?;
     }
     let applied = Box::pin(retention::apply::source(&app, &of, &Actor::TERMINAL, &clock)).await?;
     said(&of, &applied, format)?;
     Ok(Exit::All)
 }
 
-fn said(of: &Of, applied: &Applied, format: Format) -> Result<(), Failed> {
+fn said(of: &SourceId, applied: &Applied, format: Format) -> Result<(), Failed> {
     if format.is_json() {
         return Ok(output::json(&RetentionApplied::new(of, applied))?);
     }

@@ -44,6 +44,13 @@ pub struct Reason(String);
 #[error("expected one line of 1 to {REASON_LIMIT} characters that says why")]
 pub struct ReasonError;
 
+impl Reason {
+    /// A reason that this program gives, for a record that stands for one which cannot be read.
+    pub(super) fn of_program(text: &'static str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl FromStr for Reason {
     type Err = ReasonError;
 

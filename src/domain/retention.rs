@@ -19,14 +19,16 @@ mod plan;
 mod policy;
 mod reason;
 mod record;
+mod standstill;
 
 pub use self::{
     applied::Applied,
     backups::{Kept, Ruling, Successor, Terms},
     decision::{Act, CONSENT_FOR, DECISION_FORMAT, Decision},
     hold::{HOLD_FORMAT, Hold, HoldAct, HoldScope, Ticket, TicketError},
-    plan::{Candidate, PointKind, Verdict, exceeds_half, plan},
+    plan::{Candidate, PointKind, Verdict, needs_consent, plan, withheld},
     policy::{Period, Pick, Policies, PoliciesError, Policy, PolicyError},
-    reason::{Dropped, Reason, Standstill, Unproved},
+    reason::{Dropped, Reason, Unproved},
     record::{DROP_FORMAT, Drop, DroppedBlob, Mark, Store, pause},
+    standstill::Standstill,
 };

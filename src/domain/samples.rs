@@ -4,11 +4,13 @@ use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::datetime};
 
 use super::{
+    actor::Actor,
     digest::Fingerprint,
     entry::Entry,
-    manifest::{Line, ObjectStatus},
+    hsm::{BACKUP_FORMAT, Folder, HsmBackup},
+    manifest::{Line, ObjectStatus, Summary},
     object::{ObjectId, ObjectKind},
-    run::RunId,
+    run::{Numbers, RunId, Scope, Verdict},
 };
 
 /// The time of the runs in these tests.
@@ -44,4 +46,45 @@ pub(crate) fn entry(id: &ObjectId, taken: OffsetDateTime) -> Entry {
 /// A manifest's line with that backup.
 pub(crate) fn line(id: &ObjectId, status: ObjectStatus, taken: OffsetDateTime) -> Line {
     Line::new(id.clone(), status, Some(entry(id, taken)))
+}
+
+/// The summary of a run of a whole vault that found nothing to back up.
+pub(crate) fn summary(planned: OffsetDateTime) -> Summary {
+    Summary {
+        v: 2,
+        run: RunId::nightly(planned),
+        scope: Scope::Vault,
+        verdict: Verdict::Succeeded,
+        numbers: Numbers::default(),
+        late: None,
+        planned,
+        finished: planned,
+        full_pass: planned,
+        protected: 1,
+        lines: 1,
+        losses: Vec::new(),
+        location: Box::default(),
+        moved: None,
+        unknown_form: None,
+    }
+}
+
+/// A backup of a whole HSM that can be restored.
+pub(crate) fn hsm_backup(opened: OffsetDateTime) -> HsmBackup {
+    let folder = Folder { path: "f".into(), uri: None, time: None, blobs: 1, bytes: 1, written: None };
+    HsmBackup {
+        v: BACKUP_FORMAT,
+        hsm: "hsm-a".parse().unwrap(),
+        run: RunId::nightly(opened),
+        by: Actor::TIMER,
+        opened,
+        started: None,
+        ended: opened,
+        job: None,
+        verdict: Verdict::Succeeded,
+        folder: Some(folder),
+        found: false,
+        note: None,
+        failure: None,
+    }
 }

@@ -92,6 +92,39 @@ impl fmt::Display for SourceName {
     }
 }
 
+/// A source by its kind and its name, for a vault and an HSM may share a name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceId {
+    /// What it is.
+    pub kind: SourceKind,
+    /// Its name.
+    pub name: SourceName,
+}
+
+impl SourceId {
+    /// These vaults, and after them these HSMs.
+    pub fn all(vaults: Vec<SourceName>, hsms: Vec<SourceName>) -> Vec<Self> {
+        let of = |kind| move |name| Self { kind, name };
+        vaults
+            .into_iter()
+            .map(of(SourceKind::Vault))
+            .chain(hsms.into_iter().map(of(SourceKind::Hsm)))
+            .collect()
+    }
+}
+
+impl From<&Source> for SourceId {
+    fn from(source: &Source) -> Self {
+        Self { kind: source.kind, name: source.name.clone() }
+    }
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
 /// A source: its address says what it is and what it is called.
 ///
 /// Parsed from `https://NAME` and the domain of vaults or of HSMs in one of the clouds, nothing else.
@@ -194,6 +227,17 @@ mod tests {
                     assert_eq!((Source::vault(&text).is_ok(), Source::hsm(&text).is_ok()), (!is_hsm, is_hsm));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_vault_and_an_hsm_of_one_name_are_two_sources() {
+        let name: SourceName = "prod".parse().unwrap();
+        let both = SourceId::all(vec![name.clone()], vec![name]);
+        assert_eq!(both.iter().map(ToString::to_string).collect::<Vec<_>>(), ["vault prod", "HSM prod"]);
+        for (id, domain) in both.iter().zip(["vault.azure.net", "managedhsm.azure.net"]) {
+            let source: Source = format!("https://prod.{domain}").parse().unwrap();
+            assert_eq!(SourceId::from(&source), *id);
         }
     }
 

@@ -9,6 +9,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     hsm::HsmBackup,
+    moment::minute,
     nothing::Points,
     object::ObjectKind,
     run::RunId,
@@ -89,7 +90,7 @@ impl fmt::Display for Trouble {
             Self::Overdue { since, interval } => write!(
                 f,
                 "the newest backup that covers it is of {}; {} hours are allowed",
-                Minute(*since),
+                minute(*since),
                 interval.whole_hours()
             ),
             Self::Lost { what, .. } | Self::Moved { what, .. } => f.write_str(what),
@@ -110,16 +111,6 @@ impl fmt::Display for Trouble {
             }
             Self::LastFailed(run) => write!(f, "its last backup, {run}, failed"),
         }
-    }
-}
-
-/// A time to the minute, in UTC.
-struct Minute(OffsetDateTime);
-
-impl fmt::Display for Minute {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self.0.to_offset(time::UtcOffset::UTC);
-        write!(f, "{} {:02}:{:02}Z", at.date(), at.hour(), at.minute())
     }
 }
 

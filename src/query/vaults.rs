@@ -75,10 +75,8 @@ pub async fn newest(app: &App, vault: &SourceName) -> Result<Newest> {
     let manifests = app.catalogue()?.newest_manifests(vault, |found| {
         found.last().and_then(|last| last.summary.as_ref()).is_some_and(covers)
     });
-    let whole = manifests.await?.into_iter().filter_map(|found| found.summary);
-    let mut whole: Vec<_> = whole.filter(|summary| summary.scope == Scope::Vault).collect();
-    let covering = whole.pop_if(|last| covers(last));
-    Ok(Newest { last: whole.into_iter().next().or_else(|| covering.clone()), covering, held: None })
+    let summaries: Vec<_> = manifests.await?.into_iter().filter_map(|found| found.summary).collect();
+    Ok(Newest::of(summaries.iter().map(|summary| (summary, None))))
 }
 
 /// What the catalogue says of a vault, with up to `most` failing objects. Acknowledgements and acceptances are read only
@@ -89,17 +87,12 @@ pub async fn newest(app: &App, vault: &SourceName) -> Result<Newest> {
 async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) -> Result<Known> {
     let catalogue = app.catalogue()?;
     let (newest, points) = futures::try_join!(newest(app, vault), catalogue.points(vault))?;
-    let mut known = Known { newest, points, ..Known::default() };
     let view = catalogue.view(vault, None).await?;
-    let last = known.newest.last.as_ref();
-    let losses = last.map(|last| last.losses.clone()).unwrap_or_default();
-    let moved = last.and_then(|last| last.moved.clone());
     let mut acknowledged = None;
-    if !losses.is_empty() || moved.is_some() {
-        let of = acknowledged.insert(catalogue.acknowledged(vault).await?);
-        known.losses = losses.into_iter().map(|loss| (loss.clone(), of.loss(&loss.run).cloned())).collect();
-        known.moved = moved.map(|moved| (moved.clone(), of.loss(&moved.run).cloned()));
+    if newest.has_findings() {
+        acknowledged = Some(catalogue.acknowledged(vault).await?);
     }
+    let mut known = Known { points, ..Known::of(newest, acknowledged.as_ref()) };
     for line in catalogue.lines(&view).await? {
         let line = line?;
         if line.is_failing() && acknowledged.is_none() {

@@ -1,21 +1,16 @@
 //! Carrying out a plan: the records of what is dropped, and the deletion of what was dropped before.
 
-use super::{
-    Of, folders,
-    points::{Drafts, Reading},
-    policy, sweep,
-};
+use super::{deletion::taken, drafts::Drafts, folders, policy, reading::Reading, sweep};
 use crate::{
     app::App,
-    azure::container::Written,
     clock::Clock,
     domain::{
         actor::Actor,
-        retention::{DROP_FORMAT, Drop, Verdict},
+        retention::{Drop, Verdict},
         run::RunId,
-        source::SourceKind,
+        source::{SourceId, SourceKind},
     },
-    error::{Error, Result},
+    error::Result,
 };
 
 /// What a pass did for one source.
@@ -33,15 +28,15 @@ pub struct Applied {
     pub blobs: u64,
     /// Their size.
     pub bytes: u64,
-    /// How many points would go if a person consented.
-    pub needs_consent: usize,
+    /// How many points would go if a person consented, where one must.
+    pub needs_consent: Option<usize>,
 }
 
 /// Applies the policy to every source: one after the other, and an error in one does not hold up the others.
 ///
 /// # Errors
 /// When the sources cannot be listed.
-pub async fn all(app: &App, by: &Actor, clock: &Clock) -> Result<Vec<(Of, Result<Applied>)>> {
+pub async fn all(app: &App, by: &Actor, clock: &Clock) -> Result<Vec<(SourceId, Result<Applied>)>> {
     let mut done = Vec::new();
     for of in super::sources(app).await? {
         let applied = Box::pin(source(app, &of, by, clock)).await;
@@ -49,7 +44,7 @@ pub async fn all(app: &App, by: &Actor, clock: &Clock) -> Result<Vec<(Of, Result
             Ok(applied) => log(&of, applied),
             Err(error) => tracing::error!(
                 event = "retention.failed", source.name = %of.name,
-                "Retention of {} {} stands still: {error}", of.kind, of.name
+                "Retention of {of} stands still: {error}"
             ),
         }
         done.push((of, applied));
@@ -60,24 +55,24 @@ pub async fn all(app: &App, by: &Actor, clock: &Clock) -> Result<Vec<(Of, Result
     Ok(done)
 }
 
-fn log(of: &Of, applied: &Applied) {
+fn log(of: &SourceId, applied: &Applied) {
     let Applied { dropped, swept, blobs, bytes, needs_consent, .. } = applied;
     tracing::info!(
         event = "retention.applied", source.name = %of.name, points.dropped = dropped.len(),
         points.swept = swept.len(), blobs.deleted = blobs, bytes.deleted = bytes,
-        "Retention of {} {}: {} points let go, {} deleted", of.kind, of.name, dropped.len(), swept.len()
+        "Retention of {of}: {} points let go, {} deleted", dropped.len(), swept.len()
     );
     for (run, why) in applied.reinstated.iter().chain(&applied.waiting) {
         tracing::warn!(
             event = "retention.kept", source.name = %of.name, run.id = %run,
-            "{run} of {} {} was let go and is not deleted: {why}", of.kind, of.name
+            "{run} of {of} was let go and is not deleted: {why}"
         );
     }
-    if *needs_consent > 0 {
+    if let Some(needs_consent) = needs_consent {
         tracing::error!(
             event = "retention.consent", source.name = %of.name, points.dropped = needs_consent,
-            "Retention of {} {} would let {needs_consent} points go, which are more than half; a person has to see the \
-             plan and consent, with `keyvault-backup retention apply`", of.kind, of.name
+            "Retention of {of} would let {needs_consent} points go, which are more than half; a person has to see the \
+             plan and consent, with `keyvault-backup retention apply`"
         );
     }
 }
@@ -86,14 +81,14 @@ fn log(of: &Of, applied: &Applied) {
 ///
 /// # Errors
 /// Those of storage, and of the settings.
-pub async fn source(app: &App, of: &Of, by: &Actor, clock: &Clock) -> Result<Applied> {
+pub async fn source(app: &App, of: &SourceId, by: &Actor, clock: &Clock) -> Result<Applied> {
     match of.kind {
         SourceKind::Vault => vault(app, of, by, clock).await,
         SourceKind::Hsm => folders::apply(app, of, by, clock).await,
     }
 }
 
-async fn vault(app: &App, of: &Of, by: &Actor, clock: &Clock) -> Result<Applied> {
+async fn vault(app: &App, of: &SourceId, by: &Actor, clock: &Clock) -> Result<Applied> {
     let policy = policy(app, &of.name)?;
     let mut applied = Applied::default();
     let reading = Reading::of(app, &of.name, policy, clock.now()).await?;
@@ -111,8 +106,8 @@ async fn drop_points(reading: &Reading<'_>, by: &Actor, clock: &Clock, applied: 
         return Ok(());
     }
     let settled = reading.settle(&mut verdicts).await?;
-    if reading.needs_consent(&verdicts) {
-        applied.needs_consent = verdicts.iter().filter(|verdict| verdict.drops()).count();
+    applied.needs_consent = reading.needs_consent(&verdicts);
+    if applied.needs_consent.is_some() {
         return Ok(());
     }
     for at in settled.copies {
@@ -121,30 +116,11 @@ async fn drop_points(reading: &Reading<'_>, by: &Actor, clock: &Clock, applied: 
     let mut drafts = Drafts::new(reading, &settled.kept);
     for (at, verdict) in verdicts.iter().enumerate() {
         let Verdict::Drop(why) = verdict else { continue };
-        let blobs = drafts.next(at).await?;
-        let point = &reading.candidates[at];
-        let record = Drop {
-            v: DROP_FORMAT,
-            source: reading.vault.clone(),
-            kind: SourceKind::Vault,
-            run: point.run.clone(),
-            named: point.named,
-            stored: point.stored,
-            code: why.code().to_owned(),
-            why: why.to_string(),
-            policy: reading.policy().to_string(),
-            by: by.clone(),
-            at: clock.now(),
-        };
-        match reading.catalogue.create_drop(reading.marks.next(&point.run), &record, &blobs).await? {
-            Written::Created => applied.dropped.push(point.run.clone()),
-            Written::AlreadyThere => {
-                return Err(Error::Busy(format!(
-                    "another pass of retention is at work on {}",
-                    reading.vault
-                )));
-            }
-        }
+        let (draft, point) = (drafts.next(at).await?, &reading.candidates[at]);
+        let record = Drop::new(&reading.source(), point, (why, reading.policy()), by, clock.now());
+        let number = reading.marks.next(&point.run);
+        taken(reading.catalogue.create_drop(number, &record, &draft.blobs).await?, &point.run)?;
+        applied.dropped.push(point.run.clone());
     }
     Ok(())
 }

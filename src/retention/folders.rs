@@ -3,11 +3,10 @@
 use time::OffsetDateTime;
 
 use super::{
-    Of, Planned, SourcePlan,
+    Planned, SourcePlan,
     apply::Applied,
-    points::{bound_until, dropped},
-    policy,
-    sweep::{Deleted, delete, first_bound, taken},
+    deletion::{Placed, bound_until, delete_all, dropped, first_bound, taken},
+    policy, standstill,
 };
 use crate::{
     app::App,
@@ -17,12 +16,13 @@ use crate::{
     domain::{
         actor::Actor,
         hsm::{Folder, HsmBackup},
+        moment::day,
         retention::{
-            Candidate, DROP_FORMAT, Decision, Drop, DroppedBlob, Hold, Mark, PointKind, Policy, Reason,
-            Standstill, Store, Unproved, Verdict, exceeds_half, pause, plan,
+            Candidate, Decision, Drop, DroppedBlob, Hold, Mark, Policy, Reason, Standstill, Store, Unproved,
+            Verdict, needs_consent, plan,
         },
         run::RunId,
-        source::{SourceKind, SourceName},
+        source::{SourceId, SourceKind, SourceName},
     },
     error::Result,
 };
@@ -54,28 +54,16 @@ pub(super) async fn hsm(
 ) -> Result<SourcePlan> {
     let reading = read(app, hsm, now).await?;
     let (verdicts, drafts) = settle(app, &reading, &policy, now).await?;
-    let drops = verdicts.iter().filter(|verdict| verdict.drops()).count();
-    let asks = needs_consent(&reading, &verdicts, now);
-    let of_half = |verdict: Verdict| {
-        if asks && verdict.drops() { Verdict::Keep(Reason::MoreThanHalf) } else { verdict }
-    };
-    let frees = drafts.iter().map(|blobs| blobs.iter().map(|blob| blob.bytes).sum());
-    let points = reading.candidates.into_iter().zip(verdicts).zip(frees);
-    let points =
-        points.map(|((point, verdict), frees)| Planned { point, verdict: of_half(verdict), frees }).collect();
+    let needs_consent = needs_consent(&verdicts, &reading.decisions, now);
+    let frees = drafts.iter().map(|blobs| blobs.iter().map(|blob| blob.bytes).sum()).collect();
     Ok(SourcePlan {
-        of: Of { kind: KIND, name: hsm.clone() },
+        source: SourceId { kind: KIND, name: hsm.clone() },
         policy,
         standstill: reading.standstill,
-        points,
-        needs_consent: if asks { drops } else { 0 },
+        points: Planned::all(reading.candidates, verdicts, frees, needs_consent.is_some()),
+        needs_consent,
         pending: reading.marks.pending().map(|(run, _)| run.clone()).collect(),
     })
-}
-
-fn needs_consent(reading: &Reading, verdicts: &[Verdict], now: OffsetDateTime) -> bool {
-    let drops = verdicts.iter().filter(|verdict| verdict.drops()).count();
-    exceeds_half(verdicts) && !Decision::consents(&reading.decisions, drops, now)
 }
 
 async fn read(app: &App, hsm: &SourceName, now: OffsetDateTime) -> Result<Reading> {
@@ -91,34 +79,11 @@ async fn read(app: &App, hsm: &SourceName, now: OffsetDateTime) -> Result<Readin
     let hidden: Vec<_> = stored.iter().map(|(backup, _)| backup.clone()).filter(hidden).collect();
     let (backups, times): (Vec<_>, Vec<_>) =
         stored.into_iter().filter(|(backup, _)| !marks.hides(&backup.run)).unzip();
-    let point = |(backup, stored): (&HsmBackup, Option<OffsetDateTime>)| Candidate {
-        run: backup.run.clone(),
-        named: backup.opened,
-        stored: stored.unwrap_or(now),
-        kind: PointKind::Whole { covers: backup.is_good() },
-    };
-    let candidates = backups.iter().zip(times).map(point).collect();
-    let standstill = standstill(app, hsm, &backups, &decisions, now);
+    let points = backups.iter().zip(times);
+    let candidates =
+        points.map(|(backup, stored)| Candidate::of_backup(backup, stored.unwrap_or(now))).collect();
+    let standstill = standstill::of_hsm(app, hsm, &backups, &decisions, now);
     Ok(Reading { backups, hidden, whole, candidates, holds, decisions, standstill, marks })
-}
-
-fn standstill(
-    app: &App,
-    hsm: &SourceName,
-    backups: &[HsmBackup],
-    decisions: &[Decision],
-    now: OffsetDateTime,
-) -> Option<Standstill> {
-    if !app.hsms().names().any(|known| known == hsm) {
-        let newest = backups.iter().map(|backup| backup.opened).max();
-        return (!Decision::releases(decisions, newest)).then_some(Standstill::NotConfigured);
-    }
-    let Some(good) = HsmBackup::newest_good(backups, None) else { return Some(Standstill::NeverCovered) };
-    if !good.is_young(app.interval(), now) {
-        return Some(Standstill::Overdue { since: good.taken() });
-    }
-    let last = backups.first().filter(|last| !last.is_good())?;
-    Some(Standstill::NotCovered(last.run.clone()))
 }
 
 /// The verdicts, and the blobs that go with each point that may go.
@@ -211,8 +176,8 @@ async fn draft(
 }
 
 /// Applies the policy to an HSM.
-pub(super) async fn apply(app: &App, of: &Of, by: &Actor, clock: &Clock) -> Result<Applied> {
-    let (catalogue, hsm) = (app.catalogue()?, &of.name);
+pub(super) async fn apply(app: &App, source: &SourceId, by: &Actor, clock: &Clock) -> Result<Applied> {
+    let (catalogue, hsm) = (app.catalogue()?, &source.name);
     let (policy, mut applied) = (policy(app, hsm)?, Applied::default());
     let reading = read(app, hsm, clock.now()).await?;
     for (run, marked) in reading.marks.pending() {
@@ -220,25 +185,13 @@ pub(super) async fn apply(app: &App, of: &Of, by: &Actor, clock: &Clock) -> Resu
     }
     let reading = read(app, hsm, clock.now()).await?;
     let (verdicts, drafts) = settle(app, &reading, &policy, clock.now()).await?;
-    if needs_consent(&reading, &verdicts, clock.now()) {
-        applied.needs_consent = verdicts.iter().filter(|verdict| verdict.drops()).count();
+    applied.needs_consent = needs_consent(&verdicts, &reading.decisions, clock.now());
+    if applied.needs_consent.is_some() {
         return Ok(applied);
     }
     for ((point, verdict), blobs) in reading.candidates.iter().zip(&verdicts).zip(&drafts) {
         let Verdict::Drop(why) = verdict else { continue };
-        let record = Drop {
-            v: DROP_FORMAT,
-            source: hsm.clone(),
-            kind: KIND,
-            run: point.run.clone(),
-            named: point.named,
-            stored: point.stored,
-            code: why.code().to_owned(),
-            why: why.to_string(),
-            policy: policy.to_string(),
-            by: by.clone(),
-            at: clock.now(),
-        };
+        let record = Drop::new(source, point, (why, &policy), by, clock.now());
         taken(catalogue.create_drop(reading.marks.next(&point.run), &record, blobs).await?, &point.run)?;
         applied.dropped.push(point.run.clone());
     }
@@ -262,25 +215,18 @@ async fn sweep(
         }
         record => record?,
     };
-    let until = marked.stored.map_or(record.at, |stored| stored.max(record.at)) + pause(KIND);
+    let until = record.pause_ends(marked.stored);
     if marked.mark == Mark::Dropped && now < until {
-        applied.waiting.push((run.clone(), format!("until {}", until.date())));
+        applied.waiting.push((run.clone(), format!("until {}", day(until))));
         return Ok(());
     }
-    let of = |store: Store| match store {
-        Store::Backups => Ok(catalogue.container()),
-        Store::HsmBackups => app.hsms().container(),
-    };
     let against = against(app, reading, &record, &blobs).await?;
     let mut number = marked.number;
     if marked.mark == Mark::Dropped {
-        let mut against = against.clone();
-        for store in [Store::HsmBackups, Store::Backups] {
-            let own: Vec<_> = blobs.iter().filter(|blob| blob.store == store).cloned().collect();
-            if against.is_none() && !own.is_empty() {
-                against = first_bound(of(store)?, &own, now).await?;
-            }
-        }
+        let against = match against {
+            None => first_bound(&placed(app, &blobs)?, now).await?,
+            against => against,
+        };
         let next = if against.is_some() { Mark::Reinstated } else { Mark::Sweeping };
         number += 1;
         taken(catalogue.create_mark(KIND, hsm, run, number, next).await?, run)?;
@@ -292,22 +238,23 @@ async fn sweep(
         applied.waiting.push((run.clone(), why));
         return Ok(());
     }
-    for blob in &blobs {
-        match delete(of(blob.store)?, blob, now).await? {
-            Deleted::Gone => {}
-            Deleted::Now => {
-                applied.blobs += 1;
-                applied.bytes += blob.bytes;
-            }
-            Deleted::Stays(why) => {
-                applied.waiting.push((run.clone(), why));
-                return Ok(());
-            }
-        }
+    // A folder of which something stays is deleted no further.
+    if let Some(why) = delete_all(&placed(app, &blobs)?, |_| true, now, applied).await? {
+        applied.waiting.push((run.clone(), why));
+        return Ok(());
     }
     taken(catalogue.create_mark(KIND, hsm, run, number + 1, Mark::Swept).await?, run)?;
     applied.swept.push(run.clone());
     Ok(())
+}
+
+/// The blobs with their containers.
+fn placed<'a>(app: &'a App, blobs: &'a [DroppedBlob]) -> Result<Vec<Placed<'a>>> {
+    let container = |store| match store {
+        Store::Backups => Ok(app.catalogue()?.container()),
+        Store::HsmBackups => app.hsms().container(),
+    };
+    blobs.iter().map(|blob| Ok((container(blob.store)?, blob))).collect()
 }
 
 /// Why a backup that was let go may not be deleted after all.

@@ -5,7 +5,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::Of;
+use super::standstill::is_configured;
 use crate::{
     app::App,
     azure::container::Written,
@@ -16,7 +16,7 @@ use crate::{
         audit::Event,
         record::count,
         retention::{Act, DECISION_FORMAT, Decision, HOLD_FORMAT, Hold, HoldScope, Ticket},
-        source::{SourceKind, SourceName},
+        source::{SourceId, SourceKind},
     },
     error::{Error, Result},
 };
@@ -30,7 +30,7 @@ const TRIES: usize = 8;
 /// Those of storage.
 pub async fn consent(
     app: &App,
-    of: &Of,
+    of: &SourceId,
     points: usize,
     reason: Reason,
     by: &Actor,
@@ -45,7 +45,7 @@ pub async fn consent(
 /// Those of storage, and when the catalogue does not have the source.
 pub async fn decide(
     app: &App,
-    of: &Of,
+    of: &SourceId,
     act: Act,
     reason: Reason,
     by: &Actor,
@@ -54,8 +54,7 @@ pub async fn decide(
     refuse_unknown(app, of).await?;
     if act == Act::Release && is_configured(app, of) {
         return Err(Error::Refused(format!(
-            "the {} {} is configured, so there is nothing to release: its policy applies already",
-            of.kind, of.name
+            "the {of} is configured, so there is nothing to release: its policy applies already"
         )));
     }
     let (source, kind) = (of.name.clone(), of.kind);
@@ -71,14 +70,7 @@ pub async fn decide(
     Err(Error::Busy(format!("other decisions about {} are recorded at this moment; try again", of.name)))
 }
 
-fn is_configured(app: &App, of: &Of) -> bool {
-    match of.kind {
-        SourceKind::Vault => app.sources().contains(&of.name),
-        SourceKind::Hsm => app.hsms().names().any(|known| *known == of.name),
-    }
-}
-
-async fn refuse_unknown(app: &App, of: &Of) -> Result<()> {
+async fn refuse_unknown(app: &App, of: &SourceId) -> Result<()> {
     let catalogue = app.catalogue()?;
     let known = match of.kind {
         SourceKind::Vault => catalogue.knows(&of.name).await?,
@@ -87,10 +79,7 @@ async fn refuse_unknown(app: &App, of: &Of) -> Result<()> {
     if known {
         return Ok(());
     }
-    Err(Error::Refused(format!(
-        "the catalogue has no {} {}, so there is nothing to decide",
-        of.kind, of.name
-    )))
+    Err(Error::Refused(format!("the catalogue has no {of}, so there is nothing to decide")))
 }
 
 /// Sets a hold and returns its number under its ticket.
@@ -101,7 +90,7 @@ async fn refuse_unknown(app: &App, of: &Of) -> Result<()> {
 /// Those of storage, and when the catalogue does not have the source.
 pub async fn hold(
     app: &App,
-    of: &Of,
+    of: &SourceId,
     (scope, ticket, reason): (HoldScope, Ticket, Reason),
     by: &Actor,
     at: OffsetDateTime,
@@ -121,7 +110,7 @@ pub async fn hold(
 /// When there is no such hold, and those of storage.
 pub async fn release(
     app: &App,
-    of: &Of,
+    of: &SourceId,
     (ticket, number): (&Ticket, Option<u32>),
     reason: Reason,
     by: &Actor,
@@ -152,25 +141,20 @@ pub async fn release(
 ///
 /// # Errors
 /// Those of storage.
-pub async fn holds(app: &App, only: Option<&Of>) -> Result<Vec<(Hold, u32, bool)>> {
+pub async fn holds(app: &App, only: Option<&SourceId>) -> Result<Vec<(Hold, u32, bool)>> {
     let catalogue = app.catalogue()?;
     let mut all = Vec::new();
-    let sources: Vec<(SourceKind, SourceName)> = if let Some(of) = only {
-        vec![(of.kind, of.name.clone())]
+    let sources = if let Some(only) = only {
+        vec![only.clone()]
     } else {
         let (vaults, hsms) = futures::try_join!(
             catalogue.held_sources(SourceKind::Vault),
             catalogue.held_sources(SourceKind::Hsm)
         )?;
-        let of = |kind| move |name| (kind, name);
-        vaults
-            .into_iter()
-            .map(of(SourceKind::Vault))
-            .chain(hsms.into_iter().map(of(SourceKind::Hsm)))
-            .collect()
+        SourceId::all(vaults, hsms)
     };
-    for (kind, name) in sources {
-        all.extend(catalogue.all_holds(kind, &name).await?);
+    for source in sources {
+        all.extend(catalogue.all_holds(source.kind, &source.name).await?);
     }
     Ok(all)
 }

@@ -2,26 +2,23 @@
 
 use std::collections::HashSet;
 
-use time::OffsetDateTime;
-
 use super::{
     apply::Applied,
-    points::{Reading, bound_until},
+    deletion::{Placed, delete_all, first_bound, taken},
+    reading::Reading,
     seen::Seen,
 };
 use crate::{
-    azure::{
-        container::{Container, Version, Written},
-        error::Meaning,
-    },
+    azure::container::Container,
     catalogue::{Catalogue, Marked},
     domain::{
+        moment::minute,
         object::ObjectId,
-        retention::{Drop, DroppedBlob, Kept, Mark, Ruling, pause},
+        retention::{Drop, DroppedBlob, Kept, Mark, Ruling},
         run::RunId,
         source::SourceKind,
     },
-    error::{Error, Result},
+    error::Result,
 };
 
 /// A point that was let go, whose pause is over.
@@ -76,9 +73,7 @@ async fn due(reading: &Reading<'_>, kept: &mut Kept, applied: &mut Applied) -> R
             record => record?,
         };
         let of = Due { run: run.clone(), marked, record, blobs };
-        // By the later of two clocks.
-        let until =
-            marked.stored.map_or(of.record.at, |stored| stored.max(of.record.at)) + pause(SourceKind::Vault);
+        let until = of.record.pause_ends(marked.stored);
         if marked.mark == Mark::Dropped && reading.now < until {
             if let Some(manifest) = of.manifest() {
                 reading.name_hidden(&of.record, &manifest.name, kept).await?;
@@ -100,7 +95,11 @@ async fn first_against(
 ) -> Result<Option<(usize, String)>> {
     for (at, of) in due.iter().enumerate().filter(|(_, of)| of.marked.mark == Mark::Dropped) {
         let against = match judge(reading, kept, seen, of).await?.against {
-            None => first_bound(reading.catalogue.container(), &of.blobs, reading.now).await?,
+            None => {
+                let container = reading.catalogue.container();
+                let blobs: Vec<Placed<'_>> = of.blobs.iter().map(|blob| (container, blob)).collect();
+                first_bound(&blobs, reading.now).await?
+            }
             against => against,
         };
         if let Some(why) = against {
@@ -125,11 +124,6 @@ async fn reinstate(reading: &Reading<'_>, of: &Due, kept: &mut Kept) -> Result<(
 async fn mark(reading: &Reading<'_>, of: &Due, number: u32, mark: Mark) -> Result<()> {
     let (catalogue, kind) = (reading.catalogue, SourceKind::Vault);
     taken(catalogue.create_mark(kind, reading.vault, &of.run, number, mark).await?, &of.run)
-}
-
-fn minute(at: OffsetDateTime) -> String {
-    let at = at.to_offset(time::UtcOffset::UTC);
-    format!("{} {:02}:{:02}Z", at.date(), at.hour(), at.minute())
 }
 
 /// Which blobs of a record may go now.
@@ -212,21 +206,10 @@ async fn point(reading: &Reading<'_>, of: &Due, judged: &Judged, applied: &mut A
         applied.waiting.push((of.run.clone(), why.clone()));
         return Ok(());
     }
-    let mut waits = None;
-    for blob in of.blobs.iter().filter(|blob| goes_with(reading, of, judged, blob)) {
-        // The manifest is the last one: without it nothing could be judged again.
-        if waits.is_some() && Catalogue::is_manifest(&blob.name) {
-            break;
-        }
-        match delete(container, blob, reading.now).await? {
-            Deleted::Gone => {}
-            Deleted::Now => {
-                applied.blobs += 1;
-                applied.bytes += blob.bytes;
-            }
-            Deleted::Stays(why) => waits = Some(why),
-        }
-    }
+    let going = of.blobs.iter().filter(|blob| goes_with(reading, of, judged, blob));
+    let going: Vec<Placed<'_>> = going.map(|blob| (container, blob)).collect();
+    // The manifest is the last one: without it nothing could be judged again.
+    let waits = delete_all(&going, Catalogue::is_manifest, reading.now, applied).await?;
     if let Some(why) = waits {
         applied.waiting.push((of.run.clone(), why));
         return Ok(());
@@ -249,65 +232,4 @@ async fn is_manifest_gone(container: &Container, of: &Due) -> Result<bool> {
     let Some(manifest) = of.manifest() else { return Ok(false) };
     let versions = container.versions_of(&manifest.name).await?;
     Ok(of.marked.mark == Mark::Sweeping && versions.iter().all(|version| version.id != manifest.version))
-}
-
-/// Refuses to go on beside another pass.
-pub(super) fn taken(written: Written, run: &RunId) -> Result<()> {
-    match written {
-        Written::Created => Ok(()),
-        Written::AlreadyThere => Err(Error::Busy(format!("another pass of retention is at work on {run}"))),
-    }
-}
-
-/// Why storage would refuse to delete one of these blobs.
-pub(super) async fn first_bound(
-    container: &Container,
-    blobs: &[DroppedBlob],
-    now: OffsetDateTime,
-) -> Result<Option<String>> {
-    for blob in blobs {
-        for version in container.versions_of(&blob.name).await? {
-            if let Some(why) = bound_until(&version, now) {
-                return Ok(Some(format!("has {}, {why}", blob.name)));
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// What became of a blob that was to be deleted.
-pub(super) enum Deleted {
-    /// It is deleted now.
-    Now,
-    /// It was gone.
-    Gone,
-    /// It stays; why.
-    Stays(String),
-}
-
-/// Deletes a blob in the version that was recorded. One that was written again since stays as it is.
-pub(super) async fn delete(
-    container: &Container,
-    blob: &DroppedBlob,
-    now: OffsetDateTime,
-) -> Result<Deleted> {
-    let versions = container.versions_of(&blob.name).await?;
-    let is_recorded = |version: &&Version| match &blob.version {
-        Some(_) => version.id == blob.version,
-        None => version.etag == blob.etag,
-    };
-    let Some(version) = versions.iter().find(is_recorded) else { return Ok(Deleted::Gone) };
-    if versions.len() > 1 {
-        return Ok(Deleted::Stays(format!("{} was written again in storage", blob.name)));
-    }
-    if let Some(why) = bound_until(version, now) {
-        return Ok(Deleted::Stays(format!("{}, {why}", blob.name)));
-    }
-    match container.delete_version(version).await {
-        // Storage knows reasons that a listing does not show: a policy of the container, a lease, a newer state.
-        Err(error) if error.meaning == Meaning::Exists || error.failure.code.starts_with("BlobImmutable") => {
-            Ok(Deleted::Stays(error.to_string()))
-        }
-        deleted => Ok(deleted.map(|()| Deleted::Now)?),
-    }
 }

@@ -5,9 +5,9 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::retention::Verdict,
+    domain::{retention::Verdict, source::SourceId},
     error::Result,
-    retention::{self, Of, SourcePlan},
+    retention::{self, SourcePlan},
 };
 
 /// The plan of retention: a verdict on every recovery point, with its reason.
@@ -42,18 +42,14 @@ pub struct SourceRetention {
     /// The bytes that go with them.
     frees: u64,
     /// How many points would go if a person consented, where they are more than half.
-    #[serde(skip_serializing_if = "is_none_of_them")]
-    needs_consent: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = usize, required = false)]
+    needs_consent: Option<usize>,
     /// Runs whose points were let go and are not deleted yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pending: Vec<String>,
     /// The points, newest first.
     points: Vec<PointRetention>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
-fn is_none_of_them(number: &usize) -> bool {
-    *number == 0
 }
 
 /// The verdict on one recovery point.
@@ -93,7 +89,7 @@ pub struct RetentionError {
 
 impl RetentionPlan {
     /// The plans, and the sources whose plan cannot be made.
-    pub fn new<'a>(plans: impl IntoIterator<Item = &'a (Of, Result<SourcePlan>)>) -> Self {
+    pub fn new<'a>(plans: impl IntoIterator<Item = &'a (SourceId, Result<SourcePlan>)>) -> Self {
         let (mut sources, mut errors) = (Vec::new(), Vec::new());
         for (of, plan) in plans {
             match plan {
@@ -112,8 +108,8 @@ impl From<&SourcePlan> for SourceRetention {
         let points: Vec<PointRetention> = plan.points.iter().map(Into::into).collect();
         let dropped = plan.drops().count();
         Self {
-            source: plan.of.name.to_string(),
-            kind: plan.of.kind.to_string().to_ascii_lowercase(),
+            source: plan.source.name.to_string(),
+            kind: plan.source.kind.to_string().to_ascii_lowercase(),
             policy: plan.policy.to_string(),
             keeps_everything: plan.standstill.as_ref().map(ToString::to_string),
             kept: points.len() - dropped,

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use time::{Date, OffsetDateTime, UtcOffset};
+use time::{Date, OffsetDateTime};
 
 use super::{Hold, Policy, Unproved};
 use crate::domain::{
@@ -10,6 +10,7 @@ use crate::domain::{
     entry::Entry,
     location::Location,
     manifest::{Line, ObjectStatus},
+    moment::day,
     object::ObjectId,
     run::RunId,
 };
@@ -172,10 +173,6 @@ impl Kept {
 fn until(since: OffsetDateTime, terms: Terms<'_>, why: impl Fn(Date) -> Unproved) -> Ruling<'static> {
     let until = since + terms.policy.keeps_gone();
     if until <= terms.now { Ruling::LongGone } else { Ruling::Stays(why(day(until))) }
-}
-
-fn day(at: OffsetDateTime) -> Date {
-    at.to_offset(UtcOffset::UTC).date()
 }
 
 /// Whether a backup can take another one's place: it is of a known form, and from where its source is now.

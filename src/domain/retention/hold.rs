@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::domain::{
     acknowledged::Reason,
     actor::Actor,
+    moment::day,
     object::{ObjectKind, ObjectName},
     run::RunId,
     source::{SourceKind, SourceName},
@@ -31,8 +32,8 @@ pub struct TicketError;
 
 impl Ticket {
     /// The ticket of a hold whose own cannot be read.
-    pub fn unreadable() -> Option<Self> {
-        "unreadable".parse().ok()
+    pub fn unreadable() -> Self {
+        Self("unreadable".to_owned())
     }
 }
 
@@ -116,10 +117,6 @@ impl fmt::Display for HoldScope {
     }
 }
 
-fn day(at: OffsetDateTime) -> time::Date {
-    at.to_offset(time::UtcOffset::UTC).date()
-}
-
 /// A hold. Several holds on one thing count separately: it is kept until the last of them is released.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
@@ -145,15 +142,10 @@ pub struct Hold {
 
 impl Hold {
     /// The hold that stands for a record that cannot be read: it is not known what it holds, so it holds everything.
-    pub fn unreadable(
-        kind: SourceKind,
-        source: &SourceName,
-        ticket: Ticket,
-        at: OffsetDateTime,
-    ) -> Option<Self> {
-        let reason = "its record cannot be read".parse().ok()?;
+    pub fn unreadable(kind: SourceKind, source: &SourceName, ticket: Ticket, at: OffsetDateTime) -> Self {
+        let reason = Reason::of_program("its record cannot be read");
         let (source, scope, by) = (source.clone(), HoldScope::Source, Actor::TERMINAL);
-        Some(Self { v: HOLD_FORMAT, source, kind, scope, ticket, reason, by, at })
+        Self { v: HOLD_FORMAT, source, kind, scope, ticket, reason, by, at }
     }
 
     /// Whether it holds a point as a whole. `times` are those of the point: a point is held where one of them is.
@@ -173,5 +165,20 @@ impl Hold {
             HoldScope::Object { kind: held, name: named } => *held == kind && named == name,
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::samples::NIGHT;
+
+    #[test]
+    fn what_stands_for_an_unreadable_record_holds_everything_and_can_be_stored_itself() {
+        let source: SourceName = "kv-prod".parse().unwrap();
+        let hold = Hold::unreadable(SourceKind::Vault, &source, Ticket::unreadable(), NIGHT);
+        assert!(hold.holds_point(&RunId::nightly(NIGHT), [NIGHT; 2]));
+        let stored = serde_json::to_string(&hold).unwrap();
+        assert_eq!(serde_json::from_str::<Hold>(&stored).unwrap(), hold);
     }
 }

@@ -1,9 +1,16 @@
 //! The plan: a verdict for every recovery point of a source, by policy, holds and the state of the source.
 
-use time::OffsetDateTime;
+use time::{OffsetDateTime, macros::datetime};
 
-use super::{Dropped, Hold, Policy, Reason, Standstill};
-use crate::domain::run::{CLOSES_WITHIN, RunId};
+use super::{Decision, Dropped, Hold, Policy, Reason, Standstill};
+use crate::domain::{
+    hsm::HsmBackup,
+    manifest::Summary,
+    run::{CLOSES_WITHIN, RunId, Scope},
+};
+
+/// The time of a point of which none is known: far off, so that the point counts as new.
+const AS_NEW: OffsetDateTime = datetime!(2070-01-01 0:00 UTC);
 
 /// What a point is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +40,30 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// The point of a run of a vault. `by_name` is when its manifest's name says that it was planned; `summary` is
+    /// `None` if it cannot be read. Of its own times the latest counts.
+    pub fn of_run(
+        run: &RunId,
+        summary: Option<&Summary>,
+        by_name: Option<OffsetDateTime>,
+        stored: Option<OffsetDateTime>,
+    ) -> Self {
+        let kind = match summary {
+            None => PointKind::Unreadable,
+            Some(summary) if summary.scope == Scope::Objects => PointKind::Partial,
+            Some(summary) => PointKind::Whole { covers: summary.numbers.covers() },
+        };
+        let planned = summary.map(|summary| summary.planned);
+        let named = run.occurrence().into_iter().chain(planned).chain(by_name).max();
+        Self { run: run.clone(), named: named.unwrap_or(AS_NEW), stored: stored.unwrap_or(AS_NEW), kind }
+    }
+
+    /// The point of a backup of a whole HSM.
+    pub fn of_backup(backup: &HsmBackup, stored: OffsetDateTime) -> Self {
+        let kind = PointKind::Whole { covers: backup.is_good() };
+        Self { run: backup.run.clone(), named: backup.opened, stored, kind }
+    }
+
     fn times(&self) -> [OffsetDateTime; 2] {
         [self.named, self.stored]
     }
@@ -126,9 +157,19 @@ fn dropped(point: &Candidate, policy: &Policy) -> Dropped {
     }
 }
 
-/// Whether so many points would go that a person has to consent: more than half of them.
-pub fn exceeds_half(verdicts: &[Verdict]) -> bool {
-    verdicts.iter().filter(|verdict| verdict.drops()).count() * 2 > verdicts.len()
+/// How many points would go if a person consented: where they are more than half, and nobody has.
+pub fn needs_consent(verdicts: &[Verdict], decisions: &[Decision], now: OffsetDateTime) -> Option<usize> {
+    let drops = verdicts.iter().filter(|verdict| verdict.drops()).count();
+    (drops * 2 > verdicts.len() && !Decision::consents(decisions, drops, now)).then_some(drops)
+}
+
+/// The verdicts while no person consents: everything is kept.
+pub fn withheld(verdicts: Vec<Verdict>) -> Vec<Verdict> {
+    let keep = |verdict| match verdict {
+        Verdict::Drop(_) => Verdict::Keep(Reason::MoreThanHalf),
+        keep @ Verdict::Keep(_) => keep,
+    };
+    verdicts.into_iter().map(keep).collect()
 }
 
 #[cfg(test)]

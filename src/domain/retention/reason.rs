@@ -2,63 +2,10 @@
 
 use std::fmt;
 
-use time::{Date, OffsetDateTime};
+use time::Date;
 
-use super::policy::Pick;
+use super::{Standstill, policy::Pick};
 use crate::domain::{object::ObjectId, run::RunId};
-
-/// Why a source keeps everything, whatever its policy says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standstill {
-    /// It is no longer configured, and no person has released it.
-    NotConfigured,
-    /// No run has ever covered it.
-    NeverCovered,
-    /// The newest run that covers it is older than its interval.
-    Overdue {
-        /// When that run began.
-        since: OffsetDateTime,
-    },
-    /// The newest run did not cover it.
-    NotCovered(RunId),
-    /// A run found that many of its objects were gone, and no person has acknowledged that.
-    Lost(RunId),
-    /// It has moved, and no person has acknowledged that.
-    Moved(RunId),
-}
-
-impl Standstill {
-    /// Its stable name.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::NotConfigured => "not-configured",
-            Self::NeverCovered => "never-covered",
-            Self::Overdue { .. } => "overdue",
-            Self::NotCovered(_) => "not-covered",
-            Self::Lost(_) => "many-objects-gone",
-            Self::Moved(_) => "vault-moved",
-        }
-    }
-}
-
-impl fmt::Display for Standstill {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotConfigured => f.write_str("the source is no longer configured"),
-            Self::NeverCovered => f.write_str("no run has covered the source"),
-            Self::Overdue { since } => {
-                write!(f, "the source is overdue: its newest covering run is of {}", since.date())
-            }
-            Self::NotCovered(run) => write!(f, "the newest run, {run}, did not cover the source"),
-            Self::Lost(run) => {
-                write!(f, "run {run} found that many objects were gone, which is not acknowledged")
-            }
-            Self::Moved(run) => {
-                write!(f, "run {run} found that the vault has moved, which is not acknowledged")
-            }
-        }
-    }
-}
 
 /// Why a backup may not go.
 #[derive(Clone, Debug, PartialEq, Eq)]

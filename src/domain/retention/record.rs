@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::{Candidate, Dropped, Policy};
 use crate::domain::{
     actor::Actor,
     run::RunId,
-    source::{SourceKind, SourceName},
+    source::{SourceId, SourceKind, SourceName},
 };
 
 /// The version of the stored form that this program writes.
@@ -49,6 +50,37 @@ pub struct Drop {
     /// When this was decided.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+}
+
+impl Drop {
+    /// The record of a point that is let go now.
+    pub fn new(
+        source: &SourceId,
+        point: &Candidate,
+        (why, policy): (&Dropped, &Policy),
+        by: &Actor,
+        at: OffsetDateTime,
+    ) -> Self {
+        Self {
+            v: DROP_FORMAT,
+            source: source.name.clone(),
+            kind: source.kind,
+            run: point.run.clone(),
+            named: point.named,
+            stored: point.stored,
+            code: why.code().to_owned(),
+            why: why.to_string(),
+            policy: policy.to_string(),
+            by: by.clone(),
+            at,
+        }
+    }
+
+    /// Until when nothing of the point is deleted: by the later of two clocks. `stored` is when storage wrote the
+    /// record.
+    pub fn pause_ends(&self, stored: Option<OffsetDateTime>) -> OffsetDateTime {
+        stored.map_or(self.at, |stored| stored.max(self.at)) + pause(self.kind)
+    }
 }
 
 /// The container of a blob.
@@ -109,13 +141,29 @@ impl Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::hsm;
+    use crate::domain::{hsm, samples::NIGHT};
 
     #[test]
     fn the_pause_is_longer_than_a_restore_may_be_open() {
         let hsm = hsm::WAITS_FOR + crate::domain::job::OPEN_FOR + hsm::RUNS_FOR * 2;
         assert!(pause(SourceKind::Hsm) > hsm, "{hsm}");
         assert!(pause(SourceKind::Vault) >= time::Duration::hours(48));
+    }
+
+    #[test]
+    fn the_pause_ends_by_the_later_of_two_clocks() {
+        let hour = time::Duration::HOUR;
+        let source = |kind| SourceId { kind, name: "prod".parse().unwrap() };
+        let point = Candidate::of_run(&RunId::nightly(NIGHT), None, None, None);
+        for kind in [SourceKind::Vault, SourceKind::Hsm] {
+            let why = (&Dropped::FoldedIn, &Policy::default());
+            let record = Drop::new(&source(kind), &point, why, &Actor::TERMINAL, NIGHT);
+            for (stored, expected) in
+                [(None, NIGHT), (Some(NIGHT - hour), NIGHT), (Some(NIGHT + hour), NIGHT + hour)]
+            {
+                assert_eq!(record.pause_ends(stored), expected + pause(kind), "{kind} {stored:?}");
+            }
+        }
     }
 
     #[test]

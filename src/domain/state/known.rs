@@ -11,6 +11,7 @@ use crate::domain::{
     nothing::Points,
     object::ObjectId,
     observed_location::Moved,
+    run::{RunId, Scope},
     versions::VERSIONS_WARNING,
 };
 
@@ -23,12 +24,36 @@ pub struct Newest {
     pub covering: Option<Summary>,
     /// When the newest open run began that already covers the vault and stays open only for its failing objects.
     pub held: Option<OffsetDateTime>,
+    /// When storage wrote the manifest of the covering run, where its clock counts too.
+    pub stored: Option<OffsetDateTime>,
 }
 
 impl Newest {
-    /// When the newest run began that covers the vault.
+    /// The newest of these runs, which are given newest first; each with when storage wrote its manifest, where that
+    /// clock counts too.
+    pub fn of<'a>(runs: impl IntoIterator<Item = (&'a Summary, Option<OffsetDateTime>)>) -> Self {
+        let mut whole = runs.into_iter().filter(|(run, _)| run.scope == Scope::Vault).peekable();
+        let last = whole.peek().map(|(run, _)| (*run).clone());
+        let covering = whole.find(|(run, _)| run.numbers.covers());
+        let stored = covering.and_then(|(_, stored)| stored);
+        Self { last, covering: covering.map(|(run, _)| run.clone()), held: None, stored }
+    }
+
+    /// When the newest run began that covers the vault: by the earlier of two clocks, where two count, for one that is
+    /// ahead must not hide that nothing runs.
     pub fn covered(&self) -> Option<OffsetDateTime> {
-        self.covering.as_ref().map(|run| run.planned).max(self.held)
+        let began = |run: &Summary| self.stored.map_or(run.planned, |stored| stored.min(run.planned));
+        self.covering.as_ref().map(began).max(self.held)
+    }
+
+    /// The newest run, if it did not cover the vault.
+    pub fn uncovered(&self) -> Option<&RunId> {
+        self.last.as_ref().filter(|last| !last.numbers.covers()).map(|last| &last.run)
+    }
+
+    /// Whether the newest run tells of something that a person may have acknowledged.
+    pub fn has_findings(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| !last.losses.is_empty() || last.moved.is_some())
     }
 }
 
@@ -73,6 +98,17 @@ pub struct Known {
 }
 
 impl Known {
+    /// What the newest runs say. `acknowledged` is what people have put on record; it is needed for
+    /// [findings](Newest::has_findings).
+    pub fn of(newest: Newest, acknowledged: Option<&Acknowledged>) -> Self {
+        let word = |run: &RunId| acknowledged.and_then(|of| of.loss(run)).cloned();
+        let last = newest.last.as_ref();
+        let losses = last.map(|last| last.losses.clone()).unwrap_or_default();
+        let losses = losses.into_iter().map(|loss| (loss.clone(), word(&loss.run))).collect();
+        let moved = last.and_then(|last| last.moved.clone()).map(|moved| (moved.clone(), word(&moved.run)));
+        Self { newest, losses, moved, ..Self::default() }
+    }
+
     /// Counts a line of the index. Of each sort of object the first `most` are kept.
     ///
     /// `acknowledged` is what people have put on record, as of `now`; it is needed for lines that fail.

@@ -2,18 +2,17 @@ use time::macros::datetime;
 
 use super::*;
 use crate::domain::{
-    acknowledged::Acknowledgement,
+    acknowledged::{Acknowledged, Acknowledgement},
     actor::Actor,
     entry::Entry,
     form::{Clear, Form},
-    hsm::{BACKUP_FORMAT, Folder},
     location::Location,
     loss::{How, Loss},
     manifest::{Line, ObjectStatus, Summary},
     observed_location::Moved,
     outcome::Failure,
     run::{Numbers, Scope, Verdict},
-    samples::{NIGHT, line, secret},
+    samples::{NIGHT, hsm_backup, line, secret, summary as run},
 };
 
 const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
@@ -23,30 +22,9 @@ fn vault() -> SourceName {
     "kv-prod".parse().unwrap()
 }
 
-/// A run of the whole vault, planned at that time.
-fn run(planned: OffsetDateTime) -> Summary {
-    Summary {
-        v: 2,
-        run: RunId::nightly(planned),
-        scope: Scope::Vault,
-        verdict: Verdict::Succeeded,
-        numbers: Numbers::default(),
-        late: None,
-        planned,
-        finished: planned,
-        full_pass: planned,
-        protected: 1,
-        lines: 1,
-        losses: Vec::new(),
-        location: Box::default(),
-        moved: None,
-        unknown_form: None,
-    }
-}
-
 /// What the catalogue says of a vault that is well, as of a run of that time.
 fn known(planned: OffsetDateTime) -> Known {
-    let newest = Newest { last: Some(run(planned)), covering: Some(run(planned)), held: None };
+    let newest = Newest { last: Some(run(planned)), covering: Some(run(planned)), ..Newest::default() };
     Known { newest, ..Known::default() }
 }
 
@@ -73,16 +51,49 @@ fn a_vault_is_well_until_its_newest_covering_run_is_older_than_the_interval() {
 }
 
 #[test]
+fn of_two_clocks_the_earlier_one_says_how_old_a_run_is() {
+    let hour = Duration::HOUR;
+    for (stored, expected) in
+        [(None, NOW), (Some(NOW + hour), NOW), (Some(NOW), NOW), (Some(NOW - hour), NOW - hour)]
+    {
+        assert_eq!(Newest::of([(&run(NOW), stored)]).covered(), Some(expected), "{stored:?}");
+    }
+}
+
+#[test]
+fn the_newest_runs_are_those_of_the_whole_vault() {
+    let covering = |days: i32| run(NOW - DAY * days);
+    let unlisted = Numbers { unlisted: vec![ObjectKind::Key], ..Numbers::default() };
+    let uncovered = |days: i32| Summary { numbers: unlisted.clone(), ..covering(days) };
+    let partial = |days: i32| Summary { scope: Scope::Objects, ..covering(days) };
+    for (runs, last, covered) in [
+        (vec![], None, None),
+        (vec![partial(0)], None, None),
+        (vec![partial(0), covering(1), covering(2)], Some(1), Some(1)),
+        (vec![uncovered(0), partial(1), covering(2), covering(3)], Some(0), Some(2)),
+        (vec![uncovered(0), uncovered(1)], Some(0), None),
+    ] {
+        let newest = Newest::of(runs.iter().map(|run| (run, None)));
+        let of = |days: Option<i32>| days.map(|days| NOW - DAY * days);
+        assert_eq!(newest.last.as_ref().map(|run| run.planned), of(last), "{runs:?}");
+        assert_eq!(newest.covered(), of(covered), "{runs:?}");
+        let uncovered = newest.last.as_ref().filter(|_| last != covered).map(|run| &run.run);
+        assert_eq!(newest.uncovered(), uncovered, "{runs:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_neither_well_nor_recent() {
     let state = SourceState::of_vault(&vault(), Err("torn".into()), 0, DAY, NOW);
     assert_eq!((state.is_ok(), state.is_overdue(), state.objects), (false, true, None));
     assert_eq!(state.troubles[0].to_string(), "its catalogue cannot be read: torn");
 }
 
-#[test]
-fn every_trouble_is_named_the_most_urgent_first() {
+/// What a run found that a person may acknowledge.
+fn found() -> (Loss, Moved) {
+    let run = RunId::nightly(NIGHT);
     let loss = Loss {
-        run: RunId::nightly(NIGHT),
+        run: run.clone(),
         since: NIGHT,
         kind: None,
         how: How::Part,
@@ -91,12 +102,16 @@ fn every_trouble_is_named_the_most_urgent_first() {
         still_gone: 5,
         replaced: 0,
     };
-    let place = || Location::default();
-    let moved = Moved { run: RunId::nightly(NIGHT), since: NIGHT, from: place(), to: place() };
+    (loss, Moved { run, since: NIGHT, from: Location::default(), to: Location::default() })
+}
+
+#[test]
+fn every_trouble_is_named_the_most_urgent_first() {
+    let (loss, moved) = found();
     let unlisted = Numbers { unlisted: vec![ObjectKind::Key, ObjectKind::Secret], ..Numbers::default() };
     let last = Summary { numbers: unlisted, ..run(NIGHT) };
     let mut known = Known {
-        newest: Newest { last: Some(last), covering: Some(run(NOW - DAY * 2)), held: None },
+        newest: Newest { last: Some(last), covering: Some(run(NOW - DAY * 2)), ..Newest::default() },
         losses: vec![(loss.clone(), None)],
         moved: Some((Box::new(moved.clone()), None)),
         ..Known::default()
@@ -119,12 +134,15 @@ fn every_trouble_is_named_the_most_urgent_first() {
         by: Actor::TERMINAL,
         at: NOW,
     };
-    let answered = Known {
-        newest: Newest { last: Some(run(NOW)), covering: Some(run(NOW)), held: None },
-        losses: vec![(loss.clone(), Some(acknowledged(&loss.run)))],
-        moved: Some((Box::new(moved.clone()), Some(acknowledged(&moved.run)))),
-        ..Known::default()
-    };
+    let last = Summary { losses: vec![loss.clone()], moved: Some(Box::new(moved)), ..run(NOW) };
+    let newest = || Newest::of([(&last, None)]);
+    assert!(newest().has_findings() && !Newest::of([(&run(NOW), None)]).has_findings());
+    let silence = Acknowledged::default();
+    for of in [None, Some(&silence)] {
+        assert_eq!(troubles(&Known::of(newest(), of)), ["many-objects-gone", "vault-moved"]);
+    }
+    let answered = Acknowledged { losses: vec![acknowledged(&loss.run)], ..silence };
+    let answered = Known::of(newest(), Some(&answered));
     assert!(troubles(&answered).is_empty(), "a person has answered for both");
 }
 
@@ -156,23 +174,8 @@ fn objects_are_counted_by_what_became_of_them() {
 
 #[test]
 fn an_hsm_is_well_if_its_newest_good_backup_is_recent_and_the_last_one_did_not_fail() {
-    let backup = |verdict, taken: OffsetDateTime| HsmBackup {
-        v: BACKUP_FORMAT,
-        hsm: "hsm-a".parse().unwrap(),
-        run: RunId::nightly(taken),
-        by: Actor::TIMER,
-        opened: taken,
-        started: None,
-        ended: taken,
-        job: None,
-        verdict,
-        folder: None,
-        found: false,
-        note: None,
-        failure: None,
-    };
-    let folder = Folder { path: "f".into(), uri: None, time: None, blobs: 1, bytes: 1, written: None };
-    let good = |taken| HsmBackup { folder: Some(folder.clone()), ..backup(Verdict::Succeeded, taken) };
+    let good = hsm_backup;
+    let backup = |verdict, taken| HsmBackup { verdict, folder: None, ..hsm_backup(taken) };
     let table = [
         (None, None, vec!["never-backed-up"]),
         (Some(good(NOW)), Some(good(NOW)), vec![]),

@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use crate::{
     api::shapes::actor::By,
-    domain::retention::Hold,
-    retention::{Of, apply::Applied},
+    domain::{retention::Hold, source::SourceId},
+    retention::apply::Applied,
 };
 
 /// What a pass of retention did for one source.
@@ -40,7 +40,7 @@ pub struct RunAndWhy {
 
 impl RetentionApplied {
     /// What was done for a source.
-    pub fn new(of: &Of, done: &Applied) -> Self {
+    pub fn new(of: &SourceId, done: &Applied) -> Self {
         let names = |runs: &[crate::domain::run::RunId]| runs.iter().map(ToString::to_string).collect();
         let whys = |runs: &[(crate::domain::run::RunId, String)]| {
             runs.iter().map(|(run, why)| RunAndWhy { run: run.to_string(), why: why.clone() }).collect()

@@ -3,7 +3,10 @@ use time::{Duration, macros::datetime};
 use super::*;
 use crate::domain::{
     actor::Actor,
-    retention::{HOLD_FORMAT, HoldScope},
+    object::ObjectKind,
+    retention::{Act, DECISION_FORMAT, HOLD_FORMAT, HoldScope},
+    run::Numbers,
+    samples::{hsm_backup, summary},
     source::SourceKind,
 };
 
@@ -149,15 +152,65 @@ fn a_source_that_stands_still_keeps_everything() {
     );
 }
 
+fn consent(points: u32) -> Decision {
+    Decision {
+        v: DECISION_FORMAT,
+        source: "kv-prod".parse().unwrap(),
+        kind: SourceKind::Vault,
+        act: Act::Consent { points },
+        reason: "seen".parse().unwrap(),
+        by: Actor::TERMINAL,
+        at: NOW,
+    }
+}
+
 #[test]
 fn a_plan_that_would_drop_more_than_half_needs_a_person() {
     let (keep, drop) = (Verdict::Keep(Reason::Newest), Verdict::Drop(Dropped::FoldedIn));
-    for (verdicts, expected) in [
-        (vec![], false),
-        (vec![keep.clone()], false),
-        (vec![keep.clone(), drop.clone()], false),
-        (vec![keep, drop.clone(), drop], true),
+    let two_of_three = vec![keep.clone(), drop.clone(), drop.clone()];
+    for (verdicts, decisions, expected) in [
+        (vec![], vec![], None),
+        (vec![keep.clone()], vec![], None),
+        (vec![keep.clone(), drop], vec![], None),
+        (two_of_three.clone(), vec![], Some(2)),
+        (two_of_three.clone(), vec![consent(1)], Some(2)),
+        (two_of_three.clone(), vec![consent(2)], None),
     ] {
-        assert_eq!(exceeds_half(&verdicts), expected, "{verdicts:?}");
+        assert_eq!(needs_consent(&verdicts, &decisions, NOW), expected, "{verdicts:?} {decisions:?}");
+    }
+    let of_half = Verdict::Keep(Reason::MoreThanHalf);
+    assert_eq!(withheld(two_of_three), [keep, of_half.clone(), of_half]);
+}
+
+#[test]
+fn a_point_has_the_latest_of_its_own_times_and_counts_as_new_without_one_of_storage() {
+    let at = |hour| Some(datetime!(2026-11-22 00:00 UTC) + Duration::hours(hour));
+    let run = RunId::nightly(at(2).unwrap());
+    for (by_name, stored, expected) in
+        [(None, at(4), [at(2), at(4)]), (at(3), at(1), [at(3), at(1)]), (at(1), None, [at(2), Some(AS_NEW)])]
+    {
+        let point = Candidate::of_run(&run, None, by_name, stored);
+        assert_eq!(point.times().map(Some), expected, "{by_name:?} {stored:?}");
+        assert_eq!(point.kind, PointKind::Unreadable, "without a summary it is not known what it is");
+    }
+}
+
+#[test]
+fn a_summary_says_what_a_point_is_and_an_hsm_backup_is_one_if_it_can_be_restored() {
+    let at = datetime!(2026-11-22 02:00 UTC);
+    let unlisted = Numbers { unlisted: vec![ObjectKind::Key], ..Numbers::default() };
+    for (summary, expected) in [
+        (summary(at), WHOLE),
+        (Summary { numbers: unlisted.clone(), ..summary(at) }, UNCOVERED),
+        (Summary { scope: Scope::Objects, numbers: unlisted, ..summary(at) }, PointKind::Partial),
+    ] {
+        let point = Candidate::of_run(&RunId::nightly(at - Duration::DAY), Some(&summary), None, Some(at));
+        assert_eq!((point.kind, point.named), (expected, at), "{summary:?}");
+    }
+    for (backup, expected) in
+        [(hsm_backup(at), WHOLE), (HsmBackup { folder: None, ..hsm_backup(at) }, UNCOVERED)]
+    {
+        let point = Candidate::of_backup(&backup, at + Duration::HOUR);
+        assert_eq!((point.kind, point.times()), (expected, [at, at + Duration::HOUR]));
     }
 }

@@ -1,0 +1,56 @@
+//! Why a source keeps everything, by what was read of it.
+
+use time::OffsetDateTime;
+
+use crate::{
+    app::App,
+    domain::{
+        acknowledged::Acknowledged,
+        hsm::HsmBackup,
+        manifest::Summary,
+        retention::{Decision, Standstill},
+        source::{SourceId, SourceKind, SourceName},
+        state::{Known, Newest, SourceState},
+    },
+};
+
+/// Whether a source is one of those that are backed up.
+pub(super) fn is_configured(app: &App, source: &SourceId) -> bool {
+    match source.kind {
+        SourceKind::Vault => app.sources().contains(&source.name),
+        SourceKind::Hsm => app.hsms().names().any(|known| *known == source.name),
+    }
+}
+
+/// Of a vault, by the summaries of its runs, newest first, each with when storage wrote it.
+pub(super) fn of_vault(
+    app: &App,
+    vault: &SourceName,
+    summaries: &[(&Summary, Option<OffsetDateTime>)],
+    (decisions, acknowledged): (&[Decision], &Acknowledged),
+    now: OffsetDateTime,
+) -> Option<Standstill> {
+    if !is_configured(app, &SourceId { kind: SourceKind::Vault, name: vault.clone() }) {
+        let newest = summaries.iter().map(|(summary, _)| summary.planned).max();
+        return Standstill::of_unconfigured(decisions, newest);
+    }
+    let known = Known::of(Newest::of(summaries.iter().copied()), Some(acknowledged));
+    let state = SourceState::of_vault(vault, Ok(&known), 0, app.interval(), now);
+    Standstill::of(&state, known.newest.uncovered())
+}
+
+/// Of a whole HSM, by its backups, newest first.
+pub(super) fn of_hsm(
+    app: &App,
+    hsm: &SourceName,
+    backups: &[HsmBackup],
+    decisions: &[Decision],
+    now: OffsetDateTime,
+) -> Option<Standstill> {
+    if !is_configured(app, &SourceId { kind: SourceKind::Hsm, name: hsm.clone() }) {
+        return Standstill::of_unconfigured(decisions, backups.iter().map(|backup| backup.opened).max());
+    }
+    let both = (HsmBackup::newest_good(backups, None), backups.first());
+    let state = SourceState::of_hsm(hsm, both, 0, None, (app.interval(), now));
+    Standstill::of(&state, None)
+}
