@@ -1,5 +1,5 @@
-"""Checks the last line of `cargo demo -- --json`: the numbers of both nights and of the restores add up,
-and the HSM came through."""
+"""Checks the last line of `cargo demo -- --json`: the numbers of both nights, of the restores and of
+retention add up, the HSM came through, and what failed in every night is still restored."""
 
 import json
 import sys
@@ -25,3 +25,9 @@ assert restore["restored"] >= 3 + night["backed_up"], restore
 hsm = night["hsm"]
 assert [hsm[of] for of in ("backup", "selective_restore", "full_restore")] == ["Succeeded"] * 3, hsm
 assert hsm["starts_sent"] == 1 and hsm["equal"] is True, hsm
+
+retention = night["retention"]
+assert retention["points"] == retention["kept"] + retention["dropped"], retention
+# A first night and forty more.
+assert retention["points"] == 41 and retention["dropped"] > 0 and retention["kept"] > 0, retention
+assert retention["last_good_kept"] is True, retention

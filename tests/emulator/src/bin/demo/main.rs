@@ -1,4 +1,4 @@
-//! `cargo demo`: a vault of a thousand objects, backed up for two nights and restored by the real binary.
+//! `cargo demo`: a vault of a thousand objects, backed up for two nights and restored by the real binary, and forty nights of retention.
 //!
 //! Nothing but Rust is needed: Azure and the Functions host are played by this crate, on loopback. `tests/demo` builds the
 //! product and this, and starts this. Each chapter of the story is a module of its own, and takes the stage as the one before left it:
@@ -9,7 +9,9 @@
 //! 4. [`lost`]: three objects are deleted and purged, and come back over HTTP;
 //! 5. [`standby`]: the whole vault goes into an empty one, and the two are compared;
 //! 6. [`hsm`]: a Managed HSM is backed up by its timer, a key comes back, then everything is replaced;
-//! 7. [`stay`]: on request, everything stays up to be played with.
+//! 7. [`retention`]: a small vault has forty nights with a keeper, which lets old backups go;
+//! 8. the sum;
+//! 9. [`stay`]: on request, everything stays up to be played with.
 
 mod first_night;
 mod hsm;
@@ -17,6 +19,7 @@ mod lost;
 mod night;
 mod product;
 mod restore;
+mod retention;
 mod scene;
 mod second_night;
 mod stage;
@@ -58,6 +61,7 @@ struct Report {
     /// Both restores together.
     restore: Numbers,
     hsm: hsm::Numbers,
+    retention: retention::Numbers,
 }
 
 #[tokio::main]
@@ -73,14 +77,16 @@ async fn main() -> ExitCode {
 
 async fn tell(arguments: &Arguments) -> Result<()> {
     let mut story = Story::new(arguments.json);
-    story.title("keyvault-backup: two nights of a vault, a bad day, and an HSM")?;
+    story
+        .title("keyvault-backup: two nights of a vault, a bad day, an HSM, and forty nights of retention")?;
     let stage = scene::tell(&mut story, &arguments.program).await?;
     let first_night = first_night::tell(&mut story, &stage).await?;
     let second_night = second_night::tell(&mut story, &stage).await?;
     let lost = lost::tell(&mut story, &stage).await?;
     let standby = standby::tell(&mut story, &stage).await?;
     let hsm = Box::pin(hsm::tell(&mut story, &stage)).await?;
-    let report = Report { first_night, second_night, restore: lost.and(standby), hsm };
+    let retention = Box::pin(retention::tell(&mut story, &stage.tool)).await?;
+    let report = Report { first_night, second_night, restore: lost.and(standby), hsm, retention };
     end(&mut story, &report, &[("Lost", lost), ("Standby", standby)])?;
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
@@ -101,7 +107,10 @@ fn end(story: &mut Story, report: &Report, restores: &[(&str, Numbers)]) -> Resu
     for (label, restored) in restores {
         story.line(label, &restored.sum())?;
     }
-    if report.restore.equal && report.restore.failed == 0 && report.hsm.is_good() {
+    story.line("", "points = kept + let go")?;
+    story.line("Retention", &report.retention.sum())?;
+    let came_back = report.restore.equal && report.restore.failed == 0;
+    if came_back && report.hsm.is_good() && report.retention.is_good() {
         return Ok(());
     }
     Err("not everything came back as it was".into())

@@ -1,4 +1,4 @@
-//! Chapter 6, on request: everything stays up to be played with.
+//! Chapter 9, on request: everything stays up to be played with.
 
 use super::{
     Result,

@@ -1,0 +1,143 @@
+//! What the chapter plays on: a small vault, the app that backs up, and the keeper beside it.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use keyvault_backup_emulator::{
+    Azure, Keeping, Rights, StorageHandle, VaultHandle,
+    host::{Firing, Host, HostOptions},
+};
+use time::OffsetDateTime;
+
+use crate::{
+    Result,
+    product::{self, Tool},
+};
+
+/// The vault of this chapter.
+pub(crate) const VAULT: &str = "kv-small";
+
+/// What is kept: short times, so that forty nights show what goes.
+pub(crate) const POLICY: &str = "within=7 weeks=4 months=0";
+
+const BACKUPS: &str = "backups";
+const JOBS: &str = "backup-jobs";
+const QUEUE: &str = "backup-objects";
+
+/// What the identities of the keeper and of a terminal are called. The host's is called nothing.
+const KEEPER: &str = "keeper";
+const PERSON: &str = "person";
+
+/// Looks, a minute apart, before a night hangs.
+const LOOKS: usize = 60;
+
+/// A small Azure with both apps.
+pub(crate) struct Stage {
+    pub(crate) azure: Azure,
+    pub(crate) vault: VaultHandle,
+    pub(crate) tool: Tool,
+    app: Host,
+    keeper: Host,
+    backups: StorageHandle,
+    work: StorageHandle,
+}
+
+impl Stage {
+    /// Sets the stage, with the clock at `from`.
+    pub(crate) async fn set(tool: &Tool, from: OffsetDateTime) -> Result<Self> {
+        let azure = Azure::start().await?;
+        azure.clock().set(from);
+        let vault = azure.vault(VAULT);
+        let (backups, work) = (azure.storage("kvsmallbackups"), azure.storage("kvsmallwork"));
+        backups.create_container(BACKUPS);
+        backups.keep(Keeping { versions: true, deleted_days: None });
+        work.create_container(JOBS);
+        work.create_queue(QUEUE);
+        for (caller, identity) in [("", "backup"), (KEEPER, KEEPER), (PERSON, PERSON)] {
+            backups.give(caller, Rights::of(identity, "backups"));
+            let rights = Rights::of(identity, "host");
+            work.give(caller, if identity == PERSON { rights.in_container(JOBS) } else { rights });
+        }
+        let settings = [
+            ("KEYVAULT_BACKUP_VAULTS", vault.url()),
+            ("KEYVAULT_BACKUP_CONTAINER", format!("{}/{BACKUPS}", backups.blob_url())),
+            ("KEYVAULT_BACKUP_JOBS_CONTAINER", format!("{}/{JOBS}", work.blob_url())),
+            ("KEYVAULT_BACKUP_QUEUE__queueServiceUri", work.queue_url()),
+            ("VAULT_BACKUP_SCHEDULE", "0 0 2 * * *".to_owned()),
+            ("HSM_BACKUP_SCHEDULE", "0 0 1 * * *".to_owned()),
+            ("RETENTION_SCHEDULE", "0 0 4 * * *".to_owned()),
+            ("KEYVAULT_BACKUP_RETENTION", POLICY.to_owned()),
+        ];
+        let mut env = azure.env();
+        env.extend(settings.map(|(name, value)| (name.to_owned(), value)));
+        let (header, identity) = (azure.identity().header(), azure.identity());
+        let of = |caller: &str| {
+            let own = identity.header_of(caller);
+            let value = |value: &String| if value == header { own.clone() } else { value.clone() };
+            env.iter().map(|(name, known)| (name.clone(), value(known))).collect::<Vec<_>>()
+        };
+        let start = async |role: &str, mut env: Vec<(String, String)>| {
+            env.push(("KEYVAULT_BACKUP_ROLE".to_owned(), role.to_owned()));
+            Host::start(HostOptions {
+                script_root: product::repository(),
+                handler: Some(tool.path.clone()),
+                env,
+                queues: Arc::new(work.clone()),
+                clock: Arc::new(azure.clone()),
+                function_timeout: None,
+                echo_logs: false,
+            })
+            .await
+        };
+        let (app, keeper) = (start("backup", env.clone()).await?, start(KEEPER, of(KEEPER)).await?);
+        let tool = Tool { path: tool.path.clone(), env: of(PERSON) };
+        Ok(Self { azure, vault, tool, app, keeper, backups, work })
+    }
+
+    /// A night of the app that backs up, to the closed run.
+    pub(crate) async fn night(&self, occurrence: OffsetDateTime) -> Result<()> {
+        self.azure.clock().set(occurrence);
+        fire(&self.app, "NightlyVaultBackup", occurrence).await?;
+        for _ in 0..LOOKS {
+            self.app.pump("BackUpObject").await;
+            self.azure.clock().advance(Duration::from_secs(60));
+            fire(&self.app, "AdvanceJobs", self.azure.clock().now()).await?;
+            if !self.work.blobs(JOBS).iter().any(|name| name.starts_with("backup-runs/")) {
+                return Ok(());
+            }
+        }
+        Err(format!("the night of {} is still open after an hour", occurrence.date()).into())
+    }
+
+    /// A pass of the keeper.
+    pub(crate) async fn pass(&self, at: OffsetDateTime) -> Result<()> {
+        self.azure.clock().set(at);
+        fire(&self.keeper, "ApplyRetention", at).await
+    }
+
+    /// The runs of which storage has the manifest, whether it is offered or not.
+    pub(crate) fn manifests(&self) -> BTreeSet<String> {
+        let run = |name: &str| Some(name.strip_suffix(".jsonl.gz")?.split_once('-')?.1.to_owned());
+        self.below(&format!("vaults/{VAULT}/manifests/"), run)
+    }
+
+    /// The runs of which the keeper has recorded that their points go.
+    pub(crate) fn dropped(&self) -> BTreeSet<String> {
+        let run = |name: &str| Some(name.split_once('/')?.0.to_owned());
+        self.below(&format!("retention/vaults/{VAULT}/points/"), run)
+    }
+
+    /// The backups of objects in storage.
+    pub(crate) fn stored(&self) -> BTreeSet<String> {
+        self.below("vaults/", |name| name.ends_with("/backup").then(|| name.to_owned()))
+    }
+
+    fn below(&self, prefix: &str, of: impl Fn(&str) -> Option<String>) -> BTreeSet<String> {
+        let names = self.backups.blobs(BACKUPS);
+        names.iter().filter_map(|name| of(name.strip_prefix(prefix)?)).collect()
+    }
+}
+
+async fn fire(host: &Host, function: &str, at: OffsetDateTime) -> Result<()> {
+    let fired = host.fire(function, Firing::at(at)).await;
+    if fired.succeeded() { Ok(()) } else { Err(format!("{function} failed: {}", fired.body).into()) }
+}
