@@ -20,6 +20,7 @@ mod later;
 mod lists;
 mod places;
 mod restores;
+mod retention;
 mod roles;
 mod tags;
 mod trail;
@@ -30,7 +31,7 @@ use std::{
 };
 
 use keyvault_backup_emulator::{
-    CertificateSpec, FaultKind, Forbidden, KeySpec, Kind, Matcher, Operation, SecretSpec,
+    CertificateSpec, FaultKind, Forbidden, KeySpec, Kind, Matcher, Operation, Rights, SecretSpec,
 };
 use serde_json::{Value, json};
 
@@ -56,6 +57,18 @@ async fn sampled() -> World {
     world.vault.put_secret("refused", SecretSpec::new("a sample").created(made));
     world.at(NIGHT);
     world
+}
+
+impl World {
+    /// The host is an app of one role, with the rights that the templates give it and no others.
+    pub fn only(&mut self, app: &str) {
+        for storage in [&self.backups, &self.work] {
+            storage.take_rights("");
+        }
+        self.backups.give("", Rights::of(app, "backups"));
+        self.work.give("", Rights::of(app, "host"));
+        self.set("KEYVAULT_BACKUP_ROLE", app);
+    }
 }
 
 fn refuse(world: &World) {

@@ -184,6 +184,28 @@ async fn an_open_restore_is_taken_up_and_ended() {
 }
 
 #[tokio::test]
+async fn an_open_restore_is_ended_by_the_app_that_restores_with_its_own_rights_alone() {
+    let (mut world, messages) = World::thawed().await;
+    let id = world.sample_open();
+    world.only("restore");
+    for message in messages {
+        let done = world.host().await.deliver("RestoreObject", &message, 1).await;
+        assert!(done.succeeded(), "{done:?}");
+    }
+    for _ in 0..3 {
+        world.advance().await;
+    }
+    let report = world.ok(&format!("/api/restores/{id}")).await;
+    assert_eq!(
+        (&report["state"], &report["numbers"]["restored"]),
+        (&json!("Succeeded"), &json!(2)),
+        "{report}"
+    );
+    assert_eq!(world.open_restores(), Vec::<String>::new());
+    world.assert_trail_is_whole().await;
+}
+
+#[tokio::test]
 async fn a_message_is_understood() {
     let (mut world, messages) = World::thawed().await;
     assert_eq!(messages.len(), 2);
