@@ -68,6 +68,8 @@ mod restore;
 mod restore_crashes;
 mod restore_twice;
 mod retention;
+mod retention_requests;
+mod retention_scenes;
 mod retention_trouble;
 mod rights;
 mod roles;
