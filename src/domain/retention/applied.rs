@@ -4,6 +4,8 @@ use std::fmt;
 
 use time::{Duration, OffsetDateTime};
 
+use crate::domain::moment::day;
+
 /// How old the newest pass may be. Passes are nightly, and one may fail.
 const LATE_AFTER: Duration = Duration::days(2);
 
@@ -47,10 +49,10 @@ impl fmt::Display for Applied {
         match self {
             Self::Never => f.write_str("no keeper has applied retention to every source yet"),
             Self::Late(last) => {
-                write!(f, "the keeper last applied retention to every source on {}", last.date())
+                write!(f, "the keeper last applied retention to every source on {}", day(*last))
             }
             Self::Recently(last) => {
-                write!(f, "the keeper applied retention to every source on {}", last.date())
+                write!(f, "the keeper applied retention to every source on {}", day(*last))
             }
         }
     }
