@@ -19,6 +19,7 @@ mod people;
 mod plans;
 mod retention;
 mod sources;
+mod strays;
 mod view;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use self::{
     last_runs::KnownRun,
     layout::probe,
     retention::{Marked, Marks},
+    strays::Strays,
     view::{Basis, ManifestRef, View},
 };
 use self::{last_runs::LastRuns, layout::Leaf};

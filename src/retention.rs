@@ -10,6 +10,7 @@ pub mod apply;
 mod deletion;
 mod drafts;
 mod folders;
+pub mod legal;
 pub mod people;
 mod points;
 mod reading;
@@ -21,6 +22,7 @@ use time::OffsetDateTime;
 
 use crate::{
     app::App,
+    catalogue::Strays,
     domain::{
         retention::{Candidate, Policy, Standstill, Verdict, withheld},
         role::Role,
@@ -69,6 +71,8 @@ pub struct SourcePlan {
     pub needs_consent: Option<usize>,
     /// The points that were let go and are not deleted yet.
     pub pending: Vec<RunId>,
+    /// The backups that no point names, if they were counted.
+    pub strays: Option<Strays>,
 }
 
 impl SourcePlan {
@@ -119,6 +123,17 @@ pub async fn all(app: &App, now: OffsetDateTime) -> Result<Vec<(SourceId, Result
         plans.push((source, plan));
     }
     Ok(plans)
+}
+
+/// Counts the backups of a plan's source that no point names. A whole HSM has none: each of its folders has a record.
+///
+/// # Errors
+/// Those of storage.
+pub async fn count_strays(app: &App, plan: &mut SourcePlan) -> Result<()> {
+    if plan.source.kind == SourceKind::Vault {
+        plan.strays = Some(app.catalogue()?.strays(&plan.source.name).await?);
+    }
+    Ok(())
 }
 
 /// The policy of a source, if it fits the other settings.

@@ -1,6 +1,7 @@
 //! A blob container: create-only writes, conditional writes, reads, listings.
 
 mod add;
+mod legal_hold;
 pub mod probe;
 mod versions;
 

@@ -169,6 +169,11 @@ pub(super) fn object(vault: &SourceName, run: &RunId, id: &ObjectId, leaf: Leaf)
     format!("{VAULTS}{vault}/runs/{run}/objects/{}/{}/{leaf}", id.kind, id.name.folded())
 }
 
+/// The prefix of everything that the runs of a vault left.
+pub(super) fn vault(vault: &SourceName) -> String {
+    format!("{VAULTS}{vault}/")
+}
+
 pub(super) fn manifests(vault: &SourceName) -> String {
     format!("{VAULTS}{vault}/manifests/")
 }

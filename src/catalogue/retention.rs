@@ -175,6 +175,21 @@ impl Catalogue {
             || outcome.is_some_and(|(_, leaf)| leaf == layout::Leaf::Outcome)
     }
 
+    /// The prefix of everything that the runs of a vault left.
+    pub fn prefix_of(vault: &SourceName) -> String {
+        layout::vault(vault)
+    }
+
+    /// The run that left a blob of a vault, and whose backup it is, if it is one.
+    pub fn run_of(vault: &SourceName, name: &str) -> Option<(RunId, Option<ObjectId>)> {
+        if let Some(run) = layout::parse_manifest(&layout::manifests(vault), name) {
+            return Some((run, None));
+        }
+        let run = layout::parse_run(&layout::runs(vault), name)?;
+        let object = layout::parse_object(&layout::objects(vault, &run), name);
+        Some((run, object.filter(|(_, leaf)| *leaf == layout::Leaf::Backup).map(|(id, _)| id)))
+    }
+
     /// Whether a name is that of the manifest of a run, or of its second copy.
     pub fn is_manifest_of(vault: &SourceName, run: &RunId, name: &str) -> bool {
         let own = layout::parse_manifest(&layout::manifests(vault), name);

@@ -10,15 +10,19 @@ use super::{
     retention::{Only, app},
 };
 use crate::{
-    api::shapes::terminal::{HoldItem, Holds},
+    api::shapes::terminal::{self as shapes, HoldItem, Holds},
     clock::Clock,
     domain::{
         acknowledged::Reason,
         actor::Actor,
         retention::{Hold, HoldScope, Ticket},
         run::RunId,
+        source::SourceKind,
     },
-    retention::people,
+    retention::{
+        legal::{self, LegalHolds},
+        people,
+    },
 };
 
 /// Holds.
@@ -30,6 +34,8 @@ pub enum HoldCommand {
     List(ListArgs),
     /// Release the holds of a ticket
     Release(ReleaseArgs),
+    /// Lift the storage's own legal holds of a ticket whose holds are released
+    Lift(LiftArgs),
 }
 
 impl HoldCommand {
@@ -110,6 +116,16 @@ pub struct ReleaseArgs {
     reason: Reason,
 }
 
+/// Which legal holds are lifted.
+#[derive(Debug, Args)]
+pub struct LiftArgs {
+    #[command(flatten)]
+    only: Only,
+    /// The ticket
+    #[arg(long, value_name = "TICKET")]
+    ticket: Ticket,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -119,6 +135,7 @@ pub async fn run(command: HoldCommand, format: Format) -> Done {
         HoldCommand::Set(args) => set(args, format).await,
         HoldCommand::List(args) => list(args, format).await,
         HoldCommand::Release(args) => release(args, format).await,
+        HoldCommand::Lift(args) => lift(args, format).await,
     }
 }
 
@@ -126,7 +143,8 @@ async fn set(args: SetArgs, format: Format) -> Done {
     let (app, of, scope) = (app()?, args.only.one()?, args.scope()?);
     let what = (scope, args.ticket, args.reason);
     let (hold, number) = people::hold(&app, &of, what, &Actor::TERMINAL, Clock::system().now()).await?;
-    let item = HoldItem::new(&hold, number, false);
+    let legal = legal::set(&app, &of, &hold).await?;
+    let item = HoldItem::new(&hold, number, false).with(&legal);
     if format.is_json() {
         output::json(&item)?;
         return Ok(Exit::All);
@@ -136,7 +154,31 @@ async fn set(args: SetArgs, format: Format) -> Done {
         hold.ticket, item.on, hold.source
     );
     output::one(format, sentence, &table(&[(hold, number, false)]))?;
+    say(&legal, "The storage's own legal hold is on", format)?;
     Ok(Exit::All)
+}
+
+/// What became of the storage's own legal holds.
+fn say(legal: &LegalHolds, what: &str, format: Format) -> Result<(), Failed> {
+    output::aside(format, format_args!("{what} {}.", count(legal.done, "blob")))?;
+    if let Some(why) = &legal.why {
+        output::aside(
+            format,
+            format_args!("The storage refused it for {}: {why}", count(legal.refused, "blob")),
+        )?;
+    }
+    Ok(())
+}
+
+async fn lift(args: LiftArgs, format: Format) -> Done {
+    let (app, of) = (app()?, args.only.one()?);
+    let legal = legal::lift(&app, &of, &args.ticket).await?;
+    if format.is_json() {
+        output::json(&shapes::LegalHolds::from(&legal))?;
+    } else {
+        say(&legal, "The storage's own legal hold is lifted from", format)?;
+    }
+    Ok(if legal.refused > 0 { Exit::Part } else { Exit::All })
 }
 
 async fn list(args: ListArgs, format: Format) -> Done {
@@ -168,6 +210,15 @@ async fn release(args: ReleaseArgs, format: Format) -> Done {
     }
     let sentence = format!("Released: {} of {} on {}.", count(released.len(), "hold"), args.ticket, of.name);
     output::one(format, sentence, &table(&released))?;
+    output::aside(
+        format,
+        "Where the storage's own legal hold is on the blobs, it stays until it is lifted:",
+    )?;
+    let flag = if of.kind == SourceKind::Hsm { "hsm" } else { "vault" };
+    output::beside(
+        format,
+        format_args!("  keyvault-backup hold lift --{flag} {} --ticket {}", of.name, args.ticket),
+    )?;
     Ok(Exit::All)
 }
 

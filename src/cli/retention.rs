@@ -12,6 +12,7 @@ use crate::{
         terminal::{RetentionApplied, RetentionDecided},
     },
     app::App,
+    catalogue::Strays,
     clock::Clock,
     config::{Config, Needs, environment, named},
     domain::{
@@ -78,6 +79,9 @@ impl Only {
 pub struct PlanArgs {
     #[command(flatten)]
     only: Only,
+    /// Count the backups that no recovery point names, too; lists every blob of a vault
+    #[arg(long)]
+    strays: bool,
 }
 
 /// The source to which the policy is applied.
@@ -125,13 +129,16 @@ pub(super) fn app() -> Result<App, Failed> {
 
 async fn plan(args: PlanArgs, format: Format) -> Done {
     let (app, now) = (app()?, Clock::system().now());
-    let plans = match args.only.of() {
+    let mut plans = match args.only.of() {
         Some(of) => {
             let plan = Box::pin(retention::plan(&app, &of, now)).await?;
             vec![(of, Ok(plan))]
         }
         None => Box::pin(retention::all(&app, now)).await?,
     };
+    for plan in plans.iter_mut().filter(|_| args.strays).filter_map(|(_, plan)| plan.as_mut().ok()) {
+        retention::count_strays(&app, plan).await?;
+    }
     show(&plans, format)
 }
 
@@ -237,6 +244,16 @@ fn say(plan: &SourcePlan, format: Format) -> Result<(), Failed> {
         output::aside(
             format,
             format_args!("{} let go before and not deleted yet.", count(plan.pending.len(), "point")),
+        )?;
+    }
+    if let Some(Strays { backups, bytes: size }) = plan.strays {
+        output::aside(
+            format,
+            format_args!(
+                "{} that no point names, {}: of open runs and of runs without a manifest. They stay.",
+                count(backups, "backup"),
+                bytes(size)
+            ),
         )?;
     }
     Ok(())

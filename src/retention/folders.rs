@@ -63,6 +63,7 @@ pub(super) async fn hsm(
         points: Planned::all(reading.candidates, verdicts, frees, needs_consent.is_some()),
         needs_consent,
         pending: reading.marks.pending().map(|(run, _)| run.clone()).collect(),
+        strays: None,
     })
 }
 

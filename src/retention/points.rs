@@ -48,6 +48,7 @@ impl Reading<'_> {
             points: Planned::all(self.candidates, verdicts, frees, needs_consent.is_some()),
             needs_consent,
             pending: self.marks.pending().map(|(run, _)| run.clone()).collect(),
+            strays: None,
         })
     }
 

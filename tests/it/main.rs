@@ -32,6 +32,7 @@ mod forged;
 mod formats;
 mod former;
 mod history;
+mod holds;
 mod hostile;
 mod hsm_cli;
 mod hsm_client;

@@ -173,6 +173,20 @@ async fn a_vault_that_was_removed_from_the_settings_keeps_everything_until_it_is
 }
 
 #[tokio::test]
+async fn what_no_point_names_stays_and_is_counted_where_that_is_asked_for() {
+    let mut kept = Kept::with(2, "within=30 months=0").await;
+    let stray = "vaults/kv-a/runs/20260105T020000Z-manual-0001/objects/secret/secret-0/backup";
+    kept.world.backups.put_blob(BACKUPS, stray, "of a run that left no manifest", &[]);
+    kept.nights(8).await;
+    assert!(kept.world.backups.blob(BACKUPS, stray).is_some(), "it is older than any point that is kept");
+    let plan = kept.world.json(&["retention", "plan", "--strays"]).await;
+    assert_eq!(plan["sources"][0]["strays"], serde_json::json!({ "backups": 1, "bytes": 30 }), "{plan}");
+    assert!(plan["sources"][0]["dropped"].as_u64() < plan["sources"][0]["kept"].as_u64(), "{plan}");
+    let unasked = kept.world.json(&["retention", "plan"]).await;
+    assert_eq!(unasked["sources"][0]["strays"], Value::Null);
+}
+
+#[tokio::test]
 async fn an_app_that_was_off_for_200_days_loses_nothing() {
     let mut kept = Kept::with(2, "within=30 months=0").await;
     kept.nights(3).await;

@@ -153,6 +153,7 @@ async fn of_vaults(checked: &mut Checked) {
     checked.run(&world, "hold", &[&["set"], &vault[..], &ticket].concat()).await;
     checked.run(&world, "hold", &["list"]).await;
     checked.run(&world, "hold", &[&["release"], &vault[..], &ticket].concat()).await;
+    checked.run(&world, "hold", &[&["lift"], &vault[..], &["--ticket", "INC-1"]].concat()).await;
     checked.run(&world, "accept", &["list"]).await;
     checked.run(&world, "accept", &[&["withdraw"], &vault[..], &accept[..2]].concat()).await;
     for audit in ["list", "verify"] {

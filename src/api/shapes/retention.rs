@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
+    catalogue,
     domain::{retention::Verdict, source::SourceId},
     error::Result,
     retention::{self, SourcePlan},
@@ -48,8 +49,26 @@ pub struct SourceRetention {
     /// Runs whose points were let go and are not deleted yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pending: Vec<String>,
+    /// The backups that no point names, if they were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strays: Option<Strays>,
     /// The points, newest first.
     points: Vec<PointRetention>,
+}
+
+/// Backups that no recovery point names: of open runs, and of runs that ended without a manifest. They stay.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Strays {
+    /// How many there are.
+    backups: u64,
+    /// Their size.
+    bytes: u64,
+}
+
+impl From<catalogue::Strays> for Strays {
+    fn from(of: catalogue::Strays) -> Self {
+        Self { backups: of.backups, bytes: of.bytes }
+    }
 }
 
 /// The verdict on one recovery point.
@@ -117,6 +136,7 @@ impl From<&SourcePlan> for SourceRetention {
             frees: plan.frees(),
             needs_consent: plan.needs_consent,
             pending: plan.pending.iter().map(ToString::to_string).collect(),
+            strays: plan.strays.map(Into::into),
             points,
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::{
     acknowledged::Reason,
     actor::Actor,
     moment::day,
-    object::{ObjectKind, ObjectName},
+    object::{ObjectId, ObjectKind, ObjectName},
     run::RunId,
     source::{SourceKind, SourceName},
 };
@@ -159,6 +159,12 @@ impl Hold {
         }
     }
 
+    /// Whether it holds a blob that a run left. `object` is whose backup the blob is, if it is one.
+    pub fn holds_blob(&self, run: &RunId, object: Option<&ObjectId>) -> bool {
+        let times = [run.occurrence().unwrap_or(OffsetDateTime::UNIX_EPOCH); 2];
+        self.holds_point(run, times) || object.is_some_and(|id| self.holds_object(id.kind, &id.name))
+    }
+
     /// Whether it holds every backup of an object.
     pub fn holds_object(&self, kind: ObjectKind, name: &ObjectName) -> bool {
         match &self.scope {
@@ -172,6 +178,27 @@ impl Hold {
 mod tests {
     use super::*;
     use crate::domain::samples::NIGHT;
+
+    #[test]
+    fn a_hold_is_on_the_blobs_of_what_it_names() {
+        let (night, other) = (RunId::nightly(NIGHT), RunId::nightly(NIGHT - time::Duration::DAY));
+        let (db, tls) = (crate::domain::samples::secret("db"), crate::domain::samples::secret("tls"));
+        let object = HoldScope::Object { kind: db.kind, name: db.name.clone() };
+        let span = HoldScope::Span { from: NIGHT, to: NIGHT };
+        // Of the night: the backup of `db`, that of `tls`, the manifest; then the manifest of another night.
+        for (kind, scope, expected) in [
+            (SourceKind::Vault, HoldScope::Source, [true; 4]),
+            (SourceKind::Vault, object.clone(), [true, false, false, false]),
+            (SourceKind::Hsm, object, [true; 4]),
+            (SourceKind::Vault, HoldScope::Run { run: night.clone() }, [true, true, true, false]),
+            (SourceKind::Vault, span, [true, true, true, false]),
+        ] {
+            let source: SourceName = "kv-prod".parse().unwrap();
+            let hold = Hold { scope, ..Hold::unreadable(kind, &source, Ticket::unreadable(), NIGHT) };
+            let of = [(&night, Some(&db)), (&night, Some(&tls)), (&night, None), (&other, None)];
+            assert_eq!(of.map(|(run, object)| hold.holds_blob(run, object)), expected, "{hold:?}");
+        }
+    }
 
     #[test]
     fn what_stands_for_an_unreadable_record_holds_everything_and_can_be_stored_itself() {

@@ -50,7 +50,7 @@ impl Standstill {
             Trouble::Lost { run, .. } => Some(Self::Lost(run.clone())),
             Trouble::LastFailed(run) => Some(Self::NotCovered(run.clone())),
             Trouble::Moved { run, .. } => Some(Self::Moved(run.clone())),
-            // The run of the one did not cover its source. The backups of the other are kept one by one.
+            // A run that could not list a kind is `uncovered`. What fails is kept object by object.
             Trouble::Unlisted(_) | Trouble::Failing { .. } => None,
         }
     }

@@ -45,7 +45,7 @@ impl World {
         keeper_of(self).await
     }
 
-    async fn json(&self, args: &[&str]) -> Value {
+    pub async fn json(&self, args: &[&str]) -> Value {
         let output = self.cli(&[args, &["-o", "json"]].concat()).await;
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{args:?}: {output:?}"))
     }

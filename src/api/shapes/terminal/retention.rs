@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     api::shapes::actor::By,
     domain::{retention::Hold, source::SourceId},
-    retention::apply::Applied,
+    retention::{apply::Applied, legal},
 };
 
 /// What a pass of retention did for one source.
@@ -77,6 +77,7 @@ pub struct Holds {
 
 /// A hold.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct HoldItem {
     /// The source.
     source: String,
@@ -95,6 +96,27 @@ pub struct HoldItem {
     at: OffsetDateTime,
     /// Whether it was released.
     released: bool,
+    /// What became of the storage's own legal holds. Absent in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    legal_holds: Option<LegalHolds>,
+}
+
+/// What became of the storage's own legal holds on the blobs that a hold is on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LegalHolds {
+    /// How many blobs have one now; after a release: how many have none any more.
+    done: usize,
+    /// How many blobs the storage refused it for.
+    refused: usize,
+    /// Why it refused the first of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+impl From<&legal::LegalHolds> for LegalHolds {
+    fn from(of: &legal::LegalHolds) -> Self {
+        Self { done: of.done, refused: of.refused, why: of.why.clone() }
+    }
 }
 
 impl HoldItem {
@@ -109,6 +131,12 @@ impl HoldItem {
             by: (&hold.by).into(),
             at: hold.at,
             released,
+            legal_holds: None,
         }
+    }
+
+    /// The hold with what became of the storage's own legal holds.
+    pub fn with(self, legal_holds: &legal::LegalHolds) -> Self {
+        Self { legal_holds: Some(legal_holds.into()), ..self }
     }
 }

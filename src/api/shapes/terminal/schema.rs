@@ -5,8 +5,8 @@ use utoipa::OpenApi;
 
 use super::{
     AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, FileBackup, FileRestore, HoldItem,
-    Holds, HsmCheck, HsmStatuses, Jobs, Objects, Rebuilt, RestoreResult, RetentionApplied, RetentionDecided,
-    RunReport, Trail, TrailCheck, Vaults,
+    Holds, HsmCheck, HsmStatuses, Jobs, LegalHolds, Objects, Rebuilt, RestoreResult, RetentionApplied,
+    RetentionDecided, RunReport, Trail, TrailCheck, Vaults,
 };
 use crate::api::shapes::{
     backup::History,
@@ -46,7 +46,7 @@ const COMMANDS: [(&str, &[&str]); 29] = [
     ("retention plan", &["RetentionPlan"]),
     ("retention apply", &["RetentionPlan", "RetentionApplied"]),
     ("retention release", &["RetentionDecided"]),
-    ("hold", &["HoldItem", "Holds"]),
+    ("hold", &["HoldItem", "Holds", "LegalHolds"]),
     ("acknowledge", &["AcknowledgedRun"]),
     ("accept", &["AcceptanceItem", "Acceptances"]),
     ("audit", &["Trail", "TrailCheck"]),
@@ -65,6 +65,7 @@ const COMMANDS: [(&str, &[&str]); 29] = [
     History,
     HoldItem,
     Holds,
+    LegalHolds,
     HsmCheck,
     HsmPlan,
     HsmRestoreReport,
