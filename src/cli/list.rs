@@ -1,31 +1,32 @@
 //! `list`: vaults, runs, objects, and the backups of one object.
 
+mod history;
 mod why;
 
 use clap::{Args, Subcommand};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use self::why::state;
 pub use self::why::why;
+use self::{
+    history::{HistoryArgs, history},
+    why::state,
+};
 use super::{
-    Done, Exit, Failed, ObjectArgs, SourceArg, app_for,
+    Done, Exit, Failed, SourceArg, app_for,
     output::{self, Cell, Column, Format, Table, count},
     report,
 };
 use crate::{
     api::shapes::{
-        self,
-        problem::ProblemKind,
         run::Runs,
         terminal::{ObjectItem, Objects, VaultItem, Vaults},
     },
     app::App,
-    catalogue::{ManifestRef, Point},
+    catalogue::ManifestRef,
     clock::Clock,
     config::{Config, Needs, environment, named},
     domain::{
         filter::{NameFilter, ObjectFilter},
-        location::Apart,
         manifest::{Line, ObjectStatus, Summary},
         object::ObjectKind,
         restore::Selection,
@@ -33,12 +34,7 @@ use crate::{
         source::Source,
         state::Newest,
     },
-    error::Error,
-    query::{
-        nothing,
-        objects::{self, History, Listing},
-        runs, vaults,
-    },
+    query::{nothing, objects::Listing, runs, vaults},
 };
 
 /// The lists.
@@ -108,15 +104,6 @@ impl ObjectsArgs {
             ..Selection::default()
         }
     }
-}
-
-/// The backups of one object.
-#[derive(Debug, Args)]
-pub struct HistoryArgs {
-    #[command(flatten)]
-    vault: SourceArg,
-    #[command(flatten)]
-    object: ObjectArgs,
 }
 
 /// Runs the command.
@@ -306,59 +293,6 @@ async fn objects(args: ObjectsArgs, format: Format) -> Done {
 pub fn moment_of(text: &str) -> Result<OffsetDateTime, String> {
     let expected = |_| "expected a time such as 2026-11-22T10:00:00Z".to_owned();
     OffsetDateTime::parse(text, &Rfc3339).map_err(expected)
-}
-
-async fn history(args: HistoryArgs, format: Format) -> Done {
-    let id = args.object.one()?;
-    args.vault.may_hold([id.kind])?;
-    let app = app_for(&args.vault.vault, Needs::Storage)?;
-    let vault = &args.vault.vault;
-    let (points, reach) = match objects::history(&app, vault.name(), &id).await? {
-        History::Points { backups, reach } => (backups, reach),
-        History::Nothing(nothing) => return Err(Error::from(*nothing).into()),
-        History::NoBackup => {
-            let name = vault.name();
-            return Err(Failed::of(
-                ProblemKind::NotFound,
-                format!("there is no backup of {id} of {name}"),
-                format!(
-                    "`keyvault-backup show RUN --vault {name}` of the newest run says why; `keyvault-backup list runs --vault \
-                     {name}` names it"
-                ),
-            ));
-        }
-    };
-    if format.is_json() {
-        output::json(&shapes::backup::History::new(&points, reach, None, usize::MAX))?;
-        return Ok(Exit::All);
-    }
-    let details = [
-        Column::name("run"),
-        Column::number("versions"),
-        Column::name("newest version").wide(),
-        Column::number("size"),
-        Column::name("SHA-256"),
-        Column::prose("form").if_any(),
-        Column::prose("not restorable here").if_any(),
-        Column::prose("older ones").if_any(),
-    ];
-    let mut table = Table::new(&[Column::name("taken")], &details);
-    for Point { entry, apart, gap } in &points {
-        let form = entry.form.unknown().map(|clear| format!("not known: {clear}"));
-        table.push([
-            entry.taken.into(),
-            entry.run.as_str().into(),
-            entry.versions.into(),
-            entry.newest.to_string().into(),
-            Cell::Bytes(entry.bytes),
-            (&entry.sha256).into(),
-            form.into(),
-            apart.map(Apart::text).into(),
-            gap.then_some("some were let go by retention").into(),
-        ]);
-    }
-    table.print(format)?;
-    Ok(Exit::All)
 }
 
 #[cfg(test)]

@@ -1,0 +1,78 @@
+//! `list history`: every backup of one object.
+
+use clap::Args;
+
+use super::super::{
+    Done, Exit, Failed, ObjectArgs, SourceArg, app_for,
+    output::{self, Cell, Column, Format, Table},
+};
+use crate::{
+    api::shapes::{self, problem::ProblemKind},
+    catalogue::Point,
+    config::Needs,
+    domain::location::Apart,
+    error::Error,
+    query::objects::{self, History},
+};
+
+/// The backups of one object.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    vault: SourceArg,
+    #[command(flatten)]
+    object: ObjectArgs,
+}
+
+pub(super) async fn history(args: HistoryArgs, format: Format) -> Done {
+    let id = args.object.one()?;
+    args.vault.may_hold([id.kind])?;
+    let app = app_for(&args.vault.vault, Needs::Storage)?;
+    let vault = &args.vault.vault;
+    let (points, reach) = match objects::history(&app, vault.name(), &id).await? {
+        History::Points { backups, reach } => (backups, reach),
+        History::Nothing(nothing) => return Err(Error::from(*nothing).into()),
+        History::NoBackup => {
+            let name = vault.name();
+            return Err(Failed::of(
+                ProblemKind::NotFound,
+                format!("there is no backup of {id} of {name}"),
+                format!(
+                    "`keyvault-backup show RUN --vault {name}` of the newest run says why; `keyvault-backup list runs --vault \
+                     {name}` names it"
+                ),
+            ));
+        }
+    };
+    if format.is_json() {
+        output::json(&shapes::backup::History::new(&points, reach, None, usize::MAX))?;
+        return Ok(Exit::All);
+    }
+    let details = [
+        Column::name("run"),
+        Column::number("versions"),
+        Column::name("newest version").wide(),
+        Column::number("size"),
+        Column::name("SHA-256"),
+        Column::prose("form").if_any(),
+        Column::prose("not restorable here").if_any(),
+        Column::prose("older ones").if_any(),
+    ];
+    let mut table = Table::new(&[Column::name("taken")], &details);
+    for Point { entry, apart, gap } in &points {
+        let form = entry.form.unknown().map(|clear| format!("not known: {clear}"));
+        table.push([
+            entry.taken.into(),
+            entry.run.as_str().into(),
+            entry.versions.into(),
+            entry.newest.to_string().into(),
+            Cell::Bytes(entry.bytes),
+            (&entry.sha256).into(),
+            form.into(),
+            apart.map(Apart::text).into(),
+            gap.then_some("some were let go by retention").into(),
+        ]);
+    }
+    table.print(format)?;
+    Ok(Exit::All)
+}
