@@ -27,6 +27,8 @@ pub struct Size {
     pub status: [usize; 2],
     /// Requests for its status.
     pub statuses: usize,
+    /// Nights of a vault, and its objects.
+    pub retention: [usize; 2],
 }
 
 impl Size {
@@ -44,6 +46,7 @@ impl Size {
         starts: 20,
         status: [100, 1000],
         statuses: 5,
+        retention: [1095, 25_000],
     };
 
     /// A minute's worth.
@@ -60,5 +63,6 @@ impl Size {
         starts: 5,
         status: [10, 200],
         statuses: 1,
+        retention: [100, 1000],
     };
 }

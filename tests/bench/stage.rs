@@ -12,7 +12,7 @@ use std::{
 
 use keyvault_backup_emulator::{
     Azure, CertificateSpec, Entry, KeySpec, Kind, Operation, SecretSpec, Service, StorageHandle, VaultHandle,
-    host::{Firing, Host, HostOptions, WallClock},
+    host::{Firing, Host, HostOptions},
 };
 use serde_json::Value;
 use tokio::process::{Child, Command};
@@ -121,7 +121,7 @@ impl Stage {
             handler: Some(PRODUCT.into()),
             env: storage.env.clone(),
             queues: Arc::new(storage.account.clone()),
-            clock: Arc::new(WallClock::default()),
+            clock: Arc::new(self.azure.clone()),
             function_timeout: None,
             echo_logs: false,
         };

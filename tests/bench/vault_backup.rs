@@ -15,6 +15,7 @@ mod memory;
 mod night;
 mod pace;
 mod restore;
+mod retention;
 mod size;
 mod speed;
 mod stage;
@@ -98,6 +99,9 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     }
     if wanted("status") {
         status::measure(&mut table, &size).await?;
+    }
+    if wanted("retention") {
+        retention::measure(&mut table, &size).await?;
     }
     println!("{table}");
     Ok(())
