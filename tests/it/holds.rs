@@ -51,6 +51,16 @@ async fn without_the_right_to_it_a_hold_counts_by_its_record_and_says_why_the_st
 }
 
 #[tokio::test]
+async fn a_hold_on_one_object_is_on_no_other() {
+    let mut kept = Kept::with(2, "within=30 months=0").await;
+    kept.nights(1).await;
+    let legal = set(&kept.world, &["--vault", "kv-a", "--secret", "another", "--ticket", "INC-1"]).await;
+    assert_eq!((&legal["done"], &legal["refused"]), (&0.into(), &0.into()), "{legal}");
+    kept.nights(8).await;
+    assert!(!kept.backups_of("secret-0").contains("20260110T020000Z-nightly"), "it is gone");
+}
+
+#[tokio::test]
 async fn the_storages_own_hold_stays_until_it_is_lifted_and_no_other_hold_is_on_the_blob() {
     let mut kept = Kept::with(2, "within=30 months=0").await;
     kept.nights(2).await;

@@ -85,7 +85,8 @@ pub enum HoldScope {
     Source,
     /// Every backup of one object.
     Object {
-        /// Its kind.
+        /// Its kind. A record has a `kind` of its own, which is the source's.
+        #[serde(rename = "object_kind")]
         kind: ObjectKind,
         /// Its name.
         name: ObjectName,
@@ -197,6 +198,33 @@ mod tests {
             let hold = Hold { scope, ..Hold::unreadable(kind, &source, Ticket::unreadable(), NIGHT) };
             let of = [(&night, Some(&db)), (&night, Some(&tls)), (&night, None), (&other, None)];
             assert_eq!(of.map(|(run, object)| hold.holds_blob(run, object)), expected, "{hold:?}");
+        }
+    }
+
+    #[test]
+    fn a_hold_keeps_its_stored_form() {
+        let db = crate::domain::samples::secret("db");
+        let day = time::Duration::DAY;
+        for (scope, stored) in [
+            (HoldScope::Source, r#""on":"source""#),
+            (
+                HoldScope::Object { kind: db.kind, name: db.name },
+                r#""on":"object","object_kind":"secret","name":"db""#,
+            ),
+            (HoldScope::Run { run: RunId::nightly(NIGHT) }, r#""on":"run","run":"20261122T020000Z-nightly""#),
+            (
+                HoldScope::Span { from: NIGHT - day, to: NIGHT },
+                r#""on":"span","from":"2026-11-21T02:00:00Z","to":"2026-11-22T02:00:00Z""#,
+            ),
+        ] {
+            let stored = format!(
+                r#"{{"v":1,"source":"kv-prod","kind":"vault",{stored},"ticket":"unreadable","reason":"its record cannot be read","by":{{"via":"terminal"}},"at":"2026-11-22T02:00:00Z"}}"#
+            );
+            let source: SourceName = "kv-prod".parse().unwrap();
+            let hold =
+                Hold { scope, ..Hold::unreadable(SourceKind::Vault, &source, Ticket::unreadable(), NIGHT) };
+            assert_eq!(serde_json::to_string(&hold).unwrap(), stored);
+            assert_eq!(serde_json::from_str::<Hold>(&stored).unwrap(), hold);
         }
     }
 
