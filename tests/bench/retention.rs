@@ -63,7 +63,7 @@ pub async fn measure(table: &mut Table, size: &Size) -> Result<()> {
         gone.remove(&left);
     }
     let gone = gone.len();
-    cost.tell(table, &format!("the pass three days later, which deletes {gone} blobs"), gone > 0)
+    cost.tell(table, &format!("the pass three days later, with {gone} blobs deleted"), gone > 0)
 }
 
 /// Writes so many nights, the last of them a few hours ago.

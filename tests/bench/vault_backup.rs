@@ -1,4 +1,4 @@
-//! `cargo bench --bench vault_backup`: how fast, how polite and how small a vault's backup is, and its restore.
+//! `cargo bench --bench vault_backup`: how fast, how polite and how small a vault's backup is, its restore, and retention.
 //!
 //! Everything is a ratio within one run, because absolute figures belong to a machine. The emulator and the
 //! host player run in this process; the product is the release binary, a process of its own, and so is the
