@@ -136,6 +136,7 @@ impl HoldItem {
     }
 
     /// The hold with what became of the storage's own legal holds.
+    #[must_use]
     pub fn with(self, legal_holds: &legal::LegalHolds) -> Self {
         Self { legal_holds: Some(legal_holds.into()), ..self }
     }
