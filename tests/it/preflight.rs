@@ -130,8 +130,8 @@ async fn that_no_keeper_deletes_is_told_and_that_it_stopped_is_a_warning() {
     let mut world = World::with_each_kind(1).await;
     prepare(&mut world).await;
     let found = |report: &Value| {
-        let of = report["findings"].as_array().expect("a list").iter();
-        of.cloned().find(|of| of["name"] == "retention-not-applied")
+        let mut of = report["findings"].as_array().expect("a list").iter();
+        of.find(|of| of["name"] == "retention-not-applied").cloned()
     };
     let since = world.backups.blobs(BACKUPS).into_iter().find(|name| name.starts_with("retention/passes/"));
     assert!(found(&preflight(&world).await.1).is_none());
