@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""An older state of this project beside this one: CPU time of an object's backup, peak memory, and the program's size.
+"""Two states of this project beside each other: CPU time of an object's backup, peak memory, and the program's size.
 
-The argument is a checkout of the older state. Each program backs up a whole vault of its own emulator, new for each run; the runs
-alternate. Prints the median of each, and the ratio.
+The arguments are a checkout of the older state, and one of the newer state: without it, this one. Each program backs up a whole vault
+of its own emulator, new for each run; the runs alternate. Prints the median of each, and the ratio.
 """
 
 from __future__ import annotations
@@ -34,19 +34,20 @@ def measured(program: Path, objects: int) -> tuple[float, float]:
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("older", type=Path)
+    arguments.add_argument("newer", type=Path, nargs="?", default=emulated.PRODUCT)
     arguments.add_argument("--objects", type=int, default=3000)
     arguments.add_argument("--runs", type=int, default=7)
     given = arguments.parse_args()
     target = Path(os.environ.get("CARGO_TARGET_DIR", emulated.PRODUCT / "target"))
     sides = []
-    for name, checkout in (("older", given.older.resolve()), ("this", emulated.PRODUCT)):
-        emulated.PRODUCT, os.environ["CARGO_TARGET_DIR"] = checkout, str(target / f"beside-{name}")
+    for checkout in (given.older.resolve(), given.newer.resolve()):
+        emulated.PRODUCT, os.environ["CARGO_TARGET_DIR"] = checkout, str(target / f"beside-{checkout.name}")
         sides.append((checkout, os.environ["CARGO_TARGET_DIR"], emulated.program("release"), []))
     for _ in range(given.runs):
         for checkout, folder, program, runs in sides:
             emulated.PRODUCT, os.environ["CARGO_TARGET_DIR"] = checkout, folder
             runs.append(measured(program, given.objects))
-    print(f"| median of {given.runs} backups of {given.objects} secrets, keys and certificates | older | this | ratio |")
+    print(f"| median of {given.runs} backups of {given.objects} secrets, keys and certificates | older | newer | ratio |")
     print("|---|---|---|---|")
     old, new = ([median(column) for column in zip(*runs)] + [program.stat().st_size / 2**20] for *_, program, runs in sides)
     for what, unit, before, after in zip(("CPU time of an object", "peak memory", "size of the program"), ("ms", "MiB", "MiB"), old, new):
