@@ -14,6 +14,7 @@ pub mod ask;
 pub mod here;
 pub mod last;
 pub mod late;
+pub mod message;
 pub mod object;
 mod observed_location;
 pub mod plan;

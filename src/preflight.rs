@@ -33,7 +33,7 @@ use crate::{
     clock::Clock,
     config::Config,
     domain::{
-        bound::AtBound, cause::Came, night::Timer, object::ObjectName, retention::Applied,
+        bound::AtBound, cause::Came, night::Timer, object::ObjectName, retention::LastPass,
         schedule::Timetable, source::SourceName,
     },
 };
@@ -114,7 +114,7 @@ struct Shared {
     containers: Vec<judge_storage::ContainerSeen>,
     queues: Vec<judge_queues::QueueSeen>,
     callers: Result<Vec<AtBound>, String>,
-    retention: Result<Applied, String>,
+    retention: Result<LastPass, String>,
 }
 
 async fn observe_shared(context: &Context<'_>) -> Shared {

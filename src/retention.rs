@@ -6,6 +6,7 @@
 //! the record names, in exactly the versions that it names. Each step is safe to run twice, and a kill between two of
 //! them leaves a state that the next pass continues.
 
+mod applied;
 pub mod apply;
 mod deletion;
 mod drafts;
@@ -20,6 +21,7 @@ mod sweep;
 
 use time::OffsetDateTime;
 
+pub use self::applied::Applied;
 use crate::{
     app::App,
     catalogue::Strays,

@@ -22,7 +22,7 @@ use crate::{
         source::{Source, SourceId, SourceKind},
     },
     error::Error,
-    retention::{self, SourcePlan, apply::Applied, people},
+    retention::{self, Applied, SourcePlan, people},
 };
 
 /// What is kept, and what may go.

@@ -9,12 +9,12 @@
 //! Silence is no evidence. A source that is not healthy keeps everything ([`Standstill`]), and so does what cannot be
 //! read. What no point ever named is not decided about here: it stays.
 
-mod applied;
 mod backups;
 mod decision;
 #[cfg(test)]
 mod histories;
 mod hold;
+mod last_pass;
 mod plan;
 mod policy;
 mod reason;
@@ -22,10 +22,10 @@ mod record;
 mod standstill;
 
 pub use self::{
-    applied::Applied,
     backups::{Kept, Ruling, Successor, Terms},
     decision::{Act, CONSENT_FOR, DECISION_FORMAT, Decision},
     hold::{HOLD_FORMAT, Hold, HoldAct, HoldScope, Ticket, TicketError},
+    last_pass::LastPass,
     plan::{Candidate, PointKind, Verdict, needs_consent, plan, withheld},
     policy::{Period, Pick, Policies, PoliciesError, Policy, PolicyError},
     reason::{Dropped, Reason, Unproved},

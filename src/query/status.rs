@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{bound::AtBound, night::Timer, retention::Applied, schedule::Timetable, state::SourceState},
+    domain::{bound::AtBound, night::Timer, retention::LastPass, schedule::Timetable, state::SourceState},
     error::Result,
 };
 
@@ -33,7 +33,7 @@ pub struct Status {
     /// The passes over open jobs.
     pub passes: Passes,
     /// Whether retention is applied.
-    pub retention: Applied,
+    pub retention: LastPass,
     /// Every vault.
     pub vaults: Vec<VaultState>,
     /// Every Managed HSM.

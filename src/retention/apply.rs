@@ -1,36 +1,16 @@
 //! Carrying out a plan: the records of what is dropped, and the deletion of what was dropped before.
 
-use super::{deletion::taken, drafts::Drafts, folders, policy, reading::Reading, sweep};
+use super::{applied::Applied, deletion::taken, drafts::Drafts, folders, policy, reading::Reading, sweep};
 use crate::{
     app::App,
     clock::Clock,
     domain::{
         actor::Actor,
         retention::{Drop, Verdict},
-        run::RunId,
         source::{SourceId, SourceKind},
     },
     error::Result,
 };
-
-/// What a pass did for one source.
-#[derive(Clone, Debug, Default)]
-pub struct Applied {
-    /// The points that were let go in this pass.
-    pub dropped: Vec<RunId>,
-    /// The points of earlier passes that are offered again, and why.
-    pub reinstated: Vec<(RunId, String)>,
-    /// The points of earlier passes of which everything is deleted now.
-    pub swept: Vec<RunId>,
-    /// The points whose deletion still waits, and for what.
-    pub waiting: Vec<(RunId, String)>,
-    /// How many blobs were deleted.
-    pub blobs: u64,
-    /// Their size.
-    pub bytes: u64,
-    /// How many points would go if a person consented, where one must.
-    pub needs_consent: Option<usize>,
-}
 
 /// Applies the policy to every source: one after the other, and an error in one does not hold up the others.
 ///

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::apply::Applied;
+use super::applied::Applied;
 use crate::{
     azure::{
         container::{Container, Version, Written},

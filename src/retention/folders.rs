@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::{
     Planned, SourcePlan,
-    apply::Applied,
+    applied::Applied,
     deletion::{Placed, bound_until, delete_all, dropped, first_bound, taken},
     policy, standstill,
 };

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    apply::Applied,
+    applied::Applied,
     deletion::{Placed, delete_all, first_bound, taken},
     reading::Reading,
     seen::Seen,

@@ -14,11 +14,7 @@ pub use crate::domain::role::Function;
 use crate::{
     app::App,
     attempt::Attempt,
-    backup::{
-        Progress,
-        object::{self, Done},
-        reconcile,
-    },
+    backup::{Progress, message, object::Done, reconcile},
     domain::{
         actor::Actor,
         hsm::Task,
@@ -149,13 +145,13 @@ fn run_of(timer: Timer, now: OffsetDateTime) -> RunId {
 }
 
 async fn back_up_object(app: &App, invocation: &Invocation) -> Result<String> {
-    let message: Message = decode(&invocation.text("message")?, MESSAGE_FORMAT)?;
-    let done = object::back_up(app, &message, attempt(invocation), &invocation.clock).await?;
-    let id = message.id();
+    let asked: Message = decode(&invocation.text("message")?, MESSAGE_FORMAT)?;
+    let done = message::back_up(app, &asked, attempt(invocation), &invocation.clock).await?;
+    let id = asked.id();
     Ok(match done {
         Done::BackedUp { bytes } => format!("{id}: backed up, {bytes} bytes"),
         Done::Already => format!("{id}: nothing to do, it is backed up already"),
-        Done::Closed => format!("{id}: nothing to do, run {} is closed", message.run),
+        Done::Closed => format!("{id}: nothing to do, run {} is closed", asked.run),
         Done::Disappeared => format!("{id}: deleted after it was listed"),
         Done::Failing(failure) => format!("{id}: to be tried again: {}", failure.code),
         Done::Failed(failure) => format!("{id}: failed: {}", failure.code),

@@ -10,7 +10,7 @@ use super::{
     source::{HsmStatus, SourceStatus},
 };
 use crate::{
-    domain::{bound::AtBound, night::Timer, retention::Applied},
+    domain::{bound::AtBound, night::Timer, retention::LastPass},
     query::{passes::Passes, status},
 };
 
@@ -132,8 +132,8 @@ pub struct RetentionStatus {
     applied: bool,
 }
 
-impl From<Applied> for RetentionStatus {
-    fn from(of: Applied) -> Self {
+impl From<LastPass> for RetentionStatus {
+    fn from(of: LastPass) -> Self {
         Self { last_pass: of.last(), applied: of.is_applied() }
     }
 }

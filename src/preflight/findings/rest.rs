@@ -3,7 +3,7 @@
 use time::Duration;
 
 use super::{Finding, MACHINE, Report, SETTINGS, Severity, remedy::Remedy};
-use crate::domain::{bound::AtBound, retention::Applied};
+use crate::domain::{bound::AtBound, retention::LastPass};
 
 /// How far clocks may be apart. Tokens and signatures are refused a few minutes later.
 const MOST_SKEW: Duration = Duration::minutes(5);
@@ -32,16 +32,16 @@ pub fn judge_callers(met: &Result<Vec<AtBound>, String>, report: &mut Report) {
 }
 
 /// Judges whether a keeper applies retention. Without one nothing is lost: backups pile up.
-pub fn judge_retention(applied: &Result<Applied, String>, report: &mut Report) {
+pub fn judge_retention(applied: &Result<LastPass, String>, report: &mut Report) {
     const SUBJECT: &str = "retention";
     let applied = match applied {
         Ok(applied) => applied,
         Err(why) => return report.unknown(SUBJECT, "keeper", why.as_str()),
     };
     let severity = match applied {
-        Applied::Recently(_) => return report.well(SUBJECT, "keeper", applied.to_string()),
-        Applied::Never => Severity::Info,
-        Applied::Late(_) => Severity::Warning,
+        LastPass::Recently(_) => return report.well(SUBJECT, "keeper", applied.to_string()),
+        LastPass::Never => Severity::Info,
+        LastPass::Late(_) => Severity::Warning,
     };
     report.findings.push(Finding {
         name: "retention-not-applied",
@@ -199,11 +199,11 @@ mod tests {
         let at = crate::domain::samples::NIGHT;
         for (seen, expected) in [
             (
-                Ok(Applied::Recently(at)),
+                Ok(LastPass::Recently(at)),
                 "well keeper: the keeper applied retention to every source on 2026-11-22",
             ),
-            (Ok(Applied::Never), "info retention-not-applied"),
-            (Ok(Applied::Late(at)), "warning retention-not-applied"),
+            (Ok(LastPass::Never), "info retention-not-applied"),
+            (Ok(LastPass::Late(at)), "warning retention-not-applied"),
             (Err("no answer".to_owned()), "unknown keeper: no answer"),
         ] {
             let (_, lines) = judged(|report| judge_retention(&seen, report));

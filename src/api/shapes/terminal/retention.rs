@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     api::shapes::actor::By,
     domain::{retention::Hold, source::SourceId},
-    retention::{apply::Applied, legal},
+    retention::{Applied, legal},
 };
 
 /// What a pass of retention did for one source.

@@ -11,7 +11,7 @@ const LATE_AFTER: Duration = Duration::days(2);
 
 /// Whether retention is applied to every source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Applied {
+pub enum LastPass {
     /// It never was: there may be no keeper.
     Never,
     /// The newest pass that ended well for every source is older than it should be.
@@ -20,7 +20,7 @@ pub enum Applied {
     Recently(OffsetDateTime),
 }
 
-impl Applied {
+impl LastPass {
     /// What the newest pass says.
     pub fn of(last: Option<OffsetDateTime>, now: OffsetDateTime) -> Self {
         match last {
@@ -44,7 +44,7 @@ impl Applied {
     }
 }
 
-impl fmt::Display for Applied {
+impl fmt::Display for LastPass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Never => f.write_str("no keeper has applied retention to every source yet"),
@@ -65,11 +65,11 @@ mod tests {
 
     #[test]
     fn retention_is_applied_if_a_pass_ended_in_the_last_two_days() {
-        let ago = |ago| Applied::of(Some(NIGHT - ago), NIGHT);
-        assert_eq!(Applied::of(None, NIGHT), Applied::Never);
-        assert_eq!(ago(LATE_AFTER), Applied::Recently(NIGHT - LATE_AFTER));
-        assert_eq!(ago(LATE_AFTER + Duration::SECOND), Applied::Late(NIGHT - LATE_AFTER - Duration::SECOND));
-        let applied = [Applied::Never, ago(LATE_AFTER * 2), ago(Duration::ZERO)].map(Applied::is_applied);
+        let ago = |ago| LastPass::of(Some(NIGHT - ago), NIGHT);
+        assert_eq!(LastPass::of(None, NIGHT), LastPass::Never);
+        assert_eq!(ago(LATE_AFTER), LastPass::Recently(NIGHT - LATE_AFTER));
+        assert_eq!(ago(LATE_AFTER + Duration::SECOND), LastPass::Late(NIGHT - LATE_AFTER - Duration::SECOND));
+        let applied = [LastPass::Never, ago(LATE_AFTER * 2), ago(Duration::ZERO)].map(LastPass::is_applied);
         assert_eq!(applied, [false, false, true]);
     }
 }
