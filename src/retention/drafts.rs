@@ -1,6 +1,6 @@
 //! What goes with the points of a vault that may go.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{
     deletion::{bound_until, dropped},
@@ -10,10 +10,9 @@ use crate::{
     azure::container::Version,
     catalogue::Catalogue,
     domain::{
-        entry::Entry,
         manifest::Line,
         object::ObjectId,
-        retention::{DroppedBlob, Kept, Reason, Ruling, Unproved},
+        retention::{Backups, DroppedBlob, Kept, Reason, Ruling, Unproved},
         run::RunId,
         source::SourceName,
     },
@@ -33,12 +32,12 @@ pub(super) struct Draft {
 pub(super) struct Drafts<'a> {
     reading: &'a Reading<'a>,
     kept: &'a Kept,
-    drafted: HashSet<String>,
+    drafted: Backups,
 }
 
 impl<'a> Drafts<'a> {
     pub(super) fn new(reading: &'a Reading<'a>, kept: &'a Kept) -> Self {
-        Self { reading, kept, drafted: HashSet::new() }
+        Self { reading, kept, drafted: Backups::default() }
     }
 
     /// What goes with a point. Points are drafted from the newest to the oldest.
@@ -54,7 +53,7 @@ impl<'a> Drafts<'a> {
                     Ruling::Succeeded(by) => Some(by.run.clone()),
                     Ruling::LongGone => None,
                 };
-                if self.drafted.insert(key(entry)) {
+                if self.drafted.insert(entry) {
                     going.entry(entry.run.clone()).or_default().push((line.id(), by));
                 }
             }
@@ -95,10 +94,6 @@ impl<'a> Drafts<'a> {
             _ => Err(Unproved::Overwritten),
         }
     }
-}
-
-fn key(entry: &Entry) -> String {
-    format!("{}/{}/{}", entry.run, entry.kind, entry.name.folded())
 }
 
 /// The versions of backups of one run, by blob: one listing of the run for many, one of each blob for a few.

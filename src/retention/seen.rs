@@ -38,8 +38,9 @@ impl<'a> Seen<'a> {
             let is_whole = matches!(versions.as_slice(), [one] if one.is_current && one.bytes == bytes);
             Ok::<_, crate::error::Error>(((id, run), is_whole))
         };
-        let new: Vec<_> = new.cloned().map(look).collect();
-        let new: Vec<_> = stream::iter(new).buffer_unordered(AT_ONCE).try_collect().await?;
+        let new: Vec<_> = new.cloned().collect();
+        // Each future is made when its turn comes: thousands at once would be the most of what a pass holds.
+        let new: Vec<_> = stream::iter(new).map(look).buffer_unordered(AT_ONCE).try_collect().await?;
         self.whole.extend(new);
         let unseen =
             wanted.into_iter().map(|(id, run, _)| (id, run)).find(|key| self.whole.get(key) != Some(&true));

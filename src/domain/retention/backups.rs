@@ -64,13 +64,28 @@ pub enum Ruling<'a> {
     Stays(Unproved),
 }
 
+/// A set of backups, at about ten bytes each. They are told apart by 64 bits of a digest, so a set may count one in that is
+/// not: use it only where that keeps a backup.
+#[derive(Default)]
+pub struct Backups(HashSet<u64>);
+
+impl Backups {
+    /// Adds a backup. `false` if it counts as there.
+    pub fn insert(&mut self, backup: &Entry) -> bool {
+        self.0.insert(number(backup))
+    }
+
+    fn has(&self, backup: &Entry) -> bool {
+        self.0.contains(&number(backup))
+    }
+}
+
 /// What the kept points of a source name.
 ///
-/// Memory is about ten bytes for each backup and a hundred for each object, however many points there are. Backups are
-/// told apart by 64 bits of a digest: where two collide, one of them is kept that could have gone.
+/// Memory is about ten bytes for each backup and a hundred for each object, however many points there are.
 #[derive(Default)]
 pub struct Kept {
-    named: HashSet<u64>,
+    named: Backups,
     /// The newest good backup of each object; of a name that several objects had in turn, that of each of them.
     successors: HashMap<Fingerprint, Vec<Successor>>,
     /// The objects that the newest index knows.
@@ -96,7 +111,7 @@ impl Kept {
     /// Adds a line of a kept point.
     pub fn name(&mut self, line: &Line, location: &Location) {
         for entry in line.entry.iter().chain(line.former.as_deref()) {
-            self.named.insert(backup(entry));
+            self.named.insert(entry);
             if is_good(entry, location) {
                 self.succeed(address(&line.id()), entry);
             }
@@ -142,7 +157,7 @@ impl Kept {
     }
 
     fn rule(&self, line: &Line, entry: &Entry, named: OffsetDateTime, terms: Terms<'_>) -> Ruling<'_> {
-        if self.named.contains(&backup(entry)) {
+        if self.named.has(entry) {
             return Ruling::Named;
         }
         if let Some(hold) = terms.holds.iter().find(|hold| hold.holds_object(line.kind, &line.name)) {
@@ -181,7 +196,7 @@ fn is_good(entry: &Entry, location: &Location) -> bool {
 }
 
 /// A number for a backup: the run and the object that it is of.
-fn backup(entry: &Entry) -> u64 {
+fn number(entry: &Entry) -> u64 {
     let (kind, name) = (entry.kind.as_str(), entry.name.folded());
     let whole = Fingerprint::of_fields([entry.run.as_str().as_bytes(), kind.as_bytes(), name.as_bytes()]);
     let first = whole.as_bytes().iter().take(8);
