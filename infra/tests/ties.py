@@ -111,7 +111,8 @@ class Code:
         return found
 
     def layout(self) -> str:
-        return self.extra.get("layout") or (self.root / "src/catalogue/layout.rs").read_text(encoding="utf-8")
+        files = [self.root / "src/catalogue/layout.rs", *sorted((self.root / "src/catalogue/layout").glob("*.rs"))]
+        return self.extra.get("layout") or "\n".join(file.read_text(encoding="utf-8") for file in files)
 
     def prefixes(self) -> set[str]:
         """How the names in the backups container begin; one file has them all."""
