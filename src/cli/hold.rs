@@ -241,3 +241,101 @@ fn table(holds: &[(Hold, u32, bool)]) -> Table {
     }
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::object::ObjectKind;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(subcommand)]
+        command: HoldCommand,
+    }
+
+    fn parse(args: &str) -> Result<HoldCommand, clap::Error> {
+        Ok(Cli::try_parse_from(["x"].into_iter().chain(args.split_whitespace()))?.command)
+    }
+
+    /// What `hold set` with these arguments is on, or the word that a person reads.
+    fn on(args: &str) -> Result<HoldScope, String> {
+        let args = format!("set --vault kv-a --ticket T --reason r {args}");
+        match parse(&args) {
+            Ok(HoldCommand::Set(args)) => args.scope().map_err(|error| format!("{error:?}")),
+            Ok(other) => Err(format!("{other:?}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_hold_is_on_the_one_thing_that_is_named() {
+        let (from, to) = (datetime!(2026-11-01 00:00 UTC), datetime!(2026-11-22 10:00 UTC));
+        let object = |kind, name: &str| HoldScope::Object { kind, name: name.parse().unwrap() };
+        for (args, expected) in [
+            ("", HoldScope::Source),
+            ("--secret db", object(ObjectKind::Secret, "db")),
+            ("--key db", object(ObjectKind::Key, "db")),
+            (
+                "--run 20261122T020000Z-nightly",
+                HoldScope::Run { run: RunId::nightly(datetime!(2026-11-22 02:00 UTC)) },
+            ),
+            ("--from 2026-11-01T00:00:00Z --to 2026-11-22T10:00:00Z", HoldScope::Span { from, to }),
+            ("--from 2026-11-01T00:00:00Z --to 2026-11-01T00:00:00Z", HoldScope::Span { from, to: from }),
+        ] {
+            assert_eq!(on(args), Ok(expected), "{args}");
+        }
+        for (args, expected) in [
+            ("--secret a --secret b", "Name one object"),
+            ("--secret a --key a", "Name one object"),
+            ("--secret a --run 20261122T020000Z-nightly", "Name one object"),
+            ("--secret a --from 2026-11-01T00:00:00Z --to 2026-11-22T10:00:00Z", "Name one object"),
+            ("--from 2026-11-22T10:00:00Z --to 2026-11-22T09:59:59Z", "Exchange the two times"),
+            ("--from 2026-11-01T00:00:00Z", "--to"),
+            ("--to 2026-11-01T00:00:00Z", "--from"),
+            (
+                "--run 20261122T020000Z-nightly --from 2026-11-01T00:00:00Z --to 2026-11-22T10:00:00Z",
+                "cannot be used",
+            ),
+            ("--hsm hsm-a", "cannot be used"),
+        ] {
+            let refused = on(args).expect_err(args);
+            assert!(refused.contains(expected), "{args}: {refused}");
+        }
+    }
+
+    #[test]
+    fn only_a_list_of_holds_changes_nothing() {
+        for (args, expected) in [
+            ("list --all", true),
+            ("set --vault kv-a --ticket T --reason r", false),
+            ("release --vault kv-a --ticket T --reason r", false),
+            ("lift --vault kv-a --ticket T", false),
+        ] {
+            assert_eq!(parse(args).unwrap().only_reads(), expected, "{args}");
+        }
+    }
+
+    #[test]
+    fn a_list_tells_the_holds_of_one_ticket_apart() {
+        let source = "kv-a".parse().unwrap();
+        let at = datetime!(2026-11-22 02:00 UTC);
+        let hold = Hold::unreadable(SourceKind::Vault, &source, "INC-1".parse().unwrap(), at);
+        let text = table(&[(hold.clone(), 1, true), (hold, 2, false)]).text(Format::Tsv, None);
+        let rows: Vec<_> = text.lines().skip(1).map(|row| row.split('\t').collect::<Vec<_>>()).collect();
+        let row = |number, state| {
+            vec![
+                "kv-a",
+                "INC-1",
+                number,
+                "everything",
+                "2026-11-22T02:00:00Z",
+                state,
+                "its record cannot be read",
+            ]
+        };
+        assert_eq!(rows, [row("1", "released"), row("2", "in force")]);
+    }
+}

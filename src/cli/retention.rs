@@ -330,3 +330,91 @@ async fn release(args: ReleaseArgs, format: Format) -> Done {
     }
     Ok(Exit::All)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::domain::{
+        retention::{Candidate, Dropped, PointKind, Policy, Reason as Why, Verdict},
+        run::RunId,
+        samples::NIGHT,
+    };
+
+    fn source() -> SourceId {
+        SourceId { kind: SourceKind::Vault, name: "kv-a".parse().unwrap() }
+    }
+
+    fn plan_of(verdicts: &[(Verdict, u64)]) -> SourcePlan {
+        let run = RunId::nightly(NIGHT);
+        let point = Candidate { run, named: NIGHT, stored: NIGHT, kind: PointKind::Partial };
+        let planned = |(verdict, frees): &(Verdict, u64)| retention::Planned {
+            point: point.clone(),
+            verdict: verdict.clone(),
+            frees: *frees,
+        };
+        SourcePlan {
+            source: source(),
+            policy: Policy::default(),
+            standstill: None,
+            points: verdicts.iter().map(planned).collect(),
+            needs_consent: None,
+            pending: Vec::new(),
+            strays: None,
+        }
+    }
+
+    #[test]
+    fn a_list_says_what_goes_with_a_point_that_may_go_and_only_with_that() {
+        let plan = plan_of(&[(Verdict::Keep(Why::Newest), 7), (Verdict::Drop(Dropped::FoldedIn), 2048)]);
+        let mut table = table();
+        rows(&plan, &mut table);
+        let text = table.text(Format::Tsv, None);
+        let rows: Vec<_> = text.lines().skip(1).map(|row| row.split('\t').collect::<Vec<_>>()).collect();
+        let run = "20261122T020000Z-nightly";
+        assert_eq!(rows[0], ["kv-a", run, "keep", "", "the newest state of the source", "newest"]);
+        assert_eq!(
+            rows[1],
+            ["kv-a", run, "drop", "2.00 KiB", "the nights that folded it in are gone", "folded-in"]
+        );
+        assert_eq!(plan.frees(), 2048, "what a kept point has goes with nothing");
+    }
+
+    #[test]
+    fn the_exit_code_says_whether_every_plan_could_be_made() {
+        let (good, bad) = (|| (source(), Ok(plan_of(&[]))), || (source(), Err(Error::Refused("no".into()))));
+        assert_eq!(exit(&[]), Exit::All);
+        assert_eq!(exit(&[good(), good()]), Exit::All);
+        assert_eq!(exit(&[good(), bad()]), Exit::Part);
+        assert_eq!(exit(&[bad(), bad()]), Exit::None);
+    }
+
+    #[test]
+    fn a_plan_is_read_and_applied_only_with_a_word_and_a_reason() {
+        #[derive(Parser)]
+        struct Cli {
+            #[command(subcommand)]
+            command: RetentionCommand,
+        }
+        let parse = |args: &str| {
+            let args = ["x"].into_iter().chain(args.split_whitespace());
+            Cli::try_parse_from(args).map(|cli| cli.command.only_reads())
+        };
+        for (args, only_reads) in [
+            ("plan", true),
+            ("apply --vault kv-a", true),
+            ("apply --vault kv-a --reason r", true),
+            ("apply --vault kv-a --really --reason r", false),
+            ("release --vault kv-a --reason r", false),
+            ("release --vault kv-a --reason r --withdraw", false),
+        ] {
+            assert_eq!(parse(args).unwrap(), only_reads, "{args}");
+        }
+        for refused in
+            ["apply --vault kv-a --really", "release --vault kv-a", "plan --vault kv-a --hsm hsm-a"]
+        {
+            assert!(parse(refused).is_err(), "{refused}");
+        }
+    }
+}

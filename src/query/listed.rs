@@ -175,3 +175,68 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+
+    use super::*;
+    use crate::{
+        catalogue::ManifestRef,
+        domain::{
+            actor::Actor,
+            run::RunId,
+            samples::{NIGHT, hsm_backup, summary},
+        },
+    };
+
+    fn open(vault: &str, ago: i64) -> Run {
+        let at = NIGHT - Duration::days(ago);
+        let job = BackupJob::open(vault.parse().unwrap(), RunId::nightly(at), Actor::TIMER, at);
+        Run::Objects(Box::new(runs::Run::Open(job)))
+    }
+
+    fn closed(vault: &str, ago: i64, verdict: Option<Verdict>) -> Run {
+        let at = NIGHT - Duration::days(ago);
+        let summary = verdict.map(|verdict| crate::domain::manifest::Summary { verdict, ..summary(at) });
+        let found = ManifestRef { name: String::new(), run: RunId::nightly(at), stored: None, summary };
+        Run::Objects(Box::new(runs::Run::Closed(vault.parse().unwrap(), found)))
+    }
+
+    fn whole(ago: i64) -> Run {
+        Run::Hsm(hsms::Run::Ended(Box::new(hsm_backup(NIGHT - Duration::days(ago)))))
+    }
+
+    #[test]
+    fn runs_are_in_one_order_newest_first_then_by_source_and_the_keys_before_the_whole_hsm() {
+        let expected = [
+            open("kv-b", 0),
+            closed("hsm-a", 1, Some(Verdict::Succeeded)),
+            whole(1),
+            closed("kv-a", 1, None), // by its name: its summary is lost
+            open("kv-b", 1),
+            closed("kv-a", 2, Some(Verdict::Failed)),
+        ];
+        let marks: Vec<_> = expected.iter().map(Run::mark).collect();
+        let mut sorted = marks.clone();
+        sorted.reverse();
+        sorted.sort();
+        assert_eq!(sorted, marks);
+        let mut different = marks.clone();
+        different.dedup();
+        assert_eq!(different.len(), marks.len(), "no two runs share a mark, or a page would skip one");
+    }
+
+    #[test]
+    fn a_run_is_in_the_state_that_its_record_says() {
+        for (run, expected) in [
+            (open("kv-a", 0), State::Open),
+            (closed("kv-a", 0, Some(Verdict::Failed)), State::Ended(Verdict::Failed)),
+            (closed("kv-a", 0, Some(Verdict::Succeeded)), State::Ended(Verdict::Succeeded)),
+            (closed("kv-a", 0, None), State::Unreadable),
+            (whole(0), State::Ended(Verdict::Succeeded)),
+        ] {
+            assert_eq!(run.state(), expected);
+        }
+    }
+}

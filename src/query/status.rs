@@ -129,3 +129,73 @@ fn next_runs(app: &App, now: OffsetDateTime) -> Vec<(Timer, OffsetDateTime)> {
     });
     next.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        samples::NIGHT,
+        source::SourceKind,
+        state::{Known, Trouble},
+    };
+
+    fn vault(name: &str, troubles: &[Trouble]) -> VaultState {
+        let source = name.parse().unwrap();
+        let known = Known::default();
+        let state = SourceState::of_vault(&source, Ok(&known), 0, Duration::DAY, NIGHT);
+        let state = SourceState { troubles: troubles.to_vec(), ..state };
+        VaultState { state, open: Vec::new(), known: Ok(known) }
+    }
+
+    fn hsm(name: &str, troubles: &[Trouble]) -> HsmState {
+        let vault = vault(name, troubles);
+        let state = SourceState { kind: SourceKind::Hsm, ..vault.state };
+        HsmState { state, good: None, last: None, open: Vec::new() }
+    }
+
+    fn status(vaults: Vec<VaultState>, hsms: Vec<HsmState>, stands_still: bool) -> Status {
+        Status {
+            now: NIGHT,
+            interval: Duration::DAY,
+            passes: Passes { last: None, stands_still },
+            retention: Applied::Never,
+            vaults,
+            hsms,
+            at_bound: Vec::new(),
+            restores: Vec::new(),
+            poison_messages: None,
+            next_runs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn all_is_well_only_if_every_source_is_and_passes_run_and_there_is_a_source() {
+        let (well, never) = (|| vault("kv-a", &[]), [Trouble::NeverBackedUp]);
+        for (vaults, hsms, stands_still, expected) in [
+            (vec![], vec![], false, false),
+            (vec![well()], vec![], false, true),
+            (vec![], vec![hsm("hsm-a", &[])], false, true),
+            (vec![well()], vec![hsm("hsm-a", &[])], true, false),
+            (vec![well(), vault("kv-b", &never)], vec![], false, false),
+            (vec![well()], vec![hsm("hsm-a", &never)], false, false),
+        ] {
+            assert_eq!(status(vaults, hsms, stands_still).is_ok(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_most_urgent_comes_first_and_what_is_well_last() {
+        let overdue =
+            |days| Trouble::Overdue { since: NIGHT - Duration::days(days), interval: Duration::DAY };
+        let failing = Trouble::Failing { objects: 1, without_backup: 0 };
+        let vaults = vec![
+            vault("kv-a", &[]),
+            vault("kv-b", std::slice::from_ref(&failing)),
+            vault("kv-c", &[overdue(2), failing]),
+            vault("kv-d", &[overdue(3)]),
+        ];
+        let status = status(vaults, vec![hsm("hsm-z", &[Trouble::NeverBackedUp]), hsm("hsm-a", &[])], false);
+        let names: Vec<_> = status.by_urgency().into_iter().map(|of| of.source.as_str()).collect();
+        assert_eq!(names, ["hsm-z", "kv-d", "kv-c", "kv-b", "hsm-a", "kv-a"]);
+    }
+}

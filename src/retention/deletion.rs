@@ -117,3 +117,40 @@ pub(super) fn taken(written: Written, run: &RunId) -> Result<()> {
         Written::AlreadyThere => Err(Error::Busy(format!("another pass of retention is at work on {run}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::{Duration, macros::datetime};
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-22 04:00 UTC);
+
+    #[test]
+    fn storage_binds_a_version_until_its_time_is_over_and_a_legal_hold_binds_it_always() {
+        let second = Duration::SECOND;
+        let until = |at| Some(Unproved::Immutable(day(at)));
+        let held = Some(Unproved::Held("of the storage".to_owned()));
+        for (legal_hold, immutable_until, expected) in [
+            (false, None, None),
+            (false, Some(NOW), None),
+            (false, Some(NOW + second), until(NOW)),
+            (false, Some(NOW + Duration::days(9)), until(NOW + Duration::days(9))),
+            (true, None, held.clone()),
+            (true, Some(NOW - second), held.clone()),
+            (true, Some(NOW + second), held),
+        ] {
+            let version = Version {
+                name: "b".into(),
+                id: None,
+                is_current: true,
+                bytes: 1,
+                etag: String::new(),
+                written: None,
+                immutable_until,
+                legal_hold,
+            };
+            assert_eq!(bound_until(&version, NOW), expected, "{version:?}");
+        }
+    }
+}

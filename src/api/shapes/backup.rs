@@ -201,3 +201,66 @@ impl Stored {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+
+    use super::*;
+    use crate::domain::{
+        location::Fact,
+        samples::{NIGHT, entry, hsm_backup, secret},
+    };
+
+    /// A history with a backup of each of these days, newest first.
+    fn history(days: &[i64]) -> Vec<Point> {
+        let point = |ago: &i64| Point {
+            entry: entry(&secret("db"), NIGHT - Duration::days(*ago)),
+            apart: None,
+            gap: *ago == 3,
+        };
+        days.iter().map(point).collect()
+    }
+
+    #[test]
+    fn pages_of_a_history_have_each_backup_once() {
+        let points = history(&[0, 1, 3, 7, 9]);
+        for limit in 1..7 {
+            let (mut seen, mut after, mut pages) = (Vec::new(), None, 0);
+            loop {
+                let page = History::new(&points, None, after, limit);
+                pages += 1;
+                assert!(page.backups.len() <= limit);
+                seen.extend(page.backups.iter().map(|backup| (backup.taken, backup.gap)));
+                let Some(token) = page.after else { break };
+                after = Some(token.parse().unwrap());
+            }
+            let all: Vec<_> = points.iter().map(|of| (of.entry.taken, of.gap.then_some(true))).collect();
+            assert_eq!((seen, pages), (all, 5_usize.div_ceil(limit)), "{limit}");
+        }
+        let past = TakenToken(NIGHT - Duration::days(9));
+        let page = History::new(&points, None, Some(past), 2);
+        assert!(page.backups.is_empty() && page.after.is_none(), "nothing is older than the last one");
+    }
+
+    #[test]
+    fn a_backup_says_where_it_was_taken_only_if_that_is_known() {
+        let mut of = entry(&secret("db"), NIGHT);
+        let shown = |of: &Entry| serde_json::to_value(Backup::new(of, None, None)).unwrap();
+        let keys = ["place", "elsewhere", "gone", "gap", "expires", "clear"];
+        assert!(keys.iter().all(|key| shown(&of).get(key).is_none()), "{}", shown(&of));
+        of.location.tenant = Fact::new("contoso");
+        of.expires = Some(NIGHT);
+        let known = shown(&of);
+        assert!(known["place"].is_object() && known["expires"] == "2026-11-22T02:00:00Z", "{known}");
+    }
+
+    #[test]
+    fn a_backup_of_a_whole_hsm_without_a_folder_is_not_offered() {
+        let backup = HsmBackup { started: Some(NIGHT + Duration::MINUTE), ..hsm_backup(NIGHT) };
+        let shown = serde_json::to_value(Stored::new(&backup).unwrap()).unwrap();
+        assert_eq!((&shown["source"], &shown["folder"]), (&"hsm-a".into(), &"f".into()), "{shown}");
+        assert_eq!(Stored::new(&backup).unwrap().taken, backup.taken());
+        assert!(Stored::new(&HsmBackup { folder: None, ..backup }).is_none());
+    }
+}

@@ -159,3 +159,68 @@ impl From<&retention::Planned> for PointRetention {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        domain::{
+            retention::{Candidate, Dropped, PointKind, Policy, Reason, Standstill},
+            run::RunId,
+            samples::NIGHT,
+            source::SourceKind,
+        },
+        error::Error,
+    };
+
+    #[test]
+    fn a_plan_counts_what_goes_and_names_the_sources_that_have_none() {
+        let of = |kind, name: &str| SourceId { kind, name: name.parse().unwrap() };
+        let planned = |days, verdict, frees| {
+            let named = NIGHT - time::Duration::days(days);
+            let run = RunId::nightly(named);
+            let stored = named + time::Duration::HOUR;
+            let point = Candidate { run, named, stored, kind: PointKind::Partial };
+            retention::Planned { point, verdict, frees }
+        };
+        let plan = SourcePlan {
+            source: of(SourceKind::Hsm, "hsm-a"),
+            policy: Policy::default(),
+            standstill: Some(Standstill::NeverCovered),
+            points: vec![
+                planned(0, Verdict::Keep(Reason::Newest), 5),
+                planned(40, Verdict::Drop(Dropped::Expired { within: 35 }), 20),
+                planned(50, Verdict::Drop(Dropped::FoldedIn), 300),
+            ],
+            needs_consent: Some(2),
+            pending: vec![RunId::nightly(NIGHT - time::Duration::days(60))],
+            strays: Some(catalogue::Strays { backups: 3, bytes: 4 }),
+        };
+        let plans = [
+            (of(SourceKind::Hsm, "hsm-a"), Ok(plan)),
+            (of(SourceKind::Vault, "kv-a"), Err(Error::Refused("no policy".into()))),
+        ];
+        let shown = serde_json::to_value(RetentionPlan::new(&plans)).unwrap();
+        assert_eq!(shown["errors"], json!([{ "source": "kv-a", "error": "no policy" }]));
+        let mut source = shown["sources"][0].clone();
+        let points = source["points"].take();
+        assert_eq!(
+            source,
+            json!({
+                "source": "hsm-a", "kind": "hsm", "policy": Policy::default().to_string(),
+                "keepsEverything": "no run has covered the source", "kept": 1, "dropped": 2, "frees": 320,
+                "needsConsent": 2, "pending": ["20260923T020000Z-nightly"],
+                "strays": { "backups": 3, "bytes": 4 }, "points": null,
+            })
+        );
+        let verdicts: Vec<_> =
+            points.as_array().unwrap().iter().map(|of| (&of["verdict"], &of["code"])).collect();
+        assert_eq!(json!(verdicts), json!([["keep", "newest"], ["drop", "expired"], ["drop", "folded-in"]]));
+        assert_eq!(
+            (&points[1]["time"], &points[1]["stored"]),
+            (&json!("2026-10-13T02:00:00Z"), &json!("2026-10-13T03:00:00Z"))
+        );
+    }
+}

@@ -236,4 +236,56 @@ mod tests {
         let stored = serde_json::to_string(&hold).unwrap();
         assert_eq!(serde_json::from_str::<Hold>(&stored).unwrap(), hold);
     }
+
+    #[test]
+    fn a_span_holds_what_one_of_its_times_is_in_both_ends_included() {
+        let (day, second) = (time::Duration::DAY, time::Duration::SECOND);
+        let (from, to) = (NIGHT - day, NIGHT);
+        let source: SourceName = "kv-prod".parse().unwrap();
+        let span = Hold {
+            scope: HoldScope::Span { from, to },
+            ..Hold::unreadable(SourceKind::Vault, &source, Ticket::unreadable(), NIGHT)
+        };
+        let (before, after) = (from - second, to + second);
+        for (times, expected) in [
+            ([from, from], true),
+            ([to, to], true),
+            ([before, before], false),
+            ([after, after], false),
+            ([before, to], true),
+            ([from, after], true),
+            // Copied later: it was there in the span, and neither of its times says so.
+            ([before, after], false),
+        ] {
+            assert_eq!(span.holds_point(&RunId::nightly(NIGHT), times), expected, "{times:?}");
+        }
+        assert!(!span.holds_object(ObjectKind::Secret, &"db".parse().unwrap()), "it is on points");
+    }
+
+    #[test]
+    fn a_hold_is_on_an_object_of_its_kind_however_its_name_is_written() {
+        let source: SourceName = "kv-prod".parse().unwrap();
+        let scope = HoldScope::Object { kind: ObjectKind::Secret, name: "Db-Password".parse().unwrap() };
+        let hold =
+            Hold { scope, ..Hold::unreadable(SourceKind::Vault, &source, Ticket::unreadable(), NIGHT) };
+        for (kind, name, expected) in [
+            (ObjectKind::Secret, "Db-Password", true),
+            (ObjectKind::Secret, "db-password", true),
+            (ObjectKind::Key, "Db-Password", false),
+            (ObjectKind::Secret, "db-password-2", false),
+        ] {
+            assert_eq!(hold.holds_object(kind, &name.parse().unwrap()), expected, "{kind} {name}");
+        }
+    }
+
+    #[test]
+    fn a_ticket_is_a_part_of_a_blobs_name() {
+        for good in ["A", "INC-4711", "law_2", &"x".repeat(64)] {
+            assert_eq!(good.parse::<Ticket>().unwrap().to_string(), good);
+        }
+        for bad in ["", "a/b", "a.b", "a b", "../x", "é", &"x".repeat(65)] {
+            assert!(bad.parse::<Ticket>().is_err(), "{bad}");
+            assert!(serde_json::from_value::<Ticket>(bad.into()).is_err(), "{bad}, stored");
+        }
+    }
 }

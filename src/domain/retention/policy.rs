@@ -277,6 +277,9 @@ impl FromStr for Policies {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
     use time::macros::datetime;
 
     use super::*;
@@ -369,5 +372,66 @@ mod tests {
         let nth = ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd"];
         assert_eq!(said, nth.map(|nth| format!("the {nth} of 30 months")));
         assert_eq!(Pick::Within { days: 35 }.to_string(), "within 35 days");
+    }
+
+    fn times() -> impl Strategy<Value = Vec<OffsetDateTime>> {
+        let hours = prop::collection::vec(0_i64..24 * 900, 0..60);
+        hours.prop_map(|hours| hours.into_iter().map(|ago| NOW - Duration::hours(ago)).collect())
+    }
+
+    fn any_policy() -> impl Strategy<Value = Policy> {
+        (3_u32..40, 0_u32..5, 0_u32..5, 0_u32..5, 0_u32..3).prop_map(
+            |(within, days, weeks, months, years)| Policy {
+                within,
+                days,
+                weeks,
+                months,
+                years,
+                ..Policy::default()
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_policy_that_keeps_longer_keeps_what_the_shorter_one_keeps(
+            times in times(), policy in any_policy(), which in 0..5_usize,
+        ) {
+            let mut longer = policy;
+            let number = ["within", "days", "weeks", "months", "years"][which];
+            *longer.field(number).unwrap().0 += 1;
+            let kept = policy.picks(&times, NOW).into_iter().zip(longer.picks(&times, NOW));
+            for ((shorter, longer), at) in kept.zip(&times) {
+                prop_assert!(shorter.is_none() || longer.is_some(), "{at}: {shorter:?}, and not with one of {number} more");
+            }
+        }
+
+        #[test]
+        fn counts_keep_as_many_points_as_they_say_where_there_are_as_many_periods(
+            times in times(), policy in any_policy(),
+        ) {
+            let policy = Policy { within: 3, ..policy };
+            let picks = policy.picks(&times, NOW);
+            for (period, of) in policy.counts() {
+                let has_one: BTreeSet<_> = times.iter().map(|at| period.number(*at)).collect();
+                let kept: BTreeSet<_> =
+                    times.iter().zip(&picks).filter(|(_, pick)| pick.is_some()).map(|(at, _)| period.number(*at)).collect();
+                let newest: Vec<_> = has_one.iter().rev().take(of as usize).collect();
+                prop_assert!(newest.iter().all(|number| kept.contains(number)), "the newest {of} {period}s");
+            }
+        }
+
+        #[test]
+        fn what_is_kept_does_not_depend_on_the_order_of_the_points(times in times(), policy in any_policy()) {
+            let kept = |times: &[OffsetDateTime]| {
+                let picks = policy.picks(times, NOW);
+                let mut kept: Vec<_> =
+                    times.iter().zip(picks).filter(|(_, pick)| pick.is_some()).map(|(at, _)| *at).collect();
+                kept.sort_unstable();
+                kept
+            };
+            let backwards: Vec<_> = times.iter().rev().copied().collect();
+            prop_assert_eq!(kept(&times), kept(&backwards));
+        }
     }
 }

@@ -4,7 +4,10 @@ use super::*;
 use crate::domain::{
     form::{Clear, Form},
     location::{Fact, Location},
+    object::ObjectKind,
+    retention::HoldScope,
     samples::{NIGHT, entry, line, secret},
+    source::SourceKind,
 };
 
 const NOW: OffsetDateTime = datetime!(2026-11-22 06:00 UTC);
@@ -143,4 +146,74 @@ fn former_backups_are_named_and_judged_as_well() {
     assert_eq!(ruling(&kept, &managed(db(50, 3)), &[]), "named");
     assert_eq!(ruling(&kept, &with(ObjectStatus::BackedUp, db(100, 2)), &[]), "succeeded");
     assert_eq!(ruling(&kept, &managed(db(40, 4)), &[]), "last-good", "older than it");
+}
+
+fn hold_on(kind: ObjectKind, name: &str) -> Hold {
+    let scope = HoldScope::Object { kind, name: name.parse().unwrap() };
+    let source = "kv-prod".parse().unwrap();
+    Hold { scope, ..Hold::unreadable(SourceKind::Vault, &source, "INC-1".parse().unwrap(), NOW) }
+}
+
+#[test]
+fn a_hold_on_an_object_keeps_its_backups_and_those_of_no_other() {
+    let kept = kept(&[with(ObjectStatus::Unchanged, db(10, 2))]);
+    let (old, newest) = (with(ObjectStatus::BackedUp, db(100, 1)), with(ObjectStatus::Unchanged, db(10, 2)));
+    for (hold, expected) in [
+        (hold_on(ObjectKind::Secret, "db"), "held"),
+        (hold_on(ObjectKind::Secret, "DB"), "held"),
+        (hold_on(ObjectKind::Key, "db"), "succeeded"),
+        (hold_on(ObjectKind::Secret, "db2"), "succeeded"),
+    ] {
+        let holds = [hold_on(ObjectKind::Secret, "tls"), hold];
+        assert_eq!(ruling(&kept, &old, &holds), expected, "{holds:?}");
+        assert_eq!(ruling(&kept, &newest, &holds), "named", "that needs no hold");
+    }
+    let gone = Line { gone: Some(ago(900)), ..with(ObjectStatus::Gone, db(900, 1)) };
+    assert_eq!(ruling(&Kept::default(), &gone, &[hold_on(ObjectKind::Secret, "db")]), "held");
+}
+
+#[test]
+fn of_several_newer_backups_the_newest_one_of_the_same_object_takes_the_place() {
+    let mut kept = Kept::default();
+    for entry in [db(20, 6), db(10, 1), db(30, 7), db(40, 6)] {
+        kept.name(&with(ObjectStatus::Unchanged, entry), &Location::default());
+    }
+    let (policy, location) = (Policy::default(), Location::default());
+    let terms = Terms { policy: &policy, holds: &[], location: &location, now: NOW };
+    for (versions, expected) in [(5, Some(20)), (7, Some(30)), (1, Some(10)), (8, None)] {
+        let old = with(ObjectStatus::BackedUp, db(100, versions));
+        let ruling = kept.judge(&old, ago(100), terms).next().unwrap().1;
+        let by = match &ruling {
+            Ruling::Succeeded(by) => Some(by.run.clone()),
+            _ => None,
+        };
+        assert_eq!(by, expected.map(|days| RunId::nightly(ago(days))), "{versions} versions: {ruling:?}");
+    }
+}
+
+#[test]
+fn a_backup_whose_state_the_newer_one_is_tied_to_is_of_the_same_object() {
+    // As many versions and another newest one, as after a rotation that dropped the oldest.
+    let newer = |ties: Vec<Fingerprint>| Entry { ties, ..db(10, 3) };
+    let old = Entry { versions: 3, newest: format!("{:032x}", 99).parse().unwrap(), ..db(100, 8) };
+    let tied = newer(vec![old.fingerprint]);
+    let old = with(ObjectStatus::BackedUp, old);
+    for (entry, expected) in [(tied, "succeeded"), (newer(Vec::new()), "replaced")] {
+        assert_eq!(ruling(&kept(&[with(ObjectStatus::Unchanged, entry)]), &old, &[]), expected);
+    }
+}
+
+#[test]
+fn a_backup_of_another_object_of_the_same_run_or_another_run_of_the_same_object_is_another_backup() {
+    let of = |id: ObjectId, days| line(&id, ObjectStatus::BackedUp, ago(days));
+    let kept = kept(&[of(secret("db"), 10)]);
+    for (line, expected) in [
+        (of(secret("db"), 10), true),
+        (of(secret("DB"), 10), true),
+        (of(secret("db"), 9), false),
+        (of(secret("db2"), 10), false),
+        (of(ObjectId::new(ObjectKind::Key, "db".parse().unwrap()), 10), false),
+    ] {
+        assert_eq!(ruling(&kept, &line, &[]) == "named", expected, "{line:?}");
+    }
 }

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use time::{Duration, macros::datetime};
 
 use super::*;
@@ -212,5 +213,48 @@ fn a_summary_says_what_a_point_is_and_an_hsm_backup_is_one_if_it_can_be_restored
     {
         let point = Candidate::of_backup(&backup, at + Duration::HOUR);
         assert_eq!((point.kind, point.times()), (expected, [at, at + Duration::HOUR]));
+    }
+}
+
+fn points() -> impl Strategy<Value = Vec<Candidate>> {
+    let kind = prop_oneof![
+        6 => Just(WHOLE), 1 => Just(UNCOVERED), 1 => Just(PointKind::Partial), 1 => Just(PointKind::Unreadable),
+    ];
+    let point = (0_i64..500, 0_i64..500, kind);
+    prop::collection::vec(point, 1..30).prop_map(|points| {
+        let point =
+            |(named, stored, kind)| Candidate { stored: night(stored, kind).stored, ..night(named, kind) };
+        points.into_iter().map(point).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_points_are_the_newest_state_and_what_is_young_by_any_clock_stay(
+        points in points(), within in 3_u32..60,
+    ) {
+        let policy = Policy { within, months: 0, ..Policy::default() };
+        let verdicts = plan(&points, &policy, None, &[], NOW);
+        let covering = points.iter().filter(|point| point.covers()).map(|point| point.named).max();
+        for (point, verdict) in points.iter().zip(&verdicts) {
+            let youngest = point.times().into_iter().max().unwrap();
+            let stays = covering.is_none_or(|newest| point.named >= newest)
+                || youngest >= NOW - Duration::days(within.into())
+                || point.kind == PointKind::Unreadable;
+            prop_assert!(!stays || !verdict.drops(), "{point:?} {verdict:?}");
+            prop_assert!(stays || verdict.drops() || is_of_newest(point, covering.unwrap()), "{point:?} {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_hold_only_ever_keeps_more(points in points(), held in 0_usize..30) {
+        let policy = policy("within=5 months=3");
+        let held = points.get(held).unwrap_or(&points[0]).run.clone();
+        let holds = [hold(HoldScope::Run { run: held.clone() })];
+        let (without, with) = (plan(&points, &policy, None, &[], NOW), plan(&points, &policy, None, &holds, NOW));
+        for ((point, without), with) in points.iter().zip(without).zip(with) {
+            let expected = if point.run == held { Verdict::Keep(Reason::Held("T-1".into())) } else { without };
+            prop_assert_eq!(with, expected);
+        }
     }
 }
