@@ -63,10 +63,12 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Whether, by these decisions, newest first, the source may lose points although it is not configured. A release
+    /// Whether, by the newest of these decisions, the source may lose points although it is not configured. A release
     /// ends with the next backup of its source: `newest` is when the newest one was planned.
     pub fn releases(decisions: &[Self], newest: Option<OffsetDateTime>) -> bool {
-        let word = decisions.iter().find(|of| matches!(of.act, Act::Release | Act::Withdraw));
+        let words = decisions.iter().filter(|of| matches!(of.act, Act::Release | Act::Withdraw));
+        // By their own times: storage lists those of one second in no order.
+        let word = words.max_by_key(|of| (of.at, of.act == Act::Withdraw));
         word.is_some_and(|of| of.act == Act::Release && newest.is_none_or(|newest| newest < of.at))
     }
 
@@ -100,11 +102,11 @@ mod tests {
 
     #[test]
     fn the_newest_word_on_a_source_counts() {
-        let of = |act| decided(act, Duration::DAY);
-        let release = [of(Act::Consent { points: 1 }), of(Act::Release), of(Act::Withdraw)];
+        let of = |act, days| decided(act, Duration::days(days));
+        let release = [of(Act::Consent { points: 1 }, 0), of(Act::Release, 1), of(Act::Withdraw, 2)];
         assert!(!Decision::releases(&[], None));
         assert!(Decision::releases(&release, None));
-        assert!(!Decision::releases(&[of(Act::Withdraw), of(Act::Release)], None));
+        assert!(!Decision::releases(&[of(Act::Withdraw, 0), of(Act::Release, 1)], None));
         let newest = NIGHT - Duration::DAY;
         assert!(Decision::releases(&release, Some(newest - Duration::SECOND)));
         assert!(!Decision::releases(&release, Some(newest)), "it was backed up again since");
@@ -132,5 +134,15 @@ mod tests {
         let decision = decided(Act::Consent { points: 5 }, Duration::DAY);
         assert_eq!(serde_json::to_string(&decision).unwrap(), stored);
         assert_eq!(serde_json::from_str::<Decision>(stored).unwrap(), decision);
+    }
+
+    #[test]
+    fn of_two_words_in_one_second_the_later_one_counts_and_of_two_at_one_time_the_one_that_keeps() {
+        let of = |act, ago| decided(act, Duration::milliseconds(ago));
+        // Storage lists the decisions of one second by what they say.
+        for (release, withdraw, expected) in [(900, 100, false), (100, 900, true), (500, 500, false)] {
+            let listed = [of(Act::Release, release), of(Act::Withdraw, withdraw)];
+            assert_eq!(Decision::releases(&listed, None), expected, "{release} {withdraw}");
+        }
     }
 }
