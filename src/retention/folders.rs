@@ -157,21 +157,23 @@ async fn draft(
     backup: &HsmBackup,
     now: OffsetDateTime,
 ) -> Result<std::result::Result<Vec<DroppedBlob>, Unproved>> {
-    let mut blobs = Vec::new();
-    if let Some(folder) = &backup.folder {
-        for version in versions(app, folder).await? {
-            if let Some(why) = bound_until(&version, now) {
-                return Ok(Err(why));
-            }
-            if blobs.iter().any(|known: &DroppedBlob| known.name == version.name) {
-                return Ok(Err(Unproved::Overwritten));
-            }
-            blobs.push(DroppedBlob { store: Store::HsmBackups, ..dropped(&version, None) });
+    let folder = match &backup.folder {
+        Some(folder) => versions(app, folder).await?,
+        None => Vec::new(),
+    };
+    let record = app.catalogue()?.container().versions_of(&Catalogue::name_of_hsm_backup(backup)).await?;
+    let of = |store| move |version| (store, version);
+    let stored =
+        folder.into_iter().map(of(Store::HsmBackups)).chain(record.into_iter().map(of(Store::Backups)));
+    let mut blobs: Vec<DroppedBlob> = Vec::new();
+    for (store, version) in stored {
+        if let Some(why) = bound_until(&version, now) {
+            return Ok(Err(why));
         }
-    }
-    let record = Catalogue::name_of_hsm_backup(backup);
-    for version in app.catalogue()?.container().versions_of(&record).await? {
-        blobs.push(dropped(&version, None));
+        if blobs.iter().any(|known| known.store == store && known.name == version.name) {
+            return Ok(Err(Unproved::Overwritten));
+        }
+        blobs.push(DroppedBlob { store, ..dropped(&version, None) });
     }
     Ok(Ok(blobs))
 }

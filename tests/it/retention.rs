@@ -60,12 +60,17 @@ impl Kept {
         self.world.azure.clock().now()
     }
 
+    /// Changes the secret `secret-0`, and has a night.
+    pub async fn changed_night(&mut self) {
+        let value = format!("value of {}", self.nights);
+        self.world.vault.put_secret("secret-0", SecretSpec::new(&value));
+        self.night().await;
+    }
+
     /// So many nights, each with a pass. The secret `secret-0` changes before each.
     pub async fn nights(&mut self, count: usize) {
         for _ in 0..count {
-            let value = format!("value of {}", self.nights);
-            self.world.vault.put_secret("secret-0", SecretSpec::new(&value));
-            self.night().await;
+            self.changed_night().await;
             self.pass().await;
         }
     }

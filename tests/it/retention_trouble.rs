@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keyvault_backup_emulator::{FaultKind, Rights, SecretSpec, host::Firing};
+use keyvault_backup_emulator::{FaultKind, Rights, host::Firing};
 use serde_json::Value;
 use time::Duration;
 
@@ -35,13 +35,6 @@ impl Kept {
     fn stored(&self) -> BTreeSet<String> {
         let blobs = self.world.backups.blobs(BACKUPS);
         blobs.into_iter().filter(|name| name.starts_with("vaults/")).collect()
-    }
-
-    /// Changes the first secret, and has a night.
-    async fn changed_night(&mut self) {
-        let value = format!("value of {}", self.nights);
-        self.world.vault.put_secret("secret-0", SecretSpec::new(&value));
-        self.night().await;
     }
 }
 

@@ -1,0 +1,155 @@
+//! Retention of backups of whole HSMs in doubt: what binds a folder or its record, and a newest backup that is not whole.
+
+use std::collections::BTreeSet;
+
+use keyvault_backup_emulator::{
+    Rights,
+    host::{Firing, Host},
+};
+use time::Duration;
+
+use crate::{
+    hsm_world::{HsmWorld, LANDING},
+    retention::{KEEPER, STEP, keeper_of},
+    world::{BACKUPS, NIGHT},
+};
+
+/// A world with an HSM, and a keeper that keeps everything for 30 days and nothing by counts.
+struct Kept {
+    of: HsmWorld,
+    keeper: Host,
+    nights: i64,
+}
+
+impl Kept {
+    /// So many nights, each with a pass.
+    async fn after(nights: usize) -> Self {
+        let mut of = HsmWorld::new().await;
+        of.landing.give(KEEPER, Rights::of("keeper", "landing"));
+        of.world.backups.give(KEEPER, Rights::of("keeper", "backups"));
+        of.world.work.give(KEEPER, Rights::of("keeper", "host"));
+        for (name, value) in [
+            ("KEYVAULT_BACKUP_INTERVAL_HOURS", "300"),
+            ("KEYVAULT_BACKUP_RETENTION", "within=30 months=0"),
+            ("RETENTION_SCHEDULE", "0 0 4 30 2 *"),
+        ] {
+            of.world.set(name, value);
+        }
+        let keeper = keeper_of(&of.world).await;
+        let mut kept = Self { of, keeper, nights: 0 };
+        kept.nights(nights).await;
+        kept
+    }
+
+    async fn nights(&mut self, count: usize) {
+        for _ in 0..count {
+            let at = NIGHT + Duration::days(STEP * self.nights);
+            self.nights += 1;
+            self.of.world.at(at);
+            self.of.world.host().await.fire("NightlyHsmBackup", Firing::at(at)).await;
+            self.of.settle().await;
+            self.pass_in(Duration::hours(2)).await;
+        }
+    }
+
+    /// A pass after so long.
+    async fn pass_in(&self, pause: Duration) {
+        let now = self.of.world.azure.clock().now() + pause;
+        self.of.world.at(now);
+        let pass = self.keeper.fire("ApplyRetention", Firing::at(now)).await;
+        assert!(pass.succeeded(), "{pass:?}");
+    }
+
+    /// A pass when the pause of everything that was let go is over.
+    async fn after_the_pause(&self) {
+        self.pass_in(Duration::days(8)).await;
+    }
+
+    /// The blobs of the backups, oldest first.
+    fn blobs(&self) -> Vec<String> {
+        self.of.landing.blobs(LANDING)
+    }
+
+    fn folders(&self) -> Vec<String> {
+        let folder = |blob: &String| blob.split_once('/').map(|(folder, _)| folder.to_owned());
+        self.blobs().iter().filter_map(folder).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The names of the records, newest first.
+    fn records(&self) -> Vec<String> {
+        let blobs = self.of.world.backups.blobs(BACKUPS).into_iter();
+        blobs.filter(|name| name.starts_with("hsms/hsm-a/backups/")).collect()
+    }
+
+    /// What the marks say, oldest first.
+    fn marks(&self) -> Vec<String> {
+        let backups = &self.of.world.backups;
+        let marks = backups.blobs(BACKUPS).into_iter().filter(|name| name.starts_with("retention/hsms/"));
+        let said = |name: String| backups.blob(BACKUPS, &name)?.meta("mark").map(str::to_owned);
+        marks.filter_map(said).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_folder_goes_a_week_after_its_point_and_with_its_record() {
+    let kept = Kept::after(4).await;
+    let (folders, records) = (kept.folders(), kept.records());
+    assert_eq!((folders.len(), kept.marks()), (4, vec!["dropped".to_owned()]));
+    kept.pass_in(Duration::hours(7 * 24 - 1)).await;
+    assert_eq!(kept.folders(), folders, "an hour is missing");
+    kept.pass_in(Duration::hours(2)).await;
+    assert_eq!(kept.folders(), folders[1..]);
+    assert_eq!(kept.records(), records[..3]);
+    assert_eq!(kept.marks(), ["dropped", "sweeping", "swept"]);
+}
+
+#[tokio::test]
+async fn what_speaks_against_it_in_the_pause_offers_a_backup_again() {
+    type Change = fn(&Kept, &[String]);
+    let changes: [(&str, Change); 4] = [
+        ("a legal hold on a blob of the folder", |kept, blobs| {
+            assert!(kept.of.landing.damage_blob(LANDING, &blobs[0], |blob| blob.legal_hold = true));
+        }),
+        ("a legal hold on the record", |kept, _| {
+            let record = kept.records().pop().expect("a record");
+            assert!(kept.of.world.backups.damage_blob(BACKUPS, &record, |blob| blob.legal_hold = true));
+        }),
+        ("the newest backup has lost a blob", |kept, blobs| {
+            assert!(kept.of.landing.delete_blob(LANDING, blobs.last().expect("a blob")));
+        }),
+        ("a record that cannot be read", |kept, _| {
+            let record = &kept.records()[1];
+            assert!(kept.of.world.backups.damage_blob(BACKUPS, record, |blob| blob.metadata.clear()));
+        }),
+    ];
+    for (what, change) in changes {
+        let kept = Kept::after(4).await;
+        change(&kept, &kept.blobs());
+        let before = kept.blobs();
+        kept.after_the_pause().await;
+        assert_eq!(kept.blobs(), before, "{what}");
+        assert_eq!(kept.marks(), ["dropped", "reinstated"], "{what}: it is not let go again");
+    }
+}
+
+#[tokio::test]
+async fn a_hold_on_one_key_is_on_every_backup_of_the_hsm() {
+    let mut kept = Kept::after(1).await;
+    let hold = ["hold", "set", "--hsm", "hsm-a", "--key", "signing", "--ticket", "INC-1", "--reason", "law"];
+    let set = kept.of.world.json(&hold).await;
+    assert_eq!((&set["number"], &set["on"]), (&1.into(), &"key signing".into()), "{set}");
+    kept.nights(4).await;
+    assert_eq!((kept.folders().len(), kept.marks()), (5, vec![]));
+}
+
+#[tokio::test]
+async fn a_hold_on_one_run_of_an_hsm_is_on_no_other() {
+    let mut kept = Kept::after(2).await;
+    let folders = kept.folders();
+    let run = "20260110T020000Z-nightly";
+    let hold = ["hold", "set", "--hsm", "hsm-a", "--run", run, "--ticket", "INC-1", "--reason", "law"];
+    assert_eq!(kept.of.world.json(&hold).await["on"], run);
+    kept.nights(4).await;
+    let left = kept.folders();
+    assert_eq!((left.contains(&folders[0]), left.contains(&folders[1])), (true, false), "{left:?}");
+}
