@@ -27,7 +27,7 @@ const BELIEVED_OPEN: time::Duration = time::Duration::MINUTE;
 /// A transient failure is no outcome. It is returned as an error while the message has deliveries left that may help;
 /// then it is recorded as a note, and the run's rounds continue: see [`rounds`](crate::domain::job::rounds).
 ///
-/// Safe to run twice, concurrently or later, as [`back_up_planned`] is. A copy of a message that arrives after its run
+/// Safe to run twice, concurrently or later, as [`back_up_planned`](super::object::back_up_planned) is. A copy of a message that arrives after its run
 /// closed changes nothing, with one exception: the first delivery of a copy within a minute of the close may store a
 /// backup of an object that had failed. No manifest names that backup, and `rebuild` reports it.
 ///

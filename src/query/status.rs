@@ -158,7 +158,7 @@ mod tests {
             now: NIGHT,
             interval: Duration::DAY,
             passes: Passes { last: None, stands_still },
-            retention: Applied::Never,
+            retention: LastPass::Never,
             vaults,
             hsms,
             at_bound: Vec::new(),
