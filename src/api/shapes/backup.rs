@@ -230,7 +230,7 @@ mod tests {
             loop {
                 let page = History::new(&points, None, after, limit);
                 pages += 1;
-                assert!(page.backups.len() <= limit);
+                assert!(page.backups.len() <= limit && pages <= points.len(), "page {pages} of {limit}");
                 seen.extend(page.backups.iter().map(|backup| (backup.taken, backup.gap)));
                 let Some(token) = page.after else { break };
                 after = Some(token.parse().unwrap());
