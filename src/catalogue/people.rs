@@ -10,6 +10,7 @@ use crate::{
     azure::container::{Listing, Written},
     domain::{
         retention::{DECISION_FORMAT, Decision, HOLD_FORMAT, Hold, HoldAct, Ticket},
+        run::countdown,
         source::{SourceKind, SourceName},
     },
     error::{Error, Result},
@@ -22,6 +23,14 @@ const PAGE: u16 = 500;
 const DECISION: &str = "decision";
 
 const HOLD: &str = "hold";
+
+/// The decisions that are later than a record that cannot be read. Names say the second alone, and storage lists those of
+/// one second by what they decide.
+fn later_than(prefix: &str, name: &str, mut found: Vec<Decision>) -> Vec<Decision> {
+    let second = name.strip_prefix(prefix).and_then(|rest| rest.split('.').next()).unwrap_or_default();
+    found.retain(|of| countdown(of.at) != second);
+    found
+}
 
 impl Catalogue {
     /// Records a hold under the next free number of its ticket.
@@ -116,15 +125,41 @@ impl Catalogue {
                     Ok(_) => {
                         let name = &item.name;
                         tracing::error!(blob.name = %name, "Blob {name} does not carry its own record, and does not count");
-                        return Ok(found);
+                        return Ok(later_than(&prefix, name, found));
                     }
                     Err(error) => {
                         tracing::error!(blob.name = %item.name, "A record does not count: {error}");
-                        return Ok(found);
+                        return Ok(later_than(&prefix, &item.name, found));
                     }
                 }
             }
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+
+    use super::*;
+    use crate::domain::{actor::Actor, retention::Act, samples::NIGHT};
+
+    #[test]
+    fn of_the_second_of_a_record_that_cannot_be_read_nothing_counts() {
+        let source: SourceName = "kv-prod".parse().unwrap();
+        let of = |at| Decision {
+            v: DECISION_FORMAT,
+            source: source.clone(),
+            kind: SourceKind::Vault,
+            act: Act::Release,
+            reason: "closed".parse().unwrap(),
+            by: Actor::TERMINAL,
+            at,
+        };
+        let (later, same) = (of(NIGHT + Duration::SECOND), of(NIGHT));
+        let prefix = layout::people(SourceKind::Vault, &source);
+        let name = layout::person(SourceKind::Vault, &source, NIGHT, "withdraw");
+        assert_eq!(later_than(&prefix, &name, vec![later.clone(), same]), [later]);
     }
 }

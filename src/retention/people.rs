@@ -58,8 +58,12 @@ pub async fn decide(
         )));
     }
     let (source, kind) = (of.name.clone(), of.kind);
-    let mut decision =
-        Decision { v: DECISION_FORMAT, source, kind, act, reason, by: by.clone(), at: clock.now() };
+    // A release and its withdrawal are told apart by their times: of two in one second the one that keeps would count.
+    let before = app.catalogue()?.decisions(kind, &source).await?;
+    let words = before.iter().filter(|of| of.act.is_about_release() && act.is_about_release());
+    let last = words.map(|of| of.at + Duration::SECOND).max();
+    let at = last.map_or(clock.now(), |last| last.max(clock.now()));
+    let mut decision = Decision { v: DECISION_FORMAT, source, kind, act, reason, by: by.clone(), at };
     for _ in 0..TRIES {
         app.audit()?.append(by, Event::from(&decision), decision.at).await?;
         if app.catalogue()?.create_decision(&decision).await? == Written::Created {

@@ -191,6 +191,9 @@ async fn a_release_that_is_withdrawn_keeps_everything_again() {
     kept.pass().await;
     assert_eq!(kept.of_vault(), before);
     assert_eq!(kept.offered().await.len(), 4, "what was let go before is offered again");
+    assert_eq!(kept.world.json(&release).await["decided"], "release");
+    kept.pass().await;
+    assert!(kept.offered().await.len() < 4, "the newest word counts, also in the second of the one before");
 }
 
 #[tokio::test]

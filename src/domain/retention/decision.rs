@@ -31,6 +31,11 @@ pub enum Act {
 }
 
 impl Act {
+    /// Whether it releases a source or takes that back.
+    pub const fn is_about_release(&self) -> bool {
+        matches!(self, Self::Release | Self::Withdraw)
+    }
+
     /// Its stable name.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -66,7 +71,7 @@ impl Decision {
     /// Whether, by the newest of these decisions, the source may lose points although it is not configured. A release
     /// ends with the next backup of its source: `newest` is when the newest one was planned.
     pub fn releases(decisions: &[Self], newest: Option<OffsetDateTime>) -> bool {
-        let words = decisions.iter().filter(|of| matches!(of.act, Act::Release | Act::Withdraw));
+        let words = decisions.iter().filter(|of| of.act.is_about_release());
         // By their own times: storage lists those of one second in no order.
         let word = words.max_by_key(|of| (of.at, of.act == Act::Withdraw));
         word.is_some_and(|of| of.act == Act::Release && newest.is_none_or(|newest| newest < of.at))
