@@ -2,7 +2,7 @@
 """Two states of this project beside each other: CPU time of an object's backup, peak memory, and the program's size.
 
 The arguments are a checkout of the older state, and one of the newer state: without it, this one. Each program backs up a whole vault
-of its own emulator, new for each run; the runs alternate. Prints the median of each, and the ratio.
+of the older state's emulator, new for each run; the runs alternate. Prints the median of each, and the ratio.
 """
 
 from __future__ import annotations
@@ -42,14 +42,15 @@ def main() -> int:
     sides = []
     for checkout in (given.older.resolve(), given.newer.resolve()):
         emulated.PRODUCT, os.environ["CARGO_TARGET_DIR"] = checkout, str(target / f"beside-{checkout.name}")
-        sides.append((checkout, os.environ["CARGO_TARGET_DIR"], emulated.program("release"), []))
+        sides.append((emulated.program("release"), []))
+    emulated.PRODUCT = given.older.resolve()
+    os.environ["CARGO_TARGET_DIR"] = str(target / f"beside-{emulated.PRODUCT.name}")
     for _ in range(given.runs):
-        for checkout, folder, program, runs in sides:
-            emulated.PRODUCT, os.environ["CARGO_TARGET_DIR"] = checkout, folder
+        for program, runs in sides:
             runs.append(measured(program, given.objects))
     print(f"| median of {given.runs} backups of {given.objects} secrets, keys and certificates | older | newer | ratio |")
     print("|---|---|---|---|")
-    old, new = ([median(column) for column in zip(*runs)] + [program.stat().st_size / 2**20] for *_, program, runs in sides)
+    old, new = ([median(column) for column in zip(*runs)] + [program.stat().st_size / 2**20] for program, runs in sides)
     for what, unit, before, after in zip(("CPU time of an object", "peak memory", "size of the program"), ("ms", "MiB", "MiB"), old, new):
         print(f"| {what} | {before:.2f} {unit} | {after:.2f} {unit} | {after / before:.3f} |")
     return 0
