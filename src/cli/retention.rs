@@ -246,7 +246,9 @@ fn say(plan: &SourcePlan, format: Format) -> Result<(), Failed> {
             format_args!("{} let go before and not deleted yet.", count(plan.pending.len(), "point")),
         )?;
     }
-    if let Some(Strays { backups, bytes: size }) = plan.strays {
+    if plan.strays == Some(Strays::default()) {
+        output::aside(format, "Each stored backup is of a run that left a manifest.")?;
+    } else if let Some(Strays { backups, bytes: size }) = plan.strays {
         output::aside(
             format,
             format_args!(

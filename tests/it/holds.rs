@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What a person needs to set and lift a legal hold of the storage.
-const PROTECT: &str = "blobs/immutableStorage/runAsSuperUser/action";
+pub const PROTECT: &str = "blobs/immutableStorage/runAsSuperUser/action";
 
 async fn hold(world: &World, act: &str, args: &[&str]) -> (Option<i32>, Value) {
     let output = world.cli(&[&["hold", act, "-o", "json"], args].concat()).await;

@@ -3,14 +3,16 @@
 //! `INSTA_UPDATE=always cargo test --test it -- screens::` renews the snapshots.
 
 use keyvault_backup_emulator::{
-    Access, CertificateSpec, FaultKind, Forbidden, KeySpec, Kind, Matcher, Operation, SecretSpec,
+    Access, CertificateSpec, FaultKind, Forbidden, Keeping, KeySpec, Kind, Matcher, Operation, Rights,
+    SecretSpec,
 };
 use serde_json::Value;
 
 use crate::{
+    holds::PROTECT,
     hsm_world::{HsmWorld, everything},
     preflight::healthy,
-    world::World,
+    world::{PERSON, World},
 };
 
 /// A name of 127 letters.
@@ -171,6 +173,42 @@ async fn of_a_vault_with_troubles() {
     shows(&mut world, "jobs", &["jobs"], &[]).await;
 }
 
+#[expect(clippy::disallowed_methods, reason = "the tool cannot be told another time")]
+fn real_time() -> time::OffsetDateTime {
+    time::OffsetDateTime::now_utc()
+}
+
+#[tokio::test]
+async fn of_retention_and_holds() {
+    let mut world = World::new().await;
+    let secret = long("payments-production-");
+    world.backups.keep(Keeping { versions: true, deleted_days: None });
+    world.backups.give(PERSON, Rights::of("keeper", "backups").with(PROTECT).with("blobs/add/action"));
+    world.set("KEYVAULT_BACKUP_INTERVAL_HOURS", "300");
+    world.set("KEYVAULT_BACKUP_RETENTION", "within=30 months=0");
+    let today = real_time();
+    for days in (0..8).rev() {
+        for name in ["db-password", "tls-password", &secret] {
+            world.vault.put_secret(name, SecretSpec::new(format!("value of {days}")));
+        }
+        world.night(today - time::Duration::hours(192 * days + 8)).await;
+    }
+    world.today();
+    let vault = ["--vault", "kv-a"];
+    shows(&mut world, "retention_plan", &[&["retention", "plan", "--strays"], &vault[..]].concat(), &[])
+        .await;
+    let held = [&["hold", "set"], &vault[..], &["--secret", &secret]].concat();
+    let why = ["--ticket", "INC-4711", "--reason", "an inquiry that takes until the end of the year"];
+    shows(&mut world, "hold_set", &[&held[..], &why].concat(), &[&secret]).await;
+    shows(&mut world, "hold_list", &["hold", "list"], &[&secret]).await;
+    shows(&mut world, "retention_plan_under_a_hold", &[&["retention", "plan"], &vault[..]].concat(), &[])
+        .await;
+    let of_ticket = [&vault[..], &why[..2]].concat();
+    world.cli(&[&["hold", "release"], &of_ticket[..], &why[2..]].concat()).await;
+    shows(&mut world, "hold_lift", &[&["hold", "lift"], &of_ticket[..]].concat(), &[]).await;
+    shows(&mut world, "hold_list_none", &["hold", "list"], &[]).await;
+}
+
 #[tokio::test]
 async fn of_a_restore() {
     let mut world = of_each_kind(&[]).await;
@@ -262,6 +300,15 @@ async fn of_help() {
         "audit",
         "audit verify",
         "audit list",
+        "retention",
+        "retention plan",
+        "retention apply",
+        "retention release",
+        "hold",
+        "hold set",
+        "hold list",
+        "hold release",
+        "hold lift",
         "rebuild",
         "completion",
         "serve",
