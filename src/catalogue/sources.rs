@@ -14,7 +14,7 @@ use crate::{
         run::CLOSES_WITHIN,
         source::{SourceKind, SourceName},
     },
-    error::Result,
+    error::{Error, Result},
 };
 
 impl Catalogue {
@@ -23,9 +23,8 @@ impl Catalogue {
     /// Costs a page of the newest manifests, one request for each 5,000 names, and one for each of the
     /// earliest manifests up to the first that left a backup.
     pub async fn points(&self, vault: &SourceName) -> Result<Option<Points>> {
-        let Some(newest) = self.newest_point(vault).await? else { return Ok(None) };
-        let earliest = self.earliest_point(vault).await?.unwrap_or(newest);
-        Ok(Some(Points { earliest, newest }))
+        let (newest, earliest) = futures::try_join!(self.newest_point(vault), self.earliest_point(vault))?;
+        Ok(newest.map(|newest| Points { earliest: earliest.unwrap_or(newest), newest }))
     }
 
     /// A run closes within some hours of its planning, so none that was planned longer before the newest point can have
@@ -45,8 +44,8 @@ impl Catalogue {
     async fn earliest_point(&self, vault: &SourceName) -> Result<Option<OffsetDateTime>> {
         let prefix = layout::manifests(vault);
         let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 5000, metadata: false });
-        let names: Vec<Item> = pages.try_concat().await?;
-        let marks = self.marks(SourceKind::Vault, vault).await?;
+        let names = async { Ok::<Vec<Item>, Error>(pages.try_concat().await?) };
+        let (names, marks) = futures::try_join!(names, self.marks(SourceKind::Vault, vault))?;
         let is_hidden =
             |name: &str| layout::parse_manifest(&prefix, name).is_some_and(|run| marks.hides(&run));
         let mut earliest = None;

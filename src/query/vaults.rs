@@ -86,8 +86,8 @@ pub async fn newest(app: &App, vault: &SourceName) -> Result<Newest> {
 /// Those of storage, and when the catalogue is damaged.
 async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) -> Result<Known> {
     let catalogue = app.catalogue()?;
-    let (newest, points) = futures::try_join!(newest(app, vault), catalogue.points(vault))?;
-    let view = catalogue.view(vault, None).await?;
+    let (newest, points, view) =
+        futures::try_join!(newest(app, vault), catalogue.points(vault), catalogue.view(vault, None))?;
     let mut acknowledged = None;
     if newest.has_findings() {
         acknowledged = Some(catalogue.acknowledged(vault).await?);
