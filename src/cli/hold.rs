@@ -143,7 +143,7 @@ async fn set(args: SetArgs, format: Format) -> Done {
     let (app, of, scope) = (app()?, args.only.one()?, args.scope()?);
     let what = (scope, args.ticket, args.reason);
     let (hold, number) = people::hold(&app, &of, what, &Actor::TERMINAL, Clock::system().now()).await?;
-    let legal = legal::set(&app, &of, &hold).await?;
+    let legal = legal::set(&app, &of, &hold).await;
     let item = HoldItem::new(&hold, number, false).with(&legal);
     if format.is_json() {
         output::json(&item)?;
@@ -161,11 +161,15 @@ async fn set(args: SetArgs, format: Format) -> Done {
 /// What became of the storage's own legal holds.
 fn say(legal: &LegalHolds, what: &str, format: Format) -> Result<(), Failed> {
     output::aside(format, format_args!("{what} {}.", count(legal.done, "blob")))?;
-    if let Some(why) = &legal.why {
-        output::aside(
+    match &legal.why {
+        None => {}
+        Some(why) if legal.refused == 0 => {
+            output::aside(format, format_args!("Which blobs there are is not known: {why}"))?;
+        }
+        Some(why) => output::aside(
             format,
             format_args!("The storage refused it for {}: {why}", count(legal.refused, "blob")),
-        )?;
+        )?,
     }
     Ok(())
 }

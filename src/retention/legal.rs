@@ -7,10 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
     app::App,
-    azure::{
-        container::{Container, Version},
-        error::ServiceError,
-    },
+    azure::container::{Container, Version},
     catalogue::Catalogue,
     domain::{
         object::ObjectId,
@@ -31,18 +28,21 @@ pub struct LegalHolds {
     pub done: usize,
     /// How many blobs the storage refused it for.
     pub refused: usize,
-    /// Why it refused the first of them.
+    /// Why it refused the first of them, or why the blobs are not known.
     pub why: Option<String>,
 }
 
 /// Sets a legal hold on every blob that a hold is on. Safe to run twice.
 ///
-/// # Errors
-/// When the blobs cannot be listed.
-pub async fn set(app: &App, source: &SourceId, hold: &Hold) -> Result<LegalHolds> {
-    let mut blobs = blobs(app, source).await?;
-    blobs.retain(|blob| blob.is_under(hold));
-    change(blobs, true).await
+/// The hold is on record by now, so what fails here is part of the answer: that the blobs cannot be listed, too.
+pub async fn set(app: &App, source: &SourceId, hold: &Hold) -> LegalHolds {
+    match blobs(app, source).await {
+        Ok(mut blobs) => {
+            blobs.retain(|blob| blob.is_under(hold));
+            change(blobs, true).await
+        }
+        Err(error) => LegalHolds { why: Some(error.to_string()), ..LegalHolds::default() },
+    }
 }
 
 /// Lifts the legal holds of the blobs that the holds of a ticket were on and that no other hold is on. Safe to run twice.
@@ -50,23 +50,31 @@ pub async fn set(app: &App, source: &SourceId, hold: &Hold) -> Result<LegalHolds
 /// # Errors
 /// When a hold of the ticket is not released, when there was none, and when the blobs cannot be listed.
 pub async fn lift(app: &App, source: &SourceId, ticket: &Ticket) -> Result<LegalHolds> {
-    let all = app.catalogue()?.all_holds(source.kind, &source.name).await?;
-    let of_ticket = |hold: &Hold| hold.ticket == *ticket;
-    if !all.iter().any(|(hold, ..)| of_ticket(hold)) {
+    let catalogue = app.catalogue()?;
+    let all = catalogue.all_holds(source.kind, &source.name).await?;
+    let of_ticket: Vec<_> = all.iter().filter(|(hold, ..)| hold.ticket == *ticket).collect();
+    if of_ticket.is_empty() {
         return Err(Error::Refused(format!(
             "there was no hold {ticket} on {source}; `hold list --all` shows what there was"
         )));
     }
-    if all.iter().any(|(hold, _, released)| of_ticket(hold) && !released) {
+    if of_ticket.iter().any(|(.., released)| !released) {
         return Err(Error::Refused(format!(
             "hold {ticket} on {source} is not released; `hold release` releases it"
         )));
     }
-    let in_force: Vec<_> = all.iter().filter(|(.., released)| !released).map(|(hold, ..)| hold).collect();
-    let was_held = |blob: &Blob<'_>| all.iter().any(|(hold, ..)| of_ticket(hold) && blob.is_under(hold));
+    // An HSM has blobs of a vault too, where its keys are backed up one by one.
+    let (vault, hsm) = futures::try_join!(
+        catalogue.holds(SourceKind::Vault, &source.name),
+        catalogue.holds(SourceKind::Hsm, &source.name)
+    )?;
     let mut blobs = blobs(app, source).await?;
-    blobs.retain(|blob| blob.is_held && was_held(blob) && !in_force.iter().any(|hold| blob.is_under(hold)));
-    change(blobs, false).await
+    blobs.retain(|blob| {
+        blob.is_held
+            && of_ticket.iter().any(|(hold, ..)| blob.is_under(hold))
+            && !vault.iter().chain(&hsm).any(|hold| blob.is_under(hold))
+    });
+    Ok(change(blobs, false).await)
 }
 
 /// A blob of a source.
@@ -88,7 +96,11 @@ impl Blob<'_> {
 async fn blobs<'a>(app: &'a App, source: &SourceId) -> Result<Vec<Blob<'a>>> {
     match source.kind {
         SourceKind::Vault => of_vault(app.catalogue()?, &source.name).await,
-        SourceKind::Hsm => of_hsm(app, &source.name).await,
+        SourceKind::Hsm => {
+            let mut all = of_hsm(app, &source.name).await?;
+            all.extend(of_vault(app.catalogue()?, &source.name).await?);
+            Ok(all)
+        }
     }
 }
 
@@ -126,20 +138,11 @@ async fn of_hsm<'a>(app: &'a App, hsm: &SourceName) -> Result<Vec<Blob<'a>>> {
     Ok(all)
 }
 
-/// Sets or lifts the legal holds of blobs. What the first one is refused for holds for all, so they are not tried.
-async fn change(blobs: Vec<Blob<'_>>, on: bool) -> Result<LegalHolds> {
-    let all = blobs.len();
-    let mut blobs = blobs.into_iter();
+/// Sets or lifts the legal holds of blobs.
+async fn change<'a>(blobs: Vec<Blob<'a>>, on: bool) -> LegalHolds {
+    let set = |blob: Blob<'a>| async move { blob.container.set_legal_hold(&blob.name, on).await };
+    let answers: Vec<_> = stream::iter(blobs).map(set).buffer_unordered(AT_ONCE).collect().await;
     let mut done = LegalHolds::default();
-    let Some(first) = blobs.next() else { return Ok(done) };
-    if let Err(error) = first.container.set_legal_hold(&first.name, on).await {
-        return Ok(LegalHolds { done: 0, refused: all, why: Some(error.to_string()) });
-    }
-    done.done = 1;
-    let calls: Vec<_> =
-        blobs.map(|blob| async move { blob.container.set_legal_hold(&blob.name, on).await }).collect();
-    let answers: Vec<std::result::Result<(), ServiceError>> =
-        stream::iter(calls).buffer_unordered(AT_ONCE).collect().await;
     for answer in answers {
         match answer {
             Ok(()) => done.done += 1,
@@ -149,5 +152,5 @@ async fn change(blobs: Vec<Blob<'_>>, on: bool) -> Result<LegalHolds> {
             }
         }
     }
-    Ok(done)
+    done
 }

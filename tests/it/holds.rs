@@ -91,6 +91,22 @@ async fn the_storages_own_hold_stays_until_it_is_lifted_and_no_other_hold_is_on_
 }
 
 #[tokio::test]
+async fn a_hold_is_on_record_although_it_is_not_known_which_blobs_it_is_on() {
+    let mut of = HsmWorld::new().await;
+    of.world.at(NIGHT);
+    of.world.host().await.fire("NightlyHsmBackup", Firing::at(NIGHT)).await;
+    of.settle().await;
+    of.landing.take_rights(PERSON);
+    let legal = set(&of.world, &["--hsm", "hsm-a", "--ticket", "INC-1"]).await;
+    assert_eq!(
+        (&legal["done"], &legal["refused"], legal["why"].is_string()),
+        (&0.into(), &0.into(), true),
+        "{legal}"
+    );
+    assert_eq!(of.world.json(&["hold", "list"]).await["holds"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn a_hold_on_an_hsm_is_on_its_folders_and_their_records() {
     let mut of = HsmWorld::new().await;
     of.world.at(NIGHT);

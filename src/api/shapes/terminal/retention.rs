@@ -108,7 +108,7 @@ pub struct LegalHolds {
     done: usize,
     /// How many blobs the storage refused it for.
     refused: usize,
-    /// Why it refused the first of them.
+    /// Why it refused the first of them, or why the blobs are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
 }
