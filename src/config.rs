@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_in_the_policy_stops_whoever_applies_it_and_no_backup() {
+    fn an_error_in_the_policy_stops_the_keeper_and_no_backup() {
         for (role, needs, stops) in [
             ("keeper", Needs::Serve, true),
             ("backup", Needs::Jobs, true),

@@ -8,11 +8,9 @@
 //! one blob a day that is written among the backups is written create-only. [`fix`] makes containers, and only if it is
 //! asked to.
 
-mod callers;
 pub mod findings;
 pub mod fix;
 mod hsms;
-mod keeper;
 mod sources;
 mod storage;
 mod vaults;
@@ -20,7 +18,7 @@ mod vaults;
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use futures::future::OptionFuture;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use self::findings::{
     Identity, Installation, Report, hsms as judge_hsms, queues as judge_queues,
@@ -36,6 +34,7 @@ use crate::{
         bound::AtBound, cause::Came, night::Timer, object::ObjectName, retention::LastPass,
         schedule::Timetable, source::SourceName,
     },
+    query::{callers, keeper},
 };
 
 /// The time limit of one try.
@@ -121,10 +120,18 @@ async fn observe_shared(context: &Context<'_>) -> Shared {
     let (containers, queues, callers, retention) = futures::join!(
         storage::containers(context),
         storage::queues(context),
-        callers::observe(context),
-        keeper::observe(context)
+        known(callers::at_bound(context.app)),
+        known(keeper::applied(context.app, context.clock.now()))
     );
     Shared { containers, queues, callers, retention }
+}
+
+/// What a query of the catalogue or the jobs answers in time. The error says why that is not known.
+async fn known<T>(query: impl Future<Output = crate::error::Result<T>>) -> Result<T, String> {
+    match timeout(TRY, query).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", TRY.as_secs())),
+    }
 }
 
 impl Shared {
@@ -199,7 +206,7 @@ fn unclear(config: &Config) -> Vec<(&'static str, String)> {
 
 /// Runs a try within its time limit.
 async fn within<T>(tried: impl Future<Output = Result<T, ServiceError>>) -> Result<T, Came> {
-    match tokio::time::timeout(TRY, tried).await {
+    match timeout(TRY, tried).await {
         Ok(came) => came.map_err(cause::refused),
         Err(_) => Err(Came::Late(TRY.as_secs())),
     }

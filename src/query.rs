@@ -16,3 +16,6 @@ pub mod sources;
 pub mod status;
 pub mod trail;
 pub mod vaults;
+
+/// Sources that are read concurrently.
+const SOURCES_AT_ONCE: usize = 8;

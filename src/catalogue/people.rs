@@ -24,14 +24,6 @@ const DECISION: &str = "decision";
 
 const HOLD: &str = "hold";
 
-/// The decisions that are later than a record that cannot be read. Names say the second alone, and storage lists those of
-/// one second by what they decide.
-fn later_than(prefix: &str, name: &str, mut found: Vec<Decision>) -> Vec<Decision> {
-    let second = name.strip_prefix(prefix).and_then(|rest| rest.split('.').next()).unwrap_or_default();
-    found.retain(|of| countdown(of.at) != second);
-    found
-}
-
 impl Catalogue {
     /// Records a hold under the next free number of its ticket.
     ///
@@ -105,7 +97,7 @@ impl Catalogue {
         self.rooms(&layout::holds_of(kind)).await
     }
 
-    /// Records a decision of a person about the retention of a source, unless there is one of that second.
+    /// Records a decision of a person about the retention of a source, unless there is the same act of that second.
     pub async fn create_decision(&self, of: &Decision) -> Result<Written> {
         let name = layout::person(of.kind, &of.source, of.at, of.act.name());
         Ok(self.container.add(&name, Vec::new(), metadata(&name, DECISION, of)?).await?)
@@ -136,6 +128,14 @@ impl Catalogue {
         }
         Ok(found)
     }
+}
+
+/// The decisions that are later than a record that cannot be read. Names say the second alone, and storage lists those of
+/// one second by what they decide.
+fn later_than(prefix: &str, name: &str, mut found: Vec<Decision>) -> Vec<Decision> {
+    let second = name.strip_prefix(prefix).and_then(|rest| rest.split('.').next()).unwrap_or_default();
+    found.retain(|of| countdown(of.at) != second);
+    found
 }
 
 #[cfg(test)]

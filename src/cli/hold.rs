@@ -7,7 +7,7 @@ use super::{
     Done, Exit, Failed, ObjectArgs,
     list::moment_of,
     output::{self, Column, Format, Table, count},
-    retention::{Only, app},
+    retention::{Only, app, flag},
 };
 use crate::{
     api::shapes::terminal::{self as shapes, HoldItem, Holds},
@@ -17,7 +17,6 @@ use crate::{
         actor::Actor,
         retention::{Hold, HoldScope, Ticket},
         run::RunId,
-        source::SourceKind,
     },
     retention::{
         legal::{self, LegalHolds},
@@ -218,10 +217,9 @@ async fn release(args: ReleaseArgs, format: Format) -> Done {
         format,
         "Where the storage's own legal hold is on the blobs, it stays until it is lifted:",
     )?;
-    let flag = if of.kind == SourceKind::Hsm { "hsm" } else { "vault" };
     output::beside(
         format,
-        format_args!("  keyvault-backup hold lift --{flag} {} --ticket {}", of.name, args.ticket),
+        format_args!("  keyvault-backup hold lift --{} {} --ticket {}", flag(&of), of.name, args.ticket),
     )?;
     Ok(Exit::All)
 }
@@ -252,7 +250,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::domain::object::ObjectKind;
+    use crate::domain::{object::ObjectKind, source::SourceKind};
 
     #[derive(Parser)]
     struct Cli {

@@ -261,7 +261,8 @@ fn say(plan: &SourcePlan, format: Format) -> Result<(), Failed> {
     Ok(())
 }
 
-const fn flag(of: &SourceId) -> &'static str {
+/// The flag that names a source.
+pub(super) const fn flag(of: &SourceId) -> &'static str {
     match of.kind {
         SourceKind::Vault => "vault",
         SourceKind::Hsm => "hsm",

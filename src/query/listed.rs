@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
-use super::{hsms, runs, sources::Run};
+use super::{SOURCES_AT_ONCE, hsms, runs, sources::Run};
 use crate::{
     app::App,
     domain::{
@@ -16,9 +16,6 @@ use crate::{
     },
     error::Result,
 };
-
-/// Sources that are read concurrently.
-const SOURCES_AT_ONCE: usize = 8;
 
 /// The state of a run or of a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
-use super::{hsms, nothing};
+use super::{SOURCES_AT_ONCE, hsms, nothing};
 use crate::{
     app::App,
     catalogue::{Point, View},
@@ -15,13 +15,10 @@ use crate::{
         nothing::{Nothing, Points},
         object::{ObjectId, ObjectKind},
         restore::Selection,
-        source::{SourceKind, SourceName},
+        source::{SourceId, SourceKind, SourceName},
     },
     error::{Error, Result},
 };
-
-/// Sources that are read concurrently.
-const SOURCES_AT_ONCE: usize = 8;
 
 /// The objects to list.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +51,7 @@ pub struct Page {
     /// wanted.
     pub hsms: Vec<HsmBackup>,
     /// The range of times as of which each source can be restored, of those that can. On the first page alone.
-    pub reaches: Vec<(SourceName, SourceKind, Points)>,
+    pub reaches: Vec<(SourceId, Points)>,
     /// Where the next page begins, if there is one.
     pub next: Option<Mark>,
 }
@@ -101,14 +98,14 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
 }
 
 /// The range of times as of which each configured source can be restored, of all or of those of one name.
-async fn reaches(app: &App, wanted: Option<&SourceName>) -> Result<Vec<(SourceName, SourceKind, Points)>> {
+async fn reaches(app: &App, wanted: Option<&SourceName>) -> Result<Vec<(SourceId, Points)>> {
     let catalogue = app.catalogue()?;
     let wanted = |name: &&SourceName| wanted.is_none_or(|wanted| wanted == *name);
     let each = app.sources().into_iter().filter(wanted).map(|name| async move {
         let hsm =
             async { if app.hsms().get(name).is_ok() { catalogue.hsm_points(name).await } else { Ok(None) } };
         let (vault, hsm) = futures::try_join!(catalogue.points(name), hsm)?;
-        let of = |kind| move |points| (name.clone(), kind, points);
+        let of = |kind| move |points| (SourceId { kind, name: name.clone() }, points);
         Ok::<_, Error>(vault.map(of(SourceKind::Vault)).into_iter().chain(hsm.map(of(SourceKind::Hsm))))
     });
     let each: Vec<_> = each.collect();

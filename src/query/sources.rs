@@ -5,15 +5,12 @@ use std::collections::BTreeSet;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
-use super::{hsms, runs};
+use super::{SOURCES_AT_ONCE, hsms, runs};
 use crate::{
     app::App,
     domain::{job::BackupJob, manifest::Line, run::RunId, source::SourceName},
     error::Result,
 };
-
-/// Sources that are searched concurrently.
-const SOURCES_AT_ONCE: usize = 8;
 
 /// A run, as a listing shows it.
 #[derive(Clone, Debug)]

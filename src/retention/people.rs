@@ -58,11 +58,8 @@ pub async fn decide(
         )));
     }
     let (source, kind) = (of.name.clone(), of.kind);
-    // A release and its withdrawal are told apart by their times: of two in one second the one that keeps would count.
-    let before = app.catalogue()?.decisions(kind, &source).await?;
-    let words = before.iter().filter(|of| of.act.is_about_release() && act.is_about_release());
-    let last = words.map(|of| of.at + Duration::SECOND).max();
-    let at = last.map_or(clock.now(), |last| last.max(clock.now()));
+    let at =
+        if act.is_about_release() { after_the_last_word(app, of, clock.now()).await? } else { clock.now() };
     let mut decision = Decision { v: DECISION_FORMAT, source, kind, act, reason, by: by.clone(), at };
     for _ in 0..TRIES {
         app.audit()?.append(by, Event::from(&decision), decision.at).await?;
@@ -72,6 +69,14 @@ pub async fn decide(
         decision.at += Duration::SECOND;
     }
     Err(Error::Busy(format!("other decisions about {} are recorded at this moment; try again", of.name)))
+}
+
+/// The time of a release or its withdrawal: now, and later than those before. They are told apart by their times: of two in
+/// one second the one that keeps would count.
+async fn after_the_last_word(app: &App, of: &SourceId, now: OffsetDateTime) -> Result<OffsetDateTime> {
+    let before = app.catalogue()?.decisions(of.kind, &of.name).await?;
+    let words = before.iter().filter(|of| of.act.is_about_release());
+    Ok(words.map(|of| of.at + Duration::SECOND).max().map_or(now, |next| next.max(now)))
 }
 
 async fn refuse_unknown(app: &App, of: &SourceId) -> Result<()> {

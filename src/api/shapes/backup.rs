@@ -17,7 +17,7 @@ use crate::{
         hsm::HsmBackup,
         location::Apart,
         nothing::Points,
-        source::{SourceKind, SourceName},
+        source::{SourceId, SourceKind},
     },
 };
 
@@ -127,8 +127,8 @@ pub struct Restorable {
 
 impl Restorable {
     /// A source with the range of its recovery points.
-    pub fn new((source, kind, points): (SourceName, SourceKind, Points)) -> Self {
-        Self { source: source.to_string(), kind, reach: Some(points).into() }
+    pub fn new((source, points): (SourceId, Points)) -> Self {
+        Self { source: source.name.to_string(), kind: source.kind, reach: Some(points).into() }
     }
 }
 

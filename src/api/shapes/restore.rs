@@ -282,7 +282,7 @@ impl RestoreReport {
         let page = ObjectPage::new(ids, after, limit);
         let objects = steps.iter().filter(|(id, _)| page.has(id));
         let mut left: Vec<_> = excluded.iter().filter(|of| page.has(&of.id())).collect();
-        left.sort_by_key(|of| of.id());
+        left.sort_by_cached_key(|of| of.id());
         Self {
             objects: objects.map(|(id, progress)| RestoredObject::new(id, progress)).collect(),
             excluded: left.into_iter().map(|of| Excluded::new(of, at)).collect(),

@@ -3,8 +3,8 @@
 use super::{Container, Operation, ServiceError};
 
 impl Container {
-    /// Sets or lifts the legal hold on what a blob's name stands for now. Storage refuses to delete a blob that has one,
-    /// whoever asks. Safe to run twice.
+    /// Sets or lifts the legal hold on what a blob's name stands for now. Storage lets no identity
+    /// delete a blob that has one. Safe to run twice.
     ///
     /// # Errors
     /// As the service answers: it wants `blobs/immutableStorage/runAsSuperUser/action`, and a container that was made for

@@ -157,7 +157,7 @@ fn dropped(point: &Candidate, policy: &Policy) -> Dropped {
     }
 }
 
-/// How many points would go if a person consented: where they are more than half, and nobody has.
+/// How many points would go if a person consented: where they are more than half, and no person has.
 pub fn needs_consent(verdicts: &[Verdict], decisions: &[Decision], now: OffsetDateTime) -> Option<usize> {
     let drops = verdicts.iter().filter(|verdict| verdict.drops()).count();
     (drops * 2 > verdicts.len() && !Decision::consents(decisions, drops, now)).then_some(drops)
