@@ -43,8 +43,7 @@ pub fn install(world: &mut World) {
     world.set("KEYVAULT_BACKUP_ROLE", "backup");
     world.backups.set_write_protection(BACKUPS, WriteProtection { days: 90, locked: true });
     world.vault.configure(|options| options.access = Some(backup_rights()));
-    world.today();
-    world.retention_applied();
+    world.retention_applied(world.today());
 }
 
 /// Lets people delete backups.
@@ -138,8 +137,7 @@ async fn that_no_keeper_deletes_is_told_and_that_it_stopped_is_a_warning() {
     world.backups.delete_blob(BACKUPS, &since.expect("a pass"));
     let never = found(&preflight(&world).await.1).expect("it is told");
     assert_eq!(never["severity"], "info", "{never}");
-    let late = 99_999_999_999 - (world.today() - time::Duration::days(3)).unix_timestamp();
-    world.backups.put_blob(BACKUPS, &format!("retention/passes/{late:011}"), "", &[]);
+    world.retention_applied(world.today() - time::Duration::days(3));
     let stopped = found(&preflight(&world).await.1).expect("it is told");
     assert_eq!(stopped["severity"], "warning", "{stopped}");
     let status = world.cli(&["status"]).await;

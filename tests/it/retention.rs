@@ -1,6 +1,6 @@
 //! Retention: only the evidence of a newer good state lets anything go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keyvault_backup_emulator::{
     FaultKind, Forbidden, Keeping, Kind, Matcher, Operation, Rights, SecretSpec,
@@ -20,6 +20,31 @@ pub const KEEPER: &str = "keeper";
 /// Days between two nights of these tests.
 pub const STEP: i64 = 10;
 
+impl World {
+    /// A keeper beside the app that backs up, with its own rights alone. Its nights may be twelve days apart.
+    pub async fn with_keeper(&mut self, policy: &str) -> Host {
+        self.backups.give(KEEPER, Rights::of("keeper", "backups"));
+        self.work.give(KEEPER, Rights::of("keeper", "host"));
+        self.set("KEYVAULT_BACKUP_INTERVAL_HOURS", "300");
+        self.set("KEYVAULT_BACKUP_RETENTION", policy);
+        self.set("RETENTION_SCHEDULE", "0 0 4 30 2 *");
+        keeper_of(self).await
+    }
+
+    /// Runs the command line tool, at the real time, for its JSON.
+    pub async fn json(&self, args: &[&str]) -> Value {
+        let output = self.cli(&[args, &["-o", "json"]].concat()).await;
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{args:?}: {output:?}"))
+    }
+
+    /// What is stored below a prefix.
+    pub fn stored_below(&self, prefix: &str) -> BTreeMap<String, Vec<u8>> {
+        let names = self.backups.blobs(BACKUPS).into_iter().filter(|name| name.starts_with(prefix));
+        let bytes = |name: &String| self.backups.blob(BACKUPS, name).expect("it is stored").bytes.to_vec();
+        names.map(|name| (name.clone(), bytes(&name))).collect()
+    }
+}
+
 /// A world whose storage keeps versions and may be deleted from, with a keeper beside the app that backs up.
 pub struct Kept {
     pub world: World,
@@ -31,13 +56,8 @@ impl Kept {
     /// Everything is kept for 30 days, and nothing by counts.
     pub async fn with(secrets: usize, policy: &str) -> Self {
         let mut world = World::with_secrets(secrets).await;
-        world.backups.give(KEEPER, Rights::of("keeper", "backups"));
-        world.work.give(KEEPER, Rights::of("keeper", "host"));
         world.backups.keep(Keeping { versions: true, deleted_days: None });
-        world.set("KEYVAULT_BACKUP_INTERVAL_HOURS", "300");
-        world.set("KEYVAULT_BACKUP_RETENTION", policy);
-        world.set("RETENTION_SCHEDULE", "0 0 4 30 2 *");
-        let keeper = keeper_of(&world).await;
+        let keeper = world.with_keeper(policy).await;
         Self { world, keeper, nights: 0 }
     }
 
@@ -73,6 +93,11 @@ impl Kept {
             self.changed_night().await;
             self.pass().await;
         }
+    }
+
+    /// The blobs of the vault that are stored.
+    pub fn stored(&self) -> BTreeSet<String> {
+        self.world.stored_below("vaults/").into_keys().collect()
     }
 
     /// The runs of which a secret has a stored backup.
@@ -172,8 +197,7 @@ async fn a_vault_that_was_removed_from_the_settings_keeps_everything_until_it_is
     let args = ["retention", "release", "--vault", "kv-a", "--reason", "closed in March"];
     let released = kept.world.cli(&args).await;
     assert_eq!(released.status.code(), Some(0), "{released:?}");
-    let plan = kept.world.cli(&["retention", "plan", "--vault", "kv-a", "-o", "json"]).await;
-    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap_or_else(|_| panic!("{plan:?}"));
+    let plan = kept.world.json(&["retention", "plan", "--vault", "kv-a"]).await;
     assert_eq!(plan["sources"][0]["keepsEverything"], Value::Null, "{plan}");
 }
 
@@ -220,6 +244,49 @@ async fn a_full_pass_that_is_rarer_than_the_policy_stops_only_the_keeper() {
     let now = kept.now();
     let pass = kept.keeper.fire("ApplyRetention", Firing::at(now)).await;
     assert!(!pass.succeeded() && format!("{pass:?}").contains("KEYVAULT_BACKUP_RETENTION"), "{pass:?}");
+}
+
+#[tokio::test]
+async fn a_pass_that_ended_well_for_every_source_is_on_record_and_no_other() {
+    let mut kept = Kept::with(1, "within=30").await;
+    kept.night().await;
+    let last = async |kept: &mut Kept| kept.world.ok("/api/status").await["retention"].take();
+    assert_eq!(last(&mut kept).await, serde_json::json!({ "applied": false }));
+    kept.pass().await;
+    let noted = last(&mut kept).await;
+    assert!(noted["lastPass"].as_str().is_some_and(|at| at.starts_with("2026-01-10T0")), "{noted}");
+    assert_eq!(noted["applied"], false, "that was months ago");
+
+    kept.world.set("KEYVAULT_BACKUP_FULL_PASS_DAYS", "31");
+    kept.keeper = keeper_of(&kept.world).await;
+    kept.world.today();
+    kept.keeper.fire("ApplyRetention", Firing::at(kept.now())).await;
+    assert_eq!(last(&mut kept).await, noted, "it stood still");
+    kept.world.set("KEYVAULT_BACKUP_FULL_PASS_DAYS", "7");
+    kept.keeper = keeper_of(&kept.world).await;
+    kept.pass().await;
+    assert_eq!(last(&mut kept).await["applied"], true);
+}
+
+/// With `gone=2` the policy has an error in it, which stops no backup.
+#[tokio::test]
+async fn what_is_gone_stays_in_the_index_for_as_long_as_the_policy_says() {
+    for (policy, days, expected) in [
+        ("within=5 gone=30", 30, true),
+        ("within=5 gone=30", 32, false),
+        ("within=5; kv-a: gone=40", 32, true),
+        ("within=5 gone=2", 32, true),
+    ] {
+        let mut world = World::with_secrets(2).await;
+        world.set("KEYVAULT_BACKUP_RETENTION", policy);
+        world.night(NIGHT).await;
+        world.vault.remove(Kind::Secret, "secret-1");
+        world.night(NIGHT + Duration::DAY).await;
+        let summary = world.night(NIGHT + Duration::days(1 + days)).await;
+        assert_eq!(summary["verdict"], "Succeeded", "{policy}: {summary}");
+        let known = world.newest("kv-a").lines.iter().any(|line| line["name"] == "secret-1");
+        assert_eq!(known, expected, "{policy}, {days} days later");
+    }
 }
 
 #[tokio::test]

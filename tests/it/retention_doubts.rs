@@ -1,7 +1,5 @@
 //! Retention in doubt: what changes between a point's drop and its deletion, and records that do not say what they should.
 
-use std::collections::BTreeSet;
-
 use keyvault_backup_emulator::{Keeping, host::Firing};
 use time::Duration;
 
@@ -46,12 +44,6 @@ impl Kept {
         self.pass().await;
     }
 
-    /// The blobs of the vault.
-    fn of_vault(&self) -> BTreeSet<String> {
-        let blobs = self.world.backups.blobs(BACKUPS);
-        blobs.into_iter().filter(|name| name.starts_with("vaults/")).collect()
-    }
-
     /// Puts a storage's own legal hold on a blob, or takes it away.
     fn legal_hold(&self, blob: &str, on: bool) {
         assert!(self.world.backups.damage_blob(BACKUPS, blob, |blob| blob.legal_hold = on), "{blob}");
@@ -92,9 +84,9 @@ async fn a_newer_backup_that_is_not_whole_and_alone_in_storage_brings_the_older_
         let kept = Kept::let_go().await;
         let newest = kept.offered().await[0].clone();
         change(&kept, &changed(&newest));
-        let before = kept.of_vault();
+        let before = kept.stored();
         kept.after_the_pause().await;
-        assert_eq!(kept.of_vault(), before, "{what}");
+        assert_eq!(kept.stored(), before, "{what}");
         assert!(kept.offered().await.contains(&FIRST.to_owned()), "{what}: it is offered again");
     }
 }
@@ -102,7 +94,7 @@ async fn a_newer_backup_that_is_not_whole_and_alone_in_storage_brings_the_older_
 #[tokio::test]
 async fn a_legal_hold_that_appears_in_the_pause_keeps_the_point_until_it_is_lifted() {
     let kept = Kept::let_go().await;
-    let (before, backup) = (kept.of_vault(), changed(FIRST));
+    let (before, backup) = (kept.stored(), changed(FIRST));
     kept.legal_hold(&backup, true);
     kept.after_the_pause().await;
     assert_eq!((kept.newest_mark().as_str(), kept.offered().await.len()), ("reinstated", 4));
@@ -111,9 +103,9 @@ async fn a_legal_hold_that_appears_in_the_pause_keeps_the_point_until_it_is_lift
     assert_eq!(kept.newest_mark(), "reinstated", "it is not let go while storage keeps a blob of it");
     kept.legal_hold(&backup, false);
     kept.pass().await;
-    assert_eq!(kept.of_vault(), before, "its pause begins anew");
+    assert_eq!(kept.stored(), before, "its pause begins anew");
     kept.after_the_pause().await;
-    assert_eq!((kept.newest_mark().as_str(), kept.of_vault().contains(&backup)), ("swept", false));
+    assert_eq!((kept.newest_mark().as_str(), kept.stored().contains(&backup)), ("swept", false));
 }
 
 #[tokio::test]
@@ -124,20 +116,20 @@ async fn a_blob_that_is_gone_before_its_turn_does_not_hold_up_the_rest_of_its_po
     kept.world.backups.keep(Keeping { versions: true, deleted_days: None });
     kept.after_the_pause().await;
     assert_eq!(kept.newest_mark(), "swept");
-    assert!(!kept.of_vault().iter().any(|name| name.contains(FIRST)), "{:?}", kept.of_vault());
+    assert!(!kept.stored().iter().any(|name| name.contains(FIRST)), "{:?}", kept.stored());
 }
 
 #[tokio::test]
 async fn a_record_that_cannot_be_read_deletes_nothing_and_holds_up_no_other_point() {
     let mut kept = Kept::let_go().await;
-    let before = kept.of_vault();
+    let before = kept.stored();
     assert!(kept.world.backups.damage_blob(BACKUPS, DROP, |blob| blob.bytes = "torn".into()));
     kept.after_the_pause().await;
-    assert_eq!((kept.of_vault(), kept.newest_mark().as_str()), (before.clone(), "dropped"));
+    assert_eq!((kept.stored(), kept.newest_mark().as_str()), (before.clone(), "dropped"));
     assert!(kept.kept_events() > 0, "the keeper says so");
     kept.nights(2).await;
     kept.after_the_pause().await;
-    let after = kept.of_vault();
+    let after = kept.stored();
     assert!(after.contains(&changed(FIRST)), "it stays");
     assert!(!after.contains(&changed("20260120T020000Z-nightly")), "and the next point went: {after:?}");
 }
@@ -145,10 +137,10 @@ async fn a_record_that_cannot_be_read_deletes_nothing_and_holds_up_no_other_poin
 #[tokio::test]
 async fn a_mark_that_a_newer_program_wrote_hides_its_point_and_deletes_nothing() {
     let kept = Kept::let_go().await;
-    let before = kept.of_vault();
+    let before = kept.stored();
     kept.world.backups.put_blob(BACKUPS, &DROP.replace("0001", "0002"), "", &[("mark", "archived")]);
     kept.after_the_pause().await;
-    assert_eq!((kept.of_vault(), kept.offered().await.len()), (before, 3));
+    assert_eq!((kept.stored(), kept.offered().await.len()), (before, 3));
     assert_eq!(kept.newest_mark(), "archived", "and nothing is said after it");
 }
 
@@ -173,7 +165,7 @@ async fn two_passes_at_once_do_what_one_does() {
     for kept in [&twice, &once] {
         kept.after_the_pause().await;
     }
-    assert_eq!(twice.of_vault(), once.of_vault());
+    assert_eq!(twice.stored(), once.stored());
     assert_eq!(twice.newest_mark(), "swept");
 }
 
@@ -186,10 +178,10 @@ async fn a_release_that_is_withdrawn_keeps_everything_again() {
     let withdraw = [&release[..], &["--withdraw"]].concat();
     assert_eq!(kept.world.json(&release).await["decided"], "release");
     assert_eq!(kept.world.json(&withdraw).await["decided"], "withdraw");
-    let before = kept.of_vault();
+    let before = kept.stored();
     kept.world.at(kept.now() + Duration::days(STEP));
     kept.pass().await;
-    assert_eq!(kept.of_vault(), before);
+    assert_eq!(kept.stored(), before);
     assert_eq!(kept.offered().await.len(), 4, "what was let go before is offered again");
     assert_eq!(kept.world.json(&release).await["decided"], "release");
     kept.pass().await;

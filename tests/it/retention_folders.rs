@@ -10,7 +10,7 @@ use time::Duration;
 
 use crate::{
     hsm_world::{HsmWorld, LANDING},
-    retention::{KEEPER, STEP, keeper_of},
+    retention::{KEEPER, STEP},
     world::{BACKUPS, NIGHT},
 };
 
@@ -26,16 +26,7 @@ impl Kept {
     async fn after(nights: usize) -> Self {
         let mut of = HsmWorld::new().await;
         of.landing.give(KEEPER, Rights::of("keeper", "landing"));
-        of.world.backups.give(KEEPER, Rights::of("keeper", "backups"));
-        of.world.work.give(KEEPER, Rights::of("keeper", "host"));
-        for (name, value) in [
-            ("KEYVAULT_BACKUP_INTERVAL_HOURS", "300"),
-            ("KEYVAULT_BACKUP_RETENTION", "within=30 months=0"),
-            ("RETENTION_SCHEDULE", "0 0 4 30 2 *"),
-        ] {
-            of.world.set(name, value);
-        }
-        let keeper = keeper_of(&of.world).await;
+        let keeper = of.world.with_keeper("within=30 months=0").await;
         let mut kept = Self { of, keeper, nights: 0 };
         kept.nights(nights).await;
         kept

@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyvault_backup_emulator::{FaultKind, Kind, Matcher, Operation, SecretSpec, Snapshot, host::Firing};
-use serde_json::Value;
 use time::{Duration, OffsetDateTime, macros::datetime};
 
 use crate::{
     checks::events,
     retention::{Kept, keeper_of},
-    world::{BACKUPS, World},
+    world::World,
 };
 
 /// The first night: so early that the longest scene ends before the real time, at which the command line tool runs.
@@ -72,21 +71,12 @@ impl Scene {
 
     /// What storage holds of the vault.
     fn stored(&self) -> BTreeMap<String, Vec<u8>> {
-        let world = &self.kept.world;
-        let names = world.backups.blobs(BACKUPS).into_iter().filter(|name| name.starts_with("vaults/"));
-        let bytes = |name: &String| world.backups.blob(BACKUPS, name).expect("it is stored").bytes.to_vec();
-        names.map(|name| (name.clone(), bytes(&name))).collect()
+        self.kept.world.stored_below("vaults/")
     }
 
     /// The backups of a secret that are stored, by their runs.
     fn backups_of(&self, secret: &str) -> BTreeSet<String> {
         self.kept.backups_of(secret)
-    }
-
-    /// Runs the command line tool, at the real time, for its JSON.
-    async fn tool(&self, args: &[&str]) -> Value {
-        let output = self.kept.world.cli(&[args, &["-o", "json"]].concat()).await;
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{args:?}: {output:?}"))
     }
 
     /// Loses everything in the vault and restores the newest good state of it, which must be this one: each version,
@@ -99,7 +89,7 @@ impl Scene {
             vault.delete(Kind::Secret, secret).expect("it is deleted");
             vault.purge(Kind::Secret, secret).expect("it is purged");
         }
-        let done = self.tool(&["restore", "--vault", &vault.url(), "--all", "--yes"]).await;
+        let done = self.kept.world.json(&["restore", "--vault", &vault.url(), "--all", "--yes"]).await;
         assert_eq!(
             (&done["numbers"]["restored"], &done["numbers"]["failed"]),
             (&2.into(), &0.into()),
@@ -143,15 +133,16 @@ async fn a_vault_that_is_removed_from_the_settings_for_a_year() {
     let before = scene.stored();
     scene.days(371).await;
     assert_eq!(scene.stored(), before, "nothing of it has gone in a year");
-    let plan = scene.tool(&["retention", "plan", "--vault", "kv-a"]).await;
+    let plan = scene.kept.world.json(&["retention", "plan", "--vault", "kv-a"]).await;
     assert_eq!(plan["sources"][0]["dropped"], 0, "{plan}");
 
     let (of, why) = (["--vault", "kv-a"], ["--reason", "closed in March"]);
-    scene.tool(&[&["retention", "release"], &of[..], &why].concat()).await;
+    scene.kept.world.json(&[&["retention", "release"], &of[..], &why].concat()).await;
     let now = scene.world().today();
     scene.kept.pass().await;
     assert_eq!(scene.stored(), before, "more than half would go, and nobody has seen the plan");
-    let applied = scene.tool(&[&["retention", "apply"], &of[..], &["--really"], &why].concat()).await;
+    let applied =
+        scene.kept.world.json(&[&["retention", "apply"], &of[..], &["--really"], &why].concat()).await;
     assert!(applied["dropped"].as_array().is_some_and(|runs| runs.len() > 20), "{applied}");
     scene.world().at(now + DAY * 3);
     scene.kept.pass().await;
@@ -170,7 +161,7 @@ async fn an_app_that_is_off_for_200_days() {
     scene.days(200).await;
     let after = scene.stored();
     assert!(before.iter().all(|(name, bytes)| after.get(name) == Some(bytes)), "nothing has gone");
-    let plan = scene.tool(&["retention", "plan", "--vault", "kv-a"]).await;
+    let plan = scene.kept.world.json(&["retention", "plan", "--vault", "kv-a"]).await;
     let plan = &plan["sources"][0];
     assert_eq!((&plan["kept"], &plan["dropped"]), (&points.into(), &0.into()), "all is offered: {plan}");
     assert!(plan["keepsEverything"].as_str().is_some_and(|why| why.contains("overdue")), "{plan}");
@@ -196,7 +187,7 @@ async fn a_full_pass_that_is_longer_than_the_policy() {
     assert_eq!(scene.kept.points(), 50, "the keeper stands still");
     let lines: Vec<_> = scene.kept.keeper.logs().into_iter().filter(|line| line.function_console).collect();
     assert_eq!(events(&lines, "retention.failed"), passes, "and says so");
-    let found = scene.tool(&["retention", "plan"]).await;
+    let found = scene.kept.world.json(&["retention", "plan"]).await;
     assert!(found["errors"][0]["error"].as_str().is_some_and(|error| error.contains("within=")), "{found}");
 
     let good = scene.kept.world.vault.snapshot();
@@ -204,7 +195,7 @@ async fn a_full_pass_that_is_longer_than_the_policy() {
     scene.kept.keeper = keeper_of(&scene.kept.world).await;
     scene.kept.pass().await;
     assert!(scene.kept.points() == 50, "what goes is deleted two days later");
-    let plan = scene.tool(&["retention", "plan", "--vault", "kv-a"]).await;
+    let plan = scene.kept.world.json(&["retention", "plan", "--vault", "kv-a"]).await;
     assert!(plan["sources"][0]["pending"].as_array().is_some_and(|runs| runs.len() > 5), "{plan}");
     scene.restores(&good).await;
 }

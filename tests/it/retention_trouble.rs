@@ -8,7 +8,7 @@ use time::Duration;
 
 use crate::{
     hsm_world::{HsmWorld, LANDING},
-    retention::{KEEPER, Kept, STEP, keeper_of},
+    retention::{KEEPER, Kept, STEP},
     world::{BACKUPS, NIGHT},
 };
 
@@ -29,12 +29,6 @@ impl Kept {
             self.pass().await;
         }
         died
-    }
-
-    /// The blobs of the vault that are stored.
-    fn stored(&self) -> BTreeSet<String> {
-        let blobs = self.world.backups.blobs(BACKUPS);
-        blobs.into_iter().filter(|name| name.starts_with("vaults/")).collect()
     }
 }
 
@@ -93,12 +87,7 @@ async fn a_history_shows_where_backups_were_let_go() {
 async fn old_backups_of_a_whole_hsm_go_with_their_folders_and_the_newest_stays() {
     let mut of = HsmWorld::new().await;
     of.landing.give(KEEPER, Rights::of("keeper", "landing"));
-    of.world.backups.give(KEEPER, Rights::of("keeper", "backups"));
-    of.world.work.give(KEEPER, Rights::of("keeper", "host"));
-    of.world.set("KEYVAULT_BACKUP_INTERVAL_HOURS", "300");
-    of.world.set("KEYVAULT_BACKUP_RETENTION", "within=30 months=0");
-    of.world.set("RETENTION_SCHEDULE", "0 0 4 30 2 *");
-    let keeper = keeper_of(&of.world).await;
+    let keeper = of.world.with_keeper("within=30 months=0").await;
     let mut folders = BTreeSet::new();
     for night in 0..7 {
         let at = NIGHT + Duration::days(STEP * night);

@@ -131,9 +131,9 @@ impl World {
         today
     }
 
-    /// Leaves the record of a keeper that applied retention now.
-    pub fn retention_applied(&self) {
-        let countdown = 99_999_999_999 - self.azure.clock().now().unix_timestamp();
+    /// Leaves the record of a keeper that applied retention at this time.
+    pub fn retention_applied(&self, at: OffsetDateTime) {
+        let countdown = 99_999_999_999 - at.unix_timestamp();
         self.backups.put_blob(BACKUPS, &format!("retention/passes/{countdown:011}"), "", &[]);
     }
 

@@ -137,6 +137,8 @@ async fn the_backups_of_an_object_come_in_pages() {
     let expected = reach(&status["sources"][0]);
     assert!(expected[0].as_str() < expected[1].as_str() && expected[0].is_string(), "{expected:?}");
     assert_eq!((reach(&object), reach(&list["sources"][0])), (expected.clone(), expected));
+    let next = world.ok("/api/backups?continue=1~kv-a~secret~a").await;
+    assert_eq!(next["sources"], json!([]), "on the first page alone");
     assert_eq!(
         (&list["sources"][0]["source"], &list["sources"][0]["kind"]),
         (&json!("kv-a"), &json!("vault"))

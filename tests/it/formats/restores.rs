@@ -164,6 +164,17 @@ impl World {
     }
 }
 
+/// That a restore has ended well, and nothing is left open.
+async fn ended(world: &mut World, id: &RestoreId) {
+    let report = world.ok(&format!("/api/restores/{id}")).await;
+    assert_eq!(
+        (&report["state"], &report["numbers"]["restored"]),
+        (&json!("Succeeded"), &json!(2)),
+        "{report}"
+    );
+    assert_eq!(world.open_restores(), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn an_open_restore_is_taken_up_and_ended() {
     let (mut world, _) = World::thawed().await;
@@ -172,13 +183,7 @@ async fn an_open_restore_is_taken_up_and_ended() {
         world.advance().await;
         world.host().await.pump("RestoreObject").await;
     }
-    let report = world.ok(&format!("/api/restores/{id}")).await;
-    assert_eq!(
-        (&report["state"], &report["numbers"]["restored"]),
-        (&json!("Succeeded"), &json!(2)),
-        "{report}"
-    );
-    assert_eq!(world.open_restores(), Vec::<String>::new());
+    ended(&mut world, &id).await;
     assert_eq!(world.vault.versions(Kind::Secret, "db").len(), 1);
     world.assert_trail_is_whole().await;
 }
@@ -195,13 +200,7 @@ async fn an_open_restore_is_ended_by_the_app_that_restores_with_its_own_rights_a
     for _ in 0..3 {
         world.advance().await;
     }
-    let report = world.ok(&format!("/api/restores/{id}")).await;
-    assert_eq!(
-        (&report["state"], &report["numbers"]["restored"]),
-        (&json!("Succeeded"), &json!(2)),
-        "{report}"
-    );
-    assert_eq!(world.open_restores(), Vec::<String>::new());
+    ended(&mut world, &id).await;
     world.assert_trail_is_whole().await;
 }
 

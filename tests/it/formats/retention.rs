@@ -1,10 +1,8 @@
 //! What older programs stored, under retention and with the rights that each app has: it is listed, planned, kept,
 //! restored from, and let go when newer backups take its place.
 
-use std::collections::BTreeMap;
-
 use keyvault_backup_emulator::{
-    Keeping, KeySpec, Kind, Rights,
+    Keeping, KeySpec, Kind,
     host::{Firing, Host},
 };
 use serde_json::{Value, json};
@@ -13,7 +11,6 @@ use time::{Duration, OffsetDateTime};
 use super::{CLOSED, DAY, OPEN, refuse, sampled, thaw};
 use crate::{
     checks::open,
-    retention::{KEEPER, keeper_of},
     world::{BACKUPS, NIGHT, World},
 };
 
@@ -36,25 +33,8 @@ impl World {
     /// A keeper beside the app that backs up, each with its own rights alone.
     async fn with_a_keeper(&mut self) -> Host {
         self.only("backup");
-        self.backups.give(KEEPER, Rights::of("keeper", "backups"));
-        self.work.give(KEEPER, Rights::of("keeper", "host"));
         self.backups.keep(Keeping { versions: true, deleted_days: None });
-        self.set("KEYVAULT_BACKUP_INTERVAL_HOURS", "300");
-        self.set("KEYVAULT_BACKUP_RETENTION", "within=30 months=0");
-        self.set("RETENTION_SCHEDULE", "0 0 4 30 2 *");
-        keeper_of(self).await
-    }
-
-    pub async fn json(&self, args: &[&str]) -> Value {
-        let output = self.cli(&[args, &["-o", "json"]].concat()).await;
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{args:?}: {output:?}"))
-    }
-
-    /// What is stored below a prefix.
-    fn stored_below(&self, prefix: &str) -> BTreeMap<String, Vec<u8>> {
-        let names = self.backups.blobs(BACKUPS).into_iter().filter(|name| name.starts_with(prefix));
-        let bytes = |name: &String| self.backups.blob(BACKUPS, name).expect("it is stored").bytes.to_vec();
-        names.map(|name| (name.clone(), bytes(&name))).collect()
+        self.with_keeper("within=30 months=0").await
     }
 }
 
