@@ -10,6 +10,7 @@
 mod acknowledged;
 mod audit;
 mod codec;
+mod forgotten;
 mod history;
 mod hsm;
 mod last_runs;

@@ -53,6 +53,7 @@ pub mod fate;
 pub mod filter;
 pub mod first;
 pub mod folded;
+pub mod forgotten;
 pub mod form;
 pub mod hsm;
 pub mod index;

@@ -11,6 +11,7 @@ pub mod apply;
 mod deletion;
 mod drafts;
 mod folders;
+pub mod forget;
 pub mod legal;
 pub mod people;
 mod points;

@@ -1,7 +1,6 @@
 //! Planning: listing a vault and deciding what to back up.
 
 use futures::{StreamExt as _, stream::select_all};
-use time::Duration;
 use tracing::{info, warn};
 
 use super::observed_location;
@@ -19,7 +18,6 @@ use crate::{
         actor::Actor,
         job::{BackupJob, Unplanned},
         lists::Trouble,
-        manifest::KEEP_GONE,
         object::{ObjectId, ObjectKind},
         outcome::Failure,
         plan::{Plan, PlanHeader, Unlisted},
@@ -199,7 +197,7 @@ pub async fn unlisted(app: &App, job: &BackupJob, clock: &Clock) -> Result<Plan>
 /// the keeper's trouble: what is gone is kept for the default time, and no backup waits.
 fn keep_gone(app: &App, vault: &SourceName) -> Option<u32> {
     let policies = app.config().retention.as_ref()?.as_ref().ok()?;
-    Some(policies.of(vault).gone).filter(|days| Duration::days(i64::from(*days)) != KEEP_GONE)
+    Some(policies.of(vault).gone)
 }
 
 /// The acknowledgements for a vault. Read only if something had failed, was lost or had moved as of the previous run,
@@ -226,6 +224,7 @@ fn built_on(
         base: basis.base,
         folds: basis.folds,
         unread: basis.unread,
+        forgotten: basis.forgotten.iter().collect(),
         losses: basis.losses,
         moved: basis.moved.filter(|moved| answered.loss(&moved.run).is_none()),
         observed_location: basis.observed_location.known(),

@@ -72,10 +72,10 @@ impl Catalogue {
                 break;
             }
         }
-        let offered = self.offered(vault).await?;
+        let (offered, forgotten) = futures::try_join!(self.offered(vault), self.forgotten(vault))?;
         let mut points: Vec<Point> = Vec::new();
         let mut next = newest;
-        while let Some(entry) = next.take() {
+        while let Some(entry) = next.take().filter(|entry| !forgotten.has(entry)) {
             let (newer, previous, taken) = (points.last(), entry.previous.clone(), entry.taken);
             let is_offered = newer
                 .zip(offered.as_ref())

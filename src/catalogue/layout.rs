@@ -6,6 +6,7 @@
 //! vaults/VAULT/runs/RUN/objects/KIND/NAME/backup           a backup, its entry in its metadata
 //! vaults/VAULT/runs/RUN/objects/KIND/NAME/outcome          a record that there is no backup, and why
 //! vaults/VAULT/manifests/COUNTDOWN-RUN.jsonl.gz            the run's manifest, written last
+//! vaults/VAULT/manifests/COUNTDOWN-KIND-NAME.forgotten     a decision to forget an object, for the next night
 //! hsms/HSM/backups/COUNTDOWN-RUN                           the record of a backup of a whole HSM
 //! acknowledged/SOURCE/losses/RUN                           the acknowledgement of the loss that the run saw
 //! acknowledged/SOURCE/accepted/KIND/NAME/COUNTDOWN         a decision to accept a failure, or no longer to
@@ -14,7 +15,9 @@
 //! preflight/DAY                                            a probe of the preflight
 //! retention/KIND/SOURCE/points/RUN/NUMBER                  what retention did about a point, in order
 //! retention/copies/VAULT/COUNTDOWN-RUN.jsonl.gz            a second copy of a manifest whose predecessor goes
+//! retention/KIND/SOURCE/forgotten/COUNTDOWN-KIND-NAME      that nothing is left of what was to be forgotten
 //! retention/people/KIND/SOURCE/COUNTDOWN.ACT               a release or a consent by a person
+//! retention/people/KIND/SOURCE/COUNTDOWN.forget-KIND-NAME  a decision to forget an object
 //! retention/passes/COUNTDOWN                               that a pass of retention ended well for every source
 //! holds/KIND/SOURCE/TICKET/NUMBER.ACT                      a hold, and its release
 //! ```
@@ -27,8 +30,8 @@ use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros:
 mod retention;
 
 pub(super) use self::retention::{
-    PASSES, copies, copy, hold, holds, holds_of, mark, marks, parse_hold, parse_mark, pass, pass_time,
-    people, person,
+    PASSES, copies, copy, forget_done, forgets_done, forgotten, hold, holds, holds_of, mark, marks,
+    parse_forget, parse_forgotten, parse_hold, parse_mark, pass, pass_time, people, person,
 };
 use crate::domain::{
     audit::{Event, Section},

@@ -99,7 +99,7 @@ impl Catalogue {
 
     /// Records a decision of a person about the retention of a source, unless there is the same act of that second.
     pub async fn create_decision(&self, of: &Decision) -> Result<Written> {
-        let name = layout::person(of.kind, &of.source, of.at, of.act.name());
+        let name = layout::person(of.kind, &of.source, of.at, &of.act);
         Ok(self.container.add(&name, Vec::new(), metadata(&name, DECISION, of)?).await?)
     }
 
@@ -159,7 +159,7 @@ mod tests {
         };
         let (later, same) = (of(NIGHT + Duration::SECOND), of(NIGHT));
         let prefix = layout::people(SourceKind::Vault, &source);
-        let name = layout::person(SourceKind::Vault, &source, NIGHT, "withdraw");
+        let name = layout::person(SourceKind::Vault, &source, NIGHT, &Act::Withdraw);
         assert_eq!(later_than(&prefix, &name, vec![later.clone(), same]), [later]);
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     azure::container::{Listing, Metadata},
     domain::{
         folded::{Folded, fold_line},
+        forgotten::Forgotten,
         index::Index,
         location::Location,
         loss::Loss,
@@ -38,6 +39,12 @@ pub struct ManifestRef {
     pub summary: Option<Summary>,
 }
 
+/// What a listing of a vault's manifests shows.
+struct Listed {
+    manifests: Vec<ManifestRef>,
+    forgotten: Forgotten,
+}
+
 /// The manifests that make up a vault's index.
 #[derive(Clone, Debug, Default)]
 pub struct View {
@@ -47,6 +54,8 @@ pub struct View {
     pub folds: Vec<ManifestRef>,
     /// The time of the view. Entries of later backups do not count.
     pub at: Option<OffsetDateTime>,
+    /// The objects that people forgot, as far as these manifests may have them.
+    pub forgotten: Forgotten,
 }
 
 impl View {
@@ -76,6 +85,8 @@ pub struct Basis {
     pub folds: Vec<String>,
     /// The names of the manifests that could not be read.
     pub unread: Vec<String>,
+    /// The objects that people forgot since the newest whole manifest was made.
+    pub forgotten: Forgotten,
     /// The kinds that the newest whole manifest left out.
     pub unlisted: Vec<Unlisted>,
     /// Whether any object failed in the newest run that saw it.
@@ -108,7 +119,7 @@ impl Catalogue {
         vault: &SourceName,
         enough: impl FnMut(&[ManifestRef]) -> bool,
     ) -> Result<Vec<ManifestRef>> {
-        self.manifests_without(vault, None, None, enough).await
+        Ok(self.listed(vault, None, None, enough).await?.manifests)
     }
 
     /// Manifests of a vault, newest first, until `enough`, without those whose points retention has let go; with `at`,
@@ -120,26 +131,27 @@ impl Catalogue {
         enough: impl FnMut(&[ManifestRef]) -> bool,
     ) -> Result<Vec<ManifestRef>> {
         let marks = self.marks(SourceKind::Vault, vault).await?;
-        self.manifests_without(vault, at, Some(&marks), enough).await
+        Ok(self.listed(vault, at, Some(&marks), enough).await?.manifests)
     }
 
     /// Manifests of a vault, newest first, until `enough`, without those that `marks` hides; with `at`, those of runs
-    /// planned by then.
-    async fn manifests_without(
+    /// planned by then. With them come the decisions to forget an object that lie between them.
+    async fn listed(
         &self,
         vault: &SourceName,
         at: Option<OffsetDateTime>,
         marks: Option<&Marks>,
         mut enough: impl FnMut(&[ManifestRef]) -> bool,
-    ) -> Result<Vec<ManifestRef>> {
+    ) -> Result<Listed> {
         let prefix = layout::manifests(vault);
         let from = at.map(|at| layout::manifests_from(vault, at));
         let listing = Listing { prefix: &prefix, from: from.as_deref(), page: PAGE, metadata: true };
         let pages = self.container.list(listing);
         pin_mut!(pages);
-        let mut found = Vec::new();
-        while let Some(page) = pages.try_next().await? {
+        let (mut found, mut forgotten) = (Vec::new(), Vec::new());
+        'pages: while let Some(page) = pages.try_next().await? {
             for item in page {
+                forgotten.extend(layout::parse_forgotten(&prefix, &item.name));
                 let Some(run) = layout::parse_manifest(&prefix, &item.name) else { continue };
                 if from.as_ref().is_some_and(|from| item.name < *from) {
                     continue;
@@ -150,11 +162,11 @@ impl Catalogue {
                 let (stored, summary) = (item.modified, summary_of(&item.metadata));
                 found.push(ManifestRef { run, stored, summary, name: item.name });
                 if enough(&found) {
-                    return Ok(found);
+                    break 'pages;
                 }
             }
         }
-        Ok(found)
+        Ok(Listed { manifests: found, forgotten: forgotten.into_iter().collect() })
     }
 
     /// The manifests that make up a vault's index, now or as of an earlier time.
@@ -179,13 +191,20 @@ impl Catalogue {
         };
         // The newest state is never let go, so an ordinary night asks for no marks.
         let is_newest = at.is_none() && unread.is_empty();
-        let marks = if is_newest { None } else { Some(self.marks(SourceKind::Vault, vault).await?) };
-        let found = self.manifests_without(vault, at, marks.as_ref(), |found| {
+        let (marks, earlier) = if is_newest {
+            (None, None)
+        } else {
+            let kind = SourceKind::Vault;
+            let both = futures::try_join!(self.marks(kind, vault), self.forgotten(vault))?;
+            (Some(both.0), Some(both.1))
+        };
+        let listed = self.listed(vault, at, marks.as_ref(), |found| {
             let base = found.iter().find_map(whole);
             let last = found.last().and_then(|last| last.summary.as_ref()).map(|summary| summary.planned);
             base.zip(last).is_some_and(|(base, last)| base - last > CLOSES_WITHIN)
         });
-        let mut folds = found.await?;
+        let Listed { manifests: mut folds, forgotten } = listed.await?;
+        let forgotten = earlier.unwrap_or(forgotten);
         let base = folds.iter().position(|found| whole(found).is_some()).map(|at| folds.remove(at));
         folds.retain(|found| !unread.contains(&found.name));
         if let Some(planned) = base.as_ref().and_then(whole) {
@@ -193,7 +212,7 @@ impl Catalogue {
                 found.summary.as_ref().is_none_or(|of| planned - of.planned <= CLOSES_WITHIN)
             });
         }
-        Ok(View { base, folds, at })
+        Ok(View { base, folds, at, forgotten })
     }
 
     /// The basis of a vault's next plan.
@@ -241,7 +260,8 @@ impl Catalogue {
         // `folded` reads the later manifests whole, so an error after it comes from the base.
         let unread = |error| Unread::new(base_name.as_deref().unwrap_or_default(), error);
         let (mut index, mut failing) = (Index::default(), false);
-        for line in self.folded(base, &folds, None).await? {
+        let forgotten = view.forgotten;
+        for line in self.folded(base, &folds, None, &forgotten).await? {
             let line = line.map_err(unread)?;
             failing |= line.is_failing();
             index.insert(&line);
@@ -253,6 +273,7 @@ impl Catalogue {
             base,
             folds,
             unread,
+            forgotten,
             unlisted,
             failing,
             observed_location,
@@ -266,7 +287,7 @@ impl Catalogue {
     /// Also if one of its manifests cannot be read: the others would not show what is missing.
     pub async fn lines(&self, view: &View) -> Result<Lines> {
         let (base, folds) = self.open(view).await?;
-        Ok(self.folded(base, &folds, view.at).await?)
+        Ok(self.folded(base, &folds, view.at, &view.forgotten).await?)
     }
 
     /// Opens the whole manifest of a view, and names the manifests that it has not folded in itself.
@@ -289,7 +310,8 @@ impl Catalogue {
             return Ok(Box::new(std::iter::empty()));
         }
         let base = self.open_base(header.base.as_deref()).await?;
-        Ok(self.folded(base, &header.folds, None).await?)
+        let forgotten = header.forgotten.iter().cloned().collect();
+        Ok(self.folded(base, &header.folds, None, &forgotten).await?)
     }
 
     async fn folded(
@@ -297,6 +319,7 @@ impl Catalogue {
         base: Option<ManifestReader>,
         folds: &[String],
         at: Option<OffsetDateTime>,
+        forgotten: &Forgotten,
     ) -> Result<Lines, Unread> {
         let mut later = BTreeMap::new();
         for fold in folds {
@@ -314,7 +337,9 @@ impl Catalogue {
             Some(base) => Box::new(base),
             None => Box::new(std::iter::empty()),
         };
-        Ok(if later.is_empty() { base } else { Box::new(Folded::new(base, later, header.as_ref())) })
+        let lines: Lines =
+            if later.is_empty() { base } else { Box::new(Folded::new(base, later, header.as_ref())) };
+        Ok(if forgotten.is_empty() { lines } else { Box::new(forgotten.strip_all(lines)) })
     }
 }
 

@@ -1,7 +1,10 @@
 //! `retention`: what is kept and what may go, and a person's word where one is needed.
 
+mod forget;
+
 use clap::{Args, Subcommand};
 
+use self::forget::ForgetArgs;
 use super::{
     Done, Exit, Failed,
     output::{self, Column, Format, Table, bytes, count},
@@ -34,6 +37,8 @@ pub enum RetentionCommand {
     Apply(ApplyArgs),
     /// Let the policy apply to a source that is no longer configured
     Release(ReleaseArgs),
+    /// Delete every backup of an object that must not exist any longer
+    Forget(ForgetArgs),
 }
 
 impl RetentionCommand {
@@ -42,6 +47,7 @@ impl RetentionCommand {
         match self {
             Self::Plan(_) => true,
             Self::Apply(args) => !args.really,
+            Self::Forget(args) => !args.really,
             Self::Release(_) => false,
         }
     }
@@ -119,6 +125,7 @@ pub async fn run(command: RetentionCommand, format: Format) -> Done {
         RetentionCommand::Plan(args) => plan(args, format).await,
         RetentionCommand::Apply(args) => apply(args, format).await,
         RetentionCommand::Release(args) => release(args, format).await,
+        RetentionCommand::Forget(args) => forget::forget(args, format).await,
     }
 }
 
@@ -315,6 +322,7 @@ fn said(of: &SourceId, applied: &Applied, format: Format) -> Result<(), Failed> 
 async fn release(args: ReleaseArgs, format: Format) -> Done {
     let (app, clock, of) = (app()?, Clock::system(), args.only.one()?);
     let act = if args.withdraw { Act::Withdraw } else { Act::Release };
+    let decided = act.name();
     people::decide(&app, &of, act, args.reason, &Actor::TERMINAL, &clock).await?;
     let (kind, name) = (of.kind, &of.name);
     let sentence = if args.withdraw {
@@ -325,9 +333,9 @@ async fn release(args: ReleaseArgs, format: Format) -> Done {
         )
     };
     let mut table = Table::new(&[Column::name("source")], &[Column::name("decided")]);
-    table.push([name.to_string().into(), act.name().into()]);
+    table.push([name.to_string().into(), decided.into()]);
     if format.is_json() {
-        output::json(&RetentionDecided { source: name.to_string(), decided: act.name() })?;
+        output::json(&RetentionDecided { source: name.to_string(), decided })?;
     } else {
         output::one(format, sentence, &table)?;
     }
@@ -411,12 +419,17 @@ mod tests {
             ("apply --vault kv-a --really --reason r", false),
             ("release --vault kv-a --reason r", false),
             ("release --vault kv-a --reason r --withdraw", false),
+            ("forget --vault kv-a --secret db", true),
+            ("forget --vault kv-a --secret db --really --reason r", false),
         ] {
             assert_eq!(parse(args).unwrap(), only_reads, "{args}");
         }
-        for refused in
-            ["apply --vault kv-a --really", "release --vault kv-a", "plan --vault kv-a --hsm hsm-a"]
-        {
+        for refused in [
+            "apply --vault kv-a --really",
+            "forget --vault kv-a --secret db --really",
+            "release --vault kv-a",
+            "plan --vault kv-a --hsm hsm-a",
+        ] {
             assert!(parse(refused).is_err(), "{refused}");
         }
     }

@@ -236,9 +236,10 @@ impl From<&AcceptanceRecord> for Event {
 
 impl From<&Decision> for Event {
     fn from(of: &Decision) -> Self {
-        let what = match of.act {
+        let what = match &of.act {
             Act::Consent { points } => format!("{points} points may go"),
             Act::Release => "the source is no longer configured, and its policy applies".to_owned(),
+            Act::Forget { kind, name } => format!("the backups of {kind} {name} may not exist any longer"),
             Act::Withdraw => "the source keeps everything while it is not configured".to_owned(),
         };
         Self::RetentionDecided {

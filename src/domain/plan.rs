@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     acknowledged::Accepted,
     actor::Actor,
+    forgotten::Forget,
     loss::{GoneShare, Loss},
     manifest::{KEEP_GONE, Line},
     object::{ObjectId, ObjectKind},
@@ -91,9 +92,13 @@ pub struct PlanHeader {
     /// How much may be gone since the run before. Plans of some objects, and of older programs, do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_share: Option<GoneShare>,
-    /// For how many days the index keeps an object that is gone. Absent where it is [`KEEP_GONE`].
+    /// For how many days the index keeps an object that is gone. Absent where no policy is known: then it is
+    /// [`KEEP_GONE`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_gone: Option<u32>,
+    /// The objects that people forgot since the newest whole manifest was made. What was forgotten is not carried forward.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forgotten: Vec<Forget>,
     /// The losses that were open as of the run before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
@@ -133,6 +138,7 @@ impl PlanHeader {
             listed_late: Vec::new(),
             gone_share: None,
             keep_gone: None,
+            forgotten: Vec::new(),
             losses: Vec::new(),
             accepted: Vec::new(),
             acknowledged: Vec::new(),

@@ -67,7 +67,7 @@ pub enum Report {
     /// It has its manifest.
     Closed {
         /// The header of its plan.
-        header: PlanHeader,
+        header: Box<PlanHeader>,
         /// Its summary.
         summary: Summary,
         /// The requested objects.
@@ -117,7 +117,7 @@ pub async fn report(
             }
         }
         let (header, summary) = (manifest.header().clone(), manifest.summary().cloned());
-        return Ok(summary.map(|summary| Report::Closed { header, summary, lines }));
+        return Ok(summary.map(|summary| Report::Closed { header: Box::new(header), summary, lines }));
     }
     let Some(job) = job else { return Ok(None) };
     let plan = catalogue.plan(vault, run).await?;

@@ -1,6 +1,8 @@
 //! Carrying out a plan: the records of what is dropped, and the deletion of what was dropped before.
 
-use super::{applied::Applied, deletion::taken, drafts::Drafts, folders, policy, reading::Reading, sweep};
+use super::{
+    applied::Applied, deletion::taken, drafts::Drafts, folders, forget, policy, reading::Reading, sweep,
+};
 use crate::{
     app::App,
     clock::Clock,
@@ -72,6 +74,7 @@ async fn vault(app: &App, of: &SourceId, by: &Actor, clock: &Clock) -> Result<Ap
     let policy = policy(app, &of.name)?;
     let mut applied = Applied::default();
     let reading = Reading::of(app, &of.name, policy, clock.now()).await?;
+    forget::go_on(app, &reading, &mut applied).await?;
     sweep::pending(&reading, &mut applied).await?;
     // What was offered again just now is decided about anew.
     let reading = Reading::of(app, &of.name, policy, clock.now()).await?;

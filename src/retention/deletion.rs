@@ -53,7 +53,7 @@ pub(super) async fn first_bound(blobs: &[Placed<'_>], now: OffsetDateTime) -> Re
 }
 
 /// What became of a blob that was to be deleted.
-enum Deleted {
+pub(super) enum Deleted {
     /// It is deleted now.
     Now,
     /// It was gone.
@@ -98,8 +98,17 @@ async fn delete(container: &Container, blob: &DroppedBlob, now: OffsetDateTime) 
     if versions.len() > 1 {
         return Ok(Deleted::Stays(format!("{} was written again in storage", blob.name)));
     }
+    delete_version(container, version, now).await
+}
+
+/// Deletes a version, unless storage keeps it.
+pub(super) async fn delete_version(
+    container: &Container,
+    version: &Version,
+    now: OffsetDateTime,
+) -> Result<Deleted> {
     if let Some(why) = bound_until(version, now) {
-        return Ok(Deleted::Stays(format!("{}, {why}", blob.name)));
+        return Ok(Deleted::Stays(format!("{}, {why}", version.name)));
     }
     match container.delete_version(version).await {
         // Storage knows reasons that a listing does not show: a policy of the container, a lease, a newer state.

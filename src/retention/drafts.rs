@@ -45,7 +45,7 @@ impl<'a> Drafts<'a> {
         let Reading { catalogue, vault, .. } = *self.reading;
         let (manifest, named) = (&self.reading.manifests[at], self.reading.candidates[at].named);
         let mut going: HashMap<RunId, Vec<(ObjectId, Option<RunId>)>> = HashMap::new();
-        for line in self.reading.open(&manifest.name).await? {
+        for line in self.reading.lines(&manifest.name).await? {
             let line: Line = line?;
             for (entry, ruling) in self.kept.judge(&line, named, self.reading.terms()) {
                 let by = match ruling {

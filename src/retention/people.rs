@@ -57,9 +57,20 @@ pub async fn decide(
             "the {of} is configured, so there is nothing to release: its policy applies already"
         )));
     }
-    let (source, kind) = (of.name.clone(), of.kind);
     let at =
         if act.is_about_release() { after_the_last_word(app, of, clock.now()).await? } else { clock.now() };
+    record(app, of, (act, reason), by, at).await
+}
+
+/// Records a decision as of a time, or of a second soon after it that has none of its kind.
+pub(super) async fn record(
+    app: &App,
+    of: &SourceId,
+    (act, reason): (Act, Reason),
+    by: &Actor,
+    at: OffsetDateTime,
+) -> Result<Decision> {
+    let (source, kind) = (of.name.clone(), of.kind);
     let mut decision = Decision { v: DECISION_FORMAT, source, kind, act, reason, by: by.clone(), at };
     for _ in 0..TRIES {
         app.audit()?.append(by, Event::from(&decision), decision.at).await?;

@@ -134,7 +134,7 @@ impl Reading<'_> {
     async fn judge(&self, at: usize, kept: &Kept, seen: &mut Seen<'_>) -> Result<Option<Reason>> {
         let named = self.candidates[at].named;
         let mut newer: Vec<(ObjectId, RunId, u64)> = Vec::new();
-        for line in self.open(&self.manifests[at].name).await? {
+        for line in self.lines(&self.manifests[at].name).await? {
             let line = line?;
             for (_, ruling) in kept.judge(&line, named, self.terms()) {
                 match ruling {

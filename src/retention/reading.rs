@@ -9,8 +9,9 @@ use crate::{
     app::App,
     catalogue::{Catalogue, ManifestReader, ManifestRef, Marks},
     domain::{
+        forgotten::Forgotten,
         location::Location,
-        manifest::Summary,
+        manifest::{Line, Summary},
         retention::{
             Candidate, Decision, Drop, Hold, Kept, Policy, Reason, Standstill, Terms, Verdict, needs_consent,
             plan,
@@ -42,7 +43,9 @@ pub(super) struct Reading<'a> {
     /// The manifests that were written again in storage.
     overwritten: HashSet<String>,
     policy: Policy,
-    holds: Vec<Hold>,
+    pub(super) holds: Vec<Hold>,
+    /// The objects that people forgot: no point names their backups.
+    pub(super) forgotten: Forgotten,
     decisions: Vec<Decision>,
     location: Location,
 }
@@ -57,12 +60,13 @@ impl<'a> Reading<'a> {
     ) -> Result<Self> {
         let catalogue = app.catalogue()?;
         let kind = SourceKind::Vault;
-        let (marks, manifests, holds, decisions, acknowledged) = futures::try_join!(
+        let (marks, manifests, holds, decisions, acknowledged, forgotten) = futures::try_join!(
             catalogue.marks(kind, vault),
             catalogue.manifests(vault, None, |_| false),
             holds(app, vault),
             catalogue.decisions(kind, vault),
             catalogue.acknowledged(vault),
+            catalogue.forgotten(vault),
         )?;
         let summaries: Vec<(&Summary, Option<OffsetDateTime>)> =
             manifests.iter().filter_map(|found| Some((found.summary.as_ref()?, found.stored))).collect();
@@ -77,6 +81,7 @@ impl<'a> Reading<'a> {
             holds,
             decisions,
             standstill,
+            forgotten,
             location: location.unwrap_or_default(),
             newest: is_newest(&candidates, &policy, now),
             overwritten: HashSet::new(),
@@ -119,7 +124,7 @@ impl<'a> Reading<'a> {
     pub(super) async fn name(&self, at: usize, kept: &mut Kept) -> Result<Before> {
         let reader = self.open(&self.manifests[at].name).await?;
         let before = Before { base: reader.header().base.clone(), folds: reader.header().folds.clone() };
-        for line in reader {
+        for line in self.forgotten.strip_all(reader) {
             let line = line?;
             kept.name(&line, &self.location);
             if self.newest[at] {
@@ -129,8 +134,13 @@ impl<'a> Reading<'a> {
         Ok(before)
     }
 
+    /// The lines of a manifest.
+    pub(super) async fn lines(&self, name: &str) -> Result<impl Iterator<Item = Result<Line>>> {
+        Ok(self.forgotten.strip_all(self.open(name).await?))
+    }
+
     /// Opens a manifest, unless it was written again: what it says now is not what its run left.
-    pub(super) async fn open(&self, name: &str) -> Result<ManifestReader> {
+    async fn open(&self, name: &str) -> Result<ManifestReader> {
         if self.overwritten.contains(name) {
             return Err(damaged(name, &"it was written again in storage"));
         }
@@ -140,7 +150,7 @@ impl<'a> Reading<'a> {
     /// Adds what a point names that is not offered, and may be again.
     pub(super) async fn name_hidden(&self, record: &Drop, manifest: &str, kept: &mut Kept) -> Result<()> {
         let read = async {
-            for line in self.open(manifest).await? {
+            for line in self.lines(manifest).await? {
                 kept.name(&line?, &self.location);
             }
             Ok::<_, Error>(())
@@ -180,7 +190,7 @@ impl<'a> Reading<'a> {
 }
 
 /// The holds on a vault; on an HSM whose keys are backed up one by one, also those on the HSM.
-async fn holds(app: &App, vault: &SourceName) -> Result<Vec<Hold>> {
+pub(super) async fn holds(app: &App, vault: &SourceName) -> Result<Vec<Hold>> {
     let catalogue = app.catalogue()?;
     let mut holds = catalogue.holds(SourceKind::Vault, vault).await?;
     holds.extend(catalogue.holds(SourceKind::Hsm, vault).await?);

@@ -163,7 +163,7 @@ async fn rulings(
     let mut judged = Judged { backups: HashSet::new(), against: None };
     let recorded: HashSet<&str> = blobs.iter().map(|blob| blob.name.as_str()).collect();
     let mut newer: Vec<(ObjectId, RunId, u64)> = Vec::new();
-    for line in reading.open(manifest).await? {
+    for line in reading.lines(manifest).await? {
         let line = line?;
         for (entry, ruling) in kept.judge(&line, record.named, reading.terms()) {
             let name = Catalogue::name_of_backup(reading.vault, &entry.run, &line.id());

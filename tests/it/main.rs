@@ -29,6 +29,7 @@ mod endings;
 mod faults;
 mod flood;
 mod forged;
+mod forget;
 mod formats;
 mod former;
 mod history;

@@ -149,6 +149,9 @@ async fn of_vaults(checked: &mut Checked) {
     checked.run(&world, "retention apply", &vault).await;
     let withdraw = ["--withdraw", because[0], because[1]];
     checked.run(&world, "retention release", &with(&withdraw)).await;
+    let forget = with(&["--secret", "secret-0"]);
+    checked.run(&world, "retention forget", &forget).await;
+    checked.run(&world, "retention forget", &[&forget[..], &["--really"], &because[..]].concat()).await;
     let ticket = ["--ticket", "INC-1", because[0], because[1]];
     checked.run(&world, "hold", &[&["set"], &vault[..], &ticket].concat()).await;
     checked.run(&world, "hold", &["list"]).await;

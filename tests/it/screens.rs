@@ -197,6 +197,8 @@ async fn of_retention_and_holds() {
     let vault = ["--vault", "kv-a"];
     shows(&mut world, "retention_plan", &[&["retention", "plan", "--strays"], &vault[..]].concat(), &[])
         .await;
+    let forget = [&["retention", "forget"], &vault[..], &["--secret", "db-password"]].concat();
+    shows(&mut world, "retention_forget_plan", &forget, &[]).await;
     let held = [&["hold", "set"], &vault[..], &["--secret", &secret]].concat();
     let why = ["--ticket", "INC-4711", "--reason", "an inquiry that takes until the end of the year"];
     shows(&mut world, "hold_set", &[&held[..], &why].concat(), &[&secret]).await;
@@ -304,6 +306,7 @@ async fn of_help() {
         "retention plan",
         "retention apply",
         "retention release",
+        "retention forget",
         "hold",
         "hold set",
         "hold list",

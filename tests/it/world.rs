@@ -190,7 +190,8 @@ impl World {
     /// The manifests of a vault, newest first.
     pub fn manifests(&self, vault: &str) -> Vec<String> {
         let prefix = format!("vaults/{vault}/manifests/");
-        self.backups.blobs(BACKUPS).into_iter().filter(|name| name.starts_with(&prefix)).collect()
+        let is_manifest = |name: &String| name.starts_with(&prefix) && name.ends_with(".jsonl.gz");
+        self.backups.blobs(BACKUPS).into_iter().filter(is_manifest).collect()
     }
 
     /// The newest manifest of a vault.

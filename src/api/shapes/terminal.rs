@@ -22,7 +22,7 @@ pub use self::{
     listing::{ObjectItem, Objects, VaultItem, Vaults},
     plan::{BackupPlan, FileBackup},
     restore::{FileRestore, Jobs, RestoreResult},
-    retention::{HoldItem, Holds, LegalHolds, RetentionApplied, RetentionDecided},
+    retention::{HoldItem, Holds, LegalHolds, RetentionApplied, RetentionDecided, RetentionForget},
     run::{CheckedManifest, Rebuilt, RunReport},
     schema::schema,
 };

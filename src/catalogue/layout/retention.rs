@@ -4,7 +4,8 @@ use time::OffsetDateTime;
 
 use super::{countdown, manifests};
 use crate::domain::{
-    retention::{HoldAct, Ticket},
+    forgotten::Forget,
+    retention::{Act, HoldAct, Ticket},
     run::{RunId, counted_down},
     source::{SourceKind, SourceName},
 };
@@ -72,14 +73,56 @@ pub(in crate::catalogue) fn people(kind: SourceKind, source: &SourceName) -> Str
     format!("retention/people/{}/{source}/", of_kind(kind))
 }
 
-/// The name of a decision of a person, sorted by its time.
+/// The name of a decision of a person, sorted by its time. That of a decision to forget has all that it says.
 pub(in crate::catalogue) fn person(
     kind: SourceKind,
     source: &SourceName,
     at: OffsetDateTime,
-    act: &str,
+    act: &Act,
 ) -> String {
-    format!("{}{}.{act}", people(kind, source), countdown(at))
+    let prefix = people(kind, source);
+    match act {
+        Act::Forget { kind, name } => format!("{prefix}{}.forget-{kind}-{}", countdown(at), name.folded()),
+        _ => format!("{prefix}{}.{}", countdown(at), act.name()),
+    }
+}
+
+/// The decision to forget of a blob under [`people`].
+pub(in crate::catalogue) fn parse_forget(prefix: &str, name: &str) -> Option<Forget> {
+    let (at, object) = name.strip_prefix(prefix)?.split_once(".forget-")?;
+    forget_of(at, object)
+}
+
+/// The name, beside the manifests of a vault, of a decision to forget: there a night sees it without a request more.
+pub(in crate::catalogue) fn forgotten(vault: &SourceName, of: &Forget) -> String {
+    format!("{}{FORGOTTEN}", forget(&manifests(vault), of))
+}
+
+/// The decision to forget of a blob among the manifests of a vault.
+pub(in crate::catalogue) fn parse_forgotten(prefix: &str, name: &str) -> Option<Forget> {
+    let (at, object) = name.strip_prefix(prefix)?.strip_suffix(FORGOTTEN)?.split_once('-')?;
+    forget_of(at, object)
+}
+
+const FORGOTTEN: &str = ".forgotten";
+
+/// The prefix of the records that nothing of what was to be forgotten is left.
+pub(in crate::catalogue) fn forgets_done(vault: &SourceName) -> String {
+    format!("retention/{}/{vault}/forgotten/", of_kind(SourceKind::Vault))
+}
+
+/// The record that nothing is left of what was to be forgotten.
+pub(in crate::catalogue) fn forget_done(vault: &SourceName, of: &Forget) -> String {
+    forget(&forgets_done(vault), of)
+}
+
+fn forget(prefix: &str, of: &Forget) -> String {
+    format!("{prefix}{}-{}-{}", countdown(of.at), of.kind, of.name.folded())
+}
+
+fn forget_of(at: &str, object: &str) -> Option<Forget> {
+    let (kind, name) = object.split_once('-')?;
+    Some(Forget { kind: kind.parse().ok()?, name: name.parse().ok()?, at: counted_down(at)? })
 }
 
 /// The prefix of the holds on a source.
@@ -127,6 +170,22 @@ mod tests {
         assert_eq!(
             copy(&source, &manifest).as_deref(),
             Some("retention/copies/kv-prod/98204687199-20261122T020000Z-nightly.jsonl.gz")
+        );
+        let of = Forget {
+            kind: "secret".parse().unwrap(),
+            name: "Db-Password".parse().unwrap(),
+            at: datetime!(2026-11-22 02:00 UTC),
+        };
+        let act = Act::Forget { kind: of.kind, name: of.name.clone() };
+        let name = person(SourceKind::Vault, &source, of.at, &act);
+        assert_eq!(name, "retention/people/vaults/kv-prod/98204687199.forget-secret-db-password");
+        assert_eq!(parse_forget(&people(SourceKind::Vault, &source), &name), Some(of.clone()));
+        let name = forgotten(&source, &of);
+        assert_eq!(name, "vaults/kv-prod/manifests/98204687199-secret-db-password.forgotten");
+        assert_eq!(parse_forgotten(&manifests(&source), &name), Some(of.clone()));
+        assert_eq!(
+            forget_done(&source, &of),
+            "retention/vaults/kv-prod/forgotten/98204687199-secret-db-password"
         );
         assert!(marks(SourceKind::Hsm, &source).starts_with("retention/hsms/kv-prod/"));
     }

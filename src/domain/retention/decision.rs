@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 use crate::domain::{
     acknowledged::Reason,
     actor::Actor,
+    object::{ObjectKind, ObjectName},
     source::{SourceKind, SourceName},
 };
 
@@ -16,7 +17,7 @@ pub const DECISION_FORMAT: u32 = 1;
 pub const CONSENT_FOR: Duration = Duration::DAY;
 
 /// What a person decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "act")]
 pub enum Act {
     /// A source that is no longer configured may lose points by its policy.
@@ -27,6 +28,14 @@ pub enum Act {
     Consent {
         /// How many points the plan would drop.
         points: u32,
+    },
+    /// No backup of an object that was taken by then may exist any longer.
+    Forget {
+        /// Its kind. A record has a `kind` of its own, which is the source's.
+        #[serde(rename = "object_kind")]
+        kind: ObjectKind,
+        /// Its name.
+        name: ObjectName,
     },
 }
 
@@ -42,6 +51,7 @@ impl Act {
             Self::Release => "release",
             Self::Withdraw => "withdraw",
             Self::Consent { .. } => "consent",
+            Self::Forget { .. } => "forget",
         }
     }
 }
@@ -79,11 +89,11 @@ impl Decision {
 
     /// Whether, by these decisions, so many points of the source may go although they are more than half.
     pub fn consents(decisions: &[Self], points: usize, now: OffsetDateTime) -> bool {
-        decisions.iter().any(|of| match of.act {
+        decisions.iter().any(|of| match &of.act {
             Act::Consent { points: most } => {
-                points <= most as usize && (Duration::ZERO..CONSENT_FOR).contains(&(now - of.at))
+                points <= *most as usize && (Duration::ZERO..CONSENT_FOR).contains(&(now - of.at))
             }
-            Act::Release | Act::Withdraw => false,
+            Act::Release | Act::Withdraw | Act::Forget { .. } => false,
         })
     }
 }
@@ -137,6 +147,15 @@ mod tests {
     fn a_decision_keeps_its_stored_form() {
         let stored = r#"{"v":1,"source":"kv-prod","kind":"vault","act":"consent","points":5,"reason":"closed","by":{"via":"terminal"},"at":"2026-11-21T02:00:00Z"}"#;
         let decision = decided(Act::Consent { points: 5 }, Duration::DAY);
+        assert_eq!(serde_json::to_string(&decision).unwrap(), stored);
+        assert_eq!(serde_json::from_str::<Decision>(stored).unwrap(), decision);
+    }
+
+    #[test]
+    fn a_decision_about_an_object_keeps_its_stored_form() {
+        let stored = r#"{"v":1,"source":"kv-prod","kind":"vault","act":"forget","object_kind":"secret","name":"db","reason":"closed","by":{"via":"terminal"},"at":"2026-11-22T02:00:00Z"}"#;
+        let act = Act::Forget { kind: ObjectKind::Secret, name: "db".parse().unwrap() };
+        let decision = decided(act, Duration::ZERO);
         assert_eq!(serde_json::to_string(&decision).unwrap(), stored);
         assert_eq!(serde_json::from_str::<Decision>(stored).unwrap(), decision);
     }

@@ -17,7 +17,7 @@ use crate::{
         manifest::{Line, ObjectStatus},
         object::ObjectId,
         outcome,
-        plan::{ListedLate, PlanHeader, Unlisted},
+        plan::{ListedLate, Unlisted},
     },
     query::{runs::Report, sources},
 };
@@ -202,17 +202,13 @@ impl From<Report> for RunInSource {
                 failures: Vec::new(),
                 objects: Vec::new(),
             },
-            Report::Closed {
-                header: PlanHeader { vault, by, unlisted, listed_late, .. },
-                summary,
-                lines,
-            } => Self {
-                item: RunItem::closed(&vault, &summary),
-                by: by.as_ref().map(Into::into),
+            Report::Closed { header, summary, lines } => Self {
+                item: RunItem::closed(&header.vault, &summary),
+                by: header.by.as_ref().map(Into::into),
                 progress: None,
                 protected: Some(summary.protected),
-                unlisted: unlisted.iter().map(Into::into).collect(),
-                listed_late: listed_late.iter().map(Into::into).collect(),
+                unlisted: header.unlisted.iter().map(Into::into).collect(),
+                listed_late: header.listed_late.iter().map(Into::into).collect(),
                 failures: Failed::alike(lines.iter().filter_map(failure)),
                 objects: lines.iter().map(Into::into).collect(),
             },
@@ -233,6 +229,7 @@ mod tests {
             actor::Actor,
             job::BackupJob,
             object::ObjectKind,
+            plan::PlanHeader,
             run::{RunId, Scope},
             samples::{NIGHT, line, secret},
         },
@@ -261,7 +258,8 @@ mod tests {
             "numbers": numbers,
         });
         let summary = serde_json::from_value(summary).unwrap();
-        Report::Closed { header: PlanHeader::new(vault, run, Scope::Vault, NIGHT), summary, lines }.into()
+        let header = Box::new(PlanHeader::new(vault, run, Scope::Vault, NIGHT));
+        Report::Closed { header, summary, lines }.into()
     }
 
     #[test]

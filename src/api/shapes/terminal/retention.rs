@@ -5,9 +5,16 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
-    api::shapes::actor::By,
-    domain::{retention::Hold, source::SourceId},
-    retention::{Applied, legal},
+    api::shapes::{actor::By, object::Kind},
+    domain::{
+        retention::Hold,
+        source::{SourceId, SourceName},
+    },
+    retention::{
+        Applied,
+        forget::{Copy, Stays},
+        legal,
+    },
 };
 
 /// What a pass of retention did for one source.
@@ -54,6 +61,55 @@ impl RetentionApplied {
             blobs: done.blobs,
             bytes: done.bytes,
         }
+    }
+}
+
+/// What is forgotten of a source, or would be.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RetentionForget {
+    /// The source.
+    #[schema(example = "kv-prod")]
+    source: String,
+    /// Whether it is done. Otherwise this is what would be done.
+    done: bool,
+    /// Every stored backup of the objects.
+    backups: Vec<ForgottenBackup>,
+}
+
+/// A stored backup of an object that is forgotten, or would be.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ForgottenBackup {
+    /// The object's kind.
+    kind: Kind,
+    /// The object's name.
+    name: String,
+    /// The run that took it.
+    run: String,
+    /// Its size.
+    bytes: u64,
+    /// Why it cannot be deleted now. Absent if it can, or was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stays: Option<String>,
+    /// The day until which storage keeps it, if that is why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+}
+
+impl RetentionForget {
+    /// The backups of the objects, as they were found.
+    pub fn new(source: &SourceName, done: bool, copies: &[Copy]) -> Self {
+        let backups = copies.iter().map(|copy| ForgottenBackup {
+            kind: copy.object.kind.into(),
+            name: copy.object.name.to_string(),
+            run: copy.run.to_string(),
+            bytes: copy.version.bytes,
+            stays: copy.stays.as_ref().map(ToString::to_string),
+            until: match &copy.stays {
+                Some(Stays::Until(day)) => Some(day.to_string()),
+                _ => None,
+            },
+        });
+        Self { source: source.to_string(), done, backups: backups.collect() }
     }
 }
 

@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 use super::{
     AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, FileBackup, FileRestore, HoldItem,
     Holds, HsmCheck, HsmStatuses, Jobs, LegalHolds, Objects, Rebuilt, RestoreResult, RetentionApplied,
-    RetentionDecided, RunReport, Trail, TrailCheck, Vaults,
+    RetentionDecided, RetentionForget, RunReport, Trail, TrailCheck, Vaults,
 };
 use crate::api::shapes::{
     backup::History,
@@ -21,7 +21,7 @@ use crate::api::shapes::{
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 29] = [
+const COMMANDS: [(&str, &[&str]); 30] = [
     ("error", &["Problem"]),
     ("status", &["Status"]),
     ("backup", &["RunReport"]),
@@ -46,6 +46,7 @@ const COMMANDS: [(&str, &[&str]); 29] = [
     ("retention plan", &["RetentionPlan"]),
     ("retention apply", &["RetentionPlan", "RetentionApplied"]),
     ("retention release", &["RetentionDecided"]),
+    ("retention forget", &["RetentionForget"]),
     ("hold", &["HoldItem", "Holds", "LegalHolds"]),
     ("acknowledge", &["AcknowledgedRun"]),
     ("accept", &["AcceptanceItem", "Acceptances"]),
@@ -81,6 +82,7 @@ const COMMANDS: [(&str, &[&str]); 29] = [
     RestoreResult,
     RetentionApplied,
     RetentionDecided,
+    RetentionForget,
     RetentionPlan,
     RunInSource,
     RunReport,

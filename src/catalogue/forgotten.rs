@@ -1,0 +1,57 @@
+//! Decisions to forget objects: what is not offered any longer, and what of it is still to be deleted.
+
+use std::collections::BTreeSet;
+
+use futures::{TryStreamExt as _, pin_mut};
+
+use super::{Catalogue, layout};
+use crate::{
+    azure::container::{Listing, Metadata, Written},
+    domain::{
+        forgotten::{Forget, Forgotten},
+        source::{SourceKind, SourceName},
+    },
+    error::Result,
+};
+
+/// Names per listing request.
+const PAGE: u16 = 5000;
+
+impl Catalogue {
+    /// The objects of a vault, or of an HSM whose keys are backed up one by one, that people forgot. The names of the
+    /// records say everything, so no damage to one brings a backup back. One request.
+    pub async fn forgotten(&self, vault: &SourceName) -> Result<Forgotten> {
+        let prefix = layout::people(SourceKind::Vault, vault);
+        let names = self.names(&prefix).await?;
+        Ok(names.iter().filter_map(|name| layout::parse_forget(&prefix, name)).collect())
+    }
+
+    /// The newest decision about each forgotten object of which something may still be to be deleted. One request.
+    pub async fn open_forgets(&self, vault: &SourceName, all: &Forgotten) -> Result<Vec<Forget>> {
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let done: BTreeSet<_> = self.names(&layout::forgets_done(vault)).await?.into_iter().collect();
+        Ok(all.iter().filter(|of| !done.contains(&layout::forget_done(vault, of))).collect())
+    }
+
+    /// Puts a decision to forget where the plan of the next night sees it. Safe to run twice.
+    pub async fn tell_next_night(&self, vault: &SourceName, of: &Forget) -> Result<Written> {
+        Ok(self.container.add(&layout::forgotten(vault, of), Vec::new(), Metadata::new()).await?)
+    }
+
+    /// Records that nothing is left of what was to be forgotten. Safe to run twice.
+    pub async fn create_forget_done(&self, vault: &SourceName, of: &Forget) -> Result<Written> {
+        Ok(self.container.add(&layout::forget_done(vault, of), Vec::new(), Metadata::new()).await?)
+    }
+
+    async fn names(&self, prefix: &str) -> Result<Vec<String>> {
+        let pages = self.container.list(Listing { prefix, from: None, page: PAGE, metadata: false });
+        pin_mut!(pages);
+        let mut names = Vec::new();
+        while let Some(page) = pages.try_next().await? {
+            names.extend(page.into_iter().map(|item| item.name));
+        }
+        Ok(names)
+    }
+}

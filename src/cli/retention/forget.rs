@@ -1,0 +1,123 @@
+//! `retention forget`: backups of an object that must not exist any longer.
+
+use clap::Args;
+
+use super::{
+    super::{
+        Done, Exit, Failed, ObjectArgs, SourceArg,
+        output::{self, Column, Format, Table, bytes, count},
+    },
+    app,
+};
+use crate::{
+    api::shapes::terminal::RetentionForget,
+    clock::Clock,
+    domain::{acknowledged::Reason, actor::Actor, object::ObjectId, source::SourceName},
+    retention::forget::{self, Copy},
+};
+
+/// The objects that are forgotten.
+#[derive(Debug, Args)]
+pub struct ForgetArgs {
+    #[command(flatten)]
+    source: SourceArg,
+    #[command(flatten)]
+    objects: ObjectArgs,
+    /// Do it. Without this, what would be deleted is shown
+    #[arg(long, requires = "reason")]
+    pub(super) really: bool,
+    /// The reason, in one line of at most 500 characters
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<Reason>,
+}
+
+/// Shows what would be deleted, or deletes it.
+pub(super) async fn forget(args: ForgetArgs, format: Format) -> Done {
+    let objects = args.objects.objects();
+    if objects.is_empty() {
+        return Err(Failed::new(
+            "no object is named, and only named objects are forgotten",
+            "name each one, with --secret, --key or --certificate",
+        ));
+    }
+    args.source.may_hold(objects.iter().map(|of| of.kind))?;
+    let (app, clock, vault) = (app()?, Clock::system(), args.source.vault.name());
+    let reason = args.reason.filter(|_| args.really);
+    let copies = match &reason {
+        None => forget::plan(&app, vault, &objects, clock.now()).await?,
+        Some(reason) => forget::forget(&app, vault, &objects, reason, (&Actor::TERMINAL, &clock)).await?,
+    };
+    let done = reason.is_some();
+    if format.is_json() {
+        output::json(&RetentionForget::new(vault, done, &copies))?;
+    } else {
+        table(&copies, done).print(format)?;
+        say(vault, &objects, &copies, done, format)?;
+    }
+    let stays = copies.iter().filter(|copy| copy.stays.is_some()).count();
+    Ok(if done && stays > 0 { Exit::Part } else { Exit::All })
+}
+
+fn table(copies: &[Copy], done: bool) -> Table {
+    let mut table = Table::new(
+        &[Column::name("object"), Column::name("run")],
+        &[Column::number("size"), Column::label("state"), Column::prose("why").if_any()],
+    );
+    let now = if done { "deleted" } else { "can go" };
+    for copy in copies {
+        let state = if copy.stays.is_none() { now } else { "stays" };
+        table.push([
+            copy.object.to_string().into(),
+            copy.run.to_string().into(),
+            bytes(copy.version.bytes).into(),
+            state.into(),
+            copy.stays.as_ref().map(ToString::to_string).into(),
+        ]);
+    }
+    table
+}
+
+fn say(
+    vault: &SourceName,
+    objects: &[ObjectId],
+    copies: &[Copy],
+    done: bool,
+    format: Format,
+) -> Result<(), Failed> {
+    let stays = copies.iter().filter(|copy| copy.stays.is_some()).count();
+    let goes = copies.len() - stays;
+    let names: Vec<_> = objects.iter().map(ToString::to_string).collect();
+    let names = names.join(", ");
+    if done {
+        output::aside(
+            format,
+            format_args!(
+                "{names} of {vault}: no older backup is offered any longer; {} deleted.",
+                count(goes, "backup")
+            ),
+        )?;
+        output::aside(
+            format,
+            "What is still in its vault is backed up again the next night. Where the account keeps deleted blobs, they \
+             can be brought back until that time is over.",
+        )?;
+    } else {
+        output::aside(
+            format,
+            format_args!(
+                "{} of {names} in {vault}; {goes} of them can go now. To delete them, add --really --reason TEXT.",
+                count(copies.len(), "stored backup")
+            ),
+        )?;
+    }
+    if stays > 0 {
+        output::aside(
+            format,
+            format_args!(
+                "What stays ({}) goes with a pass of the keeper, once it may.",
+                count(stays, "backup")
+            ),
+        )?;
+    }
+    Ok(())
+}
