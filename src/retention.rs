@@ -9,9 +9,9 @@
 mod applied;
 pub mod apply;
 mod deletion;
-mod drafts;
 mod folders;
 pub mod forget;
+mod going;
 pub mod legal;
 pub mod people;
 mod points;

@@ -1,7 +1,13 @@
 //! Carrying out a plan: the records of what is dropped, and the deletion of what was dropped before.
 
 use super::{
-    applied::Applied, deletion::taken, drafts::Drafts, folders, forget, policy, reading::Reading, sweep,
+    applied::Applied,
+    deletion::taken,
+    folders, forget,
+    going::{self, Going},
+    policy,
+    reading::Reading,
+    sweep,
 };
 use crate::{
     app::App,
@@ -88,18 +94,25 @@ async fn drop_points(reading: &Reading<'_>, by: &Actor, clock: &Clock, applied: 
     if !verdicts.iter().any(Verdict::drops) {
         return Ok(());
     }
-    let settled = reading.settle(&mut verdicts).await?;
+    let mut settled = reading.settle(&mut verdicts).await?;
     applied.needs_consent = reading.needs_consent(&verdicts);
     if applied.needs_consent.is_some() {
         return Ok(());
     }
-    for at in settled.copies {
-        reading.catalogue.copy_manifest(reading.vault, &reading.manifests[at].name).await?;
+    for at in &settled.copies {
+        reading.catalogue.copy_manifest(reading.vault, &reading.manifests[*at].name).await?;
     }
-    let mut drafts = Drafts::new(reading, &settled.kept);
+    let mut backups = Going::default();
     for (at, verdict) in verdicts.iter().enumerate() {
         let Verdict::Drop(why) = verdict else { continue };
-        let (draft, point) = (drafts.next(at).await?, &reading.candidates[at]);
+        let Ok(backups) = backups.next(reading, at, &settled.kept, &mut settled.seen).await? else {
+            continue;
+        };
+        let (draft, point) = (going::draft(reading, at, backups).await?, &reading.candidates[at]);
+        // Storage keeps a blob of it since a moment ago.
+        if draft.bound.is_some() {
+            continue;
+        }
         let record = Drop::new(&reading.source(), point, (why, reading.policy()), by, clock.now());
         let number = reading.marks.next(&point.run);
         taken(reading.catalogue.create_drop(number, &record, &draft.blobs).await?, &point.run)?;

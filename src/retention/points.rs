@@ -6,15 +6,14 @@ use time::OffsetDateTime;
 
 use super::{
     Planned, SourcePlan,
-    drafts::Drafts,
+    going::{self, Draft, Going},
     reading::{Before, Reading},
     seen::Seen,
 };
 use crate::{
     app::App,
     domain::{
-        object::ObjectId,
-        retention::{Kept, Policy, Reason, Ruling, Unproved, Verdict},
+        retention::{Kept, Policy, Reason, Verdict},
         run::RunId,
         source::SourceName,
     },
@@ -54,40 +53,36 @@ impl Reading<'_> {
 
     /// Reads what the kept points name, and keeps every other point of which something may not go.
     ///
-    /// Starts again where a point turns out to be unreadable or not to be deletable: what was decided before it may
-    /// depend on it. Each start keeps one more point, so it ends.
-    pub(super) async fn settle(&self, verdicts: &mut [Verdict]) -> Result<Settled> {
+    /// Starts again where a point turns out to be kept after all: what was decided before it may depend on it. Each start
+    /// keeps one more point, so it ends.
+    pub(super) async fn settle(&self, verdicts: &mut [Verdict]) -> Result<Settled<'_>> {
         let mut seen = Seen::new(self.catalogue, self.vault);
         loop {
             let Some((mut kept, mut needs)) = self.name_kept(verdicts).await? else { continue };
-            let mut changed = false;
+            let (mut going, mut bytes, mut settled) = (Going::default(), vec![0; verdicts.len()], true);
             for (at, verdict) in verdicts.iter_mut().enumerate().filter(|(_, verdict)| verdict.drops()) {
-                match self.judge(at, &kept, &mut seen).await {
-                    Ok(None) => {}
-                    Ok(Some(reason)) => {
-                        *verdict = Verdict::Keep(reason);
-                        needs.insert(at, self.name(at, &mut kept).await?);
-                    }
+                let draft = match going.next(self, at, &kept, &mut seen).await {
+                    // What the others come to is asked for once it is known which these are.
+                    Ok(Ok(backups)) if settled => going::draft(self, at, backups).await?,
+                    Ok(Ok(_)) => continue,
+                    Ok(Err(reason)) => Draft { bound: Some(reason), ..Draft::default() },
                     Err(error) if error.is_unreadable() => {
                         *verdict = Verdict::Keep(Reason::Unreadable);
-                        changed = true;
+                        settled = false;
                         break;
                     }
                     Err(error) => return Err(error),
+                };
+                bytes[at] = draft.blobs.iter().map(|blob| blob.bytes).sum();
+                if let Some(reason) = draft.bound {
+                    *verdict = Verdict::Keep(reason);
+                    needs.insert(at, self.name(at, &mut kept).await?);
+                    settled = false;
                 }
             }
-            if changed {
-                continue;
-            }
-            match self.weigh(verdicts, &kept).await? {
-                Weighed::Bound(points) => {
-                    for (at, reason) in points {
-                        verdicts[at] = Verdict::Keep(reason);
-                    }
-                }
-                Weighed::Free(bytes) => {
-                    return Ok(Settled { kept, bytes, copies: self.copies(verdicts, &needs) });
-                }
+            if settled {
+                let copies = self.copies(verdicts, &needs);
+                return Ok(Settled { kept, seen, bytes, copies });
             }
         }
     }
@@ -129,46 +124,14 @@ impl Reading<'_> {
         let loses = |before: &Before| before.base.iter().chain(&before.folds).any(drops);
         needs.iter().filter(|(_, before)| loses(before)).map(|(at, _)| *at).collect()
     }
-
-    /// Why a point is kept although its policy lets it go; `None` if it may go.
-    async fn judge(&self, at: usize, kept: &Kept, seen: &mut Seen<'_>) -> Result<Option<Reason>> {
-        let named = self.candidates[at].named;
-        let mut newer: Vec<(ObjectId, RunId, u64)> = Vec::new();
-        for line in self.lines(&self.manifests[at].name).await? {
-            let line = line?;
-            for (_, ruling) in kept.judge(&line, named, self.terms()) {
-                match ruling {
-                    Ruling::Named | Ruling::LongGone => {}
-                    Ruling::Succeeded(by) => newer.push((line.id(), by.run.clone(), by.bytes)),
-                    Ruling::Stays(why) => {
-                        return Ok(Some(Reason::Names { object: Box::new(line.id()), why }));
-                    }
-                }
-            }
-        }
-        let unseen = seen.first_unseen(newer).await?;
-        Ok(unseen
-            .map(|(object, run)| Reason::Names { object: Box::new(object), why: Unproved::NotSeen(run) }))
-    }
-
-    /// The bytes that go with each point that may go, or those of which a blob cannot be deleted.
-    async fn weigh(&self, verdicts: &[Verdict], kept: &Kept) -> Result<Weighed> {
-        let mut drafts = Drafts::new(self, kept);
-        let mut bytes = vec![0; verdicts.len()];
-        let mut bound = Vec::new();
-        for (at, _) in verdicts.iter().enumerate().filter(|(_, verdict)| verdict.drops()) {
-            let draft = drafts.next(at).await?;
-            bytes[at] = draft.blobs.iter().map(|blob| blob.bytes).sum();
-            bound.extend(draft.bound.map(|reason| (at, reason)));
-        }
-        Ok(if bound.is_empty() { Weighed::Free(bytes) } else { Weighed::Bound(bound) })
-    }
 }
 
 /// What was found of a vault of which some points may go.
-pub(super) struct Settled {
+pub(super) struct Settled<'a> {
     /// What the kept points name.
     pub(super) kept: Kept,
+    /// The newer backups that were seen.
+    pub(super) seen: Seen<'a>,
     /// The bytes that go with each point.
     pub(super) bytes: Vec<u64>,
     /// The kept points that need a second copy first.
@@ -177,11 +140,3 @@ pub(super) struct Settled {
 
 /// What each kept point is a change of.
 type Needs = BTreeMap<usize, Before>;
-
-/// What deleting the points that may go would come to.
-enum Weighed {
-    /// The points of which a blob cannot be deleted: storage keeps it, or it is not what was written.
-    Bound(Vec<(usize, Reason)>),
-    /// The bytes that go with each point.
-    Free(Vec<u64>),
-}

@@ -75,7 +75,8 @@ impl Backups {
         self.0.insert(number(backup))
     }
 
-    fn has(&self, backup: &Entry) -> bool {
+    /// Whether a backup counts as there.
+    pub fn has(&self, backup: &Entry) -> bool {
         self.0.contains(&number(backup))
     }
 }
@@ -119,7 +120,8 @@ impl Kept {
     }
 
     fn succeed(&mut self, object: Fingerprint, entry: &Entry) {
-        let known = self.successors.entry(object).or_default();
+        // Almost every name had one object: room for four would be a fifth of what a plan holds.
+        let known = self.successors.entry(object).or_insert_with(|| Vec::with_capacity(1));
         if known.iter().any(|known| known.taken == entry.taken && known.run == entry.run) {
             return;
         }
