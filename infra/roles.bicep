@@ -11,10 +11,7 @@ param vaultSubscriptionIds string[] = []
 @description('Optional. Ends the names of the roles. Role names are unique in a tenant.')
 param nameSuffix string = subscription().subscriptionId
 
-var assignableScopes = map(
-  union([subscription().subscriptionId], vaultSubscriptionIds),
-  id => '/subscriptions/${id}'
-)
+var assignableScopes = map(union([subscription().subscriptionId], vaultSubscriptionIds), id => '/subscriptions/${id}')
 
 resource backup 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: customRoleName(subscription().subscriptionId, 'backup')

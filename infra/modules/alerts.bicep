@@ -45,15 +45,19 @@ var sourceList = join(map(concat(vaultNames, hsmNames), source => '"${source}"')
 var knownList = join(map(knownPrincipalIds, id => '"${toLower(id)}"'), ', ')
 
 // A row for each target that has no success in time. A target that was never backed up has a row, too.
-func missed(targets string, hours int, success string) string => join([
-  'datatable(target:string)[${targets}]'
-  '| extend target = tolower(target)'
-  '| join kind=leftanti ('
-  success
-  '| where TimeGenerated > ago(${hours}h)'
-  ') on target'
-  '| extend TimeGenerated = now()'
-], '\n')
+func missed(targets string, hours int, success string) string =>
+  join(
+    [
+      'datatable(target:string)[${targets}]'
+      '| extend target = tolower(target)'
+      '| join kind=leftanti ('
+      success
+      '| where TimeGenerated > ago(${hours}h)'
+      ') on target'
+      '| extend TimeGenerated = now()'
+    ],
+    '\n'
+  )
 
 var vaultSuccess = join(
   [

@@ -405,6 +405,7 @@ class Parser:
             self.take(",")
         kind = self.type()
         self.need("=>")
+        self.lines()
         return [Statement("func", name, line, self.expression(), kind, params=tuple(params), decorators=decorators)]
 
     def import_statement(self, line, decorators):

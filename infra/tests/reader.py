@@ -63,6 +63,7 @@ class Meaning(unittest.TestCase):
         self.assertEqual(value("toObject(['a'], k => k, k => 'v').a"), "v")
         self.assertEqual(value("{ ...{ a: '1' }, b: '2' }.b"), "2")
         self.assertEqual(value("f('a')", "func f(x string) string => '${x}!'"), "a!")
+        self.assertEqual(value("f('a')", "func f(x string) string =>\n  join(\n    [x, '?'],\n    ''\n  )"), "a?")
         self.assertEqual(value("n.?a ?? 'none'", "var n = null"), "none")
         self.assertEqual(value("string(length([for (v, i) in ['a', 'b']: i]))"), "2")
 
