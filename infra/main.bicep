@@ -61,6 +61,12 @@ param redundancy 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZ
 @minLength(1)
 param alertEmails string[]
 
+@description('Optional. Where docs/operations.md can be read. With an address on the web, the texts of alerts have links that can be followed.')
+param operationsPage string = 'docs/operations.md'
+
+@description('Optional. The activity logs that the workspace gets: those of this subscription and of all that hold a source, of this one alone, or none.')
+param activityLogs 'all' | 'own' | 'none' = 'all'
+
 @description('Optional. The keeper app, which applies retention. Without it nothing is ever deleted.')
 param keeper bool = true
 
@@ -153,6 +159,16 @@ var fittingFullPassDays = fullPassDays <= shortestWithinDays
   ? tuning.?fullPassDays
   : fail('retention: everything is backed up every ${fullPassDays} days, and a backup may go after ${shortestWithinDays} days; keepWithinDays has to be at least tuning.fullPassDays')
 
+// Role assignments at a subscription or on a vault are in the activity log of that subscription.
+var activitySettingName = 'keyvault-backup-${suffix}'
+var sourceSubscriptionIds = concat(
+  map(knownVaults, vault => vault.?subscriptionId ?? subscription().subscriptionId),
+  map(hsms, hsm => hsm.?subscriptionId ?? subscription().subscriptionId)
+)
+var activitySubscriptionIds = activityLogs == 'none'
+  ? []
+  : union([subscription().subscriptionId], activityLogs == 'own' ? [] : sourceSubscriptionIds)
+
 resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
   name: resourceGroupName
   location: location
@@ -198,6 +214,16 @@ module monitoring 'modules/monitoring.bicep' = {
     lock: locks
   }
 }
+
+module activityLog 'modules/activity-log.bicep' = [
+  for id in activitySubscriptionIds: {
+    scope: subscription(id)
+    params: {
+      name: activitySettingName
+      workspaceId: monitoring.outputs.workspaceId
+    }
+  }
+]
 
 module backupHost 'modules/host-storage.bicep' = {
   scope: group
@@ -582,6 +608,43 @@ module alerts 'modules/alerts.bicep' = {
       identities.outputs.backupPrincipalId
       identities.outputs.restorePrincipalId
     ]
+    appNames: concat(
+      ['func-kvbackup-${suffix}'],
+      restore == null ? [] : ['func-kvrestore-${suffix}'],
+      keeper ? ['func-kvkeeper-${suffix}'] : []
+    )
+    operationsPage: operationsPage
+  }
+}
+
+module guardAlerts 'modules/guard-alerts.bicep' = {
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+    actionGroupId: alerts.outputs.actionGroupId
+    operationsPage: operationsPage
+    vaults: knownVaults
+    hsms: hsms
+    activitySubscriptionIds: activitySubscriptionIds
+    activitySettingName: activitySettingName
+    backupAccount: accounts.backups
+    hsmAccount: empty(hsms) ? '' : accounts.hsm
+    hostAccounts: concat(
+      [accounts.backupHost],
+      restore == null ? [] : [accounts.restoreHost],
+      keeper ? [accounts.keeperHost] : []
+    )
+    // An HSM reads its backup itself when it is restored.
+    readerIds: [
+      identities.outputs.backupPrincipalId
+      identities.outputs.restorePrincipalId
+      identities.outputs.keeperPrincipalId
+      identities.outputs.hsmPrincipalId
+    ]
+    keeperIds: keeper ? [identities.outputs.keeperPrincipalId] : []
   }
 }
 

@@ -36,12 +36,19 @@ param keeper bool
 @description('Required. Object ids of the identities that may back up and restore.')
 param knownPrincipalIds string[]
 
+@description('Required. Names of the apps. Each is invoked every minute.')
+param appNames string[]
+
+@description('Required. The page that the text of each alert links to.')
+param operationsPage string
+
 // The program writes one JSON object a line; the host files each line as a trace.
 var events = 'AppTraces | extend line = parse_json(Message) | extend event = tostring(line.event)'
 
 var vaultList = join(map(vaultNames, vault => '"${vault}"'), ', ')
 var hsmList = join(map(hsmNames, hsm => '"${hsm}"'), ', ')
 var sourceList = join(map(concat(vaultNames, hsmNames), source => '"${source}"'), ', ')
+var appList = join(map(appNames, app => '"${app}"'), ', ')
 var knownList = join(map(knownPrincipalIds, id => '"${toLower(id)}"'), ', ')
 
 // A row for each target that has no success in time. A target that was never backed up has a row, too.
@@ -55,6 +62,24 @@ func missed(targets string, hours int, success string) string =>
       '| where TimeGenerated > ago(${hours}h)'
       ') on target'
       '| extend TimeGenerated = now()'
+    ],
+    '\n'
+  )
+
+// A row for each app whose host has invoked nothing for ten minutes. Two logs tell of an invocation, and one may be late.
+func silent(apps string) string =>
+  join(
+    [
+      'datatable(target:string)[${apps}]'
+      '| extend target = tolower(target)'
+      '| join kind=leftanti ('
+      'union isfuzzy=true'
+      '(AppRequests | project TimeGenerated, app = AppRoleName),'
+      '(FunctionAppLogs | where Category startswith "Function." | project TimeGenerated, app = AppName)'
+      '| where TimeGenerated > ago(10m)'
+      '| project target = tolower(app)'
+      ') on target'
+      '| extend TimeGenerated = now(), why = "no invocation for ten minutes"'
     ],
     '\n'
   )
@@ -98,7 +123,7 @@ var missedVault = empty(vaultNames)
         description: 'No run covered this vault within ${intervalHours} hours: listed all of it and backed up what it could.'
         severity: 1
         query: missed(vaultList, intervalHours, vaultSuccess)
-        dimension: 'target'
+        dimensions: ['target']
         frequency: 'PT1H'
         window: 'P2D'
         resolves: true
@@ -114,7 +139,7 @@ var missedHsm = empty(hsmNames)
         description: 'No full backup of this HSM succeeded within ${intervalHours} hours.'
         severity: 1
         query: missed(hsmList, intervalHours, hsmSuccess)
-        dimension: 'target'
+        dimensions: ['target']
         frequency: 'PT1H'
         window: 'P2D'
         resolves: true
@@ -131,7 +156,7 @@ var missedRetention = !keeper
         description: 'No pass has applied retention to this vault or HSM for two days. Nothing is deleted meanwhile.'
         severity: 3
         query: missed(sourceList, 48, retentionSuccess)
-        dimension: 'target'
+        dimensions: ['target']
         frequency: 'PT1H'
         window: 'P2D'
         resolves: true
@@ -152,10 +177,11 @@ var rules = concat(missedVault, missedHsm, missedRetention, [
         // A run says whether a person has accepted everything that kept it from succeeding. Without that it is not clean.
         '| where verdict != "Succeeded" and tostring(line["run.clean"]) != "true"'
         '| extend target = coalesce(tostring(line["vault.name"]), tostring(line["hsm.name"]))'
+        '| extend run = coalesce(tostring(line["run.id"]), tostring(line["restore.id"]))'
       ],
       '\n'
     )
-    dimension: 'target'
+    dimensions: ['target', 'run']
     frequency: 'PT15M'
     window: 'PT15M'
     resolves: false
@@ -172,10 +198,11 @@ var rules = concat(missedVault, missedHsm, missedRetention, [
         // firing.
         '| where event == "loss.found"'
         '| extend target = tostring(line["vault.name"])'
+        '| extend run = tostring(line["run.id"])'
       ],
       '\n'
     )
-    dimension: 'target'
+    dimensions: ['target', 'run']
     frequency: 'PT15M'
     window: 'PT15M'
     resolves: false
@@ -191,10 +218,11 @@ var rules = concat(missedVault, missedHsm, missedRetention, [
         // Once for each run of a vault in which the newest backup of an object has such a form.
         '| where event == "form.unknown"'
         '| extend target = tostring(line["vault.name"])'
+        '| extend run = tostring(line["run.id"])'
       ],
       '\n'
     )
-    dimension: 'target'
+    dimensions: ['target', 'run']
     frequency: 'PT15M'
     window: 'PT15M'
     resolves: false
@@ -209,10 +237,11 @@ var rules = concat(missedVault, missedHsm, missedRetention, [
         events
         '| where event == "job.overdue"'
         '| extend target = tostring(line["hsm.name"])'
+        '| extend run = tostring(line["job.id"])'
       ],
       '\n'
     )
-    dimension: 'target'
+    dimensions: ['target', 'run']
     frequency: 'PT30M'
     window: 'PT30M'
     resolves: true
@@ -220,11 +249,31 @@ var rules = concat(missedVault, missedHsm, missedRetention, [
   {
     name: 'app-not-starting'
     title: 'The program does not start'
-    description: 'Settings are wrong or missing. Nothing is backed up.'
+    description: 'Settings are wrong or missing, the package does not run, or the host has invoked no function for ten minutes. Nothing is backed up.'
     severity: 1
-    query: join([events, '| where event == "start.failed"', '| extend target = AppRoleName'], '\n')
-    dimension: 'target'
-    frequency: 'PT15M'
+    query: join(
+      [
+        'union isfuzzy=true'
+        '('
+        events
+        '| where event == "start.failed"'
+        '| project TimeGenerated, target = tolower(AppRoleName), why = "it refuses its settings"'
+        '), ('
+        // The host logs it with its exception: https://github.com/Azure/azure-functions-host, WorkerProcess.cs.
+        'union isfuzzy=true'
+        '(AppTraces | project TimeGenerated, app = AppRoleName, text = Message),'
+        '(AppExceptions | project TimeGenerated, app = AppRoleName, text = tostring(Properties)),'
+        '(FunctionAppLogs | project TimeGenerated, app = AppName, text = Message)'
+        '| where text has "Failed to start Worker Channel"'
+        '| project TimeGenerated, target = tolower(app), why = "its package does not run"'
+        '), ('
+        silent(appList)
+        ')'
+      ],
+      '\n'
+    )
+    dimensions: ['target', 'why']
+    frequency: 'PT5M'
     window: 'PT15M'
     resolves: true
   }
@@ -242,7 +291,7 @@ var rules = concat(missedVault, missedHsm, missedRetention, [
       ],
       '\n'
     )
-    dimension: 'target'
+    dimensions: ['target']
     frequency: 'PT15M'
     window: 'PT15M'
     resolves: false
@@ -268,10 +317,11 @@ var rules = concat(missedVault, missedHsm, missedRetention, [
       ],
       '\n'
     )
-    dimension: 'target'
+    dimensions: ['target', 'caller']
     frequency: 'PT5M'
-    window: 'PT5M'
-    resolves: false
+    // This log arrives minutes late, and what is seen by several looks is told once.
+    window: 'PT1H'
+    resolves: true
   }
   {
     name: 'throttled'
@@ -288,7 +338,7 @@ var rules = concat(missedVault, missedHsm, missedRetention, [
       ],
       '\n'
     )
-    dimension: 'target'
+    dimensions: ['target']
     frequency: 'PT1H'
     window: 'PT1H'
     resolves: true
@@ -307,7 +357,7 @@ var rules = concat(missedVault, missedHsm, missedRetention, [
       ],
       '\n'
     )
-    dimension: 'target'
+    dimensions: ['target']
     frequency: 'PT1H'
     window: 'PT1H'
     resolves: false
@@ -339,7 +389,7 @@ resource logRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: rule.title
-      description: rule.description
+      description: '${rule.description} What to do: ${operationsPage}#${rule.name}'
       severity: rule.severity
       enabled: true
       scopes: [workspaceId]
@@ -352,13 +402,7 @@ resource logRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
             timeAggregation: 'Count'
             operator: 'GreaterThan'
             threshold: 0
-            dimensions: [
-              {
-                name: rule.dimension
-                operator: 'Include'
-                values: ['*']
-              }
-            ]
+            dimensions: map(rule.dimensions, name => { name: name, operator: 'Include', values: ['*'] })
             failingPeriods: {
               numberOfEvaluationPeriods: 1
               minFailingPeriodsToAlert: 1
@@ -375,81 +419,6 @@ resource logRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     }
   }
 ]
-
-// An identity with rights on the resource group can remove the guards of the backups. That must not go unnoticed.
-resource guardChanged 'Microsoft.Insights/activityLogAlerts@2020-10-01' = {
-  name: 'alert-guard-changed-${suffix}'
-  location: 'global'
-  tags: tags
-  properties: {
-    description: 'Rights, locks, write protection, firewall or logging of the backups were changed.'
-    enabled: true
-    scopes: [resourceGroup().id]
-    condition: {
-      allOf: [
-        {
-          field: 'category'
-          equals: 'Administrative'
-        }
-        {
-          field: 'status'
-          equals: 'Succeeded'
-        }
-        {
-          anyOf: [
-            {
-              field: 'operationName'
-              equals: 'Microsoft.Authorization/roleAssignments/write'
-            }
-            {
-              field: 'operationName'
-              equals: 'Microsoft.Authorization/roleAssignments/delete'
-            }
-            {
-              field: 'operationName'
-              equals: 'Microsoft.Authorization/locks/delete'
-            }
-            {
-              field: 'operationName'
-              equals: 'Microsoft.Insights/diagnosticSettings/delete'
-            }
-            {
-              field: 'operationName'
-              equals: 'Microsoft.Storage/storageAccounts/write'
-            }
-            {
-              field: 'operationName'
-              equals: 'Microsoft.Storage/storageAccounts/delete'
-            }
-            {
-              field: 'operationName'
-              equals: 'Microsoft.Storage/storageAccounts/blobServices/containers/delete'
-            }
-            {
-              field: 'operationName'
-              equals: 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies/write'
-            }
-            {
-              field: 'operationName'
-              equals: 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies/delete'
-            }
-            {
-              field: 'operationName'
-              equals: 'Microsoft.Storage/storageAccounts/managementPolicies/write'
-            }
-          ]
-        }
-      ]
-    }
-    actions: {
-      actionGroups: [
-        {
-          actionGroupId: group.id
-        }
-      ]
-    }
-  }
-}
 
 @description('The group that gets the alerts.')
 output actionGroupId string = group.id

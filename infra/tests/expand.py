@@ -433,7 +433,9 @@ class Frame:
     def call_fail(self, why: str) -> None:
         raise self.fault(why)
 
-    def call_subscription(self) -> dict:
+    def call_subscription(self, *args: str) -> dict | Scope:
+        if args:
+            return Scope("subscription", args[0])
         return {"id": f"/subscriptions/{self.scope.subscription}", "subscriptionId": self.scope.subscription}
 
     def call_resourceGroup(self, *args: str) -> Scope:

@@ -855,7 +855,7 @@ def everything_is_logged(subject: Subject):
         (workspace,) = view.of(WORKSPACE)
         logged = {}
         for setting in view.of(DIAGNOSTICS):
-            if setting.properties.get("workspaceId") == workspace.id:
+            if setting.target and setting.properties.get("workspaceId") == workspace.id:
                 logged[setting.target.id] = [given["categoryGroup"] for given in setting.properties["logs"] if given["enabled"]]
         existing = view.deployment.of(VAULT, existing=True) + view.deployment.of(HSM, existing=True)
         for resource in [*existing, *view.of(BLOBS), *view.of(QUEUES), *view.of(SITE)]:
@@ -881,6 +881,7 @@ def logs_are_out_of_reach(subject: Subject):
 ALERTS = {
     "vault-not-backed-up", "run-not-clean", "job-overdue", "app-not-starting", "poison-message", "unknown-caller",
     "throttled", "storage-refused", "many-objects-gone", "backup-form-unknown", "retention-not-applied",
+    "access-changed", "backup-read", "backup-deleted", "package-written",
 }
 
 
@@ -982,31 +983,6 @@ def only_our_identities_are_known_callers(subject: Subject):
         known = [f"<{IDENTITY}/{view.identities[role].name}>.properties.principalId".lower() for role in ("backup", "restore")]
         if listed != ", ".join(f'"{id}"' for id in known):
             yield f"known are {listed}"
-    yield from everywhere(subject, check)
-
-
-@rule
-def changes_to_the_guards_are_noticed(subject: Subject):
-    """Rights, locks, logging, firewall and write protection in the resource group."""
-    wanted = {
-        "Microsoft.Authorization/roleAssignments/write",
-        "Microsoft.Authorization/roleAssignments/delete",
-        "Microsoft.Authorization/locks/delete",
-        "Microsoft.Insights/diagnosticSettings/delete",
-        f"{ACCOUNT}/write",
-        f"{ACCOUNT}/delete",
-        f"{CONTAINER}/delete",
-        f"{CONTAINER}/immutabilityPolicies/write",
-        f"{CONTAINER}/immutabilityPolicies/delete",
-        f"{ACCOUNT}/managementPolicies/write",
-    }
-    def check(view: View):
-        (alert,) = view.of(ACTIVITY_RULE)
-        operations = {inner["equals"] for given in alert.properties["condition"]["allOf"] for inner in given.get("anyOf", [])}
-        yield from (f"{name} goes unseen" for name in sorted(wanted - operations))
-        (group,) = view.of(ACTION_GROUP)
-        if alert.properties["actions"]["actionGroups"] != [{"actionGroupId": group.id}] or not alert.properties["enabled"]:
-            yield "nobody gets it"
     yield from everywhere(subject, check)
 
 

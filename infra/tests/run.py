@@ -8,11 +8,13 @@ from pathlib import Path
 
 from bicep import SyntaxFault
 from expand import Fault
-from mutations import MUTATIONS
+from guards import GUARD_MUTATIONS
+from mutations import MUTATIONS as OTHER_MUTATIONS
 from policies import RULES, Subject
 from ties import TIE_MUTATIONS, TIES, Code, notes
 
 ROOT = Path(__file__).resolve().parent.parent
+MUTATIONS = OTHER_MUTATIONS | GUARD_MUTATIONS
 
 
 def changed(subject: Subject, file: str, old: str, new: str) -> Subject:

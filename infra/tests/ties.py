@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Callable, Iterable
 
-from policies import ASSIGNMENT, CONTAINER, LOG_RULE, QUEUE, Subject, View, alert_name, data_actions, everywhere, query
+from policies import ACTIVITY_RULE, ASSIGNMENT, CONTAINER, LOG_RULE, QUEUE, Subject, View, alert_name, data_actions, everywhere, query
 
 # What the templates know already and the code does not yet. To become empty.
 WILL_EXIST = {"settings": set(), "functions": set(), "queues": set(), "events": set()}
@@ -350,10 +350,26 @@ def alerts_read_fields_that_are_written(subject: Subject, code: Code):
 @tie
 def every_alert_is_explained(subject: Subject, code: Code):
     """The page for whoever gets an alert has a section for each, and none for alerts that are gone."""
-    alerts = {alert_name(r) for r in subject.hardened.of(LOG_RULE)} | {"guard-changed"}
+    alerts = {alert_name(r) for kind in (LOG_RULE, ACTIVITY_RULE) for r in subject.hardened.of(kind)}
     explained = set(re.findall(r"^## ([a-z]+(?:-[a-z]+)+|throttled)$", code.operations(), re.M))
     yield from (f"{name} is not explained" for name in sorted(alerts - explained))
     yield from (f"{name} is explained and not there" for name in sorted(explained - alerts))
+
+
+WITH, WITHOUT = "**With the tool:**", "**Without it:**"
+
+
+@tie
+def alerts_lead_to_the_cause(subject: Subject, code: Code):
+    """Each section leads on with the program and without it: by a query, or a command of Azure's."""
+    sections = re.split(r"^## ", code.operations(), flags=re.M)
+    for name in {alert_name(r) for kind in (LOG_RULE, ACTIVITY_RULE) for r in subject.hardened.of(kind)}:
+        text = next((of for of in sections if of.startswith(f"{name}\n")), "")
+        ours, _, theirs = text.partition(WITH)[2].partition(WITHOUT)
+        if "`keyvault-backup " not in ours and "nothing: it does not" not in ours:
+            yield f"{name} leads nowhere with the program"
+        if not re.search(r"```kusto|`az |the query at the top of this page", theirs):
+            yield f"{name} leads nowhere without it"
 
 
 @tie
@@ -396,6 +412,8 @@ APP, TYPES, MAIN, ALERTS = "modules/function-app.bicep", "types.bicep", "main.bi
 HOST_FILE = {"customHandler": {"description": {"defaultExecutablePath": "keyvault-backup"}}}
 
 ROLES_OF_CODE = (Path(__file__).resolve().parent.parent.parent / "src/domain/role.rs").read_text(encoding="utf-8")
+
+OPERATIONS = (Path(__file__).resolve().parent.parent.parent / "docs/operations.md").read_text(encoding="utf-8")
 
 TIE_MUTATIONS = {
     "every_setting_is_read_and_every_read_one_is_set": [
@@ -482,6 +500,12 @@ TIE_MUTATIONS = {
     "every_alert_is_explained": [
         templates(ALERTS, "name: 'throttled'", "name: 'throttling'"),
         code_with(operations="## throttled"),
+    ],
+    "alerts_lead_to_the_cause": [
+        code_with(operations=OPERATIONS.replace(WITH, "", 1)),
+        code_with(operations=OPERATIONS.replace(WITHOUT, "", 1)),
+        code_with(operations=OPERATIONS.replace("**Without it:** `az monitor", "**Without it:** `other", 1)),
+        templates(ALERTS, "name: 'throttled'", "name: 'throttling'"),
     ],
     "the_host_file_fits": [
         code_with(host=HOST_FILE | {"extensions": {"http": {"routePrefix": ""}, "queues": {"messageEncoding": "base64"}}}),
