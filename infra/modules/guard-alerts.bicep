@@ -76,6 +76,8 @@ var scopes = concat(vaultScopes, hsmScopes, rightScopes)
 var scopeCondition = join(map(scopes, scope => 'scope startswith "${toLower(scope)}"'), ' or ')
 var exported = contains(activitySubscriptionIds, home)
 
+// The log has the address as it was sent, and a caller may encode any letter of it.
+var blobCalls = 'StorageBlobLogs | extend path = url_decode(Uri)'
 // A request that was refused did nothing. Of one that was interrupted the status is not known.
 var done = '| where StatusCode !startswith "4" and StatusCode !startswith "5"'
 var caller = '| extend target = AccountName, caller = iff(isempty(RequesterObjectId), AuthenticationType, RequesterObjectId)'
@@ -97,11 +99,11 @@ var accessChanged = empty(activitySubscriptionIds)
             '| where ${scopeCondition}'
             // Contents of a vault that a template writes.
             '| where operation !startswith "microsoft.keyvault/vaults/secrets/" and operation !startswith "microsoft.keyvault/vaults/keys/"'
-            '| extend target = scope, caller = Caller'
+            '| extend target = scope, actor = Caller'
           ],
           '\n'
         )
-        dimensions: ['target', 'operation', 'caller']
+        dimensions: ['target', 'operation', 'actor']
         frequency: 'PT15M'
       }
     ]
@@ -114,10 +116,10 @@ var rules = concat(accessChanged, [
     severity: 1
     query: join(
       [
-        'StorageBlobLogs'
+        blobCalls
         '| where AccountName in~ (${backupAccountList})'
         // Lists, manifests and the trail are what a person at a terminal reads. Of an HSM backup every blob is a part.
-        '| where Category == "StorageRead" and (Uri contains "/objects/" or Uri contains "/${storageNames.hsmCopyPrefix}" or AccountName =~ "${hsmAccount}")'
+        '| where Category == "StorageRead" and (path contains "/objects/" or path contains "/${storageNames.hsmCopyPrefix}" or AccountName =~ "${hsmAccount}")'
         // What is not known to return less than a blob counts as a read.
         '| where OperationName !startswith "List" and OperationName !endswith "Properties" and OperationName !endswith "Metadata"'
         '| where OperationName !in ("GetBlobTags", "GetBlockList", "GetContainerACL", "BlobPreflightRequest")'
@@ -137,11 +139,11 @@ var rules = concat(accessChanged, [
     severity: 1
     query: join(
       [
-        'StorageBlobLogs'
+        blobCalls
         '| where AccountName in~ (${backupAccountList})'
         '| where Category == "StorageDelete"'
         // The lifecycle rule of the account deletes old probes, and nothing else.
-        '| where Uri !contains "/${storageNames.backupContainer}/${storageNames.probePrefix}"'
+        '| where path !contains "/${storageNames.backupContainer}/${storageNames.probePrefix}"'
         done
         '| where tolower(RequesterObjectId) !in (${keeperList})'
         caller
@@ -158,9 +160,9 @@ var rules = concat(accessChanged, [
     severity: 1
     query: join(
       [
-        'StorageBlobLogs'
+        blobCalls
         '| where AccountName in~ (${hostAccountList})'
-        '| where Category in ("StorageWrite", "StorageDelete") and Uri contains "/${storageNames.deploymentContainer}"'
+        '| where Category in ("StorageWrite", "StorageDelete") and path contains "/${storageNames.deploymentContainer}"'
         done
         caller
       ],

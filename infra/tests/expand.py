@@ -487,8 +487,9 @@ def unite(first: Any, *others: Any) -> Any:
         if isinstance(made, dict):
             made.update(other)
         else:
-            made += [item for item in other if item not in made]
-    return made
+            made += other
+    # Azure counts equal items once, also those of one list.
+    return made if isinstance(made, dict) else [item for i, item in enumerate(made) if item not in made[:i]]
 
 
 def short_hash(*args: str) -> str:

@@ -307,7 +307,7 @@ GUARD_MUTATIONS = {
         (ALERTS, "ago(10m)", "ago(10h)"),
     ],
     "alerts_on_callers_come_from_the_platform": [
-        (GUARD, "        'StorageBlobLogs'\n        '| where AccountName in~ (${backupAccountList})'\n        '| where Category == \"StorageDelete\"'", "        'AppTraces'\n        '| where AccountName in~ (${backupAccountList})'\n        '| where Category == \"StorageDelete\"'"),
+        (GUARD, "'StorageBlobLogs | extend", "'AppTraces | extend"),
     ],
     "late_logs_are_not_missed": [
         (GUARD, "windowSize: 'PT1H'", "windowSize: 'PT15M'"),

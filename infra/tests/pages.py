@@ -34,7 +34,7 @@ LEFT_OUT = {
 # Other languages than a shell's.
 OTHER_BLOCKS = {
     "json": "an error as the program printed it; its shape is in docs/terminal.schema.json, which a test makes",
-    "kusto": "the tables and columns are held against the code by ties.py, as far as it is known",
+    "kusto": ".ci/kql: the analyser of Azure's own editor, and an engine, on lines that the tests wrote",
     "mermaid": "a picture",
     "text": "a part of what a command printed",
 }

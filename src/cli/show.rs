@@ -103,7 +103,8 @@ async fn show_restore(app: &App, id: &RestoreId, all: bool, format: Format) -> D
         None => Err(Failed::of(
             ProblemKind::NotFound,
             format!("there is no restore {id}"),
-            "list the restores with `keyvault-backup jobs`, those of HSMs with `keyvault-backup hsm status`",
+            "list the restores with `keyvault-backup jobs`, those of HSMs with `keyvault-backup hsm status`; a restore that \
+             an app carried out is in the jobs container of that app, which KEYVAULT_BACKUP_JOBS_CONTAINER names",
         )),
     }
 }

@@ -14,6 +14,7 @@ mod world;
 
 mod acknowledged;
 mod agree;
+mod alert_rows;
 mod api;
 mod cli;
 mod conformance;
