@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use keyvault_backup_emulator::{
-    BackupForm, FaultKind, Forbidden, Kind, Operation, SecretSpec,
+    BackupForm, FaultKind, Forbidden, Kind, Operation,
     host::{Host, LogLine},
 };
 use serde_json::{Value, json};
