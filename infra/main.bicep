@@ -85,6 +85,9 @@ param authentication authenticationSettings?
 @description('Optional. Address ranges that may call and deploy the apps. All addresses when empty.')
 param allowedCallers string[] = []
 
+@description('Optional. How the host names its storage, which it opens with the identity of the app. accountName only where the host cannot use the addresses of the services.')
+param hostStorageBy 'serviceUris' | 'accountName' = 'serviceUris'
+
 @description('Optional. Paces and limits of the program.')
 param tuning tuningSettings = {}
 
@@ -118,6 +121,7 @@ var roleNames = {
   restore: customRoleName(subscription().subscriptionId, 'restore')
   blobWriter: customRoleName(subscription().subscriptionId, 'blobWriter')
   blobKeeper: customRoleName(subscription().subscriptionId, 'blobKeeper')
+  queueReleaser: customRoleName(subscription().subscriptionId, 'queueReleaser')
 }
 
 // The restore app knows the vaults whose backups it restores, and has rights only on its targets.
@@ -232,6 +236,7 @@ module backupHost 'modules/host-storage.bicep' = {
     location: location
     tags: tags
     queue: storageNames.backupQueue
+    queueRoleName: roleNames.queueReleaser
     principalId: identities.outputs.backupPrincipalId
     zoneRedundant: zoneRedundant
     publicAccess: publicAccess
@@ -248,6 +253,7 @@ module restoreHost 'modules/host-storage.bicep' = if (restore != null) {
     location: location
     tags: tags
     queue: storageNames.restoreQueue
+    queueRoleName: roleNames.queueReleaser
     principalId: identities.outputs.restorePrincipalId
     zoneRedundant: zoneRedundant
     publicAccess: publicAccess
@@ -263,6 +269,7 @@ module keeperHost 'modules/host-storage.bicep' = if (keeper) {
     location: location
     tags: tags
     queue: ''
+    queueRoleName: roleNames.queueReleaser
     principalId: identities.outputs.keeperPrincipalId
     zoneRedundant: zoneRedundant
     publicAccess: publicAccess
@@ -513,6 +520,7 @@ var commonSettings = {
   maximumInstances: maximumInstances
   authentication: authentication
   allowedCallers: allowedCallers
+  hostStorageBy: hostStorageBy
 }
 
 module backupApp 'modules/function-app.bicep' = {
@@ -524,6 +532,7 @@ module backupApp 'modules/function-app.bicep' = {
       resourceId: identities.outputs.backupResourceId
       clientId: identities.outputs.backupClientId
     }
+    hostAccountName: accounts.backupHost
     hostBlobEndpoint: backupHost.outputs.blobEndpoint
     hostQueueEndpoint: backupHost.outputs.queueEndpoint
     disabledFunctions: concat(functionNames.restore, functionNames.keeper)
@@ -550,6 +559,7 @@ module restoreApp 'modules/function-app.bicep' = if (restore != null) {
       resourceId: identities.outputs.restoreResourceId
       clientId: identities.outputs.restoreClientId
     }
+    hostAccountName: accounts.restoreHost
     hostBlobEndpoint: restoreHost!.outputs.blobEndpoint
     hostQueueEndpoint: restoreHost!.outputs.queueEndpoint
     disabledFunctions: concat(functionNames.backup, functionNames.keeper)
@@ -576,6 +586,7 @@ module keeperApp 'modules/function-app.bicep' = if (keeper) {
       resourceId: identities.outputs.keeperResourceId
       clientId: identities.outputs.keeperClientId
     }
+    hostAccountName: accounts.keeperHost
     hostBlobEndpoint: keeperHost!.outputs.blobEndpoint
     hostQueueEndpoint: keeperHost!.outputs.queueEndpoint
     disabledFunctions: concat(functionNames.backup, functionNames.restore)

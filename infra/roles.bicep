@@ -1,7 +1,7 @@
 targetScope = 'subscription'
 
 metadata name = 'Custom roles'
-metadata description = 'The four roles that no built-in role is narrow enough for. Deployed once, by an Owner or a User Access Administrator.'
+metadata description = 'The five roles that no built-in role is narrow enough for. Deployed once, by an Owner or a User Access Administrator.'
 
 import { customRoleName } from 'types.bicep'
 
@@ -108,6 +108,26 @@ resource blobKeeper 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
+// https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory: Update Message needs this action, and
+// no built-in role has it alone. The built-in role for triggers lacks it: https://github.com/MicrosoftDocs/azure-docs/issues/120932.
+resource queueReleaser 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: customRoleName(subscription().subscriptionId, 'queueReleaser')
+  properties: {
+    roleName: 'Key Vault Backup Queue Releaser ${nameSuffix}'
+    description: 'Changes messages of queues: the host releases a message that failed, so that it is delivered again in time.'
+    type: 'CustomRole'
+    assignableScopes: ['/subscriptions/${subscription().subscriptionId}']
+    permissions: [
+      {
+        actions: []
+        notActions: []
+        dataActions: ['Microsoft.Storage/storageAccounts/queueServices/queues/messages/write']
+        notDataActions: []
+      }
+    ]
+  }
+}
+
 @description('The name of the role that backs up; the owner of a vault needs it for vault-access.bicep.')
 output backupRoleName string = backup.name
 
@@ -119,3 +139,6 @@ output blobWriterRoleName string = blobWriter.name
 
 @description('The name of the role that deletes blobs.')
 output blobKeeperRoleName string = blobKeeper.name
+
+@description('The name of the role that releases messages.')
+output queueReleaserRoleName string = queueReleaser.name

@@ -225,6 +225,7 @@ type sharedAppSettings = {
   maximumInstances: int
   authentication: authenticationSettings?
   allowedCallers: string[]
+  hostStorageBy: 'serviceUris' | 'accountName'
 }
 
 @export()

@@ -12,6 +12,9 @@ param role 'backup' | 'restore' | 'keeper'
 @description('Required. The one identity of the app.')
 param identity identityReference
 
+@description('Required. The account of the storage of this app.')
+param hostAccountName string
+
 @description('Required. The endpoint for blobs of the storage of this app.')
 param hostBlobEndpoint string
 
@@ -29,6 +32,18 @@ param shared sharedAppSettings
 
 var tuning = shared.tuning
 var authenticated = shared.?authentication != null
+
+// The addresses are what the platform's own samples use (github.com/Azure-Samples/functions-quickstart-javascript-azd,
+// infra/app/api.bicep), and hold in every cloud. The name alone is the way round that the host's maintainers gave for failures with
+// addresses (github.com/Azure/azure-functions-host/issues/11787); others report the same failures with it (issues/11636).
+var hostStorage = shared.hostStorageBy == 'accountName'
+  ? {
+      AzureWebJobsStorage__accountName: hostAccountName
+    }
+  : {
+      AzureWebJobsStorage__blobServiceUri: hostBlobEndpoint
+      AzureWebJobsStorage__queueServiceUri: hostQueueEndpoint
+    }
 
 // One rule for each range; with any rule, all other addresses are refused.
 var ipRules = [
@@ -131,8 +146,6 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     name: 'appsettings'
     properties: union(
       {
-        AzureWebJobsStorage__blobServiceUri: hostBlobEndpoint
-        AzureWebJobsStorage__queueServiceUri: hostQueueEndpoint
         AzureWebJobsStorage__credential: 'managedidentity'
         AzureWebJobsStorage__clientId: identity.clientId
         APPLICATIONINSIGHTS_CONNECTION_STRING: component.properties.ConnectionString
@@ -168,6 +181,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         HSM_BACKUP_SCHEDULE: shared.hsmBackupSchedule
         RETENTION_SCHEDULE: shared.retentionSchedule
       },
+      hostStorage,
       toObject(disabledFunctions, function => 'AzureWebJobs.${function}.Disabled', function => 'true')
     )
     dependsOn: [scm]

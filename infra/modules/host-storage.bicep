@@ -15,6 +15,9 @@ param tags resourceTags
 @description('Required. The work queue of the app; empty when it has none.')
 param queue string
 
+@description('Required. GUID of the custom role that releases messages.')
+param queueRoleName string
+
 @description('Required. The object id of the identity of the app.')
 param principalId string
 
@@ -54,13 +57,15 @@ module grants 'grant-account.bicep' = {
     roleDefinitionNames: concat(
       // The host requires it: leases of timers, and keys of functions. It covers the jobs container too.
       [builtInRoles.storageBlobDataOwner],
-      // The three together permit less than contributor: no queue can be created or deleted.
+      // Together they permit less than contributor: no queue can be created or deleted. Without the last the host could not release
+      // a message that failed, and it would come back only when its visibility ends.
       empty(queue)
         ? []
         : [
             builtInRoles.storageQueueDataReader
             builtInRoles.storageQueueDataMessageProcessor
             builtInRoles.storageQueueDataMessageSender
+            queueRoleName
           ]
     )
   }

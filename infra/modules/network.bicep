@@ -17,12 +17,15 @@ param addressPrefix string
 
 // The zones follow the cloud: only the first label differs between the services of Key Vault.
 var vaultSuffix = environment().suffixes.keyvaultDns
-var zoneNames = [
-  'privatelink.blob.${environment().suffixes.storage}'
-  'privatelink.queue.${environment().suffixes.storage}'
+var vaultZoneNames = [
   'privatelink${replace(vaultSuffix, '.vault.', '.vaultcore.')}'
   'privatelink${replace(vaultSuffix, '.vault.', '.managedhsm.')}'
 ]
+var storageZoneNames = [
+  'privatelink.blob.${environment().suffixes.storage}'
+  'privatelink.queue.${environment().suffixes.storage}'
+]
+var zoneNames = concat(storageZoneNames, vaultZoneNames)
 
 resource appGuard 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   name: 'nsg-kvbackup-${suffix}'
@@ -139,6 +142,9 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
     tags: tags
     properties: {
       registrationEnabled: false
+      // A linked zone answers for all vaults. One whose private endpoint lies elsewhere is not in it: its name is then asked for in
+      // public, instead of being unknown (https://learn.microsoft.com/azure/dns/private-dns-fallback). Storage has no such way out.
+      resolutionPolicy: contains(vaultZoneNames, zone) ? 'NxDomainRedirect' : 'Default'
       virtualNetwork: {
         id: network.id
       }

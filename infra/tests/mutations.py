@@ -71,6 +71,8 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (ROLES, "containers/read']", "containers/write']"),
         (ROLES, "blobs/deleteBlobVersion/action'", "blobs/deleteBlobVersion/action'\n          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action'"),
         (ROLES, "blobs/deleteBlobVersion/action'", "blobs/immutableStorage/runAsSuperUser/action'"),
+        (ROLES, "queues/messages/write'", "queues/messages/delete'"),
+        (ROLES, "['Microsoft.Storage/storageAccounts/queueServices/queues/messages/write']", "['Microsoft.Storage/storageAccounts/queueServices/queues/*']"),
     ],
     "nothing_overwrites_a_backup": [
         (ROLES, "blobs/add/action'", "blobs/add/action'\n          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write'"),
@@ -91,6 +93,8 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (MAIN, "for vault in targetVaults: {", "for vault in knownVaults: {"),
         (ACCESS, "  scope: vault\n  properties: {\n    principalId", "  properties: {\n    principalId"),
         (HOST, "      builtInRoles.storageQueueDataReader\n", ""),
+        (HOST, "            queueRoleName\n", ""),
+        (MAIN, "    queueRoleName: roleNames.queueReleaser\n", "    queueRoleName: roleNames.blobWriter\n"),
         (BACKUPS, "      writesUnder: [storageNames.auditPrefix, storageNames.hsmRecordPrefix, storageNames.probePrefix]\n", ""),
         (BACKUPS, "      storageNames.backupPrefix\n", "      storageNames.backupPrefix\n      storageNames.acknowledgedPrefix\n"),
         (BACKUPS, "[storageNames.auditPrefix, ", "[storageNames.backupPrefix, storageNames.auditPrefix, "),
@@ -297,6 +301,17 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "only_our_identities_are_known_callers": [
         (MAIN, "    knownPrincipalIds: [\n", "    knownPrincipalIds: [\n      'somebody'\n"),
         (ALERTS, "caller) !in (${knownList})", "caller) !in (\"\")"),
+    ],
+    "the_host_names_its_storage_in_one_way": [
+        (MAIN, "= 'serviceUris'\n", "= 'accountName'\n"),
+        (APP, "      AzureWebJobsStorage__accountName: hostAccountName\n", "      AzureWebJobsStorage__accountName: hostAccountName\n      AzureWebJobsStorage__blobServiceUri: hostBlobEndpoint\n"),
+        (APP, "      AzureWebJobsStorage__queueServiceUri: hostQueueEndpoint\n", "      AzureWebJobsStorage__queueServiceUri: hostQueueEndpoint\n      AzureWebJobsStorage__tableServiceUri: hostQueueEndpoint\n"),
+        (MAIN, "hostAccountName: accounts.restoreHost", "hostAccountName: accounts.backupHost"),
+    ],
+    "vaults_with_another_private_endpoint_stay_in_reach": [
+        (NETWORK, "      resolutionPolicy: contains(vaultZoneNames, zone) ? 'NxDomainRedirect' : 'Default'\n", ""),
+        (NETWORK, "contains(vaultZoneNames, zone)", "contains(storageZoneNames, zone)"),
+        (NETWORK, "contains(vaultZoneNames, zone) ? 'NxDomainRedirect' : 'Default'", "'NxDomainRedirect'"),
     ],
     "the_hardened_example_is_hardened": [
         (HARDENED, "param redundancy = 'Standard_GZRS'", "param redundancy = 'Standard_LRS'"),

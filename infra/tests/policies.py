@@ -318,13 +318,17 @@ def data_actions(role: Resource) -> set[str]:
 
 @rule
 def the_custom_roles_are_exact(subject: Subject):
-    """Backup: six data actions. Restore: six others. Blob writer: it adds. Blob keeper: it deletes. Neither changes anything."""
+    """Backup: six data actions. Restore: six others. Blob writer: it adds. Blob keeper: it deletes. Neither changes anything.
+
+    Queue releaser: it changes messages, and no more.
+    """
     blobs = f"{CONTAINER}/blobs"
     wanted = {
         "backup": {f"{VAULT}/{action}" for action in SIX.format("backup").split()},
         "restore": {f"{VAULT}/{action}" for action in SIX.format("restore").split()},
         "blobWriter": {f"{blobs}/read", f"{blobs}/add/action"},
         "blobKeeper": {f"{blobs}/read", f"{blobs}/delete", f"{blobs}/deleteBlobVersion/action"},
+        "queueReleaser": {f"{QUEUE}/messages/write"},
     }
     on_resources = {"blobWriter": {f"{CONTAINER}/read"}, "blobKeeper": {f"{CONTAINER}/read"}}
     if set(subject.roles) != set(wanted):
@@ -358,7 +362,7 @@ def nothing_overwrites_a_backup(subject: Subject):
 def roles_reach_the_vaults_subscriptions(subject: Subject):
     """The roles for vaults can be assigned in their subscriptions, the one for blobs at home alone."""
     home, other = f"/subscriptions/{SUBSCRIPTION}", "/subscriptions/other"
-    wanted = {"backup": [home, other], "restore": [home, other], "blobWriter": [home], "blobKeeper": [home]}
+    wanted = {"backup": [home, other], "restore": [home, other], "blobWriter": [home], "blobKeeper": [home], "queueReleaser": [home]}
     for name, role in subject.roles.items():
         if role.properties["assignableScopes"] != wanted.get(name):
             yield f"{name}: {role.properties['assignableScopes']}"
@@ -406,6 +410,8 @@ def wanted_grants(view: View) -> set[tuple[str, str, str]]:
     for role in view.apps:
         wanted.add((role, "Monitoring Metrics Publisher", component))
         queues = ("Queue Data Reader", "Queue Data Message Sender", "Queue Data Message Processor") if role in QUEUE_OF else ()
+        if role in QUEUE_OF:
+            wanted.add((role, "queueReleaser", f"storageAccounts {view.accounts[f'host of {role}'].name}"))
         for right in ("Blob Data Owner", *queues):
             wanted.add((role, f"Storage {right}", f"storageAccounts {view.accounts[f'host of {role}'].name}"))
         if view.params["hsms"]:
@@ -612,7 +618,7 @@ def writes_to_an_app_do_not_meet(subject: Subject):
 @rule
 def connections_need_no_secret(subject: Subject):
     """Every connection is an endpoint and the app's identity; nothing that a Flex app refuses is set."""
-    refused = ("FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "WEBSITE_", "AzureWebJobsStorage__accountName")
+    refused = ("FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "WEBSITE_")
     def check(view: View):
         for role, app in view.apps.items():
             settings = view.settings(app)
@@ -1002,3 +1008,40 @@ def the_hardened_example_is_hardened(subject: Subject):
     locked = subject.project.deployment(HARDENED, {"KVBACKUP_IMMUTABILITY": "Locked"})
     if locked.params["retention"]["immutabilityState"] != "Locked":
         yield "it cannot be deployed again after the policy was locked"
+
+
+# --- facts of the platform that were settled
+
+
+HOST_STORAGE = "AzureWebJobsStorage__"
+
+
+@rule
+def the_host_names_its_storage_in_one_way(subject: Subject):
+    """By the addresses of its services, as the platform's samples do, or by its name where that is asked for. Never by both."""
+    text = (subject.root / HARDENED).read_text(encoding="utf-8")
+    changed = {HARDENED: f"{text}\nparam hostStorageBy = 'accountName'\n"}
+    other = View(HARDENED, Project(subject.root, changed, known_but(subject, HARDENED)).deployment(HARDENED))
+    # An app with a network has a private endpoint for each of these, and the host asks no other service.
+    for view, wanted in [*((view, {"blobServiceUri", "queueServiceUri"}) for view in subject.views), (other, {"accountName"})]:
+        for role, app in view.apps.items():
+            settings = view.settings(app)
+            named = {name.removeprefix(HOST_STORAGE) for name in settings if name.startswith(HOST_STORAGE)} - {"credential", "clientId"}
+            if named != wanted:
+                yield f"{view.name}: {role} names it by {sorted(named)}"
+            account = settings["KEYVAULT_BACKUP_JOBS_CONTAINER"].split(">")[0].rsplit("/", 1)[-1]
+            if "accountName" in named and settings[f"{HOST_STORAGE}accountName"] != account:
+                yield f"{view.name}: {role} names {settings[f'{HOST_STORAGE}accountName']}, and its jobs lie in {account}"
+
+
+@rule
+def vaults_with_another_private_endpoint_stay_in_reach(subject: Subject):
+    """The zones of Key Vault and Managed HSM fall back to the public name; those of storage do not."""
+    view = subject.hardened
+    links = view.of("Microsoft.Network/privateDnsZones/virtualNetworkLinks")
+    if len(links) != 4:
+        yield f"there are {len(links)} links"
+    for link in links:
+        vault = "vaultcore" in link.parent.name or "managedhsm" in link.parent.name
+        if link.properties.get("resolutionPolicy") != ("NxDomainRedirect" if vault else "Default"):
+            yield f"{link.parent.name} is asked {link.properties.get('resolutionPolicy')}"
