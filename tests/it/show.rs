@@ -1,6 +1,6 @@
 //! `show` of every kind of job, by its name.
 
-use keyvault_backup_emulator::Kind;
+use keyvault_backup_emulator::{FaultKind, Forbidden, Kind, Operation};
 use serde_json::{Value, json};
 
 use crate::{
@@ -77,6 +77,18 @@ async fn a_restore_into_a_vault_is_shown_with_the_outcome_of_each_object() {
             && next.contains("KEYVAULT_BACKUP_JOBS_CONTAINER"),
         "{problem}"
     );
+}
+
+#[tokio::test]
+async fn a_restore_says_why_its_objects_failed() {
+    let mut world = World::with_secrets(1).await;
+    world.night(NIGHT).await;
+    world.vault.remove(Kind::Secret, "secret-0");
+    world.fault(Operation::Restore, FaultKind::Forbidden(Forbidden::ByRbac));
+    let wanted = json!({ "source": "kv-a", "objects": [{ "kind": "secret", "name": "secret-0" }] });
+    let report = world.restored(wanted).await;
+    let text = told(&world, &[report["id"].as_str().expect("a name")]).await;
+    assert!(text.contains("secret-0") && text.contains("ForbiddenByRbac"), "{text}");
 }
 
 #[tokio::test]
