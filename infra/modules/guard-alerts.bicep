@@ -156,7 +156,7 @@ var rules = concat(accessChanged, [
   {
     name: 'package-written'
     title: 'The package of an app was written'
-    description: 'Who writes the package of an app has the rights of its identity. Each deployment of the code does it.'
+    description: 'A caller that writes the package of an app has the rights of its identity. Each deployment of the code does it.'
     severity: 1
     query: join(
       [
