@@ -37,7 +37,8 @@ pub async fn all(app: &App, by: &Actor, clock: &Clock) -> Result<Vec<(SourceId, 
         }
         done.push((of, applied));
     }
-    if done.iter().all(|(_, applied)| applied.is_ok()) {
+    let is_applied = |applied: &Result<Applied>| applied.as_ref().is_ok_and(|of| of.needs_consent.is_none());
+    if done.iter().all(|(_, applied)| is_applied(applied)) {
         app.catalogue()?.note_retention(clock.now()).await?;
     }
     Ok(done)
@@ -45,11 +46,13 @@ pub async fn all(app: &App, by: &Actor, clock: &Clock) -> Result<Vec<(SourceId, 
 
 fn log(of: &SourceId, applied: &Applied) {
     let Applied { dropped, swept, blobs, bytes, needs_consent, .. } = applied;
-    tracing::info!(
-        event = "retention.applied", source.name = %of.name, points.dropped = dropped.len(),
-        points.swept = swept.len(), blobs.deleted = blobs, bytes.deleted = bytes,
-        "Retention of {of}: {} points let go, {} deleted", dropped.len(), swept.len()
-    );
+    if needs_consent.is_none() {
+        tracing::info!(
+            event = "retention.applied", source.name = %of.name, points.dropped = dropped.len(),
+            points.swept = swept.len(), blobs.deleted = blobs, bytes.deleted = bytes,
+            "Retention of {of}: {} points let go, {} deleted", dropped.len(), swept.len()
+        );
+    }
     for (run, why) in applied.reinstated.iter().chain(&applied.waiting) {
         tracing::warn!(
             event = "retention.kept", source.name = %of.name, run.id = %run,

@@ -229,8 +229,14 @@ async fn an_app_that_was_off_for_200_days_loses_nothing() {
     // The next night covers the vault; then more than half would go, and only a person lets that happen.
     kept.nights += 20;
     kept.night().await;
+    let passes = kept.world.stored_below("retention/passes/");
     kept.pass().await;
     assert_eq!(kept.points(), 4);
+    assert_eq!(
+        kept.world.stored_below("retention/passes/"),
+        passes,
+        "until then it is not applied, which status says"
+    );
     let lines: Vec<_> = kept.keeper.logs().into_iter().filter(|line| line.function_console).collect();
     assert_eq!(events(&lines, "retention.consent"), 1);
 }
