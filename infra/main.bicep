@@ -173,6 +173,14 @@ var activitySubscriptionIds = activityLogs == 'none'
   ? []
   : union([subscription().subscriptionId], activityLogs == 'own' ? [] : sourceSubscriptionIds)
 
+// A restore app whose callers nobody checks, or that can be called from everywhere, has to be asked for in words.
+var restoreAuthentication = restore == null || authentication != null || restore.?withoutAuthentication != null
+  ? authentication
+  : fail('restore: without authentication, function keys alone guard the restore app; give authentication, or say restore.withoutAuthentication')
+var restoreCallers = restore == null || !empty(allowedCallers) || restore.?fromAnywhere != null
+  ? allowedCallers
+  : fail('restore: without allowedCallers, every address may call the restore app; give allowedCallers, or say restore.fromAnywhere')
+
 resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
   name: resourceGroupName
   location: location
@@ -566,6 +574,8 @@ module restoreApp 'modules/function-app.bicep' = if (restore != null) {
     subnetId: network == null ? '' : privateNetwork!.outputs.restoreSubnetId
     shared: {
       ...commonSettings
+      authentication: restoreAuthentication
+      allowedCallers: restoreCallers
       vaultUrls: map(knownVaults, vault => 'https://${vault.name}${vaultSuffix}')
       vaultPlaces: map(
         knownVaults,

@@ -191,6 +191,12 @@ type authenticationSettings = {
 type restoreSettings = {
   @description('Required. The vaults that may be restored into, and no others.')
   targetVaults: vaultTarget[]
+
+  @description('Optional. Says that a restore app is wanted although main.bicep has no authentication.')
+  withoutAuthentication: 'function keys alone may guard restores'?
+
+  @description('Optional. Says that a restore app is wanted although main.bicep has no allowedCallers.')
+  fromAnywhere: 'every address may call the restore app'?
 }
 
 @export()

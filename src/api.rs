@@ -49,12 +49,15 @@ use self::{
     who::{Right, Who},
 };
 use crate::{
-    app::SharedApp,
+    app::{App, SharedApp},
     domain::role::{Function, Role},
 };
 
 /// The largest body that is read, in bytes.
 pub const BODY_LIMIT: usize = 1024 * 1024;
+
+/// The path that needs neither a right nor authentication.
+const HEALTH: &str = "/api/status/health";
 
 /// Deadline of a request, below the 230 seconds after which the platform's front end answers instead.
 const DEADLINE: Duration = Duration::from_secs(200);
@@ -115,7 +118,8 @@ async fn attend(
         let who = Who::of(request.headers(), &uri, app.platform_auth());
         let actor = who.actor().clone();
         request.extensions_mut().insert(who);
-        let answer = match wall(app.role(), uri.path()) {
+        let refused = closed(&app, uri.path()).or_else(|| wall(app.role(), uri.path()));
+        let answer = match refused {
             Some(refused) => refused,
             None => tokio::time::timeout(DEADLINE, next.run(request)).await.unwrap_or_else(|_| late()),
         };
@@ -131,6 +135,20 @@ async fn attend(
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     answer
+}
+
+/// The refusal of everything but health by an app that requires the platform's authentication where that is not on.
+fn closed(app: &App, path: &str) -> Option<Response> {
+    if !app.config().refuses_callers() || path == HEALTH {
+        return None;
+    }
+    tracing::error!(
+        event = "authentication.missing",
+        "{path} is refused: KEYVAULT_BACKUP_AUTHENTICATION requires the platform's authentication, which is not on"
+    );
+    let detail = "The settings of this app require Microsoft Entra ID to check callers, and the platform's \
+                  authentication is not on. Nothing but /api/status/health is answered.";
+    Some(Problem::new(ProblemKind::AuthenticationMissing, detail).into_response())
 }
 
 /// The refusal of a path that an app of this role does not serve.
@@ -181,10 +199,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::{input::JsonBody, *};
-    use crate::{
-        app::App,
-        config::{Config, Needs},
-    };
+    use crate::config::{Config, Needs};
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields, expecting = "expected an object")]

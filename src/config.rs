@@ -39,6 +39,7 @@ pub fn poison_of(queue: &str) -> String {
 /// The default Key Vault service version.
 pub const API_VERSION: &str = "2025-07-01";
 
+mod authentication;
 mod hsm;
 mod landing;
 pub mod named;
@@ -47,7 +48,9 @@ mod role;
 mod schedules;
 
 use self::reader::Reader;
-pub use self::{hsm::HsmConfig, landing::Landing, reader::parts, schedules::Schedules};
+pub use self::{
+    authentication::Authentication, hsm::HsmConfig, landing::Landing, reader::parts, schedules::Schedules,
+};
 
 /// The settings that a caller needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +92,8 @@ pub struct Config {
     pub gone_share: GoneShare,
     /// Whether the platform's own authentication is on, so that its statements about callers can be trusted.
     pub platform_auth: bool,
+    /// What has to guard the HTTP functions; `None` where that is not set.
+    pub authentication: Option<Authentication>,
     /// The most requests per second to one vault.
     pub vault_rate: u32,
     /// The most restores in ten seconds: secrets, keys, certificates.
@@ -159,6 +164,7 @@ impl Config {
             ),
             gone_share: reader.gone_share(),
             platform_auth: reader.platform_auth(),
+            authentication: reader.authentication(),
             vault_rate: reader.number("KEYVAULT_BACKUP_VAULT_RATE", DEFAULT_CEILING, 1, 1_000_000),
             restores: reader.restores(),
             bounds: Bounds {

@@ -10,8 +10,8 @@
 //! restores/COUNTDOWN-RESTORE                     the record of a restore; stays after its end
 //! restore-steps/RESTORE/KIND/NAME/outcome        the outcome of a step
 //! restore-steps/RESTORE/KIND/NAME/waiting        since when a step waits for a busy vault
-//! passes/ROLE                                    when `AdvanceJobs` last ran in the app of a role, and which nights
-//!                                                are settled
+//! passes/ROLE                                    when `AdvanceJobs` last ran in the app of a role, which nights are
+//!                                                settled, and whether it refuses every caller
 //! hsm-jobs/HSM/JOB                               an open job of an HSM, in the blob itself
 //! hsm-restores/COUNTDOWN-RESTORE                 a restore of an HSM that has ended
 //! hsm-targets/HSM                                the restore that has this HSM

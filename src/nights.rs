@@ -50,7 +50,8 @@ pub async fn record_pass(app: &App, clock: &Clock) -> bool {
         let jobs = app.jobs()?;
         let later = jobs.take_up_nights(role.as_str(), &timers, clock.now()).await?;
         // By the system's clock, which the readers of this record compare it with.
-        jobs.note_pass(role.as_str(), &timers, Clock::system().now()).await?;
+        let refuses = app.config().refuses_callers();
+        jobs.note_pass(role.as_str(), &timers, refuses, Clock::system().now()).await?;
         Ok(later)
     };
     let recorded: Result<bool> = recorded.await;

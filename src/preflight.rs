@@ -21,7 +21,7 @@ use futures::future::OptionFuture;
 use tokio::{sync::Semaphore, time::timeout};
 
 use self::findings::{
-    Identity, Installation, Report, hsms as judge_hsms, queues as judge_queues,
+    Identity, Installation, Report, guards, hsms as judge_hsms, queues as judge_queues,
     rest::{self, SettingsSeen},
     sources as judge_sources, storage as judge_storage, vaults as judge_vaults,
 };
@@ -34,7 +34,7 @@ use crate::{
         bound::AtBound, cause::Came, night::Timer, object::ObjectName, retention::LastPass,
         schedule::Timetable, source::SourceName,
     },
-    query::{callers, keeper},
+    query::{callers, keeper, passes},
 };
 
 /// The time limit of one try.
@@ -113,17 +113,19 @@ struct Shared {
     containers: Vec<judge_storage::ContainerSeen>,
     queues: Vec<judge_queues::QueueSeen>,
     callers: Result<Vec<AtBound>, String>,
+    refusing: Result<Vec<String>, String>,
     retention: Result<LastPass, String>,
 }
 
 async fn observe_shared(context: &Context<'_>) -> Shared {
-    let (containers, queues, callers, retention) = futures::join!(
+    let (containers, queues, callers, refusing, retention) = futures::join!(
         storage::containers(context),
         storage::queues(context),
         known(callers::at_bound(context.app)),
+        known(passes::refusing_callers(context.app, context.clock.now())),
         known(keeper::applied(context.app, context.clock.now()))
     );
-    Shared { containers, queues, callers, retention }
+    Shared { containers, queues, callers, refusing, retention }
 }
 
 /// What a query of the catalogue or the jobs answers in time. The error says why that is not known.
@@ -143,6 +145,7 @@ impl Shared {
             judge_queues::judge(seen, of, report);
         }
         rest::judge_callers(&self.callers, report);
+        guards::judge_refusing(&self.refusing, report);
         rest::judge_retention(&self.retention, report);
     }
 }
@@ -183,6 +186,7 @@ fn settings(config: &Config, served: bool) -> SettingsSeen {
         shared: shared.map(|(a, b)| (containers[a].0, containers[b].0)).collect(),
         unclear: unclear(config),
         platform_auth: served.then_some(config.platform_auth),
+        authentication_unset: served && config.authentication.is_none(),
     }
 }
 

@@ -156,6 +156,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_IDENTITY: 'managed'
         KEYVAULT_BACKUP_CLIENT_ID: identity.clientId
         KEYVAULT_BACKUP_ROLE: role
+        KEYVAULT_BACKUP_AUTHENTICATION: authenticated ? 'required' : 'keys'
         KEYVAULT_BACKUP_VAULTS: join(shared.vaultUrls, ' ')
         KEYVAULT_BACKUP_PLACES: join(shared.vaultPlaces, ' ')
         KEYVAULT_BACKUP_CONTAINER: shared.backupContainerUrl

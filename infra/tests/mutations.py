@@ -191,6 +191,19 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (APP, "allowedAudiences: [shared.authentication!.clientId, 'api://${shared.authentication!.clientId}']", "allowedAudiences: []"),
         (APP, "tokenStore: {\n          enabled: false", "tokenStore: {\n          enabled: true"),
     ],
+    "apps_say_what_guards_them": [
+        (APP, "KEYVAULT_BACKUP_AUTHENTICATION: authenticated ? 'required' : 'keys'", "KEYVAULT_BACKUP_AUTHENTICATION: 'keys'"),
+        (APP, "KEYVAULT_BACKUP_AUTHENTICATION: authenticated ? 'required' : 'keys'", "KEYVAULT_BACKUP_AUTHENTICATION: authenticated ? 'required' : ''"),
+        (MAIN, "authentication: restoreAuthentication", "authentication: null"),
+    ],
+    "an_open_restore_app_is_asked_for_in_words": [
+        (MAIN, "      authentication: restoreAuthentication\n", ""),
+        (MAIN, "      allowedCallers: restoreCallers\n", ""),
+        (MAIN, "authentication != null || restore.?withoutAuthentication != null", "authentication != null"),
+        (MAIN, "authentication != null || restore.?withoutAuthentication != null", "authentication == null"),
+        (MAIN, "!empty(allowedCallers) || restore.?fromAnywhere != null", "!empty(allowedCallers) || restore.?withoutAuthentication == null"),
+        (MAIN, "!empty(allowedCallers) || restore.?fromAnywhere != null", "!empty(allowedCallers)"),
+    ],
     "the_network_narrows_callers": [
         (APP, "scmIpSecurityRestrictionsDefaultAction: ipDefault", "scmIpSecurityRestrictionsDefaultAction: 'Allow'"),
         (APP, "empty(shared.allowedCallers) ? 'Allow' : 'Deny'", "'Allow'"),
@@ -315,7 +328,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "the_hardened_example_is_hardened": [
         (HARDENED, "param redundancy = 'Standard_GZRS'", "param redundancy = 'Standard_LRS'"),
-        (HARDENED, "param allowedCallers = ['203.0.113.0/24']", "param allowedCallers = []"),
+        (HARDENED, "param allowedCallers = ['203.0.113.0/24']\n\nparam restore = {", "param allowedCallers = []\n\nparam restore = {\n  fromAnywhere: 'every address may call the restore app'"),
         (HARDENED, "== 'Locked' ? 'Locked'", "== 'Locked' ? 'Unlocked'"),
         (HARDENED, "immutabilityDays: 90", "immutabilityDays: 7"),
     ],

@@ -659,6 +659,40 @@ def callers_are_checked(subject: Subject):
 
 
 @rule
+def apps_say_what_guards_them(subject: Subject):
+    """Where Entra ID checks callers, the program answers none without it; elsewhere it is told that keys are meant."""
+    def check(view: View):
+        for role, app in view.apps.items():
+            wanted = "required" if view.params["authentication"] else "keys"
+            yield from differing(role, view.settings(app), {"KEYVAULT_BACKUP_AUTHENTICATION": wanted})
+    yield from everywhere(subject, check)
+
+
+# What leaves a restore app open, what the refusal says, and the words by which it is deployed nevertheless.
+OPEN = [
+    (r"\nparam authentication = \{.*?\n\}\n", "without authentication", "withoutAuthentication: 'function keys alone may guard restores'"),
+    (r"\nparam allowedCallers = .*?\n", "without allowedCallers", "fromAnywhere: 'every address may call the restore app'"),
+]
+
+
+@rule
+def an_open_restore_app_is_asked_for_in_words(subject: Subject):
+    """A restore app that function keys alone guard, or that every address may call, is refused unless a parameter says so."""
+    hardened = (subject.root / HARDENED).read_text(encoding="utf-8")
+    for given, why, words in OPEN:
+        left_open = re.sub(given, "\n", hardened, count=1, flags=re.S)
+        in_words = left_open.replace("param restore = {\n", f"param restore = {{\n  {words}\n", 1)
+        for text, wanted in ((left_open, why), (in_words, "")):
+            try:
+                Project(subject.root, {HARDENED: text}, known_but(subject, HARDENED)).deployment(HARDENED)
+                found = ""
+            except Fault as fault:
+                found = str(fault)
+            if wanted not in found or (found and not wanted):
+                yield f"{why}: {found or 'it is accepted'}"
+
+
+@rule
 def the_network_narrows_callers(subject: Subject):
     """Where address ranges are given, all others are refused, for calls and for deployments."""
     for role, app in subject.hardened.apps.items():

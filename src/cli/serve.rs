@@ -39,6 +39,13 @@ async fn start() -> Result<(), String> {
     let listener = listener.map_err(|error| format!("port {port} cannot be bound: {error}"))?;
     let config = Config::read(environment, Needs::Serve).map_err(|error| error.to_string())?;
     let app = App::build(&config).map_err(|error| error.to_string())?;
+    if config.refuses_callers() {
+        error!(
+            event = "authentication.missing",
+            "KEYVAULT_BACKUP_AUTHENTICATION requires the platform's authentication, which is not on: every HTTP call but \
+             that for health is refused"
+        );
+    }
     let stop = stop().map_err(|error| error.to_string())?;
     info!("keyvault-backup {} answers on port {port}", env!("CARGO_PKG_VERSION"));
     triggers::serve(listener, Arc::new(app), stop).await.map_err(|error| error.to_string())

@@ -25,6 +25,9 @@ struct Pass {
     at: OffsetDateTime,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     settled: Vec<Settled>,
+    /// Whether the app refuses every caller of its HTTP functions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    refuses_callers: bool,
 }
 
 /// The passes of this process, in memory.
@@ -61,12 +64,14 @@ impl Jobs {
         Ok(false)
     }
 
-    /// Records that `AdvanceJobs` ran in the app of a role, and which nights are settled. One request every
+    /// Records that `AdvanceJobs` ran in the app of a role, which nights are settled, and whether the app refuses every
+    /// caller. One request every
     /// [`PASS_NOTED_EVERY`]; other calls cost none.
     pub async fn note_pass(
         &self,
         role: &str,
         timers: &[(Timer, &Timetable)],
+        refuses_callers: bool,
         now: OffsetDateTime,
     ) -> Result<()> {
         let settled = {
@@ -76,10 +81,25 @@ impl Jobs {
             }
             kept.nights.to_note(timers)
         };
-        let pass = Pass { v: JOB_FORMAT, at: now, settled };
+        let pass = Pass { v: JOB_FORMAT, at: now, settled, refuses_callers };
         self.container.put(&format!("{PREFIX}{role}"), metadata(KEY, &pass)?).await?;
         self.kept.lock().recorded = Some(now);
         Ok(())
+    }
+
+    /// The roles of apps that refuse every caller, by their passes since a time. One request.
+    pub async fn refusing_callers(&self, since: OffsetDateTime) -> Result<Vec<String>> {
+        let pages = self.container.list(Listing { prefix: PREFIX, from: None, page: 100, metadata: true });
+        pin_mut!(pages);
+        let mut roles = Vec::new();
+        while let Some(page) = pages.try_next().await? {
+            let refuses = |pass: &Pass| pass.refuses_callers && pass.at >= since;
+            roles.extend(page.iter().filter_map(|item| {
+                read::<Pass>(&item.metadata, KEY).filter(refuses)?;
+                item.name.strip_prefix(PREFIX).map(str::to_owned)
+            }));
+        }
+        Ok(roles)
     }
 
     /// When `AdvanceJobs` last ran in any app of these roles, as far as recorded. One request.

@@ -9,6 +9,7 @@
 
 pub(super) mod cause;
 pub mod group;
+pub mod guards;
 pub mod hsms;
 pub mod queues;
 pub mod remedy;
@@ -32,7 +33,7 @@ const SETTINGS: &str = "settings";
 const MACHINE: &str = "this machine";
 
 /// Findings that are possible without access to any service: about the connection, the settings, or the clock.
-const OF_NO_SERVICE: [&str; 13] = [
+const OF_NO_SERVICE: [&str; 14] = [
     "host-unknown",
     "host-unreachable",
     "network-closed",
@@ -43,6 +44,7 @@ const OF_NO_SERVICE: [&str; 13] = [
     "sas-in-use",
     "source-twice",
     "container-shared",
+    "authentication-unset",
     "platform-auth-off",
     "schedule-unclear",
     "clock-skew",

@@ -1,6 +1,6 @@
 //! Whether open jobs are being reconciled.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::runs::open_jobs;
 use crate::{
@@ -24,6 +24,12 @@ pub async fn passes(app: &App, now: OffsetDateTime) -> Result<Passes> {
     let (last, open) = futures::try_join!(app.jobs()?.last_pass(&roles), open_jobs(app))?;
     let oldest = open.iter().map(|job| job.opened).min();
     Ok(Passes { last, stands_still: stands_still(last, oldest, now) })
+}
+
+/// Queries which apps refuse every caller, by their passes of the last hour: those of the roles whose jobs are in this
+/// container. One request.
+pub async fn refusing_callers(app: &App, now: OffsetDateTime) -> Result<Vec<String>> {
+    app.jobs()?.refusing_callers(now - Duration::HOUR).await
 }
 
 /// The message for people if no pass runs; `None` if passes run, or if that cannot be read.

@@ -3,6 +3,7 @@
 mod at_once;
 mod backups;
 mod framework;
+mod guard;
 mod hsm;
 mod lists;
 mod nouns;

@@ -75,6 +75,7 @@ impl World {
             ("KEYVAULT_BACKUP_CONTAINER", format!("{}/{BACKUPS}", backups.blob_url())),
             ("KEYVAULT_BACKUP_JOBS_CONTAINER", format!("{}/{JOBS}", work.blob_url())),
             ("KEYVAULT_BACKUP_QUEUE__queueServiceUri", work.queue_url()),
+            ("KEYVAULT_BACKUP_AUTHENTICATION", "keys".to_owned()),
             ("KEYVAULT_BACKUP_REQUEST_TIMEOUT", "20".to_owned()),
             ("VAULT_BACKUP_SCHEDULE", NEVER.to_owned()),
             ("HSM_BACKUP_SCHEDULE", NEVER.to_owned()),

@@ -2,7 +2,7 @@
 
 use time::Duration;
 
-use super::{Finding, MACHINE, Report, SETTINGS, Severity, remedy::Remedy};
+use super::{Finding, MACHINE, Report, SETTINGS, Severity, guards, remedy::Remedy};
 use crate::domain::{bound::AtBound, retention::LastPass};
 
 /// How far clocks may be apart. Tokens and signatures are refused a few minutes later.
@@ -95,6 +95,8 @@ pub struct SettingsSeen {
     pub unclear: Vec<(&'static str, String)>,
     /// Whether the platform's authentication is on; `None` if this process serves no HTTP.
     pub platform_auth: Option<bool>,
+    /// Whether this process serves HTTP and it is not set what has to guard that.
+    pub authentication_unset: bool,
 }
 
 /// Judges the settings.
@@ -146,23 +148,9 @@ pub fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
             remedy: Remedy::advice("Set it to six fields in UTC, such as `0 0 2 * * *`, and no time zone."),
         });
     }
-    if seen.platform_auth == Some(false) {
-        report.findings.push(open_door());
-    }
+    guards::judge_settings(seen, report);
     if report.findings.len() == found {
         report.well(SETTINGS, SETTINGS, "each source once, no SAS tokens, containers apart");
-    }
-}
-
-fn open_door() -> Finding {
-    Finding {
-        name: "platform-auth-off",
-        severity: Severity::Info,
-        subject: "WEBSITE_AUTH_ENABLED".to_owned(),
-        seen: "the platform's authentication is off".to_owned(),
-        why: "Function keys alone guard the HTTP functions, and requests do not name a person.",
-        remedy: Remedy::run(["infra/scripts/app-registration.sh --environment ENV".to_owned()])
-            .and("Then deploy infra/ with `authentication`."),
     }
 }
 
@@ -237,6 +225,7 @@ mod tests {
             (sound(), well),
             (SettingsSeen { platform_auth: Some(true), ..sound() }, well),
             (SettingsSeen { platform_auth: Some(false), ..sound() }, "info platform-auth-off"),
+            (SettingsSeen { authentication_unset: true, ..sound() }, "warning authentication-unset"),
             (SettingsSeen { sas: vec!["A"], ..sound() }, "warning sas-in-use"),
             (SettingsSeen { twice: vec!["a".into()], ..sound() }, "warning source-twice"),
             (SettingsSeen { shared: vec![("A", "B")], ..sound() }, "error container-shared"),

@@ -14,14 +14,18 @@ const METHODS: [&str; 2] = ["get", "post"];
 
 /// What the platform sends of somebody with these roles.
 pub fn signed_in(roles: &[&str]) -> String {
-    let mut claims =
-        vec![json!({ "typ": "oid", "val": "00000000-1111" }), json!({ "typ": "name", "val": "Ada" })];
+    signed_in_as("Ada", "00000000-1111", roles)
+}
+
+/// What the platform sends of a person with these roles.
+pub fn signed_in_as(name: &str, id: &str, roles: &[&str]) -> String {
+    let mut claims = vec![json!({ "typ": "oid", "val": id }), json!({ "typ": "name", "val": name })];
     claims.extend(roles.iter().map(|role| json!({ "typ": "roles", "val": role })));
     STANDARD.encode(json!({ "auth_typ": "aad", "claims": claims }).to_string())
 }
 
 /// Every documented operation, with its path made concrete.
-fn operations() -> Vec<(String, String, Value)> {
+pub fn operations() -> Vec<(String, String, Value)> {
     let document = serde_json::to_value(openapi::document()).expect("it is JSON");
     let concrete = |path: &str| {
         let path = path.replace("{source}", "kv-a").replace("{kind}", "secret").replace("{name}", "x");

@@ -15,6 +15,8 @@ pub enum ProblemKind {
     InvalidBody,
     /// The settings cannot be used. At a terminal only: the app does not start with such settings.
     InvalidSettings,
+    /// Authentication is required, and the platform's is not on.
+    AuthenticationMissing,
     /// The platform's authentication identifies no caller.
     NotAuthenticated,
     /// The caller lacks the app role.
@@ -98,6 +100,8 @@ impl ProblemKind {
                 "Correct the body; /api/status/openapi.json describes it."),
             Self::InvalidSettings => (StatusCode::INTERNAL_SERVER_ERROR, "invalid-settings", "The settings cannot be used",
                 "Correct the settings that the detail names."),
+            Self::AuthenticationMissing => (StatusCode::SERVICE_UNAVAILABLE, "authentication-missing", "No caller can be authenticated",
+                "Turn on the app's authentication with Microsoft Entra ID: deploy infra/ with `authentication`."),
             Self::NotAuthenticated => (StatusCode::UNAUTHORIZED, "not-authenticated", "The caller is not signed in",
                 "Send an access token of this app from Microsoft Entra ID in the Authorization header."),
             Self::MissingRole => (StatusCode::FORBIDDEN, "missing-role", "An app role is missing",
@@ -190,9 +194,10 @@ mod tests {
         for &kind in ProblemKind::VARIANTS {
             let expected = match kind {
                 ProblemKind::TooManyOpen => Some(60),
-                ProblemKind::TargetTaken | ProblemKind::ServiceUnavailable | ProblemKind::TookTooLong => {
-                    Some(LATER)
-                }
+                ProblemKind::TargetTaken
+                | ProblemKind::AuthenticationMissing
+                | ProblemKind::ServiceUnavailable
+                | ProblemKind::TookTooLong => Some(LATER),
                 _ => None,
             };
             assert_eq!(kind.wait(), expected, "{kind:?}");
