@@ -131,6 +131,29 @@ var knownVaults = concat(vaults, filter(targetVaults, target => !contains(source
 var vaultSuffix = environment().suffixes.keyvaultDns
 var hsmSuffix = replace(vaultSuffix, '.vault.', '.managedhsm.')
 
+// Which source may be restored into which target. An HSM goes into itself and into those of its security domain.
+var vaultPairs = flatten(
+  map(
+    targetVaults,
+    target => map(target.?from ?? sourceNames, source => '${toLower(source)}=${toLower(target.name)}')
+  )
+)
+var hsmPairs = flatten(
+  map(
+    hsms,
+    hsm =>
+      concat(
+        ['${hsm.name}=${hsm.name}'],
+        hsm.?sharesSecurityDomainWith == null
+          ? []
+          : [
+              '${hsm.name}=${hsm.?sharesSecurityDomainWith ?? ''}'
+              '${hsm.?sharesSecurityDomainWith ?? ''}=${hsm.name}'
+            ]
+      )
+  )
+)
+
 // The policy for all sources, then those of single ones. A value below the least that the program takes is that least.
 var keepWithinDays = max(retention.?keepWithinDays ?? retention.?deleteAfterDays ?? programDefaults.keepWithinDays, 3)
 var sourcePolicies = items(retention.?sources ?? {})
@@ -518,6 +541,7 @@ var commonSettings = {
   hsmBackupSchedule: hsmBackupSchedule
   retentionSchedule: retentionSchedule
   retentionPolicy: retentionPolicy
+  restorePairs: union(vaultPairs, hsmPairs)
   intervalHours: backupIntervalHours
   tuning: {
     ...tuning

@@ -62,6 +62,7 @@ param restore = {
       resourceGroup: 'rg-shop-prod'
       subscriptionId: readEnvironmentVariable('KVBACKUP_SHOP_SUBSCRIPTION', '00000000-0000-0000-0000-000000000001')
       geography: 'europe'
+      from: ['kv-shop-prod']
     }
   ]
 }

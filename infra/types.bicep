@@ -27,6 +27,28 @@ type vaultTarget = {
 }
 
 @export()
+@description('A vault that may be restored into, as vaultTarget, and what may be restored into it.')
+type restoreTarget = {
+  @description('Required. The name of the vault.')
+  name: string
+
+  @description('Required. The resource group of the vault.')
+  resourceGroup: string
+
+  @description('Optional. The subscription of the vault. The subscription of the deployment when left out.')
+  subscriptionId: string?
+
+  @description('Optional. The access model of the vault. rbac when left out.')
+  accessModel: ('rbac' | 'accessPolicy')?
+
+  @description('Optional. The geography of the vault, such as europe. Backups restore in the same one only.')
+  geography: string?
+
+  @description('Optional. The names of the vaults whose backups may be restored into it. Every one of `vaults` when left out.')
+  from: string[]?
+}
+
+@export()
 @description('A Managed HSM that already exists. Its identity and local roles are attached by a script.')
 type hsmTarget = {
   @description('Required. The name of the HSM.')
@@ -190,7 +212,7 @@ type authenticationSettings = {
 @description('The restore app. It exists only when this is given.')
 type restoreSettings = {
   @description('Required. The vaults that may be restored into, and no others.')
-  targetVaults: vaultTarget[]
+  targetVaults: restoreTarget[]
 
   @description('Optional. Says that a restore app is wanted although main.bicep has no authentication.')
   withoutAuthentication: 'function keys alone may guard restores'?
@@ -224,6 +246,7 @@ type sharedAppSettings = {
   hsmBackupSchedule: string
   retentionSchedule: string
   retentionPolicy: string
+  restorePairs: string[]
   intervalHours: int
   tuning: tuningSettings
   zoneRedundant: bool

@@ -12,6 +12,7 @@ use crate::{
         bound::Bounds,
         location::{Fact, Location},
         loss::GoneShare,
+        restore::Pairs,
         retention::{Policies, PoliciesError},
         role::Role,
         source::{Source, SourceName},
@@ -43,6 +44,7 @@ mod authentication;
 mod hsm;
 mod landing;
 pub mod named;
+mod pairs;
 mod reader;
 mod role;
 mod schedules;
@@ -94,6 +96,8 @@ pub struct Config {
     pub platform_auth: bool,
     /// What has to guard the HTTP functions; `None` where that is not set.
     pub authentication: Option<Authentication>,
+    /// The pairs of source and target that callers of the HTTP API may restore.
+    pub pairs: Pairs,
     /// The most requests per second to one vault.
     pub vault_rate: u32,
     /// The most restores in ten seconds: secrets, keys, certificates.
@@ -165,6 +169,7 @@ impl Config {
             gone_share: reader.gone_share(),
             platform_auth: reader.platform_auth(),
             authentication: reader.authentication(),
+            pairs: reader.pairs(),
             vault_rate: reader.number("KEYVAULT_BACKUP_VAULT_RATE", DEFAULT_CEILING, 1, 1_000_000),
             restores: reader.restores(),
             bounds: Bounds {

@@ -2,7 +2,13 @@
 
 use crate::{
     azure::error::ServiceError,
-    domain::{bound::AtBound, fate::Fate, nothing::Nothing, outcome::Failure, restore::Reason},
+    domain::{
+        bound::AtBound,
+        fate::Fate,
+        nothing::Nothing,
+        outcome::Failure,
+        restore::{Barred, Reason},
+    },
 };
 
 /// The result type of everything that talks to Azure.
@@ -44,6 +50,9 @@ pub enum Error {
     /// The request matches nothing. The text says what there is instead.
     #[error("{nothing}\n{next}", nothing = .0, next = .0.next())]
     Nothing(Box<Nothing>),
+    /// A guard of the settings bars the restore.
+    #[error(transparent)]
+    Barred(#[from] Barred),
     /// Another process works on the same thing.
     #[error("{0}")]
     Busy(String),
@@ -80,9 +89,11 @@ impl Error {
             | Self::Busy(_)
             | Self::TooMany(_)
             | Self::NotBegun { .. } => Fate::Retry,
-            Self::Damaged { .. } | Self::BackupGone { .. } | Self::Refused(_) | Self::Nothing(_) => {
-                Fate::Fail
-            }
+            Self::Damaged { .. }
+            | Self::BackupGone { .. }
+            | Self::Refused(_)
+            | Self::Nothing(_)
+            | Self::Barred(_) => Fate::Fail,
         }
     }
 
@@ -97,6 +108,7 @@ impl Error {
             | Self::TooNew { .. }
             | Self::Refused(_)
             | Self::Nothing(_)
+            | Self::Barred(_)
             | Self::Busy(_)
             | Self::TooMany(_)
             | Self::NotBegun { .. } => false,
@@ -129,6 +141,7 @@ impl Error {
             | Self::Refused(_)
             | Self::Busy(_)
             | Self::TooMany(_)
+            | Self::Barred(_)
             | Self::Nothing(_) => true,
         }
     }
@@ -142,6 +155,7 @@ impl Error {
             Self::TooNew { .. } => Failure::ours("TooNew", self.to_string()),
             Self::Refused(_) => Failure::ours("Refused", self.to_string()),
             Self::Nothing(_) => Failure::ours(Nothing::CODE, self.to_string()),
+            Self::Barred(barred) => barred.failure(),
             Self::Busy(_) => Failure::ours("Busy", self.to_string()),
             Self::TooMany(_) => Failure::ours("TooMany", self.to_string()),
             Self::NotBegun { .. } => Failure::ours("NotBegun", self.to_string()),
@@ -203,6 +217,10 @@ mod tests {
         Error::TooNew { what: "blob x".into(), found: 3, known: 2 }
     }
 
+    fn barred() -> Error {
+        Barred::Pair { from: "kv-a".parse().unwrap(), into: "kv-b".parse().unwrap() }.into()
+    }
+
     fn deadline() -> Error {
         Error::Deadline { what: "the pass".into(), seconds: 60 }
     }
@@ -216,6 +234,7 @@ mod tests {
             (too_new(), Fate::Retry, false, true, "TooNew"),
             (Error::Refused("it has no name".into()), Fate::Fail, false, true, "Refused"),
             (nothing(), Fate::Fail, false, true, "NothingSelected"),
+            (barred(), Fate::Fail, false, true, "PairNotAllowed"),
             (Error::Busy("a restore is open".into()), Fate::Retry, false, true, "Busy"),
             (too_many(), Fate::Retry, false, true, "TooMany"),
             (not_begun(true, deadline()), Fate::Retry, false, true, "NotBegun"),

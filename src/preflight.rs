@@ -31,7 +31,7 @@ use crate::{
     clock::Clock,
     config::Config,
     domain::{
-        bound::AtBound, cause::Came, night::Timer, object::ObjectName, retention::LastPass,
+        bound::AtBound, cause::Came, night::Timer, object::ObjectName, restore::Pairs, retention::LastPass,
         schedule::Timetable, source::SourceName,
     },
     query::{callers, keeper, passes},
@@ -186,8 +186,17 @@ fn settings(config: &Config, served: bool) -> SettingsSeen {
         shared: shared.map(|(a, b)| (containers[a].0, containers[b].0)).collect(),
         unclear: unclear(config),
         platform_auth: served.then_some(config.platform_auth),
+        open_targets: if served { open_targets(config) } else { Vec::new() },
         authentication_unset: served && config.authentication.is_none(),
     }
+}
+
+/// The vaults and HSMs of an app that restores, if every source may go into each.
+fn open_targets(config: &Config) -> Vec<String> {
+    if !config.role.restores() || config.pairs != Pairs::Every {
+        return Vec::new();
+    }
+    config.vaults.iter().chain(&config.hsm.hsms).map(|target| target.name().to_string()).collect()
 }
 
 /// The schedules of nights that this app begins whose occurrences are not known, with the reason.

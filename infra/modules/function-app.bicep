@@ -45,6 +45,10 @@ var hostStorage = shared.hostStorageBy == 'accountName'
       AzureWebJobsStorage__queueServiceUri: hostQueueEndpoint
     }
 
+// An empty setting counts as not set, and would allow every pair.
+var allowedPairs = empty(shared.restorePairs) ? 'none' : join(shared.restorePairs, ' ')
+var restorePairs = role == 'restore' ? allowedPairs : ''
+
 // One rule for each range; with any rule, all other addresses are refused.
 var ipRules = [
   for (callers, index) in shared.allowedCallers: {
@@ -157,6 +161,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_CLIENT_ID: identity.clientId
         KEYVAULT_BACKUP_ROLE: role
         KEYVAULT_BACKUP_AUTHENTICATION: authenticated ? 'required' : 'keys'
+        KEYVAULT_BACKUP_RESTORE_PAIRS: restorePairs
         KEYVAULT_BACKUP_VAULTS: join(shared.vaultUrls, ' ')
         KEYVAULT_BACKUP_PLACES: join(shared.vaultPlaces, ' ')
         KEYVAULT_BACKUP_CONTAINER: shared.backupContainerUrl

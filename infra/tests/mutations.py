@@ -204,6 +204,18 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (MAIN, "!empty(allowedCallers) || restore.?fromAnywhere != null", "!empty(allowedCallers) || restore.?withoutAuthentication == null"),
         (MAIN, "!empty(allowedCallers) || restore.?fromAnywhere != null", "!empty(allowedCallers)"),
     ],
+    "only_pairs_that_are_asked_for_may_be_restored": [
+        (MAIN, "target.?from ?? sourceNames", "sourceNames"),
+        (MAIN, "target.?from ?? sourceNames", "target.?from ?? []"),
+        (MAIN, "'${toLower(source)}=${toLower(target.name)}'", "'${toLower(target.name)}=${toLower(source)}'"),
+        (MAIN, "'${toLower(source)}=", "'${source}="),
+        (MAIN, "['${hsm.name}=${hsm.name}'],", "[],"),
+        (MAIN, "              '${hsm.?sharesSecurityDomainWith ?? ''}=${hsm.name}'\n", ""),
+        (MAIN, "union(vaultPairs, hsmPairs)", "vaultPairs"),
+        (APP, "empty(shared.restorePairs) ? 'none'", "empty(shared.restorePairs) ? ''"),
+        (APP, "role == 'restore' ? allowedPairs : ''", "role == 'restore' ? '' : ''"),
+        (APP, "role == 'restore' ? allowedPairs : ''", "allowedPairs"),
+    ],
     "the_network_narrows_callers": [
         (APP, "scmIpSecurityRestrictionsDefaultAction: ipDefault", "scmIpSecurityRestrictionsDefaultAction: 'Allow'"),
         (APP, "empty(shared.allowedCallers) ? 'Allow' : 'Deny'", "'Allow'"),

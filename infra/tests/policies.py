@@ -692,6 +692,32 @@ def an_open_restore_app_is_asked_for_in_words(subject: Subject):
                 yield f"{why}: {found or 'it is accepted'}"
 
 
+PAIRS = "KEYVAULT_BACKUP_RESTORE_PAIRS"
+
+
+@rule
+def only_pairs_that_are_asked_for_may_be_restored(subject: Subject):
+    """Into each target what its `from` says, or every source; an HSM into itself and its security domain. Never nothing said."""
+    def found(text: str) -> str:
+        view = View(HARDENED, Project(subject.root, {HARDENED: text}, known_but(subject, HARDENED)).deployment(HARDENED))
+        others = {role: view.settings(app)[PAIRS] for role, app in view.apps.items() if role != "restore"}
+        return view.settings(view.apps["restore"])[PAIRS] + (f" and {others}" if any(others.values()) else "")
+
+    hardened = (subject.root / HARDENED).read_text(encoding="utf-8")
+    hsm = "hsm-payments-prod=hsm-payments-prod"
+    shared = "hsm-payments-prod=hsm-payments-dr hsm-payments-dr=hsm-payments-prod"
+    no_hsm = re.sub(r"param hsms = \[.*?\n\]\n", "", hardened, flags=re.S)
+    for text, wanted in (
+        (hardened, f"kv-shop-prod=kv-shop-standby {hsm}"),
+        (hardened.replace("      from: ['kv-shop-prod']\n", ""), f"kv-shop-prod=kv-shop-standby kv-legacy-prod=kv-shop-standby {hsm}"),
+        (hardened.replace("from: ['kv-shop-prod']", "from: ['KV-Legacy-prod']"), f"kv-legacy-prod=kv-shop-standby {hsm}"),
+        (hardened.replace("criticalKeys", "sharesSecurityDomainWith: 'hsm-payments-dr'\n    criticalKeys"), f"kv-shop-prod=kv-shop-standby {hsm} {shared}"),
+        (no_hsm.replace("from: ['kv-shop-prod']", "from: []"), "none"),
+    ):
+        if found(text) != wanted:
+            yield f"{found(text)!r} may be restored, and should be {wanted!r}"
+
+
 @rule
 def the_network_narrows_callers(subject: Subject):
     """Where address ranges are given, all others are refused, for calls and for deployments."""

@@ -77,14 +77,15 @@ impl PlanQuery {
 )]
 pub async fn plan(
     AxumState(app): AxumState<SharedApp>,
+    Extension(by): Extension<Actor>,
     Parameters(query): Parameters<PlanQuery>,
     request: HsmOr<HsmFields, PlanRequest>,
 ) -> Result<Json<AnyPlan>, Problem> {
     let request = match request {
-        HsmOr::Hsm(request) => return hsm::plan(&app, request).await.map(Json),
+        HsmOr::Hsm(request) => return hsm::plan(&app, request, &by).await.map(Json),
         HsmOr::Other(request) => request.request(|named| known(&app, named))?,
     };
-    let (digest, plan) = restore::plan_and_keep(&app, &request).await?;
+    let (digest, plan) = restore::plan_and_keep(&app, &request, &by).await?;
     let (after, limit) = query.page();
     Ok(Json(AnyPlan::Vault(Box::new(Plan::page(digest, plan, after, limit, Clock::system().now())))))
 }

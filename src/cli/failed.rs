@@ -73,6 +73,9 @@ fn next(error: &Error) -> String {
             "Restore another recovery point: `keyvault-backup list history` lists them.".to_owned()
         }
         Error::TooNew { .. } => "Install the newer version of keyvault-backup.".to_owned(),
+        Error::Barred(_) => {
+            "Have the setting that the detail names changed, then run the command again.".to_owned()
+        }
         Error::Refused(_) => "Correct that, then run the command again.".to_owned(),
         Error::Busy(_) => {
             "Wait until it has ended, as `keyvault-backup jobs` shows, then run the command again.".to_owned()

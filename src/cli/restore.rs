@@ -36,7 +36,7 @@ use crate::{
         source::Source,
     },
     restore::{
-        self,
+        self, guard,
         here::{self, Finish},
         start,
     },
@@ -180,6 +180,7 @@ pub async fn run(args: RestoreArgs, format: Format) -> Done {
     let needs = if args.unrecorded || args.what_if { Needs::Storage } else { Needs::Backup };
     let app = app_for_both(&args.vault.vault, args.target(), needs)?;
     let plan = restore::plan(&app, &request).await?;
+    guard::warning(&app, &request.source, &request.target).into_iter().for_each(note);
     if args.what_if {
         report::plan(&plan, format)?;
         return Ok(RestoreNumbers::at_best(&plan).verdict().into());

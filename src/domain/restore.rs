@@ -4,10 +4,12 @@
 //! target holds. The plan is the dry run: printing it changes nothing, and the code that carries it out decides
 //! nothing. A [`RestoreJob`] is a plan that is being carried out, and each of its steps ends in a [`StepOutcome`].
 
+mod barred;
 mod compare;
 mod id;
 mod job;
 mod numbers;
+mod pairs;
 mod plan;
 mod reason;
 mod request;
@@ -17,10 +19,12 @@ mod target;
 mod waiting;
 
 pub use self::{
+    barred::Barred,
     compare::{COVERED, Difference, compare},
     id::{RestoreId, RestoreIdError},
     job::{Cut, Ended, Holding, Need, RESTORE_FORMAT, RestoreJob},
     numbers::RestoreNumbers,
+    pairs::Pairs,
     plan::{Action, PLAN_FORMAT, RestorePlan, Step, plan_restore},
     reason::{Excluded, Reason},
     request::{OnConflict, Request, Selection},

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::{
     answer::failed,
+    ends,
     next::{Next, save, stop},
     safety,
 };
@@ -20,16 +21,20 @@ use crate::{
     },
     error::Result,
     jobs::StoredHsmJob,
+    restore::guard,
 };
 
 /// Attempts to record the result of a start, before the error of the last one is returned.
 const NOTES: usize = 3;
 
 /// Sends the start at most once: the intent is recorded by compare-and-swap first, and the process that loses sends
-/// nothing.
+/// nothing. A restore that a [`guard`] bars ends instead.
 pub(super) async fn start(app: &App, mut stored: StoredHsmJob, clock: &Clock) -> Result<Next> {
     if safety::is_outdated(app, &stored.job, clock).await? {
         return safety::renew(app, stored, clock).await;
+    }
+    if let Err(barred) = guard::of_hsm_job(app, &stored.job) {
+        return ends::fail(app, stored, barred.failure(), clock).await;
     }
     let before = stored.job.phase.clone();
     // Missing settings and a missing token show before the intent is recorded.

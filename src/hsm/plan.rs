@@ -8,6 +8,7 @@ use crate::{
     azure::error::{Meaning, ServiceError},
     clock::Clock,
     domain::{
+        actor::Actor,
         digest::Digest,
         hsm::{
             Contents, Folder, HsmBackup, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What, plan_hsm,
@@ -17,6 +18,7 @@ use crate::{
     },
     error::{Error, Result},
     query::nothing,
+    restore::guard,
 };
 
 /// Makes the plan of a restore. Reads only.
@@ -60,8 +62,14 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
 /// Makes the plan of a restore, and keeps it under its digest for the caller who submits that.
 ///
 /// # Errors
-/// As [`plan`], and as storage answers.
-pub async fn plan_and_keep(app: &App, request: &HsmRequest, clock: &Clock) -> Result<(Digest, HsmPlan)> {
+/// As [`plan`] and [`guard::pair`], and as storage answers.
+pub async fn plan_and_keep(
+    app: &App,
+    request: &HsmRequest,
+    by: &Actor,
+    clock: &Clock,
+) -> Result<(Digest, HsmPlan)> {
+    guard::pair(app, by, &request.source, &request.target)?;
     let plan = plan(app, request, clock).await?;
     Ok((app.jobs()?.keep_hsm_plan(&plan).await?, plan))
 }

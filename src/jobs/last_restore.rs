@@ -13,7 +13,8 @@ use crate::{
 /// A restore and its plan.
 #[derive(Debug)]
 pub struct KnownRestore {
-    id: RestoreId,
+    /// Its record as it was first read. What it says of the restore's begin does not change.
+    pub job: RestoreJob,
     /// Its plan.
     pub plan: RestorePlan,
 }
@@ -28,13 +29,13 @@ impl Jobs {
     /// # Errors
     /// As [`Jobs::plan_of`].
     pub async fn known_restore(&self, id: &RestoreId) -> Result<Option<Arc<KnownRestore>>> {
-        let known = self.last_restore.lock().clone().filter(|known| known.id == *id);
+        let known = self.last_restore.lock().clone().filter(|known| known.job.id == *id);
         if known.is_some() {
             return Ok(known);
         }
         let Some(stored) = self.restore(id).await? else { return Ok(None) };
         let plan = self.plan_of(&stored.job).await?;
-        let known = Arc::new(KnownRestore { id: id.clone(), plan });
+        let known = Arc::new(KnownRestore { job: stored.job, plan });
         *self.last_restore.lock() = Some(Arc::clone(&known));
         Ok(Some(known))
     }

@@ -33,7 +33,7 @@ const SETTINGS: &str = "settings";
 const MACHINE: &str = "this machine";
 
 /// Findings that are possible without access to any service: about the connection, the settings, or the clock.
-const OF_NO_SERVICE: [&str; 14] = [
+const OF_NO_SERVICE: [&str; 15] = [
     "host-unknown",
     "host-unreachable",
     "network-closed",
@@ -46,6 +46,7 @@ const OF_NO_SERVICE: [&str; 14] = [
     "container-shared",
     "authentication-unset",
     "platform-auth-off",
+    "restore-pairs-unset",
     "schedule-unclear",
     "clock-skew",
 ];

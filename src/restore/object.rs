@@ -3,7 +3,7 @@
 use tracing::{info, warn};
 
 use super::{
-    reconcile,
+    guard, reconcile,
     step::{self, Tried},
 };
 use crate::{
@@ -38,7 +38,8 @@ pub enum Done {
 /// Safe to run twice, concurrently or later: a step that has ended is left alone, and the first record of an
 /// end stays. A final failure is recorded and returned as a result. A transient one is returned as an error while the
 /// message's deliveries may help; then the step waits, as it does for a busy vault. It fails once it has waited for its
-/// vault for long enough; for this program's own services it keeps waiting.
+/// vault for long enough; for this program's own services it keeps waiting. A step that a [`guard`] bars fails, and nothing
+/// is sent to the vault: a message says nothing of who is allowed what.
 pub async fn restore(app: &App, message: &RestoreMessage, attempt: Attempt, clock: &Clock) -> Result<Done> {
     let unknown = || Error::Refused(format!("there is no restore {}", message.restore));
     let known = app.jobs()?.known_restore(&message.restore).await?.ok_or_else(unknown)?;
@@ -51,7 +52,15 @@ pub async fn restore(app: &App, message: &RestoreMessage, attempt: Attempt, cloc
         return Ok(Done::Already);
     }
     let (restore, plan) = (&message.restore, &known.plan);
-    let work = Box::pin(take(app, restore, plan, step, clock));
+    let work = Box::pin(async {
+        match guard::of_job(app, &known.job, plan) {
+            Ok(()) => take(app, restore, plan, step, clock).await,
+            Err(barred) => {
+                let result = StepResult::Failed { failure: barred.failure() };
+                record(app, restore, plan, &id, result, clock).await
+            }
+        }
+    });
     match in_time(format!("the restore of {id}"), work).await {
         Err(error) if error.fate().may_pass() => {
             if is_redelivered(app, restore, &id, error.fate(), attempt).await? {

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use futures::{StreamExt as _, TryStreamExt as _, pin_mut, stream};
 use tracing::warn;
 
-use super::step;
+use super::{guard, step};
 use crate::{
     app::App,
     azure::vault::VaultClient,
     domain::{
+        actor::Actor,
         digest::Digest,
         fate::Fate,
         object::{ObjectId, ObjectKind},
@@ -59,8 +60,9 @@ pub async fn plan(app: &App, request: &Request) -> Result<RestorePlan> {
 /// Makes the plan of a restore, and keeps it under its digest for the caller who submits that.
 ///
 /// # Errors
-/// As [`plan`], and as storage answers.
-pub async fn plan_and_keep(app: &App, request: &Request) -> Result<(Digest, RestorePlan)> {
+/// As [`plan`] and [`guard::pair`], and as storage answers.
+pub async fn plan_and_keep(app: &App, request: &Request, by: &Actor) -> Result<(Digest, RestorePlan)> {
+    guard::pair(app, by, &request.source, &request.target)?;
     let plan = plan(app, request).await?;
     Ok((app.jobs()?.keep_plan(&plan).await?, plan))
 }

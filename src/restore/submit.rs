@@ -1,6 +1,6 @@
 //! Carrying out a plan that a caller submits, of a restore into a vault or of a Managed HSM.
 
-use super::start;
+use super::{guard, start};
 use crate::{
     app::App,
     begin::{self, Name, Opened, Submission},
@@ -54,6 +54,9 @@ pub enum Start {
 ///
 /// Safe to run twice under one key: the second caller gets the first one's restore. Without a key a second call is a
 /// second restore, which finds every object restored already.
+///
+/// # Errors
+/// As [`guard`] bars it, and as services answer.
 pub async fn submit(app: &App, submitted: &Submission, clock: &Clock) -> Result<Start> {
     let jobs = app.jobs()?;
     if let Some(key) = &submitted.key
@@ -63,6 +66,8 @@ pub async fn submit(app: &App, submitted: &Submission, clock: &Clock) -> Result<
         return Ok(start);
     }
     let Some(agreed) = Plan::kept(app, &submitted.plan).await? else { return Ok(Start::NoPlan) };
+    let (source, target) = agreed.pair();
+    guard::pair(app, &submitted.by, source, target)?;
     if let Some(hsm) = agreed.unconfirmed(submitted.confirm.as_deref()) {
         return Ok(Start::Unconfirmed(hsm.clone()));
     }
@@ -140,6 +145,14 @@ impl Plan {
             Self::Vault(plan) => Self::Vault(Box::new(super::plan(app, &plan.request).await?)),
             Self::Hsm(plan) => Self::Hsm(Box::new(hsm::plan(app, &plan.hsm, clock).await?)),
         })
+    }
+
+    /// The source, and the target.
+    fn pair(&self) -> (&SourceName, &SourceName) {
+        match self {
+            Self::Vault(plan) => (&plan.request.source, &plan.request.target),
+            Self::Hsm(plan) => (&plan.hsm.source, &plan.hsm.target),
+        }
     }
 
     fn digest(&self) -> Digest {

@@ -62,6 +62,7 @@ mod nothing;
 mod occurrences;
 mod packed;
 mod pages;
+mod pairs;
 mod plans;
 mod point_in_time;
 mod preflight;

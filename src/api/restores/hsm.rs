@@ -12,18 +12,18 @@ use crate::{
     },
     app::App,
     clock::Clock,
-    domain::source::SourceName,
+    domain::{actor::Actor, source::SourceName},
 };
 
 /// Plans a restore, and keeps the plan under its digest.
-pub(super) async fn plan(app: &App, request: HsmFields) -> Result<AnyPlan, Problem> {
+pub(super) async fn plan(app: &App, request: HsmFields, by: &Actor) -> Result<AnyPlan, Problem> {
     let target = |named: &Named| {
         known(app, named.name())?;
         input::known(app, named)
     };
     let request = request.request(target)?;
     let clock = Clock::system();
-    let (digest, plan) = crate::hsm::plan_and_keep(app, &request, &clock).await?;
+    let (digest, plan) = crate::hsm::plan_and_keep(app, &request, by, &clock).await?;
     Ok(AnyPlan::Hsm(Box::new(HsmPlan::new(digest, &plan, clock.now()))))
 }
 

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::plan::AnyPlan;
 use crate::{
     azure::error::{Asked, Meaning, ServiceError},
-    domain::{nothing::Nothing, outcome::Failure},
+    domain::{nothing::Nothing, outcome::Failure, restore::Barred},
     error::Error,
     preflight::findings::remedy::create_container_at,
 };
@@ -203,6 +203,7 @@ fn kind_of(error: &Error) -> ProblemKind {
         Error::TooNew { .. } => ProblemKind::NewerFormat,
         Error::Refused(_) | Error::BackupGone { .. } => ProblemKind::NotPossible,
         Error::Nothing(_) => ProblemKind::NothingSelected,
+        Error::Barred(Barred::Pair { .. }) => ProblemKind::PairNotAllowed,
         Error::TooMany(_) => ProblemKind::TooManyOpen,
         Error::Deadline { .. } => ProblemKind::TookTooLong,
     }

@@ -24,7 +24,10 @@ use crate::{
         source::{Source, SourceName},
     },
     query::restores,
-    restore::submit::{Start, submit_agreed},
+    restore::{
+        guard,
+        submit::{Start, submit_agreed},
+    },
 };
 
 /// The arguments that both commands share.
@@ -108,6 +111,7 @@ async fn restore(
     let source = args.from.unwrap_or_else(|| target.clone());
     let request = HsmRequest { source, target, run: args.run, at: args.at, what };
     let plan = crate::hsm::plan(&app, &request, &Clock::system()).await?;
+    guard::warning(&app, &request.source, &request.target).into_iter().for_each(output::note);
     if args.what_if || plan.obstacle.is_some() {
         report::plan(&plan, format)?;
         return Ok(plan.at_best().into());

@@ -1,6 +1,6 @@
 //! Findings about what guards the HTTP functions.
 
-use super::{Finding, Report, Severity, remedy::Remedy, rest::SettingsSeen};
+use super::{Finding, Report, Severity, listed, remedy::Remedy, rest::SettingsSeen};
 
 /// Judges the settings that guard the HTTP functions.
 pub(super) fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
@@ -14,6 +14,18 @@ pub(super) fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
             remedy: set("KEYVAULT_BACKUP_AUTHENTICATION=required").and(
                 "Deploy infra/, which sets it. By hand: `required` where callers sign in with Microsoft Entra ID, `keys` \
                  where function keys are meant to be enough.",
+            ),
+        });
+    }
+    if seen.open_targets.len() > 1 {
+        report.findings.push(Finding {
+            name: "restore-pairs-unset",
+            severity: Severity::Warning,
+            subject: "KEYVAULT_BACKUP_RESTORE_PAIRS".to_owned(),
+            seen: format!("it is not set: every source may be restored into {}", listed(&seen.open_targets)),
+            why: "A caller who may restore can bring the secrets of one vault into another, where others read them.",
+            remedy: set("KEYVAULT_BACKUP_RESTORE_PAIRS='SOURCE=TARGET SOURCE=TARGET'").and(
+                "Deploy infra/, which sets it from `restore.targetVaults` and their `from`.",
             ),
         });
     }

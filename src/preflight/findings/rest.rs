@@ -97,6 +97,8 @@ pub struct SettingsSeen {
     pub platform_auth: Option<bool>,
     /// Whether this process serves HTTP and it is not set what has to guard that.
     pub authentication_unset: bool,
+    /// The configured targets, if this process serves restores and every source may go into each of them.
+    pub open_targets: Vec<String>,
 }
 
 /// Judges the settings.
@@ -225,6 +227,11 @@ mod tests {
             (sound(), well),
             (SettingsSeen { platform_auth: Some(true), ..sound() }, well),
             (SettingsSeen { platform_auth: Some(false), ..sound() }, "info platform-auth-off"),
+            (SettingsSeen { open_targets: vec!["a".into()], ..sound() }, well),
+            (
+                SettingsSeen { open_targets: vec!["a".into(), "b".into()], ..sound() },
+                "warning restore-pairs-unset",
+            ),
             (SettingsSeen { authentication_unset: true, ..sound() }, "warning authentication-unset"),
             (SettingsSeen { sas: vec!["A"], ..sound() }, "warning sas-in-use"),
             (SettingsSeen { twice: vec!["a".into()], ..sound() }, "warning source-twice"),

@@ -21,6 +21,8 @@ pub enum ProblemKind {
     NotAuthenticated,
     /// The caller lacks the app role.
     MissingRole,
+    /// The settings do not allow to restore that source into that target.
+    PairNotAllowed,
     /// The app does not serve this, by its role.
     OtherApp,
     /// The API has no such path.
@@ -106,6 +108,8 @@ impl ProblemKind {
                 "Send an access token of this app from Microsoft Entra ID in the Authorization header."),
             Self::MissingRole => (StatusCode::FORBIDDEN, "missing-role", "An app role is missing",
                 "Ask an administrator of this app in Microsoft Entra ID for the role, then get a new token."),
+            Self::PairNotAllowed => (StatusCode::FORBIDDEN, "pair-not-allowed", "That source may not be restored into that target",
+                "Restore into a target that is allowed, or have the pair added to KEYVAULT_BACKUP_RESTORE_PAIRS."),
             Self::OtherApp => (StatusCode::FORBIDDEN, "other-app", "This app does not serve that",
                 "Send the request to the app whose role serves it."),
             Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "There is no such path",
