@@ -131,6 +131,12 @@ var knownVaults = concat(vaults, filter(targetVaults, target => !contains(source
 var vaultSuffix = environment().suffixes.keyvaultDns
 var hsmSuffix = replace(vaultSuffix, '.vault.', '.managedhsm.')
 
+// Only Entra ID tells two people apart: the program does not start with approvals and without it.
+var wantedApprovals = restore.?approvals ?? 'none'
+var restoreApprovals = wantedApprovals == 'none' || authentication != null
+  ? wantedApprovals
+  : fail('restore: approvals need two people whom Entra ID tells apart; give authentication, or leave restore.approvals out')
+
 // Which source may be restored into which target. An HSM goes into itself and into those of its security domain.
 var vaultPairs = flatten(
   map(
@@ -542,6 +548,8 @@ var commonSettings = {
   retentionSchedule: retentionSchedule
   retentionPolicy: retentionPolicy
   restorePairs: union(vaultPairs, hsmPairs)
+  approvals: restoreApprovals
+  approvalHours: restore.?approvalHours
   intervalHours: backupIntervalHours
   tuning: {
     ...tuning

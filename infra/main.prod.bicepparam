@@ -65,6 +65,7 @@ param restore = {
       from: ['kv-shop-prod']
     }
   ]
+  approvals: 'all'
 }
 
 param tags = {

@@ -214,6 +214,14 @@ type restoreSettings = {
   @description('Required. The vaults that may be restored into, and no others.')
   targetVaults: restoreTarget[]
 
+  @description('Optional. Which plans a second person has to approve. none when left out.')
+  approvals: ('none' | 'hsm' | 'cross-vault' | 'all')?
+
+  @description('Optional. Hours for which an approval holds. The default of the program when left out.')
+  @minValue(1)
+  @maxValue(168)
+  approvalHours: int?
+
   @description('Optional. Says that a restore app is wanted although main.bicep has no authentication.')
   withoutAuthentication: 'function keys alone may guard restores'?
 
@@ -247,6 +255,8 @@ type sharedAppSettings = {
   retentionSchedule: string
   retentionPolicy: string
   restorePairs: string[]
+  approvals: string
+  approvalHours: int?
   intervalHours: int
   tuning: tuningSettings
   zoneRedundant: bool

@@ -13,6 +13,7 @@
 //!   from the stored formats, so that neither binds the other.
 //! - The other modules hold the handlers: decode, call one use case, answer.
 
+pub mod approvals;
 pub mod backups;
 pub mod health;
 pub mod input;
@@ -84,11 +85,15 @@ fn routes() -> OpenApiRouter<SharedApp> {
         .routes(routes!(restores::list, restores::begin))
         .routes(routes!(restores::plan))
         .routes(routes!(restores::get, restores::abandon));
+    let see_plan = OpenApiRouter::default().routes(routes!(approvals::get));
+    let approve = OpenApiRouter::default().routes(routes!(approvals::approve));
     let open = OpenApiRouter::default().routes(routes!(health::health)).routes(routes!(openapi::serve));
     let needs = |routes: OpenApiRouter<_>, right| routes.route_layer(from_fn_with_state(right, who::require));
     open.merge(needs(read, Right::Read))
         .merge(needs(write, Right::Write))
         .merge(needs(restore, Right::Restore))
+        .merge(needs(see_plan, Right::SeePlan))
+        .merge(needs(approve, Right::Approve))
 }
 
 /// Adds the layers and fallbacks for every request. The layer that is added last sees a request first.

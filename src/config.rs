@@ -12,7 +12,7 @@ use crate::{
         bound::Bounds,
         location::{Fact, Location},
         loss::GoneShare,
-        restore::Pairs,
+        restore::{Approvals, Pairs},
         retention::{Policies, PoliciesError},
         role::Role,
         source::{Source, SourceName},
@@ -40,6 +40,7 @@ pub fn poison_of(queue: &str) -> String {
 /// The default Key Vault service version.
 pub const API_VERSION: &str = "2025-07-01";
 
+mod approvals;
 mod authentication;
 mod hsm;
 mod landing;
@@ -98,6 +99,10 @@ pub struct Config {
     pub authentication: Option<Authentication>,
     /// The pairs of source and target that callers of the HTTP API may restore.
     pub pairs: Pairs,
+    /// Which plans of restores need the approval of a second person.
+    pub approvals: Approvals,
+    /// How long an approval holds.
+    pub approval_for: time::Duration,
     /// The most requests per second to one vault.
     pub vault_rate: u32,
     /// The most restores in ten seconds: secrets, keys, certificates.
@@ -149,6 +154,7 @@ impl Config {
         let hsms = (reader.lookup)("KEYVAULT_BACKUP_HSMS").is_some();
         let vaults = reader.vaults(!matches!(needs, Needs::Storage | Needs::Jobs) && !hsms);
         let role = reader.role();
+        let authentication = reader.authentication();
         let config = Self {
             container: reader.container("KEYVAULT_BACKUP_CONTAINER", needs >= Needs::Storage),
             jobs_container: reader.container("KEYVAULT_BACKUP_JOBS_CONTAINER", needs >= Needs::Jobs),
@@ -168,8 +174,10 @@ impl Config {
             ),
             gone_share: reader.gone_share(),
             platform_auth: reader.platform_auth(),
-            authentication: reader.authentication(),
+            authentication,
             pairs: reader.pairs(),
+            approvals: reader.approvals(role, needs, authentication),
+            approval_for: reader.approval_for(),
             vault_rate: reader.number("KEYVAULT_BACKUP_VAULT_RATE", DEFAULT_CEILING, 1, 1_000_000),
             restores: reader.restores(),
             bounds: Bounds {

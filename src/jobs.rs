@@ -4,6 +4,8 @@
 //! backup-runs/VAULT/RUN                          an open run
 //! failing/VAULT/RUN/KIND/NAME                    the last failure of an object of an open run, to be tried again
 //! restore-plans/DIGEST.json.gz                   the plan of a restore, asked for but not necessarily started
+//! restore-planners/DIGEST/CALLER                 who planned a restore that needs an approval
+//! restore-approvals/DIGEST                       the approval of a plan, and the restore that began by it
 //! restore-keys/KEY                               the restore that an idempotency key stands for
 //! open-restores/RESTORE                          exists while the restore is open, and says who started it
 //! restore-targets/VAULT                          the lease of the restore that has this vault
@@ -21,6 +23,7 @@
 //! Records other than plans and HSM jobs are in the blobs' metadata, so that one listing reads them all. Nothing here
 //! is needed to restore: the catalogue is complete without it.
 
+mod approvals;
 mod backup_runs;
 mod failing;
 mod forms;
@@ -38,6 +41,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use parking_lot::Mutex;
 
 pub use self::{
+    approvals::StoredApproval,
     backup_runs::{OpenRuns, Stored, Unread},
     hsm::StoredHsmJob,
     last_restore::KnownRestore,

@@ -10,12 +10,13 @@
 //! 4. [`reconcile`]: retry the steps that wait for a busy vault, and end the restore when each step has ended. A restore
 //!    of a few steps ends with its last one.
 //!
-//! What the settings demand before a plan is carried out is checked by [`guard`].
+//! What the settings demand before a plan is carried out is checked by [`guard`]; [`approve`] has the approvals.
 //!
 //! A [`step`] is safe to run twice because an object that is equal to its backup counts as restored, whichever process
 //! restored it.
 
 pub mod abandon;
+pub mod approve;
 pub mod follow;
 pub mod guard;
 pub mod here;

@@ -162,6 +162,8 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_ROLE: role
         KEYVAULT_BACKUP_AUTHENTICATION: authenticated ? 'required' : 'keys'
         KEYVAULT_BACKUP_RESTORE_PAIRS: restorePairs
+        KEYVAULT_BACKUP_APPROVALS: role == 'restore' ? shared.approvals : ''
+        KEYVAULT_BACKUP_APPROVAL_HOURS: role == 'restore' ? string(shared.?approvalHours ?? '') : ''
         KEYVAULT_BACKUP_VAULTS: join(shared.vaultUrls, ' ')
         KEYVAULT_BACKUP_PLACES: join(shared.vaultPlaces, ' ')
         KEYVAULT_BACKUP_CONTAINER: shared.backupContainerUrl

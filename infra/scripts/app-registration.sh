@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Makes the app registration that Microsoft Entra ID checks callers against, with its three app roles.
+# Makes the app registration that Microsoft Entra ID checks callers against, with its four app roles.
 #
 # usage: app-registration.sh --environment NAME [--grant ROLE=PRINCIPAL_ID]... [--what-if]
 #
 #   --grant   gives an app role to a user, group or service principal, by object id; may be repeated
 #
-# The roles are Backup.Read, Backup.Write and Restore.Operator. Nobody gets in without one of them. There is no client
+# The roles are Backup.Read, Backup.Write, Restore.Operator and Restore.Approver. Nobody gets in without one of them. For
+# approvals by a second person give Restore.Approver to people who do not have Restore.Operator. There is no client
 # secret: the app only checks tokens. Prints the client id for the parameter `authentication`.
 # Safe to run twice. Needs the directory role Application Administrator; --grant needs it, too.
 
@@ -37,6 +38,7 @@ texts = {
     "Backup.Read": "Sees backups and their state.",
     "Backup.Write": "Starts backups.",
     "Restore.Operator": "Plans and starts restores.",
+    "Restore.Approver": "Reads plans of restores and approves them.",
 }
 print(json.dumps([
     {"id": str(uuid.uuid5(space, "keyvault-backup/" + value)), "value": value, "displayName": value,
@@ -49,7 +51,7 @@ PY
 client=$(az ad app list --display-name "$name" --query "[?displayName=='$name'].appId | [0]" --output tsv)
 if [ -z "$client" ]; then
     if [ "$WHAT_IF" = 1 ]; then
-        say "would make the app registration $name with the roles Backup.Read, Backup.Write and Restore.Operator"
+        say "would make the app registration $name with the roles Backup.Read, Backup.Write, Restore.Operator and Restore.Approver"
         exit 0
     fi
     client=$(az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId --output tsv)
@@ -71,7 +73,7 @@ change az ad sp update --id "$principal" --set appRoleAssignmentRequired=true
 for grant in "${grants[@]}"; do
     role=${grant%%=*} who=${grant#*=}
     id=$(python3 -c 'import json,sys; print(next((r["id"] for r in json.loads(sys.argv[1]) if r["value"] == sys.argv[2]), ""))' "$roles" "$role")
-    [ -n "$id" ] || die "$role is none of Backup.Read, Backup.Write, Restore.Operator"
+    [ -n "$id" ] || die "$role is none of Backup.Read, Backup.Write, Restore.Operator, Restore.Approver"
     there=$(az rest --method get --url "$graph/servicePrincipals/$principal/appRoleAssignedTo" \
         --query "value[?principalId=='$who' && appRoleId=='$id'] | length(@)" --output tsv)
     if [ "${there:-0}" != 0 ]; then

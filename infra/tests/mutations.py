@@ -216,6 +216,15 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (APP, "role == 'restore' ? allowedPairs : ''", "role == 'restore' ? '' : ''"),
         (APP, "role == 'restore' ? allowedPairs : ''", "allowedPairs"),
     ],
+    "a_second_person_is_asked_as_it_is_given": [
+        (MAIN, "restore.?approvals ?? 'none'", "'none'"),
+        (MAIN, "restore.?approvals ?? 'none'", "restore.?approvals ?? 'all'"),
+        (MAIN, "wantedApprovals == 'none' || authentication != null", "true"),
+        (MAIN, "approvals: restoreApprovals\n", "approvals: ''\n"),
+        (MAIN, "approvalHours: restore.?approvalHours\n", "approvalHours: null\n"),
+        (APP, "role == 'restore' ? shared.approvals : ''", "shared.approvals"),
+        (APP, "role == 'restore' ? shared.approvals : ''", "''"),
+    ],
     "the_network_narrows_callers": [
         (APP, "scmIpSecurityRestrictionsDefaultAction: ipDefault", "scmIpSecurityRestrictionsDefaultAction: 'Allow'"),
         (APP, "empty(shared.allowedCallers) ? 'Allow' : 'Deny'", "'Allow'"),
@@ -343,5 +352,6 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (HARDENED, "param allowedCallers = ['203.0.113.0/24']\n\nparam restore = {", "param allowedCallers = []\n\nparam restore = {\n  fromAnywhere: 'every address may call the restore app'"),
         (HARDENED, "== 'Locked' ? 'Locked'", "== 'Locked' ? 'Unlocked'"),
         (HARDENED, "immutabilityDays: 90", "immutabilityDays: 7"),
+        (HARDENED, "approvals: 'all'", "approvals: 'hsm'"),
     ],
 }

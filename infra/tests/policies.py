@@ -678,7 +678,8 @@ OPEN = [
 @rule
 def an_open_restore_app_is_asked_for_in_words(subject: Subject):
     """A restore app that function keys alone guard, or that every address may call, is refused unless a parameter says so."""
-    hardened = (subject.root / HARDENED).read_text(encoding="utf-8")
+    # Approvals are refused for themselves without authentication.
+    hardened = (subject.root / HARDENED).read_text(encoding="utf-8").replace("  approvals: 'all'\n", "")
     for given, why, words in OPEN:
         left_open = re.sub(given, "\n", hardened, count=1, flags=re.S)
         in_words = left_open.replace("param restore = {\n", f"param restore = {{\n  {words}\n", 1)
@@ -716,6 +717,30 @@ def only_pairs_that_are_asked_for_may_be_restored(subject: Subject):
     ):
         if found(text) != wanted:
             yield f"{found(text)!r} may be restored, and should be {wanted!r}"
+
+
+@rule
+def a_second_person_is_asked_as_it_is_given(subject: Subject):
+    """The restore app gets what `restore.approvals` says, and is refused where nobody can tell two people apart."""
+    hardened = (subject.root / HARDENED).read_text(encoding="utf-8")
+    keys = re.sub(OPEN[0][0], "\n", hardened, count=1, flags=re.S).replace("param restore = {", f"param restore = {{\n  {OPEN[0][2]}", 1)
+    asked = "  approvals: 'all'\n"
+    for text, approvals, hours in (
+        (hardened, "all", ""),
+        (hardened.replace(asked, "  approvals: 'cross-vault'\n  approvalHours: 4\n"), "cross-vault", "4"),
+        (hardened.replace(asked, ""), "none", ""),
+        (keys.replace(asked, ""), "none", ""),
+        (keys, None, None),
+    ):
+        try:
+            view = View(HARDENED, Project(subject.root, {HARDENED: text}, known_but(subject, HARDENED)).deployment(HARDENED))
+        except Fault as fault:
+            if approvals or "approvals need two people" not in str(fault):
+                yield f"{approvals}: {fault}"
+            continue
+        wanted = {"KEYVAULT_BACKUP_APPROVALS": approvals, "KEYVAULT_BACKUP_APPROVAL_HOURS": hours}
+        for role, app in view.apps.items():
+            yield from differing(role, view.settings(app), wanted if role == "restore" else dict.fromkeys(wanted, ""))
 
 
 @rule
@@ -1063,6 +1088,8 @@ def the_hardened_example_is_hardened(subject: Subject):
     yield from (f"{name} is not given" for name, value in wanted.items() if not value)
     if params["redundancy"] not in ("Standard_GZRS", "Standard_RAGZRS") or not params["zoneRedundant"]:
         yield "it does not outlive a zone and a region"
+    if params["restore"].get("approvals") != "all":
+        yield "one person restores alone"
     if params["retention"]["immutabilityDays"] < 30 or not params["locks"]:
         yield "backups are not kept well"
     locked = subject.project.deployment(HARDENED, {"KVBACKUP_IMMUTABILITY": "Locked"})

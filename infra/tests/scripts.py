@@ -128,12 +128,18 @@ def write_protection() -> None:
     expect("an account without a policy is refused", code == 1 and not changes(asked), said)
 
 
+# The app roles that the program asks for.
+APP_ROLES = ("Backup.Read", "Backup.Write", "Restore.Operator", "Restore.Approver")
+
+
 def registration() -> None:
     app = ("infra/scripts/app-registration.sh", "--environment", "e", "--grant", "Restore.Operator=who")
     known = {"cloud show": "https://graph.example/", "ad app list": "client", "ad sp list": "principal", "rest --method get": "0"}
     code, asked, said = run(*app, answers=known)
     expect("assignment is required and the role is given", code == 0 and any("appRoleAssignmentRequired=true" in a for a in asked)
            and any(a.startswith("rest --method post") for a in asked) and said.startswith("client\n"), said)
+    roles = next(a for a in asked if a.startswith("ad app update"))
+    expect("all roles of the program are made", all(f'"value": "{role}"' in roles for role in APP_ROLES), roles)
     code, asked, said = run(*app, "--what-if", answers=known)
     expect("--what-if registers nothing", code == 0 and not [a for a in changes(asked)], asked)
     code, asked, said = run("infra/scripts/app-registration.sh", "--environment", "e", "--grant", "Root=who", answers=known)

@@ -49,7 +49,7 @@ impl Modify for Schemes {
             "The key of the HTTP function, for clients that cannot send a header.",
         );
         schemes.add_security_scheme("functionKeyInQuery", SecurityScheme::ApiKey(ApiKey::Query(query)));
-        let roles = who::Right::ALL.map(who::Right::role).join(", ");
+        let roles = who::Right::ALL.map(|right| right.roles().join(", ")).join(", ");
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(
             format!("A token from Microsoft Entra ID with app roles ({roles}), where the platform's authentication is on."),
         ));

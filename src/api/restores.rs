@@ -15,7 +15,7 @@ use super::{
         field::{Limit, Moment, optional},
         named::Named,
         page::ObjectToken,
-        plan::{AnyPlan, Plan},
+        plan::AnyPlan,
         plan_request::{AnyPlanRequest, HsmFields, PlanRequest, StartRequest},
         problem::{BodyProblems, Problem, ProblemKind, Problems, SelectionProblem, TooMany},
         restore::{AnyRestore, AnyRestoreReport, HsmRestoreReport, RestoreReport, Restores},
@@ -56,7 +56,7 @@ pub struct PlanQuery {
 
 impl PlanQuery {
     /// The object after which the page begins, and how many it may have.
-    fn page(self) -> (Option<ObjectId>, usize) {
+    pub(super) fn page(self) -> (Option<ObjectId>, usize) {
         (self.after.map(|ObjectToken(id)| id), self.limit.map_or(usize::MAX, |Limit(limit)| limit))
     }
 }
@@ -85,9 +85,10 @@ pub async fn plan(
         HsmOr::Hsm(request) => return hsm::plan(&app, request, &by).await.map(Json),
         HsmOr::Other(request) => request.request(|named| known(&app, named))?,
     };
-    let (digest, plan) = restore::plan_and_keep(&app, &request, &by).await?;
+    let clock = Clock::system();
+    let (digest, plan) = restore::plan_and_keep(&app, &request, &by, &clock).await?;
     let (after, limit) = query.page();
-    Ok(Json(AnyPlan::Vault(Box::new(Plan::page(digest, plan, after, limit, Clock::system().now())))))
+    Ok(Json(AnyPlan::page(digest, plan, after, limit, clock.now())))
 }
 
 /// Carries a plan out.
@@ -95,6 +96,7 @@ pub async fn plan(
 /// The restore is planned again first: if anything has changed since, nothing is done, and the answer is a problem with
 /// the new plan. A plan of up to five steps is carried out within the request, if the vault answers in time and is not
 /// busy with a name.
+/// Where the settings ask for a second person, the plan has to be approved first: `POST /api/restores/plan/{digest}/approval`.
 /// A restore that replaces a whole Managed HSM needs the HSM's name in `confirm`. With an `Idempotency-Key` the request
 /// can be repeated: every repetition gets the same restore.
 #[utoipa::path(

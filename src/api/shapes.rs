@@ -4,6 +4,7 @@
 //! of use cases and errors, and no handler.
 
 pub mod actor;
+pub mod approval;
 pub mod backup;
 pub mod backup_request;
 pub mod failure;

@@ -36,18 +36,24 @@ pub enum Right {
     Write,
     /// Plan and start restores.
     Restore,
+    /// Approve plans of restores.
+    Approve,
+    /// Read a plan that was made, as those who plan and those who approve may.
+    SeePlan,
 }
 
 impl Right {
-    /// Every right.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Restore];
+    /// Every right that has an app role of its own.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Restore, Self::Approve];
 
-    /// The app role that gives it when the platform's authentication is on.
-    pub const fn role(self) -> &'static str {
+    /// The app roles of which each gives it when the platform's authentication is on.
+    pub const fn roles(self) -> &'static [&'static str] {
         match self {
-            Self::Read => "Backup.Read",
-            Self::Write => "Backup.Write",
-            Self::Restore => "Restore.Operator",
+            Self::Read => &["Backup.Read"],
+            Self::Write => &["Backup.Write"],
+            Self::Restore => &["Restore.Operator"],
+            Self::Approve => &["Restore.Approver"],
+            Self::SeePlan => &["Restore.Approver", "Restore.Operator"],
         }
     }
 }
@@ -95,10 +101,14 @@ impl Who {
     /// # Errors
     /// 401 when a sign-in is needed and missing, 403 when the role is missing.
     pub fn may(&self, right: Right) -> Result<Actor, Problem> {
-        let role = right.role();
+        let give = right.roles();
         match &self.roles {
-            Roles::Given(roles) if !roles.contains(role) => {
-                let detail = format!("{} does not have the app role {role}, which this needs.", self.actor);
+            Roles::Given(roles) if !give.iter().any(|role| roles.contains(*role)) => {
+                let detail = format!(
+                    "{} does not have the app role {}, which this needs.",
+                    self.actor,
+                    give.join(" or ")
+                );
                 Err(Problem::new(ProblemKind::MissingRole, detail))
             }
             Roles::Unidentified(reason) => Err(Problem::new(ProblemKind::NotAuthenticated, *reason)),
@@ -221,12 +231,19 @@ mod tests {
 
     #[test]
     fn a_role_gives_its_right_and_no_other() {
-        for (typ, right) in [("roles", Right::Read), ("role", Right::Write), ("roles", Right::Restore)] {
-            let claims = json!([{ "typ": "oid", "val": "42" }, { "typ": typ, "val": right.role() }]);
+        for (typ, right) in [
+            ("roles", Right::Read),
+            ("role", Right::Write),
+            ("roles", Right::Restore),
+            ("roles", Right::Approve),
+        ] {
+            let claims = json!([{ "typ": "oid", "val": "42" }, { "typ": typ, "val": right.roles()[0] }]);
             let who = who(Some(&signed_in(&claims)), true);
             for other in Right::ALL {
                 assert_eq!(status(&who, other), if other == right { 200 } else { 403 });
             }
+            let sees = matches!(right, Right::Restore | Right::Approve);
+            assert_eq!(status(&who, Right::SeePlan), if sees { 200 } else { 403 }, "{right:?}");
             assert_eq!(who.actor().to_string(), "42");
         }
     }

@@ -167,6 +167,12 @@ fn what(event: &Event) -> String {
                 purges.len()
             )
         }
+        Event::RestorePlanned { plan, source, target, .. } => {
+            format!("restore from {source} into {target} planned: {plan}")
+        }
+        Event::RestoreApproved { plan, source, target, until, .. } => {
+            format!("restore from {source} into {target} approved until {}: {plan}", moment(*until))
+        }
         Event::LossAcknowledged { source, run, reason } => {
             format!("loss of run {run} of {source} acknowledged: {reason}")
         }

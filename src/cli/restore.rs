@@ -38,7 +38,7 @@ use crate::{
     restore::{
         self, guard,
         here::{self, Finish},
-        start,
+        start::{self, Began},
     },
 };
 
@@ -232,7 +232,7 @@ async fn open(app: &App, plan: &RestorePlan, hand_over: bool) -> Result<RestoreI
     let clock = Clock::system();
     let name = Name::new(&clock);
     let opened =
-        start::open(app, name, plan, &Actor::TERMINAL, hand_over, &clock).await.map_err(|error| {
+        start::open(app, name, plan, &Actor::TERMINAL, Began { hand_over, approval: None }, &clock).await.map_err(|error| {
             Failed::new(
                 format!("nothing was restored, because it cannot be recorded: {error}"),
                 "mend that, as `keyvault-backup preflight` says, or go ahead without records with --unrecorded",

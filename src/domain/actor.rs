@@ -52,6 +52,12 @@ impl Actor {
         Self { via: Via::Http, key: key.map(|key| Hash::of(key.as_bytes())), principal }
     }
 
+    /// Whether both are known to be persons or programs that signed in, and not the same one.
+    pub fn is_another_person_than(&self, other: &Self) -> bool {
+        let ids = self.principal.as_ref().zip(other.principal.as_ref());
+        ids.is_some_and(|(one, other)| !one.id.eq_ignore_ascii_case(&other.id))
+    }
+
     /// The key that distinguishes callers of HTTP functions: the principal, or else the function key. `None` for other
     /// actors.
     pub fn caller(&self) -> Option<String> {
@@ -79,6 +85,23 @@ impl fmt::Display for Actor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_actors_are_two_people_only_if_both_are_known() {
+        let person =
+            |id: &str| Actor::http(None, Some(Principal { id: id.into(), name: Some("Ada".into()) }));
+        let key = Actor::http(Some("a-key"), None);
+        for (one, other, expected) in [
+            (person("0f3a"), person("1c2d"), true),
+            (person("0f3a"), person("0F3A"), false),
+            (person("0f3a"), key.clone(), false),
+            (key.clone(), Actor::http(Some("b-key"), None), false),
+            (Actor::TERMINAL, person("0f3a"), false),
+        ] {
+            assert_eq!(one.is_another_person_than(&other), expected, "{one} {other}");
+            assert_eq!(other.is_another_person_than(&one), expected, "{other} {one}");
+        }
+    }
 
     #[test]
     fn whoever_asked_is_shown_as_well_as_it_is_known_and_never_by_a_key() {

@@ -72,6 +72,33 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         purges: Vec<ObjectId>,
     },
+    /// A person planned a restore that needs an approval.
+    RestorePlanned {
+        /// The digest of the plan.
+        plan: Digest,
+        /// The source.
+        source: SourceName,
+        /// The target.
+        target: SourceName,
+        /// When it was planned.
+        #[serde(with = "time::serde::rfc3339")]
+        decided: OffsetDateTime,
+    },
+    /// A second person approved a plan.
+    RestoreApproved {
+        /// The digest of the plan.
+        plan: Digest,
+        /// The source.
+        source: SourceName,
+        /// The target.
+        target: SourceName,
+        /// When the approval ends.
+        #[serde(with = "time::serde::rfc3339")]
+        until: OffsetDateTime,
+        /// When it was approved.
+        #[serde(with = "time::serde::rfc3339")]
+        decided: OffsetDateTime,
+    },
     /// An actor requested a backup of an HSM.
     HsmBackupRequested {
         /// The HSM.
@@ -182,6 +209,8 @@ enum Subject<'a> {
     Loss(&'a SourceName, &'a RunId, &'a Reason),
     /// What a decision about retention is about, and its time.
     Retention(&'a SourceName, &'a str, OffsetDateTime),
+    /// A plan and the time of a decision about it.
+    Plan(&'a Digest, OffsetDateTime),
     /// An object and the time of a decision about it.
     Object(&'a SourceName, &'a ObjectId, OffsetDateTime),
 }
@@ -192,7 +221,9 @@ impl Subject<'_> {
         match self {
             Self::Named(name) => name.parse::<RunId>().ok().and_then(|run| run.occurrence()),
             Self::Loss(_, run, _) => run.occurrence(),
-            Self::Object(_, _, decided) | Self::Retention(_, _, decided) => Some(*decided),
+            Self::Object(_, _, decided) | Self::Retention(_, _, decided) | Self::Plan(_, decided) => {
+                Some(*decided)
+            }
         }
     }
 
@@ -207,6 +238,10 @@ impl Subject<'_> {
             Self::Retention(source, what, decided) => {
                 let words: Hash<4> = Hash::of(what.as_bytes());
                 format!("{source}-{words}-{}", decided.unix_timestamp())
+            }
+            Self::Plan(plan, decided) => {
+                let start: Hash<8> = Hash::of(plan.as_bytes());
+                format!("{start}-{}", decided.unix_timestamp())
             }
             Self::Object(source, id, decided) => {
                 format!("{source}-{}-{}-{}", id.kind, id.name.folded(), decided.unix_timestamp())
@@ -280,6 +315,9 @@ impl Event {
             | Self::RestoreAbandoned { restore, .. }
             | Self::HsmRestoreStarted { restore, .. }
             | Self::HsmRestoreEnded { restore, .. } => Subject::Named(restore.as_str()),
+            Self::RestorePlanned { plan, decided, .. } | Self::RestoreApproved { plan, decided, .. } => {
+                Subject::Plan(plan, *decided)
+            }
             Self::LossAcknowledged { source, run, reason } => Subject::Loss(source, run, reason),
             Self::RetentionDecided { source, what, decided, .. } => {
                 Subject::Retention(source, what, *decided)
@@ -314,6 +352,8 @@ impl Event {
             Self::RestoreStarted { .. }
             | Self::RestoreEnded { .. }
             | Self::RestoreAbandoned { .. }
+            | Self::RestorePlanned { .. }
+            | Self::RestoreApproved { .. }
             | Self::HsmRestoreStarted { .. }
             | Self::HsmRestoreEnded { .. } => Right::Restore,
             Self::LossAcknowledged { .. }

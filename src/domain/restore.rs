@@ -4,6 +4,7 @@
 //! target holds. The plan is the dry run: printing it changes nothing, and the code that carries it out decides
 //! nothing. A [`RestoreJob`] is a plan that is being carried out, and each of its steps ends in a [`StepOutcome`].
 
+mod approval;
 mod barred;
 mod compare;
 mod id;
@@ -19,7 +20,8 @@ mod target;
 mod waiting;
 
 pub use self::{
-    barred::Barred,
+    approval::{APPROVAL_FORMAT, Approval, Approvals, Planner},
+    barred::{Barred, Lacking, Unfit},
     compare::{COVERED, Difference, compare},
     id::{RestoreId, RestoreIdError},
     job::{Cut, Ended, Holding, Need, RESTORE_FORMAT, RestoreJob},

@@ -18,7 +18,7 @@ use crate::{
     },
     error::{Error, Result},
     query::nothing,
-    restore::guard,
+    restore::{guard, submit::Plan},
 };
 
 /// Makes the plan of a restore. Reads only.
@@ -68,10 +68,10 @@ pub async fn plan_and_keep(
     request: &HsmRequest,
     by: &Actor,
     clock: &Clock,
-) -> Result<(Digest, HsmPlan)> {
+) -> Result<(Digest, Plan)> {
     guard::pair(app, by, &request.source, &request.target)?;
-    let plan = plan(app, request, clock).await?;
-    Ok((app.jobs()?.keep_hsm_plan(&plan).await?, plan))
+    let plan = Plan::Hsm(Box::new(plan(app, request, clock).await?));
+    Ok((plan.keep(app, by, clock).await?, plan))
 }
 
 /// The current contents of a backup's folder. If the container refuses this program, they count as not seen: the HSM

@@ -11,7 +11,7 @@ use crate::{
         audit::Event,
         hsm::{Context, HsmBackup, HsmJob, HsmPlan, KeyOutcome, KeyPlan, KeyResult, Safety, Task},
         outcome::Failure,
-        restore::RestoreId,
+        restore::{Approval, RestoreId},
         right::Right,
         run::RunId,
         source::SourceName,
@@ -120,6 +120,7 @@ pub async fn restore(
     name: Name,
     plan: &HsmPlan,
     by: &Actor,
+    approval: Option<Approval>,
     turn: Option<Turn>,
     clock: &Clock,
 ) -> Result<begin::Opened<HsmJob>> {
@@ -135,7 +136,10 @@ pub async fn restore(
         ends::for_good(app, &job).await?;
         return Ok(begin::Opened::Ours(job));
     }
-    let job = HsmJob::open(run.clone(), target.clone(), task, by.clone(), clock.now());
+    let job = HsmJob {
+        approval: approval.map(Box::new),
+        ..HsmJob::open(run.clone(), target.clone(), task, by.clone(), clock.now())
+    };
     if let Err(error) = record(app, &name, &job, plan, clock).await {
         if error.leaves_nothing()
             && let Err(error) = leave(app, &name, target).await

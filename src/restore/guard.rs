@@ -4,12 +4,15 @@
 //! carries out what the queue or a job's record asks for. The last is for what the other two cannot see: a message that
 //! was forged, and settings that are narrower than when the restore began. At a terminal the person's own rights decide.
 
+use time::OffsetDateTime;
+
 use crate::{
     app::App,
     domain::{
         actor::{Actor, Via},
+        digest::Digest,
         hsm::{HsmJob, Task},
-        restore::{Barred, RestoreJob, RestorePlan},
+        restore::{Approval, Barred, Lacking, Request, RestoreId, RestoreJob, RestorePlan},
         source::SourceName,
     },
 };
@@ -22,30 +25,59 @@ pub fn pair(app: &App, by: &Actor, source: &SourceName, target: &SourceName) -> 
     if by.via == Via::Terminal || app.config().pairs.allow(source, target) {
         return Ok(());
     }
-    let barred = Barred::Pair { from: source.clone(), into: target.clone() };
-    log(&barred, by);
-    Err(barred)
+    Err(barred(Barred::Pair { from: source.clone(), into: target.clone() }, by))
+}
+
+/// Whether the settings demand an approval for a plan of this pair. `into_hsm` is whether the target is an HSM.
+pub fn needs_approval(app: &App, source: &SourceName, target: &SourceName, into_hsm: bool) -> bool {
+    app.config().approvals.need(source, target, into_hsm)
 }
 
 /// Bars the steps of a restore that the settings do not allow, or no longer.
 ///
 /// # Errors
-/// As [`pair`], for the actor that began the restore.
+/// As [`pair`], for the actor that began the restore, and [`Barred::NotApproved`] if its record has no approval by which it
+/// could begin.
 pub fn of_job(app: &App, job: &RestoreJob, plan: &RestorePlan) -> Result<(), Barred> {
-    pair(app, &job.by, &plan.request.source, &plan.request.target)
+    let Request { source, target, .. } = &plan.request;
+    pair(app, &job.by, source, target)?;
+    if !needs_approval(app, source, target, app.is_hsm(target)) {
+        return Ok(());
+    }
+    approved(job.approval.as_deref(), &job.plan, &job.by, &job.id, job.opened)
 }
 
 /// Bars the start of an operation that restores into an HSM, likewise. A backup is never barred.
 ///
 /// # Errors
-/// As [`pair`], for the actor that began the restore.
+/// As [`of_job`].
 pub fn of_hsm_job(app: &App, job: &HsmJob) -> Result<(), Barred> {
-    match &job.task {
-        Task::Backup { .. } => Ok(()),
-        Task::RestoreAll { source, .. } | Task::RestoreKeys { source, .. } => {
-            pair(app, &job.by, source, &job.hsm)
-        }
+    let (Task::RestoreAll { source, plan, .. } | Task::RestoreKeys { source, plan, .. }) = &job.task else {
+        return Ok(());
+    };
+    pair(app, &job.by, source, &job.hsm)?;
+    match job.restore().filter(|_| needs_approval(app, source, &job.hsm, true)) {
+        Some(id) => approved(job.approval.as_deref(), plan, &job.by, &id, job.opened),
+        None => Ok(()),
     }
+}
+
+fn approved(
+    approval: Option<&Approval>,
+    plan: &Digest,
+    by: &Actor,
+    restore: &RestoreId,
+    opened: OffsetDateTime,
+) -> Result<(), Barred> {
+    if by.via == Via::Terminal {
+        return Ok(());
+    }
+    let approval = approval.filter(|approval| approval.used.is_some());
+    let checked = match approval {
+        Some(approval) => approval.lets(plan, by, restore, opened),
+        None => Err(Lacking::Approval.of(plan)),
+    };
+    checked.map_err(|lacking| barred(lacking, by))
 }
 
 /// The warning for a person at a terminal about a pair that is not allowed over HTTP.
@@ -58,6 +90,8 @@ pub fn warning(app: &App, source: &SourceName, target: &SourceName) -> Option<St
     })
 }
 
-fn log(barred: &Barred, by: &Actor) {
+/// The same guard, which the log now has.
+pub(super) fn barred(barred: Barred, by: &Actor) -> Barred {
     tracing::error!(event = "restore.barred", restore.by = %by, failure.code = barred.code(), "Barred: {barred}");
+    barred
 }

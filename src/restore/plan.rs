@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use futures::{StreamExt as _, TryStreamExt as _, pin_mut, stream};
 use tracing::warn;
 
-use super::{guard, step};
+use super::{guard, step, submit::Plan};
 use crate::{
     app::App,
     azure::vault::VaultClient,
+    clock::Clock,
     domain::{
         actor::Actor,
         digest::Digest,
@@ -61,10 +62,15 @@ pub async fn plan(app: &App, request: &Request) -> Result<RestorePlan> {
 ///
 /// # Errors
 /// As [`plan`] and [`guard::pair`], and as storage answers.
-pub async fn plan_and_keep(app: &App, request: &Request, by: &Actor) -> Result<(Digest, RestorePlan)> {
+pub async fn plan_and_keep(
+    app: &App,
+    request: &Request,
+    by: &Actor,
+    clock: &Clock,
+) -> Result<(Digest, Plan)> {
     guard::pair(app, by, &request.source, &request.target)?;
-    let plan = plan(app, request).await?;
-    Ok((app.jobs()?.keep_plan(&plan).await?, plan))
+    let plan = Plan::Vault(Box::new(plan(app, request).await?));
+    Ok((plan.keep(app, by, clock).await?, plan))
 }
 
 /// Refuses a source and target between which no service restores: the keys of an HSM restore only into an HSM of the

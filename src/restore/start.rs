@@ -13,7 +13,7 @@ use crate::{
         actor::Actor,
         audit::Event,
         object::ObjectId,
-        restore::{Action, RestoreId, RestoreJob, RestorePlan, Step},
+        restore::{Action, Approval, RestoreId, RestoreJob, RestorePlan, Step},
     },
     error::{Error, Result},
     jobs::{StoredRestore, Taken, Turn},
@@ -28,15 +28,25 @@ pub async fn start(
     name: Name,
     plan: &RestorePlan,
     by: &Actor,
+    approval: Option<Approval>,
     turn: Option<Turn>,
     clock: &Clock,
 ) -> Result<Opened<RestoreJob>> {
-    let opened = open(app, name, plan, by, false, clock).await?;
+    let opened = open(app, name, plan, by, Began { hand_over: false, approval }, clock).await?;
     drop(turn);
     match opened {
         Opened::Ours(stored) => begin(app, stored, plan, clock).await.map(Opened::Ours),
         Opened::Taken(other) => Ok(Opened::Taken(other)),
     }
+}
+
+/// How a restore begins, beside its plan and its actor.
+#[derive(Clone, Debug, Default)]
+pub struct Began {
+    /// Whether an app continues it when the terminal that began it is gone.
+    pub hand_over: bool,
+    /// The approval by which it begins, if its plan needs one.
+    pub approval: Option<Approval>,
 }
 
 /// Takes the target and records the restore, which `AdvanceJobs` reconciles from then on. With `hand_over` it also
@@ -48,7 +58,7 @@ pub async fn open(
     name: Name,
     plan: &RestorePlan,
     by: &Actor,
-    hand_over: bool,
+    began: Began,
     clock: &Clock,
 ) -> Result<Opened<StoredRestore>> {
     let jobs = app.jobs()?;
@@ -78,7 +88,10 @@ pub async fn open(
             );
         }
     }
-    let job = RestoreJob { hand_over, ..RestoreJob::open(name.id.clone(), plan, by.clone(), clock.now()) };
+    let Began { hand_over, approval } = began;
+    let approval = approval.map(Box::new);
+    let job = RestoreJob::open(name.id.clone(), plan, by.clone(), clock.now());
+    let job = RestoreJob { hand_over, approval, ..job };
     if let Err(error) = record(app, &name, &job, plan, clock).await {
         if error.leaves_nothing()
             && let Err(error) = leave(app, &job).await

@@ -1,6 +1,6 @@
 //! Carrying out a plan that a caller submits, of a restore into a vault or of a Managed HSM.
 
-use super::{guard, start};
+use super::{approve, guard, start};
 use crate::{
     app::App,
     begin::{self, Name, Opened, Submission},
@@ -9,7 +9,7 @@ use crate::{
         actor::Actor,
         digest::Digest,
         hsm::{HsmObstacle, HsmPlan},
-        restore::{RestoreId, RestorePlan},
+        restore::{Approval, RestoreId, RestorePlan},
         right::Right,
         source::{SourceKind, SourceName},
     },
@@ -73,7 +73,7 @@ pub async fn submit(app: &App, submitted: &Submission, clock: &Clock) -> Result<
     }
     let plan = agreed.again(app, clock).await?;
     if plan.digest() != submitted.plan {
-        plan.keep(app).await?;
+        plan.keep(app, &submitted.by, clock).await?;
         return Ok(Start::Moved(plan));
     }
     if let Plan::Hsm(plan) = &plan
@@ -107,7 +107,16 @@ async fn carry_out(app: &App, plan: &Plan, submitted: &Submission, clock: &Clock
         }
         name = Name::of(claim);
     }
-    Ok(match plan.start(app, name, by, turn, clock).await? {
+    let approval = approve::take(app, plan, by, &name.id, clock.now()).await?;
+    let opened = plan.start(app, name, by, approval.clone(), turn, clock).await;
+    let begun = match &opened {
+        Ok(opened) => matches!(opened, Opened::Ours(_)),
+        Err(error) => !error.leaves_nothing(),
+    };
+    if let Some(approval) = approval.filter(|_| !begun) {
+        approve::give_back(app, &approval).await;
+    }
+    Ok(match opened? {
         Opened::Ours(restore) => Start::Started(restore),
         Opened::Taken(other) => Start::Taken(other, plan.target()),
     })
@@ -131,7 +140,7 @@ impl Plan {
     }
 
     /// The plan that is kept under a digest.
-    async fn kept(app: &App, digest: &Digest) -> Result<Option<Self>> {
+    pub async fn kept(app: &App, digest: &Digest) -> Result<Option<Self>> {
         let jobs = app.jobs()?;
         if let Some(plan) = jobs.hsm_plan(digest).await? {
             return Ok(Some(Self::Hsm(Box::new(plan))));
@@ -148,25 +157,34 @@ impl Plan {
     }
 
     /// The source, and the target.
-    fn pair(&self) -> (&SourceName, &SourceName) {
+    pub fn pair(&self) -> (&SourceName, &SourceName) {
         match self {
             Self::Vault(plan) => (&plan.request.source, &plan.request.target),
             Self::Hsm(plan) => (&plan.hsm.source, &plan.hsm.target),
         }
     }
 
-    fn digest(&self) -> Digest {
+    /// Its digest.
+    pub fn digest(&self) -> Digest {
         match self {
             Self::Vault(plan) => plan.digest(),
             Self::Hsm(plan) => plan.digest(),
         }
     }
 
-    async fn keep(&self, app: &App) -> Result<()> {
-        match self {
-            Self::Vault(plan) => app.jobs()?.keep_plan(plan).await.map(drop),
-            Self::Hsm(plan) => app.jobs()?.keep_hsm_plan(plan).await.map(drop),
-        }
+    /// Keeps it under its digest, for its actor, who counts as one who planned it.
+    pub async fn keep(&self, app: &App, by: &Actor, clock: &Clock) -> Result<Digest> {
+        let digest = match self {
+            Self::Vault(plan) => app.jobs()?.keep_plan(plan).await?,
+            Self::Hsm(plan) => app.jobs()?.keep_hsm_plan(plan).await?,
+        };
+        approve::planned(app, self, by, clock).await?;
+        Ok(digest)
+    }
+
+    /// Whether it restores into an HSM.
+    pub fn into_hsm(&self, app: &App) -> bool {
+        matches!(self, Self::Hsm(_)) || app.is_hsm(self.pair().1)
     }
 
     /// The HSM in which everything is replaced, unless `confirm` names it.
@@ -185,16 +203,18 @@ impl Plan {
         app: &App,
         name: Name,
         by: &Actor,
+        approval: Option<Approval>,
         turn: Option<Turn>,
         clock: &Clock,
     ) -> Result<Opened<Restore>> {
         Ok(match self {
             Self::Vault(plan) => {
-                let opened = Box::pin(start::start(app, name, plan, by, turn, clock)).await?;
+                let opened = Box::pin(start::start(app, name, plan, by, approval, turn, clock)).await?;
                 opened.map(|job| Restore::Vault(Box::new(job)))
             }
             Self::Hsm(plan) => {
-                let opened = Box::pin(hsm::start::restore(app, name, plan, by, turn, clock)).await?;
+                let opened =
+                    Box::pin(hsm::start::restore(app, name, plan, by, approval, turn, clock)).await?;
                 opened.map(|job| Restore::Hsm(Box::new(job)))
             }
         })

@@ -2,7 +2,7 @@
 
 mod at_once;
 mod backups;
-mod framework;
+pub mod framework;
 mod guard;
 mod hsm;
 mod lists;

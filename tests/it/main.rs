@@ -16,6 +16,7 @@ mod acknowledged;
 mod agree;
 mod alert_rows;
 mod api;
+mod approvals;
 mod cli;
 mod conformance;
 mod conformance_life;

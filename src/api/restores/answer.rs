@@ -6,7 +6,7 @@ use crate::{
     api::{
         running,
         shapes::{
-            plan::{self, AnyPlan},
+            plan::AnyPlan,
             problem::{Problem, ProblemKind},
             restore::AnyRestore,
         },
@@ -64,11 +64,7 @@ fn moved(plan: Plan) -> Problem {
 }
 
 fn shown(plan: Plan) -> AnyPlan {
-    let now = Clock::system().now();
-    match plan {
-        Plan::Vault(plan) => AnyPlan::Vault(Box::new(plan::Plan::new(plan.digest(), *plan, now))),
-        Plan::Hsm(plan) => AnyPlan::Hsm(Box::new(plan::HsmPlan::new(plan.digest(), &plan, now))),
-    }
+    AnyPlan::page(plan.digest(), plan, None, usize::MAX, Clock::system().now())
 }
 
 fn taken(other: &RestoreId, target: SourceKind) -> Problem {

@@ -5,7 +5,7 @@ use crate::{
         input,
         shapes::{
             named::Named,
-            plan::{AnyPlan, HsmPlan},
+            plan::AnyPlan,
             plan_request::HsmFields,
             problem::{Problem, ProblemKind},
         },
@@ -24,7 +24,7 @@ pub(super) async fn plan(app: &App, request: HsmFields, by: &Actor) -> Result<An
     let request = request.request(target)?;
     let clock = Clock::system();
     let (digest, plan) = crate::hsm::plan_and_keep(app, &request, by, &clock).await?;
-    Ok(AnyPlan::Hsm(Box::new(HsmPlan::new(digest, &plan, clock.now()))))
+    Ok(AnyPlan::page(digest, plan, None, usize::MAX, clock.now()))
 }
 
 /// Refuses an HSM that is not configured.

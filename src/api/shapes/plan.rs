@@ -9,10 +9,13 @@ use super::{
     page::ObjectPage,
     state::State,
 };
-use crate::domain::{
-    digest::Digest,
-    object::ObjectId,
-    restore::{self, OnConflict, RestoreNumbers, RestorePlan},
+use crate::{
+    domain::{
+        digest::Digest,
+        object::ObjectId,
+        restore::{self, OnConflict, RestoreNumbers, RestorePlan},
+    },
+    restore::submit,
 };
 
 pub mod hsm;
@@ -28,6 +31,22 @@ pub enum AnyPlan {
     Vault(Box<Plan>),
     /// Of an HSM.
     Hsm(Box<HsmPlan>),
+}
+
+impl AnyPlan {
+    /// A plan with the page of its objects after `after`. The plan of an HSM has no pages.
+    pub fn page(
+        digest: Digest,
+        plan: submit::Plan,
+        after: Option<ObjectId>,
+        limit: usize,
+        now: OffsetDateTime,
+    ) -> Self {
+        match plan {
+            submit::Plan::Vault(plan) => Self::Vault(Box::new(Plan::page(digest, *plan, after, limit, now))),
+            submit::Plan::Hsm(plan) => Self::Hsm(Box::new(HsmPlan::new(digest, &plan, now))),
+        }
+    }
 }
 
 /// The action for an object.

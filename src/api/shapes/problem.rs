@@ -204,6 +204,8 @@ fn kind_of(error: &Error) -> ProblemKind {
         Error::Refused(_) | Error::BackupGone { .. } => ProblemKind::NotPossible,
         Error::Nothing(_) => ProblemKind::NothingSelected,
         Error::Barred(Barred::Pair { .. }) => ProblemKind::PairNotAllowed,
+        Error::Barred(Barred::NotApproved { .. }) => ProblemKind::ApprovalNeeded,
+        Error::Barred(Barred::NotApprovable { .. }) => ProblemKind::ApprovalRefused,
         Error::TooMany(_) => ProblemKind::TooManyOpen,
         Error::Deadline { .. } => ProblemKind::TookTooLong,
     }

@@ -9,7 +9,7 @@ use crate::domain::{
     digest::Digest,
     object::ObjectName,
     outcome::Failure,
-    restore::RestoreId,
+    restore::{Approval, RestoreId},
     right::Right,
     run::{RunId, Verdict},
 };
@@ -173,6 +173,9 @@ pub struct HsmJob {
     /// Whether it has waited until the newest backup met the service's rule for restores of everything.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waited: bool,
+    /// The approval by which a restore began, if its plan needed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Box<Approval>>,
     /// Whether it was reported as taking too long.
     #[serde(default)]
     pub reported: bool,
@@ -215,6 +218,7 @@ impl HsmJob {
             refused: 0,
             held_until: None,
             waited: false,
+            approval: None,
             reported: false,
             ended: None,
         }

@@ -1,14 +1,17 @@
 //! What keeps a restore from being carried out although it is possible: a guard of the settings.
 
-use crate::domain::{outcome::Failure, source::SourceName};
+use time::OffsetDateTime;
+
+use super::RestoreId;
+use crate::domain::{digest::Digest, outcome::Failure, source::SourceName};
 
 /// The guard that bars a restore, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Barred {
     /// The settings do not allow this pair.
     #[error(
-        "a restore from {from} into {into} is not one that KEYVAULT_BACKUP_RESTORE_PAIRS allows; restore into a \
-         target that it allows, or have the pair {from}={into} added to it"
+        "a restore from {from} into {into} is not one that KEYVAULT_BACKUP_RESTORE_PAIRS allows; restore into a target \
+         that it allows, or have the pair {from}={into} added to it"
     )]
     Pair {
         /// The source.
@@ -16,6 +19,75 @@ pub enum Barred {
         /// The target.
         into: SourceName,
     },
+    /// The plan needs the approval of a second person, and has none that counts.
+    #[error("{lacking}; have the plan {plan} approved with POST /api/restores/plan/{plan}/approval")]
+    NotApproved {
+        /// The plan.
+        plan: Digest,
+        /// What is lacking.
+        lacking: Lacking,
+    },
+    /// The caller cannot approve the plan.
+    #[error("the plan {plan} cannot be approved: {unfit}")]
+    NotApprovable {
+        /// The plan.
+        plan: Digest,
+        /// Why.
+        unfit: Unfit,
+    },
+}
+
+/// What a plan lacks that needs an approval.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lacking {
+    /// It was not approved.
+    #[error("the plan needs the approval of a second person, and has none")]
+    Approval,
+    /// The person who approved it is the one who carries it out, or is not known.
+    #[error("the plan was not approved by another person than the one who carries it out")]
+    SecondPerson,
+    /// The person who approved it is one who planned it.
+    #[error("the plan was approved by a person who planned it, too")]
+    Outsider,
+    /// The approval has ended.
+    #[error("the approval of the plan has ended at {0}")]
+    Time(OffsetDateTime),
+    /// The approval was used.
+    #[error("the approval of the plan was used by restore {0}")]
+    Unused(RestoreId),
+}
+
+impl Lacking {
+    /// The guard that bars a plan for it.
+    pub fn of(self, plan: &Digest) -> Barred {
+        Barred::NotApproved { plan: *plan, lacking: self }
+    }
+}
+
+/// Why a caller cannot approve a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// The settings ask for no approval of such a plan.
+    #[error("by KEYVAULT_BACKUP_APPROVALS it needs no approval")]
+    NotNeeded,
+    /// The caller is not a person or program that signed in.
+    #[error("the caller is not signed in with Microsoft Entra ID")]
+    Unnamed,
+    /// The caller planned it.
+    #[error("you planned it; it takes a person who did not")]
+    Planner,
+    /// It is not known who planned it.
+    #[error(
+        "it is not known who planned it; plan it again with POST /api/restores/plan, which gives it the same digest"
+    )]
+    NoPlanner,
+}
+
+impl Unfit {
+    /// The guard that bars an approval for it.
+    pub fn of(self, plan: &Digest) -> Barred {
+        Barred::NotApprovable { plan: *plan, unfit: self }
+    }
 }
 
 impl Barred {
@@ -23,6 +95,8 @@ impl Barred {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Pair { .. } => "PairNotAllowed",
+            Self::NotApproved { .. } => "NotApproved",
+            Self::NotApprovable { .. } => "NotApprovable",
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{RestoreId, RestoreNumbers, RestorePlan};
+use super::{Approval, RestoreId, RestoreNumbers, RestorePlan};
 use crate::domain::record::count;
 use crate::domain::{
     actor::{Actor, Via},
@@ -138,6 +138,9 @@ pub struct RestoreJob {
     /// Whether an app continues it when the terminal that carries it out is gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hand_over: bool,
+    /// The approval by which it began, if its plan needed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Box<Approval>>,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
@@ -171,6 +174,7 @@ impl RestoreJob {
             target: plan.request.target.clone(),
             sent: by.via == Via::Terminal,
             hand_over: false,
+            approval: None,
             by,
             opened: now,
             numbers: RestoreNumbers::of(plan),

@@ -28,7 +28,11 @@ pub fn signed_in_as(name: &str, id: &str, roles: &[&str]) -> String {
 pub fn operations() -> Vec<(String, String, Value)> {
     let document = serde_json::to_value(openapi::document()).expect("it is JSON");
     let concrete = |path: &str| {
-        let path = path.replace("{source}", "kv-a").replace("{kind}", "secret").replace("{name}", "x");
+        let path = path
+            .replace("{digest}", &"ab".repeat(32))
+            .replace("{source}", "kv-a")
+            .replace("{kind}", "secret")
+            .replace("{name}", "x");
         path.replace("/runs/{id}", "/runs/20260110T020000Z-nightly")
             .replace("/jobs/{id}", "/jobs/kv-a_20260110T020000Z-nightly")
     };

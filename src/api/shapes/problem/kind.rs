@@ -37,6 +37,10 @@ pub enum ProblemKind {
     UnknownPlan,
     /// The plan would be different now.
     PlanMoved,
+    /// The plan needs the approval of a second person.
+    ApprovalNeeded,
+    /// The caller cannot approve the plan.
+    ApprovalRefused,
     /// Another restore is running on the target.
     TargetTaken,
     /// Everything in an HSM would be replaced, and the caller has not confirmed its name.
@@ -124,6 +128,10 @@ impl ProblemKind {
                 "Plan first with POST /api/restores/plan, then send the digest that it answers."),
             Self::PlanMoved => (StatusCode::CONFLICT, "plan-moved", "The plan would not be the same now",
                 "Read the new plan, which is in this answer; if it is what you want, send its digest."),
+            Self::ApprovalNeeded => (StatusCode::CONFLICT, "approval-needed", "The plan needs the approval of a second person",
+                "Have a person with the role Restore.Approver, who neither planned nor carries it out, approve it; then send it again."),
+            Self::ApprovalRefused => (StatusCode::CONFLICT, "approval-refused", "You cannot approve this plan",
+                "Have a person approve it who neither planned nor carries it out, where an approval is needed."),
             Self::TargetTaken => (StatusCode::CONFLICT, "target-taken", "Another restore is running on the target",
                 "Wait until that restore has ended, then plan again."),
             Self::ConfirmationNeeded => (StatusCode::CONFLICT, "confirmation-needed", "Everything in the HSM would be replaced",

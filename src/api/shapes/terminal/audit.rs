@@ -27,7 +27,7 @@ pub struct TrailEvent {
     /// What happened.
     #[schema(
         example = "restore-started",
-        pattern = "^(backup-requested|hsm-backup-requested|restore-started|restore-abandoned|restore-ended|hsm-restore-started|hsm-restore-ended|loss-acknowledged|failure-accepted|acceptance-withdrawn|retention-decided)$"
+        pattern = "^(backup-requested|hsm-backup-requested|restore-planned|restore-approved|restore-started|restore-abandoned|restore-ended|hsm-restore-started|hsm-restore-ended|loss-acknowledged|failure-accepted|acceptance-withdrawn|retention-decided)$"
     )]
     event: &'static str,
     /// The source whose backups or objects it is about.
@@ -75,7 +75,7 @@ pub struct TrailEvent {
     /// Why it is acknowledged or accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// When the acceptance expires.
+    /// When the acceptance or the approval expires.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     until: Option<OffsetDateTime>,
 }
@@ -148,6 +148,16 @@ impl From<&Event> for TrailEvent {
                 target: text(target),
                 replaces_everything: Some(*everything),
                 keys: keys.iter().map(ToString::to_string).collect(),
+                ..Self::default()
+            },
+            Event::RestorePlanned { plan, source, target, .. } => {
+                Self { plan: text(plan), source: text(source), target: text(target), ..Self::default() }
+            }
+            Event::RestoreApproved { plan, source, target, until, .. } => Self {
+                plan: text(plan),
+                source: text(source),
+                target: text(target),
+                until: Some(*until),
                 ..Self::default()
             },
             Event::RestoreAbandoned { .. } | Event::RestoreEnded { .. } | Event::HsmRestoreEnded { .. } => {
