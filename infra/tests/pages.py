@@ -29,6 +29,7 @@ LEFT_OUT = {
     "pip": "installs from a registry, which .ci/run does where it needs something",
     "azd": "is no package of PyPI or npm, and has no parser that runs without Azure",
     "export": "names what the lines after it use",
+    "as_approver": "needs a token of Microsoft Entra ID; tests/it/approvals.rs makes the same calls with what the platform sends for one",
     "cp": "copies a parameter file that the reader then edits",
 }
 # Other languages than a shell's.
