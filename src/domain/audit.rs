@@ -519,4 +519,28 @@ mod tests {
             assert_eq!(serde_json::to_value(&event).unwrap()["event"], event.name());
         }
     }
+
+    #[test]
+    fn events_of_plans_keep_their_stored_forms() {
+        let (plan, source, target) = (Digest::of(b"a"), vault(), "kv-b".parse::<SourceName>().unwrap());
+        let (decided, until) = (datetime!(2026-11-22 10:00 UTC), datetime!(2026-11-22 18:00 UTC));
+        let digest = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
+        let of = format!(r#""plan":"{digest}","source":"{source}","target":"kv-b""#);
+        let (from, into) = (source.clone(), target.clone());
+        for (event, stored) in [
+            (
+                Event::RestorePlanned { plan, source, target, decided },
+                format!(r#"{{"event":"restore-planned",{of},"decided":"2026-11-22T10:00:00Z"}}"#),
+            ),
+            (
+                Event::RestoreApproved { plan, source: from, target: into, until, decided },
+                format!(
+                    r#"{{"event":"restore-approved",{of},"until":"2026-11-22T18:00:00Z","decided":"2026-11-22T10:00:00Z"}}"#
+                ),
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&event).unwrap(), stored);
+            assert_eq!(serde_json::from_str::<Event>(&stored).unwrap(), event);
+        }
+    }
 }

@@ -74,6 +74,15 @@ impl World {
     }
 }
 
+/// A plan without how old its backups are, which a second changes.
+fn ageless(plan: &Value) -> Value {
+    let mut plan = plan.clone();
+    for step in plan["steps"].as_array_mut().into_iter().flatten() {
+        step["ageSeconds"] = Value::Null;
+    }
+    plan
+}
+
 fn path_of(plan: &Value) -> String {
     format!("/api/restores/plan/{}", plan["digest"].as_str().expect("a digest"))
 }
@@ -87,8 +96,8 @@ async fn a_plan_is_carried_out_after_a_second_person_approved_it_and_all_of_it_i
 
     let seen = world.by(ADA, "GET", &path_of(&plan), Value::Null).await.json();
     assert_eq!(
-        (&seen["plan"], &seen["needsApproval"], &seen["plannedBy"][0]["id"], &seen["approval"]),
-        (&plan, &json!(true), &json!("id-of-Otto"), &Value::Null)
+        (&ageless(&seen["plan"]), &seen["needsApproval"], &seen["plannedBy"][0]["id"], &seen["approval"]),
+        (&ageless(&plan), &json!(true), &json!("id-of-Otto"), &Value::Null)
     );
     let approval = world.approved_by(ADA, &plan).await;
     assert_eq!(approval.status, 200, "{}", approval.text());

@@ -160,4 +160,24 @@ mod tests {
             [true, false, false]
         );
     }
+
+    #[test]
+    fn approvals_and_planners_keep_their_stored_forms() {
+        let by = r#"{"via":"http","key":"2c70e12b","principal":{"id":"ada"}}"#;
+        let restore = RestoreId::new(NOW, 1);
+        let unused = Approval::new(Digest::of(b"a"), person("ada"), NOW, Duration::hours(8));
+        let used = Approval { used: Some(restore.clone()), ..unused.clone() };
+        let plan = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
+        for (approval, end) in [(unused, String::new()), (used, format!(r#","used":"{restore}""#))] {
+            let stored = format!(
+                r#"{{"v":1,"plan":"{plan}","by":{by},"at":"2026-11-22T10:00:00Z","until":"2026-11-22T18:00:00Z"{end}}}"#
+            );
+            assert_eq!(serde_json::to_string(&approval).unwrap(), stored);
+            assert_eq!(serde_json::from_str::<Approval>(&stored).unwrap(), approval);
+        }
+        let planner = Planner { v: APPROVAL_FORMAT, by: person("ada") };
+        let stored = format!(r#"{{"v":1,"by":{by}}}"#);
+        assert_eq!(serde_json::to_string(&planner).unwrap(), stored);
+        assert_eq!(serde_json::from_str::<Planner>(&stored).unwrap(), planner);
+    }
 }
