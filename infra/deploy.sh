@@ -204,12 +204,14 @@ group=$(output resourceGroupName)
 lifecycle
 
 if [ "$hsm" = 1 ]; then
-    restore=()
-    [ -z "$(output restoreAppName)" ] || restore=(--restore "$(output restorePrincipalId)")
     for name in $(output hsmNames); do
         say "== HSM $name"
         "$here/scripts/hsm-attach.sh" --hsm "$name" --identity "$(output hsmIdentityResourceId)"
-        "$here/scripts/hsm-roles.sh" --hsm "$name" --backup "$(output backupPrincipalId)" "${restore[@]}"
+        "$here/scripts/hsm-roles.sh" --hsm "$name" --backup "$(output backupPrincipalId)"
+        # A right to wipe an HSM does not stand: it is given for the time of a restore, by a person.
+        [ -z "$(output restoreAppName)" ] || say "$name: its restore app gets no right here. For the time of a restore run" \
+            "infra/scripts/hsm-roles.sh --hsm $name --restore $(output restorePrincipalId)" \
+            "--account $(output backupAccountNames | head -n 1) --grant-restore --hours 4"
     done
 fi
 [ "$code" = 1 ] || exit 0

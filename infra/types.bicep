@@ -291,6 +291,7 @@ var storageNames = {
   probePrefix: 'preflight/'
   acknowledgedPrefix: 'acknowledged/'
   holdPrefix: 'holds/'
+  attestationPrefix: 'attestations/'
   retentionPrefix: 'retention/'
   copyPrefix: 'retention/copies/'
   peoplePrefix: 'retention/people/'

@@ -11,6 +11,7 @@ mod acknowledged;
 mod audit;
 mod codec;
 mod forgotten;
+mod grants;
 mod history;
 mod hsm;
 mod last_runs;

@@ -95,7 +95,7 @@ pub async fn check(app: &App, scope: Scope<'_>, clock: &Clock) -> Report {
         judge_vaults::judge(seen, &of, &mut report);
     }
     for seen in &hsms {
-        judge_hsms::judge(seen, &of, &mut report);
+        judge_hsms::judge(seen, &of, clock.now(), &mut report);
     }
     for seen in &sources {
         judge_sources::judge(seen, clock.now(), &mut report);

@@ -8,20 +8,24 @@ preflight leave.
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pages
 
 INFRA = Path(__file__).resolve().parent.parent
 
-# Answers by the beginning of the command, refusals as [how often, text]; everything else is answered with nothing.
+# Answers by the beginning of the command, refusals as [how often, text], several as {"each": [first, second, …, all others]};
+# everything else is answered with nothing.
 STUB = """#!/usr/bin/env python3
 import json, os, shlex, sys
 asked, log = " ".join(sys.argv[1:]), os.environ["STUB_LOG"]
@@ -29,9 +33,12 @@ with open(log, "a") as lines:
     lines.write(shlex.join(sys.argv[1:]).replace("\\n", " ") + "\\n")
 for start, answer in json.loads(os.environ["STUB_ANSWERS"]).items():
     if asked.startswith(start):
-        if isinstance(answer, str):
+        times = sum(" ".join(shlex.split(line)).startswith(start) for line in open(log))
+        if isinstance(answer, dict):
+            print(answer["each"][min(times, len(answer["each"])) - 1])
+        elif isinstance(answer, str):
             print(answer)
-        elif sum(line.startswith(start) for line in open(log)) <= answer[0]:
+        elif times <= answer[0]:
             sys.exit(answer[1])
         break
 """
@@ -104,13 +111,80 @@ def hsms() -> None:
     code, asked, said = run(*attach, "--what-if")
     expect("--what-if changes no HSM", code == 0 and not changes(asked) and "would run" in said, said)
 
-    roles = ("infra/scripts/hsm-roles.sh", "--hsm", "h", "--backup", "b", "--restore", "r")
-    code, asked, said = run(*roles, answers={"keyvault role assignment list": "0"})
-    expect("three roles are granted on the whole HSM", len(changes(asked)) == 3 and all("--scope / " in line for line in changes(asked)), asked)
-    code, asked, said = run(*roles, answers={"keyvault role assignment list": "1"})
-    expect("roles that are there are left alone", code == 0 and not changes(asked), asked)
-    code, asked, said = run(*roles, "--what-if", answers={"keyvault role assignment list": "0"})
+    roles = ("infra/scripts/hsm-roles.sh", "--hsm", "h", "--backup", "b")
+    code, asked, said = run(*roles, answers={ASSIGNED: {"each": ["0", "1"]}})
+    expect("the backup identity gets one role on the whole HSM, and it is read back", code == 0 and len(changes(asked)) == 1
+           and "--scope / --role Managed HSM Backup" in changes(asked)[0] and len(asked) == 3, asked)
+    code, asked, said = run(*roles, answers={ASSIGNED: "1"})
+    expect("a role that is there is left alone", code == 0 and not changes(asked), asked)
+    code, asked, said = run(*roles, answers={ASSIGNED: "0"})
+    expect("a role that is not there afterwards is no success", code == 1 and "does not get Managed HSM Backup" in said, said)
+    code, asked, said = run(*roles, answers={ASSIGNED: {"each": ["0", "1"]}, CREATE: DENIED})
+    expect("a role that is there all the same is one", code == 0 and "there all the same" in said, said)
+    code, asked, said = run(*roles, "--what-if", answers={ASSIGNED: "0"})
     expect("--what-if grants no role", code == 0 and not changes(asked), asked)
+    code, asked, said = run(*roles, answers={ASSIGNED: [1, "ERROR: (AccessDenied)"]})
+    expect("where the assignments cannot be read nothing is granted", code == 1 and not changes(asked) and "cannot be read" in said, said)
+
+
+ASSIGNED, CREATE, DELETE, RECORD = (f"{of} " for of in (
+    "keyvault role assignment list", "keyvault role assignment create", "keyvault role assignment delete", "storage blob upload"))
+DENIED: list[object] = [9, "ERROR: (AccessDenied) Not authorized to access Microsoft.KeyVault/managedHsm/roleAssignments/write/action"]
+OF_RESTORE = ("infra/scripts/hsm-roles.sh", "--hsm", "H", "--restore", "r", "--account", "a")
+
+
+def assigned(restore: object, backup: object) -> dict[str, object]:
+    """What the HSM says of the two roles of a restore, one call after the other."""
+    listed = "keyvault role assignment list --hsm-name h --scope / --assignee-object-id r --query [?roleName=='Managed HSM {}'"
+    return {listed.format("Restore"): restore, listed.format("Backup"): backup}
+
+
+def rights_for_a_restore() -> None:
+    grant, revoke, new = (*OF_RESTORE, "--grant-restore", "--hours", "4"), (*OF_RESTORE, "--revoke-restore"), {"each": ["0", "1"]}
+    before = time.time()
+    code, asked, said = run(*grant, answers=assigned(new, new))
+    kinds = [" ".join(line.split()[:4]) for line in changes(asked)]
+    expect("the end is recorded before the two roles are given", code == 0 and kinds[0].startswith(RECORD)
+           and kinds[1:] == [CREATE.strip()] * 2, asked)
+    name = re.search(r"--name attestations/hsm-restore/h/(\d{8}T\d{6}Z)\.r\.until-(\d{8}T\d{6}Z) ", changes(asked)[0])
+    begin, end = (calendar.timegm(time.strptime(at, "%Y%m%dT%H%M%SZ")) for at in name.groups()) if name else (0, 0)
+    expect("the record has the hours that were asked for", end - begin == 4 * 3600 and 0 <= begin - int(before) < 60, asked)
+    expect("the record overwrites none", "--overwrite false" in changes(asked)[0] and "--auth-mode login" in changes(asked)[0], asked)
+    line = next((line for line in said.splitlines() if line.startswith("infra/scripts/")), "nothing")
+    code, asked, _ = run(*shlex.split(line), answers=assigned({"each": ["1", "0"]}, {"each": ["1", "0"]}))
+    expect("the command that it prints revokes", code == 0 and [a.startswith(DELETE) for a in changes(asked)] == [True, True, False]
+           and re.search(r"--name attestations/hsm-restore/h/\d{8}T\d{6}Z\.r\.revoked ", changes(asked)[2]), asked)
+
+    code, asked, said = run(*grant, answers=assigned("1", "1"))
+    expect("granted again it has a new end and nothing else", code == 0 and len(changes(asked)) == 1 and changes(asked)[0].startswith(RECORD), asked)
+    code, asked, said = run(*grant, answers={RECORD: DENIED, **assigned(new, new)})
+    expect("an end that cannot be recorded grants nothing", code == 1 and len(changes(asked)) == 1 and "nothing is granted" in said, said)
+    code, asked, said = run(*grant, answers={CREATE: DENIED, **assigned(new, new)})
+    expect("roles that are there in spite of AccessDenied are there", code == 0 and said.count("there all the same") == 2, said)
+    code, asked, said = run(*grant, answers={CREATE: DENIED, **assigned(new, "0")})
+    expect("a role that is refused ends it with the command that revokes the other", code == 1
+           and "does not get Managed HSM Backup" in said and "--revoke-restore" in said, said)
+    code, asked, said = run(*grant, answers=assigned({"each": ["0", "0", "0", "1"]}, new))
+    expect("a role that shows late is waited for", code == 0, said)
+    code, asked, said = run(*grant, "--what-if", answers=assigned("0", "0"))
+    expect("--what-if grants no restore, and says what it would do", code == 0 and not changes(asked) and said.count("would run") == 3, said)
+
+    code, asked, said = run(*revoke, answers=assigned("0", "0"))
+    expect("revoked again it is recorded again and nothing is deleted", code == 0 and len(changes(asked)) == 1 and changes(asked)[0].startswith(RECORD), asked)
+    code, asked, said = run(*revoke, answers=assigned("1", {"each": ["1", "0"]}))
+    expect("a role that stays is not recorded as revoked", code == 1 and "still has Managed HSM Restore." in said
+           and not any(a.startswith(RECORD) for a in asked) and sum(a.startswith(DELETE) for a in asked) == 2, said)
+    code, asked, said = run(*revoke, answers={DELETE: DENIED, **assigned({"each": ["1", "0"]}, "0")})
+    expect("a role that is gone in spite of AccessDenied is gone", code == 0 and any(a.startswith(RECORD) for a in asked), said)
+    code, asked, said = run(*revoke, answers={RECORD: DENIED, **assigned("0", "0")})
+    expect("a revocation that cannot be recorded is told", code == 1 and "cannot be recorded" in said, said)
+    for wrong in ((), ("--grant-restore",), ("--grant-restore", "--hours", "0"), ("--grant-restore", "--hours", "169"),
+                  ("--grant-restore", "--hours", "4h"), ("--grant-restore", "--hours", "4", "--revoke-restore"),
+                  ("--revoke-restore", "--hours", "4"), ("--grant-restore", "--hours", "4", "--backup", "r")):
+        code, asked, said = run(*OF_RESTORE, *wrong)
+        expect(f"{' '.join(wrong) or 'neither grant nor revoke'} changes nothing", code == 1 and not asked and "error: " in said, said)
+    code, asked, said = run(*(word for word in grant if word not in ("--account", "a")))
+    expect("without an account there is no place for the end", code == 1 and not asked and "--account is needed" in said, said)
 
 
 def write_protection() -> None:
@@ -161,11 +235,16 @@ def deployment() -> None:
                          backupPrincipalId="b", restorePrincipalId="r", backupAppName="one", restoreAppName="other",
                          backupAppHostName="one.example", restoreAppHostName="other.example", keeperAppName="third",
                          keeperAppHostName="third.example", backupAccountNames="a")
+    everything |= {ASSIGNED: {"each": ["0", "1"]}}
     deploy = ("infra/deploy.sh", "--location", "West Europe", "--yes")
     code, asked, said = run(*deploy, answers=everything)
     expect("all apps get the package once and answer", code == 0 and said.count(": well") == 3 and len(packages(asked)) == 3, said)
     names = {a.split(" --name ")[1].split()[0] for a in asked if a.startswith("deployment sub")}
     expect("deployments are named after template and region", names == {"keyvault-backup-roles-westeurope", "keyvault-backup-main-westeurope"}, names)
+
+    given = [a for a in asked if a.startswith("keyvault role")]
+    expect("no restore role stands in an HSM", len(given) == 3 and all("Managed HSM Backup" in a and "-object-id b " in a for a in given), given)
+    expect("how to give one for a time is said", "--restore r --account a --grant-restore --hours 4" in said, said)
 
     code, asked, said = run(*deploy, answers={k: v for k, v in everything.items() if "keeperApp" not in k})
     expect("an app that is left out gets no package", code == 0 and len(packages(asked)) == 2, said)
@@ -252,7 +331,8 @@ def works(source: object, words: tuple[str, ...]) -> None:
     """A line does its work as it stands there. Where it asks, the account's name or a yes is typed."""
     script, *args = words
     typed = args[args.index("--account") + 1] if "--account" in args else "y"
-    code, asked, said = run(script, *args, answers=MET, given=f"{typed}\n") if script in SCRIPTS else (1, [], "no such script")
+    there = {ASSIGNED: {"each": ["1", "0"] if "--revoke-restore" in args else ["0", "1"]}}
+    code, asked, said = run(script, *args, answers=MET | there, given=f"{typed}\n") if script in SCRIPTS else (1, [], "no such script")
     expect(f"{source} does its work", code == 0 and bool(asked), said)
 
 
@@ -282,7 +362,7 @@ def of_the_pages() -> None:
 
 
 def main() -> int:
-    for part in (helps_and_refuses, hsms, write_protection, registration, deployment, upgrade, of_the_pages, of_preflight):
+    for part in (helps_and_refuses, hsms, rights_for_a_restore, write_protection, registration, deployment, upgrade, of_the_pages, of_preflight):
         part()
     if sys.argv[1:]:
         Path(sys.argv[1]).write_text("".join(f"{line}\n" for line in sorted(ASKED)))

@@ -12,6 +12,7 @@
 //! acknowledged/SOURCE/accepted/KIND/NAME/COUNTDOWN         a decision to accept a failure, or no longer to
 //! audit/RIGHT/DAY/WRITER/NUMBER.EVENT.SUBJECT.SHA256       a record of the audit trail
 //! audit/DAY/NUMBER                                         a record by an older program
+//! attestations/hsm-restore/HSM/TIME.ID.ACT                 that a person granted or revoked a right to restore
 //! preflight/DAY                                            a probe of the preflight
 //! retention/KIND/SOURCE/points/RUN/NUMBER                  what retention did about a point, in order
 //! retention/copies/VAULT/COUNTDOWN-RUN.jsonl.gz            a second copy of a manifest whose predecessor goes
@@ -27,8 +28,10 @@
 
 use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
+mod grants;
 mod retention;
 
+pub(super) use self::grants::{parse_restore_grant, restore_grants};
 pub(super) use self::retention::{
     PASSES, copies, copy, forget_done, forgets_done, forgotten, hold, holds, holds_of, mark, marks,
     parse_forget, parse_forgotten, parse_hold, parse_mark, pass, pass_time, people, person,

@@ -7,6 +7,7 @@
 
 mod backup;
 mod contents;
+mod grant;
 mod job;
 mod key_outcome;
 mod next;
@@ -15,6 +16,7 @@ mod plan;
 pub use self::{
     backup::{BACKUP_FORMAT, Folder, HsmBackup, Seen},
     contents::{Contents, ContentsState},
+    grant::{RestoreGrant, open_grants},
     job::{HSM_JOB_FORMAT, HsmEnd, HsmJob, Phase, Task},
     key_outcome::{KeyOutcome, KeyResult},
     next::{Context, Fit, LOST_FOR, Move, RUNS_FOR, UNREADABLE_FOR, WAITS_FOR},

@@ -8,6 +8,7 @@
 //! that was not observed.
 
 pub(super) mod cause;
+mod grants;
 pub mod group;
 pub mod guards;
 pub mod hsms;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use azure_core::http::Url;
 
 use super::findings::hsms::{Ended, HsmSeen};
-use super::{Context, each, tried, within};
+use super::{Context, each, known, storage::place, tried, within};
 use crate::{
     azure::{
         cause,
@@ -47,7 +47,12 @@ async fn one(context: &Context<'_>, url: &Source) -> HsmSeen {
         ended: None,
         restore: not_asked(),
         key: None,
+        records: context.config.container.as_ref().map(place),
+        grants: None,
     };
+    if let Ok(catalogue) = context.app.catalogue() {
+        seen.grants = Some(known(catalogue.restore_grants(url.name())).await);
+    }
     let hsms = context.app.hsms();
     // Where backups are: a token may be for that prefix alone.
     let from = hsms.landing().and_then(|landing| hsms.source(&format!("{}{NO_FOLDER}", landing.prefix())));

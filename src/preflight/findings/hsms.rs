@@ -3,14 +3,17 @@
 //! A check of a backup is a job that concerns two parties: its start shows what the caller may do, its end what the
 //! HSM's own identity may do with the container.
 
+use time::OffsetDateTime;
+
 use super::{
     Finding, Installation, Report, Severity,
     cause::words,
+    grants,
     remedy::{self, Remedy, quoted},
 };
 use crate::domain::cause::{Came, Cause};
 use crate::domain::role::Role;
-use crate::domain::{source::SourceName, wording::says};
+use crate::domain::{hsm::RestoreGrant, source::SourceName, wording::says};
 
 /// The end of a check that was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +45,15 @@ pub struct HsmSeen {
     pub restore: Came,
     /// Backing up one key, where the settings name one.
     pub key: Option<Came>,
+    /// The account and the container of the records about rights to restore, if one is configured.
+    pub records: Option<(String, String)>,
+    /// The rights to restore that are on record there, or why they are not known.
+    pub grants: Option<Result<Vec<RestoreGrant>, String>>,
 }
 
 impl HsmSeen {
-    fn finding(&self, name: &'static str, seen: String, remedy: Remedy) -> Finding {
+    /// An error of this HSM.
+    pub(super) fn finding(&self, name: &'static str, seen: String, remedy: Remedy) -> Finding {
         Finding {
             name,
             severity: Severity::Error,
@@ -58,19 +66,26 @@ impl HsmSeen {
 }
 
 /// Judges an HSM.
-pub fn judge(seen: &HsmSeen, of: &Installation, report: &mut Report) {
+pub fn judge(seen: &HsmSeen, of: &Installation, now: OffsetDateTime, report: &mut Report) {
     let hsm = seen.name.as_str();
     if let Some((cause, failure)) = seen.backup.refusal()
         && let Some(name) = cause.closed_name()
     {
         report.findings.push(seen.finding(name, words(failure), remedy::open_hsm(hsm, cause, failure)));
-        return;
+        return grants::judge(seen, None, of, now, report);
     }
-    backup(seen, of, report);
-    restore(seen, of, report);
+    let may = restore(seen, of, report);
+    grants::judge(seen, may, of, now, report);
+    backup(seen, may, of, report);
+    key(seen, of, report);
+}
+
+fn key(seen: &HsmSeen, of: &Installation, report: &mut Report) {
+    let (hsm, what) = (seen.name.as_str(), "back up single keys");
     if let Some((cause, failure)) = seen.key.as_ref().and_then(Came::refusal) {
-        let what = "back up single keys";
-        if cause.is_missing_right() {
+        if cause.is_missing_right() && of.role == Role::Restore {
+            report.well(hsm, what, NOT_ITS_WORK);
+        } else if cause.is_missing_right() {
             report.findings.push(seen.finding("cannot-back-up", words(failure), roles(seen, of)));
         } else if cause == Cause::NotFound {
             report.findings.push(Finding {
@@ -85,13 +100,22 @@ pub fn judge(seen: &HsmSeen, of: &Installation, report: &mut Report) {
             report.unknown(hsm, what, words(failure));
         }
     } else if seen.key.is_some() {
-        report.well(hsm, "back up single keys", "it can");
+        report.well(hsm, what, "it can");
     }
 }
 
-fn backup(seen: &HsmSeen, of: &Installation, report: &mut Report) {
+/// The app that restores backs an HSM up only before it replaces it, and has no right here until then.
+const NOT_ITS_WORK: &str = "it cannot, and does so only for a restore";
+
+/// Judges the right to back up, of an identity that may restore or not.
+fn backup(seen: &HsmSeen, may: Option<bool>, of: &Installation, report: &mut Report) {
     let (hsm, what) = (seen.name.as_str(), "back up the whole HSM");
     match (&seen.backup, &seen.ended) {
+        (Came::Refused(cause, _), _)
+            if cause.is_missing_right() && of.role == Role::Restore && may == Some(false) =>
+        {
+            report.well(hsm, what, NOT_ITS_WORK);
+        }
         (Came::Refused(cause, failure), _) if cause.is_missing_right() => {
             report.findings.push(seen.finding("hsm-role-missing", words(failure), roles(seen, of)));
         }
@@ -159,14 +183,21 @@ fn failed(seen: &HsmSeen, said: &str) -> Finding {
 const HSM_IDENTITY: &str =
     "\"$(az identity list --query \"[?starts_with(name, 'id-kvbackup-hsm')].id | [0]\" --output tsv)\"";
 
-fn restore(seen: &HsmSeen, of: &Installation, report: &mut Report) {
+/// Judges whether the identity may restore, and says so if that is known.
+fn restore(seen: &HsmSeen, of: &Installation, report: &mut Report) -> Option<bool> {
     let (hsm, what) = (seen.name.as_str(), "restore the whole HSM");
     let refused = match &seen.restore {
         Came::Refused(cause, _) if cause.is_missing_right() => true,
         // The service checks the request after the caller's role.
         Came::Done | Came::Refused(Cause::Malformed | Cause::NotFound, _) => false,
-        Came::Refused(_, failure) => return report.unknown(hsm, what, words(failure)),
-        Came::Late(seconds) => return report.unknown(hsm, what, format!("no answer within {seconds} s")),
+        Came::Refused(_, failure) => {
+            report.unknown(hsm, what, words(failure));
+            return None;
+        }
+        Came::Late(seconds) => {
+            report.unknown(hsm, what, format!("no answer within {seconds} s"));
+            return None;
+        }
     };
     match (of.role, refused) {
         (Role::Backup, false) => report.findings.push(Finding {
@@ -181,29 +212,33 @@ fn restore(seen: &HsmSeen, of: &Installation, report: &mut Report) {
             })
         }),
         (Role::Restore | Role::All, true) => report.findings.push(Finding {
-            severity: Severity::Warning,
+            severity: if of.role == Role::Restore { Severity::Info } else { Severity::Warning },
             why: "Nothing can be restored into the HSM. That is as it should be outside of a restore.",
             ..seen.finding("hsm-cannot-restore", "the identity may not restore".to_owned(), roles(seen, of))
         }),
         (_, refused) => report.well(hsm, what, if refused { "it cannot" } else { "it can" }),
     }
+    Some(!refused)
 }
 
 fn roles(seen: &HsmSeen, of: &Installation) -> Remedy {
     let (hsm, who) = (seen.name.as_str(), remedy::principal(&of.identity));
-    let option = if of.role == Role::Backup { "--backup" } else { "--restore" };
-    remedy::granted(format!("infra/scripts/hsm-roles.sh --hsm {hsm} {option} {who}"))
+    remedy::granted(match of.role {
+        Role::Backup => format!("infra/scripts/hsm-roles.sh --hsm {hsm} --backup {who}"),
+        _ => grants::script(seen, &who, "--grant-restore --hours 4"),
+    })
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{
         super::samples::{first, judged, of, refused},
         *,
     };
+    use crate::domain::samples::NIGHT;
 
     /// An HSM that lets the backup app do its work and nothing else.
-    fn seen() -> HsmSeen {
+    pub(in super::super) fn seen() -> HsmSeen {
         HsmSeen {
             name: "hsm-a".parse().unwrap(),
             account: "landing".to_owned(),
@@ -212,13 +247,18 @@ mod tests {
             ended: Some(Ended::Well),
             restore: refused(Cause::Rbac),
             key: None,
+            records: Some(("records".to_owned(), "kept".to_owned())),
+            grants: Some(Ok(Vec::new())),
         }
     }
 
     fn lines(seen: &HsmSeen, role: Role) -> Vec<String> {
-        judged(|report| judge(seen, &of(role), report)).1
+        let mut lines = judged(|report| judge(seen, &of(role), NIGHT, report)).1;
+        lines.retain(|line| line != NONE && line != "warning hsm-restore-standing");
+        lines
     }
 
+    const NONE: &str = "well rights to restore that are on record: none";
     const CAN_BACK_UP: &str = "well back up the whole HSM: its own check says that it can";
     const CANNOT_RESTORE: &str = "well restore the whole HSM: it cannot";
 
@@ -273,7 +313,7 @@ mod tests {
             (Role::Backup, Came::Done, "error hsm-can-restore"),
             (Role::Backup, malformed.clone(), "error hsm-can-restore"),
             (Role::Backup, refused(Cause::NotFound), "error hsm-can-restore"),
-            (Role::Restore, no.clone(), "warning hsm-cannot-restore"),
+            (Role::Restore, no.clone(), "info hsm-cannot-restore"),
             (Role::All, no, "warning hsm-cannot-restore"),
             (Role::Restore, malformed, can),
             (Role::All, Came::Done, can),
@@ -285,6 +325,34 @@ mod tests {
             found.retain(|line| line != CAN_BACK_UP);
             assert_eq!(found, [expected], "{role:?}");
         }
+    }
+
+    #[test]
+    fn an_app_that_restores_needs_no_right_to_back_up_until_it_may_restore() {
+        let (no, missing) = (refused(Cause::Rbac), "error hsm-role-missing");
+        let (well, unknown) =
+            (format!("well back up the whole HSM: {NOT_ITS_WORK}"), refused(Cause::Passing));
+        for (role, restore, expected) in [
+            (Role::Restore, no.clone(), well.as_str()),
+            (Role::Restore, Came::Done, missing),
+            (Role::Restore, unknown, missing),
+            (Role::All, no.clone(), missing),
+            (Role::Backup, no.clone(), missing),
+        ] {
+            let found = lines(&HsmSeen { backup: no.clone(), restore, ..seen() }, role);
+            assert!(found.iter().any(|line| line == expected), "{role:?}: {found:?}");
+            assert_eq!(found.iter().any(|line| line == missing), expected == missing, "{role:?}: {found:?}");
+        }
+        let key = HsmSeen { key: Some(no), ..seen() };
+        let well = format!("well back up single keys: {NOT_ITS_WORK}");
+        assert!(lines(&key, Role::Restore).contains(&well), "{:?}", lines(&key, Role::Restore));
+    }
+
+    #[test]
+    fn what_is_on_record_is_told_also_of_an_hsm_that_cannot_be_reached() {
+        let over = RestoreGrant { principal: "OTHER".to_owned(), until: NIGHT };
+        let closed = HsmSeen { backup: refused(Cause::Firewall), grants: Some(Ok(vec![over])), ..seen() };
+        assert_eq!(lines(&closed, Role::Backup), ["error network-closed", "error hsm-restore-overdue"]);
     }
 
     #[test]
@@ -315,7 +383,12 @@ mod tests {
                 "The HSM cannot",
                 format!("{roles} --backup WHO"),
             ),
-            (Role::Restore, seen(), "Nothing can be restored", format!("{roles} --restore WHO")),
+            (
+                Role::Restore,
+                seen(),
+                "Nothing can be restored",
+                format!("{roles} --restore WHO --account records --container kept --grant-restore --hours 4"),
+            ),
             (
                 Role::Backup,
                 HsmSeen { restore: Came::Done, ..seen() },
@@ -336,7 +409,7 @@ mod tests {
             ),
         ];
         for (role, seen, why, remedy) in table {
-            let (report, _) = judged(|report| judge(&seen, &of(role), report));
+            let (report, _) = judged(|report| judge(&seen, &of(role), NIGHT, report));
             let found = &report.findings[0];
             assert_eq!(found.subject, "hsm-a");
             assert!(found.why.starts_with(why) && first(&found.remedy).starts_with(&remedy), "{found:?}");

@@ -3,10 +3,11 @@
 use keyvault_backup_emulator::{
     FaultKind, Forbidden, Matcher, Operation, Service, WriteProtection, host::Firing,
 };
-use serde_json::json;
+use serde_json::{Value, json};
+use time::macros::format_description;
 
-use super::{mended_by, names, only, preflight, prepare};
-use crate::hsm_world::HsmWorld;
+use super::{commands, mended_by, names, only, preflight, prepare};
+use crate::{hsm_world::HsmWorld, world::BACKUPS};
 
 const LANDING: &str = "hsm-backups";
 const CALLER: &str = "22222222-bbbb-4bbb-8bbb-222222222222";
@@ -120,6 +121,67 @@ async fn an_app_for_restores_that_may_not_restore_an_hsm() {
     of.world.set("KEYVAULT_BACKUP_ROLE", "all");
     let (_, report) = preflight(&of.world).await;
     assert!(names(&report).contains(&"hsm-cannot-restore"), "{report:#}");
+}
+
+/// A record as `infra/scripts/hsm-roles.sh` writes it, of a right that ends so many hours from now.
+fn granted(of: &HsmWorld, principal: &str, hours: i64) {
+    let stamp = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let end = (of.world.today() + time::Duration::hours(hours)).format(stamp).expect("a time");
+    let name = format!("attestations/hsm-restore/hsm-a/20261101T000000Z.{principal}.until-{end}");
+    of.world.backups.put_blob(BACKUPS, &name, "", &[]);
+}
+
+#[tokio::test]
+async fn a_right_to_restore_is_told_until_its_end_and_is_an_error_after_it() {
+    let of = ready().await;
+    granted(&of, CALLER, 4);
+    let found = only(&of.world, "hsm-restore-granted").await;
+    assert!(found["seen"].as_str().is_some_and(|seen| seen.starts_with(CALLER)), "{found}");
+    granted(&of, "other", -1);
+    let (code, report) = preflight(&of.world).await;
+    assert_eq!(
+        (code, names(&report)),
+        (Some(1), vec!["hsm-restore-overdue", "hsm-restore-granted"]),
+        "{report:#}"
+    );
+    let command = commands(&report["findings"][0]).next().expect("a command").to_owned();
+    let script = "infra/scripts/hsm-roles.sh --hsm hsm-a --restore other --account backups";
+    assert!(command.starts_with(script) && command.ends_with("--revoke-restore"), "{command}");
+    for principal in ["other", CALLER] {
+        let name = format!("attestations/hsm-restore/hsm-a/20261102T000000Z.{principal}.revoked");
+        of.world.backups.put_blob(BACKUPS, &name, "", &[]);
+    }
+    assert_eq!(preflight(&of.world).await.0, Some(0), "what is revoked is over");
+}
+
+#[tokio::test]
+async fn a_restore_app_may_restore_an_hsm_only_for_a_time() {
+    let mut of = ready().await;
+    of.world.set("KEYVAULT_BACKUP_ROLE", "restore");
+    let of_hsm = |report: &Value| {
+        let mut names = names(report);
+        names.retain(|name| name.starts_with("hsm-"));
+        names.join(" ")
+    };
+    of.world.fault(Operation::CheckBackup, FaultKind::Forbidden(Forbidden::ByRbac));
+    assert_eq!(
+        of_hsm(&preflight(&of.world).await.1),
+        "hsm-cannot-restore",
+        "without a right it is as it should be"
+    );
+    of.world.azure.faults().clear();
+    assert_eq!(of_hsm(&preflight(&of.world).await.1), "hsm-restore-standing");
+    granted(&of, CALLER, 4);
+    assert_eq!(of_hsm(&preflight(&of.world).await.1), "hsm-restore-granted");
+}
+
+#[tokio::test]
+async fn what_is_no_record_of_a_right_is_not_passed_over() {
+    let of = ready().await;
+    of.world.backups.put_blob(BACKUPS, "attestations/hsm-restore/hsm-a/20261101T000000Z.x.extended", "", &[]);
+    let (code, report) = preflight(&of.world).await;
+    let unknown = report["unknown"].as_array().expect("a list");
+    assert!(code == Some(1) && unknown.len() == 1 && unknown[0]["subject"] == "hsm-a", "{report:#}");
 }
 
 #[tokio::test]
