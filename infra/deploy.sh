@@ -119,6 +119,9 @@ smoke() {
 # The app adds a probe, as it adds backups, and says whether storage took it.
 probe() {
     local app=$1 answer='' try
+    # The app gives a report out again for so long, and one from before would say nothing.
+    say "$app: is asked in two minutes whether it can add backups"
+    sleep 120
     for try in 1 2 3 4 5; do
         answer=$(ask_app "$app" "$2" 'preflight?severity=error' 120) && break
         say "$app: no answer about its rights yet (try $try)"

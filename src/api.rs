@@ -31,7 +31,7 @@ pub mod who;
 use std::{any::Any, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, OriginalUri, Request, State},
     http::{
         HeaderMap, HeaderValue,
@@ -52,6 +52,7 @@ use self::{
 use crate::{
     app::{App, SharedApp},
     domain::role::{Function, Role},
+    preflight::recent::Recent,
 };
 
 /// The largest body that is read, in bytes.
@@ -66,6 +67,7 @@ const DEADLINE: Duration = Duration::from_secs(200);
 /// Everything below `/api`.
 pub fn router(app: SharedApp) -> Router {
     let (routes, _) = routes().split_for_parts();
+    let routes = routes.layer(Extension(Recent::default()));
     guarded(routes.with_state(Arc::clone(&app)), app)
 }
 

@@ -11,6 +11,7 @@
 pub mod findings;
 pub mod fix;
 mod hsms;
+pub mod recent;
 mod sources;
 mod storage;
 mod vaults;

@@ -278,6 +278,10 @@ def upgrade() -> None:
            and max(packages(asked)) < at(asked, "roles") < at(asked, "main"), asked)
     expect("the app is asked whether it can add, at once and at the end", said.count("one can add backups") == 2, said)
 
+    lives = re.search(r"FRESH: Duration = Duration::from_secs\((\d+)\)", (INFRA.parent / "src/preflight/recent.rs").read_text())
+    waits = re.search(r"^probe\(\) \{.*?^    sleep (\d+)$.*?ask_app", (INFRA / "deploy.sh").read_text(), re.M | re.S)
+    expect("it waits for longer than the app repeats a report", lives and waits and int(waits[1]) >= int(lives[1]), (lives, waits))
+
     first = "deployment sub show --name keyvault-backup-main-westeurope --query properties.outputs.backupAppName.value"
     gone = "ERROR: (DeploymentNotFound) Deployment 'keyvault-backup-main-westeurope' could not be found."
     code, asked, said = run(*deploy, answers={first: [1, gone], **{k: v for k, v in apps.items() if k != first}})

@@ -1,6 +1,8 @@
 //! `/api/status/preflight`: whether backups and restores can work.
 
-use axum::{Json, extract::State};
+use std::sync::Arc;
+
+use axum::{Extension, Json, extract::State};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use strum::VariantNames as _;
 use utoipa::IntoParams;
@@ -11,13 +13,13 @@ use super::{
         field::optional,
         named::Named,
         preflight::Preflight,
-        problem::{Problem, Problems},
+        problem::{Problem, ProblemKind, Problems},
     },
 };
 use crate::{
     app::SharedApp,
     clock::Clock,
-    preflight::{self, Scope, findings::Severity},
+    preflight::{self, Scope, findings::Severity, recent::Recent},
 };
 
 /// What to check, and what to show of it.
@@ -42,7 +44,8 @@ fn severity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Severit
 
 /// Checks everything that backups and restores need, with the app's own identity.
 ///
-/// It takes up to a minute, is safe at any time, and writes one small blob a day.
+/// It takes up to a minute, is safe at any time, and writes one small blob a day. For two minutes everyone who asks for the same gets
+/// the same result: `now` says when it was made.
 #[utoipa::path(
     get,
     path = "/status/preflight",
@@ -53,11 +56,17 @@ fn severity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Severit
 )]
 pub async fn preflight(
     State(app): State<SharedApp>,
+    Extension(recent): Extension<Recent>,
     Parameters(query): Parameters<PreflightQuery>,
 ) -> Result<Json<Preflight>, Problem> {
-    let clock = Clock::system();
     let source = query.source.as_ref().map(|named| known(&app, named)).transpose()?;
-    let scope = source.as_ref().map_or(Scope::App, Scope::Source);
-    let report = Box::pin(preflight::check(&app, scope, &clock)).await;
-    Ok(Json(Preflight::new(&report, query.severity.unwrap_or(Severity::Info), clock.now())))
+    let (of, app) = (source.clone(), Arc::clone(&app));
+    let check = async move {
+        let clock = Clock::system();
+        let scope = of.as_ref().map_or(Scope::App, Scope::Source);
+        (Box::pin(preflight::check(&app, scope, &clock)).await, clock.now())
+    };
+    let stopped = |_| Problem::new(ProblemKind::Defect, "The preflight stopped before its end.");
+    let made = recent.report(source, check).await.map_err(stopped)?;
+    Ok(Json(Preflight::new(&made.report, query.severity.unwrap_or(Severity::Info), made.at)))
 }

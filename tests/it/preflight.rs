@@ -13,7 +13,8 @@ mod words;
 
 use std::{fs, path::Path, process::Output};
 
-use keyvault_backup_emulator::{Access, Forbidden, Rights, WriteProtection};
+use futures::future::join_all;
+use keyvault_backup_emulator::{Access, Forbidden, Operation, Rights, SecretSpec, Service, WriteProtection};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -196,6 +197,36 @@ async fn over_http_it_is_the_same_report() {
         (vec!["reads-values", "platform-auth-off"], &Value::from(false))
     );
     assert!(report["now"].is_string() && report["unknown"].as_array().is_some_and(Vec::is_empty), "{report}");
+}
+
+/// The key of `Status` is a low right: it takes no requests of the vaults away from others.
+#[tokio::test]
+async fn however_often_it_is_asked_for_over_http_a_vault_is_tried_once() {
+    let mut world = World::with_vaults(&["kv-a", "kv-b"]).await;
+    world.vault.put_secret("a", SecretSpec::new("value"));
+    install(&mut world);
+    let host = world.host().await;
+    let key = host.key("Status");
+    let ask = async |path: &str| host.http("GET", path, &[("x-functions-key", key.as_str())], "").await;
+    let mark = world.azure.requests().mark();
+    let tried = || {
+        let since = world.azure.requests().since(mark);
+        let of_vaults = since.into_iter().filter(|of| of.service == Service::Vault);
+        let of_vaults: Vec<_> = of_vaults.map(|of| (of.operation, of.host)).collect();
+        (of_vaults.iter().filter(|(of, _)| *of == Operation::Backup).count(), of_vaults.len())
+    };
+    let first = ask("/api/status/preflight").await;
+    let once = tried();
+    assert!(first.status == 200 && once.0 >= 1 && once.1 > 6, "{once:?}: {}", first.text());
+    let again = join_all((0..16).map(|_| ask("/api/status/preflight?severity=error"))).await;
+    assert!(again.iter().all(|of| of.status == 200 && of.json()["now"] == first.json()["now"]));
+    assert_eq!(tried(), once, "what was made is given out again");
+    join_all((0..16).map(|_| ask("/api/status/preflight?source=kv-a"))).await;
+    let (_, both) = tried();
+    assert!(
+        both > once.1 && both < 2 * once.1,
+        "one check of one vault of two is shared as well: {once:?} {both}"
+    );
 }
 
 #[tokio::test]

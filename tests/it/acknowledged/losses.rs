@@ -122,5 +122,7 @@ async fn preflight_names_a_loss_and_what_acknowledges_it() {
     let remedies = found(&world.ok("/api/status/preflight").await);
     assert!(remedies.len() == 1 && remedies[0].contains(&format!("--run {run} --reason")), "{remedies:?}");
     assert_eq!(world.acknowledge(&run).await.0, 0);
+    // The app gives its report out again for two minutes.
+    world.restart_with_settings().await;
     assert!(found(&world.ok("/api/status/preflight").await).is_empty());
 }
