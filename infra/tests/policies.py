@@ -111,7 +111,7 @@ class Subject:
     """What the rules look at: the files, and what the parameter files deploy."""
 
     def __init__(self, root: Path, changed: dict[str, str] | None = None, known: dict[str, File] | None = None):
-        self.root = root
+        self.root, self.changed = root, changed or {}
         self.project = Project(root, changed, known)
         self.linter = (changed or {}).get("bicepconfig.json") or (root / "bicepconfig.json").read_text()
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import claims  # noqa: F401 - it adds a tie
 from bicep import SyntaxFault
 from expand import Fault
 from guards import GUARD_MUTATIONS
