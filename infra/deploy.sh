@@ -120,7 +120,7 @@ smoke() {
 probe() {
     local app=$1 answer='' try
     # The app gives a report out again for so long, and one from before would say nothing.
-    say "$app: is asked in two minutes whether it can add backups"
+    say "$app: is asked for its rights in two minutes"
     sleep 120
     for try in 1 2 3 4 5; do
         answer=$(ask_app "$app" "$2" 'preflight?severity=error' 120) && break
