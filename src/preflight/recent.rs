@@ -102,7 +102,7 @@ mod tests {
         let stage = Stage::default();
         futures::join!(stage.ask(None), stage.ask(None), stage.ask(None));
         assert_eq!(stage.checks(), 1);
-        tokio::time::advance(FRESH - Duration::from_millis(1)).await;
+        tokio::time::advance(FRESH.saturating_sub(Duration::from_millis(1))).await;
         stage.ask(None).await;
         assert_eq!(stage.checks(), 1, "it is fresh until the last moment");
         tokio::time::advance(Duration::from_millis(1)).await;

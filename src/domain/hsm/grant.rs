@@ -29,10 +29,13 @@ mod tests {
     use super::*;
     use crate::domain::samples::NIGHT;
 
+    /// Records, oldest first, and the grants that are open after them.
+    type Case<'a> = (&'a [(&'a str, Option<OffsetDateTime>)], &'a [(&'a str, OffsetDateTime)]);
+
     #[test]
     fn of_one_identity_the_last_record_counts_and_of_several_each() {
         let (soon, later) = (NIGHT + Duration::HOUR, NIGHT + Duration::DAY);
-        let table: [(&[(&str, Option<OffsetDateTime>)], &[(&str, OffsetDateTime)]); 6] = [
+        let table: [Case<'_>; 6] = [
             (&[], &[]),
             (&[("a", Some(soon))], &[("a", soon)]),
             (&[("a", Some(later)), ("a", Some(soon))], &[("a", soon)]),

@@ -112,6 +112,9 @@ mod tests {
         RestoreGrant { principal: principal.to_owned(), until }
     }
 
+    /// The role of the app, whether it may restore, the grants on record, and what is reported.
+    type Case<'a> = (Role, Option<bool>, Vec<RestoreGrant>, Vec<&'a str>);
+
     #[test]
     fn a_right_is_to_end_and_to_be_revoked() {
         let (soon, over) = (NIGHT + Duration::SECOND, NIGHT);
@@ -120,7 +123,7 @@ mod tests {
         let gone = format!("well {WHAT}: one, and the identity does not have it any more");
         let mine = |until| vec![grant("WHO", until)];
         let (backup, restore) = (Role::Backup, Role::Restore);
-        let table: Vec<(Role, Option<bool>, Vec<RestoreGrant>, Vec<&str>)> = vec![
+        let table: Vec<Case<'_>> = vec![
             (backup, Some(false), vec![], vec![&none]),
             (backup, Some(false), mine(soon), vec![granted]),
             (backup, Some(false), mine(over), vec![overdue]),
