@@ -42,7 +42,9 @@ texts = {
 }
 print(json.dumps([
     {"id": str(uuid.uuid5(space, "keyvault-backup/" + value)), "value": value, "displayName": value,
-     "description": text, "isEnabled": True, "allowedMemberTypes": ["User", "Application"]}
+     "description": text, "isEnabled": True,
+     # Two people: no program approves.
+     "allowedMemberTypes": ["User"] if value == "Restore.Approver" else ["User", "Application"]}
     for value, text in texts.items()
 ]))
 PY

@@ -40,6 +40,11 @@ impl Catalogue {
         Ok(self.container.add(&layout::forgotten(vault, of), Vec::new(), Metadata::new()).await?)
     }
 
+    /// Whether a decision to forget lies where the plan of the next night sees it.
+    pub async fn is_next_night_told(&self, vault: &SourceName, of: &Forget) -> Result<bool> {
+        Ok(self.container.metadata(&layout::forgotten(vault, of)).await?.is_some())
+    }
+
     /// Records that nothing is left of what was to be forgotten. Safe to run twice.
     pub async fn create_forget_done(&self, vault: &SourceName, of: &Forget) -> Result<Written> {
         Ok(self.container.add(&layout::forget_done(vault, of), Vec::new(), Metadata::new()).await?)

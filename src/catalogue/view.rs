@@ -204,7 +204,12 @@ impl Catalogue {
             base.zip(last).is_some_and(|(base, last)| base - last > CLOSES_WITHIN)
         });
         let Listed { manifests: mut folds, forgotten } = listed.await?;
-        let forgotten = earlier.unwrap_or(forgotten);
+        // The names beside the manifests say where to look. What is forgotten is what people recorded, and no app can add that.
+        let forgotten = match earlier {
+            Some(earlier) => earlier,
+            None if forgotten.is_empty() => forgotten,
+            None => self.forgotten(vault).await?,
+        };
         let base = folds.iter().position(|found| whole(found).is_some()).map(|at| folds.remove(at));
         folds.retain(|found| !unread.contains(&found.name));
         if let Some(planned) = base.as_ref().and_then(whole) {

@@ -2,7 +2,8 @@
 //!
 //! They bind callers of the HTTP API, in three places: when the plan is made, when it is submitted, and when the app
 //! carries out what the queue or a job's record asks for. The last is for what the other two cannot see: a message that
-//! was forged, and settings that are narrower than when the restore began. At a terminal the person's own rights decide.
+//! was forged, and settings that are narrower than when the restore began. At a terminal the person's own rights decide. A
+//! job that says it is a terminal's is believed: who may write jobs can have the app carry out what they say.
 
 use time::OffsetDateTime;
 

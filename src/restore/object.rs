@@ -29,7 +29,7 @@ pub enum Done {
     /// It cannot be done yet: the vault is busy with the name, or a request failed transiently. `AdvanceJobs` has it
     /// tried again.
     Waiting(Failure),
-    /// Nothing was done: the restore no longer holds the vault.
+    /// Nothing was done: the restore no longer holds the vault, or only its terminal carries it out.
     Displaced,
 }
 
@@ -50,6 +50,10 @@ pub async fn restore(app: &App, message: &RestoreMessage, attempt: Attempt, cloc
     // A late message changes nothing: its step has a record, or its restore no longer holds the vault.
     if app.jobs()?.has_outcome(&message.restore, &id).await? {
         return Ok(Done::Already);
+    }
+    // No message is sent for it. The person's own rights carry it out, and not the app's.
+    if known.job.is_the_terminals() {
+        return Ok(Done::Displaced);
     }
     let (restore, plan) = (&message.restore, &known.plan);
     let work = Box::pin(async {

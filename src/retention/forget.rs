@@ -5,7 +5,7 @@
 //! the keeper. Only backups go. Manifests keep the object's name and the digests of its backups.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
 };
 
@@ -105,7 +105,7 @@ pub async fn plan(
 }
 
 /// Decides to forget some objects, and deletes of their backups what may be deleted now. Safe to run twice, and to kill
-/// anywhere: the next call, or the keeper, goes on.
+/// anywhere: the next call goes on, and once everything is on record the keeper does.
 ///
 /// Returns what there was, each backup with the reason why it stays if it does.
 ///
@@ -125,6 +125,7 @@ pub async fn forget(
     // Of two clocks the later one: what is seen is forgotten.
     let seen = copies.iter().filter_map(|copy| copy.version.written).max();
     let now = seen.map_or(clock.now(), |seen| seen.max(clock.now()));
+    keep_manifests(catalogue, vault, &copies).await?;
     let mut all = Vec::new();
     for id in objects {
         let act = Act::Forget { kind: id.kind, name: id.name.clone() };
@@ -137,7 +138,6 @@ pub async fn forget(
         };
         all.push(Forget { kind: id.kind, name: id.name.clone(), at });
     }
-    keep_manifests(catalogue, vault, &copies).await?;
     for of in &all {
         catalogue.tell_next_night(vault, of).await?;
     }
@@ -184,11 +184,23 @@ pub(super) async fn go_on(app: &App, reading: &Reading<'_>, applied: &mut Applie
     let open = catalogue.open_forgets(vault, &reading.forgotten).await?;
     let objects: Vec<_> = open.iter().map(Forget::id).collect();
     let mut left = copies(app, vault, &objects, now).await?;
+    let mut told = BTreeSet::new();
+    for of in &open {
+        if catalogue.is_next_night_told(vault, of).await? {
+            told.insert(of.id());
+        }
+    }
     for copy in std::mem::take(&mut left) {
         if !is_forgotten(catalogue, vault, &copy, &reading.forgotten).await? {
             continue;
         }
-        match delete(catalogue, &copy, now).await? {
+        // What no night knows to be forgotten would count as backed up without its bytes. Only people can tell it.
+        let deleted = if told.contains(&copy.object) {
+            delete(catalogue, &copy, now).await?
+        } else {
+            Some(Stays::Refused("that was not recorded to its end; run `retention forget` again".to_owned()))
+        };
+        match deleted {
             None => {
                 applied.blobs += 1;
                 applied.bytes += copy.version.bytes;

@@ -167,7 +167,11 @@ async fn restore_object(app: &App, invocation: &Invocation) -> Result<String> {
         Restored::Ended(_) => format!("{id}: restored"),
         Restored::Already => format!("{id}: nothing to do, its step has ended already"),
         Restored::Waiting(failure) => format!("{id}: to be tried again: {}", failure.code),
-        Restored::Displaced => format!("{id}: nothing to do, the restore no longer holds the vault"),
+        Restored::Displaced => {
+            format!(
+                "{id}: nothing to do, the restore no longer holds the vault, or a terminal carries it out"
+            )
+        }
     })
 }
 

@@ -1,6 +1,8 @@
 //! Forgetting: no backup of the object is offered any longer, each is deleted as soon as it may be, and no other is.
 
-use keyvault_backup_emulator::{Fault, FaultKind, Forbidden, Kind, Policy, Rights, SecretSpec, Service};
+use keyvault_backup_emulator::{
+    Fault, FaultKind, Forbidden, Keeping, Kind, Policy, Rights, SecretSpec, Service,
+};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
@@ -25,9 +27,10 @@ impl Forgotten {
         let mut kept = Kept::with(2, "within=30 months=0").await;
         let today = kept.world.today();
         for ago in [2, 1] {
+            let night = today - DAY * ago;
+            kept.world.at(night - Duration::hours(12));
             kept.world.vault.put_secret("secret-0", SecretSpec::new(format!("value of {ago}")));
-            kept.world.at(today - DAY * ago);
-            kept.world.night(today - DAY * ago).await;
+            kept.world.night(night).await;
         }
         kept.world.today();
         let of = Self { kept, today };
@@ -167,6 +170,36 @@ async fn without_the_right_to_delete_it_is_on_record_and_the_keeper_deletes() {
     of.pass_in(DAY * 2).await;
     let done = of.world().stored_below("retention/vaults/kv-a/forgotten/");
     assert_eq!(done.len(), 1, "{done:?}");
+}
+
+#[tokio::test]
+async fn the_keeper_deletes_nothing_that_the_next_night_does_not_know_to_be_forgotten() {
+    let mut of = Forgotten::new().await;
+    of.really().await;
+    let told = of.kept.stored().into_iter().find(|name| name.ends_with(".forgotten"));
+    of.world().backups.keep(Keeping { versions: false, deleted_days: None });
+    assert!(of.world().backups.delete_blob(BACKUPS, &told.expect("the next night is told")));
+    of.pass_in(Duration::HOUR).await;
+    assert_eq!(of.kept.backups_of("secret-0").len(), 2, "the attempt did not come that far");
+    of.world().today();
+    of.may_delete();
+    let (code, done) = of.really().await;
+    assert_eq!(code, Some(0), "{done}");
+    let night = of.kept.world.night(of.today + DAY).await;
+    assert_eq!(night["numbers"]["backed_up"], 1, "{night}");
+}
+
+#[tokio::test]
+async fn an_app_that_adds_the_name_of_a_decision_hides_nothing() {
+    let mut of = Forgotten::new().await;
+    for (countdown, secret) in [("95895647999", "secret-0"), ("98201387720", "secret-1")] {
+        let name = format!("vaults/kv-a/manifests/{countdown}-secret-{secret}.forgotten");
+        of.world().backups.put_blob(BACKUPS, &name, "", &[]);
+    }
+    assert_eq!(of.offered(&[]).await, ["secret-0", "secret-1"]);
+    let night = of.kept.world.night(of.today + DAY).await;
+    let numbers = &night["numbers"];
+    assert_eq!((&numbers["backed_up"], &numbers["listed"]), (&0.into(), &2.into()), "{night}");
 }
 
 #[tokio::test]

@@ -116,6 +116,24 @@ async fn ctrl_c_ends_a_restore_in_order_and_the_same_command_goes_on() {
 }
 
 #[tokio::test]
+async fn a_message_has_an_app_carry_out_nothing_of_a_terminals_restore() {
+    let mut world = backed_up().await;
+    let args = world.restore_into_b(&[]);
+    let met = world.seen(Operation::Restore, 3);
+    world.signalled(&words(&args), "-KILL", met).await;
+    let there = world.secrets_in_b();
+    assert!(!world.open_restores().is_empty(), "it holds the vault");
+    let id = world.jobs().await["restores"][0]["id"].take();
+    for number in 0..SECRETS {
+        let message =
+            json!({ "version": 1, "restore": id, "kind": "secret", "object": format!("secret-{number}") });
+        let done = world.host().await.deliver("RestoreObject", &message.to_string(), 1).await;
+        assert!(done.succeeded(), "{done:?}");
+    }
+    assert_eq!(world.secrets_in_b(), there, "it would have the rights of the app");
+}
+
+#[tokio::test]
 async fn an_app_ends_the_restore_of_a_terminal_that_died_and_does_not_go_on_with_it() {
     let mut world = backed_up().await;
     let args = world.restore_into_b(&[]);
