@@ -9,6 +9,7 @@
 
 mod acknowledged;
 mod audit;
+mod basis;
 mod codec;
 mod forgotten;
 mod grants;
@@ -30,6 +31,7 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut};
 
 pub use self::{
     audit::{Audit, Checked, CheckedSection},
+    basis::Basis,
     codec::ManifestReader,
     history::Point,
     hsm::StoredHsmBackup,
@@ -37,7 +39,7 @@ pub use self::{
     layout::probe,
     retention::{Marked, Marks},
     strays::Strays,
-    view::{Basis, ManifestRef, View},
+    view::{ManifestRef, View},
 };
 use self::{last_runs::LastRuns, layout::Leaf};
 use crate::{

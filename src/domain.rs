@@ -31,10 +31,13 @@
 //! | recovery point | what a run left that covered its source (NIST) | [`retention`] |
 //! | policy, keep, drop | how long points are kept (grandfather-father-son), and what retention decides about one | [`retention`] |
 //! | hold | a person's decision that something is kept until the hold is released (Azure's legal hold) | [`retention::Hold`] |
+//! | forget | a person's decision that the older backups of an object are offered no longer, and deleted | [`forgotten`] |
+//! | pair, approval | a source and a target that it may be restored into; a second person's word for one plan | [`restore::Pairs`], [`restore::Approval`] |
+//! | grant | the right to restore in an HSM, given until a time | [`hsm::RestoreGrant`] |
 //! | acknowledge, accept | a person answers for a loss; a person answers for a failure, until a date | [`acknowledged`] |
 //! | safety backup | the backup of the target that a restore of a whole HSM needs first | [`hsm`] |
 //! | actor | who asked: the schedule, a caller of the API, or a person at a terminal | [`actor`] |
-//! | role | what an app is for: backup, restore, or both | [`role`] |
+//! | role | what an app is for: backup, restore, both of these, or keeper | [`role`] |
 //! | trail | the audit records, in hash-chained sections (append-only logs) | [`audit`] |
 //! | finding | what a check of the installation found wrong | [`crate::preflight`] |
 

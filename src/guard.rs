@@ -91,8 +91,8 @@ pub fn warning(app: &App, source: &SourceName, target: &SourceName) -> Option<St
     })
 }
 
-/// The same guard, which the log now has.
-pub(super) fn barred(barred: Barred, by: &Actor) -> Barred {
+/// A guard that bars something, written to the log.
+pub fn barred(barred: Barred, by: &Actor) -> Barred {
     tracing::error!(event = "restore.barred", restore.by = %by, failure.code = barred.code(), "Barred: {barred}");
     barred
 }

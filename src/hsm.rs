@@ -22,4 +22,4 @@ mod operation;
 mod safety;
 mod unheard;
 
-pub use self::plan::{plan, plan_and_keep};
+pub use self::plan::plan;

@@ -22,7 +22,9 @@ use futures::future::OptionFuture;
 use tokio::{sync::Semaphore, time::timeout};
 
 use self::findings::{
-    Identity, Installation, Report, guards, hsms as judge_hsms, queues as judge_queues,
+    Identity, Installation, Report,
+    guards::{self as judge_guards, GuardsSeen},
+    hsms as judge_hsms, queues as judge_queues,
     rest::{self, SettingsSeen},
     sources as judge_sources, storage as judge_storage, vaults as judge_vaults,
 };
@@ -146,7 +148,7 @@ impl Shared {
             judge_queues::judge(seen, of, report);
         }
         rest::judge_callers(&self.callers, report);
-        guards::judge_refusing(&self.refusing, report);
+        judge_guards::judge_refusing(&self.refusing, report);
         rest::judge_retention(&self.retention, report);
     }
 }
@@ -186,9 +188,15 @@ fn settings(config: &Config, served: bool) -> SettingsSeen {
         twice: hsms.filter(|name| vault(name)).collect(),
         shared: shared.map(|(a, b)| (containers[a].0, containers[b].0)).collect(),
         unclear: unclear(config),
-        platform_auth: served.then_some(config.platform_auth),
-        open_targets: if served { open_targets(config) } else { Vec::new() },
-        authentication_unset: served && config.authentication.is_none(),
+        guards: if served { guards(config) } else { GuardsSeen::default() },
+    }
+}
+
+fn guards(config: &Config) -> GuardsSeen {
+    GuardsSeen {
+        platform_auth: Some(config.platform_auth),
+        authentication_unset: config.authentication.is_none(),
+        open_targets: open_targets(config),
     }
 }
 

@@ -10,16 +10,18 @@
 //! 4. [`reconcile`]: retry the steps that wait for a busy vault, and end the restore when each step has ended. A restore
 //!    of a few steps ends with its last one.
 //!
-//! What the settings demand before a plan is carried out is checked by [`guard`]; [`approve`] has the approvals.
+//! What the settings demand before a plan is carried out is checked by [`guard`](crate::guard); [`approve`] has the
+//! approvals.
 //!
 //! A [`step`] is safe to run twice because an object that is equal to its backup counts as restored, whichever process
 //! restored it.
 
 pub mod abandon;
+pub mod any_plan;
 pub mod approve;
 pub mod follow;
-pub mod guard;
 pub mod here;
+pub mod keep;
 pub mod object;
 pub mod plan;
 pub mod reconcile;
@@ -28,4 +30,4 @@ pub mod start;
 pub mod step;
 pub mod submit;
 
-pub use self::plan::{plan, plan_and_keep};
+pub use self::plan::plan;

@@ -86,7 +86,7 @@ pub async fn plan(
         HsmOr::Other(request) => request.request(|named| known(&app, named))?,
     };
     let clock = Clock::system();
-    let (digest, plan) = restore::plan_and_keep(&app, &request, &by, &clock).await?;
+    let (digest, plan) = restore::keep::of_vault(&app, &request, &by, &clock).await?;
     let (after, limit) = query.page();
     Ok(Json(AnyPlan::page(digest, plan, after, limit, clock.now())))
 }

@@ -6,8 +6,9 @@ use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, PlainVaultArg, app_for, no_hsm,
+    Done, Exit, Failed, ObjectArgs, PlainVaultArg, app_for,
     output::{self, Cell, Column, Format, Table, moment},
+    subject::no_hsm,
 };
 use crate::{
     acknowledge,

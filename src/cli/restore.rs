@@ -35,8 +35,9 @@ use crate::{
         },
         source::Source,
     },
+    guard,
     restore::{
-        self, guard,
+        self,
         here::{self, Finish},
         start::{self, Began},
     },

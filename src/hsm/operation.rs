@@ -20,8 +20,8 @@ use crate::{
         hsm::{HsmJob, Phase, Task},
     },
     error::Result,
+    guard,
     jobs::StoredHsmJob,
-    restore::guard,
 };
 
 /// Attempts to record the result of a start, before the error of the last one is returned.

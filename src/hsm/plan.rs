@@ -8,8 +8,6 @@ use crate::{
     azure::error::{Meaning, ServiceError},
     clock::Clock,
     domain::{
-        actor::Actor,
-        digest::Digest,
         hsm::{
             Contents, Folder, HsmBackup, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What, plan_hsm,
         },
@@ -18,7 +16,6 @@ use crate::{
     },
     error::{Error, Result},
     query::nothing,
-    restore::{guard, submit::Plan},
 };
 
 /// Makes the plan of a restore. Reads only.
@@ -57,21 +54,6 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
         return Err(nothing::of_hsm(app, source, run.as_ref(), *at).await?.into());
     }
     Ok(plan)
-}
-
-/// Makes the plan of a restore, and keeps it under its digest for the caller who submits that.
-///
-/// # Errors
-/// As [`plan`] and [`guard::pair`], and as storage answers.
-pub async fn plan_and_keep(
-    app: &App,
-    request: &HsmRequest,
-    by: &Actor,
-    clock: &Clock,
-) -> Result<(Digest, Plan)> {
-    guard::pair(app, by, &request.source, &request.target)?;
-    let plan = Plan::Hsm(Box::new(plan(app, request, clock).await?));
-    Ok((plan.keep(app, by, clock).await?, plan))
 }
 
 /// The current contents of a backup's folder. If the container refuses this program, they count as not seen: the HSM

@@ -11,6 +11,7 @@ pub(super) mod cause;
 mod grants;
 pub mod group;
 pub mod guards;
+pub mod hsm_seen;
 pub mod hsms;
 pub mod queues;
 pub mod remedy;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use azure_core::http::Url;
 
-use super::findings::hsms::{Ended, HsmSeen};
+use super::findings::hsm_seen::{Ended, HsmSeen};
 use super::{Context, each, known, storage::place, tried, within};
 use crate::{
     azure::{

@@ -6,7 +6,7 @@
 
 use time::OffsetDateTime;
 
-use super::{guard, submit::Plan};
+use super::any_plan::Plan;
 use crate::{
     app::App,
     clock::Clock,
@@ -17,6 +17,7 @@ use crate::{
         restore::{Approval, Barred, Lacking, RestoreId, Unfit},
     },
     error::{Error, Result},
+    guard,
     jobs::StoredApproval,
 };
 
@@ -51,15 +52,7 @@ pub async fn approve(app: &App, digest: &Digest, by: &Actor, clock: &Clock) -> R
     let Some(Kept { plan, needs_approval, planners, .. }) = find(app, digest).await? else {
         return Ok(None);
     };
-    let unfit = if !needs_approval {
-        Some(Unfit::NotNeeded)
-    } else if by.principal.is_none() {
-        Some(Unfit::Unnamed)
-    } else if planners.is_empty() {
-        Some(Unfit::NoPlanner)
-    } else {
-        planners.iter().any(|planner| !planner.is_another_person_than(by)).then_some(Unfit::Planner)
-    };
+    let unfit = if needs_approval { Unfit::of_caller(by, &planners) } else { Some(Unfit::NotNeeded) };
     if let Some(unfit) = unfit {
         return Err(guard::barred(unfit.of(digest), by).into());
     }
@@ -92,8 +85,15 @@ fn approved(plan: &Plan, approval: &Approval) -> Event {
     }
 }
 
+/// Keeps a plan under its digest, for its actor, who counts as one who planned it.
+pub(super) async fn keep(app: &App, plan: &Plan, by: &Actor, clock: &Clock) -> Result<Digest> {
+    let digest = plan.store(app).await?;
+    record_planner(app, plan, by, clock).await?;
+    Ok(digest)
+}
+
 /// Records who planned a restore that needs an approval, on the trail first. Safe to repeat: each person is recorded once.
-pub async fn planned(app: &App, plan: &Plan, by: &Actor, clock: &Clock) -> Result<()> {
+async fn record_planner(app: &App, plan: &Plan, by: &Actor, clock: &Clock) -> Result<()> {
     if by.via != Via::Http || !needs(app, plan) {
         return Ok(());
     }

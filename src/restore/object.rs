@@ -3,7 +3,7 @@
 use tracing::{info, warn};
 
 use super::{
-    guard, reconcile,
+    reconcile,
     step::{self, Tried},
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         restore::{Action, Hindrance, RestoreId, RestoreMessage, RestorePlan, Step, StepOutcome, StepResult},
     },
     error::{Error, Result},
+    guard,
 };
 
 /// The result of carrying out one step.

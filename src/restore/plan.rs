@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 use futures::{StreamExt as _, TryStreamExt as _, pin_mut, stream};
 use tracing::warn;
 
-use super::{guard, step, submit::Plan};
+use super::step;
 use crate::{
     app::App,
     azure::vault::VaultClient,
-    clock::Clock,
     domain::{
-        actor::Actor,
-        digest::Digest,
         fate::Fate,
         object::{ObjectId, ObjectKind},
         restore::{Action, Held, Reason, Request, RestorePlan, Step, World, plan_restore},
@@ -56,21 +53,6 @@ pub async fn plan(app: &App, request: &Request) -> Result<RestorePlan> {
     plan.leave_unjudged_purges();
     leave_unpurgeable(app.vault(&request.target)?, &mut plan).await?;
     Ok(plan)
-}
-
-/// Makes the plan of a restore, and keeps it under its digest for the caller who submits that.
-///
-/// # Errors
-/// As [`plan`] and [`guard::pair`], and as storage answers.
-pub async fn plan_and_keep(
-    app: &App,
-    request: &Request,
-    by: &Actor,
-    clock: &Clock,
-) -> Result<(Digest, Plan)> {
-    guard::pair(app, by, &request.source, &request.target)?;
-    let plan = Plan::Vault(Box::new(plan(app, request).await?));
-    Ok((plan.keep(app, by, clock).await?, plan))
 }
 
 /// Refuses a source and target between which no service restores: the keys of an HSM restore only into an HSM of the

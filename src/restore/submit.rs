@@ -1,32 +1,22 @@
 //! Carrying out a plan that a caller submits, of a restore into a vault or of a Managed HSM.
 
-use super::{approve, guard, start};
+use super::{any_plan::Plan, approve, start as vault_start};
 use crate::{
     app::App,
     begin::{self, Name, Opened, Submission},
     clock::Clock,
     domain::{
         actor::Actor,
-        digest::Digest,
         hsm::{HsmObstacle, HsmPlan},
-        restore::{Approval, RestoreId, RestorePlan},
+        restore::{Approval, RestoreId},
         right::Right,
         source::{SourceKind, SourceName},
     },
     error::Result,
-    hsm,
+    guard, hsm,
     jobs::{Claim, Turn},
     query::restores::{self, Restore},
 };
-
-/// The plan of a restore.
-#[derive(Debug)]
-pub enum Plan {
-    /// Into a vault.
-    Vault(Box<RestorePlan>),
-    /// Of an HSM.
-    Hsm(Box<HsmPlan>),
-}
 
 /// The result of submitting a plan.
 #[derive(Debug)]
@@ -71,9 +61,9 @@ pub async fn submit(app: &App, submitted: &Submission, clock: &Clock) -> Result<
     if let Some(hsm) = agreed.unconfirmed(submitted.confirm.as_deref()) {
         return Ok(Start::Unconfirmed(hsm.clone()));
     }
-    let plan = agreed.again(app, clock).await?;
+    let plan = again(&agreed, app, clock).await?;
     if plan.digest() != submitted.plan {
-        plan.keep(app, &submitted.by, clock).await?;
+        approve::keep(app, &plan, &submitted.by, clock).await?;
         return Ok(Start::Moved(plan));
     }
     if let Plan::Hsm(plan) = &plan
@@ -108,7 +98,7 @@ async fn carry_out(app: &App, plan: &Plan, submitted: &Submission, clock: &Clock
         name = Name::of(claim);
     }
     let approval = approve::take(app, plan, by, &name.id, clock.now()).await?;
-    let opened = plan.start(app, name, by, approval.clone(), turn, clock).await;
+    let opened = start(app, plan, name, by, approval.clone(), turn, clock).await;
     let begun = match &opened {
         Ok(opened) => matches!(opened, Opened::Ours(_)),
         Err(error) => !error.leaves_nothing(),
@@ -130,93 +120,32 @@ pub async fn submit_agreed(app: &App, plan: &HsmPlan, by: Actor, clock: &Clock) 
     submit(app, &submitted, clock).await
 }
 
-impl Plan {
-    /// What it restores into, or the whole of.
-    pub fn target(&self) -> SourceKind {
-        match self {
-            Self::Vault(_) => SourceKind::Vault,
-            Self::Hsm(_) => SourceKind::Hsm,
+/// What its request gives now.
+async fn again(agreed: &Plan, app: &App, clock: &Clock) -> Result<Plan> {
+    Ok(match agreed {
+        Plan::Vault(plan) => Plan::Vault(Box::new(super::plan(app, &plan.request).await?)),
+        Plan::Hsm(plan) => Plan::Hsm(Box::new(hsm::plan(app, &plan.hsm, clock).await?)),
+    })
+}
+
+/// Begins the restore, unless another one holds the target.
+async fn start(
+    app: &App,
+    plan: &Plan,
+    name: Name,
+    by: &Actor,
+    approval: Option<Approval>,
+    turn: Option<Turn>,
+    clock: &Clock,
+) -> Result<Opened<Restore>> {
+    Ok(match plan {
+        Plan::Vault(plan) => {
+            let opened = Box::pin(vault_start::start(app, name, plan, by, approval, turn, clock)).await?;
+            opened.map(|job| Restore::Vault(Box::new(job)))
         }
-    }
-
-    /// The plan that is kept under a digest.
-    pub async fn kept(app: &App, digest: &Digest) -> Result<Option<Self>> {
-        let jobs = app.jobs()?;
-        if let Some(plan) = jobs.hsm_plan(digest).await? {
-            return Ok(Some(Self::Hsm(Box::new(plan))));
+        Plan::Hsm(plan) => {
+            let opened = Box::pin(hsm::start::restore(app, name, plan, by, approval, turn, clock)).await?;
+            opened.map(|job| Restore::Hsm(Box::new(job)))
         }
-        Ok(jobs.restore_plan(digest).await?.map(|plan| Self::Vault(Box::new(plan))))
-    }
-
-    /// What its request gives now.
-    async fn again(&self, app: &App, clock: &Clock) -> Result<Self> {
-        Ok(match self {
-            Self::Vault(plan) => Self::Vault(Box::new(super::plan(app, &plan.request).await?)),
-            Self::Hsm(plan) => Self::Hsm(Box::new(hsm::plan(app, &plan.hsm, clock).await?)),
-        })
-    }
-
-    /// The source, and the target.
-    pub fn pair(&self) -> (&SourceName, &SourceName) {
-        match self {
-            Self::Vault(plan) => (&plan.request.source, &plan.request.target),
-            Self::Hsm(plan) => (&plan.hsm.source, &plan.hsm.target),
-        }
-    }
-
-    /// Its digest.
-    pub fn digest(&self) -> Digest {
-        match self {
-            Self::Vault(plan) => plan.digest(),
-            Self::Hsm(plan) => plan.digest(),
-        }
-    }
-
-    /// Keeps it under its digest, for its actor, who counts as one who planned it.
-    pub async fn keep(&self, app: &App, by: &Actor, clock: &Clock) -> Result<Digest> {
-        let digest = match self {
-            Self::Vault(plan) => app.jobs()?.keep_plan(plan).await?,
-            Self::Hsm(plan) => app.jobs()?.keep_hsm_plan(plan).await?,
-        };
-        approve::planned(app, self, by, clock).await?;
-        Ok(digest)
-    }
-
-    /// Whether it restores into an HSM.
-    pub fn into_hsm(&self, app: &App) -> bool {
-        matches!(self, Self::Hsm(_)) || app.is_hsm(self.pair().1)
-    }
-
-    /// The HSM in which everything is replaced, unless `confirm` names it.
-    fn unconfirmed(&self, confirm: Option<&str>) -> Option<&SourceName> {
-        match self {
-            Self::Hsm(plan) if plan.replaces_everything() => {
-                Some(&plan.hsm.target).filter(|hsm| confirm != Some(hsm.as_str()))
-            }
-            Self::Hsm(_) | Self::Vault(_) => None,
-        }
-    }
-
-    /// Begins the restore, unless another one holds the target.
-    async fn start(
-        &self,
-        app: &App,
-        name: Name,
-        by: &Actor,
-        approval: Option<Approval>,
-        turn: Option<Turn>,
-        clock: &Clock,
-    ) -> Result<Opened<Restore>> {
-        Ok(match self {
-            Self::Vault(plan) => {
-                let opened = Box::pin(start::start(app, name, plan, by, approval, turn, clock)).await?;
-                opened.map(|job| Restore::Vault(Box::new(job)))
-            }
-            Self::Hsm(plan) => {
-                let opened =
-                    Box::pin(hsm::start::restore(app, name, plan, by, approval, turn, clock)).await?;
-                opened.map(|job| Restore::Hsm(Box::new(job)))
-            }
-        })
-    }
+    })
 }

@@ -38,7 +38,7 @@ use crate::{
 
 /// A stored backup of an object that is to be forgotten, in one version.
 #[derive(Clone, Debug)]
-pub struct Copy {
+pub struct StoredBackup {
     /// The object.
     pub object: ObjectId,
     /// The run that took the backup.
@@ -60,6 +60,8 @@ pub enum Stays {
     LegalHold,
     /// Storage refused to delete it.
     Refused(String),
+    /// The decision was not recorded to its end: no night knows of it, and only people can record it.
+    Unfinished,
 }
 
 impl Stays {
@@ -76,6 +78,7 @@ impl fmt::Display for Stays {
             Self::Until(day) => write!(f, "storage keeps it until {day}"),
             Self::LegalHold => f.write_str("a legal hold of the storage is on it"),
             Self::Refused(why) => f.write_str(why),
+            Self::Unfinished => f.write_str("that was not recorded to its end; run `retention forget` again"),
         }
     }
 }
@@ -90,14 +93,24 @@ pub async fn plan(
     vault: &SourceName,
     objects: &[ObjectId],
     now: OffsetDateTime,
-) -> Result<Vec<Copy>> {
+) -> Result<Vec<StoredBackup>> {
+    find(app, vault, objects, now).await.map(|(backups, _)| backups)
+}
+
+/// Every stored backup of some objects, and what was forgotten before.
+async fn find(
+    app: &App,
+    vault: &SourceName,
+    objects: &[ObjectId],
+    now: OffsetDateTime,
+) -> Result<(Vec<StoredBackup>, Forgotten)> {
     let catalogue = app.catalogue()?;
-    let (copies, forgotten) =
-        futures::try_join!(copies(app, vault, objects, now), catalogue.forgotten(vault))?;
-    let is_known = |id: &&ObjectId| copies.iter().any(|copy| copy.object == **id);
+    let (backups, forgotten) =
+        futures::try_join!(backups(app, vault, objects, now), catalogue.forgotten(vault))?;
+    let is_known = |id: &&ObjectId| backups.iter().any(|backup| backup.object == **id);
     let missing = |id: &&ObjectId| !is_known(id) && forgotten.until(id).is_none();
     match objects.iter().find(missing) {
-        None => Ok(copies),
+        None => Ok((backups, forgotten)),
         Some(id) => Err(Error::Refused(format!(
             "the catalogue has no backup of {id} of {vault}, so there is nothing to forget; `list objects` shows the names"
         ))),
@@ -118,18 +131,17 @@ pub async fn forget(
     objects: &[ObjectId],
     reason: &Reason,
     (by, clock): (&Actor, &Clock),
-) -> Result<Vec<Copy>> {
-    let mut copies = plan(app, vault, objects, clock.now()).await?;
+) -> Result<Vec<StoredBackup>> {
+    let (mut backups, earlier) = find(app, vault, objects, clock.now()).await?;
     let catalogue = app.catalogue()?;
-    let earlier = catalogue.forgotten(vault).await?;
     // Of two clocks the later one: what is seen is forgotten.
-    let seen = copies.iter().filter_map(|copy| copy.version.written).max();
+    let seen = backups.iter().filter_map(|backup| backup.version.written).max();
     let now = seen.map_or(clock.now(), |seen| seen.max(clock.now()));
-    keep_manifests(catalogue, vault, &copies).await?;
+    keep_manifests(catalogue, vault, &backups).await?;
     let mut all = Vec::new();
     for id in objects {
         let act = Act::Forget { kind: id.kind, name: id.name.clone() };
-        let has_any = copies.iter().any(|copy| copy.object == *id);
+        let has_any = backups.iter().any(|backup| backup.object == *id);
         let at = if let Some(at) = earlier.until(id).filter(|_| !has_any) {
             at
         } else {
@@ -141,21 +153,22 @@ pub async fn forget(
     for of in &all {
         catalogue.tell_next_night(vault, of).await?;
     }
-    for copy in &mut copies {
-        copy.stays = match delete(catalogue, copy, clock.now()).await {
+    for backup in &mut backups {
+        backup.stays = match delete(catalogue, backup, clock.now()).await {
             Ok(stays) => stays,
             Err(error) => Some(Stays::refused(&error.to_string())),
         };
     }
-    Ok(copies)
+    Ok(backups)
 }
 
 /// Stores second copies of the manifests of the runs whose backups go: from these a damaged one can be read again, for
 /// which what the run left is no longer enough.
-async fn keep_manifests(catalogue: &Catalogue, vault: &SourceName, copies: &[Copy]) -> Result<()> {
+async fn keep_manifests(catalogue: &Catalogue, vault: &SourceName, backups: &[StoredBackup]) -> Result<()> {
     let manifests = catalogue.newest_manifests(vault, |_| false).await?;
     let by_run: HashMap<_, _> = manifests.iter().map(|of| (&of.run, &of.name)).collect();
-    let runs: BTreeMap<_, _> = copies.iter().filter_map(|copy| by_run.get_key_value(&copy.run)).collect();
+    let runs: BTreeMap<_, _> =
+        backups.iter().filter_map(|backup| by_run.get_key_value(&backup.run)).collect();
     for (run, manifest) in runs {
         match catalogue.copy_manifest(vault, manifest).await {
             Err(error) if error.is_unreadable() => tracing::warn!(
@@ -167,12 +180,12 @@ async fn keep_manifests(catalogue: &Catalogue, vault: &SourceName, copies: &[Cop
     Ok(())
 }
 
-/// Why a copy stays, if it does.
-async fn delete(catalogue: &Catalogue, copy: &Copy, now: OffsetDateTime) -> Result<Option<Stays>> {
-    if copy.stays.is_some() {
-        return Ok(copy.stays.clone());
+/// Why a backup stays, if it does.
+async fn delete(catalogue: &Catalogue, backup: &StoredBackup, now: OffsetDateTime) -> Result<Option<Stays>> {
+    if backup.stays.is_some() {
+        return Ok(backup.stays.clone());
     }
-    match delete_version(catalogue.container(), &copy.version, now).await? {
+    match delete_version(catalogue.container(), &backup.version, now).await? {
         Deleted::Now | Deleted::Gone => Ok(None),
         Deleted::Stays(why) => Ok(Some(Stays::refused(&why))),
     }
@@ -183,37 +196,37 @@ pub(super) async fn go_on(app: &App, reading: &Reading<'_>, applied: &mut Applie
     let (catalogue, vault, now) = (reading.catalogue, reading.vault, reading.now);
     let open = catalogue.open_forgets(vault, &reading.forgotten).await?;
     let objects: Vec<_> = open.iter().map(Forget::id).collect();
-    let mut left = copies(app, vault, &objects, now).await?;
+    let mut left = backups(app, vault, &objects, now).await?;
     let mut told = BTreeSet::new();
     for of in &open {
         if catalogue.is_next_night_told(vault, of).await? {
             told.insert(of.id());
         }
     }
-    for copy in std::mem::take(&mut left) {
-        if !is_forgotten(catalogue, vault, &copy, &reading.forgotten).await? {
+    for backup in std::mem::take(&mut left) {
+        if !is_forgotten(catalogue, vault, &backup, &reading.forgotten).await? {
             continue;
         }
         // What no night knows to be forgotten would count as backed up without its bytes. Only people can tell it.
-        let deleted = if told.contains(&copy.object) {
-            delete(catalogue, &copy, now).await?
+        let deleted = if told.contains(&backup.object) {
+            delete(catalogue, &backup, now).await?
         } else {
-            Some(Stays::Refused("that was not recorded to its end; run `retention forget` again".to_owned()))
+            Some(Stays::Unfinished)
         };
         match deleted {
             None => {
                 applied.blobs += 1;
-                applied.bytes += copy.version.bytes;
+                applied.bytes += backup.version.bytes;
             }
             Some(why) => {
-                let why = format!("its backup of {} is to be forgotten, but {why}", copy.object);
-                applied.waiting.push((copy.run.clone(), why));
-                left.push(copy);
+                let why = format!("its backup of {} is to be forgotten, but {why}", backup.object);
+                applied.waiting.push((backup.run.clone(), why));
+                left.push(backup);
             }
         }
     }
     for of in open {
-        let is_left = left.iter().any(|copy| copy.object == of.id());
+        let is_left = left.iter().any(|backup| backup.object == of.id());
         // A run that was open then may have stored a backup since that it had taken before.
         if !is_left && of.at + CLOSES_WITHIN < now {
             catalogue.create_forget_done(vault, &of).await?;
@@ -222,30 +235,30 @@ pub(super) async fn go_on(app: &App, reading: &Reading<'_>, applied: &mut Applie
     Ok(())
 }
 
-/// Whether a copy was taken by the time of the decision. What storage wrote by then was.
+/// Whether a backup was taken by the time of the decision. What storage wrote by then was.
 async fn is_forgotten(
     catalogue: &Catalogue,
     vault: &SourceName,
-    copy: &Copy,
+    backup: &StoredBackup,
     forgotten: &Forgotten,
 ) -> Result<bool> {
-    let Some(until) = forgotten.until(&copy.object) else { return Ok(false) };
-    if copy.version.written.is_some_and(|written| written <= until) {
+    let Some(until) = forgotten.until(&backup.object) else { return Ok(false) };
+    if backup.version.written.is_some_and(|written| written <= until) {
         return Ok(true);
     }
-    match catalogue.entry(vault, &copy.run, &copy.object).await {
+    match catalogue.entry(vault, &backup.run, &backup.object).await {
         Err(error) if error.is_unreadable() => Ok(false),
         entry => Ok(entry?.is_some_and(|entry| forgotten.has(&entry))),
     }
 }
 
 /// Every stored backup of some objects, each with the reason why it cannot be deleted now.
-async fn copies(
+async fn backups(
     app: &App,
     vault: &SourceName,
     objects: &[ObjectId],
     now: OffsetDateTime,
-) -> Result<Vec<Copy>> {
+) -> Result<Vec<StoredBackup>> {
     if objects.is_empty() {
         return Ok(Vec::new());
     }
@@ -259,7 +272,7 @@ async fn copies(
             let Some((run, Some(object))) = Catalogue::run_of(vault, &version.name) else { continue };
             if objects.contains(&object) {
                 let stays = stays(&holds, &run, &object, &version, now);
-                found.push(Copy { object, run, version, stays });
+                found.push(StoredBackup { object, run, version, stays });
             }
         }
     }
@@ -267,7 +280,7 @@ async fn copies(
     Ok(found)
 }
 
-/// Why a copy cannot be deleted now, if it cannot.
+/// Why a backup cannot be deleted now, if it cannot.
 fn stays(
     holds: &[Hold],
     run: &RunId,

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{framework::signed_in_as, problem},
     hsm_world::{HsmWorld, everything},
+    pairs::{backed_up_with, into},
     world::{JOBS, NIGHT, World},
 };
 
@@ -31,16 +32,7 @@ fn demand(world: &mut World, approvals: &str) {
 
 /// Two vaults, the first backed up with one secret.
 async fn demanding(approvals: &str) -> World {
-    let mut world = World::with_vaults(&["kv-a", "kv-b"]).await;
-    world.vault.put_secret("db", SecretSpec::new("value"));
-    demand(&mut world, approvals);
-    world.night(NIGHT).await;
-    world.today();
-    world
-}
-
-fn into(target: &str) -> Value {
-    json!({ "source": "kv-a", "target": target, "everything": true })
+    backed_up_with(|world| demand(world, approvals)).await
 }
 
 impl World {
@@ -183,6 +175,29 @@ async fn an_approval_is_for_one_restore_and_ends() {
     assert!(detail.contains("has ended at"), "{detail}");
     assert_eq!(world.approved_by(ADA, &plan).await.status, 200, "a new one");
     assert_eq!(world.begun_by(OTTO, &plan).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_approval_that_no_restore_began_by_still_stands() {
+    let mut world = demanding("all").await;
+    let first = world.plan_by(OTTO, into("kv-b")).await;
+    assert_eq!(world.approved_by(ADA, &first).await.status, 200);
+    let mut request = into("kv-b");
+    request["onConflict"] = json!("skip");
+    let second = world.plan_by(OTTO, request).await;
+    assert_eq!(world.approved_by(ADA, &second).await.status, 200);
+    world.fault(Operation::Restore, FaultKind::Forbidden(Forbidden::ByRbac));
+    let held = world.begun_by(OTTO, &first).await;
+    assert_eq!(held.status, 202, "{}", held.text());
+    assert_eq!(world.begun_by(OTTO, &second).await.status, 409, "the target is taken");
+    let path = format!("/api/restores/{}", held.json()["id"].as_str().expect("a name"));
+    assert_eq!(world.by(OTTO, "DELETE", &path, Value::Null).await.status, 202, "it ends soon");
+    for _ in 0..10 {
+        world.advance().await;
+    }
+    world.azure.faults().clear();
+    let done = world.begun_by(OTTO, &second).await;
+    assert_eq!(done.status, 200, "{}", done.text());
 }
 
 #[tokio::test]

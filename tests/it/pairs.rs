@@ -1,7 +1,7 @@
 //! Which source may be restored into which target: asked for when a plan is made, when it is submitted, and when the app
 //! carries out what the queue or a record asks for.
 
-use keyvault_backup_emulator::{FaultKind, Forbidden, Operation};
+use keyvault_backup_emulator::{FaultKind, Forbidden, Operation, SecretSpec};
 use serde_json::{Value, json};
 
 use crate::{
@@ -15,15 +15,21 @@ const PAIRS: &str = "KEYVAULT_BACKUP_RESTORE_PAIRS";
 
 /// Two vaults, the first backed up with one secret, and what may be restored.
 async fn backed_up(pairs: &str) -> World {
+    backed_up_with(|world| world.set(PAIRS, pairs)).await
+}
+
+/// Two vaults, the first backed up with one secret, under settings.
+pub async fn backed_up_with(set: impl FnOnce(&mut World)) -> World {
     let mut world = World::with_vaults(&["kv-a", "kv-b"]).await;
-    world.vault.put_secret("db", keyvault_backup_emulator::SecretSpec::new("value"));
-    world.set(PAIRS, pairs);
+    world.vault.put_secret("db", SecretSpec::new("value"));
+    set(&mut world);
     world.night(NIGHT).await;
     world.today();
     world
 }
 
-fn into(target: &str) -> Value {
+/// A request for everything of the first vault.
+pub fn into(target: &str) -> Value {
     json!({ "source": "kv-a", "target": target, "everything": true })
 }
 

@@ -21,10 +21,7 @@ use crate::{
     },
     jobs::Claim,
     query::restores::Restore,
-    restore::{
-        follow,
-        submit::{Plan, Start},
-    },
+    restore::{any_plan::Plan, follow, submit::Start},
 };
 
 /// The answer to a caller that submitted the plan of a digest.

@@ -13,6 +13,7 @@ use crate::{
     app::App,
     clock::Clock,
     domain::{actor::Actor, source::SourceName},
+    restore::keep,
 };
 
 /// Plans a restore, and keeps the plan under its digest.
@@ -23,7 +24,7 @@ pub(super) async fn plan(app: &App, request: HsmFields, by: &Actor) -> Result<An
     };
     let request = request.request(target)?;
     let clock = Clock::system();
-    let (digest, plan) = crate::hsm::plan_and_keep(app, &request, by, &clock).await?;
+    let (digest, plan) = keep::of_hsm(app, &request, by, &clock).await?;
     Ok(AnyPlan::page(digest, plan, None, usize::MAX, clock.now()))
 }
 

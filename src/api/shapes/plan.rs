@@ -15,7 +15,7 @@ use crate::{
         object::ObjectId,
         restore::{self, OnConflict, RestoreNumbers, RestorePlan},
     },
-    restore::submit,
+    restore::any_plan,
 };
 
 pub mod hsm;
@@ -37,14 +37,16 @@ impl AnyPlan {
     /// A plan with the page of its objects after `after`. The plan of an HSM has no pages.
     pub fn page(
         digest: Digest,
-        plan: submit::Plan,
+        plan: any_plan::Plan,
         after: Option<ObjectId>,
         limit: usize,
         now: OffsetDateTime,
     ) -> Self {
         match plan {
-            submit::Plan::Vault(plan) => Self::Vault(Box::new(Plan::page(digest, *plan, after, limit, now))),
-            submit::Plan::Hsm(plan) => Self::Hsm(Box::new(HsmPlan::new(digest, &plan, now))),
+            any_plan::Plan::Vault(plan) => {
+                Self::Vault(Box::new(Plan::page(digest, *plan, after, limit, now)))
+            }
+            any_plan::Plan::Hsm(plan) => Self::Hsm(Box::new(HsmPlan::new(digest, &plan, now))),
         }
     }
 }

@@ -23,11 +23,9 @@ use crate::{
         run::RunId,
         source::{Source, SourceName},
     },
+    guard,
     query::restores,
-    restore::{
-        guard,
-        submit::{Start, submit_agreed},
-    },
+    restore::submit::{Start, submit_agreed},
 };
 
 /// The arguments that both commands share.

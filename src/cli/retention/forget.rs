@@ -13,7 +13,7 @@ use crate::{
     api::shapes::terminal::RetentionForget,
     clock::Clock,
     domain::{acknowledged::Reason, actor::Actor, object::ObjectId, source::SourceName},
-    retention::forget::{self, Copy},
+    retention::forget::{self, StoredBackup},
 };
 
 /// The objects that are forgotten.
@@ -43,35 +43,35 @@ pub(super) async fn forget(args: ForgetArgs, format: Format) -> Done {
     args.source.may_hold(objects.iter().map(|of| of.kind))?;
     let (app, clock, vault) = (app()?, Clock::system(), args.source.vault.name());
     let reason = args.reason.filter(|_| args.really);
-    let copies = match &reason {
+    let backups = match &reason {
         None => forget::plan(&app, vault, &objects, clock.now()).await?,
         Some(reason) => forget::forget(&app, vault, &objects, reason, (&Actor::TERMINAL, &clock)).await?,
     };
     let done = reason.is_some();
     if format.is_json() {
-        output::json(&RetentionForget::new(vault, done, &copies))?;
+        output::json(&RetentionForget::new(vault, done, &backups))?;
     } else {
-        table(&copies, done).print(format)?;
-        say(vault, &objects, &copies, done, format)?;
+        table(&backups, done).print(format)?;
+        say(vault, &objects, &backups, done, format)?;
     }
-    let stays = copies.iter().filter(|copy| copy.stays.is_some()).count();
+    let stays = backups.iter().filter(|backup| backup.stays.is_some()).count();
     Ok(if done && stays > 0 { Exit::Part } else { Exit::All })
 }
 
-fn table(copies: &[Copy], done: bool) -> Table {
+fn table(backups: &[StoredBackup], done: bool) -> Table {
     let mut table = Table::new(
         &[Column::name("object"), Column::name("run")],
         &[Column::number("size"), Column::label("state"), Column::prose("why").if_any()],
     );
     let now = if done { "deleted" } else { "can go" };
-    for copy in copies {
-        let state = if copy.stays.is_none() { now } else { "stays" };
+    for backup in backups {
+        let state = if backup.stays.is_none() { now } else { "stays" };
         table.push([
-            copy.object.to_string().into(),
-            copy.run.to_string().into(),
-            bytes(copy.version.bytes).into(),
+            backup.object.to_string().into(),
+            backup.run.to_string().into(),
+            bytes(backup.version.bytes).into(),
             state.into(),
-            copy.stays.as_ref().map(ToString::to_string).into(),
+            backup.stays.as_ref().map(ToString::to_string).into(),
         ]);
     }
     table
@@ -80,12 +80,12 @@ fn table(copies: &[Copy], done: bool) -> Table {
 fn say(
     vault: &SourceName,
     objects: &[ObjectId],
-    copies: &[Copy],
+    backups: &[StoredBackup],
     done: bool,
     format: Format,
 ) -> Result<(), Failed> {
-    let stays = copies.iter().filter(|copy| copy.stays.is_some()).count();
-    let goes = copies.len() - stays;
+    let stays = backups.iter().filter(|backup| backup.stays.is_some()).count();
+    let goes = backups.len() - stays;
     let names: Vec<_> = objects.iter().map(ToString::to_string).collect();
     let names = names.join(", ");
     if done {
@@ -106,7 +106,7 @@ fn say(
             format,
             format_args!(
                 "{} of {names} in {vault}; {goes} of them can go now. To delete them, add --really --reason TEXT.",
-                count(copies.len(), "stored backup")
+                count(backups.len(), "stored backup")
             ),
         )?;
     }

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::RestoreId;
-use crate::domain::{digest::Digest, outcome::Failure, source::SourceName};
+use crate::domain::{actor::Actor, digest::Digest, outcome::Failure, source::SourceName};
 
 /// The guard that bars a restore, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +84,17 @@ pub enum Unfit {
 }
 
 impl Unfit {
+    /// Why a caller cannot approve a plan that these planned; `None` if the caller can.
+    pub fn of_caller(by: &Actor, planners: &[Actor]) -> Option<Self> {
+        if by.principal.is_none() {
+            return Some(Self::Unnamed);
+        }
+        if planners.is_empty() {
+            return Some(Self::NoPlanner);
+        }
+        planners.iter().any(|planner| !planner.is_another_person_than(by)).then_some(Self::Planner)
+    }
+
     /// The guard that bars an approval for it.
     pub fn of(self, plan: &Digest) -> Barred {
         Barred::NotApprovable { plan: *plan, unfit: self }
@@ -103,5 +114,27 @@ impl Barred {
     /// The failure of a step that is barred.
     pub fn failure(&self) -> Failure {
         Failure::ours(self.code(), self.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::actor::Principal;
+
+    #[test]
+    fn a_person_approves_what_only_other_persons_planned() {
+        let person = |id: &str| Actor::http(Some("key"), Some(Principal { id: id.into(), name: None }));
+        let unnamed = Actor::http(Some("key"), None);
+        for (by, planners, expected) in [
+            (person("ada"), vec![person("otto")], None),
+            (person("ada"), vec![person("otto"), person("bea")], None),
+            (person("ada"), vec![], Some(Unfit::NoPlanner)),
+            (person("ada"), vec![person("otto"), person("ADA")], Some(Unfit::Planner)),
+            (person("ada"), vec![unnamed.clone()], Some(Unfit::Planner)),
+            (unnamed, vec![person("otto")], Some(Unfit::Unnamed)),
+        ] {
+            assert_eq!(Unfit::of_caller(&by, &planners), expected, "{by} {planners:?}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::{
     Finding, Installation, Report, Severity,
-    hsms::HsmSeen,
+    hsm_seen::HsmSeen,
     remedy::{self, Remedy, quoted},
 };
 use crate::domain::{hsm::RestoreGrant, moment::minute, role::Role};
@@ -100,10 +100,7 @@ mod tests {
     use time::Duration;
 
     use super::{
-        super::{
-            hsms::tests::seen,
-            samples::{first, judged, of},
-        },
+        super::samples::{first, judged, of, seen},
         *,
     };
     use crate::domain::samples::NIGHT;

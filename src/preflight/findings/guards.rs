@@ -1,9 +1,20 @@
 //! Findings about what guards the HTTP functions.
 
-use super::{Finding, Report, Severity, listed, remedy::Remedy, rest::SettingsSeen};
+use super::{Finding, Report, Severity, listed, remedy::Remedy};
+
+/// The observations of the settings that guard the HTTP functions.
+#[derive(Clone, Debug, Default)]
+pub struct GuardsSeen {
+    /// Whether the platform's authentication is on; `None` if this process serves no HTTP.
+    pub platform_auth: Option<bool>,
+    /// Whether this process serves HTTP and it is not set what has to guard that.
+    pub authentication_unset: bool,
+    /// The configured targets, if this process serves restores and every source may go into each of them.
+    pub open_targets: Vec<String>,
+}
 
 /// Judges the settings that guard the HTTP functions.
-pub(super) fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
+pub(super) fn judge_settings(seen: &GuardsSeen, report: &mut Report) {
     if seen.authentication_unset {
         report.findings.push(Finding {
             name: "authentication-unset",

@@ -9,61 +9,14 @@ use super::{
     Finding, Installation, Report, Severity,
     cause::words,
     grants,
+    hsm_seen::{Ended, HsmSeen},
     remedy::{self, Remedy, quoted},
 };
-use crate::domain::cause::{Came, Cause};
-use crate::domain::role::Role;
-use crate::domain::{hsm::RestoreGrant, source::SourceName, wording::says};
-
-/// The end of a check that was started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// The backup would work.
-    Well,
-    /// The backup would not work, in the service's words.
-    Failed(String),
-    /// It had not ended after so many seconds.
-    Running(u64),
-    /// The check could not be polled.
-    Lost(Came),
-}
-
-/// The observations of an HSM.
-#[derive(Clone, Debug)]
-pub struct HsmSeen {
-    /// The HSM.
-    pub name: SourceName,
-    /// The account of the container that it writes to.
-    pub account: String,
-    /// That container.
-    pub container: String,
-    /// Starting a check of a backup.
-    pub backup: Came,
-    /// How that check ended.
-    pub ended: Option<Ended>,
-    /// Starting a check of a restore.
-    pub restore: Came,
-    /// Backing up one key, where the settings name one.
-    pub key: Option<Came>,
-    /// The account and the container of the records about rights to restore, if one is configured.
-    pub records: Option<(String, String)>,
-    /// The rights to restore that are on record there, or why they are not known.
-    pub grants: Option<Result<Vec<RestoreGrant>, String>>,
-}
-
-impl HsmSeen {
-    /// An error of this HSM.
-    pub(super) fn finding(&self, name: &'static str, seen: String, remedy: Remedy) -> Finding {
-        Finding {
-            name,
-            severity: Severity::Error,
-            subject: self.name.to_string(),
-            seen,
-            why: "The HSM cannot be backed up.",
-            remedy,
-        }
-    }
-}
+use crate::domain::{
+    cause::{Came, Cause},
+    role::Role,
+    wording::says,
+};
 
 /// Judges an HSM.
 pub fn judge(seen: &HsmSeen, of: &Installation, now: OffsetDateTime, report: &mut Report) {
@@ -230,27 +183,12 @@ fn roles(seen: &HsmSeen, of: &Installation) -> Remedy {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::{
-        super::samples::{first, judged, of, refused},
+        super::samples::{first, judged, of, refused, seen},
         *,
     };
-    use crate::domain::samples::NIGHT;
-
-    /// An HSM that lets the backup app do its work and nothing else.
-    pub(in super::super) fn seen() -> HsmSeen {
-        HsmSeen {
-            name: "hsm-a".parse().unwrap(),
-            account: "landing".to_owned(),
-            container: "hsm".to_owned(),
-            backup: Came::Done,
-            ended: Some(Ended::Well),
-            restore: refused(Cause::Rbac),
-            key: None,
-            records: Some(("records".to_owned(), "kept".to_owned())),
-            grants: Some(Ok(Vec::new())),
-        }
-    }
+    use crate::domain::{hsm::RestoreGrant, samples::NIGHT};
 
     fn lines(seen: &HsmSeen, role: Role) -> Vec<String> {
         let mut lines = judged(|report| judge(seen, &of(role), NIGHT, report)).1;

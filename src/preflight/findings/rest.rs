@@ -2,7 +2,11 @@
 
 use time::Duration;
 
-use super::{Finding, MACHINE, Report, SETTINGS, Severity, guards, remedy::Remedy};
+use super::{
+    Finding, MACHINE, Report, SETTINGS, Severity,
+    guards::{self, GuardsSeen},
+    remedy::Remedy,
+};
 use crate::domain::{bound::AtBound, retention::LastPass};
 
 /// How far clocks may be apart. Tokens and signatures are refused a few minutes later.
@@ -93,12 +97,8 @@ pub struct SettingsSeen {
     pub shared: Vec<(&'static str, &'static str)>,
     /// Schedules whose occurrences are not known, and why.
     pub unclear: Vec<(&'static str, String)>,
-    /// Whether the platform's authentication is on; `None` if this process serves no HTTP.
-    pub platform_auth: Option<bool>,
-    /// Whether this process serves HTTP and it is not set what has to guard that.
-    pub authentication_unset: bool,
-    /// The configured targets, if this process serves restores and every source may go into each of them.
-    pub open_targets: Vec<String>,
+    /// Those that guard the HTTP functions.
+    pub guards: GuardsSeen,
 }
 
 /// Judges the settings.
@@ -150,7 +150,7 @@ pub fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
             remedy: Remedy::advice("Set it to six fields in UTC, such as `0 0 2 * * *`, and no time zone."),
         });
     }
-    guards::judge_settings(seen, report);
+    guards::judge_settings(&seen.guards, report);
     if report.findings.len() == found {
         report.well(SETTINGS, SETTINGS, "each source once, no SAS tokens, containers apart");
     }
@@ -223,16 +223,18 @@ mod tests {
     fn each_fault_of_the_settings_is_named_and_their_soundness_too() {
         let well = "well settings: each source once, no SAS tokens, containers apart";
         let sound = SettingsSeen::default;
+        let guarded = |guards| SettingsSeen { guards, ..sound() };
+        let guards = GuardsSeen::default;
         let table = [
             (sound(), well),
-            (SettingsSeen { platform_auth: Some(true), ..sound() }, well),
-            (SettingsSeen { platform_auth: Some(false), ..sound() }, "info platform-auth-off"),
-            (SettingsSeen { open_targets: vec!["a".into()], ..sound() }, well),
+            (guarded(GuardsSeen { platform_auth: Some(true), ..guards() }), well),
+            (guarded(GuardsSeen { platform_auth: Some(false), ..guards() }), "info platform-auth-off"),
+            (guarded(GuardsSeen { open_targets: vec!["a".into()], ..guards() }), well),
             (
-                SettingsSeen { open_targets: vec!["a".into(), "b".into()], ..sound() },
+                guarded(GuardsSeen { open_targets: vec!["a".into(), "b".into()], ..guards() }),
                 "warning restore-pairs-unset",
             ),
-            (SettingsSeen { authentication_unset: true, ..sound() }, "warning authentication-unset"),
+            (guarded(GuardsSeen { authentication_unset: true, ..guards() }), "warning authentication-unset"),
             (SettingsSeen { sas: vec!["A"], ..sound() }, "warning sas-in-use"),
             (SettingsSeen { twice: vec!["a".into()], ..sound() }, "warning source-twice"),
             (SettingsSeen { shared: vec![("A", "B")], ..sound() }, "error container-shared"),

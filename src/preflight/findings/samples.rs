@@ -1,6 +1,10 @@
 //! Helpers for the tests of the judges.
 
-use super::{Finding, Identity, Installation, Report, Severity, remedy::Remedy};
+use super::{
+    Finding, Identity, Installation, Report, Severity,
+    hsm_seen::{Ended, HsmSeen},
+    remedy::Remedy,
+};
 use crate::domain::cause::{Came, Cause};
 use crate::domain::outcome::Failure;
 use crate::domain::role::Role;
@@ -11,6 +15,21 @@ pub(super) fn of(role: Role) -> Installation {
 
 pub(super) fn refused(cause: Cause) -> Came {
     Came::Refused(cause, Failure::ours("code", "the service's words"))
+}
+
+/// An HSM that lets the backup app do its work and nothing else.
+pub(super) fn seen() -> HsmSeen {
+    HsmSeen {
+        name: "hsm-a".parse().unwrap(),
+        account: "landing".to_owned(),
+        container: "hsm".to_owned(),
+        backup: Came::Done,
+        ended: Some(Ended::Well),
+        restore: refused(Cause::Rbac),
+        key: None,
+        records: Some(("records".to_owned(), "kept".to_owned())),
+        grants: Some(Ok(Vec::new())),
+    }
 }
 
 /// The report of a judge, with a line for each thing: `error NAME`, `unknown WHAT: SEEN`, `well WHAT: SEEN`.

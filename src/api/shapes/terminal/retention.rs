@@ -12,7 +12,7 @@ use crate::{
     },
     retention::{
         Applied,
-        forget::{Copy, Stays},
+        forget::{Stays, StoredBackup},
         legal,
     },
 };
@@ -97,14 +97,14 @@ pub struct ForgottenBackup {
 
 impl RetentionForget {
     /// The backups of the objects, as they were found.
-    pub fn new(source: &SourceName, done: bool, copies: &[Copy]) -> Self {
-        let backups = copies.iter().map(|copy| ForgottenBackup {
-            kind: copy.object.kind.into(),
-            name: copy.object.name.to_string(),
-            run: copy.run.to_string(),
-            bytes: copy.version.bytes,
-            stays: copy.stays.as_ref().map(ToString::to_string),
-            until: match &copy.stays {
+    pub fn new(source: &SourceName, done: bool, backups: &[StoredBackup]) -> Self {
+        let backups = backups.iter().map(|backup| ForgottenBackup {
+            kind: backup.object.kind.into(),
+            name: backup.object.name.to_string(),
+            run: backup.run.to_string(),
+            bytes: backup.version.bytes,
+            stays: backup.stays.as_ref().map(ToString::to_string),
+            until: match &backup.stays {
                 Some(Stays::Until(day)) => Some(day.to_string()),
                 _ => None,
             },
