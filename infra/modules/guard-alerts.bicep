@@ -234,6 +234,10 @@ var guardOperations = [
   'Microsoft.AlertsManagement/actionRules/write'
   'Microsoft.OperationalInsights/workspaces/write'
   'Microsoft.OperationalInsights/workspaces/delete'
+  // How long a log is kept, and what is taken out of it.
+  'Microsoft.OperationalInsights/workspaces/tables/write'
+  'Microsoft.OperationalInsights/workspaces/tables/delete'
+  'Microsoft.OperationalInsights/workspaces/purge/action'
   'Microsoft.Storage/storageAccounts/write'
   'Microsoft.Storage/storageAccounts/delete'
   'Microsoft.Storage/storageAccounts/blobServices/write'

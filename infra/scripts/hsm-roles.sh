@@ -67,12 +67,12 @@ assigned() {
     printf '%s' "$there"
 }
 
-# Whether what is there is what is wanted. A change may take a moment to show.
+# Whether what is there is what is wanted, and known. A change may take a moment to show.
 settled() {
     local wanted=$1 role=$2 principal=$3 there try
     for try in 1 2 3 4 5; do
         [ "$try" = 1 ] || sleep 5
-        there=$(assigned "$role" "$principal") || exit 1
+        there=$(assigned "$role" "$principal") || return 1
         case $wanted$there in
         yes0) ;;
         yes*) return ;;
@@ -84,7 +84,7 @@ settled() {
 
 grant() {
     local role=$1 principal=$2 there said=well
-    there=$(assigned "$role" "$principal") || exit 1
+    there=$(assigned "$role" "$principal") || return 1
     if [ "$there" != 0 ]; then
         say "$hsm: $principal has $role already"
         return
@@ -99,7 +99,7 @@ grant() {
 
 revoke() {
     local role=$1 principal=$2 there
-    there=$(assigned "$role" "$principal") || exit 1
+    there=$(assigned "$role" "$principal") || return 1
     if [ "$there" = 0 ]; then
         say "$hsm: $principal does not have $role"
         return
@@ -131,7 +131,7 @@ grant_restore() {
     end=$(utc $((seconds + hours * 3600)))
     record "until-$end" || die "$hsm: the end cannot be recorded in $account/$container, so nothing is granted"
     for role in "${of_restore[@]}"; do
-        grant "$role" "$restore" || die "$hsm: $restore does not get $role. Take away what it may have got already:" \
+        grant "$role" "$restore" || die "$hsm: $restore does not get $role, as far as is known. Take away what it may have got:" \
             "$(command_for --revoke-restore)"
     done
     say "$hsm: $restore may restore and wipe it. This does not end by itself: run this when the restore is done, at the"
@@ -144,7 +144,7 @@ revoke_restore() {
     for role in "${of_restore[@]}"; do
         revoke "$role" "$restore" || left+="${left:+ and }$role"
     done
-    [ -z "$left" ] || die "$hsm: $restore still has $left. It is not recorded as revoked; run this again"
+    [ -z "$left" ] || die "$hsm: $restore still has $left, as far as is known. It is not recorded as revoked; run this again"
     record revoked || die "$hsm: the rights are gone, but that cannot be recorded in $account/$container: run this again, or" \
         "preflight goes on to report them"
 }
@@ -152,7 +152,7 @@ revoke_restore() {
 seconds=$(date +%s)
 now=$(utc "$seconds")
 if [ -n "$backup" ]; then
-    grant 'Managed HSM Backup' "$backup" || die "$hsm: $backup does not get Managed HSM Backup"
+    grant 'Managed HSM Backup' "$backup" || die "$hsm: $backup does not get Managed HSM Backup, as far as is known"
 fi
 case $act in
 grant) grant_restore ;;

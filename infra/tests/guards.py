@@ -31,6 +31,8 @@ Microsoft.Insights/actionGroups/write
 Microsoft.Insights/actionGroups/delete
 Microsoft.AlertsManagement/actionRules/write
 Microsoft.OperationalInsights/workspaces/write
+Microsoft.OperationalInsights/workspaces/tables/write
+Microsoft.OperationalInsights/workspaces/purge/action
 Microsoft.Storage/storageAccounts/write
 Microsoft.Storage/storageAccounts/delete
 Microsoft.Storage/storageAccounts/blobServices/write

@@ -164,6 +164,12 @@ def rights_for_a_restore() -> None:
     code, asked, said = run(*grant, answers={CREATE: DENIED, **assigned(new, "0")})
     expect("a role that is refused ends it with the command that revokes the other", code == 1
            and "does not get Managed HSM Backup" in said and "--revoke-restore" in said, said)
+    code, asked, said = run(*grant, answers=assigned(new, {"each": ["0", "", "", "", "", ""]}))
+    expect("a role of which nothing is known afterwards ends it with that command, too", code == 1 and "not known" in said
+           and "--revoke-restore" in said, said)
+    code, asked, said = run(*revoke, answers=assigned("", {"each": ["1", "0"]}))
+    expect("a role of which nothing is known is not recorded as revoked, and the other is taken away", code == 1
+           and "still has Managed HSM Restore, as" in said and [a.startswith(DELETE) for a in changes(asked)] == [True], said)
     code, asked, said = run(*grant, answers=assigned({"each": ["0", "0", "0", "1"]}, new))
     expect("a role that shows late is waited for", code == 0, said)
     code, asked, said = run(*grant, "--what-if", answers=assigned("0", "0"))
@@ -172,7 +178,7 @@ def rights_for_a_restore() -> None:
     code, asked, said = run(*revoke, answers=assigned("0", "0"))
     expect("revoked again it is recorded again and nothing is deleted", code == 0 and len(changes(asked)) == 1 and changes(asked)[0].startswith(RECORD), asked)
     code, asked, said = run(*revoke, answers=assigned("1", {"each": ["1", "0"]}))
-    expect("a role that stays is not recorded as revoked", code == 1 and "still has Managed HSM Restore." in said
+    expect("a role that stays is not recorded as revoked", code == 1 and "still has Managed HSM Restore, as" in said
            and not any(a.startswith(RECORD) for a in asked) and sum(a.startswith(DELETE) for a in asked) == 2, said)
     code, asked, said = run(*revoke, answers={DELETE: DENIED, **assigned({"each": ["1", "0"]}, "0")})
     expect("a role that is gone in spite of AccessDenied is gone", code == 0 and any(a.startswith(RECORD) for a in asked), said)
