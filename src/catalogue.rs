@@ -23,6 +23,7 @@ mod plans;
 mod retention;
 mod sources;
 mod strays;
+mod verifications;
 mod view;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub use self::{
     layout::probe,
     retention::{Marked, Marks},
     strays::Strays,
+    verifications::Sighting,
     view::{ManifestRef, View},
 };
 use self::{last_runs::LastRuns, layout::Leaf};

@@ -16,6 +16,7 @@ use crate::{
         retention::{Policies, PoliciesError},
         role::Role,
         source::{Source, SourceName},
+        verification::Rotation,
     },
 };
 
@@ -116,6 +117,8 @@ pub struct Config {
     /// How long recovery points are kept; `None` where that is not set. Only a keeper then has a policy, the default one.
     /// An error in it is no fault of an app that backs up or restores: its work must not stop for it.
     pub retention: Option<Result<Policies, PoliciesError>>,
+    /// Within how many days the keeper reads each backup again.
+    pub verify_within: Rotation,
     /// The schedules of the timers.
     pub schedules: Schedules,
     /// How long a service may be silent before a request times out.
@@ -187,6 +190,7 @@ impl Config {
             locations: reader.locations(),
             hsm: reader.hsm(&vaults, needs),
             retention: reader.retention(needs == Needs::Serve && role != Role::Keeper),
+            verify_within: reader.verify_within(),
             schedules: reader.schedules(),
             vaults,
             request_timeout: Duration::from_secs(
@@ -250,6 +254,10 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             self.fault(NAME, error);
         }
         Some(read)
+    }
+
+    fn verify_within(&mut self) -> Rotation {
+        Rotation::within(self.number("KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS", Rotation::DEFAULT.days(), 1, 400))
     }
 
     fn platform_auth(&self) -> bool {

@@ -39,7 +39,8 @@
 //! | actor | who asked: the schedule, a caller of the API, or a person at a terminal | [`actor`] |
 //! | role | what an app is for: backup, restore, both of these, or keeper | [`role`] |
 //! | trail | the audit records, in hash-chained sections (append-only logs) | [`audit`] |
-//! | finding | what a check of the installation found wrong | [`crate::preflight`] |
+//! | verification | a pass that compares what is stored with what was stored, and reads backups again | [`verification`] |
+//! | finding | what a check of the installation or a verification found wrong | [`crate::preflight`], [`verification::Finding`] |
 
 pub mod acknowledged;
 pub mod actor;
@@ -91,6 +92,7 @@ pub mod source;
 pub mod state;
 pub mod supplement;
 pub mod tags;
+pub mod verification;
 pub mod versions;
 pub mod watch;
 pub mod wording;

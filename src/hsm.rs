@@ -9,6 +9,7 @@
 //! operation would leave.
 
 pub mod check;
+pub mod folders;
 pub mod nightly;
 pub mod plan;
 pub mod reconcile;
@@ -16,7 +17,6 @@ pub mod start;
 
 mod answer;
 mod ends;
-mod folders;
 mod next;
 mod operation;
 mod safety;

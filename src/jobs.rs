@@ -18,6 +18,7 @@
 //! hsm-restores/COUNTDOWN-RESTORE                 a restore of an HSM that has ended
 //! hsm-targets/HSM                                the restore that has this HSM
 //! hsm-plans/DIGEST.json                          the plan of an HSM's restore
+//! verifications/KIND/SOURCE                      a verification that is under way, in the blob itself
 //! ```
 //!
 //! Records other than plans and HSM jobs are in the blobs' metadata, so that one listing reads them all. Nothing here
@@ -35,6 +36,7 @@ mod restores;
 mod steps;
 mod strays;
 mod targets;
+mod verifications;
 
 use std::sync::{Arc, atomic::AtomicBool};
 
@@ -49,6 +51,7 @@ pub use self::{
     restores::{Claim, StoredRestore, Taken},
     steps::StepState,
     strays::Stray,
+    verifications::StoredVerification,
 };
 use self::{last_restore::LastRestore, openers::Turns, passes::Kept, targets::Believed};
 use crate::{

@@ -116,3 +116,4 @@ pub mod retention;
 pub mod stored;
 pub mod telemetry;
 pub mod triggers;
+pub mod verification;

@@ -9,7 +9,10 @@ use std::{collections::HashMap, num::NonZero, sync::Arc};
 
 use azure_core::{
     Bytes,
-    http::{Etag, NoFormat, RequestContent, Url, headers::ETAG},
+    http::{
+        Etag, NoFormat, RequestContent, Url,
+        headers::{ETAG, HeaderName, HeaderValue, Headers},
+    },
 };
 use azure_storage_blob::{
     BlobContainerClient, BlobContainerClientOptions,
@@ -216,6 +219,20 @@ impl Container {
         self.found(Operation::Read, "read blob", name, read.await)
     }
 
+    /// A blob's bytes and its metadata, or `None` when there is no such blob. One request.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn read_with_metadata(&self, name: &str) -> Result<Option<(Bytes, Metadata)>, ServiceError> {
+        let blob = self.client.blob_client(name);
+        let read = async {
+            let answer = blob.download(Some(alone())).await?;
+            let metadata = metadata_in(&answer.headers);
+            Ok((answer.body.collect().await?, metadata))
+        };
+        self.found(Operation::Read, "read blob", name, read.await)
+    }
+
     /// A blob's metadata, or `None` when there is no such blob.
     ///
     /// # Errors
@@ -328,6 +345,14 @@ fn alone() -> BlobClientDownloadOptions<'static> {
         parallel: Some(NonZero::<usize>::MIN),
         ..BlobClientDownloadOptions::default()
     }
+}
+
+/// The metadata in the headers of an answer. Their names are in lower case.
+fn metadata_in(headers: &Headers) -> Metadata {
+    let of = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.as_str().strip_prefix("x-ms-meta-")?.to_owned(), value.as_str().to_owned()))
+    };
+    headers.iter().filter_map(of).collect()
 }
 
 fn item(blob: BlobItem) -> Option<Item> {

@@ -19,8 +19,11 @@
 //! retention/KIND/SOURCE/forgotten/COUNTDOWN-KIND-NAME      that nothing is left of what was to be forgotten
 //! retention/people/KIND/SOURCE/COUNTDOWN.ACT               a release or a consent by a person
 //! retention/people/KIND/SOURCE/COUNTDOWN.forget-KIND-NAME  a decision to forget an object
+//! retention/vaults/VAULT/deleted-before                    what storage had deleted by age before the first verification
 //! retention/passes/COUNTDOWN                               that a pass of retention ended well for every source
 //! holds/KIND/SOURCE/TICKET/NUMBER.ACT                      a hold, and its release
+//! verifications/KIND/SOURCE/COUNTDOWN                      what a verification came to, with its findings
+//! verifications/suspects/COUNTDOWN-VAULT                   that it found something wrong with newest backups
 //! ```
 //!
 //! COUNTDOWN is [`countdown`]: the newest comes first in a listing. Object names are in lower case, because Key Vault
@@ -30,11 +33,15 @@ use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros:
 
 mod grants;
 mod retention;
+mod verifications;
 
 pub(super) use self::grants::{parse_restore_grant, restore_grants};
 pub(super) use self::retention::{
     PASSES, copies, copy, forget_done, forgets_done, forgotten, hold, holds, holds_of, mark, marks,
     parse_forget, parse_forgotten, parse_hold, parse_mark, pass, pass_time, people, person,
+};
+pub(super) use self::verifications::{
+    SUSPECTS, deleted_before, parse_suspects, suspects, verification, verifications,
 };
 use crate::domain::{
     audit::{Event, Section},
@@ -42,7 +49,7 @@ use crate::domain::{
     object::{ObjectId, ObjectKind},
     right::Right,
     run::{RunId, countdown, counted_down},
-    source::SourceName,
+    source::{SourceKind, SourceName},
 };
 
 pub(super) const AUDIT: &str = "audit/";
@@ -138,6 +145,14 @@ pub(super) fn run(vault: &SourceName, run: &RunId) -> String {
 /// The name of a day's preflight probe. It cannot be deleted, so there is at most one a day.
 pub fn probe(day: Date) -> String {
     format!("preflight/{day}")
+}
+
+/// The room of a kind of source.
+const fn of_kind(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::Vault => "vaults",
+        SourceKind::Hsm => "hsms",
+    }
 }
 
 /// The prefix of everything of a vault.

@@ -73,6 +73,15 @@ impl Catalogue {
         }
     }
 
+    /// Opens a manifest as it is stored. Nothing else is read in its place.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it cannot be read, before the first line is.
+    pub async fn stored_manifest(&self, name: &str) -> Result<ManifestReader> {
+        let bytes = self.container.read(name).await?.ok_or_else(|| damaged(name, &"it is gone"))?;
+        ManifestReader::new(name, bytes)
+    }
+
     /// The bytes of a manifest, as [`Catalogue::manifest`] reads them.
     pub(super) async fn manifest_bytes(&self, name: &str) -> Result<Bytes> {
         let Some(bytes) = self.container.read(name).await? else {

@@ -38,7 +38,7 @@ impl Role {
             | Function::BackUpObject
             | Function::Backups => self.backs_up(),
             Function::RestoreObject | Function::Restores => self.restores(),
-            Function::ApplyRetention => matches!(self, Self::Keeper),
+            Function::ApplyRetention | Function::VerifyBackups => matches!(self, Self::Keeper),
             Function::AdvanceJobs | Function::Status => true,
         }
     }
@@ -59,6 +59,8 @@ pub enum Function {
     AdvanceJobs,
     /// Lets go and deletes what the policy and the evidence allow.
     ApplyRetention,
+    /// Reads stored backups again, and records what is wrong.
+    VerifyBackups,
     /// The HTTP API for backups: see [`crate::api`].
     Backups,
     /// The HTTP API for restores: see [`crate::api`].

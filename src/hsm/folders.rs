@@ -9,13 +9,14 @@ use crate::{
     app::App,
     azure::{
         container::{Item, Listing},
+        error::Meaning,
         managed_hsm::FolderName,
     },
     domain::{
-        hsm::{Fit, Folder},
+        hsm::{Contents, Fit, Folder},
         source::SourceName,
     },
-    error::Result,
+    error::{Error, Result},
 };
 
 const PAGE: u16 = 5000;
@@ -36,6 +37,22 @@ pub(super) async fn at(app: &App, path: &str) -> Result<Option<Folder>> {
         }
     }
     Ok(Some(folder).filter(|folder| folder.blobs > 0))
+}
+
+/// The current contents of a backup's folder. If the container refuses this program, they count as not seen: the HSM
+/// reads the container under an identity of its own.
+pub async fn contents(app: &App, recorded: &Folder) -> Result<Contents> {
+    match at(app, &recorded.path).await {
+        Ok(found) => Ok(Contents::of(recorded, found.as_ref())),
+        Err(Error::Service(error)) => match error.meaning {
+            Meaning::NotFound => Ok(Contents::of(recorded, None)),
+            Meaning::Denied | Meaning::Forbidden | Meaning::Unauthorized | Meaning::NotSent => {
+                Ok(Contents::not_seen(recorded, &error.failure.code))
+            }
+            _ => Err(error.into()),
+        },
+        Err(error) => Err(error),
+    }
 }
 
 /// The newest folder of an HSM that fits and belongs to no recorded backup.

@@ -8,13 +8,11 @@ use crate::{
     azure::error::{Meaning, ServiceError},
     clock::Clock,
     domain::{
-        hsm::{
-            Contents, Folder, HsmBackup, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What, plan_hsm,
-        },
+        hsm::{HsmBackup, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What, plan_hsm},
         object::{ObjectId, ObjectKind, ObjectName},
         source::SourceName,
     },
-    error::{Error, Result},
+    error::Result,
     query::nothing,
 };
 
@@ -37,7 +35,7 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
         What::Keys(keys) => held(app, &request.target, keys).await?,
     };
     let contents = match backup.as_ref().and_then(|backup| backup.folder.as_ref()) {
-        Some(folder) => Some(contents(app, folder).await?),
+        Some(folder) => Some(folders::contents(app, folder).await?),
         None => None,
     };
     let world = HsmWorld {
@@ -54,22 +52,6 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
         return Err(nothing::of_hsm(app, source, run.as_ref(), *at).await?.into());
     }
     Ok(plan)
-}
-
-/// The current contents of a backup's folder. If the container refuses this program, they count as not seen: the HSM
-/// reads the container under an identity of its own.
-async fn contents(app: &App, recorded: &Folder) -> Result<Contents> {
-    match folders::at(app, &recorded.path).await {
-        Ok(found) => Ok(Contents::of(recorded, found.as_ref())),
-        Err(Error::Service(error)) => match error.meaning {
-            Meaning::NotFound => Ok(Contents::of(recorded, None)),
-            Meaning::Denied | Meaning::Forbidden | Meaning::Unauthorized | Meaning::NotSent => {
-                Ok(Contents::not_seen(recorded, &error.failure.code))
-            }
-            _ => Err(error.into()),
-        },
-        Err(error) => Err(error),
-    }
 }
 
 /// The state of each key's name in an HSM.

@@ -22,12 +22,14 @@ use crate::{
         restore::{RESTORE_FORMAT, RestoreMessage, StepResult},
         role::Role,
         run::RunId,
+        source::SourceId,
+        verification::Verification,
     },
     error::{Error, Result},
     hsm::{self, start::Opened},
     nights::{self, Found},
     restore::{self, object::Done as Restored},
-    retention,
+    retention, verification,
 };
 
 /// How early a timer may fire and still serve its next occurrence. A later "next" means that a person fired it
@@ -64,6 +66,7 @@ pub async fn run(app: &App, function: Function, invocation: &Invocation) -> Resu
     }
     match function {
         Function::ApplyRetention => within(LONG_DEADLINE, function, apply_retention(app, invocation)).await,
+        Function::VerifyBackups => within(LONG_DEADLINE, function, verify_backups(app, invocation)).await,
         Function::NightlyVaultBackup => {
             within(LONG_DEADLINE, function, nightly_vault_backup(app, invocation)).await
         }
@@ -123,6 +126,31 @@ async fn apply_retention(app: &App, invocation: &Invocation) -> Result<String> {
                 done.dropped.len(),
                 done.swept.len(),
                 done.reinstated.len()
+            )),
+            Err(error) => failed.push(format!("{}: {error}", of.name)),
+        }
+    }
+    outcome("", &said, &failed)
+}
+
+/// Verifies every source. What a deadline or a kill leaves undone, `AdvanceJobs` and the next firing do.
+async fn verify_backups(app: &App, invocation: &Invocation) -> Result<String> {
+    invocation.timer("timer")?;
+    verified(verification::all(app, &invocation.clock).await?)
+}
+
+/// The text about verifications.
+fn verified(done: Vec<(SourceId, Result<Verification>)>) -> Result<String> {
+    let (mut said, mut failed) = (Vec::new(), Vec::new());
+    for (of, verified) in done {
+        match verified {
+            Ok(Verification { counts, findings, .. }) => said.push(format!(
+                "{}: {} of {} there, {} read, {} findings",
+                of.name,
+                counts.named - counts.missing,
+                counts.named,
+                counts.read,
+                findings.len()
             )),
             Err(error) => failed.push(format!("{}: {error}", of.name)),
         }
@@ -220,11 +248,16 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     let (runs, restores, hsms) = futures::join!(Box::pin(runs), Box::pin(restores), Box::pin(hsms));
     let mut passed = Passed::default();
     let found = Found { runs: runs.as_ref().and_then(|of| of.as_ref().ok()), hsms: hsms.as_ref().ok() };
+    let verified = if role == Role::Keeper { Some(verification::go_on(app, clock).await) } else { None };
     let late = if catches_up { Some(Box::pin(nights::catch_up(app, found, clock)).await) } else { None };
     passed.part(runs, |of| (format!("runs closed: {}, still open: {}", of.closed, of.open), of.errors));
     passed.part(restores, |of| (format!("restores ended: {}, still open: {}", of.ended, of.open), of.errors));
     passed
         .part(Some(hsms), |of| (format!("HSM jobs ended: {}, still open: {}", of.ended, of.open), of.errors));
+    passed.part(verified, |of| {
+        let errors = of.into_iter().map(|(_, verified)| verified.map(drop));
+        (String::new(), errors.filter_map(Result::err).collect())
+    });
     passed.part(late, |of| {
         (
             if of.begun.is_empty() { String::new() } else { format!("begun late: {}", of.begun.join(", ")) },

@@ -95,3 +95,4 @@ mod throttling;
 mod trail;
 mod unknown_forms;
 mod unlisted;
+mod verification;

@@ -28,6 +28,8 @@ impl World {
         self.set("KEYVAULT_BACKUP_INTERVAL_HOURS", "300");
         self.set("KEYVAULT_BACKUP_RETENTION", policy);
         self.set("RETENTION_SCHEDULE", "0 0 4 30 2 *");
+        self.set("VERIFY_SCHEDULE", "0 30 4 30 2 *");
+        self.set("KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS", "1");
         keeper_of(self).await
     }
 

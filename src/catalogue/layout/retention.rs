@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{countdown, manifests};
+use super::{countdown, manifests, of_kind};
 use crate::domain::{
     forgotten::Forget,
     retention::{Act, HoldAct, Ticket},
@@ -137,14 +137,6 @@ pub(in crate::catalogue) fn holds_of(kind: SourceKind) -> String {
 
 /// The prefix of all holds.
 const HOLDS: &str = "holds/";
-
-/// The room of a kind of source.
-const fn of_kind(kind: SourceKind) -> &'static str {
-    match kind {
-        SourceKind::Vault => "vaults",
-        SourceKind::Hsm => "hsms",
-    }
-}
 
 #[cfg(test)]
 mod tests {

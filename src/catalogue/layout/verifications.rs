@@ -1,0 +1,62 @@
+//! Names of the records of verifications.
+
+use time::OffsetDateTime;
+
+use super::countdown;
+use crate::domain::{
+    run::counted_down,
+    source::{SourceKind, SourceName},
+};
+
+/// The prefix of the verifications of a source, the newest first.
+pub(in crate::catalogue) fn verifications(kind: SourceKind, source: &SourceName) -> String {
+    format!("verifications/{}/{source}/", super::of_kind(kind))
+}
+
+/// The record of a verification that ended at a time.
+pub(in crate::catalogue) fn verification(
+    kind: SourceKind,
+    source: &SourceName,
+    ended: OffsetDateTime,
+) -> String {
+    format!("{}{}", verifications(kind, source), countdown(ended))
+}
+
+/// The prefix of the signs that a verification found something wrong with newest backups of a vault, the newest first.
+pub(in crate::catalogue) const SUSPECTS: &str = "verifications/suspects/";
+
+/// The sign of a verification of a vault.
+pub(in crate::catalogue) fn suspects(vault: &SourceName, ended: OffsetDateTime) -> String {
+    format!("{SUSPECTS}{}-{vault}", countdown(ended))
+}
+
+/// The time and the vault of a sign.
+pub(in crate::catalogue) fn parse_suspects(name: &str) -> Option<(OffsetDateTime, SourceName)> {
+    let (ended, vault) = name.strip_prefix(SUSPECTS)?.split_once('-')?;
+    Some((counted_down(ended)?, vault.parse().ok()?))
+}
+
+/// The record of what had been deleted in storage before the first verification of a vault.
+pub(in crate::catalogue) fn deleted_before(vault: &SourceName) -> String {
+    format!("retention/{}/{vault}/deleted-before", super::of_kind(SourceKind::Vault))
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn records_of_verifications_have_names_that_stay() {
+        let (source, ended) = ("kv-prod".parse().unwrap(), datetime!(2026-11-22 02:00 UTC));
+        let name = verification(SourceKind::Vault, &source, ended);
+        assert_eq!(name, "verifications/vaults/kv-prod/98204687199");
+        assert!(verification(SourceKind::Hsm, &source, ended).starts_with("verifications/hsms/kv-prod/"));
+        let sign = suspects(&source, ended);
+        assert_eq!(sign, "verifications/suspects/98204687199-kv-prod");
+        assert_eq!(parse_suspects(&sign), Some((ended, source)));
+        assert_eq!(deleted_before(&"kv-prod".parse().unwrap()), "retention/vaults/kv-prod/deleted-before");
+        assert_eq!(parse_suspects("verifications/suspects/x-kv-prod"), None);
+    }
+}

@@ -1,0 +1,243 @@
+//! Records of verifications, and what a verification reads.
+
+use std::collections::HashSet;
+
+use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut, stream};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::{Catalogue, layout, metadata};
+use crate::{
+    azure::container::{Listing, Version, Written},
+    domain::{
+        blob::BackupBlob,
+        entry::{ENTRY_FORMAT, Entry},
+        manifest::ObjectResult,
+        object::ObjectId,
+        run::RunId,
+        source::{SourceKind, SourceName},
+        verification::{Suspects, VERIFICATION_FORMAT, Verification, VerificationSummary},
+    },
+    error::{Error, Result, damaged},
+    stored::{self, read_metadata},
+};
+
+/// Versions per listing request. A page takes about ten times its size in memory while it is read.
+const PAGE: u16 = 1000;
+
+/// The metadata of a verification.
+const SUMMARY: &str = "summary";
+
+/// A blob of a vault as storage lists it, with all its versions.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// Its versions, the oldest first.
+    pub versions: Vec<Version>,
+}
+
+impl Sighting {
+    /// The blob's name.
+    pub fn name(&self) -> &str {
+        self.versions.first().map_or("", |version| &version.name)
+    }
+
+    /// What the name stands for now; `None` if that was deleted.
+    pub fn current(&self) -> Option<&Version> {
+        self.versions.iter().find(|version| version.is_current)
+    }
+}
+
+impl Catalogue {
+    /// Records a verification. Where it found something wrong with newest backups of a vault, a sign for the app that
+    /// backs up comes after it. Safe to run twice.
+    pub async fn create_verification(&self, of: &Verification) -> Result<Written> {
+        let name = layout::verification(of.kind, &of.source, of.ended);
+        let bytes = serde_json::to_vec(of).map_err(|error| damaged(&name, &error))?;
+        let written = self.container.add(&name, bytes, metadata(&name, SUMMARY, &of.summary())?).await?;
+        if of.kind == SourceKind::Vault && of.of_newest().next().is_some() {
+            self.container.add(&layout::suspects(&of.source, of.ended), Vec::new(), [].into()).await?;
+        }
+        Ok(written)
+    }
+
+    /// What the newest verification of a source came to; `None` if there was none. One request.
+    ///
+    /// # Errors
+    /// Also if it cannot be read: then it is not known what it found.
+    pub async fn last_verification(
+        &self,
+        kind: SourceKind,
+        source: &SourceName,
+    ) -> Result<Option<VerificationSummary>> {
+        let prefix = layout::verifications(kind, source);
+        let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 1, metadata: true });
+        pin_mut!(pages);
+        let Some(item) = pages.try_next().await?.and_then(|page| page.into_iter().next()) else {
+            return Ok(None);
+        };
+        let summary = read_metadata(&item.name, &item.metadata, SUMMARY, VERIFICATION_FORMAT)?;
+        summary.map(Some).ok_or_else(|| damaged(&item.name, &"its record is gone"))
+    }
+
+    /// The verification of a source that ended at a time.
+    ///
+    /// # Errors
+    /// Also if it cannot be read.
+    pub async fn verification(
+        &self,
+        kind: SourceKind,
+        source: &SourceName,
+        ended: OffsetDateTime,
+    ) -> Result<Verification> {
+        let name = layout::verification(kind, source, ended);
+        let bytes = self.container.read(&name).await?.ok_or_else(|| damaged(&name, &"it is gone"))?;
+        let read: Verification = stored::read(&name, &bytes, VERIFICATION_FORMAT)?;
+        let is_own = read.kind == kind && read.source == *source;
+        if is_own { Ok(read) } else { Err(damaged(&name, &"it is of another source")) }
+    }
+
+    /// The newest verification of a source; `None` if there was none. Two requests.
+    pub async fn newest_verification(
+        &self,
+        kind: SourceKind,
+        source: &SourceName,
+    ) -> Result<Option<Verification>> {
+        match self.last_verification(kind, source).await? {
+            Some(last) => self.verification(kind, source, last.ended).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The backups of a source about which a finding is open. One request, and one more if there are any.
+    pub async fn suspects(&self, kind: SourceKind, source: &SourceName) -> Result<Suspects> {
+        match self.last_verification(kind, source).await? {
+            Some(last) if last.findings > 0 => {
+                Ok(Suspects::of(&self.verification(kind, source, last.ended).await?.findings))
+            }
+            _ => Ok(Suspects::default()),
+        }
+    }
+
+    /// The newest verifications after a time that found something wrong with newest backups of a vault: when they ended,
+    /// and of which vault. One request for a hundred of them.
+    pub async fn signs_of_suspects(
+        &self,
+        after: OffsetDateTime,
+    ) -> Result<Vec<(OffsetDateTime, SourceName)>> {
+        let listing = Listing { prefix: layout::SUSPECTS, from: None, page: 100, metadata: false };
+        let pages = self.container.list(listing);
+        pin_mut!(pages);
+        let mut found: Vec<(OffsetDateTime, SourceName)> = Vec::new();
+        while let Some(page) = pages.try_next().await? {
+            for (ended, vault) in page.iter().filter_map(|item| layout::parse_suspects(&item.name)) {
+                if ended <= after {
+                    return Ok(found);
+                }
+                if !found.iter().any(|(_, of)| *of == vault) {
+                    found.push((ended, vault));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Everything that the runs of a vault left, in the order of names, with all versions of each blob.
+    pub fn sightings(&self, vault: &SourceName) -> impl Stream<Item = Result<Sighting>> + use<> {
+        let versions = self
+            .container
+            .versions_by(&layout::vault(vault), PAGE)
+            .map_ok(|page| stream::iter(page.into_iter().map(Ok::<_, crate::azure::error::ServiceError>)));
+        let versions = versions.try_flatten();
+        stream::unfold((Box::pin(versions), None::<Version>), |(mut versions, kept)| async move {
+            let mut of: Vec<Version> = kept.into_iter().collect();
+            loop {
+                match versions.next().await {
+                    Some(Ok(version)) if of.first().is_none_or(|first| first.name == version.name) => {
+                        of.push(version);
+                    }
+                    Some(Ok(other)) => {
+                        return Some((Ok(Sighting { versions: of }), (versions, Some(other))));
+                    }
+                    Some(Err(error)) => return Some((Err(Error::from(error)), (versions, None))),
+                    None if of.is_empty() => return None,
+                    None => return Some((Ok(Sighting { versions: of }), (versions, None))),
+                }
+            }
+        })
+    }
+
+    /// The stored bytes of a backup and the entry that lies with them; `None` if it is not there. `Err` in the pair is why the
+    /// entry cannot be read.
+    ///
+    /// # Errors
+    /// Those of storage, and an entry that a newer program wrote.
+    pub async fn backup_with_entry(
+        &self,
+        vault: &SourceName,
+        run: &RunId,
+        id: &ObjectId,
+    ) -> Result<Option<(BackupBlob, std::result::Result<Entry, String>)>> {
+        let name = layout::object(vault, run, id, layout::Leaf::Backup);
+        let Some((bytes, metadata)) = self.container.read_with_metadata(&name).await? else {
+            return Ok(None);
+        };
+        let entry = match read_metadata::<Entry>(&name, &metadata, "entry", ENTRY_FORMAT) {
+            Ok(Some(entry)) => Ok(entry),
+            Ok(None) => Err("there is none".to_owned()),
+            Err(error @ Error::TooNew { .. }) => return Err(error),
+            Err(error) => Err(error.to_string()),
+        };
+        Ok(Some((BackupBlob::from(bytes.to_vec()), entry)))
+    }
+
+    /// The entries that lie with the backups of a run, in order, page by page. Those that cannot be read are left out:
+    /// reading their backups finds them.
+    pub fn entries_of_run(
+        &self,
+        vault: &SourceName,
+        run: &RunId,
+    ) -> impl Stream<Item = Result<Vec<Entry>>> + use<> {
+        self.results(vault, run).map_ok(|page| {
+            let entry = |result| match result {
+                ObjectResult::Entry(entry) => Some(entry),
+                ObjectResult::Outcome(_) => None,
+            };
+            page.into_iter().filter_map(entry).collect()
+        })
+    }
+
+    /// Records what storage had deleted of a vault before its first verification. Safe to run twice: the first record stays.
+    pub async fn create_deleted_before(
+        &self,
+        vault: &SourceName,
+        names: &[&str],
+        at: OffsetDateTime,
+    ) -> Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let name = layout::deleted_before(vault);
+        let record = DeletedBefore { v: 1, at, blobs: names.iter().map(|&name| name.to_owned()).collect() };
+        let bytes = serde_json::to_vec(&record).map_err(|error| damaged(&name, &error))?;
+        Ok(self.container.add(&name, bytes, [].into()).await.map(drop)?)
+    }
+
+    /// What storage had deleted of a vault before its first verification. A record that cannot be read explains nothing.
+    pub async fn deleted_before(&self, vault: &SourceName) -> Result<HashSet<String>> {
+        let name = layout::deleted_before(vault);
+        let Some(bytes) = self.container.read(&name).await? else { return Ok(HashSet::new()) };
+        match stored::read::<DeletedBefore>(&name, &bytes, 1) {
+            Err(error) if error.is_unreadable() => Ok(HashSet::new()),
+            read => Ok(read?.blobs),
+        }
+    }
+}
+
+/// What storage had deleted before the first verification, by a rule of an earlier version that went by age alone.
+#[derive(Serialize, Deserialize)]
+struct DeletedBefore {
+    v: u32,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    blobs: HashSet<String>,
+}

@@ -1,0 +1,110 @@
+//! Looking at one source, without writing anything but progress.
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use super::{hsm, manifests, presence::Presence, reading};
+use crate::{
+    app::App,
+    clock::Clock,
+    domain::{
+        record::count,
+        source::{SourceId, SourceKind},
+        verification::{Choice, Counts, Fault, Finding, ReadSoFar, VERIFICATION_FORMAT, Verification},
+    },
+    error::Result,
+};
+
+/// What a pass looks at, and what is known before.
+#[derive(Debug)]
+pub struct Scope {
+    /// The source.
+    pub source: SourceId,
+    /// Which backups it reads.
+    pub choice: Choice,
+    /// When the pass began.
+    pub started: OffsetDateTime,
+    /// Whether no pass was recorded before.
+    pub first: bool,
+    /// The open findings: what they are about is looked at again.
+    pub suspects: Vec<Finding>,
+    /// Whether the pass may record what had been deleted before the first one.
+    pub records: bool,
+}
+
+/// What is done with the progress of a pass.
+#[async_trait]
+pub trait Progress: Send {
+    /// Takes what was read so far, and how many backups the pass reads in all. Called every second at most.
+    async fn note(&mut self, read: &ReadSoFar, of: usize) -> Result<()>;
+}
+
+/// Verifies a source: what is named and not there, what is not what was stored, what was written again.
+///
+/// `read` is what an earlier try has read. `progress` hears how far it is.
+///
+/// # Errors
+/// Those of storage, of `progress`, and an index that a newer program wrote. What cannot be read because it is damaged is a
+/// finding.
+pub async fn source(
+    app: &App,
+    scope: &Scope,
+    read: ReadSoFar,
+    progress: &mut dyn Progress,
+    clock: &Clock,
+) -> Result<Verification> {
+    let mut verification = Verification {
+        v: VERIFICATION_FORMAT,
+        kind: scope.source.kind,
+        source: scope.source.name.clone(),
+        started: scope.started,
+        ended: scope.started,
+        choice: scope.choice,
+        counts: Counts::default(),
+        findings: Vec::new(),
+    };
+    match scope.source.kind {
+        SourceKind::Vault => vault(app, scope, read, progress, &mut verification).await?,
+        SourceKind::Hsm => hsm::folders(app, scope, &mut verification).await?,
+    }
+    for finding in &mut verification.findings {
+        if let Some(known) = scope.suspects.iter().find(|known| finding.is_again(known)) {
+            finding.since = known.since;
+        }
+    }
+    verification.ended = clock.now();
+    Ok(verification)
+}
+
+async fn vault(
+    app: &App,
+    scope: &Scope,
+    mut read: ReadSoFar,
+    progress: &mut dyn Progress,
+    verification: &mut Verification,
+) -> Result<()> {
+    let catalogue = app.catalogue()?;
+    let presence = Presence::of(catalogue, scope).await?;
+    reading::all(catalogue, scope, &presence, &mut read, progress).await?;
+    let compared = manifests::compare(catalogue, scope, &presence).await?;
+    let mut counts = presence.counts();
+    (counts.read, counts.bytes) = (read.backups, read.bytes);
+    counts.unverified += read.unverified + compared.unverified;
+    (counts.manifests, counts.strays) = (compared.manifests, compared.strays);
+    let findings = presence.findings.into_iter().chain(read.findings).chain(compared.findings);
+    verification.findings = one_each(findings);
+    let missing =
+        |finding: &&Finding| finding.newest && matches!(finding.fault, Fault::Missing | Fault::Deleted);
+    counts.missing = count(verification.findings.iter().filter(missing).count());
+    verification.counts = counts;
+    Ok(())
+}
+
+/// The first finding about each blob, in the order of names: what its versions or its bytes show says more than that it is not
+/// as a manifest says.
+fn one_each(findings: impl Iterator<Item = Finding>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = findings.collect();
+    findings.sort_by(|a, b| a.blob.cmp(&b.blob));
+    findings.dedup_by(|later, first| later.blob == first.blob);
+    findings
+}

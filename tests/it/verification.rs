@@ -1,0 +1,142 @@
+//! Verification: what is stored is read again, and what is wrong with it is found and named.
+
+use keyvault_backup_emulator::{
+    Keeping, StoredBlob,
+    host::{Firing, Invocation},
+};
+use serde_json::Value;
+use time::Duration;
+
+use crate::{checks::events, retention::Kept, world::BACKUPS};
+
+impl Kept {
+    /// A vault after two nights, of which a pass has verified every backup.
+    pub async fn verified(secrets: usize) -> Self {
+        let mut kept = Self::with(secrets, "within=3650").await;
+        kept.night().await;
+        kept.changed_night().await;
+        let found = kept.verify().await;
+        assert_eq!(found, Vec::<Value>::new());
+        kept
+    }
+
+    /// A pass that verifies, a day later, and its findings.
+    pub async fn verify(&self) -> Vec<Value> {
+        let pass = self.verify_at(self.now() + Duration::DAY).await;
+        assert!(pass.succeeded(), "{pass:?}");
+        self.findings()
+    }
+
+    pub async fn verify_at(&self, now: time::OffsetDateTime) -> Invocation {
+        self.world.at(now);
+        self.keeper.fire("VerifyBackups", Firing::at(now)).await
+    }
+
+    /// The newest record of a verification.
+    pub fn verification(&self) -> Value {
+        let name = self.world.stored_below("verifications/vaults/kv-a/").into_iter().next();
+        serde_json::from_slice(&name.expect("a record").1).expect("JSON")
+    }
+
+    pub fn findings(&self) -> Vec<Value> {
+        self.verification()["findings"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// How often the keeper's log has an event.
+    pub fn keeper_events(&self, event: &str) -> usize {
+        let lines: Vec<_> = self.keeper.logs().into_iter().filter(|line| line.function_console).collect();
+        events(&lines, event)
+    }
+
+    /// The newest backup of a secret.
+    pub fn newest_backup_of(&self, secret: &str) -> String {
+        let run = self.backups_of(secret).pop_last().expect("a backup");
+        format!("vaults/kv-a/runs/{run}/objects/secret/{secret}/backup")
+    }
+}
+
+/// The faults of findings, and their blobs.
+fn named(findings: &[Value]) -> Vec<(&str, &str)> {
+    findings.iter().filter_map(|of| Some((of["fault"].as_str()?, of["blob"].as_str()?))).collect()
+}
+
+#[tokio::test]
+async fn a_sound_vault_has_no_findings_and_its_record_says_what_was_seen() {
+    let kept = Kept::verified(4).await;
+    let record = kept.verification();
+    let counts = &record["counts"];
+    assert_eq!(
+        (&counts["named"], &counts["stored"], &counts["read"]),
+        (&4.into(), &8.into(), &8.into()),
+        "{record}"
+    );
+    assert_eq!(kept.keeper_events("verification.ended"), 1);
+}
+
+#[tokio::test]
+async fn whatever_is_done_to_a_stored_blob_is_found_and_the_right_thing_is_named() {
+    let kept = Kept::verified(3).await;
+    let (storage, blob) = (&kept.world.backups, kept.newest_backup_of("secret-1"));
+    storage.keep(Keeping::default());
+    let other = storage.blob(BACKUPS, &kept.newest_backup_of("secret-2")).expect("it is stored");
+    let whole = storage.blob(BACKUPS, &blob).expect("it is stored");
+    type Change<'a> = &'a dyn Fn(&mut StoredBlob);
+    let swapped: Change<'_> = &|blob| {
+        blob.bytes = other.bytes.clone();
+        blob.metadata = other.metadata.clone();
+    };
+    for (fault, change) in [
+        ("damaged", &flip as Change<'_>),
+        ("missing", &|blob| blob.bytes = blob.bytes.slice(..99)),
+        ("missing", &|blob| blob.bytes = blob.bytes.slice(..0)),
+        ("damaged", &|blob| blob.metadata.clear()),
+        ("differs", swapped),
+    ] {
+        storage.damage_blob(BACKUPS, &blob, change);
+        let found = kept.verify().await;
+        assert_eq!(named(&found), [(fault, blob.as_str())], "{found:?}");
+        assert_eq!((&found[0]["newest"], &found[0]["name"]), (&true.into(), &"secret-1".into()));
+        storage.damage_blob(BACKUPS, &blob, |blob| *blob = whole.clone());
+    }
+    assert_eq!(kept.verify().await, [] as [Value; 0], "it is whole again");
+    storage.delete_blob(BACKUPS, &blob);
+    assert_eq!(named(&kept.verify().await), [("missing", blob.as_str())]);
+}
+
+fn flip(blob: &mut StoredBlob) {
+    let mut bytes = blob.bytes.to_vec();
+    *bytes.last_mut().expect("a byte") ^= 2;
+    blob.bytes = bytes.into();
+}
+
+#[tokio::test]
+async fn what_was_written_again_or_deleted_in_storage_is_found_by_its_versions() {
+    let kept = Kept::verified(3).await;
+    let storage = &kept.world.backups;
+    let (forged, deleted) = (kept.newest_backup_of("secret-0"), kept.backups_of("secret-0").pop_first());
+    let deleted =
+        format!("vaults/kv-a/runs/{}/objects/secret/secret-0/backup", deleted.expect("an older one"));
+    // The blob, its entry and its manifest agree: only the versions show it.
+    let manifest = kept.world.manifests("kv-a").remove(0);
+    for name in [&forged, &manifest] {
+        let blob = storage.blob(BACKUPS, name).expect("it is stored");
+        storage.put_blob(BACKUPS, name, blob.bytes.clone(), &[]);
+        storage.damage_blob(BACKUPS, name, |again| again.metadata = blob.metadata.clone());
+    }
+    storage.delete_blob(BACKUPS, &deleted);
+    let found = kept.verify().await;
+    let expected = [("rewritten", manifest.as_str()), ("deleted", &deleted), ("rewritten", &forged)];
+    assert_eq!(named(&found), expected, "{found:?}");
+    assert!(found[0]["text"].as_str().is_some_and(|text| text.contains("it has 2 versions")), "{found:?}");
+    assert_eq!(kept.keeper_events("backup.damaged"), 3);
+    assert_eq!(kept.verify().await.len(), 3, "what is open stays open");
+    assert_eq!(kept.keeper_events("backup.damaged"), 4, "of what is not the newest one is told once");
+}
+
+#[tokio::test]
+async fn nothing_is_said_of_a_vault_whose_index_names_nothing() {
+    let mut kept = Kept::with(0, "within=3650").await;
+    kept.night().await;
+    kept.verify().await;
+    assert_eq!((kept.keeper_events("verification.ended"), kept.keeper_events("verification.empty")), (0, 1));
+}
