@@ -23,6 +23,7 @@ pub mod reconcile;
 pub mod resume;
 pub mod rounds;
 pub mod send;
+pub mod suspects;
 
 use tracing::{error, info, warn};
 

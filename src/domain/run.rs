@@ -40,6 +40,11 @@ impl RunId {
         Self::new(asked, &format!("manual-{salt:04x}"))
     }
 
+    /// The run of what a verification that ended at a time found wrong.
+    pub fn verification(ended: OffsetDateTime) -> Self {
+        Self::new(ended, "verification")
+    }
+
     /// The name of a restore, which has the same shape.
     pub(super) fn restore(asked: OffsetDateTime, salt: u32) -> Self {
         Self::new(asked, &format!("restore-{salt:08x}"))

@@ -1,5 +1,7 @@
 //! Records of passes: when `AdvanceJobs` last ran for each role, and which nights are settled.
 
+use std::collections::BTreeMap;
+
 use futures::{TryStreamExt as _, pin_mut};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -11,6 +13,7 @@ use crate::{
         job::{JOB_FORMAT, PASS_NOTED_EVERY},
         night::{Nights, Settled, Timer},
         schedule::Timetable,
+        source::SourceName,
     },
     error::Result,
 };
@@ -37,12 +40,24 @@ pub(super) struct Kept {
     /// Whether the nights recorded by earlier processes were read.
     taken_up: bool,
     nights: Nights,
+    /// The newest verification of each vault that was acted on.
+    acted_on: BTreeMap<SourceName, OffsetDateTime>,
 }
 
 impl Jobs {
     /// Calls `with` with the nights that this process knows.
     pub fn nights<T>(&self, with: impl FnOnce(&mut Nights) -> T) -> T {
         with(&mut self.kept.lock().nights)
+    }
+
+    /// Whether this process has acted on what a verification of a vault found.
+    pub fn has_acted_on(&self, vault: &SourceName, ended: OffsetDateTime) -> bool {
+        self.kept.lock().acted_on.get(vault) == Some(&ended)
+    }
+
+    /// Remembers that this process has acted on what a verification of a vault found.
+    pub fn act_on(&self, vault: SourceName, ended: OffsetDateTime) {
+        self.kept.lock().acted_on.insert(vault, ended);
     }
 
     /// Reads the settled nights that earlier processes recorded, and returns whether that was done before. One request

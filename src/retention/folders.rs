@@ -69,11 +69,12 @@ pub(super) async fn hsm(
 
 async fn read(app: &App, hsm: &SourceName, now: OffsetDateTime) -> Result<Reading> {
     let catalogue = app.catalogue()?;
-    let (marks, stored, holds, decisions) = futures::try_join!(
+    let (marks, stored, holds, decisions, suspects) = futures::try_join!(
         catalogue.marks(KIND, hsm),
         catalogue.stored_hsm_backups(hsm),
         catalogue.holds(KIND, hsm),
         catalogue.decisions(KIND, hsm),
+        catalogue.suspects(KIND, hsm),
     )?;
     let (stored, whole) = stored;
     let hidden = |backup: &HsmBackup| marks.hides(&backup.run) && marks.is_dropped(&backup.run);
@@ -81,8 +82,11 @@ async fn read(app: &App, hsm: &SourceName, now: OffsetDateTime) -> Result<Readin
     let (backups, times): (Vec<_>, Vec<_>) =
         stored.into_iter().filter(|(backup, _)| !marks.hides(&backup.run)).unzip();
     let points = backups.iter().zip(times);
-    let candidates =
-        points.map(|(backup, stored)| Candidate::of_backup(backup, stored.unwrap_or(now))).collect();
+    let candidate = |(backup, stored): (&HsmBackup, Option<OffsetDateTime>)| {
+        let is_suspect = suspects.has_folder_of(&backup.run);
+        Candidate::of_backup(backup, stored.unwrap_or(now), is_suspect)
+    };
+    let candidates = points.map(candidate).collect();
     let standstill = standstill::of_hsm(app, hsm, &backups, &decisions, now);
     Ok(Reading { backups, hidden, whole, candidates, holds, decisions, standstill, marks })
 }

@@ -90,7 +90,7 @@ impl Reading<'_> {
     /// Reads the kept points; `None` if one of them cannot be read or folded in another that was to go: then the
     /// verdicts are others now.
     async fn name_kept(&self, verdicts: &mut [Verdict]) -> Result<Option<(Kept, Needs)>> {
-        let mut kept = Kept::default();
+        let mut kept = self.nothing_kept();
         let mut needs = Needs::new();
         let mut folded: HashMap<String, RunId> = HashMap::new();
         for (at, _) in verdicts.iter().enumerate().filter(|(_, verdict)| !verdict.drops()) {

@@ -18,6 +18,7 @@ use crate::{
         },
         run::{CLOSES_WITHIN, RunId, Scope},
         source::{SourceId, SourceKind, SourceName},
+        verification::Suspects,
     },
     error::{Error, Result, damaged},
 };
@@ -46,6 +47,8 @@ pub(super) struct Reading<'a> {
     pub(super) holds: Vec<Hold>,
     /// The objects that people forgot: no point names their backups.
     pub(super) forgotten: Forgotten,
+    /// The backups about which a finding is open.
+    suspects: Suspects,
     decisions: Vec<Decision>,
     location: Location,
 }
@@ -60,13 +63,14 @@ impl<'a> Reading<'a> {
     ) -> Result<Self> {
         let catalogue = app.catalogue()?;
         let kind = SourceKind::Vault;
-        let (marks, manifests, holds, decisions, acknowledged, forgotten) = futures::try_join!(
+        let (marks, manifests, holds, decisions, acknowledged, forgotten, suspects) = futures::try_join!(
             catalogue.marks(kind, vault),
             catalogue.manifests(vault, None, |_| false),
             holds(app, vault),
             catalogue.decisions(kind, vault),
             catalogue.acknowledged(vault),
             catalogue.forgotten(vault),
+            catalogue.suspects(kind, vault),
         )?;
         let summaries: Vec<(&Summary, Option<OffsetDateTime>)> =
             manifests.iter().filter_map(|found| Some((found.summary.as_ref()?, found.stored))).collect();
@@ -82,6 +86,7 @@ impl<'a> Reading<'a> {
             decisions,
             standstill,
             forgotten,
+            suspects,
             location: location.unwrap_or_default(),
             newest: is_newest(&candidates, &policy, now),
             overwritten: HashSet::new(),
@@ -164,9 +169,14 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// What kept points name, before any of them was read.
+    pub(super) fn nothing_kept(&self) -> Kept {
+        Kept::beside(&self.suspects)
+    }
+
     /// What every offered point names, whatever its verdict.
     pub(super) async fn name_offered(&self) -> Result<Kept> {
-        let mut kept = Kept::default();
+        let mut kept = self.nothing_kept();
         for at in 0..self.candidates.len() {
             match self.name(at, &mut kept).await {
                 Ok(_) => {}

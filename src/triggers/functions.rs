@@ -14,7 +14,7 @@ pub use crate::domain::role::Function;
 use crate::{
     app::App,
     attempt::Attempt,
-    backup::{Progress, message, object::Done, reconcile},
+    backup::{Progress, message, object::Done, reconcile, suspects},
     domain::{
         actor::Actor,
         hsm::Task,
@@ -248,12 +248,20 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     let (runs, restores, hsms) = futures::join!(Box::pin(runs), Box::pin(restores), Box::pin(hsms));
     let mut passed = Passed::default();
     let found = Found { runs: runs.as_ref().and_then(|of| of.as_ref().ok()), hsms: hsms.as_ref().ok() };
+    // After the reconciled runs: one that closes now may have replaced what was found wrong.
+    let suspects = if role.backs_up() { Some(Box::pin(suspects::back_up(app, clock)).await) } else { None };
     let verified = if role == Role::Keeper { Some(verification::go_on(app, clock).await) } else { None };
     let late = if catches_up { Some(Box::pin(nights::catch_up(app, found, clock)).await) } else { None };
     passed.part(runs, |of| (format!("runs closed: {}, still open: {}", of.closed, of.open), of.errors));
     passed.part(restores, |of| (format!("restores ended: {}, still open: {}", of.ended, of.open), of.errors));
     passed
         .part(Some(hsms), |of| (format!("HSM jobs ended: {}, still open: {}", of.ended, of.open), of.errors));
+    passed.part(suspects, |begun| {
+        (
+            if begun.is_empty() { String::new() } else { format!("begun again: {}", begun.join(", ")) },
+            Vec::new(),
+        )
+    });
     passed.part(verified, |of| {
         let errors = of.into_iter().map(|(_, verified)| verified.map(drop));
         (String::new(), errors.filter_map(Result::err).collect())

@@ -1,7 +1,7 @@
 //! Verification: what is stored is read again, and what is wrong with it is found and named.
 
 use keyvault_backup_emulator::{
-    Keeping, StoredBlob,
+    Keeping, Kind, StoredBlob,
     host::{Firing, Invocation},
 };
 use serde_json::Value;
@@ -46,6 +46,11 @@ impl Kept {
     pub fn keeper_events(&self, event: &str) -> usize {
         let lines: Vec<_> = self.keeper.logs().into_iter().filter(|line| line.function_console).collect();
         events(&lines, event)
+    }
+
+    /// What retention did about points.
+    fn stored_marks(&self) -> usize {
+        self.world.stored_below("retention/vaults/kv-a/points/").len()
     }
 
     /// The newest backup of a secret.
@@ -139,4 +144,54 @@ async fn nothing_is_said_of_a_vault_whose_index_names_nothing() {
     kept.night().await;
     kept.verify().await;
     assert_eq!((kept.keeper_events("verification.ended"), kept.keeper_events("verification.empty")), (0, 1));
+}
+
+#[tokio::test]
+async fn the_same_night_what_was_found_is_backed_up_again_and_counts_as_the_newest() {
+    let mut kept = Kept::verified(3).await;
+    let blob = kept.newest_backup_of("secret-1");
+    kept.world.backups.flip_bit(BACKUPS, &blob);
+    assert_eq!(kept.verify().await[0]["newest"], true);
+    kept.world.settle().await;
+    let newest = kept.newest_backup_of("secret-1");
+    assert!(newest.contains("-verification/"), "{newest}");
+    assert_eq!(kept.backups_of("secret-2").len(), 2, "the others stay as they are");
+    let found = kept.verify().await;
+    assert_eq!((named(&found), &found[0]["newest"]), (vec![("damaged", blob.as_str())], &Value::Null));
+    kept.world.settle().await;
+    assert_eq!(kept.newest_backup_of("secret-1"), newest, "nothing is backed up once more");
+}
+
+#[tokio::test]
+async fn of_what_is_gone_from_the_vault_nothing_can_be_backed_up_again_and_nothing_is_tried() {
+    let mut kept = Kept::verified(8).await;
+    kept.world.vault.delete(Kind::Secret, "secret-1").expect("it is there");
+    kept.night().await;
+    let blob = kept.newest_backup_of("secret-1");
+    kept.world.backups.flip_bit(BACKUPS, &blob);
+    assert_eq!(named(&kept.verify().await), [("damaged", blob.as_str())]);
+    kept.world.settle().await;
+    assert_eq!(
+        kept.world
+            .stored_below("vaults/kv-a/runs/")
+            .keys()
+            .filter(|name| name.contains("-verification/"))
+            .count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn retention_lets_nothing_go_for_backups_that_were_found_wrong() {
+    let mut kept = Kept::with(2, "within=30 months=0").await;
+    kept.nights(3).await;
+    kept.changed_night().await;
+    for run in kept.backups_of("secret-1").into_iter().skip(1) {
+        kept.world
+            .backups
+            .flip_bit(BACKUPS, &format!("vaults/kv-a/runs/{run}/objects/secret/secret-1/backup"));
+    }
+    assert_eq!(kept.verify().await.len(), 3);
+    kept.pass().await;
+    assert_eq!(kept.stored_marks(), 0, "the first point has the only good backup of secret-1");
 }

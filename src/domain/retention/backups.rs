@@ -13,6 +13,7 @@ use crate::domain::{
     moment::day,
     object::ObjectId,
     run::RunId,
+    verification::Suspects,
 };
 
 /// A good backup that takes the place of older ones, once it was seen in storage.
@@ -93,6 +94,8 @@ pub struct Kept {
     known: HashSet<Fingerprint>,
     /// The newest run of which the manifest cannot be read, and when it can last have closed.
     unread: Option<(RunId, OffsetDateTime)>,
+    /// The backups about which a finding of a verification is open: they take nothing's place.
+    suspects: Suspects,
 }
 
 /// What rulings depend on, beside the kept points.
@@ -109,11 +112,16 @@ pub struct Terms<'a> {
 }
 
 impl Kept {
+    /// Nothing yet, where these backups are not good.
+    pub fn beside(suspects: &Suspects) -> Self {
+        Self { suspects: suspects.clone(), ..Self::default() }
+    }
+
     /// Adds a line of a kept point.
     pub fn name(&mut self, line: &Line, location: &Location) {
         for entry in line.entry.iter().chain(line.former.as_deref()) {
             self.named.insert(entry);
-            if is_good(entry, location) {
+            if is_good(entry, location) && !self.suspects.has(entry) {
                 self.succeed(address(&line.id()), entry);
             }
         }

@@ -58,9 +58,9 @@ impl Candidate {
         Self { run: run.clone(), named: named.unwrap_or(AS_NEW), stored: stored.unwrap_or(AS_NEW), kind }
     }
 
-    /// The point of a backup of a whole HSM.
-    pub fn of_backup(backup: &HsmBackup, stored: OffsetDateTime) -> Self {
-        let kind = PointKind::Whole { covers: backup.is_good() };
+    /// The point of a backup of a whole HSM. `is_suspect` is whether a finding about its folder is open: then it is not good.
+    pub fn of_backup(backup: &HsmBackup, stored: OffsetDateTime, is_suspect: bool) -> Self {
+        let kind = PointKind::Whole { covers: backup.is_good() && !is_suspect };
         Self { run: backup.run.clone(), named: backup.opened, stored, kind }
     }
 

@@ -8,6 +8,7 @@ use crate::domain::{
     retention::HoldScope,
     samples::{NIGHT, entry, line, secret},
     source::SourceKind,
+    verification::{Fault, Finding},
 };
 
 const NOW: OffsetDateTime = datetime!(2026-11-22 06:00 UTC);
@@ -85,6 +86,27 @@ fn a_backup_from_elsewhere_takes_nothings_place() {
     kept.name(&with(ObjectStatus::Unchanged, elsewhere), &location("b"));
     kept.know(&secret("db"));
     assert_eq!(ruling(&kept, &with(ObjectStatus::BackedUp, db(100, 1)), &[]), "last-good");
+}
+
+#[test]
+fn a_backup_that_verification_found_wrong_takes_nothings_place() {
+    let (old, newer) = (with(ObjectStatus::BackedUp, db(100, 1)), db(10, 2));
+    let finding = Finding {
+        fault: Fault::Damaged,
+        blob: String::new(),
+        run: newer.run.clone(),
+        kind: Some(newer.kind),
+        name: Some(newer.name.clone()),
+        newest: true,
+        text: String::new(),
+        since: NOW,
+    };
+    let mut kept = Kept::beside(&Suspects::of(&[finding]));
+    kept.name(&with(ObjectStatus::Unchanged, newer), &Location::default());
+    kept.know(&secret("db"));
+    assert_eq!(ruling(&kept, &old, &[]), "last-good");
+    kept.name(&with(ObjectStatus::BackedUp, db(9, 2)), &Location::default());
+    assert_eq!(ruling(&kept, &old, &[]), "succeeded", "by the one that replaced it");
 }
 
 #[test]

@@ -211,7 +211,7 @@ fn a_summary_says_what_a_point_is_and_an_hsm_backup_is_one_if_it_can_be_restored
     for (backup, expected) in
         [(hsm_backup(at), WHOLE), (HsmBackup { folder: None, ..hsm_backup(at) }, UNCOVERED)]
     {
-        let point = Candidate::of_backup(&backup, at + Duration::HOUR);
+        let point = Candidate::of_backup(&backup, at + Duration::HOUR, false);
         assert_eq!((point.kind, point.times()), (expected, [at, at + Duration::HOUR]));
     }
 }

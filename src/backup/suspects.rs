@@ -1,0 +1,90 @@
+//! Backing up again what verification found wrong.
+//!
+//! The keeper has no right on the queue, so it only records what it found. The pass of the app that backs up reads that,
+//! and begins a run of the objects whose newest backup is missing or damaged.
+
+use time::{Duration, OffsetDateTime};
+
+use super::{plan, send};
+use crate::{
+    app::App,
+    clock::Clock,
+    domain::{
+        actor::Actor,
+        job::BackupJob,
+        manifest::ObjectStatus,
+        object::ObjectId,
+        run::RunId,
+        source::{SourceKind, SourceName},
+        verification::Suspects,
+    },
+    error::Result,
+};
+
+/// How old a sign may be to be acted on. An older one has a newer one after it, or the object is backed up since.
+const WITHIN: Duration = Duration::days(3);
+
+/// Begins a run for each vault in which a verification found something wrong with the newest backups of objects that the
+/// vault still has. One request if there is no new sign. Returns the runs that were begun.
+///
+/// Safe to run twice, concurrently or later: the run has its name from the verification, and its plan is create-only.
+///
+/// # Errors
+/// Those of storage. The next pass tries again.
+pub async fn back_up(app: &App, clock: &Clock) -> Result<Vec<String>> {
+    let mut begun = Vec::new();
+    for (ended, vault) in app.catalogue()?.signs_of_suspects(clock.now() - WITHIN).await? {
+        if app.vault(&vault).is_err() || app.jobs()?.has_acted_on(&vault, ended) {
+            continue;
+        }
+        let run = RunId::verification(ended);
+        if !app.catalogue()?.is_planned(&vault, &run).await? && begin(app, &vault, &run, ended, clock).await?
+        {
+            begun.push(format!("run {run} of {vault}"));
+        }
+        app.jobs()?.act_on(vault, ended);
+    }
+    Ok(begun)
+}
+
+/// Begins the run, unless nothing is left to back up.
+async fn begin(
+    app: &App,
+    vault: &SourceName,
+    run: &RunId,
+    ended: OffsetDateTime,
+    clock: &Clock,
+) -> Result<bool> {
+    let verification = app.catalogue()?.verification(SourceKind::Vault, vault, ended).await?;
+    let due = due(app, vault, &Suspects::of(&verification.findings)).await?;
+    if due.is_empty() {
+        return Ok(false);
+    }
+    let objects = due.len();
+    // The plan comes first: a record without one would be planned as a run of the whole vault.
+    let plan =
+        plan::store(app, plan::some_objects(app, vault, run, &Actor::TIMER, clock, due).await?).await?;
+    plan::open(app, &BackupJob::open(vault.clone(), run.clone(), Actor::TIMER, clock.now())).await?;
+    tracing::warn!(
+        event = "suspects.due", vault.name = %vault, run.id = %run, plan.back_up = objects,
+        "Verification found the newest backups of {objects} objects of {vault} missing or damaged; run {run} backs them up"
+    );
+    send::once(app, &plan, clock).await?;
+    Ok(true)
+}
+
+/// The objects whose newest backup is still the one that was found wrong, and that the vault had when it was last listed.
+async fn due(app: &App, vault: &SourceName, suspects: &Suspects) -> Result<Vec<ObjectId>> {
+    let (catalogue, mut due) = (app.catalogue()?, Vec::new());
+    let view = catalogue.view(vault, None).await?;
+    for line in catalogue.lines(&view).await? {
+        let line = line?;
+        let is_there =
+            !matches!(line.status, ObjectStatus::Gone | ObjectStatus::Disappeared | ObjectStatus::Former)
+                && !line.status.is_managed();
+        if is_there && line.entry.as_ref().is_some_and(|entry| suspects.has(entry)) {
+            due.push(line.id());
+        }
+    }
+    Ok(due)
+}
