@@ -29,5 +29,6 @@ pub mod send;
 pub mod start;
 pub mod step;
 pub mod submit;
+mod unusable;
 
 pub use self::plan::plan;

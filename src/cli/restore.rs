@@ -31,7 +31,8 @@ use crate::{
         filter::NameFilter,
         object::{ObjectId, ObjectKind},
         restore::{
-            Action, OnConflict, Request, RestoreId, RestoreNumbers, RestorePlan, Selection, StepResult,
+            Action, OnConflict, OnDamaged, Request, RestoreId, RestoreNumbers, RestorePlan, Selection,
+            StepResult,
         },
         source::Source,
     },
@@ -75,6 +76,9 @@ pub struct RestoreArgs {
     /// What to do about names that are taken in the target
     #[arg(long, value_enum, default_value_t = Conflict::Fail)]
     on_conflict: Conflict,
+    /// What to do where a backup is damaged or gone
+    #[arg(long, value_enum, default_value_t = Damaged::Fail)]
+    on_damaged: Damaged,
     /// Also backups that are of another subscription or geography than the target according to
     /// `KEYVAULT_BACKUP_PLACES`: the service decides
     #[arg(long)]
@@ -86,7 +90,7 @@ pub struct RestoreArgs {
     #[arg(long)]
     yes: bool,
     /// Restore one blob from a file, ours or that of `az keyvault … backup --file`
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["secret", "key", "certificate", "name", "tag", "all", "at", "into", "on_conflict", "other_place"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["secret", "key", "certificate", "name", "tag", "all", "at", "into", "on_conflict", "on_damaged", "other_place"])]
     file: Option<PathBuf>,
     /// Go ahead without job records and audit trail, if they cannot be written; then nothing prevents another restore
     /// into the same vault
@@ -130,6 +134,24 @@ impl From<Conflict> for OnConflict {
     }
 }
 
+/// What to do where a backup is damaged or gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Damaged {
+    /// The object is not restored, and that is a failure
+    Fail,
+    /// The newest older backup that is whole is restored; the plan says so
+    Older,
+}
+
+impl From<Damaged> for OnDamaged {
+    fn from(damaged: Damaged) -> Self {
+        match damaged {
+            Damaged::Fail => Self::Fail,
+            Damaged::Older => Self::Older,
+        }
+    }
+}
+
 fn tag_of(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
@@ -162,6 +184,7 @@ impl RestoreArgs {
             at: self.at,
             selection,
             on_conflict: self.on_conflict.into(),
+            on_damaged: self.on_damaged.into(),
             other_place: self.other_place,
         })
     }

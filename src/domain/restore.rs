@@ -29,8 +29,8 @@ pub use self::{
     pairs::Pairs,
     plan::{Action, PLAN_FORMAT, RestorePlan, Step, plan_restore},
     reason::{Excluded, Reason},
-    request::{OnConflict, Request, Selection},
+    request::{OnConflict, OnDamaged, Request, Selection},
     step::{RestoreMessage, StepOutcome, StepResult},
-    target::{Held, World},
+    target::{Held, Unusable, World},
     waiting::{Hindrance, Waiting, in_turn, room_to_wait},
 };

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use futures::{StreamExt as _, TryStreamExt as _, pin_mut, stream};
 use tracing::warn;
 
-use super::step;
+use super::{step, unusable::KnownUnusable};
 use crate::{
     app::App,
     azure::vault::VaultClient,
     domain::{
         fate::Fate,
         object::{ObjectId, ObjectKind},
-        restore::{Action, Held, Reason, Request, RestorePlan, Step, World, plan_restore},
+        restore::{Action, Held, OnDamaged, Reason, Request, RestorePlan, Step, World, plan_restore},
+        run::RunId,
     },
     error::{Error, Result},
     query::nothing,
@@ -42,14 +43,24 @@ pub async fn plan(app: &App, request: &Request) -> Result<RestorePlan> {
     }
     let held = held(app.vault(&request.target)?, kinds).await?;
     let (source, target) = (app.location(&request.source), app.location(&request.target));
-    let world = World { source: &source, target: &target, held: &held };
-    let mut plan = plan_restore(request, catalogue.lines(&view).await?, &world)?;
-    if plan.is_bare() {
-        refuse_nothing(app, request).await?;
-    }
-    if plan.steps.len() <= CHECKED_UP_TO {
-        leave_unfit(app, &mut plan).await?;
-    }
+    let mut unusable = KnownUnusable::of_findings(catalogue, request, &view).await?;
+    let mut plan = loop {
+        let world = World { source: &source, target: &target, held: &held, unusable: unusable.objects() };
+        let mut plan = plan_restore(request, catalogue.lines(&view).await?, &world)?;
+        if plan.is_bare() {
+            refuse_nothing(app, request).await?;
+        }
+        if plan.steps.len() > CHECKED_UP_TO {
+            break plan;
+        }
+        let found = unusable_steps(app, &mut plan).await?;
+        if request.on_damaged == OnDamaged::Fail || unusable.knows_all(&found) {
+            found.into_iter().for_each(|(id, _, reason)| plan.leave(&[id], reason));
+            break plan;
+        }
+        // Each round knows one more backup, so there is a last one.
+        unusable.add(catalogue, request, found).await?;
+    };
     plan.leave_unjudged_purges();
     leave_unpurgeable(app.vault(&request.target)?, &mut plan).await?;
     Ok(plan)
@@ -97,22 +108,20 @@ async fn leave_unpurgeable(target: &VaultClient, plan: &mut RestorePlan) -> Resu
     Ok(())
 }
 
-/// Excludes the steps whose backup cannot be restored, and records the form of the others' backups.
-async fn leave_unfit(app: &App, plan: &mut RestorePlan) -> Result<()> {
+/// The steps whose backup cannot be restored, and why. Records the form of the others' backups.
+async fn unusable_steps(app: &App, plan: &mut RestorePlan) -> Result<Vec<(ObjectId, RunId, Reason)>> {
     let source = &plan.request.source;
     let checks: Vec<_> = plan.steps.iter().map(|step| step::checked(app, source, step)).collect();
     let checks: Vec<_> = stream::iter(checks).buffered(AT_ONCE).collect().await;
-    let (mut damaged, mut gone) = (Vec::new(), Vec::new());
+    let mut unusable = Vec::new();
     for (step, check) in plan.steps.iter_mut().zip(checks) {
         match check {
-            Err(Error::Damaged { .. }) => damaged.push(step.id()),
-            Err(Error::BackupGone { .. }) => gone.push(step.id()),
+            Err(Error::Damaged { .. }) => unusable.push((step.id(), step.run.clone(), Reason::Damaged)),
+            Err(Error::BackupGone { .. }) => unusable.push((step.id(), step.run.clone(), Reason::BackupGone)),
             check => step.judged(&check?.1),
         }
     }
-    plan.leave(&damaged, Reason::Damaged);
-    plan.leave(&gone, Reason::BackupGone);
-    Ok(())
+    Ok(unusable)
 }
 
 /// The objects of these kinds that a vault holds, live and soft-deleted. An HSM has only keys.

@@ -195,3 +195,29 @@ async fn retention_lets_nothing_go_for_backups_that_were_found_wrong() {
     kept.pass().await;
     assert_eq!(kept.stored_marks(), 0, "the first point has the only good backup of secret-1");
 }
+
+#[tokio::test]
+async fn a_plan_leaves_out_what_was_found_wrong_or_takes_an_older_backup_and_says_so() {
+    let mut kept = Kept::verified(3).await;
+    kept.world.env.retain(|(name, _)| !name.starts_with("KEYVAULT_BACKUP_VERIFY"));
+    let blob = kept.newest_backup_of("secret-1");
+    kept.world.backups.flip_bit(BACKUPS, &blob);
+    kept.verify().await;
+    kept.world.vault.delete(Kind::Secret, "secret-1").expect("it is there");
+    kept.world.vault.purge(Kind::Secret, "secret-1").expect("it is deleted");
+    let url = kept.world.vault.url();
+    let args = ["restore", "--vault", &url, "--secret", "secret-1", "--what-if"];
+    let plan = kept.world.json(&args).await;
+    assert_eq!((&plan["restores"], &plan["left"][0]["reason"]), (&0.into(), &"damaged".into()), "{plan}");
+    let plan = kept.world.json(&[&args[..], &["--on-damaged", "older"]].concat()).await;
+    let step = &plan["steps"][0];
+    assert_eq!(step["run"], "20260110T020000Z-nightly", "{plan}");
+    assert_eq!(step["insteadOf"], "20260120T020000Z-nightly", "{plan}");
+    // Of a backup that is damaged since, the plan finds out by itself, and takes the newest one before it.
+    let older = blob.replace("20260120", "20260110");
+    kept.world.backups.flip_bit(BACKUPS, &older);
+    let plan = kept.world.json(&[&args[..], &["--on-damaged", "older"]].concat()).await;
+    assert_eq!((&plan["restores"], &plan["left"][0]["reason"]), (&0.into(), &"damaged".into()), "{plan}");
+    let told = kept.world.cli(&[&args[..], &["--on-damaged", "older"]].concat()).await;
+    assert!(String::from_utf8_lossy(&told.stdout).contains("damaged"), "{told:?}");
+}

@@ -13,7 +13,7 @@ use crate::{
     domain::{
         digest::Digest,
         object::ObjectId,
-        restore::{self, OnConflict, RestoreNumbers, RestorePlan},
+        restore::{self, OnConflict, OnDamaged, RestoreNumbers, RestorePlan},
     },
     restore::any_plan,
 };
@@ -111,6 +111,36 @@ impl From<OnConflict> for Conflict {
     }
 }
 
+/// What happens when the backup of an object is damaged or gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OnDamaged)]
+pub enum Damaged {
+    /// The object is not restored, and that is a failure.
+    #[default]
+    Fail,
+    /// The newest older backup that is whole is restored; its step has `insteadOf`.
+    Older,
+}
+
+impl From<Damaged> for OnDamaged {
+    fn from(damaged: Damaged) -> Self {
+        match damaged {
+            Damaged::Fail => Self::Fail,
+            Damaged::Older => Self::Older,
+        }
+    }
+}
+
+impl From<OnDamaged> for Damaged {
+    fn from(damaged: OnDamaged) -> Self {
+        match damaged {
+            OnDamaged::Fail => Self::Fail,
+            OnDamaged::Older => Self::Older,
+        }
+    }
+}
+
 /// One object that is restored.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -135,6 +165,9 @@ pub struct Step {
     /// The part that is not secret, for a backup of an unknown form.
     #[serde(skip_serializing_if = "Option::is_none")]
     clear: Option<Clear>,
+    /// The run of the newer backup that is damaged or gone, in whose place this one is restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instead_of: Option<String>,
 }
 
 /// One object that is not restored.
@@ -183,6 +216,7 @@ pub struct Plan {
     #[schema(value_type = String, format = DateTime)]
     at: Option<OffsetDateTime>,
     on_conflict: Conflict,
+    on_damaged: Damaged,
     /// Whether the service decides about backups that are, by the settings, of another subscription or geography.
     other_place: bool,
     /// How many objects are restored.
@@ -234,6 +268,7 @@ impl Plan {
             versions: step.versions,
             form: Form::of(step.unknown_form.as_deref()),
             clear: step.unknown_form.as_deref().map(Into::into),
+            instead_of: step.instead_of.map(String::from),
         };
         let purges = plan.steps.iter().filter(|step| step.action == restore::Action::PurgeAndRestore).count();
         let restores = plan.steps.len();
@@ -247,6 +282,7 @@ impl Plan {
             target: plan.request.target.to_string(),
             at: plan.request.at,
             on_conflict: plan.request.on_conflict.into(),
+            on_damaged: plan.request.on_damaged.into(),
             other_place: plan.request.other_place,
             restores,
             purges,

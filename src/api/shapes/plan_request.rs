@@ -9,7 +9,7 @@ use super::{
     field::{Moment, optional, present, required},
     named::Named,
     object::Kind,
-    plan::Conflict,
+    plan::{Conflict, Damaged},
     problem::{Problem, ProblemKind},
 };
 use crate::domain::{
@@ -96,6 +96,9 @@ pub struct PlanRequest {
     /// What happens when a name is taken in the target.
     #[serde(default)]
     on_conflict: Conflict,
+    /// What happens when a backup is damaged or gone.
+    #[serde(default)]
+    on_damaged: Damaged,
     /// Also backups that are, by `KEYVAULT_BACKUP_PLACES`, of another subscription or geography than the target: the
     /// service decides.
     #[serde(default)]
@@ -135,6 +138,7 @@ impl PlanRequest {
                 gone: self.gone,
             },
             on_conflict: self.on_conflict.into(),
+            on_damaged: self.on_damaged.into(),
             other_place: self.other_place,
         })
     }

@@ -61,6 +61,7 @@ fn steps(of: &[&Step], now: OffsetDateTime) -> Table {
         Column::name("run").wide(),
         Column::name("SHA-256").wide(),
         Column::prose("form").if_any(),
+        Column::prose("INSTEAD OF").if_any(),
     ];
     let mut rows = Table::new(&SUBJECT, &details);
     for step in of {
@@ -69,7 +70,11 @@ fn steps(of: &[&Step], now: OffsetDateTime) -> Table {
         let form = step.unknown_form.as_deref().map(unknown);
         let [from, age, versions] = [step.taken.into(), (now - step.taken).into(), step.versions.into()];
         let [run, digest] = [step.run.as_str().into(), (&step.sha256).into()];
-        rows.push([action, kind, name, from, age, versions, run, digest, form.into()]);
+        let instead = step
+            .instead_of
+            .as_ref()
+            .map(|run| format!("the newer backup of {run}, which is damaged or gone"));
+        rows.push([action, kind, name, from, age, versions, run, digest, form.into(), instead.into()]);
     }
     rows
 }
@@ -112,9 +117,11 @@ fn tsv(plan: &RestorePlan) -> Table {
 fn summary(plan: &RestorePlan, purges: usize, width: Option<usize>) -> String {
     let request = &plan.request;
     let numbers = RestoreNumbers::of(plan);
+    let older = plan.steps.iter().filter(|step| step.instead_of.is_some()).count();
+    let older = if older > 0 { format!(", {older} of them from an OLDER backup") } else { String::new() };
     let purges = if purges > 0 { format!(", {purges} of them purged for good first") } else { String::new() };
     let text = format!(
-        "{} into {}: {} to restore{purges}, {}, {} in the way{}",
+        "{} into {}: {} to restore{older}{purges}, {}, {} in the way{}",
         request.source,
         request.target,
         plan.steps.len(),

@@ -132,6 +132,7 @@ mod tests {
             version_states: seen.states,
             order: seen.order,
             unknown_form: None,
+            instead_of: None,
         }
     }
 

@@ -254,7 +254,7 @@ mod tests {
     use time::{Duration, macros::datetime};
 
     use super::*;
-    use crate::domain::restore::{OnConflict, Request, Selection};
+    use crate::domain::restore::{OnConflict, OnDamaged, Request, Selection};
 
     const START: OffsetDateTime = datetime!(2026-11-22 10:11:12 UTC);
 
@@ -266,6 +266,7 @@ mod tests {
             at: None,
             selection: Selection::default(),
             on_conflict: OnConflict::Fail,
+            on_damaged: OnDamaged::default(),
             other_place: false,
         };
         let plan = RestorePlan { v: 1, request, steps: Vec::new(), excluded: Vec::new() };

@@ -92,7 +92,7 @@ mod tests {
         location::Location,
         manifest::{Line, ObjectStatus},
         outcome::Failure,
-        restore::{Held, OnConflict, Request, Selection, World, plan_restore},
+        restore::{Held, OnConflict, OnDamaged, Request, Selection, World, plan_restore},
         samples::{NIGHT, fingerprint, line, secret},
     };
 
@@ -106,6 +106,7 @@ mod tests {
             at: None,
             selection: Selection::default(),
             on_conflict: OnConflict::Fail,
+            on_damaged: OnDamaged::default(),
             other_place: false,
         };
         let held = [("b1", "before"), ("b2", "before"), ("c1", "after"), ("c2", "after")];
@@ -117,7 +118,7 @@ mod tests {
         let never = of(ObjectStatus::Failed, ["e1", "e2"]).map(|line| Line { entry: None, ..line });
         let lines = there.into_iter().chain(of(ObjectStatus::Gone, ["d1", "d2"])).chain(never);
         let location = Location::default();
-        let world = World { source: &location, target: &location, held: &held };
+        let world = World { source: &location, target: &location, held: &held, unusable: &BTreeMap::new() };
         plan_restore(&request, lines.map(Ok::<_, ()>), &world).unwrap()
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{
-    Excluded, Held, OnConflict, Reason, Request, World,
+    Excluded, Held, OnConflict, Reason, Request, Unusable, World,
     rivals::{Claim, Rivals},
 };
 use crate::domain::{
@@ -67,6 +67,9 @@ pub struct Step {
     /// What may be shown of the backup's form, if the form is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_form: Option<Box<Clear>>,
+    /// The run of the newer backup that is damaged or gone, in whose place this one is restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<RunId>,
 }
 
 impl Step {
@@ -84,6 +87,7 @@ impl Step {
             version_states: entry.version_states,
             order: entry.order,
             unknown_form: entry.form.unknown().cloned().map(Box::new),
+            instead_of: None,
         }
     }
 
@@ -283,7 +287,13 @@ fn decide(request: &Request, entry: &Entry, world: &World<'_>) -> Result<Step, R
         Some(Held::Live(_) | Held::Managed | Held::DeletedManaged) => return Err(Reason::Live),
         Some(Held::Deleted { purgeable }) => deleted(request, &id, *purgeable)?,
     };
-    Ok(Step::new(entry, action))
+    match world.unusable.get(&id).filter(|_| !recovers) {
+        None => Ok(Step::new(entry, action)),
+        Some(Unusable { older: Some(older), .. }) => {
+            Ok(Step { instead_of: Some(entry.run.clone()), ..Step::new(older, action) })
+        }
+        Some(Unusable { reason, older: None }) => Err(*reason),
+    }
 }
 
 fn deleted(request: &Request, id: &ObjectId, purgeable: bool) -> Result<Action, Reason> {

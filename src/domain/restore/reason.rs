@@ -157,8 +157,8 @@ impl Reason {
                 "it was gone from the vault by then; name it, request gone objects, or choose an earlier time (at)"
             }
             Self::BackupGone => {
-                "the container no longer holds its backup: a rule about the age of blobs or a person deleted it; choose \
-                 another one (at; the object's history lists them), undelete the blob if the account keeps deleted ones, \
+                "the container no longer holds its backup: a rule about the age of blobs or a person deleted it; take the \
+                 newest older one (onDamaged: older) or choose one (at; the object's history lists them), undelete the blob if the account keeps deleted ones, \
                  and back up the object again"
             }
             Self::UnknownForm => {
@@ -167,8 +167,8 @@ impl Reason {
                  takes the backup, choose an earlier one (at), or install the newest version"
             }
             Self::Damaged => {
-                "its backup is damaged and would not be accepted; choose an earlier one (at), and find out who \
-                 changed it"
+                "its backup is damaged and would not be accepted; take the newest older one that is whole (onDamaged: older), or \
+                 choose one (at), and find out who changed it"
             }
         }
     }

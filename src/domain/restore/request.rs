@@ -65,6 +65,23 @@ pub enum OnConflict {
     PurgeDeleted,
 }
 
+/// What is done where the backup that would be restored is damaged or gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnDamaged {
+    /// The object is not restored, and the plan says what stands in the way.
+    #[default]
+    Fail,
+    /// The newest older backup that is whole is restored, and the plan says so.
+    Older,
+}
+
+impl OnDamaged {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The request for a restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
@@ -79,6 +96,9 @@ pub struct Request {
     pub selection: Selection,
     /// What is done about names that are taken.
     pub on_conflict: OnConflict,
+    /// What is done where a backup is damaged or gone.
+    #[serde(default, skip_serializing_if = "OnDamaged::is_default")]
+    pub on_damaged: OnDamaged,
     /// Also restore backups that are of another subscription or geography according to the settings: the service
     /// decides.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

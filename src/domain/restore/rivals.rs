@@ -97,7 +97,9 @@ mod tests {
     use super::*;
     use crate::domain::{
         location::Location,
-        restore::{Action, Held, OnConflict, Reason, Request, RestorePlan, Selection, World, plan_restore},
+        restore::{
+            Action, Held, OnConflict, OnDamaged, Reason, Request, RestorePlan, Selection, World, plan_restore,
+        },
         samples::{self, NIGHT, of_kind},
     };
 
@@ -115,11 +117,12 @@ mod tests {
             at: None,
             selection,
             on_conflict: OnConflict::RecoverDeleted,
+            on_damaged: OnDamaged::default(),
             other_place: false,
         };
         let held = held.iter().map(|(kind, held)| (of_kind(*kind, "tls"), *held));
         let (location, held) = (Location::default(), held.collect::<BTreeMap<_, _>>());
-        let world = World { source: &location, target: &location, held: &held };
+        let world = World { source: &location, target: &location, held: &held, unusable: &BTreeMap::new() };
         plan_restore(&request, lines.iter().cloned().map(Ok::<_, ()>), &world).unwrap()
     }
 

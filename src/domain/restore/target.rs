@@ -35,6 +35,17 @@ pub struct World<'a> {
     pub target: &'a Location,
     /// What the target holds, by object.
     pub held: &'a BTreeMap<ObjectId, Held>,
+    /// The objects whose backup in the index is not usable.
+    pub unusable: &'a BTreeMap<ObjectId, Unusable>,
+}
+
+/// A backup that is not usable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// Why.
+    pub reason: Reason,
+    /// The newest older backup that is not known to be unusable, if one was asked for and is there.
+    pub older: Option<Box<Entry>>,
 }
 
 impl World<'_> {
@@ -112,7 +123,8 @@ mod tests {
         ] {
             let held: BTreeMap<_, _> = held.into_iter().map(|(kind, held)| (id(kind), held)).collect();
             let location = Location::default();
-            let world = World { source: &location, target: &location, held: &held };
+            let world =
+                World { source: &location, target: &location, held: &held, unusable: &BTreeMap::new() };
             assert_eq!(world.other_kind(&id(kind)), reason, "{kind} into {held:?}");
         }
     }

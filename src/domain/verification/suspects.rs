@@ -39,6 +39,11 @@ impl Suspects {
         !self.backups.is_empty() && self.why(backup).is_some()
     }
 
+    /// What is wrong with the backup of an object that a run took.
+    pub fn fault(&self, backup: &Entry) -> Option<Fault> {
+        self.backups.get(&(backup.id(), backup.run.clone())).map(|(fault, _)| *fault)
+    }
+
     /// What was found about a backup.
     pub fn why(&self, backup: &Entry) -> Option<&str> {
         self.backups.get(&(backup.id(), backup.run.clone())).map(|(_, text)| text.as_str())

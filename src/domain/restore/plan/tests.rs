@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::{
     form::BlobFacts,
     location::{Fact, Location},
-    restore::Selection,
+    restore::{OnDamaged, Selection},
     samples::{NIGHT, fingerprint, line, of_kind, secret},
     tags::Tags,
 };
@@ -16,7 +16,15 @@ use crate::domain::{
 fn request(on_conflict: OnConflict, objects: &[ObjectId]) -> Request {
     let vault: crate::domain::source::SourceName = "kv-prod".parse().unwrap();
     let selection = Selection { objects: objects.to_vec(), ..Selection::default() };
-    Request { source: vault.clone(), target: vault, at: None, selection, on_conflict, other_place: false }
+    Request {
+        source: vault.clone(),
+        target: vault,
+        at: None,
+        selection,
+        on_conflict,
+        on_damaged: OnDamaged::Fail,
+        other_place: false,
+    }
 }
 
 fn backed_up(id: &ObjectId) -> Line {
@@ -29,7 +37,7 @@ fn without_backup(status: ObjectStatus) -> Line {
 
 fn plan(request: &Request, lines: Vec<Line>, held: &BTreeMap<ObjectId, Held>) -> RestorePlan {
     let location = Location::default();
-    let world = World { source: &location, target: &location, held };
+    let world = World { source: &location, target: &location, held, unusable: &BTreeMap::new() };
     plan_restore(request, lines.into_iter().map(Ok::<_, ()>), &world).unwrap()
 }
 
@@ -121,7 +129,7 @@ fn of_taken_at(
     let mut line = backed_up(&secret("db"));
     *line.entry.as_mut().unwrap().location = location(taken);
     let (source, target, held) = (location(source), location(target), holds(held));
-    let world = World { source: &source, target: &target, held: &held };
+    let world = World { source: &source, target: &target, held: &held, unusable: &BTreeMap::new() };
     let planned = plan_restore(asked, [Ok::<_, ()>(line)].into_iter(), &world).unwrap();
     of_one(&planned).unwrap().map_err(|(reason, skipped)| {
         assert!(!skipped, "it is in the way");
@@ -321,7 +329,7 @@ fn a_plan_is_changed_by_what_the_executor_learns_and_by_nothing_else() {
 #[test]
 fn an_index_that_cannot_be_read_gives_no_plan() {
     let (location, held) = (Location::default(), BTreeMap::new());
-    let world = World { source: &location, target: &location, held: &held };
+    let world = World { source: &location, target: &location, held: &held, unusable: &BTreeMap::new() };
     let lines = [Ok(backed_up(&secret("db"))), Err("damaged")].into_iter();
     assert_eq!(plan_restore(&request(OnConflict::Fail, &[]), lines, &world), Err("damaged"));
 }
