@@ -67,11 +67,14 @@ param operationsPage string = 'docs/operations.md'
 @description('Optional. The activity logs that the workspace gets: those of this subscription and of all that hold a source, of this one alone, or none.')
 param activityLogs 'all' | 'own' | 'none' = 'all'
 
-@description('Optional. The keeper app, which applies retention. Without it nothing is ever deleted.')
+@description('Optional. The keeper app, which applies retention and verifies what is stored. Without it nothing is ever deleted, or verified.')
 param keeper bool = true
 
 @description('Optional. When retention is applied, after the backups; six-field cron in UTC.')
 param retentionSchedule string = '0 30 4 * * *'
+
+@description('Optional. When what is stored is verified, after retention; six-field cron in UTC.')
+param verifySchedule string = '0 30 5 * * *'
 
 @description('Optional. The restore app. Not deployed when left out.')
 param restore restoreSettings?
@@ -546,6 +549,7 @@ var commonSettings = {
   vaultBackupSchedule: vaultBackupSchedule
   hsmBackupSchedule: hsmBackupSchedule
   retentionSchedule: retentionSchedule
+  verifySchedule: verifySchedule
   retentionPolicy: retentionPolicy
   restorePairs: union(vaultPairs, hsmPairs)
   approvals: restoreApprovals

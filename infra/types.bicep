@@ -167,6 +167,9 @@ type retentionSettings = {
 @description('Limits and paces of the program. A value that is left out keeps the default of the program.')
 type tuningSettings = {
   fullPassDays: int?
+  @minValue(1)
+  @maxValue(400)
+  verifyWithinDays: int?
   @minValue(0)
   @maxValue(100)
   goneShare: int?
@@ -253,6 +256,7 @@ type sharedAppSettings = {
   vaultBackupSchedule: string
   hsmBackupSchedule: string
   retentionSchedule: string
+  verifySchedule: string
   retentionPolicy: string
   restorePairs: string[]
   approvals: string
@@ -309,7 +313,7 @@ var storageNames = {
 var functionNames = {
   backup: ['NightlyVaultBackup', 'NightlyHsmBackup', 'BackUpObject', 'Backups']
   restore: ['RestoreObject', 'Restores']
-  keeper: ['ApplyRetention']
+  keeper: ['ApplyRetention', 'VerifyBackups']
   all: ['AdvanceJobs', 'Status']
 }
 

@@ -144,10 +144,10 @@ HAND_MADE: dict[str, tuple[list, dict[str, set]]] = {
     "a template writes a secret": ([*RUNNING, activity("Microsoft.KeyVault/vaults/secrets/write", f"{VAULT}/secrets/db")], {}),
 }
 
-# Nothing has been backed up, and retention has not been applied, unless a scene says so.
+# Nothing has been backed up or verified, and retention has not been applied, unless a scene says so.
 MISSED = {
     "vault-not-backed-up": {"kv-a", "kv-legacy-prod"}, "hsm-not-backed-up": {"hsm-a"},
-    "retention-not-applied": {"kv-a", "kv-legacy-prod", "hsm-a"},
+    "retention-not-applied": {"kv-a", "kv-legacy-prod", "hsm-a"}, "not-verified": {"kv-a", "kv-legacy-prod", "hsm-a"},
 }
 BACKED_UP = {"vault-not-backed-up": {"kv-legacy-prod"}}
 NIGHT, NEXT = "20260110T020000Z-nightly", "20260111T020000Z-nightly"
@@ -162,6 +162,8 @@ OF_SCENES: dict[str, dict[str, set]] = {
     "hsm": {"hsm-not-backed-up": set(), "job-overdue": {("hsm-a", NIGHT)}},
     "hsm-failed": {"run-not-clean": {("hsm-a", NIGHT)}},
     "retention": {"retention-not-applied": {"kv-legacy-prod", "hsm-a"}},
+    "verification": {"not-verified": {"kv-legacy-prod", "hsm-a"}, "backup-damaged": {("kv-a", "20260120T020000Z-nightly")}},
+    "nothing-verified": {},
     # What a person does is no line of an app.
     "person": BACKED_UP | {"unknown-caller": {"KV-A"}, "backup-read": {ACCOUNTS["backups"]}},
     "start": {"app-not-starting": {APPS[0]}},

@@ -30,7 +30,7 @@ param hsmNames string[]
 @maxValue(47)
 param intervalHours int
 
-@description('Required. Whether there is an app that applies retention.')
+@description('Required. Whether there is an app that applies retention and verifies what is stored.')
 param keeper bool
 
 @description('Required. Object ids of the identities that may back up and restore.')
@@ -114,6 +114,15 @@ var retentionSuccess = join(
   '\n'
 )
 
+var verificationSuccess = join(
+  [
+    events
+    '| where event == "verification.ended"'
+    '| extend target = tolower(tostring(line["source.name"]))'
+  ],
+  '\n'
+)
+
 var missedVault = empty(vaultNames)
   ? []
   : [
@@ -163,7 +172,49 @@ var missedRetention = !keeper
       }
     ]
 
-var rules = concat(missedVault, missedHsm, missedRetention, [
+// Written for each source by each pass. A pass that stops, or finds no backup to verify, writes none.
+var missedVerification = !keeper
+  ? []
+  : [
+      {
+        name: 'not-verified'
+        title: 'Backups are not verified'
+        description: 'No pass has verified the backups of this vault or HSM for two days. What is damaged or missing is not found meanwhile.'
+        severity: 2
+        query: missed(sourceList, 48, verificationSuccess)
+        dimensions: ['target']
+        frequency: 'PT1H'
+        window: 'P2D'
+        resolves: true
+      }
+    ]
+
+var damaged = !keeper
+  ? []
+  : [
+      {
+        name: 'backup-damaged'
+        title: 'A backup is damaged, missing or was written again'
+        description: 'Verification found that what is stored is not what was stored.'
+        severity: 1
+        query: join(
+          [
+            events
+            // Each night for the newest backup of an object, once for an older one.
+            '| where event == "backup.damaged"'
+            '| extend target = tostring(line["source.name"])'
+            '| extend run = tostring(line["run.id"])'
+          ],
+          '\n'
+        )
+        dimensions: ['target', 'run']
+        frequency: 'PT15M'
+        window: 'PT15M'
+        resolves: false
+      }
+    ]
+
+var rules = concat(missedVault, missedHsm, missedRetention, missedVerification, damaged, [
   {
     name: 'run-not-clean'
     title: 'A backup or restore failed, wholly or in part'

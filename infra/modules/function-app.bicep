@@ -177,6 +177,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_INTERVAL_HOURS: string(shared.intervalHours)
         KEYVAULT_BACKUP_FULL_PASS_DAYS: string(tuning.?fullPassDays ?? '')
         KEYVAULT_BACKUP_RETENTION: shared.retentionPolicy
+        KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS: string(tuning.?verifyWithinDays ?? '')
         KEYVAULT_BACKUP_GONE_SHARE: string(tuning.?goneShare ?? '')
         KEYVAULT_BACKUP_VAULT_RATE: string(tuning.?vaultRate ?? '')
         KEYVAULT_BACKUP_RESTORE_SECRETS: string(tuning.?restoreSecrets ?? '')
@@ -188,6 +189,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         VAULT_BACKUP_SCHEDULE: shared.vaultBackupSchedule
         HSM_BACKUP_SCHEDULE: shared.hsmBackupSchedule
         RETENTION_SCHEDULE: shared.retentionSchedule
+        VERIFY_SCHEDULE: shared.verifySchedule
       },
       hostStorage,
       toObject(disabledFunctions, function => 'AzureWebJobs.${function}.Disabled', function => 'true')

@@ -145,6 +145,8 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (MAIN, "module keeperHost 'modules/host-storage.bicep' = if (keeper) {", "module keeperHost 'modules/host-storage.bicep' = {"),
         (MAIN, "keeper ? [identities.outputs.keeperPrincipalId] : []\n    keeperRoleName", "[identities.outputs.keeperPrincipalId]\n    keeperRoleName"),
         (ALERTS, "var missedRetention = !keeper", "var missedRetention = keeper && !keeper"),
+        (ALERTS, "var missedVerification = !keeper", "var missedVerification = keeper && !keeper"),
+        (ALERTS, "var damaged = !keeper", "var damaged = keeper && !keeper"),
     ],
     "retention_is_as_it_is_asked_for": [
         (TYPES, "policyWord('gone', keep.?keepGoneDays)", "policyWord('days', keep.?keepGoneDays)"),
@@ -308,6 +310,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "every_alert_is_there": [
         (ALERTS, "name: 'poison-message'", "name: 'other-message'"),
+        (ALERTS, "missedVerification, damaged, [", "missedVerification, ["),
         (ALERTS, "      enabled: true\n      scopes", "      enabled: false\n      scopes"),
         (ALERTS, "actionGroups: [group.id]", "actionGroups: []"),
         (ALERTS, "for (email, index) in emails: {", "for (email, index) in [emails[0], emails[0]]: {"),
@@ -326,7 +329,8 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (ALERTS, "missed(hsmList, intervalHours, hsmSuccess)", "missed(hsmList, 48, hsmSuccess)"),
         (ALERTS, "kind=leftanti", "kind=inner"),
         (ALERTS, "concat(vaultNames, hsmNames)", "vaultNames"),
-        (ALERTS, "missed(sourceList, 48,", "missed(sourceList, 480,"),
+        (ALERTS, "missed(sourceList, 48, retentionSuccess)", "missed(sourceList, 480, retentionSuccess)"),
+        (ALERTS, "missed(sourceList, 48, verificationSuccess)", "missed(vaultList, 48, verificationSuccess)"),
     ],
     "what_nobody_answers_for_is_noticed": [
         (ALERTS, '!= "true"', '== "false"'),

@@ -522,8 +522,8 @@ def the_keeper_can_be_left_out(subject: Subject):
     if set(without.apps) != {"backup", "restore"} or len(without.of(ACCOUNT)) != 4:
         yield f"the apps are {sorted(without.apps)}"
     yield from (f"{grant} is granted" for grant in granted(subject, without) if "keeper" in grant[0] or "blobKeeper" in grant[1])
-    if any(alert_name(alert) == "retention-not-applied" for alert in without.of(LOG_RULE)):
-        yield "an alert waits for it"
+    waiting = {alert_name(alert) for alert in without.of(LOG_RULE)} & OF_THE_KEEPER
+    yield from (f"{name} waits for it" for name in sorted(waiting))
 
 
 @rule
@@ -969,9 +969,12 @@ def logs_are_out_of_reach(subject: Subject):
     yield from everywhere(subject, check)
 
 
-ALERTS = {
+# Alerts that wait for what the keeper alone does.
+OF_THE_KEEPER = {"retention-not-applied", "not-verified", "backup-damaged"}
+
+ALERTS = OF_THE_KEEPER | {
     "vault-not-backed-up", "run-not-clean", "job-overdue", "app-not-starting", "poison-message", "unknown-caller",
-    "throttled", "storage-refused", "many-objects-gone", "backup-form-unknown", "retention-not-applied",
+    "throttled", "storage-refused", "many-objects-gone", "backup-form-unknown",
     "access-changed", "backup-read", "backup-deleted", "package-written",
 }
 
@@ -1037,8 +1040,8 @@ def a_missed_backup_is_noticed_for_each(subject: Subject):
     """The query names every vault and HSM itself, so that one which was never backed up has a row."""
     def check(view: View):
         for alert in view.of(LOG_RULE):
-            if alert_name(alert) == "retention-not-applied":
-                yield from missing(query(alert), [*view.params["vaults"], *view.params["hsms"]], 48, "retention")
+            if alert_name(alert) in ("retention-not-applied", "not-verified"):
+                yield from missing(query(alert), [*view.params["vaults"], *view.params["hsms"]], 48, alert_name(alert))
             kind = alert_name(alert).removesuffix("-not-backed-up")
             if kind not in ("vault", "hsm"):
                 continue

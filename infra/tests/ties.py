@@ -15,7 +15,7 @@ from policies import ACTIVITY_RULE, ASSIGNMENT, CONTAINER, LOG_RULE, QUEUE, Subj
 WILL_EXIST = {"settings": set(), "functions": set(), "queues": set(), "events": set()}
 
 # Names in the container of backups under which the keeper may add, and nothing is written yet.
-TO_COME = {"drills/", "evidence/", "hsm-copies/", "verifications/"}
+TO_COME = {"drills/", "evidence/", "hsm-copies/"}
 
 # Legacy settings that carry a secret. They are for a terminal; the templates never set them.
 NEVER_SET = {"KEYVAULT_BACKUP_HSM_BACKUP_SAS", "KEYVAULT_BACKUP_HSM_RESTORE_SAS"}
@@ -418,6 +418,8 @@ OPERATIONS = (Path(__file__).resolve().parent.parent.parent / "docs/operations.m
 TIE_MUTATIONS = {
     "every_setting_is_read_and_every_read_one_is_set": [
         templates(APP, "KEYVAULT_BACKUP_VAULT_RATE:", "KEYVAULT_BACKUP_VAULTS_RATE:"),
+        templates(APP, "        VERIFY_SCHEDULE: shared.verifySchedule\n", ""),
+        templates(APP, "KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS:", "KEYVAULT_BACKUP_VERIFY_DAYS:"),
         templates(APP, "        VAULT_BACKUP_SCHEDULE: shared.vaultBackupSchedule\n", ""),
         templates(APP, "KEYVAULT_BACKUP_QUEUE__credential: 'managedidentity'", "KEYVAULT_BACKUP_QUEUE__tenant: 'managedidentity'"),
         templates(APP, "KEYVAULT_BACKUP_ROLE: role", "KEYVAULT_BACKUP_ROLE: role\n        KEYVAULT_BACKUP_HSM_BACKUP_SAS: ''"),
@@ -439,7 +441,7 @@ TIE_MUTATIONS = {
     ],
     "the_functions_are_listed_as_the_code_has_them": [
         templates(TYPES, "['RestoreObject', 'Restores']", "['RestoreObject']"),
-        templates(TYPES, "keeper: ['ApplyRetention']", "keeper: []"),
+        templates(TYPES, "keeper: ['ApplyRetention', 'VerifyBackups']", "keeper: ['ApplyRetention']"),
         templates(TYPES, "all: ['AdvanceJobs', 'Status']", "all: ['AdvanceJobs', 'Status', 'Backups']"),
         code_with(role=ROLES_OF_CODE.replace("| Function::Backups", "")),
         code_with(role=ROLES_OF_CODE.replace("Restores => self.restores()", "Restores => true")),
@@ -465,6 +467,7 @@ TIE_MUTATIONS = {
         templates(TYPES, "probePrefix: 'preflight/'", "probePrefix: 'probes/'"),
         templates(TYPES, "acknowledgedPrefix: 'acknowledged/'", "acknowledgedPrefix: 'known/'"),
         templates(TYPES, "copyPrefix: 'retention/copies/'", "copyPrefix: 'retention/doubles/'"),
+        templates(TYPES, "verificationPrefix: 'verifications/'", "verificationPrefix: 'checks/'"),
         templates(TYPES, "peoplePrefix: 'retention/people/'", "peoplePrefix: 'retention/persons/'"),
         templates(TYPES, "drillPrefix: 'drills/'", "drillPrefix: 'exercises/'"),
         code_with(layout='format!("backups/{vault}/")'),
@@ -488,6 +491,8 @@ TIE_MUTATIONS = {
         templates(ALERTS, 'where event == "job.overdue"', 'where event == "job.late"'),
         templates(ALERTS, 'where event == "start.failed"', "where event == line"),
         templates(ALERTS, 'where event == "loss.found"', 'where event == "loss.seen"'),
+        templates(ALERTS, 'where event == "backup.damaged"', 'where event == "backup.broken"'),
+        templates(ALERTS, 'where event == "verification.ended"', 'where event == "verification.done"'),
     ],
     "alerts_read_fields_that_are_written": [
         templates(ALERTS, 'line["hsm.verdict"]', 'line["hsm.result"]'),

@@ -13,7 +13,7 @@ use crate::{
     faults::backup_of,
     hsm_world::HsmWorld,
     retention::Kept,
-    world::{NIGHT, World},
+    world::{BACKUPS, NIGHT, World},
 };
 
 const DAY: time::Duration = time::Duration::DAY;
@@ -41,6 +41,12 @@ fn write(scene: &str, rows: &Value) {
 async fn leave_all(scene: &str, world: &mut World) {
     let host = world.host().await;
     leave(scene, &world.handler_lines().await, &[&host], world);
+}
+
+/// Leaves what the keeper wrote.
+fn leave_keeper(scene: &str, kept: &Kept) {
+    let lines: Vec<_> = kept.keeper.logs().into_iter().filter(|line| line.function_console).collect();
+    leave(scene, &lines, &[&kept.keeper], &kept.world);
 }
 
 #[tokio::test]
@@ -132,8 +138,24 @@ async fn a_backup_of_an_hsm_that_fails() {
 async fn a_pass_of_retention() {
     let mut kept = Kept::with(1, "within=30").await;
     kept.nights(8).await;
-    let lines: Vec<_> = kept.keeper.logs().into_iter().filter(|line| line.function_console).collect();
-    leave("retention", &lines, &[&kept.keeper], &kept.world);
+    leave_keeper("retention", &kept);
+}
+
+/// A pass that finds a sound vault, and one that finds a damaged backup.
+#[tokio::test]
+async fn a_pass_of_verification_over_a_damaged_backup() {
+    let kept = Kept::verified(2).await;
+    assert!(kept.world.backups.flip_bit(BACKUPS, &kept.newest_backup_of("secret-0")));
+    assert_eq!(kept.verify().await.len(), 1);
+    leave_keeper("verification", &kept);
+}
+
+#[tokio::test]
+async fn a_pass_of_verification_over_a_vault_without_a_backup() {
+    let mut kept = Kept::with(0, "within=30").await;
+    kept.night().await;
+    kept.verify().await;
+    leave_keeper("nothing-verified", &kept);
 }
 
 /// The program at a terminal: its own lines go to the person, and its calls are seen.
