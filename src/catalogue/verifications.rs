@@ -16,7 +16,7 @@ use crate::{
         object::ObjectId,
         run::RunId,
         source::{SourceKind, SourceName},
-        verification::{Suspects, VERIFICATION_FORMAT, Verification, VerificationSummary},
+        verification::{Suspects, VERIFICATION_FORMAT, Verification, VerificationSummary, Verified},
     },
     error::{Error, Result, damaged},
     stored::{self, read_metadata},
@@ -110,12 +110,18 @@ impl Catalogue {
 
     /// The backups of a source about which a finding is open. One request, and one more if there are any.
     pub async fn suspects(&self, kind: SourceKind, source: &SourceName) -> Result<Suspects> {
-        match self.last_verification(kind, source).await? {
-            Some(last) if last.findings > 0 => {
-                Ok(Suspects::of(&self.verification(kind, source, last.ended).await?.findings))
-            }
-            _ => Ok(Suspects::default()),
-        }
+        Ok(self.verified(kind, source).await?.suspects)
+    }
+
+    /// What the last verification of a source says. One request, and one more if there are findings.
+    pub async fn verified(&self, kind: SourceKind, source: &SourceName) -> Result<Verified> {
+        let Some(last) = self.last_verification(kind, source).await? else { return Ok(Verified::default()) };
+        let at = (last.counts.named > 0).then_some(last.started);
+        let suspects = match last.findings {
+            0 => Suspects::default(),
+            _ => Suspects::of(&self.verification(kind, source, last.ended).await?.findings),
+        };
+        Ok(Verified { at, suspects })
     }
 
     /// The newest verifications after a time that found something wrong with newest backups of a vault: when they ended,

@@ -46,25 +46,32 @@ fn table(of: &Status) -> Table {
         Column::name("state"),
         Column::number("newest"),
         Column::number("protected"),
+        Column::number("damaged").if_any(),
+        Column::number("not verified yet").if_any(),
         Column::number("failing").if_any(),
         Column::number("accepted").if_any(),
         Column::number("gone").if_any(),
         Column::number("running").if_any(),
+        Column::number("verified"),
         Column::name("restorable since"),
     ];
     let mut table = Table::new(&[Column::name("source")], &details);
     for source in of.by_urgency() {
-        let Objects { protected, failing, accepted, gone, .. } = source.objects.unwrap_or_default();
+        let Objects { protected, damaged, not_verified, failing, accepted, gone, .. } =
+            source.objects.unwrap_or_default();
         let some = |count: usize| (count > 0).then_some(count as u64).map_or(Cell::Nothing, Cell::Number);
         table.push([
             source.source.as_str().into(),
             state(source).into(),
             age(source, of.now).into(),
             source.objects.map_or(Cell::Nothing, |_| Cell::Number(protected as u64)),
+            some(damaged),
+            some(not_verified),
             some(failing),
             some(accepted),
             some(gone),
             some(source.running),
+            source.verified.map_or("never".into(), |at| (of.now - at).into()),
             source.points.map(|points| points.earliest).into(),
         ]);
     }

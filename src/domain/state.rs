@@ -14,6 +14,7 @@ use super::{
     object::ObjectKind,
     run::RunId,
     source::{SourceKind, SourceName},
+    verification::Verified,
 };
 
 mod known;
@@ -33,6 +34,11 @@ pub enum Trouble {
         since: OffsetDateTime,
         /// How old it may be.
         interval: Duration,
+    },
+    /// The last verification found newest backups missing or damaged, and nothing has replaced them yet.
+    Damaged {
+        /// Of how many objects; of a Managed HSM, one.
+        objects: usize,
     },
     /// A run found that many objects were gone, and no person has acknowledged that.
     Lost {
@@ -68,6 +74,7 @@ impl Trouble {
             Self::Unreadable(_) => "catalogue-unreadable",
             Self::NeverBackedUp => "never-backed-up",
             Self::Overdue { .. } => "overdue",
+            Self::Damaged { .. } => "backups-damaged",
             Self::Lost { .. } => "many-objects-gone",
             Self::Unlisted(_) => "kinds-unlisted",
             Self::Failing { .. } => "objects-failing",
@@ -93,6 +100,12 @@ impl fmt::Display for Trouble {
                 minute(*since),
                 interval.whole_hours()
             ),
+            Self::Damaged { objects: 1 } => {
+                f.write_str("verification found a newest backup missing or damaged")
+            }
+            Self::Damaged { objects } => {
+                write!(f, "verification found the newest backups of {objects} objects missing or damaged")
+            }
             Self::Lost { what, .. } | Self::Moved { what, .. } => f.write_str(what),
             Self::Unlisted(kinds) => {
                 f.write_str("the newest run could not list its ")?;
@@ -127,6 +140,8 @@ pub struct SourceState {
     pub points: Option<Points>,
     /// The numbers of its objects. A Managed HSM is backed up as a whole and has none.
     pub objects: Option<Objects>,
+    /// When the last verification of it began; `None` if none has seen anything. What was stored later is not verified yet.
+    pub verified: Option<OffsetDateTime>,
     /// How many of its backups have not ended.
     pub running: usize,
     /// What is wrong with it, the most urgent first.
@@ -149,7 +164,8 @@ impl SourceState {
                 let covered = known.newest.covered();
                 let mut troubles = known.troubles();
                 troubles.extend(age(covered, interval, now));
-                Self { covered, points: known.points, objects: Some(known.objects), ..state }.with(troubles)
+                let (points, verified) = (known.points, known.verified.at);
+                Self { covered, points, verified, objects: Some(known.objects), ..state }.with(troubles)
             }
         }
     }
@@ -161,12 +177,16 @@ impl SourceState {
         (good, last): (Option<&HsmBackup>, Option<&HsmBackup>),
         running: usize,
         points: Option<Points>,
+        verified: &Verified,
         (interval, now): (Duration, OffsetDateTime),
     ) -> Self {
         let covered = good.map(HsmBackup::taken);
         let failed = last.filter(|last| !last.is_good()).map(|last| Trouble::LastFailed(last.run.clone()));
-        let troubles = age(covered, interval, now).into_iter().chain(failed).collect();
-        Self { covered, points, ..Self::of(hsm, SourceKind::Hsm, running) }.with(troubles)
+        let is_damaged = good.is_some_and(|good| verified.suspects.has_folder_of(&good.run));
+        let damaged = is_damaged.then_some(Trouble::Damaged { objects: 1 });
+        let troubles = age(covered, interval, now).into_iter().chain(damaged).chain(failed).collect();
+        Self { covered, points, verified: verified.at, ..Self::of(hsm, SourceKind::Hsm, running) }
+            .with(troubles)
     }
 
     fn of(source: &SourceName, kind: SourceKind, running: usize) -> Self {
@@ -176,6 +196,7 @@ impl SourceState {
             covered: None,
             points: None,
             objects: None,
+            verified: None,
             running,
             troubles: Vec::new(),
         }

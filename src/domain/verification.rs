@@ -22,7 +22,7 @@ pub use self::{
     named::{Address, Expected, Named},
     open::{OPEN_VERIFICATION_FORMAT, OpenVerification, ReadSoFar},
     rotation::{Choice, Days, NEWEST_WITHIN, Rotation},
-    suspects::Suspects,
+    suspects::{Suspects, Verified},
 };
 use super::source::{SourceKind, SourceName};
 

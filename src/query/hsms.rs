@@ -8,7 +8,7 @@ use crate::{
     domain::{
         hsm::{HsmBackup, HsmJob},
         run::RunId,
-        source::SourceName,
+        source::{SourceKind, SourceName},
         state::SourceState,
     },
     error::Result,
@@ -135,14 +135,15 @@ pub async fn all(
 /// As [`all`].
 pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDateTime) -> Result<HsmState> {
     let catalogue = app.catalogue()?;
-    let found = catalogue.offered_hsm_backups(hsm).await?;
+    let (found, verified) =
+        futures::try_join!(catalogue.offered_hsm_backups(hsm), catalogue.verified(SourceKind::Hsm, hsm))?;
     let good = HsmBackup::newest_good(&found, None).cloned();
     let points = HsmBackup::points(&found);
     let last = found.into_iter().next();
     let open: Vec<_> = jobs.iter().filter(|job| job.hsm == *hsm).cloned().collect();
     let running = open.iter().filter(|job| job.is_backup()).count();
     let both = (good.as_ref(), last.as_ref());
-    let state = SourceState::of_hsm(hsm, both, running, points, (app.interval(), now));
+    let state = SourceState::of_hsm(hsm, both, running, points, &verified, (app.interval(), now));
     Ok(HsmState { state, good, last, open })
 }
 

@@ -10,7 +10,7 @@ use crate::{
         job::BackupJob,
         manifest::Summary,
         run::Scope,
-        source::SourceName,
+        source::{SourceKind, SourceName},
         state::{Known, Newest, SourceState},
     },
     error::{Error, Result},
@@ -86,13 +86,17 @@ pub async fn newest(app: &App, vault: &SourceName) -> Result<Newest> {
 /// Those of storage, and when the catalogue is damaged.
 async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) -> Result<Known> {
     let catalogue = app.catalogue()?;
-    let (newest, points, view) =
-        futures::try_join!(newest(app, vault), catalogue.points(vault), catalogue.view(vault, None))?;
+    let (newest, points, view, verified) = futures::try_join!(
+        newest(app, vault),
+        catalogue.points(vault),
+        catalogue.view(vault, None),
+        catalogue.verified(SourceKind::Vault, vault)
+    )?;
     let mut acknowledged = None;
     if newest.has_findings() {
         acknowledged = Some(catalogue.acknowledged(vault).await?);
     }
-    let mut known = Known { points, ..Known::of(newest, acknowledged.as_ref()) };
+    let mut known = Known { points, verified, ..Known::of(newest, acknowledged.as_ref()) };
     for line in catalogue.lines(&view).await? {
         let line = line?;
         if line.is_failing() && acknowledged.is_none() {

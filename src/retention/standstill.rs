@@ -11,6 +11,7 @@ use crate::{
         retention::{Decision, Standstill},
         source::{SourceId, SourceKind, SourceName},
         state::{Known, Newest, SourceState},
+        verification::Verified,
     },
 };
 
@@ -51,6 +52,6 @@ pub(super) fn of_hsm(
         return Standstill::of_unconfigured(decisions, backups.iter().map(|backup| backup.opened).max());
     }
     let both = (HsmBackup::newest_good(backups, None), backups.first());
-    let state = SourceState::of_hsm(hsm, both, 0, None, (app.interval(), now));
+    let state = SourceState::of_hsm(hsm, both, 0, None, &Verified::default(), (app.interval(), now));
     Standstill::of(&state, None)
 }

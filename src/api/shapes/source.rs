@@ -45,6 +45,9 @@ pub struct SourceStatus {
     /// The numbers of its objects, unless its catalogue cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     objects: Option<ObjectNumbers>,
+    /// When the last verification of it began: a time, or `never`.
+    #[schema(value_type = String, example = "2026-11-22T05:30:00Z")]
+    verified: VerifiedAt,
     /// The range of times as of which it can be restored.
     #[serde(flatten)]
     reach: Reach,
@@ -82,7 +85,7 @@ pub struct Trouble {
     #[serde(rename = "type")]
     #[schema(
         example = "overdue",
-        pattern = "^(catalogue-unreadable|never-backed-up|overdue|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|vault-moved)$"
+        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|vault-moved)$"
     )]
     code: &'static str,
     /// What is wrong, in words.
@@ -99,8 +102,13 @@ impl From<&SourceTrouble> for Trouble {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectNumbers {
-    /// Objects that have a backup and were there when they were last listed.
+    /// Objects that have a backup and were there when they were last listed, without those under `damaged`.
     protected: usize,
+    /// How many of these have a backup that was taken since the last verification began: it is not verified yet. Zero if
+    /// there was none.
+    not_yet_verified: usize,
+    /// Objects whose newest backup the last verification found missing or damaged.
+    damaged: usize,
     /// Objects whose newest backup could not be taken, without the accepted ones.
     failing: usize,
     /// Failing objects that never had a backup.
@@ -113,8 +121,38 @@ pub struct ObjectNumbers {
 
 impl From<Objects> for ObjectNumbers {
     fn from(of: Objects) -> Self {
-        let Objects { protected, failing, without_backup, accepted, gone, unknown_forms: _ } = of;
-        Self { protected, failing, never_backed_up: without_backup, accepted, gone }
+        let Objects {
+            protected,
+            not_verified,
+            damaged,
+            failing,
+            without_backup,
+            accepted,
+            gone,
+            unknown_forms: _,
+        } = of;
+        Self {
+            protected,
+            not_yet_verified: not_verified,
+            damaged,
+            failing,
+            never_backed_up: without_backup,
+            accepted,
+            gone,
+        }
+    }
+}
+
+/// When the last verification of a source began, or `never`.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifiedAt(pub Option<OffsetDateTime>);
+
+impl Serialize for VerifiedAt {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(at) => time::serde::rfc3339::serialize(&at, to),
+            None => to.serialize_str("never"),
+        }
     }
 }
 
@@ -235,6 +273,7 @@ impl SourceStatus {
             overdue: state.is_overdue(),
             troubles: state.troubles.iter().map(Into::into).collect(),
             objects: state.objects.map(Into::into),
+            verified: VerifiedAt(state.verified),
             reach: state.points.into(),
             newest_success: covering.map(|run| Success::new(&run, now)),
             last_run: last.map(|last| RunItem::closed(vault, &last)),

@@ -288,8 +288,8 @@ mod tests {
             (Reason::NotSelected, "request the named objects alone"),
             (Reason::TagsUnknown, "name it and request no tags"),
             (Reason::OtherKind, "name that kind"),
-            (Reason::Damaged, "choose an earlier one (at)"),
-            (Reason::BackupGone, "choose another one (at"),
+            (Reason::Damaged, "take the newest older one that is whole (onDamaged: older)"),
+            (Reason::BackupGone, "take the newest older one (onDamaged: older)"),
             (Reason::UnknownForm, "recover the soft-deleted object (recoverDeleted)"),
             (Reason::Gone, "request gone objects"),
         ] {

@@ -12,6 +12,7 @@ use crate::domain::{
     object::ObjectId,
     observed_location::Moved,
     run::{RunId, Scope},
+    verification::Verified,
     versions::VERSIONS_WARNING,
 };
 
@@ -60,8 +61,12 @@ impl Newest {
 /// The numbers of a vault's objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Objects {
-    /// Objects that have a backup and were there when they were last listed.
+    /// Objects that have a backup and were there when they were last listed, without those under `damaged`.
     pub protected: usize,
+    /// How many of these have a backup that was taken since the last verification began. Zero if there was none.
+    pub not_verified: usize,
+    /// Objects whose newest backup the last verification found missing or damaged.
+    pub damaged: usize,
     /// Objects whose newest backup could not be taken, without the accepted ones.
     pub failing: usize,
     /// How many of these never had a backup.
@@ -79,6 +84,8 @@ pub struct Objects {
 pub struct Known {
     /// Its newest runs.
     pub newest: Newest,
+    /// What the last verification says.
+    pub verified: Verified,
     /// The range of times as of which it can be restored.
     pub points: Option<Points>,
     /// The numbers of its objects.
@@ -126,7 +133,12 @@ impl Known {
                 self.objects.gone += 1;
                 return;
             }
-            self.objects.protected += 1;
+            if self.verified.suspects.has(entry) {
+                self.objects.damaged += 1;
+            } else {
+                self.objects.protected += 1;
+                self.objects.not_verified += usize::from(self.verified.at.is_some_and(|at| entry.taken > at));
+            }
             if entry.versions >= VERSIONS_WARNING {
                 self.many_versions.push((line.id(), entry.versions));
             }
@@ -157,9 +169,10 @@ impl Known {
             moved.map(|(moved, _)| Trouble::Moved { run: moved.run.clone(), what: moved.to_string() });
         let unlisted = self.newest.last.as_ref().map(|last| &last.numbers.unlisted);
         let unlisted = unlisted.filter(|kinds| !kinds.is_empty()).cloned().map(Trouble::Unlisted);
-        let Objects { failing, without_backup, .. } = self.objects;
+        let Objects { failing, without_backup, damaged, .. } = self.objects;
+        let damaged = (damaged > 0).then_some(Trouble::Damaged { objects: damaged });
         let failing = (failing > 0).then_some(Trouble::Failing { objects: failing, without_backup });
-        lost.chain(moved).chain(unlisted).chain(failing).collect()
+        lost.chain(moved).chain(unlisted).chain(failing).chain(damaged).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::domain::{
     outcome::Failure,
     run::{Numbers, Scope, Verdict},
     samples::{NIGHT, hsm_backup, line, secret, summary as run},
+    verification::{Fault, Finding, Suspects},
 };
 
 const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
@@ -164,7 +165,7 @@ fn objects_are_counted_by_what_became_of_them() {
     for line in lines {
         known.note(line, None, 1, NOW);
     }
-    let Objects { protected, failing, without_backup, accepted, gone, unknown_forms } = known.objects;
+    let Objects { protected, failing, without_backup, accepted, gone, unknown_forms, .. } = known.objects;
     assert_eq!((protected, failing, without_backup), (4, 2, 1));
     assert_eq!((accepted, gone, unknown_forms), (0, 1, 1));
     assert_eq!(known.failing.len(), 1, "only the first is kept");
@@ -189,8 +190,35 @@ fn an_hsm_is_well_if_its_newest_good_backup_is_recent_and_the_last_one_did_not_f
     ];
     for (good, last, expected) in table {
         let both = (good.as_ref(), last.as_ref());
-        let state = SourceState::of_hsm(&"hsm-a".parse().unwrap(), both, 0, None, (DAY, NOW));
+        let state =
+            SourceState::of_hsm(&"hsm-a".parse().unwrap(), both, 0, None, &Verified::default(), (DAY, NOW));
         assert_eq!(state.troubles.iter().map(Trouble::code).collect::<Vec<_>>(), expected);
         assert_eq!((state.is_hsm(), state.covered), (true, good.map(|good| good.taken())));
+    }
+}
+
+#[test]
+fn what_verification_found_wrong_is_not_protected_and_what_is_newer_is_not_verified_yet() {
+    let lines = ["a", "b", "c"].map(|name| line(&secret(name), ObjectStatus::BackedUp, NIGHT));
+    let of = |line: &Line| line.entry.clone().unwrap();
+    let finding = |entry: Entry| Finding {
+        fault: Fault::Damaged,
+        blob: String::new(),
+        run: entry.run,
+        kind: Some(entry.kind),
+        name: Some(entry.name),
+        newest: true,
+        text: String::new(),
+        since: NOW,
+    };
+    let suspects = Suspects::of(&[finding(of(&lines[0]))]);
+    // When the last verification began; how many are protected, not verified yet, and damaged.
+    for (at, expected) in [(None, (2, 0, 1)), (Some(NIGHT - DAY), (2, 2, 1)), (Some(NIGHT + DAY), (2, 0, 1))]
+    {
+        let mut known = Known { verified: Verified { at, suspects: suspects.clone() }, ..known(NIGHT) };
+        lines.iter().for_each(|line| known.note(line.clone(), None, 9, NOW));
+        let Objects { protected, not_verified, damaged, .. } = known.objects;
+        assert_eq!((protected, not_verified, damaged), expected, "{at:?}");
+        assert_eq!(troubles(&known), ["backups-damaged"]);
     }
 }

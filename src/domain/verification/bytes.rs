@@ -81,7 +81,7 @@ mod tests {
         };
         let flipped = BackupBlob::from(b"of another fork".to_vec());
         let cut = BackupBlob::from(b"of another".to_vec());
-        let broken = BackupBlob::from(b"\x28AzureKeyVaultKeyBackupV1.microsoft.com".to_vec());
+        let broken = BackupBlob::from(b"\x26AzureKeyVaultKeyBackupV1.microsoft.com".to_vec());
         let of_broken = Entry { bytes: broken.len() as u64, sha256: broken.digest(), ..entry.clone() };
         let other = change(|entry| entry.sha256 = Digest::of(b"other"));
         for (blob, with, index, expected) in [

@@ -2,8 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use time::OffsetDateTime;
+
 use super::{Fault, Finding};
 use crate::domain::{entry::Entry, object::ObjectId, run::RunId};
+
+/// What the last verification of a source says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// When it began; `None` if there was none, or it saw nothing. What was stored later was not verified.
+    pub at: Option<OffsetDateTime>,
+    /// The backups about which a finding is open.
+    pub suspects: Suspects,
+}
 
 /// The backups of a source about which a finding is open. None of them counts as good.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

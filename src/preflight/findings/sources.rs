@@ -79,6 +79,12 @@ fn trouble_found(trouble: &Trouble, of: &SourceSeen) -> Finding {
             "If the source is lost, so is everything that was created or changed since then.",
             back_up(of),
         ),
+        Trouble::Damaged { .. } => (
+            Severity::Error,
+            "An older backup may still be whole; a newer one is taken by itself while the source has the objects.",
+            Remedy::run([format!("keyvault-backup verify --source {}", of.state.source)])
+                .and("Then see `backup-damaged` in docs/operations.md."),
+        ),
         Trouble::Lost { run, .. } => (
             Severity::Error,
             "No person has acknowledged that they were to go. Their backups are kept; applications may miss them.",

@@ -4,7 +4,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{Reach, Success, Trouble};
+use super::{Reach, Success, Trouble, VerifiedAt};
 use crate::{
     api::shapes::{restore::HsmRestore, run::RunItem},
     domain::hsm::HsmJob,
@@ -27,6 +27,9 @@ pub struct HsmStatus {
     overdue: bool,
     /// Why it is not well, the most urgent first.
     troubles: Vec<Trouble>,
+    /// When the last verification of the folders of its backups began: a time, or `never`.
+    #[schema(value_type = String, example = "2026-11-22T05:30:00Z")]
+    verified: VerifiedAt,
     /// The range of times as of which it can be restored.
     #[serde(flatten)]
     reach: Reach,
@@ -53,6 +56,7 @@ impl HsmStatus {
             ok: state.is_ok(),
             overdue: state.is_overdue(),
             troubles: state.troubles.iter().map(Into::into).collect(),
+            verified: VerifiedAt(state.verified),
             reach: state.points.into(),
             newest_success: good.map(|good| Success::at(good.run.to_string(), good.taken(), now)),
             last_run: last.as_ref().map(Into::into),
