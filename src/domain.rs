@@ -39,6 +39,8 @@
 //! | actor | who asked: the schedule, a caller of the API, or a person at a terminal | [`actor`] |
 //! | role | what an app is for: backup, restore, both of these, or keeper | [`role`] |
 //! | trail | the audit records, in hash-chained sections (append-only logs) | [`audit`] |
+//! | evidence, gap | the record of a day, from which reports are made; a day without one, and how old a source's newest backup became | [`evidence`] |
+//! | head | the newest record of a section of the trail | [`audit::Head`] |
 //! | finding | what a check of the installation found wrong | [`crate::preflight`] |
 
 pub mod acknowledged;
@@ -48,9 +50,11 @@ pub mod blob;
 pub mod bound;
 pub mod cause;
 pub mod cloud;
+pub mod day;
 pub mod diff;
 pub mod digest;
 pub mod entry;
+pub mod evidence;
 pub mod failed;
 pub mod fate;
 pub mod filter;
