@@ -1,6 +1,9 @@
 //! `evidence`: what the daily evidence records of a period say, as files.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueHint};
 
@@ -53,7 +56,7 @@ pub async fn run(args: EvidenceArgs, format: Format) -> Done {
     if format.is_json() {
         output::json(&EvidenceWritten::new(&report, &args.directory, &files))?;
     } else {
-        print(&report, &args.directory, &files, format)?;
+        print(&report, &files, format)?;
     }
     Ok(match (report.recorded(), report.gaps().next()) {
         (0, _) => Exit::None,
@@ -76,8 +79,8 @@ fn made(report: &Report) -> Result<Vec<File>, Failed> {
 }
 
 /// Writes the files, the list of their digests last.
-fn write(directory: &PathBuf, files: &[File]) -> Result<(), Failed> {
-    let failed = |what: &std::path::Path, error: std::io::Error| {
+fn write(directory: &Path, files: &[File]) -> Result<(), Failed> {
+    let failed = |what: &Path, error: std::io::Error| {
         Failed::new(
             format!("{} cannot be written: {error}", what.display()),
             "name a directory with --output in which you may write",
@@ -93,25 +96,18 @@ fn write(directory: &PathBuf, files: &[File]) -> Result<(), Failed> {
     Ok(())
 }
 
-fn print(
-    report: &Report,
-    directory: &std::path::Path,
-    files: &[File],
-    format: Format,
-) -> std::io::Result<()> {
-    let mut table = Table::new(&[Column::name("file")], &[Column::number("bytes"), Column::name("sha256")]);
-    for file in files {
-        let path = directory.join(file.name).display().to_string();
-        table.push([path.into(), file.text.len().to_string().into(), file.sha256().to_string().into()]);
-    }
-    table.print(format)?;
+fn print(report: &Report, files: &[File], format: Format) -> std::io::Result<()> {
     let (recorded, days) = (report.recorded(), count(report.days.len(), "day"));
     if recorded == 0 {
-        let why = format!(
-            "no day of the period has a record, so nothing was written; the keeper makes one each night"
-        );
+        let why =
+            "no day of the period has a record, so nothing was written; the keeper makes one each night";
         return output::aside(format, why);
     }
+    let mut table = Table::new(&[Column::name("file")], &[Column::name("sha256")]);
+    for file in files {
+        table.push([file.name.into(), file.sha256().to_string().into()]);
+    }
+    table.print(format)?;
     output::aside(format, format_args!("{recorded} of {days} have a record"))?;
     let gaps: Vec<_> = report.gaps().map(|day| day.to_string()).collect();
     if !gaps.is_empty() {

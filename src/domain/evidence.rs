@@ -90,6 +90,9 @@ pub struct SourceEvidence {
     /// Failures that were accepted at the end of the day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<AcceptedSeen>,
+    /// How many accepted failures there are beyond these.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_accepted: u32,
     /// What was wrong with it at the end of the day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<TroubleSeen>,
@@ -264,6 +267,7 @@ impl SourceEvidence {
             failures: Vec::new(),
             more_failures: 0,
             accepted: Vec::new(),
+            more_accepted: 0,
             troubles: Vec::new(),
             holds: Vec::new(),
             dropped: Vec::new(),

@@ -3,6 +3,7 @@
 use crate::domain::{
     evidence::{Became, CoverageRow, DayRow, DayState, Report},
     moment::second,
+    run::Numbers,
     source::SourceKind,
 };
 
@@ -42,14 +43,14 @@ const HEADER: [&str; 31] = [
 
 /// The table of a report.
 pub(super) fn table(report: &Report) -> String {
-    let mut out = line(HEADER);
+    let mut out = line(&HEADER);
     let mut coverage = report.coverage.iter().peekable();
     for day in &report.days {
         if day.is_gap() {
-            out.push_str(&line(gap(day)));
+            out.push_str(&line(&gap(day)));
         }
         while let Some(row) = coverage.next_if(|row| row.day == day.day) {
-            out.push_str(&line(cells(row)));
+            out.push_str(&line(&cells(row)));
         }
     }
     out
@@ -83,7 +84,7 @@ fn cells(row: &CoverageRow) -> [String; 31] {
         of.gap.map(|gap| gap.to_string()).unwrap_or_default(),
         number(numbers.map(|of| of.listed)),
         number(numbers.map(|of| of.backed_up)),
-        number(numbers.map(|of| of.skipped())),
+        number(numbers.map(Numbers::skipped)),
         number(numbers.map(|of| of.failed)),
         number(numbers.map(|of| of.accepted)),
         number(numbers.map(|of| of.gone)),
@@ -108,7 +109,7 @@ fn cells(row: &CoverageRow) -> [String; 31] {
     ]
 }
 
-fn line<T: AsRef<str>>(cells: [T; 31]) -> String {
+fn line<T: AsRef<str>>(cells: &[T; 31]) -> String {
     let cells: Vec<_> = cells.iter().map(|cell| quoted(cell.as_ref())).collect();
     format!("{}\r\n", cells.join(","))
 }

@@ -19,6 +19,9 @@ const HEAD: &str = concat!(
     "</style>\n",
 );
 
+/// The fact that nobody must overlook.
+const GAPS: &str = "Days without a record";
+
 /// The page of a report.
 pub(super) fn page(report: &Report) -> String {
     let mut page = Page::default();
@@ -45,47 +48,54 @@ fn summary(page: &mut Page, report: &Report) {
          is a gap; nothing is concluded about it from the days beside it.",
     );
     let gaps: Vec<_> = report.gaps().map(|day| day.to_string()).collect();
-    let (of, recorded) = (counted(report.days.len(), "day"), report.recorded());
-    let worst = report.sources.iter().filter_map(|row| Some((row.worst?, &row.source))).max();
-    let mut facts = vec![
-        ("Days with a record", format!("{recorded} of {of}")),
-        ("Days without a record", if gaps.is_empty() { "none".to_owned() } else { gaps.join(", ") }),
-        ("Sources", report.sources.len().to_string()),
-    ];
-    let never: Vec<_> =
-        report.sources.iter().filter(|row| row.worst.is_none()).map(|row| row.source.to_string()).collect();
-    facts.push((
-        "Worst gap between backups",
-        worst.map_or_else(
-            || "no source was covered".to_owned(),
-            |((gap, day), source)| format!("{}, {source} on {day}", sections::age(gap)),
-        ),
-    ));
-    if !never.is_empty() {
-        facts.push(("Never covered", never.join(", ")));
-    }
-    let runs =
-        |number: fn(&RunsSeen) -> u32| -> u32 { report.sources.iter().map(|row| number(&row.runs)).sum() };
-    let (all, partial, failed) = (runs(|of| of.all()), runs(|of| of.partial), runs(|of| of.failed));
-    facts.push(("Runs", format!("{all}, of which {partial} partially failed and {failed} failed")));
+    let days = counted(report.days.len(), "day");
     let newest = report.sources.iter().filter_map(|row| row.newest).max();
-    facts.push(("Newest backup", newest.map_or_else(|| "none".to_owned(), minute)));
+    let mut facts = vec![
+        ("Days with a record", format!("{} of {days}", report.recorded())),
+        (GAPS, if gaps.is_empty() { "none".to_owned() } else { gaps.join(", ") }),
+        ("Sources", report.sources.len().to_string()),
+        ("Worst gap between backups", worst(report)),
+        ("Never covered", never(report)),
+        ("Runs", runs(report)),
+        ("Newest backup", newest.map_or_else(|| "none".to_owned(), minute)),
+    ];
     if report.unnamed > 0 {
-        facts.push(("Counted, not named", format!("{} failures, events and sections", report.unnamed)));
+        let unnamed = format!("{} failures, acceptances, events and sections", report.unnamed);
+        facts.push(("Counted, not named", unnamed));
     }
-    page.facts(&facts, if gaps.is_empty() { None } else { Some("Days without a record") });
+    page.facts(&facts, Some(GAPS).filter(|_| !gaps.is_empty()));
     contents(page);
 }
 
+fn worst(report: &Report) -> String {
+    let worst = report.sources.iter().filter_map(|row| Some((row.worst?, &row.source))).max();
+    worst.map_or_else(
+        || "no source was covered".to_owned(),
+        |((gap, day), source)| format!("{}, {source} on {day}", sections::age(gap)),
+    )
+}
+
+fn never(report: &Report) -> String {
+    let never = report.sources.iter().filter(|row| row.worst.is_none()).map(|row| row.source.to_string());
+    let never: Vec<_> = never.collect();
+    if never.is_empty() { "no source".to_owned() } else { never.join(", ") }
+}
+
+fn runs(report: &Report) -> String {
+    let mut all = RunsSeen::default();
+    report.sources.iter().for_each(|row| all.add(&row.runs));
+    format!("{}, of which {} partially failed and {} failed", all.all(), all.partial, all.failed)
+}
+
 fn contents(page: &mut Page) {
-    page.raw("<p>");
+    page.raw("<nav>");
     for (section, before) in
         sections::ORDER.iter().zip([""].into_iter().chain(std::iter::repeat(" &middot; ")))
     {
         page.raw(before);
         page.link(*section);
     }
-    page.raw("</p>\n");
+    page.raw("</nav>\n");
 }
 
 /// The sections, in a sentence.

@@ -101,8 +101,11 @@ async fn made(app: &App, day: Day, heads: &[Head], now: OffsetDateTime) -> Resul
 
 /// Every source that is configured or has backups, in order.
 async fn sources(app: &App) -> Result<Vec<SourceId>> {
-    let vaults = app.vaults().map(|vault| vault.source().name().clone()).collect();
-    let mut all = SourceId::all(vaults, app.hsms().names().cloned().collect());
+    let hsms: Vec<_> = app.hsms().names().cloned().collect();
+    // The keys of an HSM that are backed up one by one are a vault in the catalogue.
+    let by_key = hsms.iter().filter(|hsm| !app.hsms().single_keys(hsm).is_empty()).cloned();
+    let vaults = app.vaults().map(|vault| vault.source().name().clone()).chain(by_key).collect();
+    let mut all = SourceId::all(vaults, hsms);
     all.extend(retention::sources(app).await?);
     all.sort();
     all.dedup();

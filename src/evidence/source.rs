@@ -14,10 +14,11 @@ use crate::{
         },
         hsm::HsmBackup,
         manifest::Summary,
+        record::count,
         retention::{Hold, Mark},
         run::Scope,
         source::{SourceId, SourceKind},
-        state::{Known, Newest, SourceState},
+        state::{Known, Newest, SourceState, Trouble},
     },
     error::Result,
     retention,
@@ -27,7 +28,7 @@ use crate::{
 const FAILURES: usize = 200;
 
 /// The most accepted failures of a source that a record names.
-const ACCEPTED: usize = 200;
+const ACCEPTED: usize = 100;
 
 /// A source and a day of it.
 struct Reading<'a> {
@@ -58,7 +59,7 @@ pub(super) async fn of(
         SourceKind::Vault => reading.vault(&mut of).await?,
         SourceKind::Hsm => reading.hsm(&mut of).await?,
     }
-    of.accepted = reading.accepted();
+    (of.accepted, of.more_accepted) = reading.accepted();
     of.holds = reading.holds().await?;
     reading.retention(&mut of).await?;
     Ok(of)
@@ -169,9 +170,9 @@ impl Reading<'_> {
     }
 
     /// The failures that were accepted at the end of the day. A whole HSM has none.
-    fn accepted(&self) -> Vec<AcceptedSeen> {
+    fn accepted(&self) -> (Vec<AcceptedSeen>, u32) {
         if self.source.kind == SourceKind::Hsm {
-            return Vec::new();
+            return (Vec::new(), 0);
         }
         let mut accepted: Vec<_> = self
             .acknowledged
@@ -180,8 +181,9 @@ impl Reading<'_> {
             .filter_map(AcceptedSeen::of)
             .filter(|of| self.day.end() < of.until)
             .collect();
+        let more = count(accepted.len().saturating_sub(ACCEPTED));
         accepted.truncate(ACCEPTED);
-        accepted
+        (accepted, more)
     }
 
     async fn holds(&self) -> Result<Vec<HoldSeen>> {
@@ -218,10 +220,8 @@ impl Reading<'_> {
 
 fn told(of: &mut SourceEvidence, state: &SourceState) {
     of.newest = state.covered;
-    let trouble = |trouble: &crate::domain::state::Trouble| TroubleSeen {
-        code: trouble.code().to_owned(),
-        text: trouble.to_string(),
-    };
+    let trouble =
+        |trouble: &Trouble| TroubleSeen { code: trouble.code().to_owned(), text: trouble.to_string() };
     of.troubles = state.troubles.iter().map(trouble).collect();
 }
 

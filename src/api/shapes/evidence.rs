@@ -31,7 +31,7 @@ pub struct EvidenceReport {
     recorded: usize,
     /// The days without a record that can be read. Nothing is concluded about them.
     gaps: Vec<String>,
-    /// How many failures, events and sections of the trail the records count without naming them.
+    /// How many failures, acceptances, events and sections of the trail the records count without naming them.
     unnamed: u32,
     /// Every source over the period.
     sources: Vec<EvidenceSource>,

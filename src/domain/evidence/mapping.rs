@@ -140,7 +140,8 @@ pub const NOT_SHOWN: [&str; 7] = [
     "Who sat at a terminal. The audit trail says that a terminal did something; the storage's own log has the identity.",
     "Objects that a source did not list to this program, and sources that are neither configured nor have backups.",
     "That backups can still be read, of sources for which the section on verification has nothing.",
-    "That the trail is whole. `audit verify --expect` compares it with the heads below, if this report was kept elsewhere.",
+    "That the audit trail is whole. The command audit verify --expect compares it with the heads in this report, \
+     which proves something if the report was kept elsewhere.",
 ];
 
 #[cfg(test)]

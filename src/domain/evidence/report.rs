@@ -84,7 +84,7 @@ pub struct Report {
     pub policies: Vec<PolicyRow>,
     /// The newest record of each section of the trail.
     pub heads: Vec<HeadRow>,
-    /// How many failures, events and sections the records count without naming them.
+    /// How many failures, acceptances, events and sections the records count without naming them.
     pub unnamed: u32,
 }
 
@@ -206,6 +206,7 @@ impl Gathered {
     }
 
     fn accepted(&mut self, day: Day, id: &SourceId, of: &SourceEvidence) {
+        self.unnamed += of.more_accepted;
         for accepted in &of.accepted {
             let known = self.accepted.iter_mut().find(|row| row.source == *id && row.accepted == *accepted);
             match known {

@@ -47,6 +47,11 @@ impl Cell {
         Self { class: "n", text: text.to_string() }
     }
 
+    /// A day, a time, or a span of these: its words do not break.
+    pub(super) fn when(text: impl fmt::Display) -> Self {
+        Self { class: "d", text: text.to_string() }
+    }
+
     /// A digest or another text that is copied, which may break anywhere.
     pub(super) fn code(text: impl fmt::Display) -> Self {
         Self { class: "c", text: text.to_string() }
@@ -100,13 +105,24 @@ impl Page {
         self.raw("</tr></thead>\n<tbody>\n");
         for row in rows {
             self.raw("<tr>");
-            for Cell { class, text } in row {
-                let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
-                self.raw(&format!("<td{class}>{}</td>", Escaped(text)));
+            for cell in row {
+                self.cell(cell);
             }
             self.raw("</tr>\n");
         }
         self.raw("</tbody>\n</table>\n");
+    }
+
+    fn cell(&mut self, Cell { class, text }: &Cell) {
+        match *class {
+            "" => self.raw(&format!("<td>{}</td>", Escaped(text))),
+            "d" => {
+                let word = |word: &str| format!("<span>{}</span>", Escaped(word));
+                let words: Vec<_> = text.split(' ').map(word).collect();
+                self.raw(&format!("<td class=\"d\">{}</td>", words.join(" ")));
+            }
+            class => self.raw(&format!("<td class=\"{class}\">{}</td>", Escaped(text))),
+        }
     }
 
     /// Adds facts, each with its name. The one that is named is not to be overlooked.
@@ -156,8 +172,13 @@ mod tests {
     fn a_table_without_rows_is_a_sentence() {
         let mut page = Page::default();
         page.table(["a", "b#"], &[], "Nothing <here>.");
-        page.table(["a", "b#"], &[[Cell::text("<"), Cell::count(1)]], "");
+        page.table(
+            ["a", "b#"],
+            &[[Cell::text("<"), Cell::count(1)], [Cell::when("< 1"), Cell::number("")]],
+            "",
+        );
         let text = page.finish();
+        assert!(text.contains("<td class=\"d\"><span>&lt;</span> <span>1</span></td>"), "{text}");
         assert!(text.contains("<p class=\"none\">Nothing &lt;here&gt;.</p>"), "{text}");
         assert!(text.contains("<td>&lt;</td><td class=\"n w\">1</td>"), "{text}");
         assert!(text.contains("<th scope=\"col\" class=\"n\">b</th>"), "{text}");

@@ -7,7 +7,7 @@ use crate::domain::{
     day::Day,
     evidence::{
         AcceptedRow, DayRow, DayState, EventRow, HeadRow, MAPPING, NOT_SHOWN, Report, Section, Sort,
-        SourceRow,
+        SourceRow, VerificationSeen,
     },
     moment::minute,
 };
@@ -79,7 +79,7 @@ const fn about(section: Section) -> &'static str {
             "Points that were let go. They are deleted later, if nothing speaks against it."
         }
         Section::Trail => {
-            "The newest record of each section of each day. `audit verify --expect SECTION:NUMBER:SHA256` finds out \
+            "The newest record of each section of each day. The command audit verify, with --expect SECTION:NUMBER:SHA256, finds out \
              whether the trail still has it."
         }
         Section::Mapping => {
@@ -102,15 +102,15 @@ fn days(page: &mut Page, report: &Report) {
 fn day(row: &DayRow) -> [Cell; 6] {
     match &row.state {
         DayState::Recorded { made, sha256, covered: (covered, all), retention, trail, .. } => [
-            Cell::text(row.day),
-            Cell::text(minute(*made)),
+            Cell::when(row.day),
+            Cell::when(minute(*made)),
             Cell::number(format_args!("{covered} of {all}")),
-            Cell::text(moment(*retention, "not on this day")),
+            Cell::when(moment(*retention, "not on this day")),
             Cell::number(trail),
             Cell::code(sha256),
         ],
         DayState::Gap { unreadable } => [
-            Cell::text(row.day),
+            Cell::when(row.day),
             Cell::alarm(if unreadable.is_some() { "unreadable record" } else { "no record" }),
             Cell::number(""),
             Cell::text(""),
@@ -139,7 +139,7 @@ fn sources(page: &mut Page, report: &Report) {
 
 fn source(row: &SourceRow) -> [Cell; 10] {
     let worst = match row.worst {
-        Some((gap, day)) if row.uncovered == 0 => Cell::text(format_args!("{}, {day}", age(gap))),
+        Some((gap, day)) if row.uncovered == 0 => Cell::when(format_args!("{}, {day}", age(gap))),
         Some((gap, day)) => {
             Cell::alarm(format_args!("{}, {day}; not covered on {} days before", age(gap), row.uncovered))
         }
@@ -148,7 +148,7 @@ fn source(row: &SourceRow) -> [Cell; 10] {
     [
         Cell::text(&row.source),
         Cell::number(row.days),
-        Cell::text(moment(row.newest, "none")),
+        Cell::when(moment(row.newest, "none")),
         worst,
         Cell::number(row.runs.all()),
         Cell::count(row.runs.partial.into()),
@@ -169,10 +169,10 @@ fn failures(page: &mut Page, report: &Report) {
                 Cell::text(&row.source),
                 Cell::text(row.object.as_ref().map_or_else(whole, ToString::to_string)),
                 Cell::text(&row.code),
-                Cell::text(span(row.first, row.last)),
+                Cell::when(span(row.first, row.last)),
                 Cell::number(row.days),
                 Cell::text(row.became.words()),
-                Cell::text(moment(row.last_backup, "none")),
+                Cell::when(moment(row.last_backup, "none")),
             ]
         })
         .collect();
@@ -188,13 +188,13 @@ fn accepted(page: &mut Page, report: &Report) {
             Cell::text(&of.object),
             Cell::text(&of.code),
             Cell::text(format_args!("{} by {}", minute(of.at), of.by)),
-            Cell::text(minute(of.until)),
-            Cell::text(span(row.first, row.last)),
+            Cell::when(minute(of.until)),
+            Cell::when(span(row.first, row.last)),
             Cell::text(&of.reason),
         ]
     };
     let rows: Vec<_> = report.accepted.iter().map(row).collect();
-    let heads = ["Source", "Object", "Code", "Accepted", "Until", "In force from, to", "Reason"];
+    let heads = ["Source", "Object", "Code", "Accepted", "Until", "In force", "Reason"];
     page.table(heads, &rows, "No failure was accepted on the days with a record.");
 }
 
@@ -202,19 +202,15 @@ fn verification(page: &mut Page, report: &Report) {
     let rows: Vec<_> = report
         .sources
         .iter()
-        .map(|row| match &row.verification {
-            Some(of) => [
-                Cell::text(&row.source),
-                Cell::text(minute(of.at)),
-                Cell::number(of.named),
-                Cell::number(of.read),
-                Cell::count(of.missing),
-                Cell::count(of.damaged),
-            ],
-            None => {
-                let none = || Cell::number("");
-                [Cell::text(&row.source), Cell::text("not verified"), none(), none(), none(), none()]
-            }
+        .map(|row| {
+            let none = || Cell::number("");
+            let not = || [Cell::text("not verified"), none(), none(), none(), none()];
+            let seen = |of: &VerificationSeen| {
+                let (named, read) = (Cell::number(of.named), Cell::number(of.read));
+                [Cell::when(minute(of.at)), named, read, Cell::count(of.missing), Cell::count(of.damaged)]
+            };
+            let [at, named, read, missing, damaged] = row.verification.as_ref().map_or_else(not, seen);
+            [Cell::text(&row.source), at, named, read, missing, damaged]
         })
         .collect();
     let heads = ["Source", "Ended", "Named#", "Read#", "Missing#", "Damaged#"];
@@ -223,7 +219,7 @@ fn verification(page: &mut Page, report: &Report) {
 
 fn events(page: &mut Page, report: &Report, sorts: &[Sort]) {
     let wanted = report.events.iter().filter(|row| sorts.contains(&row.sort));
-    let row = |row: &EventRow| [Cell::text(minute(row.at)), Cell::text(&row.by), Cell::text(&row.text)];
+    let row = |row: &EventRow| [Cell::when(minute(row.at)), Cell::text(&row.by), Cell::text(&row.text)];
     let rows: Vec<_> = wanted.map(row).collect();
     page.table(["Recorded", "By", "What"], &rows, "The records of the period have none.");
 }
@@ -237,7 +233,7 @@ fn policies(page: &mut Page, report: &Report) {
                 .policy
                 .as_ref()
                 .map_or_else(|| Cell::alarm("none that can be applied: everything is kept"), Cell::text);
-            [Cell::text(&row.source), policy, Cell::text(span(row.first, row.last)), Cell::number(row.days)]
+            [Cell::text(&row.source), policy, Cell::when(span(row.first, row.last)), Cell::number(row.days)]
         })
         .collect();
     page.table(["Source", "Policy", "From, to", "Days#"], &rows, "No record of the period has a source.");
@@ -253,12 +249,12 @@ fn holds(page: &mut Page, report: &Report) {
                 Cell::text(&row.hold.ticket),
                 Cell::text(&row.hold.scope),
                 Cell::text(format_args!("{} by {}", minute(row.hold.at), row.hold.by)),
-                Cell::text(span(row.first, row.last)),
+                Cell::when(span(row.first, row.last)),
                 Cell::text(&row.hold.reason),
             ]
         })
         .collect();
-    let heads = ["Source", "Ticket", "On", "Set", "In force from, to", "Reason"];
+    let heads = ["Source", "Ticket", "On", "Set", "In force", "Reason"];
     page.table(heads, &rows, "There was no hold on the days with a record.");
 }
 
@@ -271,7 +267,7 @@ fn retention(page: &mut Page, report: &Report) {
                 Cell::text(&row.source),
                 Cell::number(row.runs.len()),
                 Cell::text(&row.why),
-                Cell::text(span(row.first, row.last)),
+                Cell::when(span(row.first, row.last)),
             ]
         })
         .collect();
@@ -282,7 +278,7 @@ fn retention(page: &mut Page, report: &Report) {
 fn trail(page: &mut Page, report: &Report) {
     let row = |row: &HeadRow| {
         let head = &row.head;
-        [Cell::text(row.day), Cell::code(&head.section), Cell::number(head.number), Cell::code(head.sha256)]
+        [Cell::when(row.day), Cell::code(&head.section), Cell::number(head.number), Cell::code(head.sha256)]
     };
     let rows: Vec<_> = report.heads.iter().map(row).collect();
     let none = "The trail was not written to on the days with a record.";
@@ -314,7 +310,7 @@ fn moment(at: Option<OffsetDateTime>, none: &str) -> String {
 }
 
 fn span(first: Day, last: Day) -> String {
-    if first == last { first.to_string() } else { format!("{first}, {last}") }
+    if first == last { first.to_string() } else { format!("{first} to {last}") }
 }
 
 /// An age in seconds, in words.

@@ -16,7 +16,7 @@ async fn the_record_of_a_day_is_read() {
     assert_eq!(names.map(rows), [2, 5, 1, 2, 2, 1, 1, 2, 1], "{report}");
     let at = |pointer: &str| report.pointer(pointer).unwrap_or(&Value::Null).clone();
     for (pointer, expected) in [
-        ("/unnamed", json!(4)),
+        ("/unnamed", json!(7)),
         ("/days/0/made", json!("2026-01-11T04:00:07Z")),
         ("/days/0/retentionApplied", json!("2026-01-10T04:00:12Z")),
         ("/days/0/trailRecords", json!(5)),
