@@ -15,6 +15,7 @@
 
 pub mod approvals;
 pub mod backups;
+pub mod evidence;
 pub mod health;
 pub mod input;
 pub mod jobs;
@@ -80,6 +81,7 @@ fn routes() -> OpenApiRouter<SharedApp> {
         .routes(routes!(backups::history))
         .routes(routes!(status::status))
         .routes(routes!(status::retention))
+        .routes(routes!(evidence::report))
         .routes(routes!(preflight::preflight))
         .routes(routes!(jobs::one));
     let write = OpenApiRouter::default().routes(routes!(start::start));

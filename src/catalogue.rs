@@ -11,6 +11,7 @@ mod acknowledged;
 mod audit;
 mod basis;
 mod codec;
+mod evidence;
 mod forgotten;
 mod grants;
 mod history;
@@ -31,9 +32,10 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, pin_mut};
 
 pub use self::{
-    audit::{Audit, Checked, CheckedSection},
+    audit::{Audit, Checked, CheckedSection, DayTrail},
     basis::Basis,
     codec::ManifestReader,
+    evidence::DayMark,
     history::Point,
     hsm::StoredHsmBackup,
     last_runs::KnownRun,

@@ -9,6 +9,7 @@ mod arguments;
 pub mod audit;
 pub mod backup;
 pub mod diff;
+pub mod evidence;
 mod failed;
 pub mod file;
 pub mod hold;
@@ -108,6 +109,8 @@ enum Command {
     /// Check or list the audit trail
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Write what the daily evidence records of a period say: a page, JSON, CSV, and their digests
+    Evidence(evidence::EvidenceArgs),
     /// Write missing manifests, from plans and blobs alone
     Rebuild(rebuild::RebuildArgs),
     /// Print the completions for a shell
@@ -179,6 +182,7 @@ async fn carry_out(command: Command, format: Format) -> Done {
         Command::Acknowledge(args) => Box::pin(acknowledge::run(args, format)).await,
         Command::Accept(args) => Box::pin(accept::run(args, format)).await,
         Command::Audit(command) => Box::pin(audit::run(command, format)).await,
+        Command::Evidence(args) => Box::pin(evidence::run(args, format)).await,
         Command::Rebuild(args) => Box::pin(rebuild::run(args, format)).await,
         Command::Completion(args) => manual::completion(&args),
         Command::Man(args) => manual::page(&args),
@@ -200,6 +204,7 @@ impl Command {
             | Self::Backup(_)
             | Self::Restore(_)
             | Self::Acknowledge(_)
+            | Self::Evidence(_)
             | Self::Rebuild(_)
             | Self::Completion(_)
             | Self::Man(_) => false,

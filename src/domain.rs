@@ -40,6 +40,8 @@
 //! | role | what an app is for: backup, restore, both of these, or keeper | [`role`] |
 //! | trail | the audit records, in hash-chained sections (append-only logs) | [`audit`] |
 //! | verification | a pass that compares what is stored with what was stored, and reads backups again | [`verification`] |
+//! | evidence, gap | the record of a day, from which reports are made; a day without one, and how old a source's newest backup became | [`evidence`] |
+//! | head | the newest record of a section of the trail | [`audit::Head`] |
 //! | finding | what a check of the installation or a verification found wrong | [`crate::preflight`], [`verification::Finding`] |
 
 pub mod acknowledged;
@@ -49,9 +51,11 @@ pub mod blob;
 pub mod bound;
 pub mod cause;
 pub mod cloud;
+pub mod day;
 pub mod diff;
 pub mod digest;
 pub mod entry;
+pub mod evidence;
 pub mod failed;
 pub mod fate;
 pub mod filter;

@@ -144,7 +144,7 @@ pub async fn count_strays(app: &App, plan: &mut SourcePlan) -> Result<()> {
 /// # Errors
 /// When everything is kept for a shorter time than lies between two runs that back up everything: then points would go
 /// before their objects are backed up again.
-fn policy(app: &App, source: &SourceName) -> Result<Policy> {
+pub fn policy(app: &App, source: &SourceName) -> Result<Policy> {
     if app.sources().is_empty() {
         return Err(Error::Refused(
             "no source is configured, so every one would count as removed; set KEYVAULT_BACKUP_VAULTS or \

@@ -1,5 +1,6 @@
 //! The audit trail, in the backup container, whose blobs cannot be changed.
 
+mod day;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,10 @@ use time::{Date, Duration, OffsetDateTime};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-pub use self::verify::{Checked, CheckedSection};
+pub use self::{
+    day::DayTrail,
+    verify::{Checked, CheckedSection},
+};
 use super::layout;
 use crate::{
     azure::container::{Container, Item, Listing, Metadata, Written as Added},

@@ -58,7 +58,7 @@ impl Catalogue {
 
     /// Reads the backups of an HSM, newest first, until `hear` has heard enough. Returns whether every record that was
     /// seen could be read.
-    async fn read_hsm_backups(
+    pub(super) async fn read_hsm_backups(
         &self,
         hsm: &SourceName,
         mut hear: impl FnMut(HsmBackup, Option<OffsetDateTime>) -> bool,

@@ -24,6 +24,7 @@
 //! holds/KIND/SOURCE/TICKET/NUMBER.ACT                      a hold, and its release
 //! verifications/KIND/SOURCE/COUNTDOWN                      what a verification came to, with its findings
 //! verifications/suspects/COUNTDOWN-VAULT                   that it found something wrong with newest backups
+//! evidence/YEAR/MONTH/DAY                                  the record of a day
 //! ```
 //!
 //! COUNTDOWN is [`countdown`]: the newest comes first in a listing. Object names are in lower case, because Key Vault
@@ -45,6 +46,7 @@ pub(super) use self::verifications::{
 };
 use crate::domain::{
     audit::{Event, Section},
+    day::Day,
     digest::Digest,
     object::{ObjectId, ObjectKind},
     right::Right,
@@ -104,7 +106,12 @@ pub(super) fn audit(section: &Section, number: u32, event: &Event, sha256: &Dige
 pub(super) struct RecordName<'a> {
     /// Its section.
     pub(super) section: &'a str,
-    event: &'a str,
+    /// The day on which its section began.
+    pub(super) day: Date,
+    /// Its number in the section.
+    pub(super) number: u32,
+    /// The name of its event.
+    pub(super) event: &'a str,
     subject: &'a str,
     /// The digest of the record as written.
     pub(super) sha256: Digest,
@@ -122,13 +129,13 @@ pub(super) fn parse_audit(name: &str) -> Option<RecordName<'_>> {
     let (section, record) = name.rsplit_once('/')?;
     let mut folder = section.strip_prefix(AUDIT)?.split('/');
     let (_right, day, writer) = (folder.next()?, folder.next()?, folder.next()?);
-    Date::parse(day, DAY).ok()?;
+    let day = Date::parse(day, DAY).ok()?;
     u64::from_str_radix(writer, 16).ok()?;
     let mut parts = record.split('.');
     let (number, event, subject, sha256) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    number.parse::<u32>().ok()?;
+    let number = number.parse().ok()?;
     let whole = folder.next().is_none() && parts.next().is_none();
-    whole.then_some(RecordName { section, event, subject, sha256: sha256.parse().ok()? })
+    whole.then_some(RecordName { section, day, number, event, subject, sha256: sha256.parse().ok()? })
 }
 
 /// A subject with only the characters that a name may have.
@@ -153,6 +160,11 @@ const fn of_kind(kind: SourceKind) -> &'static str {
         SourceKind::Vault => "vaults",
         SourceKind::Hsm => "hsms",
     }
+}
+
+/// The name of the record of a day.
+pub(super) fn evidence(day: Day) -> String {
+    format!("evidence/{}", day.to_string().replace('-', "/"))
 }
 
 /// The prefix of everything of a vault.
@@ -338,6 +350,11 @@ mod tests {
     }
 
     #[test]
+    fn the_record_of_a_day_has_a_name_that_stays() {
+        assert_eq!(evidence("2026-11-02".parse().unwrap()), "evidence/2026/11/02");
+    }
+
+    #[test]
     fn names_of_audit_records_round_trip() {
         let section = Section { right: Right::Backup, day: time::macros::date!(2026 - 11 - 22), writer: 7 };
         let run: RunId = "20261122T020000Z-manual-0f3a".parse().unwrap();
@@ -347,6 +364,7 @@ mod tests {
         assert_eq!(name, format!("{folder}/00000003.backup-requested.20261122T020000Z-manual-0f3a.{sha256}"));
         let parsed = parse_audit(&name).unwrap();
         assert!(parsed.section == folder && parsed.sha256 == sha256 && parsed.tells_of(&event));
+        assert_eq!((parsed.day, parsed.number, parsed.event), (section.day, 3, "backup-requested"));
         assert!(name.starts_with(&audit_from(Right::Backup, section.day)));
         let old = "audit/2026-11-22/00000001";
         assert!(is_old_audit(old) && old.starts_with(OLD_AUDIT) && parse_audit(old).is_none());

@@ -22,7 +22,7 @@ use crate::{
 const PAGE: u16 = 5000;
 
 /// The metadata of a mark.
-const MARK: &str = "mark";
+pub(super) const MARK: &str = "mark";
 
 fn marked(mark: Mark) -> Metadata {
     [(MARK.to_owned(), mark.to_string())].into()

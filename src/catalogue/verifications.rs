@@ -69,11 +69,31 @@ impl Catalogue {
         kind: SourceKind,
         source: &SourceName,
     ) -> Result<Option<VerificationSummary>> {
+        self.last_verification_by(kind, source, None).await
+    }
+
+    /// [`Catalogue::last_verification`], of those that had ended by a time.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub async fn last_verification_by(
+        &self,
+        kind: SourceKind,
+        source: &SourceName,
+        by: Option<OffsetDateTime>,
+    ) -> Result<Option<VerificationSummary>> {
         let prefix = layout::verifications(kind, source);
-        let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 1, metadata: true });
+        let from = by.map(|by| layout::verification(kind, source, by));
+        let listing = Listing { prefix: &prefix, from: from.as_deref(), page: 1, metadata: true };
+        let pages = self.container.list(listing);
         pin_mut!(pages);
-        let Some(item) = pages.try_next().await?.and_then(|page| page.into_iter().next()) else {
-            return Ok(None);
+        let item = loop {
+            let Some(page) = pages.try_next().await? else { return Ok(None) };
+            // An older service ignores where a listing starts.
+            let found = page.into_iter().find(|item| from.as_ref().is_none_or(|from| item.name >= *from));
+            if let Some(item) = found {
+                break item;
+            }
         };
         let summary = read_metadata(&item.name, &item.metadata, SUMMARY, VERIFICATION_FORMAT)?;
         summary.map(Some).ok_or_else(|| damaged(&item.name, &"its record is gone"))

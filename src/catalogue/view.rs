@@ -37,8 +37,8 @@ pub struct ManifestRef {
 }
 
 /// What a listing of a vault's manifests shows.
-struct Listed {
-    manifests: Vec<ManifestRef>,
+pub(super) struct Listed {
+    pub(super) manifests: Vec<ManifestRef>,
     forgotten: Forgotten,
 }
 
@@ -93,7 +93,7 @@ impl Catalogue {
 
     /// Manifests of a vault, newest first, until `enough`, without those that `marks` hides; with `at`, those of runs
     /// planned by then. With them come the decisions to forget an object that lie between them.
-    async fn listed(
+    pub(super) async fn listed(
         &self,
         vault: &SourceName,
         at: Option<OffsetDateTime>,

@@ -4,17 +4,14 @@ use clap::{Args, Subcommand};
 
 use super::{
     Done, Exit,
-    output::{self, Column, Format, Table, count, moment},
+    output::{self, Column, Format, Table, count},
 };
 use crate::{
     api::shapes::terminal::{Trail, TrailCheck},
     app::App,
     catalogue::CheckedSection,
     config::{Config, Needs, environment},
-    domain::{
-        audit::{AUDIT_FORMAT, Event, Fault, Record},
-        digest::Digest,
-    },
+    domain::audit::{AUDIT_FORMAT, Expected, Fault, Record},
     query::trail::{self, Soundness, Verified},
 };
 
@@ -30,9 +27,10 @@ pub enum AuditCommand {
 /// The arguments of `audit verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The SHA-256 of a record, as printed before, that must still be there; may be repeated
-    #[arg(long, value_name = "SHA256")]
-    expect: Vec<Digest>,
+    /// What must still be there, as printed or logged before: the SHA-256 of a record, or SECTION:NUMBER:SHA256, which
+    /// also finds a section that was shortened and written anew; may be repeated
+    #[arg(long, value_name = "EXPECTED")]
+    expect: Vec<Expected>,
 }
 
 /// Runs the command. The exit code is 0 if the trail is whole, 1 if it is not, 2 if it has no records.
@@ -64,25 +62,33 @@ fn report(verified: &Verified, format: Format) -> Done {
 }
 
 fn print_json(verified: &Verified) -> std::io::Result<()> {
-    let Verified { checked, gone } = verified;
+    let Verified { checked, gone, changed } = verified;
     let faults = checked.faults.iter().map(|(name, fault)| (name.clone(), words(fault))).collect();
     let whole = match verified.soundness() {
         Soundness::Whole => Some(true),
         Soundness::Damaged => Some(false),
         Soundness::Empty => None,
     };
-    output::json(&TrailCheck::new(checked, whole, faults, gone))
+    output::json(&TrailCheck::new(checked, whole, faults, gone, changed))
 }
 
 fn print(verified: &Verified, format: Format) -> std::io::Result<()> {
-    let Verified { checked, gone } = verified;
+    let Verified { checked, gone, changed } = verified;
     // The newest record's digest is what a person writes down, so it is whole.
-    let details =
-        [Column::name("from"), Column::name("to"), Column::number("records"), Column::name("newest")];
+    let details = [
+        Column::name("from"),
+        Column::name("to"),
+        Column::number("records"),
+        Column::number("number"),
+        Column::name("newest"),
+    ];
     let mut table = Table::new(&[Column::name("section")], &details);
-    for CheckedSection { name, records, first, last, head } in &checked.sections {
-        let (records, head) = (records.to_string(), head.sha256.to_string());
-        table.push([name.as_str().into(), (*first).into(), (*last).into(), records.into(), head.into()]);
+    for section in &checked.sections {
+        let CheckedSection { name, records, first, last, head, .. } = section;
+        let (records, number) = (records.to_string(), section.number().to_string());
+        let head = head.sha256.to_string();
+        let (section, from, to) = (name.as_str().into(), (*first).into(), (*last).into());
+        table.push([section, from, to, records.into(), number.into(), head.into()]);
     }
     table.print(format)?;
     let said = match verified.soundness() {
@@ -95,14 +101,28 @@ fn print(verified: &Verified, format: Format) -> std::io::Result<()> {
     for (name, fault) in &checked.faults {
         output::aside(format, format_args!("{name}: {}", words(fault)))?;
     }
-    for digest in gone {
-        output::aside(format, format_args!("{digest}: there is no record with this digest"))?;
+    for (expected, is_changed) in gone.iter().map(|of| (of, false)).chain(changed.iter().map(|of| (of, true)))
+    {
+        output::aside(format, format_args!("{expected}: {}", unmet(expected, is_changed)))?;
     }
     let (records, sections) = (checked.records, checked.sections.len());
     output::aside(
         format,
         format_args!("{} in {}: {said}", count(records, "record"), count(sections, "section")),
     )
+}
+
+/// Why something expected is not there, as the continuation of its text.
+fn unmet(expected: &Expected, is_changed: bool) -> String {
+    match expected {
+        Expected::Digest(_) => "there is no record with this digest".to_owned(),
+        Expected::Head(head) if is_changed => {
+            format!("changed: record {} of this section has another digest now", head.number)
+        }
+        Expected::Head(head) => {
+            format!("gone: this section has no record {} any more; it was cut off or deleted", head.number)
+        }
+    }
 }
 
 fn words(fault: &Fault) -> String {
@@ -134,7 +154,7 @@ fn list(records: Vec<Record>, faults: usize, format: Format) -> Done {
     }
     let mut table = Table::new(&[Column::name("at"), Column::prose("by")], &[Column::prose("what")]);
     for record in records {
-        table.push([record.at.into(), record.by.to_string().into(), what(&record.event).into()]);
+        table.push([record.at.into(), record.by.to_string().into(), record.event.to_string().into()]);
     }
     table.print(format)?;
     if faults > 0 {
@@ -144,146 +164,10 @@ fn list(records: Vec<Record>, faults: usize, format: Format) -> Done {
     Ok(Exit::All)
 }
 
-fn what(event: &Event) -> String {
-    match event {
-        Event::BackupRequested { vault, run, objects: 0 } => format!("backup of vault {vault}, run {run}"),
-        Event::BackupRequested { vault, run, objects } => {
-            format!("backup of {} of vault {vault}, run {run}", count(*objects, "object"))
-        }
-        Event::HsmBackupRequested { hsm, run } => format!("backup of HSM {hsm}, run {run}"),
-        Event::HsmRestoreStarted { restore, source, target, everything: true, .. } => {
-            format!("restore {restore} of everything from HSM {source} into {target}")
-        }
-        Event::HsmRestoreStarted { restore, source, target, keys, .. } => {
-            format!("restore {restore} of {} from HSM {source} into {target}", count(keys.len(), "key"))
-        }
-        Event::HsmRestoreEnded { restore, hsm, verdict } => {
-            format!("restore {restore} of HSM {hsm} {verdict}")
-        }
-        Event::RestoreStarted { restore, source, target, steps, purges, .. } => {
-            format!(
-                "restore {restore} of {} from {source} into {target}, {} purged for it",
-                count(*steps, "object"),
-                purges.len()
-            )
-        }
-        Event::RestorePlanned { plan, source, target, .. } => {
-            format!("restore from {source} into {target} planned: {plan}")
-        }
-        Event::RestoreApproved { plan, source, target, until, .. } => {
-            format!("restore from {source} into {target} approved until {}: {plan}", moment(*until))
-        }
-        Event::LossAcknowledged { source, run, reason } => {
-            format!("loss of run {run} of {source} acknowledged: {reason}")
-        }
-        Event::FailureAccepted { source, object, code, reason, until, .. } => {
-            format!("{code} of {object} of {source} accepted until {}: {reason}", moment(*until))
-        }
-        Event::RetentionDecided { source, decision, what, reason, .. } => {
-            format!("{decision} of {source}, {what}: {reason}")
-        }
-        Event::AcceptanceWithdrawn { source, object, .. } => {
-            format!("acceptance of {object} of {source} withdrawn")
-        }
-        Event::RestoreAbandoned { restore, target } => format!("restore {restore} into {target} abandoned"),
-        Event::RestoreEnded { restore, verdict, numbers } => {
-            format!("restore {restore} {verdict}: {} restored, {} failed", numbers.restored, numbers.failed)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use time::macros::datetime;
-
     use super::*;
-    use crate::domain::{
-        object::{ObjectId, ObjectKind},
-        restore::{RestoreId, RestoreNumbers},
-        run::{RunId, Verdict},
-        source::SourceName,
-    };
-
-    fn secret() -> ObjectId {
-        ObjectId::new(ObjectKind::Secret, "db".parse().unwrap())
-    }
-
-    #[test]
-    fn each_event_is_told_with_its_names_and_numbers() {
-        let (vault, hsm): (SourceName, SourceName) =
-            ("kv-prod".parse().unwrap(), "hsm-prod".parse().unwrap());
-        let run: RunId = "20261122T020000Z-nightly".parse().unwrap();
-        let restore = || -> RestoreId { "20261122T101112Z-restore-0f3a9c41".parse().unwrap() };
-        let (plan, reason) = (Digest::of(b"plan"), || "ticket 4711".parse().unwrap());
-        let named = |text: &str| {
-            text.replace("RESTORE", "restore 20261122T101112Z-restore-0f3a9c41")
-                .replace("RUN", "run 20261122T020000Z-nightly")
-        };
-        let hsm_restore = |everything, keys: &[&str]| Event::HsmRestoreStarted {
-            restore: restore(),
-            plan,
-            source: hsm.clone(),
-            target: hsm.clone(),
-            everything,
-            keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
-        };
-        let backup = |objects| Event::BackupRequested { vault: vault.clone(), run: run.clone(), objects };
-        let numbers = RestoreNumbers { planned: 3, restored: 2, failed: 1, ..RestoreNumbers::default() };
-        let (until, decided) = (datetime!(2027-01-31 00:00 UTC), datetime!(2026-11-22 02:00 UTC));
-        for (event, expected) in [
-            (backup(0), "backup of vault kv-prod, RUN"),
-            (backup(1), "backup of 1 object of vault kv-prod, RUN"),
-            (backup(2), "backup of 2 objects of vault kv-prod, RUN"),
-            (Event::HsmBackupRequested { hsm: hsm.clone(), run: run.clone() }, "backup of HSM hsm-prod, RUN"),
-            (hsm_restore(true, &[]), "RESTORE of everything from HSM hsm-prod into hsm-prod"),
-            (hsm_restore(false, &["a"]), "RESTORE of 1 key from HSM hsm-prod into hsm-prod"),
-            (hsm_restore(false, &["a", "b"]), "RESTORE of 2 keys from HSM hsm-prod into hsm-prod"),
-            (
-                Event::HsmRestoreEnded { restore: restore(), hsm: hsm.clone(), verdict: Verdict::Failed },
-                "RESTORE of HSM hsm-prod Failed",
-            ),
-            (
-                Event::RestoreStarted {
-                    restore: restore(),
-                    plan,
-                    source: vault.clone(),
-                    target: hsm.clone(),
-                    steps: 1,
-                    purges: vec![secret()],
-                },
-                "RESTORE of 1 object from kv-prod into hsm-prod, 1 purged for it",
-            ),
-            (
-                Event::RestoreEnded { restore: restore(), verdict: Verdict::PartiallyFailed, numbers },
-                "RESTORE PartiallyFailed: 2 restored, 1 failed",
-            ),
-            (
-                Event::RestoreAbandoned { restore: restore(), target: vault.clone() },
-                "RESTORE into kv-prod abandoned",
-            ),
-            (
-                Event::LossAcknowledged { source: vault.clone(), run: run.clone(), reason: reason() },
-                "loss of RUN of kv-prod acknowledged: ticket 4711",
-            ),
-            (
-                Event::FailureAccepted {
-                    source: vault.clone(),
-                    object: secret(),
-                    code: "Forbidden".into(),
-                    reason: reason(),
-                    until,
-                    decided,
-                },
-                "Forbidden of secret db of kv-prod accepted until 2027-01-31T00:00:00Z: ticket 4711",
-            ),
-            (
-                Event::AcceptanceWithdrawn { source: vault.clone(), object: secret(), decided },
-                "acceptance of secret db of kv-prod withdrawn",
-            ),
-        ] {
-            assert_eq!(what(&event), named(expected));
-        }
-    }
+    use crate::domain::digest::Digest;
 
     #[test]
     fn each_fault_continues_the_name_of_its_record() {
@@ -311,5 +195,18 @@ mod tests {
             assert_eq!(told.contains(&name()), names_another, "{told}");
         }
         assert!(words(&Fault::TooNew { found: 9 }).contains("format 9"));
+    }
+
+    #[test]
+    fn what_is_expected_and_not_there_is_gone_or_changed_in_words() {
+        let digest = Digest::of(b"a");
+        let head: Expected = format!("audit/backup/2026-11-22/7:3:{digest}").parse().unwrap();
+        for (expected, is_changed, start) in [
+            (&Expected::Digest(digest), false, "there is no record"),
+            (&head, false, "gone: this section has no record 3"),
+            (&head, true, "changed: record 3"),
+        ] {
+            assert!(unmet(expected, is_changed).starts_with(start));
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use terminal_size::{Width, terminal_size_of};
-use time::{Duration, OffsetDateTime, UtcOffset, macros::format_description};
+use time::Duration;
 
 pub use self::{
     cell::Cell,
@@ -23,7 +23,10 @@ pub use self::{
     table::{Column, Table},
 };
 use crate::config::environment;
-pub use crate::domain::wording::on_one_line as one_line;
+pub use crate::domain::{
+    moment::second as moment,
+    wording::{counted as count, on_one_line as one_line},
+};
 
 /// The format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -161,12 +164,6 @@ pub fn note(text: impl Display) {
     drop(Stream::Err.print(&format!("{text}\n")));
 }
 
-/// A time to the second, in UTC, as arguments take it.
-pub fn moment(at: OffsetDateTime) -> String {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-    at.to_offset(UtcOffset::UTC).format(format).unwrap_or_default()
-}
-
 /// A duration in its largest unit, as an age.
 pub fn age(since: Duration) -> String {
     let (days, hours, minutes) = (since.whole_days(), since.whole_hours(), since.whole_minutes());
@@ -175,14 +172,6 @@ pub fn age(since: Duration) -> String {
         (_, 2.., _) => format!("{hours} hours"),
         (_, _, 2..) => format!("{minutes} minutes"),
         _ => "just now".to_owned(),
-    }
-}
-
-/// A number with its noun, which is in the plural unless the number is 1.
-pub fn count(of: impl TryInto<u64>, noun: &str) -> String {
-    match of.try_into().unwrap_or_default() {
-        1 => format!("1 {noun}"),
-        many => format!("{many} {noun}s"),
     }
 }
 
@@ -235,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_moment_is_in_utc_to_the_second_and_is_taken_as_an_argument() {
-        use time::{format_description::well_known::Rfc3339, macros::datetime};
+        use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::datetime};
         for (at, expected) in [
             (datetime!(2026-11-22 02:00 UTC), "2026-11-22T02:00:00Z"),
             (datetime!(2026-11-22 00:30:59.999 -2), "2026-11-22T02:30:59Z"),

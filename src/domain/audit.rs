@@ -15,6 +15,8 @@
 
 mod chain;
 mod event;
+mod expected;
+mod words;
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -22,6 +24,7 @@ use time::{Duration, OffsetDateTime};
 pub use self::{
     chain::{Fault, Link, Section, check},
     event::Event,
+    expected::{Expected, ExpectedError, Head, Met},
 };
 use super::{actor::Actor, record::Format};
 

@@ -7,6 +7,12 @@ pub fn day(at: OffsetDateTime) -> Date {
     at.to_offset(UtcOffset::UTC).date()
 }
 
+/// A time to the second, as `2026-11-22T02:00:00Z`.
+pub fn second(at: OffsetDateTime) -> String {
+    let at = at.to_offset(UtcOffset::UTC);
+    format!("{}T{:02}:{:02}:{:02}Z", at.date(), at.hour(), at.minute(), at.second())
+}
+
 /// A time to the minute.
 pub fn minute(at: OffsetDateTime) -> String {
     let at = at.to_offset(UtcOffset::UTC);

@@ -57,7 +57,7 @@ pub enum Function {
     RestoreObject,
     /// Reconciles open runs, restores and HSM jobs.
     AdvanceJobs,
-    /// Lets go and deletes what the policy and the evidence allow.
+    /// Lets go and deletes what the policy and the evidence allow, and records yesterday's evidence.
     ApplyRetention,
     /// Reads stored backups again, and records what is wrong.
     VerifyBackups,

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     catalogue::Checked,
-    domain::{audit::Record, digest::Digest},
+    domain::audit::{Expected, Met, Record},
     error::Result,
 };
 
@@ -24,33 +24,48 @@ pub struct Verified {
     /// What was found.
     pub checked: Checked,
     /// The expected records that are not there.
-    pub gone: Vec<Digest>,
+    pub gone: Vec<Expected>,
+    /// The expected records in whose places there are others.
+    pub changed: Vec<Expected>,
 }
 
 impl Verified {
     /// What this says of the trail.
     pub fn soundness(&self) -> Soundness {
-        soundness(self.checked.records, self.checked.faults.len(), self.gone.len())
+        let unmet = self.gone.len() + self.changed.len();
+        soundness(self.checked.records, self.checked.faults.len(), unmet)
     }
 }
 
 /// A trail from which an expected record is gone is damaged even if nothing is left of it.
-fn soundness(records: u32, faults: usize, gone: usize) -> Soundness {
-    match (records, faults + gone) {
+fn soundness(records: u32, faults: usize, unmet: usize) -> Soundness {
+    match (records, faults + unmet) {
         (0, 0) => Soundness::Empty,
         (_, 0) => Soundness::Whole,
         (_, _) => Soundness::Damaged,
     }
 }
 
-/// Verifies the whole trail. The records with the `expected` digests must still be there.
+/// Verifies the whole trail. What is `expected` must still be there.
 ///
 /// # Errors
 /// When the trail cannot be read.
-pub async fn verify(app: &App, expected: &[Digest]) -> Result<Verified> {
+pub async fn verify(app: &App, expected: &[Expected]) -> Result<Verified> {
     let checked = app.audit()?.verify(|_, _| {}).await?;
-    let gone = expected.iter().filter(|digest| !checked.has(digest)).copied().collect();
-    Ok(Verified { checked, gone })
+    let (mut gone, mut changed) = (Vec::new(), Vec::new());
+    for expected in expected {
+        let met = match expected {
+            Expected::Digest(digest) if checked.has(digest) => Met::Same,
+            Expected::Digest(_) => Met::Gone,
+            Expected::Head(head) => checked.met(head),
+        };
+        match met {
+            Met::Same => {}
+            Met::Gone => gone.push(expected.clone()),
+            Met::Changed => changed.push(expected.clone()),
+        }
+    }
+    Ok(Verified { checked, gone, changed })
 }
 
 /// The readable records, oldest first, and the number of faults of the trail.
@@ -70,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_trail_is_whole_if_it_has_records_and_nothing_is_wrong_with_them() {
-        for (records, faults, gone, expected) in [
+        for (records, faults, unmet, expected) in [
             (0, 0, 0, Soundness::Empty),
             (1, 0, 0, Soundness::Whole),
             (9, 1, 0, Soundness::Damaged),
@@ -78,7 +93,7 @@ mod tests {
             (0, 0, 1, Soundness::Damaged),
             (0, 1, 0, Soundness::Damaged),
         ] {
-            assert_eq!(soundness(records, faults, gone), expected, "{records} {faults} {gone}");
+            assert_eq!(soundness(records, faults, unmet), expected, "{records} {faults} {unmet}");
         }
     }
 }

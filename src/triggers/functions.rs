@@ -26,10 +26,12 @@ use crate::{
         verification::Verification,
     },
     error::{Error, Result},
+    evidence,
     hsm::{self, start::Opened},
     nights::{self, Found},
     restore::{self, object::Done as Restored},
-    retention, verification,
+    retention::{self, Applied},
+    verification,
 };
 
 /// How early a timer may fire and still serve its next occurrence. A later "next" means that a person fired it
@@ -114,11 +116,34 @@ async fn nightly_hsm_backup(app: &App, invocation: &Invocation) -> Result<String
     outcome(&format!("run {run}: "), &said, &failed)
 }
 
-/// Applies retention to every source. What a deadline or a kill leaves undone, the next firing does.
+/// Applies retention to every source, and makes the record of evidence of yesterday. Neither holds up the other. What a
+/// deadline or a kill leaves undone of retention, the next firing does.
 async fn apply_retention(app: &App, invocation: &Invocation) -> Result<String> {
     invocation.timer("timer")?;
+    let clock = &invocation.clock;
+    let applied = Box::pin(retention::apply::all(app, &Actor::TIMER, clock));
+    let (applied, recorded) = futures::join!(applied, Box::pin(evidence::record::record(app, clock)));
     let (mut said, mut failed) = (Vec::new(), Vec::new());
-    for (of, applied) in retention::apply::all(app, &Actor::TIMER, &invocation.clock).await? {
+    match &recorded {
+        Ok(recorded) if recorded.is_new => said.push(format!("evidence of {}: recorded", recorded.day)),
+        Ok(_) => {}
+        Err(error) => {
+            tracing::error!(
+                event = "evidence.failed",
+                "The record of evidence of yesterday is not made: {error}"
+            );
+            failed.push(format!("evidence of yesterday: {error}"));
+        }
+    }
+    match applied {
+        Ok(applied) => told(applied, &mut said, &mut failed),
+        Err(error) => failed.push(error.to_string()),
+    }
+    outcome("", &said, &failed)
+}
+
+fn told(applied: Vec<(SourceId, Result<Applied>)>, said: &mut Vec<String>, failed: &mut Vec<String>) {
+    for (of, applied) in applied {
         match applied {
             Ok(done) => said.push(format!(
                 "{}: let go {}, deleted {}, offered again {}",
@@ -130,7 +155,6 @@ async fn apply_retention(app: &App, invocation: &Invocation) -> Result<String> {
             Err(error) => failed.push(format!("{}: {error}", of.name)),
         }
     }
-    outcome("", &said, &failed)
 }
 
 /// Verifies every source. What a deadline or a kill leaves undone, `AdvanceJobs` and the next firing do.

@@ -28,6 +28,7 @@ mod damage_restores;
 mod diff;
 mod documents;
 mod endings;
+mod evidence;
 mod faults;
 mod flood;
 mod forged;

@@ -162,6 +162,11 @@ async fn of_vaults(checked: &mut Checked) {
     for audit in ["list", "verify"] {
         checked.run(&world, "audit", &[audit]).await;
     }
+    crate::formats::thaw(&world, "v1-evidence");
+    let folder = tempfile::tempdir().expect("a folder");
+    let days = ["--from", "2026-01-10", "--to", "2026-01-11"];
+    let into = ["--output", folder.path().to_str().expect("text")];
+    checked.run(&world, "evidence", &[&days[..], &into].concat()).await;
     checked.fails(&world, &["show", "nosuchrun"]).await;
     checked.fails(&world, &["show", "20260101T020000Z-nightly"]).await;
     of_restores(checked, &world).await;

@@ -222,6 +222,11 @@ async fn of_a_restore() {
     shows(&mut world, "show_restore", &["show", id, "--all"], &[&secret]).await;
     shows(&mut world, "audit_list", &["audit", "list"], &[]).await;
     shows(&mut world, "audit_verify", &["audit", "verify"], &[]).await;
+    crate::formats::thaw(&world, "v1-evidence");
+    let folder = tempfile::tempdir().expect("a folder");
+    let evidence = ["evidence", "--from", "2026-01-09", "--to", "2026-01-10", "--output"];
+    let into = folder.path().to_str().expect("text");
+    shows(&mut world, "evidence", &[&evidence[..], &[into]].concat(), &[]).await;
 }
 
 #[tokio::test]
@@ -302,6 +307,7 @@ async fn of_help() {
         "audit",
         "audit verify",
         "audit list",
+        "evidence",
         "retention",
         "retention plan",
         "retention apply",

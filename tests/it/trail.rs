@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use keyvault_backup_emulator::{FaultKind, Forbidden, Kind, Matcher, Operation, host::Host};
 use serde_json::{Value, json};
+use sha2::Digest as _;
 use tokio::sync::Notify;
 
 use crate::{
@@ -57,7 +58,7 @@ async fn of_a_trail_without_records_nothing_is_said() {
     let world = World::new().await;
     assert_eq!(
         world.verified().await,
-        (Some(2), json!({ "records": 0, "sections": [], "faults": [], "gone": [] }))
+        (Some(2), json!({ "records": 0, "sections": [], "faults": [], "gone": [], "changed": [] }))
     );
     let text = world.cli(&["audit", "verify"]).await.stdout;
     assert!(!String::from_utf8_lossy(&text).contains("whole"), "it is not known to be");
@@ -127,6 +128,64 @@ async fn a_record_that_was_printed_once_is_found_again_or_named() {
     let output = world.cli(&args).await;
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.code() == Some(1) && text.contains(&head) && text.contains("NOT whole"), "{text}");
+}
+
+/// A trail of one section with this many records, and what `--expect` takes of its newest.
+async fn with_head(records: usize) -> (World, String) {
+    let mut world = World::with_secrets(1).await;
+    world.today();
+    for _ in 0..records {
+        assert_eq!(world.post("/api/backups", json!({ "vault": "kv-a" })).await.status, 202);
+    }
+    let (_, found) = world.verified().await;
+    let section = &found["sections"][0];
+    assert_eq!((&section["records"], &section["number"]), (&json!(records), &json!(records)), "{found}");
+    let text = |of: &Value| of.as_str().expect("text").to_owned();
+    let head = format!("{}:{records}:{}", text(&section["section"]), text(&section["head"]["sha256"]));
+    (world, head)
+}
+
+/// The exit code of `audit verify --expect`, and what it prints.
+async fn expecting(world: &World, head: &str) -> (Option<i32>, String) {
+    let output = world.cli(&["audit", "verify", "--expect", head]).await;
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[tokio::test]
+async fn a_tail_that_was_cut_off_is_seen_by_whoever_kept_its_head() {
+    let (mut world, head) = with_head(3).await;
+    assert_eq!(expecting(&world, &head).await.0, Some(0));
+    assert_eq!(world.post("/api/backups", json!({ "vault": "kv-a" })).await.status, 202);
+    assert_eq!(expecting(&world, &head).await.0, Some(0), "a section that goes on is as expected");
+    for name in world.trail().iter().skip(2) {
+        world.backups.delete_blob(BACKUPS, name);
+    }
+    assert_eq!(world.verified().await.0, Some(0), "nothing else knew of it");
+    let (code, text) = expecting(&world, &head).await;
+    assert!(code == Some(1) && text.contains("gone: this section has no record 3"), "{text}");
+    for name in world.trail() {
+        world.backups.delete_blob(BACKUPS, &name);
+    }
+    let (code, text) = expecting(&world, &head).await;
+    assert!(code == Some(1) && text.contains("gone: this section has no record 3"), "{text}");
+}
+
+#[tokio::test]
+async fn a_newest_record_that_was_written_anew_under_a_fitting_name_is_seen_by_whoever_kept_its_head() {
+    let (world, head) = with_head(2).await;
+    let newest = world.trail().pop().expect("there is a record");
+    let bytes = world.backups.blob(BACKUPS, &newest).expect("it is stored").bytes;
+    let text = String::from_utf8_lossy(&bytes).replace("kv-a", "kv-b");
+    let (start, _) = newest.rsplit_once('.').expect("a digest");
+    let sha256 = hex::encode(sha2::Sha256::digest(text.as_bytes()));
+    world.backups.delete_blob(BACKUPS, &newest);
+    world.backups.put_blob(BACKUPS, &format!("{start}.{sha256}"), text.clone(), &[]);
+    assert_eq!(world.verified().await.0, Some(0), "the record fits its name, and nothing else knew of it");
+    let (code, text) = expecting(&world, &head).await;
+    assert!(code == Some(1) && text.contains("changed: record 2"), "{text}");
+    let output = world.cli(&["audit", "verify", "--expect", &head, "-o", "json"]).await;
+    let found: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert_eq!((&found["changed"], &found["gone"]), (&json!([head]), &json!([])), "{found}");
 }
 
 #[tokio::test]

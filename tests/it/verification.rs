@@ -221,3 +221,19 @@ async fn a_plan_leaves_out_what_was_found_wrong_or_takes_an_older_backup_and_say
     let told = kept.world.cli(&[&args[..], &["--on-damaged", "older"]].concat()).await;
     assert!(String::from_utf8_lossy(&told.stdout).contains("damaged"), "{told:?}");
 }
+
+#[tokio::test]
+async fn the_evidence_of_a_day_has_what_verification_saw_by_its_end() {
+    let kept = Kept::verified(3).await;
+    kept.world.backups.flip_bit(BACKUPS, &kept.newest_backup_of("secret-1"));
+    kept.verify().await;
+    kept.world.at(kept.now() + Duration::DAY);
+    kept.pass().await;
+    let (_, record) = kept.world.stored_below("evidence/").pop_last().expect("a record");
+    let record: Value = serde_json::from_slice(&record).expect("JSON");
+    let seen = &record["sources"][0]["verification"];
+    assert_eq!(
+        [&seen["named"], &seen["missing"], &seen["damaged"], &seen["read"]],
+        [3, 0, 1, 6].map(Value::from).each_ref()
+    );
+}

@@ -6,6 +6,7 @@
 pub mod acknowledged;
 pub mod audit;
 pub mod diff;
+pub mod evidence;
 pub mod hsm;
 pub mod listing;
 pub mod plan;
@@ -18,6 +19,7 @@ pub use self::{
     acknowledged::{AcceptanceItem, Acceptances, AcknowledgedRun},
     audit::{Trail, TrailCheck},
     diff::Differences,
+    evidence::EvidenceWritten,
     hsm::{HsmCheck, HsmStatuses},
     listing::{ObjectItem, Objects, VaultItem, Vaults},
     plan::{BackupPlan, FileBackup},

@@ -12,7 +12,7 @@ use crate::{
         error::ServiceError,
     },
     domain::{
-        audit::{Fault, Link, Record, check},
+        audit::{Fault, Head, Link, Met, Record, check},
         digest::Digest,
     },
     error::Result,
@@ -38,6 +38,12 @@ impl Checked {
     pub fn has(&self, digest: &Digest) -> bool {
         self.digests.contains(digest)
     }
+
+    /// What the trail says to what a section once had.
+    pub fn met(&self, head: &Head) -> Met {
+        let section = self.sections.iter().find(|section| section.name == head.section);
+        head.met(section.map_or(&[], |section| &section.digests))
+    }
 }
 
 /// A section of the trail as verified.
@@ -53,6 +59,15 @@ pub struct CheckedSection {
     pub last: Option<OffsetDateTime>,
     /// Its newest record.
     pub head: Link,
+    /// The number of each record and the digest of its bytes. The records of older programs are numbered as they come.
+    digests: Vec<(u32, Digest)>,
+}
+
+impl CheckedSection {
+    /// The number of its newest record.
+    pub fn number(&self) -> u32 {
+        self.digests.last().map_or(0, |(number, _)| *number)
+    }
 }
 
 /// The state of a verification while it goes through the names.
@@ -109,22 +124,24 @@ impl Audit {
 impl Pass {
     fn take(&mut self, name: &str, bytes: &[u8], see: &mut impl FnMut(&str, Record)) {
         self.checked.records += 1;
-        let (section, written) = match layout::parse_audit(name) {
-            Some(parsed) => (parsed.section, Some(parsed.sha256)),
-            None if layout::is_old_audit(name) => (layout::AUDIT.trim_end_matches('/'), None),
+        let (section, number, written) = match layout::parse_audit(name) {
+            Some(parsed) => (parsed.section, Some(parsed.number), Some(parsed.sha256)),
+            None if layout::is_old_audit(name) => (layout::AUDIT.trim_end_matches('/'), None, None),
             None => return self.checked.faults.push((name.to_owned(), Fault::Misnamed)),
         };
         // Names are sorted, so the records of a section are adjacent.
         let newest = self.checked.sections.last_mut().filter(|of| of.name == section);
         let (head, fault) = check(name, written, bytes, newest.as_ref().map(|of| &of.head));
         self.checked.faults.extend(fault.map(|fault| (name.to_owned(), fault)));
-        self.checked.digests.insert(Digest::of(bytes));
+        let found = Digest::of(bytes);
+        self.checked.digests.insert(found);
         let record = Record::read(bytes).ok();
         let at = record.as_ref().map(|record| record.at);
         match newest {
             Some(of) => {
                 (of.records, of.last, of.head) = (of.records + 1, at.or(of.last), head);
                 of.first = of.first.or(at);
+                of.digests.push((number.unwrap_or(of.records), found));
             }
             None => self.checked.sections.push(CheckedSection {
                 name: section.to_owned(),
@@ -132,6 +149,7 @@ impl Pass {
                 first: at,
                 last: at,
                 head,
+                digests: vec![(number.unwrap_or(1), found)],
             }),
         }
         if let Some(record) = record {

@@ -279,6 +279,24 @@ impl Event {
         Self::RestoreEnded { restore: job.id.clone(), verdict: job.numbers.verdict(), numbers: job.numbers }
     }
 
+    /// The sources that it names: whose backups or objects it is about, and what is restored into.
+    pub fn sources(&self) -> Vec<&SourceName> {
+        match self {
+            Self::BackupRequested { vault, .. } => vec![vault],
+            Self::HsmBackupRequested { hsm, .. } | Self::HsmRestoreEnded { hsm, .. } => vec![hsm],
+            Self::RestoreStarted { source, target, .. }
+            | Self::RestorePlanned { source, target, .. }
+            | Self::RestoreApproved { source, target, .. }
+            | Self::HsmRestoreStarted { source, target, .. } => vec![source, target],
+            Self::RestoreAbandoned { target, .. } => vec![target],
+            Self::RestoreEnded { .. } => Vec::new(),
+            Self::LossAcknowledged { source, .. }
+            | Self::FailureAccepted { source, .. }
+            | Self::RetentionDecided { source, .. }
+            | Self::AcceptanceWithdrawn { source, .. } => vec![source],
+        }
+    }
+
     /// What the event is about.
     fn subject(&self) -> Subject<'_> {
         match self {

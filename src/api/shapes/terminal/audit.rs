@@ -7,10 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     api::shapes::{actor::By, object::Kind, restore::Numbers, state::State},
     catalogue::{Checked, CheckedSection},
-    domain::{
-        audit::{Event, Record},
-        digest::Digest,
-    },
+    domain::audit::{Event, Expected, Record},
 };
 
 /// The records of the trail, oldest first.
@@ -239,8 +236,11 @@ pub struct TrailCheck {
     sections: Vec<TrailSection>,
     /// What is wrong.
     faults: Vec<TrailFault>,
-    /// Digests that were expected, and of which there is no record.
+    /// What was expected and is gone: digests of which there is no record, and `SECTION:NUMBER:SHA256` of sections that do
+    /// not reach as far any more.
     gone: Vec<String>,
+    /// What was expected, `SECTION:NUMBER:SHA256`, where there is another record in its place.
+    changed: Vec<String>,
 }
 
 /// A section of the trail.
@@ -256,6 +256,8 @@ pub struct TrailSection {
     /// The time of its last readable record.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     last: Option<OffsetDateTime>,
+    /// The number of its newest record. `SECTION:NUMBER:SHA256`, with the digest of `head`, is what `--expect` takes.
+    number: u32,
     /// Its newest record.
     head: TrailLink,
 }
@@ -284,13 +286,16 @@ impl TrailCheck {
         checked: &Checked,
         whole: Option<bool>,
         faults: Vec<(String, String)>,
-        gone: &[Digest],
+        gone: &[Expected],
+        changed: &[Expected],
     ) -> Self {
+        let texts = |of: &[Expected]| of.iter().map(ToString::to_string).collect();
         let section = |of: &CheckedSection| TrailSection {
             section: of.name.clone(),
             records: of.records,
             first: of.first,
             last: of.last,
+            number: of.number(),
             head: TrailLink { name: of.head.name.clone(), sha256: of.head.sha256.to_string() },
         };
         Self {
@@ -298,7 +303,8 @@ impl TrailCheck {
             whole,
             sections: checked.sections.iter().map(section).collect(),
             faults: faults.into_iter().map(|(record, fault)| TrailFault { record, fault }).collect(),
-            gone: gone.iter().map(ToString::to_string).collect(),
+            gone: texts(gone),
+            changed: texts(changed),
         }
     }
 }

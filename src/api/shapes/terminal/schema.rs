@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, FileBackup, FileRestore, HoldItem,
-    Holds, HsmCheck, HsmStatuses, Jobs, LegalHolds, Objects, Rebuilt, RestoreResult, RetentionApplied,
-    RetentionDecided, RetentionForget, RunReport, Trail, TrailCheck, Vaults,
+    AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, EvidenceWritten, FileBackup,
+    FileRestore, HoldItem, Holds, HsmCheck, HsmStatuses, Jobs, LegalHolds, Objects, Rebuilt, RestoreResult,
+    RetentionApplied, RetentionDecided, RetentionForget, RunReport, Trail, TrailCheck, Vaults,
 };
 use crate::api::shapes::{
     backup::History,
@@ -21,7 +21,7 @@ use crate::api::shapes::{
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 30] = [
+const COMMANDS: [(&str, &[&str]); 31] = [
     ("error", &["Problem"]),
     ("status", &["Status"]),
     ("backup", &["RunReport"]),
@@ -51,6 +51,7 @@ const COMMANDS: [(&str, &[&str]); 30] = [
     ("acknowledge", &["AcknowledgedRun"]),
     ("accept", &["AcceptanceItem", "Acceptances"]),
     ("audit", &["Trail", "TrailCheck"]),
+    ("evidence", &["EvidenceWritten"]),
     ("rebuild", &["Rebuilt"]),
 ];
 
@@ -61,6 +62,7 @@ const COMMANDS: [(&str, &[&str]); 30] = [
     AcknowledgedRun,
     BackupPlan,
     Differences,
+    EvidenceWritten,
     FileBackup,
     FileRestore,
     History,
