@@ -22,9 +22,6 @@ use crate::{
     stored::{self, read_metadata},
 };
 
-/// Versions per listing request. A page takes about ten times its size in memory while it is read.
-const PAGE: u16 = 1000;
-
 /// The metadata of a verification.
 const SUMMARY: &str = "summary";
 
@@ -171,7 +168,7 @@ impl Catalogue {
     pub fn sightings(&self, vault: &SourceName) -> impl Stream<Item = Result<Sighting>> + use<> {
         let versions = self
             .container
-            .versions_by(&layout::vault(vault), PAGE)
+            .versions(&layout::vault(vault))
             .map_ok(|page| stream::iter(page.into_iter().map(Ok::<_, crate::azure::error::ServiceError>)));
         let versions = versions.try_flatten();
         stream::unfold((Box::pin(versions), None::<Version>), |(mut versions, kept)| async move {

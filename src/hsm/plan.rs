@@ -19,7 +19,7 @@ use crate::{
 /// Makes the plan of a restore. Reads only.
 ///
 /// # Errors
-/// [`Error::Nothing`] when no backup that can be restored matches the request. Also when the
+/// [`Error::Nothing`](crate::error::Error::Nothing) when no backup that can be restored matches the request. Also when the
 /// catalogue or the target cannot be read. If the target refuses to list its keys, the plan
 /// marks them as unknown.
 pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmPlan> {

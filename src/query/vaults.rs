@@ -96,7 +96,7 @@ async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) 
     if newest.has_findings() {
         acknowledged = Some(catalogue.acknowledged(vault).await?);
     }
-    let mut known = Known { points, verified, ..Known::of(newest, acknowledged.as_ref()) };
+    let mut known = Known { verified, points, ..Known::of(newest, acknowledged.as_ref()) };
     for line in catalogue.lines(&view).await? {
         let line = line?;
         if line.is_failing() && acknowledged.is_none() {

@@ -55,7 +55,9 @@ pub async fn plan(app: &App, request: &Request) -> Result<RestorePlan> {
         }
         let found = unusable_steps(app, &mut plan).await?;
         if request.on_damaged == OnDamaged::Fail || unusable.knows_all(&found) {
-            found.into_iter().for_each(|(id, _, reason)| plan.leave(&[id], reason));
+            for (id, _, reason) in found {
+                plan.leave(&[id], reason);
+            }
             break plan;
         }
         // Each round knows one more backup, so there is a last one.

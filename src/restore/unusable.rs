@@ -44,7 +44,7 @@ impl KnownUnusable {
             let Some(entry) = line?.entry else { continue };
             match known.suspects.fault(&entry) {
                 Some(Fault::Missing | Fault::Deleted) => {
-                    found.push((entry.id(), entry.run, Reason::BackupGone))
+                    found.push((entry.id(), entry.run, Reason::BackupGone));
                 }
                 Some(_) => found.push((entry.id(), entry.run, Reason::Damaged)),
                 None => {}

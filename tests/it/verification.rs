@@ -60,6 +60,9 @@ impl Kept {
     }
 }
 
+/// A change to a stored blob.
+type Change<'a> = &'a dyn Fn(&mut StoredBlob);
+
 /// The faults of findings, and their blobs.
 fn named(findings: &[Value]) -> Vec<(&str, &str)> {
     findings.iter().filter_map(|of| Some((of["fault"].as_str()?, of["blob"].as_str()?))).collect()
@@ -85,7 +88,6 @@ async fn whatever_is_done_to_a_stored_blob_is_found_and_the_right_thing_is_named
     storage.keep(Keeping::default());
     let other = storage.blob(BACKUPS, &kept.newest_backup_of("secret-2")).expect("it is stored");
     let whole = storage.blob(BACKUPS, &blob).expect("it is stored");
-    type Change<'a> = &'a dyn Fn(&mut StoredBlob);
     let swapped: Change<'_> = &|blob| {
         blob.bytes = other.bytes.clone();
         blob.metadata = other.metadata.clone();

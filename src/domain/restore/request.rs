@@ -77,6 +77,7 @@ pub enum OnDamaged {
 }
 
 impl OnDamaged {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -216,7 +216,9 @@ fn what_verification_found_wrong_is_not_protected_and_what_is_newer_is_not_verif
     for (at, expected) in [(None, (2, 0, 1)), (Some(NIGHT - DAY), (2, 2, 1)), (Some(NIGHT + DAY), (2, 0, 1))]
     {
         let mut known = Known { verified: Verified { at, suspects: suspects.clone() }, ..known(NIGHT) };
-        lines.iter().for_each(|line| known.note(line.clone(), None, 9, NOW));
+        for line in &lines {
+            known.note(line.clone(), None, 9, NOW);
+        }
         let Objects { protected, not_verified, damaged, .. } = known.objects;
         assert_eq!((protected, not_verified, damaged), expected, "{at:?}");
         assert_eq!(troubles(&known), ["backups-damaged"]);

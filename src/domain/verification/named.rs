@@ -32,8 +32,8 @@ impl Address {
 
     /// A number that is the same in every pass.
     pub(super) fn number(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = *self.0.as_bytes();
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+        let first = self.0.as_bytes().iter().take(8);
+        first.fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
     /// A number that another seed changes.
