@@ -96,3 +96,4 @@ mod trail;
 mod unknown_forms;
 mod unlisted;
 mod verification;
+mod verify_cli;

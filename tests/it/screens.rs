@@ -12,7 +12,7 @@ use crate::{
     holds::PROTECT,
     hsm_world::{HsmWorld, everything},
     preflight::healthy,
-    world::{PERSON, World},
+    world::{BACKUPS, PERSON, World},
 };
 
 /// A name of 127 letters.
@@ -141,6 +141,7 @@ async fn of_a_vault_that_is_well() {
     world.vault.remove(Kind::Secret, "db-password");
     world.vault.put_secret(&secret, SecretSpec::new("another"));
     shows(&mut world, "diff", &["diff", "--vault", "kv-a"], &[&secret]).await;
+    shows(&mut world, "verify_well", &["verify", "--all"], &[]).await;
     let restore = ["restore", "--vault", "kv-a", "--all", "--what-if"];
     shows(&mut world, "restore_what_if", &restore, &[&secret, &key]).await;
 }
@@ -176,6 +177,24 @@ async fn of_a_vault_with_troubles() {
 #[expect(clippy::disallowed_methods, reason = "the tool cannot be told another time")]
 fn real_time() -> time::OffsetDateTime {
     time::OffsetDateTime::now_utc()
+}
+
+#[tokio::test]
+async fn of_a_verification_with_findings() {
+    let mut world = of_each_kind(&[]).await;
+    let secret = long("payments-production-");
+    world.backups.keep(Keeping { versions: true, deleted_days: None });
+    for (tail, fault) in [("db-password/backup", "flip"), ("tls/backup", "delete"), (&*secret, "rewrite")] {
+        let blobs = world.backups.blobs(BACKUPS);
+        let blob =
+            blobs.iter().find(|name| name.contains(tail) && name.ends_with("backup")).expect("a backup");
+        match fault {
+            "flip" => assert!(world.backups.flip_bit(BACKUPS, blob)),
+            "delete" => assert!(world.backups.delete_blob(BACKUPS, blob)),
+            _ => world.backups.put_blob(BACKUPS, blob, "another", &[]),
+        }
+    }
+    shows(&mut world, "verify_with_findings", &["verify", "--all", "--first-version"], &[&secret]).await;
 }
 
 #[tokio::test]
@@ -313,6 +332,7 @@ async fn of_help() {
         "hold release",
         "hold lift",
         "rebuild",
+        "verify",
         "completion",
         "serve",
     ] {

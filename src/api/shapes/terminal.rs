@@ -13,6 +13,7 @@ pub mod restore;
 pub mod retention;
 pub mod run;
 mod schema;
+pub mod verify;
 
 pub use self::{
     acknowledged::{AcceptanceItem, Acceptances, AcknowledgedRun},
@@ -25,4 +26,5 @@ pub use self::{
     retention::{HoldItem, Holds, LegalHolds, RetentionApplied, RetentionDecided, RetentionForget},
     run::{CheckedManifest, Rebuilt, RunReport},
     schema::schema,
+    verify::{FileVerified, VerifiedSource, VerifyReport},
 };

@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, FileBackup, FileRestore, HoldItem,
-    Holds, HsmCheck, HsmStatuses, Jobs, LegalHolds, Objects, Rebuilt, RestoreResult, RetentionApplied,
-    RetentionDecided, RetentionForget, RunReport, Trail, TrailCheck, Vaults,
+    AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, FileBackup, FileRestore,
+    FileVerified, HoldItem, Holds, HsmCheck, HsmStatuses, Jobs, LegalHolds, Objects, Rebuilt, RestoreResult,
+    RetentionApplied, RetentionDecided, RetentionForget, RunReport, Trail, TrailCheck, Vaults, VerifyReport,
 };
 use crate::api::shapes::{
     backup::History,
@@ -21,7 +21,7 @@ use crate::api::shapes::{
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 30] = [
+const COMMANDS: [(&str, &[&str]); 32] = [
     ("error", &["Problem"]),
     ("status", &["Status"]),
     ("backup", &["RunReport"]),
@@ -52,6 +52,8 @@ const COMMANDS: [(&str, &[&str]); 30] = [
     ("accept", &["AcceptanceItem", "Acceptances"]),
     ("audit", &["Trail", "TrailCheck"]),
     ("rebuild", &["Rebuilt"]),
+    ("verify", &["VerifyReport"]),
+    ("verify --file", &["FileVerified"]),
 ];
 
 #[derive(OpenApi)]
@@ -63,6 +65,7 @@ const COMMANDS: [(&str, &[&str]); 30] = [
     Differences,
     FileBackup,
     FileRestore,
+    FileVerified,
     History,
     HoldItem,
     Holds,
@@ -92,6 +95,7 @@ const COMMANDS: [(&str, &[&str]); 30] = [
     Trail,
     TrailCheck,
     Vaults,
+    VerifyReport,
 )))]
 struct Shapes;
 
