@@ -96,7 +96,7 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Check settings, rights, storage, clocks and ages, and say how to fix each fault
     Preflight(preflight::PreflightArgs),
-    /// Read again what is stored, and say what is wrong with it
+    // Its help says more than one line.
     Verify(verify::VerifyArgs),
     /// Show what is kept and what may go, and let it go
     #[command(subcommand)]

@@ -29,16 +29,16 @@ use crate::{
     },
 };
 
-/// Read again what is stored, and say what is wrong with it.
+/// Read again what is stored, and say what is wrong with it
 ///
 /// Every backup that the newest index names must be there with its size, the newest manifest must agree with its run, and nothing
-/// may have been written again or deleted in storage. The bytes of a part of the backups are read and held against their digests:
-/// without `--all` and `--sample` today's part, as the keeper does each night, by which every backup has its turn within
-/// `KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS` days and the newest of each object within a week. What an earlier verification found is read
-/// in any case.
+/// may have been written again or deleted in storage. The bytes of a part of the backups are read and held against their
+/// digests. Without `--all` and `--sample` that is today's part, as the keeper reads it: every backup has its turn within
+/// `KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS` days (28), the newest of each object within a week. What an earlier verification found is
+/// read in any case.
 ///
-/// Needs the right to read the containers and no other, and records nothing. Of Managed HSMs the folders of backups are compared with their
-/// records, if `KEYVAULT_BACKUP_HSM_CONTAINER` is set.
+/// This needs the right to read the container of backups and no other, and records nothing. Of Managed HSMs the folders of their
+/// backups are compared with their records, where `KEYVAULT_BACKUP_HSM_CONTAINER` is set.
 #[derive(Debug, Args)]
 #[command(after_help = EXITS)]
 pub struct VerifyArgs {

@@ -99,8 +99,8 @@ async fn leave_unpurgeable(target: &VaultClient, plan: &mut RestorePlan) -> Resu
 
 /// Excludes the steps whose backup cannot be restored, and records the form of the others' backups.
 async fn leave_unfit(app: &App, plan: &mut RestorePlan) -> Result<()> {
-    let source = &plan.request.source;
-    let checks: Vec<_> = plan.steps.iter().map(|step| step::checked(app, source, step)).collect();
+    let request = &plan.request;
+    let checks: Vec<_> = plan.steps.iter().map(|step| step::checked(app, request, step)).collect();
     let checks: Vec<_> = stream::iter(checks).buffered(AT_ONCE).collect().await;
     let (mut damaged, mut gone) = (Vec::new(), Vec::new());
     for (step, check) in plan.steps.iter_mut().zip(checks) {

@@ -22,7 +22,7 @@ fn long(first: &str) -> String {
 
 /// What differs from day to day, as `#` for a digit and `x` for a digit of a hexadecimal number, and what stands for it.
 /// Both have one length, so that the columns of a table stay.
-const VARIES: [(&str, &str); 17] = [
+const VARIES: [(&str, &str); 19] = [
     // a run's name
     ("########T######Z", "20260110T020000Z"),
     // the digest of a function key, and how long an HSM took
@@ -30,6 +30,8 @@ const VARIES: [(&str, &str); 17] = [
     ("took # minutes", "took 6 minutes"),
     // a moment
     ("####-##-##T##:##:##Z", "2026-01-10T02:00:00Z"),
+    // a minute, in words
+    ("####-##-## ##:##Z", "2026-01-10 02:00Z"),
     // a date
     ("####-##-##", "2026-01-10"),
     // the end of a restore's name
@@ -44,6 +46,11 @@ const VARIES: [(&str, &str); 17] = [
     // sizes: no two backups of an object have one
     ("##.## KiB", "48.00 KiB"),
     ("#.## KiB", "4.00 KiB"),
+    // a whole digest, at the beginning of a line
+    (
+        "  xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "  0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    ),
     // a short digest, in its column
     ("  xxxxxxxxxxxx", "  0123456789ab"),
     // a whole digest

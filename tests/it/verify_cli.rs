@@ -1,6 +1,6 @@
 //! `verify`, at a terminal: with read rights alone, and offline for a file.
 
-use keyvault_backup_emulator::{KeySpec, Rights};
+use keyvault_backup_emulator::{Keeping, KeySpec, Kind, Rights};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -131,6 +131,36 @@ async fn what_was_stored_first_is_whole_although_it_was_written_again_or_deleted
         let expected = if args.len() > 1 { [Some(true), Some(true), Some(false)] } else { [None; 3] };
         assert_eq!(whole, expected, "{report}");
     }
+}
+
+#[tokio::test]
+async fn what_was_stored_first_is_restored_if_it_is_asked_for_and_whole() {
+    let mut world = World::of_last_night(3).await;
+    world.backups.keep(Keeping { versions: true, deleted_days: None });
+    let [forged, lost] = ["secret-1", "secret-2"].map(|of| world.blob_of(of));
+    world.backups.flip_bit(BACKUPS, &lost);
+    for blob in [&forged, &lost] {
+        world.backups.put_blob(BACKUPS, blob, "forged", &[]);
+    }
+    let before = world.vault.snapshot();
+    for secret in ["secret-1", "secret-2"] {
+        world.vault.remove(Kind::Secret, secret);
+    }
+    let restore = ["restore", "--vault", "kv-a", "--secret", "secret-1", "--secret", "secret-2"];
+    let plan = world.json(&[&restore[..], &["--what-if"]].concat()).await;
+    assert_eq!((&plan["restores"], &plan["firstVersion"]), (&json!(0), &json!(false)), "{plan}");
+    let first = [&restore[..], &["--first-version"]].concat();
+    let plan = world.json(&[&first[..], &["--what-if"]].concat()).await;
+    assert_eq!((&plan["restores"], &plan["inTheWay"]), (&json!(1), &json!(1)), "{plan}");
+    assert_eq!((&plan["firstVersion"], &plan["left"][0]["name"]), (&json!(true), &json!("secret-2")));
+    let shown = world.cli(&[&first[..], &["--what-if"]].concat()).await;
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("from what was stored first"), "{shown:?}");
+    let done = world.json(&[&first[..], &["--yes"]].concat()).await;
+    assert_eq!(done["objects"][0]["outcome"], "restored", "{done}");
+    let after = world.vault.snapshot();
+    assert_eq!(after.get(Kind::Secret, "secret-1"), before.get(Kind::Secret, "secret-1"));
+    let asked = json!({ "source": "kv-a", "everything": true, "firstVersion": true });
+    assert_eq!(world.plan(asked).await["firstVersion"], true);
 }
 
 #[tokio::test]

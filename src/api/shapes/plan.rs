@@ -182,6 +182,8 @@ pub struct Plan {
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
     at: Option<OffsetDateTime>,
+    /// Whether what was stored first of each backup is restored, although it was written again or deleted in storage.
+    first_version: bool,
     on_conflict: Conflict,
     /// Whether the service decides about backups that are, by the settings, of another subscription or geography.
     other_place: bool,
@@ -246,6 +248,7 @@ impl Plan {
             source: plan.request.source.to_string(),
             target: plan.request.target.to_string(),
             at: plan.request.at,
+            first_version: plan.request.first_version,
             on_conflict: plan.request.on_conflict.into(),
             other_place: plan.request.other_place,
             restores,

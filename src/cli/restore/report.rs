@@ -113,8 +113,9 @@ fn summary(plan: &RestorePlan, purges: usize, width: Option<usize>) -> String {
     let request = &plan.request;
     let numbers = RestoreNumbers::of(plan);
     let purges = if purges > 0 { format!(", {purges} of them purged for good first") } else { String::new() };
+    let first = if request.first_version { ", from what was stored first" } else { "" };
     let text = format!(
-        "{} into {}: {} to restore{purges}, {}, {} in the way{}",
+        "{} into {}{first}: {} to restore{purges}, {}, {} in the way{}",
         request.source,
         request.target,
         plan.steps.len(),

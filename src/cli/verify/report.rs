@@ -162,3 +162,47 @@ fn seen(finding: &Finding, first: Option<&FirstVersion>) -> String {
         Some(FirstVersion::NotWhole(why)) => format!("{text}. What was stored first is not whole: {why}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        samples::NIGHT,
+        verification::{Choice, Counts, VERIFICATION_FORMAT},
+    };
+
+    fn looked(result: Result<Counts, String>) -> Looked {
+        let of = SourceId { kind: SourceKind::Vault, name: "kv-a".parse().unwrap() };
+        let found = |counts| Verification {
+            v: VERIFICATION_FORMAT,
+            kind: of.kind,
+            source: of.name.clone(),
+            started: NIGHT,
+            ended: NIGHT,
+            choice: Choice::All,
+            counts,
+            findings: Vec::new(),
+        };
+        let result = result.map(|counts| Verified { found: found(counts), first: Vec::new() });
+        Looked { of, result }
+    }
+
+    #[test]
+    fn the_exit_code_is_good_only_if_every_source_is_sound() {
+        let of = |named, unverified| looked(Ok(Counts { named, unverified, ..Counts::default() }));
+        let (sound, empty, partly) = (|| of(2, 0), || of(0, 0), || of(2, 1));
+        let out_of_reach = || looked(Err("the storage is out of reach".to_owned()));
+        for (sources, expected) in [
+            (vec![], Exit::None),
+            (vec![sound()], Exit::All),
+            (vec![sound(), sound()], Exit::All),
+            (vec![empty()], Exit::None),
+            (vec![empty(), out_of_reach()], Exit::None),
+            (vec![sound(), empty()], Exit::Part),
+            (vec![sound(), out_of_reach()], Exit::Part),
+            (vec![partly()], Exit::Part),
+        ] {
+            assert_eq!(exit(&sources), expected, "{}", sources.len());
+        }
+    }
+}

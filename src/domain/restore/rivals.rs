@@ -113,6 +113,7 @@ mod tests {
             source: "kv-a".parse().unwrap(),
             target: "kv-b".parse().unwrap(),
             at: None,
+            first_version: false,
             selection,
             on_conflict: OnConflict::RecoverDeleted,
             other_place: false,

@@ -16,7 +16,15 @@ use crate::domain::{
 fn request(on_conflict: OnConflict, objects: &[ObjectId]) -> Request {
     let vault: crate::domain::source::SourceName = "kv-prod".parse().unwrap();
     let selection = Selection { objects: objects.to_vec(), ..Selection::default() };
-    Request { source: vault.clone(), target: vault, at: None, selection, on_conflict, other_place: false }
+    Request {
+        source: vault.clone(),
+        target: vault,
+        at: None,
+        first_version: false,
+        selection,
+        on_conflict,
+        other_place: false,
+    }
 }
 
 fn backed_up(id: &ObjectId) -> Line {
