@@ -1,5 +1,6 @@
 """Checks the last line of `cargo demo -- --json`: the numbers of both nights, of the restores and of
-retention add up, the HSM came through, and what failed in every night is still restored."""
+retention add up, the HSM came through, what failed in every night is still restored, and what was damaged
+in storage was found and replaced."""
 
 import json
 import sys
@@ -31,3 +32,5 @@ assert retention["points"] == retention["kept"] + retention["dropped"], retentio
 # A first night and forty more.
 assert retention["points"] == 41 and retention["dropped"] > 0 and retention["kept"] > 0, retention
 assert retention["last_good_kept"] is True, retention
+
+assert night["verify"] == {"damaged": 1, "found": 1, "replaced": 1}, night["verify"]

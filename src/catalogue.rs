@@ -42,7 +42,7 @@ pub use self::{
     layout::probe,
     retention::{Marked, Marks},
     strays::Strays,
-    verifications::Sighting,
+    verifications::{BackupWithEntry, Sighting},
     view::{ManifestRef, View},
 };
 use self::{last_runs::LastRuns, layout::Leaf};

@@ -28,6 +28,7 @@ pub mod serve;
 pub mod show;
 pub mod status;
 mod subject;
+pub mod verify;
 
 use std::{
     io::{self, BufRead as _},
@@ -96,6 +97,8 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Check settings, rights, storage, clocks and ages, and say how to fix each fault
     Preflight(preflight::PreflightArgs),
+    // Its help says more than one line.
+    Verify(verify::VerifyArgs),
     /// Show what is kept and what may go, and let it go
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
@@ -177,6 +180,7 @@ async fn carry_out(command: Command, format: Format) -> Done {
         Command::Hsm(command) => Box::pin(hsm::run(command, format)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args, format)).await,
         Command::Preflight(args) => Box::pin(preflight::run(args, format)).await,
+        Command::Verify(args) => Box::pin(verify::run(args, format)).await,
         Command::Retention(command) => Box::pin(retention::run(command, format)).await,
         Command::Hold(command) => Box::pin(hold::run(command, format)).await,
         Command::Acknowledge(args) => Box::pin(acknowledge::run(args, format)).await,
@@ -193,7 +197,12 @@ impl Command {
     /// Whether it changes nothing, so that it can be stopped at any moment.
     fn only_reads(&self) -> bool {
         match self {
-            Self::Status | Self::List(_) | Self::Show(_) | Self::Diff(_) | Self::Audit(_) => true,
+            Self::Status
+            | Self::List(_)
+            | Self::Show(_)
+            | Self::Diff(_)
+            | Self::Audit(_)
+            | Self::Verify(_) => true,
             Self::Jobs(args) => args.only_reads(),
             Self::Preflight(args) => args.only_reads(),
             Self::Accept(args) => args.only_reads(),

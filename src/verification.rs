@@ -6,6 +6,7 @@
 //! up, by retention, by plans of restores.
 
 pub mod check;
+pub mod first;
 mod hsm;
 mod manifests;
 mod presence;

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::{Catalogue, layout, metadata};
 use crate::{
-    azure::container::{Listing, Version, Written},
+    azure::container::{Listing, Metadata, Version, Written},
     domain::{
         blob::BackupBlob,
         entry::{ENTRY_FORMAT, Entry},
@@ -42,6 +42,19 @@ impl Sighting {
     pub fn current(&self) -> Option<&Version> {
         self.versions.iter().find(|version| version.is_current)
     }
+}
+
+/// The bytes of a backup, and the entry that lies with them or why it cannot be read.
+pub type BackupWithEntry = (BackupBlob, std::result::Result<Entry, String>);
+
+fn with_entry(name: &str, bytes: &[u8], metadata: &Metadata) -> Result<BackupWithEntry> {
+    let entry = match read_metadata::<Entry>(name, metadata, "entry", ENTRY_FORMAT) {
+        Ok(Some(entry)) => Ok(entry),
+        Ok(None) => Err("there is none".to_owned()),
+        Err(error @ Error::TooNew { .. }) => return Err(error),
+        Err(error) => Err(error.to_string()),
+    };
+    Ok((BackupBlob::from(bytes.to_vec()), entry))
 }
 
 impl Catalogue {
@@ -199,18 +212,30 @@ impl Catalogue {
         vault: &SourceName,
         run: &RunId,
         id: &ObjectId,
-    ) -> Result<Option<(BackupBlob, std::result::Result<Entry, String>)>> {
+    ) -> Result<Option<BackupWithEntry>> {
         let name = layout::object(vault, run, id, layout::Leaf::Backup);
         let Some((bytes, metadata)) = self.container.read_with_metadata(&name).await? else {
             return Ok(None);
         };
-        let entry = match read_metadata::<Entry>(&name, &metadata, "entry", ENTRY_FORMAT) {
-            Ok(Some(entry)) => Ok(entry),
-            Ok(None) => Err("there is none".to_owned()),
-            Err(error @ Error::TooNew { .. }) => return Err(error),
-            Err(error) => Err(error.to_string()),
-        };
-        Ok(Some((BackupBlob::from(bytes.to_vec()), entry)))
+        with_entry(&name, &bytes, &metadata).map(Some)
+    }
+
+    /// As [`Catalogue::backup_with_entry`], of what was stored first: the blob's first version, also of a blob that was deleted.
+    /// It is the blob itself on an account without versioning. Two requests.
+    ///
+    /// # Errors
+    /// As [`Catalogue::backup_with_entry`].
+    pub async fn first_backup_with_entry(
+        &self,
+        vault: &SourceName,
+        run: &RunId,
+        id: &ObjectId,
+    ) -> Result<Option<BackupWithEntry>> {
+        let versions = self.versions_of_backup(vault, run, id).await?;
+        // Their identifiers are times.
+        let Some(first) = versions.into_iter().min_by(|a, b| a.id.cmp(&b.id)) else { return Ok(None) };
+        let Some((bytes, metadata)) = self.container.read_version(&first).await? else { return Ok(None) };
+        with_entry(&first.name, &bytes, &metadata).map(Some)
     }
 
     /// The entries that lie with the backups of a run, in order, page by page. Those that cannot be read are left out:

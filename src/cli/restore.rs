@@ -73,6 +73,9 @@ pub struct RestoreArgs {
     /// As the backups were at this time, such as `2026-11-22T10:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = moment_of)]
     at: Option<OffsetDateTime>,
+    /// What was stored first of each backup, although it was written again or deleted in storage
+    #[arg(long, conflicts_with = "file")]
+    first_version: bool,
     /// What to do about names that are taken in the target
     #[arg(long, value_enum, default_value_t = Conflict::Fail)]
     on_conflict: Conflict,
@@ -182,6 +185,7 @@ impl RestoreArgs {
             source: self.vault.vault.name().clone(),
             target: self.target().name().clone(),
             at: self.at,
+            first_version: self.first_version,
             selection,
             on_conflict: self.on_conflict.into(),
             on_damaged: self.on_damaged.into(),

@@ -10,6 +10,8 @@ mod finding;
 mod named;
 mod open;
 mod rotation;
+mod share;
+mod soundness;
 mod suspects;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,8 @@ pub use self::{
     named::{Address, Expected, Named},
     open::{OPEN_VERIFICATION_FORMAT, OpenVerification, ReadSoFar},
     rotation::{Choice, Days, NEWEST_WITHIN, Rotation},
+    share::{Share, ShareError},
+    soundness::{Soundness, WhyNothing},
     suspects::{Suspects, Verified},
 };
 use super::source::{SourceKind, SourceName};

@@ -112,8 +112,8 @@ async fn leave_unpurgeable(target: &VaultClient, plan: &mut RestorePlan) -> Resu
 
 /// The steps whose backup cannot be restored, and why. Records the form of the others' backups.
 async fn unusable_steps(app: &App, plan: &mut RestorePlan) -> Result<Vec<(ObjectId, RunId, Reason)>> {
-    let source = &plan.request.source;
-    let checks: Vec<_> = plan.steps.iter().map(|step| step::checked(app, source, step)).collect();
+    let request = &plan.request;
+    let checks: Vec<_> = plan.steps.iter().map(|step| step::checked(app, request, step)).collect();
     let checks: Vec<_> = stream::iter(checks).buffered(AT_ONCE).collect().await;
     let mut unusable = Vec::new();
     for (step, check) in plan.steps.iter_mut().zip(checks) {

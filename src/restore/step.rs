@@ -16,8 +16,9 @@ use crate::{
         object::{ObjectId, ObjectKind},
         outcome::Failure,
         record::count,
-        restore::{Action, Difference, Reason, RestorePlan, Step, StepResult, compare},
+        restore::{Action, Difference, Reason, Request, RestorePlan, Step, StepResult, compare},
         source::SourceName,
+        verification::{Stored, fault_of},
         versions::{Attributes, Current, VersionId},
     },
     error::{Error, Result},
@@ -58,7 +59,7 @@ pub async fn attempt(app: &App, plan: &RestorePlan, step: &Step) -> Result<Tried
     {
         return Ok(Tried::Ended(result));
     }
-    let (blob, form) = checked(app, &plan.request.source, step).await?;
+    let (blob, form) = checked(app, &plan.request, step).await?;
     if step.action == Action::PurgeAndRestore {
         // A large plan, or one of an older program, was not checked for this.
         if form.unknown().is_some() {
@@ -180,17 +181,36 @@ fn recovered(live: &[(VersionId, Attributes)], step: &Step) -> Option<StepResult
 ///
 /// # Errors
 /// [`Error::BackupGone`] if it is missing, [`Error::Damaged`] if it is not what was recorded.
-pub async fn checked(app: &App, source: &SourceName, step: &Step) -> Result<(BackupBlob, Form)> {
-    let id = step.id();
+pub async fn checked(app: &App, request: &Request, step: &Step) -> Result<(BackupBlob, Form)> {
+    let (id, source) = (step.id(), &request.source);
     let name = || format!("the backup of {id} in run {}", step.run);
     let damaged = |text: String| Error::Damaged { blob: name(), text };
-    let blob = app.catalogue()?.backup(source, &step.run, &id).await?;
+    let blob = if request.first_version {
+        first_version(app, source, step).await?
+    } else {
+        app.catalogue()?.backup(source, &step.run, &id).await?
+    };
     let blob = blob.ok_or_else(|| Error::BackupGone { backup: name() })?;
     if blob.digest() != step.sha256 {
         return Err(damaged("its digest is not the one that was recorded".into()));
     }
     let form = blob.judge(id.kind).map_err(|fault| damaged(fault.to_string()))?;
     Ok((blob, form))
+}
+
+/// What was stored first of a backup, held against the entry that lies with it.
+async fn first_version(app: &App, source: &SourceName, step: &Step) -> Result<Option<BackupBlob>> {
+    let id = step.id();
+    let found = app.catalogue()?.first_backup_with_entry(source, &step.run, &id).await?;
+    let Some((blob, entry)) = found else { return Ok(None) };
+    let stored = Stored { blob: &blob, entry: entry.as_ref().map_err(String::as_str) };
+    match fault_of(&stored, &step.run, &id, None) {
+        Some((_, text)) => Err(Error::Damaged {
+            blob: format!("what was stored first of the backup of {id} in run {}", step.run),
+            text,
+        }),
+        None => Ok(Some(blob)),
+    }
 }
 
 async fn restore(app: &App, target: &VaultClient, step: &Step, blob: BackupBlob) -> Result<Tried> {

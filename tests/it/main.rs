@@ -97,3 +97,4 @@ mod trail;
 mod unknown_forms;
 mod unlisted;
 mod verification;
+mod verify_cli;

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use boon::{Compiler, SchemaIndex, Schemas};
-use keyvault_backup_emulator::{FaultKind, Forbidden, KeySpec, Kind, Matcher, Operation, SecretSpec};
+use keyvault_backup_emulator::{
+    FaultKind, Forbidden, Keeping, KeySpec, Kind, Matcher, Operation, SecretSpec,
+};
 use serde_json::{Map, Value, json};
 
 use crate::{
     hsm_world::{HsmWorld, everything},
-    world::{NIGHT, World},
+    world::{BACKUPS, NIGHT, World},
 };
 
 const PLACE: &str = "https://example.com/terminal.schema.json";
@@ -172,6 +174,18 @@ async fn of_vaults(checked: &mut Checked) {
     of_restores(checked, &world).await;
 }
 
+/// Of backups of which one was written again in storage and one damaged.
+async fn of_verifications(checked: &mut Checked, world: &World) {
+    world.backups.keep(Keeping { versions: true, deleted_days: None });
+    let mut backups = world.backups.blobs(BACKUPS);
+    backups.retain(|name| name.ends_with("/backup"));
+    world.backups.put_blob(BACKUPS, &backups[0], "another", &[]);
+    assert!(world.backups.flip_bit(BACKUPS, &backups[1]));
+    let found = checked.run(world, "verify", &["--all", "--first-version"]).await;
+    let findings = found["sources"][0]["findings"].as_array().map(Vec::len);
+    assert_eq!(findings, Some(2), "{found}");
+}
+
 async fn of_restores(checked: &mut Checked, world: &World) {
     world.azure.vault("kv-b");
     let with = |args: &[&'static str]| [&["--vault", "kv-a"][..], args].concat();
@@ -190,6 +204,7 @@ async fn of_restores(checked: &mut Checked, world: &World) {
     checked.run(world, "restore --file", &[&from[..], &["--what-if"]].concat()).await;
     let done = checked.run(world, "restore --file", &[&from[..], &["--yes"]].concat()).await;
     assert_eq!((&done["restored"], &done["form"]), (&json!(true), &json!("known")));
+    checked.run(world, "verify --file", &["--file", &file]).await;
 }
 
 async fn of_hsms(checked: &mut Checked) {
@@ -214,6 +229,10 @@ async fn of_hsms(checked: &mut Checked) {
 async fn every_command_prints_what_the_schema_says_and_nothing_else() {
     let mut checked = Checked::new();
     of_vaults(&mut checked).await;
+    let mut world = World::with_secrets(2).await;
+    world.night(NIGHT).await;
+    world.today();
+    of_verifications(&mut checked, &world).await;
     of_hsms(&mut checked).await;
     assert!(checked.refused.is_empty(), "{}", checked.refused.join("\n"));
     assert_eq!(checked.left(), Vec::<&String>::new(), "commands without a check");

@@ -12,7 +12,7 @@ use crate::{
     holds::PROTECT,
     hsm_world::{HsmWorld, everything},
     preflight::healthy,
-    world::{PERSON, World},
+    world::{BACKUPS, PERSON, World},
 };
 
 /// A name of 127 letters.
@@ -22,7 +22,7 @@ fn long(first: &str) -> String {
 
 /// What differs from day to day, as `#` for a digit and `x` for a digit of a hexadecimal number, and what stands for it.
 /// Both have one length, so that the columns of a table stay.
-const VARIES: [(&str, &str); 17] = [
+const VARIES: [(&str, &str); 19] = [
     // a run's name
     ("########T######Z", "20260110T020000Z"),
     // the digest of a function key, and how long an HSM took
@@ -30,6 +30,8 @@ const VARIES: [(&str, &str); 17] = [
     ("took # minutes", "took 6 minutes"),
     // a moment
     ("####-##-##T##:##:##Z", "2026-01-10T02:00:00Z"),
+    // a minute, in words
+    ("####-##-## ##:##Z", "2026-01-10 02:00Z"),
     // a date
     ("####-##-##", "2026-01-10"),
     // the end of a restore's name
@@ -44,6 +46,11 @@ const VARIES: [(&str, &str); 17] = [
     // sizes: no two backups of an object have one
     ("##.## KiB", "48.00 KiB"),
     ("#.## KiB", "4.00 KiB"),
+    // a whole digest, at the beginning of a line
+    (
+        "  xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "  0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    ),
     // a short digest, in its column
     ("  xxxxxxxxxxxx", "  0123456789ab"),
     // a whole digest
@@ -141,6 +148,7 @@ async fn of_a_vault_that_is_well() {
     world.vault.remove(Kind::Secret, "db-password");
     world.vault.put_secret(&secret, SecretSpec::new("another"));
     shows(&mut world, "diff", &["diff", "--vault", "kv-a"], &[&secret]).await;
+    shows(&mut world, "verify_well", &["verify", "--all"], &[]).await;
     let restore = ["restore", "--vault", "kv-a", "--all", "--what-if"];
     shows(&mut world, "restore_what_if", &restore, &[&secret, &key]).await;
 }
@@ -176,6 +184,24 @@ async fn of_a_vault_with_troubles() {
 #[expect(clippy::disallowed_methods, reason = "the tool cannot be told another time")]
 fn real_time() -> time::OffsetDateTime {
     time::OffsetDateTime::now_utc()
+}
+
+#[tokio::test]
+async fn of_a_verification_with_findings() {
+    let mut world = of_each_kind(&[]).await;
+    let secret = long("payments-production-");
+    world.backups.keep(Keeping { versions: true, deleted_days: None });
+    for (tail, fault) in [("db-password/backup", "flip"), ("tls/backup", "delete"), (&*secret, "rewrite")] {
+        let blobs = world.backups.blobs(BACKUPS);
+        let blob =
+            blobs.iter().find(|name| name.contains(tail) && name.ends_with("backup")).expect("a backup");
+        match fault {
+            "flip" => assert!(world.backups.flip_bit(BACKUPS, blob)),
+            "delete" => assert!(world.backups.delete_blob(BACKUPS, blob)),
+            _ => world.backups.put_blob(BACKUPS, blob, "another", &[]),
+        }
+    }
+    shows(&mut world, "verify_with_findings", &["verify", "--all", "--first-version"], &[&secret]).await;
 }
 
 #[tokio::test]
@@ -319,6 +345,7 @@ async fn of_help() {
         "hold release",
         "hold lift",
         "rebuild",
+        "verify",
         "completion",
         "serve",
     ] {

@@ -215,6 +215,8 @@ pub struct Plan {
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
     at: Option<OffsetDateTime>,
+    /// Whether what was stored first of each backup is restored, although it was written again or deleted in storage.
+    first_version: bool,
     on_conflict: Conflict,
     on_damaged: Damaged,
     /// Whether the service decides about backups that are, by the settings, of another subscription or geography.
@@ -281,6 +283,7 @@ impl Plan {
             source: plan.request.source.to_string(),
             target: plan.request.target.to_string(),
             at: plan.request.at,
+            first_version: plan.request.first_version,
             on_conflict: plan.request.on_conflict.into(),
             on_damaged: plan.request.on_damaged.into(),
             other_place: plan.request.other_place,

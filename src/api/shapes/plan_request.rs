@@ -70,6 +70,9 @@ pub struct PlanRequest {
     #[serde(default, deserialize_with = "optional")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     at: Option<Moment>,
+    /// What was stored first of each backup, although it was written again or deleted in storage.
+    #[serde(default)]
+    first_version: bool,
     /// These objects, by name.
     #[serde(default)]
     #[schema(max_items = 1000)]
@@ -130,6 +133,7 @@ impl PlanRequest {
             target: self.target.as_ref().map_or_else(|| Ok(source.clone()), known)?,
             source,
             at: self.at.map(|Moment(at)| at.to_offset(time::UtcOffset::UTC)),
+            first_version: self.first_version,
             selection: Selection {
                 objects,
                 kinds: self.kinds.into_iter().map(Into::into).collect(),

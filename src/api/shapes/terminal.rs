@@ -14,6 +14,7 @@ pub mod restore;
 pub mod retention;
 pub mod run;
 mod schema;
+pub mod verify;
 
 pub use self::{
     acknowledged::{AcceptanceItem, Acceptances, AcknowledgedRun},
@@ -27,4 +28,5 @@ pub use self::{
     retention::{HoldItem, Holds, LegalHolds, RetentionApplied, RetentionDecided, RetentionForget},
     run::{CheckedManifest, Rebuilt, RunReport},
     schema::schema,
+    verify::{FileVerified, VerifiedSource, VerifyReport},
 };

@@ -1,12 +1,14 @@
 //! Versions of blobs: listings that show all of them, and deletions of exactly one.
 
+use azure_core::Bytes;
 use azure_storage_blob::models::{
-    BlobClientDeleteOptions, BlobContainerClientListBlobsOptions, BlobItem, ListBlobsIncludeItem,
+    BlobClientDeleteOptions, BlobClientDownloadOptions, BlobContainerClientListBlobsOptions, BlobItem,
+    ListBlobsIncludeItem,
 };
 use futures::{Stream, TryStreamExt as _};
 use time::OffsetDateTime;
 
-use super::{Container, Operation, ServiceError};
+use super::{Container, Metadata, Operation, ServiceError, alone, metadata_in};
 
 /// Versions per listing request. A page takes about ten times its size in memory while it is read, and the service allows
 /// five times as many.
@@ -66,6 +68,21 @@ impl Container {
         let mut all: Vec<Version> = self.versions(name).try_concat().await?;
         all.retain(|version| version.name == name);
         Ok(all)
+    }
+
+    /// The bytes of one version of a blob and its metadata, or `None` when there is no such version. One request.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn read_version(&self, version: &Version) -> Result<Option<(Bytes, Metadata)>, ServiceError> {
+        let blob = self.client.blob_client(&version.name);
+        let options = BlobClientDownloadOptions { version_id: version.id.clone(), ..alone() };
+        let read = async {
+            let answer = blob.download(Some(options)).await?;
+            let metadata = metadata_in(&answer.headers);
+            Ok((answer.body.collect().await?, metadata))
+        };
+        self.found(Operation::Read, "read a version of blob", &version.name, read.await)
     }
 
     /// Deletes one version, and no other. One that is not there counts as deleted.

@@ -120,8 +120,9 @@ fn summary(plan: &RestorePlan, purges: usize, width: Option<usize>) -> String {
     let older = plan.steps.iter().filter(|step| step.instead_of.is_some()).count();
     let older = if older > 0 { format!(", {older} of them from an OLDER backup") } else { String::new() };
     let purges = if purges > 0 { format!(", {purges} of them purged for good first") } else { String::new() };
+    let first = if request.first_version { ", from what was stored first" } else { "" };
     let text = format!(
-        "{} into {}: {} to restore{older}{purges}, {}, {} in the way{}",
+        "{} into {}{first}: {} to restore{older}{purges}, {}, {} in the way{}",
         request.source,
         request.target,
         plan.steps.len(),

@@ -264,6 +264,7 @@ mod tests {
             source: vault.clone(),
             target: vault,
             at: None,
+            first_version: false,
             selection: Selection::default(),
             on_conflict: OnConflict::Fail,
             on_damaged: OnDamaged::default(),

@@ -93,6 +93,9 @@ pub struct Request {
     /// Restore backups as of this time; the newest ones if there is none.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub at: Option<OffsetDateTime>,
+    /// Restore what was stored first of each backup, although it was written again or deleted in storage.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first_version: bool,
     /// The requested objects.
     pub selection: Selection,
     /// What is done about names that are taken.

@@ -115,6 +115,7 @@ mod tests {
             source: "kv-a".parse().unwrap(),
             target: "kv-b".parse().unwrap(),
             at: None,
+            first_version: false,
             selection,
             on_conflict: OnConflict::RecoverDeleted,
             on_damaged: OnDamaged::default(),

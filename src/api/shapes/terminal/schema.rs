@@ -5,8 +5,9 @@ use utoipa::OpenApi;
 
 use super::{
     AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, EvidenceWritten, FileBackup,
-    FileRestore, HoldItem, Holds, HsmCheck, HsmStatuses, Jobs, LegalHolds, Objects, Rebuilt, RestoreResult,
-    RetentionApplied, RetentionDecided, RetentionForget, RunReport, Trail, TrailCheck, Vaults,
+    FileRestore, FileVerified, HoldItem, Holds, HsmCheck, HsmStatuses, Jobs, LegalHolds, Objects, Rebuilt,
+    RestoreResult, RetentionApplied, RetentionDecided, RetentionForget, RunReport, Trail, TrailCheck, Vaults,
+    VerifyReport,
 };
 use crate::api::shapes::{
     backup::History,
@@ -21,7 +22,7 @@ use crate::api::shapes::{
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 31] = [
+const COMMANDS: [(&str, &[&str]); 33] = [
     ("error", &["Problem"]),
     ("status", &["Status"]),
     ("backup", &["RunReport"]),
@@ -53,6 +54,8 @@ const COMMANDS: [(&str, &[&str]); 31] = [
     ("audit", &["Trail", "TrailCheck"]),
     ("evidence", &["EvidenceWritten"]),
     ("rebuild", &["Rebuilt"]),
+    ("verify", &["VerifyReport"]),
+    ("verify --file", &["FileVerified"]),
 ];
 
 #[derive(OpenApi)]
@@ -65,6 +68,7 @@ const COMMANDS: [(&str, &[&str]); 31] = [
     EvidenceWritten,
     FileBackup,
     FileRestore,
+    FileVerified,
     History,
     HoldItem,
     Holds,
@@ -94,6 +98,7 @@ const COMMANDS: [(&str, &[&str]); 31] = [
     Trail,
     TrailCheck,
     Vaults,
+    VerifyReport,
 )))]
 struct Shapes;
 

@@ -20,6 +20,7 @@ fn request(on_conflict: OnConflict, objects: &[ObjectId]) -> Request {
         source: vault.clone(),
         target: vault,
         at: None,
+        first_version: false,
         selection,
         on_conflict,
         on_damaged: OnDamaged::Fail,

@@ -1,4 +1,4 @@
-//! `cargo demo`: a vault of a thousand objects, backed up for two nights and restored by the real binary, and forty nights of retention.
+//! `cargo demo`: a vault of a thousand objects, backed up for two nights and restored by the real binary, forty nights of retention, and a damaged backup.
 //!
 //! Nothing but Rust is needed: Azure and the Functions host are played by this crate, on loopback. `tests/demo` builds the
 //! product and this, and starts this. Each chapter of the story is a module of its own, and takes the stage as the one before left it:
@@ -10,8 +10,9 @@
 //! 5. [`standby`]: the whole vault goes into an empty one, and the two are compared;
 //! 6. [`hsm`]: a Managed HSM is backed up by its timer, a key comes back, then everything is replaced;
 //! 7. [`retention`]: a small vault has forty nights with a keeper, which lets old backups go;
-//! 8. the sum;
-//! 9. [`stay`]: on request, everything stays up to be played with.
+//! 8. [`verify`]: a stored backup is damaged by hand, found by the keeper, and replaced;
+//! 9. the sum;
+//! 10. [`stay`]: on request, everything stays up to be played with.
 
 mod first_night;
 mod hsm;
@@ -26,6 +27,7 @@ mod stage;
 mod standby;
 mod stay;
 mod story;
+mod verify;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -62,6 +64,7 @@ struct Report {
     restore: Numbers,
     hsm: hsm::Numbers,
     retention: retention::Numbers,
+    verify: verify::Numbers,
 }
 
 #[tokio::main]
@@ -86,7 +89,8 @@ async fn tell(arguments: &Arguments) -> Result<()> {
     let standby = standby::tell(&mut story, &stage).await?;
     let hsm = Box::pin(hsm::tell(&mut story, &stage)).await?;
     let retention = Box::pin(retention::tell(&mut story, &stage.tool)).await?;
-    let report = Report { first_night, second_night, restore: lost.and(standby), hsm, retention };
+    let verify = Box::pin(verify::tell(&mut story, &stage.tool)).await?;
+    let report = Report { first_night, second_night, restore: lost.and(standby), hsm, retention, verify };
     end(&mut story, &report, &[("Lost", lost), ("Standby", standby)])?;
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
@@ -109,9 +113,11 @@ fn end(story: &mut Story, report: &Report, restores: &[(&str, Numbers)]) -> Resu
     }
     story.line("", "points = kept + let go")?;
     story.line("Retention", &report.retention.sum())?;
+    story.line("", "damaged = found = replaced")?;
+    story.line("Verify", &report.verify.sum())?;
     let came_back = report.restore.equal && report.restore.failed == 0;
-    if came_back && report.hsm.is_good() && report.retention.is_good() {
+    if came_back && report.hsm.is_good() && report.retention.is_good() && report.verify.is_good() {
         return Ok(());
     }
-    Err("not everything came back as it was".into())
+    Err("not everything came back as it was, or was found".into())
 }

@@ -1,6 +1,6 @@
 //! Chapter 7: forty nights of a small vault with a keeper beside it, and an object that fails in all of them.
 
-mod stage;
+pub(crate) mod stage;
 
 use std::{collections::BTreeSet, time::Instant};
 

@@ -1,4 +1,4 @@
-//! What the chapter plays on: a small vault, the app that backs up, and the keeper beside it.
+//! What this chapter and the next one play on: a small vault, the app that backs up, and the keeper beside it.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -6,6 +6,7 @@ use keyvault_backup_emulator::{
     Azure, Keeping, Rights, StorageHandle, VaultHandle,
     host::{Firing, Host, HostOptions},
 };
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
@@ -13,11 +14,14 @@ use crate::{
     product::{self, Tool},
 };
 
-/// The vault of this chapter.
+/// The small vault.
 pub(crate) const VAULT: &str = "kv-small";
 
 /// What is kept: short times, so that forty nights show what goes.
 pub(crate) const POLICY: &str = "within=7 weeks=4 months=0";
+
+/// Where the keeper records what it verified.
+const RECORDS: &str = "verifications/vaults/";
 
 const BACKUPS: &str = "backups";
 const JOBS: &str = "backup-jobs";
@@ -65,6 +69,8 @@ impl Stage {
             ("VAULT_BACKUP_SCHEDULE", "0 0 2 * * *".to_owned()),
             ("HSM_BACKUP_SCHEDULE", "0 0 1 * * *".to_owned()),
             ("RETENTION_SCHEDULE", "0 0 4 * * *".to_owned()),
+            ("VERIFY_SCHEDULE", "0 30 4 * * *".to_owned()),
+            ("KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS", "1".to_owned()),
             ("KEYVAULT_BACKUP_RETENTION", POLICY.to_owned()),
         ];
         let mut env = azure.env();
@@ -97,6 +103,11 @@ impl Stage {
     pub(crate) async fn night(&self, occurrence: OffsetDateTime) -> Result<()> {
         self.azure.clock().set(occurrence);
         fire(&self.app, "NightlyVaultBackup", occurrence).await?;
+        self.settle().await
+    }
+
+    /// The app's passes, until no run is open.
+    pub(crate) async fn settle(&self) -> Result<()> {
         for _ in 0..LOOKS {
             self.app.pump("BackUpObject").await;
             self.azure.clock().advance(Duration::from_secs(60));
@@ -105,13 +116,28 @@ impl Stage {
                 return Ok(());
             }
         }
-        Err(format!("the night of {} is still open after an hour", occurrence.date()).into())
+        Err(format!("a run is still open at {}", self.azure.clock().now()).into())
     }
 
     /// A pass of the keeper.
     pub(crate) async fn pass(&self, at: OffsetDateTime) -> Result<()> {
         self.azure.clock().set(at);
         fire(&self.keeper, "ApplyRetention", at).await
+    }
+
+    /// A verification by the keeper: its record.
+    pub(crate) async fn verify(&self, at: OffsetDateTime) -> Result<Value> {
+        self.azure.clock().set(at);
+        fire(&self.keeper, "VerifyBackups", at).await?;
+        // The newest one comes first.
+        let name = self.below("", |name| name.starts_with(RECORDS).then(|| name.to_owned())).pop_first();
+        let record = name.and_then(|name| self.backups.blob(BACKUPS, &name)).ok_or("there is no record")?;
+        Ok(serde_json::from_slice(&record.bytes)?)
+    }
+
+    /// Flips a bit of a stored backup.
+    pub(crate) fn damage(&self, name: &str) -> bool {
+        self.backups.flip_bit(BACKUPS, name)
     }
 
     /// The runs of which storage has the manifest, whether it is offered or not.
