@@ -102,7 +102,12 @@ fn say(of: &SourceId, result: &Result<Verified, String>, format: Format) -> Resu
 
 fn not_verified(of: &SourceId, why: &str, format: Format) -> Result<(), Failed> {
     let text = format!("{of} was not verified: {why}.");
-    if format.is_for_people() { Ok(output::aside(format, text)?) } else { Ok(output::note(text)) }
+    if format.is_for_people() {
+        output::aside(format, text)?;
+    } else {
+        output::note(text);
+    }
+    Ok(())
 }
 
 fn numbers(found: &Verification) -> String {
