@@ -56,6 +56,7 @@ pub struct RestoreObject {
 /// What to restore. An object must match every filter that is given; use `everything` for the whole vault.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "expected an object")]
+#[expect(clippy::struct_excessive_bools, reason = "the fields of the body")]
 #[schema(example = json!({ "source": "kv-prod", "objects": [{ "kind": "secret", "name": "db-password" }] }))]
 #[expect(clippy::struct_excessive_bools, reason = "the fields of the body")]
 pub struct PlanRequest {

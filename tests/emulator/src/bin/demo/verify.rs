@@ -53,7 +53,7 @@ pub(crate) async fn tell(story: &mut Story, tool: &Tool) -> Result<Numbers> {
     }
     stage.night(days[0]).await?;
     let sound = stage.verify(days[0] + LATER).await?;
-    story.line("Vault", &format!("{}: 4 secrets, backed up in a first night", stage.vault.url()))?;
+    story.line("Vault", &format!("{}: 4 secrets, and a first night", stage.vault.url()))?;
     story.line("Verified", &said(&sound))?;
     let blob = newest(&stage)?;
     if !stage.damage(&blob) {
@@ -72,7 +72,7 @@ pub(crate) async fn tell(story: &mut Story, tool: &Tool) -> Result<Numbers> {
     stage.night(days[2]).await?;
     let after = stage.verify(days[2] + LATER).await?;
     story.line("Verified", &said(&after))?;
-    story.line("", "the damaged one is an older backup now, and no plan takes it")?;
+    story.line("", "the damaged one is an older backup of db-password now")?;
     let is_replaced = replacement != blob && names(&after, true).is_empty();
     Ok(Numbers { damaged: 1, found: names(&found, true).len(), replaced: is_replaced.into() })
 }
@@ -113,8 +113,8 @@ fn said(record: &Value) -> String {
     let read = &record["counts"]["read"];
     let wrong = match (names(record, false).as_slice(), names(record, true).as_slice()) {
         ([], _) => "nothing is wrong".to_owned(),
-        (_, []) => "no newest backup is wrong".to_owned(),
-        (_, newest) => format!("the newest backup of {} is damaged", newest.join(", ")),
+        (_, []) => "no newest one is wrong".to_owned(),
+        (_, newest) => format!("that of {} is damaged", newest.join(", ")),
     };
-    format!("the keeper reads all {read} backups again: {wrong}")
+    format!("the keeper reads all {read} backups: {wrong}")
 }
