@@ -58,7 +58,6 @@ pub struct RestoreObject {
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "expected an object")]
 #[expect(clippy::struct_excessive_bools, reason = "the fields of the body")]
 #[schema(example = json!({ "source": "kv-prod", "objects": [{ "kind": "secret", "name": "db-password" }] }))]
-#[expect(clippy::struct_excessive_bools, reason = "the fields of the body")]
 pub struct PlanRequest {
     /// The vault whose backups are restored, or the HSM of whose single keys, by its name or its URL.
     #[serde(deserialize_with = "required")]
