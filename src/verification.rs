@@ -11,11 +11,12 @@ mod hsm;
 mod manifests;
 mod presence;
 mod reading;
+mod scope;
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use self::check::{Progress, Scope};
+pub use self::scope::{Progress, Scope};
 use crate::{
     app::App,
     clock::Clock,

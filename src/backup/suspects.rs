@@ -25,7 +25,7 @@ use crate::{
 const WITHIN: Duration = Duration::days(3);
 
 /// Begins a run for each vault in which a verification found something wrong with the newest backups of objects that the
-/// vault still has. One request if there is no new sign. Returns the runs that were begun.
+/// vault still has. One request every ten minutes if there is no new sign. Returns the runs that were begun.
 ///
 /// Safe to run twice, concurrently or later: the run has its name from the verification, and its plan is create-only.
 ///
@@ -33,6 +33,9 @@ const WITHIN: Duration = Duration::days(3);
 /// Those of storage. The next pass tries again.
 pub async fn back_up(app: &App, clock: &Clock) -> Result<Vec<String>> {
     let mut begun = Vec::new();
+    if !app.jobs()?.looks_for_suspects(clock.now()) {
+        return Ok(begun);
+    }
     for (ended, vault) in app.catalogue()?.signs_of_suspects(clock.now() - WITHIN).await? {
         if app.vault(&vault).is_err() || app.jobs()?.has_acted_on(&vault, ended) {
             continue;

@@ -22,11 +22,7 @@ use crate::{
         verification::{Choice, Days, ReadSoFar, Share},
     },
     error::Result,
-    verification::{
-        self,
-        check::{self, Progress, Scope},
-        first,
-    },
+    verification::{self, Progress, Scope, check, first},
 };
 
 /// Read again what is stored, and say what is wrong with it

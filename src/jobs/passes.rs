@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::{TryStreamExt as _, pin_mut};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{Jobs, forms::read, metadata};
 use crate::{
@@ -20,6 +20,9 @@ use crate::{
 
 const PREFIX: &str = "passes/";
 const KEY: &str = "pass";
+
+/// How often a process looks for what verifications found.
+const SUSPECTS_EVERY: Duration = Duration::minutes(10);
 
 #[derive(Serialize, Deserialize)]
 struct Pass {
@@ -40,6 +43,8 @@ pub(super) struct Kept {
     /// Whether the nights recorded by earlier processes were read.
     taken_up: bool,
     nights: Nights,
+    /// When this process last looked for what verifications found.
+    looked_for_suspects: Option<OffsetDateTime>,
     /// The newest verification of each vault that was acted on.
     acted_on: BTreeMap<SourceName, OffsetDateTime>,
 }
@@ -48,6 +53,16 @@ impl Jobs {
     /// Calls `with` with the nights that this process knows.
     pub fn nights<T>(&self, with: impl FnOnce(&mut Nights) -> T) -> T {
         with(&mut self.kept.lock().nights)
+    }
+
+    /// Whether it is time to look for what verifications found, which then counts as done. Once in ten minutes.
+    pub fn looks_for_suspects(&self, now: OffsetDateTime) -> bool {
+        let mut kept = self.kept.lock();
+        let is_due = kept.looked_for_suspects.is_none_or(|at| !(at..at + SUSPECTS_EVERY).contains(&now));
+        if is_due {
+            kept.looked_for_suspects = Some(now);
+        }
+        is_due
     }
 
     /// Whether this process has acted on what a verification of a vault found.

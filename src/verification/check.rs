@@ -1,43 +1,22 @@
 //! Looking at one source, without writing anything but progress.
 
-use async_trait::async_trait;
-use time::OffsetDateTime;
-
-use super::{hsm, manifests, presence::Presence, reading};
+use super::{
+    hsm, manifests,
+    presence::Presence,
+    reading,
+    scope::{Progress, Scope},
+};
 use crate::{
     app::App,
+    catalogue::Catalogue,
     clock::Clock,
     domain::{
         record::count,
-        source::{SourceId, SourceKind},
-        verification::{Choice, Counts, Fault, Finding, ReadSoFar, VERIFICATION_FORMAT, Verification},
+        source::SourceKind,
+        verification::{Counts, Fault, Finding, ReadSoFar, VERIFICATION_FORMAT, Verification},
     },
     error::Result,
 };
-
-/// What a pass looks at, and what is known before.
-#[derive(Debug)]
-pub struct Scope {
-    /// The source.
-    pub source: SourceId,
-    /// Which backups it reads.
-    pub choice: Choice,
-    /// When the pass began.
-    pub started: OffsetDateTime,
-    /// Whether no pass was recorded before.
-    pub first: bool,
-    /// The open findings: what they are about is looked at again.
-    pub suspects: Vec<Finding>,
-    /// Whether the pass may record what had been deleted before the first one.
-    pub records: bool,
-}
-
-/// What is done with the progress of a pass.
-#[async_trait]
-pub trait Progress: Send {
-    /// Takes what was read so far, and how many backups the pass reads in all. Called every second at most.
-    async fn note(&mut self, read: &ReadSoFar, of: usize) -> Result<()>;
-}
 
 /// Verifies a source: what is named and not there, what is not what was stored, what was written again.
 ///
@@ -92,12 +71,33 @@ async fn vault(
     counts.unverified += read.unverified + compared.unverified;
     (counts.manifests, counts.strays) = (compared.manifests, compared.strays);
     let findings = presence.findings.into_iter().chain(read.findings).chain(compared.findings);
-    verification.findings = one_each(findings);
+    verification.findings = without_known(catalogue, scope, one_each(findings)).await?;
     let missing =
         |finding: &&Finding| finding.newest && matches!(finding.fault, Fault::Missing | Fault::Deleted);
     counts.missing = count(verification.findings.iter().filter(missing).count());
     verification.counts = counts;
     Ok(())
+}
+
+/// The findings without the older backups that had been deleted before the first pass: earlier versions of this program had
+/// a rule of storage delete by age, of which there is no other record. The first pass puts them on record, once.
+async fn without_known(
+    catalogue: &Catalogue,
+    scope: &Scope,
+    mut findings: Vec<Finding>,
+) -> Result<Vec<Finding>> {
+    let is_gone = |of: &Finding| !of.newest && matches!(of.fault, Fault::Missing | Fault::Deleted);
+    if !findings.iter().any(is_gone) {
+        return Ok(findings);
+    }
+    let vault = &scope.source.name;
+    if scope.first && scope.records {
+        let gone: Vec<&str> = findings.iter().filter(|of| is_gone(of)).map(|of| of.blob.as_str()).collect();
+        catalogue.create_deleted_before(vault, &gone, scope.started).await?;
+    }
+    let before = catalogue.deleted_before(vault).await?;
+    findings.retain(|of| !is_gone(of) || !before.contains(&of.blob));
+    Ok(findings)
 }
 
 /// The first finding about each blob, in the order of names: what its versions or its bytes show says more than that it is not

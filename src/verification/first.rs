@@ -1,6 +1,6 @@
 //! What was stored first, of a backup that was written again or deleted in storage.
 
-use super::check::Scope;
+use super::scope::Scope;
 use crate::{
     app::App,
     catalogue::Catalogue,

@@ -1,6 +1,6 @@
 //! The folders of an HSM's backups. Their bytes can be read only by an HSM.
 
-use super::{check::Scope, presence::finding};
+use super::{presence::finding, scope::Scope};
 use crate::{
     app::App,
     domain::{

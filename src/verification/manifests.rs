@@ -3,8 +3,8 @@
 use futures::{TryStreamExt as _, pin_mut};
 
 use super::{
-    check::Scope,
     presence::{Presence, finding},
+    scope::Scope,
 };
 use crate::{
     catalogue::{Catalogue, ManifestRef},
@@ -25,7 +25,7 @@ pub(super) struct Compared {
     pub(super) findings: Vec<Finding>,
 }
 
-/// Compares the newest whole manifest of a vault, and those whose turn it is, with what lies beside them.
+/// Compares the newest whole manifest of a vault, and those whose turn it is, with what lies beside them; in the first pass, all.
 pub(super) async fn compare(catalogue: &Catalogue, scope: &Scope, presence: &Presence) -> Result<Compared> {
     let vault = &scope.source.name;
     let mut compared = Compared {
@@ -35,7 +35,12 @@ pub(super) async fn compare(catalogue: &Catalogue, scope: &Scope, presence: &Pre
     for manifest in catalogue.manifests(vault, None, |_| false).await? {
         let is_suspect = || scope.suspects.iter().any(|known| known.run == manifest.run);
         let is_newest = presence.base.as_ref() == Some(&manifest.run);
-        if is_newest || scope.choice.takes(Address::of_manifest(&manifest.run), false) || is_suspect() {
+        // The first pass has to know all that is gone, and puts it on record.
+        if is_newest
+            || scope.first
+            || scope.choice.takes(Address::of_manifest(&manifest.run), false)
+            || is_suspect()
+        {
             one(catalogue, scope, presence, &manifest, &mut compared).await?;
         }
     }

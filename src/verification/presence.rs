@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures::{TryStreamExt as _, pin_mut};
 
-use super::check::Scope;
+use super::scope::Scope;
 use crate::{
     azure::container::Version,
     catalogue::{Catalogue, Sighting},
@@ -122,29 +122,19 @@ impl Presence {
         }
     }
 
-    /// Adds findings about what was deleted, but for what retention deletes at the moment, what people forgot, and what was
-    /// gone before the first pass.
+    /// Adds findings about what was deleted, but for what retention deletes at the moment and what people forgot.
     async fn explain(&mut self, catalogue: &Catalogue, scope: &Scope, deleted: Vec<Sighting>) -> Result<()> {
         if deleted.is_empty() {
             return Ok(());
         }
         let vault = &scope.source.name;
-        let mut known = going(catalogue, vault).await?;
-        let before = catalogue.deleted_before(vault).await?;
-        let mut unexplained = Vec::new();
+        let known = going(catalogue, vault).await?;
         for sighting in deleted {
             let Some((run, object)) = Catalogue::run_of(vault, sighting.name()) else { continue };
             let is_forgotten = object.as_ref().is_some_and(|id| self.forgotten.until(id).is_some());
-            if !is_forgotten && !known.remove(sighting.name()) && !before.contains(sighting.name()) {
-                unexplained.push((sighting, run, object));
+            if is_forgotten || known.contains(sighting.name()) {
+                continue;
             }
-        }
-        // Earlier versions of this program had a rule of storage delete by age, of which there is no record.
-        if scope.first && scope.records {
-            let names: Vec<&str> = unexplained.iter().map(|(sighting, ..)| sighting.name()).collect();
-            return catalogue.create_deleted_before(vault, &names, scope.started).await;
-        }
-        for (sighting, run, object) in unexplained {
             let text = "it was deleted in storage, and no record of retention says so; a former version of it is left. No app \
                         but the keeper may delete: look in the storage's log for who did"
                 .to_owned();

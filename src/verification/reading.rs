@@ -6,8 +6,8 @@ use futures::{StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use tokio::time::Instant;
 
 use super::{
-    check::{Progress, Scope},
     presence::{Presence, Turn, finding},
+    scope::{Progress, Scope},
 };
 use crate::{
     catalogue::Catalogue,

@@ -1,6 +1,6 @@
 //! What retention costs: the plan and a pass, over years of nights.
 
-mod catalogue;
+pub mod catalogue;
 
 use std::{collections::BTreeSet, fs, process::Stdio};
 
@@ -160,7 +160,7 @@ fn below<'a>(names: &'a [String], prefix: &'a str) -> impl Iterator<Item = &'a S
 }
 
 /// What something cost.
-struct Cost {
+pub struct Cost {
     requests: u64,
     seconds: f64,
     cpu: f64,
@@ -169,7 +169,7 @@ struct Cost {
 
 impl Cost {
     /// Adds its row, with the peak of memory as the figure.
-    fn tell(&self, table: &mut Table, what: &str, is_right: bool) -> Result<()> {
+    pub fn tell(&self, table: &mut Table, what: &str, is_right: bool) -> Result<()> {
         let Self { requests, seconds, cpu, peak } = self;
         let measured = format!("{requests} requests, {seconds:.1} s, {cpu:.1} s of CPU time");
         table.figure(what, measured, *peak, " MiB", Target::Most(64.0));
@@ -178,7 +178,7 @@ impl Cost {
 }
 
 /// Waits for something that a process does, and looks at the process meanwhile.
-async fn watched<T>(stage: &Stage, pid: u32, work: impl Future<Output = Result<T>>) -> Result<(T, Cost)> {
+pub async fn watched<T>(stage: &Stage, pid: u32, work: impl Future<Output = Result<T>>) -> Result<(T, Cost)> {
     let (since, before) = (Since::now(stage), cpu(pid).unwrap_or_default());
     let mark = stage.azure.requests().mark();
     let (mut peak, mut spent) = (0.0, 0.0);

@@ -29,6 +29,8 @@ pub struct Size {
     pub statuses: usize,
     /// Nights of a vault, and its objects.
     pub retention: [usize; 2],
+    /// Nights of a vault that is verified, and its objects.
+    pub verification: [usize; 2],
 }
 
 impl Size {
@@ -47,6 +49,7 @@ impl Size {
         status: [100, 1000],
         statuses: 5,
         retention: [1095, 25_000],
+        verification: [90, 25_000],
     };
 
     /// A minute's worth.
@@ -64,5 +67,6 @@ impl Size {
         status: [10, 200],
         statuses: 1,
         retention: [100, 1000],
+        verification: [30, 1000],
     };
 }

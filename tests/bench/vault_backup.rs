@@ -22,6 +22,7 @@ mod stage;
 mod start;
 mod status;
 mod table;
+mod verification;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -102,6 +103,9 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     }
     if wanted("retention") {
         retention::measure(&mut table, &size).await?;
+    }
+    if wanted("verification") {
+        verification::measure(&mut table, &size).await?;
     }
     println!("{table}");
     Ok(())

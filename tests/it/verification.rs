@@ -1,7 +1,7 @@
 //! Verification: what is stored is read again, and what is wrong with it is found and named.
 
 use keyvault_backup_emulator::{
-    Keeping, Kind, StoredBlob,
+    Fault, FaultKind, Forbidden, Keeping, Kind, Matcher, Operation, StoredBlob,
     host::{Firing, Invocation},
 };
 use serde_json::Value;
@@ -238,4 +238,76 @@ async fn the_evidence_of_a_day_has_what_verification_saw_by_its_end() {
         [&seen["named"], &seen["missing"], &seen["damaged"], &seen["read"]],
         [3, 0, 1, 6].map(Value::from).each_ref()
     );
+}
+
+#[tokio::test]
+async fn what_was_deleted_before_the_first_pass_is_put_on_record_once_and_a_missing_newest_backup_is_found_all_the_same()
+ {
+    let mut kept = Kept::with(3, "within=3650").await;
+    for _ in 0..3 {
+        kept.changed_night().await;
+    }
+    let storage = &kept.world.backups;
+    let backup = |night: usize, secret: &str| {
+        let run = kept.backups_of(secret).into_iter().nth(night).expect("a run");
+        format!("vaults/kv-a/runs/{run}/objects/secret/{secret}/backup")
+    };
+    let (by_age, newest, later) = (backup(0, "secret-0"), backup(2, "secret-1"), backup(1, "secret-2"));
+    storage.delete_blob(BACKUPS, &by_age);
+    storage.delete_blob(BACKUPS, &newest);
+    let found = kept.verify().await;
+    assert_eq!(named(&found), [("deleted", newest.as_str())], "{found:?}");
+    let record = kept.world.stored_below("retention/vaults/kv-a/deleted-before");
+    assert!(record.into_values().all(|record| String::from_utf8_lossy(&record).contains(&by_age)));
+    storage.delete_blob(BACKUPS, &later);
+    let found = kept.verify().await;
+    assert_eq!(named(&found), [("deleted", later.as_str()), ("deleted", &newest)], "{found:?}");
+}
+
+#[tokio::test]
+async fn a_pass_that_ends_early_goes_on_where_it_was() {
+    let mut kept = Kept::with(150, "within=3650").await;
+    kept.night().await;
+    let of_keeper =
+        || Matcher::from(Operation::GetBlob).custom(|subject| subject.object.contains("/objects/"));
+    kept.world
+        .azure
+        .faults()
+        .add(Fault::on(of_keeper()).after(100).reply(FaultKind::Forbidden(Forbidden::ByRbac)));
+    let pass = kept.verify_at(kept.now() + Duration::HOUR).await;
+    assert!(!pass.succeeded(), "{pass:?}");
+    assert_eq!(kept.world.stored_below("verifications/").len(), 0, "there is no verdict yet");
+    kept.world.azure.faults().clear();
+    let mark = kept.world.azure.requests().mark();
+    let soon = kept.keeper.fire("AdvanceJobs", Firing::at(kept.now())).await;
+    assert!(
+        soon.succeeded() && kept.world.stored_below("verifications/").is_empty(),
+        "it may be at work still"
+    );
+    kept.world.at(kept.now() + Duration::minutes(6));
+    kept.keeper.fire("AdvanceJobs", Firing::at(kept.now())).await;
+    let counts = &kept.verification()["counts"];
+    assert_eq!((&counts["read"], &counts["named"]), (&150.into(), &150.into()));
+    let again = kept.world.azure.requests().since(mark);
+    let again =
+        again.iter().filter(|of| of.operation == Operation::GetBlob && of.object.contains("/objects/"));
+    assert_eq!(again.count(), 150 - 64, "what was read and recorded is not read again");
+}
+
+#[tokio::test]
+async fn retention_holds_and_faults_make_no_findings() {
+    let mut kept = Kept::with(6, "within=30 months=0").await;
+    for night in 0..12 {
+        kept.changed_night().await;
+        kept.world.azure.faults().random(0.05, night, [FaultKind::Status(503), FaultKind::ResetAfter]);
+        let now = kept.now() + Duration::hours(2);
+        kept.world.at(now);
+        kept.keeper.fire("ApplyRetention", Firing::at(now)).await;
+        kept.verify_at(now + Duration::HOUR).await;
+        kept.world.azure.faults().clear();
+        kept.world.settle().await;
+    }
+    assert_eq!(kept.verify().await, [] as [Value; 0]);
+    assert_eq!(kept.keeper_events("backup.damaged"), 0);
+    assert!(kept.backups_of("secret-1").len() < 12, "retention has deleted some");
 }

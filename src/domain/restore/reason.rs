@@ -158,7 +158,7 @@ impl Reason {
             }
             Self::BackupGone => {
                 "the container no longer holds its backup: a rule about the age of blobs or a person deleted it; take the \
-                 newest older one (onDamaged: older) or choose one (at; the object's history lists them), undelete the blob if the account keeps deleted ones, \
+                 newest older one (onDamaged: older) or choose another one (at; the object's history lists them), undelete the blob if the account keeps deleted ones, \
                  and back up the object again"
             }
             Self::UnknownForm => {

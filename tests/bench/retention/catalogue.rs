@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use azure_core::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress, read::GzDecoder};
-use keyvault_backup::domain::run::countdown;
+use keyvault_backup::domain::{digest::Digest, run::countdown};
 use keyvault_backup_emulator::{Keeping, StorageHandle};
 use serde_json::{Value, json};
 use time::{
@@ -33,6 +33,8 @@ pub struct Index {
     summary: Value,
     parts: Vec<Part>,
     backup: Bytes,
+    /// Whether each backup has its entry, as the program writes it. It takes more room than the backup.
+    entries: bool,
     random: fastrand::Rng,
 }
 
@@ -96,8 +98,14 @@ impl Index {
             summary,
             parts: parts.collect(),
             backup: Bytes::from(vec![7; BYTES]),
+            entries: false,
             random: fastrand::Rng::with_seed(1),
         })
+    }
+
+    /// The same index, whose backups have their entries from now on.
+    pub fn with_entries(self) -> Self {
+        Self { entries: true, ..self }
     }
 
     /// Writes a night: its backups and its manifest. The first one backs up everything.
@@ -134,7 +142,7 @@ impl Index {
         account: &StorageHandle,
     ) -> Result<()> {
         let mut hex = |digits: usize| (0..digits).map(|_| self.random.digit(16)).collect::<String>();
-        let new = [("sha256", 64), ("newest", 32), ("version_ids", 32), ("version_states", 32)];
+        let new = [("newest", 32), ("version_ids", 32), ("version_states", 32)];
         let new = new.into_iter().chain([("order", 32), ("fingerprint", 32)]);
         let new: Vec<_> = new.map(|(key, digits)| (key, hex(digits))).collect();
         let object = &mut self.parts[part].lines[line]["object"];
@@ -147,9 +155,12 @@ impl Index {
         (entry["previous"], entry["run"], entry["taken"]) = (before, json!(run), json!(time));
         entry["versions"] = json!(entry["versions"].as_u64().ok_or("no versions")? + 1);
         entry["bytes"] = json!(BYTES);
+        entry["sha256"] = json!(Digest::of(&self.backup).to_string());
         let text = |key: &str| entry[key].as_str().ok_or(format!("no {key}"));
         let name = format!("vaults/{VAULT}/runs/{run}/objects/{}/{}/backup", text("kind")?, text("name")?);
-        account.put_blob(CONTAINER, &name, self.backup.clone(), &[]);
+        let record = if self.entries { entry.to_string() } else { String::new() };
+        let metadata: &[(&str, &str)] = if self.entries { &[("entry", &record)] } else { &[] };
+        account.put_blob(CONTAINER, &name, self.backup.clone(), metadata);
         Ok(())
     }
 
