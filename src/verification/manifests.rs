@@ -63,7 +63,8 @@ async fn one(
         }
         Err(Error::Damaged { blob, text }) => {
             compared.manifests += 1;
-            let finding = finding(scope, Fault::Catalogue, blob, manifest.run.clone(), None, text);
+            let name = blob.strip_prefix("blob ").unwrap_or(&blob).to_owned();
+            let finding = finding(scope, Fault::Catalogue, name, manifest.run.clone(), None, text);
             compared.findings.push(finding);
         }
         Err(error) => return Err(error),

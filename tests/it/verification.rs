@@ -311,3 +311,19 @@ async fn retention_holds_and_faults_make_no_findings() {
     assert_eq!(kept.keeper_events("backup.damaged"), 0);
     assert!(kept.backups_of("secret-1").len() < 12, "retention has deleted some");
 }
+
+#[tokio::test]
+async fn a_flipped_bit_is_found_in_whatever_the_runs_left() {
+    let kept = Kept::verified(3).await;
+    let storage = &kept.world.backups;
+    let stored = kept.world.stored_below("vaults/");
+    assert_eq!(stored.len(), 3 + 3 + 2 + 2, "backups, plans and manifests of two nights");
+    for name in stored.into_keys() {
+        let whole = storage.blob(BACKUPS, &name).expect("it is stored");
+        storage.flip_bit(BACKUPS, &name);
+        let found = kept.verify().await;
+        assert!(found.iter().any(|of| of["blob"] == name.as_str()), "{name}: {found:?}");
+        storage.damage_blob(BACKUPS, &name, |blob| *blob = whole.clone());
+    }
+    assert_eq!(kept.verify().await, [] as [Value; 0]);
+}
