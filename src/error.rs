@@ -120,6 +120,14 @@ impl Error {
         matches!(self, Self::Damaged { .. } | Self::TooNew { .. })
     }
 
+    /// The name of the stored blob that is damaged, and what is wrong with it, if that is the error.
+    pub fn damaged_blob(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Damaged { blob, text } => Some((blob.strip_prefix(BLOB)?, text)),
+            _ => None,
+        }
+    }
+
     /// The service error at the root of it, if there is one.
     pub fn service(&self) -> Option<&ServiceError> {
         match self {
@@ -170,9 +178,12 @@ impl From<Nothing> for Error {
     }
 }
 
+/// How the text about a stored blob begins.
+const BLOB: &str = "blob ";
+
 /// The error for a stored blob that is not what was written.
 pub(crate) fn damaged(name: &str, why: &impl std::fmt::Display) -> Error {
-    Error::Damaged { blob: format!("blob {name}"), text: why.to_string() }
+    Error::Damaged { blob: format!("{BLOB}{name}"), text: why.to_string() }
 }
 
 #[cfg(test)]

@@ -90,16 +90,6 @@ impl SourcePlan {
     }
 }
 
-/// Every source that the catalogue has, configured or not.
-///
-/// # Errors
-/// Those of storage.
-pub async fn sources(app: &App) -> Result<Vec<SourceId>> {
-    let catalogue = app.catalogue()?;
-    let (vaults, hsms) = futures::try_join!(catalogue.vaults(), catalogue.hsms())?;
-    Ok(SourceId::all(vaults, hsms))
-}
-
 /// The plan of one source as of `now`. Reads, and changes nothing.
 ///
 /// Where every point is kept by the policy, it reads the names of the points. Otherwise it reads the manifests of the
@@ -121,7 +111,7 @@ pub async fn plan(app: &App, source: &SourceId, now: OffsetDateTime) -> Result<S
 /// When the sources cannot be listed.
 pub async fn all(app: &App, now: OffsetDateTime) -> Result<Vec<(SourceId, Result<SourcePlan>)>> {
     let mut plans = Vec::new();
-    for source in sources(app).await? {
+    for source in app.catalogue()?.sources().await? {
         let plan = Box::pin(plan(app, &source, now)).await;
         plans.push((source, plan));
     }

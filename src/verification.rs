@@ -14,29 +14,19 @@ mod reading;
 mod scope;
 
 use async_trait::async_trait;
-use time::OffsetDateTime;
 
 pub use self::scope::{Progress, Scope};
 use crate::{
     app::App,
+    catalogue::Catalogue,
     clock::Clock,
     domain::{
-        source::{SourceId, SourceKind, SourceName},
+        source::{SourceId, SourceName},
         verification::{Choice, Days, Finding, OpenVerification, ReadSoFar, Verification},
     },
     error::{Error, Result},
     jobs::{Jobs, StoredVerification},
 };
-
-/// Every source that the catalogue has, configured or not.
-///
-/// # Errors
-/// Those of storage.
-pub async fn sources(app: &App) -> Result<Vec<SourceId>> {
-    let catalogue = app.catalogue()?;
-    let (vaults, hsms) = futures::try_join!(catalogue.vaults(), catalogue.hsms())?;
-    Ok(SourceId::all(vaults, hsms))
-}
 
 /// Verifies every source, one after the other, and records what was found. An error in one does not hold up the others.
 ///
@@ -46,7 +36,7 @@ pub async fn sources(app: &App) -> Result<Vec<SourceId>> {
 /// When the sources cannot be listed.
 pub async fn all(app: &App, clock: &Clock) -> Result<Vec<(SourceId, Result<Verification>)>> {
     let mut done = Vec::new();
-    for of in sources(app).await? {
+    for of in app.catalogue()?.sources().await? {
         let verified = Box::pin(source(app, &of, clock)).await;
         log_error(&of, &verified);
         done.push((of, verified));
@@ -108,26 +98,29 @@ fn busy(of: &SourceId) -> Error {
 /// Goes on with a verification to its end, and records what was found.
 async fn carry_on(app: &App, mut open: StoredVerification, clock: &Clock) -> Result<Verification> {
     let (catalogue, jobs) = (app.catalogue()?, app.jobs()?);
-    let (kind, name) = (open.of.kind, open.of.source.clone());
-    let earlier = match catalogue.newest_verification(kind, &name).await {
-        Err(error) if error.is_unreadable() => None,
-        earlier => earlier?,
-    };
-    let scope = Scope {
-        source: SourceId { kind, name },
-        choice: open.of.choice,
-        started: open.of.started,
-        first: earlier.is_none(),
-        suspects: earlier.map(|of| of.findings).unwrap_or_default(),
-        records: true,
-    };
+    let source = SourceId { kind: open.of.kind, name: open.of.source.clone() };
+    let scope = Scope::of(catalogue, source, open.of.choice, open.of.started).await?;
     let read = open.of.read.clone();
     let mut kept = OnRecord { jobs, open: &mut open, clock };
-    let verification = Box::pin(check::source(app, &scope, read, &mut kept, clock)).await?;
+    let mut verification = Box::pin(check::source(app, &scope, read, &mut kept, clock)).await?;
+    if scope.first {
+        put_on_record(catalogue, &scope, &mut verification).await?;
+    }
     catalogue.create_verification(&verification).await?;
     jobs.close_verification(&open.of).await?;
     log(&scope.source, &verification, &scope.suspects);
     Ok(verification)
+}
+
+/// Puts the older backups on record that are gone in the first pass over a vault, once, and takes the findings about those on
+/// record away: earlier versions of this program had a rule of storage delete by age, of which there is no other record.
+async fn put_on_record(catalogue: &Catalogue, scope: &Scope, verification: &mut Verification) -> Result<()> {
+    let gone = verification.findings.iter().filter(|of| of.is_gone() && !of.newest);
+    let names: Vec<&str> = gone.map(|of| of.blob.as_str()).collect();
+    catalogue.create_deleted_before(&verification.source, &names, verification.started).await?;
+    let findings = std::mem::take(&mut verification.findings);
+    verification.findings = check::without_known(catalogue, scope, findings).await?;
+    Ok(())
 }
 
 /// The progress in the record of an open verification.
@@ -157,19 +150,18 @@ fn log(of: &SourceId, verification: &Verification, earlier: &[Finding]) {
             tell(&of.name, finding);
         }
     }
-    if verification.says_something() {
-        tracing::info!(
+    match verification.counts.why_nothing(verification.kind) {
+        None => tracing::info!(
             event = "verification.ended", source.name = %of.name, backups.named = counts.named,
             backups.missing = counts.missing, backups.read = counts.read, bytes.read = counts.bytes,
             findings.open = verification.findings.len(),
             "Verified {of}: {} of {} newest backups are there, {} backups read, {} findings",
             counts.named - counts.missing, counts.named, counts.read, verification.findings.len()
-        );
-    } else {
-        tracing::warn!(
+        ),
+        Some(why) => tracing::warn!(
             event = "verification.empty", source.name = %of.name,
-            "There was nothing to verify of {of}: no index names a backup"
-        );
+            "Nothing of {of} was verified: {}", why.text()
+        ),
     }
 }
 
@@ -180,13 +172,4 @@ fn tell(source: &SourceName, finding: &Finding) {
         finding.fault = finding.fault.name(), finding.newest = finding.newest, blob.name = finding.blob,
         "{source}: {}: {}", finding.blob, finding.text
     );
-}
-
-/// When the newest verification of a source began, if there was one that says something.
-///
-/// # Errors
-/// Those of storage.
-pub async fn last(app: &App, kind: SourceKind, source: &SourceName) -> Result<Option<OffsetDateTime>> {
-    let last = app.catalogue()?.last_verification(kind, source).await?;
-    Ok(last.filter(|last| last.counts.named > 0).map(|last| last.started))
 }

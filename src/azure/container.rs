@@ -3,22 +3,20 @@
 mod add;
 mod legal_hold;
 pub mod probe;
+mod read;
 mod versions;
 
 use std::{collections::HashMap, num::NonZero, sync::Arc};
 
 use azure_core::{
     Bytes,
-    http::{
-        Etag, NoFormat, RequestContent, Url,
-        headers::{ETAG, HeaderName, HeaderValue, Headers},
-    },
+    http::{Etag, NoFormat, RequestContent, Url},
 };
 use azure_storage_blob::{
     BlobContainerClient, BlobContainerClientOptions,
     models::{
-        BlobClientDeleteOptions, BlobClientDownloadOptions, BlobClientGetPropertiesResultHeaders as _,
-        BlobClientUploadOptions, BlobContainerClientListBlobsOptions, BlobItem, ListBlobsIncludeItem,
+        BlobClientDeleteOptions, BlobClientUploadOptions, BlobContainerClientListBlobsOptions, BlobItem,
+        ListBlobsIncludeItem,
     },
 };
 use futures::{Stream, TryStreamExt as _};
@@ -195,68 +193,6 @@ impl Container {
         sent.map(drop).map_err(|error| self.error(Operation::Write, "write blob", name, &error))
     }
 
-    /// A blob's bytes, or `None` when there is no such blob.
-    ///
-    /// # Errors
-    /// As the service answers.
-    pub async fn read(&self, name: &str) -> Result<Option<Bytes>, ServiceError> {
-        let blob = self.client.blob_client(name);
-        let read = async { blob.download(Some(alone())).await?.body.collect().await };
-        self.found(Operation::Read, "read blob", name, read.await)
-    }
-
-    /// A blob's bytes and the tag of their state, or `None` when there is no such blob.
-    ///
-    /// # Errors
-    /// As the service answers.
-    pub async fn read_state(&self, name: &str) -> Result<Option<(Bytes, String)>, ServiceError> {
-        let blob = self.client.blob_client(name);
-        let read = async {
-            let answer = blob.download(Some(alone())).await?;
-            let etag = answer.headers.get_optional_string(&ETAG).unwrap_or_default();
-            Ok((answer.body.collect().await?, etag))
-        };
-        self.found(Operation::Read, "read blob", name, read.await)
-    }
-
-    /// A blob's bytes and its metadata, or `None` when there is no such blob. One request.
-    ///
-    /// # Errors
-    /// As the service answers.
-    pub async fn read_with_metadata(&self, name: &str) -> Result<Option<(Bytes, Metadata)>, ServiceError> {
-        let blob = self.client.blob_client(name);
-        let read = async {
-            let answer = blob.download(Some(alone())).await?;
-            let metadata = metadata_in(&answer.headers);
-            Ok((answer.body.collect().await?, metadata))
-        };
-        self.found(Operation::Read, "read blob", name, read.await)
-    }
-
-    /// A blob's metadata, or `None` when there is no such blob.
-    ///
-    /// # Errors
-    /// As the service answers.
-    pub async fn metadata(&self, name: &str) -> Result<Option<Metadata>, ServiceError> {
-        let blob = self.client.blob_client(name);
-        let read = async { blob.get_properties(None).await?.metadata() };
-        self.found(Operation::Read, "look up blob", name, read.await)
-    }
-
-    /// A blob's metadata and the tag of its state, or `None` when there is no such blob.
-    ///
-    /// # Errors
-    /// As the service answers.
-    pub async fn state(&self, name: &str) -> Result<Option<(Metadata, String)>, ServiceError> {
-        let blob = self.client.blob_client(name);
-        let read = async {
-            let properties = blob.get_properties(None).await?;
-            let etag = properties.etag()?.map(|etag| etag.to_string()).unwrap_or_default();
-            Ok((properties.metadata()?, etag))
-        };
-        self.found(Operation::Read, "look up blob", name, read.await)
-    }
-
     /// Deletes a blob. One that is not there counts as deleted.
     ///
     /// # Errors
@@ -337,22 +273,6 @@ fn too_large(bytes: usize) -> Option<Failure> {
         let text = format!("it has {bytes} bytes, and storage takes at most {LARGEST} in one request");
         Failure::ours("BlobTooLarge", text)
     })
-}
-
-/// Downloads with one request at a time. By default the client counts the machine's processors for every blob.
-fn alone() -> BlobClientDownloadOptions<'static> {
-    BlobClientDownloadOptions {
-        parallel: Some(NonZero::<usize>::MIN),
-        ..BlobClientDownloadOptions::default()
-    }
-}
-
-/// The metadata in the headers of an answer. Their names are in lower case.
-fn metadata_in(headers: &Headers) -> Metadata {
-    let of = |(name, value): (&HeaderName, &HeaderValue)| {
-        Some((name.as_str().strip_prefix("x-ms-meta-")?.to_owned(), value.as_str().to_owned()))
-    };
-    headers.iter().filter_map(of).collect()
 }
 
 fn item(blob: BlobItem) -> Option<Item> {

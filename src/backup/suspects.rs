@@ -8,11 +8,12 @@ use time::{Duration, OffsetDateTime};
 use super::{plan, send};
 use crate::{
     app::App,
+    azure::container::Written,
+    catalogue::Catalogue,
     clock::Clock,
     domain::{
         actor::Actor,
         job::BackupJob,
-        manifest::ObjectStatus,
         object::ObjectId,
         run::RunId,
         source::{SourceKind, SourceName},
@@ -41,8 +42,7 @@ pub async fn back_up(app: &App, clock: &Clock) -> Result<Vec<String>> {
             continue;
         }
         let run = RunId::verification(ended);
-        if !app.catalogue()?.is_planned(&vault, &run).await? && begin(app, &vault, &run, ended, clock).await?
-        {
+        if begin(app, &vault, &run, ended, clock).await? {
             begun.push(format!("run {run} of {vault}"));
         }
         app.jobs()?.act_on(vault, ended);
@@ -50,7 +50,7 @@ pub async fn back_up(app: &App, clock: &Clock) -> Result<Vec<String>> {
     Ok(begun)
 }
 
-/// Begins the run, unless nothing is left to back up.
+/// Begins the run, unless it has begun or nothing is left to back up. A process may have died between its plan and its record.
 async fn begin(
     app: &App,
     vault: &SourceName,
@@ -58,16 +58,25 @@ async fn begin(
     ended: OffsetDateTime,
     clock: &Clock,
 ) -> Result<bool> {
-    let verification = app.catalogue()?.verification(SourceKind::Vault, vault, ended).await?;
-    let due = due(app, vault, &Suspects::of(&verification.findings)).await?;
-    if due.is_empty() {
+    let catalogue = app.catalogue()?;
+    // The plan comes first: a record without one would be planned as a run of the whole vault.
+    let plan = match catalogue.plan(vault, run).await? {
+        Some(plan) if catalogue.is_closed(&plan.header).await? => return Ok(false),
+        Some(plan) => plan,
+        None => {
+            let verification = catalogue.verification(SourceKind::Vault, vault, ended).await?;
+            let due = due(catalogue, vault, &Suspects::of(&verification.findings)).await?;
+            if due.is_empty() {
+                return Ok(false);
+            }
+            plan::store(app, plan::some_objects(app, vault, run, &Actor::TIMER, clock, due).await?).await?
+        }
+    };
+    let job = BackupJob::open(vault.clone(), run.clone(), Actor::TIMER, clock.now());
+    if app.jobs()?.open_backup_run(&job).await? == Written::AlreadyThere {
         return Ok(false);
     }
-    let objects = due.len();
-    // The plan comes first: a record without one would be planned as a run of the whole vault.
-    let plan =
-        plan::store(app, plan::some_objects(app, vault, run, &Actor::TIMER, clock, due).await?).await?;
-    plan::open(app, &BackupJob::open(vault.clone(), run.clone(), Actor::TIMER, clock.now())).await?;
+    let objects = plan.to_back_up().count();
     tracing::warn!(
         event = "suspects.due", vault.name = %vault, run.id = %run, plan.back_up = objects,
         "Verification found the newest backups of {objects} objects of {vault} missing or damaged; run {run} backs them up"
@@ -77,15 +86,12 @@ async fn begin(
 }
 
 /// The objects whose newest backup is still the one that was found wrong, and that the vault had when it was last listed.
-async fn due(app: &App, vault: &SourceName, suspects: &Suspects) -> Result<Vec<ObjectId>> {
-    let (catalogue, mut due) = (app.catalogue()?, Vec::new());
+async fn due(catalogue: &Catalogue, vault: &SourceName, suspects: &Suspects) -> Result<Vec<ObjectId>> {
+    let mut due = Vec::new();
     let view = catalogue.view(vault, None).await?;
     for line in catalogue.lines(&view).await? {
         let line = line?;
-        let is_there =
-            !matches!(line.status, ObjectStatus::Gone | ObjectStatus::Disappeared | ObjectStatus::Former)
-                && !line.status.is_managed();
-        if is_there && line.entry.as_ref().is_some_and(|entry| suspects.has(entry)) {
+        if line.status.is_listed() && line.entry.as_ref().is_some_and(|entry| suspects.has(entry)) {
             due.push(line.id());
         }
     }

@@ -132,16 +132,8 @@ impl Catalogue {
     /// When retention was last applied to every source on a day, if it was. One request.
     pub async fn retention_of_day(&self, day: Day) -> Result<Option<OffsetDateTime>> {
         let from = layout::pass(day.end() - Duration::SECOND);
-        let listing = Listing { prefix: layout::PASSES, from: Some(&from), page: 1, metadata: false };
-        let pages = self.container.list(listing);
-        pin_mut!(pages);
-        while let Some(page) = pages.try_next().await? {
-            // An older service may ignore where a listing starts.
-            if let Some(item) = page.into_iter().find(|item| item.name >= from) {
-                return Ok(layout::pass_time(&item.name).filter(|at| day.has(*at)));
-            }
-        }
-        Ok(None)
+        let item = self.first_from(layout::PASSES, &from, false).await?;
+        Ok(item.and_then(|item| layout::pass_time(&item.name)).filter(|at| day.has(*at)))
     }
 }
 

@@ -51,7 +51,7 @@ use crate::domain::{
     object::{ObjectId, ObjectKind},
     right::Right,
     run::{RunId, countdown, counted_down},
-    source::{SourceKind, SourceName},
+    source::SourceName,
 };
 
 pub(super) const AUDIT: &str = "audit/";
@@ -92,6 +92,11 @@ pub(super) fn audit_of(right: Right) -> String {
 /// The name from which a listing of a right's sections shows those of a day and after it.
 pub(super) fn audit_from(right: Right, day: Date) -> String {
     format!("{}{day}/", audit_of(right))
+}
+
+/// The day on which a section began, by its name.
+pub(super) fn section_day(section: &str) -> Option<Date> {
+    Date::parse(section.strip_prefix(AUDIT)?.split('/').nth(1)?, DAY).ok()
 }
 
 /// The name of a section's record. It contains the record's digest, so a list of names is enough to link to it.
@@ -152,14 +157,6 @@ pub(super) fn run(vault: &SourceName, run: &RunId) -> String {
 /// The name of a day's preflight probe. It cannot be deleted, so there is at most one a day.
 pub fn probe(day: Date) -> String {
     format!("preflight/{day}")
-}
-
-/// The room of a kind of source.
-const fn of_kind(kind: SourceKind) -> &'static str {
-    match kind {
-        SourceKind::Vault => "vaults",
-        SourceKind::Hsm => "hsms",
-    }
 }
 
 /// The name of the record of a day.
@@ -364,6 +361,7 @@ mod tests {
         assert_eq!(name, format!("{folder}/00000003.backup-requested.20261122T020000Z-manual-0f3a.{sha256}"));
         let parsed = parse_audit(&name).unwrap();
         assert!(parsed.section == folder && parsed.sha256 == sha256 && parsed.tells_of(&event));
+        assert_eq!((section_day(folder), section_day("audit")), (Some(section.day), None));
         assert_eq!((parsed.day, parsed.number, parsed.event), (section.day, 3, "backup-requested"));
         assert!(name.starts_with(&audit_from(Right::Backup, section.day)));
         let old = "audit/2026-11-22/00000001";

@@ -12,7 +12,7 @@ use crate::{
         manifest::Summary,
         nothing::Points,
         run::CLOSES_WITHIN,
-        source::{SourceKind, SourceName},
+        source::{SourceId, SourceKind, SourceName},
     },
     error::{Error, Result},
 };
@@ -87,6 +87,12 @@ impl Catalogue {
         self.rooms(layout::HSMS).await
     }
 
+    /// Every source that the catalogue has, configured or not. One request each.
+    pub async fn sources(&self) -> Result<Vec<SourceId>> {
+        let (vaults, hsms) = futures::try_join!(self.vaults(), self.hsms())?;
+        Ok(SourceId::all(vaults, hsms))
+    }
+
     /// The sources that are the first parts of the names under a prefix. With a storage service that ignores where a
     /// listing starts, only the first of them.
     pub(super) async fn rooms(&self, prefix: &str) -> Result<Vec<SourceName>> {
@@ -100,6 +106,19 @@ impl Catalogue {
             from = Some(layout::after_room(prefix, room));
         }
         Ok(rooms)
+    }
+
+    /// The first blob under a prefix whose name is not before `from`.
+    pub(super) async fn first_from(&self, prefix: &str, from: &str, metadata: bool) -> Result<Option<Item>> {
+        let pages = self.container.list(Listing { prefix, from: Some(from), page: 1, metadata });
+        pin_mut!(pages);
+        while let Some(page) = pages.try_next().await? {
+            // An older service ignores where a listing starts.
+            if let Some(item) = page.into_iter().find(|item| *item.name >= *from) {
+                return Ok(Some(item));
+            }
+        }
+        Ok(None)
     }
 
     async fn first(&self, prefix: &str, from: Option<&str>) -> Result<Option<Item>> {

@@ -93,18 +93,8 @@ impl Catalogue {
         by: Option<OffsetDateTime>,
     ) -> Result<Option<VerificationSummary>> {
         let prefix = layout::verifications(kind, source);
-        let from = by.map(|by| layout::verification(kind, source, by));
-        let listing = Listing { prefix: &prefix, from: from.as_deref(), page: 1, metadata: true };
-        let pages = self.container.list(listing);
-        pin_mut!(pages);
-        let item = loop {
-            let Some(page) = pages.try_next().await? else { return Ok(None) };
-            // An older service ignores where a listing starts.
-            let found = page.into_iter().find(|item| from.as_ref().is_none_or(|from| item.name >= *from));
-            if let Some(item) = found {
-                break item;
-            }
-        };
+        let from = by.map_or_else(|| prefix.clone(), |by| layout::verification(kind, source, by));
+        let Some(item) = self.first_from(&prefix, &from, true).await? else { return Ok(None) };
         let summary = read_metadata(&item.name, &item.metadata, SUMMARY, VERIFICATION_FORMAT)?;
         summary.map(Some).ok_or_else(|| damaged(&item.name, &"its record is gone"))
     }
@@ -146,7 +136,7 @@ impl Catalogue {
     /// What the last verification of a source says. One request, and one more if there are findings.
     pub async fn verified(&self, kind: SourceKind, source: &SourceName) -> Result<Verified> {
         let Some(last) = self.last_verification(kind, source).await? else { return Ok(Verified::default()) };
-        let at = (last.counts.named > 0).then_some(last.started);
+        let at = last.counts.why_nothing(kind).is_none().then_some(last.started);
         let suspects = match last.findings {
             0 => Suspects::default(),
             _ => Suspects::of(&self.verification(kind, source, last.ended).await?.findings),

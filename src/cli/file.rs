@@ -26,6 +26,17 @@ use crate::{
     },
 };
 
+/// Reads the file of a backup that `--file` names.
+pub(super) fn read(path: &Path) -> Result<BackupBlob, Failed> {
+    let failed = |error| {
+        Failed::new(
+            format!("{} cannot be read: {error}", path.display()),
+            "name the file of a backup with --file",
+        )
+    };
+    fs::read(path).map(BackupBlob::from).map_err(failed)
+}
+
 /// The destination of the blob, and whether it may replace a file.
 #[derive(Debug)]
 pub struct Target {

@@ -22,7 +22,7 @@ use crate::{
         verification::{Choice, Days, ReadSoFar, Share},
     },
     error::Result,
-    verification::{self, Progress, Scope, check, first},
+    verification::{Progress, Scope, check, first},
 };
 
 /// Read again what is stored, and say what is wrong with it
@@ -75,7 +75,7 @@ pub async fn run(args: VerifyArgs, format: Format) -> Done {
     }
     let app = App::build(&Config::read(environment, Needs::Storage)?)?;
     let clock = Clock::system();
-    let sources = chosen(verification::sources(&app).await?, &args.source)?;
+    let sources = chosen(app.catalogue()?.sources().await?, &args.source)?;
     let mut looked = Vec::with_capacity(sources.len());
     for of in sources {
         let result = Box::pin(one(&app, &of, &args, format, &clock)).await;
@@ -125,18 +125,7 @@ async fn look(app: &App, of: &SourceId, args: &VerifyArgs, bar: &Bar, clock: &Cl
         }
         None => Choice::Turn { within: app.config().verify_within, days: Days::since(None, now.date()) },
     };
-    let earlier = match app.catalogue()?.newest_verification(of.kind, &of.name).await {
-        Err(error) if error.is_unreadable() => None,
-        earlier => earlier?,
-    };
-    let scope = Scope {
-        source: of.clone(),
-        choice,
-        started: now,
-        first: earlier.is_none(),
-        suspects: earlier.map(|of| of.findings).unwrap_or_default(),
-        records: false,
-    };
+    let scope = Scope::of(app.catalogue()?, of.clone(), choice, now).await?;
     let mut progress = bar.clone();
     let found = check::source(app, &scope, ReadSoFar::default(), &mut progress, clock).await?;
     let first =

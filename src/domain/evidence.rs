@@ -85,13 +85,13 @@ pub struct SourceEvidence {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailureSeen>,
     /// How many failures there are beyond these.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::run::is_zero")]
     pub more_failures: u32,
     /// Failures that were accepted at the end of the day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<AcceptedSeen>,
     /// How many accepted failures there are beyond these.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::run::is_zero")]
     pub more_accepted: u32,
     /// What was wrong with it at the end of the day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -282,9 +282,4 @@ impl SourceEvidence {
     pub fn id(&self) -> SourceId {
         SourceId { kind: self.kind, name: self.source.clone() }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }

@@ -49,6 +49,11 @@ pub enum ObjectStatus {
 }
 
 impl ObjectStatus {
+    /// Whether the vault had it as an object of its own when it was last listed.
+    pub fn is_listed(self) -> bool {
+        !matches!(self, Self::Disappeared | Self::Gone) && !self.is_managed()
+    }
+
     /// Whether the name belongs to a part of a certificate or of the vault instead of an object of its own.
     pub fn is_managed(self) -> bool {
         matches!(self, Self::Managed | Self::VaultManaged | Self::Former)
@@ -353,6 +358,16 @@ mod tests {
         };
         let others = [BackedUp, Unchanged, Managed, VaultManaged, Disappeared, Gone, Carried, Former];
         assert!(before(Failed).is_failing() && !others.into_iter().any(|status| before(status).is_failing()));
+    }
+
+    #[test]
+    fn what_is_gone_or_a_part_of_something_else_was_not_listed_as_an_object_of_its_own() {
+        use ObjectStatus::{
+            BackedUp, Carried, Disappeared, Failed, Former, Gone, Managed, Unchanged, VaultManaged,
+        };
+        let listed = |of: [ObjectStatus; 4]| of.iter().all(|status| status.is_listed());
+        assert!(listed([BackedUp, Unchanged, Failed, Carried]));
+        assert!(![Managed, VaultManaged, Disappeared, Gone, Former].iter().any(|of| of.is_listed()));
     }
 
     #[test]

@@ -23,6 +23,14 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
+    /// The name of the folder that holds what is stored about such sources.
+    pub const fn folder(self) -> &'static str {
+        match self {
+            Self::Vault => "vaults",
+            Self::Hsm => "hsms",
+        }
+    }
+
     /// The domain of such sources in a cloud.
     fn domain(self, cloud: &Cloud) -> &'static str {
         match self {

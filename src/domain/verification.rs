@@ -82,11 +82,6 @@ pub struct Counts {
 }
 
 impl Verification {
-    /// Whether it says anything: a pass over nothing is no verification.
-    pub fn says_something(&self) -> bool {
-        self.counts.named > 0
-    }
-
     /// The findings about the newest backup of an object, or of the HSM.
     pub fn of_newest(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.newest)

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use super::source;
 use crate::{
     app::App,
+    catalogue::Audit,
     clock::Clock,
     domain::{
         audit::Head,
@@ -14,7 +15,6 @@ use crate::{
         source::SourceId,
     },
     error::Result,
-    retention,
 };
 
 /// The most events of each right that a record tells of.
@@ -106,7 +106,7 @@ async fn sources(app: &App) -> Result<Vec<SourceId>> {
     let by_key = hsms.iter().filter(|hsm| !app.hsms().single_keys(hsm).is_empty()).cloned();
     let vaults = app.vaults().map(|vault| vault.source().name().clone()).chain(by_key).collect();
     let mut all = SourceId::all(vaults, hsms);
-    all.extend(retention::sources(app).await?);
+    all.extend(app.catalogue()?.sources().await?);
     all.sort();
     all.dedup();
     Ok(all)
@@ -114,9 +114,7 @@ async fn sources(app: &App) -> Result<Vec<SourceId>> {
 
 async fn trail(app: &App, day: Day, heads: &[Head]) -> Result<TrailEvidence> {
     let found = app.audit()?.of_day(day, TrailEvidence::tells, EVENTS).await?;
-    // A section's name has the day on which it began.
-    let of_day = format!("/{day}/");
-    let heads: Vec<_> = heads.iter().filter(|head| head.section.contains(&of_day)).cloned().collect();
+    let heads: Vec<_> = heads.iter().filter(|head| Audit::began_on(head, day)).cloned().collect();
     Ok(TrailEvidence {
         records: found.records,
         events: found.read.iter().filter_map(EventSeen::of).collect(),

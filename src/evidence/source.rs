@@ -75,12 +75,15 @@ impl Reading<'_> {
             Err(error) if error.is_unreadable() => of.unread.push("the last verification".to_owned()),
             // One that saw nothing is none.
             last => {
-                of.verification = last?.filter(|last| last.counts.named > 0).map(|last| VerificationSeen {
-                    at: last.ended,
-                    named: last.counts.named.into(),
-                    missing: last.counts.missing.into(),
-                    damaged: u64::from(last.of_newest) - u64::from(last.counts.missing.min(last.of_newest)),
-                    read: last.counts.read.into(),
+                of.verification = last?.filter(|last| last.counts.why_nothing(*kind).is_none()).map(|last| {
+                    VerificationSeen {
+                        at: last.ended,
+                        named: last.counts.named.into(),
+                        missing: last.counts.missing.into(),
+                        damaged: u64::from(last.of_newest)
+                            - u64::from(last.counts.missing.min(last.of_newest)),
+                        read: last.counts.read.into(),
+                    }
                 });
             }
         }

@@ -98,11 +98,7 @@ impl Jobs {
 }
 
 fn name(kind: SourceKind, source: &SourceName) -> String {
-    let kind = match kind {
-        SourceKind::Vault => "vaults",
-        SourceKind::Hsm => "hsms",
-    };
-    format!("{OPEN}{kind}/{source}")
+    format!("{OPEN}{}/{source}", kind.folder())
 }
 
 fn json(name: &str, of: &OpenVerification) -> Result<Vec<u8>> {

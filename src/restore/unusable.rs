@@ -43,6 +43,8 @@ impl KnownUnusable {
         for line in catalogue.lines(view).await? {
             let Some(entry) = line?.entry else { continue };
             match known.suspects.fault(&entry) {
+                // What was stored first is checked by itself.
+                Some(Fault::Rewritten | Fault::Deleted) if request.first_version => {}
                 Some(Fault::Missing | Fault::Deleted) => {
                     found.push((entry.id(), entry.run, Reason::BackupGone));
                 }

@@ -26,7 +26,7 @@ use crate::{
 /// When the sources cannot be listed.
 pub async fn all(app: &App, by: &Actor, clock: &Clock) -> Result<Vec<(SourceId, Result<Applied>)>> {
     let mut done = Vec::new();
-    for of in super::sources(app).await? {
+    for of in app.catalogue()?.sources().await? {
         let applied = Box::pin(source(app, &of, by, clock)).await;
         match &applied {
             Ok(applied) => log(&of, applied),

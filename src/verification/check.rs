@@ -13,7 +13,7 @@ use crate::{
     domain::{
         record::count,
         source::SourceKind,
-        verification::{Counts, Fault, Finding, ReadSoFar, VERIFICATION_FORMAT, Verification},
+        verification::{Counts, Finding, ReadSoFar, VERIFICATION_FORMAT, Verification},
     },
     error::Result,
 };
@@ -72,31 +72,23 @@ async fn vault(
     (counts.manifests, counts.strays) = (compared.manifests, compared.strays);
     let findings = presence.findings.into_iter().chain(read.findings).chain(compared.findings);
     verification.findings = without_known(catalogue, scope, one_each(findings)).await?;
-    let missing =
-        |finding: &&Finding| finding.newest && matches!(finding.fault, Fault::Missing | Fault::Deleted);
+    let missing = |finding: &&Finding| finding.newest && finding.is_gone();
     counts.missing = count(verification.findings.iter().filter(missing).count());
     verification.counts = counts;
     Ok(())
 }
 
-/// The findings without the older backups that had been deleted before the first pass: earlier versions of this program had
-/// a rule of storage delete by age, of which there is no other record. The first pass puts them on record, once.
-async fn without_known(
+/// The findings without those about older backups of which it is on record that they were gone before the first pass.
+pub(super) async fn without_known(
     catalogue: &Catalogue,
     scope: &Scope,
     mut findings: Vec<Finding>,
 ) -> Result<Vec<Finding>> {
-    let is_gone = |of: &Finding| !of.newest && matches!(of.fault, Fault::Missing | Fault::Deleted);
-    if !findings.iter().any(is_gone) {
-        return Ok(findings);
+    let is_older = |of: &Finding| of.is_gone() && !of.newest;
+    if findings.iter().any(is_older) {
+        let before = catalogue.deleted_before(&scope.source.name).await?;
+        findings.retain(|of| !is_older(of) || !before.contains(&of.blob));
     }
-    let vault = &scope.source.name;
-    if scope.first && scope.records {
-        let gone: Vec<&str> = findings.iter().filter(|of| is_gone(of)).map(|of| of.blob.as_str()).collect();
-        catalogue.create_deleted_before(vault, &gone, scope.started).await?;
-    }
-    let before = catalogue.deleted_before(vault).await?;
-    findings.retain(|of| !is_gone(of) || !before.contains(&of.blob));
     Ok(findings)
 }
 

@@ -1,6 +1,6 @@
 //! What was stored first, of a backup that was written again or deleted in storage.
 
-use super::scope::Scope;
+use super::{presence::named, scope::Scope};
 use crate::{
     app::App,
     catalogue::Catalogue,
@@ -33,7 +33,11 @@ pub async fn versions(app: &App, scope: &Scope, findings: &[Finding]) -> Result<
     if source.kind == SourceKind::Hsm || !findings.iter().any(is_about_versions) {
         return Ok(vec![None; findings.len()]);
     }
-    let named = named(catalogue, &source.name).await?;
+    let named = match named(catalogue, &catalogue.view(&source.name, None).await?).await {
+        // That is a finding of its own.
+        Err(error) if error.is_unreadable() => Named::default(),
+        named => named?,
+    };
     for finding in findings {
         found.push(if is_about_versions(finding) {
             one(catalogue, &source.name, finding, &named).await?
@@ -46,22 +50,6 @@ pub async fn versions(app: &App, scope: &Scope, findings: &[Finding]) -> Result<
 
 fn is_about_versions(finding: &Finding) -> bool {
     matches!(finding.fault, Fault::Rewritten | Fault::Deleted) && finding.object().is_some()
-}
-
-/// What the newest index names; nothing if it cannot be read, which is a finding of its own.
-async fn named(catalogue: &Catalogue, vault: &SourceName) -> Result<Named> {
-    let read = async {
-        let mut named = Named::default();
-        for line in catalogue.lines(&catalogue.view(vault, None).await?).await? {
-            let line = line?;
-            line.entry.iter().chain(line.former.as_deref()).for_each(|entry| named.add(entry));
-        }
-        Ok::<Named, Error>(named)
-    };
-    match read.await {
-        Err(error) if error.is_unreadable() => Ok(Named::default()),
-        named => named,
-    }
 }
 
 async fn one(

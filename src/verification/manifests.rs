@@ -13,7 +13,7 @@ use crate::{
         source::SourceKind,
         verification::{Address, Agreement, Disagreement, Fault, Finding},
     },
-    error::{Error, Result},
+    error::{Error, Result, damaged},
 };
 
 /// What the comparison came to.
@@ -61,13 +61,12 @@ async fn one(
             compared.unverified += 1;
             return Ok(());
         }
-        Err(Error::Damaged { blob, text }) => {
+        Err(error) => {
+            let Some((name, text)) = error.damaged_blob() else { return Err(error) };
             compared.manifests += 1;
-            let name = blob.strip_prefix("blob ").unwrap_or(&blob).to_owned();
-            let finding = finding(scope, Fault::Catalogue, name, manifest.run.clone(), None, text);
-            compared.findings.push(finding);
+            let (name, text) = (name.to_owned(), text.to_owned());
+            compared.findings.push(finding(scope, Fault::Catalogue, name, manifest.run.clone(), None, text));
         }
-        Err(error) => return Err(error),
     }
     // Retention may have let the point go meanwhile.
     if !found.is_empty() && catalogue.marks(SourceKind::Vault, &scope.source.name).await?.hides(&manifest.run)
@@ -124,10 +123,7 @@ async fn disagreements(
     let vault = &scope.source.name;
     let lines = catalogue.stored_manifest(&manifest.name).await?;
     let plan = catalogue.plan(vault, &manifest.run).await?;
-    let gone = || Error::Damaged {
-        blob: manifest.name.clone(),
-        text: "its run's plan is gone, so it cannot be compared with it".to_owned(),
-    };
+    let gone = || damaged(&manifest.name, &"its run's plan is gone, so it cannot be compared with it");
     let plan = plan.ok_or_else(gone)?;
     let mut carried = Vec::new();
     let lines = lines.inspect(|line| {

@@ -7,7 +7,7 @@ use futures::{TryStreamExt as _, pin_mut};
 use super::scope::Scope;
 use crate::{
     azure::container::Version,
-    catalogue::{Catalogue, Sighting},
+    catalogue::{Catalogue, Sighting, View},
     domain::{
         entry::Entry,
         forgotten::Forgotten,
@@ -50,32 +50,24 @@ impl Presence {
     pub(super) async fn of(catalogue: &Catalogue, scope: &Scope) -> Result<Self> {
         let vault = &scope.source.name;
         let view = catalogue.view(vault, None).await?;
-        let base = view.base.as_ref().map(|base| base.run.clone());
+        let (named, unreadable) = match named(catalogue, &view).await {
+            Err(error @ Error::Damaged { .. }) => (Named::default(), Some(error)),
+            named => (named?, None),
+        };
         let mut this = Self {
-            named: Named::default(),
+            named,
             there: HashSet::new(),
             turns: Vec::new(),
             forgotten: catalogue.forgotten(vault).await?,
-            base: base.clone(),
+            base: view.base.as_ref().map(|base| base.run.clone()),
             findings: Vec::new(),
         };
-        let read = async {
-            for line in catalogue.lines(&view).await? {
-                let line = line?;
-                line.entry.iter().chain(line.former.as_deref()).for_each(|entry| this.named.add(entry));
-            }
-            Ok::<(), Error>(())
-        };
-        match read.await {
-            Err(error) if error.is_unreadable() => {
-                let text = format!("the newest index cannot be read: {error}");
-                let run = base.or_else(|| view.folds.first().map(|fold| fold.run.clone()));
-                let blob = view.base.as_ref().or(view.folds.first()).map(|of| of.name.clone());
-                if let Some((run, blob)) = run.zip(blob) {
-                    this.findings.push(finding(scope, Fault::Catalogue, blob, run, None, text));
-                }
-            }
-            read => read?,
+        if let Some(error) = unreadable
+            && let Some(newest) = view.base.as_ref().or(view.folds.first())
+        {
+            let text = format!("the newest index cannot be read: {error}");
+            let (blob, run) = (newest.name.clone(), newest.run.clone());
+            this.findings.push(finding(scope, Fault::Catalogue, blob, run, None, text));
         }
         let mut deleted = Vec::new();
         let sightings = catalogue.sightings(vault);
@@ -167,6 +159,19 @@ impl Presence {
         self.findings.push(Finding { newest: true, ..found });
         Ok(())
     }
+}
+
+/// The backups that an index names.
+///
+/// # Errors
+/// Those of [`Catalogue::lines`].
+pub(super) async fn named(catalogue: &Catalogue, view: &View) -> Result<Named> {
+    let mut named = Named::default();
+    for line in catalogue.lines(view).await? {
+        let line = line?;
+        line.entry.iter().chain(line.former.as_deref()).for_each(|entry| named.add(entry));
+    }
+    Ok(named)
 }
 
 /// The names of the blobs that retention is about to delete.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::{
+    catalogue::Catalogue,
     domain::{
         source::SourceId,
         verification::{Choice, Finding, ReadSoFar},
@@ -24,8 +25,25 @@ pub struct Scope {
     pub first: bool,
     /// The open findings: what they are about is looked at again.
     pub suspects: Vec<Finding>,
-    /// Whether the pass may record what had been deleted before the first one.
-    pub records: bool,
+}
+
+impl Scope {
+    /// What a pass that begins or goes on looks at. What the newest record says that cannot be read is not known.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub async fn of(
+        catalogue: &Catalogue,
+        source: SourceId,
+        choice: Choice,
+        started: OffsetDateTime,
+    ) -> Result<Self> {
+        let (first, suspects) = match catalogue.newest_verification(source.kind, &source.name).await {
+            Err(error) if error.is_unreadable() => (false, Vec::new()),
+            earlier => earlier?.map_or((true, Vec::new()), |of| (false, of.findings)),
+        };
+        Ok(Self { source, choice, started, first, suspects })
+    }
 }
 
 /// What is done with the progress of a pass.

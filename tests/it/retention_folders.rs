@@ -6,9 +6,11 @@ use keyvault_backup_emulator::{
     Rights,
     host::{Firing, Host},
 };
+use serde_json::{Value, json};
 use time::Duration;
 
 use crate::{
+    checks::events,
     hsm_world::{HsmWorld, LANDING},
     retention::{KEEPER, STEP},
     world::{BACKUPS, NIGHT},
@@ -49,6 +51,22 @@ impl Kept {
         self.of.world.at(now);
         let pass = self.keeper.fire("ApplyRetention", Firing::at(now)).await;
         assert!(pass.succeeded(), "{pass:?}");
+    }
+
+    /// What a pass that verifies, a day later, records of the HSM.
+    async fn verified(&self) -> Value {
+        let now = self.of.world.azure.clock().now() + Duration::DAY;
+        self.of.world.at(now);
+        let pass = self.keeper.fire("VerifyBackups", Firing::at(now)).await;
+        assert!(pass.succeeded(), "{pass:?}");
+        let (_, record) =
+            self.of.world.stored_below("verifications/hsms/hsm-a/").pop_first().expect("a record");
+        serde_json::from_slice(&record).expect("JSON")
+    }
+
+    fn events(&self, event: &str) -> usize {
+        let lines: Vec<_> = self.keeper.logs().into_iter().filter(|line| line.function_console).collect();
+        events(&lines, event)
     }
 
     /// A pass when the pause of everything that was let go is over.
@@ -143,4 +161,22 @@ async fn a_hold_on_one_run_of_an_hsm_is_on_no_other() {
     kept.nights(4).await;
     let left = kept.folders();
     assert_eq!((left.contains(&folders[0]), left.contains(&folders[1])), (true, false), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_folder_that_changed_is_found_and_one_that_cannot_be_seen_is_not_verified() {
+    let kept = Kept::after(2).await;
+    let sound = kept.verified().await;
+    assert_eq!((&sound["counts"]["named"], sound.get("findings")), (&json!(2), None), "{sound}");
+    let (newest, folder) = (kept.blobs().pop(), kept.folders().pop());
+    kept.of.landing.delete_blob(LANDING, &newest.expect("a blob"));
+    let found = kept.verified().await["findings"].take();
+    let of = &found[0];
+    assert_eq!((&of["fault"], &of["newest"], &of["blob"]), (&json!("folder"), &json!(true), &json!(folder)));
+    assert_eq!((found.as_array().map(Vec::len), kept.events("backup.damaged")), (Some(1), 1), "{found}");
+    let verified = kept.events("verification.ended");
+    kept.of.landing.take_rights(KEEPER);
+    kept.of.landing.give(KEEPER, Rights::of("keeper", "landing").in_container("elsewhere"));
+    assert_eq!(kept.verified().await["counts"]["unverified"], 2);
+    assert_eq!((kept.events("verification.ended"), kept.events("verification.empty")), (verified, 1));
 }

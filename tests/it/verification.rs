@@ -327,3 +327,41 @@ async fn a_flipped_bit_is_found_in_whatever_the_runs_left() {
     }
     assert_eq!(kept.verify().await, [] as [Value; 0]);
 }
+
+#[tokio::test]
+async fn what_was_written_again_is_in_no_plan_but_by_its_first_version_or_an_older_backup() {
+    let kept = Kept::verified(3).await;
+    let blob = kept.newest_backup_of("secret-1");
+    // The plan's own check finds nothing wrong with it: only verification knows.
+    let same = kept.world.backups.blob(BACKUPS, &blob).expect("it is stored");
+    kept.world.backups.put_blob(BACKUPS, &blob, same.bytes.clone(), &[]);
+    kept.world.backups.damage_blob(BACKUPS, &blob, |again| again.metadata = same.metadata.clone());
+    kept.verify().await;
+    kept.world.vault.delete(Kind::Secret, "secret-1").expect("it is there");
+    kept.world.vault.purge(Kind::Secret, "secret-1").expect("it is deleted");
+    let url = kept.world.vault.url();
+    let args = ["restore", "--vault", &url, "--secret", "secret-1", "--what-if"];
+    for (more, restored) in [
+        (&[][..], None),
+        (&["--first-version"], Some("20260120T020000Z-nightly")),
+        (&["--on-damaged", "older"], Some("20260110T020000Z-nightly")),
+    ] {
+        let plan = kept.world.json(&[&args[..], more].concat()).await;
+        assert_eq!(plan["steps"][0]["run"].as_str(), restored, "{more:?}: {plan}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_is_backed_up_though_a_process_dies_between_the_plan_and_the_record_of_the_run() {
+    let mut kept = Kept::verified(3).await;
+    kept.world.backups.flip_bit(BACKUPS, &kept.newest_backup_of("secret-1"));
+    kept.verify().await;
+    let record = Matcher::from(Operation::PutBlob)
+        .custom(|of| of.object.contains("backup-runs/") && of.object.contains("-verification"));
+    kept.world.fault(record, FaultKind::Forbidden(Forbidden::ByRbac));
+    assert!(!kept.world.advance().await.succeeded(), "the run has a plan and no record");
+    kept.world.azure.faults().clear();
+    kept.world.restart_with_settings().await;
+    kept.world.settle().await;
+    assert!(kept.newest_backup_of("secret-1").contains("-verification/"));
+}

@@ -3,7 +3,7 @@
 use azure_core::Bytes;
 use azure_storage_blob::models::BlobClientUploadOptions;
 
-use super::{Container, Metadata, Written, alone, is_there};
+use super::{Container, Metadata, Written, is_there, read::alone};
 use crate::azure::error::{Meaning, Operation, ServiceError};
 
 impl Container {

@@ -8,7 +8,10 @@ use azure_storage_blob::models::{
 use futures::{Stream, TryStreamExt as _};
 use time::OffsetDateTime;
 
-use super::{Container, Metadata, Operation, ServiceError, alone, metadata_in};
+use super::{
+    Container, Metadata, Operation, ServiceError,
+    read::{alone, metadata_in},
+};
 
 /// Versions per listing request. A page takes about ten times its size in memory while it is read, and the service allows
 /// five times as many.

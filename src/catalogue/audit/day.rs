@@ -51,6 +51,11 @@ impl Audit {
         Ok(heads.into_iter().map(head).collect())
     }
 
+    /// Whether the section of a head began on a day, by the section's name.
+    pub fn began_on(head: &Head, day: Day) -> bool {
+        layout::section_day(&head.section) == Some(day.date())
+    }
+
     /// The records of the sections of a day, in the order of rights and names. Those of `wanted` events are read, at most
     /// so many of each right: a flood by one right crowds out no other.
     pub async fn of_day(&self, day: Day, wanted: impl Fn(&str) -> bool, most: usize) -> Result<DayTrail> {

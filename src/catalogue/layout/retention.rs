@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{countdown, manifests, of_kind};
+use super::{countdown, manifests};
 use crate::domain::{
     forgotten::Forget,
     retention::{Act, HoldAct, Ticket},
@@ -12,7 +12,7 @@ use crate::domain::{
 
 /// The prefix of what retention did about the points of a source.
 pub(in crate::catalogue) fn marks(kind: SourceKind, source: &SourceName) -> String {
-    format!("retention/{}/{source}/points/", of_kind(kind))
+    format!("retention/{}/{source}/points/", kind.folder())
 }
 
 /// The name of a mark. Its number orders the marks of a point, and of two writers of one number the first wins.
@@ -70,7 +70,7 @@ pub(in crate::catalogue) fn copies(vault: &SourceName) -> String {
 
 /// The prefix of what people decided about the retention of a source.
 pub(in crate::catalogue) fn people(kind: SourceKind, source: &SourceName) -> String {
-    format!("retention/people/{}/{source}/", of_kind(kind))
+    format!("retention/people/{}/{source}/", kind.folder())
 }
 
 /// The name of a decision of a person, sorted by its time. That of a decision to forget has all that it says.
@@ -108,7 +108,7 @@ const FORGOTTEN: &str = ".forgotten";
 
 /// The prefix of the records that nothing of what was to be forgotten is left.
 pub(in crate::catalogue) fn forgets_done(vault: &SourceName) -> String {
-    format!("retention/{}/{vault}/forgotten/", of_kind(SourceKind::Vault))
+    format!("retention/{}/{vault}/forgotten/", SourceKind::Vault.folder())
 }
 
 /// The record that nothing is left of what was to be forgotten.
@@ -127,12 +127,12 @@ fn forget_of(at: &str, object: &str) -> Option<Forget> {
 
 /// The prefix of the holds on a source.
 pub(in crate::catalogue) fn holds(kind: SourceKind, source: &SourceName) -> String {
-    format!("{HOLDS}{}/{source}/", of_kind(kind))
+    format!("{HOLDS}{}/{source}/", kind.folder())
 }
 
 /// The prefix of the holds on sources of a kind.
 pub(in crate::catalogue) fn holds_of(kind: SourceKind) -> String {
-    format!("{HOLDS}{}/", of_kind(kind))
+    format!("{HOLDS}{}/", kind.folder())
 }
 
 /// The prefix of all holds.

@@ -10,7 +10,7 @@ use crate::domain::{
 
 /// The prefix of the verifications of a source, the newest first.
 pub(in crate::catalogue) fn verifications(kind: SourceKind, source: &SourceName) -> String {
-    format!("verifications/{}/{source}/", super::of_kind(kind))
+    format!("verifications/{}/{source}/", kind.folder())
 }
 
 /// The record of a verification that ended at a time.
@@ -38,7 +38,7 @@ pub(in crate::catalogue) fn parse_suspects(name: &str) -> Option<(OffsetDateTime
 
 /// The record of what had been deleted in storage before the first verification of a vault.
 pub(in crate::catalogue) fn deleted_before(vault: &SourceName) -> String {
-    format!("retention/{}/{vault}/deleted-before", super::of_kind(SourceKind::Vault))
+    format!("retention/{}/{vault}/deleted-before", SourceKind::Vault.folder())
 }
 
 #[cfg(test)]

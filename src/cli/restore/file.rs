@@ -1,10 +1,11 @@
 //! `restore --file`: one blob from a file.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use super::{
     super::{
         Done, Exit, Failed, app_for,
+        file::read,
         output::{self, Column, Table},
         report::form_unknown,
     },
@@ -26,13 +27,7 @@ use crate::{
 /// Restores the blob in a file into a vault or an HSM. Its name is inside the blob, where only the service can read it.
 pub(super) async fn run(path: &Path, vault: &Source, wanted: &[ObjectKind], ask: Ask) -> Done {
     let Ask { what_if, yes, format } = ask;
-    let bytes = fs::read(path).map_err(|error| {
-        Failed::new(
-            format!("{} cannot be read: {error}", path.display()),
-            "name the file of a backup with --file",
-        )
-    })?;
-    let blob = BackupBlob::from(bytes);
+    let blob = read(path)?;
     let holds: &[ObjectKind] = if vault.is_hsm() { &[ObjectKind::Key] } else { &ObjectKind::ALL };
     let asked = holds.iter().copied().filter(|kind| wanted.is_empty() || wanted.contains(kind));
     // The service marks blobs of keys and of certificates alike, and a blob of an unknown form may be of any kind.

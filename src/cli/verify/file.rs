@@ -1,11 +1,12 @@
 //! `verify --file`: the form of a backup in a file, judged without settings, account or network.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use crate::{
     api::shapes::terminal::FileVerified,
     cli::{
         Done, Exit, Failed,
+        file::read,
         output::{self, Column, Format, Table, bytes},
         report::form_unknown,
     },
@@ -34,13 +35,7 @@ enum Judged {
 
 /// Judges the file at `path`. The exit code is 0 if it is a whole backup, 1 if it is none, 2 if its form is not known.
 pub(super) fn run(path: &Path, wanted: &[ObjectKind], format: Format) -> Done {
-    let bytes = fs::read(path).map_err(|error| {
-        Failed::new(
-            format!("{} cannot be read: {error}", path.display()),
-            "name the file of a backup with --file",
-        )
-    })?;
-    let blob = BackupBlob::from(bytes);
+    let blob = read(path)?;
     let judged = judge(&blob, if wanted.is_empty() { &ObjectKind::ALL } else { wanted });
     print(path, blob.len() as u64, &blob.digest(), &judged, format)?;
     Ok(match judged {

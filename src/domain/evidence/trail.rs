@@ -18,16 +18,16 @@ pub struct TrailEvidence {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventSeen>,
     /// How many events there are beyond these.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "crate::domain::run::is_zero")]
     pub more_events: u32,
     /// The newest record of each section of the day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<Head>,
     /// How many sections there are beyond these.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "crate::domain::run::is_zero")]
     pub more_heads: u32,
     /// How many records could not be read.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "crate::domain::run::is_zero")]
     pub unread: u32,
 }
 

@@ -13,7 +13,7 @@ use crate::domain::{
     moment::day,
     object::ObjectId,
     run::RunId,
-    verification::Suspects,
+    verification::{Address, Suspects},
 };
 
 /// A good backup that takes the place of older ones, once it was seen in storage.
@@ -73,12 +73,12 @@ pub struct Backups(HashSet<u64>);
 impl Backups {
     /// Adds a backup. `false` if it counts as there.
     pub fn insert(&mut self, backup: &Entry) -> bool {
-        self.0.insert(number(backup))
+        self.0.insert(Address::of_entry(backup).number())
     }
 
     /// Whether a backup counts as there.
     pub fn has(&self, backup: &Entry) -> bool {
-        self.0.contains(&number(backup))
+        self.0.contains(&Address::of_entry(backup).number())
     }
 }
 
@@ -203,14 +203,6 @@ fn until(since: OffsetDateTime, terms: Terms<'_>, why: impl Fn(Date) -> Unproved
 /// Whether a backup can take another one's place: it is of a known form, and from where its source is now.
 fn is_good(entry: &Entry, location: &Location) -> bool {
     entry.form.unknown().is_none() && entry.bytes > 0 && entry.location.apart(location).is_none()
-}
-
-/// A number for a backup: the run and the object that it is of.
-fn number(entry: &Entry) -> u64 {
-    let (kind, name) = (entry.kind.as_str(), entry.name.folded());
-    let whole = Fingerprint::of_fields([entry.run.as_str().as_bytes(), kind.as_bytes(), name.as_bytes()]);
-    let first = whole.as_bytes().iter().take(8);
-    first.fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn address(id: &ObjectId) -> Fingerprint {

@@ -72,6 +72,11 @@ impl Finding {
         Some(ObjectId::new(self.kind?, self.name.clone()?))
     }
 
+    /// Whether it says that a backup is not there any more.
+    pub const fn is_gone(&self) -> bool {
+        matches!(self.fault, Fault::Missing | Fault::Deleted)
+    }
+
     /// Whether it is the finding of an earlier pass again.
     pub fn is_again(&self, earlier: &Self) -> bool {
         self.blob == earlier.blob && self.fault == earlier.fault

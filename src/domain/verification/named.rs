@@ -31,7 +31,7 @@ impl Address {
     }
 
     /// A number that is the same in every pass.
-    pub(super) fn number(self) -> u64 {
+    pub fn number(self) -> u64 {
         let first = self.0.as_bytes().iter().take(8);
         first.fold(0, |number, byte| number << 8 | u64::from(*byte))
     }

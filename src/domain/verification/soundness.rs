@@ -1,6 +1,6 @@
 //! What a pass says of its source.
 
-use super::{Choice, Verification};
+use super::{Choice, Counts, Verification};
 use crate::domain::source::SourceKind;
 
 /// What a pass over a source says of it.
@@ -42,6 +42,18 @@ impl WhyNothing {
     }
 }
 
+impl Counts {
+    /// Why a pass with these numbers verified nothing; `None` if it saw something. An empty set gives no verdict, and no more
+    /// does what could not be looked at.
+    pub fn why_nothing(&self, kind: SourceKind) -> Option<WhyNothing> {
+        match kind {
+            _ if self.named == 0 => Some(WhyNothing::NoBackup),
+            SourceKind::Hsm if self.unverified >= self.named => Some(WhyNothing::NotSeen),
+            SourceKind::Vault | SourceKind::Hsm => None,
+        }
+    }
+}
+
 impl Verification {
     /// What the pass says of its source. An empty set gives no verdict.
     pub fn soundness(&self) -> Soundness {
@@ -49,15 +61,12 @@ impl Verification {
         if !self.findings.is_empty() {
             return Soundness::Wrong;
         }
-        if counts.named == 0 {
-            return Soundness::Nothing(WhyNothing::NoBackup);
+        if let Some(why) = counts.why_nothing(self.kind) {
+            return Soundness::Nothing(why);
         }
         match (self.kind, self.choice) {
             (SourceKind::Vault, Choice::Sample { .. }) if counts.read == 0 && counts.unverified == 0 => {
                 Soundness::Nothing(WhyNothing::EmptySample)
-            }
-            (SourceKind::Hsm, _) if counts.unverified >= counts.named => {
-                Soundness::Nothing(WhyNothing::NotSeen)
             }
             _ if counts.unverified > 0 => Soundness::Incomplete,
             _ => Soundness::Sound,

@@ -19,7 +19,7 @@ pub struct Verified {
 /// The backups of a source about which a finding is open. None of them counts as good.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Suspects {
-    backups: BTreeMap<(ObjectId, RunId), (Fault, String)>,
+    backups: BTreeMap<(ObjectId, RunId), Fault>,
     folders: BTreeSet<RunId>,
 }
 
@@ -30,8 +30,7 @@ impl Suspects {
         for finding in findings {
             match finding.object() {
                 Some(object) => {
-                    let key = (object, finding.run.clone());
-                    suspects.backups.insert(key, (finding.fault, finding.text.clone()));
+                    suspects.backups.insert((object, finding.run.clone()), finding.fault);
                 }
                 None if finding.fault == Fault::Folder => drop(suspects.folders.insert(finding.run.clone())),
                 None => {}
@@ -47,17 +46,12 @@ impl Suspects {
 
     /// Whether a finding about a backup is open.
     pub fn has(&self, backup: &Entry) -> bool {
-        !self.backups.is_empty() && self.why(backup).is_some()
+        !self.backups.is_empty() && self.fault(backup).is_some()
     }
 
     /// What is wrong with the backup of an object that a run took.
     pub fn fault(&self, backup: &Entry) -> Option<Fault> {
-        self.backups.get(&(backup.id(), backup.run.clone())).map(|(fault, _)| *fault)
-    }
-
-    /// What was found about a backup.
-    pub fn why(&self, backup: &Entry) -> Option<&str> {
-        self.backups.get(&(backup.id(), backup.run.clone())).map(|(_, text)| text.as_str())
+        self.backups.get(&(backup.id(), backup.run.clone())).copied()
     }
 
     /// Whether a finding about the folder that a run left is open.
@@ -89,7 +83,7 @@ mod tests {
             since: NIGHT,
         };
         let suspects = Suspects::of(std::slice::from_ref(&finding));
-        assert!(suspects.has(&db) && !suspects.has(&other) && suspects.why(&db) == Some("flipped"));
+        assert!(suspects.has(&db) && !suspects.has(&other) && suspects.fault(&db) == Some(Fault::Damaged));
         let later = Entry { run: RunId::manual(NIGHT, 1), ..db.clone() };
         assert!(!suspects.has(&later) && !suspects.has_folder_of(&db.run));
         let catalogue = Finding { fault: Fault::Catalogue, kind: None, name: None, ..finding.clone() };
