@@ -51,6 +51,7 @@ pub mod blob;
 pub mod bound;
 pub mod cause;
 pub mod cloud;
+pub mod counted;
 pub mod day;
 pub mod diff;
 pub mod digest;

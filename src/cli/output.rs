@@ -24,8 +24,7 @@ pub use self::{
 };
 use crate::config::environment;
 pub use crate::domain::{
-    moment::second as moment,
-    wording::{counted as count, on_one_line as one_line},
+    counted::counted as count, moment::second as moment, wording::on_one_line as one_line,
 };
 
 /// The format of results.

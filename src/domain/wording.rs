@@ -15,14 +15,6 @@ pub fn on_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A number of things: `1 object`, `2 objects`.
-pub fn counted(of: impl TryInto<u64>, noun: &str) -> String {
-    match of.try_into().unwrap_or_default() {
-        1 => format!("1 {noun}"),
-        many => format!("{many} {noun}s"),
-    }
-}
-
 /// A text in lower case with single spaces, without anything in brackets.
 fn plain(text: &str) -> String {
     let (mut plain, mut depth) = (String::with_capacity(text.len()), 0_usize);

@@ -5,9 +5,9 @@ mod sections;
 
 use self::page::Page;
 use crate::domain::{
+    counted::counted,
     evidence::{Report, RunsSeen, Section},
     moment::minute,
-    wording::counted,
 };
 
 /// What comes before the text. The policy forbids what the page does not have: scripts, images, requests.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Event;
-use crate::domain::{moment::second, wording::counted};
+use crate::domain::{counted::counted, moment::second};
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
