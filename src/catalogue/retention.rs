@@ -124,9 +124,19 @@ impl Catalogue {
         Err(damaged(&layout::mark(kind, source, run, number), &"the record of the drop is gone"))
     }
 
-    /// The versions of everything that a run left beside its manifest.
-    pub async fn versions_of_run(&self, vault: &SourceName, run: &RunId) -> Result<Vec<Version>> {
-        Ok(self.container.versions(&layout::run(vault, run)).try_concat().await?)
+    /// The versions of what a run left beside its manifest, as far as their names are wanted. A page of the listing is
+    /// held at a time.
+    pub async fn versions_of_run(
+        &self,
+        vault: &SourceName,
+        run: &RunId,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Version>> {
+        let pages = self.container.versions(&layout::run(vault, run)).map_ok(|mut page| {
+            page.retain(|version| is_wanted(&version.name));
+            page
+        });
+        Ok(pages.try_concat().await?)
     }
 
     /// The versions of a backup.

@@ -22,7 +22,7 @@ mod record;
 mod standstill;
 
 pub use self::{
-    backups::{Backups, Kept, Ruling, Successor, Terms},
+    backups::{Judged, Kept, Ruling, Successor, Terms},
     decision::{Act, CONSENT_FOR, DECISION_FORMAT, Decision},
     hold::{HOLD_FORMAT, Hold, HoldAct, HoldScope, Ticket, TicketError},
     last_pass::LastPass,

@@ -1,6 +1,6 @@
 //! What goes with the points of a vault that may go.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use time::OffsetDateTime;
 
@@ -14,7 +14,7 @@ use crate::{
     catalogue::Catalogue,
     domain::{
         object::ObjectId,
-        retention::{self as domain, DroppedBlob, Kept, Reason, Ruling, Unproved},
+        retention::{DroppedBlob, Judged, Kept, Reason, Ruling, Unproved},
         run::RunId,
         source::SourceName,
     },
@@ -35,7 +35,7 @@ pub(super) type Backups = HashMap<RunId, Vec<(ObjectId, Option<RunId>)>>;
 
 /// What goes with each point. A backup that several points name goes with the newest of them.
 #[derive(Default)]
-pub(super) struct Going(domain::Backups);
+pub(super) struct Going(Judged);
 
 impl Going {
     /// The backups that go with a point, or why it is kept although its policy lets it go. Points are judged from the
@@ -48,6 +48,7 @@ impl Going {
         seen: &mut Seen<'_>,
     ) -> Result<Result<Backups, Reason>> {
         let (manifest, named) = (&reading.manifests[at], reading.candidates[at].named);
+        self.0.go_back_to(named);
         let (mut newer, mut going) = (Vec::new(), Backups::new());
         for line in reading.lines(&manifest.name).await? {
             let line = line?;
@@ -91,8 +92,8 @@ pub(super) async fn draft(reading: &Reading<'_>, at: usize, backups: Backups) ->
             }
         }
     }
-    let mut own = catalogue.versions_of_run(vault, &manifest.run).await?;
-    own.retain(|version| Catalogue::is_record_of(vault, &manifest.run, &version.name));
+    let is_record = |name: &str| Catalogue::is_record_of(vault, &manifest.run, name);
+    let mut own = catalogue.versions_of_run(vault, &manifest.run, is_record).await?;
     own.extend(catalogue.versions_of_manifest(vault, &manifest.name).await?);
     for (at, version) in own.iter().enumerate() {
         if own.iter().skip(at + 1).any(|other| other.name == version.name) {
@@ -124,7 +125,9 @@ async fn versions(
 ) -> Result<HashMap<String, Vec<Version>>> {
     const FEW: usize = 20;
     let all = if objects.len() > FEW {
-        catalogue.versions_of_run(vault, run).await?
+        let name = |(id, _): &(ObjectId, _)| Catalogue::name_of_backup(vault, run, id);
+        let wanted: HashSet<String> = objects.iter().map(name).collect();
+        catalogue.versions_of_run(vault, run, |name| wanted.contains(name)).await?
     } else {
         let mut all = Vec::new();
         for (id, _) in objects {

@@ -97,4 +97,5 @@ mod trail;
 mod unknown_forms;
 mod unlisted;
 mod verification;
+mod verification_nights;
 mod verify_cli;

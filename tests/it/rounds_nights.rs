@@ -24,6 +24,41 @@ const LISTS: [Operation; 3] = [Operation::ListSecrets, Operation::ListKeys, Oper
 /// deliveries.
 const BOUND: usize = 9 * 2 * 5;
 
+/// A request that hangs, so that its process can be killed in the middle of it.
+pub struct Trap {
+    is_armed: Arc<AtomicBool>,
+    met: Arc<Notify>,
+}
+
+impl Trap {
+    /// The request after so many others.
+    pub fn after(world: &World, others: usize) -> Self {
+        let trap = Self { is_armed: Arc::new(AtomicBool::new(true)), met: Arc::new(Notify::new()) };
+        let (is_armed, met, left) =
+            (Arc::clone(&trap.is_armed), Arc::clone(&trap.met), AtomicUsize::new(others));
+        let matcher = Matcher::any().custom(move |_| {
+            let it_is = is_armed.load(Ordering::SeqCst) && left.fetch_sub(1, Ordering::SeqCst) == 0;
+            if it_is {
+                met.notify_one();
+            }
+            it_is
+        });
+        world.fault(matcher, FaultKind::Hang);
+        trap
+    }
+
+    /// Waits until the request comes.
+    pub async fn met(&self) {
+        self.met.notified().await;
+    }
+}
+
+impl Drop for Trap {
+    fn drop(&mut self) {
+        self.is_armed.store(false, Ordering::SeqCst);
+    }
+}
+
 impl World {
     /// Lets things go wrong for a while, and says until when: the last round comes later.
     fn trouble(&self, dice: &mut Rng, night: OffsetDateTime) -> OffsetDateTime {
@@ -57,21 +92,11 @@ impl World {
         if dice.u8(..100) >= 3 {
             return self.minutes(1).await;
         }
-        let (armed, met) = (Arc::new(AtomicBool::new(true)), Arc::new(Notify::new()));
-        let (still, hit, left) = (Arc::clone(&armed), Arc::clone(&met), AtomicUsize::new(dice.usize(0..20)));
-        let trap = Matcher::any().custom(move |_| {
-            let it_is = still.load(Ordering::SeqCst) && left.fetch_sub(1, Ordering::SeqCst) == 0;
-            if it_is {
-                hit.notify_one();
-            }
-            it_is
-        });
-        self.fault(trap, FaultKind::Hang);
+        let trap = Trap::after(self, dice.usize(0..20));
         tokio::select! {
             () = self.minutes(3) => {}
-            () = met.notified() => host.restart().await.expect("it starts again"),
+            () = trap.met() => host.restart().await.expect("it starts again"),
         }
-        armed.store(false, Ordering::SeqCst);
     }
 
     async fn rough_night(&mut self, night: OffsetDateTime, dice: &mut Rng) {

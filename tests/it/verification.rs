@@ -295,24 +295,6 @@ async fn a_pass_that_ends_early_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn retention_holds_and_faults_make_no_findings() {
-    let mut kept = Kept::with(6, "within=30 months=0").await;
-    for night in 0..12 {
-        kept.changed_night().await;
-        kept.world.azure.faults().random(0.05, night, [FaultKind::Status(503), FaultKind::ResetAfter]);
-        let now = kept.now() + Duration::hours(2);
-        kept.world.at(now);
-        kept.keeper.fire("ApplyRetention", Firing::at(now)).await;
-        kept.verify_at(now + Duration::HOUR).await;
-        kept.world.azure.faults().clear();
-        kept.world.settle().await;
-    }
-    assert_eq!(kept.verify().await, [] as [Value; 0]);
-    assert_eq!(kept.keeper_events("backup.damaged"), 0);
-    assert!(kept.backups_of("secret-1").len() < 12, "retention has deleted some");
-}
-
-#[tokio::test]
 async fn a_flipped_bit_is_found_in_whatever_the_runs_left() {
     let kept = Kept::verified(3).await;
     let storage = &kept.world.backups;

@@ -1,6 +1,6 @@
 //! What kept points name, and whether a backup that none of them names may go.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use time::{Date, OffsetDateTime};
 
@@ -12,7 +12,7 @@ use crate::domain::{
     manifest::{Line, ObjectStatus},
     moment::day,
     object::ObjectId,
-    run::RunId,
+    run::{CLOSES_WITHIN, RunId},
     verification::{Address, Suspects},
 };
 
@@ -65,20 +65,32 @@ pub enum Ruling<'a> {
     Stays(Unproved),
 }
 
-/// A set of backups, at about ten bytes each. They are told apart by 64 bits of a digest, so a set may count one in that is
-/// not: use it only where that keeps a backup.
+/// The backups that newer points were judged with, as far as an older point can name them.
+///
+/// Points are judged from the newest to the oldest, and a point names nothing that was taken after it closed. So what is
+/// held are the backups of about one point, at about twenty bytes each, however many points there are.
 #[derive(Default)]
-pub struct Backups(HashSet<u64>);
+pub struct Judged(BTreeSet<(i64, u64)>);
 
-impl Backups {
-    /// Adds a backup. `false` if it counts as there.
-    pub fn insert(&mut self, backup: &Entry) -> bool {
-        self.0.insert(Address::of_entry(backup).number())
+impl Judged {
+    /// Forgets what no point of this time can name, nor one before it.
+    pub fn go_back_to(&mut self, named: OffsetDateTime) {
+        let closed = named + CLOSES_WITHIN;
+        drop(self.0.split_off(&(closed.unix_timestamp() + 1, 0)));
     }
 
-    /// Whether a backup counts as there.
+    /// Whether a backup was judged with a newer point.
     pub fn has(&self, backup: &Entry) -> bool {
-        self.0.contains(&Address::of_entry(backup).number())
+        self.0.contains(&Self::key(backup))
+    }
+
+    /// Adds a backup.
+    pub fn insert(&mut self, backup: &Entry) {
+        self.0.insert(Self::key(backup));
+    }
+
+    fn key(backup: &Entry) -> (i64, u64) {
+        (backup.taken.unix_timestamp(), Address::of_entry(backup).number())
     }
 }
 
@@ -87,7 +99,8 @@ impl Backups {
 /// Memory is about ten bytes for each backup and a hundred for each object, however many points there are.
 #[derive(Default)]
 pub struct Kept {
-    named: Backups,
+    /// By 64 bits of a digest: a backup that counts as named and is not is kept.
+    named: HashSet<u64>,
     /// The newest good backup of each object; of a name that several objects had in turn, that of each of them.
     successors: HashMap<Fingerprint, Vec<Successor>>,
     /// The objects that the newest index knows.
@@ -120,7 +133,7 @@ impl Kept {
     /// Adds a line of a kept point.
     pub fn name(&mut self, line: &Line, location: &Location) {
         for entry in line.entry.iter().chain(line.former.as_deref()) {
-            self.named.insert(entry);
+            self.named.insert(Address::of_entry(entry).number());
             if is_good(entry, location) && !self.suspects.has(entry) {
                 self.succeed(address(&line.id()), entry);
             }
@@ -167,7 +180,7 @@ impl Kept {
     }
 
     fn rule(&self, line: &Line, entry: &Entry, named: OffsetDateTime, terms: Terms<'_>) -> Ruling<'_> {
-        if self.named.has(entry) {
+        if self.named.contains(&Address::of_entry(entry).number()) {
             return Ruling::Named;
         }
         if let Some(hold) = terms.holds.iter().find(|hold| hold.holds_object(line.kind, &line.name)) {

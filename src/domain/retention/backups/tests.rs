@@ -239,3 +239,16 @@ fn a_backup_of_another_object_of_the_same_run_or_another_run_of_the_same_object_
         assert_eq!(ruling(&kept, &line, &[]) == "named", expected, "{line:?}");
     }
 }
+
+#[test]
+fn of_the_backups_that_newer_points_were_judged_with_those_are_held_that_an_older_point_can_name() {
+    let mut judged = Judged::default();
+    let [old, new] = [db(40, 1), db(3, 2)];
+    judged.insert(&new);
+    judged.insert(&old);
+    let has = |judged: &Judged| [&old, &new].map(|backup| judged.has(backup));
+    for (named, expected) in [(ago(3), [true, true]), (ago(4), [true, true]), (ago(5), [true, false])] {
+        judged.go_back_to(named);
+        assert_eq!(has(&judged), expected, "{named}");
+    }
+}
