@@ -64,6 +64,8 @@ pub struct Item {
     pub modified: Option<OffsetDateTime>,
     /// The tag of this state of the blob.
     pub etag: Option<String>,
+    /// The MD5 that storage has of it, in hexadecimal.
+    pub md5: Option<String>,
 }
 
 /// The parameters of a listing.
@@ -275,6 +277,11 @@ fn too_large(bytes: usize) -> Option<Failure> {
     })
 }
 
+/// A listing has an empty element for a blob without an MD5.
+fn md5(sum: &[u8]) -> Option<String> {
+    (!sum.is_empty()).then(|| hex::encode(sum))
+}
+
 fn item(blob: BlobItem) -> Option<Item> {
     let properties = blob.properties;
     let metadata = blob.metadata.and_then(|metadata| metadata.values).unwrap_or_default();
@@ -283,6 +290,7 @@ fn item(blob: BlobItem) -> Option<Item> {
         metadata: metadata.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
         bytes: properties.as_ref().and_then(|properties| properties.content_length).unwrap_or_default(),
         modified: properties.as_ref().and_then(|properties| properties.last_modified),
+        md5: properties.as_ref().and_then(|properties| md5(properties.content_md5.as_deref()?)),
         etag: properties.and_then(|properties| properties.etag).map(|etag| etag.to_string()),
     })
 }
