@@ -17,15 +17,15 @@ use crate::{
 };
 
 /// A world with an HSM, and a keeper that keeps everything for 30 days and nothing by counts.
-struct Kept {
-    of: HsmWorld,
-    keeper: Host,
+pub struct Kept {
+    pub of: HsmWorld,
+    pub keeper: Host,
     nights: i64,
 }
 
 impl Kept {
     /// So many nights, each with a pass.
-    async fn after(nights: usize) -> Self {
+    pub async fn after(nights: usize) -> Self {
         let mut of = HsmWorld::new().await;
         of.landing.give(KEEPER, Rights::of("keeper", "landing"));
         let keeper = of.world.with_keeper("within=30 months=0").await;
@@ -54,7 +54,7 @@ impl Kept {
     }
 
     /// What a pass that verifies, a day later, records of the HSM.
-    async fn verified(&self) -> Value {
+    pub async fn verified(&self) -> Value {
         let now = self.of.world.azure.clock().now() + Duration::DAY;
         self.of.world.at(now);
         let pass = self.keeper.fire("VerifyBackups", Firing::at(now)).await;
@@ -75,7 +75,7 @@ impl Kept {
     }
 
     /// The blobs of the backups, oldest first.
-    fn blobs(&self) -> Vec<String> {
+    pub fn blobs(&self) -> Vec<String> {
         self.of.landing.blobs(LANDING)
     }
 
