@@ -16,6 +16,7 @@ use crate::{
         object::ObjectId,
         run::RunId,
         source::{SourceId, SourceKind, SourceName},
+        stored_version::ContainerMark,
         verification::{Suspects, VERIFICATION_FORMAT, Verification, VerificationSummary, Verified},
     },
     error::{Error, Result, damaged},
@@ -165,6 +166,11 @@ impl Catalogue {
         Ok(found)
     }
 
+    /// What tells this catalogue's container from others.
+    pub fn container_mark(&self) -> ContainerMark {
+        self.container.mark()
+    }
+
     /// Everything that the runs of a vault left, in the order of names, with all versions of each blob.
     pub fn sightings(&self, vault: &SourceName) -> impl Stream<Item = Result<Sighting>> + use<> {
         let versions = self
@@ -226,7 +232,7 @@ impl Catalogue {
         with_entry(&first.name, &bytes, &metadata).map(Some)
     }
 
-    /// The entries that lie with the backups of a run, in order, page by page. Those that cannot be read are left out:
+    /// The entries that lie with the backups of a run, in order, page by page, with the versions in which the backups are listed. Those that cannot be read are left out:
     /// reading their backups finds them.
     pub fn entries_of_run(
         &self,
