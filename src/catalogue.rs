@@ -58,6 +58,7 @@ use crate::{
         record::record,
         run::RunId,
         source::SourceName,
+        stored_version::{ContainerMark, StoredVersion},
     },
     error::{Error, Result, damaged},
     stored::read_metadata,
@@ -147,16 +148,18 @@ impl Catalogue {
         Ok(self.container.metadata(&name).await?.is_some())
     }
 
-    /// The results of a run in order, page by page.
+    /// The results of a run in order, page by page. Entries have the version in which their blobs are listed.
     fn results(
         &self,
         vault: &SourceName,
         run: &RunId,
     ) -> impl Stream<Item = Result<Vec<ObjectResult>>> + use<> {
         let prefix = layout::objects(vault, run);
-        let pages =
-            self.container.list(Listing { prefix: &prefix, from: None, page: RESULTS_PAGE, metadata: true });
-        pages.map(move |page| page?.iter().filter_map(|item| result_of(&prefix, item).transpose()).collect())
+        let container = self.container.mark();
+        let listing = Listing { prefix: &prefix, from: None, page: RESULTS_PAGE, metadata: true };
+        let pages = self.container.list_with_version(listing);
+        let result = move |item: &Item| result_of(&prefix, item, container).transpose();
+        pages.map(move |page| page?.iter().filter_map(&result).collect())
     }
 
     /// The runs of a vault that have any blob in the container, oldest first. Lists every name.
@@ -197,12 +200,14 @@ fn metadata(name: &str, key: &str, value: &impl serde::Serialize) -> Result<Meta
 
 /// The result that a blob records. An unreadable record counts as a failure of its object, not of the run.
 /// A record that a newer program wrote is an error, because that program can close the run.
-fn result_of(prefix: &str, item: &Item) -> Result<Option<ObjectResult>> {
+fn result_of(prefix: &str, item: &Item, container: ContainerMark) -> Result<Option<ObjectResult>> {
     let Some((id, leaf)) = layout::parse_object(prefix, &item.name) else { return Ok(None) };
     let record = match leaf {
         Leaf::Backup => {
             read_metadata::<Entry>(&item.name, &item.metadata, "entry", ENTRY_FORMAT).map(|entry| {
-                entry.filter(|entry| entry.id() == id && entry.bytes == item.bytes).map(ObjectResult::Entry)
+                let entry = entry.filter(|entry| entry.id() == id && entry.bytes == item.bytes)?;
+                let stored = item.version.clone().map(|version| StoredVersion { container, version });
+                Some(ObjectResult::Entry(Entry { stored: stored.map(Box::new), ..entry }))
             })
         }
         Leaf::Outcome => read_metadata::<Outcome>(&item.name, &item.metadata, "outcome", OUTCOME_FORMAT)

@@ -95,6 +95,7 @@ pub(crate) mod samples;
 pub mod schedule;
 pub mod source;
 pub mod state;
+pub mod stored_version;
 pub mod supplement;
 pub mod tags;
 pub mod verification;

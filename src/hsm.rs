@@ -14,6 +14,7 @@ pub mod nightly;
 pub mod plan;
 pub mod reconcile;
 pub mod start;
+pub mod suspects;
 
 mod answer;
 mod ends;

@@ -31,7 +31,7 @@
 //! - [`jobs`] keeps the records of open runs and restores in a container of its own, and knows the names of blobs
 //!   there. A restore needs nothing from an old run's jobs.
 //! - [`backup`], [`restore`], [`hsm`], [`mod@retention`] and [`evidence`] hold the use cases. Each is safe to run twice, and says why. [`begin`] has the
-//!   rules for beginning any job, [`guard`] what the settings demand of a restore, [`nights`] begins the jobs of a schedule. [`query`] holds the use cases that only read,
+//!   rules for beginning any job, [`guard`] what the settings demand of a restore, [`nights`] begins the jobs of a schedule, [`suspects`] those that verification asks for. [`query`] holds the use cases that only read,
 //!   [`preflight`] checks whether the others can work, [`acknowledge`] records decisions of a person at a terminal.
 //! - [`triggers`], [`api`] and [`cli`] decode, call one use case, and report its result.
 //! - [`app`] builds the parts from the [`config`], which alone reads the environment.
@@ -115,6 +115,7 @@ pub mod query;
 pub mod restore;
 pub mod retention;
 pub mod stored;
+pub mod suspects;
 pub mod telemetry;
 pub mod triggers;
 pub mod verification;

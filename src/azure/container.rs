@@ -19,7 +19,7 @@ use azure_storage_blob::{
         ListBlobsIncludeItem,
     },
 };
-use futures::{Stream, TryStreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
 pub use self::versions::Version;
@@ -27,10 +27,13 @@ use super::{
     Connection,
     error::{Asked, Meaning, Operation, Service, ServiceError},
 };
-use crate::domain::outcome::Failure;
+use crate::domain::{outcome::Failure, stored_version::ContainerMark};
 
 /// The most bytes that the service takes in one request, and the most that this program writes into one blob.
 const LARGEST: u64 = 5000 * 1024 * 1024;
+
+/// The status of a request that the service does not understand.
+const BAD_REQUEST: u16 = 400;
 
 /// A blob's metadata. Names are in lower case.
 pub type Metadata = HashMap<String, String>;
@@ -64,6 +67,10 @@ pub struct Item {
     pub modified: Option<OffsetDateTime>,
     /// The tag of this state of the blob.
     pub etag: Option<String>,
+    /// The MD5 that storage has of it, in hexadecimal.
+    pub md5: Option<String>,
+    /// The identifier of the version that is current, if the listing shows it.
+    pub version: Option<String>,
 }
 
 /// The parameters of a listing.
@@ -219,19 +226,57 @@ impl Container {
     ///
     /// The stream ends after its first error.
     pub fn list(&self, listing: Listing<'_>) -> impl Stream<Item = Result<Vec<Item>, ServiceError>> + use<> {
+        self.list_with(listing, None)
+    }
+
+    /// As [`Container::list`], with the identifier of the version that is current, in as many requests. Storage that cannot list
+    /// versions is asked once more, for the blobs alone.
+    pub fn list_with_version(
+        &self,
+        listing: Listing<'_>,
+    ) -> impl Stream<Item = Result<Vec<Item>, ServiceError>> + use<> {
+        let pages = self.list_with(listing, Some(ListBlobsIncludeItem::Versions));
+        let without = self.list(listing);
+        let first = async move {
+            let mut pages = Box::pin(pages);
+            match pages.next().await {
+                Some(Err(error)) if error.failure.status == Some(BAD_REQUEST) => without.boxed(),
+                first => stream::iter(first).chain(pages).boxed(),
+            }
+        };
+        stream::once(first).flatten()
+    }
+
+    /// What tells this container from others.
+    pub fn mark(&self) -> ContainerMark {
+        let url = self.client.url();
+        let host = url.host_str().unwrap_or_default();
+        ContainerMark::of(format!("{host}/{}", url.path().trim_matches('/')).as_bytes())
+    }
+
+    fn list_with(
+        &self,
+        listing: Listing<'_>,
+        also: Option<ListBlobsIncludeItem>,
+    ) -> impl Stream<Item = Result<Vec<Item>, ServiceError>> + use<> {
+        let with_versions = also.is_some();
+        let metadata = listing.metadata.then_some(ListBlobsIncludeItem::Metadata);
+        let include: Vec<_> = metadata.into_iter().chain(also).collect();
         let options = BlobContainerClientListBlobsOptions {
             prefix: Some(listing.prefix.to_owned()),
             start_from: listing.from.map(str::to_owned),
             maxresults: Some(listing.page.into()),
-            include: listing.metadata.then(|| vec![ListBlobsIncludeItem::Metadata]),
+            include: Some(include).filter(|include| !include.is_empty()),
             ..BlobContainerClientListBlobsOptions::default()
         };
         let (this, prefix) = (self.clone(), listing.prefix.to_owned());
         let pages = self.client.list_blobs(Some(options)).map(azure_core::http::Pager::into_pages);
         let pages = futures::stream::once(async { pages }).try_flatten();
+        // A listing without versions need not say that a blob is current.
+        let is_shown = move |blob: &BlobItem| !with_versions || versions::is_current(blob);
         pages
-            .and_then(|page| async {
-                Ok(page.into_model()?.blob_items.into_iter().filter_map(item).collect())
+            .and_then(move |page| async move {
+                Ok(page.into_model()?.blob_items.into_iter().filter(is_shown).filter_map(item).collect())
             })
             .map_err(move |error| this.error(Operation::List, "list blobs under", &prefix, &error))
     }
@@ -275,14 +320,21 @@ fn too_large(bytes: usize) -> Option<Failure> {
     })
 }
 
+/// A listing has an empty element for a blob without an MD5.
+fn md5(sum: &[u8]) -> Option<String> {
+    (!sum.is_empty()).then(|| hex::encode(sum))
+}
+
 fn item(blob: BlobItem) -> Option<Item> {
     let properties = blob.properties;
     let metadata = blob.metadata.and_then(|metadata| metadata.values).unwrap_or_default();
     Some(Item {
         name: blob.name?,
         metadata: metadata.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+        version: blob.version_id,
         bytes: properties.as_ref().and_then(|properties| properties.content_length).unwrap_or_default(),
         modified: properties.as_ref().and_then(|properties| properties.last_modified),
+        md5: properties.as_ref().and_then(|properties| md5(properties.content_md5.as_deref()?)),
         etag: properties.and_then(|properties| properties.etag).map(|etag| etag.to_string()),
     })
 }

@@ -7,12 +7,12 @@ use super::{Catalogue, layout, metadata};
 use crate::{
     azure::container::{Listing, Written},
     domain::{
-        hsm::{BACKUP_FORMAT, HsmBackup},
+        hsm::{BACKUP_FORMAT, HsmBackup, INVENTORY_FORMAT, Inventory},
         run::RunId,
         source::{SourceKind, SourceName},
     },
-    error::Result,
-    stored::read_metadata,
+    error::{Result, damaged},
+    stored::{self, read_metadata},
 };
 
 /// Records per listing request. Each has about a kilobyte.
@@ -22,10 +22,29 @@ const PAGE: u16 = 100;
 pub type StoredHsmBackup = (HsmBackup, Option<OffsetDateTime>);
 
 impl Catalogue {
-    /// Records the result of a backup. Safe to run twice: the first record stays.
-    pub async fn create_hsm_backup(&self, backup: &HsmBackup) -> Result<Written> {
+    /// Records the result of a backup, and with it the blobs in its folder. Safe to run twice: the first record stays.
+    pub async fn create_hsm_backup(
+        &self,
+        backup: &HsmBackup,
+        inventory: Option<&Inventory>,
+    ) -> Result<Written> {
         let name = layout::hsm_backup(&backup.hsm, backup.opened, &backup.run);
-        Ok(self.container.add(&name, Vec::new(), metadata(&name, "backup", backup)?).await?)
+        let json = |inventory| serde_json::to_vec(inventory).map_err(|error| damaged(&name, &error));
+        let bytes = inventory.map(json).transpose()?.unwrap_or_default();
+        Ok(self.container.add(&name, bytes, metadata(&name, "backup", backup)?).await?)
+    }
+
+    /// The blobs that were in the folder of a backup when it ended, if that is known: older programs did not record them.
+    /// One that cannot be read is not known.
+    pub async fn hsm_inventory(&self, backup: &HsmBackup) -> Result<Option<Inventory>> {
+        let name = layout::hsm_backup(&backup.hsm, backup.opened, &backup.run);
+        let Some(bytes) = self.container.read(&name).await?.filter(|bytes| !bytes.is_empty()) else {
+            return Ok(None);
+        };
+        match stored::read(&name, &bytes, INVENTORY_FORMAT) {
+            Err(error) if error.is_unreadable() => Ok(None),
+            read => read.map(Some),
+        }
     }
 
     /// Backups of an HSM, newest first, until `enough`, whether or not retention has let them go. A record that cannot be

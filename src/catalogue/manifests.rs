@@ -11,12 +11,21 @@ use super::{
 use crate::{
     azure::container::Written,
     domain::{
-        manifest::Summary,
+        manifest::{ObjectResult, Summary},
         merge::Merge,
         plan::{Plan, PlanHeader},
     },
     error::{Error, Result, damaged},
 };
+
+/// What the entries of a run say of the versions of their blobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Versions {
+    /// They are as listed now.
+    Listed,
+    /// They are not known.
+    NotKnown,
+}
 
 impl Catalogue {
     /// Closes a run whose planned objects all have a result, by writing its manifest.
@@ -38,7 +47,8 @@ impl Catalogue {
         Ok(metadata.as_ref().and_then(view::summary_of))
     }
 
-    /// Whether a run's stored manifest is the one that would be made now.
+    /// Whether a run's stored manifest is the one that would be made now. Which versions blobs have is for a verification to say:
+    /// those of a copy of the container are others.
     ///
     /// # Errors
     /// [`Error::Damaged`] if the stored manifest is damaged, and errors of storage.
@@ -49,10 +59,10 @@ impl Catalogue {
         codec::check(&name, stored.clone())?;
         // A manifest with a copy may be a change of one that is gone on purpose.
         if let Some((copy, bytes)) = self.copy_of(&name).await? {
-            return codec::same_text(&copy, stored, bytes);
+            return codec::same_manifest(&copy, stored, bytes);
         }
         let (bytes, _) = self.make(plan, &name).await?;
-        codec::same_text(&name, stored, bytes.into())
+        codec::same_manifest(&name, stored, bytes.into())
     }
 
     /// Opens a manifest by its blob name. If it is damaged or gone, it is read from its second copy, or rebuilt in memory
@@ -135,7 +145,8 @@ impl Catalogue {
                 Err(error) => return Err(error),
             };
             let before = self.before(&plan.header).await?;
-            let (bytes, _) = self.merge(&plan, before, name).await?;
+            // Which versions were listed when the run closed is not known any more.
+            let (bytes, _) = self.merge(&plan, before, name, Versions::NotKnown).await?;
             tracing::error!(
                 blob.name = name, vault.name = %vault, run.id = %run,
                 "{damage}; its run's plan and blobs were read instead"
@@ -150,19 +161,25 @@ impl Catalogue {
     async fn make(&self, plan: &Plan, name: &str) -> Result<(Vec<u8>, Summary)> {
         let run = &plan.header.run;
         let merged = match self.before(&plan.header).await {
-            Ok(before) => self.merge(plan, before, name).await,
+            Ok(before) => self.merge(plan, before, name, Versions::Listed).await,
             Err(error) => Err(error),
         };
         match merged {
             Err(error @ Error::Damaged { .. }) => {
                 tracing::error!(run.id = %run, "Run {run} closes without the index before it: {error}");
-                self.merge(plan, Box::new(std::iter::empty()), name).await
+                self.merge(plan, Box::new(std::iter::empty()), name, Versions::Listed).await
             }
             merged => merged,
         }
     }
 
-    async fn merge(&self, plan: &Plan, before: Lines, name: &str) -> Result<(Vec<u8>, Summary)> {
+    async fn merge(
+        &self,
+        plan: &Plan,
+        before: Lines,
+        name: &str,
+        versions: Versions,
+    ) -> Result<(Vec<u8>, Summary)> {
         let failed = |error: std::io::Error| damaged(name, &error);
         let header = &plan.header;
         let mut merge = Merge::new(plan, before);
@@ -171,7 +188,10 @@ impl Catalogue {
         pin_mut!(results);
         let mut last = None;
         while let Some(page) = results.try_next().await? {
-            for result in page {
+            for mut result in page {
+                if let (ObjectResult::Entry(entry), Versions::NotKnown) = (&mut result, versions) {
+                    entry.stored = None;
+                }
                 let id = result.id();
                 // A backup counts for more than the failure that an earlier delivery recorded.
                 if last.as_ref() == Some(&id) {

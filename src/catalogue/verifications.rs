@@ -15,7 +15,8 @@ use crate::{
         manifest::ObjectResult,
         object::ObjectId,
         run::RunId,
-        source::{SourceKind, SourceName},
+        source::{SourceId, SourceKind, SourceName},
+        stored_version::ContainerMark,
         verification::{Suspects, VERIFICATION_FORMAT, Verification, VerificationSummary, Verified},
     },
     error::{Error, Result, damaged},
@@ -58,14 +59,15 @@ fn with_entry(name: &str, bytes: &[u8], metadata: &Metadata) -> Result<BackupWit
 }
 
 impl Catalogue {
-    /// Records a verification. Where it found something wrong with newest backups of a vault, a sign for the app that
-    /// backs up comes after it. Safe to run twice.
+    /// Records a verification. Where it found something wrong with newest backups, a sign for the app that backs up comes after
+    /// it. Safe to run twice.
     pub async fn create_verification(&self, of: &Verification) -> Result<Written> {
         let name = layout::verification(of.kind, &of.source, of.ended);
         let bytes = serde_json::to_vec(of).map_err(|error| damaged(&name, &error))?;
         let written = self.container.add(&name, bytes, metadata(&name, SUMMARY, &of.summary())?).await?;
-        if of.kind == SourceKind::Vault && of.of_newest().next().is_some() {
-            self.container.add(&layout::suspects(&of.source, of.ended), Vec::new(), [].into()).await?;
+        if of.of_newest().next().is_some() {
+            let sign = layout::suspects(of.kind, &of.source, of.ended);
+            self.container.add(&sign, Vec::new(), [].into()).await?;
         }
         Ok(written)
     }
@@ -144,27 +146,29 @@ impl Catalogue {
         Ok(Verified { at, suspects })
     }
 
-    /// The newest verifications after a time that found something wrong with newest backups of a vault: when they ended,
-    /// and of which vault. One request for a hundred of them.
-    pub async fn signs_of_suspects(
-        &self,
-        after: OffsetDateTime,
-    ) -> Result<Vec<(OffsetDateTime, SourceName)>> {
+    /// The newest verifications after a time that found something wrong with newest backups: when they ended, and of which
+    /// source. One request for a hundred of them.
+    pub async fn signs_of_suspects(&self, after: OffsetDateTime) -> Result<Vec<(OffsetDateTime, SourceId)>> {
         let listing = Listing { prefix: layout::SUSPECTS, from: None, page: 100, metadata: false };
         let pages = self.container.list(listing);
         pin_mut!(pages);
-        let mut found: Vec<(OffsetDateTime, SourceName)> = Vec::new();
+        let mut found: Vec<(OffsetDateTime, SourceId)> = Vec::new();
         while let Some(page) = pages.try_next().await? {
-            for (ended, vault) in page.iter().filter_map(|item| layout::parse_suspects(&item.name)) {
+            for (ended, source) in page.iter().filter_map(|item| layout::parse_suspects(&item.name)) {
                 if ended <= after {
                     return Ok(found);
                 }
-                if !found.iter().any(|(_, of)| *of == vault) {
-                    found.push((ended, vault));
+                if !found.iter().any(|(_, of)| *of == source) {
+                    found.push((ended, source));
                 }
             }
         }
         Ok(found)
+    }
+
+    /// What tells this catalogue's container from others.
+    pub fn container_mark(&self) -> ContainerMark {
+        self.container.mark()
     }
 
     /// Everything that the runs of a vault left, in the order of names, with all versions of each blob.
@@ -228,7 +232,7 @@ impl Catalogue {
         with_entry(&first.name, &bytes, &metadata).map(Some)
     }
 
-    /// The entries that lie with the backups of a run, in order, page by page. Those that cannot be read are left out:
+    /// The entries that lie with the backups of a run, in order, page by page, with the versions in which the backups are listed. Those that cannot be read are left out:
     /// reading their backups finds them.
     pub fn entries_of_run(
         &self,

@@ -12,6 +12,7 @@ use super::{
     record::{RECORD_LIMIT, cut, record},
     run::RunId,
     source::SourceName,
+    stored_version::StoredVersion,
     tags::{Packed, Tags},
     versions::{VersionId, VersionsSeen},
 };
@@ -86,6 +87,10 @@ pub struct Entry {
     /// The run of the object's previous backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<RunId>,
+    /// The blob's version as it was listed when the run closed. Only manifests have it: what lies with the blob was written
+    /// before there was a version. Manifests of older programs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Box<StoredVersion>>,
 }
 
 /// The parts of an entry.
@@ -143,6 +148,7 @@ impl From<Taken<'_>> for Entry {
             expires: attributes.expires,
             tags: attributes.tags.into(),
             previous: taken.previous,
+            stored: None,
         };
         entry.fitting()
     }
@@ -186,6 +192,12 @@ impl Entry {
         self.has_fingerprint(before.fingerprint)
             || self.newest == before.newest
             || self.versions > before.versions
+    }
+
+    /// Whether a manifest's entry and the one that lies with the blob say the same. The blob's version is not part of it.
+    pub fn is_entry_of_same_backup(&self, other: &Self) -> bool {
+        let without = |entry: &Self| Self { stored: None, ..entry.clone() };
+        self == other || without(self) == without(other)
     }
 
     /// The object it is a backup of.

@@ -8,6 +8,7 @@
 mod backup;
 mod contents;
 mod grant;
+mod inventory;
 mod job;
 mod key_outcome;
 mod next;
@@ -17,6 +18,7 @@ pub use self::{
     backup::{BACKUP_FORMAT, Folder, HsmBackup, Seen},
     contents::{Contents, ContentsState},
     grant::{RestoreGrant, open_grants},
+    inventory::{Differences, FolderBlob, INVENTORY_FORMAT, Inventory},
     job::{HSM_JOB_FORMAT, HsmEnd, HsmJob, Phase, Task},
     key_outcome::{KeyOutcome, KeyResult},
     next::{Context, Fit, LOST_FOR, Move, RUNS_FOR, UNREADABLE_FOR, WAITS_FOR},

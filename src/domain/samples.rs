@@ -71,7 +71,8 @@ pub(crate) fn summary(planned: OffsetDateTime) -> Summary {
 
 /// A backup of a whole HSM that can be restored.
 pub(crate) fn hsm_backup(opened: OffsetDateTime) -> HsmBackup {
-    let folder = Folder { path: "f".into(), uri: None, time: None, blobs: 1, bytes: 1, written: None };
+    let folder =
+        Folder { path: "f".into(), uri: None, time: None, blobs: 1, bytes: 1, written: None, sum: None };
     HsmBackup {
         v: BACKUP_FORMAT,
         hsm: "hsm-a".parse().unwrap(),

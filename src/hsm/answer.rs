@@ -2,7 +2,7 @@
 
 use super::{
     ends::{self, BackupEnd},
-    folders,
+    folders::{self, Listed},
     next::{Next, save, stop},
     safety, unheard,
 };
@@ -115,7 +115,7 @@ async fn backed_up(app: &App, status: &OperationStatus) -> Result<BackupEnd> {
         );
         return Ok(BackupEnd::failed(Failure::ours("FolderElsewhere", text)));
     };
-    let Some(folder) = folders::at(app, path).await? else {
+    let Some(Listed { folder, inventory }) = folders::at(app, path).await? else {
         let text =
             "the service says that it succeeded, but the container holds nothing in the folder that it names";
         return Ok(BackupEnd::failed(Failure::ours("FolderEmpty", text)));
@@ -124,6 +124,7 @@ async fn backed_up(app: &App, status: &OperationStatus) -> Result<BackupEnd> {
         started: status.start,
         ended: status.end,
         folder: Some(Folder { uri: Some(uri.to_string()), ..folder }),
+        inventory,
         found: None,
         failure: None,
     })

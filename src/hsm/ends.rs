@@ -8,7 +8,10 @@ use crate::{
     clock::Clock,
     domain::{
         audit::{Event, TOLD_WITHIN},
-        hsm::{BACKUP_FORMAT, Folder, HsmBackup, HsmEnd, HsmJob, KeyOutcome, KeyResult, Phase, Seen, Task},
+        hsm::{
+            BACKUP_FORMAT, Folder, HsmBackup, HsmEnd, HsmJob, Inventory, KeyOutcome, KeyResult, Phase, Seen,
+            Task,
+        },
         outcome::Failure,
         record::whole_second,
         restore::RestoreId,
@@ -25,6 +28,8 @@ pub(super) struct BackupEnd {
     pub(super) started: Option<OffsetDateTime>,
     pub(super) ended: Option<OffsetDateTime>,
     pub(super) folder: Option<Folder>,
+    /// The blobs of the folder.
+    pub(super) inventory: Option<Inventory>,
     /// How the folder was found, if the service did not name it.
     pub(super) found: Option<String>,
     pub(super) failure: Option<Failure>,
@@ -32,13 +37,20 @@ pub(super) struct BackupEnd {
 
 impl BackupEnd {
     /// The folder of an operation whose end the service did not report, for the reason given.
-    pub(super) fn found(seen: Seen, why: &str) -> Self {
+    pub(super) fn found(seen: Seen, inventory: Option<Inventory>, why: &str) -> Self {
         let note = Some(seen.note(why));
-        Self { started: None, ended: None, folder: Some(seen.folder), found: note, failure: None }
+        Self { started: None, ended: None, folder: Some(seen.folder), inventory, found: note, failure: None }
     }
 
     pub(super) fn failed(failure: Failure) -> Self {
-        Self { started: None, ended: None, folder: None, found: None, failure: Some(failure) }
+        Self {
+            started: None,
+            ended: None,
+            folder: None,
+            inventory: None,
+            found: None,
+            failure: Some(failure),
+        }
     }
 }
 
@@ -114,7 +126,7 @@ pub(super) async fn backup(app: &App, stored: StoredHsmJob, end: BackupEnd, cloc
         note: end.found,
         failure: end.failure,
     };
-    app.catalogue()?.create_hsm_backup(&record).await?;
+    app.catalogue()?.create_hsm_backup(&record, end.inventory.as_ref()).await?;
     app.jobs()?.close_hsm_job(&job).await?;
     log_backup(&record);
     Ok(Next::Ended)

@@ -13,7 +13,7 @@ use crate::{
         managed_hsm::FolderName,
     },
     domain::{
-        hsm::{Contents, Fit, Folder},
+        hsm::{Contents, Fit, Folder, FolderBlob, HsmBackup, Inventory},
         source::SourceName,
     },
     error::{Error, Result},
@@ -24,39 +24,56 @@ const PAGE: u16 = 5000;
 /// Upper bound on the recorded backups whose folders are excluded from a search.
 const KNOWN: usize = 50;
 
+/// A folder as a listing shows it.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// What a record has of it.
+    pub(super) folder: Folder,
+    /// Its blobs, if there are not too many of them.
+    pub(super) inventory: Option<Inventory>,
+}
+
 /// The folder at a path with its current contents. `None` when the container holds nothing there.
-pub(super) async fn at(app: &App, path: &str) -> Result<Option<Folder>> {
+pub(super) async fn at(app: &App, path: &str) -> Result<Option<Listed>> {
     let prefix = format!("{path}/");
     let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: false };
     let pages = app.hsms().container()?.list(listing);
     pin_mut!(pages);
-    let mut folder = empty(path, FolderName::parse(path).map(|name| name.time()));
+    let mut folder = Growing::at(path, FolderName::parse(path).map(|name| name.time()));
     while let Some(page) = pages.try_next().await? {
-        for item in &page {
-            add(&mut folder, item);
-        }
+        page.into_iter().for_each(|item| folder.add(item));
     }
-    Ok(Some(folder).filter(|folder| folder.blobs > 0))
+    Ok(Some(folder.listed()).filter(|listed| listed.folder.blobs > 0))
 }
 
-/// The current contents of a backup's folder. If the container refuses this program, they count as not seen: the HSM
+/// The current contents of the folder that a backup left. One listing, and if it is not as recorded a read of the record,
+/// which has the blobs one by one. `None` if the backup has no folder. If the container refuses this program, they count as not seen: the HSM
 /// reads the container under an identity of its own.
-pub async fn contents(app: &App, recorded: &Folder) -> Result<Contents> {
-    match at(app, &recorded.path).await {
-        Ok(found) => Ok(Contents::of(recorded, found.as_ref())),
+pub async fn contents(app: &App, backup: &HsmBackup) -> Result<Option<Contents>> {
+    let Some(recorded) = &backup.folder else { return Ok(None) };
+    let found = match at(app, &recorded.path).await {
+        Ok(found) => found,
         Err(Error::Service(error)) => match error.meaning {
-            Meaning::NotFound => Ok(Contents::of(recorded, None)),
+            Meaning::NotFound => None,
             Meaning::Denied | Meaning::Forbidden | Meaning::Unauthorized | Meaning::NotSent => {
-                Ok(Contents::not_seen(recorded, &error.failure.code))
+                return Ok(Some(Contents::not_seen(recorded, &error.failure.code)));
             }
-            _ => Err(error.into()),
+            _ => return Err(error.into()),
         },
-        Err(error) => Err(error),
+        Err(error) => return Err(error),
+    };
+    let contents = Contents::of(recorded, found.as_ref().map(|found| &found.folder));
+    let now = found.and_then(|found| found.inventory);
+    if let (Some(now), true) = (now, recorded.sum.is_some() && contents.state.is_told_by_blobs())
+        && let Some(then) = app.catalogue()?.hsm_inventory(backup).await?
+    {
+        return Ok(Some(contents.with_differences(recorded, &then, &now)));
     }
+    Ok(Some(contents))
 }
 
 /// The newest folder of an HSM that fits and belongs to no recorded backup.
-pub(super) async fn unknown(app: &App, hsm: &SourceName, fit: Fit) -> Result<Option<Folder>> {
+pub(super) async fn unknown(app: &App, hsm: &SourceName, fit: Fit) -> Result<Option<Listed>> {
     let recorded = app.catalogue()?.hsm_backups(hsm, |found| found.len() >= KNOWN).await?;
     let above = app.hsms().landing()?.prefix();
     let prefix = format!("{above}{}", FolderName::prefix(hsm.as_str()));
@@ -68,7 +85,7 @@ pub(super) async fn unknown(app: &App, hsm: &SourceName, fit: Fit) -> Result<Opt
         metadata: false,
     });
     pin_mut!(pages);
-    let mut folders: BTreeMap<String, Folder> = BTreeMap::new();
+    let mut folders: BTreeMap<String, Growing> = BTreeMap::new();
     while let Some(page) = pages.try_next().await? {
         for item in page {
             let Some(path) = folder_of(&item.name, above) else { continue };
@@ -79,11 +96,14 @@ pub(super) async fn unknown(app: &App, hsm: &SourceName, fit: Fit) -> Result<Opt
             if time < fit.since || recorded.iter().any(|of| of.may_have_left(path, time)) {
                 continue;
             }
-            add(folders.entry(path.to_owned()).or_insert_with(|| empty(path, Some(time))), &item);
+            let path = path.to_owned();
+            let folder = folders.entry(path).or_insert_with_key(|path| Growing::at(path, Some(time)));
+            folder.add(item);
         }
     }
-    let fits = |folder: &Folder| folder.written.is_none_or(|written| written >= fit.written_since);
-    Ok(folders.into_values().filter(fits).max_by_key(|folder| folder.time))
+    let fits = |of: &Growing| of.folder.written.is_none_or(|written| written >= fit.written_since);
+    let newest = folders.into_values().filter(fits).max_by_key(|of| of.folder.time);
+    Ok(newest.map(Growing::listed))
 }
 
 /// The folder that a blob lies in, itself under the folders `above` it.
@@ -92,12 +112,32 @@ fn folder_of<'a>(blob: &'a str, above: &str) -> Option<&'a str> {
     blob.get(..end)
 }
 
-fn empty(path: &str, time: Option<OffsetDateTime>) -> Folder {
-    Folder { path: path.to_owned(), uri: None, time, blobs: 0, bytes: 0, written: None }
+/// A folder while it is listed.
+struct Growing {
+    folder: Folder,
+    blobs: Vec<FolderBlob>,
 }
 
-fn add(folder: &mut Folder, item: &Item) {
-    folder.blobs = folder.blobs.saturating_add(1);
-    folder.bytes += item.bytes;
-    folder.written = folder.written.max(item.modified);
+impl Growing {
+    fn at(path: &str, time: Option<OffsetDateTime>) -> Self {
+        let path = path.to_owned();
+        let folder = Folder { path, uri: None, time, blobs: 0, bytes: 0, written: None, sum: None };
+        Self { folder, blobs: Vec::new() }
+    }
+
+    fn add(&mut self, item: Item) {
+        let Self { folder, blobs } = self;
+        folder.blobs = folder.blobs.saturating_add(1);
+        folder.bytes += item.bytes;
+        folder.written = folder.written.max(item.modified);
+        let name = item.name.strip_prefix(&folder.path).unwrap_or(&item.name);
+        let name = name.trim_start_matches('/').to_owned();
+        blobs.push(FolderBlob { name, bytes: item.bytes, md5: item.md5, written: item.modified });
+    }
+
+    fn listed(self) -> Listed {
+        let inventory = Inventory::of(self.blobs);
+        let sum = inventory.as_ref().map(Inventory::digest);
+        Listed { folder: Folder { sum, ..self.folder }, inventory }
+    }
 }

@@ -34,8 +34,8 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
         What::All => Vec::new(),
         What::Keys(keys) => held(app, &request.target, keys).await?,
     };
-    let contents = match backup.as_ref().and_then(|backup| backup.folder.as_ref()) {
-        Some(folder) => Some(folders::contents(app, folder).await?),
+    let contents = match &backup {
+        Some(backup) => folders::contents(app, backup).await?,
         None => None,
     };
     let world = HsmWorld {

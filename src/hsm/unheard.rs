@@ -3,7 +3,7 @@
 
 use super::{
     ends::{self, BackupEnd, key_or_job_failed},
-    folders,
+    folders::{self, Listed},
     next::{Next, stop},
 };
 use crate::{
@@ -71,13 +71,17 @@ async fn folder(
             return key_or_job_failed(app, stored, told(error, refuses, Some(&text)), clock).await;
         }
     };
-    let Some(folder) = found else {
+    let Some(Listed { folder, inventory }) = found else {
         let text = "the container holds no folder that such a backup could have left";
         return key_or_job_failed(app, stored, told(error, refuses, Some(text)), clock).await;
     };
     let seen = Seen::again(stored.job.seen.take(), folder);
     if seen.is_whole() {
-        let end = BackupEnd::found(seen, &format!("the HSM does not say how the operation ended ({last})"));
+        let end = BackupEnd::found(
+            seen,
+            inventory,
+            &format!("the HSM does not say how the operation ended ({last})"),
+        );
         return ends::backup(app, stored, end, clock).await;
     }
     stored.job.seen = Some(seen);

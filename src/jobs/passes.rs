@@ -13,7 +13,7 @@ use crate::{
         job::{JOB_FORMAT, PASS_NOTED_EVERY},
         night::{Nights, Settled, Timer},
         schedule::Timetable,
-        source::SourceName,
+        source::SourceId,
     },
     error::Result,
 };
@@ -45,8 +45,8 @@ pub(super) struct Kept {
     nights: Nights,
     /// When this process last looked for what verifications found.
     looked_for_suspects: Option<OffsetDateTime>,
-    /// The newest verification of each vault that was acted on.
-    acted_on: BTreeMap<SourceName, OffsetDateTime>,
+    /// The newest verification of each source that was acted on.
+    acted_on: BTreeMap<SourceId, OffsetDateTime>,
 }
 
 impl Jobs {
@@ -65,14 +65,14 @@ impl Jobs {
         is_due
     }
 
-    /// Whether this process has acted on what a verification of a vault found.
-    pub fn has_acted_on(&self, vault: &SourceName, ended: OffsetDateTime) -> bool {
-        self.kept.lock().acted_on.get(vault) == Some(&ended)
+    /// Whether this process has acted on what a verification of a source found.
+    pub fn has_acted_on(&self, source: &SourceId, ended: OffsetDateTime) -> bool {
+        self.kept.lock().acted_on.get(source) == Some(&ended)
     }
 
-    /// Remembers that this process has acted on what a verification of a vault found.
-    pub fn act_on(&self, vault: SourceName, ended: OffsetDateTime) {
-        self.kept.lock().acted_on.insert(vault, ended);
+    /// Remembers that this process has acted on what a verification of a source found.
+    pub fn act_on(&self, source: SourceId, ended: OffsetDateTime) {
+        self.kept.lock().acted_on.insert(source, ended);
     }
 
     /// Reads the settled nights that earlier processes recorded, and returns whether that was done before. One request

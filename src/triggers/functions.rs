@@ -14,7 +14,7 @@ pub use crate::domain::role::Function;
 use crate::{
     app::App,
     attempt::Attempt,
-    backup::{Progress, message, object::Done, reconcile, suspects},
+    backup::{Progress, message, object::Done, reconcile},
     domain::{
         actor::Actor,
         hsm::Task,
@@ -31,7 +31,7 @@ use crate::{
     nights::{self, Found},
     restore::{self, object::Done as Restored},
     retention::{self, Applied},
-    verification,
+    suspects, verification,
 };
 
 /// How early a timer may fire and still serve its next occurrence. A later "next" means that a person fired it
@@ -280,23 +280,18 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     passed.part(restores, |of| (format!("restores ended: {}, still open: {}", of.ended, of.open), of.errors));
     passed
         .part(Some(hsms), |of| (format!("HSM jobs ended: {}, still open: {}", of.ended, of.open), of.errors));
-    passed.part(suspects, |begun| {
-        (
-            if begun.is_empty() { String::new() } else { format!("begun again: {}", begun.join(", ")) },
-            Vec::new(),
-        )
-    });
+    passed.part(suspects, |of| (listed("begun again", &of.runs), of.errors));
     passed.part(verified, |of| {
         let errors = of.into_iter().map(|(_, verified)| verified.map(drop));
         (String::new(), errors.filter_map(Result::err).collect())
     });
-    passed.part(late, |of| {
-        (
-            if of.begun.is_empty() { String::new() } else { format!("begun late: {}", of.begun.join(", ")) },
-            of.errors,
-        )
-    });
+    passed.part(late, |of| (listed("begun late", &of.begun), of.errors));
     outcome("", &passed.said, &passed.failed)
+}
+
+/// What was done to some runs, in words; nothing if there are none.
+fn listed(what: &str, runs: &[String]) -> String {
+    if runs.is_empty() { String::new() } else { format!("{what}: {}", runs.join(", ")) }
 }
 
 /// The results of a pass's parts.

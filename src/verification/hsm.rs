@@ -11,13 +11,15 @@ use crate::{
     hsm::folders,
 };
 
-/// Compares the folder of every kept backup of an HSM with what its record says: one listing each.
+/// Compares the folder of every kept backup of an HSM with what its record says: one listing each, and one read more of what is
+/// not as recorded.
 pub(super) async fn folders(app: &App, scope: &Scope, verification: &mut Verification) -> Result<()> {
     let backups = app.catalogue()?.offered_hsm_backups(&scope.source.name).await?;
-    let mut newest = true;
+    let newest = HsmBackup::newest_good(&backups, None).map(|newest| &newest.run);
     for backup in backups.iter().filter(|backup| backup.is_good()) {
-        let Some(folder) = &backup.folder else { continue };
-        let contents = folders::contents(app, folder).await?;
+        let (Some(folder), Some(contents)) = (&backup.folder, folders::contents(app, backup).await?) else {
+            continue;
+        };
         verification.counts.named += 1;
         verification.counts.stored += contents.blobs;
         match contents.state {
@@ -26,10 +28,9 @@ pub(super) async fn folders(app: &App, scope: &Scope, verification: &mut Verific
             ContentsState::Gone | ContentsState::Incomplete | ContentsState::Changed => {
                 let found = of(scope, backup, &folder.path, &contents);
                 verification.counts.missing += u32::from(contents.state == ContentsState::Gone);
-                verification.findings.push(Finding { newest, ..found });
+                verification.findings.push(Finding { newest: newest == Some(&backup.run), ..found });
             }
         }
-        newest = false;
     }
     Ok(())
 }

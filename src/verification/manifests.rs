@@ -3,7 +3,7 @@
 use futures::{TryStreamExt as _, pin_mut};
 
 use super::{
-    presence::{Presence, finding},
+    presence::{OTHER_VERSION, Presence, finding},
     scope::Scope,
 };
 use crate::{
@@ -98,6 +98,7 @@ impl Compared {
             Disagreement::Missing(entry) => {
                 (Fault::Missing, entry, format!("the manifest of {run} names it, and it is not there"))
             }
+            Disagreement::OtherVersion(entry) => (Fault::Rewritten, entry, OTHER_VERSION.to_owned()),
             Disagreement::Differs(entry) => (
                 Fault::Differs,
                 entry,

@@ -98,9 +98,14 @@ impl Presence {
             return;
         };
         let address = object.as_ref().map(|id| Address::of(&run, id));
-        if sighting.versions.len() > 1 {
-            let text = rewritten(&sighting.versions);
-            let newest = address.is_some_and(|address| self.named.get(address).is_some());
+        let expected = address.and_then(|address| self.named.get(address));
+        let is_other = expected.is_some_and(|of| of.is_other_version(current.id.as_deref()));
+        if sighting.versions.len() > 1 || is_other {
+            let text = match sighting.versions.len() {
+                1 => OTHER_VERSION.to_owned(),
+                _ => rewritten(&sighting.versions),
+            };
+            let newest = expected.is_some();
             let finding =
                 finding(scope, Fault::Rewritten, current.name.clone(), run.clone(), object.clone(), text);
             self.findings.push(Finding { newest, ..finding });
@@ -166,7 +171,7 @@ impl Presence {
 /// # Errors
 /// Those of [`Catalogue::lines`].
 pub(super) async fn named(catalogue: &Catalogue, view: &View) -> Result<Named> {
-    let mut named = Named::default();
+    let mut named = Named::in_container(catalogue.container_mark());
     for line in catalogue.lines(view).await? {
         let line = line?;
         line.entry.iter().chain(line.former.as_deref()).for_each(|entry| named.add(entry));
@@ -198,6 +203,10 @@ pub(super) fn finding(
     let (kind, name) = object.map(|id| (id.kind, id.name)).unzip();
     Finding { fault, blob, run, kind, name, newest: false, text, since: scope.started }
 }
+
+/// What is said of a backup of which a manifest names another version.
+pub(super) const OTHER_VERSION: &str = "the version of it that is there is not the one that was listed when its run closed: it was \
+    written again in storage. No app may overwrite: look in the storage's log for who did";
 
 /// What several versions of a blob say.
 fn rewritten(versions: &[Version]) -> String {

@@ -7,6 +7,7 @@
 mod checks;
 mod hsm_stage;
 mod hsm_starts;
+mod hsm_suspects;
 mod hsm_world;
 mod recorded;
 mod wire;

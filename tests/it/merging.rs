@@ -59,6 +59,7 @@ fn entry(id: &ObjectId, hours: i64, looks: u8) -> Entry {
         expires: None,
         tags: Tags::default(),
         previous: None,
+        stored: None,
     }
 }
 

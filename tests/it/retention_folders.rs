@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use keyvault_backup_emulator::{
-    Rights,
+    Operation, Rights, StoredBlob,
     host::{Firing, Host},
 };
 use serde_json::{Value, json};
@@ -17,15 +17,15 @@ use crate::{
 };
 
 /// A world with an HSM, and a keeper that keeps everything for 30 days and nothing by counts.
-struct Kept {
-    of: HsmWorld,
-    keeper: Host,
+pub struct Kept {
+    pub of: HsmWorld,
+    pub keeper: Host,
     nights: i64,
 }
 
 impl Kept {
     /// So many nights, each with a pass.
-    async fn after(nights: usize) -> Self {
+    pub async fn after(nights: usize) -> Self {
         let mut of = HsmWorld::new().await;
         of.landing.give(KEEPER, Rights::of("keeper", "landing"));
         let keeper = of.world.with_keeper("within=30 months=0").await;
@@ -54,7 +54,7 @@ impl Kept {
     }
 
     /// What a pass that verifies, a day later, records of the HSM.
-    async fn verified(&self) -> Value {
+    pub async fn verified(&self) -> Value {
         let now = self.of.world.azure.clock().now() + Duration::DAY;
         self.of.world.at(now);
         let pass = self.keeper.fire("VerifyBackups", Firing::at(now)).await;
@@ -75,7 +75,7 @@ impl Kept {
     }
 
     /// The blobs of the backups, oldest first.
-    fn blobs(&self) -> Vec<String> {
+    pub fn blobs(&self) -> Vec<String> {
         self.of.landing.blobs(LANDING)
     }
 
@@ -179,4 +179,65 @@ async fn a_folder_that_changed_is_found_and_one_that_cannot_be_seen_is_not_verif
     kept.of.landing.give(KEEPER, Rights::of("keeper", "landing").in_container("elsewhere"));
     assert_eq!(kept.verified().await["counts"]["unverified"], 2);
     assert_eq!((kept.events("verification.ended"), kept.events("verification.empty")), (verified, 1));
+}
+
+/// A change to a stored blob.
+type Damage = fn(&mut StoredBlob);
+
+/// What the findings say, where nothing else was found.
+fn told(record: &Value) -> Vec<&str> {
+    let findings = record["findings"].as_array().into_iter().flatten();
+    findings.filter_map(|of| of["text"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_finding_about_a_folder_names_the_blobs_that_are_not_as_they_were() {
+    let kept = Kept::after(2).await;
+    let blob = kept.blobs().pop().expect("a blob");
+    let (landing, name) = (&kept.of.landing, blob.split_once('/').expect("a folder").1);
+    let whole = landing.blob(LANDING, &blob).expect("it is stored");
+    let mut lists = 0;
+    let table: [(Damage, &str); 4] = [
+        (|blob| blob.content_md5 = Some([7; 16]), " has another MD5."),
+        (|blob| blob.bytes = blob.bytes.slice(1..), " bytes instead of "),
+        (|blob| blob.last_modified += Duration::SECOND, " was written again."),
+        (|blob| blob.content_md5 = None, ""),
+    ];
+    for (damage, says) in table {
+        landing.damage_blob(LANDING, &blob, damage);
+        let mark = kept.of.world.azure.requests().mark();
+        let record = kept.verified().await;
+        let texts = told(&record);
+        assert_eq!(texts.len(), usize::from(!says.is_empty()), "{record}");
+        assert!(texts.iter().all(|text| text.contains(name) && text.contains(says)), "{texts:?}");
+        let requests = kept.of.world.azure.requests().since(mark);
+        lists =
+            requests.iter().filter(|of| of.operation == Operation::ListBlobs && of.object == LANDING).count();
+        landing.damage_blob(LANDING, &blob, |blob| *blob = whole.clone());
+    }
+    assert_eq!(lists, 2, "one listing for each folder");
+    landing.delete_blob(LANDING, &blob);
+    landing.put_blob(LANDING, &format!("{}x", blob), whole.bytes.clone(), &[]);
+    let record = kept.verified().await;
+    assert!(told(&record)[0].contains(&format!("{name} is missing, {name}x was added")), "{record}");
+}
+
+#[tokio::test]
+async fn a_record_of_an_older_program_is_compared_by_what_it_has() {
+    let kept = Kept::after(1).await;
+    let (landing, backups) = (&kept.of.landing, &kept.of.world.backups);
+    for name in kept.records() {
+        backups.damage_blob(BACKUPS, &name, |record| {
+            let mut json: Value = serde_json::from_str(&record.metadata[0].1).expect("JSON");
+            assert!(json["folder"].as_object_mut().expect("a folder").remove("sum").is_some());
+            record.metadata[0].1 = json.to_string();
+            record.bytes = Default::default();
+        });
+    }
+    let blob = kept.blobs().pop().expect("a blob");
+    landing.damage_blob(LANDING, &blob, |blob| blob.content_md5 = Some([7; 16]));
+    assert_eq!(told(&kept.verified().await), [] as [&str; 0]);
+    landing.damage_blob(LANDING, &blob, |blob| blob.bytes = blob.bytes.slice(1..));
+    let record = kept.verified().await;
+    assert!(told(&record)[0].contains("Something is missing or was cut."), "{record}");
 }

@@ -347,3 +347,83 @@ async fn what_was_found_is_backed_up_though_a_process_dies_between_the_plan_and_
     kept.world.settle().await;
     assert!(kept.newest_backup_of("secret-1").contains("-verification/"));
 }
+
+/// Makes the version of a blob another one, as if it had been written again and the former version purged.
+fn replace(kept: &Kept, blob: &str) {
+    let later =
+        |blob: &mut StoredBlob| blob.version = blob.version.as_ref().map(|id| id.replace("2026-", "2027-"));
+    assert!(kept.world.backups.damage_blob(BACKUPS, blob, later));
+}
+
+#[tokio::test]
+async fn what_was_written_again_is_found_though_its_first_version_was_purged() {
+    let mut kept = Kept::verified(3).await;
+    kept.night().await;
+    let entry = kept.world.newest("kv-a").line("secret", "secret-1")["entry"].clone();
+    let (blob, older) = (kept.newest_backup_of("secret-1"), kept.backups_of("secret-0").pop_first());
+    let version = kept.world.backups.blob(BACKUPS, &blob).and_then(|blob| blob.version).expect("a version");
+    assert_eq!(entry["stored"]["version"], version.as_str(), "carried over from the run that stored it");
+    let older = format!("vaults/kv-a/runs/{}/objects/secret/secret-0/backup", older.expect("a run"));
+    for name in [&blob, &older] {
+        replace(&kept, name);
+    }
+    let found = kept.verify().await;
+    assert_eq!(named(&found), [("rewritten", older.as_str()), ("rewritten", &blob)], "{found:?}");
+    assert_eq!((&found[0]["newest"], &found[1]["newest"]), (&Value::Null, &true.into()));
+    let rebuilt = kept.world.json(&["rebuild", "--vault", &kept.world.vault.url()]).await;
+    let states = rebuilt["runs"].as_array().expect("a list").iter().map(|run| &run["manifest"]);
+    assert!(states.eq(["sound"; 3]), "what the manifests say is what is there: {rebuilt}");
+}
+
+#[tokio::test]
+async fn a_manifest_that_names_no_versions_or_those_of_another_container_says_nothing_of_them() {
+    let kept = Kept::verified(3).await;
+    let storage = &kept.world.backups;
+    for change in ["\"in\"", "\"stored\""] {
+        for name in kept.world.manifests("kv-a") {
+            storage.damage_blob(BACKUPS, &name, |blob| blob.bytes = retold(&blob.bytes, change).into());
+        }
+        replace(&kept, &kept.newest_backup_of("secret-1"));
+        assert_eq!(kept.verify().await, [] as [Value; 0], "{change}");
+    }
+}
+
+/// A manifest without a word in its lines, or with another container.
+fn retold(manifest: &[u8], word: &str) -> Vec<u8> {
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(manifest), &mut text).expect("text");
+    assert!(text.contains(word), "{text}");
+    let text = match word {
+        "\"in\"" => text.replace("\"in\":\"", "\"in\":\"00000000\",\"was\":\""),
+        word => text.replace(word, "\"unknown\""),
+    };
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut out, text.as_bytes()).expect("written");
+    out.finish().expect("finished")
+}
+
+#[tokio::test]
+async fn a_run_closes_in_as_many_requests_and_also_where_storage_cannot_list_versions() {
+    let mut kept = Kept::with(3, "within=3650").await;
+    let lists = |kept: &Kept, mark| {
+        let requests = kept.world.azure.requests().since(mark);
+        requests
+            .iter()
+            .filter(|of| of.operation == Operation::ListBlobs && of.path.contains("include="))
+            .count()
+    };
+    kept.night().await;
+    let mark = kept.world.azure.requests().mark();
+    kept.changed_night().await;
+    let with_versions = lists(&kept, mark);
+    let of_versions = Matcher::from(Operation::ListBlobs).custom(|of| of.path.contains("versions"));
+    kept.world.fault(of_versions, FaultKind::Status(400));
+    let mark = kept.world.azure.requests().mark();
+    kept.changed_night().await;
+    let manifest = kept.world.newest("kv-a");
+    assert_eq!(
+        (manifest.fared("secret", "secret-0"), &manifest.summary["verdict"]),
+        ("backed-up", &"Succeeded".into())
+    );
+    assert_eq!(lists(&kept, mark), with_versions + 1);
+}

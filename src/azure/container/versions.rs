@@ -120,11 +120,17 @@ impl Container {
     }
 }
 
+/// Whether a listed blob is what its name stands for now. A listing without versions says nothing of that.
+pub(super) fn is_current(blob: &BlobItem) -> bool {
+    blob.is_current_version.unwrap_or(blob.version_id.is_none())
+}
+
 fn version(blob: BlobItem) -> Option<Version> {
+    let is_current = is_current(&blob);
     let properties = blob.properties.unwrap_or_default();
     Some(Version {
         name: blob.name?,
-        is_current: blob.is_current_version.unwrap_or(blob.version_id.is_none()),
+        is_current,
         id: blob.version_id,
         bytes: properties.content_length.unwrap_or_default(),
         etag: properties.etag.map(|etag| etag.to_string()).unwrap_or_default(),

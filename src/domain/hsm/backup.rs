@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 use super::{super::source::SourceName, contents::sized};
 use crate::domain::{
     actor::Actor,
+    digest::Digest,
     nothing::Points,
     outcome::Failure,
     run::{RunId, Verdict},
@@ -39,6 +40,10 @@ pub struct Folder {
     /// When the newest of them was written, if that was read.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub written: Option<OffsetDateTime>,
+    /// The digest of its [`Inventory`](super::Inventory): the names, sizes and MD5s of its blobs. Absent in records of older
+    /// programs, and of a folder with too many blobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sum: Option<Digest>,
 }
 
 /// A folder in the container while a job waits until it is complete.
@@ -187,7 +192,7 @@ mod tests {
     const HOUR: Duration = Duration::HOUR;
 
     fn folder(path: &str, time: Option<OffsetDateTime>) -> Folder {
-        Folder { path: path.into(), uri: None, time, blobs: 1, bytes: 1, written: None }
+        Folder { path: path.into(), uri: None, time, blobs: 1, bytes: 1, written: None, sum: None }
     }
 
     /// A backup opened now, begun after one minute and ended after two, with a folder of a time between these.

@@ -321,6 +321,7 @@ mod tests {
                 blobs: 1,
                 bytes: 1,
                 written: None,
+                sum: None,
             }),
             found: false,
             note: None,

@@ -13,6 +13,8 @@ pub enum Disagreement {
     Missing(Box<Entry>),
     /// The manifest names a backup of its run, and another entry lies with it.
     Differs(Box<Entry>),
+    /// The manifest names a version of a backup of its run, and storage lists another one: it was written again.
+    OtherVersion(Box<Entry>),
     /// The plan has an object that the manifest does not account for.
     Unaccounted(ObjectId),
     /// The run stored a backup that its manifest does not name. A late delivery may have stored it after the run closed.
@@ -82,7 +84,12 @@ impl<'p, E, L: Iterator<Item = Result<Line, E>>> Agreement<'p, L> {
         match (own.next(), stored) {
             (None, None) => {}
             (Some(named), None) => found(Disagreement::Missing(Box::new(named.clone()))),
-            (Some(named), Some(stored)) if named == stored => {}
+            (Some(named), Some(stored)) if named.is_entry_of_same_backup(stored) => {
+                let versions = named.stored.as_ref().zip(stored.stored.as_ref());
+                if versions.is_some_and(|(named, stored)| named.is_replaced_by(stored)) {
+                    found(Disagreement::OtherVersion(Box::new(named.clone())));
+                }
+            }
             (Some(named), Some(_)) => found(Disagreement::Differs(Box::new(named.clone()))),
             (None, Some(_)) => found(Disagreement::Unnamed(id)),
         }
@@ -97,11 +104,13 @@ mod tests {
 
     use super::*;
     use crate::domain::{
+        digest::Hash,
         manifest::ObjectStatus,
         plan::PlanHeader,
         planned::Decision,
         run::Scope,
         samples::{NIGHT, line, secret},
+        stored_version::StoredVersion,
     };
 
     fn backed_up(name: &str) -> Line {
@@ -131,6 +140,18 @@ mod tests {
         let carried = line(&secret("b"), ObjectStatus::Unchanged, NIGHT - Duration::DAY);
         assert_eq!(compared(&["a"], vec![backed_up("a"), carried], &all[..1]), [], "a backup of another run");
         let changed = Entry { bytes: b.bytes + 1, ..b.clone() };
+        let version = |entry: &Entry, container: &str, version: &str| {
+            let (container, version) = (Hash::of(container.as_bytes()), version.to_owned());
+            Entry { stored: Some(Box::new(StoredVersion { container, version })), ..entry.clone() }
+        };
+        let with_versions = || vec![Line { entry: Some(version(&a, "backups", "1")), ..backed_up("a") }];
+        let first = version(&a, "backups", "1");
+        for stored in [a.clone(), first.clone(), version(&a, "copies", "2")] {
+            assert_eq!(compared(&["a"], with_versions(), &[stored]), [], "the same version, or not known");
+        }
+        let again = version(&a, "backups", "2");
+        assert_eq!(compared(&["a"], vec![backed_up("a")], slice::from_ref(&again)), [], "an older manifest");
+        assert_eq!(compared(&["a"], with_versions(), &[again]), [Disagreement::OtherVersion(first.into())]);
         for (planned, lines, stored, expected) in [
             (
                 &["a", "b", "c"][..],

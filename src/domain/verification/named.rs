@@ -7,6 +7,7 @@ use crate::domain::{
     entry::Entry,
     object::ObjectId,
     run::RunId,
+    stored_version::{ContainerMark, VersionMark},
 };
 
 /// Tells the backups of one source apart: a digest of the run and the object.
@@ -55,50 +56,69 @@ pub struct Expected {
     pub bytes: u64,
     /// The digest of its bytes.
     pub sha256: Digest,
+    /// The version in which it was listed, if the index has one of this container.
+    version: Option<VersionMark>,
     seen: bool,
 }
 
-/// The backups that an index names. About seventy bytes each.
+impl Expected {
+    /// Whether the index names another version of it than this one.
+    pub fn is_other_version(&self, found: Option<&str>) -> bool {
+        self.version.is_some_and(|version| found.map(VersionMark::of) != Some(version))
+    }
+}
+
+/// The backups that an index names. About eighty bytes each.
 #[derive(Debug, Default)]
-pub struct Named(HashMap<Address, Expected>);
+pub struct Named {
+    backups: HashMap<Address, Expected>,
+    container: Option<ContainerMark>,
+}
 
 impl Named {
+    /// None yet, of which the versions in this container are known.
+    pub fn in_container(container: ContainerMark) -> Self {
+        Self { container: Some(container), ..Self::default() }
+    }
+
     /// Adds a backup.
     pub fn add(&mut self, entry: &Entry) {
-        let expected = Expected { bytes: entry.bytes, sha256: entry.sha256, seen: false };
-        self.0.insert(Address::of_entry(entry), expected);
+        let version = entry.stored.as_ref().filter(|stored| Some(stored.container) == self.container);
+        let version = version.map(|stored| VersionMark::of(&stored.version));
+        let expected = Expected { bytes: entry.bytes, sha256: entry.sha256, version, seen: false };
+        self.backups.insert(Address::of_entry(entry), expected);
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.backups.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.backups.is_empty()
     }
 
     /// What the index says of a backup; `None` if it does not name it.
     pub fn get(&self, backup: Address) -> Option<Expected> {
-        self.0.get(&backup).copied()
+        self.backups.get(&backup).copied()
     }
 
     /// Marks a backup as seen in storage with a size. One of another size than the index has does not count as seen.
     pub fn see(&mut self, backup: Address, bytes: u64) {
-        if let Some(expected) = self.0.get_mut(&backup) {
+        if let Some(expected) = self.backups.get_mut(&backup) {
             expected.seen = expected.bytes == bytes;
         }
     }
 
     /// Whether the index names a backup that was not seen.
     pub fn misses(&self, backup: Address) -> bool {
-        self.0.get(&backup).is_some_and(|expected| !expected.seen)
+        self.backups.get(&backup).is_some_and(|expected| !expected.seen)
     }
 
     /// How many were not seen.
     pub fn missing(&self) -> usize {
-        self.0.values().filter(|expected| !expected.seen).count()
+        self.backups.values().filter(|expected| !expected.seen).count()
     }
 }
 
@@ -106,8 +126,10 @@ impl Named {
 mod tests {
     use super::*;
     use crate::domain::{
+        digest::Hash,
         manifest::ObjectStatus,
         samples::{NIGHT, line, secret},
+        stored_version::StoredVersion,
     };
 
     #[test]
@@ -125,5 +147,22 @@ mod tests {
         assert_eq!(named.get(address).map(|of| of.sha256), Some(entry.sha256));
         let folded = ObjectId::new(entry.kind, "DB".parse().unwrap());
         assert_eq!(Address::of(&entry.run, &folded), address, "names ignore case");
+    }
+
+    #[test]
+    fn a_version_is_another_one_if_the_index_has_one_of_this_container() {
+        let of = |container: &str| {
+            let (container, version) = (Hash::of(container.as_bytes()), "1".to_owned());
+            let entry = line(&secret("db"), ObjectStatus::BackedUp, NIGHT).entry.unwrap();
+            let stored = Some(Box::new(StoredVersion { container, version }));
+            let mut named = Named::in_container(Hash::of(b"backups"));
+            named.add(&Entry { stored, ..entry.clone() });
+            named.get(Address::of_entry(&entry)).unwrap()
+        };
+        let (here, elsewhere) = (of("backups"), of("copies"));
+        for (found, expected) in [(Some("1"), false), (Some("2"), true), (None, true)] {
+            assert_eq!(here.is_other_version(found), expected, "{found:?}");
+            assert!(!elsewhere.is_other_version(found));
+        }
     }
 }

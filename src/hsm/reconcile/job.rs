@@ -21,7 +21,7 @@ use crate::{
 use super::super::{
     answer,
     ends::{self, BackupEnd},
-    folders,
+    folders::{self, Listed},
     next::{Next, save, stop},
     operation,
 };
@@ -173,10 +173,10 @@ async fn find_folder(
         stored.job.phase = Phase::Lost { at };
     }
     match folders::unknown(app, &stored.job.hsm, fit).await? {
-        Some(folder) => {
+        Some(Listed { folder, inventory }) => {
             let seen = Seen::again(stored.job.seen.take(), folder);
             if seen.is_whole() {
-                let end = BackupEnd::found(seen, "no answer to the start names the operation");
+                let end = BackupEnd::found(seen, inventory, "no answer to the start names the operation");
                 return ends::backup(app, stored, end, clock).await;
             }
             stored.job.seen = Some(seen);

@@ -58,14 +58,14 @@ pub struct HsmPlan {
     foreseen: State,
 }
 
-/// What the folder of a backup holds now. Counts and sizes only: the content of the blobs can be read by an HSM alone.
+/// What the folder of a backup holds now, as a listing shows it: the content of the blobs can be read by an HSM alone.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = HsmFolderContents)]
 pub struct Contents {
     /// How the folder compares with the record.
     state: ContentsState,
-    /// What the state means.
+    /// What the state means, and which blobs differ if the record has their names.
     why: String,
     /// How many blobs there are.
     blobs: u32,
@@ -82,11 +82,11 @@ pub struct Contents {
 #[serde(rename_all = "camelCase")]
 #[schema(as = HsmFolderState)]
 pub enum ContentsState {
-    /// The same number of blobs and bytes, and none written since.
+    /// The same number of blobs and bytes, and none written since; the same names and MD5s, if the record has them.
     AsRecorded,
-    /// More blobs or bytes, or a blob written since. A warning.
+    /// More blobs or bytes, a blob written since, or another MD5. A warning.
     Changed,
-    /// Fewer blobs or bytes. It replaces no HSM; single keys are still tried.
+    /// Fewer blobs or bytes, or a blob that is missing or smaller. It replaces no HSM; single keys are still tried.
     Incomplete,
     /// The folder is gone.
     Gone,
