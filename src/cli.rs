@@ -18,6 +18,7 @@ pub mod interrupt;
 pub mod jobs;
 pub mod list;
 pub mod manual;
+pub mod metrics;
 pub mod output;
 pub mod preflight;
 pub mod rebuild;
@@ -29,6 +30,7 @@ pub mod show;
 pub mod status;
 mod subject;
 pub mod verify;
+mod written;
 
 use std::{
     io::{self, BufRead as _},
@@ -97,6 +99,8 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Check settings, rights, storage, clocks and ages, and say how to fix each fault
     Preflight(preflight::PreflightArgs),
+    /// Print the status as numbers, in the text form of OpenMetrics
+    Metrics(metrics::MetricsArgs),
     // Its help says more than one line.
     Verify(verify::VerifyArgs),
     /// Show what is kept and what may go, and let it go
@@ -180,6 +184,7 @@ async fn carry_out(command: Command, format: Format) -> Done {
         Command::Hsm(command) => Box::pin(hsm::run(command, format)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args, format)).await,
         Command::Preflight(args) => Box::pin(preflight::run(args, format)).await,
+        Command::Metrics(args) => Box::pin(metrics::run(args)).await,
         Command::Verify(args) => Box::pin(verify::run(args, format)).await,
         Command::Retention(command) => Box::pin(retention::run(command, format)).await,
         Command::Hold(command) => Box::pin(hold::run(command, format)).await,
@@ -214,6 +219,7 @@ impl Command {
             | Self::Restore(_)
             | Self::Acknowledge(_)
             | Self::Evidence(_)
+            | Self::Metrics(_)
             | Self::Rebuild(_)
             | Self::Completion(_)
             | Self::Man(_) => false,

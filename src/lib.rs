@@ -33,6 +33,7 @@
 //! - [`backup`], [`restore`], [`hsm`], [`mod@retention`] and [`evidence`] hold the use cases. Each is safe to run twice, and says why. [`begin`] has the
 //!   rules for beginning any job, [`guard`] what the settings demand of a restore, [`nights`] begins the jobs of a schedule. [`query`] holds the use cases that only read,
 //!   [`preflight`] checks whether the others can work, [`acknowledge`] records decisions of a person at a terminal.
+//! - [`tell`] renders what a query says for readers outside: as numbers to watch.
 //! - [`triggers`], [`api`] and [`cli`] decode, call one use case, and report its result.
 //! - [`app`] builds the parts from the [`config`], which alone reads the environment.
 //!
@@ -116,5 +117,6 @@ pub mod restore;
 pub mod retention;
 pub mod stored;
 pub mod telemetry;
+pub mod tell;
 pub mod triggers;
 pub mod verification;

@@ -58,6 +58,7 @@ mod lists;
 mod losses;
 mod manual;
 mod merging;
+mod metrics;
 mod moved;
 mod nightly;
 mod nothing;
