@@ -81,6 +81,7 @@ fn routes() -> OpenApiRouter<SharedApp> {
         .routes(routes!(backups::history))
         .routes(routes!(status::status))
         .routes(routes!(status::metrics))
+        .routes(routes!(status::page))
         .routes(routes!(status::retention))
         .routes(routes!(evidence::report))
         .routes(routes!(preflight::preflight))

@@ -82,7 +82,7 @@ enum Command {
     /// Back up a vault, or some of its objects
     Backup(backup::BackupArgs),
     /// Show whether every source is well, and if not, what is wrong first
-    Status,
+    Status(status::StatusArgs),
     /// List vaults, runs, objects, or the backups of one object
     #[command(subcommand)]
     List(list::List),
@@ -176,7 +176,7 @@ async fn carry_out(command: Command, format: Format) -> Done {
     match command {
         Command::Serve => Ok(Exit::None),
         Command::Backup(args) => Box::pin(backup::run(args, format)).await,
-        Command::Status => Box::pin(status::run(format)).await,
+        Command::Status(args) => Box::pin(status::run(args, format)).await,
         Command::List(list) => Box::pin(list::run(list, format)).await,
         Command::Show(args) => Box::pin(show::run(args, format)).await,
         Command::Diff(args) => Box::pin(diff::run(args, format)).await,
@@ -202,15 +202,11 @@ impl Command {
     /// Whether it changes nothing, so that it can be stopped at any moment.
     fn only_reads(&self) -> bool {
         match self {
-            Self::Status
-            | Self::List(_)
-            | Self::Show(_)
-            | Self::Diff(_)
-            | Self::Audit(_)
-            | Self::Verify(_) => true,
+            Self::List(_) | Self::Show(_) | Self::Diff(_) | Self::Audit(_) | Self::Verify(_) => true,
             Self::Jobs(args) => args.only_reads(),
             Self::Preflight(args) => args.only_reads(),
             Self::Accept(args) => args.only_reads(),
+            Self::Status(args) => args.only_reads(),
             Self::Hsm(command) => command.only_reads(),
             Self::Retention(command) => command.only_reads(),
             Self::Hold(command) => command.only_reads(),

@@ -97,6 +97,7 @@ pub mod source;
 pub mod state;
 pub mod supplement;
 pub mod tags;
+pub mod told;
 pub mod verification;
 pub mod versions;
 pub mod watch;

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::State,
-    http::header::CONTENT_TYPE,
+    http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
     response::{IntoResponse as _, Response},
 };
 
@@ -50,6 +50,26 @@ pub async fn metrics(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Re
     let status = status::status(&app, Clock::system().now()).await?;
     let text = tell::metrics::metrics(&status);
     Ok(([(CONTENT_TYPE, tell::metrics::MEDIA_TYPE)], text).into_response())
+}
+
+/// The status as one page to look at.
+///
+/// It is self-contained: no scripts, and nothing from elsewhere. Send the key or the token in a header.
+#[utoipa::path(
+    get,
+    path = "/status/page",
+    tag = "status",
+    operation_id = "getStatusPage",
+    responses(
+        (status = 200, description = "Whether everything is well, and if not, what first", content((String = "text/html"))),
+        Problems
+    )
+)]
+pub async fn page(State(app): State<SharedApp>, _: Parameters<Nothing>) -> Result<Response, Problem> {
+    let seen = tell::read(&app, Clock::system().now()).await?;
+    let policy = tell::page::POLICY.as_str();
+    let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, policy)];
+    Ok((headers, tell::page::page(&seen)).into_response())
 }
 
 /// The plan of retention: what is kept and what may go, with reasons.

@@ -64,6 +64,7 @@ mod nightly;
 mod nothing;
 mod occurrences;
 mod packed;
+mod page;
 mod pages;
 mod pairs;
 mod plans;
