@@ -649,6 +649,15 @@ module keeperApp 'modules/function-app.bicep' = if (keeper) {
   dependsOn: [keeperHostBlob, backupStorageBlob, hsmStorageBlob]
 }
 
+module workbook 'modules/workbook.bicep' = {
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
 module alerts 'modules/alerts.bicep' = {
   scope: group
   params: {

@@ -1,7 +1,7 @@
 //! The HTTP API: what is backed up, how runs went, backups on request, restores.
 //!
 //! The host checks function keys and forwards requests unchanged, so this is an ordinary HTTP server below `/api`.
-//! Every answer is JSON. Times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes. A backup's bytes are
+//! Answers are JSON, apart from pages and numbers for other readers. Times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes. A backup's bytes are
 //! never served. A second request for a backup is harmless, so only restores take idempotency keys.
 //!
 //! - Routes are here. What each takes and answers stands beside its handler, and [`openapi`] makes one document of it.
@@ -80,6 +80,8 @@ fn routes() -> OpenApiRouter<SharedApp> {
         .routes(routes!(runs::one))
         .routes(routes!(backups::history))
         .routes(routes!(status::status))
+        .routes(routes!(status::metrics))
+        .routes(routes!(status::page))
         .routes(routes!(status::retention))
         .routes(routes!(evidence::report))
         .routes(routes!(preflight::preflight))

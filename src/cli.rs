@@ -18,6 +18,7 @@ pub mod interrupt;
 pub mod jobs;
 pub mod list;
 pub mod manual;
+pub mod metrics;
 pub mod output;
 pub mod preflight;
 pub mod rebuild;
@@ -29,6 +30,7 @@ pub mod show;
 pub mod status;
 mod subject;
 pub mod verify;
+mod written;
 
 use std::{
     io::{self, BufRead as _},
@@ -80,7 +82,7 @@ enum Command {
     /// Back up a vault, or some of its objects
     Backup(backup::BackupArgs),
     /// Show whether every source is well, and if not, what is wrong first
-    Status,
+    Status(status::StatusArgs),
     /// List vaults, runs, objects, or the backups of one object
     #[command(subcommand)]
     List(list::List),
@@ -97,6 +99,8 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Check settings, rights, storage, clocks and ages, and say how to fix each fault
     Preflight(preflight::PreflightArgs),
+    /// Print the status as numbers, in the text form of OpenMetrics
+    Metrics(metrics::MetricsArgs),
     // Its help says more than one line.
     Verify(verify::VerifyArgs),
     /// Show what is kept and what may go, and let it go
@@ -172,7 +176,7 @@ async fn carry_out(command: Command, format: Format) -> Done {
     match command {
         Command::Serve => Ok(Exit::None),
         Command::Backup(args) => Box::pin(backup::run(args, format)).await,
-        Command::Status => Box::pin(status::run(format)).await,
+        Command::Status(args) => Box::pin(status::run(args, format)).await,
         Command::List(list) => Box::pin(list::run(list, format)).await,
         Command::Show(args) => Box::pin(show::run(args, format)).await,
         Command::Diff(args) => Box::pin(diff::run(args, format)).await,
@@ -180,6 +184,7 @@ async fn carry_out(command: Command, format: Format) -> Done {
         Command::Hsm(command) => Box::pin(hsm::run(command, format)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args, format)).await,
         Command::Preflight(args) => Box::pin(preflight::run(args, format)).await,
+        Command::Metrics(args) => Box::pin(metrics::run(args)).await,
         Command::Verify(args) => Box::pin(verify::run(args, format)).await,
         Command::Retention(command) => Box::pin(retention::run(command, format)).await,
         Command::Hold(command) => Box::pin(hold::run(command, format)).await,
@@ -197,15 +202,11 @@ impl Command {
     /// Whether it changes nothing, so that it can be stopped at any moment.
     fn only_reads(&self) -> bool {
         match self {
-            Self::Status
-            | Self::List(_)
-            | Self::Show(_)
-            | Self::Diff(_)
-            | Self::Audit(_)
-            | Self::Verify(_) => true,
+            Self::List(_) | Self::Show(_) | Self::Diff(_) | Self::Audit(_) | Self::Verify(_) => true,
             Self::Jobs(args) => args.only_reads(),
             Self::Preflight(args) => args.only_reads(),
             Self::Accept(args) => args.only_reads(),
+            Self::Status(args) => args.only_reads(),
             Self::Hsm(command) => command.only_reads(),
             Self::Retention(command) => command.only_reads(),
             Self::Hold(command) => command.only_reads(),
@@ -214,6 +215,7 @@ impl Command {
             | Self::Restore(_)
             | Self::Acknowledge(_)
             | Self::Evidence(_)
+            | Self::Metrics(_)
             | Self::Rebuild(_)
             | Self::Completion(_)
             | Self::Man(_) => false,

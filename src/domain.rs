@@ -98,6 +98,7 @@ pub mod state;
 pub mod stored_version;
 pub mod supplement;
 pub mod tags;
+pub mod told;
 pub mod verification;
 pub mod versions;
 pub mod watch;

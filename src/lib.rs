@@ -33,6 +33,7 @@
 //! - [`backup`], [`restore`], [`hsm`], [`mod@retention`] and [`evidence`] hold the use cases. Each is safe to run twice, and says why. [`begin`] has the
 //!   rules for beginning any job, [`guard`] what the settings demand of a restore, [`nights`] begins the jobs of a schedule, [`suspects`] those that verification asks for. [`query`] holds the use cases that only read,
 //!   [`preflight`] checks whether the others can work, [`acknowledge`] records decisions of a person at a terminal.
+//! - [`tell`] renders what a query says for readers outside: as numbers to watch, and as a page to look at.
 //! - [`triggers`], [`api`] and [`cli`] decode, call one use case, and report its result.
 //! - [`app`] builds the parts from the [`config`], which alone reads the environment.
 //!
@@ -108,6 +109,7 @@ pub mod error;
 pub mod evidence;
 pub mod guard;
 pub mod hsm;
+pub mod html;
 pub mod jobs;
 pub mod nights;
 pub mod preflight;
@@ -117,5 +119,6 @@ pub mod retention;
 pub mod stored;
 pub mod suspects;
 pub mod telemetry;
+pub mod tell;
 pub mod triggers;
 pub mod verification;

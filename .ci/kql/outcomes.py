@@ -21,7 +21,7 @@ from urllib.parse import unquote
 import duckdb_kql
 from duckdb_kql.engine import schema
 
-from scenes import ALERTS, APPS, HAND_MADE, MISSED, OF_SCENES, STRANGER, scene, vault_call
+from scenes import ALERTS, APPS, HAND_MADE, MISSED, OF_SCENES, STRANGER, WORKBOOK, scene, vault_call
 from queries import in_pages  # scenes.py says where it is
 
 TYPES = {"string": "VARCHAR", "int": "INTEGER", "long": "BIGINT", "real": "DOUBLE", "bool": "BOOLEAN", "datetime": "TIMESTAMP",
@@ -178,6 +178,23 @@ OF_PAGES = {
 }
 
 
+# The same for each query of the workbook.
+OF_WORKBOOK = {
+    "Newest backup of each source": ("quiet", "start"), "Runs": ("quiet", "start"), "Nights by verdict": ("quiet", "start"),
+    "What failed": ("failed-object", "quiet"), "Losses": ("loss", "quiet"), "What verification found wrong": ("verification", "quiet"),
+    "Restores": ("restores", "quiet"), "Retention and verification": ("verification", "quiet"),
+}
+
+
+def of_workbook(rows: dict[str, list]) -> list[str]:
+    faults = [] if set(WORKBOOK) == set(OF_WORKBOOK) else [f"the workbook has other queries: {sorted(set(WORKBOOK) ^ set(OF_WORKBOOK))}"]
+    for name in WORKBOOK.keys() & OF_WORKBOOK.keys():
+        hit, miss = (len(Workspace(rows[of]).rows(WORKBOOK[name])) for of in OF_WORKBOOK[name])
+        if not hit or miss:
+            faults.append(f"{name} of the workbook finds {hit} rows in {OF_WORKBOOK[name][0]!r} and {miss} in {OF_WORKBOOK[name][1]!r}")
+    return faults
+
+
 def of_pages(rows: dict[str, list]) -> list[str]:
     faults, queries = [], {name.removeprefix("operations.md: "): text for name, text in in_pages().items()}
     if set(queries) != set(OF_PAGES):
@@ -207,12 +224,13 @@ def main(folder: Path) -> int:
         faults += faults_of(alert, text, scenes)
     rows |= {name: given for name, (given, _) in HAND_MADE.items()} | {"deleted": [vault_call("SecretDelete", STRANGER)]}
     faults += of_pages(rows)
+    faults += of_workbook(rows)
     faults += survivors(scenes)
     for fault in faults:
         print(f"FAULT {fault}")
     changes = sum(map(len, CHANGES.values()))
     print(f"{len(ALERTS)} alerts in {len(OF_SCENES)} scenes of the program and {len(scenes) - len(OF_SCENES)} others, {len(OF_PAGES)} queries of the "
-          f"pages; {changes} changes tried; {len(faults)} faults")
+          f"pages and {len(OF_WORKBOOK)} of the workbook; {changes} changes tried; {len(faults)} faults")
     return 1 if faults else 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "infra/tests"))
 from expand import SUBSCRIPTION  # noqa: E402
-from policies import HARDENED, LOG_RULE, Subject, View, alert_name, query  # noqa: E402
+from policies import HARDENED, LOG_RULE, Subject, View, alert_name, query, workbook_queries  # noqa: E402
 
 STRANGER = "99999999-0000-0000-0000-000000000000"
 
@@ -23,6 +23,7 @@ def hardened() -> View:
 
 VIEW = hardened()
 ALERTS = {alert_name(alert): query(alert) for alert in VIEW.of(LOG_RULE)}
+WORKBOOK = workbook_queries(VIEW)
 APP = VIEW.apps["backup"].name
 APPS = [app.name.lower() for app in VIEW.apps.values()]
 ACCOUNTS = {use: account.name for use, account in VIEW.accounts.items()}

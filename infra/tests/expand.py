@@ -430,6 +430,12 @@ class Frame:
             return getattr(self, f"call_{tree.name}")(*args)
         raise self.fault(f"the function {tree.name} is not known")
 
+    def call_loadTextContent(self, path: str) -> str:
+        file = (self.project.root / self.name).parent / path
+        if not file.is_file():
+            raise self.fault(f"{path} is not there")
+        return file.read_text(encoding="utf-8")
+
     def call_fail(self, why: str) -> None:
         raise self.fault(why)
 

@@ -316,6 +316,11 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (ALERTS, "for (email, index) in emails: {", "for (email, index) in [emails[0], emails[0]]: {"),
         (ALERTS, "skipQueryValidation: true", "skipQueryValidation: false"),
     ],
+    "the_workbook_reads_the_workspace": [
+        (MAIN, "    tags: tags\n    workspaceId: monitoring.outputs.workspaceId\n", "    tags: tags\n    workspaceId: resourceGroupName\n"),
+        ("modules/workbook.bicep", "'WORKSPACE_ID'", "'OTHER_ID'"),
+        ("modules/workbook.bicep", "sourceId: workspaceId", "sourceId: 'azure monitor'"),
+    ],
     "nobody_means_no_deployment": [
         (MAIN, "@minLength(1)\nparam alertEmails", "param alertEmails"),
         (ALERTS, "@minLength(1)\nparam emails", "@minLength(0)\nparam emails"),

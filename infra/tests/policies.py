@@ -37,6 +37,7 @@ IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 ASSIGNMENT, ROLE = "Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/roleDefinitions"
 LOCK, DIAGNOSTICS = "Microsoft.Authorization/locks", "Microsoft.Insights/diagnosticSettings"
 WORKSPACE, COMPONENT = "Microsoft.OperationalInsights/workspaces", "Microsoft.Insights/components"
+WORKBOOK = "Microsoft.Insights/workbooks"
 LOG_RULE, ACTIVITY_RULE = "Microsoft.Insights/scheduledQueryRules", "Microsoft.Insights/activityLogAlerts"
 ACTION_GROUP, ENDPOINT = "Microsoft.Insights/actionGroups", "Microsoft.Network/privateEndpoints"
 
@@ -1002,6 +1003,30 @@ def every_alert_is_there(subject: Subject):
                 "actions.actionGroups": [group.id],
                 "skipQueryValidation": True,
             })
+    yield from everywhere(subject, check)
+
+
+def workbook_queries(view: View) -> dict[str, str]:
+    (workbook,) = view.of(WORKBOOK)
+    items = json.loads(workbook.properties["serializedData"])["items"]
+    return {item["name"]: item["content"]["query"] for item in items if "query" in item["content"]}
+
+
+@rule
+def the_workbook_reads_the_workspace(subject: Subject):
+    """There is one, on the workspace that the program logs to, and each of its queries asks for as long as its reader says."""
+    def check(view: View):
+        (workspace,) = view.of(WORKSPACE)
+        for workbook in view.of(WORKBOOK):
+            content = json.loads(workbook.properties["serializedData"])
+            yield from differing(workbook.name, workbook.properties, {"sourceId": workspace.id})
+            if content["fallbackResourceIds"] != [workspace.id]:
+                yield f"the workbook reads {content['fallbackResourceIds']}"
+            for item in content["items"]:
+                if "query" in item["content"] and item["content"].get("timeContextFromParameter") != "TimeRange":
+                    yield f"{item['name']}: asks for another time"
+        if len(view.of(WORKBOOK)) != 1 or len(workbook_queries(view)) < 5:
+            yield "there is no workbook with queries"
     yield from everywhere(subject, check)
 
 

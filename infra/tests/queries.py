@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every query: those of the alerts, as each parameter file deploys them, and those in the pages. Prints them as JSON."""
+"""Every query: those of the alerts and of the workbook, as each parameter file deploys them, and those in the pages. Prints them as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from pages import FENCE, files
-from policies import LOG_RULE, Subject, alert_name, query
+from policies import LOG_RULE, Subject, alert_name, query, workbook_queries
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -16,6 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 def alerts(subject: Subject) -> dict[str, str]:
     """By the parameter file and the name of the alert."""
     return {f"{view.name}: {alert_name(alert)}": query(alert) for view in subject.views for alert in view.of(LOG_RULE)}
+
+
+def in_workbook(subject: Subject) -> dict[str, str]:
+    """By the parameter file and the name in the workbook."""
+    return {f"{view.name}: {name}": text for view in subject.views for name, text in workbook_queries(view).items()}
 
 
 def in_pages() -> dict[str, str]:
@@ -33,4 +38,5 @@ def in_pages() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    json.dump(alerts(Subject(ROOT)) | in_pages(), sys.stdout)
+    subject = Subject(ROOT)
+    json.dump(alerts(subject) | in_workbook(subject) | in_pages(), sys.stdout)

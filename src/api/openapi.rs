@@ -21,7 +21,7 @@ use super::{
 #[openapi(
     info(
         title = "keyvault-backup",
-        description = "What is backed up, how runs went, backups on request, and restores. JSON throughout; times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes. Backups themselves are never served.",
+        description = "What is backed up, how runs went, backups on request, and restores. JSON, apart from pages and numbers for other readers; times are RFC 3339 in UTC, spans are whole seconds, sizes are bytes. Backups themselves are never served.",
         contact(name = "The administrators of this function app"),
         license(name = "MIT", identifier = "MIT")
     ),

@@ -15,7 +15,6 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use terminal_size::{Width, terminal_size_of};
-use time::Duration;
 
 pub use self::{
     cell::Cell,
@@ -24,7 +23,7 @@ pub use self::{
 };
 use crate::config::environment;
 pub use crate::domain::{
-    counted::counted as count, moment::second as moment, wording::on_one_line as one_line,
+    counted::counted as count, moment::second as moment, told::age, wording::on_one_line as one_line,
 };
 
 /// The format of results.
@@ -163,17 +162,6 @@ pub fn note(text: impl Display) {
     drop(Stream::Err.print(&format!("{text}\n")));
 }
 
-/// A duration in its largest unit, as an age.
-pub fn age(since: Duration) -> String {
-    let (days, hours, minutes) = (since.whole_days(), since.whole_hours(), since.whole_minutes());
-    match (days, hours, minutes) {
-        (2.., _, _) => format!("{days} days"),
-        (_, 2.., _) => format!("{hours} hours"),
-        (_, _, 2..) => format!("{minutes} minutes"),
-        _ => "just now".to_owned(),
-    }
-}
-
 /// A number of bytes for people.
 pub fn bytes(bytes: u64) -> String {
     indicatif::HumanBytes(bytes).to_string()
@@ -181,6 +169,8 @@ pub fn bytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use time::Duration;
+
     use super::*;
 
     #[test]

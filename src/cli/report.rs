@@ -8,14 +8,15 @@ use super::output::{self, Column, Format, Table};
 use crate::api::shapes::terminal::{BackupPlan, RunReport};
 use crate::domain::{
     form::Clear,
-    job::rounds::TriedAgain,
     manifest::Summary,
-    object::{ObjectId, ObjectKind},
+    object::ObjectId,
     outcome::Failure,
     plan::{Plan, Unlisted},
     planned::Decision,
     run::{Numbers, RunId},
 };
+
+pub use crate::domain::told::{kinds, tried_again};
 
 /// The objects that were not backed up, and why.
 pub type Failures = Vec<(ObjectId, Failure)>;
@@ -44,34 +45,6 @@ pub fn print_plan(plan: &Plan, format: Format) -> io::Result<()> {
     let counts: Vec<_> = counts.iter().map(|(words, count)| format!("{count} {words}")).collect();
     let objects = output::count(plan.objects.len(), "object");
     output::aside(format, format_args!("{objects}: {}. Nothing was done.", counts.join(", ")))
-}
-
-/// The failures of an open run that it will try again, in words.
-pub fn tried_again(of: TriedAgain<'_>) -> String {
-    let kinds = kinds(of.kinds);
-    let what = match of.objects {
-        None if of.kinds.is_empty() => "it cannot be listed".to_owned(),
-        None => format!("the {kinds} cannot be listed"),
-        Some(1) => format!("1 object fails{}", beside(&kinds)),
-        Some(objects) => format!("{objects} objects fail{}", beside(&kinds)),
-    };
-    let next = match (of.next, of.round) {
-        (None, _) => String::new(),
-        (Some(next), 0) => format!(", tried again at {}", output::moment(next)),
-        (Some(next), _) => {
-            format!(", tried again at {} in round {} of {}", output::moment(next), of.round + 1, of.last)
-        }
-    };
-    format!("{what}{next}: {}: {}", of.failure.code, output::one_line(&of.failure.text))
-}
-
-/// Kinds in words, in the plural.
-pub fn kinds(kinds: &[ObjectKind]) -> String {
-    kinds.iter().map(|kind| format!("{kind}s")).collect::<Vec<_>>().join(" and ")
-}
-
-fn beside(kinds: &str) -> String {
-    if kinds.is_empty() { String::new() } else { format!(", and the {kinds} cannot be listed") }
 }
 
 fn words(decision: Decision) -> &'static str {
@@ -212,6 +185,7 @@ mod tests {
     use crate::domain::{
         form::Clear,
         loss::{How, Loss},
+        object::ObjectKind,
         samples::NIGHT,
     };
 
@@ -302,37 +276,6 @@ mod tests {
                     "Not well until the objects are back or run 20261121T020000Z-nightly is acknowledged: {loss}"
                 )
             );
-        }
-    }
-
-    #[test]
-    fn what_is_tried_again_says_what_when_and_why() {
-        let failure = Failure::ours("Forbidden", "no\n  right");
-        let (at, next) = (datetime!(2026-11-22 02:20 UTC), datetime!(2026-11-22 03:00 UTC));
-        let keys = [ObjectKind::Key];
-        let both = [ObjectKind::Key, ObjectKind::Secret];
-        for (objects, kinds, round, next, expected) in [
-            (None, &[][..], 0, Some(next), "it cannot be listed, tried again at 2026-11-22T03:00:00Z"),
-            (None, &[][..], 0, None, "it cannot be listed"),
-            (
-                None,
-                &keys[..],
-                1,
-                Some(next),
-                "the keys cannot be listed, tried again at 2026-11-22T03:00:00Z in round 2 of 5",
-            ),
-            (
-                Some(1),
-                &[][..],
-                2,
-                Some(next),
-                "1 object fails, tried again at 2026-11-22T03:00:00Z in round 3 of 5",
-            ),
-            (Some(2), &keys[..], 5, None, "2 objects fail, and the keys cannot be listed"),
-            (Some(0), &both[..], 5, None, "0 objects fail, and the keys and secrets cannot be listed"),
-        ] {
-            let of = TriedAgain { objects, kinds, failure: &failure, at, round, last: 5, next };
-            assert_eq!(tried_again(of), format!("{expected}: Forbidden: no right"));
         }
     }
 

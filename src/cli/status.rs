@@ -1,10 +1,14 @@
 //! `status`: whether everything is well, and if not, what first.
 
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    Done, Exit,
+    Done, Exit, Failed,
     output::{self, Cell, Column, Format, Table, moment},
+    written,
 };
 use crate::{
     api::shapes::status::Status as StatusShape,
@@ -16,19 +20,52 @@ use crate::{
         passes,
         status::{self, Status},
     },
+    tell,
 };
 
 /// Failing objects of a vault that are named.
 const NAMED: usize = 3;
+
+/// The form of the status.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Write it as one page to this file as well, which is replaced as a whole
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    html: Option<PathBuf>,
+    /// Open the page in the browser
+    #[arg(long, requires = "html")]
+    open: bool,
+}
+
+impl StatusArgs {
+    /// Whether it writes no file.
+    pub const fn only_reads(&self) -> bool {
+        self.html.is_none()
+    }
+}
 
 /// Runs the command, over the configured sources, or over all that the catalogue has. The exit code is 0 if everything
 /// is well, and 1 if not.
 ///
 /// # Errors
 /// When settings are wrong, or a service refuses or does not answer.
-pub async fn run(format: Format) -> Done {
+pub async fn run(args: StatusArgs, format: Format) -> Done {
     let app = App::build(&Config::read(environment, Needs::Jobs)?)?;
-    let found = status::status(&app, Clock::system().now()).await?;
+    let now = Clock::system().now();
+    let found = match args.html {
+        None => status::status(&app, now).await?,
+        Some(path) => {
+            let seen = tell::read(&app, now).await?;
+            written::replace(&path, tell::page::page(&seen).as_bytes(), "--html")?;
+            if args.open {
+                open::that_detached(&path).map_err(|error| {
+                    let next = format!("open {} yourself", path.display());
+                    Failed::new(format!("no browser could be started: {error}"), next)
+                })?;
+            }
+            seen.status
+        }
+    };
     let exit = if found.is_ok() { Exit::All } else { Exit::Part };
     if format.is_json() {
         output::json(&StatusShape::from(found))?;

@@ -17,12 +17,17 @@ use super::{
     verification::Verified,
 };
 
+mod history;
 mod known;
 
-pub use self::known::{Known, Newest, Objects};
+pub use self::{
+    history::{Ended, History, Night},
+    known::{Known, Newest, Objects},
+};
 
 /// Why a source is not well. The order is that of urgency.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumDiscriminants)]
+#[strum_discriminants(name(TroubleKind), derive(strum::VariantArray), doc = "The kinds of trouble.")]
 pub enum Trouble {
     /// Its catalogue cannot be read, so nothing is known; the reason.
     Unreadable(String),
@@ -69,23 +74,30 @@ pub enum Trouble {
 
 impl Trouble {
     /// Its stable name, as in the API and in findings of `preflight`.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Unreadable(_) => "catalogue-unreadable",
-            Self::NeverBackedUp => "never-backed-up",
-            Self::Overdue { .. } => "overdue",
-            Self::Damaged { .. } => "backups-damaged",
-            Self::Lost { .. } => "many-objects-gone",
-            Self::Unlisted(_) => "kinds-unlisted",
-            Self::Failing { .. } => "objects-failing",
-            Self::LastFailed(_) => "last-backup-failed",
-            Self::Moved { .. } => "vault-moved",
-        }
+    pub fn code(&self) -> &'static str {
+        TroubleKind::from(self).code()
     }
 
     /// Whether no recent backup is known to cover the source.
     pub const fn is_overdue(&self) -> bool {
         matches!(self, Self::Unreadable(_) | Self::NeverBackedUp | Self::Overdue { .. })
+    }
+}
+
+impl TroubleKind {
+    /// Its stable name.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unreadable => "catalogue-unreadable",
+            Self::NeverBackedUp => "never-backed-up",
+            Self::Overdue => "overdue",
+            Self::Damaged => "backups-damaged",
+            Self::Lost => "many-objects-gone",
+            Self::Unlisted => "kinds-unlisted",
+            Self::Failing => "objects-failing",
+            Self::LastFailed => "last-backup-failed",
+            Self::Moved => "vault-moved",
+        }
     }
 }
 
@@ -144,6 +156,10 @@ pub struct SourceState {
     pub verified: Option<OffsetDateTime>,
     /// How many of its backups have not ended.
     pub running: usize,
+    /// How many restores into it have not ended, among the newest restores.
+    pub restoring: usize,
+    /// How its runs ended.
+    pub history: History,
     /// What is wrong with it, the most urgent first.
     pub troubles: Vec<Trouble>,
 }
@@ -164,8 +180,9 @@ impl SourceState {
                 let covered = known.newest.covered();
                 let mut troubles = known.troubles();
                 troubles.extend(age(covered, interval, now));
-                let (points, verified) = (known.points, known.verified.at);
-                Self { covered, points, verified, objects: Some(known.objects), ..state }.with(troubles)
+                let (points, verified, history) = (known.points, known.verified.at, known.history.clone());
+                Self { covered, points, verified, objects: Some(known.objects), history, ..state }
+                    .with(troubles)
             }
         }
     }
@@ -198,6 +215,8 @@ impl SourceState {
             objects: None,
             verified: None,
             running,
+            restoring: 0,
+            history: History::default(),
             troubles: Vec::new(),
         }
     }
@@ -215,6 +234,11 @@ impl SourceState {
     /// Whether nothing is wrong with it.
     pub fn is_ok(&self) -> bool {
         self.troubles.is_empty()
+    }
+
+    /// Whether its catalogue could be read.
+    pub fn is_readable(&self) -> bool {
+        !self.troubles.iter().any(|trouble| matches!(trouble, Trouble::Unreadable(_)))
     }
 
     /// Whether no recent backup is known to cover it.

@@ -9,7 +9,7 @@ use crate::{
         hsm::{HsmBackup, HsmJob},
         run::RunId,
         source::{SourceKind, SourceName},
-        state::SourceState,
+        state::{Ended, History, SourceState},
     },
     error::Result,
 };
@@ -139,11 +139,13 @@ pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDate
         futures::try_join!(catalogue.offered_hsm_backups(hsm), catalogue.verified(SourceKind::Hsm, hsm))?;
     let good = HsmBackup::newest_good(&found, None).cloned();
     let points = HsmBackup::points(&found);
+    let history = History::of(found.iter().map(Ended::from), None, now);
     let last = found.into_iter().next();
     let open: Vec<_> = jobs.iter().filter(|job| job.hsm == *hsm).cloned().collect();
     let running = open.iter().filter(|job| job.is_backup()).count();
     let both = (good.as_ref(), last.as_ref());
     let state = SourceState::of_hsm(hsm, both, running, points, &verified, (app.interval(), now));
+    let state = SourceState { history, ..state };
     Ok(HsmState { state, good, last, open })
 }
 

@@ -59,7 +59,18 @@ impl Restore {
         }
     }
 
-    fn began(&self) -> OffsetDateTime {
+    /// Whether it is into a Managed HSM.
+    pub const fn is_of_hsm(&self) -> bool {
+        matches!(self, Self::Hsm(_))
+    }
+
+    /// Whether it has not ended.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state(), State::Open)
+    }
+
+    /// When it was requested.
+    pub fn began(&self) -> OffsetDateTime {
         match self {
             Self::Vault(job) => job.opened,
             Self::Hsm(job) => job.opened,

@@ -63,7 +63,8 @@ impl Status {
         sources
     }
 
-    fn sources(&self) -> impl Iterator<Item = &SourceState> {
+    /// Every source, in no order.
+    pub fn sources(&self) -> impl Iterator<Item = &SourceState> {
         self.vaults.iter().map(|of| &of.state).chain(self.hsms.iter().map(|of| &of.state))
     }
 }
@@ -76,7 +77,7 @@ impl Status {
 pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
     let (vault_names, hsm_names) = sources::all(app).await?;
     let every = restores::Wanted::default();
-    let (vaults, hsms, passes, retention, at_bound, restores, poison_messages) = futures::try_join!(
+    let (vaults, mut hsms, passes, retention, at_bound, restores, poison_messages) = futures::try_join!(
         vaults::all(app, vault_names, FAILING, now),
         hsms::all(app, hsm_names, now),
         passes::passes(app, now),
@@ -89,7 +90,15 @@ pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
     let is_hsm = |of: &VaultState| hsms.iter().any(|hsm| hsm.state.source == of.state.source);
     let is_empty = |of: &VaultState| of.known.as_ref().is_ok_and(|known| known.newest.last.is_none());
     let is_listed = |of: &VaultState| app.vaults().any(|vault| *vault.source().name() == of.state.source);
-    let vaults = vaults.into_iter().filter(|of| is_listed(of) || !is_hsm(of) || !is_empty(of)).collect();
+    let mut vaults: Vec<_> =
+        vaults.into_iter().filter(|of| is_listed(of) || !is_hsm(of) || !is_empty(of)).collect();
+    let restores = restores.restores;
+    let restoring = |into: &SourceState| {
+        let into_it = |restore: &&Restore| restore.is_open() && *restore.target() == into.source;
+        restores.iter().filter(into_it).filter(|restore| restore.is_of_hsm() == into.is_hsm()).count()
+    };
+    let states = vaults.iter_mut().map(|of| &mut of.state).chain(hsms.iter_mut().map(|of| &mut of.state));
+    states.for_each(|state| state.restoring = restoring(state));
     Ok(Status {
         now,
         interval: app.interval(),
@@ -98,7 +107,7 @@ pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
         vaults,
         hsms,
         at_bound,
-        restores: restores.restores,
+        restores,
         poison_messages,
         next_runs: next_runs(app, now),
     })

@@ -6,12 +6,13 @@ use time::OffsetDateTime;
 use super::runs::open_jobs;
 use crate::{
     app::App,
+    catalogue::ManifestRef,
     domain::{
         job::BackupJob,
         manifest::Summary,
-        run::Scope,
+        run::{CLOSES_WITHIN, Scope},
         source::{SourceKind, SourceName},
-        state::{Known, Newest, SourceState},
+        state::{Ended, History, Known, Newest, SourceState},
     },
     error::{Error, Result},
 };
@@ -69,14 +70,43 @@ pub async fn one(
     Ok(VaultState { state, open, known })
 }
 
+/// The most manifests that are read for the history of a vault that is covered: a few requests.
+const HISTORY: usize = 300;
+
 /// The newest closed runs of a vault. One request, unless the vault has not been covered for long.
 pub async fn newest(app: &App, vault: &SourceName) -> Result<Newest> {
-    let covers = |summary: &Summary| summary.scope == Scope::Vault && summary.numbers.covers();
     let manifests = app.catalogue()?.newest_manifests(vault, |found| {
         found.last().and_then(|last| last.summary.as_ref()).is_some_and(covers)
     });
-    let summaries: Vec<_> = manifests.await?.into_iter().filter_map(|found| found.summary).collect();
-    Ok(Newest::of(summaries.iter().map(|summary| (summary, None))))
+    Ok(newest_of(&manifests.await?))
+}
+
+/// The newest closed runs of a vault, and how those of the last nights ended. One request more for each hundred runs.
+async fn told(app: &App, vault: &SourceName, now: OffsetDateTime) -> Result<(Newest, History)> {
+    let (since, mut is_covered, mut read_since) = (History::since(now), false, None);
+    let manifests = app.catalogue()?.newest_manifests(vault, |found| {
+        let Some(last) = found.last().and_then(|last| last.summary.as_ref()) else { return false };
+        is_covered |= covers(last);
+        // A run that a listing shows earlier may have been planned a little later.
+        let is_read = last.planned < since - CLOSES_WITHIN;
+        if !is_covered || !(is_read || found.len() >= HISTORY) {
+            return false;
+        }
+        read_since = Some(if is_read { since } else { last.planned });
+        true
+    });
+    let manifests = manifests.await?;
+    let whole = manifests.iter().filter_map(|found| found.summary.as_ref());
+    let whole = whole.filter(|summary| summary.scope == Scope::Vault).map(Ended::from);
+    Ok((newest_of(&manifests), History::of(whole, read_since, now)))
+}
+
+fn covers(summary: &Summary) -> bool {
+    summary.scope == Scope::Vault && summary.numbers.covers()
+}
+
+fn newest_of(manifests: &[ManifestRef]) -> Newest {
+    Newest::of(manifests.iter().filter_map(|found| Some((found.summary.as_ref()?, None))))
 }
 
 /// What the catalogue says of a vault, with up to `most` failing objects. Acknowledgements and acceptances are read only
@@ -86,8 +116,8 @@ pub async fn newest(app: &App, vault: &SourceName) -> Result<Newest> {
 /// Those of storage, and when the catalogue is damaged.
 async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) -> Result<Known> {
     let catalogue = app.catalogue()?;
-    let (newest, points, view, verified) = futures::try_join!(
-        newest(app, vault),
+    let ((newest, history), points, view, verified) = futures::try_join!(
+        told(app, vault, now),
         catalogue.points(vault),
         catalogue.view(vault, None),
         catalogue.verified(SourceKind::Vault, vault)
@@ -96,7 +126,7 @@ async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) 
     if newest.has_findings() {
         acknowledged = Some(catalogue.acknowledged(vault).await?);
     }
-    let mut known = Known { verified, points, ..Known::of(newest, acknowledged.as_ref()) };
+    let mut known = Known { history, verified, points, ..Known::of(newest, acknowledged.as_ref()) };
     for line in catalogue.lines(&view).await? {
         let line = line?;
         if line.is_failing() && acknowledged.is_none() {

@@ -334,6 +334,7 @@ async fn of_help() {
         "audit verify",
         "audit list",
         "evidence",
+        "metrics",
         "retention",
         "retention plan",
         "retention apply",

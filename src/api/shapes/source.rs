@@ -117,6 +117,12 @@ pub struct ObjectNumbers {
     accepted: usize,
     /// Objects that are gone from the source and have a backup.
     gone: usize,
+    /// When the oldest of the newest backups of protected objects was taken. Absent without protected objects.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    oldest_backup: Option<OffsetDateTime>,
+    /// The most versions that an object had at its newest backup. Zero if none has a backup.
+    most_versions: u32,
 }
 
 impl From<Objects> for ObjectNumbers {
@@ -130,6 +136,8 @@ impl From<Objects> for ObjectNumbers {
             accepted,
             gone,
             unknown_forms: _,
+            oldest,
+            most_versions,
         } = of;
         Self {
             protected,
@@ -139,6 +147,8 @@ impl From<Objects> for ObjectNumbers {
             never_backed_up: without_backup,
             accepted,
             gone,
+            oldest_backup: oldest,
+            most_versions,
         }
     }
 }

@@ -13,11 +13,7 @@ use crate::{
         output::Format,
     },
     clock::Clock,
-    domain::{
-        hsm::{HsmJob, Phase},
-        run::RunId,
-        source::SourceName,
-    },
+    domain::{hsm::HsmJob, run::RunId, source::SourceName, told::phase},
     hsm::start,
 };
 
@@ -82,20 +78,7 @@ fn text(job: &HsmJob) -> String {
     let what = if job.is_backup() { "Backup" } else { "Restore" };
     match &job.waiting {
         Some(why) => format!("{what} {} waits: {why}", job.id),
-        None => format!("{what} {}: {}", job.id, words(&job.phase)),
-    }
-}
-
-/// A phase in words for a person who waits.
-pub(super) const fn words(phase: &Phase) -> &'static str {
-    match phase {
-        Phase::Due { .. } => "about to begin",
-        Phase::Checking { .. } => "the service checks whether it can be done",
-        Phase::Checked => "the service says that it can be done",
-        Phase::Sending { .. } => "the start is being sent",
-        Phase::Running { .. } => "the HSM is working on it",
-        Phase::Lost { .. } => "the answer to the start was lost; the job is searched for",
-        Phase::Occupied { .. } => "the HSM is busy with something else",
+        None => format!("{what} {}: {}", job.id, phase(&job.phase)),
     }
 }
 

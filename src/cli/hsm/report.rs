@@ -12,11 +12,10 @@ use crate::{
         hsm::{Contents, HsmBackup, HsmJob, HsmPlan, KeyOutcome, KeyResult, Safety, Task},
         outcome::Failure,
         run::Verdict,
+        told::progress,
     },
     query::hsms::Run,
 };
-
-use super::follow::words;
 
 /// Prints a plan.
 pub(super) fn plan(plan: &HsmPlan, format: Format) -> io::Result<()> {
@@ -111,13 +110,12 @@ pub(in crate::cli) fn open(job: &HsmJob, format: Format) -> io::Result<()> {
     let columns = [Column::name("opened"), Column::name("state"), Column::prose("why")];
     let mut table = Table::new(&[Column::name("source"), Column::name("run")], &columns);
     let [source, run] = [job.hsm.to_string(), job.id.to_string()].map(Cell::from);
-    table.push([source, run, job.opened.into(), "open".into(), phase(job).into()]);
-    output::one(format, format_args!("{} of HSM {} is still open: {}", job.id, job.hsm, phase(job)), &table)
-}
-
-pub(super) fn phase(job: &HsmJob) -> String {
-    let waiting = job.waiting.as_deref().map_or_else(String::new, |why| format!(", and waits: {why}"));
-    format!("{}{waiting}", words(&job.phase))
+    table.push([source, run, job.opened.into(), "open".into(), progress(job).into()]);
+    output::one(
+        format,
+        format_args!("{} of HSM {} is still open: {}", job.id, job.hsm, progress(job)),
+        &table,
+    )
 }
 
 /// Prints the result of a restore.
@@ -148,7 +146,7 @@ fn ending(job: &HsmJob) -> String {
     let why = match (failure, ended) {
         (Some(failure), _) => format!(" {}", failure_text(Some(failure))),
         (None, Some(_)) => String::new(),
-        (None, None) => format!(" Now: {}.", phase(job)),
+        (None, None) => format!(" Now: {}.", progress(job)),
     };
     let time = ended.map_or_else(String::new, |of| format!(", took {}", span(of.at - job.opened)));
     format!(

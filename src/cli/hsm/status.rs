@@ -3,10 +3,7 @@
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{
-    app_for,
-    report::{failure_text, phase},
-};
+use super::{app_for, report::failure_text};
 use crate::{
     api::shapes::{source::HsmStatus, terminal::HsmStatuses},
     app::App,
@@ -20,6 +17,7 @@ use crate::{
     domain::{
         hsm::{HsmBackup, HsmJob},
         source::Source,
+        told::progress,
     },
     query::{
         hsms::{self, Run},
@@ -87,7 +85,7 @@ fn table(backups: &[&HsmBackup], jobs: &[&HsmJob], now: OffsetDateTime) -> Table
     ];
     let mut table = Table::new(&[Column::name("hsm"), Column::name("job")], &details);
     for job in jobs {
-        let why = phase(job);
+        let why = progress(job);
         let [hsm, id] = [job.hsm.to_string(), job.id.to_string()].map(Cell::from);
         let (since, late) = ((now - job.opened).into(), lateness(job.id.late(job.opened)));
         table.push([hsm, id, since, late, "open".into(), Cell::Nothing, Cell::Nothing, why.into()]);

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::Trouble;
+use super::{History, Trouble};
 use crate::domain::{
     acknowledged::{AcceptanceRecord, Acknowledged, Acknowledgement},
     form::Clear,
@@ -77,6 +77,10 @@ pub struct Objects {
     pub gone: usize,
     /// Objects whose newest backup has an unknown form.
     pub unknown_forms: usize,
+    /// When the oldest of the newest backups of protected objects was taken.
+    pub oldest: Option<OffsetDateTime>,
+    /// The most versions that an object had at its newest backup. Zero if none has a backup.
+    pub most_versions: u32,
 }
 
 /// What the catalogue says of a vault.
@@ -84,6 +88,8 @@ pub struct Objects {
 pub struct Known {
     /// Its newest runs.
     pub newest: Newest,
+    /// How its runs of the whole vault ended.
+    pub history: History,
     /// What the last verification says.
     pub verified: Verified,
     /// The range of times as of which it can be restored.
@@ -137,8 +143,10 @@ impl Known {
                 self.objects.damaged += 1;
             } else {
                 self.objects.protected += 1;
+                self.objects.oldest = Some(self.objects.oldest.map_or(entry.taken, |at| at.min(entry.taken)));
                 self.objects.not_verified += usize::from(self.verified.at.is_some_and(|at| entry.taken > at));
             }
+            self.objects.most_versions = self.objects.most_versions.max(entry.versions);
             if entry.versions >= VERSIONS_WARNING {
                 self.many_versions.push((line.id(), entry.versions));
             }

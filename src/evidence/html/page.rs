@@ -1,34 +1,8 @@
-//! Writing HTML: every text is escaped by the one type that writes it.
+//! Writing the page of a report. Every text is escaped by [`Escaped`].
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
-use crate::domain::evidence::Section;
-
-/// A text in HTML. Characters that cannot be seen, or that turn the direction of a line, are written as their numbers.
-pub(super) struct Escaped<'a>(pub(super) &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                c if is_hidden(c) => write!(f, "\\u{{{:x}}}", u32::from(c))?,
-                c => f.write_char(c)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
+use crate::{domain::evidence::Section, html::Escaped};
 
 /// A cell of a table.
 pub(super) struct Cell {
@@ -153,20 +127,6 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_text_is_markup_or_hides_anything() {
-        for (text, expected) in [
-            ("a & b", "a &amp; b"),
-            ("<script>x</script>", "&lt;script&gt;x&lt;/script&gt;"),
-            ("\" onload='x", "&quot; onload=&#39;x"),
-            ("pay\u{202e}fdp", "pay\\u{202e}fdp"),
-            ("a\u{0}b\u{200b}c\r\n", "a\\u{0}b\\u{200b}c\\u{d}\\u{a}"),
-            ("Schlüssel 鍵", "Schlüssel 鍵"),
-        ] {
-            assert_eq!(Escaped(text).to_string(), expected);
-        }
-    }
 
     #[test]
     fn a_table_without_rows_is_a_sentence() {

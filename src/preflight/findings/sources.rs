@@ -66,8 +66,13 @@ impl SourceSeen {
 
 /// The finding of a trouble. Its name is the trouble's.
 fn trouble_found(trouble: &Trouble, of: &SourceSeen) -> Finding {
-    let url = &of.url;
-    let (severity, why, remedy) = match trouble {
+    let (severity, why, remedy) = about(trouble, &of.state, &of.url);
+    Finding { seen: trouble.to_string(), why, remedy, ..of.finding(trouble.code(), severity) }
+}
+
+/// How severe a trouble of a source is, why, and how it is fixed. `url` is how commands name the source.
+pub fn about(trouble: &Trouble, of: &SourceState, url: &str) -> (Severity, &'static str, Remedy) {
+    match trouble {
         Trouble::Unreadable(_) => (
             Severity::Error,
             "What is damaged shows neither what is protected nor what is not.",
@@ -77,12 +82,12 @@ fn trouble_found(trouble: &Trouble, of: &SourceSeen) -> Finding {
         Trouble::NeverBackedUp | Trouble::Overdue { .. } => (
             Severity::Error,
             "If the source is lost, so is everything that was created or changed since then.",
-            back_up(of),
+            back_up(of, url),
         ),
         Trouble::Damaged { .. } => (
             Severity::Error,
             "An older backup may still be whole; a newer one is taken by itself while the source has the objects.",
-            Remedy::run([format!("keyvault-backup verify --source {}", of.state.source)])
+            Remedy::run([format!("keyvault-backup verify --source {}", of.source)])
                 .and("Then see `backup-damaged` in docs/operations.md."),
         ),
         Trouble::Lost { run, .. } => (
@@ -113,8 +118,7 @@ fn trouble_found(trouble: &Trouble, of: &SourceSeen) -> Finding {
             Remedy::run([acknowledge(url, run)])
                 .and("If the setting is wrong, correct KEYVAULT_BACKUP_PLACES first."),
         ),
-    };
-    Finding { seen: trouble.to_string(), why, remedy, ..of.finding(trouble.code(), severity) }
+    }
 }
 
 const NOT_BACKED_UP: &str = "Then see `hsm-not-backed-up` in docs/operations.md.";
@@ -123,11 +127,11 @@ fn acknowledge(url: &str, run: &RunId) -> String {
     format!("keyvault-backup acknowledge --vault {url} --run {run} --reason TEXT")
 }
 
-fn back_up(of: &SourceSeen) -> Remedy {
-    if of.state.is_hsm() {
+fn back_up(of: &SourceState, url: &str) -> Remedy {
+    if of.is_hsm() {
         return Remedy::run(["keyvault-backup jobs".to_owned()]).and(NOT_BACKED_UP);
     }
-    Remedy::run([format!("keyvault-backup backup --vault {}", of.url)])
+    Remedy::run([format!("keyvault-backup backup --vault {url}")])
 }
 
 fn unknown_forms(seen: &SourceSeen, report: &mut Report) {
