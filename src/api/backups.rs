@@ -76,7 +76,12 @@ pub async fn list(
     };
     let (Limit(limit), after) = (query.limit.unwrap_or(Limit::DEFAULT), query.after.map(|Token(mark)| mark));
     let page = objects::page(&app, &wanted, after.as_ref(), limit).await?;
-    let backup = |(_, line, apart): (SourceName, Line, _)| Some(Backup::new(&line.entry?, line.gone, apart));
+    let readings = &page.readings;
+    let backup = |(vault, line, apart): (SourceName, Line, _)| {
+        let entry = line.entry?;
+        let verified = readings.get(&vault).and_then(|read| read.last_good(&entry, wanted.at.is_none()));
+        Some(Backup::new(&entry, line.gone, apart).verified(verified))
+    };
     Ok(Json(Backups {
         backups: page.lines.into_iter().filter_map(backup).collect(),
         hsms: page.hsms.iter().filter_map(Stored::new).collect(),
@@ -124,9 +129,9 @@ pub async fn history(
     let vault = source(&app, "source", &vault)?;
     let id = ObjectId::new(parse("kind", &kind)?, parse("name", &name)?);
     match objects::history(&app, &vault, &id).await? {
-        objects::History::Points { backups, reach } => {
+        objects::History::Points { backups, reach, readings } => {
             let Limit(limit) = query.limit.unwrap_or(Limit::DEFAULT);
-            Ok(Json(History::new(&backups, reach, query.after, limit)))
+            Ok(Json(History::new(&backups, (reach, &readings), query.after, limit)))
         }
         objects::History::Nothing(nothing) => Err(Problem::nothing(ProblemKind::NotFound, &nothing)),
         objects::History::NoBackup => {

@@ -17,11 +17,24 @@ use crate::{
         run::RunId,
         source::{SourceId, SourceKind, SourceName},
         stored_version::ContainerMark,
-        verification::{Suspects, VERIFICATION_FORMAT, Verification, VerificationSummary, Verified},
+        verification::{
+            Reading, Readings, Suspects, VERIFICATION_FORMAT, Verification, VerificationSummary, Verified,
+        },
     },
     error::{Error, Result, damaged},
     stored::{self, read_metadata},
 };
+
+/// How many of the newest passes are asked which backups they read: with the default, two turns of each backup.
+const READINGS: u16 = 56;
+
+/// What a record says, if it can be read.
+fn known<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Err(error) if error.is_unreadable() => Ok(None),
+        read => read.map(Some),
+    }
+}
 
 /// The metadata of a verification.
 const SUMMARY: &str = "summary";
@@ -144,6 +157,35 @@ impl Catalogue {
             _ => Suspects::of(&self.verification(kind, source, last.ended).await?.findings),
         };
         Ok(Verified { at, suspects })
+    }
+
+    /// Which backups of a vault the newest passes read. One request, and one more for each pass with findings. Records that
+    /// cannot be read say nothing, and if the newest one cannot be, nothing is known.
+    pub async fn readings(&self, vault: &SourceName) -> Result<Readings> {
+        let (kind, prefix) = (SourceKind::Vault, layout::verifications(SourceKind::Vault, vault));
+        let listing = Listing { prefix: &prefix, from: None, page: READINGS, metadata: true };
+        let pages = self.container.list(listing);
+        pin_mut!(pages);
+        let newest = pages.try_next().await?.unwrap_or_default();
+        let (mut passes, mut open) = (Vec::new(), None);
+        for item in newest {
+            let summary = read_metadata(&item.name, &item.metadata, SUMMARY, VERIFICATION_FORMAT);
+            let summary: Option<VerificationSummary> = known(summary)?.flatten();
+            let suspects = match &summary {
+                Some(summary) if summary.findings == 0 => Some(Suspects::default()),
+                Some(summary) => {
+                    let read = self.verification(kind, vault, summary.ended).await;
+                    known(read)?.map(|read| Suspects::of(&read.findings))
+                }
+                None => None,
+            };
+            if open.is_none() {
+                let Some(found) = suspects.clone() else { return Ok(Readings::default()) };
+                open = Some(found);
+            }
+            passes.extend(summary.and_then(|summary| Reading::of(&summary, suspects)));
+        }
+        Ok(Readings::new(passes, open.unwrap_or_default()))
     }
 
     /// The newest verifications after a time that found something wrong with newest backups: when they ended, and of which

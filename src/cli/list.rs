@@ -251,7 +251,7 @@ async fn objects(args: ObjectsArgs, format: Format) -> Done {
     }
     let location = listing.location(&app, args.vault.vault.name()).await?;
     if format.is_json() {
-        let item = |line: &Line| ObjectItem::new(line, Some(&location));
+        let item = |line: &Line| ObjectItem::new(line, Some(&location)).verified(listing.verified(line));
         output::json(&Objects { objects: lines.iter().map(item).collect() })?;
         return Ok(Exit::All);
     }
@@ -259,6 +259,7 @@ async fn objects(args: ObjectsArgs, format: Format) -> Done {
     let details = [
         Column::name("newest backup"),
         Column::number("age"),
+        Column::name("verified").if_any(),
         Column::number("versions"),
         Column::number("size"),
         Column::name("run").wide(),
@@ -274,6 +275,7 @@ async fn objects(args: ObjectsArgs, format: Format) -> Done {
             line.name.as_str().into(),
             taken,
             entry.map(|entry| now - entry.taken).into(),
+            listing.verified(line).into(),
             entry.map(|entry| entry.versions).into(),
             entry.map_or(Cell::Nothing, |entry| Cell::Bytes(entry.bytes)),
             entry.map(|entry| entry.run.as_str()).into(),

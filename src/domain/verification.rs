@@ -9,6 +9,7 @@ mod bytes;
 mod finding;
 mod named;
 mod open;
+mod readings;
 mod rotation;
 mod share;
 mod soundness;
@@ -23,6 +24,7 @@ pub use self::{
     finding::{Fault, Finding},
     named::{Address, Expected, Named},
     open::{OPEN_VERIFICATION_FORMAT, OpenVerification, ReadSoFar},
+    readings::{Reading, Readings},
     rotation::{Choice, Days, NEWEST_WITHIN, Rotation},
     share::{Share, ShareError},
     soundness::{Soundness, WhyNothing},
@@ -93,6 +95,7 @@ impl Verification {
             v: self.v,
             started: self.started,
             ended: self.ended,
+            choice: Some(self.choice),
             counts: self.counts.clone(),
             findings: super::record::count(self.findings.len()),
             of_newest: super::record::count(self.of_newest().count()),
@@ -111,6 +114,9 @@ pub struct VerificationSummary {
     /// When it ended.
     #[serde(with = "time::serde::rfc3339")]
     pub ended: OffsetDateTime,
+    /// Which backups were read again. Absent in records of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
     /// Its numbers.
     pub counts: Counts,
     /// How many things it found wrong.

@@ -1,5 +1,7 @@
 //! Objects that have a backup: the newest of each, page by page, and every one of an object.
 
+use std::collections::BTreeMap;
+
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
@@ -16,6 +18,7 @@ use crate::{
         object::{ObjectId, ObjectKind},
         restore::Selection,
         source::{SourceId, SourceKind, SourceName},
+        verification::Readings,
     },
     error::{Error, Result},
 };
@@ -52,6 +55,8 @@ pub struct Page {
     pub hsms: Vec<HsmBackup>,
     /// The range of times as of which each source can be restored, of those that can. On the first page alone.
     pub reaches: Vec<(SourceId, Points)>,
+    /// Which backups of each vault were verified.
+    pub readings: BTreeMap<SourceName, Readings>,
     /// Where the next page begins, if there is one.
     pub next: Option<Mark>,
 }
@@ -70,7 +75,7 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
             && wanted.kind.is_none_or(|kind| kind == line.kind)
             && wanted.name.as_ref().is_none_or(|name| name.takes(&line.name))
     };
-    let mut lines = Vec::new();
+    let (mut lines, mut readings) = (Vec::new(), BTreeMap::new());
     for vault in app.sources() {
         let skipped = wanted.vault.as_ref().is_some_and(|wanted| wanted != vault)
             || after.is_some_and(|after| *vault < after.vault);
@@ -80,6 +85,9 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
         let after = after.filter(|after| after.vault == *vault).map(|after| &after.id);
         let view = app.catalogue()?.view(vault, wanted.at).await?;
         let location = app.catalogue()?.location(vault, &view).await?;
+        if !view.is_empty() {
+            readings.insert(vault.clone(), app.catalogue()?.readings(vault).await?);
+        }
         for line in app.catalogue()?.lines(&view).await? {
             let line = line?;
             if !takes(&line) || after.is_some_and(|after| line.id() <= *after) {
@@ -88,13 +96,13 @@ pub async fn page(app: &App, wanted: &Wanted, after: Option<&Mark>, limit: usize
             if lines.len() == limit {
                 let mark =
                     |(vault, line, _): &(SourceName, Line, _)| Mark { vault: vault.clone(), id: line.id() };
-                return Ok(Page { next: lines.last().map(mark), lines, hsms, reaches });
+                return Ok(Page { next: lines.last().map(mark), lines, hsms, reaches, readings });
             }
             let apart = line.entry.as_ref().and_then(|entry| entry.location.apart(&location));
             lines.push((vault.clone(), line, apart));
         }
     }
-    Ok(Page { lines, hsms, reaches, next: None })
+    Ok(Page { lines, hsms, reaches, readings, next: None })
 }
 
 /// The range of times as of which each configured source can be restored, of all or of those of one name.
@@ -122,6 +130,8 @@ pub enum History {
         backups: Vec<Point>,
         /// The range of times as of which the source can be restored.
         reach: Option<Points>,
+        /// Which backups of the source were verified.
+        readings: Readings,
     },
     /// The vault's index has no such object; this says what it has instead.
     Nothing(Box<Nothing>),
@@ -137,7 +147,7 @@ pub async fn history(app: &App, vault: &SourceName, id: &ObjectId) -> Result<His
     let catalogue = app.catalogue()?;
     let (backups, reach) = futures::try_join!(catalogue.history(vault, id), catalogue.points(vault))?;
     if !backups.is_empty() {
-        return Ok(History::Points { backups, reach });
+        return Ok(History::Points { backups, reach, readings: catalogue.readings(vault).await? });
     }
     let selection = Selection { objects: vec![id.clone()], ..Selection::default() };
     let nothing = nothing::why(app, vault, None, &selection).await?;
@@ -149,7 +159,9 @@ pub async fn history(app: &App, vault: &SourceName, id: &ObjectId) -> Result<His
 pub struct Listing {
     /// The objects.
     pub lines: Vec<Line>,
+    readings: Readings,
     view: View,
+    is_now: bool,
 }
 
 impl Listing {
@@ -167,7 +179,13 @@ impl Listing {
         let lines: Result<Vec<_>> = app.catalogue()?.lines(&view).await?.collect();
         let mut lines = lines?;
         lines.retain(wanted);
-        Ok(Self { lines, view })
+        let readings = app.catalogue()?.readings(vault).await?;
+        Ok(Self { lines, readings, view, is_now: at.is_none() })
+    }
+
+    /// When the backup of an object was last read and found to be what was stored, if that is known.
+    pub fn verified(&self, line: &Line) -> Option<OffsetDateTime> {
+        self.readings.last_good(line.entry.as_ref()?, self.is_now)
     }
 
     /// The vault's current location, as its newest run knows it.

@@ -417,6 +417,7 @@ async fn lines_with_tabs_have_every_value_in_full() {
         [
             "taken",
             "run",
+            "verified",
             "versions",
             "newest_version",
             "size",
@@ -426,8 +427,8 @@ async fn lines_with_tabs_have_every_value_in_full() {
             "older_ones"
         ]
     );
-    assert_eq!((rows.len(), rows[1][1], rows[1][5].len()), (2, "20260110T020000Z-nightly", 64), "{text}");
-    assert!(rows[1][4].parse::<u64>().is_ok() && output.stderr.is_empty(), "{output:?}");
+    assert_eq!((rows.len(), rows[1][1], rows[1][6].len()), (2, "20260110T020000Z-nightly", 64), "{text}");
+    assert!(rows[1][5].parse::<u64>().is_ok() && output.stderr.is_empty(), "{output:?}");
 }
 
 /// What the tool prints of an error with JSON: one object, and nothing else anywhere.

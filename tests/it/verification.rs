@@ -427,3 +427,43 @@ async fn a_run_closes_in_as_many_requests_and_also_where_storage_cannot_list_ver
     );
     assert_eq!(lists(&kept, mark), with_versions + 1);
 }
+
+impl Kept {
+    /// When each backup of a secret was last verified, the newest first.
+    async fn verified_at(&mut self, secret: &str) -> Vec<Value> {
+        let history = self.world.ok(&format!("/api/backups/kv-a/secret/{secret}")).await;
+        let backups = history["backups"].as_array().expect("a list");
+        backups.iter().map(|backup| backup["verified"].clone()).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_backup_says_when_it_was_last_verified_if_that_is_known() {
+    let mut kept = Kept::with(3, "within=3650").await;
+    kept.night().await;
+    assert_eq!(kept.verified_at("secret-0").await, [Value::Null], "no pass has read it");
+    kept.verify().await;
+    let at = kept.verification()["started"].clone();
+    assert!(at.is_string());
+    let listed = kept.world.ok("/api/backups?name=secret-1").await;
+    assert_eq!(listed["backups"][0]["verified"], at, "{listed}");
+    kept.changed_night().await;
+    assert_eq!(kept.verified_at("secret-0").await, [Value::Null, at], "no pass has read the new one");
+    kept.world.backups.flip_bit(BACKUPS, &kept.newest_backup_of("secret-0"));
+    kept.verify().await;
+    let again = kept.verification()["started"].clone();
+    assert_eq!(
+        kept.verified_at("secret-0").await,
+        [Value::Null, again.clone()],
+        "a finding is open about it"
+    );
+    let url = kept.world.vault.url();
+    let listed = kept.world.json(&["list", "objects", "--vault", &url]).await;
+    let shown = [0, 1].map(|at| listed["objects"][at]["backup"]["verified"].clone());
+    assert_eq!(shown, [Value::Null, again], "{listed}");
+    let history = kept.world.cli(&["list", "history", "--vault", &url, "--secret", "secret-1"]).await;
+    assert!(String::from_utf8_lossy(&history.stdout).contains("VERIFIED"), "{history:?}");
+    let record = kept.world.stored_below("verifications/vaults/kv-a/").pop_first().expect("a record").0;
+    kept.world.backups.damage_blob(BACKUPS, &record, |record| record.metadata.clear());
+    assert_eq!(kept.verified_at("secret-0").await, [Value::Null, Value::Null], "what it found is not known");
+}

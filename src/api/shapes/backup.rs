@@ -18,6 +18,7 @@ use crate::{
         location::Apart,
         nothing::Points,
         source::{SourceId, SourceKind},
+        verification::Readings,
     },
 };
 
@@ -66,6 +67,10 @@ pub struct Backup {
     /// The fact in which the vault's location differs now, if one is known: the backup does not restore there.
     #[serde(skip_serializing_if = "Option::is_none")]
     elsewhere: Option<Elsewhere>,
+    /// When the last verification began that read its bytes and found them to be what was stored. Absent if that is not known, if
+    /// a finding about the backup is open, and in answers about runs.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    verified: Option<OffsetDateTime>,
     /// In a history, `true` where retention let older backups go before the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     gap: Option<bool>,
@@ -92,8 +97,15 @@ impl Backup {
             gone,
             location: (!entry.location.is_unknown()).then(|| (&*entry.location).into()),
             elsewhere: apart.map(Into::into),
+            verified: None,
             gap: None,
         }
+    }
+
+    /// The same backup, of which is known when it was last read and found to be what was stored.
+    #[must_use]
+    pub fn verified(self, verified: Option<OffsetDateTime>) -> Self {
+        Self { verified, ..self }
     }
 }
 
@@ -147,7 +159,18 @@ pub struct History {
 
 impl History {
     /// At most `limit` of the points, newest first, that are older than `after`.
-    pub fn new(points: &[Point], reach: Option<Points>, after: Option<TakenToken>, limit: usize) -> Self {
+    pub fn new(
+        points: &[Point],
+        (reach, readings): (Option<Points>, &Readings),
+        after: Option<TakenToken>,
+        limit: usize,
+    ) -> Self {
+        let newest = points.first().map(|point| point.entry.taken);
+        let shown = |of: &Point| {
+            let verified = readings.last_good(&of.entry, Some(of.entry.taken) == newest);
+            let backup = Backup::new(&of.entry, None, of.apart).verified(verified);
+            Backup { gap: of.gap.then_some(true), ..backup }
+        };
         let older = |point: &&Point| after.is_none_or(|TakenToken(after)| point.entry.taken < after);
         let mut rest = points.iter().filter(older);
         let page: Vec<_> = rest.by_ref().take(limit).collect();
@@ -155,13 +178,9 @@ impl History {
         Self {
             reach: reach.into(),
             after: rest.next().and(last),
-            backups: page.into_iter().map(point).collect(),
+            backups: page.into_iter().map(shown).collect(),
         }
     }
-}
-
-fn point(of: &Point) -> Backup {
-    Backup { gap: of.gap.then_some(true), ..Backup::new(&of.entry, None, of.apart) }
 }
 
 /// A backup of a whole HSM that can be restored.
@@ -228,7 +247,7 @@ mod tests {
         for limit in 1..7 {
             let (mut seen, mut after, mut pages) = (Vec::new(), None, 0);
             loop {
-                let page = History::new(&points, None, after, limit);
+                let page = History::new(&points, (None, &Readings::default()), after, limit);
                 pages += 1;
                 assert!(page.backups.len() <= limit && pages <= points.len(), "page {pages} of {limit}");
                 seen.extend(page.backups.iter().map(|backup| (backup.taken, backup.gap)));
@@ -239,7 +258,7 @@ mod tests {
             assert_eq!((seen, pages), (all, 5_usize.div_ceil(limit)), "{limit}");
         }
         let past = TakenToken(NIGHT - Duration::days(9));
-        let page = History::new(&points, None, Some(past), 2);
+        let page = History::new(&points, (None, &Readings::default()), Some(past), 2);
         assert!(page.backups.is_empty() && page.after.is_none(), "nothing is older than the last one");
     }
 

@@ -29,8 +29,8 @@ pub(super) async fn history(args: HistoryArgs, format: Format) -> Done {
     args.vault.may_hold([id.kind])?;
     let app = app_for(&args.vault.vault, Needs::Storage)?;
     let vault = &args.vault.vault;
-    let (points, reach) = match objects::history(&app, vault.name(), &id).await? {
-        History::Points { backups, reach } => (backups, reach),
+    let (points, reach, readings) = match objects::history(&app, vault.name(), &id).await? {
+        History::Points { backups, reach, readings } => (backups, reach, readings),
         History::Nothing(nothing) => return Err(Error::from(*nothing).into()),
         History::NoBackup => {
             let name = vault.name();
@@ -45,11 +45,12 @@ pub(super) async fn history(args: HistoryArgs, format: Format) -> Done {
         }
     };
     if format.is_json() {
-        output::json(&shapes::backup::History::new(&points, reach, None, usize::MAX))?;
+        output::json(&shapes::backup::History::new(&points, (reach, &readings), None, usize::MAX))?;
         return Ok(Exit::All);
     }
     let details = [
         Column::name("run"),
+        Column::name("verified").if_any(),
         Column::number("versions"),
         Column::name("newest version").wide(),
         Column::number("size"),
@@ -59,11 +60,12 @@ pub(super) async fn history(args: HistoryArgs, format: Format) -> Done {
         Column::prose("older ones").if_any(),
     ];
     let mut table = Table::new(&[Column::name("taken")], &details);
-    for Point { entry, apart, gap } in &points {
+    for (at, Point { entry, apart, gap }) in points.iter().enumerate() {
         let form = entry.form.unknown().map(|clear| format!("not known: {clear}"));
         table.push([
             entry.taken.into(),
             entry.run.as_str().into(),
+            readings.last_good(entry, at == 0).into(),
             entry.versions.into(),
             entry.newest.to_string().into(),
             Cell::Bytes(entry.bytes),

@@ -149,6 +149,12 @@ impl ObjectItem {
         }
     }
 
+    /// The same object, of whose newest backup is known when it was last read and found to be what was stored.
+    #[must_use]
+    pub fn verified(self, verified: Option<OffsetDateTime>) -> Self {
+        Self { backup: self.backup.map(|backup| Box::new(backup.verified(verified))), ..self }
+    }
+
     /// An object in a run.
     pub fn in_run(header: &PlanHeader, line: &Line) -> Self {
         let accepted = (line.status == ObjectStatus::Failed).then(|| header.accepts(line));
