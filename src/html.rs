@@ -50,6 +50,18 @@ impl Markup {
         self.raw(before).text(text).raw(after)
     }
 
+    /// Adds text in which backticks mark code.
+    pub fn marked(&mut self, text: &str) -> &mut Self {
+        for (number, part) in text.split('`').enumerate() {
+            if number % 2 == 0 {
+                self.text(part)
+            } else {
+                self.put("<code>", part, "</code>")
+            };
+        }
+        self
+    }
+
     /// What was written.
     pub fn finish(self) -> String {
         self.0
@@ -78,7 +90,8 @@ mod tests {
     fn what_is_not_of_this_program_is_text_wherever_it_stands() {
         let mut page = Markup::default();
         page.put("<p title=\"", "a\" onclick=\"b", "\">").put("<b>", "</b><script>", "</b></p>");
-        let expected = "<p title=\"a&quot; onclick=&quot;b\"><b>&lt;/b&gt;&lt;script&gt;</b></p>";
+        page.marked(" `a<b` or c");
+        let expected = "<p title=\"a&quot; onclick=&quot;b\"><b>&lt;/b&gt;&lt;script&gt;</b></p> <code>a&lt;b</code> or c";
         assert_eq!(page.finish(), expected);
     }
 }

@@ -8,7 +8,7 @@ mod nights;
 mod source;
 mod summary;
 
-use std::sync::LazyLock;
+use std::{fmt::Display, sync::LazyLock};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sha2::{Digest as _, Sha256};
@@ -62,6 +62,14 @@ pub fn page(of: &Seen) -> String {
     );
     page.raw("</footer>\n</body>\n</html>\n");
     page.finish()
+}
+
+/// A text with a capital at its start.
+fn sentence(text: impl Display) -> String {
+    let text = text.to_string();
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    first + letters.as_str()
 }
 
 /// Adds a time to the minute.

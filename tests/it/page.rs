@@ -9,6 +9,7 @@ use keyvault_backup::tell::page::page;
 use keyvault_backup_emulator::{FaultKind, Forbidden, Matcher, Operation};
 use sha2::{Digest as _, Sha256};
 
+use self::scene::{HOSTILE, PLAIN};
 use crate::world::World;
 
 /// Elements that have no end.
@@ -54,11 +55,11 @@ fn leave(name: &str, html: &str) {
 
 #[test]
 fn no_text_from_outside_is_more_than_text() {
-    let html = page(&scene::mixed(95));
+    let html = page(&scene::mixed(95, HOSTILE));
     sound(&html);
     assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && html.contains("\\u{202e}"));
     leave("hundred", &html);
-    leave("mixed", &page(&scene::mixed(4)));
+    leave("mixed", &page(&scene::mixed(4, PLAIN)));
 }
 
 #[test]
@@ -73,7 +74,7 @@ fn it_answers_first_whether_everything_is_well() {
         ("nothing", scene::nothing(), "Nothing is backed up", "The settings name no source"),
         (
             "",
-            scene::mixed(2),
+            scene::mixed(2, PLAIN),
             "4 of 7 sources are not well",
             "First: <a href=\"#s0\">kv-new-team</a>: no backup covers it yet.",
         ),
@@ -91,7 +92,7 @@ fn it_answers_first_whether_everything_is_well() {
 
 #[test]
 fn jobs_that_stand_still_come_before_everything() {
-    let mut seen = scene::mixed(1);
+    let mut seen = scene::mixed(1, PLAIN);
     seen.status.passes.stands_still = true;
     let html = page(&seen);
     assert!(html.contains("<p>First: the timer AdvanceJobs has not come since"), "{html}");
@@ -99,13 +100,13 @@ fn jobs_that_stand_still_come_before_everything() {
 
 #[test]
 fn a_source_says_all_that_a_person_on_call_needs() {
-    let html = page(&scene::mixed(1));
+    let html = page(&scene::mixed(1, PLAIN));
     let of = |name: &str| {
         let (_, article) = html.split_once(&format!("\">{name}</h3>")).expect(name);
         article.split("</article>").next().expect("its end").to_owned()
     };
     for (name, said) in [
-        ("kv-shop-prod", "<b class=\"bad\">2 days</b><span>of 26 hours;"),
+        ("kv-shop-prod", "<b class=\"bad\">2 days</b><span>of 26 hours</span>"),
         ("kv-shop-prod", "aria-label=\"Last nights: 1 failed, 27 succeeded, 2 without a run\""),
         ("kv-shop-prod", "<code>keyvault-backup backup --vault kv-shop-prod</code>"),
         ("kv-new-team", "<b class=\"bad\">never</b>"),
@@ -140,7 +141,8 @@ async fn the_api_serves_it_under_a_policy_that_forbids_what_it_does_not_have() {
         "{policy}"
     );
     sound(&answer.text());
-    for said in ["The only source is not well", "secret secret-1", "ForbiddenByRbac"] {
+    let kept = "Retention keeps 1 point; the oldest,";
+    for said in ["The only source is not well", "secret secret-1", "ForbiddenByRbac", kept] {
         assert!(answer.text().contains(said), "{said}: {}", answer.text());
     }
 }

@@ -12,21 +12,21 @@ pub(super) fn advice(code: &str) -> &'static str {
         "TooManyVersions" => {
             "Key Vault cannot back it up, and versions cannot be deleted: move its users to a new name, and accept the failure until then."
         }
-        "Throttled" => "The vault throttles: see throttled in docs/operations.md.",
+        "Throttled" => "The vault throttles: see `throttled` in docs/operations.md.",
         "Deadline" => "Each try took too long: check whether the vault is slow or throttles.",
         "TakenBeforePlanned" => "A clock is wrong. The next run takes a new backup.",
         "InvalidBackupBlob" => {
             "The vault's answer is no whole backup: ask Azure's support, with the request id."
         }
         code if ["Storage/", "Queue/", "Identity/"].iter().any(|own| code.starts_with(own)) => {
-            "A service of this program's own refused, and not the vault: keyvault-backup preflight says what to fix."
+            "A service of this program's own refused, and not the vault: `keyvault-backup preflight` says what to fix."
         }
         _ => OTHER,
     }
 }
 
 /// The advice for what has none of its own.
-const OTHER: &str = "The text is the service's own: see run-not-clean in docs/operations.md.";
+const OTHER: &str = "The text is the service's own: see `run-not-clean` in docs/operations.md.";
 
 #[cfg(test)]
 mod tests {

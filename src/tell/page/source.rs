@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::{
     super::{Kept, Seen},
     advice::advice,
-    nights, time,
+    nights, sentence, time,
 };
 use crate::{
     domain::{
@@ -67,11 +67,13 @@ fn newest(page: &mut Markup, of: &Seen, state: &SourceState) {
         return;
     };
     page.raw(if state.is_overdue() { "<b class=\"bad\">" } else { "<b>" });
-    page.text(age(now - covered)).put("</b><span>of ", interval.whole_hours(), " hours; ");
+    page.text(age(now - covered)).put("</b><span>of ", interval.whole_hours(), " hours</span>");
+    page.raw("<span class=\"below\">");
     time(page, covered);
     page.raw("</span>");
     let share = (now - covered).whole_seconds() * 100 / interval.whole_seconds().max(1);
-    page.raw("<svg class=\"share\" viewBox=\"0 0 100 3\" preserveAspectRatio=\"none\" aria-hidden=\"true\">");
+    page.raw(if state.is_overdue() { "<svg class=\"share late\"" } else { "<svg class=\"share\"" });
+    page.raw(" viewBox=\"0 0 100 3\" preserveAspectRatio=\"none\" aria-hidden=\"true\">");
     page.put(
         "<rect class=\"all\" width=\"100\" height=\"3\"/><rect width=\"",
         share.clamp(1, 100),
@@ -119,7 +121,7 @@ fn day(page: &mut Markup, at: Option<OffsetDateTime>, none: &'static str) {
     };
     let text = minute(at);
     let (day, clock) = text.split_once(' ').unwrap_or((&text, ""));
-    page.put("<b>", day, "</b>").put("<span>", clock, "</span>");
+    page.put("<b>", day, "</b>").put("<span class=\"below\">", clock, "</span>");
 }
 
 fn troubles(page: &mut Markup, of: &SourceState) {
@@ -129,12 +131,12 @@ fn troubles(page: &mut Markup, of: &SourceState) {
     page.raw("<ul class=\"troubles\">\n");
     for trouble in &of.troubles {
         let (_, why, remedy) = about(trouble, of, of.source.as_str());
-        page.put("<li><p><strong>", trouble, ".</strong> ").put("", why, "</p>\n");
+        page.put("<li><p><strong>", sentence(trouble), ".</strong> ").put("", why, "</p>\n");
         remedy.commands.iter().for_each(|command| {
             page.put("<p><code>", command, "</code></p>\n");
         });
         if !remedy.advice.is_empty() {
-            page.put("<p>", &remedy.advice, "</p>\n");
+            page.raw("<p>").marked(&remedy.advice).raw("</p>\n");
         }
         page.raw("</li>\n");
     }
@@ -178,7 +180,7 @@ fn failing(page: &mut Markup, of: &Known) {
         object(page, line);
         if let Some(failure) = &line.failure {
             page.put("<p>", &failure.code, ": ").put("", on_one_line(&failure.text), "</p>\n");
-            page.put("<p class=\"do\">", advice(&failure.code), "</p>\n");
+            page.raw("<p class=\"do\">").marked(advice(&failure.code)).raw("</p>\n");
         }
         page.raw("</li>\n");
     }

@@ -1,8 +1,8 @@
 //! Whether everything is well, what is not first, and what concerns no single source.
 
-use super::{super::Seen, time};
+use super::{super::Seen, sentence, time};
 use crate::{
-    domain::{counted::counted, state::Objects, told::age},
+    domain::{counted::counted, night::Timer, state::Objects, told::age},
     html::Markup,
     preflight::findings::sources::about,
     query::{passes, status::Status},
@@ -70,13 +70,13 @@ pub(super) fn facts(page: &mut Markup, of: &Status) {
     };
     page.raw("<div><dt>Retention</dt><dd>");
     page.raw(if of.retention.is_applied() { "<b>applied</b>" } else { "<b>nothing is deleted</b>" });
-    page.put("<span>", of.retention, "</span></dd></div>\n");
+    page.put("<span>", sentence(of.retention), ".</span></dd></div>\n");
     for (timer, at) in &of.next_runs {
-        page.put("<div><dt>", timer.function(), "</dt><dd><b>").put(
-            "in ",
-            age(*at - of.now),
-            "</b><span>next at ",
-        );
+        page.raw(match timer {
+            Timer::Vaults => "<div><dt>Next run of vaults</dt><dd><b>",
+            Timer::Hsms => "<div><dt>Next run of HSMs</dt><dd><b>",
+        });
+        page.put("in ", age(*at - of.now), "</b><span>");
         time(page, *at);
         page.raw("</span></dd></div>\n");
     }
@@ -86,7 +86,7 @@ pub(super) fn facts(page: &mut Markup, of: &Status) {
             counted(messages, "message"),
             "</b>",
         );
-        page.raw("<span>see poison-message in docs/operations.md</span></dd></div>\n");
+        page.raw("<span>see <code>poison-message</code> in docs/operations.md</span></dd></div>\n");
     }
     for bound in &of.at_bound {
         page.put("<div><dt>At its bound</dt><dd><b>", bound.open, " open ").put("", bound.what(), "</b>");

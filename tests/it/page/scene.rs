@@ -25,8 +25,21 @@ use time::{Duration, OffsetDateTime, macros::datetime};
 pub const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
 const INTERVAL: Duration = Duration::hours(26);
 
-/// What a service or a caller may say.
-pub const HOSTILE: &str =
+/// What a service says, and how a caller is called.
+#[derive(Clone, Copy)]
+pub struct Said {
+    text: &'static str,
+    person: &'static str,
+}
+
+/// Texts as they should be.
+pub const PLAIN: Said =
+    Said { text: "The parameter is incorrect (Request ID: 0f3a9c41).", person: "Ada Lovelace" };
+
+/// Texts that try to be more than text.
+pub const HOSTILE: Said = Said { text: EVIL, person: EVIL };
+
+const EVIL: &str =
     "\"><script>alert(1)</script><img src=https://x.example onerror='alert(2)'>\u{202e}\n& <b>";
 
 /// The seen of these sources.
@@ -49,7 +62,8 @@ fn seen(vaults: Vec<VaultState>, hsms: Vec<HsmState>, restores: Vec<Restore>) ->
     let reason = "the newest of its month, of which 12 are kept".to_owned();
     let kept = |of: &SourceState| {
         let oldest = of.points.map(|points| (points.earliest, reason.clone()));
-        let kept = Kept { points: 43, going: usize::from(of.source.as_str().ends_with('1')), oldest };
+        let points = if oldest.is_some() { 43 } else { 0 };
+        let kept = Kept { points, going: usize::from(of.source.as_str().ends_with('1')), oldest };
         (SourceId { kind: of.kind, name: of.source.clone() }, Ok(kept))
     };
     let kept: BTreeMap<_, _> = status.sources().map(kept).collect();
@@ -111,7 +125,7 @@ fn line(of: &Value) -> Line {
 }
 
 /// A vault with objects that fail, of which one says something hostile.
-fn failing() -> VaultState {
+fn failing(said: Said) -> VaultState {
     let objects =
         Objects { protected: 412, failing: 3, without_backup: 3, accepted: 1, ..Objects::default() };
     let fails = |name: &str, code: &str, text: &str| {
@@ -126,7 +140,7 @@ fn failing() -> VaultState {
     known.failing = vec![
         fails("payments-api-signing-secret", "ForbiddenByRbac", refused),
         fails("session-salt", "TooManyVersions", "The secret has 612 versions; at most 500 are backed up."),
-        fails("webhook-token", "BadParameter", HOSTILE),
+        fails("webhook-token", "BadParameter", said.text),
     ];
     let record: AcceptanceRecord = serde_json::from_value(json!({
         "v": 1, "source": "kv-payments", "kind": "secret", "name": "legacy-worn", "decision": "accepted",
@@ -137,7 +151,7 @@ fn failing() -> VaultState {
     known.accepted = vec![(fails("legacy-worn", "TooManyVersions", "612 versions"), record)];
     let job: BackupJob = serde_json::from_value(json!({
         "v": 1, "vault": "kv-payments", "run": "20261122T095000Z-manual-1a2b", "opened": "2026-11-22T09:50:00Z",
-        "by": { "via": "http", "principal": { "id": "7d8a7b3e-8f5e-4a7e-9d5c-1f2e3d4c5b6a", "name": HOSTILE } },
+        "by": { "via": "http", "principal": { "id": "7d8a7b3e-8f5e-4a7e-9d5c-1f2e3d4c5b6a", "name": said.person } },
         "sent": true, "answered": 211, "progressed": "2026-11-22T09:58:00Z",
     }))
     .expect("a job");
@@ -156,11 +170,11 @@ fn hsm() -> HsmState {
     HsmState { state, good: None, last: None, open: Vec::new() }
 }
 
-fn restores() -> Vec<Restore> {
+fn restores(said: Said) -> Vec<Restore> {
     let digest = "0f3a9c41".repeat(8);
     let vault: RestoreJob = serde_json::from_value(json!({
         "v": 1, "id": "20261121T101112Z-restore-0f3a9c41", "plan": digest, "source": "kv-payments", "target": "kv-drill",
-        "by": { "via": "http", "principal": { "id": "7d8a7b3e", "name": HOSTILE } }, "opened": "2026-11-21T10:11:12Z",
+        "by": { "via": "http", "principal": { "id": "7d8a7b3e", "name": said.person } }, "opened": "2026-11-21T10:11:12Z",
         "numbers": { "planned": 40, "restored": 38, "skipped": 1, "failed": 1 }, "steps": 40, "answered": 40,
         "progressed": "2026-11-21T10:19:00Z", "sent": true,
         "ended": { "at": "2026-11-21T10:19:00Z", "verdict": "PartiallyFailed" },
@@ -176,8 +190,8 @@ fn restores() -> Vec<Restore> {
     vec![Restore::Hsm(Box::new(hsm)), Restore::Vault(Box::new(vault))]
 }
 
-/// Sources in every state, and so many that are well.
-pub fn mixed(wells: usize) -> Seen {
+/// Sources in every state, of which one says such texts, and so many that are well.
+pub fn mixed(wells: usize, said: Said) -> Seen {
     let since = NOW - Duration::hours(61);
     let overdue = Trouble::Overdue { since, interval: INTERVAL };
     let silent = |ago| (ago > 1).then_some(if ago == 6 { Verdict::Failed } else { Verdict::Succeeded });
@@ -186,12 +200,12 @@ pub fn mixed(wells: usize) -> Seen {
         known(Objects { protected: 230, damaged: 1, ..Objects::default() }, |_| Some(Verdict::Succeeded));
     let mut vaults = vec![
         vault("kv-shop-prod", vec![overdue], late, Vec::new()),
-        vault("kv-new-team", vec![Trouble::NeverBackedUp], Known::default(), Vec::new()),
+        vault("kv-new-team", vec![Trouble::NeverBackedUp], known(Objects::default(), |_| None), Vec::new()),
         vault("kv-ledger", vec![Trouble::Damaged { objects: 1 }], damaged, Vec::new()),
-        failing(),
+        failing(said),
     ];
     vaults.extend((0..wells).map(|number| well(&format!("kv-team-{number:03}"), number)));
-    seen(vaults, vec![hsm()], restores())
+    seen(vaults, vec![hsm()], restores(said))
 }
 
 /// Only sources that are well.
