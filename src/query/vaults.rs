@@ -90,7 +90,7 @@ async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) 
         newest(app, vault),
         catalogue.points(vault),
         catalogue.view(vault, None),
-        catalogue.verified(SourceKind::Vault, vault)
+        catalogue.verified_or_why_not(SourceKind::Vault, vault)
     )?;
     let mut acknowledged = None;
     if newest.has_findings() {

@@ -168,6 +168,8 @@ async fn a_folder_that_changed_is_found_and_one_that_cannot_be_seen_is_not_verif
     let kept = Kept::after(2).await;
     let sound = kept.verified().await;
     assert_eq!((&sound["counts"]["named"], sound.get("findings")), (&json!(2), None), "{sound}");
+    let ended = kept.keeper.logs().into_iter().find(|line| line.text.contains("verification.ended"));
+    assert!(ended.expect("a line").text.contains(r#""source.kind":"hsm""#), "not single keys of it");
     let (newest, folder) = (kept.blobs().pop(), kept.folders().pop());
     kept.of.landing.delete_blob(LANDING, &newest.expect("a blob"));
     let found = kept.verified().await["findings"].take();

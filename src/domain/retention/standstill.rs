@@ -52,6 +52,8 @@ impl Standstill {
             Trouble::Moved { run, .. } => Some(Self::Moved(run.clone())),
             // A run that could not list a kind is `uncovered`. What fails or is damaged is kept object by object.
             Trouble::Unlisted(_) | Trouble::Failing { .. } | Trouble::Damaged { .. } => None,
+            // A pass reads that record itself, and stops.
+            Trouble::VerificationUnreadable(_) => None,
         }
     }
 
