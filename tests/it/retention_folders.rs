@@ -219,7 +219,7 @@ async fn a_finding_about_a_folder_names_the_blobs_that_are_not_as_they_were() {
     }
     assert_eq!(lists, 2, "one listing for each folder");
     landing.delete_blob(LANDING, &blob);
-    landing.put_blob(LANDING, &format!("{}x", blob), whole.bytes.clone(), &[]);
+    landing.put_blob(LANDING, &format!("{blob}x"), whole.bytes.clone(), &[]);
     let record = kept.verified().await;
     assert!(told(&record)[0].contains(&format!("{name} is missing, {name}x was added")), "{record}");
 }
@@ -233,7 +233,7 @@ async fn a_record_of_an_older_program_is_compared_by_what_it_has() {
             let mut json: Value = serde_json::from_str(&record.metadata[0].1).expect("JSON");
             assert!(json["folder"].as_object_mut().expect("a folder").remove("sum").is_some());
             record.metadata[0].1 = json.to_string();
-            record.bytes = Default::default();
+            record.bytes = Vec::new().into();
         });
     }
     let blob = kept.blobs().pop().expect("a blob");
