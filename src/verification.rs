@@ -21,7 +21,7 @@ use crate::{
     catalogue::Catalogue,
     clock::Clock,
     domain::{
-        source::{SourceId, SourceName},
+        source::SourceId,
         verification::{Choice, Days, Finding, OpenVerification, ReadSoFar, Verification},
     },
     error::{Error, Result},
@@ -62,11 +62,17 @@ pub async fn go_on(app: &App, clock: &Clock) -> Result<Vec<(SourceId, Result<Ver
 }
 
 fn log_error(of: &SourceId, verified: &Result<Verification>) {
-    if let Err(error) = verified {
-        tracing::error!(
-            event = "verification.failed", source.name = %of.name,
+    let (kind, name) = (of.kind.name(), &of.name);
+    match verified {
+        Ok(_) => {}
+        // What another process is at work on has not failed.
+        Err(error @ Error::Busy(_)) => tracing::info!(
+            event = "verification.busy", source.name = %name, source.kind = kind, "{error}"
+        ),
+        Err(error) => tracing::error!(
+            event = "verification.failed", source.name = %name, source.kind = kind,
             "The verification of {of} stopped: {error}. It goes on with the next pass"
-        );
+        ),
     }
 }
 
@@ -147,28 +153,29 @@ fn log(of: &SourceId, verification: &Verification, earlier: &[Finding]) {
     for finding in &verification.findings {
         // An older backup that stays damaged is told of once; a newest one every night.
         if finding.newest || !earlier.iter().any(|known| finding.is_again(known)) {
-            tell(&of.name, finding);
+            tell(of, finding);
         }
     }
     match verification.counts.why_nothing(verification.kind) {
         None => tracing::info!(
-            event = "verification.ended", source.name = %of.name, backups.named = counts.named,
+            event = "verification.ended", source.name = %of.name, source.kind = of.kind.name(), backups.named = counts.named,
             backups.missing = counts.missing, backups.read = counts.read, bytes.read = counts.bytes,
             findings.open = verification.findings.len(),
             "Verified {of}: {} of {} newest backups are there, {} backups read, {} findings",
             counts.named - counts.missing, counts.named, counts.read, verification.findings.len()
         ),
         Some(why) => tracing::warn!(
-            event = "verification.empty", source.name = %of.name,
+            event = "verification.empty", source.name = %of.name, source.kind = of.kind.name(),
             "Nothing of {of} was verified: {}", why.text()
         ),
     }
 }
 
-fn tell(source: &SourceName, finding: &Finding) {
+fn tell(of: &SourceId, finding: &Finding) {
+    let source = &of.name;
     let object = finding.object().map(|id| id.to_string()).unwrap_or_default();
     tracing::error!(
-        event = "backup.damaged", source.name = %source, run.id = %finding.run, object.id = object,
+        event = "backup.damaged", source.name = %source, source.kind = of.kind.name(), run.id = %finding.run, object.id = object,
         finding.fault = finding.fault.name(), finding.newest = finding.newest, blob.name = finding.blob,
         "{source}: {}: {}", finding.blob, finding.text
     );

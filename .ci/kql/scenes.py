@@ -98,6 +98,11 @@ BACKUP = "backups/vaults/kv-a/runs/20260110T020000Z-nightly/objects/secret/db/ba
 WORKER = "Failed to start Worker Channel. Process fileName: /home/site/wwwroot/keyvault-backup"
 
 # Rows that no test of the program can write: they are of Azure's own services.
+def verified(source: str, kind: str) -> str:
+    """The line of a pass over a source."""
+    return json.dumps({"event": "verification.ended", "source.name": source, "source.kind": kind})
+
+
 HAND_MADE: dict[str, tuple[list, dict[str, set]]] = {
     "an app is silent": (RUNNING[1:], {"app-not-starting": {APPS[0]}}),
     "its log alone tells of it": ([*RUNNING[1:], ("FunctionAppLogs", {"AppName": APP, "Category": "Function.AdvanceJobs"})], {}),
@@ -106,6 +111,8 @@ HAND_MADE: dict[str, tuple[list, dict[str, set]]] = {
     "a worker in the log": ([*RUNNING, ("FunctionAppLogs", {"AppName": APP, "Category": "Worker", "Message": WORKER})], {"app-not-starting": {APPS[0]}}),
     # https://github.com/Azure/azure-webjobs-sdk, QueueProcessor.cs
     "a poison message": ([*RUNNING, ("AppTraces", {"AppRoleName": APP, "Message": "Message has reached MaxDequeueCount of 5. Moving message to queue 'backup-objects-poison'."})], {"poison-message": {APP}}),
+    "the folders of an HSM are verified": ([*RUNNING, ("AppTraces", {"AppRoleName": APP, "Message": verified("hsm-a", "hsm")})], {"not-verified": {"kv-a", "kv-legacy-prod"}}),
+    "single keys of an HSM are verified": ([*RUNNING, ("AppTraces", {"AppRoleName": APP, "Message": verified("hsm-a", "vault")})], {}),
     "a person backs up": ([*RUNNING, vault_call("SecretBackup", STRANGER)], {"unknown-caller": {"KV-A"}}),
     "the restore app restores": ([*RUNNING, vault_call("SecretRestore", principal("restore"))], {}),
     "the keeper backs up": ([*RUNNING, vault_call("SecretBackup", principal("keeper"))], {"unknown-caller": {"KV-A"}}),
@@ -149,6 +156,7 @@ HAND_MADE: dict[str, tuple[list, dict[str, set]]] = {
 MISSED = {
     "vault-not-backed-up": {"kv-a", "kv-legacy-prod"}, "hsm-not-backed-up": {"hsm-a"},
     "retention-not-applied": {"kv-a", "kv-legacy-prod", "hsm-a"}, "not-verified": {"kv-a", "kv-legacy-prod", "hsm-a"},
+    "evidence-not-recorded": {"evidence"},
 }
 BACKED_UP = {"vault-not-backed-up": {"kv-legacy-prod"}}
 NIGHT, NEXT = "20260110T020000Z-nightly", "20260111T020000Z-nightly"
@@ -162,7 +170,7 @@ OF_SCENES: dict[str, dict[str, set]] = {
     "restores": BACKED_UP | {"run-not-clean": 1},
     "hsm": {"hsm-not-backed-up": set(), "job-overdue": {("hsm-a", NIGHT)}},
     "hsm-failed": {"run-not-clean": {("hsm-a", NIGHT)}},
-    "retention": {"retention-not-applied": {"kv-legacy-prod", "hsm-a"}},
+    "retention": {"retention-not-applied": {"kv-legacy-prod", "hsm-a"}, "evidence-not-recorded": set()},
     "verification": {"not-verified": {"kv-legacy-prod", "hsm-a"}, "backup-damaged": {("kv-a", "20260120T020000Z-nightly")}},
     "nothing-verified": {},
     # What a person does is no line of an app.

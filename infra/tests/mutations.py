@@ -310,7 +310,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "every_alert_is_there": [
         (ALERTS, "name: 'poison-message'", "name: 'other-message'"),
-        (ALERTS, "missedVerification, damaged, [", "missedVerification, ["),
+        (ALERTS, "missedEvidence, damaged, [", "missedEvidence, ["),
         (ALERTS, "      enabled: true\n      scopes", "      enabled: false\n      scopes"),
         (ALERTS, "actionGroups: [group.id]", "actionGroups: []"),
         (ALERTS, "for (email, index) in emails: {", "for (email, index) in [emails[0], emails[0]]: {"),

@@ -971,7 +971,7 @@ def logs_are_out_of_reach(subject: Subject):
 
 
 # Alerts that wait for what the keeper alone does.
-OF_THE_KEEPER = {"retention-not-applied", "not-verified", "backup-damaged"}
+OF_THE_KEEPER = {"retention-not-applied", "not-verified", "evidence-not-recorded", "backup-damaged"}
 
 ALERTS = OF_THE_KEEPER | {
     "vault-not-backed-up", "run-not-clean", "job-overdue", "app-not-starting", "poison-message", "unknown-caller",

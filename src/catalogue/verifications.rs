@@ -156,7 +156,17 @@ impl Catalogue {
             0 => Suspects::default(),
             _ => Suspects::of(&self.verification(kind, source, last.ended).await?.findings),
         };
-        Ok(Verified { at, suspects })
+        Ok(Verified { at, suspects, unreadable: None })
+    }
+
+    /// As [`Catalogue::verified`], for those who tell of it. A record that cannot be read is part of what is told.
+    pub async fn verified_or_why_not(&self, kind: SourceKind, source: &SourceName) -> Result<Verified> {
+        match self.verified(kind, source).await {
+            Err(error) if error.is_unreadable() => {
+                Ok(Verified { unreadable: Some(error.to_string()), ..Verified::default() })
+            }
+            verified => verified,
+        }
     }
 
     /// Which backups of a vault the newest passes read. One request, and one more for each pass with findings. Records that

@@ -108,7 +108,11 @@ fn table(of: &Status) -> Table {
             some(accepted),
             some(gone),
             some(source.running),
-            source.verified.map_or("never".into(), |at| (of.now - at).into()),
+            match source.verified {
+                Some(at) => (of.now - at).into(),
+                None if source.knows_verified() => "never".into(),
+                None => "unknown".into(),
+            },
             source.points.map(|points| points.earliest).into(),
         ]);
     }

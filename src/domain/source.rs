@@ -23,6 +23,14 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
+    /// Its name in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vault => "vault",
+            Self::Hsm => "hsm",
+        }
+    }
+
     /// The name of the folder that holds what is stored about such sources.
     pub const fn folder(self) -> &'static str {
         match self {

@@ -45,6 +45,8 @@ pub enum Trouble {
         /// Of how many objects; of a Managed HSM, one.
         objects: usize,
     },
+    /// The record of the last verification cannot be read, so what it found is not known; the reason.
+    VerificationUnreadable(String),
     /// A run found that many objects were gone, and no person has acknowledged that.
     Lost {
         /// The run.
@@ -92,6 +94,7 @@ impl TroubleKind {
             Self::NeverBackedUp => "never-backed-up",
             Self::Overdue => "overdue",
             Self::Damaged => "backups-damaged",
+            Self::VerificationUnreadable => "verification-unreadable",
             Self::Lost => "many-objects-gone",
             Self::Unlisted => "kinds-unlisted",
             Self::Failing => "objects-failing",
@@ -117,6 +120,12 @@ impl fmt::Display for Trouble {
             }
             Self::Damaged { objects } => {
                 write!(f, "verification found the newest backups of {objects} objects missing or damaged")
+            }
+            Self::VerificationUnreadable(why) => {
+                write!(
+                    f,
+                    "the record of its last verification cannot be read, so what that found is not known: {why}"
+                )
             }
             Self::Lost { what, .. } | Self::Moved { what, .. } => f.write_str(what),
             Self::Unlisted(kinds) => {
@@ -201,7 +210,9 @@ impl SourceState {
         let failed = last.filter(|last| !last.is_good()).map(|last| Trouble::LastFailed(last.run.clone()));
         let is_damaged = good.is_some_and(|good| verified.suspects.has_folder_of(&good.run));
         let damaged = is_damaged.then_some(Trouble::Damaged { objects: 1 });
-        let troubles = age(covered, interval, now).into_iter().chain(damaged).chain(failed).collect();
+        let unreadable = verified.unreadable.clone().map(Trouble::VerificationUnreadable);
+        let troubles = age(covered, interval, now).into_iter().chain(damaged).chain(unreadable).chain(failed);
+        let troubles = troubles.collect();
         Self { covered, points, verified: verified.at, ..Self::of(hsm, SourceKind::Hsm, running) }
             .with(troubles)
     }
@@ -224,6 +235,12 @@ impl SourceState {
     fn with(self, mut troubles: Vec<Trouble>) -> Self {
         troubles.sort();
         Self { troubles, ..self }
+    }
+
+    /// Whether it is known when the last verification of it began, or that there was none.
+    pub fn knows_verified(&self) -> bool {
+        let hides = |of: &Trouble| matches!(of, Trouble::Unreadable(_) | Trouble::VerificationUnreadable(_));
+        !self.troubles.iter().any(hides)
     }
 
     /// Whether it is a Managed HSM.

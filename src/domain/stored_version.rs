@@ -24,9 +24,9 @@ impl StoredVersion {
     }
 }
 
-/// A version of a blob in eight bytes: thousands of them are held at once.
+/// A version of a blob in six bytes: thousands of them are held at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VersionMark(Hash<8>);
+pub struct VersionMark(Hash<6>);
 
 impl VersionMark {
     /// The mark of an identifier.

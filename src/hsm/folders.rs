@@ -41,7 +41,9 @@ pub(super) async fn at(app: &App, path: &str) -> Result<Option<Listed>> {
     pin_mut!(pages);
     let mut folder = Growing::at(path, FolderName::parse(path).map(|name| name.time()));
     while let Some(page) = pages.try_next().await? {
-        page.into_iter().for_each(|item| folder.add(item));
+        for item in page {
+            folder.add(item);
+        }
     }
     Ok(Some(folder.listed()).filter(|listed| listed.folder.blobs > 0))
 }

@@ -135,8 +135,10 @@ pub async fn all(
 /// As [`all`].
 pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDateTime) -> Result<HsmState> {
     let catalogue = app.catalogue()?;
-    let (found, verified) =
-        futures::try_join!(catalogue.offered_hsm_backups(hsm), catalogue.verified(SourceKind::Hsm, hsm))?;
+    let (found, verified) = futures::try_join!(
+        catalogue.offered_hsm_backups(hsm),
+        catalogue.verified_or_why_not(SourceKind::Hsm, hsm)
+    )?;
     let good = HsmBackup::newest_good(&found, None).cloned();
     let points = HsmBackup::points(&found);
     let history = History::of(found.iter().map(Ended::from), None, now);

@@ -120,7 +120,7 @@ async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) 
         told(app, vault, now),
         catalogue.points(vault),
         catalogue.view(vault, None),
-        catalogue.verified(SourceKind::Vault, vault)
+        catalogue.verified_or_why_not(SourceKind::Vault, vault)
     )?;
     let mut acknowledged = None;
     if newest.has_findings() {

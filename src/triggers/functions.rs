@@ -176,6 +176,7 @@ fn verified(done: Vec<(SourceId, Result<Verification>)>) -> Result<String> {
                 counts.read,
                 findings.len()
             )),
+            Err(Error::Busy(why)) => said.push(why),
             Err(error) => failed.push(format!("{}: {error}", of.name)),
         }
     }
@@ -282,8 +283,8 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
         .part(Some(hsms), |of| (format!("HSM jobs ended: {}, still open: {}", of.ended, of.open), of.errors));
     passed.part(suspects, |of| (listed("begun again", &of.runs), of.errors));
     passed.part(verified, |of| {
-        let errors = of.into_iter().map(|(_, verified)| verified.map(drop));
-        (String::new(), errors.filter_map(Result::err).collect())
+        let errors = of.into_iter().filter_map(|(_, verified)| verified.err());
+        (String::new(), errors.filter(|error| !matches!(error, Error::Busy(_))).collect())
     });
     passed.part(late, |of| (listed("begun late", &of.begun), of.errors));
     outcome("", &passed.said, &passed.failed)

@@ -168,6 +168,8 @@ async fn a_folder_that_changed_is_found_and_one_that_cannot_be_seen_is_not_verif
     let kept = Kept::after(2).await;
     let sound = kept.verified().await;
     assert_eq!((&sound["counts"]["named"], sound.get("findings")), (&json!(2), None), "{sound}");
+    let ended = kept.keeper.logs().into_iter().find(|line| line.text.contains("verification.ended"));
+    assert!(ended.expect("a line").text.contains(r#""source.kind":"hsm""#), "not single keys of it");
     let (newest, folder) = (kept.blobs().pop(), kept.folders().pop());
     kept.of.landing.delete_blob(LANDING, &newest.expect("a blob"));
     let found = kept.verified().await["findings"].take();
@@ -217,7 +219,7 @@ async fn a_finding_about_a_folder_names_the_blobs_that_are_not_as_they_were() {
     }
     assert_eq!(lists, 2, "one listing for each folder");
     landing.delete_blob(LANDING, &blob);
-    landing.put_blob(LANDING, &format!("{}x", blob), whole.bytes.clone(), &[]);
+    landing.put_blob(LANDING, &format!("{blob}x"), whole.bytes.clone(), &[]);
     let record = kept.verified().await;
     assert!(told(&record)[0].contains(&format!("{name} is missing, {name}x was added")), "{record}");
 }
@@ -231,7 +233,7 @@ async fn a_record_of_an_older_program_is_compared_by_what_it_has() {
             let mut json: Value = serde_json::from_str(&record.metadata[0].1).expect("JSON");
             assert!(json["folder"].as_object_mut().expect("a folder").remove("sum").is_some());
             record.metadata[0].1 = json.to_string();
-            record.bytes = Default::default();
+            record.bytes = Vec::new().into();
         });
     }
     let blob = kept.blobs().pop().expect("a blob");

@@ -467,3 +467,97 @@ async fn a_backup_says_when_it_was_last_verified_if_that_is_known() {
     kept.world.backups.damage_blob(BACKUPS, &record, |record| record.metadata.clear());
     assert_eq!(kept.verified_at("secret-0").await, [Value::Null, Value::Null], "what it found is not known");
 }
+
+#[tokio::test]
+async fn a_source_that_another_process_verifies_has_not_failed() {
+    let mut kept = Kept::with(70, "within=3650").await;
+    kept.night().await;
+    let read = Matcher::from(Operation::GetBlob).custom(|of| of.object.contains("/objects/"));
+    kept.world.azure.faults().add(Fault::on(read).after(65).reply(FaultKind::Forbidden(Forbidden::ByRbac)));
+    assert!(!kept.verify_at(kept.now() + Duration::HOUR).await.succeeded());
+    kept.world.azure.faults().clear();
+    let again = kept.keeper.fire("VerifyBackups", Firing::at(kept.now())).await;
+    assert!(again.succeeded(), "{again:?}");
+    let events = ["verification.failed", "verification.busy", "verification.ended"];
+    assert_eq!(events.map(|event| kept.keeper_events(event)), [1, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_told_and_stops_retention_until_the_next_pass() {
+    let mut kept = Kept::with(2, "within=30 months=0").await;
+    for _ in 0..5 {
+        kept.changed_night().await;
+    }
+    kept.verify().await;
+    let record = kept.world.stored_below("verifications/vaults/kv-a/").pop_first().expect("a record").0;
+    kept.world.backups.damage_blob(BACKUPS, &record, |record| record.metadata.clear());
+    let source = kept.world.ok("/api/status").await["sources"][0].take();
+    assert_eq!(source["verified"], "unknown", "{source}");
+    let troubles = source["troubles"].as_array().expect("a list");
+    assert!(troubles.iter().any(|of| of["type"] == "verification-unreadable"), "{source}");
+    let now = kept.now() + Duration::hours(2);
+    kept.world.at(now);
+    assert!(!kept.keeper.fire("ApplyRetention", Firing::at(now)).await.succeeded());
+    assert_eq!(kept.stored_marks(), 0);
+    kept.verify().await;
+    kept.pass().await;
+    assert!(kept.stored_marks() > 0, "the next pass has made a new record");
+}
+
+/// The object of a backup's name.
+fn object_of(blob: &str) -> &str {
+    blob.split("/objects/").nth(1).unwrap_or(blob)
+}
+
+#[tokio::test]
+async fn whatever_is_overwritten_with_the_backup_of_another_object_is_found() {
+    let kept = Kept::verified(3).await;
+    let storage = &kept.world.backups;
+    let stored: Vec<String> = kept.world.stored_below("vaults/").into_keys().collect();
+    let other = |name: &str| {
+        let is_other = |of: &&String| of.ends_with("/backup") && object_of(of) != object_of(name);
+        let other = stored.iter().find(is_other).expect("a backup of another object");
+        storage.blob(BACKUPS, other).expect("it is stored")
+    };
+    storage.keep(Keeping::default());
+    for name in &stored {
+        let (whole, other) = (storage.blob(BACKUPS, name).expect("it is stored"), other(name));
+        storage.damage_blob(BACKUPS, name, |blob| {
+            (blob.bytes, blob.metadata) = (other.bytes.clone(), other.metadata.clone());
+        });
+        let found = kept.verify().await;
+        assert!(named(&found).iter().any(|(_, blob)| blob == name), "{name}: {found:?}");
+        if name.ends_with("/backup") {
+            assert!(found.len() == 1 && ["differs", "missing"].contains(&named(&found)[0].0), "{found:?}");
+        }
+        storage.damage_blob(BACKUPS, name, |blob| *blob = whole.clone());
+    }
+    assert_eq!(kept.verify().await, [] as [Value; 0]);
+    storage.keep(Keeping { versions: true, deleted_days: None });
+    let others: Vec<_> = stored.iter().map(|name| (name, other(name))).collect();
+    for (name, other) in others {
+        storage.put_blob(BACKUPS, name, other.bytes.clone(), &[]);
+        storage.damage_blob(BACKUPS, name, |blob| blob.metadata = other.metadata.clone());
+    }
+    let found = kept.verify().await;
+    assert!(named(&found).into_iter().map(|(_, blob)| blob).eq(&stored), "{found:?}");
+}
+
+#[tokio::test]
+async fn every_object_whose_newest_backup_was_overwritten_has_a_good_one_again_the_same_night() {
+    let mut kept = Kept::verified(3).await;
+    let names = ["secret-0", "secret-1", "secret-2"].map(|secret| kept.newest_backup_of(secret));
+    let blobs = names.each_ref().map(|name| kept.world.backups.blob(BACKUPS, name).expect("it is stored"));
+    for (at, name) in names.iter().enumerate() {
+        let other = &blobs[(at + 1) % 3];
+        kept.world.backups.put_blob(BACKUPS, name, other.bytes.clone(), &[]);
+        kept.world.backups.damage_blob(BACKUPS, name, |blob| blob.metadata = other.metadata.clone());
+    }
+    assert_eq!(kept.verify().await.iter().filter(|of| of["newest"] == true).count(), 3);
+    kept.world.settle().await;
+    for secret in ["secret-0", "secret-1", "secret-2"] {
+        assert!(kept.newest_backup_of(secret).contains("-verification/"), "{secret}");
+    }
+    let found = kept.verify().await;
+    assert!(found.len() == 3 && found.iter().all(|of| of.get("newest").is_none()), "{found:?}");
+}

@@ -45,7 +45,7 @@ pub struct SourceStatus {
     /// The numbers of its objects, unless its catalogue cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     objects: Option<ObjectNumbers>,
-    /// When the last verification of it began: a time, or `never`.
+    /// When the last verification of it began: a time, `never`, or `unknown` if that cannot be read.
     #[schema(value_type = String, example = "2026-11-22T05:30:00Z")]
     verified: VerifiedAt,
     /// The range of times as of which it can be restored.
@@ -85,7 +85,7 @@ pub struct Trouble {
     #[serde(rename = "type")]
     #[schema(
         example = "overdue",
-        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|vault-moved)$"
+        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|verification-unreadable|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|vault-moved)$"
     )]
     code: &'static str,
     /// What is wrong, in words.
@@ -153,15 +153,33 @@ impl From<Objects> for ObjectNumbers {
     }
 }
 
-/// When the last verification of a source began, or `never`.
+/// When the last verification of a source began, `never`, or `unknown`.
 #[derive(Clone, Copy, Debug)]
-pub struct VerifiedAt(pub Option<OffsetDateTime>);
+pub enum VerifiedAt {
+    /// At this time.
+    At(OffsetDateTime),
+    /// There was none that saw anything.
+    Never,
+    /// That cannot be read.
+    Unknown,
+}
+
+impl From<&crate::domain::state::SourceState> for VerifiedAt {
+    fn from(of: &crate::domain::state::SourceState) -> Self {
+        match of.verified {
+            Some(at) => Self::At(at),
+            None if of.knows_verified() => Self::Never,
+            None => Self::Unknown,
+        }
+    }
+}
 
 impl Serialize for VerifiedAt {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Some(at) => time::serde::rfc3339::serialize(&at, to),
-            None => to.serialize_str("never"),
+        match self {
+            Self::At(at) => time::serde::rfc3339::serialize(at, to),
+            Self::Never => to.serialize_str("never"),
+            Self::Unknown => to.serialize_str("unknown"),
         }
     }
 }
@@ -283,7 +301,7 @@ impl SourceStatus {
             overdue: state.is_overdue(),
             troubles: state.troubles.iter().map(Into::into).collect(),
             objects: state.objects.map(Into::into),
-            verified: VerifiedAt(state.verified),
+            verified: (&state).into(),
             reach: state.points.into(),
             newest_success: covering.map(|run| Success::new(&run, now)),
             last_run: last.map(|last| RunItem::closed(vault, &last)),

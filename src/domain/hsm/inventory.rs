@@ -136,7 +136,7 @@ pub(super) mod tests {
     const THEN: OffsetDateTime = datetime!(2026-11-22 02:00 UTC);
 
     /// An inventory of blobs with names, sizes and MD5s.
-    pub fn inventory(blobs: &[(&str, u64, &str)]) -> Inventory {
+    pub(in crate::domain::hsm) fn inventory(blobs: &[(&str, u64, &str)]) -> Inventory {
         let blob = |&(name, bytes, md5): &(&str, u64, &str)| FolderBlob {
             name: name.to_owned(),
             bytes,

@@ -180,7 +180,8 @@ impl Known {
         let Objects { failing, without_backup, damaged, .. } = self.objects;
         let damaged = (damaged > 0).then_some(Trouble::Damaged { objects: damaged });
         let failing = (failing > 0).then_some(Trouble::Failing { objects: failing, without_backup });
-        lost.chain(moved).chain(unlisted).chain(failing).chain(damaged).collect()
+        let unreadable = self.verified.unreadable.clone().map(Trouble::VerificationUnreadable);
+        lost.chain(moved).chain(unlisted).chain(failing).chain(damaged).chain(unreadable).collect()
     }
 }
 

@@ -215,7 +215,8 @@ fn what_verification_found_wrong_is_not_protected_and_what_is_newer_is_not_verif
     // When the last verification began; how many are protected, not verified yet, and damaged.
     for (at, expected) in [(None, (2, 0, 1)), (Some(NIGHT - DAY), (2, 2, 1)), (Some(NIGHT + DAY), (2, 0, 1))]
     {
-        let mut known = Known { verified: Verified { at, suspects: suspects.clone() }, ..known(NIGHT) };
+        let mut known =
+            Known { verified: Verified { at, suspects: suspects.clone(), unreadable: None }, ..known(NIGHT) };
         for line in &lines {
             known.note(line.clone(), None, 9, NOW);
         }
@@ -223,4 +224,9 @@ fn what_verification_found_wrong_is_not_protected_and_what_is_newer_is_not_verif
         assert_eq!((protected, not_verified, damaged), expected, "{at:?}");
         assert_eq!(troubles(&known), ["backups-damaged"]);
     }
+    let unreadable = Verified { unreadable: Some("it is damaged".into()), ..Verified::default() };
+    let known = Known { verified: unreadable, ..known(NIGHT) };
+    assert_eq!(troubles(&known), ["verification-unreadable"]);
+    let state = SourceState::of_vault(&"kv-prod".parse().unwrap(), Ok(&known), 0, DAY, NOW);
+    assert!(!state.knows_verified() && state.verified.is_none(), "that there was none is not known");
 }

@@ -68,7 +68,7 @@ impl Expected {
     }
 }
 
-/// The backups that an index names. About eighty bytes each.
+/// The backups that an index names. About seventy bytes each.
 #[derive(Debug, Default)]
 pub struct Named {
     backups: HashMap<Address, Expected>,
@@ -160,6 +160,7 @@ mod tests {
             named.get(Address::of_entry(&entry)).unwrap()
         };
         let (here, elsewhere) = (of("backups"), of("copies"));
+        assert_eq!(size_of::<Expected>(), 48, "one for each backup that the index names");
         for (found, expected) in [(Some("1"), false), (Some("2"), true), (None, true)] {
             assert_eq!(here.is_other_version(found), expected, "{found:?}");
             assert!(!elsewhere.is_other_version(found));

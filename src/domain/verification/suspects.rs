@@ -14,6 +14,8 @@ pub struct Verified {
     pub at: Option<OffsetDateTime>,
     /// The backups about which a finding is open.
     pub suspects: Suspects,
+    /// Why the record of the last one cannot be read, if so: then it is not known what it found.
+    pub unreadable: Option<String>,
 }
 
 /// The backups of a source about which a finding is open. None of them counts as good.

@@ -90,6 +90,12 @@ pub fn about(trouble: &Trouble, of: &SourceState, url: &str) -> (Severity, &'sta
             Remedy::run([format!("keyvault-backup verify --source {}", of.source)])
                 .and("Then see `backup-damaged` in docs/operations.md."),
         ),
+        Trouble::VerificationUnreadable(_) => (
+            Severity::Error,
+            "A finding may be open of which nothing is said. Retention lets nothing of the source go meanwhile.",
+            Remedy::run([format!("keyvault-backup verify --source {} --all", of.state.source)])
+                .and("The next pass of `VerifyBackups` makes a new record. If a newer program wrote this one, install that version."),
+        ),
         Trouble::Lost { run, .. } => (
             Severity::Error,
             "No person has acknowledged that they were to go. Their backups are kept; applications may miss them.",
