@@ -127,9 +127,19 @@ fn a_source_says_all_that_a_person_on_call_needs() {
     assert!(places.is_sorted() && places[0].is_some(), "{places:?}");
 }
 
+#[test]
+fn what_is_not_known_of_all_sources_is_said_once() {
+    let mut seen = scene::mixed(3, PLAIN);
+    seen.kept.values_mut().for_each(|kept| *kept = Err("it is not <set>".to_owned()));
+    assert_eq!(page(&seen).matches("is not known: it is not &lt;set&gt;.").count(), 1);
+    *seen.kept.values_mut().next().expect("a source") = Err("other".to_owned());
+    assert_eq!(page(&seen).matches("is not known: it is not &lt;set&gt;.").count(), 7);
+}
+
 #[tokio::test]
 async fn the_api_serves_it_under_a_policy_that_forbids_what_it_does_not_have() {
     let mut world = World::with_secrets(2).await;
+    world.set("KEYVAULT_BACKUP_RETENTION", "within=30 months=0");
     let today = world.today();
     world.fault(Matcher::from(Operation::Backup).object("secret-1"), FaultKind::Forbidden(Forbidden::ByRbac));
     world.night(today - time::Duration::hours(10)).await;

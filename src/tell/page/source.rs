@@ -248,10 +248,10 @@ fn beside(page: &mut Markup, of: &Seen, state: &SourceState) {
     }
     match of.kept.get(&SourceId { kind: state.kind, name: state.source.clone() }) {
         Some(Ok(kept)) => keeps(page, kept),
-        Some(Err(why)) => {
+        Some(Err(why)) if of.unknown_kept().is_none() => {
             page.put("<span>What retention keeps is not known: ", why, ".</span>");
         }
-        None => {}
+        Some(Err(_)) | None => {}
     }
     if state.restoring > 0 {
         page.put(" <span>Open restores into it: ", state.restoring, ".</span>");
