@@ -163,9 +163,9 @@ async fn a_terminal_writes_the_page_beside_its_own_answer_and_opens_it() {
     let today = world.today();
     world.night(today).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let [file, opened, opener] = ["status.html", "opened", "xdg-open"].map(|name| folder.path().join(name));
-    fs::write(&opener, format!("#!/bin/sh\necho \"$1\" >'{}'\n", opened.display())).expect("a script");
-    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).expect("a script");
+    let [file, opened, browser] = ["status.html", "opened", "xdg-open"].map(|name| folder.path().join(name));
+    fs::write(&browser, format!("#!/bin/sh\necho \"$1\" >'{}'\n", opened.display())).expect("a script");
+    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).expect("a script");
     world.set("PATH", &format!("{}:/usr/bin:/bin", folder.path().display()));
     let file = file.to_str().expect("text");
     let output = world.cli(&["status", "--html", file, "--open"]).await;
@@ -177,7 +177,7 @@ async fn a_terminal_writes_the_page_beside_its_own_answer_and_opens_it() {
     let is_open = || fs::read_to_string(&opened).is_ok_and(|text| text.trim() == file);
     let waits = async {
         while !is_open() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(60), waits).await.expect("it is opened");

@@ -132,9 +132,9 @@ fn troubles(page: &mut Markup, of: &SourceState) {
     for trouble in &of.troubles {
         let (_, why, remedy) = about(trouble, of, of.source.as_str());
         page.put("<li><p><strong>", sentence(trouble), ".</strong> ").put("", why, "</p>\n");
-        remedy.commands.iter().for_each(|command| {
+        for command in &remedy.commands {
             page.put("<p><code>", command, "</code></p>\n");
-        });
+        }
         if !remedy.advice.is_empty() {
             page.raw("<p>").marked(&remedy.advice).raw("</p>\n");
         }
