@@ -55,6 +55,15 @@ pub struct Seen {
     pub kept: BTreeMap<SourceId, std::result::Result<Kept, String>>,
 }
 
+impl Seen {
+    /// Why what retention keeps is not known of any source, if it is the same for all.
+    pub fn unknown_kept(&self) -> Option<&str> {
+        let mut each = self.kept.values();
+        let first = each.next()?.as_ref().err()?;
+        each.all(|kept| kept.as_ref().err() == Some(first)).then_some(first)
+    }
+}
+
 /// Reads what a page shows as of `now`.
 ///
 /// # Errors

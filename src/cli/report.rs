@@ -179,7 +179,6 @@ fn plural(count: u32, one: &str, many: &str) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use time::macros::datetime;
 
     use super::*;
     use crate::domain::{

@@ -78,7 +78,8 @@ pub async fn run(args: StatusArgs, format: Format) -> Done {
     Ok(exit)
 }
 
-fn table(of: &Status) -> Table {
+/// A row for each source, the most urgent first.
+pub fn table(of: &Status) -> Table {
     let details = [
         Column::name("state"),
         Column::number("newest"),

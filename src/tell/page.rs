@@ -43,7 +43,7 @@ pub fn page(of: &Seen) -> String {
     page.raw("<style>").raw(STYLE).raw("</style>\n</head>\n<body>\n");
     summary::write(&mut page, of);
     page.raw("<main>\n");
-    summary::facts(&mut page, &of.status);
+    summary::facts(&mut page, of);
     page.raw("<section aria-labelledby=\"sources\">\n<h2 id=\"sources\">Sources</h2>\n");
     nights::legend(&mut page);
     page.raw("<ol class=\"sources\">\n");

@@ -27,6 +27,8 @@ pub struct Size {
     pub status: [usize; 2],
     /// Requests for its status.
     pub statuses: usize,
+    /// Vaults of an installation of which a page tells, and objects of each.
+    pub told: [usize; 2],
     /// Nights of a vault, and its objects.
     pub retention: [usize; 2],
     /// Nights of a vault that is verified, and its objects.
@@ -47,6 +49,7 @@ impl Size {
         restore_memory: [500, 5000],
         starts: 20,
         status: [100, 1000],
+        told: [200, 500],
         statuses: 5,
         retention: [1095, 25_000],
         verification: [90, 25_000],
@@ -65,6 +68,7 @@ impl Size {
         restore_memory: [250, 1000],
         starts: 5,
         status: [10, 200],
+        told: [10, 100],
         statuses: 1,
         retention: [100, 1000],
         verification: [30, 1000],

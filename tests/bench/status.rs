@@ -58,7 +58,7 @@ pub async fn measure(table: &mut Table, size: &Size) -> Result<()> {
 }
 
 /// Writes the manifests of a vault for another one.
-fn copy(account: &StorageHandle, from: &str, to: &str) -> Result<()> {
+pub fn copy(account: &StorageHandle, from: &str, to: &str) -> Result<()> {
     let prefix = format!("vaults/{from}/manifests/");
     for name in account.blobs(CONTAINER).into_iter().filter(|name| name.starts_with(&prefix)) {
         let blob = account.blob(CONTAINER, &name).ok_or("the manifest is gone")?;

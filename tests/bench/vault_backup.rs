@@ -22,6 +22,7 @@ mod stage;
 mod start;
 mod status;
 mod table;
+mod told;
 mod verification;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
@@ -100,6 +101,9 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     }
     if wanted("status") {
         status::measure(&mut table, &size).await?;
+    }
+    if wanted("told") {
+        told::measure(&mut table, &size).await?;
     }
     if wanted("retention") {
         retention::measure(&mut table, &size).await?;

@@ -95,6 +95,7 @@ mod show;
 mod stopping;
 mod storage;
 mod tags;
+mod telling;
 mod throttling;
 mod trail;
 mod unknown_forms;

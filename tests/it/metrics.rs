@@ -32,7 +32,7 @@ impl Numbers {
                 match what {
                     "TYPE" => {
                         assert_eq!(rest, "gauge", "{line}");
-                        family = name.to_owned();
+                        name.clone_into(&mut family);
                         assert!(families.insert(family.clone()), "{family} stands in two places");
                     }
                     "UNIT" => assert!(name.ends_with(&format!("_{rest}")), "{line}"),

@@ -127,9 +127,19 @@ fn a_source_says_all_that_a_person_on_call_needs() {
     assert!(places.is_sorted() && places[0].is_some(), "{places:?}");
 }
 
+#[test]
+fn what_is_not_known_of_all_sources_is_said_once() {
+    let mut seen = scene::mixed(3, PLAIN);
+    seen.kept.values_mut().for_each(|kept| *kept = Err("it is not <set>".to_owned()));
+    assert_eq!(page(&seen).matches("is not known: it is not &lt;set&gt;.").count(), 1);
+    *seen.kept.values_mut().next().expect("a source") = Err("other".to_owned());
+    assert_eq!(page(&seen).matches("is not known: it is not &lt;set&gt;.").count(), 7);
+}
+
 #[tokio::test]
 async fn the_api_serves_it_under_a_policy_that_forbids_what_it_does_not_have() {
     let mut world = World::with_secrets(2).await;
+    world.set("KEYVAULT_BACKUP_RETENTION", "within=30 months=0");
     let today = world.today();
     world.fault(Matcher::from(Operation::Backup).object("secret-1"), FaultKind::Forbidden(Forbidden::ByRbac));
     world.night(today - time::Duration::hours(10)).await;
@@ -153,9 +163,9 @@ async fn a_terminal_writes_the_page_beside_its_own_answer_and_opens_it() {
     let today = world.today();
     world.night(today).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let [file, opened, opener] = ["status.html", "opened", "xdg-open"].map(|name| folder.path().join(name));
-    fs::write(&opener, format!("#!/bin/sh\necho \"$1\" >'{}'\n", opened.display())).expect("a script");
-    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).expect("a script");
+    let [file, opened, browser] = ["status.html", "opened", "xdg-open"].map(|name| folder.path().join(name));
+    fs::write(&browser, format!("#!/bin/sh\necho \"$1\" >'{}'\n", opened.display())).expect("a script");
+    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).expect("a script");
     world.set("PATH", &format!("{}:/usr/bin:/bin", folder.path().display()));
     let file = file.to_str().expect("text");
     let output = world.cli(&["status", "--html", file, "--open"]).await;
@@ -167,7 +177,7 @@ async fn a_terminal_writes_the_page_beside_its_own_answer_and_opens_it() {
     let is_open = || fs::read_to_string(&opened).is_ok_and(|text| text.trim() == file);
     let waits = async {
         while !is_open() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(60), waits).await.expect("it is opened");

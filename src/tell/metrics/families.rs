@@ -59,10 +59,10 @@ fn objects(of: &SourceState, add: &mut dyn FnMut(Label, i64), one: fn(&Objects) 
     }
 }
 
-/// Adds numbers of the newest run, if it has any.
-fn last_run(of: &SourceState, add: &mut dyn FnMut(Label, i64), some: &[(Label, fn(&Numbers) -> u32)]) {
+/// Adds one of the numbers of the newest run, if it has any.
+fn last_run(of: &SourceState, add: &mut dyn FnMut(Label, i64), label: Label, one: fn(&Numbers) -> u32) {
     if let Some(numbers) = of.history.last.as_ref().and_then(|last| last.numbers.as_ref()) {
-        some.iter().for_each(|(label, one)| add(*label, one(numbers).into()));
+        add(label, one(numbers).into());
     }
 }
 
@@ -178,28 +178,23 @@ pub(super) const OF_EACH: &[Family<SourceState>] = &[
         },
     ),
     count("keyvault_backup_last_run_listed_objects", "Objects that the newest run listed.", |of, add| {
-        last_run(of, add, &[(None, |numbers| numbers.listed)]);
+        last_run(of, add, None, |numbers| numbers.listed);
     }),
     count(
         "keyvault_backup_last_run_objects",
         "Objects that the newest run listed, by what became of them.",
         |of, add| {
-            last_run(
-                of,
-                add,
-                &[
-                    (Some(("result", "backed_up")), |numbers| numbers.backed_up),
-                    (Some(("result", "skipped")), Numbers::skipped),
-                    (Some(("result", "failed")), |numbers| numbers.failed),
-                ],
-            );
+            let result = |result| Some(("result", result));
+            last_run(of, add, result("backed_up"), |numbers| numbers.backed_up);
+            last_run(of, add, result("skipped"), Numbers::skipped);
+            last_run(of, add, result("failed"), |numbers| numbers.failed);
         },
     ),
     count(
         "keyvault_backup_last_run_gone_objects",
         "Objects that the newest run found gone, apart from those that it listed.",
         |of, add| {
-            last_run(of, add, &[(None, |numbers| numbers.gone)]);
+            last_run(of, add, None, |numbers| numbers.gone);
         },
     ),
     count(

@@ -132,9 +132,9 @@ fn troubles(page: &mut Markup, of: &SourceState) {
     for trouble in &of.troubles {
         let (_, why, remedy) = about(trouble, of, of.source.as_str());
         page.put("<li><p><strong>", sentence(trouble), ".</strong> ").put("", why, "</p>\n");
-        remedy.commands.iter().for_each(|command| {
+        for command in &remedy.commands {
             page.put("<p><code>", command, "</code></p>\n");
-        });
+        }
         if !remedy.advice.is_empty() {
             page.raw("<p>").marked(&remedy.advice).raw("</p>\n");
         }
@@ -248,10 +248,10 @@ fn beside(page: &mut Markup, of: &Seen, state: &SourceState) {
     }
     match of.kept.get(&SourceId { kind: state.kind, name: state.source.clone() }) {
         Some(Ok(kept)) => keeps(page, kept),
-        Some(Err(why)) => {
+        Some(Err(why)) if of.unknown_kept().is_none() => {
             page.put("<span>What retention keeps is not known: ", why, ".</span>");
         }
-        None => {}
+        Some(Err(_)) | None => {}
     }
     if state.restoring > 0 {
         page.put(" <span>Open restores into it: ", state.restoring, ".</span>");

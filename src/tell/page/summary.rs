@@ -55,7 +55,8 @@ fn first(page: &mut Markup, of: &Status) {
 }
 
 /// Adds the facts about the installation.
-pub(super) fn facts(page: &mut Markup, of: &Status) {
+pub(super) fn facts(page: &mut Markup, seen: &Seen) {
+    let of = &seen.status;
     page.raw("<section aria-labelledby=\"installation\">\n<h2 id=\"installation\">Installation</h2>\n<dl class=\"tiles\">\n");
     objects(page, of);
     page.raw("<div><dt>Timers</dt><dd>");
@@ -70,7 +71,11 @@ pub(super) fn facts(page: &mut Markup, of: &Status) {
     };
     page.raw("<div><dt>Retention</dt><dd>");
     page.raw(if of.retention.is_applied() { "<b>applied</b>" } else { "<b>nothing is deleted</b>" });
-    page.put("<span>", sentence(of.retention), ".</span></dd></div>\n");
+    page.put("<span>", sentence(of.retention), ".</span>");
+    if let Some(why) = seen.unknown_kept() {
+        page.put("<span>What it keeps is not known: ", why, ".</span>");
+    }
+    page.raw("</dd></div>\n");
     for (timer, at) in &of.next_runs {
         page.raw(match timer {
             Timer::Vaults => "<div><dt>Next run of vaults</dt><dd><b>",

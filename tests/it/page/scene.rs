@@ -15,6 +15,7 @@ use keyvault_backup::{
         run::{Numbers, RunId, Verdict},
         source::{SourceId, SourceKind},
         state::{Ended, History, Known, Objects, SourceState, Trouble},
+        verification::Verified,
     },
     query::{hsms::HsmState, passes::Passes, restores::Restore, status::Status, vaults::VaultState},
     tell::{Kept, Seen},
@@ -115,7 +116,11 @@ fn well(name: &str, number: usize) -> VaultState {
     };
     let worse = i64::try_from(number % 23).expect("a number");
     let verdict = |ago| {
-        Some(if number % 5 == 0 && ago == worse + 2 { Verdict::PartiallyFailed } else { Verdict::Succeeded })
+        Some(if number.is_multiple_of(5) && ago == worse + 2 {
+            Verdict::PartiallyFailed
+        } else {
+            Verdict::Succeeded
+        })
     };
     vault(name, Vec::new(), known(objects, verdict), Vec::new())
 }
@@ -162,7 +167,7 @@ fn failing(said: Said) -> VaultState {
 fn hsm() -> HsmState {
     let source = "hsm-signing".parse().expect("a name");
     let points = Some(Points { earliest: datetime!(2026-08-01 01:30 UTC), newest: NOW - Duration::hours(8) });
-    let state = SourceState::of_hsm(&source, (None, None), 0, points, &Default::default(), (INTERVAL, NOW));
+    let state = SourceState::of_hsm(&source, (None, None), 0, points, &Verified::default(), (INTERVAL, NOW));
     let covered = Some(datetime!(2026-11-22 01:34 UTC));
     let mut history = history(7, |_| Some(Verdict::Succeeded));
     history.last.iter_mut().for_each(|last| last.numbers = None);
