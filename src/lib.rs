@@ -32,7 +32,7 @@
 //!   there. A restore needs nothing from an old run's jobs.
 //! - [`backup`], [`restore`], [`hsm`], [`mod@retention`] and [`evidence`] hold the use cases. Each is safe to run twice, and says why. [`begin`] has the
 //!   rules for beginning any job, [`guard`] what the settings demand of a restore, [`nights`] begins the jobs of a schedule. [`query`] holds the use cases that only read,
-//!   [`preflight`] checks whether the others can work, [`acknowledge`] records decisions of a person at a terminal.
+//!   [`preflight`] checks whether the others can work, [`notify`] tells outside what matters, [`acknowledge`] records decisions of a person at a terminal.
 //! - [`triggers`], [`api`] and [`cli`] decode, call one use case, and report its result.
 //! - [`app`] builds the parts from the [`config`], which alone reads the environment.
 //!
@@ -110,6 +110,7 @@ pub mod guard;
 pub mod hsm;
 pub mod jobs;
 pub mod nights;
+pub mod notify;
 pub mod preflight;
 pub mod query;
 pub mod restore;

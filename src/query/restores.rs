@@ -8,9 +8,10 @@ use super::listed::State;
 use crate::{
     app::App,
     domain::{
+        actor::Actor,
         hsm::{HsmJob, Task},
         restore::{RestoreId, RestoreJob},
-        run::RunId,
+        run::{RunId, Verdict},
         source::SourceName,
     },
     error::Result,
@@ -59,19 +60,32 @@ impl Restore {
         }
     }
 
-    fn began(&self) -> OffsetDateTime {
+    /// Who asked for it.
+    pub fn by(&self) -> &Actor {
+        match self {
+            Self::Vault(job) => &job.by,
+            Self::Hsm(job) => &job.by,
+        }
+    }
+
+    /// When it began.
+    pub fn began(&self) -> OffsetDateTime {
         match self {
             Self::Vault(job) => job.opened,
             Self::Hsm(job) => job.opened,
         }
     }
 
-    fn state(&self) -> State {
-        let verdict = match self {
+    /// How it ended; `None` while it is open.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self {
             Self::Vault(job) => job.ended.as_ref().map(|ended| ended.verdict),
             Self::Hsm(job) => job.ended.as_ref().map(|ended| ended.verdict),
-        };
-        verdict.map_or(State::Open, State::Ended)
+        }
+    }
+
+    fn state(&self) -> State {
+        self.verdict().map_or(State::Open, State::Ended)
     }
 }
 
