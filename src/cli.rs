@@ -18,6 +18,7 @@ pub mod interrupt;
 pub mod jobs;
 pub mod list;
 pub mod manual;
+pub mod notify;
 pub mod output;
 pub mod preflight;
 pub mod rebuild;
@@ -97,6 +98,9 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Check settings, rights, storage, clocks and ages, and say how to fix each fault
     Preflight(preflight::PreflightArgs),
+    /// Test whether notices arrive
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     // Its help says more than one line.
     Verify(verify::VerifyArgs),
     /// Show what is kept and what may go, and let it go
@@ -180,6 +184,7 @@ async fn carry_out(command: Command, format: Format) -> Done {
         Command::Hsm(command) => Box::pin(hsm::run(command, format)).await,
         Command::Jobs(args) => Box::pin(jobs::run(args, format)).await,
         Command::Preflight(args) => Box::pin(preflight::run(args, format)).await,
+        Command::Notify(command) => Box::pin(notify::run(command, format)).await,
         Command::Verify(args) => Box::pin(verify::run(args, format)).await,
         Command::Retention(command) => Box::pin(retention::run(command, format)).await,
         Command::Hold(command) => Box::pin(hold::run(command, format)).await,
@@ -213,6 +218,7 @@ impl Command {
             | Self::Backup(_)
             | Self::Restore(_)
             | Self::Acknowledge(_)
+            | Self::Notify(_)
             | Self::Evidence(_)
             | Self::Rebuild(_)
             | Self::Completion(_)

@@ -46,8 +46,8 @@ async fn start() -> Result<(), String> {
              that for health is refused"
         );
     }
-    for fault in &config.notify.faults {
-        warn!(event = "notify.unusable", "Nothing can be told there: {fault}");
+    for (setting, fault) in &config.notify.faults {
+        warn!(event = "notify.unusable", "{setting}: {fault}; nothing is told there");
     }
     let stop = stop().map_err(|error| error.to_string())?;
     info!("keyvault-backup {} answers on port {port}", env!("CARGO_PKG_VERSION"));

@@ -16,8 +16,8 @@ pub struct Notify {
     pub targets: Vec<Target>,
     /// What is called after each clean night.
     pub heartbeat: Option<Target>,
-    /// What is wrong with these settings. The texts name the settings, and repeat nothing of their values.
-    pub faults: Vec<String>,
+    /// The settings that cannot be used, and why. The texts repeat nothing of their values.
+    pub faults: Vec<(&'static str, String)>,
     /// The name of the app, as the platform says it.
     pub from: Option<String>,
 }
@@ -46,15 +46,15 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 Ok(target) if notify.targets.contains(&target) => {}
                 Ok(target) => notify.targets.push(target),
                 Err(why) => {
-                    let which = format!("{NOTIFY}: address {} of {}", at + 1, addresses.len());
-                    notify.faults.push(format!("{which} cannot be used: {why}"));
+                    let which = format!("address {} of {}", at + 1, addresses.len());
+                    notify.faults.push((NOTIFY, format!("{which} cannot be used: {why}")));
                 }
             }
         }
         match (self.lookup)(HEARTBEAT).as_deref().map(str::trim).map(Target::parse) {
             None => {}
             Some(Ok(target)) => notify.heartbeat = Some(target),
-            Some(Err(why)) => notify.faults.push(format!("{HEARTBEAT} cannot be used: {why}")),
+            Some(Err(why)) => notify.faults.push((HEARTBEAT, format!("it cannot be used: {why}"))),
         }
         notify
     }
@@ -84,19 +84,13 @@ mod tests {
                 "https://a.example/hidden http://b.example/hidden",
                 "hidden",
                 &["a.example"],
-                &["KEYVAULT_BACKUP_NOTIFY: address 2 of 2", "KEYVAULT_BACKUP_HEARTBEAT cannot"],
+                &["address 2 of 2 cannot", "it cannot be used"],
             ),
-            (
-                reference,
-                reference,
-                &[],
-                &["KEYVAULT_BACKUP_NOTIFY: address 1 of 1", "KEYVAULT_BACKUP_HEARTBEAT"],
-            ),
+            (reference, reference, &[], &["address 1 of 1 cannot", "it cannot be used"]),
         ] {
             let read = read(notify, heartbeat);
             assert!(read.targets.iter().map(Target::host).eq(hosts.iter().copied()), "{notify}");
-            let begin =
-                |(fault, begin): (&String, &&str)| fault.starts_with(begin) && !fault.contains("hidden");
+            let begin = |((_, fault), begin): (&(&str, String), &&str)| fault.starts_with(begin);
             assert!(
                 read.faults.len() == faults.len() && read.faults.iter().zip(faults).all(begin),
                 "{read:?}"

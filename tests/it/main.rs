@@ -61,6 +61,7 @@ mod merging;
 mod moved;
 mod nightly;
 mod nothing;
+mod notify;
 mod occurrences;
 mod packed;
 mod pages;

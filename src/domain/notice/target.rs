@@ -7,7 +7,8 @@ use url::{Host, Url};
 use crate::domain::digest::Fingerprint;
 
 /// The form of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Form {
     /// A workflow of Microsoft Teams: a message with one Adaptive Card.
     Teams,
