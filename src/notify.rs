@@ -203,3 +203,20 @@ pub async fn test<'a>(
     }
     Ok(answers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_app_tells_of_what_it_does() {
+        for (role, tells) in [
+            (Role::Backup, &[Part::Sources][..]),
+            (Role::Restore, &[Part::Restores]),
+            (Role::All, &[Part::Sources, Part::Restores]),
+            (Role::Keeper, &[]),
+        ] {
+            assert!(parts(role).eq(tells.iter().copied()), "{role:?}");
+        }
+    }
+}

@@ -161,3 +161,47 @@ fn why(error: &reqwest::Error) -> String {
     // The deepest cause is the system's or TLS's own, and neither knows the path.
     cause.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(code: u16, wait: Option<u64>) -> Outcome {
+        Answer::Status { code, word: None, wait: wait.map(Duration::from_secs) }.outcome()
+    }
+
+    #[test]
+    fn what_a_target_answers_decides_when_it_is_tried_again() {
+        let failed = |text: &str, wait| Outcome::Failed(text.to_owned(), wait);
+        let minute = Some(time::Duration::MINUTE);
+        for (answer, expected) in [
+            (status(200, None), Outcome::Sent),
+            (status(202, None), Outcome::Sent),
+            (status(302, None), Outcome::Refused("it answered 302".to_owned())),
+            (status(400, Some(60)), Outcome::Refused("it answered 400".to_owned())),
+            (status(408, None), failed("it answered 408", None)),
+            (status(429, Some(60)), failed("it answered 429", minute)),
+            (status(500, None), failed("it answered 500", None)),
+            (status(503, Some(60)), failed("it answered 503", minute)),
+            (Answer::Nothing("no connection".to_owned()).outcome(), failed("no connection", None)),
+        ] {
+            assert_eq!(answer, expected);
+        }
+    }
+
+    #[test]
+    fn of_an_answer_one_plain_word_is_shown_that_is_no_part_of_the_address() {
+        let target = Target::parse("https://a.example/hidden/x").unwrap();
+        for (answer, expected) in [
+            ("no_service", Some("no_service")),
+            (" invalid_token\n", Some("invalid_token")),
+            ("hidden", None),
+            ("cannot post to /hidden/x", None),
+            ("<html>", None),
+            ("", None),
+        ] {
+            assert_eq!(word(answer.as_bytes(), &target).as_deref(), expected, "{answer}");
+        }
+        assert_eq!(word(&[b'a'; 65], &target), None);
+    }
+}

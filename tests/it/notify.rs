@@ -43,7 +43,7 @@ fn writes() -> Matcher {
 
 impl World {
     /// Passes every five minutes for so long.
-    async fn passes_for(&mut self, minutes: i64) {
+    pub async fn passes_for(&mut self, minutes: i64) {
         for _ in 0..minutes / 5 {
             self.at(self.azure.clock().now() + Duration::minutes(4));
             let passed = self.advance().await;
@@ -139,6 +139,9 @@ async fn a_target_that_refuses_changes_no_run_and_shows_in_the_status_by_its_hos
     let of = &status["notices"];
     assert_eq!((&of["undelivered"], &of["targets"][0]["host"]), (&json!(1), &json!("127.0.0.1")));
     assert_eq!(of["targets"][0]["lastFailure"], "it answered 404 no_service");
+    let shown = world.cli(&["status"]).await;
+    let shown = String::from_utf8_lossy(&shown.stderr).into_owned() + &String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.contains("Not yet delivered to 127.0.0.1 since 2026-01-10"), "{shown}");
     hook.answers(302, "");
     world.passes_for(65).await;
     assert!(hook.received().iter().all(|of| of.path == format!("/{HIDDEN}")), "no redirect is followed");
@@ -178,6 +181,22 @@ async fn an_address_is_in_no_log_record_or_answer() {
     let report = world.cli(&["preflight", "-o", "json"]).await;
     let report = String::from_utf8_lossy(&report.stdout).into_owned();
     assert!(report.contains("notify-unusable") && !report.contains(HIDDEN), "{report}");
+}
+
+/// 12 January 2026 is a Monday.
+#[tokio::test]
+async fn the_summary_comes_on_monday_and_a_pause_of_passes_is_told() {
+    let (mut world, hook) = telling().await;
+    world.night(NIGHT).await;
+    world.passes_for(10).await;
+    world.at(NIGHT + Duration::DAY * 2 + Duration::hours(6) - Duration::minutes(5));
+    world.passes_for(20).await;
+    assert_eq!(told(&hook).concat(), ["passes-paused", "overdue", "weekly-summary"]);
+    let summary = &bodies(&hook)[2]["notices"][0];
+    assert_eq!(
+        summary["text"],
+        "Objects: 1 protected, 0 failing, 0 damaged, 0 accepted.\nThe oldest newest backup is of kv-a: 2026-01-10 02:00Z.\nkv-a: overdue."
+    );
 }
 
 #[tokio::test]

@@ -106,6 +106,7 @@ pub struct Wrong {
 impl From<&SourceState> for Subject {
     fn from(state: &SourceState) -> Self {
         let kind = if state.is_hsm() { "HSM" } else { "vault" };
+        let flag = if state.is_hsm() { "--hsm" } else { "--vault" };
         let wrong = state.troubles.iter().map(|trouble| Wrong {
             code: trouble.code().to_owned(),
             occasion: match trouble {
@@ -117,7 +118,7 @@ impl From<&SourceState> for Subject {
                 _ => Severity::Error,
             },
             text: trouble.to_string(),
-            advice: "`keyvault-backup preflight` says how to fix it.".to_owned(),
+            advice: format!("`keyvault-backup preflight {flag} {}` says how to fix it.", state.source),
         });
         Self { name: format!("{kind} {}", state.source), wrong: wrong.collect() }
     }
