@@ -1,3 +1,5 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use time::{Duration, macros::datetime};
@@ -50,11 +52,12 @@ fn a_change_of_state_is_told_once_and_what_flaps_is_one_change() {
 }
 
 proptest! {
-    /// Whatever happens: what is wrong longer than it takes to settle was told since it was last told to be well, nothing
-    /// is told twice in between, and `recovered` follows only on something that was told.
+    /// Whatever happens: what is wrong was told since it was last told to be well, it is told again only after it was not
+    /// seen for as long as it takes to settle, and `recovered` follows only on something that was told.
     #[test]
     fn told_and_recovered_take_turns(states in proptest::collection::vec((1_i64..40, any::<[bool; 2]>()), 1..60)) {
-        let (mut told, mut open, mut now) = (Told::default(), std::collections::BTreeMap::new(), NIGHT);
+        let (mut told, mut open, mut now) = (Told::default(), BTreeSet::new(), NIGHT);
+        let mut missing: BTreeMap<&str, OffsetDateTime> = BTreeMap::new();
         for (minutes, has) in states {
             now += Duration::minutes(minutes);
             let codes: Vec<_> = ["a", "b"].into_iter().zip(has).filter(|(_, has)| *has).map(|(code, _)| code).collect();
@@ -62,12 +65,15 @@ proptest! {
                 if notice.code == "recovered" {
                     prop_assert!(!open.is_empty() && codes.is_empty());
                     open.clear();
-                } else {
-                    let last = open.insert(notice.code.clone(), now);
-                    prop_assert!(last.is_none_or(|last| now - last >= SETTLE), "{}", notice.code);
+                } else if !open.insert(notice.code.clone()) {
+                    let since = missing.get(notice.code.as_str());
+                    prop_assert!(since.is_some_and(|since| now - *since >= SETTLE), "{}", notice.code);
                 }
             }
-            prop_assert!(codes.iter().all(|code| open.contains_key(*code)));
+            prop_assert!(codes.iter().all(|code| open.contains(*code)));
+            for code in ["a", "b"] {
+                if codes.contains(&code) { missing.remove(code); } else { missing.entry(code).or_insert(now); }
+            }
         }
     }
 }
