@@ -61,6 +61,14 @@ param redundancy 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZ
 @minLength(1)
 param alertEmails string[]
 
+@secure()
+@description('Optional. Addresses of webhooks that are told what matters, separated by spaces: Teams workflows, Slack, or JSON. They are secrets: docs/notifications.md.')
+param notifyUrls string = ''
+
+@secure()
+@description('Optional. An address that is called after each clean night, of a service that notices when the call does not come.')
+param heartbeatUrl string = ''
+
 @description('Optional. Where docs/operations.md can be read. With an address on the web, the texts of alerts have links that can be followed.')
 param operationsPage string = 'docs/operations.md'
 
@@ -581,6 +589,8 @@ module backupApp 'modules/function-app.bicep' = {
     hostQueueEndpoint: backupHost.outputs.queueEndpoint
     disabledFunctions: concat(functionNames.restore, functionNames.keeper)
     subnetId: network == null ? '' : privateNetwork!.outputs.backupSubnetId
+    notifyUrls: notifyUrls
+    heartbeatUrl: heartbeatUrl
     shared: {
       ...commonSettings
       vaultUrls: map(vaults, vault => 'https://${vault.name}${vaultSuffix}')
@@ -608,6 +618,7 @@ module restoreApp 'modules/function-app.bicep' = if (restore != null) {
     hostQueueEndpoint: restoreHost!.outputs.queueEndpoint
     disabledFunctions: concat(functionNames.backup, functionNames.keeper)
     subnetId: network == null ? '' : privateNetwork!.outputs.restoreSubnetId
+    notifyUrls: notifyUrls
     shared: {
       ...commonSettings
       authentication: restoreAuthentication

@@ -19,6 +19,7 @@ pub mod jobs;
 pub mod list;
 pub mod manual;
 pub mod metrics;
+pub mod notify;
 pub mod output;
 pub mod preflight;
 pub mod rebuild;
@@ -101,6 +102,9 @@ enum Command {
     Preflight(preflight::PreflightArgs),
     /// Print the status as numbers, in the text form of OpenMetrics
     Metrics(metrics::MetricsArgs),
+    /// Test whether notices arrive
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     // Its help says more than one line.
     Verify(verify::VerifyArgs),
     /// Show what is kept and what may go, and let it go
@@ -185,6 +189,7 @@ async fn carry_out(command: Command, format: Format) -> Done {
         Command::Jobs(args) => Box::pin(jobs::run(args, format)).await,
         Command::Preflight(args) => Box::pin(preflight::run(args, format)).await,
         Command::Metrics(args) => Box::pin(metrics::run(args)).await,
+        Command::Notify(command) => Box::pin(notify::run(command, format)).await,
         Command::Verify(args) => Box::pin(verify::run(args, format)).await,
         Command::Retention(command) => Box::pin(retention::run(command, format)).await,
         Command::Hold(command) => Box::pin(hold::run(command, format)).await,
@@ -214,6 +219,7 @@ impl Command {
             | Self::Backup(_)
             | Self::Restore(_)
             | Self::Acknowledge(_)
+            | Self::Notify(_)
             | Self::Evidence(_)
             | Self::Metrics(_)
             | Self::Rebuild(_)

@@ -46,6 +46,7 @@ mod authentication;
 mod hsm;
 mod landing;
 pub mod named;
+mod notify;
 mod pairs;
 mod reader;
 mod role;
@@ -53,7 +54,8 @@ mod schedules;
 
 use self::reader::Reader;
 pub use self::{
-    authentication::Authentication, hsm::HsmConfig, landing::Landing, reader::parts, schedules::Schedules,
+    authentication::Authentication, hsm::HsmConfig, landing::Landing, notify::Notify, reader::parts,
+    schedules::Schedules,
 };
 
 /// The settings that a caller needs.
@@ -121,6 +123,8 @@ pub struct Config {
     pub verify_within: Rotation,
     /// The schedules of the timers.
     pub schedules: Schedules,
+    /// Where to tell what matters.
+    pub notify: Notify,
     /// How long a service may be silent before a request times out.
     pub request_timeout: Duration,
     /// Key Vault service version.
@@ -192,6 +196,7 @@ impl Config {
             retention: reader.retention(needs == Needs::Serve && role != Role::Keeper),
             verify_within: reader.verify_within(),
             schedules: reader.schedules(),
+            notify: reader.notify(),
             vaults,
             request_timeout: Duration::from_secs(
                 reader.number("KEYVAULT_BACKUP_REQUEST_TIMEOUT", 60_u32, 1, 300).into(),

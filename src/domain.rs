@@ -42,6 +42,8 @@
 //! | verification | a pass that compares what is stored with what was stored, and reads backups again | [`verification`] |
 //! | evidence, gap | the record of a day, from which reports are made; a day without one, and how old a source's newest backup became | [`evidence`] |
 //! | head | the newest record of a section of the trail | [`audit::Head`] |
+//! | notice, target | one change of state that is told outside; the webhook that it goes to | [`notice`] |
+//! | heartbeat | the call that says outside that a night was clean (dead man's switches) | [`notice::Night`] |
 //! | finding | what a check of the installation or a verification found wrong | [`crate::preflight`], [`verification::Finding`] |
 
 pub mod acknowledged;
@@ -78,6 +80,7 @@ pub mod moment;
 pub mod nearest;
 pub mod night;
 pub mod nothing;
+pub mod notice;
 pub mod object;
 pub mod observed_location;
 pub mod outcome;

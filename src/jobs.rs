@@ -19,9 +19,10 @@
 //! hsm-targets/HSM                                the restore that has this HSM
 //! hsm-plans/DIGEST.json                          the plan of an HSM's restore
 //! verifications/KIND/SOURCE                      a verification that is under way, in the blob itself
+//! notices/PART                                   what was told, and what is still to be delivered, in the blob itself
 //! ```
 //!
-//! Records other than plans and HSM jobs are in the blobs' metadata, so that one listing reads them all. Nothing here
+//! Records without such a remark, other than plans and HSM jobs, are in the blobs' metadata, so that one listing reads them all. Nothing here
 //! is needed to restore: the catalogue is complete without it.
 
 mod approvals;
@@ -30,6 +31,7 @@ mod failing;
 mod forms;
 mod hsm;
 mod last_restore;
+mod notices;
 mod openers;
 mod passes;
 mod restores;
@@ -47,13 +49,14 @@ pub use self::{
     backup_runs::{OpenRuns, Stored, Unread},
     hsm::StoredHsmJob,
     last_restore::KnownRestore,
+    notices::StoredNotices,
     openers::Turn,
     restores::{Claim, StoredRestore, Taken},
     steps::StepState,
     strays::Stray,
     verifications::StoredVerification,
 };
-use self::{last_restore::LastRestore, openers::Turns, passes::Kept, targets::Believed};
+use self::{last_restore::LastRestore, notices::Looked, openers::Turns, passes::Kept, targets::Believed};
 use crate::{
     azure::container::{Container, Metadata},
     domain::record::record,
@@ -68,6 +71,7 @@ pub struct Jobs {
     turns: Arc<Turns>,
     believed: Arc<Believed>,
     kept: Arc<Mutex<Kept>>,
+    looked: Arc<Mutex<Looked>>,
     without_hsms: Arc<AtomicBool>,
 }
 
@@ -80,6 +84,7 @@ impl Jobs {
             turns: Arc::default(),
             believed: Arc::default(),
             kept: Arc::default(),
+            looked: Arc::default(),
             without_hsms: Arc::default(),
         }
     }

@@ -188,6 +188,7 @@ fn settings(config: &Config, served: bool) -> SettingsSeen {
         twice: hsms.filter(|name| vault(name)).collect(),
         shared: shared.map(|(a, b)| (containers[a].0, containers[b].0)).collect(),
         unclear: unclear(config),
+        untellable: config.notify.faults.clone(),
         guards: if served { guards(config) } else { GuardsSeen::default() },
     }
 }

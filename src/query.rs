@@ -8,6 +8,7 @@ pub mod jobs;
 pub mod keeper;
 pub mod listed;
 pub mod nothing;
+pub mod notices;
 pub mod objects;
 pub mod passes;
 pub mod restores;

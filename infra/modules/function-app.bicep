@@ -27,6 +27,14 @@ param disabledFunctions string[]
 @description('Optional. The subnet that the app calls from. The public network when empty.')
 param subnetId string = ''
 
+@secure()
+@description('Optional. Addresses of webhooks that this app tells what matters.')
+param notifyUrls string = ''
+
+@secure()
+@description('Optional. The address that this app calls after each clean night.')
+param heartbeatUrl string = ''
+
 @description('Required. The settings that are the same for all apps.')
 param shared sharedAppSettings
 
@@ -185,6 +193,8 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_MOST_OPEN_BACKUPS: string(tuning.?mostOpenBackups ?? '')
         KEYVAULT_BACKUP_MOST_OPEN_RESTORES: string(tuning.?mostOpenRestores ?? '')
         KEYVAULT_BACKUP_REQUEST_TIMEOUT: string(tuning.?requestTimeoutSeconds ?? '')
+        KEYVAULT_BACKUP_NOTIFY: notifyUrls
+        KEYVAULT_BACKUP_HEARTBEAT: heartbeatUrl
         KEYVAULT_BACKUP_API_VERSION: tuning.?apiVersion ?? ''
         VAULT_BACKUP_SCHEDULE: shared.vaultBackupSchedule
         HSM_BACKUP_SCHEDULE: shared.hsmBackupSchedule

@@ -158,6 +158,12 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (APP, "KEYVAULT_BACKUP_RETENTION: shared.retentionPolicy", "KEYVAULT_BACKUP_RETENTION: ''"),
         (MAIN, "  retentionPolicy: retentionPolicy\n", "  retentionPolicy: ''\n"),
     ],
+    "only_apps_that_tell_know_where": [
+        (MAIN, "@secure()\n@description('Optional. Addresses", "@description('Optional. Addresses"),
+        (APP, "@secure()\n@description('Optional. The address that", "@description('Optional. The address that"),
+        (MAIN, "    notifyUrls: notifyUrls\n    heartbeatUrl: heartbeatUrl\n", "    notifyUrls: notifyUrls\n"),
+        (MAIN, "keeperSubnetId\n", "keeperSubnetId\n    notifyUrls: notifyUrls\n"),
+    ],
     "numbers_that_do_not_fit_are_refused": [
         (MAIN, "      immutabilityDays: immutabilityDays\n", "      immutabilityDays: retention.immutabilityDays\n"),
         (MAIN, "    fullPassDays: fittingFullPassDays\n", "    fullPassDays: fullPassDays\n"),

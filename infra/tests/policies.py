@@ -636,6 +636,22 @@ def connections_need_no_secret(subject: Subject):
 
 
 @rule
+def only_apps_that_tell_know_where(subject: Subject):
+    """Addresses of webhooks are secure parameters, in the apps that tell: of all in those that back up and restore, of the heartbeat in the first."""
+    for name in ("main.bicep", "modules/function-app.bicep"):
+        text = subject.changed.get(name) or (subject.root / name).read_text(encoding="utf-8")
+        for parameter in ("notifyUrls", "heartbeatUrl"):
+            if not re.search(rf"@secure\(\)\n@description\([^\n]*\)\nparam {parameter} string = ''\n", text):
+                yield f"{name}: {parameter} is no secure parameter"
+    text = subject.changed.get("main.bicep") or (subject.root / "main.bicep").read_text(encoding="utf-8")
+    for app, given in re.findall(r"^module (\w+App) 'modules/function-app.bicep'(.*?)^}", text, re.M | re.S):
+        knows = {parameter for parameter in ("notifyUrls", "heartbeatUrl") if f"    {parameter}: {parameter}\n" in given}
+        wanted = {"backupApp": {"notifyUrls", "heartbeatUrl"}, "restoreApp": {"notifyUrls"}}.get(app, set())
+        if knows != wanted:
+            yield f"{app} knows {sorted(knows)}"
+
+
+@rule
 def callers_are_checked(subject: Subject):
     """With Entra ID: everybody signs in, from this tenant, for this app, from a named application."""
     for role, app in subject.hardened.apps.items():

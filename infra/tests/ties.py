@@ -21,7 +21,7 @@ TO_COME = {"drills/", "hsm-copies/"}
 NEVER_SET = {"KEYVAULT_BACKUP_HSM_BACKUP_SAS", "KEYVAULT_BACKUP_HSM_RESTORE_SAS"}
 
 # What the platform sets by itself.
-OF_THE_PLATFORM = {"WEBSITE_AUTH_ENABLED", "WEBSITE_TIME_ZONE"}
+OF_THE_PLATFORM = {"WEBSITE_AUTH_ENABLED", "WEBSITE_TIME_ZONE", "WEBSITE_SITE_NAME"}
 
 # Settings that the host reads, not the program.
 OF_THE_HOST = {

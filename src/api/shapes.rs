@@ -16,6 +16,7 @@ pub mod links;
 pub mod location;
 pub mod loss;
 pub mod named;
+pub mod notices;
 pub mod object;
 pub mod page;
 pub mod plan;

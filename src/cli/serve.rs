@@ -6,7 +6,7 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     app::App,
@@ -45,6 +45,9 @@ async fn start() -> Result<(), String> {
             "KEYVAULT_BACKUP_AUTHENTICATION requires the platform's authentication, which is not on: every HTTP call but \
              that for health is refused"
         );
+    }
+    for (setting, fault) in &config.notify.faults {
+        warn!(event = "notify.unusable", "{setting}: {fault}; nothing is told there");
     }
     let stop = stop().map_err(|error| error.to_string())?;
     info!("keyvault-backup {} answers on port {port}", env!("CARGO_PKG_VERSION"));

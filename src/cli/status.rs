@@ -15,7 +15,10 @@ use crate::{
     app::App,
     clock::Clock,
     config::{Config, Needs, environment},
-    domain::state::{Objects, SourceState},
+    domain::{
+        notice::Waiting,
+        state::{Objects, SourceState},
+    },
     query::{
         passes,
         status::{self, Status},
@@ -141,6 +144,12 @@ fn failing(of: &Status, source: &SourceState) -> Option<String> {
     (!named.is_empty()).then(|| format!("Failing: {}{more}. {list} says why.", named.join(", ")))
 }
 
+fn undelivered(of: &Waiting) -> String {
+    let messages = output::count(of.posts as u64, "message");
+    let why = of.failure.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    format!("Not yet delivered to {} since {}: {messages}{why}.", of.host, moment(of.since))
+}
+
 /// What is wrong, most urgent first, and what happens next.
 fn lines(of: &Status) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -167,6 +176,7 @@ fn lines(of: &Status) -> Vec<String> {
         let messages = output::count(messages, "message");
         lines.push(format!("The host gave up {messages}; see `poison-message` in docs/operations.md."));
     }
+    lines.extend(of.notices.iter().flat_map(|of| of.waiting.iter()).map(undelivered));
     lines.extend(
         of.next_runs.iter().map(|(timer, at)| format!("{} runs next at {}.", timer.function(), moment(*at))),
     );

@@ -123,13 +123,17 @@ impl Schedule {
         OffsetDateTime::from_unix_timestamp(next.timestamp()).ok()
     }
 
+    /// The newest occurrence at `now` or before.
+    pub fn newest(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let at = DateTime::<Utc>::from_timestamp(now.unix_timestamp(), 0)?;
+        let newest = self.cron.as_ref()?.find_previous_occurrence(&at, true).ok()?;
+        OffsetDateTime::from_unix_timestamp(newest.timestamp()).ok()
+    }
+
     /// The newest occurrence, if it is at least [`LATE_AFTER`] old. Earlier ones are not made up for, because a newer
     /// one has followed.
     pub fn overdue(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
-        let at = DateTime::<Utc>::from_timestamp(now.unix_timestamp(), 0)?;
-        let newest = self.cron.as_ref()?.find_previous_occurrence(&at, true).ok()?;
-        let newest = OffsetDateTime::from_unix_timestamp(newest.timestamp()).ok()?;
-        (now - newest >= LATE_AFTER).then_some(newest)
+        self.newest(now).filter(|newest| now - *newest >= LATE_AFTER)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Who planned a restore, and its approval.
 
+use std::collections::BTreeMap;
+
 use futures::TryStreamExt as _;
+use time::OffsetDateTime;
 
 use super::{Jobs, forms::record_in, metadata};
 use crate::{
@@ -16,6 +19,7 @@ use crate::{
     error::{Error, Result},
 };
 
+const PLANNERS: &str = "restore-planners/";
 const PLANNER: &str = "planner";
 const APPROVAL: &str = "approval";
 
@@ -49,6 +53,18 @@ impl Jobs {
             Ok(record_in::<Planner>(&item.name, &item.metadata, PLANNER, APPROVAL_FORMAT)?.by)
         };
         items.iter().map(planner).collect()
+    }
+
+    /// The plans that someone planned since a time and that need an approval, each with when it was planned last.
+    pub async fn planned_since(&self, since: OffsetDateTime) -> Result<BTreeMap<Digest, OffsetDateTime>> {
+        let pages =
+            self.container.list(Listing { prefix: PLANNERS, from: None, page: 5000, metadata: false });
+        let items: Vec<Item> = pages.try_concat().await?;
+        let plan = |item: &Item| -> Option<(Digest, OffsetDateTime)> {
+            let (digest, _) = item.name.strip_prefix(PLANNERS)?.split_once('/')?;
+            Some((digest.parse().ok()?, item.modified.filter(|at| *at >= since)?))
+        };
+        Ok(items.iter().filter_map(plan).collect())
     }
 
     /// The approval of a plan, used or not.
@@ -96,7 +112,7 @@ fn approval_name(plan: &Digest) -> String {
 }
 
 fn planners_of(plan: &Digest) -> String {
-    format!("restore-planners/{plan}/")
+    format!("{PLANNERS}{plan}/")
 }
 
 /// The name has a digest of the caller, which may be any text.

@@ -8,9 +8,10 @@ use super::listed::State;
 use crate::{
     app::App,
     domain::{
+        actor::Actor,
         hsm::{HsmJob, Task},
         restore::{RestoreId, RestoreJob},
-        run::RunId,
+        run::{RunId, Verdict},
         source::SourceName,
     },
     error::Result,
@@ -69,6 +70,14 @@ impl Restore {
         matches!(self.state(), State::Open)
     }
 
+    /// Who requested it.
+    pub fn by(&self) -> &Actor {
+        match self {
+            Self::Vault(job) => &job.by,
+            Self::Hsm(job) => &job.by,
+        }
+    }
+
     /// When it was requested.
     pub fn began(&self) -> OffsetDateTime {
         match self {
@@ -77,12 +86,16 @@ impl Restore {
         }
     }
 
-    fn state(&self) -> State {
-        let verdict = match self {
+    /// How it ended; `None` while it is open.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self {
             Self::Vault(job) => job.ended.as_ref().map(|ended| ended.verdict),
             Self::Hsm(job) => job.ended.as_ref().map(|ended| ended.verdict),
-        };
-        verdict.map_or(State::Open, State::Ended)
+        }
+    }
+
+    fn state(&self) -> State {
+        self.verdict().map_or(State::Open, State::Ended)
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     callers,
     hsms::{self, HsmState},
     keeper,
+    notices::{self, Undelivered},
     passes::{self, Passes},
     restores::{self, Restore},
     sources,
@@ -44,6 +45,8 @@ pub struct Status {
     pub restores: Vec<Restore>,
     /// The approximate number of messages in the poison queues of this app; `None` if that cannot be read.
     pub poison_messages: Option<u64>,
+    /// Notices that are still to be delivered; `None` if that cannot be read.
+    pub notices: Option<Undelivered>,
     /// When each timer is due next, of those whose times are known.
     pub next_runs: Vec<(Timer, OffsetDateTime)>,
 }
@@ -77,7 +80,7 @@ impl Status {
 pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
     let (vault_names, hsm_names) = sources::all(app).await?;
     let every = restores::Wanted::default();
-    let (vaults, mut hsms, passes, retention, at_bound, restores, poison_messages) = futures::try_join!(
+    let (vaults, mut hsms, passes, retention, at_bound, restores, poison_messages, notices) = futures::try_join!(
         vaults::all(app, vault_names, FAILING, now),
         hsms::all(app, hsm_names, now),
         passes::passes(app, now),
@@ -85,6 +88,7 @@ pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
         callers::at_bound(app),
         restores::page(app, &every, None, RESTORES),
         async { Ok(poison_messages(app).await) },
+        async { Ok(undelivered(app).await) },
     )?;
     // In the catalogue, the keys of an HSM that are backed up one by one look like a vault without any run.
     let is_hsm = |of: &VaultState| hsms.iter().any(|hsm| hsm.state.source == of.state.source);
@@ -109,6 +113,7 @@ pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
         at_bound,
         restores,
         poison_messages,
+        notices,
         next_runs: next_runs(app, now),
     })
 }
@@ -128,6 +133,12 @@ async fn poison_messages(app: &App) -> Option<u64> {
         };
     }
     (!app.poison_queues().is_empty()).then_some(all)
+}
+
+/// What cannot be read is unknown; the rest of the status is still answered.
+async fn undelivered(app: &App) -> Option<Undelivered> {
+    let read = notices::undelivered(app).await;
+    read.inspect_err(|error| tracing::warn!("The notices to deliver could not be read: {error}")).ok()
 }
 
 fn next_runs(app: &App, now: OffsetDateTime) -> Vec<(Timer, OffsetDateTime)> {
@@ -173,6 +184,7 @@ mod tests {
             at_bound: Vec::new(),
             restores: Vec::new(),
             poison_messages: None,
+            notices: None,
             next_runs: Vec::new(),
         }
     }

@@ -29,6 +29,7 @@ use crate::{
     evidence,
     hsm::{self, start::Opened},
     nights::{self, Found},
+    notify,
     restore::{self, object::Done as Restored},
     retention::{self, Applied},
     suspects, verification,
@@ -277,6 +278,8 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     let suspects = if role.backs_up() { Some(Box::pin(suspects::back_up(app, clock)).await) } else { None };
     let verified = if role == Role::Keeper { Some(verification::go_on(app, clock).await) } else { None };
     let late = if catches_up { Some(Box::pin(nights::catch_up(app, found, clock)).await) } else { None };
+    // Last: it tells of the state that this pass leaves.
+    let told = Box::pin(notify::pass(app, clock)).await;
     passed.part(runs, |of| (format!("runs closed: {}, still open: {}", of.closed, of.open), of.errors));
     passed.part(restores, |of| (format!("restores ended: {}, still open: {}", of.ended, of.open), of.errors));
     passed
@@ -287,6 +290,9 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
         (String::new(), errors.filter(|error| !matches!(error, Error::Busy(_))).collect())
     });
     passed.part(late, |of| (listed("begun late", &of.begun), of.errors));
+    if told.sent > 0 {
+        passed.said.push(format!("messages sent: {}", told.sent));
+    }
     outcome("", &passed.said, &passed.failed)
 }
 

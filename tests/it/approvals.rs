@@ -1,6 +1,8 @@
 //! Two people: a plan is carried out only after a person approved it who neither planned nor carries it out.
 
-use keyvault_backup_emulator::{FaultKind, Forbidden, Kind, Operation, SecretSpec, host::HttpAnswer};
+use keyvault_backup_emulator::{
+    FaultKind, Forbidden, Kind, Operation, SecretSpec, Webhook, host::HttpAnswer,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -114,6 +116,20 @@ async fn a_plan_is_carried_out_after_a_second_person_approved_it_and_all_of_it_i
         ("restore-ended", otto),
     ];
     assert!(expected.iter().all(|(event, who)| told.contains(&(Some(*event), *who))), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_plan_that_waits_for_a_second_person_is_told_once() {
+    let hook = Webhook::start().await.expect("a port");
+    let set = |world: &mut World| {
+        demand(world, "all");
+        world.set("KEYVAULT_BACKUP_NOTIFY", &hook.url("path"));
+    };
+    let mut world = backed_up_with(set).await;
+    world.plan_by(OTTO, into("kv-b")).await;
+    world.passes_for(15).await;
+    let told: Vec<_> = hook.received().into_iter().filter(|of| of.body.contains("approval-asked")).collect();
+    assert!(told.len() == 1 && told[0].body.contains("Otto") && told[0].body.contains("kv-a into kv-b"));
 }
 
 #[tokio::test]

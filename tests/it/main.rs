@@ -63,6 +63,7 @@ mod metrics;
 mod moved;
 mod nightly;
 mod nothing;
+mod notify;
 mod occurrences;
 mod packed;
 mod page;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use keyvault_backup_emulator::{
-    FaultKind, Forbidden, Keeping, KeySpec, Kind, Matcher, Operation, SecretSpec,
+    FaultKind, Forbidden, Keeping, KeySpec, Kind, Matcher, Operation, SecretSpec, Webhook,
 };
 use serde_json::{Map, Value, json};
 
@@ -135,6 +135,9 @@ async fn of_vaults(checked: &mut Checked) {
     for command in ["status", "list vaults", "jobs", "preflight"] {
         checked.run(&world, command, &[]).await;
     }
+    let hook = Webhook::start().await.expect("a port");
+    world.set("KEYVAULT_BACKUP_NOTIFY", &hook.url("path"));
+    checked.run(&world, "notify test", &[]).await;
     checked.run(&world, "list runs", &vault).await;
     checked.run(&world, "list objects", &vault).await;
     checked.run(&world, "list history", &with(&["--secret", "secret-1"])).await;

@@ -4,7 +4,7 @@
 
 use keyvault_backup_emulator::{
     Access, CertificateSpec, FaultKind, Forbidden, Keeping, KeySpec, Kind, Matcher, Operation, Rights,
-    SecretSpec,
+    SecretSpec, Webhook,
 };
 use serde_json::Value;
 
@@ -326,6 +326,8 @@ async fn of_help() {
         "jobs",
         "jobs abandon",
         "preflight",
+        "notify",
+        "notify test",
         "acknowledge",
         "accept",
         "accept list",
@@ -354,6 +356,16 @@ async fn of_help() {
         let screen = format!("help_{}", command.replace([' ', '-'], "_"));
         shows(&mut world, screen.trim_end_matches('_'), &args, &[]).await;
     }
+}
+
+#[tokio::test]
+async fn what_came_back_from_the_targets_of_notices() {
+    let mut world = World::new().await;
+    let (taking, refusing) =
+        (Webhook::start().await.expect("a port"), Webhook::start().await.expect("a port"));
+    refusing.answers(403, "invalid_token");
+    world.set("KEYVAULT_BACKUP_NOTIFY", &format!("{} slack+{}", taking.url("x"), refusing.url("x")));
+    shows(&mut world, "notify_test", &["notify", "test"], &["invalid_token"]).await;
 }
 
 #[test]

@@ -142,6 +142,7 @@ fn status(of: &[Described], still: bool) -> Status {
         at_bound: Vec::new(),
         restores: Vec::new(),
         poison_messages: None,
+        notices: None,
         next_runs: Vec::new(),
     }
 }

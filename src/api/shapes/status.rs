@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     actor::By,
+    notices::NoticesStatus,
     restore::AnyRestore,
     source::{HsmStatus, SourceStatus},
 };
@@ -40,6 +41,9 @@ pub struct Status {
     /// be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     poison_messages: Option<u64>,
+    /// Messages to webhooks that are still to be delivered, as far as this app keeps them. Absent if that cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notices: Option<NoticesStatus>,
     /// When each timer is due next, of those whose schedule is known to this app.
     next_runs: Vec<NextRun>,
     /// Callers with as many open jobs as allowed. Each is refused until one of its jobs ends; others are not affected.
@@ -59,6 +63,7 @@ impl From<status::Status> for Status {
             hsms: of.hsms.into_iter().map(|hsm| HsmStatus::new(hsm, now)).collect(),
             restores: of.restores.into_iter().map(Into::into).collect(),
             poison_messages: of.poison_messages,
+            notices: of.notices.map(Into::into),
             next_runs: of.next_runs.into_iter().map(Into::into).collect(),
             at_bound: of.at_bound.into_iter().map(Into::into).collect(),
         }

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod evidence;
 pub mod hsm;
 pub mod listing;
+pub mod notify;
 pub mod plan;
 pub mod restore;
 pub mod retention;
@@ -23,6 +24,7 @@ pub use self::{
     evidence::EvidenceWritten,
     hsm::{HsmCheck, HsmStatuses},
     listing::{ObjectItem, Objects, VaultItem, Vaults},
+    notify::{NotifyTest, TestedTarget},
     plan::{BackupPlan, FileBackup},
     restore::{FileRestore, Jobs, RestoreResult},
     retention::{HoldItem, Holds, LegalHolds, RetentionApplied, RetentionDecided, RetentionForget},

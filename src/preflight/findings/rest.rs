@@ -97,6 +97,8 @@ pub struct SettingsSeen {
     pub shared: Vec<(&'static str, &'static str)>,
     /// Schedules whose occurrences are not known, and why.
     pub unclear: Vec<(&'static str, String)>,
+    /// Settings of notices that cannot be used, and why.
+    pub untellable: Vec<(&'static str, String)>,
     /// Those that guard the HTTP functions.
     pub guards: GuardsSeen,
 }
@@ -148,6 +150,19 @@ pub fn judge_settings(seen: &SettingsSeen, report: &mut Report) {
             seen: why.clone(),
             why: "A night that its timer misses, as in an outage, is not begun later: when it was due is not known.",
             remedy: Remedy::advice("Set it to six fields in UTC, such as `0 0 2 * * *`, and no time zone."),
+        });
+    }
+    for (name, why) in &seen.untellable {
+        report.findings.push(Finding {
+            name: "notify-unusable",
+            severity: Severity::Warning,
+            subject: (*name).to_owned(),
+            seen: why.clone(),
+            why: "What matters is not told there. Backups do not stop for it.",
+            remedy: Remedy::run(["keyvault-backup notify test".to_owned()]).and(
+                "Set it to addresses that begin with `https://`. If it is a Key Vault reference, let the app's identity \
+                 read that secret. Then test it.",
+            ),
         });
     }
     guards::judge_settings(&seen.guards, report);
@@ -239,6 +254,7 @@ mod tests {
             (SettingsSeen { twice: vec!["a".into()], ..sound() }, "warning source-twice"),
             (SettingsSeen { shared: vec![("A", "B")], ..sound() }, "error container-shared"),
             (SettingsSeen { unclear: vec![("A", "b".into())], ..sound() }, "warning schedule-unclear"),
+            (SettingsSeen { untellable: vec![("A", "b".into())], ..sound() }, "warning notify-unusable"),
         ];
         for (seen, expected) in table {
             let (report, lines) = judged(|report| judge_settings(&seen, report));

@@ -93,7 +93,7 @@ pub fn about(trouble: &Trouble, of: &SourceState, url: &str) -> (Severity, &'sta
         Trouble::VerificationUnreadable(_) => (
             Severity::Error,
             "A finding may be open of which nothing is said. Retention lets nothing of the source go meanwhile.",
-            Remedy::run([format!("keyvault-backup verify --source {} --all", of.state.source)])
+            Remedy::run([format!("keyvault-backup verify --source {} --all", of.source)])
                 .and("The next pass of `VerifyBackups` makes a new record. If a newer program wrote this one, install that version."),
         ),
         Trouble::Lost { run, .. } => (

@@ -17,6 +17,7 @@
 pub mod azure;
 pub mod host;
 pub mod terminal;
+pub mod webhook;
 
 pub use azure::{
     Azure, AzureOptions,
@@ -34,3 +35,4 @@ pub use azure::{
         Keeping, Policy, QueueHandle, QueueMessage, Rights, StorageHandle, StoredBlob, Taken, WriteProtection,
     },
 };
+pub use webhook::Webhook;

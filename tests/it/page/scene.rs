@@ -55,6 +55,7 @@ fn seen(vaults: Vec<VaultState>, hsms: Vec<HsmState>, restores: Vec<Restore>) ->
         at_bound: Vec::new(),
         restores,
         poison_messages: Some(0),
+        notices: None,
         next_runs: vec![
             (Timer::Vaults, NOW + Duration::hours(16)),
             (Timer::Hsms, NOW + Duration::minutes(930)),

@@ -5,9 +5,9 @@ use utoipa::OpenApi;
 
 use super::{
     AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, EvidenceWritten, FileBackup,
-    FileRestore, FileVerified, HoldItem, Holds, HsmCheck, HsmStatuses, Jobs, LegalHolds, Objects, Rebuilt,
-    RestoreResult, RetentionApplied, RetentionDecided, RetentionForget, RunReport, Trail, TrailCheck, Vaults,
-    VerifyReport,
+    FileRestore, FileVerified, HoldItem, Holds, HsmCheck, HsmStatuses, Jobs, LegalHolds, NotifyTest, Objects,
+    Rebuilt, RestoreResult, RetentionApplied, RetentionDecided, RetentionForget, RunReport, Trail,
+    TrailCheck, Vaults, VerifyReport,
 };
 use crate::api::shapes::{
     backup::History,
@@ -22,7 +22,7 @@ use crate::api::shapes::{
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 33] = [
+const COMMANDS: [(&str, &[&str]); 34] = [
     ("error", &["Problem"]),
     ("status", &["Status"]),
     ("backup", &["RunReport"]),
@@ -44,6 +44,7 @@ const COMMANDS: [(&str, &[&str]); 33] = [
     ("jobs", &["Jobs"]),
     ("jobs abandon", &["Restore"]),
     ("preflight", &["Preflight"]),
+    ("notify test", &["NotifyTest"]),
     ("retention plan", &["RetentionPlan"]),
     ("retention apply", &["RetentionPlan", "RetentionApplied"]),
     ("retention release", &["RetentionDecided"]),
@@ -78,6 +79,7 @@ const COMMANDS: [(&str, &[&str]); 33] = [
     HsmRestoreReport,
     HsmStatuses,
     Jobs,
+    NotifyTest,
     Objects,
     Plan,
     Preflight,
