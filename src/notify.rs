@@ -56,10 +56,7 @@ pub async fn pass(app: &App, clock: &Clock) -> Delivered {
     if app.config().notify.is_off() {
         return delivered;
     }
-    let jobs = match app.jobs() {
-        Ok(jobs) => jobs,
-        Err(_) => return delivered,
-    };
+    let Ok(jobs) = app.jobs() else { return delivered };
     for part in parts(app.role()) {
         if !jobs.looks_at_notices(part, clock.now()) {
             continue;
@@ -132,7 +129,9 @@ async fn deliver(
             })
             .collect();
         if let Some(saved) = app.jobs()?.save_notices(part, stored).await? {
-            settled.iter().for_each(|(post, outcome, ending)| log(post, outcome, *ending, delivered));
+            for (post, outcome, ending) in settled {
+                log(post, outcome, ending, delivered);
+            }
             return Ok(saved);
         }
         stored = app.jobs()?.notices(part).await?;
@@ -191,11 +190,11 @@ fn drop_unset(app: &App, part: Part, told: &mut Told) {
 ///
 /// # Errors
 /// When the system's certificate authorities cannot be read.
-pub async fn test<'a>(
-    targets: &'a [Target],
+pub async fn test(
+    targets: &[Target],
     from: Option<String>,
     now: OffsetDateTime,
-) -> Result<Vec<(&'a Target, Answer)>> {
+) -> Result<Vec<(&Target, Answer)>> {
     let sender = Sender::new(from)?;
     let mut answers = Vec::new();
     for target in targets {

@@ -42,8 +42,8 @@ pub(super) async fn decide(app: &App, part: Part, told: &mut Told, now: OffsetDa
 }
 
 async fn sources(app: &App, told: &mut Told, now: OffsetDateTime) -> Result<Vec<Notice>> {
-    let status = status::status(app, now).await?;
-    let states = status.by_urgency();
+    let read = status::status(app, now).await?;
+    let states = read.by_urgency();
     let subjects: Vec<Subject> = states.iter().copied().map(Into::into).collect();
     let mut notices: Vec<Notice> = told.after_a_pause(STANDS_STILL_AFTER, now).into_iter().collect();
     notices.extend(told.subjects(&subjects, now));

@@ -51,6 +51,17 @@ impl World {
         }
     }
 
+    /// The requests for blobs of a pass so many minutes after the last one, and how many of them are listings.
+    async fn storage_of_a_pass(&mut self, minutes: i64) -> (usize, usize) {
+        self.at(self.azure.clock().now() + Duration::minutes(minutes - 1));
+        let mark = self.azure.requests().mark();
+        self.advance().await;
+        let requests = self.azure.requests().since(mark);
+        let blobs = requests.iter().filter(|entry| entry.host.contains(".blob."));
+        let lists = blobs.clone().filter(|entry| entry.operation == Operation::ListBlobs);
+        (blobs.count(), lists.count())
+    }
+
     fn notices_record(&self) -> Value {
         let blob = self.work.blob(JOBS, RECORD).expect("there is a record");
         serde_json::from_slice(&blob.bytes).expect("it is JSON")
@@ -291,4 +302,21 @@ async fn an_instance_that_tells_nothing_reads_and_writes_nothing_for_it() {
     let asked =
         world.azure.requests().entries().iter().any(|entry| format!("{entry:?}").contains("notices/"));
     assert!(!asked);
+}
+
+/// What docs/cost.md says of it: the requests to storage of a pass that reads the state, less those of one that does not.
+#[tokio::test]
+async fn reading_the_state_costs_a_few_requests_for_each_source() {
+    for (vaults, most) in [(&["kv-a"][..], (28, 18)), (&["kv-a", "kv-b", "kv-c"], (44, 30))] {
+        let mut world = World::with_vaults(vaults).await;
+        let hook = Webhook::start().await.expect("a port");
+        world.set(NOTIFY, &hook.url(HIDDEN));
+        world.vault.put_secret("secret", SecretSpec::new("value"));
+        world.night(NIGHT).await;
+        world.passes_for(60).await;
+        let between = world.storage_of_a_pass(1).await;
+        let reading = world.storage_of_a_pass(5).await;
+        let (requests, lists) = (reading.0 - between.0, reading.1 - between.1);
+        assert!((1..=most.0).contains(&requests) && lists <= most.1, "{vaults:?}: {requests} {lists}");
+    }
 }

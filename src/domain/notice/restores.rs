@@ -75,20 +75,17 @@ impl Told {
         let mut notices = Vec::new();
         for restore in seen {
             let open = restore.ended.is_none();
-            match self.restores.iter_mut().find(|known| known.id == restore.id) {
-                Some(known) => {
-                    notices.extend((known.open && !open).then(|| ended(restore, now)).flatten());
-                    known.open &= open;
-                }
-                None => {
-                    notices.extend(match restore.ended {
-                        None => Some(started(restore, now)),
-                        Some(_) if is_first => None,
-                        Some(_) => ended(restore, now),
-                    });
-                    self.restores.push(KnownRestore { id: restore.id.clone(), began: restore.began, open });
-                }
+            if let Some(known) = self.restores.iter_mut().find(|known| known.id == restore.id) {
+                notices.extend((known.open && !open).then(|| ended(restore, now)).flatten());
+                known.open &= open;
+                continue;
             }
+            notices.extend(match restore.ended {
+                None => Some(started(restore, now)),
+                Some(_) if is_first => None,
+                Some(_) => ended(restore, now),
+            });
+            self.restores.push(KnownRestore { id: restore.id.clone(), began: restore.began, open });
         }
         self.restores.retain(|known| known.open || known.began >= since);
         notices

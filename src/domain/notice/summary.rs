@@ -6,7 +6,7 @@ use super::{Notice, Severity, Told};
 use crate::domain::{
     counted::counted,
     moment::{day, minute},
-    state::{Objects, SourceState},
+    state::{Objects, SourceState, Trouble},
 };
 
 /// The hour of Monday at which it is due.
@@ -71,7 +71,7 @@ fn text(sources: &[&SourceState]) -> String {
     }
     let wrong: Vec<_> = sources.iter().filter(|of| !of.is_ok()).collect();
     for of in wrong.iter().take(NAMED) {
-        let codes: Vec<_> = of.troubles.iter().map(|trouble| trouble.code()).collect();
+        let codes: Vec<_> = of.troubles.iter().map(Trouble::code).collect();
         lines.push(format!("{}: {}.", of.source, codes.join(", ")));
     }
     if wrong.len() > NAMED {
