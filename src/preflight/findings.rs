@@ -35,7 +35,7 @@ const SETTINGS: &str = "settings";
 const MACHINE: &str = "this machine";
 
 /// Findings that are possible without access to any service: about the connection, the settings, or the clock.
-const OF_NO_SERVICE: [&str; 15] = [
+const OF_NO_SERVICE: [&str; 16] = [
     "host-unknown",
     "host-unreachable",
     "network-closed",
@@ -50,6 +50,7 @@ const OF_NO_SERVICE: [&str; 15] = [
     "platform-auth-off",
     "restore-pairs-unset",
     "schedule-unclear",
+    "notify-unusable",
     "clock-skew",
 ];
 
