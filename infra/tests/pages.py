@@ -34,6 +34,8 @@ LEFT_OUT = {
 }
 # Other languages than a shell's.
 OTHER_BLOCKS = {
+    "bicep": "a parameter that reads a secret of a vault of the reader's, while Azure deploys",
+    "yaml": "what the reader adds to a Prometheus of theirs; .ci/metrics has promtool read the rules that it names",
     "json": "an error as the program printed it; its shape is in docs/terminal.schema.json, which a test makes",
     "kusto": ".ci/kql: the analyser of Azure's own editor, and an engine, on lines that the tests wrote",
     "mermaid": "a picture",
