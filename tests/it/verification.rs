@@ -295,19 +295,25 @@ async fn a_pass_that_ends_early_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_flipped_bit_is_found_in_whatever_the_runs_left() {
+async fn whatever_the_runs_left_is_found_when_it_is_flipped_cut_or_deleted() {
     let kept = Kept::verified(3).await;
     let storage = &kept.world.backups;
     let stored = kept.world.stored_below("vaults/");
     assert_eq!(stored.len(), 3 + 3 + 2 + 2, "backups, plans and manifests of two nights");
-    for name in stored.into_keys() {
-        let whole = storage.blob(BACKUPS, &name).expect("it is stored");
-        storage.flip_bit(BACKUPS, &name);
-        let found = kept.verify().await;
-        assert!(found.iter().any(|of| of["blob"] == name.as_str()), "{name}: {found:?}");
-        storage.damage_blob(BACKUPS, &name, |blob| *blob = whole.clone());
+    let is_found = async |name: &str| kept.verify().await.iter().any(|of| of["blob"] == name);
+    for name in stored.keys() {
+        let whole = storage.blob(BACKUPS, name).expect("it is stored");
+        for change in [&flip as Change<'_>, &|blob| blob.bytes = blob.bytes.slice(..blob.bytes.len() / 2)] {
+            storage.damage_blob(BACKUPS, name, change);
+            assert!(is_found(name).await, "{name}: {:?}", kept.findings());
+            storage.damage_blob(BACKUPS, name, |blob| *blob = whole.clone());
+        }
     }
     assert_eq!(kept.verify().await, [] as [Value; 0]);
+    for name in stored.keys().rev() {
+        storage.delete_blob(BACKUPS, name);
+        assert!(is_found(name).await, "{name}: {:?}", kept.findings());
+    }
 }
 
 #[tokio::test]

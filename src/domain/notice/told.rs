@@ -114,7 +114,10 @@ impl From<&SourceState> for Subject {
                 _ => None,
             },
             severity: match trouble {
-                Trouble::Unlisted(_) | Trouble::Failing { .. } | Trouble::Moved { .. } => Severity::Warning,
+                Trouble::VerificationUnreadable(_)
+                | Trouble::Unlisted(_)
+                | Trouble::Failing { .. }
+                | Trouble::Moved { .. } => Severity::Warning,
                 _ => Severity::Error,
             },
             text: trouble.to_string(),
