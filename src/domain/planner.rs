@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(decisions(None), [certificate, of_certificate, of_vault]);
         assert_eq!(decisions(Some(Key)), [certificate, of_vault]);
         let undecided = [of_certificate, (Secret, Decision::Managed)];
-        assert_eq!(decisions(Some(Certificate)), undecided, "nobody knows what belongs to no certificate");
+        assert_eq!(decisions(Some(Certificate)), undecided, "it is not known what belongs to no certificate");
     }
 
     #[test]

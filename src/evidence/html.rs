@@ -19,7 +19,7 @@ const HEAD: &str = concat!(
     "</style>\n",
 );
 
-/// The fact that nobody must overlook.
+/// The fact that a reader must not overlook.
 const GAPS: &str = "Days without a record";
 
 /// The page of a report.

@@ -57,7 +57,7 @@ pub async fn record(app: &App, clock: &Clock) -> Result<Recorded> {
     Ok(Recorded { day, is_new: true })
 }
 
-/// Whoever keeps the log elsewhere can hold the trail against these lines: `audit verify --expect`.
+/// A reader who keeps the log elsewhere can hold the trail against these lines: `audit verify --expect`.
 fn log(heads: &[Head]) {
     for head in heads.iter().take(HEADS) {
         let Head { section, number, sha256 } = head;

@@ -1,6 +1,6 @@
 //! One preflight for all who ask for it within minutes.
 //!
-//! A preflight takes real backups and tries to purge. Whoever may only read a status can ask for it as often as they like:
+//! A preflight takes real backups and tries to purge. A caller who may only read a status can ask for it as often as they like:
 //! without this, that would take requests of a vault away from backups and from other users of the vault.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -18,7 +18,7 @@ pub enum Form {
     Json,
 }
 
-/// A webhook. Whoever has its address may post there, so only its host is ever shown.
+/// A webhook. Its address alone is enough to post there, so only its host is ever shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     url: Url,
