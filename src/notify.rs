@@ -40,8 +40,6 @@ const TRIES: usize = 5;
 pub struct Delivered {
     /// Posts that targets took.
     pub sent: usize,
-    /// Posts that will be tried again.
-    pub failed: usize,
 }
 
 /// The parts that an app tells. A keeper's findings show in the state of sources.
@@ -156,7 +154,6 @@ fn log(post: &Post, outcome: &Outcome, ending: Ending, delivered: &mut Delivered
         }
         return;
     };
-    delivered.failed += 1;
     match ending {
         Ending::Again(at) => tracing::warn!(
             event = "notify.failed",

@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     domain::source::{SourceId, SourceKind},
     error::{Error, Result},
-    hsm,
+    hsm::{self, suspects::Answer},
 };
 
 /// How old a sign may be to be acted on. An older one has a newer one after it, or its source is backed up since.
@@ -44,9 +44,9 @@ pub async fn back_up(app: &App, clock: &Clock) -> Result<Begun> {
             continue;
         }
         match Box::pin(one(app, &source, ended, clock)).await {
-            Ok(One::Begun(run)) => begun.runs.push(run),
-            Ok(One::Nothing) => {}
-            Ok(One::Later) => continue,
+            Ok(Answer::Begun(run)) => begun.runs.push(format!("run {run} of {source}")),
+            Ok(Answer::NothingToDo) => {}
+            Ok(Answer::UnderWay) => continue,
             Err(error) => {
                 begun.errors.push(error);
                 continue;
@@ -57,25 +57,15 @@ pub async fn back_up(app: &App, clock: &Clock) -> Result<Begun> {
     Ok(begun)
 }
 
-/// What a sign led to.
-enum One {
-    Begun(String),
-    Nothing,
-    /// A backup is under way, and its end decides.
-    Later,
-}
-
-async fn one(app: &App, source: &SourceId, ended: OffsetDateTime, clock: &Clock) -> Result<One> {
+async fn one(app: &App, source: &SourceId, ended: OffsetDateTime, clock: &Clock) -> Result<Answer> {
     let name = &source.name;
-    let run = match source.kind {
-        SourceKind::Vault if app.vault(name).is_err() => return Ok(One::Nothing),
-        SourceKind::Vault => backup::suspects::back_up(app, name, ended, clock).await?,
-        SourceKind::Hsm if app.hsms().get(name).is_err() => return Ok(One::Nothing),
-        SourceKind::Hsm => match hsm::suspects::back_up(app, name, ended, clock).await? {
-            hsm::suspects::Answer::UnderWay => return Ok(One::Later),
-            hsm::suspects::Answer::Begun(run) => Some(run),
-            hsm::suspects::Answer::NothingToDo => None,
-        },
-    };
-    Ok(run.map_or(One::Nothing, |run| One::Begun(format!("run {run} of {source}"))))
+    match source.kind {
+        SourceKind::Vault if app.vault(name).is_err() => Ok(Answer::NothingToDo),
+        SourceKind::Vault => {
+            let begun = backup::suspects::back_up(app, name, ended, clock).await?;
+            Ok(begun.map_or(Answer::NothingToDo, Answer::Begun))
+        }
+        SourceKind::Hsm if app.hsms().get(name).is_err() => Ok(Answer::NothingToDo),
+        SourceKind::Hsm => hsm::suspects::back_up(app, name, ended, clock).await,
+    }
 }

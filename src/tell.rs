@@ -70,11 +70,11 @@ impl Seen {
 /// As [`status::status`]. A plan of retention that cannot be made is part of the answer.
 pub async fn read(app: &App, now: OffsetDateTime) -> Result<Seen> {
     let status = status::status(app, now).await?;
-    let id = |of: &SourceState| SourceId { kind: of.kind, name: of.source.clone() };
-    let each = status.sources().map(id).collect::<Vec<_>>().into_iter().map(|source| async move {
-        let plan = Box::pin(retention::plan(app, &source, now)).await;
-        (source, plan.as_ref().map(Kept::of).map_err(ToString::to_string))
-    });
+    let each =
+        status.sources().map(SourceState::id).collect::<Vec<_>>().into_iter().map(|source| async move {
+            let plan = Box::pin(retention::plan(app, &source, now)).await;
+            (source, plan.as_ref().map(Kept::of).map_err(ToString::to_string))
+        });
     let kept = stream::iter(each).buffered(SOURCES_AT_ONCE).collect().await;
     Ok(Seen { status, kept })
 }

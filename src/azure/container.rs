@@ -226,7 +226,7 @@ impl Container {
     ///
     /// The stream ends after its first error.
     pub fn list(&self, listing: Listing<'_>) -> impl Stream<Item = Result<Vec<Item>, ServiceError>> + use<> {
-        self.list_with(listing, None)
+        self.list_with(listing, false)
     }
 
     /// As [`Container::list`], with the identifier of the version that is current, in as many requests. Storage that cannot list
@@ -235,7 +235,7 @@ impl Container {
         &self,
         listing: Listing<'_>,
     ) -> impl Stream<Item = Result<Vec<Item>, ServiceError>> + use<> {
-        let pages = self.list_with(listing, Some(ListBlobsIncludeItem::Versions));
+        let pages = self.list_with(listing, true);
         let without = self.list(listing);
         let first = async move {
             let mut pages = Box::pin(pages);
@@ -257,11 +257,11 @@ impl Container {
     fn list_with(
         &self,
         listing: Listing<'_>,
-        also: Option<ListBlobsIncludeItem>,
+        with_versions: bool,
     ) -> impl Stream<Item = Result<Vec<Item>, ServiceError>> + use<> {
-        let with_versions = also.is_some();
         let metadata = listing.metadata.then_some(ListBlobsIncludeItem::Metadata);
-        let include: Vec<_> = metadata.into_iter().chain(also).collect();
+        let versions = with_versions.then_some(ListBlobsIncludeItem::Versions);
+        let include: Vec<_> = metadata.into_iter().chain(versions).collect();
         let options = BlobContainerClientListBlobsOptions {
             prefix: Some(listing.prefix.to_owned()),
             start_from: listing.from.map(str::to_owned),

@@ -284,8 +284,8 @@ impl Catalogue {
         with_entry(&first.name, &bytes, &metadata).map(Some)
     }
 
-    /// The entries that lie with the backups of a run, in order, page by page, with the versions in which the backups are listed. Those that cannot be read are left out:
-    /// reading their backups finds them.
+    /// The entries that lie with the backups of a run, in order, page by page, with the versions in which the backups are
+    /// listed. Those that cannot be read are left out: reading their backups finds them.
     pub fn entries_of_run(
         &self,
         vault: &SourceName,

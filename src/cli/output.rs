@@ -23,7 +23,7 @@ pub use self::{
 };
 use crate::config::environment;
 pub use crate::domain::{
-    counted::counted as count, moment::second as moment, told::age, wording::on_one_line as one_line,
+    counted::counted as count, moment::second as moment, progress::age, wording::on_one_line as one_line,
 };
 
 /// The format of results.

@@ -16,7 +16,7 @@ use crate::domain::{
     run::{Numbers, RunId},
 };
 
-pub use crate::domain::told::{kinds, tried_again};
+pub use crate::domain::progress::{kinds, tried_again};
 
 /// The objects that were not backed up, and why.
 pub type Failures = Vec<(ObjectId, Failure)>;

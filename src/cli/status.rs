@@ -112,10 +112,9 @@ pub fn table(of: &Status) -> Table {
             some(accepted),
             some(gone),
             some(source.running),
-            match source.verified {
-                Some(at) => (of.now - at).into(),
-                None if source.knows_verified() => "never".into(),
-                None => "unknown".into(),
+            match source.verified().time_or_word() {
+                Ok(at) => (of.now - at).into(),
+                Err(word) => word.into(),
             },
             source.points.map(|points| points.earliest).into(),
         ]);

@@ -23,7 +23,7 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    /// Its name in logs.
+    /// Its name in logs, labels and options.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Vault => "vault",

@@ -13,7 +13,7 @@ use super::{
     nothing::Points,
     object::ObjectKind,
     run::RunId,
-    source::{SourceKind, SourceName},
+    source::{SourceId, SourceKind, SourceName},
     verification::Verified,
 };
 
@@ -80,6 +80,12 @@ impl Trouble {
         TroubleKind::from(self).code()
     }
 
+    /// Whether something of the source may not be protected. Of any other trouble it is known that an older state can be
+    /// restored.
+    pub const fn is_error(&self) -> bool {
+        !matches!(self, Self::LastFailed(_) | Self::Moved { .. })
+    }
+
     /// Whether no recent backup is known to cover the source.
     pub const fn is_overdue(&self) -> bool {
         matches!(self, Self::Unreadable(_) | Self::NeverBackedUp | Self::Overdue { .. })
@@ -144,6 +150,28 @@ impl fmt::Display for Trouble {
                 }
             }
             Self::LastFailed(run) => write!(f, "its last backup, {run}, failed"),
+        }
+    }
+}
+
+/// When the last verification of a source began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifiedAt {
+    /// At this time.
+    At(OffsetDateTime),
+    /// There was none that saw anything.
+    Never,
+    /// That cannot be read.
+    Unknown,
+}
+
+impl VerifiedAt {
+    /// The time, or the word for none.
+    pub const fn time_or_word(self) -> Result<OffsetDateTime, &'static str> {
+        match self {
+            Self::At(at) => Ok(at),
+            Self::Never => Err("never"),
+            Self::Unknown => Err("unknown"),
         }
     }
 }
@@ -237,10 +265,19 @@ impl SourceState {
         Self { troubles, ..self }
     }
 
-    /// Whether it is known when the last verification of it began, or that there was none.
-    pub fn knows_verified(&self) -> bool {
+    /// When the last verification of it began, as far as that is known.
+    pub fn verified(&self) -> VerifiedAt {
         let hides = |of: &Trouble| matches!(of, Trouble::Unreadable(_) | Trouble::VerificationUnreadable(_));
-        !self.troubles.iter().any(hides)
+        match self.verified {
+            Some(at) => VerifiedAt::At(at),
+            None if self.troubles.iter().any(hides) => VerifiedAt::Unknown,
+            None => VerifiedAt::Never,
+        }
+    }
+
+    /// The source.
+    pub fn id(&self) -> SourceId {
+        SourceId { kind: self.kind, name: self.source.clone() }
     }
 
     /// Whether it is a Managed HSM.

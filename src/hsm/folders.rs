@@ -49,8 +49,8 @@ pub(super) async fn at(app: &App, path: &str) -> Result<Option<Listed>> {
 }
 
 /// The current contents of the folder that a backup left. One listing, and if it is not as recorded a read of the record,
-/// which has the blobs one by one. `None` if the backup has no folder. If the container refuses this program, they count as not seen: the HSM
-/// reads the container under an identity of its own.
+/// which has the blobs one by one. `None` if the backup has no folder. If the container refuses this program, they count as
+/// not seen: the HSM reads the container under an identity of its own.
 pub async fn contents(app: &App, backup: &HsmBackup) -> Result<Option<Contents>> {
     let Some(recorded) = &backup.folder else { return Ok(None) };
     let found = match at(app, &recorded.path).await {

@@ -141,7 +141,7 @@ async fn asked_of(app: &App, plan: Digest, at: OffsetDateTime) -> Result<Option<
     Ok(kept.needs_approval.then(|| Asked {
         plan,
         at,
-        pair: Some((source.to_string(), target.to_string())),
+        pair: (source.to_string(), target.to_string()),
         by: planners.join(" and "),
         approved: kept.approval.is_some(),
     }))

@@ -82,7 +82,7 @@ pub async fn newest(app: &App, vault: &SourceName) -> Result<Newest> {
 }
 
 /// The newest closed runs of a vault, and how those of the last nights ended. One request more for each hundred runs.
-async fn told(app: &App, vault: &SourceName, now: OffsetDateTime) -> Result<(Newest, History)> {
+async fn newest_and_history(app: &App, vault: &SourceName, now: OffsetDateTime) -> Result<(Newest, History)> {
     let (since, mut is_covered, mut read_since) = (History::since(now), false, None);
     let manifests = app.catalogue()?.newest_manifests(vault, |found| {
         let Some(last) = found.last().and_then(|last| last.summary.as_ref()) else { return false };
@@ -117,7 +117,7 @@ fn newest_of(manifests: &[ManifestRef]) -> Newest {
 async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) -> Result<Known> {
     let catalogue = app.catalogue()?;
     let ((newest, history), points, view, verified) = futures::try_join!(
-        told(app, vault, now),
+        newest_and_history(app, vault, now),
         catalogue.points(vault),
         catalogue.view(vault, None),
         catalogue.verified_or_why_not(SourceKind::Vault, vault)

@@ -11,7 +11,7 @@ use self::{
     families::{OF_ALL, OF_EACH},
     text::Exposition,
 };
-use crate::{domain::source::SourceKind, query::status::Status};
+use crate::query::status::Status;
 
 /// The media type of the text.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -27,7 +27,7 @@ pub fn metrics(of: &Status) -> String {
     for family in OF_EACH {
         text.family(family.name, family.unit, family.help);
         for source in &sources {
-            let own = [("source", source.source.as_str()), ("kind", kind(source.kind))];
+            let own = [("source", source.source.as_str()), ("kind", source.kind.name())];
             (family.samples)(source, &mut |label, value| {
                 let labels: Vec<_> = own.into_iter().chain(label).collect();
                 text.sample(family.name, &labels, value);
@@ -35,12 +35,4 @@ pub fn metrics(of: &Status) -> String {
         }
     }
     text.finish()
-}
-
-/// A kind of source, as the value of a label.
-const fn kind(of: SourceKind) -> &'static str {
-    match of {
-        SourceKind::Vault => "vault",
-        SourceKind::Hsm => "hsm",
-    }
 }

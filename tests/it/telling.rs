@@ -35,6 +35,8 @@ struct Described {
     readable: bool,
     counts: [usize; 7],
     verified: Option<i64>,
+    /// Whether the record of the last verification can be read.
+    known: bool,
     /// Whether the last backup failed, for an HSM.
     failed: bool,
 }
@@ -44,13 +46,15 @@ fn described() -> impl Strategy<Value = Described> {
     let count = prop_oneof![2 => Just(0_usize), 1 => 1_usize..3000];
     let hours = || proptest::option::weighted(0.8, 0_i64..60);
     let readable = proptest::bool::weighted(0.9);
-    (kind, hours(), readable, proptest::array::uniform7(count), hours(), any::<bool>()).prop_map(
-        |(kind, covered, readable, counts, verified, failed)| Described {
+    let known = proptest::bool::weighted(0.8);
+    (kind, hours(), readable, proptest::array::uniform7(count), hours(), known, any::<bool>()).prop_map(
+        |(kind, covered, readable, counts, verified, known, failed)| Described {
             kind,
             covered,
             readable,
             counts,
             verified,
+            known,
             failed,
         },
     )
@@ -80,6 +84,9 @@ impl Described {
     }
 
     fn verified(&self) -> Verified {
+        if !self.known {
+            return Verified { unreadable: Some("it is damaged".to_owned()), ..Verified::default() };
+        }
         Verified { at: self.verified.map(|hours| NOW - Duration::hours(hours)), ..Verified::default() }
     }
 
@@ -208,6 +215,10 @@ fn agree(of: &[Described], still: bool) {
                 some.is_none_or(|told| article.contains(&format!("{told} {shown}"))),
                 "{name}: {article}"
             );
+        }
+        if let Some(word) = source["verified"].as_str().filter(|word| ["never", "unknown"].contains(word)) {
+            assert_eq!(row["verified"], word, "{row}");
+            assert!(article.contains(&format!("<dt>Verified</dt><dd><b>{word}</b>")), "{word}: {article}");
         }
         let time = |of: &Value| of.as_str().and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok());
         for (name, at) in [

@@ -18,7 +18,7 @@ use crate::{
         manifest::{Line, Summary},
         nothing::Points,
         observed_location,
-        state::{Known, Newest, Objects, Trouble as SourceTrouble},
+        state::{self, Known, Newest, Objects, Trouble as SourceTrouble},
     },
     query::vaults::VaultState,
 };
@@ -155,31 +155,13 @@ impl From<Objects> for ObjectNumbers {
 
 /// When the last verification of a source began, `never`, or `unknown`.
 #[derive(Clone, Copy, Debug)]
-pub enum VerifiedAt {
-    /// At this time.
-    At(OffsetDateTime),
-    /// There was none that saw anything.
-    Never,
-    /// That cannot be read.
-    Unknown,
-}
-
-impl From<&crate::domain::state::SourceState> for VerifiedAt {
-    fn from(of: &crate::domain::state::SourceState) -> Self {
-        match of.verified {
-            Some(at) => Self::At(at),
-            None if of.knows_verified() => Self::Never,
-            None => Self::Unknown,
-        }
-    }
-}
+pub struct VerifiedAt(pub state::VerifiedAt);
 
 impl Serialize for VerifiedAt {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::At(at) => time::serde::rfc3339::serialize(at, to),
-            Self::Never => to.serialize_str("never"),
-            Self::Unknown => to.serialize_str("unknown"),
+        match self.0.time_or_word() {
+            Ok(at) => time::serde::rfc3339::serialize(&at, to),
+            Err(word) => to.serialize_str(word),
         }
     }
 }
@@ -301,7 +283,7 @@ impl SourceStatus {
             overdue: state.is_overdue(),
             troubles: state.troubles.iter().map(Into::into).collect(),
             objects: state.objects.map(Into::into),
-            verified: (&state).into(),
+            verified: VerifiedAt(state.verified()),
             reach: state.points.into(),
             newest_success: covering.map(|run| Success::new(&run, now)),
             last_run: last.map(|last| RunItem::closed(vault, &last)),

@@ -13,7 +13,7 @@ use crate::{
         output::Format,
     },
     clock::Clock,
-    domain::{hsm::HsmJob, run::RunId, source::SourceName, told::phase},
+    domain::{hsm::HsmJob, progress::phase, run::RunId, source::SourceName},
     hsm::start,
 };
 

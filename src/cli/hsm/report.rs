@@ -2,7 +2,7 @@
 
 use std::io;
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::{
     api::shapes::{plan, restore::HsmRestoreReport, run::RunInSource},
@@ -11,8 +11,8 @@ use crate::{
     domain::{
         hsm::{Contents, HsmBackup, HsmJob, HsmPlan, KeyOutcome, KeyResult, Safety, Task},
         outcome::Failure,
+        progress::{progress, span},
         run::Verdict,
-        told::progress,
     },
     query::hsms::Run,
 };
@@ -168,14 +168,6 @@ fn restored(job: &HsmJob) -> String {
         }
     };
     format!("{what} from backup {run} of HSM {source} (folder {folder}) into HSM {}", job.hsm)
-}
-
-/// A time that something took.
-fn span(took: Duration) -> String {
-    match took.whole_minutes() {
-        0 | 1 => output::count(took.whole_seconds().max(0).unsigned_abs(), "second"),
-        _ => age(took),
-    }
 }
 
 fn key_text(result: &KeyResult) -> (&'static str, String) {

@@ -16,8 +16,8 @@ use crate::{
     config::{Config, Needs, environment, named},
     domain::{
         hsm::{HsmBackup, HsmJob},
+        progress::progress,
         source::Source,
-        told::progress,
     },
     query::{
         hsms::{self, Run},

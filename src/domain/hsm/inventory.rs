@@ -83,16 +83,14 @@ impl Inventory {
             while let Some(added) = there.next_if(|blob| blob.name < then.name) {
                 found.all.push(format!("{} was added", added.name));
             }
-            match there.next_if(|blob| blob.name == then.name) {
+            let blob = there.next_if(|blob| blob.name == then.name);
+            found.is_less |= blob.is_none_or(|blob| blob.bytes < then.bytes);
+            match blob {
                 Some(blob) => found.all.extend(difference(then, blob, written)),
                 None => found.all.push(format!("{} is missing", then.name)),
             }
         }
         found.all.extend(there.map(|added| format!("{} was added", added.name)));
-        found.is_less = self.blobs.iter().any(|then| {
-            let there = now.blobs.binary_search_by(|blob| blob.name.cmp(&then.name));
-            there.map_or(true, |at| now.blobs[at].bytes < then.bytes)
-        });
         found
     }
 }

@@ -24,15 +24,15 @@ pub struct Restored {
     pub ended: Option<Verdict>,
 }
 
-/// A plan that someone asked for and that needs an approval.
+/// A plan that was asked for and needs an approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// The plan.
     pub plan: Digest,
     /// When it was asked for.
     pub at: OffsetDateTime,
-    /// The source and the target, if the plan can still be read.
-    pub pair: Option<(String, String)>,
+    /// The source and the target.
+    pub pair: (String, String),
     /// Who planned it.
     pub by: String,
     /// Whether it has an approval.
@@ -138,7 +138,7 @@ fn show(restore: &Restored) -> String {
 }
 
 fn waiting(asked: &Asked, now: OffsetDateTime) -> Notice {
-    let pair = asked.pair.as_ref().map(words).unwrap_or_default();
+    let (pair, target) = (words(&asked.pair), &asked.pair.1);
     let plan = asked.plan.to_string();
     let text =
         format!("{} planned a restore {pair} that a second person has to approve: plan {plan}.", asked.by);
@@ -150,9 +150,5 @@ fn waiting(asked: &Asked, now: OffsetDateTime) -> Notice {
         "A restore waits for an approval",
         &text,
     );
-    let notice = notice.advising("Read the plan, then approve it or not: see docs/http-api.md.");
-    match &asked.pair {
-        Some((_, target)) => notice.of(target),
-        None => notice,
-    }
+    notice.of(target).advising("Read the plan, then approve it or not: see docs/http-api.md.")
 }

@@ -50,16 +50,9 @@ fn of_well(sources: &[&SourceState]) -> String {
 
 fn text(sources: &[&SourceState]) -> String {
     let mut lines = Vec::new();
-    let all = sources.iter().filter_map(|of| of.objects);
-    let all = all.fold(Objects::default(), |all, of| Objects {
-        protected: all.protected + of.protected,
-        failing: all.failing + of.failing,
-        damaged: all.damaged + of.damaged,
-        accepted: all.accepted + of.accepted,
-        ..all
-    });
     if sources.iter().any(|of| of.objects.is_some()) {
-        let Objects { protected, failing, damaged, accepted, .. } = all;
+        let Objects { protected, failing, damaged, accepted, .. } =
+            sources.iter().filter_map(|of| of.objects).sum();
         lines.push(format!(
             "Objects: {protected} protected, {failing} failing, {damaged} damaged, {accepted} accepted."
         ));

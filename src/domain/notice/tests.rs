@@ -121,7 +121,7 @@ fn a_plan_that_waits_for_an_approval_is_told_once() {
     let asked = |plan: &[u8], approved| Asked {
         plan: crate::domain::digest::Digest::of(plan),
         at: NIGHT,
-        pair: None,
+        pair: ("kv-a".to_owned(), "kv-b".to_owned()),
         by: "Ada".to_owned(),
         approved,
     };

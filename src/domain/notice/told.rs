@@ -105,25 +105,21 @@ pub struct Wrong {
 
 impl From<&SourceState> for Subject {
     fn from(state: &SourceState) -> Self {
-        let kind = if state.is_hsm() { "HSM" } else { "vault" };
-        let flag = if state.is_hsm() { "--hsm" } else { "--vault" };
         let wrong = state.troubles.iter().map(|trouble| Wrong {
             code: trouble.code().to_owned(),
             occasion: match trouble {
                 Trouble::Lost { run, .. } | Trouble::Moved { run, .. } => Some(run.to_string()),
                 _ => None,
             },
-            severity: match trouble {
-                Trouble::VerificationUnreadable(_)
-                | Trouble::Unlisted(_)
-                | Trouble::Failing { .. }
-                | Trouble::Moved { .. } => Severity::Warning,
-                _ => Severity::Error,
-            },
+            severity: if trouble.is_error() { Severity::Error } else { Severity::Warning },
             text: trouble.to_string(),
-            advice: format!("`keyvault-backup preflight {flag} {}` says how to fix it.", state.source),
+            advice: format!(
+                "`keyvault-backup preflight --{} {}` says how to fix it.",
+                state.kind.name(),
+                state.source
+            ),
         });
-        Self { name: format!("{kind} {}", state.source), wrong: wrong.collect() }
+        Self { name: state.id().to_string(), wrong: wrong.collect() }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the catalogue says of a vault.
 
+use std::iter::Sum;
+
 use time::OffsetDateTime;
 
 use super::{History, Trouble};
@@ -81,6 +83,24 @@ pub struct Objects {
     pub oldest: Option<OffsetDateTime>,
     /// The most versions that an object had at its newest backup. Zero if none has a backup.
     pub most_versions: u32,
+}
+
+/// The numbers of several vaults together.
+impl Sum for Objects {
+    fn sum<I: Iterator<Item = Self>>(each: I) -> Self {
+        each.fold(Self::default(), |all, of| Self {
+            protected: all.protected + of.protected,
+            not_verified: all.not_verified + of.not_verified,
+            damaged: all.damaged + of.damaged,
+            failing: all.failing + of.failing,
+            without_backup: all.without_backup + of.without_backup,
+            accepted: all.accepted + of.accepted,
+            gone: all.gone + of.gone,
+            unknown_forms: all.unknown_forms + of.unknown_forms,
+            oldest: [all.oldest, of.oldest].into_iter().flatten().min(),
+            most_versions: all.most_versions.max(of.most_versions),
+        })
+    }
 }
 
 /// What the catalogue says of a vault.

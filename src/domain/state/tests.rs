@@ -228,5 +228,5 @@ fn what_verification_found_wrong_is_not_protected_and_what_is_newer_is_not_verif
     let known = Known { verified: unreadable, ..known(NIGHT) };
     assert_eq!(troubles(&known), ["verification-unreadable"]);
     let state = SourceState::of_vault(&"kv-prod".parse().unwrap(), Ok(&known), 0, DAY, NOW);
-    assert!(!state.knows_verified() && state.verified.is_none(), "that there was none is not known");
+    assert_eq!(state.verified(), VerifiedAt::Unknown, "that there was none is not known");
 }

@@ -66,60 +66,52 @@ impl SourceSeen {
 
 /// The finding of a trouble. Its name is the trouble's.
 fn trouble_found(trouble: &Trouble, of: &SourceSeen) -> Finding {
-    let (severity, why, remedy) = about(trouble, &of.state, &of.url);
+    let (why, remedy) = about(trouble, &of.state, &of.url);
+    let severity = if trouble.is_error() { Severity::Error } else { Severity::Warning };
     Finding { seen: trouble.to_string(), why, remedy, ..of.finding(trouble.code(), severity) }
 }
 
-/// How severe a trouble of a source is, why, and how it is fixed. `url` is how commands name the source.
-pub fn about(trouble: &Trouble, of: &SourceState, url: &str) -> (Severity, &'static str, Remedy) {
+/// Why a trouble of a source matters, and how it is fixed. `url` is how commands name the source.
+pub fn about(trouble: &Trouble, of: &SourceState, url: &str) -> (&'static str, Remedy) {
     match trouble {
         Trouble::Unreadable(_) => (
-            Severity::Error,
             "What is damaged shows neither what is protected nor what is not.",
             Remedy::run([format!("keyvault-backup rebuild --vault {url}")])
                 .and("If a newer program wrote it, install that version instead."),
         ),
         Trouble::NeverBackedUp | Trouble::Overdue { .. } => (
-            Severity::Error,
             "If the source is lost, so is everything that was created or changed since then.",
             back_up(of, url),
         ),
         Trouble::Damaged { .. } => (
-            Severity::Error,
             "An older backup may still be whole; a newer one is taken by itself while the source has the objects.",
             Remedy::run([format!("keyvault-backup verify --source {}", of.source)])
                 .and("Then see `backup-damaged` in docs/operations.md."),
         ),
         Trouble::VerificationUnreadable(_) => (
-            Severity::Error,
             "A finding may be open of which nothing is said. Retention lets nothing of the source go meanwhile.",
             Remedy::run([format!("keyvault-backup verify --source {} --all", of.source)])
                 .and("The next pass of `VerifyBackups` makes a new record. If a newer program wrote this one, install that version."),
         ),
         Trouble::Lost { run, .. } => (
-            Severity::Error,
             "No person has acknowledged that they were to go. Their backups are kept; applications may miss them.",
             Remedy::run([format!("keyvault-backup show {run} --vault {url} --all"), acknowledge(url, run)])
                 .and("Restore what is missed, or acknowledge that it was to go."),
         ),
         Trouble::Unlisted(_) => (
-            Severity::Error,
             "Objects of these kinds that were created or changed since then have no backup.",
             Remedy::advice("The other findings of the source say which right or network is in the way."),
         ),
         Trouble::Failing { .. } => (
-            Severity::Error,
             "Their newest state has no backup.",
             Remedy::run([format!("keyvault-backup list objects --vault {url} --failing")])
                 .and("Then see `run-not-clean` in docs/operations.md."),
         ),
         Trouble::LastFailed(_) => (
-            Severity::Warning,
             "An older backup can still be restored.",
             Remedy::run([format!("keyvault-backup hsm status --hsm {url}")]).and(NOT_BACKED_UP),
         ),
         Trouble::Moved { run, .. } => (
-            Severity::Warning,
             "Key Vault opens a backup only in the subscription and geography that it comes from.",
             Remedy::run([acknowledge(url, run)])
                 .and("If the setting is wrong, correct KEYVAULT_BACKUP_PLACES first."),

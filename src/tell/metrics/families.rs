@@ -3,7 +3,7 @@
 use strum::VariantArray as _;
 use time::OffsetDateTime;
 
-use super::{kind, text::SECONDS};
+use super::text::SECONDS;
 use crate::{
     domain::{
         run::Numbers,
@@ -91,7 +91,7 @@ pub(super) const OF_ALL: &[Family<Status>] = &[
     count("keyvault_backup_sources", "Sources that are told of, by kind.", |of, add| {
         for of_kind in [SourceKind::Vault, SourceKind::Hsm] {
             let all = of.sources().filter(|source| source.kind == of_kind).count();
-            add(Some(("kind", kind(of_kind))), number(all));
+            add(Some(("kind", of_kind.name())), number(all));
         }
     }),
     seconds(

@@ -4,9 +4,9 @@ use super::time;
 use crate::{
     domain::{
         hsm::{HsmJob, Task},
+        progress::progress,
         restore::RestoreJob,
         run::Verdict,
-        told::progress,
         wording::on_one_line,
     },
     html::Markup,
@@ -23,15 +23,10 @@ pub(super) fn write(page: &mut Markup, of: &Status) {
     page.raw("<ol class=\"restores\">\n");
     for restore in &of.restores {
         page.put("<li><p><b>", restore.id(), "</b> ");
-        state(
-            page,
-            match restore {
-                Restore::Vault(job) => job.ended.as_ref().map(|ended| ended.verdict),
-                Restore::Hsm(job) => job.ended.as_ref().map(|ended| ended.verdict),
-            },
-        );
+        state(page, restore.verdict());
         page.put("</p>\n<p>", restore.source(), " into ").put("", restore.target(), ", since ");
         time(page, restore.began());
+        page.put(", requested by ", restore.by(), "</p>\n<p>");
         match restore {
             Restore::Vault(job) => of_vault(page, job),
             Restore::Hsm(job) => of_hsm(page, job),
@@ -56,8 +51,7 @@ fn state(page: &mut Markup, verdict: Option<Verdict>) {
 
 fn of_vault(page: &mut Markup, job: &RestoreJob) {
     let numbers = &job.numbers;
-    page.put(", requested by ", &job.by, "</p>\n");
-    page.put("<p>", numbers.planned, " planned, ").put("", numbers.restored, " restored, ");
+    page.put("", numbers.planned, " planned, ").put("", numbers.restored, " restored, ");
     page.put("", numbers.skipped, " skipped, ").put("", numbers.failed, " failed");
     if numbers.never_backed_up > 0 {
         page.put(", ", numbers.never_backed_up, " never backed up");
@@ -69,7 +63,6 @@ fn of_vault(page: &mut Markup, job: &RestoreJob) {
 }
 
 fn of_hsm(page: &mut Markup, job: &HsmJob) {
-    page.put(", requested by ", &job.by, "</p>\n<p>");
     match &job.task {
         Task::RestoreKeys { keys, outcomes, .. } => {
             page.put("", outcomes.len(), " of ").put("", keys.len(), " keys have an outcome");

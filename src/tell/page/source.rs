@@ -15,9 +15,8 @@ use crate::{
         manifest::Line,
         moment::minute,
         night::Timer,
-        source::SourceId,
+        progress::{age, progress, span, tried_again},
         state::{Ended, Known, Objects, SourceState},
-        told::{age, progress, tried_again},
         wording::on_one_line,
     },
     html::Markup,
@@ -103,21 +102,21 @@ fn objects(page: &mut Markup, of: Option<&Objects>, is_readable: bool) {
 
 fn reach(page: &mut Markup, of: &SourceState) {
     page.raw("<div><dt>Back to</dt><dd>");
-    day(
-        page,
-        of.points.map(|points| points.earliest),
-        if of.is_readable() { "nothing yet" } else { "unknown" },
-    );
+    let none = if of.is_readable() { "nothing yet" } else { "unknown" };
+    day(page, of.points.map(|points| points.earliest).ok_or(none));
     page.raw("</dd></div>\n<div><dt>Verified</dt><dd>");
-    day(page, of.verified, if of.is_readable() { "never" } else { "unknown" });
+    day(page, of.verified().time_or_word());
     page.raw("</dd></div>\n");
 }
 
 /// Adds the day of a time, with the time beside it, or the word for none.
-fn day(page: &mut Markup, at: Option<OffsetDateTime>, none: &'static str) {
-    let Some(at) = at else {
-        page.put("<b>", none, "</b>");
-        return;
+fn day(page: &mut Markup, at: Result<OffsetDateTime, &'static str>) {
+    let at = match at {
+        Ok(at) => at,
+        Err(none) => {
+            page.put("<b>", none, "</b>");
+            return;
+        }
     };
     let text = minute(at);
     let (day, clock) = text.split_once(' ').unwrap_or((&text, ""));
@@ -130,7 +129,7 @@ fn troubles(page: &mut Markup, of: &SourceState) {
     }
     page.raw("<ul class=\"troubles\">\n");
     for trouble in &of.troubles {
-        let (_, why, remedy) = about(trouble, of, of.source.as_str());
+        let (why, remedy) = about(trouble, of, of.source.as_str());
         page.put("<li><p><strong>", sentence(trouble), ".</strong> ").put("", why, "</p>\n");
         for command in &remedy.commands {
             page.put("<p><code>", command, "</code></p>\n");
@@ -246,7 +245,7 @@ fn beside(page: &mut Markup, of: &Seen, state: &SourceState) {
             page.raw("<span>When the next run begins is not known here.</span> ");
         }
     }
-    match of.kept.get(&SourceId { kind: state.kind, name: state.source.clone() }) {
+    match of.kept.get(&state.id()) {
         Some(Ok(kept)) => keeps(page, kept),
         Some(Err(why)) if of.unknown_kept().is_none() => {
             page.put("<span>What retention keeps is not known: ", why, ".</span>");
@@ -265,15 +264,7 @@ fn last_run(page: &mut Markup, of: &Ended) {
         page.put(", ", numbers.listed, " listed").put(", ", numbers.backed_up, " backed up");
         page.put(", ", numbers.skipped(), " skipped").put(", ", numbers.failed, " failed");
     }
-    page.put(", took ", span(of.took.whole_seconds()), ".</span> ");
-}
-
-fn span(seconds: i64) -> String {
-    match seconds {
-        ..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        _ => format!("{} h", seconds / 3600),
-    }
+    page.put(", took ", span(of.took), ".</span> ");
 }
 
 fn keeps(page: &mut Markup, of: &Kept) {

@@ -2,7 +2,7 @@
 
 use super::{super::Seen, sentence, time};
 use crate::{
-    domain::{counted::counted, night::Timer, state::Objects, told::age},
+    domain::{counted::counted, night::Timer, progress::age, state::Objects},
     html::Markup,
     preflight::findings::sources::about,
     query::{passes, status::Status},
@@ -40,7 +40,7 @@ fn first(page: &mut Markup, of: &Status) {
     if of.passes.stands_still {
         page.put("<p>First: ", passes::words(of.passes.last), ".</p>\n");
     } else if let Some((source, trouble)) = worst.and_then(|of| Some((of, of.troubles.first()?))) {
-        let (_, _, remedy) = about(trouble, source, source.source.as_str());
+        let (_, remedy) = about(trouble, source, source.source.as_str());
         page.put("<p>First: <a href=\"#s0\">", &source.source, "</a>: ").put("", trouble, ".</p>\n");
         if let Some(command) = remedy.commands.first() {
             page.put("<p><code>", command, "</code></p>\n");
@@ -103,14 +103,10 @@ pub(super) fn facts(page: &mut Markup, seen: &Seen) {
 /// Adds the objects of all vaults whose catalogues can be read.
 fn objects(page: &mut Markup, of: &Status) {
     let each = || of.sources().filter_map(|source| source.objects);
-    let sum = |one: fn(&Objects) -> usize| each().map(|objects| one(&objects)).sum::<usize>();
-    page.put("<div><dt>Protected</dt><dd><b>", counted(sum(|of| of.protected), "object"), "</b><span>");
-    let others = [
-        (sum(|of| of.damaged), "damaged"),
-        (sum(|of| of.failing), "failing"),
-        (sum(|of| of.accepted), "accepted"),
-        (sum(|of| of.gone), "gone"),
-    ];
+    let all: Objects = each().sum();
+    page.put("<div><dt>Protected</dt><dd><b>", counted(all.protected, "object"), "</b><span>");
+    let others =
+        [(all.damaged, "damaged"), (all.failing, "failing"), (all.accepted, "accepted"), (all.gone, "gone")];
     let others: Vec<_> = others
         .iter()
         .filter(|(count, _)| *count > 0)

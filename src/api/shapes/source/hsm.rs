@@ -56,7 +56,7 @@ impl HsmStatus {
             ok: state.is_ok(),
             overdue: state.is_overdue(),
             troubles: state.troubles.iter().map(Into::into).collect(),
-            verified: (&state).into(),
+            verified: VerifiedAt(state.verified()),
             reach: state.points.into(),
             newest_success: good.map(|good| Success::at(good.run.to_string(), good.taken(), now)),
             last_run: last.as_ref().map(Into::into),

@@ -3,6 +3,7 @@
 use time::Duration;
 
 use super::{
+    counted::counted,
     hsm::{HsmJob, Phase},
     job::rounds::TriedAgain,
     moment::second,
@@ -18,6 +19,14 @@ pub fn age(since: Duration) -> String {
         (_, 2.., _) => format!("{hours} hours"),
         (_, _, 2..) => format!("{minutes} minutes"),
         _ => "just now".to_owned(),
+    }
+}
+
+/// A time that something took.
+pub fn span(took: Duration) -> String {
+    match took.whole_minutes() {
+        0 | 1 => counted(took.whole_seconds().max(0).unsigned_abs(), "second"),
+        _ => age(took),
     }
 }
 
