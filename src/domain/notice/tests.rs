@@ -6,7 +6,12 @@ use time::{Duration, macros::datetime};
 
 use super::*;
 use crate::domain::{
-    night::Timer, run::Verdict, samples::NIGHT, schedule::Timetable, source::SourceKind, state::SourceState,
+    night::Timer,
+    run::{RunId, Verdict},
+    samples::NIGHT,
+    schedule::Timetable,
+    source::SourceKind,
+    state::{SourceState, Trouble},
 };
 
 const SLACK: &str = "https://hooks.slack.com/services/T/B/x";
@@ -145,7 +150,7 @@ fn a_night_is_clean_when_every_source_is_well_and_covered_since_and_nothing_runs
     let vault = |covered| source(SourceKind::Vault, covered);
     let hsm = |covered| source(SourceKind::Hsm, covered);
     let running = SourceState { running: 1, ..vault(Some(NIGHT)) };
-    let troubles = vec![crate::domain::state::Trouble::NeverBackedUp];
+    let troubles = vec![Trouble::NeverBackedUp];
     let failing = SourceState { troubles, ..vault(Some(NIGHT)) };
     let (hour, minute) = (Duration::HOUR, Duration::MINUTE);
     for (sources, hsms, is_clean) in [
@@ -314,4 +319,15 @@ fn the_record_reads_back_and_what_is_not_in_it_has_a_default() {
     assert_eq!(serde_json::from_str::<Told>(&json).unwrap(), told);
     assert!(!json.contains("services"), "{json}");
     assert_eq!(serde_json::from_str::<Told>(r#"{"v":1,"writer":"w","later":1}"#).unwrap().at, None);
+}
+
+#[test]
+fn a_trouble_is_as_grave_in_a_notice_as_in_preflight() {
+    let state = |troubles| SourceState { troubles, ..source(SourceKind::Vault, Some(NIGHT)) };
+    for (trouble, expected) in [
+        (Trouble::Failing { objects: 1, without_backup: 0 }, Severity::Error),
+        (Trouble::LastFailed(RunId::nightly(NIGHT)), Severity::Warning),
+    ] {
+        assert_eq!(Subject::from(&state(vec![trouble])).wrong[0].severity, expected);
+    }
 }
