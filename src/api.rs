@@ -35,7 +35,7 @@ use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, OriginalUri, Request, State},
     http::{
-        HeaderMap, HeaderValue,
+        HeaderValue,
         header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
     },
     middleware::{Next, from_fn_with_state},
@@ -54,6 +54,7 @@ use crate::{
     app::{App, SharedApp},
     domain::role::{Function, Role},
     preflight::recent::Recent,
+    telemetry::Ids,
 };
 
 /// The largest body that is read, in bytes.
@@ -121,10 +122,15 @@ async fn attend(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let id = text(request.headers(), "x-azure-functions-invocationid");
     let (method, path) = (request.method().clone(), uri.path().chars().take(300).collect::<String>());
-    let span =
-        tracing::info_span!("invocation", invocation.id = %id, http.method = %method, http.path = %path);
+    let Ids { invocation, trace } = Ids::of(request.headers());
+    let span = tracing::info_span!(
+        "invocation",
+        invocation.id = invocation,
+        trace.id = trace,
+        http.method = %method,
+        http.path = %path
+    );
     let answer = async move {
         let who = Who::of(request.headers(), &uri, app.platform_auth());
         let actor = who.actor().clone();
@@ -177,11 +183,6 @@ fn wall(role: Role, path: &str) -> Option<Response> {
         function.as_str()
     );
     Some(Problem::new(ProblemKind::OtherApp, detail).into_response())
-}
-
-fn text(headers: &HeaderMap, name: &str) -> String {
-    let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("none");
-    value.chars().take(100).collect()
 }
 
 fn late() -> Response {

@@ -25,7 +25,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use self::{envelope::Invocation, functions::Function};
-use crate::{api, app::App, attempt::TRY_WITHIN};
+use crate::{api, app::App, attempt::TRY_WITHIN, telemetry::Ids};
 
 /// The largest envelope that is read. A queue message has up to 64 KiB, and its envelope holds it twice.
 const ENVELOPE_LIMIT: usize = 2 * 1024 * 1024;
@@ -71,12 +71,16 @@ async fn invoke(
     headers: HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Response {
-    let id = headers.get("x-azure-functions-invocationid").and_then(|id| id.to_str().ok()).unwrap_or("none");
     let Ok(function) = function.parse::<Function>() else {
         return failed(StatusCode::NOT_FOUND, "no such function");
     };
-    let span =
-        tracing::info_span!("invocation", invocation.id = %id, invocation.function = function.as_str());
+    let Ids { invocation, trace } = Ids::of(&headers);
+    let span = tracing::info_span!(
+        "invocation",
+        invocation.id = invocation,
+        trace.id = trace,
+        invocation.function = function.as_str()
+    );
     let answer = async {
         let body = body.map_err(|rejection| format!("the envelope cannot be read: {rejection}"))?;
         let invocation = Invocation::read(&body).map_err(|error| error.to_string())?;

@@ -83,6 +83,7 @@ async fn a_faulty_run_writes_nothing_secret_and_one_json_object_a_line() {
         assert_eq!(is_error, line.level != keyvault_backup_emulator::host::Level::Information, "{record}");
         if let Some(id) = record["span"]["invocation.id"].as_str() {
             assert!(invocations.iter().any(|known| known == id), "{record}");
+            assert_eq!(record["span"]["trace.id"], id.replace('-', ""), "{record}");
             of_invocations += 1;
         } else {
             assert!(

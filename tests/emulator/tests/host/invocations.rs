@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::world::{World, command};
 
 #[tokio::test]
-async fn the_post_is_chunked_and_has_three_headers() {
+async fn the_post_is_chunked_and_has_the_headers_of_the_host_and_of_its_trace() {
     let world = World::new();
     let host = world.start().await;
     let invocation = command(&host, json!({})).await;
@@ -21,6 +21,7 @@ async fn the_post_is_chunked_and_has_three_headers() {
         "x-azure-functions-hostversion: 4.1052.200",
         "user-agent: Azure-Functions-Host/4.1052.200",
         &format!("x-azure-functions-invocationid: {}", invocation.id),
+        &format!("traceparent: 00-{}-d3f54c84c7034d76-00", invocation.id.replace('-', "")),
     ] {
         assert!(headers.contains(&expected), "{expected} in {headers:?}");
     }
