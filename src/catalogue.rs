@@ -21,6 +21,7 @@ mod layout;
 mod manifests;
 mod people;
 mod plans;
+mod recent;
 mod retention;
 mod sources;
 mod strays;
@@ -40,6 +41,7 @@ pub use self::{
     hsm::StoredHsmBackup,
     last_runs::KnownRun,
     layout::probe,
+    recent::Recent,
     retention::{Marked, Marks},
     strays::Strays,
     verifications::{BackupWithEntry, Sighting},

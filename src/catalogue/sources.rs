@@ -4,14 +4,13 @@ use futures::{TryStreamExt as _, pin_mut};
 
 use time::OffsetDateTime;
 
-use super::{Catalogue, layout, view::summary_of};
+use super::{Catalogue, layout, recent::NewestPoint, view::summary_of};
 use crate::{
     azure::container::{Item, Listing},
     domain::{
         hsm::HsmBackup,
         manifest::Summary,
         nothing::Points,
-        run::CLOSES_WITHIN,
         source::{SourceId, SourceKind, SourceName},
     },
     error::{Error, Result},
@@ -23,25 +22,19 @@ impl Catalogue {
     /// Costs a page of the newest manifests, one request for each 5,000 names, and one for each of the
     /// earliest manifests up to the first that left a backup.
     pub async fn points(&self, vault: &SourceName) -> Result<Option<Points>> {
-        let (newest, earliest) = futures::try_join!(self.newest_point(vault), self.earliest_point(vault))?;
-        Ok(newest.map(|newest| Points { earliest: earliest.unwrap_or(newest), newest }))
-    }
-
-    /// A run closes within some hours of its planning, so none that was planned longer before the newest point can have
-    /// finished after it.
-    async fn newest_point(&self, vault: &SourceName) -> Result<Option<OffsetDateTime>> {
-        let mut newest = None;
+        let mut newest = NewestPoint::default();
         let manifests = self.newest_manifests(vault, |found| {
-            let Some(last) = found.last().and_then(|last| last.summary.as_ref()) else { return false };
-            newest = newest.max(point(last));
-            newest.is_some_and(|newest| last.planned + CLOSES_WITHIN < newest)
+            newest.see(found);
+            newest.is_final
         });
-        manifests.await?;
-        Ok(newest)
+        let (_, earliest) = futures::try_join!(manifests, self.earliest_point(vault))?;
+        Ok(Points::of(earliest.into_iter().chain(newest.at)))
     }
 
+    /// The earliest recovery point of a vault. Costs what [`Catalogue::points`] does without the page.
+    ///
     /// A run finishes after it was planned, so none that was planned after the earliest point has finished before it.
-    async fn earliest_point(&self, vault: &SourceName) -> Result<Option<OffsetDateTime>> {
+    pub async fn earliest_point(&self, vault: &SourceName) -> Result<Option<OffsetDateTime>> {
         let prefix = layout::manifests(vault);
         let pages = self.container.list(Listing { prefix: &prefix, from: None, page: 5000, metadata: false });
         let names = async { Ok::<Vec<Item>, Error>(pages.try_concat().await?) };
@@ -134,6 +127,6 @@ impl Catalogue {
 }
 
 /// When a run finished that left an object with a backup.
-fn point(summary: &Summary) -> Option<OffsetDateTime> {
+pub(super) fn point(summary: &Summary) -> Option<OffsetDateTime> {
     (summary.protected > 0).then_some(summary.finished)
 }

@@ -39,7 +39,7 @@ pub struct ManifestRef {
 /// What a listing of a vault's manifests shows.
 pub(super) struct Listed {
     pub(super) manifests: Vec<ManifestRef>,
-    forgotten: Forgotten,
+    pub(super) forgotten: Forgotten,
 }
 
 /// The manifests that make up a vault's index.
@@ -55,7 +55,42 @@ pub struct View {
     pub forgotten: Forgotten,
 }
 
+/// When the run of a manifest that has a whole vault was planned. A run that was in progress at `at` is folded in as far
+/// as it had come.
+fn whole(found: &ManifestRef, at: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
+    let summary = found.summary.as_ref().filter(|summary| summary.scope == Scope::Vault)?;
+    at.is_none_or(|at| summary.finished <= at).then_some(summary.planned)
+}
+
+/// Whether manifests, newest first, have the newest whole one and all that may not be folded into it.
+fn reaches_past_base(found: &[ManifestRef], whole: impl Fn(&ManifestRef) -> Option<OffsetDateTime>) -> bool {
+    let base = found.iter().find_map(whole);
+    let last = found.last().and_then(|last| last.summary.as_ref()).map(|summary| summary.planned);
+    base.zip(last).is_some_and(|(base, last)| base - last > CLOSES_WITHIN)
+}
+
 impl View {
+    /// Whether manifests, newest first, are enough for [`View::of`] the newest state.
+    pub(super) fn is_in(found: &[ManifestRef]) -> bool {
+        reaches_past_base(found, |found| whole(found, None))
+    }
+
+    /// The view that these manifests, newest first, make up. More than are needed do no harm.
+    pub(super) fn of(
+        mut manifests: Vec<ManifestRef>,
+        forgotten: Forgotten,
+        at: Option<OffsetDateTime>,
+    ) -> Self {
+        let base = manifests.iter().position(|found| whole(found, at).is_some());
+        let base = base.map(|found| manifests.remove(found));
+        if let Some(planned) = base.as_ref().and_then(|base| whole(base, at)) {
+            manifests.retain(|found| {
+                found.summary.as_ref().is_none_or(|of| planned - of.planned <= CLOSES_WITHIN)
+            });
+        }
+        Self { base, folds: manifests, at, forgotten }
+    }
+
     /// Whether there was no manifest at that time.
     pub fn is_empty(&self) -> bool {
         self.base.is_none() && self.folds.is_empty()
@@ -140,12 +175,6 @@ impl Catalogue {
         at: Option<OffsetDateTime>,
         unread: &[String],
     ) -> Result<View> {
-        // A run that was in progress at `at` is folded in as far as it had come.
-        let whole = |found: &ManifestRef| {
-            let summary = found.summary.as_ref().filter(|summary| summary.scope == Scope::Vault)?;
-            let counts = at.is_none_or(|at| summary.finished <= at) && !unread.contains(&found.name);
-            counts.then_some(summary.planned)
-        };
         // The newest state is never let go, so an ordinary night asks for no marks.
         let is_newest = at.is_none() && unread.is_empty();
         let (marks, earlier) = if is_newest {
@@ -155,26 +184,21 @@ impl Catalogue {
             let both = futures::try_join!(self.marks(kind, vault), self.forgotten(vault))?;
             (Some(both.0), Some(both.1))
         };
-        let listed = self.listed(vault, at, marks.as_ref(), |found| {
-            let base = found.iter().find_map(whole);
-            let last = found.last().and_then(|last| last.summary.as_ref()).map(|summary| summary.planned);
-            base.zip(last).is_some_and(|(base, last)| base - last > CLOSES_WITHIN)
-        });
-        let Listed { manifests: mut folds, forgotten } = listed.await?;
-        // The names beside the manifests say where to look. What is forgotten is what people recorded, and no app can add that.
+        let whole = |found: &ManifestRef| whole(found, at).filter(|_| !unread.contains(&found.name));
+        let mut listed =
+            self.listed(vault, at, marks.as_ref(), |found| reaches_past_base(found, whole)).await?;
+        listed.manifests.retain(|found| !unread.contains(&found.name));
         let forgotten = match earlier {
             Some(earlier) => earlier,
-            None if forgotten.is_empty() => forgotten,
-            None => self.forgotten(vault).await?,
+            None => self.forgotten_beside(vault, listed.forgotten).await?,
         };
-        let base = folds.iter().position(|found| whole(found).is_some()).map(|at| folds.remove(at));
-        folds.retain(|found| !unread.contains(&found.name));
-        if let Some(planned) = base.as_ref().and_then(whole) {
-            folds.retain(|found| {
-                found.summary.as_ref().is_none_or(|of| planned - of.planned <= CLOSES_WITHIN)
-            });
-        }
-        Ok(View { base, folds, at, forgotten })
+        Ok(View::of(listed.manifests, forgotten, at))
+    }
+
+    /// The names beside the manifests say where to look. What is forgotten is what people recorded, and no app can add
+    /// that.
+    pub(super) async fn forgotten_beside(&self, vault: &SourceName, names: Forgotten) -> Result<Forgotten> {
+        if names.is_empty() { Ok(names) } else { self.forgotten(vault).await }
     }
 
     /// The lines of a vault's index, in order.

@@ -6,10 +6,11 @@ use time::OffsetDateTime;
 use super::runs::open_jobs;
 use crate::{
     app::App,
-    catalogue::ManifestRef,
+    catalogue::{ManifestRef, Recent},
     domain::{
         job::BackupJob,
         manifest::Summary,
+        nothing::Points,
         run::{CLOSES_WITHIN, Scope},
         source::{SourceKind, SourceName},
         state::{Ended, History, Known, Newest, SourceState},
@@ -81,10 +82,10 @@ pub async fn newest(app: &App, vault: &SourceName) -> Result<Newest> {
     Ok(newest_of(&manifests.await?))
 }
 
-/// The newest closed runs of a vault, and how those of the last nights ended. One request more for each hundred runs.
-async fn newest_and_history(app: &App, vault: &SourceName, now: OffsetDateTime) -> Result<(Newest, History)> {
+/// What one listing says of a vault, and how its runs of the last nights ended. One request for each hundred runs.
+async fn recent(app: &App, vault: &SourceName, now: OffsetDateTime) -> Result<(Recent, History)> {
     let (since, mut is_covered, mut read_since) = (History::since(now), false, None);
-    let manifests = app.catalogue()?.newest_manifests(vault, |found| {
+    let recent = app.catalogue()?.recent(vault, |found| {
         let Some(last) = found.last().and_then(|last| last.summary.as_ref()) else { return false };
         is_covered |= covers(last);
         // A run that a listing shows earlier may have been planned a little later.
@@ -95,10 +96,11 @@ async fn newest_and_history(app: &App, vault: &SourceName, now: OffsetDateTime) 
         read_since = Some(if is_read { since } else { last.planned });
         true
     });
-    let manifests = manifests.await?;
-    let whole = manifests.iter().filter_map(|found| found.summary.as_ref());
+    let recent = recent.await?;
+    let whole = recent.manifests.iter().filter_map(|found| found.summary.as_ref());
     let whole = whole.filter(|summary| summary.scope == Scope::Vault).map(Ended::from);
-    Ok((newest_of(&manifests), History::of(whole, read_since, now)))
+    let history = History::of(whole, read_since, now);
+    Ok((recent, history))
 }
 
 fn covers(summary: &Summary) -> bool {
@@ -116,18 +118,19 @@ fn newest_of(manifests: &[ManifestRef]) -> Newest {
 /// Those of storage, and when the catalogue is damaged.
 async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) -> Result<Known> {
     let catalogue = app.catalogue()?;
-    let ((newest, history), points, view, verified) = futures::try_join!(
-        newest_and_history(app, vault, now),
-        catalogue.points(vault),
-        catalogue.view(vault, None),
+    let ((recent, history), earliest, verified) = futures::try_join!(
+        recent(app, vault, now),
+        catalogue.earliest_point(vault),
         catalogue.verified_or_why_not(SourceKind::Vault, vault)
     )?;
+    let newest = newest_of(&recent.manifests);
+    let points = Points::of(earliest.into_iter().chain(recent.newest));
     let mut acknowledged = None;
     if newest.has_findings() {
         acknowledged = Some(catalogue.acknowledged(vault).await?);
     }
     let mut known = Known { history, verified, points, ..Known::of(newest, acknowledged.as_ref()) };
-    for line in catalogue.lines(&view).await? {
+    for line in catalogue.lines(&recent.view).await? {
         let line = line?;
         if line.is_failing() && acknowledged.is_none() {
             acknowledged = Some(catalogue.acknowledged(vault).await?);

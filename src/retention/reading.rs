@@ -63,15 +63,16 @@ impl<'a> Reading<'a> {
     ) -> Result<Self> {
         let catalogue = app.catalogue()?;
         let kind = SourceKind::Vault;
-        let (marks, manifests, holds, decisions, acknowledged, forgotten, suspects) = futures::try_join!(
+        let (marks, mut manifests, holds, decisions, acknowledged, forgotten, suspects) = futures::try_join!(
             catalogue.marks(kind, vault),
-            catalogue.manifests(vault, None, |_| false),
+            catalogue.newest_manifests(vault, |_| false),
             holds(app, vault),
             catalogue.decisions(kind, vault),
             catalogue.acknowledged(vault),
             catalogue.forgotten(vault),
             catalogue.suspects(kind, vault),
         )?;
+        manifests.retain(|found| !marks.hides(&found.run));
         let summaries: Vec<(&Summary, Option<OffsetDateTime>)> =
             manifests.iter().filter_map(|found| Some((found.summary.as_ref()?, found.stored))).collect();
         let standstill = standstill::of_vault(app, vault, &summaries, (&decisions, &acknowledged), now);
