@@ -2,6 +2,7 @@
 
 use std::{fmt, io, str::FromStr};
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -55,7 +56,7 @@ impl<const N: usize> Hash<N> {
 
 impl<const N: usize> fmt::Display for Hash<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
@@ -65,27 +66,35 @@ impl<const N: usize> fmt::Debug for Hash<N> {
     }
 }
 
-impl<const N: usize> FromStr for Hash<N> {
-    type Err = hex::FromHexError;
+/// The error of a text that is no digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {0} hexadecimal digits")]
+pub struct NotADigest(usize);
 
-    fn from_str(text: &str) -> Result<Self, hex::FromHexError> {
+impl<const N: usize> FromStr for Hash<N> {
+    type Err = NotADigest;
+
+    fn from_str(text: &str) -> Result<Self, NotADigest> {
         let mut bytes = [0; N];
-        hex::decode_to_slice(text, &mut bytes)?;
+        if text.len() != 2 * N {
+            return Err(NotADigest(2 * N));
+        }
+        HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut bytes).map_err(|_| NotADigest(2 * N))?;
         Ok(Self(bytes))
     }
 }
 
 impl<const N: usize> TryFrom<String> for Hash<N> {
-    type Error = hex::FromHexError;
+    type Error = NotADigest;
 
-    fn try_from(text: String) -> Result<Self, hex::FromHexError> {
+    fn try_from(text: String) -> Result<Self, NotADigest> {
         text.parse()
     }
 }
 
 impl<const N: usize> From<Hash<N>> for String {
     fn from(hash: Hash<N>) -> Self {
-        hex::encode(hash.0)
+        HEXLOWER.encode(&hash.0)
     }
 }
 
@@ -99,9 +108,10 @@ mod tests {
         let empty = Digest::of(b"");
         assert_eq!((empty.to_string(), format!("{empty:?}")), (text.into(), text.into()));
         assert_eq!((String::from(empty), text.parse()), (text.into(), Ok(empty)));
-        assert_eq!(hex::encode(empty.as_bytes()), text);
+        assert_eq!(HEXLOWER.encode(empty.as_bytes()), text);
         assert_eq!(Fingerprint::of(b"").to_string(), text[..32], "the start of it");
-        for bad in ["", &text[1..], &text[..62], &text.replace('e', "g")] {
+        assert_eq!(text.to_uppercase().parse(), Ok(empty));
+        for bad in ["", &text[1..], &text[..62], &text.replace('e', "g"), &format!("0x{}", &text[2..])] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
     }

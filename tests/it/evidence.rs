@@ -115,7 +115,7 @@ async fn a_past_period_gives_the_same_bytes_each_time() {
     assert_eq!(names, ["SHA256SUMS", "evidence.csv", "evidence.html", "evidence.json"]);
     for line in made["SHA256SUMS"].lines() {
         let (sha256, name) = line.split_once("  ").expect("a digest and a name");
-        assert_eq!(hex::encode(Sha256::digest(&made[name])), sha256, "{name}");
+        assert_eq!(data_encoding::HEXLOWER.encode(&Sha256::digest(&made[name])), sha256, "{name}");
     }
     let lines: Vec<_> =
         made["evidence.csv"].lines().map(|line| line.split(',').collect::<Vec<_>>()).collect();

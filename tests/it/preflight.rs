@@ -72,7 +72,7 @@ fn leave_remedies(report: &Value) {
     fs::create_dir_all(&folder).expect("a folder");
     for command in report["findings"].as_array().into_iter().flatten().flat_map(commands) {
         assert_is_a_command(command);
-        let name = hex::encode(&Sha256::digest(command)[..8]);
+        let name = data_encoding::HEXLOWER.encode(&Sha256::digest(command)[..8]);
         fs::write(folder.join(name), command).expect("it is written");
     }
 }

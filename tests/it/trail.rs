@@ -177,7 +177,7 @@ async fn a_newest_record_that_was_written_anew_under_a_fitting_name_is_seen_by_w
     let bytes = world.backups.blob(BACKUPS, &newest).expect("it is stored").bytes;
     let text = String::from_utf8_lossy(&bytes).replace("kv-a", "kv-b");
     let (start, _) = newest.rsplit_once('.').expect("a digest");
-    let sha256 = hex::encode(sha2::Sha256::digest(text.as_bytes()));
+    let sha256 = data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(text.as_bytes()));
     world.backups.delete_blob(BACKUPS, &newest);
     world.backups.put_blob(BACKUPS, &format!("{start}.{sha256}"), text.clone(), &[]);
     assert_eq!(world.verified().await.0, Some(0), "the record fits its name, and nothing else knew of it");

@@ -33,7 +33,7 @@ pub fn pack(root: &Path, program: &Path, out: &Path) -> Result<String> {
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     fs::write(out, &package).map_err(|error| format!("{}: {error}", out.display()))?;
-    let digest = hex::encode(Sha256::digest(&package));
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&package));
     Ok(format!("{}: {} bytes, SHA-256 {digest}", out.display(), package.len()))
 }
 
