@@ -255,6 +255,9 @@ impl LineWriter {
     }
 }
 
+/// What is decompressed at a time: as much as a match can reach back, so that the decoder seldom stops within one.
+const READ_AHEAD: usize = 32 * 1024;
+
 struct LineReader {
     blob: String,
     input: BufReader<GzDecoder<std::io::Cursor<Bytes>>>,
@@ -263,7 +266,7 @@ struct LineReader {
 
 impl LineReader {
     fn new(blob: &str, bytes: Bytes) -> Self {
-        let input = BufReader::new(GzDecoder::new(std::io::Cursor::new(bytes)));
+        let input = BufReader::with_capacity(READ_AHEAD, GzDecoder::new(std::io::Cursor::new(bytes)));
         Self { blob: blob.to_owned(), input, line: Vec::new() }
     }
 
