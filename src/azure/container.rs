@@ -322,7 +322,7 @@ fn too_large(bytes: usize) -> Option<Failure> {
 
 /// A listing has an empty element for a blob without an MD5.
 fn md5(sum: &[u8]) -> Option<String> {
-    (!sum.is_empty()).then(|| data_encoding::HEXLOWER.encode(&sum))
+    (!sum.is_empty()).then(|| data_encoding::HEXLOWER.encode(sum))
 }
 
 fn item(blob: BlobItem) -> Option<Item> {
