@@ -806,16 +806,13 @@ module guardAlerts 'modules/guard-alerts.bicep' = {
       keeper ? [accounts.keeperHost] : [],
       signIn == null ? [] : [accounts.pageHost]
     )
-    // An HSM reads its backup itself when it is restored.
-    readerIds: concat(
-      [
-        identities.outputs.backupPrincipalId
-        identities.outputs.restorePrincipalId
-        identities.outputs.keeperPrincipalId
-        identities.outputs.hsmPrincipalId
-      ],
-      pageReaderIds
-    )
+    // An HSM reads its backup itself when it is restored. The page app reads indexes and lists, and no backup.
+    readerIds: [
+      identities.outputs.backupPrincipalId
+      identities.outputs.restorePrincipalId
+      identities.outputs.keeperPrincipalId
+      identities.outputs.hsmPrincipalId
+    ]
     keeperIds: keeper ? [identities.outputs.keeperPrincipalId] : []
   }
 }

@@ -231,7 +231,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       }
       globalValidation: {
         requireAuthentication: authenticated
-        // The same for every path of an app: `excludedPaths` only says where nobody is asked. So the page has an app of its own.
+        // The same for every path of an app: `excludedPaths` only says which need no sign-in. So the page has an app of its own.
         unauthenticatedClientAction: interactive ? 'RedirectToLoginPage' : 'Return401'
         redirectToProvider: interactive ? 'azureactivedirectory' : null
         excludedPaths: []

@@ -41,10 +41,10 @@ resource appGuard 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
 
 // The first range is full: four subnets of /26 in a /24.
 var pageRanges = empty(pagePrefix) ? [] : [pagePrefix]
-var pageSubnets = map(pageRanges, range => {
+var pageSubnets = map(pageRanges, prefix => {
   name: 'snet-page'
   properties: {
-    addressPrefix: range
+    addressPrefix: prefix
     networkSecurityGroup: {
       id: appGuard.id
     }

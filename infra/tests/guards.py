@@ -188,12 +188,12 @@ def rights_on_sources_are_watched(subject: Subject):
 
 @rule
 def other_callers_of_the_storage_are_noticed(subject: Subject):
-    """The apps and the HSM read backups, the keeper alone deletes them, and every write of a package is told."""
+    """The apps and the HSM read backups, but not the page app, the keeper alone deletes them, and every write of a package is told."""
     def check(view: View):
         backups = [view.accounts[use].name for use in ("backups", "landing") if use in view.accounts]
         hosts = [account.name for use, account in view.accounts.items() if use.startswith("host")]
         for name, accounts, known in (
-            ("backup-read", backups, principals(view, "backup", "restore", "keeper", "hsm", *(["page"] if view.signs_in else []))),
+            ("backup-read", backups, principals(view, "backup", "restore", "keeper", "hsm")),
             ("backup-deleted", backups, principals(view, "keeper")),
             ("package-written", hosts, None),
         ):
@@ -297,8 +297,8 @@ GUARD_MUTATIONS = {
         (GUARD, 'scope startswith "${toLower(scope)}"', 'scope startswith "${scope}"'),
     ],
     "other_callers_of_the_storage_are_noticed": [
-        (MAIN, "        identities.outputs.hsmPrincipalId\n      ],\n", "      ],\n"),
-        (MAIN, "      ],\n      pageReaderIds\n    )\n    keeperIds", "      ],\n      []\n    )\n    keeperIds"),
+        (MAIN, "      identities.outputs.hsmPrincipalId\n    ]\n", "    ]\n"),
+        (MAIN, "      identities.outputs.hsmPrincipalId\n    ]\n", "      identities.outputs.hsmPrincipalId\n      identities.outputs.pagePrincipalId\n    ]\n"),
         (MAIN, "signIn == null ? [] : [accounts.pageHost]", "[]"),
         (MAIN, "keeperIds: keeper ? [identities.outputs.keeperPrincipalId] : []\n  }\n}\n\n@desc", "keeperIds: [identities.outputs.keeperPrincipalId, identities.outputs.backupPrincipalId]\n  }\n}\n\n@desc"),
         (MAIN, "hsmAccount: empty(hsms) ? '' : accounts.hsm", "hsmAccount: ''"),
