@@ -14,6 +14,7 @@ use crate::{
         problem,
     },
     hsm_world::{HsmWorld, LANDING},
+    preflight::preflight,
     world::{BACKUPS, JOBS, NIGHT, World},
 };
 
@@ -189,4 +190,20 @@ async fn no_other_app_serves_the_page_to_browsers_whatever_a_caller_claims() {
         let detail = problem(&open(&app, &forged).await, 403, "other-app");
         assert!(detail.ends_with("Page is served by apps of the role page."), "{detail}");
     }
+}
+
+#[tokio::test]
+async fn a_preflight_with_the_settings_of_the_page_writes_no_probe() {
+    let mut world = World::with_secrets(1).await;
+    world.night(NIGHT).await;
+    world.set("KEYVAULT_BACKUP_ROLE", "page");
+    let mark = world.azure.requests().mark();
+    let (_, report) = preflight(&world).await;
+    assert!(report["findings"].is_array(), "{report:#}");
+    let asked = world.azure.requests().since(mark);
+    let storage = asked.iter().filter(|entry| entry.service == Service::Blob);
+    assert!(
+        storage.clone().count() > 3
+            && storage.clone().all(|entry| entry.method == "GET" || entry.method == "HEAD")
+    );
 }
