@@ -217,7 +217,8 @@ type signInSettings = {
   @description('Required. Client id of the registration that people sign in to, and no other; scripts/sign-in-registration.sh makes it.')
   clientId: string
 
-  @description('Optional. Object ids of the people who may sign in. All who have the role Backup.Read there when left out.')
+  @description('Optional. Object ids of the users who may sign in; the platform takes 500 characters of them. All who have the role Backup.Read there when left out.')
+  @maxLength(13)
   people: string[]?
 
   @description('Optional. With a network: the address range of the subnet of this app, /27 or larger, outside of network.addressPrefix. Required there.')
