@@ -116,6 +116,23 @@ smoke() {
     die "$1 does not answer; see docs/install.md"
 }
 
+# The script does not sign in, so the platform answers before the app: with the way to the sign-in.
+signs_in() {
+    local answer try
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        answer=$(curl --silent --output /dev/null --max-time 60 --write-out '%{http_code} %{redirect_url}' "https://$2/api/page") || answer=''
+        case $answer in
+        '302 https://'*)
+            say "$1 asks people to sign in. What they see then is to be looked at in a browser: https://$2/api/page"
+            return ;;
+        200*) die "$1 shows the page to people who did not sign in: stop it with az functionapp stop, and see docs/security.md" ;;
+        esac
+        say "$1: no answer yet (try $try)"
+        sleep 15
+    done
+    die "$1 does not ask people to sign in; see docs/install.md"
+}
+
 # The app adds a probe, as it adds backups, and says whether storage took it.
 probe() {
     local app=$1 answer='' try
@@ -189,7 +206,7 @@ fi
 if [ -n "$earlier" ]; then
     group=$(output resourceGroupName)
     earlier_host=$(output backupAppHostName)
-    for role in backup restore keeper; do
+    for role in backup restore keeper page; do
         app=$(output "${role}AppName")
         [ "$code" = 0 ] || [ -z "$app" ] || publish "$app"
     done
@@ -219,11 +236,15 @@ if [ "$hsm" = 1 ]; then
 fi
 [ "$code" = 1 ] || exit 0
 
-for role in backup restore keeper; do
+for role in backup restore keeper page; do
     app=$(output "${role}AppName")
     [ -n "$app" ] || continue
     [[ $published == *" $app "* ]] || publish "$app"
-    smoke "$app" "$(output "${role}AppHostName")"
+    if [ "$role" = page ]; then
+        signs_in "$app" "$(output pageAppHostName)"
+    else
+        smoke "$app" "$(output "${role}AppHostName")"
+    fi
 done
 # A right that a role lost is gone everywhere only after some minutes.
 [ -z "$earlier" ] || probe "$earlier" "$earlier_host"

@@ -14,6 +14,7 @@ import {
   resourceTags
   restoreSettings
   retentionSettings
+  signInSettings
   storageNames
   tuningSettings
   vaultTarget
@@ -93,6 +94,9 @@ param network networkSettings?
 @description('Optional. Has Microsoft Entra ID check the callers of the HTTP functions, besides the function keys.')
 param authentication authenticationSettings?
 
+@description('Optional. Shows the status page to people who sign in with a browser, by an app of its own. Not deployed when left out.')
+param signIn signInSettings?
+
 @description('Optional. Address ranges that may call and deploy the apps. All addresses when empty.')
 param allowedCallers string[] = []
 
@@ -122,6 +126,7 @@ var accounts = {
   backupHost: 'stkvbh${accountSuffix}'
   restoreHost: 'stkvbr${accountSuffix}'
   keeperHost: 'stkvbp${accountSuffix}'
+  pageHost: 'stkvbs${accountSuffix}'
   backups: 'stkvbk${accountSuffix}'
   hsm: 'stkvbm${accountSuffix}'
 }
@@ -221,6 +226,12 @@ var restoreCallers = restore == null || !empty(allowedCallers) || restore.?fromA
   ? allowedCallers
   : fail('restore: without allowedCallers, every address may call the restore app; give allowedCallers, or say restore.fromAnywhere')
 
+// Its range is not cut out of that of the network, in which there is no room left.
+var pageSubnetPrefix = network == null || signIn == null
+  ? ''
+  : signIn.?subnetPrefix ?? fail('signIn: with a network the page app needs a subnet of its own; give signIn.subnetPrefix')
+var pageReaderIds = signIn == null ? [] : [identities.outputs.pagePrincipalId]
+
 resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
   name: resourceGroupName
   location: location
@@ -248,6 +259,7 @@ module identities 'modules/identities.bicep' = {
     location: location
     suffix: suffix
     tags: tags
+    signIn: signIn != null
   }
 }
 
@@ -261,7 +273,8 @@ module monitoring 'modules/monitoring.bicep' = {
     publisherIds: concat(
       [identities.outputs.backupPrincipalId],
       restore == null ? [] : [identities.outputs.restorePrincipalId],
-      keeper ? [identities.outputs.keeperPrincipalId] : []
+      keeper ? [identities.outputs.keeperPrincipalId] : [],
+      pageReaderIds
     )
     lock: locks
   }
@@ -286,6 +299,7 @@ module backupHost 'modules/host-storage.bicep' = {
     queue: storageNames.backupQueue
     queueRoleName: roleNames.queueReleaser
     principalId: identities.outputs.backupPrincipalId
+    jobReaderIds: pageReaderIds
     zoneRedundant: zoneRedundant
     publicAccess: publicAccess
     workspaceId: monitoring.outputs.workspaceId
@@ -326,6 +340,22 @@ module keeperHost 'modules/host-storage.bicep' = if (keeper) {
   }
 }
 
+module pageHost 'modules/host-storage.bicep' = if (signIn != null) {
+  scope: group
+  params: {
+    name: accounts.pageHost
+    location: location
+    tags: tags
+    queue: ''
+    queueRoleName: roleNames.queueReleaser
+    principalId: identities.outputs.pagePrincipalId
+    zoneRedundant: zoneRedundant
+    publicAccess: publicAccess
+    workspaceId: monitoring.outputs.workspaceId
+    lock: locks
+  }
+}
+
 module backupStorage 'modules/backup-storage.bicep' = {
   scope: group
   params: {
@@ -342,6 +372,7 @@ module backupStorage 'modules/backup-storage.bicep' = {
     writerRoleName: roleNames.blobWriter
     restorerIds: restore == null ? [] : [identities.outputs.restorePrincipalId]
     keeperIds: keeper ? [identities.outputs.keeperPrincipalId] : []
+    readerIds: pageReaderIds
     keeperRoleName: roleNames.blobKeeper
     workspaceId: monitoring.outputs.workspaceId
     lock: locks
@@ -358,9 +389,11 @@ module hsmStorage 'modules/hsm-storage.bicep' = if (!empty(hsms)) {
     retention: retention
     publicAccess: publicAccess
     hsmPrincipalId: identities.outputs.hsmPrincipalId
-    readerIds: restore == null
-      ? [identities.outputs.backupPrincipalId]
-      : [identities.outputs.backupPrincipalId, identities.outputs.restorePrincipalId]
+    readerIds: concat(
+      [identities.outputs.backupPrincipalId],
+      restore == null ? [] : [identities.outputs.restorePrincipalId],
+      pageReaderIds
+    )
     keeperIds: keeper ? [identities.outputs.keeperPrincipalId] : []
     keeperRoleName: roleNames.blobKeeper
     workspaceId: monitoring.outputs.workspaceId
@@ -416,6 +449,7 @@ module privateNetwork 'modules/network.bicep' = if (network != null) {
     suffix: suffix
     tags: tags
     addressPrefix: network!.addressPrefix
+    pagePrefix: pageSubnetPrefix
   }
 }
 
@@ -479,6 +513,19 @@ module keeperHostBlob 'modules/private-endpoint.bicep' = if (network != null && 
     tags: tags
     subnetId: privateNetwork!.outputs.endpointSubnetId
     targetId: keeperHost!.outputs.resourceId
+    groupId: 'blob'
+    zoneId: privateNetwork!.outputs.blobZoneId
+  }
+}
+
+module pageHostBlob 'modules/private-endpoint.bicep' = if (network != null && signIn != null) {
+  scope: group
+  params: {
+    name: 'pep-${accounts.pageHost}-blob'
+    location: location
+    tags: tags
+    subnetId: privateNetwork!.outputs.endpointSubnetId
+    targetId: pageHost!.outputs.resourceId
     groupId: 'blob'
     zoneId: privateNetwork!.outputs.blobZoneId
   }
@@ -587,7 +634,7 @@ module backupApp 'modules/function-app.bicep' = {
     hostAccountName: accounts.backupHost
     hostBlobEndpoint: backupHost.outputs.blobEndpoint
     hostQueueEndpoint: backupHost.outputs.queueEndpoint
-    disabledFunctions: concat(functionNames.restore, functionNames.keeper)
+    disabledFunctions: concat(functionNames.restore, functionNames.keeper, functionNames.page)
     subnetId: network == null ? '' : privateNetwork!.outputs.backupSubnetId
     notifyUrls: notifyUrls
     heartbeatUrl: heartbeatUrl
@@ -616,7 +663,7 @@ module restoreApp 'modules/function-app.bicep' = if (restore != null) {
     hostAccountName: accounts.restoreHost
     hostBlobEndpoint: restoreHost!.outputs.blobEndpoint
     hostQueueEndpoint: restoreHost!.outputs.queueEndpoint
-    disabledFunctions: concat(functionNames.backup, functionNames.keeper)
+    disabledFunctions: concat(functionNames.backup, functionNames.keeper, functionNames.page)
     subnetId: network == null ? '' : privateNetwork!.outputs.restoreSubnetId
     notifyUrls: notifyUrls
     shared: {
@@ -646,7 +693,7 @@ module keeperApp 'modules/function-app.bicep' = if (keeper) {
     hostAccountName: accounts.keeperHost
     hostBlobEndpoint: keeperHost!.outputs.blobEndpoint
     hostQueueEndpoint: keeperHost!.outputs.queueEndpoint
-    disabledFunctions: concat(functionNames.backup, functionNames.restore)
+    disabledFunctions: concat(functionNames.backup, functionNames.restore, functionNames.page)
     subnetId: network == null ? '' : privateNetwork!.outputs.keeperSubnetId
     shared: {
       ...commonSettings
@@ -658,6 +705,50 @@ module keeperApp 'modules/function-app.bicep' = if (keeper) {
     }
   }
   dependsOn: [keeperHostBlob, backupStorageBlob, hsmStorageBlob]
+}
+
+// It reads what the status page is made of, also the open jobs of the backup app, and writes nothing. Redirecting to a page where
+// one signs in holds for a whole app, so it is one that serves that page alone.
+module pageApp 'modules/function-app.bicep' = if (signIn != null) {
+  scope: group
+  params: {
+    name: 'func-kvpage-${suffix}'
+    role: 'page'
+    identity: {
+      resourceId: identities.outputs.pageResourceId
+      clientId: identities.outputs.pageClientId
+    }
+    signInIdentity: {
+      resourceId: identities.outputs.signInResourceId
+      clientId: identities.outputs.signInClientId
+    }
+    hostAccountName: accounts.pageHost
+    hostBlobEndpoint: pageHost!.outputs.blobEndpoint
+    hostQueueEndpoint: pageHost!.outputs.queueEndpoint
+    jobsContainerUrl: '${backupHost.outputs.blobEndpoint}${storageNames.jobsContainer}'
+    disabledFunctions: concat(
+      functionNames.backup,
+      functionNames.restore,
+      functionNames.keeper,
+      functionNames.all
+    )
+    subnetId: network == null ? '' : privateNetwork!.outputs.pageSubnetId
+    shared: {
+      ...commonSettings
+      authentication: {
+        clientId: signIn!.clientId
+        // Who signs in comes through the registration itself, and no other application is let in.
+        allowedApplications: [signIn!.clientId]
+        allowedIdentities: signIn.?people
+      }
+      vaultUrls: map(vaults, vault => 'https://${vault.name}${vaultSuffix}')
+      vaultPlaces: map(
+        vaults,
+        vault => '${vault.name}=${vault.?subscriptionId ?? subscription().subscriptionId}/${vault.?geography ?? ''}'
+      )
+    }
+  }
+  dependsOn: [pageHostBlob, backupHostBlob, backupStorageBlob, hsmStorageBlob]
 }
 
 module workbook 'modules/workbook.bicep' = {
@@ -712,9 +803,10 @@ module guardAlerts 'modules/guard-alerts.bicep' = {
     hostAccounts: concat(
       [accounts.backupHost],
       restore == null ? [] : [accounts.restoreHost],
-      keeper ? [accounts.keeperHost] : []
+      keeper ? [accounts.keeperHost] : [],
+      signIn == null ? [] : [accounts.pageHost]
     )
-    // An HSM reads its backup itself when it is restored.
+    // An HSM reads its backup itself when it is restored. The page app reads indexes and lists, and no backup.
     readerIds: [
       identities.outputs.backupPrincipalId
       identities.outputs.restorePrincipalId
@@ -745,6 +837,15 @@ output keeperAppName string = keeper ? keeperApp!.outputs.name : ''
 
 @description('The host name of the keeper app; empty when there is none.')
 output keeperAppHostName string = keeper ? keeperApp!.outputs.hostName : ''
+
+@description('The name of the page app; empty when there is none.')
+output pageAppName string = signIn == null ? '' : pageApp!.outputs.name
+
+@description('The host name of the page app, for scripts/sign-in-registration.sh; empty when there is none.')
+output pageAppHostName string = signIn == null ? '' : pageApp!.outputs.hostName
+
+@description('The object id of the identity that stands for a client secret, for scripts/sign-in-registration.sh; empty when there is none.')
+output signInPrincipalId string = identities.outputs.signInPrincipalId
 
 @description('The object id of the identity that backs up, for vault-access.bicep and scripts/hsm-roles.sh.')
 output backupPrincipalId string = identities.outputs.backupPrincipalId

@@ -23,6 +23,11 @@ param redundancy = 'Standard_LRS'
 
 param alertEmails = [readEnvironmentVariable('KVBACKUP_ALERT_EMAIL', 'vault-owners@example.com')]
 
+// The status page in a browser, for people who sign in: docs/install.md, section 7.
+// param signIn = {
+//   clientId: '00000000-0000-0000-0000-000000000004'
+// }
+
 param tags = {
   application: 'keyvault-backup'
 }

@@ -53,6 +53,12 @@ param authentication = {
   ]
 }
 
+// The status page in a browser is one more address that shows names: docs/security.md. Its subnet is outside of the range above.
+// param signIn = {
+//   clientId: '00000000-0000-0000-0000-000000000004'
+//   subnetPrefix: '10.90.1.0/27'
+// }
+
 param allowedCallers = ['203.0.113.0/24']
 
 param restore = {

@@ -212,6 +212,20 @@ type authenticationSettings = {
 }
 
 @export()
+@description('The page app, which shows the status page to people who sign in with a browser. It exists only when this is given.')
+type signInSettings = {
+  @description('Required. Client id of the registration that people sign in to, and no other; scripts/sign-in-registration.sh makes it.')
+  clientId: string
+
+  @description('Optional. Object ids of the users who may sign in; the platform takes 500 characters of them. All who have the role Backup.Read there when left out.')
+  @maxLength(13)
+  people: string[]?
+
+  @description('Optional. With a network: the address range of the subnet of this app, /27 or larger, outside of network.addressPrefix. Required there.')
+  subnetPrefix: string?
+}
+
+@export()
 @description('The restore app. It exists only when this is given.')
 type restoreSettings = {
   @description('Required. The vaults that may be restored into, and no others.')
@@ -309,11 +323,12 @@ var storageNames = {
 }
 
 @export()
-@description('The functions, by the app that runs them; the code has the same table.')
+@description('The functions, by the app that runs them, and those of all apps but that of the page; the code has the same table.')
 var functionNames = {
   backup: ['NightlyVaultBackup', 'NightlyHsmBackup', 'BackUpObject', 'Backups']
   restore: ['RestoreObject', 'Restores']
   keeper: ['ApplyRetention', 'VerifyBackups']
+  page: ['Page']
   all: ['AdvanceJobs', 'Status']
 }
 

@@ -40,6 +40,7 @@ use axum::{
     },
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
+    routing::get,
 };
 use strum::VariantArray as _;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -83,6 +84,8 @@ fn routes() -> OpenApiRouter<SharedApp> {
         .routes(routes!(status::status))
         .routes(routes!(status::metrics))
         .routes(routes!(status::page))
+        // For browsers that sign in, and so no part of the description for programs. An app of the role page serves it alone.
+        .route("/page", get(status::page))
         .routes(routes!(status::retention))
         .routes(routes!(evidence::report))
         .routes(routes!(preflight::preflight))

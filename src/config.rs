@@ -162,6 +162,7 @@ impl Config {
         let vaults = reader.vaults(!matches!(needs, Needs::Storage | Needs::Jobs) && !hsms);
         let role = reader.role();
         let authentication = reader.authentication();
+        reader.guards_the_page(role, needs, authentication);
         let config = Self {
             container: reader.container("KEYVAULT_BACKUP_CONTAINER", needs >= Needs::Storage),
             jobs_container: reader.container("KEYVAULT_BACKUP_JOBS_CONTAINER", needs >= Needs::Jobs),

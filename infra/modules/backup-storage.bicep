@@ -1,7 +1,7 @@
 metadata name = 'Backup storage'
 metadata description = 'Backups of vault objects. Written once: no app can change them at all, and one app alone can delete them, after their time.'
 
-import { resourceTags, retentionSettings, storageNames } from '../types.bicep'
+import { builtInRoles, resourceTags, retentionSettings, storageNames } from '../types.bicep'
 
 @description('Required. The name of the account.')
 param name string
@@ -32,6 +32,9 @@ param restorerIds string[]
 
 @description('Required. Object ids of the identities that apply retention. They read and delete, and add records of it.')
 param keeperIds string[]
+
+@description('Required. Object ids of the identities that read, and do nothing else.')
+param readerIds string[]
 
 @description('Required. GUID of the custom role that deletes blobs and their versions, and adds and changes none.')
 param keeperRoleName string
@@ -127,6 +130,17 @@ module keepers 'grant-container.bicep' = [
         storageNames.probePrefix
         storageNames.copyPrefix
       ]
+    }
+  }
+]
+
+module readers 'grant-container.bicep' = [
+  for principalId in readerIds: {
+    params: {
+      accountName: account.outputs.name
+      containerName: storageNames.backupContainer
+      principalId: principalId
+      roleDefinitionName: builtInRoles.storageBlobDataReader
     }
   }
 ]

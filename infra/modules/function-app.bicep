@@ -7,10 +7,13 @@ import { identityReference, sharedAppSettings, storageNames } from '../types.bic
 param name string
 
 @description('Required. The role of this app, which decides what it serves.')
-param role 'backup' | 'restore' | 'keeper'
+param role 'backup' | 'restore' | 'keeper' | 'page'
 
-@description('Required. The one identity of the app.')
+@description('Required. The identity that the app runs as.')
 param identity identityReference
+
+@description('Optional. An identity whose tokens stand for a client secret. With it people sign in with a browser; without it callers bring a token.')
+param signInIdentity identityReference?
 
 @description('Required. The account of the storage of this app.')
 param hostAccountName string
@@ -20,6 +23,9 @@ param hostBlobEndpoint string
 
 @description('Required. The endpoint for queues of the storage of this app.')
 param hostQueueEndpoint string
+
+@description('Optional. The container of the open jobs, where they are those of another app. Its own when empty.')
+param jobsContainerUrl string = ''
 
 @description('Required. Functions of the package that this app does not run.')
 param disabledFunctions string[]
@@ -40,6 +46,13 @@ param shared sharedAppSettings
 
 var tuning = shared.tuning
 var authenticated = shared.?authentication != null
+
+// The platform takes tokens of the identity that this setting names for a client secret, where the registration names the setting:
+// https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad, on a managed identity instead of a secret.
+var interactive = signInIdentity != null
+var proofSetting = 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
+var signInSettings = interactive ? { '${proofSetting}': signInIdentity!.clientId } : {}
+var attached = concat([identity.resourceId], interactive ? [signInIdentity!.resourceId] : [])
 
 // The addresses are what the platform's own samples use (github.com/Azure-Samples/functions-quickstart-javascript-azd,
 // infra/app/api.bicep), and hold in every cloud. The name alone is the way round that the host's maintainers gave for failures with
@@ -94,9 +107,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   kind: 'functionapp,linux'
   identity: {
     type: 'UserAssigned'
-    userAssignedIdentities: {
-      '${identity.resourceId}': {}
-    }
+    userAssignedIdentities: toObject(attached, id => id, id => {})
   }
   properties: {
     serverFarmId: plan.id
@@ -175,7 +186,9 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_VAULTS: join(shared.vaultUrls, ' ')
         KEYVAULT_BACKUP_PLACES: join(shared.vaultPlaces, ' ')
         KEYVAULT_BACKUP_CONTAINER: shared.backupContainerUrl
-        KEYVAULT_BACKUP_JOBS_CONTAINER: '${hostBlobEndpoint}${storageNames.jobsContainer}'
+        KEYVAULT_BACKUP_JOBS_CONTAINER: empty(jobsContainerUrl)
+          ? '${hostBlobEndpoint}${storageNames.jobsContainer}'
+          : jobsContainerUrl
         KEYVAULT_BACKUP_HSMS: join(shared.hsmUrls, ' ')
         KEYVAULT_BACKUP_HSM_CONTAINER: shared.hsmContainerUrl
         KEYVAULT_BACKUP_HSM_KEYS: join(shared.hsmKeys, ' ')
@@ -202,6 +215,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         VERIFY_SCHEDULE: shared.verifySchedule
       },
       hostStorage,
+      signInSettings,
       toObject(disabledFunctions, function => 'AzureWebJobs.${function}.Disabled', function => 'true')
     )
     dependsOn: [scm]
@@ -217,7 +231,9 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       }
       globalValidation: {
         requireAuthentication: authenticated
-        unauthenticatedClientAction: 'Return401'
+        // The same for every path of an app: `excludedPaths` only says which need no sign-in. So the page has an app of its own.
+        unauthenticatedClientAction: interactive ? 'RedirectToLoginPage' : 'Return401'
+        redirectToProvider: interactive ? 'azureactivedirectory' : null
         excludedPaths: []
       }
       httpSettings: {
@@ -229,10 +245,14 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
               enabled: true
               registration: {
                 clientId: shared.authentication!.clientId
+                clientSecretSettingName: interactive ? proofSetting : null
                 openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
               }
               validation: {
-                allowedAudiences: [shared.authentication!.clientId, 'api://${shared.authentication!.clientId}']
+                // Who signs in brings an id token, which names the registration itself.
+                allowedAudiences: interactive
+                  ? [shared.authentication!.clientId]
+                  : [shared.authentication!.clientId, 'api://${shared.authentication!.clientId}']
                 defaultAuthorizationPolicy: {
                   allowedApplications: shared.authentication!.allowedApplications
                   allowedPrincipals: empty(shared.?authentication.?allowedIdentities)
@@ -248,9 +268,22 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
             }
       }
       login: {
+        // The session is a cookie, and the program needs no token of a person: none is kept.
         tokenStore: {
           enabled: false
         }
+        cookieExpiration: interactive
+          ? {
+              convention: 'FixedTime'
+              timeToExpiration: '08:00:00'
+            }
+          : null
+        nonce: interactive
+          ? {
+              validateNonce: true
+              nonceExpirationInterval: '00:05:00'
+            }
+          : null
       }
     }
     dependsOn: [settings]

@@ -21,6 +21,9 @@ param queueRoleName string
 @description('Required. The object id of the identity of the app.')
 param principalId string
 
+@description('Optional. Object ids of the identities of other apps that read the open jobs, and nothing else here.')
+param jobReaderIds string[] = []
+
 @description('Required. Keeps data in several zones.')
 param zoneRedundant bool
 
@@ -70,6 +73,17 @@ module grants 'grant-account.bicep' = {
     )
   }
 }
+
+module jobReaders 'grant-container.bicep' = [
+  for principalId in jobReaderIds: {
+    params: {
+      accountName: account.outputs.name
+      containerName: storageNames.jobsContainer
+      principalId: principalId
+      roleDefinitionName: builtInRoles.storageBlobDataReader
+    }
+  }
+]
 
 @description('The account.')
 output resourceId string = account.outputs.resourceId

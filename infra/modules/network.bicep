@@ -15,6 +15,9 @@ param tags resourceTags
 @description('Required. The address range, /24 or larger.')
 param addressPrefix string
 
+@description('Required. The address range of the subnet of the page app, outside of the other one; empty when there is no such app.')
+param pagePrefix string
+
 // The zones follow the cloud: only the first label differs between the services of Key Vault.
 var vaultSuffix = environment().suffixes.keyvaultDns
 var vaultZoneNames = [
@@ -36,77 +39,100 @@ resource appGuard 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   }
 }
 
+// The first range is full: four subnets of /26 in a /24.
+var pageRanges = empty(pagePrefix) ? [] : [pagePrefix]
+var pageSubnets = map(pageRanges, prefix => {
+  name: 'snet-page'
+  properties: {
+    addressPrefix: prefix
+    networkSecurityGroup: {
+      id: appGuard.id
+    }
+    delegations: [
+      {
+        name: 'apps'
+        properties: {
+          serviceName: 'Microsoft.App/environments'
+        }
+      }
+    ]
+  }
+})
+
 resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   name: 'vnet-kvbackup-${suffix}'
   location: location
   tags: tags
   properties: {
     addressSpace: {
-      addressPrefixes: [addressPrefix]
+      addressPrefixes: concat([addressPrefix], pageRanges)
     }
-    subnets: [
-      {
-        name: 'snet-backup'
-        properties: {
-          addressPrefix: cidrSubnet(addressPrefix, 26, 0)
-          networkSecurityGroup: {
-            id: appGuard.id
-          }
-          delegations: [
-            {
-              name: 'apps'
-              properties: {
-                serviceName: 'Microsoft.App/environments'
-              }
+    subnets: concat(
+      [
+        {
+          name: 'snet-backup'
+          properties: {
+            addressPrefix: cidrSubnet(addressPrefix, 26, 0)
+            networkSecurityGroup: {
+              id: appGuard.id
             }
-          ]
-        }
-      }
-      {
-        name: 'snet-restore'
-        properties: {
-          addressPrefix: cidrSubnet(addressPrefix, 26, 1)
-          networkSecurityGroup: {
-            id: appGuard.id
-          }
-          delegations: [
-            {
-              name: 'apps'
-              properties: {
-                serviceName: 'Microsoft.App/environments'
+            delegations: [
+              {
+                name: 'apps'
+                properties: {
+                  serviceName: 'Microsoft.App/environments'
+                }
               }
-            }
-          ]
-        }
-      }
-      {
-        name: 'snet-keeper'
-        properties: {
-          addressPrefix: cidrSubnet(addressPrefix, 26, 3)
-          networkSecurityGroup: {
-            id: appGuard.id
+            ]
           }
-          delegations: [
-            {
-              name: 'apps'
-              properties: {
-                serviceName: 'Microsoft.App/environments'
+        }
+        {
+          name: 'snet-restore'
+          properties: {
+            addressPrefix: cidrSubnet(addressPrefix, 26, 1)
+            networkSecurityGroup: {
+              id: appGuard.id
+            }
+            delegations: [
+              {
+                name: 'apps'
+                properties: {
+                  serviceName: 'Microsoft.App/environments'
+                }
               }
-            }
-          ]
-        }
-      }
-      {
-        name: 'snet-endpoints'
-        properties: {
-          addressPrefix: cidrSubnet(addressPrefix, 26, 2)
-          networkSecurityGroup: {
-            id: appGuard.id
+            ]
           }
-          privateEndpointNetworkPolicies: 'Enabled'
         }
-      }
-    ]
+        {
+          name: 'snet-keeper'
+          properties: {
+            addressPrefix: cidrSubnet(addressPrefix, 26, 3)
+            networkSecurityGroup: {
+              id: appGuard.id
+            }
+            delegations: [
+              {
+                name: 'apps'
+                properties: {
+                  serviceName: 'Microsoft.App/environments'
+                }
+              }
+            ]
+          }
+        }
+        {
+          name: 'snet-endpoints'
+          properties: {
+            addressPrefix: cidrSubnet(addressPrefix, 26, 2)
+            networkSecurityGroup: {
+              id: appGuard.id
+            }
+            privateEndpointNetworkPolicies: 'Enabled'
+          }
+        }
+      ],
+      pageSubnets
+    )
   }
 
   resource backupSubnet 'subnets' existing = {
@@ -160,6 +186,9 @@ output restoreSubnetId string = network::restoreSubnet.id
 
 @description('The subnet of the keeper app.')
 output keeperSubnetId string = network::keeperSubnet.id
+
+@description('The subnet of the page app; empty when there is none.')
+output pageSubnetId string = empty(pagePrefix) ? '' : '${network.id}/subnets/snet-page'
 
 @description('The subnet for private endpoints.')
 output endpointSubnetId string = network::endpointSubnet.id

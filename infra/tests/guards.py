@@ -10,7 +10,7 @@ from typing import Iterable
 
 from expand import SUBSCRIPTION, Project, Resource
 from policies import (
-    ACCOUNT, ACTION_GROUP, ACTIVITY_RULE, DIAGNOSTICS, HARDENED, IDENTITY, LOG_RULE, SITE, SMALL, WORKSPACE, Subject, View,
+    ACCOUNT, ACTION_GROUP, ACTIVITY_RULE, DIAGNOSTICS, HARDENED, IDENTITY, LOG_RULE, SMALL, WORKSPACE, Subject, View,
     alert_name, everywhere, known_but, query, rule,
 )
 
@@ -188,7 +188,7 @@ def rights_on_sources_are_watched(subject: Subject):
 
 @rule
 def other_callers_of_the_storage_are_noticed(subject: Subject):
-    """The apps and the HSM read backups, the keeper alone deletes them, and every write of a package is told."""
+    """The apps and the HSM read backups, but not the page app, the keeper alone deletes them, and every write of a package is told."""
     def check(view: View):
         backups = [view.accounts[use].name for use in ("backups", "landing") if use in view.accounts]
         hosts = [account.name for use, account in view.accounts.items() if use.startswith("host")]
@@ -208,11 +208,11 @@ def other_callers_of_the_storage_are_noticed(subject: Subject):
 
 @rule
 def a_silent_app_is_noticed_for_each(subject: Subject):
-    """The query names each app, so that one which writes nothing at all has a row."""
+    """The query names each app with timers, so that one which writes nothing at all has a row. The page app is silent until it is opened."""
     def check(view: View):
         text = query(of_name(view, "app-not-starting"))
         named = re.findall(r'"([^"]+)"', text.split("datatable(target:string)[", 1)[1].split("]", 1)[0])
-        if sorted(named) != sorted(app.name for app in view.of(SITE)):
+        if sorted(named) != sorted(app.name for role, app in view.apps.items() if role != "page"):
             yield f"the query names {named}"
         for word in ("start.failed", "Failed to start Worker Channel", "ago(10m)"):
             if word not in text:
@@ -298,6 +298,8 @@ GUARD_MUTATIONS = {
     ],
     "other_callers_of_the_storage_are_noticed": [
         (MAIN, "      identities.outputs.hsmPrincipalId\n    ]\n", "    ]\n"),
+        (MAIN, "      identities.outputs.hsmPrincipalId\n    ]\n", "      identities.outputs.hsmPrincipalId\n      identities.outputs.pagePrincipalId\n    ]\n"),
+        (MAIN, "signIn == null ? [] : [accounts.pageHost]", "[]"),
         (MAIN, "keeperIds: keeper ? [identities.outputs.keeperPrincipalId] : []\n  }\n}\n\n@desc", "keeperIds: [identities.outputs.keeperPrincipalId, identities.outputs.backupPrincipalId]\n  }\n}\n\n@desc"),
         (MAIN, "hsmAccount: empty(hsms) ? '' : accounts.hsm", "hsmAccount: ''"),
         (MAIN, "      restore == null ? [] : [accounts.restoreHost],\n", ""),
@@ -305,6 +307,7 @@ GUARD_MUTATIONS = {
     ],
     "a_silent_app_is_noticed_for_each": [
         (MAIN, "keeper ? ['func-kvkeeper-${suffix}'] : []", "[]"),
+        (MAIN, "keeper ? ['func-kvkeeper-${suffix}'] : []", "keeper ? ['func-kvkeeper-${suffix}'] : [], ['func-kvpage-${suffix}']"),
         (ALERTS, 'text has "Failed to start Worker Channel"', 'text has "Failed"'),
         (ALERTS, "ago(10m)", "ago(10h)"),
     ],

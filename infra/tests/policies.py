@@ -17,6 +17,9 @@ from expand import SUBSCRIPTION, Deployment, Fault, Placeholder, Project, Resour
 from shapes import Shapes, children
 
 SMALL, HARDENED, ROLES = "main.bicepparam", "main.prod.bicepparam", "roles.bicepparam"
+# In no example, because it opens something: the hardened one with it.
+SIGNED = "main.prod.bicepparam with signIn"
+SIGN_IN = "\nparam signIn = {\n  clientId: '00000000-0000-0000-0000-000000000004'\n  subnetPrefix: '10.90.1.0/27'\n}\n"
 
 # Written here a second time on purpose: a wrong GUID in the templates is a wrong right.
 ROLE_IDS = {
@@ -100,6 +103,10 @@ class View:
         return self.params["network"] is not None
 
     @property
+    def signs_in(self) -> bool:
+        return self.params["signIn"] is not None
+
+    @property
     def targets(self) -> list[dict]:
         return (self.params["restore"] or {}).get("targetVaults", [])
 
@@ -122,11 +129,21 @@ class Subject:
 
     @cached_property
     def views(self) -> list[View]:
-        return [View(name, self.project.deployment(name)) for name in (SMALL, HARDENED)]
+        return [*(View(name, self.project.deployment(name)) for name in (SMALL, HARDENED)), self.and_page(SIGN_IN)]
 
     @property
     def hardened(self) -> View:
         return self.views[1]
+
+    @property
+    def signed(self) -> View:
+        """The hardened one, with the page app."""
+        return self.views[2]
+
+    def and_page(self, sign_in: str) -> View:
+        text = (self.changed.get(HARDENED) or (self.root / HARDENED).read_text(encoding="utf-8")) + sign_in
+        project = Project(self.root, {**self.changed, HARDENED: text}, known_but(self, HARDENED))
+        return View(SIGNED, project.deployment(HARDENED))
 
     def role_label(self, definition: str) -> str:
         # A GUID that was made up by `guid()` says what it was made from, with slashes in it.
@@ -352,10 +369,12 @@ def nothing_overwrites_a_backup(subject: Subject):
         for assignment in view.of(ASSIGNMENT):
             label = subject.role_label(assignment.properties["roleDefinitionId"])
             target = assignment.target
-            if target and target.id.startswith(view.accounts["backups"].id) and label not in ("blobWriter", "blobKeeper"):
+            holder = view.holder(assignment.properties["principalId"])
+            reads = holder == "page" and label == "Storage Blob Data Reader"
+            if target and target.id.startswith(view.accounts["backups"].id) and label not in ("blobWriter", "blobKeeper") and not reads:
                 yield f"{label} is granted on {target.name}"
-            if target and target.name == "backups" and not assignment.properties.get("condition"):
-                yield f"{view.holder(assignment.properties['principalId'])} may add or delete anywhere"
+            if target and target.name == "backups" and not reads and not assignment.properties.get("condition"):
+                yield f"{holder} may add or delete anywhere"
     yield from everywhere(subject, check)
 
 
@@ -424,6 +443,9 @@ def wanted_grants(view: View) -> set[tuple[str, str, str]]:
     if "keeper" in view.apps:
         wanted.add(("keeper", "blobWriter for what it decides", "containers backups"))
         wanted.add(("keeper", "blobKeeper for backups", "containers backups"))
+    if "page" in view.apps:
+        wanted.add(("page", "Storage Blob Data Reader", "containers backups"))
+        wanted.add(("page", "Storage Blob Data Reader", "containers jobs"))
     for role, vaults in (("backup", view.params["vaults"]), ("restore", view.targets)):
         wanted |= {(role, role, f"vaults {v['name']}") for v in vaults if v.get("accessModel") != "accessPolicy"}
     return wanted
@@ -485,13 +507,14 @@ def vaults_and_hsms_are_never_written(subject: Subject):
 
 @rule
 def each_app_has_one_identity_of_its_own(subject: Subject):
-    """Four identities; no app has another's, and the one of the HSMs is on no app."""
+    """Four identities; no app has another's, and the one of the HSMs is on no app. Beside the one of the page app stands that whose
+    tokens are for its sign-in alone: it has no right, and the program never asks for it."""
     def check(view: View):
-        if set(view.identities) != {"backup", "restore", "keeper", "hsm"}:
+        if set(view.identities) != {"backup", "restore", "keeper", "hsm"} | ({"page", "signin"} if view.signs_in else set()):
             yield f"the identities are {sorted(view.identities)}"
         for role, app in view.apps.items():
-            held = app.body["identity"]
-            if held["type"] != "UserAssigned" or list(held["userAssignedIdentities"]) != [view.identities[role].id]:
+            held, wanted = app.body["identity"], [role, "signin"] if role == "page" else [role]
+            if held["type"] != "UserAssigned" or list(held["userAssignedIdentities"]) != [view.identities[name].id for name in wanted]:
                 yield f"the app for {role} has {held}"
             client = f"<{IDENTITY}/{view.identities[role].name}>.properties.clientId"
             for setting, value in view.settings(app).items():
@@ -512,6 +535,61 @@ def restore_is_off_by_default(subject: Subject):
     yield from (f"{small.name}: {grant}" for grant in granted(subject, small) if grant[0] == "restore")
     if set(subject.hardened.apps) != {"backup", "restore", "keeper"}:
         yield f"{subject.hardened.name}: the apps are {sorted(subject.hardened.apps)}"
+
+
+@rule
+def the_page_app_is_off_by_default(subject: Subject):
+    """Without the parameter there is no app, no identity, no storage and no subnet for it, in either example."""
+    param = next(s for s in subject.project.files["main.bicep"].of("param") if s.name == "signIn")
+    if param.type.kind != "nullable" or param.value is not None:
+        yield "signIn has a default"
+    for view in subject.views[:2]:
+        known = {r.id for r in view.deployment.resources}
+        page = [r.name for r in subject.signed.deployment.resources if re.search("page|signin|stkvbs", r.name)]
+        yield from (f"{view.name}: {r.type} {r.name}" for r in view.deployment.resources if r.name in page and r.id in known)
+        if "page" in view.apps or any("page" in s["name"] for n in view.of("Microsoft.Network/virtualNetworks") for s in n.properties["subnets"]):
+            yield f"{view.name}: there is a page app"
+    if set(subject.signed.apps) != {"backup", "restore", "keeper", "page"}:
+        yield f"{subject.signed.name}: the apps are {sorted(subject.signed.apps)}"
+    try:
+        subject.and_page(SIGN_IN.replace("  subnetPrefix: '10.90.1.0/27'\n", ""))
+        yield "with a network, a page app without a subnet of its own is accepted"
+    except Fault as fault:
+        if "needs a subnet of its own" not in str(fault):
+            yield f"it is refused for another reason: {fault}"
+
+
+@rule
+def people_sign_in_to_the_page_app_alone(subject: Subject):
+    """That app sends who is not signed in to Entra ID; through a registration of its own, without a secret, for a session of 8 hours."""
+    view = subject.and_page(SIGN_IN.replace("{\n", "{\n  people: ['ada']\n", 1))
+    page, proof = view.apps["page"], view.identities["signin"].name
+    properties = view.config(page, "authsettingsV2")
+    directory = properties["identityProviders"]["azureActiveDirectory"]
+    client = view.params["signIn"]["clientId"]
+    yield from differing("page", properties, {
+        "globalValidation.requireAuthentication": True,
+        "globalValidation.unauthenticatedClientAction": "RedirectToLoginPage",
+        "globalValidation.redirectToProvider": "azureactivedirectory",
+        "globalValidation.excludedPaths": [],
+        "login.cookieExpiration": {"convention": "FixedTime", "timeToExpiration": "08:00:00"},
+        "login.nonce.validateNonce": True,
+    })
+    yield from differing("page", directory, {
+        "registration.clientId": client,
+        "registration.clientSecretSettingName": "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID",
+        "validation.allowedAudiences": [client],
+        "validation.defaultAuthorizationPolicy.allowedApplications": [client],
+        "validation.defaultAuthorizationPolicy.allowedPrincipals": {"identities": ["ada"]},
+    })
+    for role, app in view.apps.items():
+        wanted = f"<{IDENTITY}/{proof}>.properties.clientId" if role == "page" else None
+        if view.settings(app).get("OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID") != wanted:
+            yield f"{role}: another identity stands for a secret"
+        if role != "page" and view.config(app, "authsettingsV2")["globalValidation"]["unauthenticatedClientAction"] != "Return401":
+            yield f"{role}: who is not signed in is sent elsewhere"
+        if role != "page" and client in json.dumps(view.config(app, "authsettingsV2")):
+            yield f"{role}: takes tokens of the registration that people sign in to"
 
 
 @rule
@@ -654,13 +732,13 @@ def only_apps_that_tell_know_where(subject: Subject):
 @rule
 def callers_are_checked(subject: Subject):
     """With Entra ID: everybody signs in, from this tenant, for this app, from a named application."""
-    for role, app in subject.hardened.apps.items():
-        properties = subject.hardened.config(app, "authsettingsV2")
+    for role, app in subject.signed.apps.items():
+        properties = subject.signed.config(app, "authsettingsV2")
         directory = properties["identityProviders"]["azureActiveDirectory"]
         yield from differing(role, properties, {
             "platform.enabled": True,
             "globalValidation.requireAuthentication": True,
-            "globalValidation.unauthenticatedClientAction": "Return401",
+            "globalValidation.unauthenticatedClientAction": "RedirectToLoginPage" if role == "page" else "Return401",
             "globalValidation.excludedPaths": [],
             "httpSettings.requireHttps": True,
             "login.tokenStore.enabled": False,
@@ -671,7 +749,7 @@ def callers_are_checked(subject: Subject):
             yield f"{role}: any audience will do"
         if not directory["validation"]["defaultAuthorizationPolicy"]["allowedApplications"]:
             yield f"{role}: any application may call"
-        if "clientSecretSettingName" in directory["registration"]:
+        if role != "page" and directory["registration"].get("clientSecretSettingName"):
             yield f"{role}: there is a client secret"
 
 
@@ -680,7 +758,7 @@ def apps_say_what_guards_them(subject: Subject):
     """Where Entra ID checks callers, the program answers none without it; elsewhere it is told that keys are meant."""
     def check(view: View):
         for role, app in view.apps.items():
-            wanted = "required" if view.params["authentication"] else "keys"
+            wanted = "required" if view.params["authentication"] or role == "page" else "keys"
             yield from differing(role, view.settings(app), {"KEYVAULT_BACKUP_AUTHENTICATION": wanted})
     yield from everywhere(subject, check)
 
@@ -763,7 +841,7 @@ def a_second_person_is_asked_as_it_is_given(subject: Subject):
 @rule
 def the_network_narrows_callers(subject: Subject):
     """Where address ranges are given, all others are refused, for calls and for deployments."""
-    for role, app in subject.hardened.apps.items():
+    for role, app in subject.signed.apps.items():
         yield from differing(role, app.properties, {
             "siteConfig.ipSecurityRestrictionsDefaultAction": "Deny",
             "siteConfig.scmIpSecurityRestrictionsDefaultAction": "Deny",
@@ -771,7 +849,7 @@ def the_network_narrows_callers(subject: Subject):
         site = app.properties["siteConfig"]
         for name in ("ipSecurityRestrictions", "scmIpSecurityRestrictions"):
             ranges = [given["ipAddress"] for given in site[name]]
-            if ranges != subject.hardened.params["allowedCallers"]:
+            if ranges != subject.signed.params["allowedCallers"]:
                 yield f"{role}: {name} are {ranges}"
 
 
@@ -927,7 +1005,7 @@ def the_network_is_closed_when_there_is_one(subject: Subject):
 @rule
 def everything_has_a_private_way_in(subject: Subject):
     """With a network: an endpoint for all storage, vaults and HSMs, and each app in a subnet of its own."""
-    view = subject.hardened
+    view = subject.signed
     found = {(c["properties"]["privateLinkServiceId"], group) for endpoint in view.of(ENDPOINT)
              for c in endpoint.properties["privateLinkServiceConnections"] for group in c["properties"]["groupIds"]}
     wanted = {(account.id, "blob") for account in view.accounts.values()}

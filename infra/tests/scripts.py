@@ -46,6 +46,7 @@ for start, answer in json.loads(os.environ["STUB_ANSWERS"]).items():
 CURL = """#!/bin/sh
 case "$*" in
 */api/status/preflight*) printf '%s\\n' "$STUB_PREFLIGHT" ;;
+*/api/page*) printf '%s' "$STUB_PAGE" ;;
 *) echo well ;;
 esac
 """
@@ -58,7 +59,8 @@ IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentit
 ASKED: set[str] = set()
 
 
-def run(script: str, *args: str, answers: dict[str, object] | None = None, given: str = "", preflight: str = '{"findings":[]}') -> tuple[int, list[str], str]:
+def run(script: str, *args: str, answers: dict[str, object] | None = None, given: str = "", preflight: str = '{"findings":[]}',
+        page: str = "302 https://login.example/") -> tuple[int, list[str], str]:
     """The exit code, what `az` was asked, and what was printed. The script runs in a clone with a package."""
     with tempfile.TemporaryDirectory() as folder:
         clone, stubs, log = Path(folder, "clone"), Path(folder, "stubs"), Path(folder, "log")
@@ -71,7 +73,7 @@ def run(script: str, *args: str, answers: dict[str, object] | None = None, given
             Path(stubs, name).chmod(0o755)
         log.touch()
         environment = {**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}", "STUB_LOG": str(log), "STUB_ANSWERS": json.dumps(answers or {}),
-                       "STUB_PREFLIGHT": preflight}
+                       "STUB_PREFLIGHT": preflight, "STUB_PAGE": page}
         done = subprocess.run(
             [clone / script, *args], cwd=clone, env=environment, input=given, capture_output=True, text=True, timeout=60)
         lines = log.read_text().splitlines()
@@ -83,7 +85,8 @@ def changes(asked: list[str]) -> list[str]:
     return [line for line in asked if not any(word in line for word in READING)]
 
 
-SCRIPTS = ["infra/deploy.sh", *(f"infra/scripts/{name}.sh" for name in ("hsm-attach", "hsm-roles", "app-registration", "lock-immutability"))]
+SCRIPTS = ["infra/deploy.sh", *(f"infra/scripts/{name}.sh" for name in (
+    "hsm-attach", "hsm-roles", "app-registration", "sign-in-registration", "lock-immutability"))]
 FAULTS: list[str] = []
 
 
@@ -226,6 +229,38 @@ def registration() -> None:
     expect("an unknown role is refused", code == 1, said)
 
 
+def sign_in() -> None:
+    app = ("infra/scripts/sign-in-registration.sh", "--environment", "e")
+    after = (*app, "--host", "p.example", "--identity", "proof", "--grant", "ada")
+    known = {"cloud show --query endpoints.microsoft": "https://graph.example/", "cloud show --query endpoints.activeDirectory": "https://login.example",
+             "account show": "tenant", "ad app list": "client", "ad sp list": "principal", "rest --method get": "0"}
+    code, asked, said = run(*app, answers={**known, "ad app list": "", "ad app create": "client"})
+    roles = next((a for a in asked if a.startswith("ad app update")), "")
+    expect("before the deployment there is one role, for people, and a client id", code == 0 and said.startswith("client\n")
+           and '"value": "Backup.Read"' in roles and roles.count('"value"') == 1 and '["User"]' in roles, said)
+    expect("and neither an address nor a credential", not any("redirect" in a or "federated" in a for a in asked), asked)
+    expect("assignment is required, and all may say who they are", any("appRoleAssignmentRequired=true" in a for a in asked)
+           and any('"scope": "openid profile email"' in a and "AllPrincipals" in a for a in asked), asked)
+    code, asked, said = run(*after, answers=known)
+    credential = next((a for a in asked if a.startswith("ad app federated-credential create")), "")
+    expect("after it, people come back to the app", any("--web-redirect-uris https://p.example/.auth/login/aad/callback" in a for a in asked), asked)
+    expect("and its identity stands for a secret", code == 0 and '"issuer": "https://login.example/tenant/v2.0", "subject": "proof", '
+           '"audiences": ["api://AzureADTokenExchange"]' in credential, credential)
+    expect("no secret is made", not any("credential reset" in a or "passwords" in a for a in asked), asked)
+    expect("who is named gets the role", any("rest --method post" in a and '"principalId": "ada"' in a for a in asked), asked)
+    for authority, cloud in (("https://login.example.us", "USGov"), ("https://login.example.cn/", "China")):
+        code, asked, said = run(*after, answers={**known, "cloud show --query endpoints.activeDirectory": authority})
+        expect(f"in the cloud of {authority} the audience is another", any(f'"api://AzureADTokenExchange{cloud}"' in a for a in asked), asked)
+    code, asked, said = run(*after, answers={**known, "ad app federated-credential list": "there", "rest --method get": "1"})
+    expect("a second run makes nothing twice", code == 0 and not any(" create" in a or "--method post" in a for a in asked)
+           and any("federated-credential-id there" in a for a in asked), asked)
+    code, asked, said = run(*after, "--what-if", answers=known)
+    expect("--what-if changes no registration", code == 0 and not changes(asked) and "would run" in said, asked)
+    for wrong in (("--host", "p.example"), ("--identity", "proof"), ("--host", "https://p.example/", "--identity", "proof")):
+        code, asked, said = run(*app, *wrong, answers=known)
+        expect(f"{wrong} changes nothing", code == 1 and not asked and "error: " in said, said)
+
+
 def outputs(name: str, **values: str) -> dict[str, object]:
     """What a deployment says of itself."""
     return {f"deployment sub show --name {name} --query properties.outputs.{key}.value": value for key, value in values.items()}
@@ -251,6 +286,14 @@ def deployment() -> None:
     given = [a for a in asked if a.startswith("keyvault role")]
     expect("no restore role stands in an HSM", len(given) == 3 and all("Managed HSM Backup" in a and "-object-id b " in a for a in given), given)
     expect("how to give one for a time is said", "--restore r --account a --grant-restore --hours 4" in said, said)
+
+    page = everything | outputs("keyvault-backup-main-westeurope", pageAppName="page", pageAppHostName="page.example")
+    code, asked, said = run(*deploy, answers=page)
+    expect("the page app gets the package, and sends people to the sign-in", code == 0 and len(packages(asked)) == 4
+           and said.count(": well") == 3 and "https://page.example/api/page" in said, said)
+    for answer, why in (("200 ", "did not sign in"), ("401 ", "does not ask people to sign in"), ("302 http://other", "does not ask")):
+        code, asked, said = run(*deploy, answers=page, page=answer)
+        expect(f"a page app that answers {answer!r} ends it", code == 1 and why in said, said)
 
     code, asked, said = run(*deploy, answers={k: v for k, v in everything.items() if "keeperApp" not in k})
     expect("an app that is left out gets no package", code == 0 and len(packages(asked)) == 2, said)
@@ -334,6 +377,7 @@ def upgrade() -> None:
 MET: dict[str, object] = {
     **outputs("keyvault-backup-my-westeurope", resourceGroupName="g", backupAppName="one", backupAppHostName="one.example"),
     "storage account show": "Unlocked 90", "cloud show": "https://graph.example/", "ad app list": "client", "ad sp list": "principal",
+    "account show": "tenant",
 }
 
 
@@ -372,7 +416,7 @@ def of_the_pages() -> None:
 
 
 def main() -> int:
-    for part in (helps_and_refuses, hsms, rights_for_a_restore, write_protection, registration, deployment, upgrade, of_the_pages, of_preflight):
+    for part in (helps_and_refuses, hsms, rights_for_a_restore, write_protection, registration, sign_in, deployment, upgrade, of_the_pages, of_preflight):
         part()
     if sys.argv[1:]:
         Path(sys.argv[1]).write_text("".join(f"{line}\n" for line in sorted(ASKED)))

@@ -30,6 +30,9 @@ OF_THE_HOST = {
 }
 
 
+# Of these the host of the page app alone reads one: whose tokens the platform takes for a client secret.
+OF_THE_SIGN_IN = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID"}
+
 # Identities in the table of rights of the tests that the templates do not make: people are granted theirs by hand.
 NOT_DEPLOYED = {"person"}
 
@@ -78,7 +81,8 @@ class Code:
         table = text.split("fn serves(", 1)[1].split("match function {", 1)[1].split("\n        }", 1)[0]
         roles = {
             "self.backs_up()": {"backup"}, "self.restores()": {"restore"}, "matches!(self, Self::Keeper)": {"keeper"},
-            "true": {"backup", "restore", "keeper"},
+            "matches!(self, Self::Page)": {"page"}, "!matches!(self, Self::Page)": {"backup", "restore", "keeper"},
+            "true": {"backup", "restore", "keeper", "page"},
         }
         found: dict[str, set[str]] = {role: set() for role in roles["true"]}
         for names, condition in re.findall(r"((?:[|\s]*Function::\w+)+)\s*=>\s*([^\n]+),", table):
@@ -159,8 +163,9 @@ def every_setting_is_read_and_every_read_one_is_set(subject: Subject, code: Code
     def check(view: View):
         for role, app in view.apps.items():
             found = {name for name in view.settings(app) if not name.startswith("AzureWebJobs.")}
-            yield from (f"{role}: {name} is set, and nothing reads it" for name in sorted(found - read - OF_THE_HOST))
-            yield from (f"{role}: {name} is read, and not set" for name in sorted((read | OF_THE_HOST) - NEVER_SET - found))
+            host = OF_THE_HOST | (OF_THE_SIGN_IN if role == "page" else set())
+            yield from (f"{role}: {name} is set, and nothing reads it" for name in sorted(found - read - host))
+            yield from (f"{role}: {name} is read, and not set" for name in sorted((read | host) - NEVER_SET - found))
             yield from (f"{role}: {name} must never be set" for name in sorted(NEVER_SET & found))
     yield from everywhere(subject, check)
 
@@ -178,8 +183,8 @@ def every_function_runs_in_one_app(subject: Subject, code: Code):
     """Each function of the code is known, runs in the apps whose role serves it, and is switched off in the others."""
     known = set(code.bindings()) | WILL_EXIST["functions"]
     serves = code.serves()
-    for role, app in subject.hardened.apps.items():
-        settings = subject.hardened.settings(app)
+    for role, app in subject.signed.apps.items():
+        settings = subject.signed.settings(app)
         disabled = {name.split(".")[1] for name, value in settings.items() if name.startswith("AzureWebJobs.") and value == "true"}
         yield from (f"{role}: {name} is disabled and does not exist" for name in sorted(disabled - known))
         yield from (f"{role}: {name} runs, and is not of its role" for name in sorted(known - disabled - serves[role]))
@@ -194,7 +199,7 @@ def the_functions_are_listed_as_the_code_has_them(subject: Subject, code: Code):
     names = next(s for s in subject.project.files["types.bicep"].of("var") if s.name == "functionNames").value
     listed = {item.key.value: {name.value for name in item.value.items} for item in names.items}
     serves = code.serves()
-    shared = set.intersection(*serves.values())
+    shared = set.intersection(*(names for role, names in serves.items() if role != "page"))
     wanted = {role: names - shared for role, names in serves.items()} | {"all": shared}
     yield from (f"{key}: {sorted(listed.get(key, set()))}, and the code has {sorted(names)}"
                 for key, names in wanted.items() if listed.get(key) != names)
@@ -227,13 +232,14 @@ def every_queue_is_there(subject: Subject, code: Code):
 
 @tie
 def the_app_says_which_jobs_it_moves_on(subject: Subject, code: Code):
-    """The role is that of the identity, and the jobs of the app lie in its own account."""
+    """The role is that of the identity, and the jobs of the app lie in its own account. The page app moves none, and reads those of
+    the app that backs up."""
     def check(view: View):
         for role, app in view.apps.items():
             settings = view.settings(app)
-            host = view.accounts[f"host of {role}"]
             for name in ("KEYVAULT_BACKUP_JOBS_CONTAINER", "KEYVAULT_BACKUP_QUEUE__queueServiceUri"):
-                if view.account_of(settings[name]) is not host:
+                owner = "backup" if (role, name) == ("page", "KEYVAULT_BACKUP_JOBS_CONTAINER") else role
+                if view.account_of(settings[name]) is not view.accounts[f"host of {owner}"]:
                     yield f"{role}: {name} is {settings[name]}"
             if not settings["KEYVAULT_BACKUP_JOBS_CONTAINER"].endswith("/jobs"):
                 yield f"{role}: the jobs lie in {settings['KEYVAULT_BACKUP_JOBS_CONTAINER']}"
@@ -287,7 +293,7 @@ def merged(first: tuple, second: tuple) -> tuple:
 def rights_given(subject: Subject, view: View) -> set[tuple]:
     """What the assignments of a deployment allow with blobs, as rows of the table of rights."""
     found: dict[tuple, tuple] = {}
-    accounts = {account.id: name.split(" of ")[0] for name, account in view.accounts.items()}
+    accounts = {account.id: name for name, account in view.accounts.items()}
     for assignment in view.of(ASSIGNMENT):
         label = subject.role_label(assignment.properties["roleDefinitionId"])
         if label not in BUILT_IN and label not in ("blobWriter", "blobKeeper"):
@@ -295,7 +301,8 @@ def rights_given(subject: Subject, view: View) -> set[tuple]:
         account = next(name for id, name in accounts.items() if (assignment.target.id + "/").startswith(id + "/"))
         container = assignment.target.name if assignment.target.type == CONTAINER else "*"
         under = narrowing(assignment.properties.get("condition") or "")
-        given = row(view.holder(assignment.properties["principalId"]), account, container, actions_of(subject, label), under)
+        holder = view.holder(assignment.properties["principalId"])
+        given = row(holder, "host" if account == f"host of {holder}" else account, container, actions_of(subject, label), under)
         found[given[:3]] = merged(found[given[:3]], given) if given[:3] in found else given
     return set(found.values())
 
@@ -304,7 +311,7 @@ def rights_given(subject: Subject, view: View) -> set[tuple]:
 def the_tests_have_the_rights_of_the_templates(subject: Subject, code: Code):
     """What the emulator lets each identity do is what the templates let it do, no more and no less."""
     table = {row(r["identity"], r["account"], r["container"], set(r["actions"]), r) for r in code.rights()}
-    given = rights_given(subject, subject.hardened)
+    given = rights_given(subject, subject.signed)
     deployed = {r for r in table if r[0] not in NOT_DEPLOYED}
     yield from (f"the tests let {r[0]} do in {r[2]} what no template does: {r[3:]}" for r in deployed - given)
     yield from (f"the templates let {r[0]} do in {r[2]} what the tests do not: {r[3:]}" for r in given - deployed)
@@ -422,6 +429,7 @@ TIE_MUTATIONS = {
         templates(APP, "KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS:", "KEYVAULT_BACKUP_VERIFY_DAYS:"),
         templates(APP, "        VAULT_BACKUP_SCHEDULE: shared.vaultBackupSchedule\n", ""),
         templates(APP, "KEYVAULT_BACKUP_QUEUE__credential: 'managedidentity'", "KEYVAULT_BACKUP_QUEUE__tenant: 'managedidentity'"),
+        templates(APP, "      signInSettings,\n", ""),
         templates(APP, "KEYVAULT_BACKUP_ROLE: role", "KEYVAULT_BACKUP_ROLE: role\n        KEYVAULT_BACKUP_HSM_BACKUP_SAS: ''"),
         code_without("KEYVAULT_BACKUP_PLACES"),
         code_with(settings={"KEYVAULT_BACKUP_NEW"}),
@@ -434,14 +442,17 @@ TIE_MUTATIONS = {
     "every_function_runs_in_one_app": [
         templates(TYPES, "['RestoreObject', 'Restores']", "['RestoreObject']"),
         templates(TYPES, "['NightlyVaultBackup', ", "['NightlyVaultBackups', "),
-        templates(MAIN, "disabledFunctions: concat(functionNames.restore, functionNames.keeper)", "disabledFunctions: concat(functionNames.backup, functionNames.keeper)"),
-        templates(MAIN, "disabledFunctions: concat(functionNames.restore, functionNames.keeper)", "disabledFunctions: functionNames.restore"),
-        templates(MAIN, "disabledFunctions: concat(functionNames.backup, functionNames.restore)", "disabledFunctions: functionNames.backup"),
+        templates(MAIN, "disabledFunctions: concat(functionNames.restore, functionNames.keeper, ", "disabledFunctions: concat(functionNames.backup, functionNames.keeper, "),
+        templates(MAIN, "concat(functionNames.restore, functionNames.keeper, functionNames.page)", "functionNames.restore"),
+        templates(MAIN, "concat(functionNames.restore, functionNames.keeper, functionNames.page)", "concat(functionNames.restore, functionNames.keeper)"),
+        templates(MAIN, "concat(functionNames.backup, functionNames.restore, ", "concat(functionNames.backup, "),
+        templates(MAIN, "      functionNames.keeper,\n      functionNames.all\n", "      functionNames.keeper\n"),
         code_with(bindings={"SomethingNew": []}),
     ],
     "the_functions_are_listed_as_the_code_has_them": [
         templates(TYPES, "['RestoreObject', 'Restores']", "['RestoreObject']"),
         templates(TYPES, "keeper: ['ApplyRetention', 'VerifyBackups']", "keeper: ['ApplyRetention']"),
+        templates(TYPES, "page: ['Page']", "page: ['Page', 'Status']"),
         templates(TYPES, "all: ['AdvanceJobs', 'Status']", "all: ['AdvanceJobs', 'Status', 'Backups']"),
         code_with(role=ROLES_OF_CODE.replace("| Function::Backups", "")),
         code_with(role=ROLES_OF_CODE.replace("Restores => self.restores()", "Restores => true")),
@@ -459,7 +470,9 @@ TIE_MUTATIONS = {
     ],
     "the_app_says_which_jobs_it_moves_on": [
         templates(MAIN, "hostQueueEndpoint: restoreHost!", "hostQueueEndpoint: backupHost"),
-        templates(APP, "'${hostBlobEndpoint}${storageNames.jobsContainer}'", "shared.backupContainerUrl"),
+        templates(APP, "? '${hostBlobEndpoint}${storageNames.jobsContainer}'", "? shared.backupContainerUrl"),
+        templates(APP, "          : jobsContainerUrl\n", "          : '${hostBlobEndpoint}${storageNames.jobsContainer}'\n"),
+        templates(MAIN, "jobsContainerUrl: '${backupHost.outputs", "jobsContainerUrl: '${pageHost!.outputs"),
     ],
     "names_in_storage_are_those_of_the_code": [
         templates(TYPES, "auditPrefix: 'audit/'", "auditPrefix: 'trail/'"),
@@ -487,6 +500,8 @@ TIE_MUTATIONS = {
         code_with(rights=lambda row: row | {"actions": [*row["actions"], "blobs/write"]} if row["identity"] == "restore" else row),
         code_with(rights=lambda row: row | {"addsUnder": ["acknowledged/"]} if row["identity"] == "person" else row),
         code_with(rights=lambda row: row | {"identity": "restore"} if row["identity"] == "keeper" else row),
+        code_with(rights=lambda row: row | {"actions": [*row["actions"], "blobs/add/action"]} if row["identity"] == "page" else row),
+        templates("modules/host-storage.bicep", "roleDefinitionName: builtInRoles.storageBlobDataReader", "roleDefinitionName: builtInRoles.storageBlobDataContributor"),
     ],
     "alerts_wait_for_events_that_are_written": [
         templates(ALERTS, 'where event == "job.overdue"', 'where event == "job.late"'),

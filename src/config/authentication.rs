@@ -1,6 +1,7 @@
 //! The setting of what has to guard the HTTP functions.
 
-use super::{Config, Reader};
+use super::{Config, Needs, Reader};
+use crate::domain::role::Role;
 
 /// What has to guard the HTTP functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
@@ -29,12 +30,53 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
         read.ok()
     }
+
+    /// Names what is missing where an app would serve the page. A browser has no function key to send, and without the
+    /// platform's authentication any caller can claim to be any person: such an app does not start.
+    pub(super) fn guards_the_page(&mut self, role: Role, needs: Needs, of: Option<Authentication>) {
+        if role != Role::Page || needs != Needs::Serve {
+            return;
+        }
+        if of != Some(Authentication::Required) {
+            self.fault("KEYVAULT_BACKUP_AUTHENTICATION", "an app of the role page needs required");
+        }
+        if !self.platform_auth() {
+            self.fault(
+                "WEBSITE_AUTH_ENABLED",
+                "the platform's authentication is not on, and nothing else tells who opens the page; see signIn in \
+                 docs/install.md",
+            );
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Needs;
+
+    #[test]
+    fn an_app_of_the_page_starts_only_behind_the_platforms_authentication() {
+        for (role, needs, authentication, platform, faults) in [
+            (Role::Page, Needs::Serve, "required", "true", &[][..]),
+            (Role::Page, Needs::Serve, "required", "false", &["WEBSITE_AUTH_ENABLED"]),
+            (Role::Page, Needs::Serve, "keys", "true", &["KEYVAULT_BACKUP_AUTHENTICATION"]),
+            (Role::Page, Needs::Serve, "", "", &["KEYVAULT_BACKUP_AUTHENTICATION", "WEBSITE_AUTH_ENABLED"]),
+            (Role::Page, Needs::Jobs, "", "", &[]),
+            (Role::Backup, Needs::Serve, "", "", &[]),
+            (Role::All, Needs::Serve, "keys", "", &[]),
+        ] {
+            let lookup = |name: &str| {
+                let value = if name == "WEBSITE_AUTH_ENABLED" { platform } else { authentication };
+                Some(value.to_owned()).filter(|it| !it.is_empty())
+            };
+            let mut reader = Reader { lookup, faults: Vec::new() };
+            let of = reader.authentication();
+            reader.guards_the_page(role, needs, of);
+            let named: Vec<_> = reader.faults.iter().filter_map(|fault| fault.split(':').next()).collect();
+            assert_eq!(named, faults, "{role:?} {needs:?} {authentication:?} {platform:?}");
+        }
+    }
 
     fn refuses(authentication: &str, platform: &str) -> Result<bool, String> {
         let lookup = |name: &str| match name {

@@ -9,7 +9,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         match (self.lookup)(NAME).as_deref() {
             None => Role::All,
             Some(text) => text.parse().unwrap_or_else(|_| {
-                self.fault(NAME, "expected backup, restore, keeper or all");
+                self.fault(NAME, "expected backup, restore, keeper, page or all");
                 Role::All
             }),
         }

@@ -10,6 +10,8 @@ pub enum Role {
     Restore,
     /// Retention: the only app that deletes.
     Keeper,
+    /// The status page for browsers, and nothing else: it reads, and moves no job on.
+    Page,
     /// Backups and restores.
     All,
 }
@@ -39,7 +41,8 @@ impl Role {
             | Function::Backups => self.backs_up(),
             Function::RestoreObject | Function::Restores => self.restores(),
             Function::ApplyRetention | Function::VerifyBackups => matches!(self, Self::Keeper),
-            Function::AdvanceJobs | Function::Status => true,
+            Function::Page => matches!(self, Self::Page),
+            Function::AdvanceJobs | Function::Status => !matches!(self, Self::Page),
         }
     }
 }
@@ -67,6 +70,8 @@ pub enum Function {
     Restores,
     /// The HTTP API for jobs, sources and health: see [`crate::api`].
     Status,
+    /// The status page for browsers that sign in: see [`crate::api`].
+    Page,
 }
 
 impl Function {
@@ -81,6 +86,7 @@ impl Function {
             "backups" => Some(Self::Backups),
             "restores" => Some(Self::Restores),
             "status" => Some(Self::Status),
+            "page" => Some(Self::Page),
             _ => None,
         }
     }
@@ -94,9 +100,9 @@ mod tests {
 
     #[test]
     fn an_app_does_what_its_role_says() {
-        let roles = [Role::Backup, Role::Restore, Role::Keeper, Role::All];
+        let roles = [Role::Backup, Role::Restore, Role::Keeper, Role::Page, Role::All];
         let does = roles.map(|role| (role.backs_up(), role.restores()));
-        assert_eq!(does, [(true, false), (false, true), (false, false), (true, true)]);
+        assert_eq!(does, [(true, false), (false, true), (false, false), (false, false), (true, true)]);
         assert_eq!(roles.map(|role| role.as_str().parse()), roles.map(Ok));
     }
 
@@ -107,7 +113,9 @@ mod tests {
             ("/api/backups/kv-a/secret/db", Some(Function::Backups)),
             ("/api/restores/plan", Some(Function::Restores)),
             ("/api/status/health", Some(Function::Status)),
+            ("/api/page", Some(Function::Page)),
             ("/api/statuses", None),
+            ("/api/pages", None),
             ("/BackUpObject", None),
         ] {
             assert_eq!(Function::of_path(path), function, "{path}");
@@ -123,5 +131,16 @@ mod tests {
         }
         let keeps = |role: &&Role| role.serves(Function::ApplyRetention);
         assert_eq!(Role::VARIANTS.iter().filter(keeps).collect::<Vec<_>>(), [&Role::Keeper]);
+    }
+
+    #[test]
+    fn an_app_for_browsers_serves_the_page_alone_and_no_other_app_serves_it() {
+        for (role, function) in
+            Role::VARIANTS.iter().flat_map(|role| Function::VARIANTS.iter().map(move |of| (role, of)))
+        {
+            let page = (*role == Role::Page, *function == Function::Page);
+            assert!(page.0 == page.1 || !role.serves(*function), "{role:?} {function:?}");
+        }
+        assert!(Role::Page.serves(Function::Page));
     }
 }

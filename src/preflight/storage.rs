@@ -72,11 +72,11 @@ async fn one(context: &Context<'_>, used: Use, url: &Url, container: Container) 
 }
 
 /// Whether a probe is written and deleted. Not by the keeper among backups: it may delete them, so this would tell
-/// nothing, and would take away the probe of the app that backs up.
+/// nothing, and would take away the probe of the app that backs up. Nowhere by the app of the page, which writes nothing.
 fn is_probed(used: Use, role: Role) -> bool {
     match used {
-        Use::Backups => role != Role::Keeper,
-        Use::Jobs => true,
+        Use::Backups => !matches!(role, Role::Keeper | Role::Page),
+        Use::Jobs => role != Role::Page,
         Use::Landing => false,
     }
 }

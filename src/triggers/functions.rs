@@ -79,7 +79,7 @@ pub async fn run(app: &App, function: Function, invocation: &Invocation) -> Resu
         Function::BackUpObject => within(OBJECT_DEADLINE, function, back_up_object(app, invocation)).await,
         Function::RestoreObject => within(OBJECT_DEADLINE, function, restore_object(app, invocation)).await,
         Function::AdvanceJobs => within(LONG_DEADLINE, function, advance_jobs(app, invocation)).await,
-        Function::Backups | Function::Restores | Function::Status => {
+        Function::Backups | Function::Restores | Function::Status | Function::Page => {
             Err(Error::Refused("`enableForwardingHttpRequest` in host.json must be true".into()))
         }
     }
@@ -326,7 +326,7 @@ impl Passed {
 fn wanted(role: Role) -> impl Fn(&Task) -> bool {
     move |task| match role {
         Role::All => true,
-        Role::Keeper => false,
+        Role::Keeper | Role::Page => false,
         Role::Backup => matches!(task, Task::Backup { safety_for: None }),
         Role::Restore => !matches!(task, Task::Backup { safety_for: None }),
     }

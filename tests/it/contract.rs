@@ -61,6 +61,16 @@ fn http_functions_have_a_key_each_and_are_forwarded() {
 }
 
 #[test]
+fn one_function_needs_no_key_and_it_is_the_page_that_people_sign_in_for() {
+    for function in Function::VARIANTS {
+        let binding = binding(*function);
+        assert_eq!(binding["authLevel"] == "anonymous", *function == Function::Page, "{binding}");
+    }
+    let page = binding(Function::Page);
+    assert_eq!((&page["route"], &page["methods"]), (&"page".into(), &serde_json::json!(["get"])));
+}
+
+#[test]
 fn deadlines_lie_below_the_hosts() {
     let host = read("host.json");
     let timeout = span(&host["functionTimeout"]);

@@ -67,6 +67,7 @@ mod notify;
 mod occurrences;
 mod packed;
 mod page;
+mod page_app;
 mod pages;
 mod pairs;
 mod plans;

@@ -8,7 +8,10 @@ use super::{
     remedy::{self, Remedy, quoted},
 };
 use crate::azure::container::probe::Protection;
-use crate::domain::cause::{Came, Cause};
+use crate::domain::{
+    cause::{Came, Cause},
+    role::Role,
+};
 
 /// The purpose of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +50,10 @@ impl ContainerSeen {
         format!("{}/{}", self.account, self.container)
     }
 
-    /// The role that the app should have.
-    fn role(&self) -> &'static str {
+    /// The role that an app should have.
+    fn role(&self, of: Role) -> &'static str {
         match self.used {
+            _ if of == Role::Page => "Storage Blob Data Reader",
             Use::Backups => "custom Key Vault Backup Blob Writer",
             Use::Jobs => "Storage Blob Data Contributor",
             Use::Landing => "Storage Blob Data Reader",
@@ -121,7 +125,7 @@ fn able(
         Held::Yes => report.well(&subject, verb, "it can"),
         Held::No(_, failure) => {
             let who = remedy::principal(&of.identity);
-            let grant = remedy::grant_on_container(&who, seen.role(), &seen.account, &seen.container);
+            let grant = remedy::grant_on_container(&who, seen.role(of.role), &seen.account, &seen.container);
             report.findings.push(seen.finding(name, words(&failure), grant));
         }
         Held::Unknown(_) if came.cause() == Some(Cause::Immutable) => {

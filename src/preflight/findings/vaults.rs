@@ -59,7 +59,7 @@ pub fn judge(seen: &VaultSeen, of: &Installation, report: &mut Report) {
             report.findings.push(not_a_target(seen, of));
             vec![]
         }
-        Role::Keeper => vec![(&BACKS_UP, &seen.backups), (&RESTORES, &seen.restores)],
+        Role::Keeper | Role::Page => vec![(&BACKS_UP, &seen.backups), (&RESTORES, &seen.restores)],
         Role::Backup => vec![lists, (&BACK_UP, &seen.backups), (&RESTORES, &seen.restores)],
         Role::Restore => vec![lists, (&BACKS_UP, &seen.backups), (&RESTORES_MISSING, &seen.restores)],
         Role::All => vec![lists, (&BACK_UP, &seen.backups), (&RESTORES_MISSING, &seen.restores)],

@@ -27,8 +27,8 @@ fn rights_in_vault(of: &Installation, vault: &str, cause: Cause) -> String {
         let rights = match of.role {
             Role::Backup => "list backup",
             Role::Restore => "list restore",
-            // A keeper needs none; this takes what it has.
-            Role::Keeper => "",
+            // These need none; this takes what they have.
+            Role::Keeper | Role::Page => "",
             Role::All => "list backup restore",
         };
         return format!(

@@ -6,7 +6,6 @@ use super::{
     super::samples::{first, judged, of, refused},
     *,
 };
-use crate::domain::role::Role;
 
 const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
 const POLICY: Protection = Protection { container: Some(true), versions: None, until: None, locked: None };
@@ -85,6 +84,18 @@ fn a_container_that_is_closed_or_missing_is_one_finding() {
         Vec::<String>::new(),
         "properties need a right that nothing else does"
     );
+}
+
+#[test]
+fn an_app_of_the_page_is_given_no_more_than_reading() {
+    for used in [Use::Backups, Use::Jobs, Use::Landing] {
+        let unread =
+            ContainerSeen { read: refused(Cause::Denied), written: None, deleted: None, ..seen(used) };
+        let (report, _) = judged(|report| judge(&unread, &of(Role::Page), NOW, report));
+        let found = report.findings.iter().find(|finding| finding.name == "container-unreadable");
+        let fix = found.map(|finding| format!("{:?}", finding.remedy)).unwrap_or_default();
+        assert!(fix.contains("'Storage Blob Data Reader'"), "{fix}");
+    }
 }
 
 #[test]

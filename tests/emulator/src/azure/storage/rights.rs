@@ -61,8 +61,8 @@ pub enum Taken {
 }
 
 impl Rights {
-    /// What the templates give an identity (`backup`, `restore`, `hsm`), will give it (`keeper`), or the pages tell people
-    /// to have at a terminal (`person`), in an account: `backups`, `landing` or `host`.
+    /// What the templates give an identity (`backup`, `restore`, `keeper`, `page`, `hsm`), or the pages tell people to have at
+    /// a terminal (`person`), in an account: `backups`, `landing`, `host`, which is its own, or `host of` another app.
     ///
     /// # Panics
     /// If the table has no such row: a test is wrong.
