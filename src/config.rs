@@ -12,7 +12,7 @@ use crate::{
         bound::Bounds,
         location::{Fact, Location},
         loss::GoneShare,
-        restore::{Approvals, Pairs},
+        restore::{Approvals, Pace, Pairs},
         retention::{Policies, PoliciesError},
         role::Role,
         source::{Source, SourceName},
@@ -108,8 +108,8 @@ pub struct Config {
     pub approval_for: time::Duration,
     /// The most requests per second to one vault.
     pub vault_rate: u32,
-    /// The most restores in ten seconds: secrets, keys, certificates.
-    pub restores: [u32; 3],
+    /// The pace of restores into each vault.
+    pub restores: Pace,
     /// The most jobs that one caller may have open.
     pub bounds: Bounds,
     /// The locations of vaults.
@@ -270,9 +270,10 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         (self.lookup)("WEBSITE_AUTH_ENABLED").is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
     }
 
-    fn restores(&mut self) -> [u32; 3] {
+    fn restores(&mut self) -> Pace {
         let keys = self.number("KEYVAULT_BACKUP_RESTORE_KEYS", 10, 1, 1_000_000);
-        [self.number("KEYVAULT_BACKUP_RESTORE_SECRETS", 300, 1, 1_000_000), keys, keys]
+        let secrets = self.number("KEYVAULT_BACKUP_RESTORE_SECRETS", 300, 1, 1_000_000);
+        Pace { secrets, keys, certificates: keys }
     }
 
     fn locations(&mut self) -> BTreeMap<SourceName, Location> {

@@ -39,8 +39,8 @@ pub async fn get(
 ) -> Result<Json<KeptPlan>, Problem> {
     let digest: Digest = parse("digest", &digest)?;
     let kept = approve::find(&app, &digest).await?.ok_or_else(|| unknown(&digest))?;
-    let (after, limit) = query.page();
-    Ok(Json(KeptPlan::page(digest, kept, after, limit, Clock::system().now())))
+    let takes = kept.plan.takes(&app);
+    Ok(Json(KeptPlan::page(digest, kept, takes, query.page(), Clock::system().now())))
 }
 
 /// Approves a plan.

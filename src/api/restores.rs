@@ -87,8 +87,8 @@ pub async fn plan(
     };
     let clock = Clock::system();
     let (digest, plan) = restore::keep::of_vault(&app, &request, &by, &clock).await?;
-    let (after, limit) = query.page();
-    Ok(Json(AnyPlan::page(digest, plan, after, limit, clock.now())))
+    let takes = plan.takes(&app);
+    Ok(Json(AnyPlan::page(digest, plan, takes, query.page(), clock.now())))
 }
 
 /// Carries a plan out.

@@ -13,7 +13,7 @@ use crate::{
         vault::{VaultClient, restore::RestorePace},
     },
     config::{Config, HsmConfig, Landing},
-    domain::{object::ObjectName, source::SourceName},
+    domain::{object::ObjectName, restore::Pace, source::SourceName},
     error::{Error, Result},
 };
 
@@ -41,7 +41,7 @@ impl Hsms {
                 azure_core::Error::with_message(azure_core::error::ErrorKind::Other, error.to_string())
             })?;
             clients.insert(url.name().clone(), client);
-            let pace = RestorePace::new([KEYS_PER_SECOND * 10; 3]);
+            let pace = RestorePace::new(Pace::of_all(KEYS_PER_SECOND * 10));
             let client = VaultClient::new(url, connection, KEYS_PER_SECOND, pace)?;
             keys.insert(url.name().clone(), client);
         }

@@ -56,11 +56,26 @@ impl Queue {
     /// # Errors
     /// As the service answers.
     pub async fn send(&self, text: &str, lifetime: Duration) -> Result<(), ServiceError> {
+        self.send_later(text, Duration::ZERO, lifetime).await
+    }
+
+    /// [`Queue::send`], of a text that nothing receives for so many whole seconds. They have to be fewer than those of the
+    /// lifetime.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn send_later(
+        &self,
+        text: &str,
+        hidden: Duration,
+        lifetime: Duration,
+    ) -> Result<(), ServiceError> {
         let sent = async {
             let message = QueueMessage { message_text: Some(BASE64.encode(text)) };
             let content: RequestContent<QueueMessage, XmlFormat> = message.try_into()?;
             let options = QueueClientSendMessageOptions {
                 message_time_to_live: i32::try_from(lifetime.as_secs()).ok(),
+                visibility_timeout: i32::try_from(hidden.as_secs()).ok().filter(|seconds| *seconds > 0),
                 ..QueueClientSendMessageOptions::default()
             };
             self.client.send_message(content, Some(options)).await

@@ -208,9 +208,10 @@ pub async fn run(args: RestoreArgs, format: Format) -> Done {
     let needs = if args.unrecorded || args.what_if { Needs::Storage } else { Needs::Backup };
     let app = app_for_both(&args.vault.vault, args.target(), needs)?;
     let plan = restore::plan(&app, &request).await?;
+    let takes = restore::send::pace(&app, &request.target).takes(&plan.steps);
     guard::warning(&app, &request.source, &request.target).into_iter().for_each(note);
     if args.what_if {
-        report::plan(&plan, format)?;
+        report::plan(&plan, takes, format)?;
         return Ok(RestoreNumbers::at_best(&plan).verdict().into());
     }
     let asks = !args.yes && !plan.steps.is_empty();
@@ -218,7 +219,7 @@ pub async fn run(args: RestoreArgs, format: Format) -> Done {
         terminal()?;
     }
     if format.is_for_people() || asks {
-        report::show(&plan, format, Stream::beside(format))?;
+        report::show(&plan, takes, format, Stream::beside(format))?;
     }
     if asks && !agreed(&args, &plan)? {
         return Ok(Exit::None);

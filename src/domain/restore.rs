@@ -10,6 +10,7 @@ mod compare;
 mod id;
 mod job;
 mod numbers;
+mod pace;
 mod pairs;
 mod plan;
 mod reason;
@@ -26,6 +27,7 @@ pub use self::{
     id::{RestoreId, RestoreIdError},
     job::{Cut, Ended, Holding, Need, RESTORE_FORMAT, RestoreJob},
     numbers::RestoreNumbers,
+    pace::Pace,
     pairs::Pairs,
     plan::{Action, PLAN_FORMAT, RestorePlan, Step, plan_restore},
     reason::{Excluded, Reason},

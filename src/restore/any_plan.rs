@@ -1,5 +1,8 @@
 //! A plan of a restore, of whatever kind.
 
+use std::time::Duration;
+
+use super::send;
 use crate::{
     app::App,
     domain::{
@@ -26,6 +29,14 @@ impl Plan {
         match self {
             Self::Vault(_) => SourceKind::Vault,
             Self::Hsm(_) => SourceKind::Hsm,
+        }
+    }
+
+    /// How long its steps take at least, at the pace of restores into its target. How long an HSM takes is not known.
+    pub fn takes(&self, app: &App) -> Duration {
+        match self {
+            Self::Vault(plan) => send::pace(app, &plan.request.target).takes(&plan.steps),
+            Self::Hsm(_) => Duration::ZERO,
         }
     }
 

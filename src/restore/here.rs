@@ -1,6 +1,6 @@
 //! A plan carried out in this process, for an engineer at a terminal.
 
-use std::{collections::VecDeque, slice, time::Duration};
+use std::{collections::VecDeque, time::Duration, vec};
 
 use futures::{Stream, StreamExt as _, pin_mut, stream::FuturesUnordered};
 use time::OffsetDateTime;
@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 
 use super::{
     object::{self, Done},
-    reconcile,
+    reconcile, send,
     step::{self, Tried},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         job::OPEN_FOR,
         object::ObjectId,
         outcome::Failure,
-        restore::{RestoreId, RestorePlan, Step, StepResult, Waiting, room_to_wait},
+        restore::{Pace, RestoreId, RestorePlan, Step, StepResult, Waiting, room_to_wait},
     },
     error::{Error, Result},
 };
@@ -67,7 +67,7 @@ pub async fn run(
     mut report: impl FnMut(ObjectId, StepResult),
 ) -> Result<Finish> {
     pin_mut!(interrupts);
-    let mut turns = Turns::new(plan, clock);
+    let mut turns = Turns::new(plan, send::pace(app, &plan.request.target), clock);
     let mut finish = Finish::Whole;
     let (mut working, mut waiting) = (FuturesUnordered::new(), FuturesUnordered::new());
     loop {
@@ -117,7 +117,8 @@ pub async fn run(
 
 /// The order in which steps are tried.
 struct Turns<'p> {
-    fresh: slice::Iter<'p, Step>,
+    /// In the order in which the target's limits let them go.
+    fresh: vec::IntoIter<&'p Step>,
     /// Steps that have waited and are due again.
     ready: VecDeque<Turn<'p>>,
     /// The number of retried steps under way.
@@ -126,8 +127,14 @@ struct Turns<'p> {
 }
 
 impl<'p> Turns<'p> {
-    fn new(plan: &'p RestorePlan, clock: &Clock) -> Self {
-        Self { fresh: plan.steps.iter(), ready: VecDeque::new(), again: 0, began: clock.now() }
+    fn new(plan: &'p RestorePlan, pace: Pace, clock: &Clock) -> Self {
+        let fresh = pace.schedule(&plan.steps).into_iter().map(|(_, step)| step);
+        Self {
+            fresh: fresh.collect::<Vec<_>>().into_iter(),
+            ready: VecDeque::new(),
+            again: 0,
+            began: clock.now(),
+        }
     }
 
     /// The next turn, if `at_work` steps are under way. Each holds a slot while it waits for the vault's pace, so
@@ -342,7 +349,7 @@ mod tests {
     async fn simulated() -> [Duration; 2] {
         let plan = plan_of(300 + FREE);
         let (clock, limiter, began) = (Clock::system(), Limiter::steady(1.0), Instant::now());
-        let (mut turns, mut free) = (Turns::new(&plan, &clock), Duration::ZERO);
+        let (mut turns, mut free) = (Turns::new(&plan, Pace::of_all(10), &clock), Duration::ZERO);
         let (mut working, mut waiting) = (FuturesUnordered::new(), FuturesUnordered::new());
         loop {
             while let Some(mut turn) = turns.next(working.len()) {

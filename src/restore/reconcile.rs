@@ -112,12 +112,12 @@ async fn reconcile_open(app: &App, id: &RestoreId, clock: &Clock) -> Result<Opti
         }
         Need::Sending => {
             warn!(restore.id = %id, "Restore {id} makes no progress; sending its messages again");
-            send::messages(app, id, seen.tried(app, &stored.job, &plan, clock, true).into_iter()).await?;
+            send::messages(app, &stored.job, seen.tried(app, &stored.job, &plan, clock, true)).await?;
             (stored.job.sent, stored.job.progressed) = (true, clock.now());
             jobs.save_restore(&stored).await?;
         }
         Need::Nudging => {
-            send::messages(app, id, seen.tried(app, &stored.job, &plan, clock, false).into_iter()).await?;
+            send::messages(app, &stored.job, seen.tried(app, &stored.job, &plan, clock, false)).await?;
             if news {
                 jobs.save_restore(&stored).await?;
             }
@@ -170,23 +170,23 @@ impl Seen {
 
     /// The steps that get a message now: as many waiting ones as fit into a minute and, with `all`, those that neither
     /// wait nor have ended.
-    fn tried(
+    fn tried<'p>(
         &self,
         app: &App,
         job: &RestoreJob,
-        plan: &RestorePlan,
+        plan: &'p RestorePlan,
         clock: &Clock,
         all: bool,
-    ) -> Vec<ObjectId> {
-        let open = plan.steps.iter().map(Step::id).filter(|id| !self.ended.contains(id));
-        let (waiting, others): (Vec<_>, Vec<_>) = open.partition(|id| self.waiting.contains(id));
+    ) -> Vec<&'p Step> {
+        let open = plan.steps.iter().filter(|step| !self.ended.contains(&step.id()));
+        let (waiting, others): (Vec<_>, Vec<_>) = open.partition(|step| self.waiting.contains(&step.id()));
+        let pace = send::pace(app, &job.target);
         let minute = usize::try_from((clock.now() - job.opened).whole_minutes()).unwrap_or_default();
         let mut tried = Vec::new();
         for kind in ObjectKind::ALL {
-            let of_kind: Vec<_> = waiting.iter().filter(|id| id.kind == kind).cloned().collect();
-            // Each step fails if the vault is no longer configured.
-            let pace = app.vault(&job.target).map_or(usize::MAX, |vault| vault.restores_in_a_minute(kind));
-            tried.extend(in_turn(&of_kind, room_to_wait(pace, others.len()), minute).cloned());
+            let of_kind: Vec<_> = waiting.iter().copied().filter(|step| step.kind == kind).collect();
+            let room = room_to_wait(pace.in_a_minute(kind), others.len());
+            tried.extend(in_turn(&of_kind, room, minute).copied());
         }
         tried.extend(others.into_iter().filter(|_| all));
         tried

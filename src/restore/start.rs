@@ -12,7 +12,6 @@ use crate::{
     domain::{
         actor::Actor,
         audit::Event,
-        object::ObjectId,
         restore::{Action, Approval, RestoreId, RestoreJob, RestorePlan, Step},
     },
     error::{Error, Result},
@@ -157,7 +156,7 @@ async fn begin(
     if !left.is_empty() {
         // A later pass sends the messages that cannot be sent now.
         let sent = async {
-            send::messages(app, &id, left.into_iter()).await?;
+            send::messages(app, &stored.job, left).await?;
             stored.job.sent = true;
             app.jobs()?.save_restore(&stored).await
         };
@@ -185,11 +184,11 @@ async fn begin(
 
 /// Carries out the steps of a small plan. Returns the steps that need a message: those that failed transiently or took
 /// too long, and every step of a plan that is not small.
-async fn at_once(app: &App, id: &RestoreId, plan: &RestorePlan, clock: &Clock) -> Vec<ObjectId> {
+async fn at_once<'p>(app: &App, id: &RestoreId, plan: &'p RestorePlan, clock: &Clock) -> Vec<&'p Step> {
     let steps = plan.steps.iter();
     if plan.steps.len() > FEW {
-        return steps.map(Step::id).collect();
+        return steps.collect();
     }
     let done = at_once::each(&plan.steps, |step| object::take(app, id, plan, step, clock)).await;
-    steps.zip(done).filter(|(_, done)| done.is_none()).map(|(step, _)| step.id()).collect()
+    steps.zip(done).filter(|(_, done)| done.is_none()).map(|(step, _)| step).collect()
 }

@@ -1,5 +1,7 @@
 //! How fast a vault is restored, how well the pace of restores is used, and how much memory it takes.
 
+mod mix;
+
 use std::process::Stdio;
 
 use keyvault_backup_emulator::{Entry, Operation, VaultHandle};
@@ -27,6 +29,7 @@ const PACE: f64 = 300.0;
 pub async fn measure(table: &mut Table, size: &Size) -> Result<()> {
     speed(table, size).await?;
     pace(table, size).await?;
+    mix::measure(table, size).await?;
     memory(table, size).await
 }
 

@@ -19,6 +19,8 @@ pub struct Size {
     pub restore: usize,
     /// Secrets of a restore that is measured for its pace.
     pub restore_pace: usize,
+    /// Secrets, keys and certificates of a vault that is restored at the pace of each.
+    pub restore_mix: [usize; 3],
     /// Objects of the small and of the large restore.
     pub restore_memory: [usize; 2],
     /// Starts of the program.
@@ -46,6 +48,7 @@ impl Size {
         memory: [1000, 25_000],
         restore: 5000,
         restore_pace: 900,
+        restore_mix: [1000, 100, 100],
         restore_memory: [500, 5000],
         starts: 20,
         status: [100, 1000],
@@ -65,6 +68,7 @@ impl Size {
         memory: [250, 1000],
         restore: 500,
         restore_pace: 150,
+        restore_mix: [150, 15, 15],
         restore_memory: [250, 1000],
         starts: 5,
         status: [10, 200],

@@ -26,6 +26,7 @@ pub const PRODUCT: &str = env!("CARGO_BIN_EXE_keyvault-backup");
 pub const CONTAINER: &str = "backups";
 const JOBS: &str = "backup-jobs";
 const QUEUE: &str = "backup-objects";
+const RESTORES: &str = "restore-objects";
 
 /// A limit that this machine does not reach.
 pub const UNLIMITED: &str = "1000000";
@@ -63,11 +64,22 @@ impl Stage {
 
     /// A vault with so many secrets and nothing else.
     pub async fn with_secrets(secrets: usize) -> Result<Self> {
+        Self::with_each([secrets, 0, 0]).await
+    }
+
+    /// A vault with so many secrets, keys, and certificates.
+    pub async fn with_each([secrets, keys, certificates]: [usize; 3]) -> Result<Self> {
         let azure = Azure::start().await?;
         let vault = azure.vault("kv-bench");
         azure.clock().set(azure.clock().now() - time::Duration::days(30));
         for number in 0..secrets {
             vault.put_secret(&format!("s-{number}"), SecretSpec::new("a value"));
+        }
+        for number in 0..keys {
+            vault.put_key(&format!("k-{number}"), KeySpec::rsa(2048));
+        }
+        for number in 0..certificates {
+            vault.put_certificate(&format!("c-{number}"), CertificateSpec::default());
         }
         azure.clock().advance(Duration::from_secs(30 * 24 * 3600));
         Ok(Self { azure, vault, accounts: AtomicUsize::new(0) })
@@ -85,6 +97,7 @@ impl Stage {
         account.create_container(CONTAINER);
         account.create_container(JOBS);
         account.create_queue(QUEUE);
+        account.create_queue(RESTORES);
         let mut env = self.azure.env();
         let settings = [
             ("KEYVAULT_BACKUP_VAULTS", self.vault.url()),

@@ -27,6 +27,7 @@ use keyvault_backup::{
         outcome::{Failure, Outcome, OutcomeKind},
         plan::{Plan, PlanHeader},
         planner::plan_objects,
+        restore::Pace,
         run::{RunId, Scope, Verdict},
         source::SourceName,
         versions::{Current, VersionsSeen},
@@ -206,7 +207,7 @@ async fn a_message_arrives_in_base64(stage: &mut Stage) {
 /// Backs up an object of the world's vault for a run.
 async fn backed_up(stage: &Stage, catalogue: &Catalogue, run: &RunId, id: &ObjectId) -> Written {
     let url = stage.world.vault.url().parse().expect("it is a vault");
-    let client = VaultClient::new(&url, &stage.wire().connection, 1000, RestorePace::new([300; 3]))
+    let client = VaultClient::new(&url, &stage.wire().connection, 1000, RestorePace::new(Pace::of_all(300)))
         .expect("the client is built");
     let versions = client.versions(id).await.expect("it has versions");
     let blob = client.backup(id).await.expect("it is backed up").blob;

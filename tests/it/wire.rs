@@ -7,10 +7,13 @@ use std::{
 };
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
-use keyvault_backup::azure::{
-    Connection,
-    transport::GuardedTransport,
-    vault::{VaultClient, restore::RestorePace},
+use keyvault_backup::{
+    azure::{
+        Connection,
+        transport::GuardedTransport,
+        vault::{VaultClient, restore::RestorePace},
+    },
+    domain::restore::Pace,
 };
 use keyvault_backup_emulator::{Azure, VaultHandle};
 use time::OffsetDateTime;
@@ -51,7 +54,7 @@ impl Wire {
         let url = vault.url().parse().expect("it is the URL of a vault");
         let host = vault.url().replace("https://", "");
         let wire = Self::new(azure, [host]);
-        let client = VaultClient::new(&url, &wire.connection, 100_000, RestorePace::new([300; 3]))
+        let client = VaultClient::new(&url, &wire.connection, 100_000, RestorePace::new(Pace::of_all(300)))
             .expect("the client is built");
         (wire, client)
     }

@@ -28,12 +28,12 @@ use crate::{
 pub(super) async fn begun(app: &App, start: Start, digest: &Digest) -> Result<Response, Problem> {
     match start {
         Start::Started(restore) => Ok(restore_now(app, restore).await),
-        Start::Moved(plan) => Err(moved(plan)),
+        Start::Moved(plan) => Err(moved(app, plan)),
         Start::NoPlan => Err(Problem::new(ProblemKind::UnknownPlan, format!("There is no plan {digest}."))),
         Start::Taken(other, target) => Err(taken(&other, target)),
         Start::KeyUsed(claim) => Err(key_used(&claim)),
         Start::Unconfirmed(hsm) => Err(unconfirmed(&hsm, digest)),
-        Start::Hopeless(plan, obstacle) => Err(hopeless(plan, obstacle)),
+        Start::Hopeless(plan, obstacle) => Err(hopeless(app, plan, obstacle)),
     }
 }
 
@@ -53,15 +53,16 @@ pub(super) async fn restore_now(app: &App, restore: Restore) -> Response {
     running::begun(&location, shown, wait)
 }
 
-fn moved(plan: Plan) -> Problem {
+fn moved(app: &App, plan: Plan) -> Problem {
     let target = plan.target();
     let detail =
         format!("The {target} or its backups have changed since the plan was made; nothing was restored.");
-    Problem::new(ProblemKind::PlanMoved, detail).with_plan(shown(plan))
+    Problem::new(ProblemKind::PlanMoved, detail).with_plan(shown(app, plan))
 }
 
-fn shown(plan: Plan) -> AnyPlan {
-    AnyPlan::page(plan.digest(), plan, None, usize::MAX, Clock::system().now())
+fn shown(app: &App, plan: Plan) -> AnyPlan {
+    let takes = plan.takes(app);
+    AnyPlan::page(plan.digest(), plan, takes, (None, usize::MAX), Clock::system().now())
 }
 
 fn taken(other: &RestoreId, target: SourceKind) -> Problem {
@@ -80,7 +81,7 @@ fn unconfirmed(hsm: &SourceName, plan: &Digest) -> Problem {
     Problem::new(ProblemKind::ConfirmationNeeded, HsmPlan::REPLACES).next(next)
 }
 
-fn hopeless(plan: Box<HsmPlan>, obstacle: HsmObstacle) -> Problem {
+fn hopeless(app: &App, plan: Box<HsmPlan>, obstacle: HsmObstacle) -> Problem {
     let detail = format!("Nothing was restored: {}.", obstacle.text());
-    Problem::new(ProblemKind::NotPossible, detail).with_plan(shown(Plan::Hsm(plan)))
+    Problem::new(ProblemKind::NotPossible, detail).with_plan(shown(app, Plan::Hsm(plan)))
 }

@@ -1,5 +1,7 @@
 //! Planning restores of Managed HSMs.
 
+use std::time::Duration;
+
 use crate::{
     api::{
         input,
@@ -25,7 +27,7 @@ pub(super) async fn plan(app: &App, request: HsmFields, by: &Actor) -> Result<An
     let request = request.request(target)?;
     let clock = Clock::system();
     let (digest, plan) = keep::of_hsm(app, &request, by, &clock).await?;
-    Ok(AnyPlan::page(digest, plan, None, usize::MAX, clock.now()))
+    Ok(AnyPlan::page(digest, plan, Duration::ZERO, (None, usize::MAX), clock.now()))
 }
 
 /// Refuses an HSM that is not configured.

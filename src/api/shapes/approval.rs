@@ -1,5 +1,7 @@
 //! Plans as an approver reads them, and approvals.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -53,16 +55,16 @@ pub struct KeptPlan {
 }
 
 impl KeptPlan {
-    /// The plan with the page of its objects after `after`.
+    /// The plan with a page of its objects: at most so many, after that one.
     pub fn page(
         digest: Digest,
         kept: Kept,
-        after: Option<ObjectId>,
-        limit: usize,
+        takes: Duration,
+        page: (Option<ObjectId>, usize),
         now: OffsetDateTime,
     ) -> Self {
         let Kept { plan, needs_approval, planners, approval } = kept;
-        let plan = AnyPlan::page(digest, plan, after, limit, now);
+        let plan = AnyPlan::page(digest, plan, takes, page, now);
         let planned_by = planners.iter().map(Into::into).collect();
         Self { plan, needs_approval, planned_by, approval: approval.as_ref().map(Into::into) }
     }

@@ -1,5 +1,7 @@
 //! Plans of restores, as they are answered.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -38,13 +40,13 @@ impl AnyPlan {
     pub fn page(
         digest: Digest,
         plan: any_plan::Plan,
-        after: Option<ObjectId>,
-        limit: usize,
+        takes: Duration,
+        (after, limit): (Option<ObjectId>, usize),
         now: OffsetDateTime,
     ) -> Self {
         match plan {
             any_plan::Plan::Vault(plan) => {
-                Self::Vault(Box::new(Plan::page(digest, *plan, after, limit, now)))
+                Self::Vault(Box::new(Plan::page(digest, *plan, takes, (after, limit), now)))
             }
             any_plan::Plan::Hsm(plan) => Self::Hsm(Box::new(HsmPlan::new(digest, &plan, now))),
         }
@@ -223,6 +225,8 @@ pub struct Plan {
     other_place: bool,
     /// How many objects are restored.
     restores: usize,
+    /// How long they take at least, in whole seconds: the limits of the target for creating objects allow no more.
+    takes_seconds: u64,
     /// How many of them would first be purged permanently.
     purges: usize,
     /// How many objects conflict and would count as failed.
@@ -243,10 +247,15 @@ pub struct Plan {
     after: Option<String>,
 }
 
+/// Seconds, of which a begun one counts.
+fn whole_seconds(takes: Duration) -> u64 {
+    takes.as_secs() + u64::from(takes.subsec_nanos() > 0)
+}
+
 impl Plan {
-    /// A whole plan as it is answered at `now`.
-    pub fn new(digest: Digest, plan: RestorePlan, now: OffsetDateTime) -> Self {
-        Self::page(digest, plan, None, usize::MAX, now)
+    /// A whole plan as it is answered at `now`. Its steps take at least as long as `takes`.
+    pub fn new(digest: Digest, plan: RestorePlan, takes: Duration, now: OffsetDateTime) -> Self {
+        Self::page(digest, plan, takes, (None, usize::MAX), now)
     }
 
     /// A page of a plan's objects, excluded ones among them: at most `limit` after `after`, in the order of kinds and
@@ -254,8 +263,8 @@ impl Plan {
     pub fn page(
         digest: Digest,
         plan: RestorePlan,
-        after: Option<ObjectId>,
-        limit: usize,
+        takes: Duration,
+        (after, limit): (Option<ObjectId>, usize),
         now: OffsetDateTime,
     ) -> Self {
         let in_the_way = plan.conflicts().count();
@@ -288,6 +297,7 @@ impl Plan {
             on_damaged: plan.request.on_damaged.into(),
             other_place: plan.request.other_place,
             restores,
+            takes_seconds: whole_seconds(takes),
             purges,
             in_the_way,
             already_there: best.already_there,
@@ -334,7 +344,13 @@ mod tests {
         let steps =
             steps.iter().map(|(name, action)| serde_json::from_value(step(name, action)).unwrap()).collect();
         let plan = RestorePlan { v: 1, request: serde_json::from_value(request).unwrap(), steps, excluded };
-        serde_json::to_value(Plan::new(plan.digest(), plan, NIGHT + Duration::hours(3))).unwrap()
+        serde_json::to_value(Plan::new(
+            plan.digest(),
+            plan,
+            std::time::Duration::from_millis(1100),
+            NIGHT + Duration::hours(3),
+        ))
+        .unwrap()
     }
 
     #[test]

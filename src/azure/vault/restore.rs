@@ -21,33 +21,30 @@ use crate::{
     domain::{
         blob::BackupBlob,
         object::{ObjectId, ObjectKind, ObjectName},
+        restore::Pace,
         versions::{Listed, VersionId},
     },
 };
 
-/// The pace of restores into one vault, by kind.
-///
-/// Key Vault does not document which limit a restore counts against. It creates objects, so it is held to the
-/// limits for creating them, which are far below those for everything else (documentation, "Azure Key
-/// Vault service limits": secrets 300, keys 10 to 20 in ten seconds).
+/// What holds restores into one vault to their pace.
 #[derive(Clone, Debug)]
 pub struct RestorePace {
     secrets: Arc<Limiter>,
     keys: Arc<Limiter>,
     certificates: Arc<Limiter>,
-    in_ten_seconds: [u32; 3],
+    pace: Pace,
     stopped: Arc<watch::Sender<bool>>,
 }
 
 impl RestorePace {
-    /// A pace of so many restores in ten seconds: secrets, keys, certificates.
-    pub fn new(in_ten_seconds @ [secrets, keys, certificates]: [u32; 3]) -> Self {
-        let steady = |restores: u32| Limiter::steady(f64::from(restores.max(1)) / 10.0);
+    /// Holds restores to this pace.
+    pub fn new(pace: Pace) -> Self {
+        let steady = |kind| Limiter::steady(f64::from(pace.in_ten_seconds(kind)) / 10.0);
         Self {
-            secrets: steady(secrets),
-            keys: steady(keys),
-            certificates: steady(certificates),
-            in_ten_seconds,
+            secrets: steady(ObjectKind::Secret),
+            keys: steady(ObjectKind::Key),
+            certificates: steady(ObjectKind::Certificate),
+            pace,
             stopped: Arc::new(watch::Sender::new(false)),
         }
     }
@@ -81,15 +78,9 @@ pub struct Deleted {
 }
 
 impl VaultClient {
-    /// The number of objects of a kind that may be restored in a minute.
-    pub fn restores_in_a_minute(&self, kind: ObjectKind) -> usize {
-        let [secrets, keys, certificates] = self.restores.in_ten_seconds;
-        let of_kind = match kind {
-            ObjectKind::Secret => secrets,
-            ObjectKind::Key => keys,
-            ObjectKind::Certificate => certificates,
-        };
-        usize::try_from(of_kind.max(1)).unwrap_or(usize::MAX).saturating_mul(6)
+    /// The pace of restores.
+    pub fn restore_pace(&self) -> &Pace {
+        &self.restores.pace
     }
 
     /// Stops sending restores: those that wait for their turn end with [`Meaning::Stopped`].

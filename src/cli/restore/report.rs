@@ -1,6 +1,6 @@
 //! A restore's plan and its outcomes, as text or JSON.
 
-use std::io;
+use std::{io, time::Duration};
 
 use time::OffsetDateTime;
 
@@ -11,31 +11,41 @@ use crate::{
     domain::{
         form::Clear,
         object::{ObjectId, ObjectKind, ObjectName},
+        progress::span,
         restore::{
             Action, COVERED, Excluded, Reason, RestoreId, RestoreNumbers, RestorePlan, Step, StepResult,
         },
     },
 };
 
-/// Prints a plan.
-pub(super) fn plan(plan: &RestorePlan, format: Format) -> io::Result<()> {
+/// The time from which a plan says how long it takes: less goes into reading and comparing, whatever the limits are.
+const LONG: Duration = Duration::from_secs(30);
+
+/// Prints a plan. Its steps take at least as long as `takes`.
+pub(super) fn plan(plan: &RestorePlan, takes: Duration, format: Format) -> io::Result<()> {
     if format.is_json() {
-        return output::json(&Plan::new(plan.digest(), plan.clone(), Clock::system().now()));
+        return output::json(&Plan::new(plan.digest(), plan.clone(), takes, Clock::system().now()));
     }
     if format == Format::Tsv {
         return tsv(plan).print(format);
     }
-    show(plan, format, Stream::Out)
+    show(plan, takes, format, Stream::Out)
 }
 
-/// Shows a plan to a person.
-pub(super) fn show(plan: &RestorePlan, format: Format, to: Stream) -> io::Result<()> {
-    to.print(&plan_text(plan, format, Clock::system().now(), to.width()))
+/// Shows a plan to a person. Its steps take at least as long as `takes`.
+pub(super) fn show(plan: &RestorePlan, takes: Duration, format: Format, to: Stream) -> io::Result<()> {
+    to.print(&plan_text(plan, takes, format, Clock::system().now(), to.width()))
 }
 
 /// A plan as a person reads it before anything is destroyed: nothing is cut, and purges come last, next to the
 /// question.
-fn plan_text(plan: &RestorePlan, format: Format, now: OffsetDateTime, width: Option<usize>) -> String {
+fn plan_text(
+    plan: &RestorePlan,
+    takes: Duration,
+    format: Format,
+    now: OffsetDateTime,
+    width: Option<usize>,
+) -> String {
     let (purges, others): (Vec<_>, Vec<_>) =
         plan.steps.iter().partition(|step| step.action == Action::PurgeAndRestore);
     let count = purges.len();
@@ -43,7 +53,7 @@ fn plan_text(plan: &RestorePlan, format: Format, now: OffsetDateTime, width: Opt
     others.text(format, width)
         + &excluded(&plan.excluded, plan.request.at).text(format, width)
         + &purges.records(format, width)
-        + &summary(plan, count, width)
+        + &summary(plan, count, takes, width)
 }
 
 const SUBJECT: [Column; 3] = [Column::label("action"), Column::name("kind"), Column::name("name")];
@@ -114,15 +124,19 @@ fn tsv(plan: &RestorePlan) -> Table {
     rows
 }
 
-fn summary(plan: &RestorePlan, purges: usize, width: Option<usize>) -> String {
+fn summary(plan: &RestorePlan, purges: usize, takes: Duration, width: Option<usize>) -> String {
     let request = &plan.request;
     let numbers = RestoreNumbers::of(plan);
     let older = plan.steps.iter().filter(|step| step.instead_of.is_some()).count();
     let older = if older > 0 { format!(", {older} of them from an OLDER backup") } else { String::new() };
     let purges = if purges > 0 { format!(", {purges} of them purged for good first") } else { String::new() };
     let first = if request.first_version { ", from what was stored first" } else { "" };
+    let takes = match time::Duration::try_from(takes) {
+        Ok(long) if takes >= LONG => format!("; the limits of the vault make it take {} or more", span(long)),
+        _ => String::new(),
+    };
     let text = format!(
-        "{} into {}{first}: {} to restore{older}{purges}, {}, {} in the way{}",
+        "{} into {}{first}: {} to restore{older}{purges}, {}, {} in the way{}{takes}",
         request.source,
         request.target,
         plan.steps.len(),
@@ -262,7 +276,7 @@ mod tests {
     }
 
     fn shown(plan: &RestorePlan, width: Option<usize>) -> String {
-        plan_text(plan, Format::Table, datetime!(2026-11-22 02:00 UTC), width)
+        plan_text(plan, Duration::from_secs(100), Format::Table, datetime!(2026-11-22 02:00 UTC), width)
     }
 
     #[test]

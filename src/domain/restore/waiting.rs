@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::RESTORE_FORMAT;
-use crate::domain::{object::ObjectId, outcome::Failure};
+use crate::domain::outcome::Failure;
 
 /// How long a step may wait for its vault. Recorded traffic shows seven minutes after a purge.
 const BUSY_FOR: Duration = Duration::minutes(20);
@@ -75,7 +75,7 @@ pub fn room_to_wait(room: usize, others: usize) -> usize {
 }
 
 /// The waiting steps that are tried in a minute with this much room. Each step gets its turn.
-pub fn in_turn(waiting: &[ObjectId], room: usize, minute: usize) -> impl Iterator<Item = &ObjectId> {
+pub fn in_turn<T>(waiting: &[T], room: usize, minute: usize) -> impl Iterator<Item = &T> {
     let first = minute.wrapping_mul(room).checked_rem(waiting.len()).unwrap_or_default();
     waiting.iter().cycle().skip(first).take(room.min(waiting.len()))
 }
@@ -87,7 +87,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::domain::object::ObjectKind;
+    use crate::domain::object::{ObjectId, ObjectKind};
 
     const NOW: OffsetDateTime = datetime!(2026-11-22 10:11:12 UTC);
 
@@ -155,7 +155,7 @@ mod tests {
             let name = |number| ObjectId::new(ObjectKind::Key, format!("busy-{number}").parse().unwrap());
             (0..count).map(name).collect()
         };
-        assert_eq!((in_turn(&[], 15, 3).count(), in_turn(&names(4), 15, 3).count()), (0, 4));
+        assert_eq!((in_turn::<ObjectId>(&[], 15, 3).count(), in_turn(&names(4), 15, 3).count()), (0, 4));
         let (waiting, mut tried) = (names(100), BTreeSet::new());
         for minute in 0..7 {
             let turn: BTreeSet<_> = in_turn(&waiting, 15, minute).collect();
