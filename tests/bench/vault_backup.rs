@@ -99,6 +99,9 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     if wanted("restore") {
         restore::measure(&mut table, &size).await?;
     }
+    if wanted("mix") {
+        restore::mix::measure(&mut table, &size).await?;
+    }
     if wanted("status") {
         status::measure(&mut table, &size).await?;
     }
