@@ -36,6 +36,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub struct App {
     vaults: BTreeMap<SourceName, VaultClient>,
     catalogue: Option<Catalogue>,
+    second: Option<Catalogue>,
     jobs: Option<Jobs>,
     queue: Option<Queue>,
     restore_queue: Option<Queue>,
@@ -75,6 +76,7 @@ impl App {
             Ok(Self {
                 vaults: config.vaults.iter().map(vault).collect::<azure_core::Result<_>>()?,
                 catalogue: container(&config.container)?.map(Catalogue::new),
+                second: container(&config.second_container)?.map(Catalogue::new),
                 jobs: container(&config.jobs_container)?.map(Jobs::new),
                 queue: queue(WORK_QUEUE)?,
                 restore_queue: queue(RESTORE_QUEUE)?,
@@ -122,6 +124,11 @@ impl App {
     /// When no container is configured.
     pub fn catalogue(&self) -> Result<&Catalogue> {
         self.catalogue.as_ref().ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_CONTAINER is not set".into()))
+    }
+
+    /// The catalogue of the second place, if there is one.
+    pub fn second(&self) -> Option<&Catalogue> {
+        self.second.as_ref()
     }
 
     /// The open jobs.

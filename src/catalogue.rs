@@ -22,6 +22,7 @@ mod manifests;
 mod people;
 mod plans;
 mod retention;
+pub mod second;
 mod sources;
 mod strays;
 mod verifications;

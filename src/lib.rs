@@ -35,6 +35,7 @@
 //!   restore, [`nights`] begins the jobs of a schedule, [`suspects`] those that verification asks for. [`query`]
 //!   holds the use cases that only read, [`preflight`] checks whether the others can work, [`notify`] sends word of
 //!   what matters, [`acknowledge`] records decisions of a person at a terminal.
+//! - [`second`] copies the catalogue into another account, with rights there to read and to add.
 //! - [`tell`] renders what a query says for readers outside: as numbers to watch, and as a page to look at.
 //! - [`triggers`], [`api`] and [`cli`] decode, call one use case, and report its result.
 //! - [`app`] builds the parts from the [`config`], which alone reads the environment.
@@ -119,6 +120,7 @@ pub mod preflight;
 pub mod query;
 pub mod restore;
 pub mod retention;
+pub mod second;
 pub mod stored;
 pub mod suspects;
 pub mod telemetry;

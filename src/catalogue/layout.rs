@@ -34,6 +34,7 @@ use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros:
 
 mod grants;
 mod retention;
+mod rooms;
 mod verifications;
 
 pub(super) use self::grants::{parse_restore_grant, restore_grants};
@@ -41,6 +42,8 @@ pub(super) use self::retention::{
     PASSES, copies, copy, forget_done, forgets_done, forgotten, hold, holds, holds_of, mark, marks,
     parse_forget, parse_forgotten, parse_hold, parse_mark, pass, pass_time, people, person,
 };
+pub use self::rooms::Room;
+pub(super) use self::rooms::is_copy;
 pub(super) use self::verifications::{
     SUSPECTS, deleted_before, parse_suspects, suspects, verification, verifications,
 };
