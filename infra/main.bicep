@@ -84,6 +84,9 @@ param retentionSchedule string = '0 30 4 * * *'
 @description('Optional. When what is stored is verified, after retention; six-field cron in UTC.')
 param verifySchedule string = '0 30 5 * * *'
 
+@description('Optional. When the keeper makes the copies that are missing, after the backups and before retention; six-field cron in UTC.')
+param copySchedule string = '0 15 3 * * *'
+
 @description('Optional. The restore app. Not deployed when left out.')
 param restore restoreSettings?
 
@@ -558,6 +561,7 @@ var commonSettings = {
   hsmBackupSchedule: hsmBackupSchedule
   retentionSchedule: retentionSchedule
   verifySchedule: verifySchedule
+  copySchedule: copySchedule
   retentionPolicy: retentionPolicy
   restorePairs: union(vaultPairs, hsmPairs)
   approvals: restoreApprovals

@@ -257,6 +257,7 @@ type sharedAppSettings = {
   hsmBackupSchedule: string
   retentionSchedule: string
   verifySchedule: string
+  copySchedule: string
   retentionPolicy: string
   restorePairs: string[]
   approvals: string
@@ -313,7 +314,7 @@ var storageNames = {
 var functionNames = {
   backup: ['NightlyVaultBackup', 'NightlyHsmBackup', 'BackUpObject', 'Backups']
   restore: ['RestoreObject', 'Restores']
-  keeper: ['ApplyRetention', 'VerifyBackups']
+  keeper: ['ApplyRetention', 'VerifyBackups', 'CopyBackups']
   all: ['AdvanceJobs', 'Status']
 }
 

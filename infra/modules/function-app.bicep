@@ -200,6 +200,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         HSM_BACKUP_SCHEDULE: shared.hsmBackupSchedule
         RETENTION_SCHEDULE: shared.retentionSchedule
         VERIFY_SCHEDULE: shared.verifySchedule
+        COPY_SCHEDULE: shared.copySchedule
       },
       hostStorage,
       toObject(disabledFunctions, function => 'AzureWebJobs.${function}.Disabled', function => 'true')

@@ -77,7 +77,7 @@ class Code:
         text = self.extra.get("role") or (self.root / "src/domain/role.rs").read_text(encoding="utf-8")
         table = text.split("fn serves(", 1)[1].split("match function {", 1)[1].split("\n        }", 1)[0]
         roles = {
-            "self.backs_up()": {"backup"}, "self.restores()": {"restore"}, "matches!(self, Self::Keeper)": {"keeper"},
+            "self.backs_up()": {"backup"}, "self.restores()": {"restore"}, "self.keeps()": {"keeper"},
             "true": {"backup", "restore", "keeper"},
         }
         found: dict[str, set[str]] = {role: set() for role in roles["true"]}
@@ -419,6 +419,7 @@ TIE_MUTATIONS = {
     "every_setting_is_read_and_every_read_one_is_set": [
         templates(APP, "KEYVAULT_BACKUP_VAULT_RATE:", "KEYVAULT_BACKUP_VAULTS_RATE:"),
         templates(APP, "        VERIFY_SCHEDULE: shared.verifySchedule\n", ""),
+        templates(APP, "        COPY_SCHEDULE: shared.copySchedule\n", ""),
         templates(APP, "KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS:", "KEYVAULT_BACKUP_VERIFY_DAYS:"),
         templates(APP, "        VAULT_BACKUP_SCHEDULE: shared.vaultBackupSchedule\n", ""),
         templates(APP, "KEYVAULT_BACKUP_QUEUE__credential: 'managedidentity'", "KEYVAULT_BACKUP_QUEUE__tenant: 'managedidentity'"),
@@ -441,7 +442,7 @@ TIE_MUTATIONS = {
     ],
     "the_functions_are_listed_as_the_code_has_them": [
         templates(TYPES, "['RestoreObject', 'Restores']", "['RestoreObject']"),
-        templates(TYPES, "keeper: ['ApplyRetention', 'VerifyBackups']", "keeper: ['ApplyRetention']"),
+        templates(TYPES, "keeper: ['ApplyRetention', 'VerifyBackups', 'CopyBackups']", "keeper: ['ApplyRetention', 'VerifyBackups']"),
         templates(TYPES, "all: ['AdvanceJobs', 'Status']", "all: ['AdvanceJobs', 'Status', 'Backups']"),
         code_with(role=ROLES_OF_CODE.replace("| Function::Backups", "")),
         code_with(role=ROLES_OF_CODE.replace("Restores => self.restores()", "Restores => true")),
