@@ -15,6 +15,7 @@ use crate::{
         restore::{Approvals, Pairs},
         retention::{Policies, PoliciesError},
         role::Role,
+        second::Place,
         source::{Source, SourceName},
         verification::Rotation,
     },
@@ -80,6 +81,8 @@ pub struct Config {
     pub vaults: Vec<Source>,
     /// The container for backups and the catalogue.
     pub container: Option<Url>,
+    /// The place that `container` is.
+    pub place: Place,
     /// The container in another account that backups are copied into.
     pub second_container: Option<Url>,
     /// The container for open jobs.
@@ -166,6 +169,7 @@ impl Config {
         let authentication = reader.authentication();
         let config = Self {
             container: reader.container("KEYVAULT_BACKUP_CONTAINER", needs >= Needs::Storage),
+            place: Place::First,
             second_container: reader.container("KEYVAULT_BACKUP_SECOND_CONTAINER", false),
             jobs_container: reader.container("KEYVAULT_BACKUP_JOBS_CONTAINER", needs >= Needs::Jobs),
             queue_service: reader.endpoint(

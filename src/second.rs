@@ -45,6 +45,17 @@ pub struct Copied {
 }
 
 impl Copied {
+    /// What was copied, in words.
+    pub fn words(&self) -> String {
+        let Self { points, blobs, bytes, .. } = self;
+        format!("second place: {points} points complete, {blobs} blobs of {bytes} bytes copied")
+    }
+
+    /// What could not be copied, as errors.
+    pub fn failures(self) -> Vec<Error> {
+        self.errors.into_iter().map(Error::Refused).collect()
+    }
+
     fn add(&mut self, other: Self) {
         self.points += other.points;
         self.blobs += other.blobs;

@@ -14,6 +14,16 @@ use super::{
 /// Version of the record of a pass that this program writes.
 pub const SECOND_FORMAT: u32 = 1;
 
+/// Where a catalogue lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// Where backups are written.
+    #[default]
+    First,
+    /// Where they are copied. No job runs there.
+    Second,
+}
+
 /// How old a blob is before it is copied. A record that was written before a pass began to list, by storage's clock, names
 /// only what was written before it, and so what the same listing shows. The margin is for clocks that differ.
 pub const SETTLES: Duration = Duration::minutes(5);

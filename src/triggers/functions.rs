@@ -33,7 +33,7 @@ use crate::{
     notify,
     restore::{self, object::Done as Restored},
     retention::{self, Applied},
-    suspects, verification,
+    second, suspects, verification,
 };
 
 /// How early a timer may fire and still serve its next occurrence. A later "next" means that a person fired it
@@ -286,6 +286,7 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     // After the reconciled runs: one that closes now may have replaced what was found wrong.
     let suspects = if role.backs_up() { Some(Box::pin(suspects::back_up(app, clock)).await) } else { None };
     let verified = if role.keeps() { Some(verification::go_on(app, clock).await) } else { None };
+    let copied = if role.keeps() { Some(Box::pin(second::go_on(app, clock)).await) } else { None };
     let late = if catches_up { Some(Box::pin(nights::catch_up(app, found, clock)).await) } else { None };
     // Last: it tells of the state that this pass leaves.
     let told = Box::pin(notify::pass(app, clock)).await;
@@ -298,6 +299,7 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
         let errors = of.into_iter().filter_map(|(_, verified)| verified.err());
         (String::new(), errors.filter(|error| !matches!(error, Error::Busy(_))).collect())
     });
+    passed.part(copied, |of| of.map_or_else(Default::default, |of| (of.words(), of.failures())));
     passed.part(late, |of| (listed("begun late", &of.begun), of.errors));
     if told.sent > 0 {
         passed.said.push(format!("messages sent: {}", told.sent));
