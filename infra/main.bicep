@@ -14,6 +14,7 @@ import {
   resourceTags
   restoreSettings
   retentionSettings
+  secondPlaceSettings
   storageNames
   tuningSettings
   vaultTarget
@@ -86,6 +87,9 @@ param verifySchedule string = '0 30 5 * * *'
 
 @description('Optional. When the keeper makes the copies that are missing, after the backups and before retention; six-field cron in UTC.')
 param copySchedule string = '0 15 3 * * *'
+
+@description('Optional. Another account, owned by others, into which the keeper copies every backup. Nothing is deployed there.')
+param secondPlace secondPlaceSettings?
 
 @description('Optional. The restore app. Not deployed when left out.')
 param restore restoreSettings?
@@ -550,6 +554,7 @@ var commonSettings = {
   workspaceId: monitoring.outputs.workspaceId
   componentName: monitoring.outputs.componentName
   backupContainerUrl: backupStorage.outputs.containerUrl
+  secondContainerUrl: secondPlace.?containerUrl ?? ''
   hsmContainerUrl: empty(hsms) ? '' : hsmStorage!.outputs.containerUrl
   hsmUrls: map(hsms, hsm => 'https://${hsm.name}${hsmSuffix}')
   hsmKeys: flatten(map(hsms, hsm => map(hsm.?criticalKeys ?? [], key => '${hsm.name}/${key}')))

@@ -233,6 +233,14 @@ type restoreSettings = {
 }
 
 @export()
+@description('Another account, owned by others, into which the keeper copies every backup. They deploy second-place.bicep.')
+type secondPlaceSettings = {
+  @description('Required. The container, an output of second-place.bicep.')
+  @minLength(20)
+  containerUrl: string
+}
+
+@export()
 @description('A user-assigned identity, as the app module needs it.')
 type identityReference = {
   resourceId: string
@@ -248,6 +256,7 @@ type sharedAppSettings = {
   componentName: string
   backupContainerUrl: string
   hsmContainerUrl: string
+  secondContainerUrl: string
   vaultUrls: string[]
   vaultPlaces: string[]
   hsmUrls: string[]

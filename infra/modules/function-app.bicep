@@ -175,6 +175,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_VAULTS: join(shared.vaultUrls, ' ')
         KEYVAULT_BACKUP_PLACES: join(shared.vaultPlaces, ' ')
         KEYVAULT_BACKUP_CONTAINER: shared.backupContainerUrl
+        KEYVAULT_BACKUP_SECOND_CONTAINER: role == 'keeper' ? shared.secondContainerUrl : ''
         KEYVAULT_BACKUP_JOBS_CONTAINER: '${hostBlobEndpoint}${storageNames.jobsContainer}'
         KEYVAULT_BACKUP_HSMS: join(shared.hsmUrls, ' ')
         KEYVAULT_BACKUP_HSM_CONTAINER: shared.hsmContainerUrl

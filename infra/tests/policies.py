@@ -16,7 +16,7 @@ from bicep import ArrayTree, Call, File, For, If, Literal, Name, ObjectTree, Pro
 from expand import SUBSCRIPTION, Deployment, Fault, Placeholder, Project, Resource
 from shapes import Shapes, children
 
-SMALL, HARDENED, ROLES = "main.bicepparam", "main.prod.bicepparam", "roles.bicepparam"
+SMALL, HARDENED, ROLES, SECOND = "main.bicepparam", "main.prod.bicepparam", "roles.bicepparam", "second-place.bicepparam"
 
 # Written here a second time on purpose: a wrong GUID in the templates is a wrong right.
 ROLE_IDS = {
@@ -124,6 +124,10 @@ class Subject:
     def views(self) -> list[View]:
         return [View(name, self.project.deployment(name)) for name in (SMALL, HARDENED)]
 
+    @cached_property
+    def second(self) -> Deployment:
+        return self.project.deployment(SECOND)
+
     @property
     def hardened(self) -> View:
         return self.views[1]
@@ -165,7 +169,7 @@ def everywhere(subject: Subject, check: Callable[[View], Iterable[str]]) -> Iter
 @rule
 def parameter_files_deploy(subject: Subject):
     """Every parameter file expands: nothing is missing, and nothing is known too late."""
-    for name in (SMALL, HARDENED, ROLES):
+    for name in (SMALL, HARDENED, ROLES, SECOND):
         try:
             subject.project.deployment(name)
         except Fault as fault:
@@ -854,6 +858,36 @@ def kept(view: View, account: Resource, where: str) -> Iterable[str]:
         "deleteRetentionPolicy.days": view.params["retention"]["softDeleteDays"],
         "containerDeleteRetentionPolicy.enabled": True,
     })
+
+
+@rule
+def the_second_place_is_its_owners(subject: Subject):
+    """One account, written once and locked, in which the keeper of the first place may read and add, and nothing else may anything."""
+    there, given = subject.second, subject.second.params
+    (account,), (container,) = there.of(ACCOUNT), there.of(CONTAINER)
+    yield from differing("second", account.properties, {
+        "allowSharedKeyAccess": False,
+        "allowBlobPublicAccess": False,
+        "allowCrossTenantReplication": False,
+        "isLocalUserEnabled": False,
+        "isSftpEnabled": False,
+        "immutableStorageWithVersioning.enabled": True,
+        "immutableStorageWithVersioning.immutabilityPolicy.state": given["immutabilityState"],
+        "immutableStorageWithVersioning.immutabilityPolicy.immutabilityPeriodSinceCreationInDays": given["immutabilityDays"],
+        "immutableStorageWithVersioning.immutabilityPolicy.allowProtectedAppendWrites": False,
+    })
+    (service,) = there.of(BLOBS)
+    yield from differing("second", service.properties, {"isVersioningEnabled": True, "deleteRetentionPolicy.allowPermanentDelete": False})
+    if not any(lock.target.id == account.id for lock in there.of(LOCK)):
+        yield "the account of the second place has no lock"
+    if there.of(f"{ACCOUNT}/managementPolicies"):
+        yield "something goes by age in the second place"
+    held = [(a.target.id, a.properties["principalId"], a.properties["roleDefinitionId"].split("/")[-1]) for a in there.of(ASSIGNMENT)]
+    role = next(iter(there.of(ROLE)))
+    if len(held) != 1 or held[0][:2] != (container.id, given["keeperPrincipalId"]) or not held[0][2]:
+        yield f"in the second place these are granted: {held}"
+    if data_actions(role) != data_actions(subject.roles["blobWriter"]):
+        yield "the role in the second place is not that of a writer in the first"
 
 
 # Where nothing lies that can be the only copy of something: probes.

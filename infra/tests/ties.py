@@ -297,7 +297,18 @@ def rights_given(subject: Subject, view: View) -> set[tuple]:
         under = narrowing(assignment.properties.get("condition") or "")
         given = row(view.holder(assignment.properties["principalId"]), account, container, actions_of(subject, label), under)
         found[given[:3]] = merged(found[given[:3]], given) if given[:3] in found else given
-    return set(found.values())
+    return set(found.values()) | set(rights_in_the_second_place(subject))
+
+
+def rights_in_the_second_place(subject: Subject) -> Iterable[tuple]:
+    there = subject.second
+    (role,) = there.of("Microsoft.Authorization/roleDefinitions")
+    actions = {action for given in role.properties["permissions"] for action in given["actions"]} | data_actions(role)
+    actions = {a.replace(f"{CONTAINER}/blobs/", "blobs/").replace(f"{CONTAINER}/", "containers/") for a in actions}
+    for assignment in there.of(ASSIGNMENT):
+        holder = "keeper" if assignment.properties["principalId"] == there.params["keeperPrincipalId"] else "somebody else"
+        under = narrowing(assignment.properties.get("condition") or "")
+        yield row(holder, "second", assignment.target.name, actions, under)
 
 
 @tie
@@ -310,6 +321,7 @@ def the_tests_have_the_rights_of_the_templates(subject: Subject, code: Code):
     yield from (f"the templates let {r[0]} do in {r[2]} what the tests do not: {r[3:]}" for r in given - deployed)
     people = {
         row("person", "backups", "backups", actions_of(subject, "blobWriter")),
+        row("person", "second", "backups", actions_of(subject, "blobWriter")),
         row("person", "host", "jobs", BUILT_IN["Storage Blob Data Contributor"]),
         row("person", "landing", "hsm-backups", BUILT_IN["Storage Blob Data Reader"]),
     }

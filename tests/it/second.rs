@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flate2::read::GzDecoder;
+use keyvault_backup::azure::container::{Container, Metadata, Version, Written};
 use keyvault_backup_emulator::{
-    FaultKind, Keeping, Kind, Matcher, Operation, Rights, SecretSpec, StorageHandle,
+    Azure, FaultKind, Keeping, Kind, Matcher, Operation, Rights, SecretSpec, StorageHandle, Taken,
     host::{Firing, Invocation},
 };
 use serde_json::Value;
@@ -12,6 +13,7 @@ use time::Duration;
 
 use crate::{
     retention::{KEEPER, Kept, keeper_of},
+    wire::Wire,
     world::{BACKUPS, PERSON},
 };
 
@@ -246,4 +248,139 @@ async fn what_is_taken_by_something_else_is_told_and_its_point_is_not_called_a_c
     );
     assert!(!second.second.blobs(BACKUPS).iter().any(|name| name.contains("/manifests/")));
     assert_eq!(second.second.blob(BACKUPS, &name).expect("it is there").bytes, "something else");
+}
+
+/// What an attacker tries who has an identity of the first place, in the second.
+#[tokio::test]
+async fn no_identity_of_the_first_place_changes_or_deletes_anything_in_the_second() {
+    for identity in [KEEPER, "backup", "restore"] {
+        let azure = Azure::start().await.expect("the emulator starts");
+        let storage = azure.storage("secondstore");
+        storage.create_container(BACKUPS);
+        storage.keep(Keeping { versions: true, deleted_days: None });
+        storage.give(KEEPER, Rights::of("keeper", "second"));
+        // The client of these tests is called nothing.
+        if identity == KEEPER {
+            storage.give("", Rights::of("keeper", "second"));
+        }
+        let wire = Wire::new(&azure, [storage.blob_url().replace("https://", "")]);
+        let url = format!("{}/{BACKUPS}", storage.blob_url()).parse().expect("a URL");
+        let there = Container::new(&url, &wire.connection).expect("the client is built");
+        for taken in [Taken::Conflict, Taken::Forbidden] {
+            storage.set_taken(taken);
+            for name in ["vaults/x", "audit/x", "holds/x", "retention/x", "hsm-copies/x"] {
+                storage.put_blob(BACKUPS, name, "kept", &[]);
+                let other = || Metadata::from([("entry".to_owned(), "other".to_owned())]);
+                assert!(there.put(name, other()).await.is_err(), "{identity} overwrites {name}");
+                assert!(
+                    there.rewrite(name, "*", b"other".to_vec(), other()).await.is_err(),
+                    "{identity} {name}"
+                );
+                assert!(there.delete(name).await.is_err(), "{identity} deletes {name}");
+                assert!(
+                    there.set_legal_hold(name, false).await.is_err(),
+                    "{identity} lifts a hold of {name}"
+                );
+                for version in storage.versions(BACKUPS, name) {
+                    let version = version.version.clone();
+                    assert!(
+                        there.delete_version(&version_of(name, version)).await.is_err(),
+                        "{identity} {name}"
+                    );
+                }
+                let added = there.add(name, b"other".to_vec(), other()).await;
+                assert!(
+                    added.is_err() || added.is_ok_and(|added| added == Written::AlreadyThere),
+                    "{identity} {name}"
+                );
+                let kept = storage.blob(BACKUPS, name).expect("it is there");
+                assert_eq!(
+                    (kept.bytes.as_ref(), kept.metadata.len()),
+                    (&b"kept"[..], 0),
+                    "{identity} {name}"
+                );
+            }
+        }
+        let new = there.add("vaults/new", b"new".to_vec(), Metadata::new()).await;
+        assert_eq!(new.is_ok(), identity == KEEPER, "only the keeper adds: {identity} {new:?}");
+    }
+}
+
+fn version_of(name: &str, id: Option<String>) -> Version {
+    let (name, etag) = (name.to_owned(), "*".to_owned());
+    Version {
+        name,
+        id,
+        is_current: false,
+        bytes: 4,
+        etag,
+        written: None,
+        immutable_until: None,
+        legal_hold: false,
+    }
+}
+
+/// A keeper in the hands of an attacker deletes and marks in the first place what it may. What was copied is offered in the second.
+#[tokio::test]
+async fn what_a_keeper_lets_go_in_the_first_place_is_still_offered_in_the_second() {
+    let mut second = Second::with(2).await;
+    for _ in 0..3 {
+        second.night().await;
+        second.good_pass().await;
+    }
+    let before = Second::blobs(&second.second);
+    for run in ["20260110T020000Z-nightly", "20260120T020000Z-nightly", "20260130T020000Z-nightly"] {
+        let mark = format!("retention/vaults/kv-a/points/{run}/0001");
+        second.kept.world.backups.put_blob(BACKUPS, &mark, "", &[("mark", "swept")]);
+    }
+    for name in second.kept.world.backups.blobs(BACKUPS) {
+        if name.starts_with("vaults/") {
+            second.kept.world.backups.delete_blob(BACKUPS, &name);
+        }
+    }
+    second.good_pass().await;
+    let after = Second::blobs(&second.second);
+    assert!(before.iter().all(|(name, blob)| after.get(name) == Some(blob)), "nothing of the copy is gone");
+    assert!(
+        after.keys().any(|name| name.starts_with("retention/vaults/kv-a/points/")),
+        "the marks are copied"
+    );
+    second.kept.world.today();
+    let url = second.kept.world.vault.url();
+    let runs =
+        second.kept.world.cli(&["list", "runs", "--vault", &url, "--from", "second", "-o", "json"]).await;
+    let runs: Value = serde_json::from_slice(&runs.stdout).unwrap_or_else(|_| panic!("{runs:?}"));
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(3), "{runs}");
+}
+
+/// A backup that is gone in the first place before it was copied keeps no point away.
+#[tokio::test]
+async fn a_point_is_copied_without_what_the_first_place_has_lost() {
+    let mut second = Second::with(3).await;
+    second.night().await;
+    let name =
+        second.kept.world.backups.blobs(BACKUPS).into_iter().find(|name| name.contains("/secret-1/backup"));
+    second.kept.world.backups.delete_blob(BACKUPS, &name.expect("it is stored"));
+    second.good_pass().await;
+    second.assert_copied();
+    let lines: Vec<_> = second.kept.keeper.logs().into_iter().filter(|line| line.function_console).collect();
+    assert_eq!(crate::checks::events(&lines, "second.lacking"), 1);
+}
+
+/// A run that is complete there is compared again within thirty days, and what is gone there is copied again.
+#[tokio::test]
+async fn what_is_gone_in_the_second_place_is_copied_again_within_thirty_days() {
+    let mut second = Second::with(2).await;
+    second.night().await;
+    second.good_pass().await;
+    let name = second.second.blobs(BACKUPS).into_iter().find(|name| name.contains("/secret-1/backup"));
+    let name = name.expect("it is copied");
+    second.second.delete_blob(BACKUPS, &name);
+    let mut passes = 0;
+    while second.second.blob(BACKUPS, &name).is_none() {
+        second.kept.world.at(second.kept.now() + Duration::hours(23));
+        second.good_pass().await;
+        passes += 1;
+        assert!(passes <= 30, "its turn has come");
+    }
 }

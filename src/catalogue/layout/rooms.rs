@@ -21,7 +21,7 @@ impl Room {
         match self {
             Self::Hsms => &["hsm-copies/", HSMS],
             Self::Decisions => &[ACKNOWLEDGED, "attestations/", "holds/", "retention/"],
-            Self::Findings => &["sources/", "verifications/", "drills/", "evidence/"],
+            Self::Findings => &["verifications/", "drills/", "evidence/"],
             Self::Trail => &[AUDIT],
         }
     }
