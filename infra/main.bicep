@@ -690,6 +690,7 @@ module alerts 'modules/alerts.bicep' = {
     hsmNames: map(hsms, hsm => hsm.name)
     intervalHours: backupIntervalHours
     keeper: keeper
+    secondPlace: secondPlace != null
     knownPrincipalIds: [
       identities.outputs.backupPrincipalId
       identities.outputs.restorePrincipalId

@@ -311,6 +311,7 @@ var storageNames = {
   peoplePrefix: 'retention/people/'
   verificationPrefix: 'verifications/'
   evidencePrefix: 'evidence/'
+  secondPrefix: 'second/'
   drillPrefix: 'drills/'
   hsmCopyPrefix: 'hsm-copies/'
   hsmContainer: 'hsm-backups'

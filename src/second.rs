@@ -111,7 +111,9 @@ pub async fn all(app: &App, clock: &Clock) -> Result<Option<Copied>> {
     }
     pass.sources = reached(&places, &vaults).await?;
     pass.failed = u32::try_from(copied.errors.len()).unwrap_or(u32::MAX);
-    pass.ended = Some(clock.now());
+    let ended = clock.now();
+    pass.ended = Some(ended);
+    first.create_second_pass(&pass, ended).await?;
     jobs.note_second_pass(&pass).await?;
     log(&copied, &pass, clock.now());
     Ok(Some(copied))
@@ -180,12 +182,20 @@ async fn reached(places: &Places<'_>, vaults: &[SourceName]) -> Result<Vec<Reach
 }
 
 fn log(copied: &Copied, pass: &SecondPass, now: OffsetDateTime) {
-    for of in pass.sources.iter().filter(|of| of.is_late(now)) {
-        tracing::error!(
-            event = "second.late", source.name = %of.name, source.kind = of.kind.name(),
-            behind.hours = of.behind(now).whole_hours(),
-            "The second place is behind with {} by more than a day", of.name
-        );
+    for of in &pass.sources {
+        let (name, kind) = (&of.name, of.kind.name());
+        if of.is_late(now) {
+            tracing::error!(
+                event = "second.late", source.name = %name, source.kind = kind,
+                behind.hours = of.behind(now).whole_hours(),
+                "The second place lacks newer backups of {name} for more than a day"
+            );
+        } else {
+            tracing::info!(
+                event = "second.reached", source.name = %name, source.kind = kind,
+                "The second place has the newest backups of {name}, or lacks them for less than a day"
+            );
+        }
     }
     tracing::info!(
         event = "second.copied",

@@ -388,7 +388,7 @@ WRITES, DELETES = ("write", "add/action"), ("delete", "deleteBlobVersion/action"
 CONDITIONS = {
     under(WRITES, "audit hsms preflight"): " for records",
     under(WRITES, "vaults audit hsms preflight"): " for backups and records",
-    under(WRITES, "audit drills evidence hsm-copies retention verifications", but="retention/people"): " for what it decides",
+    under(WRITES, "audit drills evidence hsm-copies retention second verifications", but="retention/people"): " for what it decides",
     under(DELETES, "vaults hsms hsm-copies preflight retention/copies"): " for backups",
 }
 
@@ -1039,6 +1039,7 @@ def every_alert_is_there(subject: Subject):
     """All of them, switched on, at the workspace, with somebody who gets them."""
     def check(view: View):
         wanted = ALERTS | ({"hsm-not-backed-up"} if view.params["hsms"] else set())
+        wanted |= {"second-place-late"} if view.params["secondPlace"] else set()
         found = {alert_name(r) for r in view.of(LOG_RULE)}
         if found != wanted:
             yield f"alerts differ: {sorted(found ^ wanted)}"
@@ -1115,6 +1116,8 @@ def a_missed_backup_is_noticed_for_each(subject: Subject):
     """The query names every vault and HSM itself, so that one which was never backed up has a row."""
     def check(view: View):
         for alert in view.of(LOG_RULE):
+            if alert_name(alert) == "second-place-late":
+                yield from missing(query(alert), view.params["vaults"], 48, alert_name(alert))
             if alert_name(alert) in ("retention-not-applied", "not-verified"):
                 yield from missing(query(alert), [*view.params["vaults"], *view.params["hsms"]], 48, alert_name(alert))
             kind = alert_name(alert).removesuffix("-not-backed-up")

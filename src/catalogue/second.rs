@@ -15,10 +15,11 @@ use crate::{
     domain::{
         object::ObjectId,
         run::RunId,
-        second::{Beside, is_settled},
+        second::{Beside, Place, SECOND_FORMAT, SecondPass, is_settled},
         source::{SourceKind, SourceName},
     },
     error::{Result, damaged},
+    stored,
 };
 
 pub use super::layout::Room;
@@ -273,6 +274,28 @@ impl<'a> Places<'a> {
     fn comparison(&self, prefix: &str, page: u16) -> Comparison {
         let listing = Listing { prefix, from: None, page, metadata: true };
         Comparison::new(self.first.container.list(listing), self.second.container.list(listing))
+    }
+}
+
+impl Catalogue {
+    /// Records what a pass over the second place saw, for those who cannot look there. Safe to run twice.
+    pub async fn create_second_pass(&self, pass: &SecondPass, ended: OffsetDateTime) -> Result<Written> {
+        let name = layout::second_pass(ended);
+        let bytes = serde_json::to_vec(pass).map_err(|error| damaged(&name, &error))?;
+        Ok(self.container.add(&name, bytes, Metadata::new()).await?)
+    }
+
+    /// The newest pass over the second place that ended; `None` if there was none, or in the second place itself. One request,
+    /// and one more if there was one.
+    pub async fn last_second_pass(&self) -> Result<Option<SecondPass>> {
+        if self.place == Place::Second {
+            return Ok(None);
+        }
+        let Some(item) = first_of(&self.container, layout::SECOND, None, |_| true).await? else {
+            return Ok(None);
+        };
+        let Some(bytes) = self.container.read(&item.name).await? else { return Ok(None) };
+        stored::read(&item.name, &bytes, SECOND_FORMAT).map(Some)
     }
 }
 

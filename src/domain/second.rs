@@ -32,8 +32,13 @@ pub const SETTLES: Duration = Duration::minutes(5);
 /// part, so a pass remembers none.
 pub const COMPARED_WITHIN: u16 = 30;
 
-/// How long a recovery point may be missing in the second place.
-pub const LATE_AFTER: Duration = Duration::DAY;
+/// How long a recovery point may be missing in the second place: a day, and the time that a pass takes.
+pub const LATE_AFTER: Duration = Duration::hours(26);
+
+/// Whether something has been missing for too long in the second place.
+pub fn is_late(since: OffsetDateTime, now: OffsetDateTime) -> bool {
+    now - since > LATE_AFTER
+}
 
 /// How long after its beginning a pass that has not ended was surely stopped: the deadline of a function, and a little.
 pub const STOPPED_AFTER: Duration = Duration::minutes(27);
@@ -126,7 +131,7 @@ impl Reached {
 
     /// Whether that is too long.
     pub fn is_late(&self, now: OffsetDateTime) -> bool {
-        self.behind(now) > LATE_AFTER
+        self.behind_since.is_some_and(|since| is_late(since, now))
     }
 }
 
@@ -154,6 +159,20 @@ impl SecondPass {
     pub fn begin(before: Option<Self>, now: OffsetDateTime) -> Self {
         let sources = before.map(|before| before.sources).unwrap_or_default();
         Self { v: SECOND_FORMAT, began: now, ended: None, sources, failed: 0 }
+    }
+
+    /// Since when something of a source is missing in the second place, whose newest point in the first is this one. A point that is
+    /// newer than what the pass saw was stored after it ended.
+    pub fn behind_since(
+        &self,
+        kind: SourceKind,
+        name: &SourceName,
+        newest: Option<OffsetDateTime>,
+    ) -> Option<OffsetDateTime> {
+        let seen = self.sources.iter().find(|of| of.kind == kind && of.name == *name);
+        let missing = seen.and_then(|of| of.behind_since);
+        let is_newer = newest.is_some() && newest > seen.and_then(|of| of.newest);
+        missing.or(self.ended.filter(|_| is_newer))
     }
 
     /// Whether it was stopped before its end, so that another process goes on.
@@ -212,6 +231,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_newer_than_a_pass_saw_is_missing_since_it_ended() {
+        let (kind, name) = (SourceKind::Vault, "kv-a".parse::<SourceName>().unwrap());
+        let day = |days| Some(NOW - Duration::days(days));
+        let of = |newest, behind_since| Reached { kind, name: name.clone(), newest, behind_since };
+        for (seen, newest, expected) in [
+            (None, None, None),
+            (None, day(0), day(1)),
+            (Some(of(None, None)), None, None),
+            (Some(of(None, day(5))), day(6), day(5)),
+            (Some(of(day(3), None)), day(3), None),
+            (Some(of(day(3), None)), day(4), None),
+            (Some(of(day(3), None)), day(0), day(1)),
+            (Some(of(day(3), day(2))), day(0), day(2)),
+        ] {
+            let pass = SecondPass {
+                ended: day(1),
+                sources: seen.clone().into_iter().collect(),
+                ..SecondPass::begin(None, NOW)
+            };
+            assert_eq!(pass.behind_since(kind, &name, newest), expected, "{seen:?} {newest:?}");
+            let other = "kv-b".parse().unwrap();
+            assert_eq!(pass.behind_since(kind, &other, None), None);
+        }
+    }
+
+    #[test]
     fn a_pass_that_was_stopped_is_gone_on_with() {
         let begun = SecondPass::begin(None, NOW);
         let ended = SecondPass { ended: Some(NOW), ..begun.clone() };
@@ -245,8 +290,8 @@ mod tests {
         for (since, behind, late) in [
             (None, Duration::ZERO, false),
             (Some(NOW + Duration::HOUR), Duration::ZERO, false),
-            (Some(NOW - Duration::DAY), Duration::DAY, false),
-            (Some(NOW - Duration::DAY - Duration::SECOND), Duration::DAY + Duration::SECOND, true),
+            (Some(NOW - LATE_AFTER), LATE_AFTER, false),
+            (Some(NOW - LATE_AFTER - Duration::SECOND), LATE_AFTER + Duration::SECOND, true),
         ] {
             let reached = Reached { kind, name: name.clone(), newest: None, behind_since: since };
             assert_eq!((reached.behind(NOW), reached.is_late(NOW)), (behind, late), "{since:?}");

@@ -384,3 +384,33 @@ async fn what_is_gone_in_the_second_place_is_copied_again_within_thirty_days() {
         assert!(passes <= 30, "its turn has come");
     }
 }
+
+#[tokio::test]
+async fn status_says_when_the_second_place_is_behind_for_more_than_a_day() {
+    let mut second = Second::with(2).await;
+    second.night().await;
+    second.good_pass().await;
+    let of_vault = async |second: &mut Second| {
+        let status = second.kept.world.ok("/api/status").await;
+        let vault =
+            status["sources"].as_array().expect("sources").iter().find(|of| of["source"] == "kv-a").cloned();
+        let vault = vault.expect("it is there");
+        let types: Vec<_> =
+            vault["troubles"].as_array().expect("a list").iter().map(|of| of["type"].clone()).collect();
+        (vault["secondPlaceBehindSince"].clone(), types.contains(&"second-place-late".into()))
+    };
+    assert_eq!(of_vault(&mut second).await, (Value::Null, false));
+    let ended = second.kept.now();
+    // The keeper has lost its right there, and tries every night.
+    second.second.take_rights(KEEPER);
+    second.night().await;
+    let (since, late) = of_vault(&mut second).await;
+    let since = since.as_str().expect("a time").to_owned();
+    assert!(late && since.starts_with(&ended.date().to_string()), "{since} {ended}");
+    let pass = second.pass().await;
+    assert!(!pass.succeeded() && format!("{pass:?}").contains("AuthorizationPermissionMismatch"), "{pass:?}");
+    assert!(of_vault(&mut second).await.1, "it still is");
+    second.second.give(KEEPER, Rights::of("keeper", "second"));
+    second.good_pass().await;
+    assert_eq!(of_vault(&mut second).await, (Value::Null, false));
+}
