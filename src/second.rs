@@ -105,7 +105,9 @@ pub async fn all(app: &App, clock: &Clock) -> Result<Option<Copied>> {
     let works: Vec<_> =
         vaults.iter().map(|vault| Vault { places: &places, name: vault, began }.copy()).collect();
     let done: Vec<Copied> = stream::iter(works).buffer_unordered(VAULTS_AT_ONCE).collect().await;
-    done.into_iter().for_each(|done| copied.add(done));
+    for done in done {
+        copied.add(done);
+    }
     for room in [Room::Hsms, Room::Decisions, Room::Findings, Room::Trail] {
         copied.add(Box::pin(records(&places, room)).await);
     }

@@ -302,14 +302,14 @@ impl Catalogue {
 /// What is said of a blob that the second place has otherwise.
 pub const DIFFERS: &str = "the second place has something else by that name, which stays as it is";
 
-/// The objects whose backups are not among the names of a run.
+/// The objects whose backups are not among the names that a run has stored.
 pub fn lacking(
     vault: &SourceName,
     run: &RunId,
     named: &BTreeSet<ObjectId>,
-    names: &BTreeSet<String>,
+    stored: &BTreeSet<String>,
 ) -> Vec<ObjectId> {
-    let is_there = |id: &&ObjectId| names.contains(&Catalogue::name_of_backup(vault, run, id));
+    let is_there = |id: &&ObjectId| stored.contains(&Catalogue::name_of_backup(vault, run, id));
     named.iter().filter(|id| !is_there(id)).cloned().collect()
 }
 

@@ -15,18 +15,16 @@ const SECOND: &str = "KEYVAULT_BACKUP_SECOND_CONTAINER";
 /// The place that a command reads.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct FromArg {
-    /// Read the second place, `KEYVAULT_BACKUP_SECOND_CONTAINER`, with your own right there; nothing of the first account is
-    /// needed
+    /// Read `second`, the copy that `KEYVAULT_BACKUP_SECOND_CONTAINER` names; nothing of the first account is needed
     #[arg(long, value_enum, value_name = "PLACE", default_value_t = From::First, hide_default_value = true)]
     from: From,
 }
 
+// Without words for each value: with them the help of every command would be twice as long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum From {
-    /// The container of backups, `KEYVAULT_BACKUP_CONTAINER`
     #[default]
     First,
-    /// Its copy in another account
     Second,
 }
 

@@ -276,11 +276,11 @@ async fn begun(args: &RestoreArgs, app: &App, plan: &RestorePlan) -> Result<Opti
     }
     let clock = Clock::system();
     let told = start::tell(app, &Name::new(&clock), plan, &Actor::TERMINAL, &clock).await;
-    told.map_err(unrecorded)?;
+    told.map_err(|error| unrecorded(&error))?;
     Ok(None)
 }
 
-fn unrecorded(error: Error) -> Failed {
+fn unrecorded(error: &Error) -> Failed {
     Failed::new(
         format!("nothing was restored, because it cannot be recorded: {error}"),
         "mend that, as `keyvault-backup preflight` says, or go ahead without records with --unrecorded",
@@ -293,7 +293,7 @@ async fn open(app: &App, plan: &RestorePlan, hand_over: bool) -> Result<RestoreI
     let name = Name::new(&clock);
     let opened = start::open(app, name, plan, &Actor::TERMINAL, Began { hand_over, approval: None }, &clock)
         .await
-        .map_err(unrecorded)?;
+        .map_err(|error| unrecorded(&error))?;
     match opened {
         Opened::Ours(stored) => Ok(stored.job.id),
         Opened::Taken(other) => Err(Failed::of(
