@@ -14,6 +14,7 @@ import {
   resourceTags
   restoreSettings
   retentionSettings
+  secondPlaceSettings
   signInSettings
   storageNames
   tuningSettings
@@ -84,6 +85,12 @@ param retentionSchedule string = '0 30 4 * * *'
 
 @description('Optional. When what is stored is verified, after retention; six-field cron in UTC.')
 param verifySchedule string = '0 30 5 * * *'
+
+@description('Optional. When the keeper makes the copies that are missing, after the backups and before retention; six-field cron in UTC.')
+param copySchedule string = '0 15 3 * * *'
+
+@description('Optional. Another account, owned by others, into which the keeper copies every backup. Nothing is deployed there.')
+param secondPlace secondPlaceSettings?
 
 @description('Optional. The restore app. Not deployed when left out.')
 param restore restoreSettings?
@@ -594,6 +601,7 @@ var commonSettings = {
   workspaceId: monitoring.outputs.workspaceId
   componentName: monitoring.outputs.componentName
   backupContainerUrl: backupStorage.outputs.containerUrl
+  secondContainerUrl: secondPlace.?containerUrl ?? ''
   hsmContainerUrl: empty(hsms) ? '' : hsmStorage!.outputs.containerUrl
   hsmUrls: map(hsms, hsm => 'https://${hsm.name}${hsmSuffix}')
   hsmKeys: flatten(map(hsms, hsm => map(hsm.?criticalKeys ?? [], key => '${hsm.name}/${key}')))
@@ -605,6 +613,7 @@ var commonSettings = {
   hsmBackupSchedule: hsmBackupSchedule
   retentionSchedule: retentionSchedule
   verifySchedule: verifySchedule
+  copySchedule: copySchedule
   retentionPolicy: retentionPolicy
   restorePairs: union(vaultPairs, hsmPairs)
   approvals: restoreApprovals
@@ -772,6 +781,7 @@ module alerts 'modules/alerts.bicep' = {
     hsmNames: map(hsms, hsm => hsm.name)
     intervalHours: backupIntervalHours
     keeper: keeper
+    secondPlace: secondPlace != null
     knownPrincipalIds: [
       identities.outputs.backupPrincipalId
       identities.outputs.restorePrincipalId

@@ -37,6 +37,12 @@ param retention = {
   logDays: 365
 }
 
+// Others own it: they deploy second-place.bicep.
+param secondPlace = {
+  // The output of second-place.bicep.
+  containerUrl: readEnvironmentVariable('KVBACKUP_SECOND_CONTAINER', 'https://second.blob.example/backups')
+}
+
 param redundancy = 'Standard_GZRS'
 param zoneRedundant = true
 

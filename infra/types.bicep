@@ -247,6 +247,14 @@ type restoreSettings = {
 }
 
 @export()
+@description('Another account, owned by others, into which the keeper copies every backup. They deploy second-place.bicep.')
+type secondPlaceSettings = {
+  @description('Required. The container, an output of second-place.bicep.')
+  @minLength(20)
+  containerUrl: string
+}
+
+@export()
 @description('A user-assigned identity, as the app module needs it.')
 type identityReference = {
   resourceId: string
@@ -262,6 +270,7 @@ type sharedAppSettings = {
   componentName: string
   backupContainerUrl: string
   hsmContainerUrl: string
+  secondContainerUrl: string
   vaultUrls: string[]
   vaultPlaces: string[]
   hsmUrls: string[]
@@ -271,6 +280,7 @@ type sharedAppSettings = {
   hsmBackupSchedule: string
   retentionSchedule: string
   verifySchedule: string
+  copySchedule: string
   retentionPolicy: string
   restorePairs: string[]
   approvals: string
@@ -315,6 +325,7 @@ var storageNames = {
   peoplePrefix: 'retention/people/'
   verificationPrefix: 'verifications/'
   evidencePrefix: 'evidence/'
+  secondPrefix: 'second/'
   drillPrefix: 'drills/'
   hsmCopyPrefix: 'hsm-copies/'
   hsmContainer: 'hsm-backups'
@@ -327,7 +338,7 @@ var storageNames = {
 var functionNames = {
   backup: ['NightlyVaultBackup', 'NightlyHsmBackup', 'BackUpObject', 'Backups']
   restore: ['RestoreObject', 'Restores']
-  keeper: ['ApplyRetention', 'VerifyBackups']
+  keeper: ['ApplyRetention', 'VerifyBackups', 'CopyBackups']
   page: ['Page']
   all: ['AdvanceJobs', 'Status']
 }

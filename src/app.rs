@@ -23,6 +23,7 @@ use crate::{
     domain::{
         location::Location,
         role::Role,
+        second::Place,
         source::{Source, SourceName},
     },
     error::{Error, Result},
@@ -36,6 +37,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub struct App {
     vaults: BTreeMap<SourceName, VaultClient>,
     catalogue: Option<Catalogue>,
+    second: Option<Catalogue>,
     jobs: Option<Jobs>,
     queue: Option<Queue>,
     restore_queue: Option<Queue>,
@@ -74,7 +76,11 @@ impl App {
         let build = || -> azure_core::Result<Self> {
             Ok(Self {
                 vaults: config.vaults.iter().map(vault).collect::<azure_core::Result<_>>()?,
-                catalogue: container(&config.container)?.map(Catalogue::new),
+                catalogue: container(&config.container)?.map(|container| match config.place {
+                    Place::First => Catalogue::new(container),
+                    Place::Second => Catalogue::second(container),
+                }),
+                second: container(&config.second_container)?.map(Catalogue::second),
                 jobs: container(&config.jobs_container)?.map(Jobs::new),
                 queue: queue(WORK_QUEUE)?,
                 restore_queue: queue(RESTORE_QUEUE)?,
@@ -124,12 +130,28 @@ impl App {
         self.catalogue.as_ref().ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_CONTAINER is not set".into()))
     }
 
+    /// The catalogue of the second place, if there is one.
+    pub fn second(&self) -> Option<&Catalogue> {
+        self.second.as_ref()
+    }
+
     /// The open jobs.
     ///
     /// # Errors
     /// When no container is configured.
     pub fn jobs(&self) -> Result<&Jobs> {
         self.jobs.as_ref().ok_or_else(|| Error::Refused("KEYVAULT_BACKUP_JOBS_CONTAINER is not set".into()))
+    }
+
+    /// The open jobs of the place that is read: `None` in the second one, where no job runs.
+    ///
+    /// # Errors
+    /// As [`App::jobs`].
+    pub fn jobs_here(&self) -> Result<Option<&Jobs>> {
+        match self.config.place {
+            Place::First => self.jobs().map(Some),
+            Place::Second => Ok(None),
+        }
     }
 
     /// The queue of backups.

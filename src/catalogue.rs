@@ -23,6 +23,7 @@ mod people;
 mod plans;
 mod recent;
 mod retention;
+pub mod second;
 mod sources;
 mod strays;
 mod verifications;
@@ -59,6 +60,7 @@ use crate::{
         plan::PlanHeader,
         record::record,
         run::RunId,
+        second::Place,
         source::SourceName,
         stored_version::{ContainerMark, StoredVersion},
     },
@@ -78,12 +80,18 @@ const NAMES_PAGE: u16 = 1000;
 pub struct Catalogue {
     container: Container,
     last_runs: Arc<LastRuns>,
+    place: Place,
 }
 
 impl Catalogue {
     /// The catalogue in a container, which may be empty.
     pub fn new(container: Container) -> Self {
-        Self { container, last_runs: Arc::default() }
+        Self { container, last_runs: Arc::default(), place: Place::First }
+    }
+
+    /// The catalogue of the second place. What the first has let go is offered here for as long as it is here.
+    pub fn second(container: Container) -> Self {
+        Self { place: Place::Second, ..Self::new(container) }
     }
 
     /// Checks that the container can be read, by listing one name.

@@ -12,6 +12,7 @@ pub mod diff;
 pub mod evidence;
 mod failed;
 pub mod file;
+mod from;
 pub mod hold;
 pub mod hsm;
 pub mod interrupt;
@@ -44,11 +45,12 @@ use tokio::runtime::Builder;
 use self::output::{Format, OutputArg};
 pub use self::{
     failed::Failed,
+    from::FromArg,
     subject::{ObjectArgs, PlainVaultArg, SourceArg, VaultArg},
 };
 use crate::{
     app::App,
-    config::{Config, Needs, environment},
+    config::{Needs, environment},
     domain::{run::Verdict, source::Source},
     telemetry,
 };
@@ -271,14 +273,22 @@ pub type Done = Result<Exit, Failed>;
 /// # Errors
 /// When settings are missing or wrong.
 pub fn app_for(vault: &Source, needs: Needs) -> Result<App, Failed> {
-    app_for_both(vault, vault, needs)
+    app_for_in(vault, needs, FromArg::default())
+}
+
+/// The same, in a place.
+///
+/// # Errors
+/// As [`app_for`].
+pub fn app_for_in(vault: &Source, needs: Needs, from: FromArg) -> Result<App, Failed> {
+    app_for_both(vault, vault, needs, from)
 }
 
 /// The program for a vault or an HSM, and another one into which it is restored.
 ///
 /// # Errors
 /// When settings are missing or wrong.
-pub fn app_for_both(source: &Source, target: &Source, needs: Needs) -> Result<App, Failed> {
+pub fn app_for_both(source: &Source, target: &Source, needs: Needs, from: FromArg) -> Result<App, Failed> {
     let both = [Some(source), Some(target).filter(|target| *target != source)];
     let (hsms, vaults): (Vec<_>, Vec<_>) = both.into_iter().flatten().partition(|source| source.is_hsm());
     let named = |urls: &[&Source]| urls.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
@@ -289,7 +299,7 @@ pub fn app_for_both(source: &Source, target: &Source, needs: Needs) -> Result<Ap
         "KEYVAULT_BACKUP_HSM_KEYS" if !hsms.is_empty() => None,
         name => environment(name),
     };
-    Ok(App::build(&Config::read(lookup, needs)?)?)
+    from.app_with(lookup, needs)
 }
 
 /// Asks a question on the terminal. Any answer but yes counts as no.

@@ -15,6 +15,7 @@ use crate::{
         restore::{Approvals, Pace, Pairs},
         retention::{Policies, PoliciesError},
         role::Role,
+        second::Place,
         source::{Source, SourceName},
         verification::Rotation,
     },
@@ -80,6 +81,10 @@ pub struct Config {
     pub vaults: Vec<Source>,
     /// The container for backups and the catalogue.
     pub container: Option<Url>,
+    /// The place that `container` is.
+    pub place: Place,
+    /// The container in another account that backups are copied into.
+    pub second_container: Option<Url>,
     /// The container for open jobs.
     pub jobs_container: Option<Url>,
     /// The storage account's queue endpoint.
@@ -165,6 +170,8 @@ impl Config {
         reader.guards_the_page(role, needs, authentication);
         let config = Self {
             container: reader.container("KEYVAULT_BACKUP_CONTAINER", needs >= Needs::Storage),
+            place: Place::First,
+            second_container: reader.container("KEYVAULT_BACKUP_SECOND_CONTAINER", false),
             jobs_container: reader.container("KEYVAULT_BACKUP_JOBS_CONTAINER", needs >= Needs::Jobs),
             queue_service: reader.endpoint(
                 "KEYVAULT_BACKUP_QUEUE__queueServiceUri",
@@ -210,7 +217,8 @@ impl Config {
     /// The hosts to which tokens may be sent.
     pub fn hosts(&self) -> crate::azure::transport::Hosts {
         let landing = self.hsm.landing.as_ref().map(Landing::container);
-        let storage = [&self.container, &self.jobs_container, &self.queue_service].map(Option::as_ref);
+        let storage = [&self.container, &self.second_container, &self.jobs_container, &self.queue_service];
+        let storage = storage.map(Option::as_ref);
         let storage = storage
             .into_iter()
             .chain([landing])

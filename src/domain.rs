@@ -41,6 +41,7 @@
 //! | trail | the audit records, in hash-chained sections (append-only logs) | [`audit`] |
 //! | verification | a pass that compares what is stored with what was stored, and reads backups again | [`verification`] |
 //! | evidence, gap | the record of a day, from which reports are made; a day without one, and how old a source's newest backup became | [`evidence`] |
+//! | second place, behind | another account with a copy of the catalogue; how long something newer is missing there | [`second`] |
 //! | head | the newest record of a section of the trail | [`audit::Head`] |
 //! | notice, target | one change of state that is told outside; the webhook that it goes to | [`notice`] |
 //! | heartbeat | the call that says outside that a night was clean (dead man's switches) | [`notice::Night`] |
@@ -97,6 +98,7 @@ pub mod run;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod schedule;
+pub mod second;
 pub mod source;
 pub mod state;
 pub mod stored_version;

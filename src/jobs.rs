@@ -19,6 +19,7 @@
 //! hsm-targets/HSM                                the restore that has this HSM
 //! hsm-plans/DIGEST.json                          the plan of an HSM's restore
 //! verifications/KIND/SOURCE                      a verification that is under way, in the blob itself
+//! second/pass                                    the newest pass over the second place, in the blob itself
 //! notices/PART                                   what was told, and what is still to be delivered, in the blob itself
 //! ```
 //!
@@ -35,6 +36,7 @@ mod notices;
 mod openers;
 mod passes;
 mod restores;
+mod second;
 mod steps;
 mod strays;
 mod targets;

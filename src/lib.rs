@@ -10,7 +10,7 @@
 //! ```text
 //! triggers, api (called by the host)   cli (called by an engineer)
 //!                 \                    /
-//!   nights, backup, restore, hsm, retention, evidence, query, preflight, acknowledge (use cases)
+//!   nights, backup, restore, hsm, copies, retention, evidence, query, preflight, acknowledge (use cases)
 //!                 |                    |
 //!      jobs (open jobs)         catalogue (backups and audit trail)
 //!                 \                    /
@@ -30,11 +30,12 @@
 //!   module that knows the names of blobs in its container. Every blob in it is written once.
 //! - [`jobs`] keeps the records of open runs and restores in a container of its own, and knows the names of blobs
 //!   there. A restore needs nothing from an old run's jobs.
-//! - [`backup`], [`restore`], [`hsm`], [`mod@retention`] and [`evidence`] hold the use cases. Each is safe to run
-//!   twice, and says why. [`begin`] has the rules for beginning any job, [`guard`] what the settings demand of a
+//! - [`backup`], [`restore`], [`hsm`], [`copies`], [`mod@retention`] and [`evidence`] hold the use cases. Each is safe
+//!   to run twice, and says why. [`begin`] has the rules for beginning any job, [`guard`] what the settings demand of a
 //!   restore, [`nights`] begins the jobs of a schedule, [`suspects`] those that verification asks for. [`query`]
 //!   holds the use cases that only read, [`preflight`] checks whether the others can work, [`notify`] sends word of
 //!   what matters, [`acknowledge`] records decisions of a person at a terminal.
+//! - [`second`] copies the catalogue into another account, with rights there to read and to add.
 //! - [`tell`] renders what a query says for readers outside: as numbers to watch, and as a page to look at.
 //! - [`triggers`], [`api`] and [`cli`] decode, call one use case, and report its result.
 //! - [`app`] builds the parts from the [`config`], which alone reads the environment.
@@ -106,6 +107,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod copies;
 pub mod domain;
 pub mod error;
 pub mod evidence;
@@ -119,6 +121,7 @@ pub mod preflight;
 pub mod query;
 pub mod restore;
 pub mod retention;
+pub mod second;
 pub mod stored;
 pub mod suspects;
 pub mod telemetry;

@@ -120,6 +120,7 @@ CHANGES = {
     "hsm-not-backed-up": [('== "Succeeded"', '!= "Succeeded"'), ('"hsm.backup.ended"', '"hsm.started"')],
     "retention-not-applied": [('"retention.applied"', '"retention.failed"'), ("ago(48h)", "ago(1m)")],
     "not-verified": [('"verification.ended"', '"verification.failed"'), ('"verification.ended"', '"verification.empty"'), ("ago(48h)", "ago(1m)"), ('!= "vault"', '!= "hsm"')],
+    "second-place-late": [('"second.reached"', '"second.late"'), ("ago(48h)", "ago(1m)")],
     "evidence-not-recorded": [('"evidence.recorded"', '"evidence.failed"'), ("ago(48h)", "ago(1m)")],
     "backup-damaged": [('"backup.damaged"', '"verification.ended"'), ('line["source.name"]', 'line["vault.name"]'), ('line["run.id"]', 'line["job.id"]')],
     "run-not-clean": [
@@ -171,6 +172,7 @@ OF_PAGES = {
     "top": ("restores", "hsm"), "vault-not-backed-up": ("failed-object", "hsm"), "hsm-not-backed-up": ("hsm-failed", "quiet"),
     "run-not-clean": ("restores", "quiet"), "many-objects-gone": ("deleted", "quiet"), "retention-not-applied": ("retention", "quiet"),
     "backup-damaged": ("verification", "nothing-verified"), "not-verified": ("verification", "quiet"), "evidence-not-recorded": ("retention", "quiet"),
+    "second-place-late": ("second", "quiet"),
     "app-not-starting": ("start", "quiet"), "poison-message": ("a poison message", "quiet"), "unknown-caller": ("person", "start"),
     "throttled": ("one more is throttled", "quiet"), "storage-refused": ("one more is refused", "quiet"),
     "guard-changed": ("a vault is written", "a right that is refused"), "access-changed": ("a right on a vault", "a right that is refused"),

@@ -45,6 +45,9 @@ def of_request(request: dict) -> tuple[str, dict] | None:
     """The row that Azure logs of a call which a test saw."""
     host, path, operation = request["host"].split(".")[0], request["path"], request["operation"]
     caller = CALLERS[request["caller"]]
+    if request["service"] == "Blob" and host not in OF_TESTS:
+        # Its owners have the log of the second place.
+        return None
     if request["service"] == "Blob":
         category = {"G": "StorageRead", "L": "StorageRead", "D": "StorageDelete"}.get(operation[0], "StorageWrite")
         path = path.removeprefix(f"/{host}")
@@ -156,7 +159,7 @@ HAND_MADE: dict[str, tuple[list, dict[str, set]]] = {
 MISSED = {
     "vault-not-backed-up": {"kv-a", "kv-legacy-prod"}, "hsm-not-backed-up": {"hsm-a"},
     "retention-not-applied": {"kv-a", "kv-legacy-prod", "hsm-a"}, "not-verified": {"kv-a", "kv-legacy-prod", "hsm-a"},
-    "evidence-not-recorded": {"evidence"},
+    "evidence-not-recorded": {"evidence"}, "second-place-late": {"kv-a", "kv-legacy-prod"},
 }
 BACKED_UP = {"vault-not-backed-up": {"kv-legacy-prod"}}
 NIGHT, NEXT = "20260110T020000Z-nightly", "20260111T020000Z-nightly"
@@ -173,6 +176,7 @@ OF_SCENES: dict[str, dict[str, set]] = {
     "retention": {"retention-not-applied": {"kv-legacy-prod", "hsm-a"}, "evidence-not-recorded": set()},
     "verification": {"not-verified": {"kv-legacy-prod", "hsm-a"}, "backup-damaged": {("kv-a", "20260120T020000Z-nightly")}},
     "nothing-verified": {},
+    "second": {"second-place-late": {"kv-legacy-prod"}}, "second-late": {},
     # What a person does is no line of an app.
     "person": BACKED_UP | {"unknown-caller": {"KV-A"}, "backup-read": {ACCOUNTS["backups"]}},
     "start": {"app-not-starting": {APPS[0]}},

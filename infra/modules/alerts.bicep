@@ -33,6 +33,9 @@ param intervalHours int
 @description('Required. Whether there is an app that applies retention and verifies what is stored.')
 param keeper bool
 
+@description('Required. Whether the keeper copies every backup into a second place.')
+param secondPlace bool
+
 @description('Required. Object ids of the identities that may back up and restore.')
 param knownPrincipalIds string[]
 
@@ -134,6 +137,15 @@ var evidenceSuccess = join(
   '\n'
 )
 
+var secondSuccess = join(
+  [
+    events
+    '| where event == "second.reached"'
+    '| extend target = tolower(tostring(line["source.name"]))'
+  ],
+  '\n'
+)
+
 var missedVault = empty(vaultNames)
   ? []
   : [
@@ -200,6 +212,23 @@ var missedVerification = !keeper
       }
     ]
 
+// Written for each vault by each pass that reaches the second place and does not find it late.
+var missedCopies = !keeper || !secondPlace
+  ? []
+  : [
+      {
+        name: 'second-place-late'
+        title: 'The second place is behind'
+        description: 'For two days no pass has found that the second place has the newest backups of this vault. If the first account is lost, so are they.'
+        severity: 2
+        query: missed(vaultList, 48, secondSuccess)
+        dimensions: ['target']
+        frequency: 'PT1H'
+        window: 'P2D'
+        resolves: true
+      }
+    ]
+
 // Written once a day. A day without a record stays a gap.
 var missedEvidence = !keeper
   ? []
@@ -242,7 +271,7 @@ var damaged = !keeper
       }
     ]
 
-var rules = concat(missedVault, missedHsm, missedRetention, missedVerification, missedEvidence, damaged, [
+var rules = concat(missedVault, missedHsm, missedRetention, missedVerification, missedCopies, missedEvidence, damaged, [
   {
     name: 'run-not-clean'
     title: 'A backup or restore failed, wholly or in part'

@@ -108,6 +108,7 @@ module keeperRecords 'grant-container.bicep' = [
         storageNames.evidencePrefix
         storageNames.hsmCopyPrefix
         storageNames.retentionPrefix
+        storageNames.secondPrefix
         storageNames.verificationPrefix
       ]
       // Releases and consents are for people.

@@ -186,6 +186,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_VAULTS: join(shared.vaultUrls, ' ')
         KEYVAULT_BACKUP_PLACES: join(shared.vaultPlaces, ' ')
         KEYVAULT_BACKUP_CONTAINER: shared.backupContainerUrl
+        KEYVAULT_BACKUP_SECOND_CONTAINER: role == 'keeper' ? shared.secondContainerUrl : ''
         KEYVAULT_BACKUP_JOBS_CONTAINER: empty(jobsContainerUrl)
           ? '${hostBlobEndpoint}${storageNames.jobsContainer}'
           : jobsContainerUrl
@@ -213,6 +214,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         HSM_BACKUP_SCHEDULE: shared.hsmBackupSchedule
         RETENTION_SCHEDULE: shared.retentionSchedule
         VERIFY_SCHEDULE: shared.verifySchedule
+        COPY_SCHEDULE: shared.copySchedule
       },
       hostStorage,
       signInSettings,

@@ -3,7 +3,7 @@
 Each change is a file, the text that goes, and the text that comes; it is made in memory.
 """
 
-TYPES, MAIN, ROLES, ACCESS = "types.bicep", "main.bicep", "roles.bicep", "vault-access.bicep"
+TYPES, MAIN, ROLES, ACCESS, SECOND_PLACE = "types.bicep", "main.bicep", "roles.bicep", "vault-access.bicep", "second-place.bicep"
 ACCOUNT, HOST = "modules/storage-account.bicep", "modules/host-storage.bicep"
 BACKUPS, LANDING = "modules/backup-storage.bicep", "modules/hsm-storage.bicep"
 APP, ALERTS, NETWORK = "modules/function-app.bicep", "modules/alerts.bicep", "modules/network.bicep"
@@ -290,6 +290,15 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (ACCOUNT, "allowProtectedAppendWrites: false", "allowProtectedAppendWrites: true"),
         (BACKUPS, "versioning: true", "versioning: false"),
         (ACCOUNT, "allowPermanentDelete: false", "allowPermanentDelete: true"),
+    ],
+    "the_second_place_is_its_owners": [
+        (SECOND_PLACE, "principalId: keeperPrincipalId", "principalId: workspaceId"),
+        (SECOND_PLACE, "blobs/add/action'", "blobs/delete'"),
+        (SECOND_PLACE, "    immutabilityDays: immutabilityDays\n", ""),
+        (SECOND_PLACE, "versioning: true", "versioning: false"),
+        (SECOND_PLACE, "lock: true", "lock: false"),
+        (SECOND_PLACE, "    publicAccess: publicAccess\n", "    publicAccess: publicAccess\n    probePrefixes: ['backups/']\n"),
+        (ACCOUNT, "allowSharedKeyAccess: false", "allowSharedKeyAccess: true"),
     ],
     "no_age_alone_deletes_a_backup": [
         (BACKUPS, "${storageNames.backupContainer}/${storageNames.probePrefix}", "${storageNames.backupContainer}/"),

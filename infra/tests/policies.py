@@ -16,7 +16,7 @@ from bicep import ArrayTree, Call, File, For, If, Literal, Name, ObjectTree, Pro
 from expand import SUBSCRIPTION, Deployment, Fault, Placeholder, Project, Resource
 from shapes import Shapes, children
 
-SMALL, HARDENED, ROLES = "main.bicepparam", "main.prod.bicepparam", "roles.bicepparam"
+SMALL, HARDENED, ROLES, SECOND = "main.bicepparam", "main.prod.bicepparam", "roles.bicepparam", "second-place.bicepparam"
 # In no example, because it opens something: the hardened one with it.
 SIGNED = "main.prod.bicepparam with signIn"
 SIGN_IN = "\nparam signIn = {\n  clientId: '00000000-0000-0000-0000-000000000004'\n  subnetPrefix: '10.90.1.0/27'\n}\n"
@@ -131,6 +131,10 @@ class Subject:
     def views(self) -> list[View]:
         return [*(View(name, self.project.deployment(name)) for name in (SMALL, HARDENED)), self.and_page(SIGN_IN)]
 
+    @cached_property
+    def second(self) -> Deployment:
+        return self.project.deployment(SECOND)
+
     @property
     def hardened(self) -> View:
         return self.views[1]
@@ -182,7 +186,7 @@ def everywhere(subject: Subject, check: Callable[[View], Iterable[str]]) -> Iter
 @rule
 def parameter_files_deploy(subject: Subject):
     """Every parameter file expands: nothing is missing, and nothing is known too late."""
-    for name in (SMALL, HARDENED, ROLES):
+    for name in (SMALL, HARDENED, ROLES, SECOND):
         try:
             subject.project.deployment(name)
         except Fault as fault:
@@ -403,7 +407,7 @@ WRITES, DELETES = ("write", "add/action"), ("delete", "deleteBlobVersion/action"
 CONDITIONS = {
     under(WRITES, "audit hsms preflight"): " for records",
     under(WRITES, "vaults audit hsms preflight"): " for backups and records",
-    under(WRITES, "audit drills evidence hsm-copies retention verifications", but="retention/people"): " for what it decides",
+    under(WRITES, "audit drills evidence hsm-copies retention second verifications", but="retention/people"): " for what it decides",
     under(DELETES, "vaults hsms hsm-copies preflight retention/copies"): " for backups",
 }
 
@@ -934,6 +938,36 @@ def kept(view: View, account: Resource, where: str) -> Iterable[str]:
     })
 
 
+@rule
+def the_second_place_is_its_owners(subject: Subject):
+    """One account, written once and locked, in which the keeper of the first place may read and add, and nothing else may anything."""
+    there, given = subject.second, subject.second.params
+    (account,), (container,) = there.of(ACCOUNT), there.of(CONTAINER)
+    yield from differing("second", account.properties, {
+        "allowSharedKeyAccess": False,
+        "allowBlobPublicAccess": False,
+        "allowCrossTenantReplication": False,
+        "isLocalUserEnabled": False,
+        "isSftpEnabled": False,
+        "immutableStorageWithVersioning.enabled": True,
+        "immutableStorageWithVersioning.immutabilityPolicy.state": given["immutabilityState"],
+        "immutableStorageWithVersioning.immutabilityPolicy.immutabilityPeriodSinceCreationInDays": given["immutabilityDays"],
+        "immutableStorageWithVersioning.immutabilityPolicy.allowProtectedAppendWrites": False,
+    })
+    (service,) = there.of(BLOBS)
+    yield from differing("second", service.properties, {"isVersioningEnabled": True, "deleteRetentionPolicy.allowPermanentDelete": False})
+    if not any(lock.target.id == account.id for lock in there.of(LOCK)):
+        yield "the account of the second place has no lock"
+    if there.of(f"{ACCOUNT}/managementPolicies"):
+        yield "something goes by age in the second place"
+    held = [(a.target.id, a.properties["principalId"], a.properties["roleDefinitionId"].split("/")[-1]) for a in there.of(ASSIGNMENT)]
+    role = next(iter(there.of(ROLE)))
+    if len(held) != 1 or held[0][:2] != (container.id, given["keeperPrincipalId"]) or not held[0][2]:
+        yield f"in the second place these are granted: {held}"
+    if data_actions(role) != data_actions(subject.roles["blobWriter"]):
+        yield "the role in the second place is not that of a writer in the first"
+
+
 # Where nothing lies that can be the only copy of something: probes.
 MAY_GO_BY_AGE = {"backups": "backups/preflight/", "landing": "hsm-backups/preflight/"}
 
@@ -1083,6 +1117,7 @@ def every_alert_is_there(subject: Subject):
     """All of them, switched on, at the workspace, with somebody who gets them."""
     def check(view: View):
         wanted = ALERTS | ({"hsm-not-backed-up"} if view.params["hsms"] else set())
+        wanted |= {"second-place-late"} if view.params["secondPlace"] else set()
         found = {alert_name(r) for r in view.of(LOG_RULE)}
         if found != wanted:
             yield f"alerts differ: {sorted(found ^ wanted)}"
@@ -1159,6 +1194,8 @@ def a_missed_backup_is_noticed_for_each(subject: Subject):
     """The query names every vault and HSM itself, so that one which was never backed up has a row."""
     def check(view: View):
         for alert in view.of(LOG_RULE):
+            if alert_name(alert) == "second-place-late":
+                yield from missing(query(alert), view.params["vaults"], 48, alert_name(alert))
             if alert_name(alert) in ("retention-not-applied", "not-verified"):
                 yield from missing(query(alert), [*view.params["vaults"], *view.params["hsms"]], 48, alert_name(alert))
             kind = alert_name(alert).removesuffix("-not-backed-up")

@@ -20,7 +20,7 @@ from typing import Any, Iterable
 from expand import SUBSCRIPTION, TENANT, Deployment, Placeholder, Project, Resource
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = {"main.bicepparam": {}, "main.prod.bicepparam": {}, "roles.bicepparam": {}}
+FILES = {"main.bicepparam": {}, "main.prod.bicepparam": {}, "roles.bicepparam": {}, "second-place.bicepparam": {}}
 # What Azure or the compiler adds, and what orders a deployment and deploys nothing.
 NOT_COMPARED = {"dependsOn", "apiVersion", "id", "type", "name"}
 # Both make up a value of this shape where the other has another: uniqueString has 13 letters, guid 36, and a made-up one says so.

@@ -80,7 +80,7 @@ class Code:
         text = self.extra.get("role") or (self.root / "src/domain/role.rs").read_text(encoding="utf-8")
         table = text.split("fn serves(", 1)[1].split("match function {", 1)[1].split("\n        }", 1)[0]
         roles = {
-            "self.backs_up()": {"backup"}, "self.restores()": {"restore"}, "matches!(self, Self::Keeper)": {"keeper"},
+            "self.backs_up()": {"backup"}, "self.restores()": {"restore"}, "self.keeps()": {"keeper"},
             "matches!(self, Self::Page)": {"page"}, "!matches!(self, Self::Page)": {"backup", "restore", "keeper"},
             "true": {"backup", "restore", "keeper", "page"},
         }
@@ -304,7 +304,18 @@ def rights_given(subject: Subject, view: View) -> set[tuple]:
         holder = view.holder(assignment.properties["principalId"])
         given = row(holder, "host" if account == f"host of {holder}" else account, container, actions_of(subject, label), under)
         found[given[:3]] = merged(found[given[:3]], given) if given[:3] in found else given
-    return set(found.values())
+    return set(found.values()) | set(rights_in_the_second_place(subject))
+
+
+def rights_in_the_second_place(subject: Subject) -> Iterable[tuple]:
+    there = subject.second
+    (role,) = there.of("Microsoft.Authorization/roleDefinitions")
+    actions = {action for given in role.properties["permissions"] for action in given["actions"]} | data_actions(role)
+    actions = {a.replace(f"{CONTAINER}/blobs/", "blobs/").replace(f"{CONTAINER}/", "containers/") for a in actions}
+    for assignment in there.of(ASSIGNMENT):
+        holder = "keeper" if assignment.properties["principalId"] == there.params["keeperPrincipalId"] else "somebody else"
+        under = narrowing(assignment.properties.get("condition") or "")
+        yield row(holder, "second", assignment.target.name, actions, under)
 
 
 @tie
@@ -317,6 +328,7 @@ def the_tests_have_the_rights_of_the_templates(subject: Subject, code: Code):
     yield from (f"the templates let {r[0]} do in {r[2]} what the tests do not: {r[3:]}" for r in given - deployed)
     people = {
         row("person", "backups", "backups", actions_of(subject, "blobWriter")),
+        row("person", "second", "backups", actions_of(subject, "blobWriter")),
         row("person", "host", "jobs", BUILT_IN["Storage Blob Data Contributor"]),
         row("person", "landing", "hsm-backups", BUILT_IN["Storage Blob Data Reader"]),
     }
@@ -426,6 +438,7 @@ TIE_MUTATIONS = {
     "every_setting_is_read_and_every_read_one_is_set": [
         templates(APP, "KEYVAULT_BACKUP_VAULT_RATE:", "KEYVAULT_BACKUP_VAULTS_RATE:"),
         templates(APP, "        VERIFY_SCHEDULE: shared.verifySchedule\n", ""),
+        templates(APP, "        COPY_SCHEDULE: shared.copySchedule\n", ""),
         templates(APP, "KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS:", "KEYVAULT_BACKUP_VERIFY_DAYS:"),
         templates(APP, "        VAULT_BACKUP_SCHEDULE: shared.vaultBackupSchedule\n", ""),
         templates(APP, "KEYVAULT_BACKUP_QUEUE__credential: 'managedidentity'", "KEYVAULT_BACKUP_QUEUE__tenant: 'managedidentity'"),
@@ -451,7 +464,7 @@ TIE_MUTATIONS = {
     ],
     "the_functions_are_listed_as_the_code_has_them": [
         templates(TYPES, "['RestoreObject', 'Restores']", "['RestoreObject']"),
-        templates(TYPES, "keeper: ['ApplyRetention', 'VerifyBackups']", "keeper: ['ApplyRetention']"),
+        templates(TYPES, "keeper: ['ApplyRetention', 'VerifyBackups', 'CopyBackups']", "keeper: ['ApplyRetention', 'VerifyBackups']"),
         templates(TYPES, "page: ['Page']", "page: ['Page', 'Status']"),
         templates(TYPES, "all: ['AdvanceJobs', 'Status']", "all: ['AdvanceJobs', 'Status', 'Backups']"),
         code_with(role=ROLES_OF_CODE.replace("| Function::Backups", "")),

@@ -13,6 +13,7 @@ use crate::{
         source::{SourceKind, SourceName},
     },
     error::{Error, Result},
+    query,
 };
 
 /// The state in which one run was found.
@@ -63,14 +64,7 @@ pub async fn vault(
     }
     // In this order, a run that begins or closes meanwhile is either missing here, or found open, or found closed.
     let runs = catalogue.all_runs(vault).await?;
-    let open: BTreeSet<RunId> = app
-        .jobs()?
-        .backup_runs()
-        .await?
-        .into_iter()
-        .filter(|stored| stored.job.vault == *vault)
-        .map(|stored| stored.job.run)
-        .collect();
+    let open = open_runs(app, vault).await?;
     let marks = catalogue.marks(SourceKind::Vault, vault).await?;
     let manifests = catalogue.manifests(vault, None, |_| false).await?;
     let closed: BTreeSet<RunId> = manifests.into_iter().map(|found| found.run).collect();
@@ -100,6 +94,11 @@ pub async fn vault(
         report(&run, found);
     }
     Ok(())
+}
+
+async fn open_runs(app: &App, vault: &SourceName) -> Result<BTreeSet<RunId>> {
+    let open = query::runs::open_jobs(app).await?;
+    Ok(open.into_iter().filter(|job| job.vault == *vault).map(|job| job.run).collect())
 }
 
 /// A run's plan, or `None` if it is lost or damaged.

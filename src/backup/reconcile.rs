@@ -79,7 +79,8 @@ fn is_superseded(job: &BackupJob, runs: &[Stored]) -> bool {
 /// Safe to run twice, and beside an app.
 pub async fn end_expired(app: &App, vault: &SourceName, clock: &Clock) -> Result<Vec<RunId>> {
     let mut ended = Vec::new();
-    for stored in app.jobs()?.backup_runs().await? {
+    let Some(jobs) = app.jobs_here()? else { return Ok(ended) };
+    for stored in jobs.backup_runs().await? {
         let run = stored.job.run.clone();
         let expired = stored.job.vault == *vault && stored.job.has_expired(clock.now());
         if expired && matches!(reconcile_one(app, stored, false, clock).await?, Pass::Closed) {

@@ -25,6 +25,7 @@
 //! verifications/KIND/SOURCE/COUNTDOWN                      what a verification came to, with its findings
 //! verifications/suspects/COUNTDOWN-VAULT                   that it found something wrong with newest backups
 //! evidence/YEAR/MONTH/DAY                                  the record of a day
+//! second/COUNTDOWN                                         how far the second place was when a pass of copies ended
 //! ```
 //!
 //! COUNTDOWN is [`countdown`]: the newest comes first in a listing. Object names are in lower case, because Key Vault
@@ -34,6 +35,7 @@ use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros:
 
 mod grants;
 mod retention;
+mod rooms;
 mod verifications;
 
 pub(super) use self::grants::{parse_restore_grant, restore_grants};
@@ -41,6 +43,8 @@ pub(super) use self::retention::{
     PASSES, copies, copy, forget_done, forgets_done, forgotten, hold, holds, holds_of, mark, marks,
     parse_forget, parse_forgotten, parse_hold, parse_mark, pass, pass_time, people, person,
 };
+pub use self::rooms::Room;
+pub(super) use self::rooms::is_copy;
 pub(super) use self::verifications::{
     SUSPECTS, deleted_before, parse_suspects, suspects, verification, verifications,
 };
@@ -157,6 +161,14 @@ pub(super) fn run(vault: &SourceName, run: &RunId) -> String {
 /// The name of a day's preflight probe. It cannot be deleted, so there is at most one a day.
 pub fn probe(day: Date) -> String {
     format!("preflight/{day}")
+}
+
+/// The prefix of the records of passes over the second place.
+pub(super) const SECOND: &str = "second/";
+
+/// The record of a pass over the second place that ended at a time.
+pub(super) fn second_pass(ended: OffsetDateTime) -> String {
+    format!("{SECOND}{}", countdown(ended))
 }
 
 /// The name of the record of a day.
@@ -344,6 +356,11 @@ mod tests {
         ] {
             assert_eq!(parse_acknowledged(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn the_newest_pass_over_the_second_place_comes_first() {
+        assert_eq!(second_pass(datetime!(2026-11-22 03:20 UTC)), "second/98204682399");
     }
 
     #[test]

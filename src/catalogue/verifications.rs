@@ -15,6 +15,7 @@ use crate::{
         manifest::ObjectResult,
         object::ObjectId,
         run::RunId,
+        second::Place,
         source::{SourceId, SourceKind, SourceName},
         stored_version::ContainerMark,
         verification::{
@@ -85,7 +86,8 @@ impl Catalogue {
         Ok(written)
     }
 
-    /// What the newest verification of a source came to; `None` if there was none. One request.
+    /// What the newest verification of a source came to; `None` if there was none. One request. In the second place there is none:
+    /// the records there are about the blobs of the first.
     ///
     /// # Errors
     /// Also if it cannot be read: then it is not known what it found.
@@ -107,6 +109,9 @@ impl Catalogue {
         source: &SourceName,
         by: Option<OffsetDateTime>,
     ) -> Result<Option<VerificationSummary>> {
+        if self.place == Place::Second {
+            return Ok(None);
+        }
         let prefix = layout::verifications(kind, source);
         let from = by.map_or_else(|| prefix.clone(), |by| layout::verification(kind, source, by));
         let Some(item) = self.first_from(&prefix, &from, true).await? else { return Ok(None) };
@@ -172,6 +177,9 @@ impl Catalogue {
     /// Which backups of a vault the newest passes read. One request, and one more for each pass with findings. Records that
     /// cannot be read say nothing, and if the newest one cannot be, nothing is known.
     pub async fn readings(&self, vault: &SourceName) -> Result<Readings> {
+        if self.place == Place::Second {
+            return Ok(Readings::default());
+        }
         let (kind, prefix) = (SourceKind::Vault, layout::verifications(SourceKind::Vault, vault));
         let listing = Listing { prefix: &prefix, from: None, page: READINGS, metadata: true };
         let pages = self.container.list(listing);

@@ -3,14 +3,13 @@
 use clap::{Args, Subcommand};
 
 use super::{
-    Done, Exit,
+    Done, Exit, FromArg,
     output::{self, Column, Format, Table, count},
 };
 use crate::{
     api::shapes::terminal::{Trail, TrailCheck},
-    app::App,
     catalogue::CheckedSection,
-    config::{Config, Needs, environment},
+    config::Needs,
     domain::audit::{AUDIT_FORMAT, Expected, Fault, Record},
     query::trail::{self, Soundness, Verified},
 };
@@ -21,7 +20,14 @@ pub enum AuditCommand {
     /// Check every record against the one before it, and every section against those that name it
     Verify(VerifyArgs),
     /// List the records
-    List,
+    List(ListArgs),
+}
+
+/// The arguments of `audit list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    from: FromArg,
 }
 
 /// The arguments of `audit verify`.
@@ -31,6 +37,8 @@ pub struct VerifyArgs {
     /// also finds a section that was shortened and written anew; may be repeated
     #[arg(long, value_name = "EXPECTED")]
     expect: Vec<Expected>,
+    #[command(flatten)]
+    from: FromArg,
 }
 
 /// Runs the command. The exit code is 0 if the trail is whole, 1 if it is not, 2 if it has no records.
@@ -38,9 +46,13 @@ pub struct VerifyArgs {
 /// # Errors
 /// When settings are wrong or the trail cannot be read.
 pub async fn run(command: AuditCommand, format: Format) -> Done {
-    let app = App::build(&Config::read(environment, Needs::Storage)?)?;
+    let from = match &command {
+        AuditCommand::List(args) => args.from,
+        AuditCommand::Verify(args) => args.from,
+    };
+    let app = from.app(Needs::Storage)?;
     match command {
-        AuditCommand::List => {
+        AuditCommand::List(_) => {
             let (records, faults) = trail::records(&app).await?;
             list(records, faults, format)
         }

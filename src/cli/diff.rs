@@ -6,7 +6,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::{
-    Done, Exit, Failed, SourceArg, app_for,
+    Done, Exit, Failed, FromArg, SourceArg, app_for_in,
     list::moment_of,
     output::{self, Column, Format, Table, count},
     report::{kinds, unlisted_line},
@@ -40,6 +40,8 @@ pub struct DiffArgs {
     /// Show also the objects that are the same
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    from: FromArg,
 }
 
 /// Runs the command. The exit code is 0 if nothing differs, 1 if something does or a kind could not be listed.
@@ -47,7 +49,7 @@ pub struct DiffArgs {
 /// # Errors
 /// When settings are wrong, there is no such recovery point, or the source lists nothing.
 pub async fn run(args: DiffArgs, format: Format) -> Done {
-    let app = app_for(&args.vault.vault, Needs::Storage)?;
+    let app = app_for_in(&args.vault.vault, Needs::Storage, args.from)?;
     let source = &args.vault.vault;
     let point = match (args.run, args.at) {
         (Some(run), _) => Point::Run(run),

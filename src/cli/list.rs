@@ -12,7 +12,7 @@ use self::{
     why::state,
 };
 use super::{
-    Done, Exit, Failed, SourceArg, app_for,
+    Done, Exit, Failed, FromArg, SourceArg, app_for_in,
     output::{self, Cell, Column, Format, Table, count},
     report,
 };
@@ -24,7 +24,7 @@ use crate::{
     app::App,
     catalogue::ManifestRef,
     clock::Clock,
-    config::{Config, Needs, environment, named},
+    config::{Needs, named},
     domain::{
         filter::{NameFilter, ObjectFilter},
         manifest::{Line, ObjectStatus, Summary},
@@ -41,13 +41,20 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum List {
     /// The configured vaults, or all that the catalogue has, each with its newest run and the last that covered it
-    Vaults,
+    Vaults(VaultsArgs),
     /// The runs of a vault, or of an HSM's single keys, newest first
     Runs(RunsArgs),
     /// The objects of a vault, each with its newest backup
     Objects(ObjectsArgs),
     /// Every backup of one object, newest first
     History(HistoryArgs),
+}
+
+/// The vaults.
+#[derive(Debug, Args)]
+pub struct VaultsArgs {
+    #[command(flatten)]
+    from: FromArg,
 }
 
 /// The runs of a vault.
@@ -58,6 +65,8 @@ pub struct RunsArgs {
     /// The most runs to list
     #[arg(long, value_name = "N", default_value_t = 30)]
     limit: usize,
+    #[command(flatten)]
+    from: FromArg,
 }
 
 /// The objects of a vault.
@@ -83,6 +92,8 @@ pub struct ObjectsArgs {
     /// Only objects that were backed up, or were found gone, at this time or later
     #[arg(long, value_name = "TIME", value_parser = moment_of)]
     since: Option<OffsetDateTime>,
+    #[command(flatten)]
+    from: FromArg,
 }
 
 impl ObjectsArgs {
@@ -112,15 +123,15 @@ impl ObjectsArgs {
 /// When settings are wrong or the catalogue cannot be read.
 pub async fn run(list: List, format: Format) -> Done {
     match list {
-        List::Vaults => all_vaults(format).await,
+        List::Vaults(args) => all_vaults(args, format).await,
         List::Runs(args) => runs(args, format).await,
         List::Objects(args) => objects(args, format).await,
         List::History(args) => history(args, format).await,
     }
 }
 
-async fn all_vaults(format: Format) -> Done {
-    let app = App::build(&Config::read(environment, Needs::Storage)?)?;
+async fn all_vaults(args: VaultsArgs, format: Format) -> Done {
+    let app = args.from.app(Needs::Storage)?;
     let now = Clock::system().now();
     let mut found = Vec::new();
     for source in vaults_to_list(&app).await? {
@@ -180,7 +191,7 @@ async fn vaults_to_list(app: &App) -> Result<Vec<Source>, Failed> {
 }
 
 async fn runs(args: RunsArgs, format: Format) -> Done {
-    let app = app_for(&args.vault.vault, Needs::Storage)?;
+    let app = app_for_in(&args.vault.vault, Needs::Storage, args.from)?;
     let found = runs::closed(&app, args.vault.vault.name(), args.limit).await?;
     if found.is_empty() {
         nothing::refuse_unknown(&app, args.vault.vault.name()).await?;
@@ -242,7 +253,7 @@ fn row(run: &RunId, summary: Option<&Summary>) -> [Cell; 12] {
 
 async fn objects(args: ObjectsArgs, format: Format) -> Done {
     args.vault.may_hold(args.kind)?;
-    let app = app_for(&args.vault.vault, Needs::Storage)?;
+    let app = app_for_in(&args.vault.vault, Needs::Storage, args.from)?;
     let filter = args.filter();
     let listing = Listing::read(&app, args.vault.vault.name(), args.at, |line| filter.takes(line)).await?;
     let lines = &listing.lines;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    Done, Exit, Failed, VaultArg, app_for,
+    Done, Exit, Failed, FromArg, VaultArg, app_for_in,
     output::{self, Column, Format, Table},
 };
 use crate::{
@@ -20,6 +20,8 @@ use crate::{
 pub struct RebuildArgs {
     #[command(flatten)]
     vault: VaultArg,
+    #[command(flatten)]
+    from: FromArg,
 }
 
 /// Runs the command.
@@ -27,7 +29,7 @@ pub struct RebuildArgs {
 /// # Errors
 /// When settings are wrong or the storage cannot be used.
 pub async fn run(args: RebuildArgs, format: Format) -> Done {
-    let app = app_for(&args.vault.vault, Needs::Backup)?;
+    let app = app_for_in(&args.vault.vault, Needs::Backup, args.from)?;
     let mut found = Vec::new();
     let hear = |run: &RunId, state| found.push((run.clone(), state));
     rebuild::vault(&app, args.vault.vault.name(), &Clock::system(), hear).await?;

@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use time::OffsetDateTime;
 
 use super::{
-    Done, Exit, Failed, ObjectArgs, SourceArg, app_for_both, ask,
+    Done, Exit, Failed, FromArg, ObjectArgs, SourceArg, app_for_both, ask,
     interrupt::interrupts,
     list::moment_of,
     output::{Format, Stream, count, note},
@@ -34,8 +34,10 @@ use crate::{
             Action, OnConflict, OnDamaged, Request, RestoreId, RestoreNumbers, RestorePlan, Selection,
             StepResult,
         },
+        second::Place,
         source::Source,
     },
+    error::Error,
     guard,
     restore::{
         self,
@@ -103,6 +105,8 @@ pub struct RestoreArgs {
     /// missing objects need a new plan
     #[arg(long, conflicts_with_all = ["unrecorded", "file"])]
     hand_over: bool,
+    #[command(flatten)]
+    from: FromArg,
 }
 
 /// The options of `restore --file`.
@@ -206,7 +210,7 @@ pub async fn run(args: RestoreArgs, format: Format) -> Done {
     }
     let request = args.request()?;
     let needs = if args.unrecorded || args.what_if { Needs::Storage } else { Needs::Backup };
-    let app = app_for_both(&args.vault.vault, args.target(), needs)?;
+    let app = app_for_both(&args.vault.vault, args.target(), needs, args.from)?;
     let plan = restore::plan(&app, &request).await?;
     let takes = restore::send::pace(&app, &request.target).takes(&plan.steps);
     guard::warning(&app, &request.source, &request.target).into_iter().for_each(note);
@@ -224,7 +228,7 @@ pub async fn run(args: RestoreArgs, format: Format) -> Done {
     if asks && !agreed(&args, &plan)? {
         return Ok(Exit::None);
     }
-    let id = if args.unrecorded { None } else { Some(open(&app, &plan, args.hand_over).await?) };
+    let id = begun(&args, &app, &plan).await?;
     let (finish, outcomes) = work(&app, id.as_ref(), &plan, format).await?;
     let mut numbers = RestoreNumbers::of(&plan);
     for (_, result) in &outcomes {
@@ -256,17 +260,41 @@ fn stopped(finish: Finish, plan: &RestorePlan, ended: usize, target: &Source) ->
     ))
 }
 
+/// Records that the restore begins, unless it goes without records. From the second place it is on the trail there and nowhere
+/// else: nothing takes the target, and nothing goes on with the restore when this terminal is gone.
+async fn begun(args: &RestoreArgs, app: &App, plan: &RestorePlan) -> Result<Option<RestoreId>, Failed> {
+    if args.unrecorded {
+        return Ok(None);
+    }
+    if args.from.place() == Place::First {
+        return open(app, plan, args.hand_over).await.map(Some);
+    }
+    if args.hand_over {
+        return Err(Failed::new(
+            "a restore from the second place cannot be handed over, because no app has a right there",
+            "leave out --hand-over",
+        ));
+    }
+    let clock = Clock::system();
+    let told = start::tell(app, &Name::new(&clock), plan, &Actor::TERMINAL, &clock).await;
+    told.map_err(|error| unrecorded(&error))?;
+    Ok(None)
+}
+
+fn unrecorded(error: &Error) -> Failed {
+    Failed::new(
+        format!("nothing was restored, because it cannot be recorded: {error}"),
+        "mend that, as `keyvault-backup preflight` says, or go ahead without records with --unrecorded",
+    )
+}
+
 /// Takes the target and records the restore.
 async fn open(app: &App, plan: &RestorePlan, hand_over: bool) -> Result<RestoreId, Failed> {
     let clock = Clock::system();
     let name = Name::new(&clock);
-    let opened =
-        start::open(app, name, plan, &Actor::TERMINAL, Began { hand_over, approval: None }, &clock).await.map_err(|error| {
-            Failed::new(
-                format!("nothing was restored, because it cannot be recorded: {error}"),
-                "mend that, as `keyvault-backup preflight` says, or go ahead without records with --unrecorded",
-            )
-        })?;
+    let opened = start::open(app, name, plan, &Actor::TERMINAL, Began { hand_over, approval: None }, &clock)
+        .await
+        .map_err(|error| unrecorded(&error))?;
     match opened {
         Opened::Ours(stored) => Ok(stored.job.id),
         Opened::Taken(other) => Err(Failed::of(

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::{
-    Done, Exit, Failed, app_for,
+    Done, Exit, Failed, FromArg, app_for_in,
     hsm::report as hsm_report,
     output::{self, Format},
     restore::followed,
@@ -15,11 +15,12 @@ use super::{
 use crate::{
     api::shapes::{links::split_job_id, problem::ProblemKind, run::RunInSource},
     app::App,
-    config::{Config, Needs, environment, named},
+    config::{Needs, named},
     domain::{
         object::NameError,
         restore::RestoreId,
         run::RunId,
+        second::Place,
         source::{Source, SourceName},
     },
     query::{
@@ -46,6 +47,8 @@ pub struct ShowArgs {
     /// Show every object, not only those that need attention
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    from: FromArg,
 }
 
 /// The name of a run or a restore, perhaps with its source.
@@ -84,10 +87,14 @@ pub(super) fn run_of(text: &str) -> Result<RunId, String> {
 /// When there is none of that name, or runs of several sources have it, or it cannot be read.
 pub async fn run(args: ShowArgs, format: Format) -> Done {
     let app = match args.vault.as_ref().or(args.hsm.as_ref()) {
-        Some(source) => app_for(source, Needs::Jobs)?,
-        None => App::build(&Config::read(environment, Needs::Jobs)?)?,
+        Some(source) => app_for_in(source, Needs::Jobs, args.from)?,
+        None => args.from.app(Needs::Jobs)?,
     };
     match RestoreId::try_from(args.job.id.clone()) {
+        Ok(_) if args.from.place() == Place::Second => Err(Failed::new(
+            "restores are recorded in the jobs container of the first place alone",
+            "leave out --from; `keyvault-backup audit list --from second` has the restores that began from the second place",
+        )),
         Ok(restore) => Box::pin(show_restore(&app, &restore, args.all, format)).await,
         Err(_) => Box::pin(show_run(&app, &args, format)).await,
     }

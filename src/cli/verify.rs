@@ -10,12 +10,12 @@ use clap::Args;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::report::{Looked, Verified};
-use super::{Done, Failed, output::Format};
+use super::{Done, Failed, FromArg, output::Format};
 use crate::{
     api::shapes::problem::ProblemKind,
     app::App,
     clock::Clock,
-    config::{Config, Needs, environment, named},
+    config::{Needs, named},
     domain::{
         object::ObjectKind,
         source::{Source, SourceId, SourceKind},
@@ -57,6 +57,8 @@ pub struct VerifyArgs {
     /// The kind of object that the file has to be a backup of; may be repeated
     #[arg(long, requires = "file")]
     kind: Vec<ObjectKind>,
+    #[command(flatten)]
+    from: FromArg,
 }
 
 const EXITS: &str = "\
@@ -73,7 +75,7 @@ pub async fn run(args: VerifyArgs, format: Format) -> Done {
     if let Some(path) = &args.file {
         return file::run(path, &args.kind, format);
     }
-    let app = App::build(&Config::read(environment, Needs::Storage)?)?;
+    let app = args.from.app(Needs::Storage)?;
     let clock = Clock::system();
     let sources = chosen(app.catalogue()?.sources().await?, &args.source)?;
     let mut looked = Vec::with_capacity(sources.len());

@@ -8,7 +8,7 @@ pub enum Role {
     Backup,
     /// Restores.
     Restore,
-    /// Retention: the only app that deletes.
+    /// Retention, verification and copies: the only app that deletes.
     Keeper,
     /// The status page for browsers, and nothing else: it reads, and moves no job on.
     Page,
@@ -27,6 +27,11 @@ impl Role {
         matches!(self, Self::Restore | Self::All)
     }
 
+    /// Whether such an app keeps what is stored: it lets go, verifies and copies.
+    pub const fn keeps(self) -> bool {
+        matches!(self, Self::Keeper)
+    }
+
     /// The setting's word for it.
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -40,7 +45,7 @@ impl Role {
             | Function::BackUpObject
             | Function::Backups => self.backs_up(),
             Function::RestoreObject | Function::Restores => self.restores(),
-            Function::ApplyRetention | Function::VerifyBackups => matches!(self, Self::Keeper),
+            Function::ApplyRetention | Function::VerifyBackups | Function::CopyBackups => self.keeps(),
             Function::Page => matches!(self, Self::Page),
             Function::AdvanceJobs | Function::Status => !matches!(self, Self::Page),
         }
@@ -64,6 +69,8 @@ pub enum Function {
     ApplyRetention,
     /// Reads stored backups again, and records what is wrong.
     VerifyBackups,
+    /// Makes further copies of backups.
+    CopyBackups,
     /// The HTTP API for backups: see [`crate::api`].
     Backups,
     /// The HTTP API for restores: see [`crate::api`].
@@ -101,8 +108,11 @@ mod tests {
     #[test]
     fn an_app_does_what_its_role_says() {
         let roles = [Role::Backup, Role::Restore, Role::Keeper, Role::Page, Role::All];
-        let does = roles.map(|role| (role.backs_up(), role.restores()));
-        assert_eq!(does, [(true, false), (false, true), (false, false), (false, false), (true, true)]);
+        let does = roles.map(|role| (role.backs_up(), role.restores(), role.keeps()));
+        let none = (false, false, false);
+        let expected =
+            [(true, false, false), (false, true, false), (false, false, true), none, (true, true, false)];
+        assert_eq!(does, expected);
         assert_eq!(roles.map(|role| role.as_str().parse()), roles.map(Ok));
     }
 

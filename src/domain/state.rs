@@ -13,6 +13,7 @@ use super::{
     nothing::Points,
     object::ObjectKind,
     run::RunId,
+    second::is_late,
     source::{SourceId, SourceKind, SourceName},
     verification::Verified,
 };
@@ -72,6 +73,8 @@ pub enum Trouble {
         /// From where to where.
         what: String,
     },
+    /// The second place lacks something newer for more than a day, since this time.
+    SecondLate(OffsetDateTime),
 }
 
 impl Trouble {
@@ -83,7 +86,7 @@ impl Trouble {
     /// Whether something of the source may not be protected. Of any other trouble it is known that an older state can be
     /// restored.
     pub const fn is_error(&self) -> bool {
-        !matches!(self, Self::LastFailed(_) | Self::Moved { .. })
+        !matches!(self, Self::LastFailed(_) | Self::Moved { .. } | Self::SecondLate(_))
     }
 
     /// Whether no recent backup is known to cover the source.
@@ -106,6 +109,7 @@ impl TroubleKind {
             Self::Failing => "objects-failing",
             Self::LastFailed => "last-backup-failed",
             Self::Moved => "vault-moved",
+            Self::SecondLate => "second-place-late",
         }
     }
 }
@@ -148,6 +152,9 @@ impl fmt::Display for Trouble {
                     all if all == objects => write!(f, "{verb} and never had a backup"),
                     some => write!(f, "{verb}, of which {some} never had a backup"),
                 }
+            }
+            Self::SecondLate(since) => {
+                write!(f, "the second place lacks newer backups of it since {}", minute(*since))
             }
             Self::LastFailed(run) => write!(f, "its last backup, {run}, failed"),
         }
@@ -195,6 +202,8 @@ pub struct SourceState {
     pub running: usize,
     /// How many restores into it have not ended, among the newest restores.
     pub restoring: usize,
+    /// Since when the second place lacks something newer of it, as far as that is known.
+    pub behind_since: Option<OffsetDateTime>,
     /// How its runs ended.
     pub history: History,
     /// What is wrong with it, the most urgent first.
@@ -255,6 +264,7 @@ impl SourceState {
             verified: None,
             running,
             restoring: 0,
+            behind_since: None,
             history: History::default(),
             troubles: Vec::new(),
         }
@@ -263,6 +273,14 @@ impl SourceState {
     fn with(self, mut troubles: Vec<Trouble>) -> Self {
         troubles.sort();
         Self { troubles, ..self }
+    }
+
+    /// The state with what is known of the second place.
+    #[must_use]
+    pub fn behind(self, since: Option<OffsetDateTime>, now: OffsetDateTime) -> Self {
+        let late = since.filter(|since| is_late(*since, now)).map(Trouble::SecondLate);
+        let troubles = self.troubles.iter().cloned().chain(late).collect();
+        Self { behind_since: since, ..self }.with(troubles)
     }
 
     /// When the last verification of it began, as far as that is known.

@@ -91,7 +91,10 @@ pub async fn one(app: &App, hsm: &SourceName, run: &RunId) -> Result<Option<Run>
 /// A run in one HSM, configured or not, or `None` when it does not have it.
 pub async fn known(app: &App, hsm: &SourceName, run: &RunId) -> Result<Option<Run>> {
     // Read open jobs first: a job that ends meanwhile has its record before it is closed.
-    let open = app.jobs()?.hsm_job(hsm, run).await?.filter(|stored| stored.job.is_backup());
+    let open = match app.jobs_here()? {
+        Some(jobs) => jobs.hsm_job(hsm, run).await?.filter(|stored| stored.job.is_backup()),
+        None => None,
+    };
     if let Some(backup) = app.catalogue()?.hsm_backup(hsm, run).await? {
         return Ok(Some(Run::Ended(Box::new(backup))));
     }

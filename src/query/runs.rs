@@ -49,7 +49,8 @@ pub async fn is_planned(app: &App, vault: &SourceName, run: &RunId) -> Result<bo
 /// The open runs.
 pub async fn open_jobs(app: &App) -> Result<Vec<BackupJob>> {
     let job = |stored: Stored| stored.job;
-    Ok(app.jobs()?.backup_runs().await?.into_iter().map(job).collect())
+    let Some(jobs) = app.jobs_here()? else { return Ok(Vec::new()) };
+    Ok(jobs.backup_runs().await?.into_iter().map(job).collect())
 }
 
 /// A run in one vault, in full.

@@ -81,7 +81,7 @@ pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
     let (vault_names, hsm_names) = sources::all(app).await?;
     let every = restores::Wanted::default();
     let (vaults, mut hsms, passes, retention, at_bound, restores, poison_messages, notices) = futures::try_join!(
-        vaults::all(app, vault_names, FAILING, now),
+        Box::pin(vaults::all(app, vault_names, FAILING, now)),
         hsms::all(app, hsm_names, now),
         passes::passes(app, now),
         keeper::applied(app, now),

@@ -12,6 +12,7 @@ use crate::{
         manifest::Summary,
         nothing::Points,
         run::{CLOSES_WITHIN, Scope},
+        second::SecondPass,
         source::{SourceKind, SourceName},
         state::{Ended, History, Known, Newest, SourceState},
     },
@@ -42,8 +43,10 @@ pub async fn all(
     most: usize,
     now: OffsetDateTime,
 ) -> Result<Vec<VaultState>> {
-    let jobs = &open_jobs(app).await?;
-    let each = vaults.into_iter().map(|vault| async move { one(app, &vault, jobs, most, now).await });
+    let (jobs, second) = &futures::try_join!(open_jobs(app), last_second_pass(app))?;
+    let second = second.as_ref();
+    let each =
+        vaults.into_iter().map(|vault| async move { state(app, &vault, (jobs, second), most, now).await });
     stream::iter(each).buffered(VAULTS_AT_ONCE).try_collect().await
 }
 
@@ -58,6 +61,28 @@ pub async fn one(
     most: usize,
     now: OffsetDateTime,
 ) -> Result<VaultState> {
+    let second = last_second_pass(app).await?;
+    state(app, vault, (jobs, second.as_ref()), most, now).await
+}
+
+/// The newest pass over the second place. One that cannot be read says nothing, and the log says so.
+async fn last_second_pass(app: &App) -> Result<Option<SecondPass>> {
+    match app.catalogue()?.last_second_pass().await {
+        Err(error) if error.is_unreadable() => {
+            tracing::warn!("How far the second place is, is not known: {error}");
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
+async fn state(
+    app: &App,
+    vault: &SourceName,
+    (jobs, second): (&[BackupJob], Option<&SecondPass>),
+    most: usize,
+    now: OffsetDateTime,
+) -> Result<VaultState> {
     let open: Vec<_> = jobs.iter().filter(|job| job.vault == *vault).cloned().collect();
     let mut known = match known(app, vault, most, now).await {
         Err(error @ Error::Service(_)) => return Err(error),
@@ -67,7 +92,9 @@ pub async fn one(
         known.newest.held = open.iter().filter(|job| job.covers).map(|job| job.opened).max();
     }
     let seen = known.as_ref().map_err(ToString::to_string);
-    let state = SourceState::of_vault(vault, seen, open.len(), app.interval(), now);
+    let newest = seen.as_ref().ok().and_then(|known| known.newest.last.as_ref()).map(|last| last.planned);
+    let since = second.and_then(|pass| pass.behind_since(SourceKind::Vault, vault, newest));
+    let state = SourceState::of_vault(vault, seen, open.len(), app.interval(), now).behind(since, now);
     Ok(VaultState { state, open, known })
 }
 

@@ -112,6 +112,15 @@ pub async fn open(
     Ok(Opened::Ours(stored))
 }
 
+/// Records on the trail that a restore begins that has no other record.
+///
+/// # Errors
+/// As [`begin::told`](crate::begin::told).
+pub async fn tell(app: &App, name: &Name, plan: &RestorePlan, by: &Actor, clock: &Clock) -> Result<()> {
+    let job = RestoreJob::open(name.id.clone(), plan, by.clone(), clock.now());
+    name.tell(app, by, started(&job, plan), clock).await
+}
+
 /// Releases the target, unless the restore has begun elsewhere under the same name.
 async fn leave(app: &App, job: &RestoreJob) -> Result<()> {
     if app.jobs()?.restore(&job.id).await?.is_none() {

@@ -15,6 +15,7 @@ use crate::{
     app::App,
     attempt::Attempt,
     backup::{Progress, message, object::Done, reconcile},
+    copies,
     domain::{
         actor::Actor,
         hsm::Task,
@@ -32,7 +33,7 @@ use crate::{
     notify,
     restore::{self, object::Done as Restored},
     retention::{self, Applied},
-    suspects, verification,
+    second, suspects, verification,
 };
 
 /// How early a timer may fire and still serve its next occurrence. A later "next" means that a person fired it
@@ -70,6 +71,7 @@ pub async fn run(app: &App, function: Function, invocation: &Invocation) -> Resu
     match function {
         Function::ApplyRetention => within(LONG_DEADLINE, function, apply_retention(app, invocation)).await,
         Function::VerifyBackups => within(LONG_DEADLINE, function, verify_backups(app, invocation)).await,
+        Function::CopyBackups => within(LONG_DEADLINE, function, copy_backups(app, invocation)).await,
         Function::NightlyVaultBackup => {
             within(LONG_DEADLINE, function, nightly_vault_backup(app, invocation)).await
         }
@@ -162,6 +164,13 @@ fn told(applied: Vec<(SourceId, Result<Applied>)>, said: &mut Vec<String>, faile
 async fn verify_backups(app: &App, invocation: &Invocation) -> Result<String> {
     invocation.timer("timer")?;
     verified(verification::all(app, &invocation.clock).await?)
+}
+
+/// Makes the copies that are missing. What a deadline or a kill leaves undone, the next firing does.
+async fn copy_backups(app: &App, invocation: &Invocation) -> Result<String> {
+    invocation.timer("timer")?;
+    let copies::Copied { said, failed } = Box::pin(copies::all(app, &invocation.clock)).await;
+    outcome("", &said, &failed)
 }
 
 /// The text about verifications.
@@ -276,7 +285,8 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     let found = Found { runs: runs.as_ref().and_then(|of| of.as_ref().ok()), hsms: hsms.as_ref().ok() };
     // After the reconciled runs: one that closes now may have replaced what was found wrong.
     let suspects = if role.backs_up() { Some(Box::pin(suspects::back_up(app, clock)).await) } else { None };
-    let verified = if role == Role::Keeper { Some(verification::go_on(app, clock).await) } else { None };
+    let verified = if role.keeps() { Some(verification::go_on(app, clock).await) } else { None };
+    let copied = if role.keeps() { Some(Box::pin(second::go_on(app, clock)).await) } else { None };
     let late = if catches_up { Some(Box::pin(nights::catch_up(app, found, clock)).await) } else { None };
     // Last: it tells of the state that this pass leaves.
     let told = Box::pin(notify::pass(app, clock)).await;
@@ -289,6 +299,7 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
         let errors = of.into_iter().filter_map(|(_, verified)| verified.err());
         (String::new(), errors.filter(|error| !matches!(error, Error::Busy(_))).collect())
     });
+    passed.part(copied, |of| of.map_or_else(Default::default, |of| (of.words(), of.failures())));
     passed.part(late, |of| (listed("begun late", &of.begun), of.errors));
     if told.sent > 0 {
         passed.said.push(format!("messages sent: {}", told.sent));

@@ -35,6 +35,8 @@ pub struct Size {
     pub retention: [usize; 2],
     /// Nights of a vault that is verified, and its objects.
     pub verification: [usize; 2],
+    /// Nights of a vault that is copied, and its objects.
+    pub second: [usize; 2],
 }
 
 impl Size {
@@ -56,6 +58,7 @@ impl Size {
         statuses: 5,
         retention: [1095, 25_000],
         verification: [90, 25_000],
+        second: [30, 5000],
     };
 
     /// A minute's worth.
@@ -76,5 +79,6 @@ impl Size {
         statuses: 1,
         retention: [100, 1000],
         verification: [30, 1000],
+        second: [30, 1000],
     };
 }

@@ -16,6 +16,7 @@ mod night;
 mod pace;
 mod restore;
 mod retention;
+mod second;
 mod size;
 mod speed;
 mod stage;
@@ -110,6 +111,9 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     }
     if wanted("retention") {
         retention::measure(&mut table, &size).await?;
+    }
+    if wanted("copies") {
+        second::measure(&mut table, &size).await?;
     }
     if wanted("verification") {
         verification::measure(&mut table, &size).await?;

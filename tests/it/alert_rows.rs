@@ -13,6 +13,7 @@ use crate::{
     faults::backup_of,
     hsm_world::HsmWorld,
     retention::Kept,
+    second::Second,
     world::{BACKUPS, NIGHT, World},
 };
 
@@ -184,4 +185,24 @@ async fn a_start_without_settings() {
     let lines: Vec<_> = text.lines().collect();
     assert!(lines.iter().any(|line| line.contains("start.failed")), "{text}");
     write("start", &json!({ "lines": lines, "requests": [], "invocations": [] }));
+}
+
+#[tokio::test]
+async fn copies_reach_the_second_place() {
+    let mut second = Second::with(2).await;
+    second.night().await;
+    second.good_pass().await;
+    leave_keeper("second", &second.kept);
+}
+
+/// Something else has the name of a backup there, so that its night is never complete.
+#[tokio::test]
+async fn copies_do_not_reach_the_second_place() {
+    let mut second = Second::with(2).await;
+    second.night().await;
+    let name = second.kept.world.backups.blobs(BACKUPS).into_iter().find(|name| name.ends_with("/backup"));
+    second.second.put_blob(BACKUPS, &name.expect("it is stored"), "something else", &[]);
+    second.kept.world.at(second.kept.now() + DAY * 2);
+    assert!(!second.pass().await.succeeded());
+    leave_keeper("second-late", &second.kept);
 }

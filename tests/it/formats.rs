@@ -7,7 +7,8 @@
 //! reads otherwise, see [`form_1`]; `v1-restore` is the same of restores, see [`restores`], `v1-hsm` of Managed HSMs, see
 //! [`hsm`], and `v2-trail` of the audit trail, see [`trail`]; `v2-roles` has what tells which version is current, see
 //! [`roles`], `v2-tags` tags that are too long for a record as they are, see [`tags`], `v2-late` what is stored of a night
-//! that began late, see [`late`], `v1-evidence` the record of a day, see [`evidence`], `v1-notices` what was told, see `notify`, `v2-places` where a vault was, see [`places`], `v2-forms` backups of a form that is not
+//! that began late, see [`late`], `v1-evidence` the record of a day, see [`evidence`], `v1-notices` what was told, see `notify`,
+//! `v1-second` how far the second place was, see [`second`], `v2-places` where a vault was, see [`places`], `v2-forms` backups of a form that is not
 //! known, see [`forms`], `v2-lists` kinds that came late, see [`lists`], `v2-stored-versions` the versions of
 //! blobs in manifests, see [`stored_versions`], and `v2-folders` the blobs in an HSM's folder, see [`folders`]. They are never written again; a new
 //! format gets a folder of its own (`cargo test --test it freeze -- --ignored` writes one).
@@ -25,6 +26,7 @@ mod places;
 mod restores;
 mod retention;
 mod roles;
+mod second;
 mod stored_versions;
 mod tags;
 mod trail;
@@ -171,6 +173,7 @@ fn every_folder_of_samples_has_its_test() {
         "v1-later",
         "v1-notices",
         "v1-restore",
+        "v1-second",
         "v2-folders",
         "v2-forms",
         "v2-late",

@@ -92,6 +92,8 @@ mod rounds_nights;
 mod runbooks;
 mod schema;
 mod screens;
+mod second;
+mod second_from;
 mod serve;
 mod show;
 mod stopping;

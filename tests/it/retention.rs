@@ -29,6 +29,7 @@ impl World {
         self.set("KEYVAULT_BACKUP_RETENTION", policy);
         self.set("RETENTION_SCHEDULE", "0 0 4 30 2 *");
         self.set("VERIFY_SCHEDULE", "0 30 4 30 2 *");
+        self.set("COPY_SCHEDULE", "0 15 3 30 2 *");
         self.set("KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS", "1");
         keeper_of(self).await
     }

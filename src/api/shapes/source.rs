@@ -48,6 +48,10 @@ pub struct SourceStatus {
     /// When the last verification of it began: a time, `never`, or `unknown` if that cannot be read.
     #[schema(value_type = String, example = "2026-11-22T05:30:00Z")]
     verified: VerifiedAt,
+    /// Since when the second place lacks newer backups of it. Absent where it has everything, and without a second place.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    second_place_behind_since: Option<OffsetDateTime>,
     /// The range of times as of which it can be restored.
     #[serde(flatten)]
     reach: Reach,
@@ -85,7 +89,7 @@ pub struct Trouble {
     #[serde(rename = "type")]
     #[schema(
         example = "overdue",
-        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|verification-unreadable|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|vault-moved)$"
+        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|verification-unreadable|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|vault-moved|second-place-late)$"
     )]
     code: &'static str,
     /// What is wrong, in words.
@@ -284,6 +288,7 @@ impl SourceStatus {
             troubles: state.troubles.iter().map(Into::into).collect(),
             objects: state.objects.map(Into::into),
             verified: VerifiedAt(state.verified()),
+            second_place_behind_since: state.behind_since,
             reach: state.points.into(),
             newest_success: covering.map(|run| Success::new(&run, now)),
             last_run: last.map(|last| RunItem::closed(vault, &last)),

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::super::{
-    Done, Exit, Failed, ObjectArgs, SourceArg, app_for,
+    Done, Exit, Failed, FromArg, ObjectArgs, SourceArg, app_for_in,
     output::{self, Cell, Column, Format, Table},
 };
 use crate::{
@@ -22,12 +22,14 @@ pub struct HistoryArgs {
     vault: SourceArg,
     #[command(flatten)]
     object: ObjectArgs,
+    #[command(flatten)]
+    from: FromArg,
 }
 
 pub(super) async fn history(args: HistoryArgs, format: Format) -> Done {
     let id = args.object.one()?;
     args.vault.may_hold([id.kind])?;
-    let app = app_for(&args.vault.vault, Needs::Storage)?;
+    let app = app_for_in(&args.vault.vault, Needs::Storage, args.from)?;
     let vault = &args.vault.vault;
     let (points, reach, readings) = match objects::history(&app, vault.name(), &id).await? {
         History::Points { backups, reach, readings } => (backups, reach, readings),

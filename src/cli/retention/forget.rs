@@ -52,7 +52,7 @@ pub(super) async fn forget(args: ForgetArgs, format: Format) -> Done {
         output::json(&RetentionForget::new(vault, done, &backups))?;
     } else {
         table(&backups, done).print(format)?;
-        say(vault, &objects, &backups, done, format)?;
+        say(vault, &objects, &backups, (done, app.second().is_some()), format)?;
     }
     let stays = backups.iter().filter(|backup| backup.stays.is_some()).count();
     Ok(if done && stays > 0 { Exit::Part } else { Exit::All })
@@ -81,7 +81,7 @@ fn say(
     vault: &SourceName,
     objects: &[ObjectId],
     backups: &[StoredBackup],
-    done: bool,
+    (done, second): (bool, bool),
     format: Format,
 ) -> Result<(), Failed> {
     let stays = backups.iter().filter(|backup| backup.stays.is_some()).count();
@@ -108,6 +108,12 @@ fn say(
                 "{} of {names} in {vault}; {goes} of them can go now. To delete them, add --really --reason TEXT.",
                 count(backups.len(), "stored backup")
             ),
+        )?;
+    }
+    if second {
+        output::aside(
+            format,
+            "The second place keeps its copies of them until its owners delete them: no app and no command does.",
         )?;
     }
     if stays > 0 {

@@ -50,12 +50,13 @@ impl Standstill {
             Trouble::Lost { run, .. } => Some(Self::Lost(run.clone())),
             Trouble::LastFailed(run) => Some(Self::NotCovered(run.clone())),
             Trouble::Moved { run, .. } => Some(Self::Moved(run.clone())),
-            // A run that could not list a kind is `uncovered`. What fails or is damaged is kept object by object. A pass reads the
+            // A run that could not list a kind is `uncovered`. The second place keeps by its own rules. What fails or is damaged is kept object by object. A pass reads the
             // record of the last verification itself, and stops.
             Trouble::Unlisted(_)
             | Trouble::Failing { .. }
             | Trouble::Damaged { .. }
-            | Trouble::VerificationUnreadable(_) => None,
+            | Trouble::VerificationUnreadable(_)
+            | Trouble::SecondLate(_) => None,
         }
     }
 
@@ -126,6 +127,7 @@ mod tests {
         for (troubles, uncovered, expected) in [
             (vec![], None, None),
             (vec![failing.clone()], None, None),
+            (vec![Trouble::SecondLate(NIGHT)], None, None),
             (vec![unlisted], Some(run(0)), Some(Standstill::NotCovered(run(0)))),
             (vec![Trouble::NeverBackedUp], Some(run(0)), Some(Standstill::NeverCovered)),
             (vec![Trouble::Unreadable("torn".into())], None, Some(Standstill::NeverCovered)),

@@ -116,6 +116,11 @@ pub fn about(trouble: &Trouble, of: &SourceState, url: &str) -> (&'static str, R
             Remedy::run([acknowledge(url, run)])
                 .and("If the setting is wrong, correct KEYVAULT_BACKUP_PLACES first."),
         ),
+        Trouble::SecondLate(_) => (
+            "If the first account is lost, so is what was backed up since then.",
+            Remedy::run([format!("keyvault-backup list runs --vault {url} --from second")])
+                .and("See `second-place-late` in docs/operations.md: the log of the keeper's `CopyBackups` has the reason."),
+        ),
     }
 }
 
@@ -250,6 +255,7 @@ mod tests {
                 "warning vault-moved",
                 "--run 20261122T020000Z-nightly --reason",
             ),
+            (Trouble::SecondLate(NOW), "warning second-place-late", "--from second"),
         ];
         for (trouble, expected, remedy) in table {
             let is_late = trouble.is_overdue();

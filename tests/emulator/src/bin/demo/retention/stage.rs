@@ -70,6 +70,7 @@ impl Stage {
             ("HSM_BACKUP_SCHEDULE", "0 0 1 * * *".to_owned()),
             ("RETENTION_SCHEDULE", "0 0 4 * * *".to_owned()),
             ("VERIFY_SCHEDULE", "0 30 4 * * *".to_owned()),
+            ("COPY_SCHEDULE", "0 15 3 * * *".to_owned()),
             ("KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS", "1".to_owned()),
             ("KEYVAULT_BACKUP_RETENTION", POLICY.to_owned()),
         ];

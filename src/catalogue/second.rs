@@ -1,0 +1,341 @@
+//! The second place as a catalogue: what it lacks of the first one, and copying it, blob by blob.
+
+mod compare;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use azure_core::Bytes;
+use futures::{TryStreamExt as _, pin_mut};
+use time::OffsetDateTime;
+
+use self::compare::Comparison;
+use super::{Catalogue, ManifestReader, NAMES_PAGE, RESULTS_PAGE, layout};
+use crate::{
+    azure::container::{Container, Item, Listing, Metadata, Written},
+    domain::{
+        object::ObjectId,
+        run::RunId,
+        second::{Beside, Place, SECOND_FORMAT, SecondPass, is_settled},
+        source::{SourceKind, SourceName},
+    },
+    error::{Result, damaged},
+    stored,
+};
+
+pub use super::layout::Room;
+
+/// Records per listing request. Their metadata is smaller than that of backups.
+const RECORDS_PAGE: u16 = 500;
+
+/// The largest blob that is read whole to copy it.
+const WHOLE: u64 = 256 * 1024 * 1024;
+
+/// Two catalogues, and the time before which a blob was written that is copied from the first into the second.
+pub struct Places<'a> {
+    first: &'a Catalogue,
+    second: &'a Catalogue,
+    began: OffsetDateTime,
+}
+
+/// What a comparison of one part of both places shows.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// The names that only the first place has, in the order in which they are to be copied.
+    pub missing: Vec<Missing>,
+    /// The names of which the second place has something else.
+    pub differ: Vec<String>,
+    /// The names that the first place has, or both.
+    pub names: BTreeSet<String>,
+}
+
+/// A blob that the second place lacks.
+#[derive(Clone, Debug)]
+pub struct Missing {
+    /// Its name.
+    pub name: String,
+    written: Option<OffsetDateTime>,
+    bytes: u64,
+}
+
+/// A manifest that the second place lacks.
+#[derive(Clone, Debug)]
+pub struct MissingPoint {
+    /// The manifest's name.
+    pub name: String,
+    /// Its run.
+    pub run: RunId,
+}
+
+/// The manifests of a vault in both places.
+#[derive(Debug, Default)]
+pub struct PointsBeside {
+    /// Those that the second place lacks, the oldest first.
+    pub missing: Vec<MissingPoint>,
+    /// The runs that are complete in the second place: their manifests are there, which are copied last.
+    pub whole: BTreeSet<RunId>,
+    /// The other blobs in that part that the second place lacks: decisions to forget.
+    pub beside: Vec<Missing>,
+    /// The manifests that are not the same.
+    pub differ: Vec<String>,
+}
+
+/// A manifest of the first place, as it is stored.
+pub struct PointToCopy {
+    bytes: Bytes,
+    metadata: Metadata,
+    /// The backups that it names, by the run that took them.
+    pub named: BTreeMap<RunId, BTreeSet<ObjectId>>,
+}
+
+impl<'a> Places<'a> {
+    /// The two places for a pass that begins now.
+    pub fn new(first: &'a Catalogue, second: &'a Catalogue, began: OffsetDateTime) -> Self {
+        Self { first, second, began }
+    }
+
+    /// The manifests of a vault in both places. One request in each for 500 of them.
+    pub async fn points(&self, vault: &SourceName) -> Result<PointsBeside> {
+        let prefix = layout::manifests(vault);
+        let mut found = PointsBeside::default();
+        let mut both = self.comparison(&prefix, RECORDS_PAGE);
+        while let Some((beside, item)) = both.next().await? {
+            let run = layout::parse_manifest(&prefix, &item.name);
+            match (beside, run) {
+                (Beside::Missing, _) if !is_settled(item.modified, self.began) => {}
+                (Beside::Missing, Some(run)) => found.missing.push(MissingPoint { name: item.name, run }),
+                (Beside::Missing, None) => found.beside.push(item.into()),
+                (Beside::Same | Beside::Kept, Some(run)) => drop(found.whole.insert(run)),
+                (Beside::Same | Beside::Kept, None) => {}
+                (Beside::Differs, _) => found.differ.push(item.name),
+            }
+        }
+        // The newest comes first in the listing.
+        found.missing.reverse();
+        Ok(found)
+    }
+
+    /// Reads a manifest of the first place with what it names; `None` if it is gone.
+    ///
+    /// # Errors
+    /// Also if it is damaged: then it is not known what it names.
+    pub async fn point(&self, name: &str) -> Result<Option<PointToCopy>> {
+        let Some((bytes, metadata)) = self.first.container.read_with_metadata(name).await? else {
+            return Ok(None);
+        };
+        let mut named: BTreeMap<RunId, BTreeSet<ObjectId>> = BTreeMap::new();
+        for line in ManifestReader::new(name, bytes.clone())? {
+            let line = line?;
+            for entry in line.entry.iter().chain(line.former.as_deref()) {
+                named.entry(entry.run.clone()).or_default().insert(entry.id());
+            }
+        }
+        Ok(Some(PointToCopy { bytes, metadata, named }))
+    }
+
+    /// Which of the backups that a point names and that no place has are gone for a reason that is on record: people forgot the
+    /// object. `None` if retention has let the point itself go.
+    pub async fn unexplained(
+        &self,
+        vault: &SourceName,
+        run: &RunId,
+        lacking: Vec<ObjectId>,
+    ) -> Result<Option<Vec<ObjectId>>> {
+        if self.first.marks(SourceKind::Vault, vault).await?.hides(run) {
+            return Ok(None);
+        }
+        let forgotten = self.first.forgotten(vault).await?;
+        Ok(Some(lacking.into_iter().filter(|id| forgotten.until(id).is_none()).collect()))
+    }
+
+    /// Copies a manifest. The caller has seen that everything is in the second place that it names.
+    pub async fn copy_point(&self, name: &str, point: PointToCopy) -> Result<u64> {
+        self.put(name, point.bytes, point.metadata).await
+    }
+
+    /// Compares what a run left beside its manifest, in both places. One request in each for 128 objects.
+    pub async fn run(&self, vault: &SourceName, run: &RunId) -> Result<Compared> {
+        self.compare(&layout::run(vault, run), RESULTS_PAGE, |_| true).await
+    }
+
+    /// Compares the second copies of a vault's manifests.
+    pub async fn copies(&self, vault: &SourceName) -> Result<Compared> {
+        self.compare(&layout::copies(vault), RECORDS_PAGE, |_| true).await
+    }
+
+    /// The folders of a room of records, whose records are copied one folder after the other. Those of the audit trail are days
+    /// of one right, so that no more records are held at a time.
+    pub async fn folders(&self, room: Room) -> Result<Vec<String>> {
+        let prefixes = room.prefixes().iter().map(|&prefix| prefix.to_owned());
+        if room != Room::Trail {
+            return Ok(prefixes.collect());
+        }
+        let mut folders = Vec::new();
+        for prefix in prefixes {
+            for right in self.inner(&prefix).await? {
+                let days = self.inner(&right).await?;
+                // The days of older programs have no rights above them.
+                if days.is_empty() { folders.push(right) } else { folders.extend(days) }
+            }
+        }
+        Ok(folders)
+    }
+
+    /// The folders directly under a prefix. One request each.
+    async fn inner(&self, prefix: &str) -> Result<Vec<String>> {
+        let (mut folders, mut from) = (Vec::new(), None::<String>);
+        while let Some(name) = self.first_name(prefix, from.as_deref()).await?
+            && let Some(folder) = layout::room(prefix, &name)
+            && from.as_ref().is_none_or(|from| name >= *from)
+        {
+            folders.push(format!("{prefix}{folder}/"));
+            from = Some(layout::after_room(prefix, folder));
+        }
+        Ok(folders)
+    }
+
+    /// Compares a folder of records, those that were written first coming first.
+    pub async fn records(&self, folder: &str) -> Result<Compared> {
+        let mut found = self.compare(folder, RECORDS_PAGE, |name| !layout::is_copy(name)).await?;
+        found.missing.sort_by(|a, b| (a.written, &a.name).cmp(&(b.written, &b.name)));
+        Ok(found)
+    }
+
+    /// Copies a blob whole, with its metadata, and returns its size; `None` if the first place has let it go. Safe to run twice.
+    ///
+    /// # Errors
+    /// Also if the second place has something else by that name: nothing is ever changed there.
+    pub async fn copy(&self, of: &Missing) -> Result<Option<u64>> {
+        if of.bytes > WHOLE {
+            return Err(damaged(&of.name, &"it is too large to be copied into the second place"));
+        }
+        let Some((bytes, metadata)) = self.first.container.read_with_metadata(&of.name).await? else {
+            return Ok(None);
+        };
+        self.put(&of.name, bytes, metadata).await.map(Some)
+    }
+
+    async fn put(&self, name: &str, bytes: Bytes, metadata: Metadata) -> Result<u64> {
+        let size = bytes.len() as u64;
+        match self.second.container.add(name, bytes.into(), metadata).await? {
+            Written::Created => Ok(size),
+            Written::AlreadyThere => Err(damaged(name, &DIFFERS)),
+        }
+    }
+
+    /// How far the second place is with the points under a prefix, newest first: the newest that it has, and when the earliest of
+    /// those was written that only the first place has and that are newer. One request in each place, almost always.
+    pub async fn newest(&self, prefix: &str) -> Result<(Option<String>, Option<OffsetDateTime>)> {
+        let newest = first_of(&self.second.container, prefix, None, is_point).await?.map(|item| item.name);
+        let listing = Listing { prefix, from: None, page: NAMES_PAGE, metadata: false };
+        let pages = self.first.container.list(listing);
+        pin_mut!(pages);
+        let mut since = None;
+        while let Some(page) = pages.try_next().await? {
+            for item in page.into_iter().filter(|item| is_point(&item.name)) {
+                if newest.as_ref().is_some_and(|newest| item.name >= *newest) {
+                    return Ok((newest, since));
+                }
+                since = item.modified.or(since);
+            }
+        }
+        Ok((newest, since))
+    }
+
+    /// As [`Places::newest`], of a vault: when the newest point was planned that the second place has.
+    pub async fn newest_of_vault(
+        &self,
+        vault: &SourceName,
+    ) -> Result<(Option<OffsetDateTime>, Option<OffsetDateTime>)> {
+        let (newest, since) = self.newest(&layout::manifests(vault)).await?;
+        Ok((newest.and_then(|name| layout::planned(vault, &name)), since))
+    }
+
+    async fn first_name(&self, prefix: &str, from: Option<&str>) -> Result<Option<String>> {
+        Ok(first_of(&self.first.container, prefix, from, |_| true).await?.map(|item| item.name))
+    }
+
+    async fn compare(&self, prefix: &str, page: u16, takes: impl Fn(&str) -> bool) -> Result<Compared> {
+        let mut found = Compared::default();
+        let mut both = self.comparison(prefix, page);
+        while let Some((beside, item)) = both.next().await? {
+            if !takes(&item.name) || (beside == Beside::Missing && !is_settled(item.modified, self.began)) {
+                continue;
+            }
+            found.names.insert(item.name.clone());
+            match beside {
+                Beside::Missing => found.missing.push(item.into()),
+                Beside::Differs => found.differ.push(item.name),
+                Beside::Same | Beside::Kept => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn comparison(&self, prefix: &str, page: u16) -> Comparison {
+        let listing = Listing { prefix, from: None, page, metadata: true };
+        Comparison::new(self.first.container.list(listing), self.second.container.list(listing))
+    }
+}
+
+impl Catalogue {
+    /// Records what a pass over the second place saw, for those who cannot look there. Safe to run twice.
+    pub async fn create_second_pass(&self, pass: &SecondPass, ended: OffsetDateTime) -> Result<Written> {
+        let name = layout::second_pass(ended);
+        let bytes = serde_json::to_vec(pass).map_err(|error| damaged(&name, &error))?;
+        Ok(self.container.add(&name, bytes, Metadata::new()).await?)
+    }
+
+    /// The newest pass over the second place that ended; `None` if there was none, or in the second place itself. One request,
+    /// and one more if there was one.
+    pub async fn last_second_pass(&self) -> Result<Option<SecondPass>> {
+        if self.place == Place::Second {
+            return Ok(None);
+        }
+        let Some(item) = first_of(&self.container, layout::SECOND, None, |_| true).await? else {
+            return Ok(None);
+        };
+        let Some(bytes) = self.container.read(&item.name).await? else { return Ok(None) };
+        stored::read(&item.name, &bytes, SECOND_FORMAT).map(Some)
+    }
+}
+
+/// What is said of a blob that the second place has otherwise.
+pub const DIFFERS: &str = "the second place has something else by that name, which stays as it is";
+
+/// The objects whose backups are not among the names that a run has stored.
+pub fn lacking(
+    vault: &SourceName,
+    run: &RunId,
+    named: &BTreeSet<ObjectId>,
+    stored: &BTreeSet<String>,
+) -> Vec<ObjectId> {
+    let is_there = |id: &&ObjectId| stored.contains(&Catalogue::name_of_backup(vault, run, id));
+    named.iter().filter(|id| !is_there(id)).cloned().collect()
+}
+
+/// Whether a name under a prefix of points is that of a point, and not of a decision beside them.
+fn is_point(name: &str) -> bool {
+    !name.ends_with(".forgotten")
+}
+
+async fn first_of(
+    container: &Container,
+    prefix: &str,
+    from: Option<&str>,
+    is: impl Fn(&str) -> bool,
+) -> Result<Option<Item>> {
+    let pages = container.list(Listing { prefix, from, page: 1, metadata: false });
+    pin_mut!(pages);
+    while let Some(page) = pages.try_next().await? {
+        if let Some(item) = page.into_iter().find(|item| is(&item.name)) {
+            return Ok(Some(item));
+        }
+    }
+    Ok(None)
+}
+
+impl From<Item> for Missing {
+    fn from(item: Item) -> Self {
+        Self { name: item.name, written: item.modified, bytes: item.bytes }
+    }
+}
