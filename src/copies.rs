@@ -1,4 +1,11 @@
 //! Copies of backups, made by the keeper, so that no single person and no single place can lose a backup.
+//!
+//! [`hsms`] copies what a Managed HSM left in the landing container, where a storage administrator can delete it, into
+//! the container of backups, where write protection keeps it. [`back`] brings such a copy back, for a person.
+
+pub mod back;
+pub mod hsms;
+mod transfer;
 
 use crate::{app::App, clock::Clock};
 
@@ -14,7 +21,8 @@ pub struct Copied {
 /// Makes the copies that are missing. One part of it does not hold up another.
 ///
 /// Safe to run twice, and to kill anywhere: what was copied stays, and the next pass goes on.
-#[expect(clippy::unused_async, reason = "the parts of a pass send requests")]
-pub async fn all(_app: &App, _clock: &Clock) -> Copied {
-    Copied::default()
+pub async fn all(app: &App, clock: &Clock) -> Copied {
+    let mut copied = Copied::default();
+    Box::pin(hsms::all(app, clock, &mut copied)).await;
+    copied
 }

@@ -120,6 +120,7 @@ CHANGES = {
     "hsm-not-backed-up": [('== "Succeeded"', '!= "Succeeded"'), ('"hsm.backup.ended"', '"hsm.started"')],
     "retention-not-applied": [('"retention.applied"', '"retention.failed"'), ("ago(48h)", "ago(1m)")],
     "not-verified": [('"verification.ended"', '"verification.failed"'), ('"verification.ended"', '"verification.empty"'), ("ago(48h)", "ago(1m)"), ('!= "vault"', '!= "hsm"')],
+    "hsm-not-copied": [('"copies.ended"', '"copy.made"'), ('"copies.ended"', '"copy.failed"'), (" == 0", " >= 0"), ("ago(48h)", "ago(1m)")],
     "evidence-not-recorded": [('"evidence.recorded"', '"evidence.failed"'), ("ago(48h)", "ago(1m)")],
     "backup-damaged": [('"backup.damaged"', '"verification.ended"'), ('line["source.name"]', 'line["vault.name"]'), ('line["run.id"]', 'line["job.id"]')],
     "run-not-clean": [
@@ -170,7 +171,7 @@ def survivors(scenes: dict[str, Scene]) -> list[str]:
 OF_PAGES = {
     "top": ("restores", "hsm"), "vault-not-backed-up": ("failed-object", "hsm"), "hsm-not-backed-up": ("hsm-failed", "quiet"),
     "run-not-clean": ("restores", "quiet"), "many-objects-gone": ("deleted", "quiet"), "retention-not-applied": ("retention", "quiet"),
-    "backup-damaged": ("verification", "nothing-verified"), "not-verified": ("verification", "quiet"), "evidence-not-recorded": ("retention", "quiet"),
+    "backup-damaged": ("verification", "nothing-verified"), "not-verified": ("verification", "quiet"), "hsm-not-copied": ("copies", "quiet"), "evidence-not-recorded": ("retention", "quiet"),
     "app-not-starting": ("start", "quiet"), "poison-message": ("a poison message", "quiet"), "unknown-caller": ("person", "start"),
     "throttled": ("one more is throttled", "quiet"), "storage-refused": ("one more is refused", "quiet"),
     "guard-changed": ("a vault is written", "a right that is refused"), "access-changed": ("a right on a vault", "a right that is refused"),

@@ -25,7 +25,7 @@ use crate::{
 
 mod hsm;
 
-pub use self::hsm::HsmStatus;
+pub use self::hsm::{CopyOfBackup, HsmStatus};
 
 /// The status of a source.
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,7 +85,7 @@ pub struct Trouble {
     #[serde(rename = "type")]
     #[schema(
         example = "overdue",
-        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|verification-unreadable|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|vault-moved)$"
+        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|verification-unreadable|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|hsm-copy-missing|vault-moved)$"
     )]
     code: &'static str,
     /// What is wrong, in words.

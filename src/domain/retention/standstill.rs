@@ -50,9 +50,11 @@ impl Standstill {
             Trouble::Lost { run, .. } => Some(Self::Lost(run.clone())),
             Trouble::LastFailed(run) => Some(Self::NotCovered(run.clone())),
             Trouble::Moved { run, .. } => Some(Self::Moved(run.clone())),
+            // The folder lies where the HSM wrote it, copied or not.
+            Trouble::CopyMissing(_)
             // A run that could not list a kind is `uncovered`. What fails or is damaged is kept object by object. A pass reads the
             // record of the last verification itself, and stops.
-            Trouble::Unlisted(_)
+            | Trouble::Unlisted(_)
             | Trouble::Failing { .. }
             | Trouble::Damaged { .. }
             | Trouble::VerificationUnreadable(_) => None,
