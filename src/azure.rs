@@ -33,7 +33,15 @@ use azure_core::{
     http::{ClientOptions, RetryOptions, Transport, policies::Policy},
 };
 
-use self::{dates::Dates, retry::ShortRetry, transport::GuardedTransport};
+use self::{
+    dates::Dates,
+    retry::ShortRetry,
+    transport::{GuardedTransport, http_client},
+};
+
+/// How long storage may work on a copy without a word; a whole copy may take four times as long, which is less than a function
+/// may run.
+const COPY: Duration = Duration::from_secs(300);
 
 /// The longest wait before the second try of a preflight's request.
 const PREFLIGHT_WAIT: Duration = Duration::from_secs(2);
@@ -70,6 +78,15 @@ impl Connection {
     #[must_use]
     pub fn without_retries(&self) -> Self {
         Self { retry: Arc::new(ShortRetry::none()), ..self.clone() }
+    }
+
+    /// The connection for copies: one request may move gigabytes.
+    ///
+    /// # Errors
+    /// When the system's certificate authorities cannot be read.
+    pub fn patient(&self) -> reqwest::Result<Self> {
+        let client = http_client(COPY)?;
+        Ok(Self { transport: self.transport.with_client(client), ..self.clone() })
     }
 
     fn client_options(&self, mut per_try: Vec<Arc<dyn Policy>>) -> ClientOptions {

@@ -11,6 +11,7 @@ mod acknowledged;
 mod audit;
 mod basis;
 mod codec;
+mod copies;
 mod evidence;
 mod forgotten;
 mod grants;

@@ -33,6 +33,7 @@
 //! | hold | a person's decision that something is kept until the hold is released (Azure's legal hold) | [`retention::Hold`] |
 //! | forget | a person's decision that the older backups of an object are offered no longer, and deleted | [`forgotten`] |
 //! | pair, approval | a source and a target that it may be restored into; a second person's word for one plan | [`restore::Pairs`], [`restore::Approval`] |
+//! | copy | the blobs of an HSM's backup once more, write-once, among the backups; its record is written last | [`hsm::HsmCopy`] |
 //! | grant | the right to restore in an HSM, given until a time | [`hsm::RestoreGrant`] |
 //! | acknowledge, accept | a person answers for a loss; a person answers for a failure, until a date | [`acknowledged`] |
 //! | safety backup | the backup of the target that a restore of a whole HSM needs first | [`hsm`] |

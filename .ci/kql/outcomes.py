@@ -121,6 +121,7 @@ CHANGES = {
     "retention-not-applied": [('"retention.applied"', '"retention.failed"'), ("ago(48h)", "ago(1m)")],
     "not-verified": [('"verification.ended"', '"verification.failed"'), ('"verification.ended"', '"verification.empty"'), ("ago(48h)", "ago(1m)"), ('!= "vault"', '!= "hsm"')],
     "second-place-late": [('"second.reached"', '"second.late"'), ("ago(48h)", "ago(1m)")],
+    "hsm-not-copied": [('"copies.ended"', '"copy.made"'), ('"copies.ended"', '"copy.failed"'), (" == 0", " >= 0"), ("ago(48h)", "ago(1m)")],
     "evidence-not-recorded": [('"evidence.recorded"', '"evidence.failed"'), ("ago(48h)", "ago(1m)")],
     "backup-damaged": [('"backup.damaged"', '"verification.ended"'), ('line["source.name"]', 'line["vault.name"]'), ('line["run.id"]', 'line["job.id"]')],
     "run-not-clean": [
@@ -171,7 +172,7 @@ def survivors(scenes: dict[str, Scene]) -> list[str]:
 OF_PAGES = {
     "top": ("restores", "hsm"), "vault-not-backed-up": ("failed-object", "hsm"), "hsm-not-backed-up": ("hsm-failed", "quiet"),
     "run-not-clean": ("restores", "quiet"), "many-objects-gone": ("deleted", "quiet"), "retention-not-applied": ("retention", "quiet"),
-    "backup-damaged": ("verification", "nothing-verified"), "not-verified": ("verification", "quiet"), "evidence-not-recorded": ("retention", "quiet"),
+    "backup-damaged": ("verification", "nothing-verified"), "not-verified": ("verification", "quiet"), "hsm-not-copied": ("copies", "quiet"), "evidence-not-recorded": ("retention", "quiet"),
     "second-place-late": ("second", "quiet"),
     "app-not-starting": ("start", "quiet"), "poison-message": ("a poison message", "quiet"), "unknown-caller": ("person", "start"),
     "throttled": ("one more is throttled", "quiet"), "storage-refused": ("one more is refused", "quiet"),

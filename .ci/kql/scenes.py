@@ -159,7 +159,8 @@ HAND_MADE: dict[str, tuple[list, dict[str, set]]] = {
 MISSED = {
     "vault-not-backed-up": {"kv-a", "kv-legacy-prod"}, "hsm-not-backed-up": {"hsm-a"},
     "retention-not-applied": {"kv-a", "kv-legacy-prod", "hsm-a"}, "not-verified": {"kv-a", "kv-legacy-prod", "hsm-a"},
-    "evidence-not-recorded": {"evidence"}, "second-place-late": {"kv-a", "kv-legacy-prod"},
+    "hsm-not-copied": {"hsm-a"}, "evidence-not-recorded": {"evidence"},
+    "second-place-late": {"kv-a", "kv-legacy-prod"},
 }
 BACKED_UP = {"vault-not-backed-up": {"kv-legacy-prod"}}
 NIGHT, NEXT = "20260110T020000Z-nightly", "20260111T020000Z-nightly"
@@ -177,6 +178,8 @@ OF_SCENES: dict[str, dict[str, set]] = {
     "verification": {"not-verified": {"kv-legacy-prod", "hsm-a"}, "backup-damaged": {("kv-a", "20260120T020000Z-nightly")}},
     "nothing-verified": {},
     "second": {"second-place-late": {"kv-legacy-prod"}}, "second-late": {},
+    "copies": {"hsm-not-copied": set()},
+    "copies-missing": {"hsm-not-copied": {"hsm-a"}},
     # What a person does is no line of an app.
     "person": BACKED_UP | {"unknown-caller": {"KV-A"}, "backup-read": {ACCOUNTS["backups"]}},
     "start": {"app-not-starting": {APPS[0]}},

@@ -128,6 +128,15 @@ var verificationSuccess = join(
   '\n'
 )
 
+var copySuccess = join(
+  [
+    events
+    '| where event == "copies.ended" and tolong(line["copies.missing"]) == 0'
+    '| extend target = tolower(tostring(line["source.name"]))'
+  ],
+  '\n'
+)
+
 var evidenceSuccess = join(
   [
     events
@@ -212,6 +221,23 @@ var missedVerification = !keeper
       }
     ]
 
+// Written for each HSM by each pass that leaves every kept backup with a whole copy.
+var missedCopy = !keeper || empty(hsmNames)
+  ? []
+  : [
+      {
+        name: 'hsm-not-copied'
+        title: 'Backups of an HSM have no write-once copy'
+        description: 'For two days no pass has left every kept backup of this HSM with a whole copy. What lies in the landing account alone can be deleted there.'
+        severity: 2
+        query: missed(hsmList, 48, copySuccess)
+        dimensions: ['target']
+        frequency: 'PT1H'
+        window: 'P2D'
+        resolves: true
+      }
+    ]
+
 // Written for each vault by each pass that reaches the second place and does not find it late.
 var missedCopies = !keeper || !secondPlace
   ? []
@@ -271,7 +297,7 @@ var damaged = !keeper
       }
     ]
 
-var rules = concat(missedVault, missedHsm, missedRetention, missedVerification, missedCopies, missedEvidence, damaged, [
+var rules = concat(missedVault, missedHsm, missedRetention, missedVerification, missedCopy, missedCopies, missedEvidence, damaged, [
   {
     name: 'run-not-clean'
     title: 'A backup or restore failed, wholly or in part'

@@ -1099,7 +1099,7 @@ def logs_are_out_of_reach(subject: Subject):
 
 
 # Alerts that wait for what the keeper alone does.
-OF_THE_KEEPER = {"retention-not-applied", "not-verified", "evidence-not-recorded", "backup-damaged"}
+OF_THE_KEEPER = {"retention-not-applied", "not-verified", "hsm-not-copied", "evidence-not-recorded", "backup-damaged"}
 
 ALERTS = OF_THE_KEEPER | {
     "vault-not-backed-up", "run-not-clean", "job-overdue", "app-not-starting", "poison-message", "unknown-caller",
@@ -1116,7 +1116,8 @@ def alert_name(resource: Resource) -> str:
 def every_alert_is_there(subject: Subject):
     """All of them, switched on, at the workspace, with somebody who gets them."""
     def check(view: View):
-        wanted = ALERTS | ({"hsm-not-backed-up"} if view.params["hsms"] else set())
+        of_hsms = {"hsm-not-backed-up", "hsm-not-copied"}
+        wanted = ALERTS | of_hsms if view.params["hsms"] else ALERTS - of_hsms
         wanted |= {"second-place-late"} if view.params["secondPlace"] else set()
         found = {alert_name(r) for r in view.of(LOG_RULE)}
         if found != wanted:
@@ -1198,6 +1199,8 @@ def a_missed_backup_is_noticed_for_each(subject: Subject):
                 yield from missing(query(alert), view.params["vaults"], 48, alert_name(alert))
             if alert_name(alert) in ("retention-not-applied", "not-verified"):
                 yield from missing(query(alert), [*view.params["vaults"], *view.params["hsms"]], 48, alert_name(alert))
+            if alert_name(alert) == "hsm-not-copied":
+                yield from missing(query(alert), view.params["hsms"], 48, alert_name(alert))
             kind = alert_name(alert).removesuffix("-not-backed-up")
             if kind not in ("vault", "hsm"):
                 continue

@@ -1,6 +1,7 @@
 //! A blob container: create-only writes, conditional writes, reads, listings.
 
 mod add;
+mod copy;
 mod legal_hold;
 pub mod probe;
 mod read;
@@ -10,6 +11,7 @@ use std::{collections::HashMap, num::NonZero, sync::Arc};
 
 use azure_core::{
     Bytes,
+    credentials::TokenCredential,
     http::{Etag, NoFormat, RequestContent, Url},
 };
 use azure_storage_blob::{
@@ -22,7 +24,10 @@ use azure_storage_blob::{
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
-pub use self::versions::Version;
+pub use self::{
+    copy::{LARGEST_COPY, is_unread_source},
+    versions::Version,
+};
 use super::{
     Connection,
     error::{Asked, Meaning, Operation, Service, ServiceError},
@@ -42,6 +47,7 @@ pub type Metadata = HashMap<String, String>;
 #[derive(Clone)]
 pub struct Container {
     client: Arc<BlobContainerClient>,
+    credential: Arc<dyn TokenCredential>,
     name: String,
 }
 
@@ -96,9 +102,10 @@ impl Container {
             client_options: connection.client_options(Vec::new()),
             ..BlobContainerClientOptions::default()
         };
-        let credential = Some(Arc::clone(&connection.credential));
-        let client = BlobContainerClient::new(url.clone(), credential, Some(options))?;
-        Ok(Self { client: Arc::new(client), name: url.path().trim_matches('/').to_owned() })
+        let credential = Arc::clone(&connection.credential);
+        let client = BlobContainerClient::new(url.clone(), Some(Arc::clone(&credential)), Some(options))?;
+        let name = url.path().trim_matches('/').to_owned();
+        Ok(Self { client: Arc::new(client), credential, name })
     }
 
     /// Creates the container itself, without public access. One that is there stays as it is.
@@ -185,8 +192,17 @@ impl Container {
             let asked = Asked::new(Service::Storage, Operation::Write, what);
             return Err(ServiceError::new(asked, Meaning::NotSent, failure));
         }
-        let blob = self.client.blob_client(name);
-        let content: RequestContent<Bytes, NoFormat> = bytes.into();
+        let sent = self.send(name, bytes.into(), options).await;
+        sent.map_err(|error| self.error(Operation::Write, "write blob", name, &error))
+    }
+
+    /// Sends a whole blob in one request.
+    async fn send(
+        &self,
+        name: &str,
+        content: RequestContent<Bytes, NoFormat>,
+        options: BlobClientUploadOptions<'_>,
+    ) -> azure_core::Result<()> {
         let options = BlobClientUploadOptions {
             // One request, whatever the size: the right to add does not cover blocks, into which the client divides
             // what is larger than this.
@@ -196,8 +212,7 @@ impl Container {
             parallel: Some(NonZero::<usize>::MIN),
             ..options
         };
-        let sent = blob.upload(content, Some(options)).await;
-        sent.map(drop).map_err(|error| self.error(Operation::Write, "write blob", name, &error))
+        self.client.blob_client(name).upload(content, Some(options)).await.map(drop)
     }
 
     /// Deletes a blob. One that is not there counts as deleted.

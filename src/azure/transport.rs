@@ -37,6 +37,11 @@ impl GuardedTransport {
         Arc::new(Self { client, hosts })
     }
 
+    /// The same guard in front of another client.
+    pub(super) fn with_client(&self, client: reqwest::Client) -> Arc<Self> {
+        Self::new(client, self.hosts.clone())
+    }
+
     fn check(&self, request: &Request) -> azure_core::Result<()> {
         let url = request.url();
         let host = url.host_str().unwrap_or_default();

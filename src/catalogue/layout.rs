@@ -24,6 +24,8 @@
 //! holds/KIND/SOURCE/TICKET/NUMBER.ACT                      a hold, and its release
 //! verifications/KIND/SOURCE/COUNTDOWN                      what a verification came to, with its findings
 //! verifications/suspects/COUNTDOWN-VAULT                   that it found something wrong with newest backups
+//! hsm-copies/HSM/records/COUNTDOWN-RUN                     what became of the copy of an HSM's backup
+//! hsm-copies/HSM/blobs/RUN/NAME                            a blob of such a copy
 //! evidence/YEAR/MONTH/DAY                                  the record of a day
 //! second/COUNTDOWN                                         how far the second place was when a pass of copies ended
 //! ```
@@ -33,11 +35,13 @@
 
 use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
+mod copies;
 mod grants;
 mod retention;
 mod rooms;
 mod verifications;
 
+pub(super) use self::copies::{copied_blobs, copy_record, copy_records};
 pub(super) use self::grants::{parse_restore_grant, restore_grants};
 pub(super) use self::retention::{
     PASSES, copies, copy, forget_done, forgets_done, forgotten, hold, holds, holds_of, mark, marks,

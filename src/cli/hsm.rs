@@ -5,6 +5,7 @@
 
 mod backup;
 mod check;
+mod copy_back;
 mod follow;
 pub(super) mod report;
 mod restore;
@@ -30,6 +31,8 @@ pub enum HsmCommand {
     RestoreKey(restore::RestoreKeyArgs),
     /// Show recorded backups and open jobs
     Status(status::StatusArgs),
+    /// Put the write-once copy of a backup back into the container that HSMs restore from
+    CopyBack(copy_back::CopyBackArgs),
     /// Ask the service whether a backup or a restore could be made; changes nothing
     Check(check::CheckArgs),
 }
@@ -51,6 +54,7 @@ pub async fn run(command: HsmCommand, format: Format) -> Done {
         HsmCommand::Restore(args) => Box::pin(restore::run(args, format)).await,
         HsmCommand::RestoreKey(args) => Box::pin(restore::run_keys(args, format)).await,
         HsmCommand::Status(args) => Box::pin(status::run(args, format)).await,
+        HsmCommand::CopyBack(args) => Box::pin(copy_back::run(args, format)).await,
         HsmCommand::Check(args) => Box::pin(check::run(args, format)).await,
     }
 }

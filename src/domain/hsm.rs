@@ -7,6 +7,7 @@
 
 mod backup;
 mod contents;
+mod copy;
 mod grant;
 mod inventory;
 mod job;
@@ -17,6 +18,7 @@ mod plan;
 pub use self::{
     backup::{BACKUP_FORMAT, Folder, HsmBackup, Seen},
     contents::{Contents, ContentsState},
+    copy::{COPY_FORMAT, Copies, CopyEnd, HsmCopy, Missing, NotCopied, blobs_to_copy},
     grant::{RestoreGrant, open_grants},
     inventory::{Differences, FolderBlob, INVENTORY_FORMAT, Inventory},
     job::{HSM_JOB_FORMAT, HsmEnd, HsmJob, Phase, Task},

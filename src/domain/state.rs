@@ -8,7 +8,7 @@ use std::fmt;
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    hsm::HsmBackup,
+    hsm::{Copies, HsmBackup, Missing},
     moment::minute,
     nothing::Points,
     object::ObjectKind,
@@ -66,6 +66,8 @@ pub enum Trouble {
     },
     /// The last backup of a Managed HSM failed.
     LastFailed(RunId),
+    /// Backups of a Managed HSM have no write-once copy, and none that is newer has.
+    CopyMissing(Missing),
     /// The vault has moved, and no person has acknowledged that.
     Moved {
         /// The run that found it.
@@ -86,7 +88,7 @@ impl Trouble {
     /// Whether something of the source may not be protected. Of any other trouble it is known that an older state can be
     /// restored.
     pub const fn is_error(&self) -> bool {
-        !matches!(self, Self::LastFailed(_) | Self::Moved { .. } | Self::SecondLate(_))
+        !matches!(self, Self::LastFailed(_) | Self::CopyMissing(_) | Self::Moved { .. } | Self::SecondLate(_))
     }
 
     /// Whether no recent backup is known to cover the source.
@@ -108,6 +110,7 @@ impl TroubleKind {
             Self::Unlisted => "kinds-unlisted",
             Self::Failing => "objects-failing",
             Self::LastFailed => "last-backup-failed",
+            Self::CopyMissing => "hsm-copy-missing",
             Self::Moved => "vault-moved",
             Self::SecondLate => "second-place-late",
         }
@@ -157,6 +160,10 @@ impl fmt::Display for Trouble {
                 write!(f, "the second place lacks newer backups of it since {}", minute(*since))
             }
             Self::LastFailed(run) => write!(f, "its last backup, {run}, failed"),
+            Self::CopyMissing(Missing { since, why }) => {
+                write!(f, "no backup of {} or later has a write-once copy", minute(*since))?;
+                why.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
+            }
         }
     }
 }
@@ -198,6 +205,8 @@ pub struct SourceState {
     pub objects: Option<Objects>,
     /// When the last verification of it began; `None` if none has seen anything. What was stored later is not verified yet.
     pub verified: Option<OffsetDateTime>,
+    /// Of a Managed HSM, the time of the state in the newest backup that has a write-once copy.
+    pub copied: Option<OffsetDateTime>,
     /// How many of its backups have not ended.
     pub running: usize,
     /// How many restores into it have not ended, among the newest restores.
@@ -254,6 +263,16 @@ impl SourceState {
             .with(troubles)
     }
 
+    /// The state of a Managed HSM with what is known of its copies. Only a keeper makes them: without a sign of one it is not known
+    /// whether there should be any.
+    #[must_use]
+    pub fn with_copies(self, copies: Copies) -> Self {
+        let has_keeper = copies.newest.is_some() || self.verified() != VerifiedAt::Never;
+        let missing = copies.missing.filter(|_| has_keeper).map(Trouble::CopyMissing);
+        let troubles = self.troubles.iter().cloned().chain(missing).collect();
+        Self { copied: copies.newest, ..self }.with(troubles)
+    }
+
     fn of(source: &SourceName, kind: SourceKind, running: usize) -> Self {
         Self {
             source: source.clone(),
@@ -262,6 +281,7 @@ impl SourceState {
             points: None,
             objects: None,
             verified: None,
+            copied: None,
             running,
             restoring: 0,
             behind_since: None,

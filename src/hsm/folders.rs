@@ -26,26 +26,35 @@ const KNOWN: usize = 50;
 
 /// A folder as a listing shows it.
 #[derive(Debug)]
-pub(super) struct Listed {
+pub struct Listed {
     /// What a record has of it.
-    pub(super) folder: Folder,
+    pub folder: Folder,
     /// Its blobs, if there are not too many of them.
-    pub(super) inventory: Option<Inventory>,
+    pub inventory: Option<Inventory>,
 }
 
 /// The folder at a path with its current contents. `None` when the container holds nothing there.
 pub(super) async fn at(app: &App, path: &str) -> Result<Option<Listed>> {
+    Ok(Some(listed(path, items(app, path).await?)).filter(|listed| listed.folder.blobs > 0))
+}
+
+/// The blobs at a path, as storage lists them.
+///
+/// # Errors
+/// Those of storage.
+pub async fn items(app: &App, path: &str) -> Result<Vec<Item>> {
     let prefix = format!("{path}/");
     let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: false };
-    let pages = app.hsms().container()?.list(listing);
-    pin_mut!(pages);
+    Ok(app.hsms().container()?.list(listing).try_concat().await?)
+}
+
+/// The folder that blobs at a path are.
+pub fn listed(path: &str, items: Vec<Item>) -> Listed {
     let mut folder = Growing::at(path, FolderName::parse(path).map(|name| name.time()));
-    while let Some(page) = pages.try_next().await? {
-        for item in page {
-            folder.add(item);
-        }
+    for item in items {
+        folder.add(item);
     }
-    Ok(Some(folder.listed()).filter(|listed| listed.folder.blobs > 0))
+    folder.listed()
 }
 
 /// The current contents of the folder that a backup left. One listing, and if it is not as recorded a read of the record,

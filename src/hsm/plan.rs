@@ -7,6 +7,7 @@ use crate::{
     app::App,
     azure::error::{Meaning, ServiceError},
     clock::Clock,
+    copies,
     domain::{
         hsm::{HsmBackup, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What, plan_hsm},
         object::{ObjectId, ObjectKind, ObjectName},
@@ -34,15 +35,17 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
         What::All => Vec::new(),
         What::Keys(keys) => held(app, &request.target, keys).await?,
     };
-    let contents = match &backup {
-        Some(backup) => folders::contents(app, backup).await?,
-        None => None,
+    let (brought_back, contents) = match &backup {
+        Some(backup) if request.restored => copies::back::contents(app, backup).await?.unzip(),
+        Some(backup) => (None, folders::contents(app, backup).await?),
+        None => (None, None),
     };
     let world = HsmWorld {
         backup: backup.as_ref(),
         newest_of_target: newest_of_target.as_ref(),
         safety_age: app.hsms().backup_age(),
         same_domain: app.hsms().share_domain(&request.source, &request.target),
+        brought_back,
         contents,
         held: &held,
     };

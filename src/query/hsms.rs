@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     domain::{
-        hsm::{HsmBackup, HsmJob},
+        hsm::{Copies, HsmBackup, HsmCopy, HsmJob},
         run::RunId,
         source::{SourceKind, SourceName},
         state::{Ended, History, SourceState},
@@ -110,6 +110,8 @@ pub struct HsmState {
     pub good: Option<HsmBackup>,
     /// The newest backup that has ended, well or not.
     pub last: Option<HsmBackup>,
+    /// What became of the copies of its backups, the newest backup first.
+    pub copies: Vec<HsmCopy>,
     /// Its open jobs, backups and restores.
     pub open: Vec<HsmJob>,
 }
@@ -138,10 +140,12 @@ pub async fn all(
 /// As [`all`].
 pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDateTime) -> Result<HsmState> {
     let catalogue = app.catalogue()?;
-    let (found, verified) = futures::try_join!(
+    let (found, verified, copies) = futures::try_join!(
         catalogue.offered_hsm_backups(hsm),
-        catalogue.verified_or_why_not(SourceKind::Hsm, hsm)
+        catalogue.verified_or_why_not(SourceKind::Hsm, hsm),
+        catalogue.hsm_copies(hsm)
     )?;
+    let known = Copies::of(&found, &copies, now);
     let good = HsmBackup::newest_good(&found, None).cloned();
     let points = HsmBackup::points(&found);
     let history = History::of(found.iter().map(Ended::from), None, now);
@@ -150,8 +154,8 @@ pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDate
     let running = open.iter().filter(|job| job.is_backup()).count();
     let both = (good.as_ref(), last.as_ref());
     let state = SourceState::of_hsm(hsm, both, running, points, &verified, (app.interval(), now));
-    let state = SourceState { history, ..state };
-    Ok(HsmState { state, good, last, open })
+    let state = SourceState { history, ..state }.with_copies(known);
+    Ok(HsmState { state, good, last, copies, open })
 }
 
 /// The open jobs of HSMs.

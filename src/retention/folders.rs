@@ -1,4 +1,4 @@
-//! Retention of backups of whole HSMs: a record in the catalogue, and the folder that the service wrote.
+//! Retention of backups of whole HSMs: a record in the catalogue, the folder that the service wrote, and the copy of it.
 
 use time::OffsetDateTime;
 
@@ -155,7 +155,8 @@ async fn versions(app: &App, folder: &Folder) -> Result<Vec<Version>> {
     Ok(app.hsms().container()?.versions(&format!("{}/", folder.path)).try_concat().await?)
 }
 
-/// The blobs that go with a backup, its record last, or why one of them cannot go.
+/// The blobs that go with a backup, those of its folder and of its copy, its record last; or why one of them cannot go. What a
+/// pass of copies left unfinished goes too.
 async fn draft(
     app: &App,
     backup: &HsmBackup,
@@ -165,10 +166,12 @@ async fn draft(
         Some(folder) => versions(app, folder).await?,
         None => Vec::new(),
     };
-    let record = app.catalogue()?.container().versions_of(&Catalogue::name_of_hsm_backup(backup)).await?;
+    let catalogue = app.catalogue()?;
+    let copy = catalogue.versions_of_copy(backup).await?;
+    let record = catalogue.container().versions_of(&Catalogue::name_of_hsm_backup(backup)).await?;
     let of = |store| move |version| (store, version);
-    let stored =
-        folder.into_iter().map(of(Store::HsmBackups)).chain(record.into_iter().map(of(Store::Backups)));
+    let ours = copy.into_iter().chain(record).map(of(Store::Backups));
+    let stored = folder.into_iter().map(of(Store::HsmBackups)).chain(ours);
     let mut blobs: Vec<DroppedBlob> = Vec::new();
     for (store, version) in stored {
         if let Some(why) = bound_until(&version, now) {
@@ -227,7 +230,10 @@ async fn sweep(
         applied.waiting.push((run.clone(), format!("until {}", day(until))));
         return Ok(());
     }
-    let against = against(app, reading, &record, &blobs).await?;
+    let against = match against(app, reading, &record, &blobs).await? {
+        None => copied_since(app, reading, run, &blobs).await?,
+        against => against,
+    };
     let mut number = marked.number;
     if marked.mark == Mark::Dropped {
         let against = match against {
@@ -262,6 +268,21 @@ fn placed<'a>(app: &'a App, blobs: &'a [DroppedBlob]) -> Result<Vec<Placed<'a>>>
         Store::HsmBackups => app.hsms().container(),
     };
     blobs.iter().map(|blob| Ok((container(blob.store)?, blob))).collect()
+}
+
+/// Why a backup that was let go may not be deleted yet: something of its copy is stored that its record does not name, which would
+/// stay for ever. It is offered again, and let go again with all of it.
+async fn copied_since(
+    app: &App,
+    reading: &Reading,
+    run: &RunId,
+    blobs: &[DroppedBlob],
+) -> Result<Option<String>> {
+    let Some(backup) = reading.hidden.iter().find(|backup| backup.run == *run) else { return Ok(None) };
+    let stored = app.catalogue()?.versions_of_copy(backup).await?;
+    let is_named = |name: &str| blobs.iter().any(|blob| blob.store == Store::Backups && blob.name == name);
+    let added = stored.into_iter().find(|version| !is_named(&version.name));
+    Ok(added.map(|version| format!("{} was copied since", version.name)))
 }
 
 /// Why a backup that was let go may not be deleted after all.

@@ -124,6 +124,7 @@ async fn of_hsm<'a>(app: &'a App, hsm: &SourceName) -> Result<Vec<Blob<'a>>> {
             Some(folder) => landing.versions(&format!("{}/", folder.path)).try_concat().await?,
             None => Vec::new(),
         };
+        let copy = catalogue.versions_of_copy(&backup).await?;
         let of = |container| {
             let run = backup.run.clone();
             move |of: Version| {
@@ -133,7 +134,7 @@ async fn of_hsm<'a>(app: &'a App, hsm: &SourceName) -> Result<Vec<Blob<'a>>> {
             }
         };
         all.extend(folder.into_iter().filter_map(of(landing)));
-        all.extend(record.into_iter().filter_map(of(catalogue.container())));
+        all.extend(copy.into_iter().chain(record).filter_map(of(catalogue.container())));
     }
     Ok(all)
 }

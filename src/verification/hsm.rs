@@ -1,10 +1,12 @@
-//! The folders of an HSM's backups. Their bytes can be read only by an HSM.
+//! The folders of an HSM's backups and the copies of these. Their bytes can be read only by an HSM.
 
 use super::{presence::finding, scope::Scope};
 use crate::{
     app::App,
+    catalogue::Catalogue,
+    copies::hsms::inventory_of,
     domain::{
-        hsm::{Contents, ContentsState, HsmBackup},
+        hsm::{Contents, ContentsState, CopyEnd, HsmBackup, HsmCopy, Inventory},
         verification::{Fault, Finding, Verification},
     },
     error::Result,
@@ -30,6 +32,40 @@ pub(super) async fn folders(app: &App, scope: &Scope, verification: &mut Verific
                 verification.counts.missing += u32::from(contents.state == ContentsState::Gone);
                 verification.findings.push(Finding { newest: newest == Some(&backup.run), ..found });
             }
+        }
+    }
+    copies(app, scope, &backups, verification).await
+}
+
+/// Compares every copy of a kept backup with what its record says: one listing each, and one read more of what is not as recorded.
+/// A finding makes no backup due and takes none out of plans: the folder that was copied may be whole, and has a finding of its
+/// own if it is not.
+async fn copies(
+    app: &App,
+    scope: &Scope,
+    backups: &[HsmBackup],
+    verification: &mut Verification,
+) -> Result<()> {
+    let catalogue = app.catalogue()?;
+    let copies = catalogue.hsm_copies(&scope.source.name).await?;
+    for backup in backups {
+        let of_backup = |copy: &&HsmCopy| copy.run == backup.run;
+        let Some(CopyEnd::Copied { sum, .. }) = copies.iter().find(of_backup).map(|copy| &copy.end) else {
+            continue;
+        };
+        let now = inventory_of(backup, catalogue.copied_blobs(backup).await?);
+        if now.as_ref().map(Inventory::digest) == Some(*sum) {
+            continue;
+        }
+        let recorded = catalogue.copy_inventory(backup).await?.filter(|recorded| recorded.digest() == *sum);
+        let text = match (recorded, now) {
+            (Some(recorded), Some(now)) => recorded.differences(&now, None).text(),
+            _ => "it has other blobs than its record says".to_owned(),
+        };
+        // A listing without an MD5 that the record has is no difference.
+        if !text.is_empty() {
+            let blob = Catalogue::prefix_of_copy(backup);
+            verification.findings.push(finding(scope, Fault::Copy, blob, backup.run.clone(), None, text));
         }
     }
     Ok(())

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::{
     faults::backup_of,
-    hsm_world::HsmWorld,
+    hsm_copies::Copying,
+    hsm_world::{HsmWorld, LANDING},
     retention::Kept,
     second::Second,
     world::{BACKUPS, NIGHT, World},
@@ -157,6 +158,26 @@ async fn a_pass_of_verification_over_a_vault_without_a_backup() {
     kept.night().await;
     kept.verify().await;
     leave_keeper("nothing-verified", &kept);
+}
+
+/// A pass that copies the backup of an HSM, and one that finds the folder cut.
+#[tokio::test]
+async fn a_pass_of_copies() {
+    let mut copying = Copying::new().await;
+    assert!(copying.pass().await.succeeded());
+    copying.leave("copies");
+    copying = Copying::new().await;
+    let name = copying.of.landing.blobs(LANDING).pop().expect("a blob");
+    copying.of.landing.put_blob(LANDING, &name, "x", &[]);
+    assert!(!copying.pass().await.succeeded());
+    copying.leave("copies-missing");
+}
+
+impl Copying {
+    fn leave(&self, scene: &str) {
+        let lines: Vec<_> = self.keeper.logs().into_iter().filter(|line| line.function_console).collect();
+        leave(scene, &lines, &[&self.keeper], &self.of.world);
+    }
 }
 
 /// The program at a terminal: its own lines go to the person, and its calls are seen.

@@ -42,6 +42,8 @@ mod hostile;
 mod hsm_cli;
 mod hsm_client;
 mod hsm_conformance;
+mod hsm_copies;
+mod hsm_copy_back;
 mod hsm_folders;
 mod hsm_key_restores;
 mod hsm_nights;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use keyvault_backup_emulator::{
-    Operation, Rights, StoredBlob,
+    Operation, Policy, Rights, StoredBlob, WriteProtection,
     host::{Firing, Host},
 };
 use serde_json::{Value, json};
@@ -242,4 +242,129 @@ async fn a_record_of_an_older_program_is_compared_by_what_it_has() {
     landing.damage_blob(LANDING, &blob, |blob| blob.bytes = blob.bytes.slice(1..));
     let record = kept.verified().await;
     assert!(told(&record)[0].contains("Something is missing or was cut."), "{record}");
+}
+
+impl Kept {
+    /// A pass that copies what is not copied yet.
+    async fn copied(&self) {
+        let now = self.of.world.azure.clock().now() + Duration::HOUR;
+        self.of.world.at(now);
+        let pass = self.keeper.fire("CopyBackups", Firing::at(now)).await;
+        assert!(pass.succeeded(), "{pass:?}");
+    }
+
+    /// The names of what is stored of copies.
+    fn copies(&self) -> Vec<String> {
+        self.of.world.stored_below("hsm-copies/").into_keys().collect()
+    }
+
+    /// The runs of which something is stored among the copies.
+    fn runs_of_copies(&self) -> BTreeSet<String> {
+        let blobs = self.copies().into_iter().filter(|name| name.contains("/blobs/"));
+        blobs.filter_map(|name| Some(name.split('/').nth(3)?.to_owned())).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_folder_and_its_copy_go_together_and_are_held_together() {
+    let mut kept = Kept::after(2).await;
+    let (gone, held) = ("20260110T020000Z-nightly", "20260120T020000Z-nightly");
+    let hold = ["hold", "set", "--hsm", "hsm-a", "--run", held, "--ticket", "INC-1", "--reason", "law"];
+    assert_eq!(kept.of.world.json(&hold).await["on"], held);
+    for _ in 0..5 {
+        kept.copied().await;
+        kept.nights(1).await;
+    }
+    kept.copied().await;
+    kept.after_the_pause().await;
+    let (left, folders) = (kept.runs_of_copies(), kept.folders());
+    assert!(left.contains(held) && !left.contains(gone), "{left:?}");
+    assert!(folders.len() == left.len() && left.len() < 6, "{folders:?} {left:?}");
+    assert_eq!(kept.copies().iter().filter(|name| name.contains("/records/")).count(), left.len());
+    assert_eq!(told(&kept.verified().await), [] as [&str; 0], "what went is not missed");
+}
+
+#[tokio::test]
+async fn what_binds_a_copy_keeps_its_folder_too() {
+    type Change = fn(&Kept, &str);
+    let changes: [(&str, Change); 3] = [
+        ("a legal hold on a blob of the copy", |kept, copy| {
+            assert!(kept.of.world.backups.damage_blob(BACKUPS, copy, |blob| blob.legal_hold = true));
+        }),
+        ("a policy on a blob of the copy", |kept, copy| {
+            let until = kept.of.world.azure.clock().now() + Duration::days(60);
+            let policy = Some(Policy { until, locked: true });
+            assert!(kept.of.world.backups.damage_blob(BACKUPS, copy, |blob| blob.policy = policy));
+        }),
+        ("a blob that was copied later", |kept, copy| {
+            kept.of.world.backups.put_blob(BACKUPS, &format!("{copy}-more"), "x", &[]);
+        }),
+    ];
+    for (what, change) in changes {
+        let mut kept = Kept::after(1).await;
+        kept.copied().await;
+        kept.nights(3).await;
+        assert_eq!(kept.marks(), ["dropped"], "{what}");
+        let copy = kept.copies().into_iter().find(|name| name.contains("/blobs/")).expect("a copy");
+        change(&kept, &copy);
+        let before = (kept.blobs(), kept.copies());
+        kept.after_the_pause().await;
+        assert_eq!((kept.blobs(), kept.copies()), before, "{what}");
+        assert_eq!(kept.marks()[..2], ["dropped", "reinstated"], "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_under_write_protection_goes_with_its_folder_when_storage_lets_it() {
+    let mut kept = Kept::after(1).await;
+    let protection = WriteProtection { days: 45, locked: true };
+    kept.of.world.backups.set_write_protection(BACKUPS, protection);
+    kept.nights(1).await;
+    kept.copied().await;
+    kept.nights(3).await;
+    kept.pass_in(Duration::days(8)).await;
+    assert_eq!(
+        (kept.folders().len(), kept.marks()),
+        (5, vec![]),
+        "storage keeps the copy, so the point is kept"
+    );
+    kept.nights(2).await;
+    kept.after_the_pause().await;
+    let left = kept.runs_of_copies();
+    assert!(!left.contains("20260110T020000Z-nightly") && kept.folders().len() == 5, "{left:?}");
+}
+
+#[tokio::test]
+async fn a_copy_that_is_not_as_recorded_is_found_and_the_backup_stays_good() {
+    let kept = Kept::after(2).await;
+    kept.copied().await;
+    assert_eq!(told(&kept.verified().await), [] as [&str; 0]);
+    let copies = kept.copies();
+    let copy = copies.iter().rfind(|name| name.contains("/blobs/")).expect("a copy").clone();
+    let whole = kept.of.world.backups.blob(BACKUPS, &copy).expect("it is stored");
+    let name = copy.splitn(5, '/').last().expect("a name");
+    let table: [(Damage, &str); 3] = [
+        (|blob| blob.content_md5 = Some([7; 16]), " has another MD5"),
+        (|blob| blob.bytes = blob.bytes.slice(1..), " bytes instead of "),
+        (|blob| blob.content_md5 = None, ""),
+    ];
+    for (damage, says) in table {
+        kept.of.world.backups.damage_blob(BACKUPS, &copy, damage);
+        let record = kept.verified().await;
+        let texts = told(&record);
+        assert_eq!(texts.len(), usize::from(!says.is_empty()), "{record}");
+        assert!(texts.iter().all(|text| text.contains(name) && text.contains(says)), "{texts:?}");
+        kept.of.world.backups.damage_blob(BACKUPS, &copy, |blob| *blob = whole.clone());
+    }
+    assert!(kept.of.world.backups.delete_blob(BACKUPS, &copy));
+    let record = kept.verified().await;
+    let found = &record["findings"][0];
+    assert_eq!((&found["fault"], &found["newest"]), (&json!("copy"), &Value::Null), "{record}");
+    assert!(
+        found["text"].as_str().is_some_and(|text| text.contains(&format!("{name} is missing"))),
+        "{found}"
+    );
+    let status = kept.of.world.json(&["hsm", "status"]).await;
+    let troubles = status["hsms"][0]["troubles"].to_string();
+    assert!(!troubles.contains("backups-damaged"), "the folder is whole: {troubles}");
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use keyvault_backup_emulator::{
-    FaultKind, Forbidden, Keeping, KeySpec, Kind, Matcher, Operation, SecretSpec, Webhook,
+    FaultKind, Forbidden, Keeping, KeySpec, Kind, Matcher, Operation, Rights, SecretSpec, Webhook,
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
+    hsm_copies::Copying,
     hsm_world::{HsmWorld, everything},
-    world::{BACKUPS, NIGHT, World},
+    world::{BACKUPS, NIGHT, PERSON, World},
 };
 
 const PLACE: &str = "https://example.com/terminal.schema.json";
@@ -226,6 +227,21 @@ async fn of_hsms(checked: &mut Checked) {
     checked.run(world, "hsm restore", &[&hsm[..], &["--what-if"]].concat()).await;
     checked.run(world, "hsm backup", &hsm).await;
     checked.run(world, "hsm status", &[]).await;
+    of_copies(checked).await;
+}
+
+async fn of_copies(checked: &mut Checked) {
+    let copying = Copying::new().await;
+    assert!(copying.pass().await.succeeded());
+    copying.of.world.today();
+    copying.of.landing.give(PERSON, Rights::of("person", "landing").with("blobs/add/action"));
+    let (world, hsm) = (&copying.of.world, ["--hsm", "hsm-a"]);
+    checked.run(world, "hsm copy-back", &hsm).await;
+    checked.run(world, "hsm status", &hsm).await;
+    let run = copying.of.records("hsm-a")[0]["run"].as_str().expect("a run").to_owned();
+    let restored = ["--run", &run, "--restored", "--what-if"];
+    checked.run(world, "hsm restore", &[&hsm[..], &restored].concat()).await;
+    checked.run(world, "audit", &["list"]).await;
 }
 
 #[tokio::test]

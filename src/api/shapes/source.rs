@@ -25,7 +25,7 @@ use crate::{
 
 mod hsm;
 
-pub use self::hsm::HsmStatus;
+pub use self::hsm::{CopyOfBackup, HsmStatus};
 
 /// The status of a source.
 #[derive(Debug, Serialize, ToSchema)]
@@ -89,7 +89,7 @@ pub struct Trouble {
     #[serde(rename = "type")]
     #[schema(
         example = "overdue",
-        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|verification-unreadable|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|vault-moved|second-place-late)$"
+        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|verification-unreadable|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|hsm-copy-missing|vault-moved|second-place-late)$"
     )]
     code: &'static str,
     /// What is wrong, in words.

@@ -42,6 +42,9 @@ struct Common {
     /// The newest good backup that had ended by this time, such as `2026-11-22T10:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = moment_of)]
     at: Option<OffsetDateTime>,
+    /// Restore from the copy of that run, which `hsm copy-back` put under `restored/`
+    #[arg(long, requires = "run")]
+    restored: bool,
     /// Print the plan, and do nothing
     #[arg(long)]
     what_if: bool,
@@ -107,7 +110,7 @@ async fn restore(
     let app = app_for(&args.hsm.hsm)?;
     let target = args.hsm.hsm.name().clone();
     let source = args.from.unwrap_or_else(|| target.clone());
-    let request = HsmRequest { source, target, run: args.run, at: args.at, what };
+    let request = HsmRequest { source, target, run: args.run, at: args.at, restored: args.restored, what };
     let plan = crate::hsm::plan(&app, &request, &Clock::system()).await?;
     guard::warning(&app, &request.source, &request.target).into_iter().for_each(output::note);
     if args.what_if || plan.obstacle.is_some() {

@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     config::{Config, Needs, environment, named},
     domain::{
-        hsm::{HsmBackup, HsmJob},
+        hsm::{HsmBackup, HsmCopy, HsmJob},
         progress::progress,
         source::Source,
     },
@@ -61,7 +61,8 @@ pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
         output::json(&HsmStatuses { hsms, runs: runs.iter().map(Into::into).collect() })?;
         return Ok(Exit::All);
     }
-    table(&backups, &jobs, now).print(format)?;
+    let copies: Vec<_> = doing.iter().flat_map(|of| &of.copies).collect();
+    table(&backups, &copies, &jobs, now).print(format)?;
     if jobs.is_empty() {
         output::aside(format, "There are no open jobs.")?;
     }
@@ -74,13 +75,14 @@ pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
 }
 
 /// The open jobs, and then the backups that have ended.
-fn table(backups: &[&HsmBackup], jobs: &[&HsmJob], now: OffsetDateTime) -> Table {
+fn table(backups: &[&HsmBackup], copies: &[&HsmCopy], jobs: &[&HsmJob], now: OffsetDateTime) -> Table {
     let details = [
         Column::number("age"),
         Column::number("late").if_any(),
         Column::name("state"),
         Column::name("folder"),
         Column::number("size"),
+        Column::name("copied").if_any(),
         Column::prose("why"),
     ];
     let mut table = Table::new(&[Column::name("hsm"), Column::name("job")], &details);
@@ -88,7 +90,17 @@ fn table(backups: &[&HsmBackup], jobs: &[&HsmJob], now: OffsetDateTime) -> Table
         let why = progress(job);
         let [hsm, id] = [job.hsm.to_string(), job.id.to_string()].map(Cell::from);
         let (since, late) = ((now - job.opened).into(), lateness(job.id.late(job.opened)));
-        table.push([hsm, id, since, late, "open".into(), Cell::Nothing, Cell::Nothing, why.into()]);
+        table.push([
+            hsm,
+            id,
+            since,
+            late,
+            "open".into(),
+            Cell::Nothing,
+            Cell::Nothing,
+            Cell::Nothing,
+            why.into(),
+        ]);
     }
     for backup in backups {
         let folder = backup.folder.as_ref();
@@ -97,7 +109,9 @@ fn table(backups: &[&HsmBackup], jobs: &[&HsmJob], now: OffsetDateTime) -> Table
         let [hsm, run, verdict] =
             [backup.hsm.to_string(), backup.run.to_string(), backup.verdict.to_string()].map(Cell::from);
         let (since, late) = ((now - backup.taken()).into(), lateness(backup.late()));
-        let why = failure.or_else(|| backup.note.clone());
+        let copy = copies.iter().find(|copy| copy.hsm == backup.hsm && copy.run == backup.run);
+        let not_copied = || copy?.why_not().map(|why| format!("no copy: {why}"));
+        let why = failure.or_else(|| backup.note.clone()).or_else(not_copied);
         table.push([
             hsm,
             run,
@@ -106,6 +120,7 @@ fn table(backups: &[&HsmBackup], jobs: &[&HsmJob], now: OffsetDateTime) -> Table
             verdict,
             folder.map(|of| of.path.as_str()).into(),
             size,
+            copy.map_or(Cell::Nothing, |copy| if copy.is_copied() { copy.at.into() } else { "never".into() }),
             why.into(),
         ]);
     }

@@ -88,6 +88,18 @@ pub enum Event {
         /// The vault that it restores into.
         target: SourceName,
     },
+    /// A person brings the copy of an HSM's backup back, where an HSM can read it.
+    HsmCopyBack {
+        /// The HSM.
+        hsm: SourceName,
+        /// The run that left the backup.
+        run: RunId,
+        /// The folder that it is put into.
+        folder: String,
+        /// When it began.
+        #[serde(with = "time::serde::rfc3339")]
+        decided: OffsetDateTime,
+    },
     /// A restore of an HSM begins.
     HsmRestoreStarted {
         /// The restore.
@@ -182,8 +194,8 @@ enum Subject<'a> {
     /// The loss that a run found in one source, with a reason. Runs of several sources may have the same name, and
     /// another reason is another event.
     Loss(&'a SourceName, &'a RunId, &'a Reason),
-    /// What a decision about retention is about, and its time.
-    Retention(&'a SourceName, &'a str, OffsetDateTime),
+    /// What a decision of a person about a source is about, and its time.
+    Decided(&'a SourceName, &'a str, OffsetDateTime),
     /// A plan and the time of a decision about it.
     Plan(&'a Digest, OffsetDateTime),
     /// An object and the time of a decision about it.
@@ -196,7 +208,7 @@ impl Subject<'_> {
         match self {
             Self::Named(name) => name.parse::<RunId>().ok().and_then(|run| run.occurrence()),
             Self::Loss(_, run, _) => run.occurrence(),
-            Self::Object(_, _, decided) | Self::Retention(_, _, decided) | Self::Plan(_, decided) => {
+            Self::Object(_, _, decided) | Self::Decided(_, _, decided) | Self::Plan(_, decided) => {
                 Some(*decided)
             }
         }
@@ -210,7 +222,7 @@ impl Subject<'_> {
                 let words: Hash<4> = Hash::of(reason.to_string().as_bytes());
                 format!("{source}-{run}-{words}")
             }
-            Self::Retention(source, what, decided) => {
+            Self::Decided(source, what, decided) => {
                 let words: Hash<4> = Hash::of(what.as_bytes());
                 format!("{source}-{words}-{}", decided.unix_timestamp())
             }
@@ -283,7 +295,9 @@ impl Event {
     pub fn sources(&self) -> Vec<&SourceName> {
         match self {
             Self::BackupRequested { vault, .. } => vec![vault],
-            Self::HsmBackupRequested { hsm, .. } | Self::HsmRestoreEnded { hsm, .. } => vec![hsm],
+            Self::HsmBackupRequested { hsm, .. }
+            | Self::HsmRestoreEnded { hsm, .. }
+            | Self::HsmCopyBack { hsm, .. } => vec![hsm],
             Self::RestoreStarted { source, target, .. }
             | Self::RestorePlanned { source, target, .. }
             | Self::RestoreApproved { source, target, .. }
@@ -312,9 +326,8 @@ impl Event {
                 Subject::Plan(plan, *decided)
             }
             Self::LossAcknowledged { source, run, reason } => Subject::Loss(source, run, reason),
-            Self::RetentionDecided { source, what, decided, .. } => {
-                Subject::Retention(source, what, *decided)
-            }
+            Self::HsmCopyBack { hsm, run, decided, .. } => Subject::Decided(hsm, run.as_str(), *decided),
+            Self::RetentionDecided { source, what, decided, .. } => Subject::Decided(source, what, *decided),
             Self::FailureAccepted { source, object, decided, .. }
             | Self::AcceptanceWithdrawn { source, object, decided } => {
                 Subject::Object(source, object, *decided)
@@ -352,6 +365,7 @@ impl Event {
             Self::LossAcknowledged { .. }
             | Self::FailureAccepted { .. }
             | Self::RetentionDecided { .. }
+            | Self::HsmCopyBack { .. }
             | Self::AcceptanceWithdrawn { .. } => Right::Terminal,
         }
     }

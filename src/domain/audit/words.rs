@@ -52,6 +52,9 @@ fn words(event: &Event) -> String {
         Event::AcceptanceWithdrawn { source, object, .. } => {
             format!("acceptance of {object} of {source} withdrawn")
         }
+        Event::HsmCopyBack { hsm, run, folder, .. } => {
+            format!("copy of backup {run} of HSM {hsm} brought back into {folder}")
+        }
         Event::RestoreAbandoned { restore, target } => format!("restore {restore} into {target} abandoned"),
         Event::RestoreEnded { restore, verdict, numbers } => {
             format!("restore {restore} {verdict}: {} restored, {} failed", numbers.restored, numbers.failed)

@@ -54,6 +54,11 @@ impl Inventory {
         (blobs.len() <= MOST).then_some(Self { v: INVENTORY_FORMAT, blobs })
     }
 
+    /// The blobs, in the order of their names.
+    pub fn blobs(&self) -> &[FolderBlob] {
+        &self.blobs
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.blobs.len()

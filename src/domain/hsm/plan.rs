@@ -36,6 +36,9 @@ pub struct HsmRequest {
     /// Restore the newest backup as of this time.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub at: Option<OffsetDateTime>,
+    /// Restore from the copy of that run's backup, which `hsm copy-back` put under `restored/`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restored: bool,
     /// What to restore.
     pub what: What,
 }
@@ -115,6 +118,10 @@ pub enum HsmObstacle {
     FolderGone,
     /// Everything would be replaced by a backup that is incomplete.
     FolderIncomplete,
+    /// No copy of the backup is on record.
+    NoCopy,
+    /// The copy was not brought back, or is gone again.
+    NotBroughtBack,
 }
 
 impl HsmObstacle {
@@ -140,6 +147,12 @@ impl HsmObstacle {
             Self::FolderIncomplete => {
                 "something of that backup is missing, and what the HSM holds would be replaced by the rest; bring it back, as \
                  the landing account has soft delete and versions, or choose another backup with --run or `run`"
+            }
+            Self::NoCopy => {
+                "no copy of that backup is on record; restore from its own folder, or choose another backup with --run or `run`"
+            }
+            Self::NotBroughtBack => {
+                "nothing of the copy is under restored/ in the container; a person puts it there with `keyvault-backup hsm copy-back`"
             }
             Self::NoKeyIsFree => "every name is taken in the HSM; see at each key what would free it",
         }
@@ -220,7 +233,9 @@ pub struct HsmWorld<'a> {
     pub safety_age: Duration,
     /// Whether the two HSMs share a security domain, according to the settings.
     pub same_domain: bool,
-    /// What the folder of the backup holds now.
+    /// The folder to restore from, if it is not that of the backup's record.
+    pub brought_back: Option<String>,
+    /// What the folder holds now.
     pub contents: Option<Contents>,
     /// What the target has under the names of the keys, in their order.
     pub held: &'a [KeyHeld],
@@ -249,7 +264,13 @@ pub fn plan_hsm(request: &HsmRequest, world: &HsmWorld<'_>, now: OffsetDateTime)
         v: HSM_PLAN_FORMAT,
         hsm: request.clone(),
         run: world.backup.map(|backup| backup.run.clone()),
-        folder: world.backup.and_then(|backup| Some(backup.folder.as_ref()?.path.clone())),
+        folder: world.backup.and_then(|backup| {
+            if request.restored {
+                world.brought_back.clone()
+            } else {
+                Some(backup.folder.as_ref()?.path.clone())
+            }
+        }),
         taken: world.backup.map(HsmBackup::taken),
         contents: world.contents.clone(),
         safety: safety(request, world, now),
@@ -261,7 +282,9 @@ pub fn plan_hsm(request: &HsmRequest, world: &HsmWorld<'_>, now: OffsetDateTime)
 /// An incomplete folder must not replace what an HSM holds. Restoring keys only adds to it: a key that cannot be read
 /// fails, and nothing is lost.
 fn unusable(request: &HsmRequest, world: &HsmWorld<'_>) -> Option<HsmObstacle> {
-    match world.contents.as_ref()?.state {
+    let Some(contents) = &world.contents else { return request.restored.then_some(HsmObstacle::NoCopy) };
+    match contents.state {
+        ContentsState::Gone if request.restored => Some(HsmObstacle::NotBroughtBack),
         ContentsState::Gone => Some(HsmObstacle::FolderGone),
         ContentsState::Incomplete if request.what == What::All => Some(HsmObstacle::FolderIncomplete),
         ContentsState::AsRecorded
@@ -299,7 +322,7 @@ mod tests {
         let names = |keys: &[&str]| keys.iter().map(|key| key.parse().unwrap()).collect();
         let what = keys.map_or(What::All, |keys| What::Keys(names(keys)));
         let (source, target) = ("hsm-a".parse().unwrap(), "hsm-b".parse().unwrap());
-        HsmRequest { source, target, run: None, at: None, what }
+        HsmRequest { source, target, run: None, at: None, restored: false, what }
     }
 
     fn backup(age: Duration) -> HsmBackup {
@@ -336,6 +359,7 @@ mod tests {
             newest_of_target: Some(backup),
             safety_age: AGE,
             same_domain: true,
+            brought_back: None,
             contents: None,
             held,
         }
@@ -387,6 +411,8 @@ mod tests {
             (HsmObstacle::NoKeyIsFree, "no-key-is-free", "see at each key"),
             (HsmObstacle::FolderGone, "folder-gone", "choose another one"),
             (HsmObstacle::FolderIncomplete, "folder-incomplete", "bring it back"),
+            (HsmObstacle::NoCopy, "no-copy", "from its own folder"),
+            (HsmObstacle::NotBroughtBack, "not-brought-back", "`keyvault-backup hsm copy-back`"),
         ];
         for (obstacle, name, way_out) in table {
             assert_eq!(obstacle.name(), name);
@@ -417,6 +443,28 @@ mod tests {
                 let plan = plan_hsm(&request, &world, NOW);
                 assert_eq!((plan.obstacle, &plan.contents), (expected, &contents), "{state:?} {request:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_restore_from_a_copy_names_the_folder_into_which_it_was_brought_back() {
+        use ContentsState::{AsRecorded, Gone, Incomplete};
+        use HsmObstacle::{FolderIncomplete, NoCopy, NotBroughtBack};
+        let backup = backup(AGE);
+        for (state, expected) in [
+            (Some(AsRecorded), None),
+            (Some(Incomplete), Some(FolderIncomplete)),
+            (Some(Gone), Some(NotBroughtBack)),
+            (None, Some(NoCopy)),
+        ] {
+            let recorded = backup.folder.clone().unwrap();
+            let contents = state.map(|state| Contents { state, ..Contents::of(&recorded, None) });
+            let brought_back = state.map(|_| "restored/its-folder".to_owned());
+            let world = HsmWorld { brought_back: brought_back.clone(), contents, ..world(&backup, &[]) };
+            let plan = plan_hsm(&HsmRequest { restored: true, ..request(None) }, &world, NOW);
+            assert_eq!((plan.obstacle, plan.folder), (expected, brought_back), "{state:?}");
+            let plain = plan_hsm(&request(None), &world, NOW);
+            assert_eq!(plain.folder.as_deref(), Some("its-folder"));
         }
     }
 

@@ -6,6 +6,7 @@ use time::{Duration, macros::datetime};
 
 use super::*;
 use crate::domain::{
+    hsm::Missing,
     night::Timer,
     run::{RunId, Verdict},
     samples::NIGHT,
@@ -327,6 +328,7 @@ fn a_trouble_is_as_grave_in_a_notice_as_in_preflight() {
     for (trouble, expected) in [
         (Trouble::Failing { objects: 1, without_backup: 0 }, Severity::Error),
         (Trouble::LastFailed(RunId::nightly(NIGHT)), Severity::Warning),
+        (Trouble::CopyMissing(Missing { since: NIGHT, why: None }), Severity::Warning),
     ] {
         assert_eq!(Subject::from(&state(vec![trouble])).wrong[0].severity, expected);
     }

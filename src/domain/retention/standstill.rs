@@ -50,13 +50,15 @@ impl Standstill {
             Trouble::Lost { run, .. } => Some(Self::Lost(run.clone())),
             Trouble::LastFailed(run) => Some(Self::NotCovered(run.clone())),
             Trouble::Moved { run, .. } => Some(Self::Moved(run.clone())),
-            // A run that could not list a kind is `uncovered`. The second place keeps by its own rules. What fails or is damaged is kept object by object. A pass reads the
+            // The folder lies where the HSM wrote it, copied or not. The second place keeps by its own rules.
+            Trouble::CopyMissing(_)
+            | Trouble::SecondLate(_)
+            // A run that could not list a kind is `uncovered`. What fails or is damaged is kept object by object. A pass reads the
             // record of the last verification itself, and stops.
-            Trouble::Unlisted(_)
+            | Trouble::Unlisted(_)
             | Trouble::Failing { .. }
             | Trouble::Damaged { .. }
-            | Trouble::VerificationUnreadable(_)
-            | Trouble::SecondLate(_) => None,
+            | Trouble::VerificationUnreadable(_) => None,
         }
     }
 

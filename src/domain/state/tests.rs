@@ -198,6 +198,38 @@ fn an_hsm_is_well_if_its_newest_good_backup_is_recent_and_the_last_one_did_not_f
 }
 
 #[test]
+fn a_missing_copy_is_a_trouble_where_a_keeper_was_seen() {
+    let missing = |why: Option<&str>| Copies {
+        newest: None,
+        missing: Some(Missing { since: NIGHT, why: why.map(str::to_owned) }),
+    };
+    let verified = |at| Verified { at, ..Verified::default() };
+    let good = hsm_backup(NOW);
+    let state = |of: &Verified| {
+        let both = (Some(&good), Some(&good));
+        SourceState::of_hsm(&"hsm-a".parse().unwrap(), both, 0, None, of, (DAY, NOW))
+    };
+    let unseen = state(&verified(None)).with_copies(missing(None));
+    assert!(unseen.is_ok(), "no keeper, no copies: {:?}", unseen.troubles);
+    let unreadable = Verified { unreadable: Some("it is damaged".into()), ..verified(None) };
+    let seen = Copies { newest: Some(NIGHT), ..missing(None) };
+    for (of, copies, copied) in [
+        (verified(Some(NIGHT)), missing(None), None),
+        (unreadable, missing(None), None),
+        (verified(None), seen, Some(NIGHT)),
+    ] {
+        let state = state(&of).with_copies(copies);
+        let codes: Vec<_> = state.troubles.iter().map(Trouble::code).collect();
+        assert!(codes.contains(&"hsm-copy-missing"), "{codes:?}");
+        assert_eq!(state.copied, copied);
+        assert!(!state.troubles.last().unwrap().is_error());
+    }
+    let told = |why| state(&verified(Some(NIGHT))).with_copies(missing(why)).troubles[0].to_string();
+    assert!(told(None).ends_with("or later has a write-once copy"), "{}", told(None));
+    assert!(told(Some("too large")).ends_with("has a write-once copy: too large"));
+}
+
+#[test]
 fn what_verification_found_wrong_is_not_protected_and_what_is_newer_is_not_verified_yet() {
     let lines = ["a", "b", "c"].map(|name| line(&secret(name), ObjectStatus::BackedUp, NIGHT));
     let of = |line: &Line| line.entry.clone().unwrap();

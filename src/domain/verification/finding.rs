@@ -29,6 +29,8 @@ pub enum Fault {
     Catalogue,
     /// The folder of an HSM's backup is not as the backup left it.
     Folder,
+    /// The copy of an HSM's backup is not as it was recorded. The backup itself may be whole.
+    Copy,
     /// A fault that a newer program knows.
     #[serde(other)]
     Other,

@@ -111,6 +111,11 @@ pub fn about(trouble: &Trouble, of: &SourceState, url: &str) -> (&'static str, R
             "An older backup can still be restored.",
             Remedy::run([format!("keyvault-backup hsm status --hsm {url}")]).and(NOT_BACKED_UP),
         ),
+        Trouble::CopyMissing(_) => (
+            "It lies in the landing account alone, where whoever may delete blobs can delete it.",
+            Remedy::run([format!("keyvault-backup hsm status --hsm {url}")])
+                .and("Then see `hsm-not-copied` in docs/operations.md."),
+        ),
         Trouble::Moved { run, .. } => (
             "Key Vault opens a backup only in the subscription and geography that it comes from.",
             Remedy::run([acknowledge(url, run)])
@@ -195,7 +200,7 @@ mod tests {
     use time::{Duration, macros::datetime};
 
     use super::{super::samples::judged, *};
-    use crate::domain::state::Known;
+    use crate::domain::{hsm::Missing, state::Known};
 
     const NOW: OffsetDateTime = datetime!(2026-11-22 10:00 UTC);
 
@@ -250,6 +255,11 @@ mod tests {
                 "list objects --vault https://kv-a.vault",
             ),
             (Trouble::LastFailed(run()), "warning last-backup-failed", "hsm status --hsm https://kv-a.vault"),
+            (
+                Trouble::CopyMissing(Missing { since: NOW, why: None }),
+                "warning hsm-copy-missing",
+                "`hsm-not-copied` in docs/operations.md",
+            ),
             (
                 Trouble::Moved { run: run(), what: what() },
                 "warning vault-moved",

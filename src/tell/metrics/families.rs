@@ -155,6 +155,13 @@ pub(super) const OF_EACH: &[Family<SourceState>] = &[
         },
     ),
     seconds(
+        "keyvault_backup_last_copied_timestamp_seconds",
+        "The time of the state in the newest backup of a Managed HSM that has a write-once copy.",
+        |of, add| {
+            at(of.copied, add);
+        },
+    ),
+    seconds(
         "keyvault_backup_last_failure_timestamp_seconds",
         "When the newest run that did not succeed ended; of a vault, within the last 30 days.",
         |of, add| {

@@ -16,7 +16,7 @@ use crate::{
         moment::minute,
         night::Timer,
         progress::{age, progress, span, tried_again},
-        state::{Ended, Known, Objects, SourceState},
+        state::{Ended, Known, SourceState},
         wording::on_one_line,
     },
     html::Markup,
@@ -32,7 +32,7 @@ pub(super) fn write(page: &mut Markup, of: &Seen, state: &SourceState, number: u
     let code = state.troubles.first().map_or("ok", |trouble| trouble.code());
     page.put("<span class=\"state\">", code, "</span></div>\n<dl>\n");
     newest(page, of, state);
-    objects(page, state.objects.as_ref(), state.is_readable());
+    objects(page, state);
     reach(page, state);
     page.raw("</dl>\n<div class=\"history\">");
     if !state.history.nights.is_empty() {
@@ -81,10 +81,14 @@ fn newest(page: &mut Markup, of: &Seen, state: &SourceState) {
     page.raw("</dd></div>\n");
 }
 
-fn objects(page: &mut Markup, of: Option<&Objects>, is_readable: bool) {
+fn objects(page: &mut Markup, state: &SourceState) {
     page.raw("<div><dt>Protected</dt><dd>");
-    let Some(of) = of else {
+    let Some(of) = &state.objects else {
+        let is_readable = state.is_readable();
         page.raw(if is_readable { "<b>as a whole</b>" } else { "<b class=\"bad\">unknown</b>" });
+        if let Some(copied) = state.copied {
+            page.put(" <span>write-once copy of ", minute(copied), "</span>");
+        }
         page.raw("</dd></div>\n");
         return;
     };

@@ -45,6 +45,9 @@ pub struct HsmPlanRequest {
     /// The newest good backup that had ended by this time.
     #[schema(format = DateTime, nullable = false)]
     pub at: Option<String>,
+    /// Restore from the copy of that run's backup, which a person put under `restored/` with `hsm copy-back`. Needs `run`.
+    #[serde(default)]
+    pub restored: bool,
     /// Restore everything: the content of the target is replaced.
     #[serde(default)]
     pub everything: bool,
@@ -74,6 +77,9 @@ pub struct HsmTargetRequest {
     /// The newest good backup that had ended by this time.
     #[schema(format = DateTime, nullable = false)]
     pub at: Option<String>,
+    /// Restore from the copy of that run's backup, which a person put under `restored/` with `hsm copy-back`. Needs `run`.
+    #[serde(default)]
+    pub restored: bool,
     /// Restore everything: the content of the HSM is replaced.
     #[serde(default)]
     pub everything: bool,
@@ -108,6 +114,8 @@ pub struct HsmFields {
     #[serde(default, deserialize_with = "optional")]
     at: Option<Moment>,
     #[serde(default)]
+    restored: bool,
+    #[serde(default)]
     everything: bool,
     #[serde(default)]
     keys: Vec<KeyName>,
@@ -137,6 +145,9 @@ impl HsmFields {
         if self.run.is_some() && self.at.is_some() {
             return invalid("Say which backup: `run` or `at`, not both.");
         }
+        if self.restored && self.run.is_none() {
+            return invalid("Say which backup: `restored` needs `run`.");
+        }
         let mut keys: Vec<_> = self.keys.into_iter().map(|KeyName(name)| name).collect();
         keys.sort();
         keys.dedup();
@@ -148,6 +159,7 @@ impl HsmFields {
             source: source.name().clone(),
             run: self.run,
             at: self.at.map(|Moment(at)| at.to_offset(time::UtcOffset::UTC)),
+            restored: self.restored,
             what: if self.everything { What::All } else { What::Keys(keys) },
         })
     }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{Reach, Success, Trouble, VerifiedAt};
 use crate::{
     api::shapes::{restore::HsmRestore, run::RunItem},
-    domain::hsm::HsmJob,
+    domain::hsm::{HsmCopy, HsmJob},
     query::hsms::{HsmState, Run},
 };
 
@@ -36,6 +36,13 @@ pub struct HsmStatus {
     /// The newest backup that can be restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     newest_success: Option<Success>,
+    /// What became of the write-once copy of that backup. Absent as long as nothing has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy: Option<CopyOfBackup>,
+    /// The time of the state in the newest backup that has a write-once copy.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    newest_copied: Option<OffsetDateTime>,
     /// The newest ended backup, good or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_run: Option<RunItem>,
@@ -46,9 +53,32 @@ pub struct HsmStatus {
     restore: Option<HsmRestore>,
 }
 
+/// What became of the write-once copy of a backup.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CopyOfBackup {
+    /// `copied`, or `not-copied` if it can have none.
+    #[schema(example = "copied", pattern = "^(copied|not-copied)$")]
+    state: &'static str,
+    /// When this was recorded.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    /// Why it can have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+impl From<&HsmCopy> for CopyOfBackup {
+    fn from(of: &HsmCopy) -> Self {
+        let state = if of.is_copied() { "copied" } else { "not-copied" };
+        Self { state, at: of.at, why: of.why_not() }
+    }
+}
+
 impl HsmStatus {
     /// The status of an HSM at `now`.
-    pub fn new(HsmState { state, good, last, open }: HsmState, now: OffsetDateTime) -> Self {
+    pub fn new(HsmState { state, good, last, copies, open }: HsmState, now: OffsetDateTime) -> Self {
+        let of_good = |copy: &&HsmCopy| good.as_ref().is_some_and(|good| good.run == copy.run);
+        let copy = copies.iter().find(of_good).map(Into::into);
         let (backups, restores): (Vec<_>, Vec<_>) = open.into_iter().partition(HsmJob::is_backup);
         Self {
             source: state.source.to_string(),
@@ -59,6 +89,8 @@ impl HsmStatus {
             verified: VerifiedAt(state.verified()),
             reach: state.points.into(),
             newest_success: good.map(|good| Success::at(good.run.to_string(), good.taken(), now)),
+            copy,
+            newest_copied: state.copied,
             last_run: last.as_ref().map(Into::into),
             running: backups.into_iter().map(|job| (&Run::Open(Box::new(job))).into()).collect(),
             restore: restores.first().map(Into::into),

@@ -24,7 +24,7 @@ pub struct TrailEvent {
     /// What happened.
     #[schema(
         example = "restore-started",
-        pattern = "^(backup-requested|hsm-backup-requested|restore-planned|restore-approved|restore-started|restore-abandoned|restore-ended|hsm-restore-started|hsm-restore-ended|loss-acknowledged|failure-accepted|acceptance-withdrawn|retention-decided)$"
+        pattern = "^(backup-requested|hsm-backup-requested|restore-planned|restore-approved|restore-started|restore-abandoned|restore-ended|hsm-restore-started|hsm-restore-ended|loss-acknowledged|failure-accepted|acceptance-withdrawn|retention-decided|hsm-copy-back)$"
     )]
     event: &'static str,
     /// The source whose backups or objects it is about.
@@ -163,6 +163,7 @@ impl From<&Event> for TrailEvent {
             Event::LossAcknowledged { .. }
             | Event::FailureAccepted { .. }
             | Event::RetentionDecided { .. }
+            | Event::HsmCopyBack { .. }
             | Event::AcceptanceWithdrawn { .. } => Self::decided(event),
         }
     }
@@ -200,6 +201,12 @@ impl TrailEvent {
                 source: Some(source.to_string()),
                 run: Some(run.to_string()),
                 reason: Some(reason.to_string()),
+                ..Self::default()
+            },
+            Event::HsmCopyBack { hsm, run, folder, .. } => Self {
+                source: Some(hsm.to_string()),
+                run: Some(run.to_string()),
+                what: Some(folder.clone()),
                 ..Self::default()
             },
             Event::RetentionDecided { source, what, reason, .. } => Self {

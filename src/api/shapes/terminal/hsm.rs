@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     api::shapes::{failure::Failure, run::RunItem, source::HsmStatus},
+    copies::back::CopiedBack,
     domain::{outcome, source::SourceName},
 };
 
@@ -51,6 +52,66 @@ impl HsmCheck {
             check,
             possible,
             failure: failure.map(Into::into),
+        }
+    }
+}
+
+/// The copy of a backup, which was put where a Managed HSM can read it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HsmCopiedBack {
+    /// The HSM that was backed up.
+    #[schema(example = "hsm-prod")]
+    source: String,
+    /// The run that left the backup.
+    #[schema(example = "20261122T010000Z-nightly")]
+    run: String,
+    /// The folder in the container.
+    #[schema(example = "restored/mhsm-hsm-prod-2026112201000012")]
+    folder: String,
+    /// How many blobs it has.
+    blobs: usize,
+    /// Their total size.
+    bytes: u64,
+    /// How many of them were not there before.
+    added: usize,
+    /// A command that shows what a restore of everything from it would do.
+    pub command: String,
+    /// The same as a request to `POST /api/restores/plan`.
+    request: HsmCopyRequest,
+}
+
+/// A request to plan a restore from a copy that was brought back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HsmCopyRequest {
+    source: String,
+    /// Always `hsm`.
+    #[schema(example = "hsm")]
+    scope: &'static str,
+    run: String,
+    restored: bool,
+    everything: bool,
+}
+
+impl HsmCopiedBack {
+    /// What was brought back.
+    pub fn new(of: &CopiedBack) -> Self {
+        let CopiedBack { backup, folder, blobs, bytes, added } = of;
+        let (source, run) = (backup.hsm.to_string(), backup.run.to_string());
+        Self {
+            command: format!("keyvault-backup hsm restore --hsm {source} --run {run} --restored --what-if"),
+            request: HsmCopyRequest {
+                source: source.clone(),
+                scope: "hsm",
+                run: run.clone(),
+                restored: true,
+                everything: true,
+            },
+            source,
+            run,
+            folder: folder.clone(),
+            blobs: *blobs,
+            bytes: *bytes,
+            added: *added,
         }
     }
 }

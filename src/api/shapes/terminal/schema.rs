@@ -5,9 +5,9 @@ use utoipa::OpenApi;
 
 use super::{
     AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, EvidenceWritten, FileBackup,
-    FileRestore, FileVerified, HoldItem, Holds, HsmCheck, HsmStatuses, Jobs, LegalHolds, NotifyTest, Objects,
-    Rebuilt, RestoreResult, RetentionApplied, RetentionDecided, RetentionForget, RunReport, Trail,
-    TrailCheck, Vaults, VerifyReport,
+    FileRestore, FileVerified, HoldItem, Holds, HsmCheck, HsmCopiedBack, HsmStatuses, Jobs, LegalHolds,
+    NotifyTest, Objects, Rebuilt, RestoreResult, RetentionApplied, RetentionDecided, RetentionForget,
+    RunReport, Trail, TrailCheck, Vaults, VerifyReport,
 };
 use crate::api::shapes::{
     backup::History,
@@ -22,7 +22,7 @@ use crate::api::shapes::{
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 34] = [
+const COMMANDS: [(&str, &[&str]); 35] = [
     ("error", &["Problem"]),
     ("status", &["Status"]),
     ("backup", &["RunReport"]),
@@ -41,6 +41,7 @@ const COMMANDS: [(&str, &[&str]); 34] = [
     ("hsm restore", &["HsmRestorePlan", "HsmRestoreReport"]),
     ("hsm status", &["HsmStatuses"]),
     ("hsm check", &["HsmCheck"]),
+    ("hsm copy-back", &["HsmCopiedBack"]),
     ("jobs", &["Jobs"]),
     ("jobs abandon", &["Restore"]),
     ("preflight", &["Preflight"]),
@@ -75,6 +76,7 @@ const COMMANDS: [(&str, &[&str]); 34] = [
     Holds,
     LegalHolds,
     HsmCheck,
+    HsmCopiedBack,
     HsmPlan,
     HsmRestoreReport,
     HsmStatuses,

@@ -117,6 +117,20 @@ const fn of_operation(operation: Operation) -> Known {
             ),
             &[],
         ),
+        // Properties of the source, its tags and its leases are not known.
+        Operation::PutBlobFromUrl => known(
+            conditional!(
+                "x-ms-blob-type",
+                "x-ms-meta-*",
+                "x-ms-blob-content-type",
+                "x-ms-copy-source",
+                "x-ms-copy-source-authorization",
+                "x-ms-copy-source-blob-properties",
+                "x-ms-source-content-md5",
+                "x-ms-source-if-match"
+            ),
+            &[],
+        ),
         Operation::PutBlock => known(
             &["content-md5", "x-ms-content-crc64", "x-ms-structured-body", "x-ms-structured-content-length"],
             &["blockid"],
@@ -171,7 +185,7 @@ fn value(operation: Operation, headers: &HeaderMap, query: &Query) -> Option<Str
         given.map(|given| format!("the value {given} of the header {name}"))
     };
     match operation {
-        Operation::PutBlob => header("x-ms-blob-type", &["BlockBlob"]),
+        Operation::PutBlob | Operation::PutBlobFromUrl => header("x-ms-blob-type", &["BlockBlob"]),
         Operation::GetBlob => header("x-ms-structured-body", &["XSM/1.0; properties=crc64"]),
         // There are no snapshots that could go alone.
         Operation::DeleteBlob => header("x-ms-delete-snapshots", &["include"]),

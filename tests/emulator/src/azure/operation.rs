@@ -87,6 +87,8 @@ pub enum Operation {
     ListBlobs,
     /// A whole blob in one `PUT`.
     PutBlob,
+    /// A blob in one `PUT`, whose content the service reads from another blob.
+    PutBlobFromUrl,
     /// `PUT ?comp=block`.
     PutBlock,
     /// `PUT ?comp=blocklist`.

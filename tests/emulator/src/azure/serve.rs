@@ -110,6 +110,9 @@ async fn read(world: &World, host: Arc<Host>, request: Request<Incoming>) -> io:
         };
         route.name = name.unwrap_or_default();
     }
+    if route.operation == Operation::PutBlob && parts.headers.contains_key("x-ms-copy-source") {
+        route.operation = Operation::PutBlobFromUrl;
+    }
     let bearer = parts
         .headers
         .get(AUTHORIZATION)

@@ -7,8 +7,9 @@
 //! | versions, soft delete, CRC64, structured bodies | as documented; the official JavaScript clients try them |
 //! | rights of each identity, by container and prefix | as documented; what is not is said [there](Rights) |
 //! | queues | as documented |
+//! | Put Blob From URL, with a token for the source | as documented; what is not is said in its file |
 //! | immutability policies and legal holds of versions | as documented; nobody has tried them |
-//! | snapshots, leases, tags, tiers, copies, writes from a URL | 501 |
+//! | snapshots, leases, tags, tiers, the older copies, blocks from a URL | 501 |
 //!
 //! What [an account keeps](Keeping) and how a container is [protected](WriteProtection) is set by its
 //! [handle](StorageHandle).
@@ -25,6 +26,7 @@ mod handle;
 mod immutable;
 mod list;
 mod metadata;
+mod put_from_url;
 mod queue;
 mod queue_handle;
 mod queue_rest;

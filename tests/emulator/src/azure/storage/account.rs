@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
@@ -131,6 +131,8 @@ pub(crate) struct Account {
     pub(crate) containers: RwLock<BTreeMap<String, Container>>,
     pub(crate) queues: Mutex<BTreeMap<String, Queue>>,
     pub(crate) keeping: RwLock<Keeping>,
+    /// Whether its firewall keeps out the service itself, when it copies for another account.
+    closed_to_copies: AtomicBool,
     /// Who may do what.
     pub(crate) guard: Guard,
     /// The moment that names the last version.
@@ -146,10 +148,20 @@ impl Account {
             containers: RwLock::default(),
             queues: Mutex::default(),
             keeping: RwLock::default(),
+            closed_to_copies: AtomicBool::new(false),
             guard: Guard::default(),
             last_version: Mutex::default(),
             etags: AtomicU64::new(0x8DE_0000_0000_0001),
         }
+    }
+
+    /// Sets whether its firewall keeps out the service itself.
+    pub(crate) fn close_to_copies(&self, closed: bool) {
+        self.closed_to_copies.store(closed, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_closed_to_copies(&self) -> bool {
+        self.closed_to_copies.load(Ordering::Relaxed)
     }
 
     /// A new entity tag, in quotes as on the wire.

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use super::{
     account::{Account, Block, Container, StoredBlob},
     condition,
-    error::{blob_not_found, error, immutable},
+    error::{blob_not_found, immutable, mandatory_header},
     immutable as protection, metadata,
     upload::Upload,
 };
@@ -21,8 +21,7 @@ pub(crate) fn put(
     upload: &Upload,
 ) -> Result<Reply, Reply> {
     if call.header("x-ms-blob-type").is_none() {
-        let message = "An HTTP header that's mandatory for this request is not specified.";
-        return Err(error(call, StatusCode::BAD_REQUEST, "MissingRequiredHeader", message));
+        return Err(mandatory_header(call));
     }
     let content_type = call.header("x-ms-blob-content-type").or_else(|| call.header("content-type"));
     let mut reply = store(

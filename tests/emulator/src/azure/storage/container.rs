@@ -6,7 +6,7 @@ use super::{
     account::{Account, Container},
     blob, blob_write, block,
     error::{container_not_found, error, unknown, unsupported_verb},
-    immutable, list, metadata,
+    immutable, list, metadata, put_from_url,
     upload::Upload,
 };
 use crate::azure::{
@@ -50,6 +50,7 @@ fn route(world: &World, account: &Account, call: &Call) -> Result<Reply, Reply> 
             let upload = Upload::read(call)?;
             write(account, call, |container| blob_write::put(account, container, call, name, &upload))
         }
+        Operation::PutBlobFromUrl => put_from_url::put(world, account, call, name),
         Operation::PutBlock => {
             let upload = Upload::read(call)?;
             write(account, call, |container| block::put(container, call, name, upload))
@@ -99,7 +100,7 @@ fn read<T>(
     answer(container)
 }
 
-fn write(
+pub(super) fn write(
     account: &Account,
     call: &Call,
     answer: impl FnOnce(&mut Container) -> Result<Reply, Reply>,

@@ -43,6 +43,12 @@ pub(crate) fn unsupported_verb(call: &Call) -> Reply {
     error(call, StatusCode::METHOD_NOT_ALLOWED, "UnsupportedHttpVerb", message)
 }
 
+/// A header that is missing.
+pub(crate) fn mandatory_header(call: &Call) -> Reply {
+    let message = "An HTTP header that's mandatory for this request is not specified.";
+    error(call, StatusCode::BAD_REQUEST, "MissingRequiredHeader", message)
+}
+
 /// A header with a value that it can not have.
 pub(crate) fn invalid_header(call: &Call, name: &str, value: &str) -> Reply {
     let message = "The value for one of the HTTP headers is not in the correct format.";

@@ -55,6 +55,12 @@ impl StorageHandle {
         self.account.guard.set_taken(taken);
     }
 
+    /// Sets whether the account's firewall keeps out the service itself, when it is to copy from here into another account.
+    /// Callers with a way in of their own are not bound by that. Open at first.
+    pub fn close_to_copies(&self, closed: bool) {
+        self.account.close_to_copies(closed);
+    }
+
     /// Makes a queue unless it is there.
     pub fn create_queue(&self, name: &str) {
         self.account.queues.lock().entry(name.to_owned()).or_default();

@@ -9,7 +9,8 @@
 //! | Create Container, Undelete Blob | `containers/write` |
 //! | Delete Container | `containers/delete` |
 //! | List Blobs, Get Blob, Get Blob Properties, Get Block List | `blobs/read` |
-//! | Put Blob of a new name | `blobs/add/action` or `blobs/write` |
+//! | Put Blob and Put Blob From URL of a new name | `blobs/add/action` or `blobs/write` |
+//! | the source of Put Blob From URL | `blobs/read`, of the token that came for it |
 //! | Put Blob of a name that is taken, Put Block, Put Block List, Set Blob Metadata | `blobs/write` |
 //! | Delete Blob, the current version | `blobs/delete` |
 //! | Delete Blob, by the id of a version | `blobs/deleteBlobVersion/action` |
@@ -139,6 +140,13 @@ impl Guard {
         *self.taken.write() = taken;
     }
 
+    /// Whether a caller may read the blobs of a container.
+    pub(crate) fn may_read(&self, caller: &str, container: &str) -> bool {
+        let given = self.given.read();
+        let rights = given.get(caller).map(Vec::as_slice).unwrap_or_default();
+        given.is_empty() || rights.iter().any(|of| of.allow(container, "", READ))
+    }
+
     /// Refuses a request that its caller has no right to. `exists` says whether its blob is there.
     pub(crate) fn check(&self, call: &Call, exists: bool) -> Result<(), Reply> {
         let given = self.given.read();
@@ -149,20 +157,21 @@ impl Guard {
         let rights = given.get(caller).map(Vec::as_slice).unwrap_or_default();
         let blob = call.route.item.as_deref().unwrap_or_default();
         let may = |action: &str| rights.iter().any(|of| of.allow(&call.route.name, blob, action));
-        if call.route.operation == Operation::PutBlob && immutable::is_asked(call) && !may(PROTECT) {
+        let puts = matches!(call.route.operation, Operation::PutBlob | Operation::PutBlobFromUrl);
+        if puts && immutable::is_asked(call) && !may(PROTECT) {
             return Err(forbidden(call));
         }
         let allowed = match call.route.operation {
             Operation::GetContainer => may(READ_CONTAINER),
             Operation::CreateContainer | Operation::UndeleteBlob => may(WRITE_CONTAINER),
             Operation::DeleteContainer => may(DELETE_CONTAINER),
-            Operation::PutBlob if exists && !may(WRITE) && may(ADD) => {
+            _ if puts && exists && !may(WRITE) && may(ADD) => {
                 return Err(match *self.taken.read() {
                     Taken::Conflict => condition::exists(call),
                     Taken::Forbidden => forbidden(call),
                 });
             }
-            Operation::PutBlob => may(WRITE) || (may(ADD) && !exists),
+            _ if puts => may(WRITE) || (may(ADD) && !exists),
             Operation::PutBlock | Operation::PutBlockList | Operation::SetBlobMetadata => may(WRITE),
             Operation::DeleteBlob if call.query.get("versionid").is_some() => may(DELETE_VERSION),
             Operation::DeleteBlob => may(DELETE),

@@ -1,0 +1,95 @@
+//! Copies of the backups of HSMs: their blobs, and the records of what became of them.
+
+use futures::TryStreamExt as _;
+
+use super::{Catalogue, layout, metadata};
+use crate::{
+    azure::container::{Item, Listing, Version, Written},
+    domain::{
+        hsm::{COPY_FORMAT, HsmBackup, HsmCopy, INVENTORY_FORMAT, Inventory},
+        run::RunId,
+        source::SourceName,
+    },
+    error::{Result, damaged},
+    stored::{self, read_metadata},
+};
+
+const PAGE: u16 = 5000;
+
+impl Catalogue {
+    /// The name that a blob of a backup's folder has in the copy.
+    pub fn name_in_copy(backup: &HsmBackup, blob: &str) -> String {
+        format!("{}{blob}", layout::copied_blobs(&backup.hsm, &backup.run))
+    }
+
+    /// The prefix of the blobs of a backup's copy.
+    pub fn prefix_of_copy(backup: &HsmBackup) -> String {
+        layout::copied_blobs(&backup.hsm, &backup.run)
+    }
+
+    /// The blobs that there are of a backup's copy, whether or not it is whole.
+    pub async fn copied_blobs(&self, backup: &HsmBackup) -> Result<Vec<Item>> {
+        let prefix = layout::copied_blobs(&backup.hsm, &backup.run);
+        let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: false };
+        Ok(self.container.list(listing).try_concat().await?)
+    }
+
+    /// Records what became of a backup's copy, and with it the blobs that it has. Safe to run twice: the first record stays.
+    pub async fn create_hsm_copy(
+        &self,
+        backup: &HsmBackup,
+        copy: &HsmCopy,
+        inventory: Option<&Inventory>,
+    ) -> Result<Written> {
+        let name = layout::copy_record(&backup.hsm, backup.opened, &backup.run);
+        let json = |inventory| serde_json::to_vec(inventory).map_err(|error| damaged(&name, &error));
+        let bytes = inventory.map(json).transpose()?.unwrap_or_default();
+        Ok(self.container.add(&name, bytes, metadata(&name, "copy", copy)?).await?)
+    }
+
+    /// What became of the copies of an HSM's backups, the newest backup first. One request for up to 5,000. A record that cannot
+    /// be read is passed over with a log line: then nothing is known of a copy.
+    pub async fn hsm_copies(&self, hsm: &SourceName) -> Result<Vec<HsmCopy>> {
+        let prefix = layout::copy_records(hsm);
+        let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: true };
+        let items = self.container.list(listing).try_concat().await?;
+        let read = |item: Item| match read_metadata(&item.name, &item.metadata, "copy", COPY_FORMAT) {
+            Ok(Some(copy)) => Some(copy),
+            Ok(None) => {
+                tracing::error!(blob.name = %item.name, "The record {} cannot be read", item.name);
+                None
+            }
+            Err(error) => {
+                tracing::error!(blob.name = %item.name, "The record {} cannot be read: {error}", item.name);
+                None
+            }
+        };
+        Ok(items.into_iter().filter_map(read).collect())
+    }
+
+    /// What became of the copy of a backup, if that is known.
+    pub async fn hsm_copy(&self, hsm: &SourceName, run: &RunId) -> Result<Option<HsmCopy>> {
+        Ok(self.hsm_copies(hsm).await?.into_iter().find(|copy| copy.run == *run))
+    }
+
+    /// The blobs that a backup's copy had when it was recorded. One that cannot be read is not known.
+    pub async fn copy_inventory(&self, backup: &HsmBackup) -> Result<Option<Inventory>> {
+        let name = layout::copy_record(&backup.hsm, backup.opened, &backup.run);
+        let Some(bytes) = self.container.read(&name).await?.filter(|bytes| !bytes.is_empty()) else {
+            return Ok(None);
+        };
+        match stored::read(&name, &bytes, INVENTORY_FORMAT) {
+            Err(error) if error.is_unreadable() => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    /// Every version of everything of a backup's copy, its record last.
+    pub async fn versions_of_copy(&self, backup: &HsmBackup) -> Result<Vec<Version>> {
+        let mut versions: Vec<Version> =
+            self.container.versions(&Self::prefix_of_copy(backup)).try_concat().await?;
+        let record = layout::copy_record(&backup.hsm, backup.opened, &backup.run);
+        versions.extend(self.container.versions_of(&record).await?);
+        Ok(versions)
+    }
+}
