@@ -120,11 +120,11 @@ async fn found(app: &App, hsm: &SourceName, run: Option<&RunId>) -> Result<(HsmB
     if backups.is_empty() {
         return Err(nothing::of_hsm(app, hsm, run, None).await?.into());
     }
-    let copied: Vec<_> = copies.into_iter().filter(HsmCopy::is_copied).collect();
-    backups.retain(|backup| copied.iter().any(|copy| copy.run == backup.run));
+    let records: Vec<_> = copies.into_iter().filter(HsmCopy::is_copied).collect();
+    backups.retain(|backup| records.iter().any(|copy| copy.run == backup.run));
     let newest = HsmBackup::newest_good(&backups, None).cloned();
     let copy = newest.and_then(|backup| {
-        let copy = copied.into_iter().find(|copy| copy.run == backup.run)?;
+        let copy = records.into_iter().find(|copy| copy.run == backup.run)?;
         Some((backup, copy))
     });
     copy.ok_or_else(|| Error::Refused(format!("no copy of that backup of HSM {hsm} is on record")))

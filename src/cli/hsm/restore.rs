@@ -30,6 +30,7 @@ use crate::{
 
 /// The arguments that both commands share.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Common {
     #[command(flatten)]
     hsm: HsmArg,

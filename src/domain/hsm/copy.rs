@@ -121,8 +121,8 @@ impl Copies {
     pub fn of(backups: &[HsmBackup], copies: &[HsmCopy], now: OffsetDateTime) -> Self {
         let end_of = |backup: &HsmBackup| copies.iter().find(|copy| copy.run == backup.run);
         let good = || backups.iter().filter(|backup| backup.is_good());
-        let copied = good().filter(|backup| end_of(backup).is_some_and(HsmCopy::is_copied));
-        let newest = copied.map(HsmBackup::taken).max();
+        let whole = good().filter(|backup| end_of(backup).is_some_and(HsmCopy::is_copied));
+        let newest = whole.map(HsmBackup::taken).max();
         let lacks = |backup: &&HsmBackup| {
             now - backup.ended > COPIED_WITHIN && newest.is_none_or(|newest| backup.taken() > newest)
         };

@@ -463,8 +463,8 @@ mod tests {
             let world = HsmWorld { brought_back: brought_back.clone(), contents, ..world(&backup, &[]) };
             let plan = plan_hsm(&HsmRequest { restored: true, ..request(None) }, &world, NOW);
             assert_eq!((plan.obstacle, plan.folder), (expected, brought_back), "{state:?}");
-            let plain = plan_hsm(&request(None), &world, NOW);
-            assert_eq!(plain.folder.as_deref(), Some("its-folder"));
+            let usual = plan_hsm(&request(None), &world, NOW);
+            assert_eq!(usual.folder.as_deref(), Some("its-folder"));
         }
     }
 
