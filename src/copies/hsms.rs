@@ -58,8 +58,7 @@ fn failed(copied: &mut Copied, hsm: &SourceName, backup: Option<&HsmBackup>, err
 
 async fn hsm(app: &App, hsm: &SourceName, clock: &Clock, copied: &mut Copied) -> Result<()> {
     let catalogue = app.catalogue()?;
-    let (backups, ends) =
-        futures::try_join!(catalogue.offered_hsm_backups(hsm), catalogue.hsm_copies(hsm))?;
+    let (backups, ends) = futures::try_join!(catalogue.offered_hsm_backups(hsm), catalogue.hsm_copies(hsm))?;
     let is_kept = |copy: &&HsmCopy| backups.iter().any(|backup| backup.run == copy.run);
     let lacks = |backup: &&HsmBackup| backup.is_good() && ends.iter().all(|copy| copy.run != backup.run);
     let (mut transfer, mut missing) =

@@ -269,8 +269,8 @@ impl Kept {
 async fn a_folder_and_its_copy_go_together_and_are_held_together() {
     let mut kept = Kept::after(2).await;
     let (gone, held) = ("20260110T020000Z-nightly", "20260120T020000Z-nightly");
-    let hold = ["hold", "set", "--hsm", "hsm-a", "--run", held, "--ticket", "INC-1", "--reason", "law"];
-    assert_eq!(kept.of.world.json(&hold).await["on"], held);
+    let set = ["hold", "set", "--hsm", "hsm-a", "--run", held, "--ticket", "INC-1", "--reason", "law"];
+    assert_eq!(kept.of.world.json(&set).await["on"], held);
     for _ in 0..5 {
         kept.copied().await;
         kept.nights(1).await;

@@ -120,11 +120,11 @@ mod tests {
     fn simulated(pace: Pace, order: &[(Duration, &Step)], places: usize) -> Duration {
         let (mut free, mut turn) = (vec![Duration::ZERO; places], [Duration::ZERO; 3]);
         for (_, step) in order {
-            let place = free.iter_mut().min().unwrap();
+            let first = free.iter_mut().min().unwrap();
             let next = &mut turn[step.kind as usize];
-            let began = (*place).max(*next);
+            let began = (*first).max(*next);
             *next = began + pace.after(step.kind, 1);
-            *place = began + WORK;
+            *first = began + WORK;
         }
         free.into_iter().max().unwrap_or_default()
     }
