@@ -115,7 +115,7 @@ pub async fn open(
 /// Records on the trail that a restore begins that has no other record.
 ///
 /// # Errors
-/// As [`begin::told`](crate::begin::told).
+/// As [`begin::told`].
 pub async fn tell(app: &App, name: &Name, plan: &RestorePlan, by: &Actor, clock: &Clock) -> Result<()> {
     let job = RestoreJob::open(name.id.clone(), plan, by.clone(), clock.now());
     name.tell(app, by, started(&job, plan), clock).await
