@@ -95,7 +95,6 @@ async function unknown() {
   await not(() => blob.setAccessTier("Cool"));
   await not(() => blob.setTags({ a: "b" }));
   await not(() => blob.getBlobLeaseClient().acquireLease(15));
-  await not(() => blob.syncUploadFromURL(blob.url));
   await not(() => put(blob, "other", { tier: "Cool" }));
   await not(() => put(blob, "other", { tags: { a: "b" } }));
   await not(() => put(blob, "other", { conditions: { tagConditions: "a = 'b'" } }));
