@@ -6,10 +6,11 @@ use time::OffsetDateTime;
 use super::runs::open_jobs;
 use crate::{
     app::App,
-    catalogue::{ManifestRef, Recent},
+    catalogue::{Lines, ManifestRef, Recent},
     domain::{
+        acknowledged::Acknowledged,
         job::BackupJob,
-        manifest::Summary,
+        manifest::{Line, Summary},
         nothing::Points,
         run::{CLOSES_WITHIN, Scope},
         second::SecondPass,
@@ -156,13 +157,39 @@ async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) 
     if newest.has_findings() {
         acknowledged = Some(catalogue.acknowledged(vault).await?);
     }
-    let mut known = Known { history, verified, points, ..Known::of(newest, acknowledged.as_ref()) };
-    for line in catalogue.lines(&recent.view).await? {
-        let line = line?;
-        if line.is_failing() && acknowledged.is_none() {
-            acknowledged = Some(catalogue.acknowledged(vault).await?);
-        }
-        known.note(line, acknowledged.as_ref(), most, now);
+    let known = Known { history, verified, points, ..Known::of(newest, acknowledged.as_ref()) };
+    let mut reading = Reading { known, lines: catalogue.lines(&recent.view).await?, acknowledged, most, now };
+    loop {
+        // Work for a processor, of which there may be more than one.
+        let read = tokio::task::spawn_blocking(move || reading.go_on().map(|stopped| (reading, stopped)));
+        let (at, stopped) = read.await.map_err(|error| Error::Refused(error.to_string()))??;
+        reading = at;
+        let Some(line) = stopped else { return Ok(reading.known) };
+        let acknowledged = catalogue.acknowledged(vault).await?;
+        reading.known.note(line, Some(&acknowledged), most, now);
+        reading.acknowledged = Some(acknowledged);
     }
-    Ok(known)
+}
+
+/// The reading of an index, line by line.
+struct Reading {
+    known: Known,
+    lines: Lines,
+    acknowledged: Option<Acknowledged>,
+    most: usize,
+    now: OffsetDateTime,
+}
+
+impl Reading {
+    /// Reads on, up to the first line that fails while it is not known what people accepted.
+    fn go_on(&mut self) -> Result<Option<Line>> {
+        for line in self.lines.by_ref() {
+            let line = line?;
+            if line.is_failing() && self.acknowledged.is_none() {
+                return Ok(Some(line));
+            }
+            self.known.note(line, self.acknowledged.as_ref(), self.most, self.now);
+        }
+        Ok(None)
+    }
 }
