@@ -1,5 +1,7 @@
 //! The state of each vault.
 
+use std::panic::resume_unwind;
+
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
@@ -162,7 +164,7 @@ async fn known(app: &App, vault: &SourceName, most: usize, now: OffsetDateTime) 
     loop {
         // Work for a processor, of which there may be more than one.
         let read = tokio::task::spawn_blocking(move || reading.go_on().map(|stopped| (reading, stopped)));
-        let (at, stopped) = read.await.map_err(|error| Error::Refused(error.to_string()))??;
+        let (at, stopped) = read.await.unwrap_or_else(|stopped| resume_unwind(stopped.into_panic()))?;
         reading = at;
         let Some(line) = stopped else { return Ok(reading.known) };
         let acknowledged = catalogue.acknowledged(vault).await?;
