@@ -2,26 +2,22 @@
 
 use futures::TryStreamExt as _;
 
-use super::{Catalogue, layout, metadata};
+use super::{Catalogue, hsm::inventory_bytes, layout, metadata};
 use crate::{
     azure::container::{Item, Listing, Version, Written},
     domain::{
-        hsm::{COPY_FORMAT, HsmBackup, HsmCopy, INVENTORY_FORMAT, Inventory},
+        digest::Digest,
+        hsm::{COPY_FORMAT, HsmBackup, HsmCopy, Inventory},
         run::RunId,
         source::SourceName,
     },
-    error::{Result, damaged},
-    stored::{self, read_metadata},
+    error::Result,
+    stored::read_metadata,
 };
 
 const PAGE: u16 = 5000;
 
 impl Catalogue {
-    /// The name that a blob of a backup's folder has in the copy.
-    pub fn name_in_copy(backup: &HsmBackup, blob: &str) -> String {
-        format!("{}{blob}", layout::copied_blobs(&backup.hsm, &backup.run))
-    }
-
     /// The prefix of the blobs of a backup's copy.
     pub fn prefix_of_copy(backup: &HsmBackup) -> String {
         layout::copied_blobs(&backup.hsm, &backup.run)
@@ -42,8 +38,7 @@ impl Catalogue {
         inventory: Option<&Inventory>,
     ) -> Result<Written> {
         let name = layout::copy_record(&backup.hsm, backup.opened, &backup.run);
-        let json = |inventory| serde_json::to_vec(inventory).map_err(|error| damaged(&name, &error));
-        let bytes = inventory.map(json).transpose()?.unwrap_or_default();
+        let bytes = inventory_bytes(&name, inventory)?;
         Ok(self.container.add(&name, bytes, metadata(&name, "copy", copy)?).await?)
     }
 
@@ -72,16 +67,11 @@ impl Catalogue {
         Ok(self.hsm_copies(hsm).await?.into_iter().find(|copy| copy.run == *run))
     }
 
-    /// The blobs that a backup's copy had when it was recorded. One that cannot be read is not known.
-    pub async fn copy_inventory(&self, backup: &HsmBackup) -> Result<Option<Inventory>> {
-        let name = layout::copy_record(&backup.hsm, backup.opened, &backup.run);
-        let Some(bytes) = self.container.read(&name).await?.filter(|bytes| !bytes.is_empty()) else {
-            return Ok(None);
-        };
-        match stored::read(&name, &bytes, INVENTORY_FORMAT) {
-            Err(error) if error.is_unreadable() => Ok(None),
-            read => read.map(Some),
-        }
+    /// The blobs that a backup's copy had when it was recorded with this digest of them. Others, and those that cannot be
+    /// read, say nothing of it.
+    pub async fn copy_inventory(&self, backup: &HsmBackup, sum: &Digest) -> Result<Option<Inventory>> {
+        let record = layout::copy_record(&backup.hsm, backup.opened, &backup.run);
+        Ok(self.inventory_in(&record).await?.filter(|recorded| recorded.digest() == *sum))
     }
 
     /// Every version of everything of a backup's copy, its record last.

@@ -29,19 +29,22 @@ impl Catalogue {
         inventory: Option<&Inventory>,
     ) -> Result<Written> {
         let name = layout::hsm_backup(&backup.hsm, backup.opened, &backup.run);
-        let json = |inventory| serde_json::to_vec(inventory).map_err(|error| damaged(&name, &error));
-        let bytes = inventory.map(json).transpose()?.unwrap_or_default();
+        let bytes = inventory_bytes(&name, inventory)?;
         Ok(self.container.add(&name, bytes, metadata(&name, "backup", backup)?).await?)
     }
 
     /// The blobs that were in the folder of a backup when it ended, if that is known: older programs did not record them.
     /// One that cannot be read is not known.
     pub async fn hsm_inventory(&self, backup: &HsmBackup) -> Result<Option<Inventory>> {
-        let name = layout::hsm_backup(&backup.hsm, backup.opened, &backup.run);
-        let Some(bytes) = self.container.read(&name).await?.filter(|bytes| !bytes.is_empty()) else {
+        self.inventory_in(&layout::hsm_backup(&backup.hsm, backup.opened, &backup.run)).await
+    }
+
+    /// The inventory in the body of a record, if it has one that can be read.
+    pub(super) async fn inventory_in(&self, record: &str) -> Result<Option<Inventory>> {
+        let Some(bytes) = self.container.read(record).await?.filter(|bytes| !bytes.is_empty()) else {
             return Ok(None);
         };
-        match stored::read(&name, &bytes, INVENTORY_FORMAT) {
+        match stored::read(record, &bytes, INVENTORY_FORMAT) {
             Err(error) if error.is_unreadable() => Ok(None),
             read => read.map(Some),
         }
@@ -141,4 +144,10 @@ impl Catalogue {
         };
         Ok(HsmBackup::newest_good(&found, by).cloned())
     }
+}
+
+/// The body of a record that has an inventory, or none.
+pub(super) fn inventory_bytes(record: &str, inventory: Option<&Inventory>) -> Result<Vec<u8>> {
+    let json = |inventory| serde_json::to_vec(inventory).map_err(|error| damaged(record, &error));
+    Ok(inventory.map(json).transpose()?.unwrap_or_default())
 }

@@ -3,32 +3,26 @@
 //! No app may write where HSMs are backed up. `hsm copy-back` does it with the rights of a person at a terminal, into a
 //! folder of its own: see [`restored_path`].
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-
-use super::{hsms::inventory_of, transfer::Transfer};
+use super::transfer::Transfer;
 use crate::{
     app::App,
-    azure::{container::Item, managed_hsm::FolderName},
+    azure::container::Item,
     catalogue::Catalogue,
     clock::Clock,
     domain::{
         actor::Actor,
         audit::Event,
-        hsm::{Contents, CopyEnd, Folder, HsmBackup, HsmCopy, Inventory, blobs_to_copy},
+        hsm::{HsmBackup, HsmCopy, Inventory, blobs_to_copy},
         run::RunId,
         source::SourceName,
     },
     error::{Error, Result},
-    hsm::folders::{self, Listed},
+    hsm::{
+        brought_back::{RESTORED, recorded, restored_path},
+        folders::{self, Listed},
+    },
     query::nothing,
 };
-
-/// Blobs that are copied at a time.
-const AT_ONCE: usize = 4;
-
-/// The folder under which copies are brought back. No search for a night's folder looks into it, no record of a backup
-/// names a folder in it, and so neither retention nor verification touches what lies there.
-const RESTORED: &str = "restored";
 
 /// A copy that was brought back.
 #[derive(Clone, Debug)]
@@ -43,18 +37,6 @@ pub struct CopiedBack {
     pub bytes: u64,
     /// How many of them were not there before.
     pub added: usize,
-}
-
-/// The path of the folder into which the copy of a backup is brought back. It keeps the name that the HSM gave it.
-///
-/// # Errors
-/// When the record's folder has no name that an HSM gives.
-pub fn restored_path(backup: &HsmBackup) -> Result<String> {
-    let name = backup.folder.as_ref().and_then(|folder| FolderName::parse(&folder.path));
-    let name = name.filter(|name| name.hsm() == backup.hsm.as_str()).ok_or_else(|| {
-        Error::Refused(format!("{} has no folder with a name that HSM {} gives", backup.run, backup.hsm))
-    })?;
-    Ok(format!("{RESTORED}/{name}"))
 }
 
 /// Puts the copy of a backup into a folder under `restored/` of the container that HSMs restore from: the copy of a run, or of the
@@ -88,21 +70,15 @@ pub async fn bring(
         Event::HsmCopyBack { hsm: hsm.clone(), run: backup.run.clone(), folder: folder.clone(), decided: at };
     app.audit()?.append(by, event, at).await?;
     let (transfer, prefix) = (Transfer::back(app)?, Catalogue::prefix_of_copy(&backup));
-    let below = |item: &Item| item.name.strip_prefix(&prefix).unwrap_or(&item.name).to_owned();
-    let lacking = items.iter().filter(|item| missing.contains(&below(item)));
-    let copies: Vec<_> = lacking
-        .map(|item| {
-            let (transfer, name) = (&transfer, format!("{folder}/{}", below(item)));
-            async move { transfer.blob(item, &name).await }
-        })
-        .collect();
-    let () = stream::iter(copies).buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
+    let below = items.iter().filter_map(|item| Some((item, item.name.strip_prefix(&prefix)?)));
+    let lacking = below.filter(|(_, name)| missing.iter().any(|missing| missing == name));
+    transfer.blobs(lacking.map(|(item, name)| (item, format!("{folder}/{name}")))).await?;
     let differences = inventory.differences(&listed(app, &folder).await?, None);
     if !differences.is_empty() {
         return Err(in_the_way(&folder, &differences.text()));
     }
-    let bytes = inventory.blobs().iter().map(|blob| blob.bytes).sum();
-    Ok(CopiedBack { backup, folder, blobs: inventory.len(), bytes, added: missing.len() })
+    let (blobs, bytes) = (inventory.len(), inventory.bytes());
+    Ok(CopiedBack { backup, folder, blobs, bytes, added: missing.len() })
 }
 
 fn in_the_way(folder: &str, why: &str) -> Error {
@@ -134,7 +110,7 @@ async fn found(app: &App, hsm: &SourceName, run: Option<&RunId>) -> Result<(HsmB
 async fn whole(catalogue: &Catalogue, backup: &HsmBackup, copy: &HsmCopy) -> Result<(Vec<Item>, Inventory)> {
     let items = catalogue.copied_blobs(backup).await?;
     let recorded = recorded(catalogue, backup, copy).await?;
-    let now = inventory_of(backup, items.clone());
+    let now = folders::listed(&Catalogue::prefix_of_copy(backup), items.clone()).inventory;
     let differences = now.map(|now| recorded.differences(&now, None));
     match differences {
         Some(found) if found.is_empty() => Ok((items, recorded)),
@@ -145,44 +121,7 @@ async fn whole(catalogue: &Catalogue, backup: &HsmBackup, copy: &HsmCopy) -> Res
     }
 }
 
-/// The blobs that a copy had when it was recorded.
-async fn recorded(catalogue: &Catalogue, backup: &HsmBackup, copy: &HsmCopy) -> Result<Inventory> {
-    let recorded = catalogue.copy_inventory(backup).await?;
-    let is_of = |inventory: &Inventory| matches!(&copy.end, CopyEnd::Copied { sum, .. } if *sum == inventory.digest());
-    recorded.filter(is_of).ok_or_else(|| {
-        Error::Refused(format!("the record of the copy of {} does not say which blobs it had", backup.run))
-    })
-}
-
 async fn listed(app: &App, folder: &str) -> Result<Inventory> {
     let Listed { inventory, .. } = folders::listed(folder, folders::items(app, folder).await?);
     inventory.ok_or_else(|| in_the_way(folder, "it has too many blobs"))
-}
-
-/// What lies where the copy of a backup is brought back, compared with the record of the copy. `None` if no copy is on record.
-///
-/// # Errors
-/// Those of storage, and a record that does not say which blobs the copy had.
-pub async fn contents(app: &App, backup: &HsmBackup) -> Result<Option<(String, Contents)>> {
-    let catalogue = app.catalogue()?;
-    let Some(copy) = catalogue.hsm_copy(&backup.hsm, &backup.run).await?.filter(HsmCopy::is_copied) else {
-        return Ok(None);
-    };
-    let (then, path) = (recorded(catalogue, backup, &copy).await?, restored_path(backup)?);
-    let recorded = Folder {
-        path: path.clone(),
-        uri: None,
-        time: None,
-        blobs: u32::try_from(then.len()).unwrap_or(u32::MAX),
-        bytes: then.blobs().iter().map(|blob| blob.bytes).sum(),
-        written: None,
-        sum: Some(then.digest()),
-    };
-    let Listed { folder, inventory } = folders::listed(&path, folders::items(app, &path).await?);
-    let contents = Contents::of(&recorded, Some(&folder));
-    let contents = match inventory {
-        Some(now) => contents.with_differences(&recorded, &then, &now),
-        None => contents,
-    };
-    Ok(Some((path, contents)))
 }

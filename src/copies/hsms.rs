@@ -1,7 +1,5 @@
 //! The write-once copies of the backups of Managed HSMs.
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-
 use super::{Copied, transfer::Transfer};
 use crate::{
     app::App,
@@ -13,17 +11,14 @@ use crate::{
     clock::Clock,
     domain::{
         hsm::{
-            COPY_FORMAT, Contents, ContentsState, CopyEnd, FolderBlob, HsmBackup, HsmCopy, Inventory,
-            NotCopied, blobs_to_copy,
+            COPY_FORMAT, Contents, ContentsState, CopyEnd, HsmBackup, HsmCopy, Inventory, NotCopied,
+            blobs_to_copy,
         },
         source::{SourceKind, SourceName},
     },
     error::{Error, Result},
     hsm::folders::{self, Listed},
 };
-
-/// Blobs of a folder that are copied at a time.
-const AT_ONCE: usize = 4;
 
 /// Copies every backup that retention keeps and that has no copy yet, the newest first. One that cannot be copied does not hold
 /// up the others.
@@ -123,18 +118,10 @@ async fn backup(app: &App, transfer: &Transfer, backup: &HsmBackup, clock: &Cloc
     };
     let there = copied(catalogue, backup).await?;
     let missing = blobs_to_copy(&folder, &there).map_err(|why| stands_in_the_way(backup, &why))?;
-    let prefix = items.prefix;
-    let lacking = items
-        .blobs
-        .iter()
-        .filter(|item| missing.iter().any(|name| item.name.strip_prefix(&prefix) == Some(name)));
-    let copy = |item: &Item| {
-        let name = Catalogue::name_in_copy(backup, item.name.strip_prefix(&prefix).unwrap_or(&item.name));
-        let item = item.clone();
-        async move { transfer.blob(&item, &name).await }
-    };
-    let copies: Vec<_> = lacking.map(copy).collect();
-    let () = stream::iter(copies).buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
+    let into = Catalogue::prefix_of_copy(backup);
+    let below = items.blobs.iter().filter_map(|item| Some((item, item.name.strip_prefix(&items.prefix)?)));
+    let lacking = below.filter(|(_, name)| missing.iter().any(|missing| missing == name));
+    transfer.blobs(lacking.map(|(item, name)| (item, format!("{into}{name}")))).await?;
     let there = if missing.is_empty() { there } else { copied(catalogue, backup).await? };
     let differences = folder.differences(&there, None);
     if !differences.is_empty() {
@@ -142,7 +129,7 @@ async fn backup(app: &App, transfer: &Transfer, backup: &HsmBackup, clock: &Cloc
     }
     let end = CopyEnd::Copied {
         blobs: u32::try_from(there.len()).unwrap_or(u32::MAX),
-        bytes: there.blobs().iter().map(|blob| blob.bytes).sum(),
+        bytes: there.bytes(),
         sum: there.digest(),
     };
     record(catalogue, backup, end, Some(&there), clock).await
@@ -175,20 +162,8 @@ async fn record(
 /// What there is of a copy.
 async fn copied(catalogue: &Catalogue, backup: &HsmBackup) -> Result<Inventory> {
     let items = catalogue.copied_blobs(backup).await?;
-    let many = items.len();
-    inventory_of(backup, items).ok_or_else(|| stands_in_the_way(backup, &format!("there are {many} blobs")))
-}
-
-/// The blobs of a backup's copy, by their names below it; `None` if there are too many to compare.
-pub fn inventory_of(backup: &HsmBackup, items: Vec<Item>) -> Option<Inventory> {
-    let prefix = Catalogue::prefix_of_copy(backup);
-    let blob = |item: Item| FolderBlob {
-        name: item.name.strip_prefix(&prefix).unwrap_or(&item.name).to_owned(),
-        bytes: item.bytes,
-        md5: item.md5,
-        written: item.modified,
-    };
-    Inventory::of(items.into_iter().map(blob).collect())
+    let Listed { folder, inventory } = folders::listed(&Catalogue::prefix_of_copy(backup), items);
+    inventory.ok_or_else(|| stands_in_the_way(backup, &format!("there are {} blobs", folder.blobs)))
 }
 
 /// The blobs of a folder as storage lists them.

@@ -2,11 +2,16 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
 use crate::{
     app::App,
     azure::container::{Container, Item, Written, is_unread_source},
     error::{Error, Result},
 };
+
+/// Blobs that are copied at a time.
+const AT_ONCE: usize = 4;
 
 /// Two containers, and how blobs get from the one into the other.
 pub(super) struct Transfer {
@@ -45,11 +50,21 @@ impl Transfer {
         Ok([container(app.hsms().landing()?.container())?, container(backups)?])
     }
 
+    /// Copies blobs, as a listing showed them, each under a name in the other container.
+    ///
+    /// # Errors
+    /// The first one: what was copied before it stays.
+    pub(super) async fn blobs<'i>(&self, named: impl IntoIterator<Item = (&'i Item, String)>) -> Result<()> {
+        let copies = named.into_iter().map(|(item, name)| async move { self.blob(item, &name).await });
+        let copies: Vec<_> = copies.collect();
+        stream::iter(copies).buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await
+    }
+
     /// Copies a blob, as a listing showed it. Whether storage copies it or this process decides the storage: where the firewall of
     /// the source keeps the other account out, it lets this process in.
     ///
     /// Safe to run twice; see [`Container::copy`].
-    pub(super) async fn blob(&self, item: &Item, name: &str) -> Result<Written> {
+    async fn blob(&self, item: &Item, name: &str) -> Result<Written> {
         if !self.through.load(Ordering::Relaxed) {
             match self.to.copy(&self.from, item, name).await {
                 Err(error) if is_unread_source(&error) => {

@@ -2,12 +2,11 @@
 
 use futures::{TryStreamExt as _, pin_mut};
 
-use super::folders;
+use super::{brought_back, folders};
 use crate::{
     app::App,
     azure::error::{Meaning, ServiceError},
     clock::Clock,
-    copies,
     domain::{
         hsm::{HsmBackup, HsmObstacle, HsmPlan, HsmRequest, HsmWorld, KeyHeld, What, plan_hsm},
         object::{ObjectId, ObjectKind, ObjectName},
@@ -35,8 +34,8 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
         What::All => Vec::new(),
         What::Keys(keys) => held(app, &request.target, keys).await?,
     };
-    let (brought_back, contents) = match &backup {
-        Some(backup) if request.restored => copies::back::contents(app, backup).await?.unzip(),
+    let (folder, contents) = match &backup {
+        Some(backup) if request.restored => brought_back::contents(app, backup).await?.unzip(),
         Some(backup) => (None, folders::contents(app, backup).await?),
         None => (None, None),
     };
@@ -45,7 +44,7 @@ pub async fn plan(app: &App, request: &HsmRequest, clock: &Clock) -> Result<HsmP
         newest_of_target: newest_of_target.as_ref(),
         safety_age: app.hsms().backup_age(),
         same_domain: app.hsms().share_domain(&request.source, &request.target),
-        brought_back,
+        brought_back: folder,
         contents,
         held: &held,
     };

@@ -4,7 +4,6 @@ use super::{presence::finding, scope::Scope};
 use crate::{
     app::App,
     catalogue::Catalogue,
-    copies::hsms::inventory_of,
     domain::{
         hsm::{Contents, ContentsState, CopyEnd, HsmBackup, HsmCopy, Inventory},
         verification::{Fault, Finding, Verification},
@@ -53,11 +52,12 @@ async fn copies(
         let Some(CopyEnd::Copied { sum, .. }) = copies.iter().find(of_backup).map(|copy| &copy.end) else {
             continue;
         };
-        let now = inventory_of(backup, catalogue.copied_blobs(backup).await?);
+        let now = folders::listed(&Catalogue::prefix_of_copy(backup), catalogue.copied_blobs(backup).await?)
+            .inventory;
         if now.as_ref().map(Inventory::digest) == Some(*sum) {
             continue;
         }
-        let recorded = catalogue.copy_inventory(backup).await?.filter(|recorded| recorded.digest() == *sum);
+        let recorded = catalogue.copy_inventory(backup, sum).await?;
         let text = match (recorded, now) {
             (Some(recorded), Some(now)) => recorded.differences(&now, None).text(),
             _ => "it has other blobs than its record says".to_owned(),

@@ -59,6 +59,11 @@ impl Inventory {
         &self.blobs
     }
 
+    /// Their total size.
+    pub fn bytes(&self) -> u64 {
+        self.blobs.iter().map(|blob| blob.bytes).sum()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.blobs.len()
