@@ -9,6 +9,7 @@
 mod vault;
 
 use futures::{StreamExt as _, stream};
+use strum::VariantArray as _;
 use time::OffsetDateTime;
 
 use self::vault::Vault;
@@ -108,8 +109,8 @@ pub async fn all(app: &App, clock: &Clock) -> Result<Option<Copied>> {
     for done in done {
         copied.add(done);
     }
-    for room in [Room::Hsms, Room::Decisions, Room::Findings, Room::Trail] {
-        copied.add(Box::pin(records(&places, room)).await);
+    for room in Room::VARIANTS {
+        copied.add(Box::pin(records(&places, *room)).await);
     }
     pass.sources = reached(&places, &vaults).await?;
     pass.failed = u32::try_from(copied.errors.len()).unwrap_or(u32::MAX);
@@ -164,20 +165,28 @@ async fn folder_of(places: &Places<'_>, folder: &str, copied: &mut Copied) -> Re
     Ok(())
 }
 
-/// Copies blobs whose order does not matter, and stops at the first error.
-async fn blobs(places: &Places<'_>, missing: &[Missing], copied: &mut Copied) -> Result<()> {
-    let works: Vec<_> = missing.iter().map(|blob| places.copy(blob)).collect();
+/// Copies blobs whose order does not matter, and stops at the first error. Returns those that the first place has let go
+/// meanwhile.
+async fn blobs<'m>(
+    places: &Places<'_>,
+    missing: &'m [Missing],
+    copied: &mut Copied,
+) -> Result<Vec<&'m Missing>> {
+    let works: Vec<_> = missing.iter().map(|blob| async move { (blob, places.copy(blob).await) }).collect();
     let mut works = stream::iter(works).buffer_unordered(BLOBS_AT_ONCE);
-    while let Some(done) = works.next().await {
-        copied.blob(done?);
+    let mut gone = Vec::new();
+    while let Some((blob, done)) = works.next().await {
+        let bytes = done?;
+        copied.blob(bytes);
+        gone.extend(bytes.is_none().then_some(blob));
     }
-    Ok(())
+    Ok(gone)
 }
 
 async fn reached(places: &Places<'_>, vaults: &[SourceName]) -> Result<Vec<Reached>> {
     let mut sources = Vec::with_capacity(vaults.len());
     for name in vaults {
-        let (newest, behind_since) = places.newest_of_vault(name).await?;
+        let (newest, behind_since) = places.newest(name).await?;
         sources.push(Reached { kind: SourceKind::Vault, name: name.clone(), newest, behind_since });
     }
     Ok(sources)

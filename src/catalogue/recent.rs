@@ -2,9 +2,9 @@
 
 use time::OffsetDateTime;
 
-use super::{Catalogue, ManifestRef, View, sources::point};
+use super::{Catalogue, ManifestRef, View};
 use crate::{
-    domain::{run::CLOSES_WITHIN, source::SourceName},
+    domain::{manifest::Summary, run::CLOSES_WITHIN, source::SourceName},
     error::Result,
 };
 
@@ -56,4 +56,9 @@ impl NewestPoint {
         self.at = self.at.max(point(last));
         self.is_final |= self.at.is_some_and(|newest| last.planned + CLOSES_WITHIN < newest);
     }
+}
+
+/// When a run finished that left an object with a backup.
+pub(super) fn point(summary: &Summary) -> Option<OffsetDateTime> {
+    (summary.protected > 0).then_some(summary.finished)
 }

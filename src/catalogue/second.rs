@@ -5,13 +5,12 @@ mod compare;
 use std::collections::{BTreeMap, BTreeSet};
 
 use azure_core::Bytes;
-use futures::{TryStreamExt as _, pin_mut};
 use time::OffsetDateTime;
 
 use self::compare::Comparison;
-use super::{Catalogue, ManifestReader, NAMES_PAGE, RESULTS_PAGE, layout};
+use super::{Catalogue, ManifestReader, ManifestRef, RESULTS_PAGE, layout};
 use crate::{
-    azure::container::{Container, Item, Listing, Metadata, Written},
+    azure::container::{Item, Listing, Metadata, Written},
     domain::{
         object::ObjectId,
         run::RunId,
@@ -44,7 +43,7 @@ pub struct Compared {
     pub missing: Vec<Missing>,
     /// The names of which the second place has something else.
     pub differ: Vec<String>,
-    /// The names that the first place has, or both.
+    /// The names that either place has.
     pub names: BTreeSet<String>,
 }
 
@@ -182,15 +181,8 @@ impl<'a> Places<'a> {
 
     /// The folders directly under a prefix. One request each.
     async fn inner(&self, prefix: &str) -> Result<Vec<String>> {
-        let (mut folders, mut from) = (Vec::new(), None::<String>);
-        while let Some(name) = self.first_name(prefix, from.as_deref()).await?
-            && let Some(folder) = layout::room(prefix, &name)
-            && from.as_ref().is_none_or(|from| name >= *from)
-        {
-            folders.push(format!("{prefix}{folder}/"));
-            from = Some(layout::after_room(prefix, folder));
-        }
-        Ok(folders)
+        let parts = self.first.first_parts(prefix).await?;
+        Ok(parts.into_iter().map(|part| format!("{prefix}{part}/")).collect())
     }
 
     /// Compares a folder of records, those that were written first coming first.
@@ -222,36 +214,17 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// How far the second place is with the points under a prefix, newest first: the newest that it has, and when the earliest of
-    /// those was written that only the first place has and that are newer. One request in each place, almost always.
-    pub async fn newest(&self, prefix: &str) -> Result<(Option<String>, Option<OffsetDateTime>)> {
-        let newest = first_of(&self.second.container, prefix, None, is_point).await?.map(|item| item.name);
-        let listing = Listing { prefix, from: None, page: NAMES_PAGE, metadata: false };
-        let pages = self.first.container.list(listing);
-        pin_mut!(pages);
-        let mut since = None;
-        while let Some(page) = pages.try_next().await? {
-            for item in page.into_iter().filter(|item| is_point(&item.name)) {
-                if newest.as_ref().is_some_and(|newest| item.name >= *newest) {
-                    return Ok((newest, since));
-                }
-                since = item.modified.or(since);
-            }
-        }
-        Ok((newest, since))
-    }
-
-    /// As [`Places::newest`], of a vault: when the newest point was planned that the second place has.
-    pub async fn newest_of_vault(
+    /// How far the second place is with a vault: when the newest point was planned that it has, and when the earliest of those
+    /// was written that are newer and only in the first place. One request in each place, almost always.
+    pub async fn newest(
         &self,
         vault: &SourceName,
     ) -> Result<(Option<OffsetDateTime>, Option<OffsetDateTime>)> {
-        let (newest, since) = self.newest(&layout::manifests(vault)).await?;
-        Ok((newest.and_then(|name| layout::planned(vault, &name)), since))
-    }
-
-    async fn first_name(&self, prefix: &str, from: Option<&str>) -> Result<Option<String>> {
-        Ok(first_of(&self.first.container, prefix, from, |_| true).await?.map(|item| item.name))
+        let newest = self.second.newest_manifests(vault, |_| true).await?.pop();
+        let is_newer = |found: &ManifestRef| newest.as_ref().is_none_or(|newest| found.name < newest.name);
+        let found = self.first.newest_manifests(vault, |found| !found.last().is_some_and(is_newer)).await?;
+        let since = found.iter().filter(|found| is_newer(found)).filter_map(|found| found.stored).last();
+        Ok((newest.and_then(|newest| layout::planned(vault, &newest.name)), since))
     }
 
     async fn compare(&self, prefix: &str, page: u16, takes: impl Fn(&str) -> bool) -> Result<Compared> {
@@ -291,9 +264,7 @@ impl Catalogue {
         if self.place == Place::Second {
             return Ok(None);
         }
-        let Some(item) = first_of(&self.container, layout::SECOND, None, |_| true).await? else {
-            return Ok(None);
-        };
+        let Some(item) = self.first(layout::SECOND, None).await? else { return Ok(None) };
         let Some(bytes) = self.container.read(&item.name).await? else { return Ok(None) };
         stored::read(&item.name, &bytes, SECOND_FORMAT).map(Some)
     }
@@ -311,27 +282,6 @@ pub fn lacking(
 ) -> Vec<ObjectId> {
     let is_there = |id: &&ObjectId| stored.contains(&Catalogue::name_of_backup(vault, run, id));
     named.iter().filter(|id| !is_there(id)).cloned().collect()
-}
-
-/// Whether a name under a prefix of points is that of a point, and not of a decision beside them.
-fn is_point(name: &str) -> bool {
-    !name.ends_with(".forgotten")
-}
-
-async fn first_of(
-    container: &Container,
-    prefix: &str,
-    from: Option<&str>,
-    is: impl Fn(&str) -> bool,
-) -> Result<Option<Item>> {
-    let pages = container.list(Listing { prefix, from, page: 1, metadata: false });
-    pin_mut!(pages);
-    while let Some(page) = pages.try_next().await? {
-        if let Some(item) = page.into_iter().find(|item| is(&item.name)) {
-            return Ok(Some(item));
-        }
-    }
-    Ok(None)
 }
 
 impl From<Item> for Missing {

@@ -4,12 +4,15 @@ use futures::{TryStreamExt as _, pin_mut};
 
 use time::OffsetDateTime;
 
-use super::{Catalogue, layout, recent::NewestPoint, view::summary_of};
+use super::{
+    Catalogue, layout,
+    recent::{NewestPoint, point},
+    view::summary_of,
+};
 use crate::{
     azure::container::{Item, Listing},
     domain::{
         hsm::HsmBackup,
-        manifest::Summary,
         nothing::Points,
         source::{SourceId, SourceKind, SourceName},
     },
@@ -86,19 +89,25 @@ impl Catalogue {
         Ok(SourceId::all(vaults, hsms))
     }
 
-    /// The sources that are the first parts of the names under a prefix. With a storage service that ignores where a
-    /// listing starts, only the first of them.
+    /// The sources that are the first parts of the names under a prefix.
     pub(super) async fn rooms(&self, prefix: &str) -> Result<Vec<SourceName>> {
-        let mut rooms = Vec::new();
+        let rooms = self.first_parts(prefix).await?;
+        Ok(rooms.iter().filter_map(|room| room.parse().ok()).collect())
+    }
+
+    /// The first parts of the names under a prefix. One request each. With a storage service that ignores where a listing
+    /// starts, only the first of them.
+    pub(super) async fn first_parts(&self, prefix: &str) -> Result<Vec<String>> {
+        let mut parts = Vec::new();
         let mut from: Option<String> = None;
         while let Some(item) = self.first(prefix, from.as_deref()).await?
-            && let Some(room) = layout::room(prefix, &item.name)
+            && let Some(part) = layout::room(prefix, &item.name)
             && from.as_ref().is_none_or(|from| item.name >= *from)
         {
-            rooms.extend(room.parse().ok());
-            from = Some(layout::after_room(prefix, room));
+            parts.push(part.to_owned());
+            from = Some(layout::after_room(prefix, part));
         }
-        Ok(rooms)
+        Ok(parts)
     }
 
     /// The first blob under a prefix whose name is not before `from`.
@@ -114,7 +123,8 @@ impl Catalogue {
         Ok(None)
     }
 
-    async fn first(&self, prefix: &str, from: Option<&str>) -> Result<Option<Item>> {
+    /// The first blob under a prefix; with `from`, the first from that name on.
+    pub(super) async fn first(&self, prefix: &str, from: Option<&str>) -> Result<Option<Item>> {
         let pages = self.container.list(Listing { prefix, from, page: 1, metadata: false });
         pin_mut!(pages);
         while let Some(page) = pages.try_next().await? {
@@ -124,9 +134,4 @@ impl Catalogue {
         }
         Ok(None)
     }
-}
-
-/// When a run finished that left an object with a backup.
-pub(super) fn point(summary: &Summary) -> Option<OffsetDateTime> {
-    (summary.protected > 0).then_some(summary.finished)
 }

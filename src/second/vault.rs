@@ -91,8 +91,10 @@ impl Vault<'_> {
     /// # Errors
     /// Also if the second place has something else by one of these names: then the run is not complete there.
     async fn run(&self, run: &RunId, copied: &mut Copied) -> Result<BTreeSet<String>> {
-        let found = self.places.run(self.name, run).await?;
-        blobs(self.places, &found.missing, copied).await?;
+        let mut found = self.places.run(self.name, run).await?;
+        for gone in blobs(self.places, &found.missing, copied).await? {
+            found.names.remove(&gone.name);
+        }
         if let Some(name) = found.differ.first() {
             let blob = name.clone();
             copied.differs(found.differ);
