@@ -23,6 +23,7 @@ pub mod follow;
 pub mod here;
 pub mod keep;
 pub mod object;
+pub mod pace;
 pub mod plan;
 pub mod reconcile;
 pub mod send;

@@ -1,5 +1,6 @@
 //! `restore`: plans, shows the plan, asks, restores, and reports.
 
+mod begin;
 mod file;
 pub(super) mod followed;
 mod report;
@@ -23,26 +24,21 @@ use super::{
 use crate::{
     api::shapes::problem::ProblemKind,
     app::App,
-    begin::{Name, Opened},
     clock::Clock,
     config::{Needs, named},
     domain::{
-        actor::Actor,
         filter::NameFilter,
         object::{ObjectId, ObjectKind},
         restore::{
             Action, OnConflict, OnDamaged, Request, RestoreId, RestoreNumbers, RestorePlan, Selection,
             StepResult,
         },
-        second::Place,
         source::Source,
     },
-    error::Error,
     guard,
     restore::{
         self,
         here::{self, Finish},
-        start::{self, Began},
     },
 };
 
@@ -212,7 +208,7 @@ pub async fn run(args: RestoreArgs, format: Format) -> Done {
     let needs = if args.unrecorded || args.what_if { Needs::Storage } else { Needs::Backup };
     let app = app_for_both(&args.vault.vault, args.target(), needs, args.from)?;
     let plan = restore::plan(&app, &request).await?;
-    let takes = restore::send::pace(&app, &request.target).takes(&plan.steps);
+    let takes = restore::pace::takes(&app, &plan);
     guard::warning(&app, &request.source, &request.target).into_iter().for_each(note);
     if args.what_if {
         report::plan(&plan, takes, format)?;
@@ -228,7 +224,7 @@ pub async fn run(args: RestoreArgs, format: Format) -> Done {
     if asks && !agreed(&args, &plan)? {
         return Ok(Exit::None);
     }
-    let id = begun(&args, &app, &plan).await?;
+    let id = begin::begun(&args, &app, &plan).await?;
     let (finish, outcomes) = work(&app, id.as_ref(), &plan, format).await?;
     let mut numbers = RestoreNumbers::of(&plan);
     for (_, result) in &outcomes {
@@ -258,53 +254,6 @@ fn stopped(finish: Finish, plan: &RestorePlan, ended: usize, target: &Source) ->
          command again: it skips objects that are already restored.",
         target.name()
     ))
-}
-
-/// Records that the restore begins, unless it goes without records. From the second place it is on the trail there and nowhere
-/// else: nothing takes the target, and nothing goes on with the restore when this terminal is gone.
-async fn begun(args: &RestoreArgs, app: &App, plan: &RestorePlan) -> Result<Option<RestoreId>, Failed> {
-    if args.unrecorded {
-        return Ok(None);
-    }
-    if args.from.place() == Place::First {
-        return open(app, plan, args.hand_over).await.map(Some);
-    }
-    if args.hand_over {
-        return Err(Failed::new(
-            "a restore from the second place cannot be handed over, because no app has a right there",
-            "leave out --hand-over",
-        ));
-    }
-    let clock = Clock::system();
-    let told = start::tell(app, &Name::new(&clock), plan, &Actor::TERMINAL, &clock).await;
-    told.map_err(|error| unrecorded(&error))?;
-    Ok(None)
-}
-
-fn unrecorded(error: &Error) -> Failed {
-    Failed::new(
-        format!("nothing was restored, because it cannot be recorded: {error}"),
-        "mend that, as `keyvault-backup preflight` says, or go ahead without records with --unrecorded",
-    )
-}
-
-/// Takes the target and records the restore.
-async fn open(app: &App, plan: &RestorePlan, hand_over: bool) -> Result<RestoreId, Failed> {
-    let clock = Clock::system();
-    let name = Name::new(&clock);
-    let opened = start::open(app, name, plan, &Actor::TERMINAL, Began { hand_over, approval: None }, &clock)
-        .await
-        .map_err(|error| unrecorded(&error))?;
-    match opened {
-        Opened::Ours(stored) => Ok(stored.job.id),
-        Opened::Taken(other) => Err(Failed::of(
-            ProblemKind::TargetTaken,
-            format!("restore {other} is running on vault {}", plan.request.target),
-            format!(
-                "wait until it ends, as `keyvault-backup jobs` shows, or end it with `keyvault-backup jobs abandon {other}`"
-            ),
-        )),
-    }
 }
 
 fn agreed(args: &RestoreArgs, plan: &RestorePlan) -> Result<bool, Failed> {

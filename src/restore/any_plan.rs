@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::send;
+use super::pace;
 use crate::{
     app::App,
     domain::{
@@ -35,7 +35,7 @@ impl Plan {
     /// How long its steps take at least, at the pace of restores into its target. How long an HSM takes is not known.
     pub fn takes(&self, app: &App) -> Duration {
         match self {
-            Self::Vault(plan) => send::pace(app, &plan.request.target).takes(&plan.steps),
+            Self::Vault(plan) => pace::takes(app, plan),
             Self::Hsm(_) => Duration::ZERO,
         }
     }

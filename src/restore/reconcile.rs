@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, pin_mut, stream};
 use time::Duration;
 use tracing::{error, info, warn};
 
-use super::send;
+use super::{pace, send};
 use crate::{
     app::App,
     at_once::FEW,
@@ -180,7 +180,7 @@ impl Seen {
     ) -> Vec<&'p Step> {
         let open = plan.steps.iter().filter(|step| !self.ended.contains(&step.id()));
         let (waiting, others): (Vec<_>, Vec<_>) = open.partition(|step| self.waiting.contains(&step.id()));
-        let pace = send::pace(app, &job.target);
+        let pace = pace::of(app, &job.target);
         let minute = usize::try_from((clock.now() - job.opened).whole_minutes()).unwrap_or_default();
         let mut tried = Vec::new();
         for kind in ObjectKind::ALL {

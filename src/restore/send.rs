@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 
+use super::pace;
 use crate::{
     app::App,
     domain::{
         job::MESSAGE_LIFETIME,
-        restore::{Pace, RestoreJob, RestoreMessage, Step},
-        source::SourceName,
+        restore::{RestoreJob, RestoreMessage, Step},
     },
     error::{Error, Result},
 };
@@ -20,11 +20,6 @@ const AT_ONCE: usize = 32;
 /// How long before its step is due a message can be received. It covers the longest pause of the host between two looks
 /// at the queue (host.json, `maxPollingInterval`), and its way to the vault.
 const AHEAD: Duration = Duration::from_secs(10);
-
-/// The pace of restores into a target. Of one that is not configured each step fails, and needs none.
-pub fn pace(app: &App, target: &SourceName) -> Pace {
-    app.vault(target).map_or(Pace::of_all(u32::MAX), |vault| *vault.restore_pace())
-}
 
 /// Sends a message for each of these steps, in the order in which the target's limits let them go. It can be received
 /// shortly before its step is due: a step that waited for its turn within an invocation would take the place of one of
@@ -39,7 +34,7 @@ pub async fn messages<'p>(
     job: &RestoreJob,
     steps: impl IntoIterator<Item = &'p Step>,
 ) -> Result<()> {
-    let steps = pace(app, &job.target).schedule(steps);
+    let steps = pace::of(app, &job.target).schedule(steps);
     let message = |step: &Step| RestoreMessage::new(&job.id, &step.id());
     let sends: Vec<_> = steps.into_iter().map(|(due, step)| one(app, message(step), due)).collect();
     let mut sends = stream::iter(sends).buffer_unordered(AT_ONCE);

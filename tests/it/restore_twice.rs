@@ -13,8 +13,13 @@ const EACH: usize = 8;
 impl World {
     /// So many of each kind, backed up, all of them deleted.
     async fn deleted(each: usize) -> Self {
+        Self::deleted_at(each, 1000).await
+    }
+
+    /// As [`World::deleted`], where so many keys may be restored in ten seconds.
+    async fn deleted_at(each: usize, keys: u32) -> Self {
         let mut world = Self::with_each_kind(each).await;
-        world.set("KEYVAULT_BACKUP_RESTORE_KEYS", "1000");
+        world.set("KEYVAULT_BACKUP_RESTORE_KEYS", &keys.to_string());
         world.night(NIGHT).await;
         world.today();
         for number in 0..each {
@@ -89,6 +94,19 @@ async fn two_copies_of_each_message_recover_everything() {
 #[tokio::test]
 async fn two_copies_of_each_message_purge_and_restore_everything() {
     two_copies_of_each_message("purgeDeleted").await;
+}
+
+/// One key and one certificate in ten seconds: the plan says how long seven take, and what is not due for a while takes nobody's place.
+#[tokio::test]
+async fn a_message_is_hidden_until_shortly_before_its_step_is_due() {
+    let mut world = World::deleted_at(7, 1).await;
+    let plan = world.all("purgeDeleted").await;
+    assert_eq!(plan["takesSeconds"], 70, "{plan}");
+    world.begin_under(&plan, "paced").await;
+    let queue = world.work.queue("restore-objects");
+    assert_eq!((queue.len(), queue.visible_len()), (21, 7 + 2 + 2));
+    world.azure.clock().advance(std::time::Duration::from_secs(11));
+    assert_eq!((queue.len(), queue.visible_len()), (21, 7 + 3 + 3));
 }
 
 /// What took the name after the restore began is another object: recovered is only what was deleted.
