@@ -8,6 +8,7 @@
 //! that came after it), however many objects and nights there are.
 
 mod acknowledged;
+mod attestations;
 mod audit;
 mod basis;
 mod codec;

@@ -8,6 +8,7 @@
 //! it. If the answer is lost, the start is not repeated blindly: the pass first searches for the folder that the
 //! operation would leave.
 
+pub mod attest;
 pub mod brought_back;
 pub mod check;
 pub mod folders;

@@ -13,6 +13,7 @@
 //! audit/RIGHT/DAY/WRITER/NUMBER.EVENT.SUBJECT.SHA256       a record of the audit trail
 //! audit/DAY/NUMBER                                         a record by an older program
 //! attestations/hsm-restore/HSM/TIME.ID.ACT                 that a person granted or revoked a right to restore
+//! attestations/security-domain/HSM/COUNTDOWN               that people checked an HSM's security domain
 //! preflight/DAY                                            a probe of the preflight
 //! retention/KIND/SOURCE/points/RUN/NUMBER                  what retention did about a point, in order
 //! retention/copies/VAULT/COUNTDOWN-RUN.jsonl.gz            a second copy of a manifest whose predecessor goes
@@ -35,12 +36,14 @@
 
 use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
+mod attestations;
 mod copies;
 mod grants;
 mod retention;
 mod rooms;
 mod verifications;
 
+pub(super) use self::attestations::{attestation, attestations};
 pub(super) use self::copies::{copied_blobs, copy_record, copy_records};
 pub(super) use self::grants::{parse_restore_grant, restore_grants};
 pub(super) use self::retention::{

@@ -3,6 +3,7 @@
 //! The jobs are those of the function app: with `--wait` this process reconciles its job more often than the app
 //! does, and either can continue the job if the other dies.
 
+mod attest;
 mod backup;
 mod check;
 mod copy_back;
@@ -33,6 +34,8 @@ pub enum HsmCommand {
     Status(status::StatusArgs),
     /// Put the write-once copy of a backup back into the container that HSMs restore from
     CopyBack(copy_back::CopyBackArgs),
+    /// Record that people checked an HSM's security domain and the holders of its keys
+    Attest(attest::AttestArgs),
     /// Ask the service whether a backup or a restore could be made; changes nothing
     Check(check::CheckArgs),
 }
@@ -55,6 +58,7 @@ pub async fn run(command: HsmCommand, format: Format) -> Done {
         HsmCommand::RestoreKey(args) => Box::pin(restore::run_keys(args, format)).await,
         HsmCommand::Status(args) => Box::pin(status::run(args, format)).await,
         HsmCommand::CopyBack(args) => Box::pin(copy_back::run(args, format)).await,
+        HsmCommand::Attest(args) => Box::pin(attest::run(args, format)).await,
         HsmCommand::Check(args) => Box::pin(check::run(args, format)).await,
     }
 }

@@ -16,6 +16,7 @@
 mod chain;
 mod event;
 mod expected;
+mod subject;
 mod words;
 
 use serde::{Deserialize, Serialize};

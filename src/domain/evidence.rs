@@ -29,6 +29,7 @@ use super::{
     acknowledged::{Acceptance, AcceptanceRecord, Reason},
     actor::Actor,
     day::Day,
+    hsm::{Attestation, Person, Quorum},
     object::ObjectId,
     run::{Numbers, RunId, Verdict},
     source::{SourceId, SourceKind, SourceName},
@@ -111,6 +112,9 @@ pub struct SourceEvidence {
     /// What verification last saw by the end of the day; `None` if nothing was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<VerificationSeen>,
+    /// What people had last recorded of the security domain of a Managed HSM by the end of the day; `None` if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<AttestationSeen>,
     /// What of the source could not be read, so that the record lacks it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<String>,
@@ -252,6 +256,24 @@ pub struct VerificationSeen {
     pub read: u64,
 }
 
+/// That people checked the security domain of a Managed HSM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttestationSeen {
+    /// When it was recorded.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// How many of how many keys are needed.
+    pub quorum: Quorum,
+    /// The people who checked, as they were named.
+    pub people: Vec<Person>,
+}
+
+impl From<Attestation> for AttestationSeen {
+    fn from(of: Attestation) -> Self {
+        Self { at: of.at, quorum: of.quorum, people: of.people }
+    }
+}
+
 impl SourceEvidence {
     /// The record of a source of which nothing is known yet.
     pub fn of(source: &SourceId, configured: bool, policy: Option<String>) -> Self {
@@ -274,6 +296,7 @@ impl SourceEvidence {
             deleted: Vec::new(),
             reinstated: Vec::new(),
             verification: None,
+            attestation: None,
             unread: Vec::new(),
         }
     }

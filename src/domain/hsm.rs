@@ -5,6 +5,7 @@
 //! [`HsmJob::next`], which is pure, decides what a pass does about a job; the service has no list of its operations, so
 //! the job's record is all that is known of one.
 
+mod attestation;
 mod backup;
 mod contents;
 mod copy;
@@ -16,6 +17,10 @@ mod next;
 mod plan;
 
 pub use self::{
+    attestation::{
+        ATTESTATION_FORMAT, ATTESTED_FOR, Attestation, MOST_PEOPLE, Person, PersonError, Quorum, QuorumError,
+        is_overdue,
+    },
     backup::{BACKUP_FORMAT, Folder, HsmBackup, Seen},
     contents::{Contents, ContentsState},
     copy::{COPY_FORMAT, Copies, CopyEnd, HsmCopy, Missing, NotCopied, blobs_to_copy},

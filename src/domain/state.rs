@@ -8,7 +8,7 @@ use std::fmt;
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    hsm::{Copies, HsmBackup, Missing},
+    hsm::{ATTESTED_FOR, Copies, HsmBackup, Missing, is_overdue},
     moment::minute,
     nothing::Points,
     object::ObjectKind,
@@ -77,6 +77,8 @@ pub enum Trouble {
     },
     /// The second place lacks something newer for more than a day, since this time.
     SecondLate(OffsetDateTime),
+    /// The security domain of a Managed HSM was last checked too long ago, at this time.
+    SecurityDomainUnchecked(OffsetDateTime),
 }
 
 impl Trouble {
@@ -88,7 +90,14 @@ impl Trouble {
     /// Whether something of the source may not be protected. Of any other trouble it is known that an older state can be
     /// restored.
     pub const fn is_error(&self) -> bool {
-        !matches!(self, Self::LastFailed(_) | Self::CopyMissing(_) | Self::Moved { .. } | Self::SecondLate(_))
+        !matches!(
+            self,
+            Self::LastFailed(_)
+                | Self::CopyMissing(_)
+                | Self::Moved { .. }
+                | Self::SecondLate(_)
+                | Self::SecurityDomainUnchecked(_)
+        )
     }
 
     /// Whether no recent backup is known to cover the source.
@@ -113,6 +122,7 @@ impl TroubleKind {
             Self::CopyMissing => "hsm-copy-missing",
             Self::Moved => "vault-moved",
             Self::SecondLate => "second-place-late",
+            Self::SecurityDomainUnchecked => "security-domain-unchecked",
         }
     }
 }
@@ -159,6 +169,12 @@ impl fmt::Display for Trouble {
             Self::SecondLate(since) => {
                 write!(f, "the second place lacks newer backups of it since {}", minute(*since))
             }
+            Self::SecurityDomainUnchecked(at) => write!(
+                f,
+                "people last recorded on {} that they checked its security domain; {} days are allowed",
+                minute(*at),
+                ATTESTED_FOR.whole_days()
+            ),
             Self::LastFailed(run) => write!(f, "its last backup, {run}, failed"),
             Self::CopyMissing(Missing { since, why }) => {
                 write!(f, "no backup of {} or later has a write-once copy", minute(*since))?;
@@ -207,6 +223,8 @@ pub struct SourceState {
     pub verified: Option<OffsetDateTime>,
     /// Of a Managed HSM, the time of the state in the newest backup that has a write-once copy.
     pub copied: Option<OffsetDateTime>,
+    /// Of a Managed HSM, when people last recorded that they checked its security domain.
+    pub attested: Option<OffsetDateTime>,
     /// How many of its backups have not ended.
     pub running: usize,
     /// How many restores into it have not ended, among the newest restores.
@@ -273,6 +291,15 @@ impl SourceState {
         Self { copied: copies.newest, ..self }.with(troubles)
     }
 
+    /// The state of a Managed HSM with what people recorded of its security domain. Where they never recorded anything, nobody is
+    /// waited for: that is no trouble, and told as `never`.
+    #[must_use]
+    pub fn with_attestation(self, attested: Option<OffsetDateTime>, now: OffsetDateTime) -> Self {
+        let unchecked = attested.filter(|at| is_overdue(*at, now)).map(Trouble::SecurityDomainUnchecked);
+        let troubles = self.troubles.iter().cloned().chain(unchecked).collect();
+        Self { attested, ..self }.with(troubles)
+    }
+
     fn of(source: &SourceName, kind: SourceKind, running: usize) -> Self {
         Self {
             source: source.clone(),
@@ -282,6 +309,7 @@ impl SourceState {
             objects: None,
             verified: None,
             copied: None,
+            attested: None,
             running,
             restoring: 0,
             behind_since: None,

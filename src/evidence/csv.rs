@@ -7,7 +7,9 @@ use crate::domain::{
     source::SourceKind,
 };
 
-const HEADER: [&str; 31] = [
+const COLUMNS: usize = 32;
+
+const HEADER: [&str; COLUMNS] = [
     "day",
     "record",
     "source",
@@ -38,6 +40,7 @@ const HEADER: [&str; 31] = [
     "verifiedAt",
     "verifiedMissing",
     "verifiedDamaged",
+    "securityDomainChecked",
     "unread",
 ];
 
@@ -56,7 +59,7 @@ pub(super) fn table(report: &Report) -> String {
     out
 }
 
-fn gap(row: &DayRow) -> [String; 31] {
+fn gap(row: &DayRow) -> [String; COLUMNS] {
     let mut cells = std::array::from_fn(|_| String::new());
     cells[0] = row.day.to_string();
     cells[1] = match &row.state {
@@ -66,7 +69,7 @@ fn gap(row: &DayRow) -> [String; 31] {
     cells
 }
 
-fn cells(row: &CoverageRow) -> [String; 31] {
+fn cells(row: &CoverageRow) -> [String; COLUMNS] {
     let of = &row.of;
     let numbers = of.coverage.as_ref().map(|of| &of.numbers);
     let number = |of: Option<u32>| of.map(|of| of.to_string()).unwrap_or_default();
@@ -105,11 +108,12 @@ fn cells(row: &CoverageRow) -> [String; 31] {
         verified.map(|of| second(of.at)).unwrap_or_default(),
         verified.map(|of| of.missing.to_string()).unwrap_or_default(),
         verified.map(|of| of.damaged.to_string()).unwrap_or_default(),
+        of.attestation.as_ref().map(|of| second(of.at)).unwrap_or_default(),
         of.unread.len().to_string(),
     ]
 }
 
-fn line<T: AsRef<str>>(cells: &[T; 31]) -> String {
+fn line<T: AsRef<str>>(cells: &[T; COLUMNS]) -> String {
     let cells: Vec<_> = cells.iter().map(|cell| quoted(cell.as_ref())).collect();
     format!("{}\r\n", cells.join(","))
 }

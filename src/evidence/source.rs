@@ -182,8 +182,12 @@ impl Reading<'_> {
         of.gap = self.gap(&covering);
         let backups: Vec<_> = found.iter().map(|(backup, _)| backup.clone()).collect();
         let both = (HsmBackup::newest_good(&backups, None), backups.first());
-        let terms = (self.app.interval(), self.day.end());
-        told(of, &SourceState::of_hsm(&self.source.name, both, 0, None, &Verified::default(), terms));
+        let (end, interval) = (self.day.end(), self.app.interval());
+        let attested = self.catalogue.last_attestation(&self.source.name, Some(end)).await?;
+        let state =
+            SourceState::of_hsm(&self.source.name, both, 0, None, &Verified::default(), (interval, end));
+        told(of, &state.with_attestation(attested.as_ref().map(|of| of.at), end));
+        of.attestation = attested.map(Into::into);
         of.failures = of_day.iter().filter_map(|(backup, _)| failure(backup, &backups)).collect();
         Ok(())
     }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     domain::{
-        hsm::{Copies, HsmBackup, HsmCopy, HsmJob},
+        hsm::{Attestation, Copies, HsmBackup, HsmCopy, HsmJob},
         run::RunId,
         source::{SourceKind, SourceName},
         state::{Ended, History, SourceState},
@@ -112,6 +112,8 @@ pub struct HsmState {
     pub last: Option<HsmBackup>,
     /// What became of the copies of its backups, the newest backup first.
     pub copies: Vec<HsmCopy>,
+    /// When people last recorded that they checked its security domain.
+    pub attestation: Option<Attestation>,
     /// Its open jobs, backups and restores.
     pub open: Vec<HsmJob>,
 }
@@ -140,10 +142,11 @@ pub async fn all(
 /// As [`all`].
 pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDateTime) -> Result<HsmState> {
     let catalogue = app.catalogue()?;
-    let (found, verified, copies) = futures::try_join!(
+    let (found, verified, copies, attestation) = futures::try_join!(
         catalogue.offered_hsm_backups(hsm),
         catalogue.verified_or_why_not(SourceKind::Hsm, hsm),
-        catalogue.hsm_copies(hsm)
+        catalogue.hsm_copies(hsm),
+        catalogue.last_attestation(hsm, None)
     )?;
     let known = Copies::of(&found, &copies, now);
     let good = HsmBackup::newest_good(&found, None).cloned();
@@ -154,8 +157,9 @@ pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDate
     let running = open.iter().filter(|job| job.is_backup()).count();
     let both = (good.as_ref(), last.as_ref());
     let state = SourceState::of_hsm(hsm, both, running, points, &verified, (app.interval(), now));
-    let state = SourceState { history, ..state }.with_copies(known);
-    Ok(HsmState { state, good, last, copies, open })
+    let attested = attestation.as_ref().map(|of| of.at);
+    let state = SourceState { history, ..state }.with_copies(known).with_attestation(attested, now);
+    Ok(HsmState { state, good, last, copies, attestation, open })
 }
 
 /// The open jobs of HSMs.

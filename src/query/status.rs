@@ -170,7 +170,7 @@ mod tests {
     fn hsm(name: &str, troubles: &[Trouble]) -> HsmState {
         let vault = vault(name, troubles);
         let state = SourceState { kind: SourceKind::Hsm, ..vault.state };
-        HsmState { state, good: None, last: None, copies: Vec::new(), open: Vec::new() }
+        HsmState { state, good: None, last: None, copies: Vec::new(), attestation: None, open: Vec::new() }
     }
 
     fn status(vaults: Vec<VaultState>, hsms: Vec<HsmState>, stands_still: bool) -> Status {

@@ -39,6 +39,7 @@ mod former;
 mod history;
 mod holds;
 mod hostile;
+mod hsm_attest;
 mod hsm_cli;
 mod hsm_client;
 mod hsm_conformance;

@@ -237,6 +237,7 @@ async fn of_copies(checked: &mut Checked) {
     copying.of.landing.give(PERSON, Rights::of("person", "landing").with("blobs/add/action"));
     let (world, hsm) = (&copying.of.world, ["--hsm", "hsm-a"]);
     checked.run(world, "hsm copy-back", &hsm).await;
+    checked.run(world, "hsm attest", &[&hsm[..], &["--quorum", "2/3", "--by", "Ada"]].concat()).await;
     checked.run(world, "hsm status", &hsm).await;
     let run = copying.of.records("hsm-a")[0]["run"].as_str().expect("a run").to_owned();
     let restored = ["--run", &run, "--restored", "--what-if"];

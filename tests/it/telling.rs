@@ -131,7 +131,7 @@ impl Described {
             &self.verified(),
             (INTERVAL, NOW),
         );
-        HsmState { state, good, last, copies: Vec::new(), open: Vec::new() }
+        HsmState { state, good, last, copies: Vec::new(), attestation: None, open: Vec::new() }
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
 
 mod hsm;
 
-pub use self::hsm::{CopyOfBackup, HsmStatus};
+pub use self::hsm::{CopyOfBackup, HsmStatus, SecurityDomain};
 
 /// The status of a source.
 #[derive(Debug, Serialize, ToSchema)]
@@ -89,7 +89,7 @@ pub struct Trouble {
     #[serde(rename = "type")]
     #[schema(
         example = "overdue",
-        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|verification-unreadable|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|hsm-copy-missing|vault-moved|second-place-late)$"
+        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|verification-unreadable|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|hsm-copy-missing|vault-moved|second-place-late|security-domain-unchecked)$"
     )]
     code: &'static str,
     /// What is wrong, in words.
@@ -166,6 +166,19 @@ impl Serialize for VerifiedAt {
         match self.0.time_or_word() {
             Ok(at) => time::serde::rfc3339::serialize(&at, to),
             Err(word) => to.serialize_str(word),
+        }
+    }
+}
+
+/// A time, or `never`.
+#[derive(Clone, Copy, Debug)]
+pub struct OrNever(pub Option<OffsetDateTime>);
+
+impl Serialize for OrNever {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(at) => time::serde::rfc3339::serialize(&at, to),
+            None => to.serialize_str("never"),
         }
     }
 }

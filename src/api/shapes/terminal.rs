@@ -22,7 +22,7 @@ pub use self::{
     audit::{Trail, TrailCheck},
     diff::Differences,
     evidence::EvidenceWritten,
-    hsm::{HsmCheck, HsmCopiedBack, HsmStatuses},
+    hsm::{Attested, HsmCheck, HsmCopiedBack, HsmStatuses},
     listing::{ObjectItem, Objects, VaultItem, Vaults},
     notify::{NotifyTest, TestedTarget},
     plan::{BackupPlan, FileBackup},

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+use super::subject::Subject;
 use crate::domain::{
     acknowledged::{Acceptance, AcceptanceRecord, Acknowledgement, Reason},
-    digest::{Digest, Hash},
+    digest::Digest,
+    hsm::{Attestation, Person, Quorum},
     object::{ObjectId, ObjectName},
     restore::{RestoreId, RestoreJob, RestoreNumbers},
     retention::{Act, Decision, Hold},
@@ -100,6 +102,18 @@ pub enum Event {
         #[serde(with = "time::serde::rfc3339")]
         decided: OffsetDateTime,
     },
+    /// People checked the security domain of an HSM.
+    SecurityDomainAttested {
+        /// The HSM.
+        hsm: SourceName,
+        /// How many of how many keys are needed.
+        quorum: Quorum,
+        /// The people who checked.
+        people: Vec<Person>,
+        /// When it was recorded; the name of the resulting record contains it.
+        #[serde(with = "time::serde::rfc3339")]
+        decided: OffsetDateTime,
+    },
     /// A restore of an HSM begins.
     HsmRestoreStarted {
         /// The restore.
@@ -186,57 +200,6 @@ pub enum Event {
     },
 }
 
-/// What an event is about. Each kind of event occurs once for its subject.
-#[derive(PartialEq, Eq)]
-enum Subject<'a> {
-    /// A run or a restore, by its name.
-    Named(&'a str),
-    /// The loss that a run found in one source, with a reason. Runs of several sources may have the same name, and
-    /// another reason is another event.
-    Loss(&'a SourceName, &'a RunId, &'a Reason),
-    /// What a decision of a person about a source is about, and its time.
-    Decided(&'a SourceName, &'a str, OffsetDateTime),
-    /// A plan and the time of a decision about it.
-    Plan(&'a Digest, OffsetDateTime),
-    /// An object and the time of a decision about it.
-    Object(&'a SourceName, &'a ObjectId, OffsetDateTime),
-}
-
-impl Subject<'_> {
-    /// The time before which nothing is recorded about it.
-    fn since(&self) -> Option<OffsetDateTime> {
-        match self {
-            Self::Named(name) => name.parse::<RunId>().ok().and_then(|run| run.occurrence()),
-            Self::Loss(_, run, _) => run.occurrence(),
-            Self::Object(_, _, decided) | Self::Decided(_, _, decided) | Self::Plan(_, decided) => {
-                Some(*decided)
-            }
-        }
-    }
-
-    /// The subject as a text that is unique to it.
-    fn text(&self) -> String {
-        match self {
-            Self::Named(name) => (*name).to_owned(),
-            Self::Loss(source, run, reason) => {
-                let words: Hash<4> = Hash::of(reason.to_string().as_bytes());
-                format!("{source}-{run}-{words}")
-            }
-            Self::Decided(source, what, decided) => {
-                let words: Hash<4> = Hash::of(what.as_bytes());
-                format!("{source}-{words}-{}", decided.unix_timestamp())
-            }
-            Self::Plan(plan, decided) => {
-                let start: Hash<8> = Hash::of(plan.as_bytes());
-                format!("{start}-{}", decided.unix_timestamp())
-            }
-            Self::Object(source, id, decided) => {
-                format!("{source}-{}-{}-{}", id.kind, id.name.folded(), decided.unix_timestamp())
-            }
-        }
-    }
-}
-
 impl From<&Acknowledgement> for Event {
     fn from(of: &Acknowledgement) -> Self {
         let Acknowledgement { source, run, reason, .. } = of.clone();
@@ -274,6 +237,13 @@ impl From<&Decision> for Event {
     }
 }
 
+impl From<&Attestation> for Event {
+    fn from(of: &Attestation) -> Self {
+        let Attestation { hsm, quorum, people, at, .. } = of.clone();
+        Self::SecurityDomainAttested { hsm, quorum, people, decided: at }
+    }
+}
+
 impl Event {
     /// That a hold was set or released.
     pub fn of_hold(hold: &Hold, released: bool) -> Self {
@@ -297,7 +267,8 @@ impl Event {
             Self::BackupRequested { vault, .. } => vec![vault],
             Self::HsmBackupRequested { hsm, .. }
             | Self::HsmRestoreEnded { hsm, .. }
-            | Self::HsmCopyBack { hsm, .. } => vec![hsm],
+            | Self::HsmCopyBack { hsm, .. }
+            | Self::SecurityDomainAttested { hsm, .. } => vec![hsm],
             Self::RestoreStarted { source, target, .. }
             | Self::RestorePlanned { source, target, .. }
             | Self::RestoreApproved { source, target, .. }
@@ -326,6 +297,9 @@ impl Event {
                 Subject::Plan(plan, *decided)
             }
             Self::LossAcknowledged { source, run, reason } => Subject::Loss(source, run, reason),
+            Self::SecurityDomainAttested { hsm, decided, .. } => {
+                Subject::Decided(hsm, "security-domain", *decided)
+            }
             Self::HsmCopyBack { hsm, run, decided, .. } => Subject::Decided(hsm, run.as_str(), *decided),
             Self::RetentionDecided { source, what, decided, .. } => Subject::Decided(source, what, *decided),
             Self::FailureAccepted { source, object, decided, .. }
@@ -366,6 +340,7 @@ impl Event {
             | Self::FailureAccepted { .. }
             | Self::RetentionDecided { .. }
             | Self::HsmCopyBack { .. }
+            | Self::SecurityDomainAttested { .. }
             | Self::AcceptanceWithdrawn { .. } => Right::Terminal,
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Event;
-use crate::domain::{counted::counted, moment::second};
+use crate::domain::{counted::counted, hsm::Person, moment::second};
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,6 +54,10 @@ fn words(event: &Event) -> String {
         }
         Event::HsmCopyBack { hsm, run, folder, .. } => {
             format!("copy of backup {run} of HSM {hsm} brought back into {folder}")
+        }
+        Event::SecurityDomainAttested { hsm, quorum, people, .. } => {
+            let names: Vec<_> = people.iter().map(Person::as_str).collect();
+            format!("security domain of HSM {hsm}, quorum {quorum}, checked by {}", names.join(", "))
         }
         Event::RestoreAbandoned { restore, target } => format!("restore {restore} into {target} abandoned"),
         Event::RestoreEnded { restore, verdict, numbers } => {
@@ -150,6 +154,15 @@ mod tests {
             (
                 Event::AcceptanceWithdrawn { source: vault.clone(), object: secret(), decided },
                 "acceptance of secret db of kv-prod withdrawn",
+            ),
+            (
+                Event::SecurityDomainAttested {
+                    hsm: hsm.clone(),
+                    quorum: "2/3".parse().unwrap(),
+                    people: vec!["Ada".parse().unwrap(), "Grace".parse().unwrap()],
+                    decided,
+                },
+                "security domain of HSM hsm-prod, quorum 2/3, checked by Ada, Grace",
             ),
         ] {
             assert_eq!(event.to_string(), named(expected));

@@ -14,6 +14,8 @@ pub enum Section {
     Accepted,
     /// What verification saw.
     Verification,
+    /// What people recorded of the security domains of Managed HSMs.
+    SecurityDomains,
     /// What people accepted, acknowledged, held and released.
     Decisions,
     /// Plans, approvals and restores.
@@ -41,6 +43,7 @@ impl Section {
             Self::Failures => "Failures",
             Self::Accepted => "Accepted failures",
             Self::Verification => "Verification",
+            Self::SecurityDomains => "Security domains",
             Self::Decisions => "Decisions of people",
             Self::Restores => "Restores and approvals",
             Self::Policies => "Policies of retention",
@@ -76,8 +79,8 @@ const NO_TESTS: &str = "tests of restores";
 /// Which sections of a report are relevant to which requirement. It is a mapping, and claims no compliance.
 pub const MAPPING: [Mapped; 8] = {
     use Section::{
-        Accepted, Days, Decisions, Failures, Holds, Policies, Restores, Retention, Sources, Trail,
-        Verification,
+        Accepted, Days, Decisions, Failures, Holds, Policies, Restores, Retention, SecurityDomains, Sources,
+        Trail, Verification,
     };
     [
         Mapped {
@@ -107,7 +110,7 @@ pub const MAPPING: [Mapped; 8] = {
         Mapped {
             requirement: "PCI DSS 4.0, 3.6",
             about: "Keys that protect stored account data are secured",
-            sections: &[Decisions, Restores, Trail],
+            sections: &[Decisions, Restores, SecurityDomains, Trail],
             lacks: "who may read or restore backups: see the page on security",
         },
         Mapped {
@@ -125,18 +128,19 @@ pub const MAPPING: [Mapped; 8] = {
         Mapped {
             requirement: "NIST SP 800-53 Rev. 5, CP-10",
             about: "System recovery and reconstitution",
-            sections: &[Sources, Restores],
+            sections: &[Sources, Restores, SecurityDomains],
             lacks: NO_TESTS,
         },
     ]
 };
 
 /// What a report does not show.
-pub const NOT_SHOWN: [&str; 7] = [
+pub const NOT_SHOWN: [&str; 8] = [
     "That a restore works. The report has no drills; a restore in it is one that somebody needed.",
     "What happened on a day without a record. Such a day is a gap, and the days beside it say nothing about it.",
     "That the records are genuine. They are written once and the keeper cannot change or delete them, but nothing signs \
      them: whoever may add under evidence/ can add the record of a day that has none.",
+    "That a security domain opens anything. Of it there is what people said at a terminal; no program sees the file or a key.",
     "Who sat at a terminal. The audit trail says that a terminal did something; the storage's own log has the identity.",
     "Objects that a source did not list to this program, and sources that are neither configured nor have backups.",
     "That backups can still be read, of sources for which the section on verification has nothing.",

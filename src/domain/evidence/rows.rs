@@ -2,7 +2,9 @@
 
 use time::OffsetDateTime;
 
-use super::{AcceptedSeen, Became, HoldSeen, RunsSeen, Sort, SourceEvidence, VerificationSeen};
+use super::{
+    AcceptedSeen, AttestationSeen, Became, HoldSeen, RunsSeen, Sort, SourceEvidence, VerificationSeen,
+};
 use crate::domain::{
     actor::Actor, audit::Head, day::Day, digest::Digest, object::ObjectId, run::RunId, source::SourceId,
 };
@@ -84,6 +86,8 @@ pub struct SourceRow {
     pub deleted: u32,
     /// What verification last saw.
     pub verification: Option<VerificationSeen>,
+    /// What people last recorded of a Managed HSM's security domain.
+    pub attestation: Option<AttestationSeen>,
     /// How many things could not be read for its records.
     pub unread: u32,
 }

@@ -53,6 +53,7 @@ impl Standstill {
             // The folder lies where the HSM wrote it, copied or not. The second place keeps by its own rules.
             Trouble::CopyMissing(_)
             | Trouble::SecondLate(_)
+            | Trouble::SecurityDomainUnchecked(_)
             // A run that could not list a kind is `uncovered`. What fails or is damaged is kept object by object. A pass reads the
             // record of the last verification itself, and stops.
             | Trouble::Unlisted(_)

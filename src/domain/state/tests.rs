@@ -230,6 +230,21 @@ fn a_missing_copy_is_a_trouble_where_a_keeper_was_seen() {
 }
 
 #[test]
+fn a_security_domain_is_waited_for_where_it_was_checked_once() {
+    let good = hsm_backup(NOW);
+    let hsm = "hsm-a".parse().unwrap();
+    for (days, expected) in [(None, &[][..]), (Some(100), &[]), (Some(101), &["security-domain-unchecked"])] {
+        let attested = days.map(|days| NOW - Duration::days(days));
+        let both = (Some(&good), Some(&good));
+        let state = SourceState::of_hsm(&hsm, both, 0, None, &Verified::default(), (DAY, NOW));
+        let state = state.with_attestation(attested, NOW);
+        let codes: Vec<_> = state.troubles.iter().map(Trouble::code).collect();
+        assert_eq!((codes.as_slice(), state.attested), (expected, attested));
+        assert!(!state.troubles.iter().any(Trouble::is_error));
+    }
+}
+
+#[test]
 fn what_verification_found_wrong_is_not_protected_and_what_is_newer_is_not_verified_yet() {
     let lines = ["a", "b", "c"].map(|name| line(&secret(name), ObjectStatus::BackedUp, NIGHT));
     let of = |line: &Line| line.entry.clone().unwrap();

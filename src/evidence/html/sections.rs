@@ -9,15 +9,18 @@ use crate::domain::{
         AcceptedRow, DayRow, DayState, EventRow, HeadRow, MAPPING, NOT_SHOWN, Report, Section, Sort,
         SourceRow, VerificationSeen,
     },
+    hsm::Person,
     moment::minute,
+    source::SourceKind,
 };
 
 /// The sections in their order.
-pub(super) const ORDER: [Section; 13] = [
+pub(super) const ORDER: [Section; 14] = [
     Section::Sources,
     Section::Failures,
     Section::Accepted,
     Section::Verification,
+    Section::SecurityDomains,
     Section::Decisions,
     Section::Restores,
     Section::Policies,
@@ -39,6 +42,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
             Section::Failures => failures(page, report),
             Section::Accepted => accepted(page, report),
             Section::Verification => verification(page, report),
+            Section::SecurityDomains => security_domains(page, report),
             Section::Decisions => events(page, report, &[Sort::Decision]),
             Section::Restores => events(page, report, &[Sort::Approval, Sort::Restore]),
             Section::Policies => policies(page, report),
@@ -68,6 +72,9 @@ const fn about(section: Section) -> &'static str {
         }
         Section::Verification => {
             "What the last verification by the end of the period saw of the stored backups."
+        }
+        Section::SecurityDomains => {
+            "When people last recorded that they had checked the security domain of a Managed HSM and the holders of its keys."
         }
         Section::Decisions => "What people accepted, acknowledged, held and released, by the audit trail.",
         Section::Restores => {
@@ -215,6 +222,25 @@ fn verification(page: &mut Page, report: &Report) {
         .collect();
     let heads = ["Source", "Ended", "Named#", "Read#", "Missing#", "Damaged#"];
     page.table(heads, &rows, "No record of the period has a source.");
+}
+
+fn security_domains(page: &mut Page, report: &Report) {
+    let rows: Vec<_> = report
+        .sources
+        .iter()
+        .filter(|row| row.source.kind == SourceKind::Hsm)
+        .map(|row| {
+            let [at, quorum, people] = match &row.attestation {
+                Some(of) => {
+                    let names: Vec<_> = of.people.iter().map(Person::as_str).collect();
+                    [Cell::when(minute(of.at)), Cell::text(of.quorum), Cell::text(names.join(", "))]
+                }
+                None => [Cell::alarm("never"), Cell::text(""), Cell::text("")],
+            };
+            [Cell::text(&row.source), at, quorum, people]
+        })
+        .collect();
+    page.table(["HSM", "Checked", "Quorum", "By"], &rows, "No record of the period has a Managed HSM.");
 }
 
 fn events(page: &mut Page, report: &Report, sorts: &[Sort]) {

@@ -126,6 +126,11 @@ pub fn about(trouble: &Trouble, of: &SourceState, url: &str) -> (&'static str, R
             Remedy::run([format!("keyvault-backup list runs --vault {url} --from second")])
                 .and("See `second-place-late` in docs/operations.md: the log of the keeper's `CopyBackups` has the reason."),
         ),
+        Trouble::SecurityDomainUnchecked(_) => (
+            "Without the security domain and a quorum of its keys no backup can be restored into a new HSM.",
+            Remedy::run([format!("keyvault-backup hsm attest --hsm {url} --quorum N/M --by NAME")])
+                .and("Before that, have its holders show the file and their keys."),
+        ),
     }
 }
 
@@ -266,6 +271,11 @@ mod tests {
                 "--run 20261122T020000Z-nightly --reason",
             ),
             (Trouble::SecondLate(NOW), "warning second-place-late", "--from second"),
+            (
+                Trouble::SecurityDomainUnchecked(NOW),
+                "warning security-domain-unchecked",
+                "hsm attest --hsm https://kv-a.vault",
+            ),
         ];
         for (trouble, expected, remedy) in table {
             let is_late = trouble.is_overdue();

@@ -162,6 +162,13 @@ pub(super) const OF_EACH: &[Family<SourceState>] = &[
         },
     ),
     seconds(
+        "keyvault_backup_last_attested_timestamp_seconds",
+        "When people last recorded that they checked the security domain of a Managed HSM.",
+        |of, add| {
+            at(of.attested, add);
+        },
+    ),
+    seconds(
         "keyvault_backup_last_failure_timestamp_seconds",
         "When the newest run that did not succeed ended; of a vault, within the last 30 days.",
         |of, add| {

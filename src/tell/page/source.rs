@@ -89,6 +89,10 @@ fn objects(page: &mut Markup, state: &SourceState) {
         if let Some(copied) = state.copied {
             page.put(" <span>write-once copy of ", minute(copied), "</span>");
         }
+        match state.attested {
+            Some(at) => page.put(" <span>security domain checked on ", at.date(), "</span>"),
+            None => page.raw(" <span>security domain never checked</span>"),
+        };
         page.raw("</dd></div>\n");
         return;
     };

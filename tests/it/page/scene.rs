@@ -173,7 +173,7 @@ fn hsm() -> HsmState {
     let mut history = history(7, |_| Some(Verdict::Succeeded));
     history.last.iter_mut().for_each(|last| last.numbers = None);
     let state = SourceState { kind: SourceKind::Hsm, covered, troubles: Vec::new(), history, ..state };
-    HsmState { state, good: None, last: None, copies: Vec::new(), open: Vec::new() }
+    HsmState { state, good: None, last: None, copies: Vec::new(), attestation: None, open: Vec::new() }
 }
 
 fn restores(said: Said) -> Vec<Restore> {

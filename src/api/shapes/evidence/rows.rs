@@ -8,7 +8,10 @@ use crate::{
     api::shapes::run::Numbers,
     domain::{
         day::Day,
-        evidence::{CoverageRow, DayRow, DayState, RunsSeen, SourceRow, TroubleSeen, VerificationSeen},
+        evidence::{
+            AttestationSeen, CoverageRow, DayRow, DayState, RunsSeen, SourceRow, TroubleSeen,
+            VerificationSeen,
+        },
         source::{SourceId, SourceKind},
     },
 };
@@ -171,6 +174,26 @@ impl From<&VerificationSeen> for EvidenceVerification {
     }
 }
 
+/// That people checked the security domain of a Managed HSM.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EvidenceSecurityDomain {
+    /// When it was recorded.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    /// How many of how many keys are needed.
+    #[schema(example = "2/3")]
+    quorum: String,
+    /// The people who checked, as they were named.
+    people: Vec<String>,
+}
+
+impl From<&AttestationSeen> for EvidenceSecurityDomain {
+    fn from(of: &AttestationSeen) -> Self {
+        let people = of.people.iter().map(ToString::to_string).collect();
+        Self { at: of.at, quorum: of.quorum.to_string(), people }
+    }
+}
+
 /// A source over the period.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -207,6 +230,9 @@ pub struct EvidenceSource {
     /// What verification last saw. Absent if nothing was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<EvidenceVerification>,
+    /// What people last recorded of a Managed HSM's security domain. Absent if nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    security_domain: Option<EvidenceSecurityDomain>,
     /// How many things could not be read for its records.
     unread: u32,
 }
@@ -227,6 +253,7 @@ impl From<&SourceRow> for EvidenceSource {
             let_go: of.dropped,
             deleted: of.deleted,
             verification: of.verification.as_ref().map(Into::into),
+            security_domain: of.attestation.as_ref().map(Into::into),
             unread: of.unread,
         }
     }
@@ -277,6 +304,9 @@ pub struct EvidenceCoverage {
     /// What verification had last seen. Absent if nothing was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<EvidenceVerification>,
+    /// What people had last recorded of a Managed HSM's security domain. Absent if nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    security_domain: Option<EvidenceSecurityDomain>,
     /// What could not be read for the record.
     unread: Vec<String>,
 }
@@ -298,6 +328,7 @@ impl From<&CoverageRow> for EvidenceCoverage {
             deleted: of.deleted.iter().map(ToString::to_string).collect(),
             reinstated: of.reinstated.iter().map(ToString::to_string).collect(),
             verification: of.verification.as_ref().map(Into::into),
+            security_domain: of.attestation.as_ref().map(Into::into),
             unread: of.unread.clone(),
         }
     }

@@ -4,10 +4,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{Reach, Success, Trouble, VerifiedAt};
+use super::{OrNever, Reach, Success, Trouble, VerifiedAt};
 use crate::{
     api::shapes::{restore::HsmRestore, run::RunItem},
-    domain::hsm::{HsmCopy, HsmJob},
+    domain::hsm::{Attestation, HsmCopy, HsmJob},
     query::hsms::{HsmState, Run},
 };
 
@@ -43,6 +43,12 @@ pub struct HsmStatus {
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
     newest_copied: Option<OffsetDateTime>,
+    /// When people last recorded that they checked its security domain: a time, or `never`.
+    #[schema(value_type = String, example = "2026-11-02T09:00:00Z")]
+    attested: OrNever,
+    /// What they recorded. Absent as long as there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    security_domain: Option<SecurityDomain>,
     /// The newest ended backup, good or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_run: Option<RunItem>,
@@ -51,6 +57,26 @@ pub struct HsmStatus {
     /// The restore that is under way. During a restore of everything the HSM answers no other requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     restore: Option<HsmRestore>,
+}
+
+/// That people checked an HSM's security domain.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SecurityDomain {
+    /// When it was recorded.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    /// How many of how many keys are needed.
+    #[schema(example = "2/3")]
+    quorum: String,
+    /// The people who checked, as they were named at the terminal.
+    people: Vec<String>,
+}
+
+impl From<&Attestation> for SecurityDomain {
+    fn from(of: &Attestation) -> Self {
+        let people = of.people.iter().map(ToString::to_string).collect();
+        Self { at: of.at, quorum: of.quorum.to_string(), people }
+    }
 }
 
 /// What became of the write-once copy of a backup.
@@ -76,7 +102,10 @@ impl From<&HsmCopy> for CopyOfBackup {
 
 impl HsmStatus {
     /// The status of an HSM at `now`.
-    pub fn new(HsmState { state, good, last, copies, open }: HsmState, now: OffsetDateTime) -> Self {
+    pub fn new(
+        HsmState { state, good, last, copies, attestation, open }: HsmState,
+        now: OffsetDateTime,
+    ) -> Self {
         let of_good = |copy: &&HsmCopy| good.as_ref().is_some_and(|good| good.run == copy.run);
         let copy = copies.iter().find(of_good).map(Into::into);
         let (backups, restores): (Vec<_>, Vec<_>) = open.into_iter().partition(HsmJob::is_backup);
@@ -91,6 +120,8 @@ impl HsmStatus {
             newest_success: good.map(|good| Success::at(good.run.to_string(), good.taken(), now)),
             copy,
             newest_copied: state.copied,
+            attested: OrNever(state.attested),
+            security_domain: attestation.as_ref().map(Into::into),
             last_run: last.as_ref().map(Into::into),
             running: backups.into_iter().map(|job| (&Run::Open(Box::new(job))).into()).collect(),
             restore: restores.first().map(Into::into),

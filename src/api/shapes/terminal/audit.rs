@@ -24,7 +24,7 @@ pub struct TrailEvent {
     /// What happened.
     #[schema(
         example = "restore-started",
-        pattern = "^(backup-requested|hsm-backup-requested|restore-planned|restore-approved|restore-started|restore-abandoned|restore-ended|hsm-restore-started|hsm-restore-ended|loss-acknowledged|failure-accepted|acceptance-withdrawn|retention-decided|hsm-copy-back)$"
+        pattern = "^(backup-requested|hsm-backup-requested|restore-planned|restore-approved|restore-started|restore-abandoned|restore-ended|hsm-restore-started|hsm-restore-ended|loss-acknowledged|failure-accepted|acceptance-withdrawn|retention-decided|hsm-copy-back|security-domain-attested)$"
     )]
     event: &'static str,
     /// The source whose backups or objects it is about.
@@ -69,6 +69,13 @@ pub struct TrailEvent {
     /// What was decided about retention.
     #[serde(skip_serializing_if = "Option::is_none")]
     what: Option<String>,
+    /// How many of how many keys of the security domain are needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2/3")]
+    quorum: Option<String>,
+    /// The people who checked it, as they were named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    people: Vec<String>,
     /// Why it is acknowledged or accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -164,6 +171,7 @@ impl From<&Event> for TrailEvent {
             | Event::FailureAccepted { .. }
             | Event::RetentionDecided { .. }
             | Event::HsmCopyBack { .. }
+            | Event::SecurityDomainAttested { .. }
             | Event::AcceptanceWithdrawn { .. } => Self::decided(event),
         }
     }
@@ -207,6 +215,12 @@ impl TrailEvent {
                 source: Some(hsm.to_string()),
                 run: Some(run.to_string()),
                 what: Some(folder.clone()),
+                ..Self::default()
+            },
+            Event::SecurityDomainAttested { hsm, quorum, people, .. } => Self {
+                source: Some(hsm.to_string()),
+                quorum: Some(quorum.to_string()),
+                people: people.iter().map(ToString::to_string).collect(),
                 ..Self::default()
             },
             Event::RetentionDecided { source, what, reason, .. } => Self {

@@ -4,9 +4,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    api::shapes::{failure::Failure, run::RunItem, source::HsmStatus},
+    api::shapes::{
+        failure::Failure,
+        run::RunItem,
+        source::{HsmStatus, SecurityDomain},
+    },
     copies::back::CopiedBack,
-    domain::{outcome, source::SourceName},
+    domain::{hsm::Attestation, outcome, source::SourceName},
 };
 
 /// Managed HSMs, and their newest backups.
@@ -90,6 +94,23 @@ pub struct HsmCopyRequest {
     run: String,
     restored: bool,
     everything: bool,
+}
+
+/// That people checked an HSM's security domain.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Attested {
+    /// The HSM.
+    #[schema(example = "hsm-prod")]
+    source: String,
+    /// The attestation.
+    #[serde(flatten)]
+    of: SecurityDomain,
+}
+
+impl From<&Attestation> for Attested {
+    fn from(of: &Attestation) -> Self {
+        Self { source: of.hsm.to_string(), of: of.into() }
+    }
 }
 
 impl HsmCopiedBack {

@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    AcceptanceItem, Acceptances, AcknowledgedRun, BackupPlan, Differences, EvidenceWritten, FileBackup,
-    FileRestore, FileVerified, HoldItem, Holds, HsmCheck, HsmCopiedBack, HsmStatuses, Jobs, LegalHolds,
-    NotifyTest, Objects, Rebuilt, RestoreResult, RetentionApplied, RetentionDecided, RetentionForget,
-    RunReport, Trail, TrailCheck, Vaults, VerifyReport,
+    AcceptanceItem, Acceptances, AcknowledgedRun, Attested, BackupPlan, Differences, EvidenceWritten,
+    FileBackup, FileRestore, FileVerified, HoldItem, Holds, HsmCheck, HsmCopiedBack, HsmStatuses, Jobs,
+    LegalHolds, NotifyTest, Objects, Rebuilt, RestoreResult, RetentionApplied, RetentionDecided,
+    RetentionForget, RunReport, Trail, TrailCheck, Vaults, VerifyReport,
 };
 use crate::api::shapes::{
     backup::History,
@@ -22,7 +22,7 @@ use crate::api::shapes::{
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 35] = [
+const COMMANDS: [(&str, &[&str]); 36] = [
     ("error", &["Problem"]),
     ("status", &["Status"]),
     ("backup", &["RunReport"]),
@@ -42,6 +42,7 @@ const COMMANDS: [(&str, &[&str]); 35] = [
     ("hsm status", &["HsmStatuses"]),
     ("hsm check", &["HsmCheck"]),
     ("hsm copy-back", &["HsmCopiedBack"]),
+    ("hsm attest", &["Attested"]),
     ("jobs", &["Jobs"]),
     ("jobs abandon", &["Restore"]),
     ("preflight", &["Preflight"]),
@@ -65,6 +66,7 @@ const COMMANDS: [(&str, &[&str]); 35] = [
     AcceptanceItem,
     Acceptances,
     AcknowledgedRun,
+    Attested,
     BackupPlan,
     Differences,
     EvidenceWritten,
