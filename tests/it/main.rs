@@ -96,6 +96,7 @@ mod schema;
 mod screens;
 mod second;
 mod second_from;
+mod second_hsm;
 mod serve;
 mod show;
 mod stopping;

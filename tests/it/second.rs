@@ -14,7 +14,7 @@ use time::Duration;
 use crate::{
     retention::{KEEPER, Kept, keeper_of},
     wire::Wire,
-    world::{BACKUPS, PERSON},
+    world::{BACKUPS, PERSON, World},
 };
 
 /// A world with a keeper and a second place.
@@ -23,19 +23,26 @@ pub struct Second {
     pub second: StorageHandle,
 }
 
+impl World {
+    /// A second place, for a keeper that is started after this.
+    pub fn with_second_place(&mut self) -> StorageHandle {
+        let second = self.azure.storage("secondstore");
+        second.create_container(BACKUPS);
+        second.keep(Keeping { versions: true, deleted_days: None });
+        second.give(KEEPER, Rights::of("keeper", "second"));
+        second.give(PERSON, Rights::of("person", "second"));
+        self.set("KEYVAULT_BACKUP_SECOND_CONTAINER", &format!("{}/{BACKUPS}", second.blob_url()));
+        second
+    }
+}
+
 /// What a blob is: its bytes and its metadata.
 type Blob = (Vec<u8>, BTreeMap<String, String>);
 
 impl Second {
     pub async fn with(secrets: usize) -> Self {
         let mut kept = Kept::with(secrets, "within=30 months=0").await;
-        let second = kept.world.azure.storage("secondstore");
-        second.create_container(BACKUPS);
-        second.keep(Keeping { versions: true, deleted_days: None });
-        second.give(KEEPER, Rights::of("keeper", "second"));
-        second.give(PERSON, Rights::of("person", "second"));
-        let url = format!("{}/{BACKUPS}", second.blob_url());
-        kept.world.set("KEYVAULT_BACKUP_SECOND_CONTAINER", &url);
+        let second = kept.world.with_second_place();
         kept.keeper = keeper_of(&kept.world).await;
         Self { kept, second }
     }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     api::shapes::{failure::Failure, run::RunItem, source::HsmStatus},
     copies::back::CopiedBack,
-    domain::{outcome, source::SourceName},
+    domain::{outcome, second::Place, source::SourceName},
 };
 
 /// Managed HSMs, and their newest backups.
@@ -76,8 +76,9 @@ pub struct HsmCopiedBack {
     added: usize,
     /// A command that shows what a restore of everything from it would do.
     pub command: String,
-    /// The same as a request to `POST /api/restores/plan`.
-    request: HsmCopyRequest,
+    /// The same as a request to `POST /api/restores/plan`; absent if the copy came from the second place, of which no app knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<HsmCopyRequest>,
 }
 
 /// A request to plan a restore from a copy that was brought back.
@@ -93,19 +94,26 @@ pub struct HsmCopyRequest {
 }
 
 impl HsmCopiedBack {
-    /// What was brought back.
-    pub fn new(of: &CopiedBack) -> Self {
+    /// What was brought back, from this place.
+    pub fn new(of: &CopiedBack, from: Place) -> Self {
         let CopiedBack { backup, folder, blobs, bytes, added } = of;
         let (source, run) = (backup.hsm.to_string(), backup.run.to_string());
+        let (is_first, flag) = match from {
+            Place::First => (true, ""),
+            Place::Second => (false, " --second"),
+        };
+        let request = || HsmCopyRequest {
+            source: source.clone(),
+            scope: "hsm",
+            run: run.clone(),
+            restored: true,
+            everything: true,
+        };
         Self {
-            command: format!("keyvault-backup hsm restore --hsm {source} --run {run} --restored --what-if"),
-            request: HsmCopyRequest {
-                source: source.clone(),
-                scope: "hsm",
-                run: run.clone(),
-                restored: true,
-                everything: true,
-            },
+            command: format!(
+                "keyvault-backup hsm restore --hsm {source} --run {run} --restored{flag} --what-if"
+            ),
+            request: is_first.then(request),
             source,
             run,
             folder: folder.clone(),
