@@ -19,7 +19,7 @@ use crate::{
     clock::Clock,
     domain::{
         second::{Reached, SecondPass},
-        source::{SourceKind, SourceName},
+        source::{SourceId, SourceKind},
     },
     error::{Error, Result},
 };
@@ -112,7 +112,7 @@ pub async fn all(app: &App, clock: &Clock) -> Result<Option<Copied>> {
     for room in Room::VARIANTS {
         copied.add(Box::pin(records(&places, *room)).await);
     }
-    pass.sources = reached(&places, &vaults).await?;
+    pass.sources = reached(&places, &first.sources().await?).await?;
     pass.failed = u32::try_from(copied.errors.len()).unwrap_or(u32::MAX);
     let ended = clock.now();
     pass.ended = Some(ended);
@@ -183,13 +183,17 @@ async fn blobs<'m>(
     Ok(gone)
 }
 
-async fn reached(places: &Places<'_>, vaults: &[SourceName]) -> Result<Vec<Reached>> {
-    let mut sources = Vec::with_capacity(vaults.len());
-    for name in vaults {
-        let (newest, behind_since) = places.newest(name).await?;
-        sources.push(Reached { kind: SourceKind::Vault, name: name.clone(), newest, behind_since });
+async fn reached(places: &Places<'_>, sources: &[SourceId]) -> Result<Vec<Reached>> {
+    let mut reached = Vec::with_capacity(sources.len());
+    for SourceId { kind, name } in sources {
+        let ((newest, behind_since), lacking) = match kind {
+            SourceKind::Vault => (places.newest(name).await?, places.lacking(name).await?),
+            SourceKind::Hsm => (places.newest_copy(name).await?, 0),
+        };
+        let lacking = u32::try_from(lacking).unwrap_or(u32::MAX);
+        reached.push(Reached { kind: *kind, name: name.clone(), newest, behind_since, lacking });
     }
-    Ok(sources)
+    Ok(reached)
 }
 
 fn log(copied: &Copied, pass: &SecondPass, now: OffsetDateTime) {

@@ -297,6 +297,8 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (SECOND_PLACE, "    immutabilityDays: immutabilityDays\n", ""),
         (SECOND_PLACE, "versioning: true", "versioning: false"),
         (SECOND_PLACE, "lock: true", "lock: false"),
+        (SECOND_PLACE, "      storageNames.secondPrefix\n", "      storageNames.secondPrefix\n      storageNames.ownersPrefix\n"),
+        (SECOND_PLACE, "    writesUnder: [", "    deletesUnder: ["),
         (SECOND_PLACE, "    publicAccess: publicAccess\n", "    publicAccess: publicAccess\n    probePrefixes: ['backups/']\n"),
         (ACCOUNT, "allowSharedKeyAccess: false", "allowSharedKeyAccess: true"),
     ],

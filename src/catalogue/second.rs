@@ -8,13 +8,15 @@ use azure_core::Bytes;
 use time::OffsetDateTime;
 
 use self::compare::Comparison;
-use super::{Catalogue, ManifestReader, ManifestRef, RESULTS_PAGE, layout};
+use futures::TryStreamExt as _;
+
+use super::{Catalogue, ManifestReader, ManifestRef, RESULTS_PAGE, layout, metadata};
 use crate::{
     azure::container::{Item, Listing, Metadata, Written},
     domain::{
         object::ObjectId,
         run::RunId,
-        second::{Beside, Place, SECOND_FORMAT, SecondPass, is_settled},
+        second::{Beside, CopiedWithout, Place, SECOND_FORMAT, SecondPass, is_settled},
         source::{SourceKind, SourceName},
     },
     error::{Result, damaged},
@@ -25,6 +27,9 @@ pub use super::layout::Room;
 
 /// Records per listing request. Their metadata is smaller than that of backups.
 const RECORDS_PAGE: u16 = 500;
+
+/// The metadata of a record of what a point lacks.
+const LACKING: &str = "lacking";
 
 /// The largest blob that is read whole to copy it.
 const WHOLE: u64 = 256 * 1024 * 1024;
@@ -146,6 +151,16 @@ impl<'a> Places<'a> {
         Ok(Some(lacking.into_iter().filter(|id| forgotten.until(id).is_none()).collect()))
     }
 
+    /// Records what a point lacks in the second place, before it is copied. Safe to run twice: the first record stays.
+    pub async fn note_lacking(&self, vault: &SourceName, run: &RunId, lacking: &[ObjectId]) -> Result<()> {
+        let Some(such_as) = lacking.first().cloned() else { return Ok(()) };
+        let backups = u32::try_from(lacking.len()).unwrap_or(u32::MAX);
+        let name = format!("{}{run}", layout::lacking(vault));
+        let record = metadata(&name, LACKING, &CopiedWithout { v: SECOND_FORMAT, backups, such_as })?;
+        self.second.container.add(&name, Vec::new(), record).await?;
+        Ok(())
+    }
+
     /// Copies a manifest. The caller has seen that everything is in the second place that it names.
     pub async fn copy_point(&self, name: &str, point: PointToCopy) -> Result<u64> {
         self.put(name, point.bytes, point.metadata).await
@@ -227,6 +242,24 @@ impl<'a> Places<'a> {
         Ok((newest.and_then(|newest| layout::planned(vault, &newest.name)), since))
     }
 
+    /// The same with a Managed HSM: of its points, the copies of its backups, which alone can be brought back from there. One
+    /// request in each place for 5,000 of them.
+    pub async fn newest_copy(
+        &self,
+        hsm: &SourceName,
+    ) -> Result<(Option<OffsetDateTime>, Option<OffsetDateTime>)> {
+        let (first, second) =
+            futures::try_join!(self.first.times_of_copies(hsm), self.second.times_of_copies(hsm))?;
+        let newest = second.iter().map(|(opened, _)| *opened).max();
+        let newer = first.into_iter().filter(|(opened, _)| Some(*opened) > newest);
+        Ok((newest, newer.filter_map(|(_, stored)| stored).min()))
+    }
+
+    /// Of how many points of a vault something was lacking when they were copied. One request.
+    pub async fn lacking(&self, vault: &SourceName) -> Result<usize> {
+        self.second.lacking(vault).await.map(|found| found.len())
+    }
+
     async fn compare(&self, prefix: &str, page: u16, takes: impl Fn(&str) -> bool) -> Result<Compared> {
         let mut found = Compared::default();
         let mut both = self.comparison(prefix, page);
@@ -251,6 +284,23 @@ impl<'a> Places<'a> {
 }
 
 impl Catalogue {
+    /// What points of a vault were copied without into the second place, which this is; empty in the first one. One request.
+    /// A record that cannot be read says that something is lacking, and not what.
+    pub async fn lacking(&self, vault: &SourceName) -> Result<BTreeMap<RunId, Option<CopiedWithout>>> {
+        if self.place == Place::First {
+            return Ok(BTreeMap::new());
+        }
+        let prefix = layout::lacking(vault);
+        let listing = Listing { prefix: &prefix, from: None, page: RECORDS_PAGE, metadata: true };
+        let items: Vec<Item> = self.container.list(listing).try_concat().await?;
+        let read = |item: Item| {
+            let run = item.name.strip_prefix(&prefix)?.parse().ok()?;
+            let record = stored::read_metadata(&item.name, &item.metadata, LACKING, SECOND_FORMAT);
+            Some((run, record.ok().flatten()))
+        };
+        Ok(items.into_iter().filter_map(read).collect())
+    }
+
     /// Records what a pass over the second place saw, for those who cannot look there. Safe to run twice.
     pub async fn create_second_pass(&self, pass: &SecondPass, ended: OffsetDateTime) -> Result<Written> {
         let name = layout::second_pass(ended);

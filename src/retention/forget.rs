@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures::TryStreamExt as _;
-use time::{Date, OffsetDateTime};
+use time::{Date, Duration, OffsetDateTime};
 
 use super::{
     applied::Applied,
@@ -31,10 +31,14 @@ use crate::{
         object::ObjectId,
         retention::{Act, Hold},
         run::{CLOSES_WITHIN, RunId},
+        second::Place,
         source::{SourceId, SourceKind, SourceName},
     },
     error::{Error, Result},
 };
+
+/// How long it takes until the next pass of copies.
+const COPIED_WITHIN: Duration = Duration::DAY;
 
 /// A stored backup of an object that is to be forgotten, in one version.
 #[derive(Clone, Debug)]
@@ -117,6 +121,45 @@ async fn find(
     }
 }
 
+/// What the second place has of objects that are forgotten, or would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeftInSecond {
+    /// How many backups.
+    pub backups: usize,
+    /// The day before which none of them can go: its owners' own time is over then since the decision arrives there, and so is
+    /// what storage keeps there until a date.
+    pub until: Date,
+}
+
+/// What the second place has of some objects; `None` where none is named. Lists the whole vault there; changes nothing.
+///
+/// # Errors
+/// Those of storage.
+pub async fn left_in_second(
+    app: &App,
+    vault: &SourceName,
+    objects: &[ObjectId],
+    now: OffsetDateTime,
+) -> Result<Option<LeftInSecond>> {
+    let Some(second) = app.second() else { return Ok(None) };
+    let stored = second.forgets_stored(vault).await?;
+    let arrives = |id: &ObjectId| stored.get(id).copied().flatten().unwrap_or(now + COPIED_WITHIN);
+    let keeps = Duration::days(app.config().second_keeps.into());
+    let mut left = LeftInSecond { backups: 0, until: day(now) };
+    let pages = second.container().versions(&Catalogue::prefix_of(vault));
+    futures::pin_mut!(pages);
+    while let Some(page) = pages.try_next().await? {
+        for version in page {
+            let object = Catalogue::run_of(vault, &version.name).and_then(|(_, object)| object);
+            let Some(object) = object.filter(|object| objects.contains(object)) else { continue };
+            let until = Some(arrives(&object) + keeps).max(version.immutable_until);
+            left.backups += 1;
+            left.until = until.map_or(left.until, |until| left.until.max(day(until)));
+        }
+    }
+    Ok(Some(left))
+}
+
 /// Decides to forget some objects, and deletes of their backups what may be deleted now. Safe to run twice, and to kill
 /// anywhere: the next call goes on, and once everything is on record the keeper does.
 ///
@@ -194,12 +237,13 @@ async fn delete(catalogue: &Catalogue, backup: &StoredBackup, now: OffsetDateTim
 /// Goes on with what is to be forgotten of a vault and was kept by a hold or by storage until now.
 pub(super) async fn go_on(app: &App, reading: &Reading<'_>, applied: &mut Applied) -> Result<()> {
     let (catalogue, vault, now) = (reading.catalogue, reading.vault, reading.now);
-    let open = catalogue.open_forgets(vault, &reading.forgotten).await?;
+    let open = arrived(app, vault, catalogue.open_forgets(vault, &reading.forgotten).await?, now).await?;
     let objects: Vec<_> = open.iter().map(Forget::id).collect();
     let mut left = backups(app, vault, &objects, now).await?;
     let mut told = BTreeSet::new();
     for of in &open {
-        if catalogue.is_next_night_told(vault, of).await? {
+        // No night reads the second place.
+        if app.config().place == Place::Second || catalogue.is_next_night_told(vault, of).await? {
             told.insert(of.id());
         }
     }
@@ -235,6 +279,59 @@ pub(super) async fn go_on(app: &App, reading: &Reading<'_>, applied: &mut Applie
     Ok(())
 }
 
+/// A forgotten object of which the second place still has backups.
+#[derive(Clone, Debug)]
+pub struct ForgottenLeft {
+    /// The object.
+    pub object: ObjectId,
+    /// How many backups.
+    pub backups: usize,
+    /// Their size.
+    pub bytes: u64,
+    /// The day before which they stay, or why else they do.
+    pub stays: Option<Stays>,
+}
+
+/// In the second place, what people forgot in the first one and is stored there nevertheless.
+pub(super) async fn left(app: &App, vault: &SourceName, now: OffsetDateTime) -> Result<Vec<ForgottenLeft>> {
+    let catalogue = app.catalogue()?;
+    let forgotten = catalogue.forgotten(vault).await?;
+    let open = catalogue.open_forgets(vault, &forgotten).await?;
+    let (stored, keeps) =
+        (catalogue.forgets_stored(vault).await?, Duration::days(app.config().second_keeps.into()));
+    let objects: Vec<_> = open.iter().map(Forget::id).collect();
+    let mut left: BTreeMap<ObjectId, ForgottenLeft> = BTreeMap::new();
+    for backup in backups(app, vault, &objects, now).await? {
+        if !is_forgotten(catalogue, vault, &backup, &forgotten).await? {
+            continue;
+        }
+        let until = stored.get(&backup.object).copied().flatten().map(|at| at + keeps);
+        let waits = until.is_none_or(|until| now < until);
+        let stays = waits.then(|| Stays::Until(day(until.unwrap_or(now + keeps)))).or(backup.stays);
+        let new = ForgottenLeft { object: backup.object.clone(), backups: 0, bytes: 0, stays: None };
+        let of = left.entry(backup.object).or_insert(new);
+        of.backups += 1;
+        of.bytes += backup.version.bytes;
+        of.stays = of.stays.take().or(stays);
+    }
+    Ok(left.into_values().collect())
+}
+
+/// The decisions that count: in the second place, those that arrived there long enough ago.
+async fn arrived(
+    app: &App,
+    vault: &SourceName,
+    open: Vec<Forget>,
+    now: OffsetDateTime,
+) -> Result<Vec<Forget>> {
+    if app.config().place == Place::First || open.is_empty() {
+        return Ok(open);
+    }
+    let (stored, since) = (app.catalogue()?.forgets_stored(vault).await?, reading::counts_since(app, now));
+    let counts = |of: &Forget| stored.get(&of.id()).copied().flatten().is_some_and(|at| at <= since);
+    Ok(open.into_iter().filter(counts).collect())
+}
+
 /// Whether a backup was taken by the time of the decision. What storage wrote by then was.
 async fn is_forgotten(
     catalogue: &Catalogue,
@@ -263,7 +360,7 @@ async fn backups(
         return Ok(Vec::new());
     }
     let catalogue = app.catalogue()?;
-    let holds = reading::holds(app, vault).await?;
+    let holds = reading::holds(app, vault, now).await?;
     let mut found = Vec::new();
     let pages = catalogue.container().versions(&Catalogue::prefix_of(vault));
     futures::pin_mut!(pages);

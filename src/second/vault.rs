@@ -127,6 +127,7 @@ impl Vault<'_> {
                 "{} of {} names {} backups that the first place does not have, such as that of {first}; it is copied without them",
                 point.run, self.name, lacks.len()
             );
+            self.places.note_lacking(self.name, &point.run, &lacks).await?;
             copied.lacking += lacks.len();
         }
         Ok(true)

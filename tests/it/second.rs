@@ -100,7 +100,7 @@ impl Second {
 }
 
 /// The blobs that a manifest names.
-fn named(bytes: &[u8]) -> BTreeSet<String> {
+pub fn named(bytes: &[u8]) -> BTreeSet<String> {
     let lines = std::io::read_to_string(GzDecoder::new(bytes)).expect("it is whole");
     let mut names = BTreeSet::new();
     for line in lines.lines() {
@@ -255,6 +255,8 @@ async fn what_is_taken_by_something_else_is_told_and_its_point_is_not_called_a_c
     );
     assert!(!second.second.blobs(BACKUPS).iter().any(|name| name.contains("/manifests/")));
     assert_eq!(second.second.blob(BACKUPS, &name).expect("it is there").bytes, "something else");
+    let status = second.kept.world.ok("/api/status").await;
+    assert!(status["secondPlace"]["failedParts"].as_u64() >= Some(1), "{status}");
 }
 
 /// What an attacker tries who has an identity of the first place, in the second.
@@ -275,7 +277,7 @@ async fn no_identity_of_the_first_place_changes_or_deletes_anything_in_the_secon
         let there = Container::new(&url, &wire.connection).expect("the client is built");
         for taken in [Taken::Conflict, Taken::Forbidden] {
             storage.set_taken(taken);
-            for name in ["vaults/x", "audit/x", "holds/x", "retention/x", "hsm-copies/x"] {
+            for name in ["vaults/x", "audit/x", "holds/x", "retention/x", "hsm-copies/x", "owners/x"] {
                 storage.put_blob(BACKUPS, name, "kept", &[]);
                 let other = || Metadata::from([("entry".to_owned(), "other".to_owned())]);
                 assert!(there.put(name, other()).await.is_err(), "{identity} overwrites {name}");
@@ -310,6 +312,9 @@ async fn no_identity_of_the_first_place_changes_or_deletes_anything_in_the_secon
         }
         let new = there.add("vaults/new", b"new".to_vec(), Metadata::new()).await;
         assert_eq!(new.is_ok(), identity == KEEPER, "only the keeper adds: {identity} {new:?}");
+        let decided =
+            there.add("owners/holds/vaults/kv-a/INC-1/0001.released", Vec::new(), Metadata::new()).await;
+        assert!(decided.is_err(), "{identity} decides nothing for the owners");
     }
 }
 
@@ -372,6 +377,45 @@ async fn a_point_is_copied_without_what_the_first_place_has_lost() {
     second.assert_copied();
     let lines: Vec<_> = second.kept.keeper.logs().into_iter().filter(|line| line.function_console).collect();
     assert_eq!(crate::checks::events(&lines, "second.lacking"), 1);
+}
+
+/// As if retention or a person let a backup go between the listing and the reading of it.
+#[tokio::test]
+async fn a_point_whose_backup_is_let_go_while_it_is_copied_says_so_wherever_it_is_read() {
+    let mut second = Second::with(3).await;
+    second.night().await;
+    let backups = second.kept.world.backups.clone();
+    let goes = Matcher::any().custom(move |of| {
+        let is_read = matches!(of.operation, Operation::GetBlob | Operation::PutBlobFromUrl);
+        if let Some((container, name)) = of.object.split_once('/').filter(|_| is_read)
+            && name.ends_with("/secret-1/backup")
+        {
+            backups.delete_blob(container, name);
+        }
+        false
+    });
+    second.kept.world.fault(goes, FaultKind::Hang);
+    second.good_pass().await;
+    assert!(second.kept.backups_of("secret-1").is_empty(), "it was let go meanwhile");
+    let lines: Vec<_> = second.kept.keeper.logs().into_iter().filter(|line| line.function_console).collect();
+    assert_eq!(crate::checks::events(&lines, "second.lacking"), 1);
+    let status = second.kept.world.ok("/api/status").await;
+    assert_eq!(status["sources"][0]["secondPlaceLacking"], 1, "{status}");
+    second.kept.world.today();
+    let url = second.kept.world.vault.url();
+    let run = "20260110T020000Z-nightly";
+    let shown = second.kept.world.cli(&["show", run, "--vault", &url, "--from", "second"]).await;
+    let said = String::from_utf8_lossy(&shown.stderr);
+    assert!(said.contains("was copied without the backup of secret secret-1"), "{shown:?}");
+    for args in [&["show", run][..], &["list", "runs"]] {
+        let args = [args, &["--vault", &url]].concat();
+        let of = async |args: &[&str]| {
+            let said = second.kept.world.json(args).await;
+            said.get("runs").map_or(said.clone(), |runs| runs[0].clone())["copiedWithout"].clone()
+        };
+        assert_eq!(of(&[&args[..], &["--from", "second"]].concat()).await, 1);
+        assert_eq!(of(&args).await, Value::Null, "it says so of the copy alone");
+    }
 }
 
 /// A run that is complete there is compared again within thirty days, and what is gone there is copied again.

@@ -43,6 +43,10 @@ pub struct HsmStatus {
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
     newest_copied: Option<OffsetDateTime>,
+    /// Since when the second place lacks newer copies of its backups. Absent where it has all, and without a second place.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    second_place_behind_since: Option<OffsetDateTime>,
     /// The newest ended backup, good or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_run: Option<RunItem>,
@@ -91,6 +95,7 @@ impl HsmStatus {
             newest_success: good.map(|good| Success::at(good.run.to_string(), good.taken(), now)),
             copy,
             newest_copied: state.copied,
+            second_place_behind_since: state.second.and_then(|of| of.behind_since),
             last_run: last.as_ref().map(Into::into),
             running: backups.into_iter().map(|job| (&Run::Open(Box::new(job))).into()).collect(),
             restore: restores.first().map(Into::into),
