@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use self::vault::Vault;
 use crate::{
     app::App,
+    azure::container::Transfer,
     catalogue::second::{Missing, Places, Room},
     clock::Clock,
     domain::{
@@ -100,7 +101,7 @@ pub async fn all(app: &App, clock: &Clock) -> Result<Option<Copied>> {
     let began = clock.now();
     let mut pass = SecondPass::begin(jobs.second_pass().await?, began);
     jobs.note_second_pass(&pass).await?;
-    let places = Places::new(first, second, began);
+    let places = Places::new(first, second, transfer(app)?, began);
     let mut copied = Copied::default();
     let vaults = first.vaults().await?;
     let works: Vec<_> =
@@ -120,6 +121,15 @@ pub async fn all(app: &App, clock: &Clock) -> Result<Option<Copied>> {
     jobs.note_second_pass(&pass).await?;
     log(&copied, &pass, clock.now());
     Ok(Some(copied))
+}
+
+fn transfer(app: &App) -> Result<Transfer> {
+    let config = app.config();
+    let (Some(first), Some(second)) = (&config.container, &config.second_container) else {
+        return Err(Error::Refused("one of the two places is not set".to_owned()));
+    };
+    let [first, second] = app.patient([first, second])?;
+    Ok(Transfer::new(first, second))
 }
 
 /// Goes on with a pass that was stopped. One request if there is none; none without a second place.

@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use azure_core::Bytes;
 use time::OffsetDateTime;
 
-use self::compare::Comparison;
-use futures::TryStreamExt as _;
+use self::compare::{Comparison, shown};
+use futures::{TryStreamExt as _, pin_mut};
 
 use super::{Catalogue, ManifestReader, ManifestRef, RESULTS_PAGE, layout, metadata};
 use crate::{
-    azure::container::{Item, Listing, Metadata, Written},
+    azure::{
+        container::{Item, Listing, Metadata, Transfer, Written},
+        error::Meaning,
+    },
     domain::{
         object::ObjectId,
         run::RunId,
@@ -31,13 +34,16 @@ const RECORDS_PAGE: u16 = 500;
 /// The metadata of a record of what a point lacks.
 const LACKING: &str = "lacking";
 
-/// The largest blob that is read whole to copy it.
-const WHOLE: u64 = 256 * 1024 * 1024;
+/// The largest blob that is read whole to copy it; so small are almost all backups of objects. A larger one is copied by storage
+/// itself, or piece by piece, so that no pass holds much however many blobs it copies at a time.
+const WHOLE: u64 = 4 * 1024 * 1024;
 
 /// Two catalogues, and the time before which a blob was written that is copied from the first into the second.
 pub struct Places<'a> {
     first: &'a Catalogue,
     second: &'a Catalogue,
+    /// For what is too large to be read whole.
+    transfer: Transfer,
     began: OffsetDateTime,
 }
 
@@ -59,6 +65,17 @@ pub struct Missing {
     pub name: String,
     written: Option<OffsetDateTime>,
     bytes: u64,
+    /// Its state and its sum, by which storage copies it.
+    state: (Option<String>, Option<String>),
+}
+
+impl Missing {
+    /// The blob as a listing showed it, without metadata.
+    fn item(&self) -> Item {
+        let (etag, md5) = self.state.clone();
+        let (name, metadata) = (self.name.clone(), Metadata::new());
+        Item { name, metadata, bytes: self.bytes, modified: self.written, etag, md5, version: None }
+    }
 }
 
 /// A manifest that the second place lacks.
@@ -92,9 +109,14 @@ pub struct PointToCopy {
 }
 
 impl<'a> Places<'a> {
-    /// The two places for a pass that begins now.
-    pub fn new(first: &'a Catalogue, second: &'a Catalogue, began: OffsetDateTime) -> Self {
-        Self { first, second, began }
+    /// The two places for a pass that begins now, and how large blobs get from the one into the other.
+    pub const fn new(
+        first: &'a Catalogue,
+        second: &'a Catalogue,
+        transfer: Transfer,
+        began: OffsetDateTime,
+    ) -> Self {
+        Self { first, second, transfer, began }
     }
 
     /// The manifests of a vault in both places. One request in each for 500 of them.
@@ -207,18 +229,40 @@ impl<'a> Places<'a> {
         Ok(found)
     }
 
-    /// Copies a blob whole, with its metadata, and returns its size; `None` if the first place has let it go. Safe to run twice.
+    /// Copies a blob, whole or not at all, with its metadata, and returns its size; `None` if the first place has let it go. Safe to run twice.
     ///
     /// # Errors
     /// Also if the second place has something else by that name: nothing is ever changed there.
     pub async fn copy(&self, of: &Missing) -> Result<Option<u64>> {
         if of.bytes > WHOLE {
-            return Err(damaged(&of.name, &"it is too large to be copied into the second place"));
+            return self.copy_large(of).await;
         }
         let Some((bytes, metadata)) = self.first.container.read_with_metadata(&of.name).await? else {
             return Ok(None);
         };
         self.put(&of.name, bytes, metadata).await.map(Some)
+    }
+
+    /// Whether it was copied before is seen in a listing: nobody compares gigabytes.
+    async fn copy_large(&self, of: &Missing) -> Result<Option<u64>> {
+        let Some(metadata) = self.first.container.metadata(&of.name).await? else { return Ok(None) };
+        let item = of.item();
+        let copied = match self.transfer.blob(&item, &of.name, metadata.clone()).await {
+            // Let go since its metadata was read.
+            Err(error) if error.meaning == Meaning::NotFound => return Ok(None),
+            copied => copied?,
+        };
+        if copied == Written::AlreadyThere {
+            let listing = Listing { prefix: &of.name, from: None, page: 1, metadata: true };
+            let pages = self.second.container.list(listing);
+            pin_mut!(pages);
+            let there = pages.try_next().await?.and_then(|page| page.into_iter().next());
+            let wanted = Item { metadata, ..item };
+            if Beside::of(Some(shown(&wanted)), there.as_ref().map(shown)) != Some(Beside::Same) {
+                return Err(damaged(&of.name, &DIFFERS));
+            }
+        }
+        Ok(Some(of.bytes))
     }
 
     async fn put(&self, name: &str, bytes: Bytes, metadata: Metadata) -> Result<u64> {
@@ -336,6 +380,7 @@ pub fn lacking(
 
 impl From<Item> for Missing {
     fn from(item: Item) -> Self {
-        Self { name: item.name, written: item.modified, bytes: item.bytes }
+        let state = (item.etag, item.md5);
+        Self { name: item.name, written: item.modified, bytes: item.bytes, state }
     }
 }

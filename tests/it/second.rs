@@ -119,7 +119,9 @@ pub fn named(bytes: &[u8]) -> BTreeSet<String> {
 /// Writes to the second place since a mark.
 fn writes(second: &Second, mark: u64) -> usize {
     let requests = second.kept.world.azure.requests().since(mark);
-    let is_write = |operation| matches!(operation, Operation::PutBlob | Operation::DeleteBlob);
+    let is_write = |operation| {
+        matches!(operation, Operation::PutBlob | Operation::PutBlobFromUrl | Operation::DeleteBlob)
+    };
     requests.iter().filter(|of| of.host.starts_with("secondstore.") && is_write(of.operation)).count()
 }
 
@@ -377,6 +379,37 @@ async fn a_point_is_copied_without_what_the_first_place_has_lost() {
     second.assert_copied();
     let lines: Vec<_> = second.kept.keeper.logs().into_iter().filter(|line| line.function_console).collect();
     assert_eq!(crate::checks::events(&lines, "second.lacking"), 1);
+}
+
+#[tokio::test]
+async fn what_is_large_is_copied_by_storage_itself_or_in_pieces_and_never_held_whole() {
+    let mut second = Second::with(1).await;
+    second.night().await;
+    let put = |second: &Second, number: u8| {
+        let name = format!("hsm-copies/hsm-a/blobs/run-{number}/large");
+        let bytes = vec![number; 9 * 1024 * 1024];
+        second.kept.world.backups.put_blob(BACKUPS, &name, bytes, &[("of", "an HSM")]);
+        name
+    };
+    for (number, closed) in [(1, false), (2, true)] {
+        put(&second, number);
+        second.kept.world.backups.close_to_copies(closed);
+        let mark = second.kept.world.azure.requests().mark();
+        second.good_pass().await;
+        second.assert_copied();
+        let requests = second.kept.world.azure.requests().since(mark);
+        let large = requests.iter().filter(|of| of.object.ends_with("/large"));
+        let by_storage =
+            large.clone().filter(|of| of.operation == Operation::PutBlobFromUrl && of.status == 201);
+        let pieces = large.filter(|of| of.operation == Operation::GetBlob && of.host.starts_with("backups."));
+        assert_eq!((by_storage.count(), pieces.count()), if closed { (0, 3) } else { (1, 0) }, "{closed}");
+    }
+    second.kept.world.backups.close_to_copies(false);
+    let name = put(&second, 3);
+    second.second.put_blob(BACKUPS, &name, "something else", &[]);
+    let pass = second.pass().await;
+    assert!(!pass.succeeded() && format!("{pass:?}").contains("something else by that name"), "{pass:?}");
+    assert_eq!(second.second.blob(BACKUPS, &name).expect("it is there").bytes, "something else");
 }
 
 /// As if retention or a person let a backup go between the listing and the reading of it.

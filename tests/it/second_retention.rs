@@ -271,6 +271,7 @@ async fn what_a_verification_finds_in_the_second_place_is_on_record_there_and_no
     assert_eq!(found.status.code(), Some(1), "{found:?}");
     assert_eq!(find(&second), 2);
 
+    second.kept.world.vault.remove(keyvault_backup_emulator::Kind::Secret, "secret-2");
     let url = second.kept.world.vault.url();
     let plan = second.json(&["restore", "--vault", &url, "--secret", "secret-2", "--what-if"]).await;
     assert!(format!("{plan}").contains("damaged"), "it is taken out of plans there: {plan}");
