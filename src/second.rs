@@ -177,13 +177,13 @@ async fn folder_of(places: &Places<'_>, folder: &str, copied: &mut Copied) -> Re
 
 /// Copies blobs whose order does not matter, and stops at the first error. Returns those that the first place has let go
 /// meanwhile.
-async fn blobs<'m>(
-    places: &Places<'_>,
-    missing: &'m [Missing],
-    copied: &mut Copied,
-) -> Result<Vec<&'m Missing>> {
-    let works: Vec<_> = missing.iter().map(|blob| async move { (blob, places.copy(blob).await) }).collect();
-    let mut works = stream::iter(works).buffer_unordered(BLOBS_AT_ONCE);
+async fn blobs(places: &Places<'_>, missing: Vec<Missing>, copied: &mut Copied) -> Result<Vec<Missing>> {
+    let copy = |blob: Missing| async move {
+        let done = places.copy(&blob).await;
+        (blob, done)
+    };
+    // Each future is made when its turn comes: thousands at once would be the most of what a pass holds.
+    let mut works = stream::iter(missing).map(copy).buffer_unordered(BLOBS_AT_ONCE);
     let mut gone = Vec::new();
     while let Some((blob, done)) = works.next().await {
         let bytes = done?;

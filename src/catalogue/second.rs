@@ -1,6 +1,7 @@
 //! The second place as a catalogue: what it lacks of the first one, and copying it, blob by blob.
 
 mod compare;
+mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use time::OffsetDateTime;
 use self::compare::{Comparison, shown};
 use futures::{TryStreamExt as _, pin_mut};
 
-use super::{Catalogue, ManifestReader, ManifestRef, RESULTS_PAGE, layout, metadata};
+use super::{Catalogue, ManifestReader, ManifestRef, RESULTS_PAGE, layout};
 use crate::{
     azure::{
         container::{Item, Listing, Metadata, Transfer, Written},
@@ -19,20 +20,16 @@ use crate::{
     domain::{
         object::ObjectId,
         run::RunId,
-        second::{Beside, CopiedWithout, Place, SECOND_FORMAT, SecondPass, is_settled},
+        second::{Beside, is_settled},
         source::{SourceKind, SourceName},
     },
     error::{Result, damaged},
-    stored,
 };
 
 pub use super::layout::Room;
 
 /// Records per listing request. Their metadata is smaller than that of backups.
 const RECORDS_PAGE: u16 = 500;
-
-/// The metadata of a record of what a point lacks.
-const LACKING: &str = "lacking";
 
 /// The largest blob that is read whole to copy it; so small are almost all backups of objects. A larger one is copied by storage
 /// itself, or piece by piece, so that no pass holds much however many blobs it copies at a time.
@@ -171,16 +168,6 @@ impl<'a> Places<'a> {
         }
         let forgotten = self.first.forgotten(vault).await?;
         Ok(Some(lacking.into_iter().filter(|id| forgotten.until(id).is_none()).collect()))
-    }
-
-    /// Records what a point lacks in the second place, before it is copied. Safe to run twice: the first record stays.
-    pub async fn note_lacking(&self, vault: &SourceName, run: &RunId, lacking: &[ObjectId]) -> Result<()> {
-        let Some(such_as) = lacking.first().cloned() else { return Ok(()) };
-        let backups = u32::try_from(lacking.len()).unwrap_or(u32::MAX);
-        let name = format!("{}{run}", layout::lacking(vault));
-        let record = metadata(&name, LACKING, &CopiedWithout { v: SECOND_FORMAT, backups, such_as })?;
-        self.second.container.add(&name, Vec::new(), record).await?;
-        Ok(())
     }
 
     /// Copies a manifest. The caller has seen that everything is in the second place that it names.
@@ -327,43 +314,6 @@ impl<'a> Places<'a> {
     }
 }
 
-impl Catalogue {
-    /// What points of a vault were copied without into the second place, which this is; empty in the first one. One request.
-    /// A record that cannot be read says that something is lacking, and not what.
-    pub async fn lacking(&self, vault: &SourceName) -> Result<BTreeMap<RunId, Option<CopiedWithout>>> {
-        if self.place == Place::First {
-            return Ok(BTreeMap::new());
-        }
-        let prefix = layout::lacking(vault);
-        let listing = Listing { prefix: &prefix, from: None, page: RECORDS_PAGE, metadata: true };
-        let items: Vec<Item> = self.container.list(listing).try_concat().await?;
-        let read = |item: Item| {
-            let run = item.name.strip_prefix(&prefix)?.parse().ok()?;
-            let record = stored::read_metadata(&item.name, &item.metadata, LACKING, SECOND_FORMAT);
-            Some((run, record.ok().flatten()))
-        };
-        Ok(items.into_iter().filter_map(read).collect())
-    }
-
-    /// Records what a pass over the second place saw, for those who cannot look there. Safe to run twice.
-    pub async fn create_second_pass(&self, pass: &SecondPass, ended: OffsetDateTime) -> Result<Written> {
-        let name = layout::second_pass(ended);
-        let bytes = serde_json::to_vec(pass).map_err(|error| damaged(&name, &error))?;
-        Ok(self.container.add(&name, bytes, Metadata::new()).await?)
-    }
-
-    /// The newest pass over the second place that ended; `None` if there was none, or in the second place itself. One request,
-    /// and one more if there was one.
-    pub async fn last_second_pass(&self) -> Result<Option<SecondPass>> {
-        if self.place == Place::Second {
-            return Ok(None);
-        }
-        let Some(item) = self.first(layout::SECOND, None).await? else { return Ok(None) };
-        let Some(bytes) = self.container.read(&item.name).await? else { return Ok(None) };
-        stored::read(&item.name, &bytes, SECOND_FORMAT).map(Some)
-    }
-}
-
 /// What is said of a blob that the second place has otherwise.
 pub const DIFFERS: &str = "the second place has something else by that name, which stays as it is";
 
@@ -380,7 +330,8 @@ pub fn lacking(
 
 impl From<Item> for Missing {
     fn from(item: Item) -> Self {
-        let state = (item.etag, item.md5);
+        // Of the many small ones it is not needed.
+        let state = if item.bytes > WHOLE { (item.etag, item.md5) } else { (None, None) };
         Self { name: item.name, written: item.modified, bytes: item.bytes, state }
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::{
     source::SourceKind,
 };
 
-const HEADER: [&str; 31] = [
+const HEADER: [&str; 33] = [
     "day",
     "record",
     "source",
@@ -39,6 +39,8 @@ const HEADER: [&str; 31] = [
     "verifiedMissing",
     "verifiedDamaged",
     "unread",
+    "secondPlaceNewest",
+    "secondPlaceBehindSeconds",
 ];
 
 /// The table of a report.
@@ -56,7 +58,7 @@ pub(super) fn table(report: &Report) -> String {
     out
 }
 
-fn gap(row: &DayRow) -> [String; 31] {
+fn gap(row: &DayRow) -> [String; 33] {
     let mut cells = std::array::from_fn(|_| String::new());
     cells[0] = row.day.to_string();
     cells[1] = match &row.state {
@@ -66,7 +68,7 @@ fn gap(row: &DayRow) -> [String; 31] {
     cells
 }
 
-fn cells(row: &CoverageRow) -> [String; 31] {
+fn cells(row: &CoverageRow) -> [String; 33] {
     let of = &row.of;
     let numbers = of.coverage.as_ref().map(|of| &of.numbers);
     let number = |of: Option<u32>| of.map(|of| of.to_string()).unwrap_or_default();
@@ -106,10 +108,12 @@ fn cells(row: &CoverageRow) -> [String; 31] {
         verified.map(|of| of.missing.to_string()).unwrap_or_default(),
         verified.map(|of| of.damaged.to_string()).unwrap_or_default(),
         of.unread.len().to_string(),
+        of.second.as_ref().and_then(|of| of.newest).map(second).unwrap_or_default(),
+        of.second.as_ref().map(|of| of.behind.to_string()).unwrap_or_default(),
     ]
 }
 
-fn line<T: AsRef<str>>(cells: &[T; 31]) -> String {
+fn line<T: AsRef<str>>(cells: &[T; 33]) -> String {
     let cells: Vec<_> = cells.iter().map(|cell| quoted(cell.as_ref())).collect();
     format!("{}\r\n", cells.join(","))
 }

@@ -15,19 +15,22 @@ use crate::{
     clock::Clock,
     domain::{
         actor::Actor,
-        hsm::{CopyEnd, Folder, HsmBackup, HsmCopy},
+        hsm::{Folder, HsmBackup},
         moment::day,
         retention::{
             Candidate, Decision, Drop, DroppedBlob, Hold, Mark, Policy, Reason, Standstill, Store, Unproved,
             Verdict, agreed, needs_consent, plan,
         },
         run::RunId,
-        second::Place,
         source::{SourceId, SourceKind, SourceName},
     },
     error::Result,
 };
 use futures::TryStreamExt as _;
+
+mod second;
+
+use self::second::Second;
 
 const KIND: SourceKind = SourceKind::Hsm;
 
@@ -104,35 +107,6 @@ impl Reading {
         match &self.second {
             None => plan,
             Some(second) => agreed(plan, &self.candidates, |run| second.first.swept(run), policy, now),
-        }
-    }
-}
-
-/// What is read of an HSM in the second place alone, where its folders are not.
-struct Second {
-    /// What the first place did about its points.
-    first: Marks,
-    copies: Vec<HsmCopy>,
-}
-
-impl Second {
-    /// `None` in the first place.
-    async fn of(app: &App, hsm: &SourceName) -> Result<Option<Self>> {
-        if app.config().place == Place::First {
-            return Ok(None);
-        }
-        let catalogue = app.catalogue()?;
-        let (first, copies) =
-            futures::try_join!(catalogue.marks_of_first(KIND, hsm), catalogue.hsm_copies(hsm))?;
-        Ok(Some(Self { first, copies }))
-    }
-
-    /// How many blobs the copy of a backup has, and their size, if there is a whole one.
-    fn copy_of(&self, backup: &HsmBackup) -> Option<(u32, u64)> {
-        let copy = self.copies.iter().find(|copy| copy.run == backup.run)?;
-        match copy.end {
-            CopyEnd::Copied { blobs, bytes, .. } => Some((blobs, bytes)),
-            CopyEnd::NotCopied { .. } => None,
         }
     }
 }

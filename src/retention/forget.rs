@@ -10,8 +10,13 @@ use std::{
 };
 
 use futures::TryStreamExt as _;
-use time::{Date, Duration, OffsetDateTime};
+use time::{Date, OffsetDateTime};
 
+mod second;
+
+use self::second::arrived;
+pub(super) use self::second::left;
+pub use self::second::{ForgottenLeft, LeftInSecond, left_in_second};
 use super::{
     applied::Applied,
     deletion::{Deleted, delete_version},
@@ -36,9 +41,6 @@ use crate::{
     },
     error::{Error, Result},
 };
-
-/// How long it takes until the next pass of copies.
-const COPIED_WITHIN: Duration = Duration::DAY;
 
 /// A stored backup of an object that is to be forgotten, in one version.
 #[derive(Clone, Debug)]
@@ -119,45 +121,6 @@ async fn find(
             "the catalogue has no backup of {id} of {vault}, so there is nothing to forget; `list objects` shows the names"
         ))),
     }
-}
-
-/// What the second place has of objects that are forgotten, or would be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeftInSecond {
-    /// How many backups.
-    pub backups: usize,
-    /// The day before which none of them can go: its owners' own time is over then since the decision arrives there, and so is
-    /// what storage keeps there until a date.
-    pub until: Date,
-}
-
-/// What the second place has of some objects; `None` where none is named. Lists the whole vault there; changes nothing.
-///
-/// # Errors
-/// Those of storage.
-pub async fn left_in_second(
-    app: &App,
-    vault: &SourceName,
-    objects: &[ObjectId],
-    now: OffsetDateTime,
-) -> Result<Option<LeftInSecond>> {
-    let Some(second) = app.second() else { return Ok(None) };
-    let stored = second.forgets_stored(vault).await?;
-    let arrives = |id: &ObjectId| stored.get(id).copied().flatten().unwrap_or(now + COPIED_WITHIN);
-    let keeps = Duration::days(app.config().second_keeps.into());
-    let mut left = LeftInSecond { backups: 0, until: day(now) };
-    let pages = second.container().versions(&Catalogue::prefix_of(vault));
-    futures::pin_mut!(pages);
-    while let Some(page) = pages.try_next().await? {
-        for version in page {
-            let object = Catalogue::run_of(vault, &version.name).and_then(|(_, object)| object);
-            let Some(object) = object.filter(|object| objects.contains(object)) else { continue };
-            let until = Some(arrives(&object) + keeps).max(version.immutable_until);
-            left.backups += 1;
-            left.until = until.map_or(left.until, |until| left.until.max(day(until)));
-        }
-    }
-    Ok(Some(left))
 }
 
 /// Decides to forget some objects, and deletes of their backups what may be deleted now. Safe to run twice, and to kill
@@ -277,59 +240,6 @@ pub(super) async fn go_on(app: &App, reading: &Reading<'_>, applied: &mut Applie
         }
     }
     Ok(())
-}
-
-/// A forgotten object of which the second place still has backups.
-#[derive(Clone, Debug)]
-pub struct ForgottenLeft {
-    /// The object.
-    pub object: ObjectId,
-    /// How many backups.
-    pub backups: usize,
-    /// Their size.
-    pub bytes: u64,
-    /// The day before which they stay, or why else they do.
-    pub stays: Option<Stays>,
-}
-
-/// In the second place, what people forgot in the first one and is stored there nevertheless.
-pub(super) async fn left(app: &App, vault: &SourceName, now: OffsetDateTime) -> Result<Vec<ForgottenLeft>> {
-    let catalogue = app.catalogue()?;
-    let forgotten = catalogue.forgotten(vault).await?;
-    let open = catalogue.open_forgets(vault, &forgotten).await?;
-    let (stored, keeps) =
-        (catalogue.forgets_stored(vault).await?, Duration::days(app.config().second_keeps.into()));
-    let objects: Vec<_> = open.iter().map(Forget::id).collect();
-    let mut left: BTreeMap<ObjectId, ForgottenLeft> = BTreeMap::new();
-    for backup in backups(app, vault, &objects, now).await? {
-        if !is_forgotten(catalogue, vault, &backup, &forgotten).await? {
-            continue;
-        }
-        let until = stored.get(&backup.object).copied().flatten().map(|at| at + keeps);
-        let waits = until.is_none_or(|until| now < until);
-        let stays = waits.then(|| Stays::Until(day(until.unwrap_or(now + keeps)))).or(backup.stays);
-        let new = ForgottenLeft { object: backup.object.clone(), backups: 0, bytes: 0, stays: None };
-        let of = left.entry(backup.object).or_insert(new);
-        of.backups += 1;
-        of.bytes += backup.version.bytes;
-        of.stays = of.stays.take().or(stays);
-    }
-    Ok(left.into_values().collect())
-}
-
-/// The decisions that count: in the second place, those that arrived there long enough ago.
-async fn arrived(
-    app: &App,
-    vault: &SourceName,
-    open: Vec<Forget>,
-    now: OffsetDateTime,
-) -> Result<Vec<Forget>> {
-    if app.config().place == Place::First || open.is_empty() {
-        return Ok(open);
-    }
-    let (stored, since) = (app.catalogue()?.forgets_stored(vault).await?, reading::counts_since(app, now));
-    let counts = |of: &Forget| stored.get(&of.id()).copied().flatten().is_some_and(|at| at <= since);
-    Ok(open.into_iter().filter(counts).collect())
 }
 
 /// Whether a backup was taken by the time of the decision. What storage wrote by then was.

@@ -382,6 +382,45 @@ async fn a_point_is_copied_without_what_the_first_place_has_lost() {
 }
 
 #[tokio::test]
+async fn evidence_and_numbers_say_how_far_the_second_place_is() {
+    let mut second = Second::with(2).await;
+    second.night().await;
+    second.good_pass().await;
+    let of_day = second.kept.now().date();
+    second.kept.world.at(second.kept.now() + Duration::DAY);
+    second.kept.pass().await;
+    let name = format!("evidence/{}", of_day.to_string().replace('-', "/"));
+    let record = second.kept.world.backups.blob(BACKUPS, &name).expect("the day has its record").bytes;
+    let record: Value = serde_json::from_slice(&record).expect("JSON");
+    let seen = &record["sources"][0]["second"];
+    assert_eq!(
+        (&seen["behind"], seen["newest"].as_str().map(|at| &at[..10])),
+        (&0.into(), Some("2026-01-10")),
+        "{record}"
+    );
+    second.kept.world.today();
+    let numbers = second.kept.world.cli(&["metrics"]).await;
+    let numbers = String::from_utf8_lossy(&numbers.stdout).into_owned();
+    for line in [
+        "keyvault_backup_second_place_behind_seconds{source=\"kv-a\",kind=\"vault\"} 0",
+        "keyvault_backup_second_place_failed_parts 0",
+    ] {
+        assert!(numbers.contains(line), "{line}: {numbers}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("status.html").display().to_string();
+    second.kept.world.cli(&["status", "--html", &file]).await;
+    let page = std::fs::read_to_string(&file).expect("it is written");
+    assert!(page.contains("<dt>Second place</dt><dd><b>has it all</b>"), "{page}");
+    let to = of_day.to_string();
+    let path = folder.path().join("evidence").display().to_string();
+    let made = second.kept.world.cli(&["evidence", "--from", &to, "--to", &to, "--output", &path]).await;
+    assert!(made.status.success(), "{made:?}");
+    let page = std::fs::read_to_string(format!("{path}/evidence.html")).expect("it is written");
+    assert!(page.contains("has it all"), "{page}");
+}
+
+#[tokio::test]
 async fn what_is_large_is_copied_by_storage_itself_or_in_pieces_and_never_held_whole() {
     let mut second = Second::with(1).await;
     second.night().await;

@@ -280,6 +280,7 @@ impl SourceRow {
             dropped: 0,
             deleted: 0,
             verification: None,
+            second: None,
             unread: 0,
         }
     }
@@ -302,6 +303,7 @@ impl SourceRow {
         self.dropped += count(of.dropped.len());
         self.deleted += count(of.deleted.len());
         self.verification = of.verification.clone().or(self.verification.take());
+        self.second = of.second.clone().or(self.second.take());
         self.unread += count(of.unread.len());
     }
 }

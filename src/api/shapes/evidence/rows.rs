@@ -8,7 +8,9 @@ use crate::{
     api::shapes::run::Numbers,
     domain::{
         day::Day,
-        evidence::{CoverageRow, DayRow, DayState, RunsSeen, SourceRow, TroubleSeen, VerificationSeen},
+        evidence::{
+            CoverageRow, DayRow, DayState, RunsSeen, SecondSeen, SourceRow, TroubleSeen, VerificationSeen,
+        },
         source::{SourceId, SourceKind},
     },
 };
@@ -171,6 +173,29 @@ impl From<&VerificationSeen> for EvidenceVerification {
     }
 }
 
+/// What the second place had of a source.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceSecond {
+    /// When the pass of copies ended that saw it.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    /// When the run of the newest point was planned that was complete there. Absent if there was none.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    newest: Option<OffsetDateTime>,
+    /// For how long something newer had been missing there at the end of the day.
+    behind_seconds: u64,
+    /// Of how many points there the first place had lost something before they were copied.
+    lacking: u32,
+}
+
+impl From<&SecondSeen> for EvidenceSecond {
+    fn from(of: &SecondSeen) -> Self {
+        Self { at: of.at, newest: of.newest, behind_seconds: of.behind, lacking: of.lacking }
+    }
+}
+
 /// A source over the period.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -207,6 +232,9 @@ pub struct EvidenceSource {
     /// What verification last saw. Absent if nothing was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<EvidenceVerification>,
+    /// What the second place had of it, by the last record. Absent without a second place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_place: Option<EvidenceSecond>,
     /// How many things could not be read for its records.
     unread: u32,
 }
@@ -227,6 +255,7 @@ impl From<&SourceRow> for EvidenceSource {
             let_go: of.dropped,
             deleted: of.deleted,
             verification: of.verification.as_ref().map(Into::into),
+            second_place: of.second.as_ref().map(Into::into),
             unread: of.unread,
         }
     }
@@ -277,6 +306,9 @@ pub struct EvidenceCoverage {
     /// What verification had last seen. Absent if nothing was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<EvidenceVerification>,
+    /// What the second place had of it. Absent without a second place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_place: Option<EvidenceSecond>,
     /// What could not be read for the record.
     unread: Vec<String>,
 }
@@ -298,6 +330,7 @@ impl From<&CoverageRow> for EvidenceCoverage {
             deleted: of.deleted.iter().map(ToString::to_string).collect(),
             reinstated: of.reinstated.iter().map(ToString::to_string).collect(),
             verification: of.verification.as_ref().map(Into::into),
+            second_place: of.second.as_ref().map(Into::into),
             unread: of.unread.clone(),
         }
     }
