@@ -383,6 +383,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (ALERTS, "concat(vaultNames, hsmNames)", "vaultNames"),
         (ALERTS, "missed(sourceList, 48, retentionSuccess)", "missed(sourceList, 480, retentionSuccess)"),
         (ALERTS, "missed(sourceList, 48, verificationSuccess)", "missed(vaultList, 48, verificationSuccess)"),
+        (ALERTS, "missed(sourceList, 48, secondSuccess)", "missed(vaultList, 48, secondSuccess)"),
     ],
     "what_nobody_answers_for_is_noticed": [
         (ALERTS, '!= "true"', '== "false"'),

@@ -178,6 +178,10 @@ async fn holds_of_both_places_keep_and_a_release_of_the_first_counts_only_after_
     second.kept.world.set("KEYVAULT_BACKUP_INTERVAL_HOURS", "1");
     let plan = second.kept.world.json(&["retention", "plan", "--second", "--vault", "kv-a"]).await;
     assert!(plan["sources"][0]["keepsEverything"].is_string(), "a source in doubt keeps everything: {plan}");
+    let release = ["retention", "release", "--second", "--vault", "kv-a", "--reason", "closed"];
+    assert!(second.kept.world.cli(&release).await.status.success());
+    let plan = second.kept.world.json(&["retention", "plan", "--second", "--vault", "kv-a"]).await;
+    assert_eq!(plan["sources"][0]["keepsEverything"], Value::Null, "its owners release it: {plan}");
 }
 
 /// A keeper in the hands of an attacker says that everything was deleted, and waits for the owners.
