@@ -102,7 +102,9 @@ impl Catalogue {
         let mut all = Vec::new();
         if self.place == Place::Second {
             all = self.holds_under((kind, source), layout::holds(kind, source)).await?;
-            all.iter_mut().for_each(|of| of.is_copy = true);
+            for of in &mut all {
+                of.is_copy = true;
+            }
         }
         all.extend(self.own_holds(kind, source).await?);
         Ok(all)

@@ -31,6 +31,7 @@ use crate::{
         object::ObjectKind,
         restore::Selection,
         run::RunId,
+        second::Lacks,
         source::Source,
         state::Newest,
     },
@@ -194,7 +195,7 @@ async fn runs(args: RunsArgs, format: Format) -> Done {
     let app = app_for_in(&args.vault.vault, Needs::Storage, args.from)?;
     let found = runs::closed(&app, args.vault.vault.name(), args.limit).await?;
     let lacking = app.catalogue()?.lacking(args.vault.vault.name()).await?;
-    let without = |run: &RunId| lacking.get(run).map(|of| of.as_ref().map_or(1, |of| of.backups));
+    let without = |run: &RunId| lacking.get(run).map(Lacks::backups);
     if found.is_empty() {
         nothing::refuse_unknown(&app, args.vault.vault.name()).await?;
     }

@@ -20,7 +20,7 @@ use crate::{
         object::NameError,
         restore::RestoreId,
         run::RunId,
-        second::{CopiedWithout, Place},
+        second::{Lacks, Place},
         source::{Source, SourceName},
     },
     query::{
@@ -150,17 +150,17 @@ async fn show_run(app: &App, args: &ShowArgs, format: Format) -> Done {
     match (found.pop(), &found[..]) {
         (Some((source, report)), []) => {
             let lacking = app.catalogue()?.lacking(&source).await?;
-            print(report, lacking.get(&args.job.id).map(Option::as_ref), format)
+            print(report, lacking.get(&args.job.id), format)
         }
         (Some(last), others) => Err(several(&args.job.id, others.iter().chain([&last]))),
         (None, _) => Err(none(app, args).await?),
     }
 }
 
-/// Prints a run. `without` says what it was copied without into the second place, if anything.
-fn print(report: Report, without: Option<Option<&CopiedWithout>>, format: Format) -> Done {
+/// Prints a run. `lacks` says what it was copied without into the second place, if anything.
+fn print(report: Report, lacks: Option<&Lacks>, format: Format) -> Done {
     match report {
-        Report::Objects(report) => run::print(*report, without, format),
+        Report::Objects(report) => run::print(*report, lacks, format),
         Report::Hsm(hsms::Run::Ended(backup)) => {
             hsm_report::backup(&backup, format)?;
             Ok(backup.verdict.into())

@@ -138,17 +138,36 @@ pub struct CopiedWithout {
     pub such_as: ObjectId,
 }
 
-impl CopiedWithout {
-    /// It in words, with the run's name before it. `None` is a record that cannot be read.
-    pub fn words(of: Option<&Self>) -> String {
-        match of {
-            Some(Self { backups: 1, such_as, .. }) => {
+/// What is known of what a point lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lacks {
+    /// What its record says.
+    Known(CopiedWithout),
+    /// Its record cannot be read.
+    Unreadable,
+}
+
+impl Lacks {
+    /// How many backups; at least one.
+    pub fn backups(&self) -> u32 {
+        match self {
+            Self::Known(of) => of.backups.max(1),
+            Self::Unreadable => 1,
+        }
+    }
+
+    /// It in words, with the run's name before it.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Known(CopiedWithout { backups: 1, such_as, .. }) => {
                 format!("was copied without the backup of {such_as}, which the first place had lost")
             }
-            Some(Self { backups, such_as, .. }) => format!(
+            Self::Known(CopiedWithout { backups, such_as, .. }) => format!(
                 "was copied without {backups} of its backups, such as that of {such_as}, which the first place had lost"
             ),
-            None => "was copied without some of its backups; the record of which cannot be read".to_owned(),
+            Self::Unreadable => {
+                "was copied without some of its backups; the record of which cannot be read".to_owned()
+            }
         }
     }
 }
@@ -330,7 +349,8 @@ mod tests {
                 "was copied without 3 of its backups, such as that of secret db, which the first place had lost",
             ),
         ] {
-            assert_eq!(CopiedWithout::words(Some(&CopiedWithout { backups, ..without.clone() })), expected);
+            let lacks = Lacks::Known(CopiedWithout { backups, ..without.clone() });
+            assert_eq!((lacks.words().as_str(), lacks.backups()), (expected, backups));
         }
     }
 

@@ -24,7 +24,7 @@ impl Second {
         let all = (OffsetDateTime::now_utc() - NIGHT).whole_days() / STEP + 1;
         second.kept.nights = all - nights;
         for number in 0..nights {
-            second.kept.world.vault.put_secret("secret-1", SecretSpec::new(&format!("value {}", number / 4)));
+            second.kept.world.vault.put_secret("secret-1", SecretSpec::new(format!("value {}", number / 4)));
             second.night().await;
             second.kept.pass().await;
             second.good_pass().await;
@@ -151,30 +151,31 @@ async fn a_kill_at_any_request_leaves_every_point_whole_that_is_offered() {
 #[tokio::test]
 async fn holds_of_both_places_keep_and_a_release_of_the_first_counts_only_after_the_seconds_own_time() {
     let mut second = Second::aged(11).await;
-    let held = async |second: &Second| second.verdicts().await.iter().all(|(verdict, _)| verdict == "keep");
-    assert!(!held(&second).await);
+    let keeps_all =
+        async |second: &Second| second.verdicts().await.iter().all(|(verdict, _)| verdict == "keep");
+    assert!(!keeps_all(&second).await);
     let hold = |act: &'static str, place: &'static [&'static str]| {
         [&["hold", act, "--vault", "kv-a", "--ticket", "INC-1", "--reason", "an inquiry"], place].concat()
     };
     let set = second.kept.world.cli(&hold("set", &["--second"])).await;
     assert!(set.status.success(), "{set:?}");
-    assert!(held(&second).await, "its owners hold it");
+    assert!(keeps_all(&second).await, "its owners hold it");
     let blobs = second.blobs_of_vaults();
     assert!(second.apply().await.status.success());
     assert_eq!(second.blobs_of_vaults(), blobs);
     assert!(second.kept.world.cli(&hold("release", &["--second"])).await.status.success());
-    assert!(!held(&second).await);
+    assert!(!keeps_all(&second).await);
 
     let set = second.kept.world.cli(&hold("set", &[])).await;
     assert!(set.status.success(), "{set:?}");
     second.kept.world.at(second.kept.now() + Duration::HOUR);
     second.good_pass().await;
-    assert!(held(&second).await, "the first place holds it");
+    assert!(keeps_all(&second).await, "the first place holds it");
     let released = second.kept.world.cli(&hold("release", &["--second"])).await;
     assert!(!released.status.success(), "a hold of the first place is released there: {released:?}");
     assert!(second.kept.world.cli(&hold("release", &[])).await.status.success());
     second.good_pass().await;
-    assert!(held(&second).await, "whoever has the keeper may have forged the release");
+    assert!(keeps_all(&second).await, "whoever has the keeper may have forged the release");
     second.kept.world.set("KEYVAULT_BACKUP_INTERVAL_HOURS", "1");
     let plan = second.kept.world.json(&["retention", "plan", "--second", "--vault", "kv-a"]).await;
     assert!(plan["sources"][0]["keepsEverything"].is_string(), "a source in doubt keeps everything: {plan}");

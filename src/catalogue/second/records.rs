@@ -12,7 +12,7 @@ use crate::{
     domain::{
         object::ObjectId,
         run::RunId,
-        second::{CopiedWithout, Place, SECOND_FORMAT, SecondPass},
+        second::{CopiedWithout, Lacks, Place, SECOND_FORMAT, SecondPass},
         source::SourceName,
     },
     error::{Result, damaged},
@@ -37,7 +37,7 @@ impl Places<'_> {
 impl Catalogue {
     /// What points of a vault were copied without into the second place, which this is; empty in the first one. One request.
     /// A record that cannot be read says that something is lacking, and not what.
-    pub async fn lacking(&self, vault: &SourceName) -> Result<BTreeMap<RunId, Option<CopiedWithout>>> {
+    pub async fn lacking(&self, vault: &SourceName) -> Result<BTreeMap<RunId, Lacks>> {
         if self.place == Place::First {
             return Ok(BTreeMap::new());
         }
@@ -47,7 +47,7 @@ impl Catalogue {
         let read = |item: Item| {
             let run = item.name.strip_prefix(&prefix)?.parse().ok()?;
             let record = stored::read_metadata(&item.name, &item.metadata, LACKING, SECOND_FORMAT);
-            Some((run, record.ok().flatten()))
+            Some((run, record.ok().flatten().map_or(Lacks::Unreadable, Lacks::Known)))
         };
         Ok(items.into_iter().filter_map(read).collect())
     }

@@ -14,18 +14,18 @@ use crate::{
         job::BackupJob,
         manifest::{Line, ObjectStatus, Summary},
         plan::{ListedLate, PlanHeader},
-        second::CopiedWithout,
+        second::Lacks,
     },
     query::runs::Report,
 };
 
 /// Prints a run. The exit code is the run's; 0 while it is open.
-pub(super) fn print(report: Report, without: Option<Option<&CopiedWithout>>, format: Format) -> Done {
+pub(super) fn print(report: Report, lacks: Option<&Lacks>, format: Format) -> Done {
     match report {
         Report::Closed { header, summary, lines } => {
-            closed(&header, &summary, &lines, without, format)?;
-            if let Some(without) = without.filter(|_| !format.is_json()) {
-                output::note(format_args!("{} {}", header.run, CopiedWithout::words(without)));
+            closed(&header, &summary, &lines, lacks, format)?;
+            if let Some(lacks) = lacks.filter(|_| !format.is_json()) {
+                output::note(format_args!("{} {}", header.run, lacks.words()));
             }
             Ok(summary.verdict.into())
         }
@@ -96,12 +96,12 @@ fn closed(
     header: &PlanHeader,
     summary: &Summary,
     lines: &[Line],
-    without: Option<Option<&CopiedWithout>>,
+    lacks: Option<&Lacks>,
     format: Format,
 ) -> io::Result<()> {
     if format.is_json() {
-        let without = without.map(|of| of.map_or(1, |of| of.backups));
-        return output::json(&RunReport::new(header, summary, lines).copied_without(without));
+        let report = RunReport::new(header, summary, lines);
+        return output::json(&report.copied_without(lacks.map(Lacks::backups)));
     }
     let mut table = Table::new(
         &[Column::name("kind"), Column::name("name")],

@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn whatever_is_said_to_be_deleted_the_newest_state_and_what_is_young_stay() {
         for seed in 0..200_i64 {
-            let points: Vec<_> = (0..seed % 7 + 1).map(|n| point((n * 13 + seed) % 90)).collect();
+            let points: Vec<_> = (0..=seed % 7).map(|n| point((n * 13 + seed) % 90)).collect();
             let claimed = NIGHT - Duration::days(seed % 120);
             let found = verdicts(&points, |_| Some(claimed), None, &[]);
             let newest = points.iter().map(|point| point.named).max();
