@@ -148,8 +148,8 @@ async fn a_backup_of_an_hsm_that_the_first_place_deleted_goes_in_the_second_with
     assert!(goes > 0, "{plan}");
     let apply = ["retention", "apply", "--second", "--hsm", "hsm-a", "--really", "--reason", "expired"];
     let mut died = 0;
-    for at in (0..60).step_by(2) {
-        let how = if at % 4 == 0 { FaultKind::Hang } else { FaultKind::ResetAfter };
+    for at in (0..600).step_by(11) {
+        let how = if at % 2 == 0 { FaultKind::Hang } else { FaultKind::ResetAfter };
         let met = world.trap(at, how);
         let is_over = tokio::select! {
             done = world.cli(&apply) => done.status.success(),
