@@ -602,6 +602,7 @@ var commonSettings = {
   componentName: monitoring.outputs.componentName
   backupContainerUrl: backupStorage.outputs.containerUrl
   secondContainerUrl: secondPlace.?containerUrl ?? ''
+  secondKeepWithinDays: secondPlace.?keepWithinDays
   hsmContainerUrl: empty(hsms) ? '' : hsmStorage!.outputs.containerUrl
   hsmUrls: map(hsms, hsm => 'https://${hsm.name}${hsmSuffix}')
   hsmKeys: flatten(map(hsms, hsm => map(hsm.?criticalKeys ?? [], key => '${hsm.name}/${key}')))

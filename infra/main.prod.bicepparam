@@ -41,6 +41,7 @@ param retention = {
 param secondPlace = {
   // The output of second-place.bicep.
   containerUrl: readEnvironmentVariable('KVBACKUP_SECOND_CONTAINER', 'https://second.blob.example/backups')
+  keepWithinDays: 120
 }
 
 param redundancy = 'Standard_GZRS'

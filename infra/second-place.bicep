@@ -97,6 +97,22 @@ module keeper 'modules/grant-container.bicep' = {
     containerName: storageNames.backupContainer
     principalId: keeperPrincipalId
     roleDefinitionName: blobWriter.name
+    // What it copies, its own notes and probes. What the owners decide lies under another name, where it can add nothing.
+    writesUnder: [
+      storageNames.acknowledgedPrefix
+      storageNames.attestationPrefix
+      storageNames.auditPrefix
+      storageNames.backupPrefix
+      storageNames.drillPrefix
+      storageNames.evidencePrefix
+      storageNames.holdPrefix
+      storageNames.hsmCopyPrefix
+      storageNames.hsmRecordPrefix
+      storageNames.probePrefix
+      storageNames.retentionPrefix
+      storageNames.secondPrefix
+      storageNames.verificationPrefix
+    ]
   }
 }
 

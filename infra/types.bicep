@@ -252,6 +252,11 @@ type secondPlaceSettings = {
   @description('Required. The container, an output of second-place.bicep.')
   @minLength(20)
   containerUrl: string
+
+  @description('Optional. Days for which the second place keeps everything, and what the first deleted after that. Its owners say how many. The default of the program when left out.')
+  @minValue(3)
+  @maxValue(36500)
+  keepWithinDays: int?
 }
 
 @export()
@@ -271,6 +276,7 @@ type sharedAppSettings = {
   backupContainerUrl: string
   hsmContainerUrl: string
   secondContainerUrl: string
+  secondKeepWithinDays: int?
   vaultUrls: string[]
   vaultPlaces: string[]
   hsmUrls: string[]
@@ -326,6 +332,7 @@ var storageNames = {
   verificationPrefix: 'verifications/'
   evidencePrefix: 'evidence/'
   secondPrefix: 'second/'
+  ownersPrefix: 'owners/'
   drillPrefix: 'drills/'
   hsmCopyPrefix: 'hsm-copies/'
   hsmContainer: 'hsm-backups'

@@ -192,6 +192,17 @@ impl App {
         &self.hsms
     }
 
+    /// Two containers for requests that may move gigabytes.
+    ///
+    /// # Errors
+    /// When the clients cannot be built.
+    pub fn patient(&self, urls: [&url::Url; 2]) -> Result<[Container; 2]> {
+        let refused = |error: &dyn std::error::Error| Error::Refused(error.to_string());
+        let connection = self.connection.patient().map_err(|error| refused(&error))?;
+        let [a, b] = urls.map(|url| Container::new(url, &connection).map_err(|error| refused(&error)));
+        Ok([a?, b?])
+    }
+
     /// The connection that clients are built from, for the preflight, which builds its own.
     pub fn connection(&self) -> &Connection {
         &self.connection

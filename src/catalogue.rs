@@ -44,6 +44,7 @@ pub use self::{
     hsm::StoredHsmBackup,
     last_runs::KnownRun,
     layout::probe,
+    people::StoredHold,
     recent::Recent,
     retention::{Marked, Marks},
     strays::Strays,
@@ -94,6 +95,15 @@ impl Catalogue {
     /// The catalogue of the second place. What the first has let go is offered here for as long as it is here.
     pub fn second(container: Container) -> Self {
         Self { place: Place::Second, ..Self::new(container) }
+    }
+
+    /// The name of what is decided and done in this place. In the second one that is its owners' own: what it has by the name
+    /// itself was copied from the first.
+    fn own(&self, name: &str) -> String {
+        match self.place {
+            Place::First => name.to_owned(),
+            Place::Second => layout::of_owners(name),
+        }
     }
 
     /// Checks that the container can be read, by listing one name.

@@ -209,7 +209,8 @@ impl Command {
     /// Whether it changes nothing, so that it can be stopped at any moment.
     fn only_reads(&self) -> bool {
         match self {
-            Self::List(_) | Self::Show(_) | Self::Diff(_) | Self::Audit(_) | Self::Verify(_) => true,
+            Self::List(_) | Self::Show(_) | Self::Diff(_) | Self::Audit(_) => true,
+            Self::Verify(args) => args.only_reads(),
             Self::Jobs(args) => args.only_reads(),
             Self::Preflight(args) => args.only_reads(),
             Self::Accept(args) => args.only_reads(),

@@ -124,6 +124,8 @@ pub struct Config {
     /// How long recovery points are kept; `None` where that is not set. Only a keeper then has a policy, the default one.
     /// An error in it is no fault of an app that backs up or restores: its work must not stop for it.
     pub retention: Option<Result<Policies, PoliciesError>>,
+    /// For how many days the second place keeps everything.
+    pub second_keeps: u32,
     /// Within how many days the keeper reads each backup again.
     pub verify_within: Rotation,
     /// The schedules of the timers.
@@ -202,6 +204,7 @@ impl Config {
             locations: reader.locations(),
             hsm: reader.hsm(&vaults, needs),
             retention: reader.retention(needs == Needs::Serve && role != Role::Keeper),
+            second_keeps: reader.number("KEYVAULT_BACKUP_SECOND_KEEP_WITHIN_DAYS", 35_u32, 3, 36_500),
             verify_within: reader.verify_within(),
             schedules: reader.schedules(),
             notify: reader.notify(),

@@ -13,6 +13,7 @@ pub mod objects;
 pub mod passes;
 pub mod restores;
 pub mod runs;
+pub mod second;
 pub mod sources;
 pub mod status;
 pub mod trail;

@@ -22,14 +22,15 @@ mod sweep;
 
 use time::OffsetDateTime;
 
-pub use self::applied::Applied;
+pub use self::{applied::Applied, forget::ForgottenLeft};
 use crate::{
     app::App,
     catalogue::Strays,
     domain::{
-        retention::{Candidate, Policy, Standstill, Verdict, withheld},
+        retention::{Candidate, Policy, Standstill, Verdict, policy_of_second, withheld},
         role::Role,
         run::RunId,
+        second::Place,
         source::{SourceId, SourceKind, SourceName},
     },
     error::{Error, Result},
@@ -76,6 +77,8 @@ pub struct SourcePlan {
     pub pending: Vec<RunId>,
     /// The backups that no point names, if they were counted.
     pub strays: Option<Strays>,
+    /// In the second place, what people forgot in the first one and is still there.
+    pub forgotten: Vec<ForgottenLeft>,
 }
 
 impl SourcePlan {
@@ -100,7 +103,13 @@ impl SourcePlan {
 pub async fn plan(app: &App, source: &SourceId, now: OffsetDateTime) -> Result<SourcePlan> {
     let policy = policy(app, &source.name)?;
     match source.kind {
-        SourceKind::Vault => Box::pin(points::vault(app, &source.name, policy, now)).await,
+        SourceKind::Vault => {
+            let mut plan = Box::pin(points::vault(app, &source.name, policy, now)).await?;
+            if app.config().place == Place::Second {
+                plan.forgotten = forget::left(app, &source.name, now).await?;
+            }
+            Ok(plan)
+        }
         SourceKind::Hsm => Box::pin(folders::hsm(app, &source.name, policy, now)).await,
     }
 }
@@ -129,12 +138,15 @@ pub async fn count_strays(app: &App, plan: &mut SourcePlan) -> Result<()> {
     Ok(())
 }
 
-/// The policy of a source, if it fits the other settings.
+/// The policy of a source, if it fits the other settings. The second place has one of its own, which is the same for all.
 ///
 /// # Errors
 /// When everything is kept for a shorter time than lies between two runs that back up everything: then points would go
 /// before their objects are backed up again.
 pub fn policy(app: &App, source: &SourceName) -> Result<Policy> {
+    if app.config().place == Place::Second {
+        return Ok(policy_of_second(app.config().second_keeps));
+    }
     if app.sources().is_empty() {
         return Err(Error::Refused(
             "no source is configured, so every one would count as removed; set KEYVAULT_BACKUP_VAULTS or \

@@ -15,11 +15,12 @@ use time::OffsetDateTime;
 use self::vault::Vault;
 use crate::{
     app::App,
+    azure::container::Transfer,
     catalogue::second::{Missing, Places, Room},
     clock::Clock,
     domain::{
         second::{Reached, SecondPass},
-        source::{SourceKind, SourceName},
+        source::{SourceId, SourceKind},
     },
     error::{Error, Result},
 };
@@ -100,7 +101,7 @@ pub async fn all(app: &App, clock: &Clock) -> Result<Option<Copied>> {
     let began = clock.now();
     let mut pass = SecondPass::begin(jobs.second_pass().await?, began);
     jobs.note_second_pass(&pass).await?;
-    let places = Places::new(first, second, began);
+    let places = Places::new(first, second, transfer(app)?, began);
     let mut copied = Copied::default();
     let vaults = first.vaults().await?;
     let works: Vec<_> =
@@ -112,7 +113,7 @@ pub async fn all(app: &App, clock: &Clock) -> Result<Option<Copied>> {
     for room in Room::VARIANTS {
         copied.add(Box::pin(records(&places, *room)).await);
     }
-    pass.sources = reached(&places, &vaults).await?;
+    pass.sources = reached(&places, &first.sources().await?).await?;
     pass.failed = u32::try_from(copied.errors.len()).unwrap_or(u32::MAX);
     let ended = clock.now();
     pass.ended = Some(ended);
@@ -120,6 +121,15 @@ pub async fn all(app: &App, clock: &Clock) -> Result<Option<Copied>> {
     jobs.note_second_pass(&pass).await?;
     log(&copied, &pass, clock.now());
     Ok(Some(copied))
+}
+
+fn transfer(app: &App) -> Result<Transfer> {
+    let config = app.config();
+    let (Some(first), Some(second)) = (&config.container, &config.second_container) else {
+        return Err(Error::Refused("one of the two places is not set".to_owned()));
+    };
+    let [first, second] = app.patient([first, second])?;
+    Ok(Transfer::new(first, second))
 }
 
 /// Goes on with a pass that was stopped. One request if there is none; none without a second place.
@@ -167,13 +177,13 @@ async fn folder_of(places: &Places<'_>, folder: &str, copied: &mut Copied) -> Re
 
 /// Copies blobs whose order does not matter, and stops at the first error. Returns those that the first place has let go
 /// meanwhile.
-async fn blobs<'m>(
-    places: &Places<'_>,
-    missing: &'m [Missing],
-    copied: &mut Copied,
-) -> Result<Vec<&'m Missing>> {
-    let works: Vec<_> = missing.iter().map(|blob| async move { (blob, places.copy(blob).await) }).collect();
-    let mut works = stream::iter(works).buffer_unordered(BLOBS_AT_ONCE);
+async fn blobs(places: &Places<'_>, missing: Vec<Missing>, copied: &mut Copied) -> Result<Vec<Missing>> {
+    let copy = |blob: Missing| async move {
+        let done = places.copy(&blob).await;
+        (blob, done)
+    };
+    // Each future is made when its turn comes: thousands at once would be the most of what a pass holds.
+    let mut works = stream::iter(missing).map(copy).buffer_unordered(BLOBS_AT_ONCE);
     let mut gone = Vec::new();
     while let Some((blob, done)) = works.next().await {
         let bytes = done?;
@@ -183,13 +193,17 @@ async fn blobs<'m>(
     Ok(gone)
 }
 
-async fn reached(places: &Places<'_>, vaults: &[SourceName]) -> Result<Vec<Reached>> {
-    let mut sources = Vec::with_capacity(vaults.len());
-    for name in vaults {
-        let (newest, behind_since) = places.newest(name).await?;
-        sources.push(Reached { kind: SourceKind::Vault, name: name.clone(), newest, behind_since });
+async fn reached(places: &Places<'_>, sources: &[SourceId]) -> Result<Vec<Reached>> {
+    let mut reached = Vec::with_capacity(sources.len());
+    for SourceId { kind, name } in sources {
+        let ((newest, behind_since), lacking) = match kind {
+            SourceKind::Vault => (places.newest(name).await?, places.lacking(name).await?),
+            SourceKind::Hsm => (places.newest_copy(name).await?, 0),
+        };
+        let lacking = u32::try_from(lacking).unwrap_or(u32::MAX);
+        reached.push(Reached { kind: *kind, name: name.clone(), newest, behind_since, lacking });
     }
-    Ok(sources)
+    Ok(reached)
 }
 
 fn log(copied: &Copied, pass: &SecondPass, now: OffsetDateTime) {

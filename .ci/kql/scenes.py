@@ -160,7 +160,7 @@ MISSED = {
     "vault-not-backed-up": {"kv-a", "kv-legacy-prod"}, "hsm-not-backed-up": {"hsm-a"},
     "retention-not-applied": {"kv-a", "kv-legacy-prod", "hsm-a"}, "not-verified": {"kv-a", "kv-legacy-prod", "hsm-a"},
     "hsm-not-copied": {"hsm-a"}, "evidence-not-recorded": {"evidence"},
-    "second-place-late": {"kv-a", "kv-legacy-prod"},
+    "second-place-late": {"kv-a", "kv-legacy-prod", "hsm-a"},
 }
 BACKED_UP = {"vault-not-backed-up": {"kv-legacy-prod"}}
 NIGHT, NEXT = "20260110T020000Z-nightly", "20260111T020000Z-nightly"
@@ -177,7 +177,7 @@ OF_SCENES: dict[str, dict[str, set]] = {
     "retention": {"retention-not-applied": {"kv-legacy-prod", "hsm-a"}, "evidence-not-recorded": set()},
     "verification": {"not-verified": {"kv-legacy-prod", "hsm-a"}, "backup-damaged": {("kv-a", "20260120T020000Z-nightly")}},
     "nothing-verified": {},
-    "second": {"second-place-late": {"kv-legacy-prod"}}, "second-late": {},
+    "second": {"second-place-late": {"kv-legacy-prod", "hsm-a"}}, "second-late": {},
     "copies": {"hsm-not-copied": set()},
     "copies-missing": {"hsm-not-copied": {"hsm-a"}},
     # What a person does is no line of an app.

@@ -151,6 +151,8 @@ var secondSuccess = join(
     events
     '| where event == "second.reached"'
     '| extend target = tolower(tostring(line["source.name"]))'
+    // Likewise: the single keys of an HSM that are there say nothing of the copies of its backups.
+    '| where tostring(line["source.kind"]) != "vault" or target !in~ (${empty(hsmNames) ? '""' : hsmList})'
   ],
   '\n'
 )
@@ -238,16 +240,16 @@ var missedCopy = !keeper || empty(hsmNames)
       }
     ]
 
-// Written for each vault by each pass that reaches the second place and does not find it late.
+// Written for each source by each pass that reaches the second place and does not find it late.
 var missedCopies = !keeper || !secondPlace
   ? []
   : [
       {
         name: 'second-place-late'
         title: 'The second place is behind'
-        description: 'For two days no pass has found that the second place has the newest backups of this vault. If the first account is lost, so are they.'
+        description: 'For two days no pass has found that the second place has the newest backups of this source. If the first account is lost, so are they.'
         severity: 2
-        query: missed(vaultList, 48, secondSuccess)
+        query: missed(sourceList, 48, secondSuccess)
         dimensions: ['target']
         frequency: 'PT1H'
         window: 'P2D'

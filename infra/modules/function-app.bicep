@@ -187,6 +187,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_PLACES: join(shared.vaultPlaces, ' ')
         KEYVAULT_BACKUP_CONTAINER: shared.backupContainerUrl
         KEYVAULT_BACKUP_SECOND_CONTAINER: role == 'keeper' ? shared.secondContainerUrl : ''
+        KEYVAULT_BACKUP_SECOND_KEEP_WITHIN_DAYS: role == 'keeper' ? string(shared.?secondKeepWithinDays ?? '') : ''
         KEYVAULT_BACKUP_JOBS_CONTAINER: empty(jobsContainerUrl)
           ? '${hostBlobEndpoint}${storageNames.jobsContainer}'
           : jobsContainerUrl

@@ -297,6 +297,8 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (SECOND_PLACE, "    immutabilityDays: immutabilityDays\n", ""),
         (SECOND_PLACE, "versioning: true", "versioning: false"),
         (SECOND_PLACE, "lock: true", "lock: false"),
+        (SECOND_PLACE, "      storageNames.secondPrefix\n", "      storageNames.secondPrefix\n      storageNames.ownersPrefix\n"),
+        (SECOND_PLACE, "    writesUnder: [", "    deletesUnder: ["),
         (SECOND_PLACE, "    publicAccess: publicAccess\n", "    publicAccess: publicAccess\n    probePrefixes: ['backups/']\n"),
         (ACCOUNT, "allowSharedKeyAccess: false", "allowSharedKeyAccess: true"),
     ],
@@ -381,6 +383,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
         (ALERTS, "concat(vaultNames, hsmNames)", "vaultNames"),
         (ALERTS, "missed(sourceList, 48, retentionSuccess)", "missed(sourceList, 480, retentionSuccess)"),
         (ALERTS, "missed(sourceList, 48, verificationSuccess)", "missed(vaultList, 48, verificationSuccess)"),
+        (ALERTS, "missed(sourceList, 48, secondSuccess)", "missed(vaultList, 48, secondSuccess)"),
     ],
     "what_nobody_answers_for_is_noticed": [
         (ALERTS, '!= "true"', '== "false"'),

@@ -34,7 +34,7 @@ OF_THE_HOST = {
 OF_THE_SIGN_IN = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID"}
 
 # Identities in the table of rights of the tests that the templates do not make: people are granted theirs by hand.
-NOT_DEPLOYED = {"person"}
+NOT_DEPLOYED = {"person", "owner"}
 
 # What Microsoft's roles may do with blobs, in the words of the table.
 CONTRIBUTOR = "containers/read containers/write containers/delete blobs/read blobs/write blobs/add/action blobs/move/action blobs/delete"

@@ -5,6 +5,7 @@ mod copy;
 mod legal_hold;
 pub mod probe;
 mod read;
+mod transfer;
 mod versions;
 
 use std::{collections::HashMap, num::NonZero, sync::Arc};
@@ -26,6 +27,7 @@ use time::OffsetDateTime;
 
 pub use self::{
     copy::{LARGEST_COPY, is_unread_source},
+    transfer::Transfer,
     versions::Version,
 };
 use super::{

@@ -1,6 +1,7 @@
 //! Copies of the backups of HSMs: their blobs, and the records of what became of them.
 
 use futures::TryStreamExt as _;
+use time::OffsetDateTime;
 
 use super::{Catalogue, hsm::inventory_bytes, layout, metadata};
 use crate::{
@@ -60,6 +61,24 @@ impl Catalogue {
             }
         };
         Ok(items.into_iter().filter_map(read).collect())
+    }
+
+    /// Of each whole copy of an HSM's backups, when the backup was opened, and when storage wrote the record of the copy.
+    pub(super) async fn times_of_copies(
+        &self,
+        hsm: &SourceName,
+    ) -> Result<Vec<(OffsetDateTime, Option<OffsetDateTime>)>> {
+        let prefix = layout::copy_records(hsm);
+        let listing = Listing { prefix: &prefix, from: None, page: PAGE, metadata: true };
+        let items: Vec<Item> = self.container.list(listing).try_concat().await?;
+        let times = |item: Item| {
+            let copy: Result<Option<HsmCopy>> =
+                read_metadata(&item.name, &item.metadata, "copy", COPY_FORMAT);
+            let is_copied = copy.is_ok_and(|copy| copy.is_some_and(|copy| copy.is_copied()));
+            let opened = layout::opened(&prefix, &item.name).filter(|_| is_copied)?;
+            Some((opened, item.modified))
+        };
+        Ok(items.into_iter().filter_map(times).collect())
     }
 
     /// What became of the copy of a backup, if that is known.

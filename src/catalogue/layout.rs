@@ -29,7 +29,12 @@
 //! hsm-copies/HSM/blobs/RUN/NAME                            a blob of such a copy
 //! evidence/YEAR/MONTH/DAY                                  the record of a day
 //! second/COUNTDOWN                                         how far the second place was when a pass of copies ended
+//! second/lacking/VAULT/RUN                                 in the second place: what a point was copied without
+//! owners/NAME                                              in the second place: what its owners decide and do there
 //! ```
+//!
+//! What the owners of the second place decide and do there has the names that it would have in the first place, under `owners/`,
+//! where the keeper may add nothing.
 //!
 //! COUNTDOWN is [`countdown`]: the newest comes first in a listing. Object names are in lower case, because Key Vault
 //! ignores case in names. Every blob is written once.
@@ -44,7 +49,7 @@ mod rooms;
 mod verifications;
 
 pub(super) use self::attestations::{attestation, attestations};
-pub(super) use self::copies::{copied_blobs, copy_record, copy_records};
+pub(super) use self::copies::{copied_blobs, copy_record, copy_records, opened};
 pub(super) use self::grants::{parse_restore_grant, restore_grants};
 pub(super) use self::retention::{
     PASSES, copies, copy, forget_done, forgets_done, forgotten, hold, holds, holds_of, mark, marks,
@@ -176,6 +181,16 @@ pub(super) const SECOND: &str = "second/";
 /// The record of a pass over the second place that ended at a time.
 pub(super) fn second_pass(ended: OffsetDateTime) -> String {
     format!("{SECOND}{}", countdown(ended))
+}
+
+/// The prefix, in the second place, of what its owners decide and do there.
+pub(super) fn of_owners(name: &str) -> String {
+    format!("owners/{name}")
+}
+
+/// The prefix of the records, in the second place, of what the points of a vault were copied without.
+pub(super) fn lacking(vault: &SourceName) -> String {
+    format!("{SECOND}lacking/{vault}/")
 }
 
 /// The name of the record of a day.

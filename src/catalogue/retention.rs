@@ -13,7 +13,6 @@ use crate::{
         object::{ObjectId, ObjectKind},
         retention::{Drop, DroppedBlob, Mark},
         run::RunId,
-        second::Place,
         source::{SourceKind, SourceName},
     },
     error::{Result, damaged},
@@ -60,6 +59,11 @@ impl Marks {
         self.0.iter().filter(|(_, marked)| marked.mark.is_pending()).map(|(run, marked)| (run, *marked))
     }
 
+    /// When the mark was stored that everything of a point is deleted, if that is its newest.
+    pub fn swept(&self, run: &RunId) -> Option<OffsetDateTime> {
+        self.0.get(run).filter(|marked| marked.mark == Mark::Swept)?.stored
+    }
+
     /// The number of the next mark of a point.
     pub fn next(&self, run: &RunId) -> u32 {
         self.0.get(run).map_or(1, |marked| marked.number + 1)
@@ -67,13 +71,19 @@ impl Marks {
 }
 
 impl Catalogue {
-    /// What retention did about the points of a source. One request for each 5,000 marks. In the second place nothing is hidden:
-    /// the marks there are of the first, and a point that it let go is whole there until its owners delete it, manifest first.
+    /// What retention did about the points of a source. One request for each 5,000 marks. In the second place that is what its
+    /// owners let go there: what the first place let go hides nothing.
     pub async fn marks(&self, kind: SourceKind, source: &SourceName) -> Result<Marks> {
-        if self.place == Place::Second {
-            return Ok(Marks::default());
-        }
-        let prefix = layout::marks(kind, source);
+        self.marks_under(self.own(&layout::marks(kind, source))).await
+    }
+
+    /// In the second place, what retention of the first one did about the points of a source, as far as that was copied. When a
+    /// mark was stored is when it arrived.
+    pub async fn marks_of_first(&self, kind: SourceKind, source: &SourceName) -> Result<Marks> {
+        self.marks_under(layout::marks(kind, source)).await
+    }
+
+    async fn marks_under(&self, prefix: String) -> Result<Marks> {
         let pages = self.container.list(Listing { prefix: &prefix, from: None, page: PAGE, metadata: true });
         pin_mut!(pages);
         let mut marks = Marks::default();
@@ -91,7 +101,7 @@ impl Catalogue {
     /// Records that a point is let go, with the blobs that go with it. From then on it is not offered. Safe to run
     /// twice: of two records with one number the first stays.
     pub async fn create_drop(&self, number: u32, drop: &Drop, blobs: &[DroppedBlob]) -> Result<Written> {
-        let name = layout::mark(drop.kind, &drop.source, &drop.run, number);
+        let name = self.own(&layout::mark(drop.kind, &drop.source, &drop.run, number));
         let bytes = codec::write_drop(drop, blobs).map_err(|error| damaged(&name, &error))?;
         Ok(self.container.add(&name, bytes, marked(Mark::Dropped)).await?)
     }
@@ -105,7 +115,7 @@ impl Catalogue {
         number: u32,
         mark: Mark,
     ) -> Result<Written> {
-        let name = layout::mark(kind, source, run, number);
+        let name = self.own(&layout::mark(kind, source, run, number));
         Ok(self.container.add(&name, Vec::new(), marked(mark)).await?)
     }
 
@@ -121,7 +131,7 @@ impl Catalogue {
         number: u32,
     ) -> Result<(Drop, Vec<DroppedBlob>)> {
         for number in (1..=number).rev() {
-            let name = layout::mark(kind, source, run, number);
+            let name = self.own(&layout::mark(kind, source, run, number));
             if let Some(bytes) = self.container.read(&name).await?.filter(|bytes| !bytes.is_empty()) {
                 return codec::read_drop(&name, bytes);
             }

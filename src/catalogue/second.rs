@@ -1,24 +1,29 @@
 //! The second place as a catalogue: what it lacks of the first one, and copying it, blob by blob.
 
 mod compare;
+mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use azure_core::Bytes;
 use time::OffsetDateTime;
 
-use self::compare::Comparison;
+use self::compare::{Comparison, shown};
+use futures::{TryStreamExt as _, pin_mut};
+
 use super::{Catalogue, ManifestReader, ManifestRef, RESULTS_PAGE, layout};
 use crate::{
-    azure::container::{Item, Listing, Metadata, Written},
+    azure::{
+        container::{Item, Listing, Metadata, Transfer, Written},
+        error::Meaning,
+    },
     domain::{
         object::ObjectId,
         run::RunId,
-        second::{Beside, Place, SECOND_FORMAT, SecondPass, is_settled},
+        second::{Beside, is_settled},
         source::{SourceKind, SourceName},
     },
     error::{Result, damaged},
-    stored,
 };
 
 pub use super::layout::Room;
@@ -26,13 +31,16 @@ pub use super::layout::Room;
 /// Records per listing request. Their metadata is smaller than that of backups.
 const RECORDS_PAGE: u16 = 500;
 
-/// The largest blob that is read whole to copy it.
-const WHOLE: u64 = 256 * 1024 * 1024;
+/// The largest blob that is read whole to copy it; so small are almost all backups of objects. A larger one is copied by storage
+/// itself, or piece by piece, so that no pass holds much however many blobs it copies at a time.
+const WHOLE: u64 = 4 * 1024 * 1024;
 
 /// Two catalogues, and the time before which a blob was written that is copied from the first into the second.
 pub struct Places<'a> {
     first: &'a Catalogue,
     second: &'a Catalogue,
+    /// For what is too large to be read whole.
+    transfer: Transfer,
     began: OffsetDateTime,
 }
 
@@ -54,6 +62,17 @@ pub struct Missing {
     pub name: String,
     written: Option<OffsetDateTime>,
     bytes: u64,
+    /// Its state and its sum, by which storage copies it.
+    state: (Option<String>, Option<String>),
+}
+
+impl Missing {
+    /// The blob as a listing showed it, without metadata.
+    fn item(&self) -> Item {
+        let (etag, md5) = self.state.clone();
+        let (name, metadata) = (self.name.clone(), Metadata::new());
+        Item { name, metadata, bytes: self.bytes, modified: self.written, etag, md5, version: None }
+    }
 }
 
 /// A manifest that the second place lacks.
@@ -87,9 +106,14 @@ pub struct PointToCopy {
 }
 
 impl<'a> Places<'a> {
-    /// The two places for a pass that begins now.
-    pub fn new(first: &'a Catalogue, second: &'a Catalogue, began: OffsetDateTime) -> Self {
-        Self { first, second, began }
+    /// The two places for a pass that begins now, and how large blobs get from the one into the other.
+    pub const fn new(
+        first: &'a Catalogue,
+        second: &'a Catalogue,
+        transfer: Transfer,
+        began: OffsetDateTime,
+    ) -> Self {
+        Self { first, second, transfer, began }
     }
 
     /// The manifests of a vault in both places. One request in each for 500 of them.
@@ -192,18 +216,40 @@ impl<'a> Places<'a> {
         Ok(found)
     }
 
-    /// Copies a blob whole, with its metadata, and returns its size; `None` if the first place has let it go. Safe to run twice.
+    /// Copies a blob, whole or not at all, with its metadata, and returns its size; `None` if the first place has let it go. Safe to run twice.
     ///
     /// # Errors
     /// Also if the second place has something else by that name: nothing is ever changed there.
     pub async fn copy(&self, of: &Missing) -> Result<Option<u64>> {
         if of.bytes > WHOLE {
-            return Err(damaged(&of.name, &"it is too large to be copied into the second place"));
+            return self.copy_large(of).await;
         }
         let Some((bytes, metadata)) = self.first.container.read_with_metadata(&of.name).await? else {
             return Ok(None);
         };
         self.put(&of.name, bytes, metadata).await.map(Some)
+    }
+
+    /// Whether it was copied before is seen in a listing: nobody compares gigabytes.
+    async fn copy_large(&self, of: &Missing) -> Result<Option<u64>> {
+        let Some(metadata) = self.first.container.metadata(&of.name).await? else { return Ok(None) };
+        let item = of.item();
+        let copied = match self.transfer.blob(&item, &of.name, metadata.clone()).await {
+            // Let go since its metadata was read.
+            Err(error) if error.meaning == Meaning::NotFound => return Ok(None),
+            copied => copied?,
+        };
+        if copied == Written::AlreadyThere {
+            let listing = Listing { prefix: &of.name, from: None, page: 1, metadata: true };
+            let pages = self.second.container.list(listing);
+            pin_mut!(pages);
+            let there = pages.try_next().await?.and_then(|page| page.into_iter().next());
+            let wanted = Item { metadata, ..item };
+            if Beside::of(Some(shown(&wanted)), there.as_ref().map(shown)) != Some(Beside::Same) {
+                return Err(damaged(&of.name, &DIFFERS));
+            }
+        }
+        Ok(Some(of.bytes))
     }
 
     async fn put(&self, name: &str, bytes: Bytes, metadata: Metadata) -> Result<u64> {
@@ -225,6 +271,24 @@ impl<'a> Places<'a> {
         let found = self.first.newest_manifests(vault, |found| !found.last().is_some_and(is_newer)).await?;
         let since = found.iter().filter(|found| is_newer(found)).rev().find_map(|found| found.stored);
         Ok((newest.and_then(|newest| layout::planned(vault, &newest.name)), since))
+    }
+
+    /// The same with a Managed HSM: of its points, the copies of its backups, which alone can be brought back from there. One
+    /// request in each place for 5,000 of them.
+    pub async fn newest_copy(
+        &self,
+        hsm: &SourceName,
+    ) -> Result<(Option<OffsetDateTime>, Option<OffsetDateTime>)> {
+        let (first, second) =
+            futures::try_join!(self.first.times_of_copies(hsm), self.second.times_of_copies(hsm))?;
+        let newest = second.iter().map(|(opened, _)| *opened).max();
+        let newer = first.into_iter().filter(|(opened, _)| Some(*opened) > newest);
+        Ok((newest, newer.filter_map(|(_, stored)| stored).min()))
+    }
+
+    /// Of how many points of a vault something was lacking when they were copied. One request.
+    pub async fn lacking(&self, vault: &SourceName) -> Result<usize> {
+        self.second.lacking(vault).await.map(|found| found.len())
     }
 
     async fn compare(&self, prefix: &str, page: u16, takes: impl Fn(&str) -> bool) -> Result<Compared> {
@@ -250,26 +314,6 @@ impl<'a> Places<'a> {
     }
 }
 
-impl Catalogue {
-    /// Records what a pass over the second place saw, for those who cannot look there. Safe to run twice.
-    pub async fn create_second_pass(&self, pass: &SecondPass, ended: OffsetDateTime) -> Result<Written> {
-        let name = layout::second_pass(ended);
-        let bytes = serde_json::to_vec(pass).map_err(|error| damaged(&name, &error))?;
-        Ok(self.container.add(&name, bytes, Metadata::new()).await?)
-    }
-
-    /// The newest pass over the second place that ended; `None` if there was none, or in the second place itself. One request,
-    /// and one more if there was one.
-    pub async fn last_second_pass(&self) -> Result<Option<SecondPass>> {
-        if self.place == Place::Second {
-            return Ok(None);
-        }
-        let Some(item) = self.first(layout::SECOND, None).await? else { return Ok(None) };
-        let Some(bytes) = self.container.read(&item.name).await? else { return Ok(None) };
-        stored::read(&item.name, &bytes, SECOND_FORMAT).map(Some)
-    }
-}
-
 /// What is said of a blob that the second place has otherwise.
 pub const DIFFERS: &str = "the second place has something else by that name, which stays as it is";
 
@@ -286,6 +330,8 @@ pub fn lacking(
 
 impl From<Item> for Missing {
     fn from(item: Item) -> Self {
-        Self { name: item.name, written: item.modified, bytes: item.bytes }
+        // Of the many small ones it is not needed.
+        let state = if item.bytes > WHOLE { (item.etag, item.md5) } else { (None, None) };
+        Self { name: item.name, written: item.modified, bytes: item.bytes, state }
     }
 }

@@ -76,18 +76,19 @@ impl Catalogue {
     /// Records a verification. Where it found something wrong with newest backups, a sign for the app that backs up comes after
     /// it. Safe to run twice.
     pub async fn create_verification(&self, of: &Verification) -> Result<Written> {
-        let name = layout::verification(of.kind, &of.source, of.ended);
+        let name = self.own(&layout::verification(of.kind, &of.source, of.ended));
         let bytes = serde_json::to_vec(of).map_err(|error| damaged(&name, &error))?;
         let written = self.container.add(&name, bytes, metadata(&name, SUMMARY, &of.summary())?).await?;
-        if of.of_newest().next().is_some() {
+        // No app backs up what the second place lacks: the next pass of copies may bring it.
+        if of.of_newest().next().is_some() && self.place == Place::First {
             let sign = layout::suspects(of.kind, &of.source, of.ended);
             self.container.add(&sign, Vec::new(), [].into()).await?;
         }
         Ok(written)
     }
 
-    /// What the newest verification of a source came to; `None` if there was none. One request. In the second place there is none:
-    /// the records there are about the blobs of the first.
+    /// What the newest verification of a source in this place came to; `None` if there was none. One request. In the second place it
+    /// is one of its owners: what was copied is about the blobs of the first.
     ///
     /// # Errors
     /// Also if it cannot be read: then it is not known what it found.
@@ -109,11 +110,8 @@ impl Catalogue {
         source: &SourceName,
         by: Option<OffsetDateTime>,
     ) -> Result<Option<VerificationSummary>> {
-        if self.place == Place::Second {
-            return Ok(None);
-        }
-        let prefix = layout::verifications(kind, source);
-        let from = by.map_or_else(|| prefix.clone(), |by| layout::verification(kind, source, by));
+        let prefix = self.own(&layout::verifications(kind, source));
+        let from = by.map_or_else(|| prefix.clone(), |by| self.own(&layout::verification(kind, source, by)));
         let Some(item) = self.first_from(&prefix, &from, true).await? else { return Ok(None) };
         let summary = read_metadata(&item.name, &item.metadata, SUMMARY, VERIFICATION_FORMAT)?;
         summary.map(Some).ok_or_else(|| damaged(&item.name, &"its record is gone"))
@@ -129,7 +127,7 @@ impl Catalogue {
         source: &SourceName,
         ended: OffsetDateTime,
     ) -> Result<Verification> {
-        let name = layout::verification(kind, source, ended);
+        let name = self.own(&layout::verification(kind, source, ended));
         let bytes = self.container.read(&name).await?.ok_or_else(|| damaged(&name, &"it is gone"))?;
         let read: Verification = stored::read(&name, &bytes, VERIFICATION_FORMAT)?;
         let is_own = read.kind == kind && read.source == *source;
@@ -177,10 +175,7 @@ impl Catalogue {
     /// Which backups of a vault the newest passes read. One request, and one more for each pass with findings. Records that
     /// cannot be read say nothing, and if the newest one cannot be, nothing is known.
     pub async fn readings(&self, vault: &SourceName) -> Result<Readings> {
-        if self.place == Place::Second {
-            return Ok(Readings::default());
-        }
-        let (kind, prefix) = (SourceKind::Vault, layout::verifications(SourceKind::Vault, vault));
+        let (kind, prefix) = (SourceKind::Vault, self.own(&layout::verifications(SourceKind::Vault, vault)));
         let listing = Listing { prefix: &prefix, from: None, page: READINGS, metadata: true };
         let pages = self.container.list(listing);
         pin_mut!(pages);
@@ -318,7 +313,7 @@ impl Catalogue {
         if names.is_empty() {
             return Ok(());
         }
-        let name = layout::deleted_before(vault);
+        let name = self.own(&layout::deleted_before(vault));
         let record = DeletedBefore { v: 1, at, blobs: names.iter().map(|&name| name.to_owned()).collect() };
         let bytes = serde_json::to_vec(&record).map_err(|error| damaged(&name, &error))?;
         Ok(self.container.add(&name, bytes, [].into()).await.map(drop)?)
@@ -326,7 +321,7 @@ impl Catalogue {
 
     /// What storage had deleted of a vault before its first verification. A record that cannot be read explains nothing.
     pub async fn deleted_before(&self, vault: &SourceName) -> Result<HashSet<String>> {
-        let name = layout::deleted_before(vault);
+        let name = self.own(&layout::deleted_before(vault));
         let Some(bytes) = self.container.read(&name).await? else { return Ok(HashSet::new()) };
         match stored::read::<DeletedBefore>(&name, &bytes, 1) {
             Err(error) if error.is_unreadable() => Ok(HashSet::new()),

@@ -12,6 +12,9 @@ use crate::{
 /// The variable that names the second place.
 const SECOND: &str = "KEYVAULT_BACKUP_SECOND_CONTAINER";
 
+/// The variable that names the container of open jobs.
+const JOBS: &str = "KEYVAULT_BACKUP_JOBS_CONTAINER";
+
 /// The place that a command reads.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct FromArg {
@@ -58,18 +61,28 @@ impl FromArg {
         if self.place() == Place::First {
             return Ok(App::build(&Config::read(lookup, needs)?)?);
         }
-        if lookup(SECOND).is_none() {
-            return Err(Failed::new(
-                format!("{SECOND} is not set, so there is no second place to read"),
-                "set it to the URL of the container there, as in https://ACCOUNT.blob.core.windows.net/backups",
-            ));
-        }
-        let lookup = |name: &str| match name {
-            "KEYVAULT_BACKUP_CONTAINER" => lookup(SECOND),
-            SECOND | "KEYVAULT_BACKUP_JOBS_CONTAINER" | "KEYVAULT_BACKUP_QUEUE__queueServiceUri" => None,
-            name => lookup(name),
-        };
-        let config = Config::read(lookup, needs.min(Needs::Storage))?;
-        Ok(App::build(&Config { place: Place::Second, ..config })?)
+        let lookup = |name: &str| lookup(name).filter(|_| name != JOBS);
+        second(lookup, needs.min(Needs::Storage))
     }
+}
+
+/// The program on the second place, with settings in front of the environment. Where a command follows jobs of its own, they are
+/// in the container that is set for them.
+///
+/// # Errors
+/// As [`FromArg::app`].
+pub(super) fn second(lookup: impl Fn(&str) -> Option<String>, needs: Needs) -> Result<App, Failed> {
+    if lookup(SECOND).is_none() {
+        return Err(Failed::new(
+            format!("{SECOND} is not set, so there is no second place to read"),
+            "set it to the URL of the container there, as in https://ACCOUNT.blob.core.windows.net/backups",
+        ));
+    }
+    let lookup = |name: &str| match name {
+        "KEYVAULT_BACKUP_CONTAINER" => lookup(SECOND),
+        SECOND | "KEYVAULT_BACKUP_QUEUE__queueServiceUri" => None,
+        name => lookup(name),
+    };
+    let config = Config::read(lookup, needs)?;
+    Ok(App::build(&Config { place: Place::Second, ..config })?)
 }

@@ -7,7 +7,7 @@ use super::{
     Done, Exit, Failed, ObjectArgs,
     list::moment_of,
     output::{self, Column, Format, Table, count},
-    retention::{Only, app, flag},
+    retention::{InSecond, Only, flag},
 };
 use crate::{
     api::shapes::terminal::{self as shapes, HoldItem, Holds},
@@ -67,6 +67,8 @@ pub struct SetArgs {
     /// The reason, in one line of at most 500 characters
     #[arg(long, value_name = "TEXT")]
     reason: Reason,
+    #[command(flatten)]
+    place: InSecond,
 }
 
 impl SetArgs {
@@ -97,6 +99,8 @@ pub struct ListArgs {
     /// Also holds that are released
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    place: InSecond,
 }
 
 /// Which holds are released.
@@ -113,6 +117,8 @@ pub struct ReleaseArgs {
     /// The reason, in one line of at most 500 characters
     #[arg(long, value_name = "TEXT")]
     reason: Reason,
+    #[command(flatten)]
+    place: InSecond,
 }
 
 /// Which legal holds are lifted.
@@ -123,6 +129,8 @@ pub struct LiftArgs {
     /// The ticket
     #[arg(long, value_name = "TICKET")]
     ticket: Ticket,
+    #[command(flatten)]
+    place: InSecond,
 }
 
 /// Runs the command.
@@ -139,7 +147,7 @@ pub async fn run(command: HoldCommand, format: Format) -> Done {
 }
 
 async fn set(args: SetArgs, format: Format) -> Done {
-    let (app, of, scope) = (app()?, args.only.one()?, args.scope()?);
+    let (app, of, scope) = (args.place.app()?, args.only.one()?, args.scope()?);
     let what = (scope, args.ticket, args.reason);
     let (hold, number) = people::hold(&app, &of, what, &Actor::TERMINAL, Clock::system().now()).await?;
     let legal = legal::set(&app, &of, &hold).await;
@@ -174,7 +182,7 @@ fn say(legal: &LegalHolds, what: &str, format: Format) -> Result<(), Failed> {
 }
 
 async fn lift(args: LiftArgs, format: Format) -> Done {
-    let (app, of) = (app()?, args.only.one()?);
+    let (app, of) = (args.place.app()?, args.only.one()?);
     let legal = legal::lift(&app, &of, &args.ticket).await?;
     if format.is_json() {
         output::json(&shapes::LegalHolds::from(&legal))?;
@@ -185,7 +193,7 @@ async fn lift(args: LiftArgs, format: Format) -> Done {
 }
 
 async fn list(args: ListArgs, format: Format) -> Done {
-    let app = app()?;
+    let app = args.place.app()?;
     let mut holds = people::holds(&app, args.only.of().as_ref()).await?;
     holds.retain(|(.., released)| args.all || !released);
     if format.is_json() {
@@ -201,7 +209,7 @@ async fn list(args: ListArgs, format: Format) -> Done {
 }
 
 async fn release(args: ReleaseArgs, format: Format) -> Done {
-    let (app, of) = (app()?, args.only.one()?);
+    let (app, of) = (args.place.app()?, args.only.one()?);
     let which = (&args.ticket, args.number);
     let released =
         people::release(&app, &of, which, args.reason, &Actor::TERMINAL, Clock::system().now()).await?;

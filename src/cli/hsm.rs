@@ -14,10 +14,14 @@ mod status;
 
 use clap::{Args, Subcommand};
 
-use super::{Done, Failed, output::Format};
+use super::{
+    Done, Failed,
+    from::{self, FromArg},
+    output::Format,
+};
 use crate::{
     app::App,
-    config::{Config, Needs, environment, named},
+    config::{Needs, environment, named},
     domain::{run::RunId, source::Source},
 };
 
@@ -81,10 +85,23 @@ fn left_no_record(id: &RunId) -> Failed {
 
 /// The program for one HSM named on the command line, as the only configured one.
 fn app_for(hsm: &Source) -> Result<App, Failed> {
-    let lookup = |name: &str| match name {
+    app_for_in(hsm, FromArg::default())
+}
+
+/// The same, in a place.
+fn app_for_in(hsm: &Source, from: FromArg) -> Result<App, Failed> {
+    from.app_with(|name| setting(hsm, name), Needs::Jobs)
+}
+
+/// The same, in the second place, with jobs in the container that is set for them.
+fn app_in_second(hsm: &Source) -> Result<App, Failed> {
+    from::second(|name| setting(hsm, name), Needs::Jobs)
+}
+
+fn setting(hsm: &Source, name: &str) -> Option<String> {
+    match name {
         "KEYVAULT_BACKUP_HSMS" => Some(hsm.to_string()),
         "KEYVAULT_BACKUP_VAULTS" | "KEYVAULT_BACKUP_HSM_KEYS" => None,
         name => environment(name),
-    };
-    Ok(App::build(&Config::read(lookup, Needs::Jobs)?)?)
+    }
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api::shapes::{
-        run::Runs,
+        run::{RunItem, Runs},
         terminal::{ObjectItem, Objects, VaultItem, Vaults},
     },
     app::App,
@@ -31,6 +31,7 @@ use crate::{
         object::ObjectKind,
         restore::Selection,
         run::RunId,
+        second::Lacks,
         source::Source,
         state::Newest,
     },
@@ -193,12 +194,17 @@ async fn vaults_to_list(app: &App) -> Result<Vec<Source>, Failed> {
 async fn runs(args: RunsArgs, format: Format) -> Done {
     let app = app_for_in(&args.vault.vault, Needs::Storage, args.from)?;
     let found = runs::closed(&app, args.vault.vault.name(), args.limit).await?;
+    let lacking = app.catalogue()?.lacking(args.vault.vault.name()).await?;
+    let without = |run: &RunId| lacking.get(run).map(Lacks::backups);
     if found.is_empty() {
         nothing::refuse_unknown(&app, args.vault.vault.name()).await?;
     }
     if format.is_json() {
         let name = args.vault.vault.name();
-        let runs = found.into_iter().map(|found| runs::Run::Closed(name.clone(), found).into());
+        let runs = found.into_iter().map(|found| {
+            let copied_without = without(&found.run);
+            RunItem { copied_without, ..runs::Run::Closed(name.clone(), found).into() }
+        });
         output::json(&Runs { runs: runs.collect(), after: None })?;
         return Ok(Exit::All);
     }
@@ -214,10 +220,12 @@ async fn runs(args: RunsArgs, format: Format) -> Done {
         Column::number("gone"),
         Column::number("returned"),
         Column::number("size"),
+        Column::number("copied without").if_any(),
     ];
     let mut table = Table::new(&[Column::name("run")], &details);
     for ManifestRef { run, summary, .. } in &found {
-        table.push(row(run, summary.as_ref()));
+        let mut cells = row(run, summary.as_ref()).into_iter().chain([without(run).into()]);
+        table.push(std::array::from_fn::<_, 13, _>(|_| cells.next().unwrap_or(Cell::Nothing)));
     }
     table.print(format)?;
     if found.is_empty() {

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use self::forget::ForgetArgs;
 use super::{
-    Done, Exit, Failed,
+    Done, Exit, Failed, from,
     output::{self, Column, Format, Table, bytes, count},
 };
 use crate::{
@@ -53,6 +53,21 @@ impl RetentionCommand {
     }
 }
 
+/// The place whose retention is meant.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct InSecond {
+    /// In the second place, which `KEYVAULT_BACKUP_SECOND_CONTAINER` names: for its owners, with their rights
+    #[arg(long)]
+    second: bool,
+}
+
+impl InSecond {
+    /// The program on that place, with the settings as they are: a source that is named here is not configured by that.
+    pub(super) fn app(self) -> Result<App, Failed> {
+        if self.second { from::second(environment, Needs::Storage) } else { app() }
+    }
+}
+
 /// One source, or all.
 #[derive(Clone, Debug, Args)]
 pub struct Only {
@@ -88,6 +103,8 @@ pub struct PlanArgs {
     /// Count the backups that no recovery point names, too; lists every blob of a vault
     #[arg(long)]
     strays: bool,
+    #[command(flatten)]
+    place: InSecond,
 }
 
 /// The source to which the policy is applied.
@@ -101,6 +118,8 @@ pub struct ApplyArgs {
     /// The reason, in one line of at most 500 characters
     #[arg(long, value_name = "TEXT")]
     reason: Option<Reason>,
+    #[command(flatten)]
+    place: InSecond,
 }
 
 /// The source that is released.
@@ -114,6 +133,8 @@ pub struct ReleaseArgs {
     /// Take the release back: the source keeps everything again
     #[arg(long)]
     withdraw: bool,
+    #[command(flatten)]
+    place: InSecond,
 }
 
 /// Runs the command.
@@ -135,7 +156,7 @@ pub(super) fn app() -> Result<App, Failed> {
 }
 
 async fn plan(args: PlanArgs, format: Format) -> Done {
-    let (app, now) = (app()?, Clock::system().now());
+    let (app, now) = (args.place.app()?, Clock::system().now());
     let mut plans = match args.only.of() {
         Some(of) => {
             let plan = Box::pin(retention::plan(&app, &of, now)).await?;
@@ -253,6 +274,18 @@ fn say(plan: &SourcePlan, format: Format) -> Result<(), Failed> {
             format_args!("{} let go before and not deleted yet.", count(plan.pending.len(), "point")),
         )?;
     }
+    for of in &plan.forgotten {
+        let backups = count(of.backups, "backup");
+        let what = of.stays.as_ref().map_or_else(|| "they go".to_owned(), |why| format!("they stay: {why}"));
+        output::aside(
+            format,
+            format_args!(
+                "{} was forgotten in the first place, with {backups} here ({}); {what}.",
+                of.object,
+                bytes(of.bytes)
+            ),
+        )?;
+    }
     if plan.strays == Some(Strays::default()) {
         output::aside(format, "Each stored backup is of a run that left a manifest.")?;
     } else if let Some(Strays { backups, bytes: size }) = plan.strays {
@@ -277,18 +310,23 @@ pub(super) const fn flag(of: &SourceId) -> &'static str {
 }
 
 async fn apply(args: ApplyArgs, format: Format) -> Done {
-    let (app, clock, of) = (app()?, Clock::system(), args.only.one()?);
+    let (app, clock, of) = (args.place.app()?, Clock::system(), args.only.one()?);
     let plan = Box::pin(retention::plan(&app, &of, clock.now())).await?;
     let Some(reason) = args.reason.filter(|_| args.really) else { return show(&[(of, Ok(plan))], format) };
     if let Some(needs_consent) = plan.needs_consent {
-        people::consent(&app, &of, needs_consent, reason, &Actor::TERMINAL, &clock).await?;
+        people::consent(&app, &of, needs_consent, reason.clone(), &Actor::TERMINAL, &clock).await?;
     }
-    let applied = Box::pin(retention::apply::source(&app, &of, &Actor::TERMINAL, &clock)).await?;
-    said(&of, &applied, format)?;
+    let by = &Actor::TERMINAL;
+    let applied = if args.place.second {
+        Box::pin(people::apply_in_second(&app, &of, &reason, by, &clock)).await?
+    } else {
+        Box::pin(retention::apply::source(&app, &of, by, &clock)).await?
+    };
+    said(&of, &applied, args.place, format)?;
     Ok(Exit::All)
 }
 
-fn said(of: &SourceId, applied: &Applied, format: Format) -> Result<(), Failed> {
+fn said(of: &SourceId, applied: &Applied, place: InSecond, format: Format) -> Result<(), Failed> {
     if format.is_json() {
         return Ok(output::json(&RetentionApplied::new(of, applied))?);
     }
@@ -305,10 +343,15 @@ fn said(of: &SourceId, applied: &Applied, format: Format) -> Result<(), Failed> 
         }
     }
     table.print(format)?;
+    let when = if place.second {
+        "What could not be deleted now goes when this is run again and nothing speaks against it."
+    } else {
+        "What is let go is deleted after two days, a backup of a whole HSM after a week."
+    };
     output::aside(
         format,
         format_args!(
-            "{}: {} let go, {} deleted ({}, {}). What is let go is deleted after two days, a backup of a whole HSM after a week.",
+            "{}: {} let go, {} deleted ({}, {}). {when}",
             of.name,
             count(applied.dropped.len(), "point"),
             applied.swept.len(),
@@ -320,7 +363,7 @@ fn said(of: &SourceId, applied: &Applied, format: Format) -> Result<(), Failed> 
 }
 
 async fn release(args: ReleaseArgs, format: Format) -> Done {
-    let (app, clock, of) = (app()?, Clock::system(), args.only.one()?);
+    let (app, clock, of) = (args.place.app()?, Clock::system(), args.only.one()?);
     let act = if args.withdraw { Act::Withdraw } else { Act::Release };
     let decided = act.name();
     people::decide(&app, &of, act, args.reason, &Actor::TERMINAL, &clock).await?;
@@ -373,6 +416,7 @@ mod tests {
             needs_consent: None,
             pending: Vec::new(),
             strays: None,
+            forgotten: Vec::new(),
         }
     }
 

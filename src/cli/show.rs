@@ -20,7 +20,7 @@ use crate::{
         object::NameError,
         restore::RestoreId,
         run::RunId,
-        second::Place,
+        second::{Lacks, Place},
         source::{Source, SourceName},
     },
     query::{
@@ -148,15 +148,19 @@ async fn show_run(app: &App, args: &ShowArgs, format: Format) -> Done {
         found.truncate(1);
     }
     match (found.pop(), &found[..]) {
-        (Some((_, report)), []) => print(report, format),
+        (Some((source, report)), []) => {
+            let lacking = app.catalogue()?.lacking(&source).await?;
+            print(report, lacking.get(&args.job.id), format)
+        }
         (Some(last), others) => Err(several(&args.job.id, others.iter().chain([&last]))),
         (None, _) => Err(none(app, args).await?),
     }
 }
 
-fn print(report: Report, format: Format) -> Done {
+/// Prints a run. `lacks` says what it was copied without into the second place, if anything.
+fn print(report: Report, lacks: Option<&Lacks>, format: Format) -> Done {
     match report {
-        Report::Objects(report) => run::print(*report, format),
+        Report::Objects(report) => run::print(*report, lacks, format),
         Report::Hsm(hsms::Run::Ended(backup)) => {
             hsm_report::backup(&backup, format)?;
             Ok(backup.verdict.into())

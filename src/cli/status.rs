@@ -94,6 +94,7 @@ pub fn table(of: &Status) -> Table {
         Column::number("gone").if_any(),
         Column::number("running").if_any(),
         Column::number("verified"),
+        Column::number("second place behind").if_any(),
         Column::name("restorable since"),
     ];
     let mut table = Table::new(&[Column::name("source")], &details);
@@ -116,6 +117,7 @@ pub fn table(of: &Status) -> Table {
                 Ok(at) => (of.now - at).into(),
                 Err(word) => word.into(),
             },
+            source.second.filter(|of| of.behind_since.is_some()).map(|of| of.behind).into(),
             source.points.map(|points| points.earliest).into(),
         ]);
     }
@@ -170,6 +172,23 @@ fn lines(of: &Status) -> Vec<String> {
     }
     if !of.retention.is_applied() {
         lines.push(format!("Nothing is deleted: {}.", of.retention));
+    }
+    if let Some(pass) = of.second.as_ref().filter(|pass| pass.failed > 0) {
+        let parts = output::count(pass.failed, "part");
+        lines.push(format!(
+            "The last pass over the second place could not copy {parts}; the log of the keeper names them (`second.failed`, \
+             `second.differs`)."
+        ));
+    }
+    for source in of.by_urgency() {
+        if let Some(second) = source.second.filter(|of| of.lacking > 0) {
+            let points = output::count(second.lacking, "point");
+            lines.push(format!(
+                "{}: the second place has {points} without something that the first place had lost; `keyvault-backup list runs \
+                 --vault {} --from second` says which.",
+                source.source, source.source
+            ));
+        }
     }
     if let Some(messages) = of.poison_messages.filter(|messages| *messages > 0) {
         let messages = output::count(messages, "message");

@@ -1,4 +1,4 @@
-//! `verify`: reads again what is stored, with read rights alone, and records nothing.
+//! `verify`: reads again what is stored, with read rights alone, and records nothing but for the owners of the second place.
 
 mod file;
 mod report;
@@ -10,19 +10,20 @@ use clap::Args;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::report::{Looked, Verified};
-use super::{Done, Failed, FromArg, output::Format};
+use super::{Done, Failed, FromArg, from, output::Format};
 use crate::{
     api::shapes::problem::ProblemKind,
     app::App,
     clock::Clock,
-    config::{Needs, named},
+    config::{Needs, environment, named},
     domain::{
         object::ObjectKind,
+        second::Place,
         source::{Source, SourceId, SourceKind},
         verification::{Choice, Days, ReadSoFar, Share},
     },
     error::Result,
-    verification::{Progress, Scope, check, first},
+    verification::{self, Progress, Scope, check, first},
 };
 
 /// Read again what is stored, and say what is wrong with it
@@ -33,7 +34,8 @@ use crate::{
 /// `KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS` days (28), the newest of each object within a week. What an earlier verification found is
 /// read in any case.
 ///
-/// This needs the right to read the container of backups and no other, and records nothing. Of Managed HSMs the folders of their
+/// This needs the right to read the container of backups and no other, and records nothing; with `--second` it records what it found
+/// in the second place, for its owners, whose right to add there it needs. Of Managed HSMs the folders of their
 /// backups are compared with their records, where `KEYVAULT_BACKUP_HSM_CONTAINER` is set.
 #[derive(Debug, Args)]
 #[command(after_help = EXITS)]
@@ -59,6 +61,16 @@ pub struct VerifyArgs {
     kind: Vec<ObjectKind>,
     #[command(flatten)]
     from: FromArg,
+    /// Verify the second place, and record there what was found
+    #[arg(long, conflicts_with_all = ["from", "file"])]
+    second: bool,
+}
+
+impl VerifyArgs {
+    /// Whether it changes nothing.
+    pub(super) const fn only_reads(&self) -> bool {
+        !self.second
+    }
 }
 
 const EXITS: &str = "\
@@ -75,7 +87,11 @@ pub async fn run(args: VerifyArgs, format: Format) -> Done {
     if let Some(path) = &args.file {
         return file::run(path, &args.kind, format);
     }
-    let app = args.from.app(Needs::Storage)?;
+    let app = if args.second {
+        from::second(environment, Needs::Storage)?
+    } else {
+        args.from.app(Needs::Storage)?
+    };
     let clock = Clock::system();
     let sources = chosen(app.catalogue()?.sources().await?, &args.source)?;
     let mut looked = Vec::with_capacity(sources.len());
@@ -106,7 +122,8 @@ async fn one(
     format: Format,
     clock: &Clock,
 ) -> std::result::Result<Verified, String> {
-    if of.kind == SourceKind::Hsm && app.hsms().container().is_err() {
+    let is_first = app.config().place == Place::First;
+    if of.kind == SourceKind::Hsm && is_first && app.hsms().container().is_err() {
         return Err(
             "KEYVAULT_BACKUP_HSM_CONTAINER is not set, and the folders of its backups are there".to_owned()
         );
@@ -130,6 +147,7 @@ async fn look(app: &App, of: &SourceId, args: &VerifyArgs, bar: &Bar, clock: &Cl
     let scope = Scope::of(app.catalogue()?, of.clone(), choice, now).await?;
     let mut progress = bar.clone();
     let found = check::source(app, &scope, ReadSoFar::default(), &mut progress, clock).await?;
+    let found = if args.second { verification::record(app, found).await? } else { found };
     let first =
         if args.first_version { first::versions(app, &scope, &found.findings).await? } else { Vec::new() };
     Ok(Verified { found, first })

@@ -32,6 +32,7 @@ use super::{
     hsm::{Attestation, Person, Quorum},
     object::ObjectId,
     run::{Numbers, RunId, Verdict},
+    second::SecondPass,
     source::{SourceId, SourceKind, SourceName},
 };
 
@@ -115,6 +116,9 @@ pub struct SourceEvidence {
     /// What people had last recorded of the security domain of a Managed HSM by the end of the day; `None` if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attestation: Option<AttestationSeen>,
+    /// What the second place had of it, by the last pass that ended on the day or before; `None` without a second place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<SecondSeen>,
     /// What of the source could not be read, so that the record lacks it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<String>,
@@ -274,6 +278,31 @@ impl From<Attestation> for AttestationSeen {
     }
 }
 
+/// What the second place had of a source at the end of a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondSeen {
+    /// When the pass ended that saw it.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// When the run of the newest point was planned that was complete there; none if there was none.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub newest: Option<OffsetDateTime>,
+    /// For how many seconds something newer had been missing there at the end of the day.
+    pub behind: u64,
+    /// Of how many points there the first place had lost something before they were copied.
+    #[serde(default, skip_serializing_if = "super::run::is_zero")]
+    pub lacking: u32,
+}
+
+impl SecondSeen {
+    /// What a pass saw of a source, as of a time; `None` if it did not see it to its end.
+    pub fn of(pass: &SecondPass, source: &SourceId, at: OffsetDateTime) -> Option<Self> {
+        let seen = pass.of(source.kind, &source.name)?;
+        let behind = u64::try_from(seen.behind(at).whole_seconds()).unwrap_or_default();
+        Some(Self { at: pass.ended?, newest: seen.newest, behind, lacking: seen.lacking })
+    }
+}
+
 impl SourceEvidence {
     /// The record of a source of which nothing is known yet.
     pub fn of(source: &SourceId, configured: bool, policy: Option<String>) -> Self {
@@ -297,6 +326,7 @@ impl SourceEvidence {
             reinstated: Vec::new(),
             verification: None,
             attestation: None,
+            second: None,
             unread: Vec::new(),
         }
     }

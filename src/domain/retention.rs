@@ -19,6 +19,7 @@ mod plan;
 mod policy;
 mod reason;
 mod record;
+mod second;
 mod standstill;
 
 pub use self::{
@@ -30,5 +31,6 @@ pub use self::{
     policy::{Period, Pick, Policies, PoliciesError, Policy, PolicyError},
     reason::{Dropped, Reason, Unproved},
     record::{DROP_FORMAT, Drop, DroppedBlob, Mark, Store, pause},
+    second::{agreed, policy_of_second},
     standstill::Standstill,
 };

@@ -7,6 +7,7 @@ use time::{Date, Duration, OffsetDateTime};
 
 use super::{
     digest::Digest,
+    object::ObjectId,
     run::RunId,
     source::{SourceKind, SourceName},
 };
@@ -121,6 +122,54 @@ pub struct Reached {
     /// When the earliest of the points was stored in the first place that are newer than that one.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub behind_since: Option<OffsetDateTime>,
+    /// Of how many of its points there the first place had lost something before they were copied.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lacking: u32,
+}
+
+/// What a point in the second place was copied without, because the first place did not have it any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedWithout {
+    /// [`SECOND_FORMAT`] of the program that wrote it.
+    pub v: u32,
+    /// How many backups.
+    pub backups: u32,
+    /// The first of them.
+    pub such_as: ObjectId,
+}
+
+/// What is known of what a point lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lacks {
+    /// What its record says.
+    Known(CopiedWithout),
+    /// Its record cannot be read.
+    Unreadable,
+}
+
+impl Lacks {
+    /// How many backups; at least one.
+    pub fn backups(&self) -> u32 {
+        match self {
+            Self::Known(of) => of.backups.max(1),
+            Self::Unreadable => 1,
+        }
+    }
+
+    /// It in words, with the run's name before it.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Known(CopiedWithout { backups: 1, such_as, .. }) => {
+                format!("was copied without the backup of {such_as}, which the first place had lost")
+            }
+            Self::Known(CopiedWithout { backups, such_as, .. }) => format!(
+                "was copied without {backups} of its backups, such as that of {such_as}, which the first place had lost"
+            ),
+            Self::Unreadable => {
+                "was copied without some of its backups; the record of which cannot be read".to_owned()
+            }
+        }
+    }
 }
 
 impl Reached {
@@ -133,6 +182,17 @@ impl Reached {
     pub fn is_late(&self, now: OffsetDateTime) -> bool {
         self.behind_since.is_some_and(|since| is_late(since, now))
     }
+}
+
+/// What is known of a source in the second place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InSecond {
+    /// Since when something newer is missing there.
+    pub behind_since: Option<OffsetDateTime>,
+    /// For how long, then.
+    pub behind: Duration,
+    /// Of how many of its points there the first place had lost something before they were copied.
+    pub lacking: u32,
 }
 
 /// What the newest pass over the second place came to. It is replaced by each pass.
@@ -161,6 +221,11 @@ impl SecondPass {
         Self { v: SECOND_FORMAT, began: now, ended: None, sources, failed: 0 }
     }
 
+    /// What it saw of a source.
+    pub fn of(&self, kind: SourceKind, name: &SourceName) -> Option<&Reached> {
+        self.sources.iter().find(|of| of.kind == kind && of.name == *name)
+    }
+
     /// Since when something of a source is missing in the second place, whose newest point in the first is this one. A point that is
     /// newer than what the pass saw was stored after it ended.
     pub fn behind_since(
@@ -169,10 +234,23 @@ impl SecondPass {
         name: &SourceName,
         newest: Option<OffsetDateTime>,
     ) -> Option<OffsetDateTime> {
-        let seen = self.sources.iter().find(|of| of.kind == kind && of.name == *name);
+        let seen = self.of(kind, name);
         let missing = seen.and_then(|of| of.behind_since);
         let is_newer = newest.is_some() && newest > seen.and_then(|of| of.newest);
         missing.or(self.ended.filter(|_| is_newer))
+    }
+
+    /// What is known of a source whose newest point in the first place is this one.
+    pub fn seen(
+        &self,
+        kind: SourceKind,
+        name: &SourceName,
+        newest: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) -> InSecond {
+        let behind_since = self.behind_since(kind, name, newest);
+        let behind = behind_since.map_or(Duration::ZERO, |since| (now - since).max(Duration::ZERO));
+        InSecond { behind_since, behind, lacking: self.of(kind, name).map_or(0, |of| of.lacking) }
     }
 
     /// Whether it was stopped before its end, so that another process goes on.
@@ -234,7 +312,8 @@ mod tests {
     fn what_is_newer_than_a_pass_saw_is_missing_since_it_ended() {
         let (kind, name) = (SourceKind::Vault, "kv-a".parse::<SourceName>().unwrap());
         let day = |days| Some(NOW - Duration::days(days));
-        let of = |newest, behind_since| Reached { kind, name: name.clone(), newest, behind_since };
+        let of =
+            |newest, behind_since| Reached { kind, name: name.clone(), newest, behind_since, lacking: 0 };
         for (seen, newest, expected) in [
             (None, None, None),
             (None, day(0), day(1)),
@@ -253,6 +332,25 @@ mod tests {
             assert_eq!(pass.behind_since(kind, &name, newest), expected, "{seen:?} {newest:?}");
             let other = "kv-b".parse().unwrap();
             assert_eq!(pass.behind_since(kind, &other, None), None);
+        }
+    }
+
+    #[test]
+    fn what_a_point_was_copied_without_keeps_its_stored_form() {
+        let stored = r#"{"v":1,"backups":3,"such_as":{"kind":"secret","name":"db"}}"#;
+        let without =
+            CopiedWithout { v: SECOND_FORMAT, backups: 3, such_as: crate::domain::samples::secret("db") };
+        assert_eq!(serde_json::to_string(&without).unwrap(), stored);
+        assert_eq!(serde_json::from_str::<CopiedWithout>(stored).unwrap(), without);
+        for (backups, expected) in [
+            (1, "was copied without the backup of secret db, which the first place had lost"),
+            (
+                3,
+                "was copied without 3 of its backups, such as that of secret db, which the first place had lost",
+            ),
+        ] {
+            let lacks = Lacks::Known(CopiedWithout { backups, ..without.clone() });
+            assert_eq!((lacks.words().as_str(), lacks.backups()), (expected, backups));
         }
     }
 
@@ -293,7 +391,7 @@ mod tests {
             (Some(NOW - LATE_AFTER), LATE_AFTER, false),
             (Some(NOW - LATE_AFTER - Duration::SECOND), LATE_AFTER + Duration::SECOND, true),
         ] {
-            let reached = Reached { kind, name: name.clone(), newest: None, behind_since: since };
+            let reached = Reached { kind, name: name.clone(), newest: None, behind_since: since, lacking: 0 };
             assert_eq!((reached.behind(NOW), reached.is_late(NOW)), (behind, late), "{since:?}");
         }
     }

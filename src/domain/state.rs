@@ -13,7 +13,7 @@ use super::{
     nothing::Points,
     object::ObjectKind,
     run::RunId,
-    second::is_late,
+    second::{InSecond, SecondPass, is_late},
     source::{SourceId, SourceKind, SourceName},
     verification::Verified,
 };
@@ -229,8 +229,8 @@ pub struct SourceState {
     pub running: usize,
     /// How many restores into it have not ended, among the newest restores.
     pub restoring: usize,
-    /// Since when the second place lacks something newer of it, as far as that is known.
-    pub behind_since: Option<OffsetDateTime>,
+    /// What is known of it in the second place; `None` where no pass over one has ended.
+    pub second: Option<InSecond>,
     /// How its runs ended.
     pub history: History,
     /// What is wrong with it, the most urgent first.
@@ -312,7 +312,7 @@ impl SourceState {
             attested: None,
             running,
             restoring: 0,
-            behind_since: None,
+            second: None,
             history: History::default(),
             troubles: Vec::new(),
         }
@@ -323,12 +323,18 @@ impl SourceState {
         Self { troubles, ..self }
     }
 
-    /// The state with what is known of the second place.
+    /// The state with what the newest pass over the second place says. `newest` is the newest point in the first.
     #[must_use]
-    pub fn behind(self, since: Option<OffsetDateTime>, now: OffsetDateTime) -> Self {
-        let late = since.filter(|since| is_late(*since, now)).map(Trouble::SecondLate);
-        let troubles = self.troubles.iter().cloned().chain(late).collect();
-        Self { behind_since: since, ..self }.with(troubles)
+    pub fn with_second(
+        self,
+        pass: Option<&SecondPass>,
+        newest: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) -> Self {
+        let second = pass.map(|pass| pass.seen(self.kind, &self.source, newest, now));
+        let since = second.and_then(|of| of.behind_since).filter(|since| is_late(*since, now));
+        let troubles = self.troubles.iter().cloned().chain(since.map(Trouble::SecondLate)).collect();
+        Self { second, ..self }.with(troubles)
     }
 
     /// When the last verification of it began, as far as that is known.

@@ -7,7 +7,7 @@ use crate::domain::{
     source::SourceKind,
 };
 
-const COLUMNS: usize = 32;
+const COLUMNS: usize = 34;
 
 const HEADER: [&str; COLUMNS] = [
     "day",
@@ -42,6 +42,8 @@ const HEADER: [&str; COLUMNS] = [
     "verifiedDamaged",
     "securityDomainChecked",
     "unread",
+    "secondPlaceNewest",
+    "secondPlaceBehindSeconds",
 ];
 
 /// The table of a report.
@@ -110,6 +112,8 @@ fn cells(row: &CoverageRow) -> [String; COLUMNS] {
         verified.map(|of| of.damaged.to_string()).unwrap_or_default(),
         of.attestation.as_ref().map(|of| second(of.at)).unwrap_or_default(),
         of.unread.len().to_string(),
+        of.second.as_ref().and_then(|of| of.newest).map(second).unwrap_or_default(),
+        of.second.as_ref().map(|of| of.behind.to_string()).unwrap_or_default(),
     ]
 }
 

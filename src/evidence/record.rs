@@ -5,13 +5,14 @@ use time::OffsetDateTime;
 use super::source;
 use crate::{
     app::App,
-    catalogue::Audit,
+    catalogue::{Audit, Catalogue},
     clock::Clock,
     domain::{
         audit::Head,
         day::Day,
         evidence::{EVIDENCE_FORMAT, EventSeen, Evidence, TrailEvidence},
         record::count,
+        second::SecondPass,
         source::SourceId,
     },
     error::Result,
@@ -92,11 +93,20 @@ async fn made(app: &App, day: Day, heads: &[Head], now: OffsetDateTime) -> Resul
         trail,
         retention,
     };
+    let second = second(catalogue, day).await?;
     for of in sources(app).await? {
         let acknowledged = acknowledged.get(&of.name).cloned().unwrap_or_default();
-        evidence.sources.push(Box::pin(source::of(app, &of, acknowledged, day)).await?);
+        evidence.sources.push(Box::pin(source::of(app, &of, acknowledged, second.as_ref(), day)).await?);
     }
     Ok(evidence)
+}
+
+/// The last pass over the second place that had ended by the end of the day. One that cannot be read says nothing.
+async fn second(catalogue: &Catalogue, day: Day) -> Result<Option<SecondPass>> {
+    match catalogue.last_second_pass_by(Some(day.end())).await {
+        Err(error) if error.is_unreadable() => Ok(None),
+        read => read,
+    }
 }
 
 /// Every source that is configured or has backups, in order.

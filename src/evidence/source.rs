@@ -9,7 +9,7 @@ use crate::{
         acknowledged::Acknowledged,
         day::Day,
         evidence::{
-            AcceptedSeen, Became, Coverage, Covering, DropSeen, FailureSeen, Failures, HoldSeen,
+            AcceptedSeen, Became, Coverage, Covering, DropSeen, FailureSeen, Failures, HoldSeen, SecondSeen,
             SourceEvidence, TroubleSeen, VerificationSeen, worst_gap,
         },
         hsm::HsmBackup,
@@ -17,6 +17,7 @@ use crate::{
         record::count,
         retention::{Hold, Mark},
         run::Scope,
+        second::SecondPass,
         source::{SourceId, SourceKind},
         state::{Known, Newest, SourceState, Trouble},
         verification::Verified,
@@ -41,7 +42,8 @@ struct Reading<'a> {
     acknowledged: Acknowledged,
 }
 
-/// What the record of a day says of a source. `acknowledged` is all that people have put on record about it.
+/// What the record of a day says of a source. `acknowledged` is all that people have put on record about it, `second` the last pass
+/// over the second place that had ended by the end of the day.
 ///
 /// # Errors
 /// Those of storage. What is damaged, or of a newer program, is named in the record.
@@ -49,6 +51,7 @@ pub(super) async fn of(
     app: &App,
     source: &SourceId,
     mut acknowledged: Acknowledged,
+    second: Option<&SecondPass>,
     day: Day,
 ) -> Result<SourceEvidence> {
     acknowledged.losses.retain(|of| of.at < day.end());
@@ -64,6 +67,7 @@ pub(super) async fn of(
     of.holds = reading.holds().await?;
     reading.retention(&mut of).await?;
     reading.verification(&mut of).await?;
+    of.second = second.and_then(|pass| SecondSeen::of(pass, source, day.end()));
     Ok(of)
 }
 

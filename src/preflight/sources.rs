@@ -11,7 +11,7 @@ use crate::{
         state::Known, versions::TOO_MANY_VERSIONS,
     },
     error::{Error, Result},
-    query::{hsms, runs, vaults},
+    query::{hsms, runs, second, vaults},
 };
 
 /// Failing objects that are searched for those with too many versions.
@@ -72,7 +72,9 @@ fn until(id: &ObjectId, record: &AcceptanceRecord) -> Option<(String, OffsetDate
 }
 
 async fn observe_hsm(context: &Context<'_>, hsm: &Source) -> Result<SourceSeen> {
-    let state = hsms::state(context.app, hsm.name(), &[], context.clock.now()).await?.state;
+    let second = second::last_pass(context.app).await?;
+    let state =
+        hsms::state(context.app, hsm.name(), (&[], second.as_ref()), context.clock.now()).await?.state;
     Ok(SourceSeen {
         state,
         url: hsm.to_string(),

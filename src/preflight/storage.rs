@@ -30,8 +30,11 @@ const PROBE: &[u8] = b"Written by a preflight of keyvault-backup, to see whether
 pub(super) async fn containers(context: &Context<'_>) -> Vec<ContainerSeen> {
     let config = context.config;
     let landing = config.hsm.landing.as_ref().filter(|_| !config.hsm.hsms.is_empty());
+    // Of the apps only the keeper has a right there.
+    let second = config.second_container.as_ref().filter(|_| config.role == Role::Keeper);
     let all = [
         (Use::Backups, config.container.as_ref()),
+        (Use::Second, second),
         (Use::Jobs, config.jobs_container.as_ref()),
         (Use::Landing, landing.map(Landing::container)),
     ];
@@ -52,6 +55,7 @@ async fn one(context: &Context<'_>, used: Use, url: &Url, container: Container) 
         read: Came::Done,
         written: None,
         deleted: None,
+        changed: None,
         protection: shown.unwrap_or_default(),
     };
     if seen.reached.cause().and_then(Cause::closed_name).is_some() {
@@ -66,6 +70,10 @@ async fn one(context: &Context<'_>, used: Use, url: &Url, container: Container) 
     if is_there {
         let protection = within(container.protection_of(&probe, seen.protection)).await;
         seen.protection = protection.unwrap_or(seen.protection);
+        if used == Use::Second {
+            let again = container.rewrite(&probe, "*", PROBE.to_vec(), Metadata::new());
+            seen.changed = Some(Box::pin(tried(again)).await);
+        }
         seen.deleted = Some(tried(container.delete(&probe)).await);
     }
     ContainerSeen { written: Some(written), ..seen }
@@ -78,6 +86,7 @@ fn is_probed(used: Use, role: Role) -> bool {
         Use::Backups => !matches!(role, Role::Keeper | Role::Page),
         Use::Jobs => role != Role::Page,
         Use::Landing => false,
+        Use::Second => role == Role::Keeper,
     }
 }
 

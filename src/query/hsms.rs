@@ -8,6 +8,7 @@ use crate::{
     domain::{
         hsm::{Attestation, Copies, HsmBackup, HsmCopy, HsmJob},
         run::RunId,
+        second::SecondPass,
         source::{SourceKind, SourceName},
         state::{Ended, History, SourceState},
     },
@@ -125,6 +126,7 @@ pub struct HsmState {
 pub async fn all(
     app: &App,
     hsms: impl IntoIterator<Item = SourceName>,
+    second: Option<&SecondPass>,
     now: OffsetDateTime,
 ) -> Result<Vec<HsmState>> {
     let mut hsms = hsms.into_iter().peekable();
@@ -132,15 +134,20 @@ pub async fn all(
         return Ok(Vec::new());
     }
     let jobs: &Vec<HsmJob> = &app.jobs()?.hsm_jobs().await?.into_iter().map(|stored| stored.job).collect();
-    let each = hsms.map(|hsm| async move { state(app, &hsm, jobs, now).await });
+    let each = hsms.map(|hsm| async move { state(app, &hsm, (jobs, second), now).await });
     stream::iter(each).buffered(HSMS_AT_ONCE).try_collect().await
 }
 
-/// The state of an HSM, of whose open jobs `jobs` has all.
+/// The state of an HSM, of whose open jobs `jobs` has all, with what the newest pass over the second place says.
 ///
 /// # Errors
 /// As [`all`].
-pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDateTime) -> Result<HsmState> {
+pub async fn state(
+    app: &App,
+    hsm: &SourceName,
+    (jobs, second): (&[HsmJob], Option<&SecondPass>),
+    now: OffsetDateTime,
+) -> Result<HsmState> {
     let catalogue = app.catalogue()?;
     let (found, verified, copies, attestation) = futures::try_join!(
         catalogue.offered_hsm_backups(hsm),
@@ -149,6 +156,10 @@ pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDate
         catalogue.last_attestation(hsm, None)
     )?;
     let known = Copies::of(&found, &copies, now);
+    // What can be copied from the first place into the second one, and come back from there.
+    let is_copied =
+        |backup: &&HsmBackup| copies.iter().any(|copy| copy.run == backup.run && copy.is_copied());
+    let newest = found.iter().filter(is_copied).map(|backup| backup.opened).max();
     let good = HsmBackup::newest_good(&found, None).cloned();
     let points = HsmBackup::points(&found);
     let history = History::of(found.iter().map(Ended::from), None, now);
@@ -159,6 +170,7 @@ pub async fn state(app: &App, hsm: &SourceName, jobs: &[HsmJob], now: OffsetDate
     let state = SourceState::of_hsm(hsm, both, running, points, &verified, (app.interval(), now));
     let attested = attestation.as_ref().map(|of| of.at);
     let state = SourceState { history, ..state }.with_copies(known).with_attestation(attested, now);
+    let state = state.with_second(second, newest, now);
     Ok(HsmState { state, good, last, copies, attestation, open })
 }
 

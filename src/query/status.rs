@@ -9,12 +9,15 @@ use super::{
     notices::{self, Undelivered},
     passes::{self, Passes},
     restores::{self, Restore},
-    sources,
+    second, sources,
     vaults::{self, VaultState},
 };
 use crate::{
     app::App,
-    domain::{bound::AtBound, night::Timer, retention::LastPass, schedule::Timetable, state::SourceState},
+    domain::{
+        bound::AtBound, night::Timer, retention::LastPass, schedule::Timetable, second::SecondPass,
+        state::SourceState,
+    },
     error::Result,
 };
 
@@ -35,6 +38,8 @@ pub struct Status {
     pub passes: Passes,
     /// Whether retention is applied.
     pub retention: LastPass,
+    /// The newest pass over the second place that ended; `None` without one.
+    pub second: Option<SecondPass>,
     /// Every vault.
     pub vaults: Vec<VaultState>,
     /// Every Managed HSM.
@@ -80,9 +85,10 @@ impl Status {
 pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
     let (vault_names, hsm_names) = sources::all(app).await?;
     let every = restores::Wanted::default();
+    let second = second::last_pass(app).await?;
     let (vaults, mut hsms, passes, retention, at_bound, restores, poison_messages, notices) = futures::try_join!(
-        Box::pin(vaults::all(app, vault_names, FAILING, now)),
-        hsms::all(app, hsm_names, now),
+        Box::pin(vaults::all(app, vault_names, second.as_ref(), FAILING, now)),
+        hsms::all(app, hsm_names, second.as_ref(), now),
         passes::passes(app, now),
         keeper::applied(app, now),
         callers::at_bound(app),
@@ -108,6 +114,7 @@ pub async fn status(app: &App, now: OffsetDateTime) -> Result<Status> {
         interval: app.interval(),
         passes,
         retention,
+        second,
         vaults,
         hsms,
         at_bound,
@@ -179,6 +186,7 @@ mod tests {
             interval: Duration::DAY,
             passes: Passes { last: None, stands_still },
             retention: LastPass::Never,
+            second: None,
             vaults,
             hsms,
             at_bound: Vec::new(),

@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
-use super::runs::open_jobs;
+use super::{runs::open_jobs, second};
 use crate::{
     app::App,
     catalogue::{Lines, ManifestRef, Recent},
@@ -36,18 +36,18 @@ pub struct VaultState {
     pub known: Result<Known>,
 }
 
-/// The state of these vaults, with up to `most` failing objects of each. Acceptances count as of `now`.
+/// The state of these vaults, with what the newest pass over the second place says and up to `most` failing objects of each. Acceptances count as of `now`.
 ///
 /// # Errors
 /// When a service refuses or does not answer. A damaged catalogue is part of the answer.
 pub async fn all(
     app: &App,
     vaults: impl IntoIterator<Item = SourceName>,
+    second: Option<&SecondPass>,
     most: usize,
     now: OffsetDateTime,
 ) -> Result<Vec<VaultState>> {
-    let (jobs, second) = &futures::try_join!(open_jobs(app), last_second_pass(app))?;
-    let second = second.as_ref();
+    let jobs = &open_jobs(app).await?;
     let each =
         vaults.into_iter().map(|vault| async move { state(app, &vault, (jobs, second), most, now).await });
     stream::iter(each).buffered(VAULTS_AT_ONCE).try_collect().await
@@ -64,19 +64,8 @@ pub async fn one(
     most: usize,
     now: OffsetDateTime,
 ) -> Result<VaultState> {
-    let second = last_second_pass(app).await?;
+    let second = second::last_pass(app).await?;
     state(app, vault, (jobs, second.as_ref()), most, now).await
-}
-
-/// The newest pass over the second place. One that cannot be read says nothing, and the log says so.
-async fn last_second_pass(app: &App) -> Result<Option<SecondPass>> {
-    match app.catalogue()?.last_second_pass().await {
-        Err(error) if error.is_unreadable() => {
-            tracing::warn!("How far the second place is, is not known: {error}");
-            Ok(None)
-        }
-        read => read,
-    }
 }
 
 async fn state(
@@ -96,8 +85,8 @@ async fn state(
     }
     let seen = known.as_ref().map_err(ToString::to_string);
     let newest = seen.as_ref().ok().and_then(|known| known.newest.last.as_ref()).map(|last| last.planned);
-    let since = second.and_then(|pass| pass.behind_since(SourceKind::Vault, vault, newest));
-    let state = SourceState::of_vault(vault, seen, open.len(), app.interval(), now).behind(since, now);
+    let state = SourceState::of_vault(vault, seen, open.len(), app.interval(), now);
+    let state = state.with_second(second, newest, now);
     Ok(VaultState { state, open, known })
 }
 

@@ -88,6 +88,10 @@ async fn vault(app: &App, of: &SourceId, by: &Actor, clock: &Clock) -> Result<Ap
     // What was offered again just now is decided about anew.
     let reading = Reading::of(app, &of.name, policy, clock.now()).await?;
     drop_points(&reading, by, clock, &mut applied).await?;
+    if reading.is_second() && !applied.dropped.is_empty() {
+        let reading = Reading::of(app, &of.name, policy, clock.now()).await?;
+        sweep::pending(&reading, &mut applied).await?;
+    }
     Ok(applied)
 }
 

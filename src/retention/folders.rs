@@ -6,12 +6,12 @@ use super::{
     Planned, SourcePlan,
     applied::Applied,
     deletion::{Placed, bound_until, delete_all, dropped, first_bound, taken},
-    policy, standstill,
+    policy, reading, standstill,
 };
 use crate::{
     app::App,
     azure::{container::Version, managed_hsm::FolderName},
-    catalogue::{Catalogue, Marked},
+    catalogue::{Catalogue, Marked, Marks},
     clock::Clock,
     domain::{
         actor::Actor,
@@ -19,7 +19,7 @@ use crate::{
         moment::day,
         retention::{
             Candidate, Decision, Drop, DroppedBlob, Hold, Mark, Policy, Reason, Standstill, Store, Unproved,
-            Verdict, needs_consent, plan,
+            Verdict, agreed, needs_consent, plan,
         },
         run::RunId,
         source::{SourceId, SourceKind, SourceName},
@@ -27,6 +27,10 @@ use crate::{
     error::Result,
 };
 use futures::TryStreamExt as _;
+
+mod second;
+
+use self::second::Second;
 
 const KIND: SourceKind = SourceKind::Hsm;
 
@@ -42,7 +46,8 @@ struct Reading {
     holds: Vec<Hold>,
     decisions: Vec<Decision>,
     standstill: Option<Standstill>,
-    marks: crate::catalogue::Marks,
+    marks: Marks,
+    second: Option<Second>,
 }
 
 /// The plan of an HSM.
@@ -64,17 +69,19 @@ pub(super) async fn hsm(
         needs_consent,
         pending: reading.marks.pending().map(|(run, _)| run.clone()).collect(),
         strays: None,
+        forgotten: Vec::new(),
     })
 }
 
 async fn read(app: &App, hsm: &SourceName, now: OffsetDateTime) -> Result<Reading> {
     let catalogue = app.catalogue()?;
-    let (marks, stored, holds, decisions, suspects) = futures::try_join!(
+    let (marks, stored, holds, decisions, suspects, second) = futures::try_join!(
         catalogue.marks(KIND, hsm),
         catalogue.stored_hsm_backups(hsm),
-        catalogue.holds(KIND, hsm),
+        reading::holds_of(app, KIND, hsm, now),
         catalogue.decisions(KIND, hsm),
         catalogue.suspects(KIND, hsm),
+        Second::of(app, hsm),
     )?;
     let (stored, whole) = stored;
     let hidden = |backup: &HsmBackup| marks.hides(&backup.run) && marks.is_dropped(&backup.run);
@@ -83,12 +90,25 @@ async fn read(app: &App, hsm: &SourceName, now: OffsetDateTime) -> Result<Readin
         stored.into_iter().filter(|(backup, _)| !marks.hides(&backup.run)).unzip();
     let points = backups.iter().zip(times);
     let candidate = |(backup, stored): (&HsmBackup, Option<OffsetDateTime>)| {
-        let is_suspect = suspects.has_folder_of(&backup.run);
+        // In the second place a backup without a copy restores nothing.
+        let is_good = second.as_ref().is_none_or(|second| second.copy_of(backup).is_some());
+        let is_suspect = suspects.has_folder_of(&backup.run) || !is_good;
         Candidate::of_backup(backup, stored.unwrap_or(now), is_suspect)
     };
     let candidates = points.map(candidate).collect();
     let standstill = standstill::of_hsm(app, hsm, &backups, &decisions, now);
-    Ok(Reading { backups, hidden, whole, candidates, holds, decisions, standstill, marks })
+    Ok(Reading { backups, hidden, whole, candidates, holds, decisions, standstill, marks, second })
+}
+
+impl Reading {
+    /// The verdict on every point by policy, holds and the state of the source alone.
+    fn verdicts(&self, policy: &Policy, now: OffsetDateTime) -> Vec<Verdict> {
+        let plan = plan(&self.candidates, policy, self.standstill.as_ref(), &self.holds, now);
+        match &self.second {
+            None => plan,
+            Some(second) => agreed(plan, &self.candidates, |run| second.first.swept(run), policy, now),
+        }
+    }
 }
 
 /// The verdicts, and the blobs that go with each point that may go.
@@ -101,7 +121,7 @@ async fn settle(
     policy: &Policy,
     now: OffsetDateTime,
 ) -> Result<(Vec<Verdict>, Vec<Vec<DroppedBlob>>)> {
-    let mut verdicts = plan(&reading.candidates, policy, reading.standstill.as_ref(), &reading.holds, now);
+    let mut verdicts = reading.verdicts(policy, now);
     let mut drafts = vec![Vec::new(); verdicts.len()];
     if !verdicts.iter().any(Verdict::drops) {
         return Ok((verdicts, drafts));
@@ -126,7 +146,7 @@ async fn settle(
         };
         match why {
             Some(why) => *verdict = Verdict::Keep(Reason::Blob(why)),
-            None => match draft(app, backup, now).await? {
+            None => match draft(app, backup, reading.second.is_some(), now).await? {
                 Ok(blobs) => drafts[at] = blobs,
                 Err(why) => *verdict = Verdict::Keep(Reason::Blob(why)),
             },
@@ -140,8 +160,17 @@ fn is_own_folder(backup: &HsmBackup, path: &str) -> bool {
     FolderName::parse(path).is_some_and(|name| name.hsm() == backup.hsm.as_str())
 }
 
-/// The run of the newest good backup, unless its folder is in storage as its record says.
+/// The run of the newest good backup, unless its folder is in storage as its record says; in the second place, its copy.
 async fn newest_unseen(app: &App, reading: &Reading) -> Result<Option<RunId>> {
+    if let Some(second) = &reading.second {
+        let with_copy = reading.backups.iter().filter(|backup| second.copy_of(backup).is_some());
+        let with_copy: Vec<_> = with_copy.cloned().collect();
+        let Some(newest) = HsmBackup::newest_good(&with_copy, None) else { return Ok(None) };
+        let items = app.catalogue()?.copied_blobs(newest).await?;
+        let size = items.iter().map(|item| item.bytes).sum();
+        let there = u32::try_from(items.len()).ok().map(|blobs| (blobs, size));
+        return Ok((second.copy_of(newest) != there).then(|| newest.run.clone()));
+    }
     let Some(newest) = HsmBackup::newest_good(&reading.backups, None) else { return Ok(None) };
     let Some(folder) = &newest.folder else { return Ok(Some(newest.run.clone())) };
     let versions = versions(app, folder).await?;
@@ -155,16 +184,17 @@ async fn versions(app: &App, folder: &Folder) -> Result<Vec<Version>> {
     Ok(app.hsms().container()?.versions(&format!("{}/", folder.path)).try_concat().await?)
 }
 
-/// The blobs that go with a backup, those of its folder and of its copy, its record last; or why one of them cannot go. What a
-/// pass of copies left unfinished goes too.
+/// The blobs that go with a backup, those of its folder, which the second place does not have, and of its copy, its record last;
+/// or why one of them cannot go. What a pass of copies left unfinished goes too.
 async fn draft(
     app: &App,
     backup: &HsmBackup,
+    in_second: bool,
     now: OffsetDateTime,
 ) -> Result<std::result::Result<Vec<DroppedBlob>, Unproved>> {
     let folder = match &backup.folder {
-        Some(folder) => versions(app, folder).await?,
-        None => Vec::new(),
+        Some(folder) if !in_second => versions(app, folder).await?,
+        _ => Vec::new(),
     };
     let catalogue = app.catalogue()?;
     let copy = catalogue.versions_of_copy(backup).await?;
@@ -205,6 +235,12 @@ pub(super) async fn apply(app: &App, source: &SourceId, by: &Actor, clock: &Cloc
         taken(catalogue.create_drop(reading.marks.next(&point.run), &record, blobs).await?, &point.run)?;
         applied.dropped.push(point.run.clone());
     }
+    if reading.second.is_some() && !applied.dropped.is_empty() {
+        let reading = read(app, hsm, clock.now()).await?;
+        for (run, marked) in reading.marks.pending() {
+            sweep(app, hsm, &reading, (run, marked), clock.now(), &mut applied).await?;
+        }
+    }
     Ok(applied)
 }
 
@@ -226,7 +262,7 @@ async fn sweep(
         record => record?,
     };
     let until = record.pause_ends(marked.stored);
-    if marked.mark == Mark::Dropped && now < until {
+    if marked.mark == Mark::Dropped && now < until && reading.second.is_none() {
         applied.waiting.push((run.clone(), format!("until {}", day(until))));
         return Ok(());
     }

@@ -12,6 +12,11 @@ use std::{
 use futures::TryStreamExt as _;
 use time::{Date, OffsetDateTime};
 
+mod second;
+
+use self::second::arrived;
+pub(super) use self::second::left;
+pub use self::second::{ForgottenLeft, LeftInSecond, left_in_second};
 use super::{
     applied::Applied,
     deletion::{Deleted, delete_version},
@@ -31,6 +36,7 @@ use crate::{
         object::ObjectId,
         retention::{Act, Hold},
         run::{CLOSES_WITHIN, RunId},
+        second::Place,
         source::{SourceId, SourceKind, SourceName},
     },
     error::{Error, Result},
@@ -194,12 +200,13 @@ async fn delete(catalogue: &Catalogue, backup: &StoredBackup, now: OffsetDateTim
 /// Goes on with what is to be forgotten of a vault and was kept by a hold or by storage until now.
 pub(super) async fn go_on(app: &App, reading: &Reading<'_>, applied: &mut Applied) -> Result<()> {
     let (catalogue, vault, now) = (reading.catalogue, reading.vault, reading.now);
-    let open = catalogue.open_forgets(vault, &reading.forgotten).await?;
+    let open = arrived(app, vault, catalogue.open_forgets(vault, &reading.forgotten).await?, now).await?;
     let objects: Vec<_> = open.iter().map(Forget::id).collect();
     let mut left = backups(app, vault, &objects, now).await?;
     let mut told = BTreeSet::new();
     for of in &open {
-        if catalogue.is_next_night_told(vault, of).await? {
+        // No night reads the second place.
+        if app.config().place == Place::Second || catalogue.is_next_night_told(vault, of).await? {
             told.insert(of.id());
         }
     }
@@ -263,7 +270,7 @@ async fn backups(
         return Ok(Vec::new());
     }
     let catalogue = app.catalogue()?;
-    let holds = reading::holds(app, vault).await?;
+    let holds = reading::holds(app, vault, now).await?;
     let mut found = Vec::new();
     let pages = catalogue.container().versions(&Catalogue::prefix_of(vault));
     futures::pin_mut!(pages);

@@ -13,6 +13,7 @@ use crate::{
         object::ObjectId,
         retention::{Hold, Ticket},
         run::RunId,
+        second::Place,
         source::{SourceId, SourceKind, SourceName},
     },
     error::{Error, Result},
@@ -52,13 +53,13 @@ pub async fn set(app: &App, source: &SourceId, hold: &Hold) -> LegalHolds {
 pub async fn lift(app: &App, source: &SourceId, ticket: &Ticket) -> Result<LegalHolds> {
     let catalogue = app.catalogue()?;
     let all = catalogue.all_holds(source.kind, &source.name).await?;
-    let of_ticket: Vec<_> = all.iter().filter(|(hold, ..)| hold.ticket == *ticket).collect();
+    let of_ticket: Vec<_> = all.iter().filter(|of| of.hold.ticket == *ticket).collect();
     if of_ticket.is_empty() {
         return Err(Error::Refused(format!(
             "there was no hold {ticket} on {source}; `hold list --all` shows what there was"
         )));
     }
-    if of_ticket.iter().any(|(.., released)| !released) {
+    if of_ticket.iter().any(|of| of.released.is_none()) {
         return Err(Error::Refused(format!(
             "hold {ticket} on {source} is not released; `hold release` releases it"
         )));
@@ -71,7 +72,7 @@ pub async fn lift(app: &App, source: &SourceId, ticket: &Ticket) -> Result<Legal
     let mut blobs = blobs(app, source).await?;
     blobs.retain(|blob| {
         blob.is_held
-            && of_ticket.iter().any(|(hold, ..)| blob.is_under(hold))
+            && of_ticket.iter().any(|of| blob.is_under(&of.hold))
             && !vault.iter().chain(&hsm).any(|hold| blob.is_under(hold))
     });
     Ok(change(blobs, false).await)
@@ -116,13 +117,20 @@ async fn of_vault<'a>(catalogue: &'a Catalogue, vault: &SourceName) -> Result<Ve
 }
 
 async fn of_hsm<'a>(app: &'a App, hsm: &SourceName) -> Result<Vec<Blob<'a>>> {
-    let (catalogue, landing) = (app.catalogue()?, app.hsms().container()?);
+    let catalogue = app.catalogue()?;
+    // Of the second place's folders there are the copies alone.
+    let landing = match app.config().place {
+        Place::First => Some(app.hsms().container()?),
+        Place::Second => None,
+    };
     let mut all = Vec::new();
     for (backup, _) in catalogue.stored_hsm_backups(hsm).await?.0 {
         let record = catalogue.container().versions_of(&Catalogue::name_of_hsm_backup(&backup)).await?;
-        let folder: Vec<Version> = match &backup.folder {
-            Some(folder) => landing.versions(&format!("{}/", folder.path)).try_concat().await?,
-            None => Vec::new(),
+        let folder: Vec<Version> = match (&backup.folder, landing) {
+            (Some(folder), Some(landing)) => {
+                landing.versions(&format!("{}/", folder.path)).try_concat().await?
+            }
+            _ => Vec::new(),
         };
         let copy = catalogue.versions_of_copy(&backup).await?;
         let of = |container| {
@@ -133,7 +141,9 @@ async fn of_hsm<'a>(app: &'a App, hsm: &SourceName) -> Result<Vec<Blob<'a>>> {
                 of.is_current.then_some(blob)
             }
         };
-        all.extend(folder.into_iter().filter_map(of(landing)));
+        if let Some(landing) = landing {
+            all.extend(folder.into_iter().filter_map(of(landing)));
+        }
         all.extend(copy.into_iter().chain(record).filter_map(of(catalogue.container())));
     }
     Ok(all)

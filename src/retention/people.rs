@@ -5,7 +5,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::standstill::is_configured;
+use super::{Applied, apply, standstill::is_configured};
 use crate::{
     app::App,
     azure::container::Written,
@@ -16,6 +16,7 @@ use crate::{
         audit::Event,
         record::count,
         retention::{Act, DECISION_FORMAT, Decision, HOLD_FORMAT, Hold, HoldScope, Ticket},
+        second::Place,
         source::{SourceId, SourceKind},
     },
     error::{Error, Result},
@@ -52,7 +53,7 @@ pub async fn decide(
     clock: &Clock,
 ) -> Result<Decision> {
     refuse_unknown(app, of).await?;
-    if act == Act::Release && is_configured(app, of) {
+    if act == Act::Release && is_configured(app, of) && app.config().place == Place::First {
         return Err(Error::Refused(format!(
             "the {of} is configured, so there is nothing to release: its policy applies already"
         )));
@@ -60,6 +61,23 @@ pub async fn decide(
     let at =
         if act.is_about_release() { after_the_last_word(app, of, clock.now()).await? } else { clock.now() };
     record(app, of, (act, reason), by, at).await
+}
+
+/// Lets go in the second place what the first has deleted, and deletes it, with the rights of a person. That is on the audit trail
+/// of the second place before anything goes. Safe to run twice, and to kill anywhere: the next call goes on.
+///
+/// # Errors
+/// Those of storage.
+pub async fn apply_in_second(
+    app: &App,
+    of: &SourceId,
+    reason: &Reason,
+    by: &Actor,
+    clock: &Clock,
+) -> Result<Applied> {
+    let at = clock.now();
+    app.audit()?.append(by, Event::of_second(of, reason, at), at).await?;
+    Box::pin(apply::source(app, of, by, clock)).await
 }
 
 /// Records a decision as of a time, or of a second soon after it that has none of its kind.
@@ -137,11 +155,13 @@ pub async fn release(
     at: OffsetDateTime,
 ) -> Result<Vec<(Hold, u32)>> {
     let catalogue = app.catalogue()?;
-    let all = catalogue.all_holds(of.kind, &of.name).await?;
-    let wanted = all.into_iter().filter(|(hold, own, released)| {
-        hold.ticket == *ticket && number.is_none_or(|number| number == *own) && !released
+    let all = catalogue.own_holds(of.kind, &of.name).await?;
+    let wanted = all.into_iter().filter(|own| {
+        own.hold.ticket == *ticket
+            && number.is_none_or(|number| number == own.number)
+            && own.released.is_none()
     });
-    let wanted: Vec<_> = wanted.map(|(hold, number, _)| (hold, number)).collect();
+    let wanted: Vec<_> = wanted.map(|own| (own.hold, own.number)).collect();
     if wanted.is_empty() {
         return Err(Error::Refused(format!(
             "there is no hold {ticket} on {} that is not released; `hold list` shows what there is",
@@ -174,7 +194,8 @@ pub async fn holds(app: &App, only: Option<&SourceId>) -> Result<Vec<(Hold, u32,
         SourceId::all(vaults, hsms)
     };
     for source in sources {
-        all.extend(catalogue.all_holds(source.kind, &source.name).await?);
+        let holds = catalogue.all_holds(source.kind, &source.name).await?;
+        all.extend(holds.into_iter().map(|of| (of.hold, of.number, of.released.is_some())));
     }
     Ok(all)
 }

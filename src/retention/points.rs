@@ -48,6 +48,7 @@ impl Reading<'_> {
             needs_consent,
             pending: self.marks.pending().map(|(run, _)| run.clone()).collect(),
             strays: None,
+            forgotten: Vec::new(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::standstill;
 use crate::{
@@ -13,10 +13,11 @@ use crate::{
         location::Location,
         manifest::{Line, Summary},
         retention::{
-            Candidate, Decision, Drop, Hold, Kept, Policy, Reason, Standstill, Terms, Verdict, needs_consent,
-            plan,
+            Candidate, Decision, Drop, Hold, Kept, Policy, Reason, Standstill, Terms, Verdict, agreed,
+            needs_consent, plan,
         },
         run::{CLOSES_WITHIN, RunId, Scope},
+        second::Place,
         source::{SourceId, SourceKind, SourceName},
         verification::Suspects,
     },
@@ -45,6 +46,8 @@ pub(super) struct Reading<'a> {
     overwritten: HashSet<String>,
     policy: Policy,
     pub(super) holds: Vec<Hold>,
+    /// In the second place, what the first one did about its points.
+    first: Option<Marks>,
     /// The objects that people forgot: no point names their backups.
     pub(super) forgotten: Forgotten,
     /// The backups about which a finding is open.
@@ -63,10 +66,14 @@ impl<'a> Reading<'a> {
     ) -> Result<Self> {
         let catalogue = app.catalogue()?;
         let kind = SourceKind::Vault;
+        let first = match app.config().place {
+            Place::First => None,
+            Place::Second => Some(catalogue.marks_of_first(kind, vault).await?),
+        };
         let (marks, mut manifests, holds, decisions, acknowledged, forgotten, suspects) = futures::try_join!(
             catalogue.marks(kind, vault),
             catalogue.newest_manifests(vault, |_| false),
-            holds(app, vault),
+            holds(app, vault, now),
             catalogue.decisions(kind, vault),
             catalogue.acknowledged(vault),
             catalogue.forgotten(vault),
@@ -84,6 +91,7 @@ impl<'a> Reading<'a> {
             vault,
             policy,
             holds,
+            first,
             decisions,
             standstill,
             forgotten,
@@ -113,12 +121,21 @@ impl<'a> Reading<'a> {
 
     /// The verdict on every point by policy, holds and the state of the source alone.
     pub(super) fn verdicts(&self) -> Vec<Verdict> {
-        plan(&self.candidates, &self.policy, self.standstill.as_ref(), &self.holds, self.now)
+        let plan = plan(&self.candidates, &self.policy, self.standstill.as_ref(), &self.holds, self.now);
+        match &self.first {
+            None => plan,
+            Some(first) => agreed(plan, &self.candidates, |run| first.swept(run), &self.policy, self.now),
+        }
     }
 
     /// How many points would go if a person consented, where one must.
     pub(super) fn needs_consent(&self, verdicts: &[Verdict]) -> Option<usize> {
         needs_consent(verdicts, &self.decisions, self.now)
+    }
+
+    /// Whether this is the second place, in which people let points go that the first deleted long ago, and delete them at once.
+    pub(super) const fn is_second(&self) -> bool {
+        self.first.is_some()
     }
 
     /// The policy in force.
@@ -201,11 +218,29 @@ impl<'a> Reading<'a> {
 }
 
 /// The holds on a vault; on an HSM whose keys are backed up one by one, also those on the HSM.
-pub(super) async fn holds(app: &App, vault: &SourceName) -> Result<Vec<Hold>> {
-    let catalogue = app.catalogue()?;
-    let mut holds = catalogue.holds(SourceKind::Vault, vault).await?;
-    holds.extend(catalogue.holds(SourceKind::Hsm, vault).await?);
+pub(super) async fn holds(app: &App, vault: &SourceName, now: OffsetDateTime) -> Result<Vec<Hold>> {
+    let mut holds = holds_of(app, SourceKind::Vault, vault, now).await?;
+    holds.extend(holds_of(app, SourceKind::Hsm, vault, now).await?);
     Ok(holds)
+}
+
+/// The holds that bind retention of a source.
+pub(super) async fn holds_of(
+    app: &App,
+    kind: SourceKind,
+    source: &SourceName,
+    now: OffsetDateTime,
+) -> Result<Vec<Hold>> {
+    let catalogue = app.catalogue()?;
+    match app.config().place {
+        Place::First => catalogue.holds(kind, source).await,
+        Place::Second => catalogue.holds_in_second(kind, source, counts_since(app, now)).await,
+    }
+}
+
+/// Until when something of the first place must have arrived in the second one to let anything go there.
+pub(super) fn counts_since(app: &App, now: OffsetDateTime) -> OffsetDateTime {
+    now - Duration::days(app.config().second_keeps.into())
 }
 
 /// Which points belong to the newest state, whatever holds and policy say.

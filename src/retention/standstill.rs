@@ -9,6 +9,7 @@ use crate::{
         hsm::HsmBackup,
         manifest::Summary,
         retention::{Decision, Standstill},
+        second::Place,
         source::{SourceId, SourceKind, SourceName},
         state::{Known, Newest, SourceState},
         verification::Verified,
@@ -17,10 +18,18 @@ use crate::{
 
 /// Whether a source is one of those that are backed up.
 pub(super) fn is_configured(app: &App, source: &SourceId) -> bool {
+    // Whose owners know no settings of the first place.
+    if is_second(app) {
+        return true;
+    }
     match source.kind {
         SourceKind::Vault => app.sources().contains(&source.name),
         SourceKind::Hsm => app.hsms().names().any(|known| *known == source.name),
     }
+}
+
+fn is_second(app: &App) -> bool {
+    app.config().place == Place::Second
 }
 
 /// Of a vault, by the summaries of its runs, newest first, each with when storage wrote it.
@@ -34,6 +43,10 @@ pub(super) fn of_vault(
     if !is_configured(app, &SourceId { kind: SourceKind::Vault, name: vault.clone() }) {
         let newest = summaries.iter().map(|(summary, _)| summary.planned).max();
         return Standstill::of_unconfigured(decisions, newest);
+    }
+    let newest = summaries.iter().map(|(summary, _)| summary.planned).max();
+    if is_second(app) && Decision::releases(decisions, newest) {
+        return None;
     }
     let known = Known::of(Newest::of(summaries.iter().copied()), Some(acknowledged));
     let state = SourceState::of_vault(vault, Ok(&known), 0, app.interval(), now);
@@ -50,6 +63,10 @@ pub(super) fn of_hsm(
 ) -> Option<Standstill> {
     if !is_configured(app, &SourceId { kind: SourceKind::Hsm, name: hsm.clone() }) {
         return Standstill::of_unconfigured(decisions, backups.iter().map(|backup| backup.opened).max());
+    }
+    let newest = backups.iter().map(|backup| backup.opened).max();
+    if is_second(app) && Decision::releases(decisions, newest) {
+        return None;
     }
     let both = (HsmBackup::newest_good(backups, None), backups.first());
     let state = SourceState::of_hsm(hsm, both, 0, None, &Verified::default(), (app.interval(), now));

@@ -74,7 +74,7 @@ async fn due(reading: &Reading<'_>, kept: &mut Kept, applied: &mut Applied) -> R
         };
         let of = Due { run: run.clone(), marked, record, blobs };
         let until = of.record.pause_ends(marked.stored);
-        if marked.mark == Mark::Dropped && reading.now < until {
+        if marked.mark == Mark::Dropped && reading.now < until && !reading.is_second() {
             if let Some(manifest) = of.manifest() {
                 reading.name_hidden(&of.record, &manifest.name, kept).await?;
             }

@@ -55,11 +55,11 @@ impl Vault<'_> {
         for run in whole.iter().filter(|run| is_compared(run, self.began.date())) {
             self.run(run, copied).await?;
         }
-        blobs(self.places, &beside, copied).await?;
+        blobs(self.places, beside, copied).await?;
         if all {
             let found = self.places.copies(self.name).await?;
             copied.differs(found.differ);
-            blobs(self.places, &found.missing, copied).await?;
+            blobs(self.places, found.missing, copied).await?;
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Vault<'_> {
     /// Also if the second place has something else by one of these names: then the run is not complete there.
     async fn run(&self, run: &RunId, copied: &mut Copied) -> Result<BTreeSet<String>> {
         let mut found = self.places.run(self.name, run).await?;
-        for gone in blobs(self.places, &found.missing, copied).await? {
+        for gone in blobs(self.places, std::mem::take(&mut found.missing), copied).await? {
             found.names.remove(&gone.name);
         }
         if let Some(name) = found.differ.first() {
@@ -127,6 +127,7 @@ impl Vault<'_> {
                 "{} of {} names {} backups that the first place does not have, such as that of {first}; it is copied without them",
                 point.run, self.name, lacks.len()
             );
+            self.places.note_lacking(self.name, &point.run, &lacks).await?;
             copied.lacking += lacks.len();
         }
         Ok(true)

@@ -58,7 +58,7 @@ impl Size {
         statuses: 5,
         retention: [1095, 25_000],
         verification: [90, 25_000],
-        second: [30, 5000],
+        second: [90, 25_000],
     };
 
     /// A minute's worth.

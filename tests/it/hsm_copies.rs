@@ -29,7 +29,11 @@ pub struct Copying {
 
 impl Copying {
     pub async fn new() -> Self {
-        let mut of = HsmWorld::backed_up().await;
+        Self::of(HsmWorld::backed_up().await).await
+    }
+
+    /// The same, of an HSM that was backed up.
+    pub async fn of(mut of: HsmWorld) -> Self {
         of.landing.give(KEEPER, Rights::of("keeper", "landing"));
         let keeper = of.world.with_keeper("within=30 months=0").await;
         Self { of, keeper }

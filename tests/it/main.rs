@@ -97,6 +97,8 @@ mod schema;
 mod screens;
 mod second;
 mod second_from;
+mod second_hsm;
+mod second_retention;
 mod serve;
 mod show;
 mod stopping;

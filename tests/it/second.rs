@@ -14,7 +14,7 @@ use time::Duration;
 use crate::{
     retention::{KEEPER, Kept, keeper_of},
     wire::Wire,
-    world::{BACKUPS, PERSON},
+    world::{BACKUPS, PERSON, World},
 };
 
 /// A world with a keeper and a second place.
@@ -23,19 +23,26 @@ pub struct Second {
     pub second: StorageHandle,
 }
 
+impl World {
+    /// A second place, for a keeper that is started after this.
+    pub fn with_second_place(&mut self) -> StorageHandle {
+        let second = self.azure.storage("secondstore");
+        second.create_container(BACKUPS);
+        second.keep(Keeping { versions: true, deleted_days: None });
+        second.give(KEEPER, Rights::of("keeper", "second"));
+        second.give(PERSON, Rights::of("person", "second"));
+        self.set("KEYVAULT_BACKUP_SECOND_CONTAINER", &format!("{}/{BACKUPS}", second.blob_url()));
+        second
+    }
+}
+
 /// What a blob is: its bytes and its metadata.
 type Blob = (Vec<u8>, BTreeMap<String, String>);
 
 impl Second {
     pub async fn with(secrets: usize) -> Self {
         let mut kept = Kept::with(secrets, "within=30 months=0").await;
-        let second = kept.world.azure.storage("secondstore");
-        second.create_container(BACKUPS);
-        second.keep(Keeping { versions: true, deleted_days: None });
-        second.give(KEEPER, Rights::of("keeper", "second"));
-        second.give(PERSON, Rights::of("person", "second"));
-        let url = format!("{}/{BACKUPS}", second.blob_url());
-        kept.world.set("KEYVAULT_BACKUP_SECOND_CONTAINER", &url);
+        let second = kept.world.with_second_place();
         kept.keeper = keeper_of(&kept.world).await;
         Self { kept, second }
     }
@@ -93,7 +100,7 @@ impl Second {
 }
 
 /// The blobs that a manifest names.
-fn named(bytes: &[u8]) -> BTreeSet<String> {
+pub fn named(bytes: &[u8]) -> BTreeSet<String> {
     let lines = std::io::read_to_string(GzDecoder::new(bytes)).expect("it is whole");
     let mut names = BTreeSet::new();
     for line in lines.lines() {
@@ -112,7 +119,9 @@ fn named(bytes: &[u8]) -> BTreeSet<String> {
 /// Writes to the second place since a mark.
 fn writes(second: &Second, mark: u64) -> usize {
     let requests = second.kept.world.azure.requests().since(mark);
-    let is_write = |operation| matches!(operation, Operation::PutBlob | Operation::DeleteBlob);
+    let is_write = |operation| {
+        matches!(operation, Operation::PutBlob | Operation::PutBlobFromUrl | Operation::DeleteBlob)
+    };
     requests.iter().filter(|of| of.host.starts_with("secondstore.") && is_write(of.operation)).count()
 }
 
@@ -248,6 +257,8 @@ async fn what_is_taken_by_something_else_is_told_and_its_point_is_not_called_a_c
     );
     assert!(!second.second.blobs(BACKUPS).iter().any(|name| name.contains("/manifests/")));
     assert_eq!(second.second.blob(BACKUPS, &name).expect("it is there").bytes, "something else");
+    let status = second.kept.world.ok("/api/status").await;
+    assert!(status["secondPlace"]["failedParts"].as_u64() >= Some(1), "{status}");
 }
 
 /// What an attacker tries who has an identity of the first place, in the second.
@@ -268,7 +279,7 @@ async fn no_identity_of_the_first_place_changes_or_deletes_anything_in_the_secon
         let there = Container::new(&url, &wire.connection).expect("the client is built");
         for taken in [Taken::Conflict, Taken::Forbidden] {
             storage.set_taken(taken);
-            for name in ["vaults/x", "audit/x", "holds/x", "retention/x", "hsm-copies/x"] {
+            for name in ["vaults/x", "audit/x", "holds/x", "retention/x", "hsm-copies/x", "owners/x"] {
                 storage.put_blob(BACKUPS, name, "kept", &[]);
                 let other = || Metadata::from([("entry".to_owned(), "other".to_owned())]);
                 assert!(there.put(name, other()).await.is_err(), "{identity} overwrites {name}");
@@ -303,6 +314,9 @@ async fn no_identity_of_the_first_place_changes_or_deletes_anything_in_the_secon
         }
         let new = there.add("vaults/new", b"new".to_vec(), Metadata::new()).await;
         assert_eq!(new.is_ok(), identity == KEEPER, "only the keeper adds: {identity} {new:?}");
+        let decided =
+            there.add("owners/holds/vaults/kv-a/INC-1/0001.released", Vec::new(), Metadata::new()).await;
+        assert!(decided.is_err(), "{identity} decides nothing for the owners");
     }
 }
 
@@ -365,6 +379,115 @@ async fn a_point_is_copied_without_what_the_first_place_has_lost() {
     second.assert_copied();
     let lines: Vec<_> = second.kept.keeper.logs().into_iter().filter(|line| line.function_console).collect();
     assert_eq!(crate::checks::events(&lines, "second.lacking"), 1);
+}
+
+#[tokio::test]
+async fn evidence_and_numbers_say_how_far_the_second_place_is() {
+    let mut second = Second::with(2).await;
+    second.night().await;
+    second.good_pass().await;
+    let of_day = second.kept.now().date();
+    second.kept.world.at(second.kept.now() + Duration::DAY);
+    second.kept.pass().await;
+    let name = format!("evidence/{}", of_day.to_string().replace('-', "/"));
+    let record = second.kept.world.backups.blob(BACKUPS, &name).expect("the day has its record").bytes;
+    let record: Value = serde_json::from_slice(&record).expect("JSON");
+    let seen = &record["sources"][0]["second"];
+    assert_eq!(
+        (&seen["behind"], seen["newest"].as_str().map(|at| &at[..10])),
+        (&0.into(), Some("2026-01-10")),
+        "{record}"
+    );
+    second.kept.world.today();
+    let numbers = second.kept.world.cli(&["metrics"]).await;
+    let numbers = String::from_utf8_lossy(&numbers.stdout).into_owned();
+    for line in [
+        "keyvault_backup_second_place_behind_seconds{source=\"kv-a\",kind=\"vault\"} 0",
+        "keyvault_backup_second_place_failed_parts 0",
+    ] {
+        assert!(numbers.contains(line), "{line}: {numbers}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("status.html").display().to_string();
+    second.kept.world.cli(&["status", "--html", &file]).await;
+    let page = std::fs::read_to_string(&file).expect("it is written");
+    assert!(page.contains("<dt>Second place</dt><dd><b>has it all</b>"), "{page}");
+    let to = of_day.to_string();
+    let path = folder.path().join("evidence").display().to_string();
+    let made = second.kept.world.cli(&["evidence", "--from", &to, "--to", &to, "--output", &path]).await;
+    assert!(made.status.success(), "{made:?}");
+    let page = std::fs::read_to_string(format!("{path}/evidence.html")).expect("it is written");
+    assert!(page.contains("has it all"), "{page}");
+}
+
+#[tokio::test]
+async fn what_is_large_is_copied_by_storage_itself_or_in_pieces_and_never_held_whole() {
+    let mut second = Second::with(1).await;
+    second.night().await;
+    let put = |second: &Second, number: u8| {
+        let name = format!("hsm-copies/hsm-a/blobs/run-{number}/large");
+        let bytes = vec![number; 9 * 1024 * 1024];
+        second.kept.world.backups.put_blob(BACKUPS, &name, bytes, &[("of", "an HSM")]);
+        name
+    };
+    for (number, closed) in [(1, false), (2, true)] {
+        put(&second, number);
+        second.kept.world.backups.close_to_copies(closed);
+        let mark = second.kept.world.azure.requests().mark();
+        second.good_pass().await;
+        second.assert_copied();
+        let requests = second.kept.world.azure.requests().since(mark);
+        let large = requests.iter().filter(|of| of.object.ends_with("/large"));
+        let by_storage =
+            large.clone().filter(|of| of.operation == Operation::PutBlobFromUrl && of.status == 201);
+        let pieces = large.filter(|of| of.operation == Operation::GetBlob && of.host.starts_with("backups."));
+        assert_eq!((by_storage.count(), pieces.count()), if closed { (0, 3) } else { (1, 0) }, "{closed}");
+    }
+    second.kept.world.backups.close_to_copies(false);
+    let name = put(&second, 3);
+    second.second.put_blob(BACKUPS, &name, "something else", &[]);
+    let pass = second.pass().await;
+    assert!(!pass.succeeded() && format!("{pass:?}").contains("something else by that name"), "{pass:?}");
+    assert_eq!(second.second.blob(BACKUPS, &name).expect("it is there").bytes, "something else");
+}
+
+/// As if retention or a person let a backup go between the listing and the reading of it.
+#[tokio::test]
+async fn a_point_whose_backup_is_let_go_while_it_is_copied_says_so_wherever_it_is_read() {
+    let mut second = Second::with(3).await;
+    second.night().await;
+    let backups = second.kept.world.backups.clone();
+    let goes = Matcher::any().custom(move |of| {
+        let is_read = matches!(of.operation, Operation::GetBlob | Operation::PutBlobFromUrl);
+        if let Some((container, name)) = of.object.split_once('/').filter(|_| is_read)
+            && name.ends_with("/secret-1/backup")
+        {
+            backups.delete_blob(container, name);
+        }
+        false
+    });
+    second.kept.world.fault(goes, FaultKind::Hang);
+    second.good_pass().await;
+    assert!(second.kept.backups_of("secret-1").is_empty(), "it was let go meanwhile");
+    let lines: Vec<_> = second.kept.keeper.logs().into_iter().filter(|line| line.function_console).collect();
+    assert_eq!(crate::checks::events(&lines, "second.lacking"), 1);
+    let status = second.kept.world.ok("/api/status").await;
+    assert_eq!(status["sources"][0]["secondPlaceLacking"], 1, "{status}");
+    second.kept.world.today();
+    let url = second.kept.world.vault.url();
+    let run = "20260110T020000Z-nightly";
+    let shown = second.kept.world.cli(&["show", run, "--vault", &url, "--from", "second"]).await;
+    let said = String::from_utf8_lossy(&shown.stderr);
+    assert!(said.contains("was copied without the backup of secret secret-1"), "{shown:?}");
+    for args in [&["show", run][..], &["list", "runs"]] {
+        let args = [args, &["--vault", &url]].concat();
+        let of = async |args: &[&str]| {
+            let said = second.kept.world.json(args).await;
+            said.get("runs").map_or(said.clone(), |runs| runs[0].clone())["copiedWithout"].clone()
+        };
+        assert_eq!(of(&[&args[..], &["--from", "second"]].concat()).await, 1);
+        assert_eq!(of(&args).await, Value::Null, "it says so of the copy alone");
+    }
 }
 
 /// A run that is complete there is compared again within thirty days, and what is gone there is copied again.

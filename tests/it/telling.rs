@@ -144,6 +144,7 @@ fn status(of: &[Described], still: bool) -> Status {
         interval: INTERVAL,
         passes: Passes { last: Some(NOW), stands_still: still },
         retention: LastPass::Never,
+        second: None,
         vaults: of_kind(SourceKind::Vault).map(|(number, of)| of.vault(&name(number))).collect(),
         hsms: of_kind(SourceKind::Hsm).map(|(number, of)| of.hsm(&name(number))).collect(),
         at_bound: Vec::new(),

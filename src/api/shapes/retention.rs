@@ -4,6 +4,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use super::object::Kind;
 use crate::{
     catalogue,
     domain::{retention::Verdict, source::SourceId},
@@ -52,6 +53,10 @@ pub struct SourceRetention {
     /// The backups that no point names, if they were counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     strays: Option<Strays>,
+    /// In the second place, objects that people forgot in the first one and of which backups are there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    forgotten: Vec<ForgottenThere>,
     /// The points, newest first.
     points: Vec<PointRetention>,
 }
@@ -68,6 +73,34 @@ pub struct Strays {
 impl From<catalogue::Strays> for Strays {
     fn from(of: catalogue::Strays) -> Self {
         Self { backups: of.backups, bytes: of.bytes }
+    }
+}
+
+/// A forgotten object of which the second place has backups.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ForgottenThere {
+    /// Its kind.
+    kind: Kind,
+    /// Its name.
+    name: String,
+    /// How many backups.
+    backups: usize,
+    /// Their size.
+    bytes: u64,
+    /// Why they stay. Absent if they go with the next `retention apply --second`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stays: Option<String>,
+}
+
+impl From<&retention::ForgottenLeft> for ForgottenThere {
+    fn from(of: &retention::ForgottenLeft) -> Self {
+        Self {
+            kind: of.object.kind.into(),
+            name: of.object.name.to_string(),
+            backups: of.backups,
+            bytes: of.bytes,
+            stays: of.stays.as_ref().map(ToString::to_string),
+        }
     }
 }
 
@@ -137,6 +170,7 @@ impl From<&SourcePlan> for SourceRetention {
             needs_consent: plan.needs_consent,
             pending: plan.pending.iter().map(ToString::to_string).collect(),
             strays: plan.strays.map(Into::into),
+            forgotten: plan.forgotten.iter().map(Into::into).collect(),
             points,
         }
     }
@@ -197,6 +231,7 @@ mod tests {
             needs_consent: Some(2),
             pending: vec![RunId::nightly(NIGHT - time::Duration::days(60))],
             strays: Some(catalogue::Strays { backups: 3, bytes: 4 }),
+            forgotten: Vec::new(),
         };
         let plans = [
             (of(SourceKind::Hsm, "hsm-a"), Ok(plan)),

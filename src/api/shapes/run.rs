@@ -73,6 +73,9 @@ pub struct RunItem {
     /// The part that is not secret of the run's first backup of an unknown form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_form: Option<Clear>,
+    /// With how many of its backups missing it was copied into the second place; absent where none was, and in the first place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copied_without: Option<u32>,
     /// Facts that only the backup of a whole Managed HSM has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hsm: Option<HsmRun>,
@@ -98,6 +101,7 @@ impl RunItem {
             losses: Vec::new(),
             moved: None,
             unknown_form: None,
+            copied_without: None,
             hsm: None,
             link: run_path(run),
         }

@@ -52,6 +52,10 @@ pub struct SourceStatus {
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
     second_place_behind_since: Option<OffsetDateTime>,
+    /// Of how many of its points in the second place the first one had lost something before they were copied. Absent without a
+    /// second place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_place_lacking: Option<u32>,
     /// The range of times as of which it can be restored.
     #[serde(flatten)]
     reach: Reach,
@@ -301,7 +305,8 @@ impl SourceStatus {
             troubles: state.troubles.iter().map(Into::into).collect(),
             objects: state.objects.map(Into::into),
             verified: VerifiedAt(state.verified()),
-            second_place_behind_since: state.behind_since,
+            second_place_behind_since: state.second.and_then(|of| of.behind_since),
+            second_place_lacking: state.second.map(|of| of.lacking),
             reach: state.points.into(),
             newest_success: covering.map(|run| Success::new(&run, now)),
             last_run: last.map(|last| RunItem::closed(vault, &last)),

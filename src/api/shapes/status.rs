@@ -11,7 +11,7 @@ use super::{
     source::{HsmStatus, SourceStatus},
 };
 use crate::{
-    domain::{bound::AtBound, night::Timer, retention::LastPass},
+    domain::{bound::AtBound, night::Timer, retention::LastPass, second::SecondPass},
     query::{passes::Passes, status},
 };
 
@@ -31,6 +31,9 @@ pub struct Status {
     jobs: JobsStatus,
     /// Whether retention is applied.
     retention: RetentionStatus,
+    /// How the newest pass over the second place ended. Absent without a second place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_place: Option<SecondPlaceStatus>,
     /// Every configured vault.
     sources: Vec<SourceStatus>,
     /// Every configured Managed HSM.
@@ -59,6 +62,7 @@ impl From<status::Status> for Status {
             expected_interval_seconds: interval.whole_seconds(),
             jobs: of.passes.into(),
             retention: of.retention.into(),
+            second_place: of.second.as_ref().map(Into::into),
             sources: of.vaults.into_iter().map(|vault| SourceStatus::new(vault, now)).collect(),
             hsms: of.hsms.into_iter().map(|hsm| HsmStatus::new(hsm, now)).collect(),
             restores: of.restores.into_iter().map(Into::into).collect(),
@@ -140,6 +144,25 @@ pub struct RetentionStatus {
 impl From<LastPass> for RetentionStatus {
     fn from(of: LastPass) -> Self {
         Self { last_pass: of.last(), applied: of.is_applied() }
+    }
+}
+
+/// How the newest pass over the second place ended. It is part of no `ok`: the sources say how far behind it is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecondPlaceStatus {
+    /// When it ended.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    last_pass: Option<OffsetDateTime>,
+    /// How many parts it could not copy: points, rooms of records, and names under which the second place has something else. The
+    /// keeper's log names them.
+    failed_parts: u32,
+}
+
+impl From<&SecondPass> for SecondPlaceStatus {
+    fn from(of: &SecondPass) -> Self {
+        Self { last_pass: of.ended, failed_parts: of.failed }
     }
 }
 

@@ -9,7 +9,9 @@ use azure_storage_blob::models::{
 use data_encoding::HEXLOWER;
 
 use self::stream::BlobStream;
-use super::{Asked, Container, Item, LARGEST, Meaning, Operation, Service, ServiceError, Written, is_there};
+use super::{
+    Asked, Container, Item, LARGEST, Meaning, Metadata, Operation, Service, ServiceError, Written, is_there,
+};
 use crate::domain::outcome::Failure;
 
 /// The scope of tokens for storage.
@@ -32,17 +34,26 @@ impl Container {
     /// Put Block and Put Block List need the right to change blobs, which no app has (documentation, "Authorize with
     /// Microsoft Entra ID", permissions for Blob service operations).
     ///
+    /// The copy has this metadata; none leaves it to storage.
+    ///
     /// Safe to run twice. [`Written::AlreadyThere`] says nothing of what the existing blob holds: whoever calls this has to
     /// look.
     ///
     /// # Errors
     /// As the service answers. [`is_unread_source`] tells the one after which [`Container::copy_through`] may help.
-    pub async fn copy(&self, from: &Self, item: &Item, name: &str) -> Result<Written, ServiceError> {
+    pub async fn copy(
+        &self,
+        from: &Self,
+        item: &Item,
+        name: &str,
+        metadata: Metadata,
+    ) -> Result<Written, ServiceError> {
         let token = self.credential.get_token(&[SCOPE], None).await;
         let token = token.map_err(|error| self.error(Operation::Write, "copy to blob", name, &error))?;
         let options = FromUrlOptions {
             copy_source_authorization: Some(format!("Bearer {}", token.token.secret())),
             if_none_match: Some(Etag::from("*")),
+            metadata: Some(metadata).filter(|metadata| !metadata.is_empty()),
             source_if_match: item.etag.clone().map(Etag::from),
             source_content_md5: item.md5.as_ref().and_then(|sum| HEXLOWER.decode(sum.as_bytes()).ok()),
             ..FromUrlOptions::default()
@@ -58,7 +69,13 @@ impl Container {
     ///
     /// # Errors
     /// As the services answer.
-    pub async fn copy_through(&self, from: &Self, item: &Item, name: &str) -> Result<Written, ServiceError> {
+    pub async fn copy_through(
+        &self,
+        from: &Self,
+        item: &Item,
+        name: &str,
+        metadata: Metadata,
+    ) -> Result<Written, ServiceError> {
         if item.bytes > LARGEST_COPY {
             let asked = Asked::new(Service::Storage, Operation::Write, format!("copy {}", item.name));
             let text = format!(
@@ -78,7 +95,9 @@ impl Container {
             return Err(ServiceError::new(asked, Meaning::NotFound, failure));
         }
         let content = BlobStream::new(from, item);
-        let options = BlobClientUploadOptions::default().if_not_exists();
+        let metadata = Some(metadata).filter(|metadata| !metadata.is_empty());
+        let options =
+            BlobClientUploadOptions { metadata, ..BlobClientUploadOptions::default() }.if_not_exists();
         let sent = self.send(name, content.into_body().into(), options).await;
         self.added(name, sent).await
     }

@@ -63,7 +63,7 @@ impl Comparison {
     }
 }
 
-fn shown(item: &Item) -> Shown<'_> {
+pub(super) fn shown(item: &Item) -> Shown<'_> {
     let Item { name, metadata, bytes, md5, .. } = item;
     Shown { name, bytes: *bytes, md5: md5.as_deref(), metadata }
 }

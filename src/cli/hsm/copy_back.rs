@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::{HsmArg, app_for};
+use super::{HsmArg, app_for_in};
 use crate::{
     api::shapes::terminal::HsmCopiedBack,
     cli::{
-        Done, Exit,
+        Done, Exit, FromArg,
         output::{self, Cell, Column, Format, Table, bytes, count},
     },
     clock::Clock,
@@ -22,14 +22,16 @@ pub struct CopyBackArgs {
     /// The backup of this run; the newest one that has a copy by default
     #[arg(long, value_name = "RUN")]
     run: Option<RunId>,
+    #[command(flatten)]
+    from: FromArg,
 }
 
 /// Runs the command. It adds blobs under `restored/` and changes nothing else.
 pub(super) async fn run(args: CopyBackArgs, format: Format) -> Done {
-    let (app, clock) = (app_for(&args.hsm.hsm)?, Clock::system());
+    let (app, clock) = (app_for_in(&args.hsm.hsm, args.from)?, Clock::system());
     let name = args.hsm.hsm.name();
     let done = Box::pin(back::bring(&app, name, args.run.as_ref(), &Actor::TERMINAL, &clock)).await?;
-    let shape = HsmCopiedBack::new(&done);
+    let shape = HsmCopiedBack::new(&done, args.from.place());
     if format.is_json() {
         output::json(&shape)?;
         return Ok(Exit::All);

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{HsmArg, app_for, follow, left_no_record, report};
+use super::{HsmArg, app_for, app_in_second, follow, left_no_record, report};
 use crate::{
     api::shapes::{problem::ProblemKind, restore::HsmRestoreReport},
     app::App,
@@ -46,6 +46,9 @@ struct Common {
     /// Restore from the copy of that run, which `hsm copy-back` put under `restored/`
     #[arg(long, requires = "run")]
     restored: bool,
+    /// Know the backup by its record in the second place, and record there what is done; follows the job to its end
+    #[arg(long, requires = "restored")]
+    second: bool,
     /// Print the plan, and do nothing
     #[arg(long)]
     what_if: bool,
@@ -108,7 +111,7 @@ async fn restore(
     format: Format,
     question: impl FnOnce() -> Result<bool, Failed>,
 ) -> Done {
-    let app = app_for(&args.hsm.hsm)?;
+    let app = if args.second { app_in_second(&args.hsm.hsm)? } else { app_for(&args.hsm.hsm)? };
     let target = args.hsm.hsm.name().clone();
     let source = args.from.unwrap_or_else(|| target.clone());
     let request = HsmRequest { source, target, run: args.run, at: args.at, restored: args.restored, what };
@@ -128,7 +131,12 @@ async fn restore(
         return Ok(Exit::None);
     }
     let (hsm, id) = (&plan.hsm.target, begin(&app, &plan).await?);
-    if args.wait { to_the_end(&app, hsm, &id, format).await } else { under_way(&app, hsm, &id, format).await }
+    // No app knows what is on record in the second place, so none follows a job about it.
+    if args.wait || args.second {
+        to_the_end(&app, hsm, &id, format).await
+    } else {
+        under_way(&app, hsm, &id, format).await
+    }
 }
 
 /// Carries the plan out, as the HTTP API does.

@@ -21,7 +21,7 @@ use crate::{
     },
     query::{
         hsms::{self, Run},
-        nothing,
+        nothing, second,
     },
 };
 
@@ -43,7 +43,8 @@ pub(super) async fn run(args: StatusArgs, format: Format) -> Done {
         None => App::build(&Config::read(environment, Needs::Jobs)?)?,
     };
     let now = Clock::system().now();
-    let doing = hsms::all(&app, app.hsms().names().cloned(), now).await?;
+    let pass = second::last_pass(&app).await?;
+    let doing = hsms::all(&app, app.hsms().names().cloned(), pass.as_ref(), now).await?;
     let runs = hsms::newest(&app, None, args.limit).await?;
     let backups: Vec<_> = runs
         .iter()

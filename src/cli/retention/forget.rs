@@ -13,7 +13,7 @@ use crate::{
     api::shapes::terminal::RetentionForget,
     clock::Clock,
     domain::{acknowledged::Reason, actor::Actor, object::ObjectId, source::SourceName},
-    retention::forget::{self, StoredBackup},
+    retention::forget::{self, LeftInSecond, StoredBackup},
 };
 
 /// The objects that are forgotten.
@@ -48,14 +48,32 @@ pub(super) async fn forget(args: ForgetArgs, format: Format) -> Done {
         Some(reason) => forget::forget(&app, vault, &objects, reason, (&Actor::TERMINAL, &clock)).await?,
     };
     let done = reason.is_some();
+    let second = forget::left_in_second(&app, vault, &objects, clock.now()).await;
+    let second = second.map_err(|error| error.to_string()).transpose();
     if format.is_json() {
-        output::json(&RetentionForget::new(vault, done, &backups))?;
+        output::json(&RetentionForget::new(vault, done, &backups).in_second(second.as_ref()))?;
     } else {
         table(&backups, done).print(format)?;
-        say(vault, &objects, &backups, (done, app.second().is_some()), format)?;
+        say(vault, &objects, &backups, done, format)?;
+        if let Some(second) = &second {
+            output::aside(format, in_second(second))?;
+        }
     }
     let stays = backups.iter().filter(|backup| backup.stays.is_some()).count();
     Ok(if done && stays > 0 { Exit::Part } else { Exit::All })
+}
+
+/// What the second place has of them, and until when.
+fn in_second(second: &Result<LeftInSecond, String>) -> String {
+    match second {
+        Ok(LeftInSecond { backups: 0, .. }) => "The second place has no backup of them.".to_owned(),
+        Ok(LeftInSecond { backups, until }) => format!(
+            "The second place has {} of them, until {until} at least: from then on its owners can let them go, with \
+             `keyvault-backup retention apply --second`; no app can.",
+            count(*backups, "backup")
+        ),
+        Err(why) => format!("What the second place has of them is not known: {why}"),
+    }
 }
 
 fn table(backups: &[StoredBackup], done: bool) -> Table {
@@ -81,7 +99,7 @@ fn say(
     vault: &SourceName,
     objects: &[ObjectId],
     backups: &[StoredBackup],
-    (done, second): (bool, bool),
+    done: bool,
     format: Format,
 ) -> Result<(), Failed> {
     let stays = backups.iter().filter(|backup| backup.stays.is_some()).count();
@@ -108,12 +126,6 @@ fn say(
                 "{} of {names} in {vault}; {goes} of them can go now. To delete them, add --really --reason TEXT.",
                 count(backups.len(), "stored backup")
             ),
-        )?;
-    }
-    if second {
-        output::aside(
-            format,
-            "The second place keeps its copies of them until its owners delete them: no app and no command does.",
         )?;
     }
     if stays > 0 {

@@ -14,15 +14,19 @@ use crate::{
         job::BackupJob,
         manifest::{Line, ObjectStatus, Summary},
         plan::{ListedLate, PlanHeader},
+        second::Lacks,
     },
     query::runs::Report,
 };
 
 /// Prints a run. The exit code is the run's; 0 while it is open.
-pub(super) fn print(report: Report, format: Format) -> Done {
+pub(super) fn print(report: Report, lacks: Option<&Lacks>, format: Format) -> Done {
     match report {
         Report::Closed { header, summary, lines } => {
-            closed(&header, &summary, &lines, format)?;
+            closed(&header, &summary, &lines, lacks, format)?;
+            if let Some(lacks) = lacks.filter(|_| !format.is_json()) {
+                output::note(format_args!("{} {}", header.run, lacks.words()));
+            }
             Ok(summary.verdict.into())
         }
         open if format.is_json() => {
@@ -88,9 +92,16 @@ fn late_line(late: &ListedLate) -> String {
     format!("The {}s could be listed only at {at}, in round {}", late.kind, late.round)
 }
 
-fn closed(header: &PlanHeader, summary: &Summary, lines: &[Line], format: Format) -> io::Result<()> {
+fn closed(
+    header: &PlanHeader,
+    summary: &Summary,
+    lines: &[Line],
+    lacks: Option<&Lacks>,
+    format: Format,
+) -> io::Result<()> {
     if format.is_json() {
-        return output::json(&RunReport::new(header, summary, lines));
+        let report = RunReport::new(header, summary, lines);
+        return output::json(&report.copied_without(lacks.map(Lacks::backups)));
     }
     let mut table = Table::new(
         &[Column::name("kind"), Column::name("name")],

@@ -13,7 +13,7 @@ use crate::domain::{
     retention::{Act, Decision, Hold},
     right::Right,
     run::{RunId, Verdict},
-    source::SourceName,
+    source::{SourceId, SourceName},
 };
 
 /// How far apart the clocks of processes that record one event may be.
@@ -178,7 +178,7 @@ pub enum Event {
     RetentionDecided {
         /// The source.
         source: SourceName,
-        /// What was decided: `release`, `withdraw`, `consent`, `hold-set`, `hold-released`.
+        /// What was decided: `release`, `withdraw`, `consent`, `forget`, `hold-set`, `hold-released`; `applied` in the second place.
         decision: String,
         /// What it is about, in words.
         what: String,
@@ -253,6 +253,17 @@ impl Event {
             what: format!("{} for ticket {}", hold.scope, hold.ticket),
             reason: hold.reason.clone(),
             decided: hold.at,
+        }
+    }
+
+    /// That the owners of the second place let go what the first has deleted.
+    pub fn of_second(source: &SourceId, reason: &Reason, decided: OffsetDateTime) -> Self {
+        Self::RetentionDecided {
+            source: source.name.clone(),
+            decision: "applied".to_owned(),
+            what: format!("{}, in the second place", source.kind),
+            reason: reason.clone(),
+            decided,
         }
     }
 

@@ -16,6 +16,8 @@ pub enum Section {
     Verification,
     /// What people recorded of the security domains of Managed HSMs.
     SecurityDomains,
+    /// What the second place had.
+    SecondPlace,
     /// What people accepted, acknowledged, held and released.
     Decisions,
     /// Plans, approvals and restores.
@@ -44,6 +46,7 @@ impl Section {
             Self::Accepted => "Accepted failures",
             Self::Verification => "Verification",
             Self::SecurityDomains => "Security domains",
+            Self::SecondPlace => "Second place",
             Self::Decisions => "Decisions of people",
             Self::Restores => "Restores and approvals",
             Self::Policies => "Policies of retention",
@@ -79,14 +82,14 @@ const NO_TESTS: &str = "tests of restores";
 /// Which sections of a report are relevant to which requirement. It is a mapping, and claims no compliance.
 pub const MAPPING: [Mapped; 8] = {
     use Section::{
-        Accepted, Days, Decisions, Failures, Holds, Policies, Restores, Retention, SecurityDomains, Sources,
-        Trail, Verification,
+        Accepted, Days, Decisions, Failures, Holds, Policies, Restores, Retention, SecondPlace,
+        SecurityDomains, Sources, Trail, Verification,
     };
     [
         Mapped {
             requirement: "ISO/IEC 27001:2022, A.8.13",
             about: "Information backup: copies by a policy, maintained and tested",
-            sections: &[Days, Sources, Failures, Verification, Policies, Retention],
+            sections: &[Days, Sources, Failures, Verification, SecondPlace, Policies, Retention],
             lacks: NO_TESTS,
         },
         Mapped {
@@ -104,7 +107,7 @@ pub const MAPPING: [Mapped; 8] = {
         Mapped {
             requirement: "DORA, Regulation (EU) 2022/2554, Article 12",
             about: "Policies and procedures for backup, restoration and recovery",
-            sections: &[Sources, Failures, Policies, Holds, Retention, Restores],
+            sections: &[Sources, Failures, SecondPlace, Policies, Holds, Retention, Restores],
             lacks: NO_TESTS,
         },
         Mapped {
@@ -122,7 +125,7 @@ pub const MAPPING: [Mapped; 8] = {
         Mapped {
             requirement: "NIST SP 800-53 Rev. 5, CP-9",
             about: "System backup, its protection and its tests",
-            sections: &[Days, Sources, Failures, Verification, Trail],
+            sections: &[Days, Sources, Failures, Verification, SecondPlace, Trail],
             lacks: NO_TESTS,
         },
         Mapped {

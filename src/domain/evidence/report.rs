@@ -281,6 +281,7 @@ impl SourceRow {
             deleted: 0,
             verification: None,
             attestation: None,
+            second: None,
             unread: 0,
         }
     }
@@ -304,6 +305,7 @@ impl SourceRow {
         self.deleted += count(of.deleted.len());
         self.verification = of.verification.clone().or(self.verification.take());
         self.attestation = of.attestation.clone().or(self.attestation.take());
+        self.second = of.second.clone().or(self.second.take());
         self.unread += count(of.unread.len());
     }
 }

@@ -3,7 +3,8 @@
 use time::OffsetDateTime;
 
 use super::{
-    AcceptedSeen, AttestationSeen, Became, HoldSeen, RunsSeen, Sort, SourceEvidence, VerificationSeen,
+    AcceptedSeen, AttestationSeen, Became, HoldSeen, RunsSeen, SecondSeen, Sort, SourceEvidence,
+    VerificationSeen,
 };
 use crate::domain::{
     actor::Actor, audit::Head, day::Day, digest::Digest, object::ObjectId, run::RunId, source::SourceId,
@@ -88,6 +89,8 @@ pub struct SourceRow {
     pub verification: Option<VerificationSeen>,
     /// What people last recorded of a Managed HSM's security domain.
     pub attestation: Option<AttestationSeen>,
+    /// What the second place had of it, by the last record.
+    pub second: Option<SecondSeen>,
     /// How many things could not be read for its records.
     pub unread: u32,
 }

@@ -95,6 +95,13 @@ pub enum Reason {
     Blob(Unproved),
     /// More than half of the source's points would go, and no person has consented.
     MoreThanHalf,
+    /// In the second place: nothing on record there says that the first place has deleted it.
+    NotDeletedInFirst,
+    /// In the second place: it is not long enough ago that the record arrived that the first place has deleted it.
+    DeletedInFirst {
+        /// The day after which it may go.
+        until: Date,
+    },
 }
 
 impl Reason {
@@ -110,6 +117,8 @@ impl Reason {
             Self::FoldedInto(_) => "partial",
             Self::Names { why, .. } | Self::Blob(why) => why.code(),
             Self::MoreThanHalf => "more-than-half",
+            Self::NotDeletedInFirst => "not-deleted-in-first",
+            Self::DeletedInFirst { .. } => "deleted-in-first-lately",
         }
     }
 }
@@ -127,6 +136,10 @@ impl fmt::Display for Reason {
             Self::Blob(why) => write!(f, "has a blob {why}"),
             Self::MoreThanHalf => {
                 f.write_str("more than half of the points would go, and no person has consented")
+            }
+            Self::NotDeletedInFirst => f.write_str("no record says that the first place has deleted it"),
+            Self::DeletedInFirst { until } => {
+                write!(f, "the first place has deleted it; the second keeps it until {until}")
             }
         }
     }
@@ -147,6 +160,11 @@ pub enum Dropped {
     },
     /// The nights that folded it in are gone.
     FoldedIn,
+    /// In the second place: the first place has deleted it, and the record of that arrived before so many days.
+    DeletedInFirst {
+        /// The days.
+        within: u32,
+    },
 }
 
 impl Dropped {
@@ -156,6 +174,7 @@ impl Dropped {
             Self::Expired { .. } => "expired",
             Self::NeverCovered { .. } => "never-covered",
             Self::FoldedIn => "folded-in",
+            Self::DeletedInFirst { .. } => "deleted-in-first",
         }
     }
 }
@@ -168,6 +187,9 @@ impl fmt::Display for Dropped {
                 write!(f, "older than {within} days, and did not cover its source")
             }
             Self::FoldedIn => f.write_str("the nights that folded it in are gone"),
+            Self::DeletedInFirst { within } => {
+                write!(f, "the first place has deleted it, which is known here for more than {within} days")
+            }
         }
     }
 }

@@ -15,12 +15,13 @@ use crate::domain::{
 };
 
 /// The sections in their order.
-pub(super) const ORDER: [Section; 14] = [
+pub(super) const ORDER: [Section; 15] = [
     Section::Sources,
     Section::Failures,
     Section::Accepted,
     Section::Verification,
     Section::SecurityDomains,
+    Section::SecondPlace,
     Section::Decisions,
     Section::Restores,
     Section::Policies,
@@ -43,6 +44,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
             Section::Accepted => accepted(page, report),
             Section::Verification => verification(page, report),
             Section::SecurityDomains => security_domains(page, report),
+            Section::SecondPlace => second_place(page, report),
             Section::Decisions => events(page, report, &[Sort::Decision]),
             Section::Restores => events(page, report, &[Sort::Approval, Sort::Restore]),
             Section::Policies => policies(page, report),
@@ -75,6 +77,11 @@ const fn about(section: Section) -> &'static str {
         }
         Section::SecurityDomains => {
             "When people last recorded that they had checked the security domain of a Managed HSM and the holders of its keys."
+        }
+
+        Section::SecondPlace => {
+            "What the second place had of each source by the end of the period, as the last pass of copies saw it. Behind: for how long \
+             something newer was missing there."
         }
         Section::Decisions => "What people accepted, acknowledged, held and released, by the audit trail.",
         Section::Restores => {
@@ -241,6 +248,26 @@ fn security_domains(page: &mut Page, report: &Report) {
         })
         .collect();
     page.table(["HSM", "Checked", "Quorum", "By"], &rows, "No record of the period has a Managed HSM.");
+}
+
+fn second_place(page: &mut Page, report: &Report) {
+    let row = |row: &SourceRow| {
+        let of = row.second.as_ref()?;
+        let hours = of.behind / 3600;
+        let behind =
+            if of.behind == 0 { Cell::text("has it all") } else { Cell::text(format_args!("{hours} h")) };
+        let newest = Cell::when(moment(of.newest, "nothing"));
+        Some([
+            Cell::text(&row.source),
+            Cell::when(minute(of.at)),
+            newest,
+            behind,
+            Cell::count(of.lacking.into()),
+        ])
+    };
+    let rows: Vec<_> = report.sources.iter().filter_map(row).collect();
+    let heads = ["Source", "Pass", "Newest point there", "Behind", "Points lacking something#"];
+    page.table(heads, &rows, "No record of the period has a second place.");
 }
 
 fn events(page: &mut Page, report: &Report, sorts: &[Sort]) {

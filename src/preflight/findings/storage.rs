@@ -22,6 +22,8 @@ pub enum Use {
     Jobs,
     /// Backups of whole HSMs: written by HSMs, read by the app.
     Landing,
+    /// Copies of backups in an account of others: read, and added to, by the keeper.
+    Second,
 }
 
 /// The observations of a container.
@@ -41,6 +43,8 @@ pub struct ContainerSeen {
     pub written: Option<Came>,
     /// Deleting the probe.
     pub deleted: Option<Came>,
+    /// Writing the probe once more, over itself.
+    pub changed: Option<Came>,
     /// Its write protection.
     pub protection: Protection,
 }
@@ -54,7 +58,7 @@ impl ContainerSeen {
     fn role(&self, of: Role) -> &'static str {
         match self.used {
             _ if of == Role::Page => "Storage Blob Data Reader",
-            Use::Backups => "custom Key Vault Backup Blob Writer",
+            Use::Backups | Use::Second => "custom Key Vault Backup Blob Writer",
             Use::Jobs => "Storage Blob Data Contributor",
             Use::Landing => "Storage Blob Data Reader",
         }
@@ -65,6 +69,7 @@ impl ContainerSeen {
             Use::Backups => "Without it nothing is stored, and nothing can be restored.",
             Use::Jobs => "Without it no run and no restore is begun or ended.",
             Use::Landing => "Without it no pass can see whether an HSM's backup is there.",
+            Use::Second => "Without it nothing is copied into the second place.",
         }
     }
 
@@ -94,6 +99,9 @@ pub fn judge(seen: &ContainerSeen, of: &Installation, now: OffsetDateTime, repor
             let make = match seen.used {
                 Use::Backups | Use::Jobs => make.and(BY_FIX),
                 Use::Landing => make,
+                Use::Second => make.and(
+                    "Its owners do: `infra/second-place.bicep` makes the container and grants the role.",
+                ),
             };
             report.findings.push(seen.finding("container-missing", words(failure), make));
             return;
@@ -104,6 +112,11 @@ pub fn judge(seen: &ContainerSeen, of: &Installation, now: OffsetDateTime, repor
     match seen.used {
         Use::Backups => {
             undeletable(seen, of, report);
+            protected(seen, now, report);
+        }
+        Use::Second => {
+            undeletable(seen, of, report);
+            unchangeable(seen, of, report);
             protected(seen, now, report);
         }
         Use::Jobs => able(seen, of, report, "jobs-undeletable", "delete", seen.deleted.as_ref()),
@@ -160,6 +173,35 @@ fn undeletable(seen: &ContainerSeen, of: &Installation, report: &mut Report) {
             )
         }),
         Held::Unknown(why) => report.unknown(&subject, "delete backups", why),
+    }
+}
+
+/// Nothing in the second place may be changed by the app: what is written over a copy takes its place.
+fn unchangeable(seen: &ContainerSeen, of: &Installation, report: &mut Report) {
+    let Some(came) = &seen.changed else { return };
+    let (subject, what) = (seen.subject(), "change backups");
+    // To an identity that may add, storage may say that the name is taken.
+    if came.refusal().is_some_and(|(_, failure)| failure.code == "BlobAlreadyExists") {
+        report.well(&subject, what, "it cannot");
+        return;
+    }
+    let found = |severity, seen_as: &str| Finding {
+        severity,
+        why: "An attacker in control of the keeper could put something else in the place of every copy.",
+        ..seen.finding(
+            "backups-changeable",
+            seen_as.to_owned(),
+            remedy::narrow_on_container(of, &seen.account, &seen.container),
+        )
+    };
+    match came.held() {
+        Held::No(..) => report.well(&subject, what, "it cannot"),
+        Held::Yes => report.findings.push(found(Severity::Error, "the probe could be written again")),
+        Held::Unknown(_) if came.cause() == Some(Cause::Immutable) => report.findings.push(found(
+            Severity::Warning,
+            "the identity may change blobs; write protection stops it for now",
+        )),
+        Held::Unknown(why) => report.unknown(&subject, what, why),
     }
 }
 

@@ -115,6 +115,22 @@ pub(super) const OF_ALL: &[Family<Status>] = &[
             at(of.retention.last(), add);
         },
     ),
+    seconds(
+        "keyvault_backup_second_place_last_pass_timestamp_seconds",
+        "When the newest pass over the second place ended.",
+        |of, add| {
+            at(of.second.as_ref().and_then(|pass| pass.ended), add);
+        },
+    ),
+    count(
+        "keyvault_backup_second_place_failed_parts",
+        "How many parts the newest pass over the second place could not copy.",
+        |of, add| {
+            if let Some(pass) = &of.second {
+                add(None, pass.failed.into());
+            }
+        },
+    ),
     count("keyvault_backup_poison_messages", "Messages that the host gave up, approximately.", |of, add| {
         if let Some(messages) = of.poison_messages {
             add(None, number(messages));
@@ -166,6 +182,24 @@ pub(super) const OF_EACH: &[Family<SourceState>] = &[
         "When people last recorded that they checked the security domain of a Managed HSM.",
         |of, add| {
             at(of.attested, add);
+        },
+    ),
+    seconds(
+        "keyvault_backup_second_place_behind_seconds",
+        "For how long the second place has lacked something newer of the source; 0 if it has everything.",
+        |of, add| {
+            if let Some(second) = &of.second {
+                add(None, second.behind.whole_seconds());
+            }
+        },
+    ),
+    count(
+        "keyvault_backup_second_place_lacking_points",
+        "Points of a vault in the second place of which the first had lost something before they were copied.",
+        |of, add| {
+            if let Some(second) = of.second.filter(|_| !of.is_hsm()) {
+                add(None, second.lacking.into());
+            }
         },
     ),
     seconds(

@@ -115,6 +115,18 @@ fn reach(page: &mut Markup, of: &SourceState) {
     page.raw("</dd></div>\n<div><dt>Verified</dt><dd>");
     day(page, of.verified().time_or_word());
     page.raw("</dd></div>\n");
+    if let Some(second) = of.second {
+        page.raw("<div><dt>Second place</dt><dd>");
+        if second.behind_since.is_some() {
+            page.put("<b class=\"bad\">", age(second.behind), "</b><span>behind</span>");
+        } else {
+            page.raw("<b>has it all</b>");
+        }
+        if second.lacking > 0 {
+            page.put("<span class=\"below\">", second.lacking, " points lack something</span>");
+        }
+        page.raw("</dd></div>\n");
+    }
 }
 
 /// Adds the day of a time, with the time beside it, or the word for none.

@@ -50,6 +50,7 @@ fn seen(vaults: Vec<VaultState>, hsms: Vec<HsmState>, restores: Vec<Restore>) ->
         interval: INTERVAL,
         passes: Passes { last: Some(NOW - Duration::minutes(2)), stands_still: false },
         retention: LastPass::Recently(NOW - Duration::hours(5)),
+        second: None,
         vaults,
         hsms,
         at_bound: Vec::new(),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use keyvault_backup_emulator::{FaultKind, Forbidden, Matcher, Operation, Service, WriteProtection};
+use keyvault_backup_emulator::{FaultKind, Forbidden, Matcher, Operation, Rights, Service, WriteProtection};
 use serde_json::json;
 
 use super::{allow_deletion, healthy, mended_by, only, preflight};
-use crate::world::{BACKUPS, JOBS};
+use crate::world::{BACKUPS, JOBS, PERSON, World};
 
 fn on(host: &str, operation: Operation) -> Matcher {
     Matcher::from(operation).host(format!("{host}.blob.core.windows.net"))
@@ -105,4 +105,42 @@ async fn messages_that_were_given_up() {
     let found = only(&world, "poisoned").await;
     assert!(found["subject"] == json!("workstore/backup-objects-poison") && found["severity"] == "warning");
     mended_by(&world, "poisoned", &["az storage message peek --queue-name backup-objects-poison"]).await;
+}
+
+/// What a keeper's preflight finds in the second place, and what it found well there.
+async fn in_second(world: &World) -> (Vec<String>, Vec<String>) {
+    let (_, report) = preflight(world).await;
+    let of = |list: &str, key: &str| {
+        let all = report[list].as_array().unwrap_or_else(|| panic!("{report:#}")).iter();
+        let all = all.filter(|of| of.to_string().contains("secondstore"));
+        all.map(|of| of[key].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    (of("findings", "name"), of("well", "check"))
+}
+
+#[tokio::test]
+async fn the_second_place_is_for_reading_and_adding_and_nothing_else() {
+    let mut world = healthy().await;
+    let second = world.with_second_place();
+    let protection = WriteProtection { days: 90, locked: true };
+    second.set_write_protection(BACKUPS, protection);
+    assert_eq!(in_second(&world).await, (vec![], vec![]), "of the apps only the keeper has a right there");
+    world.set("KEYVAULT_BACKUP_ROLE", "keeper");
+    let (found, well) = in_second(&world).await;
+    assert!(found.is_empty() && well.len() >= 5, "{found:?} {well:?}");
+    let rights = || Rights::of("keeper", "second");
+    for (right, protected, expected) in [
+        (rights().with("blobs/delete"), true, vec!["delete-right"]),
+        (rights().with("blobs/write"), true, vec!["backups-changeable"]),
+        (rights().with("blobs/write"), false, vec!["backups-changeable", "no-write-protection"]),
+        (rights().with("blobs/delete"), false, vec!["backups-deletable", "no-write-protection"]),
+        (Rights::of("person", "landing").in_container(BACKUPS), true, vec!["container-unwritable"]),
+    ] {
+        second.take_rights(PERSON);
+        second.give(PERSON, right.clone());
+        second.set_write_protection(BACKUPS, protected.then_some(protection));
+        let mut found = in_second(&world).await.0;
+        found.sort();
+        assert_eq!(found, expected, "{right:?}");
+    }
 }

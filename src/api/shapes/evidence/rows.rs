@@ -9,7 +9,7 @@ use crate::{
     domain::{
         day::Day,
         evidence::{
-            AttestationSeen, CoverageRow, DayRow, DayState, RunsSeen, SourceRow, TroubleSeen,
+            AttestationSeen, CoverageRow, DayRow, DayState, RunsSeen, SecondSeen, SourceRow, TroubleSeen,
             VerificationSeen,
         },
         source::{SourceId, SourceKind},
@@ -194,6 +194,29 @@ impl From<&AttestationSeen> for EvidenceSecurityDomain {
     }
 }
 
+/// What the second place had of a source.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceSecond {
+    /// When the pass of copies ended that saw it.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    /// When the run of the newest point was planned that was complete there. Absent if there was none.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    newest: Option<OffsetDateTime>,
+    /// For how long something newer had been missing there at the end of the day.
+    behind_seconds: u64,
+    /// Of how many points there the first place had lost something before they were copied.
+    lacking: u32,
+}
+
+impl From<&SecondSeen> for EvidenceSecond {
+    fn from(of: &SecondSeen) -> Self {
+        Self { at: of.at, newest: of.newest, behind_seconds: of.behind, lacking: of.lacking }
+    }
+}
+
 /// A source over the period.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -233,6 +256,9 @@ pub struct EvidenceSource {
     /// What people last recorded of a Managed HSM's security domain. Absent if nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     security_domain: Option<EvidenceSecurityDomain>,
+    /// What the second place had of it, by the last record. Absent without a second place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_place: Option<EvidenceSecond>,
     /// How many things could not be read for its records.
     unread: u32,
 }
@@ -254,6 +280,7 @@ impl From<&SourceRow> for EvidenceSource {
             deleted: of.deleted,
             verification: of.verification.as_ref().map(Into::into),
             security_domain: of.attestation.as_ref().map(Into::into),
+            second_place: of.second.as_ref().map(Into::into),
             unread: of.unread,
         }
     }
@@ -307,6 +334,9 @@ pub struct EvidenceCoverage {
     /// What people had last recorded of a Managed HSM's security domain. Absent if nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     security_domain: Option<EvidenceSecurityDomain>,
+    /// What the second place had of it. Absent without a second place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_place: Option<EvidenceSecond>,
     /// What could not be read for the record.
     unread: Vec<String>,
 }
@@ -329,6 +359,7 @@ impl From<&CoverageRow> for EvidenceCoverage {
             reinstated: of.reinstated.iter().map(ToString::to_string).collect(),
             verification: of.verification.as_ref().map(Into::into),
             security_domain: of.attestation.as_ref().map(Into::into),
+            second_place: of.second.as_ref().map(Into::into),
             unread: of.unread.clone(),
         }
     }

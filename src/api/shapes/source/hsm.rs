@@ -49,6 +49,10 @@ pub struct HsmStatus {
     /// What they recorded. Absent as long as there is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     security_domain: Option<SecurityDomain>,
+    /// Since when the second place lacks newer copies of its backups. Absent where it has all, and without a second place.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
+    second_place_behind_since: Option<OffsetDateTime>,
     /// The newest ended backup, good or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_run: Option<RunItem>,
@@ -122,6 +126,7 @@ impl HsmStatus {
             newest_copied: state.copied,
             attested: OrNever(state.attested),
             security_domain: attestation.as_ref().map(Into::into),
+            second_place_behind_since: state.second.and_then(|of| of.behind_since),
             last_run: last.as_ref().map(Into::into),
             running: backups.into_iter().map(|job| (&Run::Open(Box::new(job))).into()).collect(),
             restore: restores.first().map(Into::into),

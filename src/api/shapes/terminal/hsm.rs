@@ -10,7 +10,7 @@ use crate::{
         source::{HsmStatus, SecurityDomain},
     },
     copies::back::CopiedBack,
-    domain::{hsm::Attestation, outcome, source::SourceName},
+    domain::{hsm::Attestation, outcome, second::Place, source::SourceName},
 };
 
 /// Managed HSMs, and their newest backups.
@@ -80,8 +80,9 @@ pub struct HsmCopiedBack {
     added: usize,
     /// A command that shows what a restore of everything from it would do.
     pub command: String,
-    /// The same as a request to `POST /api/restores/plan`.
-    request: HsmCopyRequest,
+    /// The same as a request to `POST /api/restores/plan`; absent if the copy came from the second place, of which no app knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<HsmCopyRequest>,
 }
 
 /// A request to plan a restore from a copy that was brought back.
@@ -114,19 +115,26 @@ impl From<&Attestation> for Attested {
 }
 
 impl HsmCopiedBack {
-    /// What was brought back.
-    pub fn new(of: &CopiedBack) -> Self {
+    /// What was brought back, from this place.
+    pub fn new(of: &CopiedBack, from: Place) -> Self {
         let CopiedBack { backup, folder, blobs, bytes, added } = of;
         let (source, run) = (backup.hsm.to_string(), backup.run.to_string());
+        let (is_first, flag) = match from {
+            Place::First => (true, ""),
+            Place::Second => (false, " --second"),
+        };
+        let request = || HsmCopyRequest {
+            source: source.clone(),
+            scope: "hsm",
+            run: run.clone(),
+            restored: true,
+            everything: true,
+        };
         Self {
-            command: format!("keyvault-backup hsm restore --hsm {source} --run {run} --restored --what-if"),
-            request: HsmCopyRequest {
-                source: source.clone(),
-                scope: "hsm",
-                run: run.clone(),
-                restored: true,
-                everything: true,
-            },
+            command: format!(
+                "keyvault-backup hsm restore --hsm {source} --run {run} --restored{flag} --what-if"
+            ),
+            request: is_first.then(request),
             source,
             run,
             folder: folder.clone(),

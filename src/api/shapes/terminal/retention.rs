@@ -12,7 +12,7 @@ use crate::{
     },
     retention::{
         Applied,
-        forget::{Stays, StoredBackup},
+        forget::{LeftInSecond, Stays, StoredBackup},
         legal,
     },
 };
@@ -74,6 +74,34 @@ pub struct RetentionForget {
     done: bool,
     /// Every stored backup of the objects.
     backups: Vec<ForgottenBackup>,
+    /// What the second place has of them. Absent where none is named.
+    #[serde(rename = "secondPlace", skip_serializing_if = "Option::is_none")]
+    second: Option<ForgottenInSecond>,
+}
+
+/// What the second place has of objects that are forgotten, or would be.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ForgottenInSecond {
+    /// How many backups. Absent if that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backups: Option<usize>,
+    /// The day before which none of them can go there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    /// Why it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+impl From<&Result<LeftInSecond, String>> for ForgottenInSecond {
+    fn from(of: &Result<LeftInSecond, String>) -> Self {
+        let left = of.as_ref().ok();
+        Self {
+            backups: left.map(|left| left.backups),
+            until: left.filter(|left| left.backups > 0).map(|left| left.until.to_string()),
+            problem: of.as_ref().err().cloned(),
+        }
+    }
 }
 
 /// A stored backup of an object that is forgotten, or would be.
@@ -109,7 +137,16 @@ impl RetentionForget {
                 _ => None,
             },
         });
-        Self { source: source.to_string(), done, backups: backups.collect() }
+        Self { source: source.to_string(), done, backups: backups.collect(), second: None }
+    }
+}
+
+impl RetentionForget {
+    /// The same, with what the second place has.
+    #[must_use]
+    pub fn in_second(mut self, second: Option<&Result<LeftInSecond, String>>) -> Self {
+        self.second = second.map(Into::into);
+        self
     }
 }
 

@@ -80,6 +80,13 @@ impl RunReport {
         }
     }
 
+    /// The same, copied into the second place without so many of its backups.
+    #[must_use]
+    pub fn copied_without(mut self, backups: Option<u32>) -> Self {
+        self.item.copied_without = backups;
+        self
+    }
+
     /// A run that a terminal has just carried out, with the objects that failed.
     pub fn of_failures(header: &PlanHeader, summary: &Summary, failures: &[(ObjectId, Failure)]) -> Self {
         let line = |(id, failure): &(ObjectId, Failure)| Line {

@@ -21,12 +21,13 @@ fn seen(used: Use) -> ContainerSeen {
         reached: Came::Done,
         read: Came::Done,
         written: (used != Use::Landing).then_some(Came::Done),
+        changed: (used == Use::Second).then(|| refused(Cause::Denied)),
         deleted: match used {
-            Use::Backups => Some(refused(Cause::Denied)),
+            Use::Backups | Use::Second => Some(refused(Cause::Denied)),
             Use::Jobs => Some(Came::Done),
             Use::Landing => None,
         },
-        protection: if used == Use::Backups { POLICY } else { NONE },
+        protection: if matches!(used, Use::Backups | Use::Second) { POLICY } else { NONE },
     }
 }
 
@@ -49,6 +50,16 @@ fn a_container_as_it_should_be_is_said_to_be() {
                 "well read: it can",
                 "well write: it can",
                 "well delete backups: it cannot",
+                "well write protection: the container has a policy",
+            ],
+        ),
+        (
+            Use::Second,
+            vec![
+                "well read: it can",
+                "well write: it can",
+                "well delete backups: it cannot",
+                "well change backups: it cannot",
                 "well write protection: the container has a policy",
             ],
         ),
@@ -209,5 +220,22 @@ fn an_hsm_wants_a_container_without_protection() {
                 "{found:?}"
             );
         }
+    }
+}
+
+#[test]
+fn what_may_be_changed_in_the_second_place_is_told() {
+    let taken = || {
+        Came::Refused(Cause::Other, crate::domain::outcome::Failure::ours("BlobAlreadyExists", "it is there"))
+    };
+    for (changed, expected) in [
+        (refused(Cause::Denied), vec![]),
+        (taken(), vec![]),
+        (Came::Done, vec!["error backups-changeable"]),
+        (refused(Cause::Immutable), vec!["warning backups-changeable"]),
+        (Came::Late(25), vec!["unknown change backups: no answer within 25 s"]),
+    ] {
+        let seen = ContainerSeen { changed: Some(changed.clone()), ..seen(Use::Second) };
+        assert_eq!(beside(&seen, Use::Second), expected, "{changed:?}");
     }
 }
