@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 use crate::domain::{
     acknowledged::{Acceptance, AcceptanceRecord, Acknowledgement, Reason},
     digest::{Digest, Hash},
+    drill::DrillId,
     object::{ObjectId, ObjectName},
     restore::{RestoreId, RestoreJob, RestoreNumbers},
     retention::{Act, Decision, Hold},
@@ -174,6 +175,15 @@ pub enum Event {
         #[serde(with = "time::serde::rfc3339")]
         decided: OffsetDateTime,
     },
+    /// A person at a terminal asked for a drill.
+    DrillRequested {
+        /// The drill.
+        drill: DrillId,
+        /// The source.
+        source: SourceName,
+        /// The drill vault.
+        target: SourceName,
+    },
     /// A person no longer accepts that an object fails.
     AcceptanceWithdrawn {
         /// The source.
@@ -301,6 +311,7 @@ impl Event {
             Self::RestoreStarted { source, target, .. }
             | Self::RestorePlanned { source, target, .. }
             | Self::RestoreApproved { source, target, .. }
+            | Self::DrillRequested { source, target, .. }
             | Self::HsmRestoreStarted { source, target, .. } => vec![source, target],
             Self::RestoreAbandoned { target, .. } => vec![target],
             Self::RestoreEnded { .. } => Vec::new(),
@@ -322,6 +333,7 @@ impl Event {
             | Self::RestoreAbandoned { restore, .. }
             | Self::HsmRestoreStarted { restore, .. }
             | Self::HsmRestoreEnded { restore, .. } => Subject::Named(restore.as_str()),
+            Self::DrillRequested { drill, .. } => Subject::Named(drill.as_str()),
             Self::RestorePlanned { plan, decided, .. } | Self::RestoreApproved { plan, decided, .. } => {
                 Subject::Plan(plan, *decided)
             }
@@ -366,6 +378,7 @@ impl Event {
             | Self::FailureAccepted { .. }
             | Self::RetentionDecided { .. }
             | Self::HsmCopyBack { .. }
+            | Self::DrillRequested { .. }
             | Self::AcceptanceWithdrawn { .. } => Right::Terminal,
         }
     }
