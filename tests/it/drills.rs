@@ -1,0 +1,338 @@
+//! Drills: a sample of a source comes back in a vault made for it, and is gone from there afterwards.
+
+use keyvault_backup_emulator::{
+    Access, CertificateSpec, Delays, Fault, FaultKind, Forbidden, KeySpec, Kind, Matcher, Operation,
+    SecretSpec, VaultHandle,
+    host::{Firing, Host, Invocation},
+};
+use serde_json::{Value, json};
+use time::Duration;
+
+use crate::{
+    checks::events,
+    retention::KEEPER,
+    world::{BACKUPS, JOBS, NIGHT, World},
+};
+
+/// The secret that declares a drill vault.
+pub const MARKER: &str = "keyvault-backup-drill-vault";
+
+const KINDS: [Kind; 3] = [Kind::Certificate, Kind::Key, Kind::Secret];
+
+/// A world in which `kv-a` was backed up one night, and drills in `kv-drill`.
+pub struct Drilling {
+    pub world: World,
+    pub keeper: Host,
+    pub drill: VaultHandle,
+}
+
+impl Drilling {
+    pub async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With these settings besides.
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
+        let mut world = World::new().await;
+        for number in 0..4 {
+            world.vault.put_secret(&format!("secret-{number}"), SecretSpec::new("value"));
+        }
+        world.vault.put_key("signing", KeySpec::ec("P-256"));
+        world.vault.put_certificate("tls", CertificateSpec::new("CN=example.org"));
+        world.night(NIGHT).await;
+        let drill = world.azure.vault("kv-drill");
+        drill.put_secret(MARKER, SecretSpec::new("declared"));
+        for vault in [&world.vault, &drill] {
+            for (identity, sort) in [(KEEPER, "nothing"), ("", "nothing")] {
+                vault.give(identity, Access::of(identity, sort));
+            }
+        }
+        world.vault.give("", Access::of("backup", "source"));
+        drill.give(KEEPER, Access::of("keeper", "drill"));
+        world.set("KEYVAULT_BACKUP_DRILL_VAULTS", &format!("kv-a={}", drill.url()));
+        world.set("KEYVAULT_BACKUP_DRILL_SAMPLE", "2");
+        world.set("DRILL_SCHEDULE", "0 0 6 30 2 *");
+        for (name, value) in settings {
+            world.set(name, value);
+        }
+        let keeper = world.with_keeper("within=30 months=0").await;
+        Self { world, keeper, drill }
+    }
+
+    /// The timer fires, an hour later.
+    pub async fn fire(&self) -> Invocation {
+        self.world.azure.clock().advance(std::time::Duration::from_secs(3600));
+        self.keeper.fire("RestoreDrill", Firing::at(self.world.azure.clock().now())).await
+    }
+
+    /// One look of the keeper's `AdvanceJobs`, so many minutes later.
+    pub async fn advance(&self, minutes: u64) -> Invocation {
+        self.world.pass(minutes);
+        self.keeper.fire("AdvanceJobs", Firing::at(self.world.azure.clock().now())).await
+    }
+
+    /// Looks until no drill is open.
+    pub async fn settle(&self) {
+        for _ in 0..60 {
+            if self.open().is_empty() {
+                return;
+            }
+            self.advance(5).await;
+        }
+        panic!("a drill is still open: {:?}", self.open());
+    }
+
+    /// The records of open drills.
+    pub fn open(&self) -> Vec<String> {
+        self.world.work.blobs(JOBS).into_iter().filter(|name| name.starts_with("drills/")).collect()
+    }
+
+    /// The drills of `kv-a` that are on record, the newest first.
+    pub fn records(&self) -> Vec<Value> {
+        let records = self.world.stored_below("drills/vaults/kv-a/");
+        records.into_values().map(|bytes| serde_json::from_slice(&bytes).expect("JSON")).collect()
+    }
+
+    /// A drill to its end, and what it came to.
+    pub async fn drilled(&self) -> Value {
+        let before = self.records().len();
+        self.fire().await;
+        self.settle().await;
+        let records = self.records();
+        assert_eq!(records.len(), before + 1, "one drill, one record");
+        records.into_iter().next().expect("a record")
+    }
+
+    /// Whether the drill vault holds the marker and nothing else, live or soft-deleted.
+    pub fn is_clean(&self) -> bool {
+        let live: Vec<_> = KINDS.into_iter().flat_map(|kind| self.drill.objects(kind)).collect();
+        live == [MARKER] && KINDS.into_iter().all(|kind| self.drill.deleted(kind).is_empty())
+    }
+
+    /// What requests have asked of a vault, without reading.
+    pub fn changes_in(&self, vault: &str) -> Vec<Operation> {
+        let changes = |of: &Operation| {
+            matches!(
+                of,
+                Operation::Restore
+                    | Operation::DeleteObject
+                    | Operation::Purge
+                    | Operation::Recover
+                    | Operation::SetSecret
+            )
+        };
+        let host = format!("{vault}.vault.azure.net");
+        let entries = self.world.azure.requests().entries();
+        entries.into_iter().filter(|of| *of.host == *host).map(|of| of.operation).filter(changes).collect()
+    }
+}
+
+fn outcome(record: &Value) -> (&str, &str) {
+    (record["restore"].as_str().unwrap_or_default(), record["cleanup"].as_str().unwrap_or_default())
+}
+
+fn codes(record: &Value) -> Vec<&str> {
+    record["why"]
+        .as_array()
+        .map(|why| why.iter().filter_map(|of| of["code"].as_str()).collect())
+        .unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_sample_of_every_kind_is_restored_compared_timed_and_removed() {
+    let drilling = Drilling::with(&[("KEYVAULT_BACKUP_DRILL_ALWAYS", "kv-a=secret/secret-3")]).await;
+    let before = drilling.world.vault.snapshot();
+    let record = drilling.drilled().await;
+    assert_eq!(outcome(&record), ("Succeeded", "Done"), "{record}");
+    let objects = record["objects"].as_array().expect("a list");
+    assert_eq!(objects.len(), 5, "a certificate, a key, two secrets and one that always is: {record}");
+    for of in objects {
+        assert_eq!(of["result"], "restored");
+        assert!(of["rto_seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{of}");
+    }
+    assert!(objects.iter().any(|of| of["name"] == "secret-3"));
+    assert_eq!(record["rpo_seconds"], json!(3600.0 + minutes_of_the_night(&record)));
+    assert!(record["rto_seconds"].as_f64().is_some_and(|seconds| seconds > 0.0));
+    let whole = &record["whole"];
+    assert_eq!(
+        (&whole["secrets"], &whole["keys"], &whole["certificates"]),
+        (&json!(4), &json!(1), &json!(1))
+    );
+    assert_eq!(whole["extrapolated"], true);
+    assert!(record["not_proven"].as_array().is_some_and(|of| of.len() > 2));
+    assert!(drilling.is_clean());
+    assert_eq!(drilling.changes_in("kv-a"), []);
+    assert_eq!(drilling.world.vault.snapshot().differences(&before), Vec::<String>::new());
+}
+
+/// How long the night took by the driven clock.
+fn minutes_of_the_night(record: &Value) -> f64 {
+    let started = record["started"].as_str().expect("a time");
+    let started =
+        time::OffsetDateTime::parse(started, &time::format_description::well_known::Rfc3339).expect("a time");
+    (started - NIGHT - Duration::HOUR).as_seconds_f64()
+}
+
+#[tokio::test]
+async fn a_vault_that_takes_its_time_is_cleaned_up_by_later_passes() {
+    for delays in [Delays::realistic(), Delays::longest()] {
+        let drilling = Drilling::new().await;
+        drilling.world.azure.knobs().set_delays(delays);
+        let record = drilling.drilled().await;
+        assert_eq!(outcome(&record), ("Succeeded", "Done"), "{record}");
+        drilling.world.pass(10);
+        assert!(drilling.is_clean());
+        let again = drilling.drilled().await;
+        assert_eq!(outcome(&again), ("Succeeded", "Done"), "{again}");
+    }
+}
+
+#[tokio::test]
+async fn every_so_many_drills_another_kept_point_is_restored() {
+    let mut drilling = Drilling::with(&[("KEYVAULT_BACKUP_DRILL_OLDER_EVERY", "2")]).await;
+    drilling.world.vault.put_secret("later", SecretSpec::new("value"));
+    drilling.world.night(NIGHT + Duration::DAY).await;
+    let mut older = Vec::new();
+    for _ in 0..3 {
+        let record = drilling.drilled().await;
+        assert_eq!(outcome(&record), ("Succeeded", "Done"), "{record}");
+        older.push((
+            record["point"]["at"].is_string(),
+            record["whole"]["secrets"].as_u64().unwrap_or_default(),
+        ));
+    }
+    assert_eq!(older, [(false, 5), (false, 5), (true, 4)], "the third is one of the first night");
+}
+
+#[tokio::test]
+async fn a_vault_that_is_not_declared_empty_and_purgeable_is_never_touched() {
+    type Spoil = fn(&VaultHandle);
+    let spoils: [(&str, Spoil); 6] = [
+        ("no-marker", |drill| assert!(drill.remove(Kind::Secret, MARKER))),
+        ("no-marker", |drill| assert!(drill.update(Kind::Secret, MARKER, |of| of.enabled = false))),
+        ("not-empty", |drill| drop(drill.put_key("of-somebody", KeySpec::ec("P-256")))),
+        ("not-empty", |drill| drop(drill.put_certificate("tls", CertificateSpec::new("CN=example.com")))),
+        ("not-empty", |drill| {
+            drill.put_secret("secret-1", SecretSpec::new("of somebody"));
+            drill.delete(Kind::Secret, "secret-1").expect("it is deleted");
+        }),
+        ("purge-protected", |drill| drill.configure(|options| options.purge_protection = true)),
+    ];
+    for (code, spoil) in spoils {
+        let drilling = Drilling::new().await;
+        spoil(&drilling.drill);
+        let record = drilling.drilled().await;
+        assert_eq!((outcome(&record), codes(&record)), (("Failed", "Done"), vec![code]), "{record}");
+        assert_eq!(drilling.changes_in("kv-drill"), [], "{code}");
+        assert!(record["rto_seconds"].is_null() && record["objects"].is_null(), "{record}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_ever_a_source_is_never_drilled_in() {
+    let drilling = Drilling::new().await;
+    // A run of years ago, by another installation.
+    drilling.world.backups.put_blob(
+        BACKUPS,
+        "vaults/kv-drill/runs/20200101T020000Z-nightly/plan.jsonl.gz",
+        "",
+        &[],
+    );
+    let record = drilling.drilled().await;
+    assert_eq!((outcome(&record), codes(&record)), (("Failed", "Done"), vec!["is-a-source"]), "{record}");
+    assert_eq!(drilling.changes_in("kv-drill"), []);
+    assert_eq!(
+        drilling.world.azure.requests().entries().iter().filter(|of| of.host.starts_with("kv-drill")).count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_target_that_is_missed_fails_the_drill_and_says_by_how_much() {
+    let drilling = Drilling::with(&[("KEYVAULT_BACKUP_DRILL_TARGETS", "kv-a=/30")]).await;
+    let record = drilling.drilled().await;
+    assert_eq!((outcome(&record), codes(&record)), (("Failed", "Done"), vec!["rpo-missed"]), "{record}");
+    assert!(drilling.is_clean());
+    let lines: Vec<_> = drilling.keeper.logs().into_iter().filter(|line| line.function_console).collect();
+    assert_eq!(events(&lines, "drill.failed"), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_restored_fails_the_drill_and_the_rest_is_removed() {
+    let drilling = Drilling::new().await;
+    let refused = Matcher::from(Operation::Restore).object("signing");
+    drilling.world.fault(refused, FaultKind::Status(400));
+    let record = drilling.drilled().await;
+    assert_eq!((outcome(&record), codes(&record)), (("Failed", "Done"), vec!["objects-failed"]), "{record}");
+    assert!(drilling.is_clean());
+}
+
+#[tokio::test]
+async fn a_backup_that_is_damaged_fails_the_drill() {
+    let drilling = Drilling::new().await;
+    let names = drilling.world.backups.blobs(BACKUPS);
+    let key = names.iter().find(|name| name.ends_with("/key/signing/backup")).expect("a backup");
+    drilling.world.backups.damage_blob(BACKUPS, key, |blob| blob.bytes = b"nothing".to_vec().into());
+    let record = drilling.drilled().await;
+    assert_eq!((outcome(&record), codes(&record)), (("Failed", "Done"), vec!["objects-failed"]), "{record}");
+    assert!(drilling.is_clean());
+}
+
+#[tokio::test]
+async fn a_vault_that_does_not_answer_ends_in_a_drill_that_timed_out_and_says_what_is_left() {
+    let drilling = Drilling::new().await;
+    drilling.world.fault(Operation::Purge, FaultKind::Forbidden(Forbidden::ByRbac));
+    drilling.world.fault(Matcher::from(Operation::Restore).object("signing"), FaultKind::Status(503));
+    let record = drilling.drilled().await;
+    assert_eq!(outcome(&record), ("Failed", "Failed"), "{record}");
+    let left = record["left"].as_array().expect("a list");
+    assert!(!left.is_empty() && record["unclean"]["text"].is_string(), "{record}");
+    // It blocks the next drill, until it can be removed; then the vault is clean again, and the drill takes place.
+    let next = drilling.drilled().await;
+    assert_eq!((outcome(&next), codes(&next)), (("TimedOut", "Failed"), vec!["left-behind"]), "{next}");
+    drilling.world.azure.faults().clear();
+    let last = drilling.drilled().await;
+    assert_eq!(outcome(&last), ("Succeeded", "Done"), "{last}");
+    assert!(drilling.is_clean());
+}
+
+#[tokio::test]
+async fn a_vault_that_loses_its_marker_during_a_drill_is_left_as_it_is() {
+    let drilling = Drilling::new().await;
+    let drill = drilling.drill.clone();
+    drilling.world.when(Operation::DeleteObject, move || assert!(drill.remove(Kind::Secret, MARKER)));
+    drilling
+        .world
+        .azure
+        .faults()
+        .add(Fault::on(Operation::DeleteObject).times(1).reply(FaultKind::Status(501)));
+    let record = drilling.drilled().await;
+    assert_eq!(outcome(&record), ("Succeeded", "Failed"), "{record}");
+    assert_eq!(record["unclean"]["code"], "no-marker");
+    let changes = drilling.changes_in("kv-drill").len();
+    let next = drilling.drilled().await;
+    assert_eq!((outcome(&next), codes(&next)), (("Failed", "Failed"), vec!["no-marker"]), "{next}");
+    assert_eq!(drilling.changes_in("kv-drill").len(), changes, "nothing is touched any more");
+}
+
+#[tokio::test]
+async fn sources_that_share_a_drill_vault_never_meet_there() {
+    let drilling = Drilling::new().await;
+    let mut world = drilling.world;
+    let other = world.azure.vault("kv-b");
+    other.put_secret("secret-1", SecretSpec::new("another"));
+    world.set("KEYVAULT_BACKUP_VAULTS", &format!("{} {}", world.vault.url(), other.url()));
+    let url = drilling.drill.url();
+    world.set("KEYVAULT_BACKUP_DRILL_VAULTS", &format!("kv-a={url} kv-b={url}"));
+    world.restart_with_settings().await;
+    world.night(NIGHT + Duration::DAY).await;
+    let keeper = crate::retention::keeper_of(&world).await;
+    world.azure.knobs().set_delays(Delays::realistic());
+    let drilling = Drilling { world, keeper, drill: drilling.drill };
+    let record = drilling.drilled().await;
+    assert_eq!(outcome(&record), ("Succeeded", "Done"), "{record}");
+    let of_other = drilling.world.stored_below("drills/vaults/kv-b/");
+    let of_other: Value = serde_json::from_slice(of_other.values().next().expect("a record")).expect("JSON");
+    assert_eq!(outcome(&of_other), ("Succeeded", "Done"), "{of_other}");
+    assert!(drilling.is_clean());
+}
