@@ -15,7 +15,7 @@ from policies import ACTIVITY_RULE, ASSIGNMENT, CONTAINER, LOG_RULE, QUEUE, Subj
 WILL_EXIST = {"settings": set(), "functions": set(), "queues": set(), "events": set()}
 
 # Names in the container of backups under which the keeper may add, and nothing is written yet.
-TO_COME = {"drills/", "hsm-copies/"}
+TO_COME = {"hsm-copies/"}
 
 # Legacy settings that carry a secret. They are for a terminal; the templates never set them.
 NEVER_SET = {"KEYVAULT_BACKUP_HSM_BACKUP_SAS", "KEYVAULT_BACKUP_HSM_RESTORE_SAS"}

@@ -94,6 +94,7 @@ pub fn table(of: &Status) -> Table {
         Column::number("gone").if_any(),
         Column::number("running").if_any(),
         Column::number("verified"),
+        Column::number("drilled").if_any(),
         Column::name("restorable since"),
     ];
     let mut table = Table::new(&[Column::name("source")], &details);
@@ -114,6 +115,11 @@ pub fn table(of: &Status) -> Table {
             some(source.running),
             match source.verified().time_or_word() {
                 Ok(at) => (of.now - at).into(),
+                Err(word) => word.into(),
+            },
+            match source.drills.at().time_or_word() {
+                Ok(at) => (of.now - at).into(),
+                Err(_) if source.drills.interval.is_none() => Cell::Nothing,
                 Err(word) => word.into(),
             },
             source.points.map(|points| points.earliest).into(),

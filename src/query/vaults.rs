@@ -11,13 +11,14 @@ use crate::{
     catalogue::{Lines, ManifestRef, Recent},
     domain::{
         acknowledged::Acknowledged,
+        drill::DrillSummary,
         job::BackupJob,
         manifest::{Line, Summary},
         nothing::Points,
         run::{CLOSES_WITHIN, Scope},
         second::SecondPass,
         source::{SourceKind, SourceName},
-        state::{Ended, History, Known, Newest, SourceState},
+        state::{Ended, History, Known, KnownDrills, Newest, SourceState},
     },
     error::{Error, Result},
 };
@@ -87,7 +88,8 @@ async fn state(
     now: OffsetDateTime,
 ) -> Result<VaultState> {
     let open: Vec<_> = jobs.iter().filter(|job| job.vault == *vault).cloned().collect();
-    let mut known = match known(app, vault, most, now).await {
+    let (known, drills) = futures::join!(known(app, vault, most, now), drills(app, vault));
+    let mut known = match known {
         Err(error @ Error::Service(_)) => return Err(error),
         known => known,
     };
@@ -98,7 +100,23 @@ async fn state(
     let newest = seen.as_ref().ok().and_then(|known| known.newest.last.as_ref()).map(|last| last.planned);
     let since = second.and_then(|pass| pass.behind_since(SourceKind::Vault, vault, newest));
     let state = SourceState::of_vault(vault, seen, open.len(), app.interval(), now).behind(since, now);
+    let state = state.with_drills(drills?, now);
     Ok(VaultState { state, open, known })
+}
+
+/// The drills of a vault. One request where the settings declare a drill vault for it, and none elsewhere.
+async fn drills(app: &App, vault: &SourceName) -> Result<KnownDrills> {
+    let drills = &app.config().drills;
+    if !drills.of.contains_key(vault) {
+        return Ok(KnownDrills::default());
+    }
+    let took_place = |found: &[DrillSummary]| found.last().is_some_and(DrillSummary::took_place);
+    match app.catalogue()?.drills(SourceKind::Vault, vault, None, took_place).await {
+        Err(error) if error.is_unreadable() => {
+            Ok(KnownDrills::unreadable(error.to_string(), drills.interval))
+        }
+        read => Ok(KnownDrills::of(read?, drills.interval)),
+    }
 }
 
 /// The most manifests that are read for the history of a vault that is covered: a few requests.

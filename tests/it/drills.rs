@@ -11,7 +11,7 @@ use time::Duration;
 use crate::{
     checks::events,
     retention::KEEPER,
-    world::{BACKUPS, JOBS, NIGHT, World},
+    world::{BACKUPS, JOBS, NIGHT, PERSON, World},
 };
 
 /// The secret that declares a drill vault.
@@ -335,4 +335,80 @@ async fn sources_that_share_a_drill_vault_never_meet_there() {
     let of_other: Value = serde_json::from_slice(of_other.values().next().expect("a record")).expect("JSON");
     assert_eq!(outcome(&of_other), ("Succeeded", "Done"), "{of_other}");
     assert!(drilling.is_clean());
+}
+
+#[tokio::test]
+async fn a_person_drills_at_a_terminal_with_their_own_rights_and_it_is_on_the_trail() {
+    let mut drilling = Drilling::new().await;
+    drilling.drill.give(PERSON, Access::of("keeper", "drill"));
+    drilling.world.today();
+    let run = drilling.world.json(&["drill", "run", "--vault", "kv-a"]).await;
+    assert_eq!(
+        (&run["restore"], &run["cleanup"], &run["by"]["via"]),
+        (&json!("Succeeded"), &json!("Done"), &json!("terminal"))
+    );
+    assert!(run["rtoSeconds"].is_f64() && run["whole"]["extrapolated"] == true, "{run}");
+    assert!(drilling.is_clean());
+    let id = run["id"].as_str().expect("a name");
+    let shown = drilling.world.json(&["drill", "show", id]).await;
+    assert_eq!(shown, run);
+    let listed = drilling.world.json(&["drill", "list", "--vault", "kv-a"]).await;
+    assert_eq!(
+        (&listed["drills"][0]["id"], listed["drills"].as_array().map(Vec::len)),
+        (&json!(id), Some(1))
+    );
+    let trail = drilling.world.json(&["audit", "list"]).await;
+    let told =
+        trail["records"].as_array().expect("a list").iter().find(|of| of["event"] == "drill-requested");
+    assert_eq!(
+        told.map(|of| (&of["drill"], &of["target"])),
+        Some((&json!(id), &json!("kv-drill"))),
+        "{trail}"
+    );
+    let answer = drilling.world.call("GET", "/api/status/drills?source=kv-a", &[], "").await;
+    assert_eq!((answer.status, &answer.json()["drills"][0]), (200, &listed["drills"][0]));
+    let without = drilling.world.cli(&["drill", "run", "--vault", "kv-b"]).await;
+    assert_eq!(without.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn status_says_when_a_source_was_drilled_and_what_is_wrong_with_that() {
+    let mut drilling = Drilling::new().await;
+    drilling.world.restart_with_settings().await;
+    let status = |of: &Value| {
+        let source = of["sources"].as_array().and_then(|of| of.first().cloned()).unwrap_or_default();
+        let codes: Vec<String> = source["troubles"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|of| of["type"].as_str().map(str::to_owned))
+            .filter(|of| of.starts_with("drill"))
+            .collect();
+        (source["drill"].clone(), codes)
+    };
+    drilling.world.today();
+    let never = drilling.world.call("GET", "/api/status", &[], "").await.json();
+    assert_eq!(status(&never), (json!("never"), vec!["drill-overdue".to_owned()]), "{never}");
+    let record = drilling.drilled().await;
+    assert_eq!(outcome(&record), ("Succeeded", "Done"), "{record}");
+    let good = drilling.world.call("GET", "/api/status", &[], "").await.json();
+    assert_eq!(status(&good), (record["started"].clone(), vec![]), "{good}");
+    drilling.world.fault(Operation::Restore, FaultKind::Status(400));
+    drilling.drilled().await;
+    let failed = drilling.world.call("GET", "/api/status", &[], "").await.json();
+    assert_eq!(status(&failed).1, ["drill-failed"], "{failed}");
+}
+
+#[tokio::test]
+async fn without_a_drill_vault_nothing_is_drilled_and_nothing_is_asked() {
+    let mut drilling = Drilling::new().await;
+    drilling.world.set("KEYVAULT_BACKUP_DRILL_VAULTS", "");
+    drilling.world.restart_with_settings().await;
+    drilling.keeper = crate::retention::keeper_of(&drilling.world).await;
+    let fired = drilling.fire().await;
+    assert!(fired.succeeded() && drilling.records().is_empty() && drilling.open().is_empty(), "{fired:?}");
+    drilling.world.today();
+    let status = drilling.world.call("GET", "/api/status", &[], "").await.json();
+    let codes = status["sources"][0]["troubles"].to_string();
+    assert!(status["sources"][0]["drill"] == "never" && !codes.contains("drill"), "{status}");
 }

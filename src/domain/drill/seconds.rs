@@ -51,6 +51,11 @@ impl std::ops::Add for Seconds {
 }
 
 impl Seconds {
+    /// In whole seconds, rounded up.
+    pub fn whole(self) -> i64 {
+        i64::try_from(self.millis.div_ceil(1000)).unwrap_or(i64::MAX)
+    }
+
     /// Whether it is more than so many whole seconds.
     pub fn exceed(self, seconds: u32) -> bool {
         self.millis > u64::from(seconds) * 1000
@@ -90,6 +95,7 @@ mod tests {
     fn a_limit_is_exceeded_by_the_least_more() {
         for (seconds, limit, expected) in [(60.0, 60, false), (60.001, 60, true), (0.0, 0, false)] {
             assert_eq!(Seconds::from(seconds).exceed(limit), expected, "{seconds} {limit}");
+            assert_eq!(Seconds::from(seconds).whole(), i64::from(limit) + i64::from(expected), "{seconds}");
         }
     }
 

@@ -126,6 +126,14 @@ pub fn about(trouble: &Trouble, of: &SourceState, url: &str) -> (&'static str, R
             Remedy::run([format!("keyvault-backup list runs --vault {url} --from second")])
                 .and("See `second-place-late` in docs/operations.md: the log of the keeper's `CopyBackups` has the reason."),
         ),
+        Trouble::DrillFailed(_) => (
+            "What cannot be restored into a vault made for it may not be restored after a loss either.",
+            Remedy::run([format!("keyvault-backup drill list --vault {url}")]).and("Then see `drill-failed` in docs/operations.md."),
+        ),
+        Trouble::DrillOverdue { .. } => (
+            "A backup that was not restored for long is a hope.",
+            Remedy::run([format!("keyvault-backup drill run --vault {url}")]).and("Then see `drill-overdue` in docs/operations.md."),
+        ),
     }
 }
 
@@ -266,6 +274,12 @@ mod tests {
                 "--run 20261122T020000Z-nightly --reason",
             ),
             (Trouble::SecondLate(NOW), "warning second-place-late", "--from second"),
+            (Trouble::DrillFailed(what()), "warning drill-failed", "drill list --vault https://kv-a.vault"),
+            (
+                Trouble::DrillOverdue { since: None, interval: Duration::DAY },
+                "warning drill-overdue",
+                "drill run --vault https://kv-a.vault",
+            ),
         ];
         for (trouble, expected, remedy) in table {
             let is_late = trouble.is_overdue();

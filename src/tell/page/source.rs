@@ -111,6 +111,11 @@ fn reach(page: &mut Markup, of: &SourceState) {
     page.raw("</dd></div>\n<div><dt>Verified</dt><dd>");
     day(page, of.verified().time_or_word());
     page.raw("</dd></div>\n");
+    if of.drills.interval.is_some() {
+        page.raw("<div><dt>Drilled</dt><dd>");
+        day(page, of.drills.at().time_or_word());
+        page.raw("</dd></div>\n");
+    }
 }
 
 /// Adds the day of a time, with the time beside it, or the word for none.

@@ -12,6 +12,7 @@ use super::{
 use crate::api::shapes::{
     backup::History,
     backup_request::Started,
+    drill::{DrillDetail, DrillList},
     plan::{HsmPlan, Plan},
     preflight::Preflight,
     problem::ProblemBody,
@@ -22,7 +23,7 @@ use crate::api::shapes::{
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 35] = [
+const COMMANDS: [(&str, &[&str]); 38] = [
     ("error", &["Problem"]),
     ("status", &["Status"]),
     ("backup", &["RunReport"]),
@@ -50,6 +51,9 @@ const COMMANDS: [(&str, &[&str]); 35] = [
     ("retention apply", &["RetentionPlan", "RetentionApplied"]),
     ("retention release", &["RetentionDecided"]),
     ("retention forget", &["RetentionForget"]),
+    ("drill run", &["DrillDetail"]),
+    ("drill list", &["DrillList"]),
+    ("drill show", &["DrillDetail"]),
     ("hold", &["HoldItem", "Holds", "LegalHolds"]),
     ("acknowledge", &["AcknowledgedRun"]),
     ("accept", &["AcceptanceItem", "Acceptances"]),
@@ -67,6 +71,8 @@ const COMMANDS: [(&str, &[&str]); 35] = [
     AcknowledgedRun,
     BackupPlan,
     Differences,
+    DrillDetail,
+    DrillList,
     EvidenceWritten,
     FileBackup,
     FileRestore,
