@@ -854,6 +854,9 @@ module alerts 'modules/alerts.bicep' = {
     intervalHours: backupIntervalHours
     keeper: keeper
     secondPlace: secondPlace != null
+    drilledNames: map(drilled, of => of.name)
+    drillVaultNames: map(fittingDrillVaults, drill => drill.name)
+    drillPrincipalId: identities.outputs.keeperPrincipalId
     knownPrincipalIds: [
       identities.outputs.backupPrincipalId
       identities.outputs.restorePrincipalId

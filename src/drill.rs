@@ -9,6 +9,7 @@
 //! again, and the record of what the drill came to is create-only.
 
 mod advance;
+pub mod age;
 mod begin;
 mod clean;
 mod close;

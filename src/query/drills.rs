@@ -4,10 +4,24 @@ use crate::{
     app::App,
     domain::{
         drill::{Drill, DrillId, DrillSummary},
-        source::{SourceId, SourceName},
+        source::{SourceId, SourceKind, SourceName},
+        state::KnownDrills,
     },
     error::{Error, Result},
 };
+
+/// What is known of the drills of a vault that has a drill vault. One request for up to a hundred drills that did not take place.
+///
+/// # Errors
+/// Those of storage.
+pub async fn known(app: &App, vault: &SourceName) -> Result<KnownDrills> {
+    let interval = app.config().drills.interval;
+    let took_place = |found: &[DrillSummary]| found.last().is_some_and(DrillSummary::took_place);
+    match app.catalogue()?.drills(SourceKind::Vault, vault, None, took_place).await {
+        Err(error) if error.is_unreadable() => Ok(KnownDrills::unreadable(error.to_string(), interval)),
+        read => Ok(KnownDrills::of(read?, interval)),
+    }
+}
 
 /// What the newest drills of each source came to, up to so many of each; of one source only, if it is named.
 ///

@@ -5,13 +5,12 @@ use std::panic::resume_unwind;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
-use super::runs::open_jobs;
+use super::{drills, runs::open_jobs};
 use crate::{
     app::App,
     catalogue::{Lines, ManifestRef, Recent},
     domain::{
         acknowledged::Acknowledged,
-        drill::DrillSummary,
         job::BackupJob,
         manifest::{Line, Summary},
         nothing::Points,
@@ -88,7 +87,7 @@ async fn state(
     now: OffsetDateTime,
 ) -> Result<VaultState> {
     let open: Vec<_> = jobs.iter().filter(|job| job.vault == *vault).cloned().collect();
-    let (known, drills) = futures::join!(known(app, vault, most, now), drills(app, vault));
+    let (known, drills) = futures::join!(known(app, vault, most, now), drilled(app, vault));
     let mut known = match known {
         Err(error @ Error::Service(_)) => return Err(error),
         known => known,
@@ -105,18 +104,11 @@ async fn state(
 }
 
 /// The drills of a vault. One request where the settings declare a drill vault for it, and none elsewhere.
-async fn drills(app: &App, vault: &SourceName) -> Result<KnownDrills> {
-    let drills = &app.config().drills;
-    if !drills.of.contains_key(vault) {
+async fn drilled(app: &App, vault: &SourceName) -> Result<KnownDrills> {
+    if !app.config().drills.of.contains_key(vault) {
         return Ok(KnownDrills::default());
     }
-    let took_place = |found: &[DrillSummary]| found.last().is_some_and(DrillSummary::took_place);
-    match app.catalogue()?.drills(SourceKind::Vault, vault, None, took_place).await {
-        Err(error) if error.is_unreadable() => {
-            Ok(KnownDrills::unreadable(error.to_string(), drills.interval))
-        }
-        read => Ok(KnownDrills::of(read?, drills.interval)),
-    }
+    drills::known(app, vault).await
 }
 
 /// The most manifests that are read for the history of a vault that is covered: a few requests.

@@ -162,10 +162,12 @@ fn told(applied: Vec<(SourceId, Result<Applied>)>, said: &mut Vec<String>, faile
     }
 }
 
-/// Verifies every source. What a deadline or a kill leaves undone, `AdvanceJobs` and the next firing do.
+/// Verifies every source, and tells how old its newest drill is. What a deadline or a kill leaves undone, `AdvanceJobs` and the next firing do.
 async fn verify_backups(app: &App, invocation: &Invocation) -> Result<String> {
     invocation.timer("timer")?;
-    verified(verification::all(app, &invocation.clock).await?)
+    let done = verification::all(app, &invocation.clock).await?;
+    drill::age::tell(app, &invocation.clock).await?;
+    verified(done)
 }
 
 /// Makes the copies that are missing. What a deadline or a kill leaves undone, the next firing does.
