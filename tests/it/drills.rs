@@ -412,3 +412,28 @@ async fn without_a_drill_vault_nothing_is_drilled_and_nothing_is_asked() {
     let codes = status["sources"][0]["troubles"].to_string();
     assert!(status["sources"][0]["drill"] == "never" && !codes.contains("drill"), "{status}");
 }
+
+#[tokio::test]
+async fn preflight_of_the_keeper_says_whether_its_drill_vault_is_fit() {
+    let mut drilling = Drilling::new().await;
+    drilling.world.host_is(drilling.keeper.clone());
+    let answer = drilling.world.call("GET", "/api/status/preflight", &[], "").await.json();
+    assert_eq!(of_the_drill_vault(&answer), Vec::<String>::new(), "{answer}");
+    drilling.drill.remove(Kind::Secret, MARKER);
+    drilling.drill.give(KEEPER, Access::of("restore", "target"));
+    // One preflight in two minutes, for each process.
+    drilling.keeper.restart().await.expect("it starts again");
+    let answer = drilling.world.call("GET", "/api/status/preflight", &[], "").await.json();
+    let expected = ["cannot-drill", "drill-vault-undeclared"];
+    assert_eq!(of_the_drill_vault(&answer), expected, "{answer}");
+}
+
+/// The names of the findings about the drill vault, in order.
+fn of_the_drill_vault(answer: &Value) -> Vec<String> {
+    let findings = answer["findings"].as_array().into_iter().flatten();
+    let of = findings.filter(|of| of.to_string().contains("kv-drill"));
+    let mut names: Vec<_> =
+        of.filter_map(|of| Some(of["type"].as_str().or(of["name"].as_str())?.to_owned())).collect();
+    names.sort();
+    names
+}

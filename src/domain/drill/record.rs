@@ -245,3 +245,64 @@ impl DrillSummary {
         restore.into_iter().chain(left).collect::<Vec<_>>().join("; ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::record::{RECORD_LIMIT, record};
+
+    /// A record of the first form, as it is stored. It stays readable.
+    const FORM_1: &str = r#"{"v":1,"id":"20261206T061500Z-drill-0f3a9c41","kind":"vault","source":"kv-prod","target":"kv-prod-drill","by":{"via":"timer"},"number":3,"seed":"0f3a9c4100000000","started":"2026-12-06T06:15:00Z","ended":"2026-12-06T07:20:00Z","restore":"Failed","why":[{"code":"rto-missed","text":"a restore of the whole source would take 1.7 min, extrapolated; its target is 1.0 min"}],"rto_seconds":4.212,"rpo_seconds":15300.0,"whole":{"certificates":1,"keys":101,"secrets":7,"rto_seconds":100.3,"extrapolated":true},"targets":{"rto_seconds":60},"cleanup":"Failed","unclean":{"code":"Forbidden","text":"no right to purge"},"left":[{"kind":"secret","name":"db"}],"point":{"run":"20261206T020000Z-nightly","taken":"2026-12-06T02:00:00Z"},"parts":2,"objects":[{"kind":"key","name":"signing","run":"20261201T020000Z-nightly","result":"already-there"},{"kind":"secret","name":"db","run":"20261206T020000Z-nightly","result":"restored","rto_seconds":0.312}],"excluded":2,"not_proven":["values"]}"#;
+
+    fn drill() -> Drill {
+        serde_json::from_str(FORM_1).unwrap()
+    }
+
+    #[test]
+    fn a_record_is_stored_as_ever() {
+        assert_eq!(serde_json::to_string(&drill()).unwrap(), FORM_1);
+        assert_eq!(
+            drill().of_source(),
+            SourceId { kind: SourceKind::Vault, name: "kv-prod".parse().unwrap() }
+        );
+    }
+
+    #[test]
+    fn a_summary_says_what_is_wrong_and_fits_into_metadata() {
+        let drill = drill();
+        let summary = drill.summary();
+        assert_eq!(
+            (summary.objects, summary.older, summary.took_place(), summary.is_bad()),
+            (2, false, true, true)
+        );
+        let wrong = summary.what_is_wrong();
+        assert!(
+            wrong.contains(
+                "its target is 1.0 min; what it restored may be left in vault kv-prod-drill: no right"
+            ),
+            "{wrong}"
+        );
+        let stored = record(&summary).unwrap();
+        assert_eq!(serde_json::from_str::<DrillSummary>(&stored).unwrap(), summary);
+        let long = Why::new("objects-failed", "ü".repeat(5000));
+        let came = Came { why: vec![long.clone(); 9], ..drill.came.clone() };
+        let longest = Drill { came, unclean: Some(long), ..drill }.summary();
+        assert!(record(&longest).unwrap().len() <= RECORD_LIMIT);
+    }
+
+    #[test]
+    fn a_drill_is_bad_for_its_restore_or_for_what_it_left() {
+        for (restore, cleanup, bad) in [
+            (Rehearsed::Succeeded, CleanedUp::Done, false),
+            (Rehearsed::Succeeded, CleanedUp::Failed, true),
+            (Rehearsed::Failed, CleanedUp::Done, true),
+            (Rehearsed::TimedOut, CleanedUp::Done, true),
+        ] {
+            let drill = drill();
+            let came = Came { restore, ..drill.came.clone() };
+            let summary = Drill { came, cleanup, ..drill }.summary();
+            assert_eq!(summary.is_bad(), bad, "{restore} {cleanup}");
+            assert!(!DrillSummary { objects: 0, ..summary }.took_place());
+        }
+    }
+}
