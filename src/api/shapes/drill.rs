@@ -78,11 +78,11 @@ pub struct DrillItem {
     older: bool,
     /// How old what was restored was when the drill began.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<f64>, example = 14_700.0)]
+    #[schema(value_type = f64, example = 14_700.0)]
     rpo_seconds: Option<drill::Seconds>,
     /// How long the sample took.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<f64>, example = 4.212)]
+    #[schema(value_type = f64, example = 4.212)]
     rto_seconds: Option<drill::Seconds>,
     /// What a restore of the whole source would take.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,7 +204,7 @@ pub struct SampleObject {
     why: Option<String>,
     /// How long it took, from its turn until it was compared. Absent where that was not seen.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<f64>, example = 0.312)]
+    #[schema(value_type = f64, example = 0.312)]
     rto_seconds: Option<drill::Seconds>,
 }
 

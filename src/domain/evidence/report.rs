@@ -280,6 +280,7 @@ impl SourceRow {
             dropped: 0,
             deleted: 0,
             verification: None,
+            drill: None,
             unread: 0,
         }
     }
@@ -302,6 +303,7 @@ impl SourceRow {
         self.dropped += count(of.dropped.len());
         self.deleted += count(of.deleted.len());
         self.verification = of.verification.clone().or(self.verification.take());
+        self.drill = of.drill.clone().or(self.drill.take());
         self.unread += count(of.unread.len());
     }
 }

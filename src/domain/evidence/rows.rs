@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{AcceptedSeen, Became, HoldSeen, RunsSeen, Sort, SourceEvidence, VerificationSeen};
+use super::{AcceptedSeen, Became, DrillSeen, HoldSeen, RunsSeen, Sort, SourceEvidence, VerificationSeen};
 use crate::domain::{
     actor::Actor, audit::Head, day::Day, digest::Digest, object::ObjectId, run::RunId, source::SourceId,
 };
@@ -84,6 +84,8 @@ pub struct SourceRow {
     pub deleted: u32,
     /// What verification last saw.
     pub verification: Option<VerificationSeen>,
+    /// What the newest drill came to.
+    pub drill: Option<DrillSeen>,
     /// How many things could not be read for its records.
     pub unread: u32,
 }

@@ -2,7 +2,10 @@
 
 use time::OffsetDateTime;
 
-use super::page::{Cell, Page};
+use super::{
+    drills,
+    page::{Cell, Page},
+};
 use crate::domain::{
     day::Day,
     evidence::{
@@ -13,11 +16,12 @@ use crate::domain::{
 };
 
 /// The sections in their order.
-pub(super) const ORDER: [Section; 13] = [
+pub(super) const ORDER: [Section; 14] = [
     Section::Sources,
     Section::Failures,
     Section::Accepted,
     Section::Verification,
+    Section::Drills,
     Section::Decisions,
     Section::Restores,
     Section::Policies,
@@ -39,6 +43,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
             Section::Failures => failures(page, report),
             Section::Accepted => accepted(page, report),
             Section::Verification => verification(page, report),
+            Section::Drills => drills::write(page, report),
             Section::Decisions => events(page, report, &[Sort::Decision]),
             Section::Restores => events(page, report, &[Sort::Approval, Sort::Restore]),
             Section::Policies => policies(page, report),
@@ -68,6 +73,9 @@ const fn about(section: Section) -> &'static str {
         }
         Section::Verification => {
             "What the last verification by the end of the period saw of the stored backups."
+        }
+        Section::Drills => {
+            "What the newest drill by the end of the period came to. The whole: what a restore of the source would take, extrapolated."
         }
         Section::Decisions => "What people accepted, acknowledged, held and released, by the audit trail.",
         Section::Restores => {

@@ -8,7 +8,10 @@ use crate::{
     api::shapes::run::Numbers,
     domain::{
         day::Day,
-        evidence::{CoverageRow, DayRow, DayState, RunsSeen, SourceRow, TroubleSeen, VerificationSeen},
+        drill::Seconds,
+        evidence::{
+            CoverageRow, DayRow, DayState, DrillSeen, RunsSeen, SourceRow, TroubleSeen, VerificationSeen,
+        },
         source::{SourceId, SourceKind},
     },
 };
@@ -171,6 +174,53 @@ impl From<&VerificationSeen> for EvidenceVerification {
     }
 }
 
+/// What a drill came to.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceDrill {
+    /// The drill.
+    #[schema(example = "20261206T061500Z-drill-0f3a9c41")]
+    id: String,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    /// How its restore ended.
+    #[schema(example = "Succeeded", pattern = "^(Succeeded|Failed|TimedOut)$")]
+    restore: String,
+    /// Whether what it restored is gone from the drill vault.
+    #[schema(example = "Done", pattern = "^(Done|Failed)$")]
+    cleanup: String,
+    /// How many objects were drilled.
+    objects: u32,
+    /// How old what was restored was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64)]
+    rpo_seconds: Option<Seconds>,
+    /// How long the sample took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64)]
+    rto_seconds: Option<Seconds>,
+    /// What a restore of the whole source would take, extrapolated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64)]
+    whole_rto_seconds: Option<Seconds>,
+}
+
+impl From<&DrillSeen> for EvidenceDrill {
+    fn from(of: &DrillSeen) -> Self {
+        Self {
+            id: of.id.to_string(),
+            at: of.at,
+            restore: of.restore.to_string(),
+            cleanup: of.cleanup.to_string(),
+            objects: of.objects,
+            rpo_seconds: of.rpo_seconds,
+            rto_seconds: of.rto_seconds,
+            whole_rto_seconds: of.whole_rto_seconds,
+        }
+    }
+}
+
 /// A source over the period.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -207,6 +257,9 @@ pub struct EvidenceSource {
     /// What verification last saw. Absent if nothing was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<EvidenceVerification>,
+    /// What the newest drill came to. Absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill: Option<EvidenceDrill>,
     /// How many things could not be read for its records.
     unread: u32,
 }
@@ -227,6 +280,7 @@ impl From<&SourceRow> for EvidenceSource {
             let_go: of.dropped,
             deleted: of.deleted,
             verification: of.verification.as_ref().map(Into::into),
+            drill: of.drill.as_ref().map(Into::into),
             unread: of.unread,
         }
     }
@@ -277,6 +331,9 @@ pub struct EvidenceCoverage {
     /// What verification had last seen. Absent if nothing was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     verification: Option<EvidenceVerification>,
+    /// What the newest drill had come to. Absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill: Option<EvidenceDrill>,
     /// What could not be read for the record.
     unread: Vec<String>,
 }
@@ -298,6 +355,7 @@ impl From<&CoverageRow> for EvidenceCoverage {
             deleted: of.deleted.iter().map(ToString::to_string).collect(),
             reinstated: of.reinstated.iter().map(ToString::to_string).collect(),
             verification: of.verification.as_ref().map(Into::into),
+            drill: of.drill.as_ref().map(Into::into),
             unread: of.unread.clone(),
         }
     }
