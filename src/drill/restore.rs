@@ -1,6 +1,9 @@
 //! Restoring the sample, and timing it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt as _, stream};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
@@ -85,10 +88,10 @@ pub(super) async fn restore(app: &App, held: &mut Held<'_>) -> Result<Step> {
 
 /// The objects that have no result, in the order in which the vault's limits let them go, each with when it is due.
 fn scheduled(target: &VaultClient, plan: &Plan) -> Vec<(Duration, usize)> {
-    let open: Vec<_> = plan.objects.iter().enumerate().filter(|(_, of)| of.result.is_none()).collect();
-    let of = |step: &RestoreStep| open.iter().find(|(_, of)| std::ptr::eq(&of.step, step)).map(|(at, _)| *at);
-    let due = target.restore_pace().schedule(open.iter().map(|(_, of)| &of.step));
-    due.into_iter().filter_map(|(due, step)| Some((due, of(step)?))).collect()
+    let open = || plan.objects.iter().enumerate().filter(|(_, of)| of.result.is_none());
+    let at: BTreeMap<_, _> = open().map(|(at, of)| (of.step.id(), at)).collect();
+    let due = target.restore_pace().schedule(open().map(|(_, of)| &of.step));
+    due.into_iter().filter_map(|(due, step)| Some((due, *at.get(&step.id())?))).collect()
 }
 
 /// One try of one object from its turn on, and how long it took.

@@ -44,7 +44,7 @@ mod tests {
     fn whatever_the_first_place_keeps_is_copied_with_a_vault_or_in_a_room() {
         let page = include_str!("../layout.rs");
         let lines = page.lines().filter_map(|line| line.strip_prefix("//! "));
-        let names: Vec<_> = lines.filter(|line| line.contains("/") && line.contains("   ")).collect();
+        let names: Vec<_> = lines.filter(|line| line.contains('/') && line.contains("   ")).collect();
         // How far the second place is says nothing there, and a probe says nothing after its day.
         let stays = [SECOND, "preflight/"];
         let rooms = Room::VARIANTS.iter().flat_map(|room| room.prefixes());

@@ -35,9 +35,9 @@ impl Whole {
         let paced = ObjectKind::ALL.into_iter().map(of_kind).fold(0.0, f64::max);
         let mean = sample.iter().map(|of| f64::from(*of)).sum::<f64>()
             / f64::from(u32::try_from(sample.len().max(1)).unwrap_or(u32::MAX));
-        let placed = f64::from(objects.all().saturating_sub(1)) * mean / PLACES;
+        let busy = f64::from(objects.all().saturating_sub(1)) * mean / PLACES;
         let last = if objects.all() == 0 { 0.0 } else { mean };
-        Self { objects, rto_seconds: (paced.max(placed) + last).into(), extrapolated: true }
+        Self { objects, rto_seconds: (paced.max(busy) + last).into(), extrapolated: true }
     }
 }
 

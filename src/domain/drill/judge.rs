@@ -17,10 +17,8 @@ const NAMED: usize = 3;
 /// restored: how old another kept point is says nothing about what a disaster would cost.
 pub fn judge(drill: &OpenDrill, targets: Targets, pace: &Pace, now: OffsetDateTime) -> Verdict {
     let Some(plan) = &drill.plan else {
-        let mut timed_out = drill.clone();
-        timed_out.refuse(not_begun(drill), now);
-        let verdict = timed_out.verdict.map(|of| Verdict { restore: Rehearsed::TimedOut, targets, ..of });
-        return verdict.unwrap_or_else(|| empty(targets, now));
+        let (restore, why) = (Rehearsed::TimedOut, vec![not_begun(drill)]);
+        return Verdict { restore, why, at: now, rto_seconds: None, rpo_seconds: None, whole: None, targets };
     };
     let pending = plan.objects.iter().filter(|of| of.result.is_none()).count();
     let times: Vec<Seconds> = plan.objects.iter().filter_map(|of| of.seconds).collect();
@@ -35,11 +33,6 @@ pub fn judge(drill: &OpenDrill, targets: Targets, pace: &Pace, now: OffsetDateTi
     };
     let rto_seconds = (pending == 0 && !plan.objects.is_empty()).then(|| plan.rto(drill.parts, now));
     Verdict { restore, why, at: now, rto_seconds, rpo_seconds: Some(rpo), whole, targets }
-}
-
-fn empty(targets: Targets, at: OffsetDateTime) -> Verdict {
-    let (rto_seconds, rpo_seconds, whole) = (None, None, None);
-    Verdict { restore: Rehearsed::TimedOut, why: Vec::new(), at, rto_seconds, rpo_seconds, whole, targets }
 }
 
 fn not_begun(drill: &OpenDrill) -> Why {

@@ -47,7 +47,6 @@ pub struct Targets {
 
 impl Targets {
     /// Whether there is none.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
     pub(super) fn are_unset(&self) -> bool {
         *self == Self::default()
     }

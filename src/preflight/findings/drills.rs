@@ -53,7 +53,7 @@ pub fn judge(vault: &DrillVaultSeen, of: &Installation, report: &mut Report) {
             }
             (Held::Unknown(why), ..) => report.unknown(name, "drill in it", why),
             (Held::Yes, ..) => {
-                report.unknown(name, "drill in it", "it answers, and its lists cannot be read")
+                report.unknown(name, "drill in it", "it answers, and its lists cannot be read");
             }
         },
     }
