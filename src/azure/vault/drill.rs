@@ -41,7 +41,9 @@ impl VaultClient {
             });
             pin_mut!(live);
             while let Some(page) = live.try_next().await? {
-                page.into_iter().for_each(|of| see(&mut seen, of));
+                for of in page {
+                    see(&mut seen, of);
+                }
             }
             let deleted = self.list_deleted(kind);
             pin_mut!(deleted);

@@ -67,9 +67,9 @@ impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = f64::from(*self);
         match self.millis {
-            ..60_000 => write!(f, "{seconds:.1} s"),
-            ..3_600_000 => write!(f, "{:.1} min", seconds / 60.0),
-            ..172_800_000 => write!(f, "{:.1} h", seconds / 3600.0),
+            0..60_000 => write!(f, "{seconds:.1} s"),
+            60_000..3_600_000 => write!(f, "{:.1} min", seconds / 60.0),
+            3_600_000..172_800_000 => write!(f, "{:.1} h", seconds / 3600.0),
             _ => write!(f, "{:.1} days", seconds / 86400.0),
         }
     }
