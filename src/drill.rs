@@ -2,7 +2,7 @@
 //!
 //! The keeper does it by its timer ([`all`]), and a person at a terminal ([`one`]). Everything is kept in one record for each
 //! drill vault, an [`OpenDrill`](crate::domain::drill::OpenDrill), in which the names of what is restored stand before the first
-//! request that changes the vault; [`advance`] takes it a step further, and [`go_on`] from where a process has died. Nothing is
+//! request that changes the vault; `advance` takes it a step further, and [`go_on`] from where a process has died. Nothing is
 //! ever deleted there but names on record.
 //!
 //! Safe to run twice, and to kill anywhere: of two processes one holds the record, an object that is there already is not restored
