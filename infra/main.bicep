@@ -6,6 +6,7 @@ metadata description = 'The backup operator for Key Vault and Managed HSM: every
 import {
   authenticationSettings
   customRoleName
+  drillVault
   functionNames
   hsmTarget
   networkSettings
@@ -89,6 +90,12 @@ param verifySchedule string = '0 30 5 * * *'
 @description('Optional. When the keeper makes the copies that are missing, after the backups and before retention; six-field cron in UTC.')
 param copySchedule string = '0 15 3 * * *'
 
+@description('Optional. The vaults that drills restore into: docs/drills.md. Without one nothing is drilled.')
+param drillVaults drillVault[] = []
+
+@description('Optional. When the keeper drills, which may take hours with many vaults; six-field cron in UTC.')
+param drillSchedule string = '0 15 6 * * 0'
+
 @description('Optional. Another account, owned by others, into which the keeper copies every backup. Nothing is deployed there.')
 param secondPlace secondPlaceSettings?
 
@@ -142,6 +149,7 @@ var publicAccess = network == null
 var roleNames = {
   backup: customRoleName(subscription().subscriptionId, 'backup')
   restore: customRoleName(subscription().subscriptionId, 'restore')
+  drill: customRoleName(subscription().subscriptionId, 'drill')
   blobWriter: customRoleName(subscription().subscriptionId, 'blobWriter')
   blobKeeper: customRoleName(subscription().subscriptionId, 'blobKeeper')
   queueReleaser: customRoleName(subscription().subscriptionId, 'queueReleaser')
@@ -159,6 +167,30 @@ var wantedApprovals = restore.?approvals ?? 'none'
 var restoreApprovals = wantedApprovals == 'none' || authentication != null
   ? wantedApprovals
   : fail('restore: approvals need two people whom Entra ID tells apart; give authentication, or leave restore.approvals out')
+
+// A drill deletes and purges what it restored: never in a source, or in a vault that is restored into.
+var knownNames = map(knownVaults, vault => toLower(vault.name))
+var mistakenDrills = filter(
+  drillVaults,
+  drill => contains(knownNames, toLower(drill.name)) || !empty(filter(drill.sources, source => !contains(sourceNames, toLower(source.name))))
+)
+var fittingDrillVaults = empty(mistakenDrills)
+  ? (keeper ? drillVaults : [])
+  : fail('drillVaults: ${join(map(mistakenDrills, drill => drill.name), ', ')}: a drill vault is none of vaults and restore.targetVaults, and its sources are of vaults')
+var drilled = flatten(
+  map(
+    fittingDrillVaults,
+    drill =>
+      map(drill.sources, source => {
+        name: toLower(source.name)
+        url: 'https://${drill.name}${vaultSuffix}'
+        always: source.?always ?? []
+        targets: source.?rtoMinutes == null && source.?rpoMinutes == null
+          ? ''
+          : '${source.?rtoMinutes ?? ''}/${source.?rpoMinutes ?? ''}'
+      })
+  )
+)
 
 // Which source may be restored into which target. An HSM goes into itself and into those of its security domain.
 var vaultPairs = flatten(
@@ -248,6 +280,13 @@ resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
 // Only their ids are read. Nothing here writes an existing vault or HSM.
 resource vaultResources 'Microsoft.KeyVault/vaults@2026-02-01' existing = [
   for vault in knownVaults: {
+    scope: resourceGroup(vault.?subscriptionId ?? subscription().subscriptionId, vault.resourceGroup)
+    name: vault.name
+  }
+]
+
+resource drillVaultResources 'Microsoft.KeyVault/vaults@2026-02-01' existing = [
+  for vault in fittingDrillVaults: {
     scope: resourceGroup(vault.?subscriptionId ?? subscription().subscriptionId, vault.resourceGroup)
     name: vault.name
   }
@@ -439,6 +478,20 @@ module restoreAccess 'vault-access.bicep' = [
   }
 ]
 
+module drillAccess 'vault-access.bicep' = [
+  for vault in fittingDrillVaults: {
+    scope: resourceGroup(vault.?subscriptionId ?? subscription().subscriptionId, vault.resourceGroup)
+    params: {
+      vaultName: vault.name
+      principalId: identities.outputs.keeperPrincipalId
+      access: 'drill'
+      roleDefinitionName: roleNames.drill
+      accessModel: vault.?accessModel ?? 'rbac'
+      workspaceId: monitoring.outputs.workspaceId
+    }
+  }
+]
+
 module hsmDiagnostics 'modules/hsm-diagnostics.bicep' = [
   for hsm in hsms: {
     scope: resourceGroup(hsm.?subscriptionId ?? subscription().subscriptionId, hsm.resourceGroup)
@@ -579,6 +632,21 @@ module vaultEndpoints 'modules/private-endpoint.bicep' = [
   }
 ]
 
+module drillEndpoints 'modules/private-endpoint.bicep' = [
+  for (vault, index) in fittingDrillVaults: if (network != null && (network.?vaultEndpoints ?? true)) {
+    scope: group
+    params: {
+      name: 'pep-${vault.name}-vault'
+      location: location
+      tags: tags
+      subnetId: privateNetwork!.outputs.endpointSubnetId
+      targetId: drillVaultResources[index].id
+      groupId: 'vault'
+      zoneId: privateNetwork!.outputs.vaultZoneId
+    }
+  }
+]
+
 module hsmEndpoints 'modules/private-endpoint.bicep' = [
   for (hsm, index) in hsms: if (network != null && (network.?hsmEndpoints ?? true)) {
     scope: group
@@ -615,6 +683,10 @@ var commonSettings = {
   retentionSchedule: retentionSchedule
   verifySchedule: verifySchedule
   copySchedule: copySchedule
+  drillSchedule: drillSchedule
+  drillVaults: map(drilled, of => '${of.name}=${of.url}')
+  drillAlways: flatten(map(drilled, of => map(of.always, object => '${of.name}=${object}')))
+  drillTargets: map(filter(drilled, of => !empty(of.targets)), of => '${of.name}=${of.targets}')
   retentionPolicy: retentionPolicy
   restorePairs: union(vaultPairs, hsmPairs)
   approvals: restoreApprovals
@@ -690,7 +762,7 @@ module restoreApp 'modules/function-app.bicep' = if (restore != null) {
   dependsOn: [restoreHostBlob, restoreHostQueue, backupStorageBlob, hsmStorageBlob, vaultEndpoints, hsmEndpoints]
 }
 
-// It has no right in any vault. It knows the same sources as the backup app: to it, others are no longer configured.
+// It has rights in drill vaults, and in no other. It knows the same sources as the backup app: to it, others are no longer configured.
 module keeperApp 'modules/function-app.bicep' = if (keeper) {
   scope: group
   params: {
@@ -709,12 +781,12 @@ module keeperApp 'modules/function-app.bicep' = if (keeper) {
       ...commonSettings
       vaultUrls: map(vaults, vault => 'https://${vault.name}${vaultSuffix}')
       vaultPlaces: map(
-        vaults,
+        concat(vaults, fittingDrillVaults),
         vault => '${vault.name}=${vault.?subscriptionId ?? subscription().subscriptionId}/${vault.?geography ?? ''}'
       )
     }
   }
-  dependsOn: [keeperHostBlob, backupStorageBlob, hsmStorageBlob]
+  dependsOn: [keeperHostBlob, backupStorageBlob, hsmStorageBlob, drillEndpoints]
 }
 
 // It reads what the status page is made of, also the open jobs of the backup app, and writes nothing. Redirecting to a page where
@@ -783,6 +855,9 @@ module alerts 'modules/alerts.bicep' = {
     intervalHours: backupIntervalHours
     keeper: keeper
     secondPlace: secondPlace != null
+    drilledNames: map(drilled, of => of.name)
+    drillVaultNames: map(fittingDrillVaults, drill => drill.name)
+    drillPrincipalId: identities.outputs.keeperPrincipalId
     knownPrincipalIds: [
       identities.outputs.backupPrincipalId
       identities.outputs.restorePrincipalId

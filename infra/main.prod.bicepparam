@@ -44,6 +44,24 @@ param secondPlace = {
   keepWithinDays: 120
 }
 
+// Empty vaults without purge protection, each with the secret keyvault-backup-drill-vault: docs/drills.md.
+param drillVaults = [
+  {
+    name: 'kv-shop-drill'
+    resourceGroup: 'rg-shop-prod'
+    subscriptionId: readEnvironmentVariable('KVBACKUP_SHOP_SUBSCRIPTION', '00000000-0000-0000-0000-000000000001')
+    geography: 'europe'
+    sources: [{ name: 'kv-shop-prod', always: ['secret/payments-api'], rtoMinutes: 240, rpoMinutes: 1560 }]
+  }
+  {
+    name: 'kv-legacy-drill'
+    resourceGroup: 'rg-legacy-prod'
+    accessModel: 'accessPolicy'
+    geography: 'europe'
+    sources: [{ name: 'kv-legacy-prod' }]
+  }
+]
+
 param redundancy = 'Standard_GZRS'
 param zoneRedundant = true
 

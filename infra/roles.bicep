@@ -1,7 +1,7 @@
 targetScope = 'subscription'
 
 metadata name = 'Custom roles'
-metadata description = 'The five roles that no built-in role is narrow enough for. Deployed once, by an Owner or a User Access Administrator.'
+metadata description = 'The six roles that no built-in role is narrow enough for. Deployed once, by an Owner or a User Access Administrator.'
 
 import { customRoleName } from 'types.bicep'
 
@@ -57,6 +57,37 @@ resource restore 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.KeyVault/vaults/keys/restore/action'
           'Microsoft.KeyVault/vaults/certificates/read'
           'Microsoft.KeyVault/vaults/certificates/restore/action'
+        ]
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource drill 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: customRoleName(subscription().subscriptionId, 'drill')
+  properties: {
+    roleName: 'Key Vault Drill Operator ${nameSuffix}'
+    description: 'Lists, restores, deletes and purges secrets, keys and certificates, in vaults made for drills. Reads no value.'
+    type: 'CustomRole'
+    assignableScopes: assignableScopes
+    permissions: [
+      {
+        actions: []
+        notActions: []
+        dataActions: [
+          'Microsoft.KeyVault/vaults/secrets/readMetadata/action'
+          'Microsoft.KeyVault/vaults/secrets/restore/action'
+          'Microsoft.KeyVault/vaults/secrets/delete'
+          'Microsoft.KeyVault/vaults/secrets/purge/action'
+          'Microsoft.KeyVault/vaults/keys/read'
+          'Microsoft.KeyVault/vaults/keys/restore/action'
+          'Microsoft.KeyVault/vaults/keys/delete'
+          'Microsoft.KeyVault/vaults/keys/purge/action'
+          'Microsoft.KeyVault/vaults/certificates/read'
+          'Microsoft.KeyVault/vaults/certificates/restore/action'
+          'Microsoft.KeyVault/vaults/certificates/delete'
+          'Microsoft.KeyVault/vaults/certificates/purge/action'
         ]
         notDataActions: []
       }
@@ -133,6 +164,9 @@ output backupRoleName string = backup.name
 
 @description('The name of the role that restores.')
 output restoreRoleName string = restore.name
+
+@description('The name of the role that drills.')
+output drillRoleName string = drill.name
 
 @description('The name of the role that adds blobs.')
 output blobWriterRoleName string = blobWriter.name

@@ -49,6 +49,49 @@ type restoreTarget = {
 }
 
 @export()
+@description('A vault whose backups are drilled, and what its drills are judged against.')
+type drilledSource = {
+  @description('Required. The name of the vault, one of `vaults`.')
+  name: string
+
+  @description('Optional. Objects that are part of every sample, as KIND/NAME.')
+  always: string[]?
+
+  @description('Optional. How long a restore of the whole vault may take, in minutes.')
+  @minValue(1)
+  @maxValue(527040)
+  rtoMinutes: int?
+
+  @description('Optional. How old its newest state may be when a drill begins, in minutes.')
+  @minValue(1)
+  @maxValue(527040)
+  rpoMinutes: int?
+}
+
+@export()
+@description('A vault that drills restore into: docs/drills.md. It is empty, and a person declares it by a secret in it.')
+type drillVault = {
+  @description('Required. The name of the drill vault, of the same subscription and geography as its sources.')
+  name: string
+
+  @description('Required. The resource group of the drill vault.')
+  resourceGroup: string
+
+  @description('Optional. The subscription of the drill vault. The subscription of the deployment when left out.')
+  subscriptionId: string?
+
+  @description('Optional. The access model of the drill vault. rbac when left out.')
+  accessModel: ('rbac' | 'accessPolicy')?
+
+  @description('Optional. The geography of the drill vault, such as europe.')
+  geography: string?
+
+  @description('Required. The vaults that are drilled in it, one after the other.')
+  @minLength(1)
+  sources: drilledSource[]
+}
+
+@export()
 @description('A Managed HSM that already exists. Its identity and local roles are attached by a script.')
 type hsmTarget = {
   @description('Required. The name of the HSM.')
@@ -170,6 +213,15 @@ type tuningSettings = {
   @minValue(1)
   @maxValue(400)
   verifyWithinDays: int?
+  @minValue(1)
+  @maxValue(200)
+  drillSample: int?
+  @minValue(0)
+  @maxValue(1000)
+  drillOlderEvery: int?
+  @minValue(1)
+  @maxValue(400)
+  drillIntervalDays: int?
   @minValue(0)
   @maxValue(100)
   goneShare: int?
@@ -287,6 +339,10 @@ type sharedAppSettings = {
   retentionSchedule: string
   verifySchedule: string
   copySchedule: string
+  drillSchedule: string
+  drillVaults: string[]
+  drillAlways: string[]
+  drillTargets: string[]
   retentionPolicy: string
   restorePairs: string[]
   approvals: string
@@ -345,7 +401,7 @@ var storageNames = {
 var functionNames = {
   backup: ['NightlyVaultBackup', 'NightlyHsmBackup', 'BackUpObject', 'Backups']
   restore: ['RestoreObject', 'Restores']
-  keeper: ['ApplyRetention', 'VerifyBackups', 'CopyBackups']
+  keeper: ['ApplyRetention', 'VerifyBackups', 'CopyBackups', 'RestoreDrill']
   page: ['Page']
   all: ['AdvanceJobs', 'Status']
 }

@@ -10,7 +10,7 @@ param vaultName string
 param principalId string
 
 @description('Required. The access of the identity.')
-param access 'backup' | 'restore'
+param access 'backup' | 'restore' | 'drill'
 
 @description('Required. The name (a GUID) of the custom role for it, an output of main.bicep and roles.bicep.')
 param roleDefinitionName string
@@ -22,7 +22,9 @@ param accessModel 'rbac' | 'accessPolicy' = 'rbac'
 param workspaceId string = ''
 
 // Access policies have no narrower right to read names than list. The right get is never granted.
-var permissions = access == 'backup' ? ['list', 'backup'] : ['list', 'restore']
+var permissions = access == 'backup'
+  ? ['list', 'backup']
+  : access == 'restore' ? ['list', 'restore'] : ['list', 'restore', 'delete', 'purge']
 
 resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: vaultName

@@ -15,6 +15,7 @@
 
 pub mod approvals;
 pub mod backups;
+pub mod drills;
 pub mod evidence;
 pub mod health;
 pub mod input;
@@ -87,6 +88,7 @@ fn routes() -> OpenApiRouter<SharedApp> {
         // For browsers that sign in, and so no part of the description for programs. An app of the role page serves it alone.
         .route("/page", get(status::page))
         .routes(routes!(status::retention))
+        .routes(routes!(drills::list))
         .routes(routes!(evidence::report))
         .routes(routes!(preflight::preflight))
         .routes(routes!(jobs::one));

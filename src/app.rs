@@ -36,6 +36,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The clients and settings that use cases work with. Building one sends nothing.
 pub struct App {
     vaults: BTreeMap<SourceName, VaultClient>,
+    drill_vaults: BTreeMap<SourceName, VaultClient>,
     catalogue: Option<Catalogue>,
     second: Option<Catalogue>,
     jobs: Option<Jobs>,
@@ -76,6 +77,11 @@ impl App {
         let build = || -> azure_core::Result<Self> {
             Ok(Self {
                 vaults: config.vaults.iter().map(vault).collect::<azure_core::Result<_>>()?,
+                drill_vaults: config
+                    .drill_vaults()
+                    .into_iter()
+                    .map(vault)
+                    .collect::<azure_core::Result<_>>()?,
                 catalogue: container(&config.container)?.map(|container| match config.place {
                     Place::First => Catalogue::new(container),
                     Place::Second => Catalogue::second(container),
@@ -119,6 +125,16 @@ impl App {
             Error::Refused(format!(
                 "vault {name} is not one of KEYVAULT_BACKUP_VAULTS; add its URL there if it should be"
             ))
+        })
+    }
+
+    /// A drill vault. It is none of [`App::vaults`], so that nothing but a drill reaches it.
+    ///
+    /// # Errors
+    /// When the settings do not declare it, or this app does not drill.
+    pub fn drill_vault(&self, name: &SourceName) -> Result<&VaultClient> {
+        self.drill_vaults.get(name).ok_or_else(|| {
+            Error::Refused(format!("vault {name} is not a drill vault of KEYVAULT_BACKUP_DRILL_VAULTS here"))
         })
     }
 
@@ -221,7 +237,8 @@ impl App {
     /// The location of a vault: the settings, and the tenant that the vault has named to this process. An HSM has no
     /// tenant here: where its keys restore depends on its security domain alone.
     pub fn location(&self, vault: &SourceName) -> Location {
-        let tenant = self.vaults.get(vault).and_then(VaultClient::tenant);
+        let client = self.vaults.get(vault).or_else(|| self.drill_vaults.get(vault));
+        let tenant = client.and_then(VaultClient::tenant);
         Location { tenant, ..self.config.locations.get(vault).cloned().unwrap_or_default() }
     }
 

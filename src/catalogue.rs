@@ -13,6 +13,7 @@ mod audit;
 mod basis;
 mod codec;
 mod copies;
+mod drills;
 mod evidence;
 mod forgotten;
 mod grants;

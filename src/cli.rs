@@ -9,6 +9,7 @@ mod arguments;
 pub mod audit;
 pub mod backup;
 pub mod diff;
+pub mod drill;
 pub mod evidence;
 mod failed;
 pub mod file;
@@ -109,6 +110,9 @@ enum Command {
     Notify(notify::NotifyCommand),
     // Its help says more than one line.
     Verify(verify::VerifyArgs),
+    /// Rehearse restores in a vault made for them, and show what came of it
+    #[command(subcommand)]
+    Drill(drill::DrillCommand),
     /// Show what is kept and what may go, and let it go
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
@@ -193,6 +197,7 @@ async fn carry_out(command: Command, format: Format) -> Done {
         Command::Metrics(args) => Box::pin(metrics::run(args)).await,
         Command::Notify(command) => Box::pin(notify::run(command, format)).await,
         Command::Verify(args) => Box::pin(verify::run(args, format)).await,
+        Command::Drill(command) => Box::pin(drill::run(command, format)).await,
         Command::Retention(command) => Box::pin(retention::run(command, format)).await,
         Command::Hold(command) => Box::pin(hold::run(command, format)).await,
         Command::Acknowledge(args) => Box::pin(acknowledge::run(args, format)).await,
@@ -216,6 +221,7 @@ impl Command {
             Self::Accept(args) => args.only_reads(),
             Self::Status(args) => args.only_reads(),
             Self::Hsm(command) => command.only_reads(),
+            Self::Drill(command) => command.only_reads(),
             Self::Retention(command) => command.only_reads(),
             Self::Hold(command) => command.only_reads(),
             Self::Serve

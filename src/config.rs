@@ -10,6 +10,7 @@ use crate::{
     azure::{credential::Identity, limiter::DEFAULT_CEILING},
     domain::{
         bound::Bounds,
+        drill::Drills,
         location::{Fact, Location},
         loss::GoneShare,
         restore::{Approvals, Pace, Pairs},
@@ -44,6 +45,7 @@ pub const API_VERSION: &str = "2025-07-01";
 
 mod approvals;
 mod authentication;
+mod drills;
 mod hsm;
 mod landing;
 pub mod named;
@@ -128,6 +130,8 @@ pub struct Config {
     pub second_keeps: u32,
     /// Within how many days the keeper reads each backup again.
     pub verify_within: Rotation,
+    /// What is drilled, where, and what it is judged against.
+    pub drills: Drills,
     /// The schedules of the timers.
     pub schedules: Schedules,
     /// Where to tell what matters.
@@ -170,6 +174,9 @@ impl Config {
         let role = reader.role();
         let authentication = reader.authentication();
         reader.guards_the_page(role, needs, authentication);
+        let (hsm, pairs) = (reader.hsm(&vaults, needs), reader.pairs());
+        let others = drills::Others { vaults: &vaults, hsms: &hsm.hsms, pairs: &pairs };
+        let drills = reader.drills(others, needs == Needs::Serve && role != Role::Keeper);
         let config = Self {
             container: reader.container("KEYVAULT_BACKUP_CONTAINER", needs >= Needs::Storage),
             place: Place::First,
@@ -192,7 +199,7 @@ impl Config {
             gone_share: reader.gone_share(),
             platform_auth: reader.platform_auth(),
             authentication,
-            pairs: reader.pairs(),
+            pairs,
             approvals: reader.approvals(role, needs, authentication),
             approval_for: reader.approval_for(),
             vault_rate: reader.number("KEYVAULT_BACKUP_VAULT_RATE", DEFAULT_CEILING, 1, 1_000_000),
@@ -202,10 +209,11 @@ impl Config {
                 restores: reader.number("KEYVAULT_BACKUP_MOST_OPEN_RESTORES", 8, 1, 100_000),
             },
             locations: reader.locations(),
-            hsm: reader.hsm(&vaults, needs),
+            hsm,
             retention: reader.retention(needs == Needs::Serve && role != Role::Keeper),
             second_keeps: reader.number("KEYVAULT_BACKUP_SECOND_KEEP_WITHIN_DAYS", 35_u32, 3, 36_500),
             verify_within: reader.verify_within(),
+            drills,
             schedules: reader.schedules(),
             notify: reader.notify(),
             vaults,
@@ -228,7 +236,19 @@ impl Config {
             .flatten()
             .filter_map(|url| url.host_str().map(str::to_owned));
         let hsms = self.hsm.hsms.iter().map(|hsm| hsm.host().to_owned());
-        self.vaults.iter().map(|vault| vault.host().to_owned()).chain(hsms).chain(storage).collect()
+        let drills = self.drill_vaults().into_iter().map(|vault| vault.host().to_owned());
+        self.vaults
+            .iter()
+            .map(|vault| vault.host().to_owned())
+            .chain(hsms)
+            .chain(storage)
+            .chain(drills)
+            .collect()
+    }
+
+    /// The drill vaults that this process may call: a keeper's, and those of a person at a terminal.
+    pub fn drill_vaults(&self) -> Vec<&Source> {
+        if self.role.keeps() || self.at_terminal { self.drills.vaults() } else { Vec::new() }
     }
 }
 

@@ -41,6 +41,8 @@
 //! | role | what an app is for: backup, restore, both of these, or keeper | [`role`] |
 //! | trail | the audit records, in hash-chained sections (append-only logs) | [`audit`] |
 //! | verification | a pass that compares what is stored with what was stored, and reads backups again | [`verification`] |
+//! | drill | a restore that is rehearsed in a vault made for it, timed, and put on record | [`drill`] |
+//! | drill vault, marker | the vault that drills restore into, and the secret by which a person declares it | [`drill::MARKER`] |
 //! | evidence, gap | the record of a day, from which reports are made; a day without one, and how old a source's newest backup became | [`evidence`] |
 //! | second place, behind | another account with a copy of the catalogue; how long something newer is missing there | [`second`] |
 //! | head | the newest record of a section of the trail | [`audit::Head`] |
@@ -59,6 +61,7 @@ pub mod counted;
 pub mod day;
 pub mod diff;
 pub mod digest;
+pub mod drill;
 pub mod entry;
 pub mod evidence;
 pub mod failed;

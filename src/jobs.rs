@@ -19,6 +19,7 @@
 //! hsm-targets/HSM                                the restore that has this HSM
 //! hsm-plans/DIGEST.json                          the plan of an HSM's restore
 //! verifications/KIND/SOURCE                      a verification that is under way, in the blob itself
+//! drills/VAULT                                   a drill that is under way in a drill vault, in the blob itself
 //! second/pass                                    the newest pass over the second place, in the blob itself
 //! notices/PART                                   what was told, and what is still to be delivered, in the blob itself
 //! ```
@@ -28,6 +29,7 @@
 
 mod approvals;
 mod backup_runs;
+mod drills;
 mod failing;
 mod forms;
 mod hsm;
@@ -49,6 +51,7 @@ use parking_lot::Mutex;
 pub use self::{
     approvals::StoredApproval,
     backup_runs::{OpenRuns, Stored, Unread},
+    drills::StoredDrill,
     hsm::StoredHsmJob,
     last_restore::KnownRestore,
     notices::StoredNotices,

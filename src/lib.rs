@@ -10,7 +10,7 @@
 //! ```text
 //! triggers, api (called by the host)   cli (called by an engineer)
 //!                 \                    /
-//!   nights, backup, restore, hsm, copies, retention, evidence, query, preflight, acknowledge (use cases)
+//!   nights, backup, restore, drill, hsm, copies, retention, evidence, query, preflight, acknowledge (use cases)
 //!                 |                    |
 //!      jobs (open jobs)         catalogue (backups and audit trail)
 //!                 \                    /
@@ -30,8 +30,8 @@
 //!   module that knows the names of blobs in its container. Every blob in it is written once.
 //! - [`jobs`] keeps the records of open runs and restores in a container of its own, and knows the names of blobs
 //!   there. A restore needs nothing from an old run's jobs.
-//! - [`backup`], [`restore`], [`hsm`], [`copies`], [`mod@retention`] and [`evidence`] hold the use cases. Each is safe
-//!   to run twice, and says why. [`begin`] has the rules for beginning any job, [`guard`] what the settings demand of a
+//! - [`backup`], [`restore`], [`drill`], [`hsm`], [`copies`], [`mod@retention`] and [`evidence`] hold the use cases. Each is
+//!   safe to run twice, and says why. [`begin`] has the rules for beginning any job, [`guard`] what the settings demand of a
 //!   restore, [`nights`] begins the jobs of a schedule, [`suspects`] those that verification asks for. [`query`]
 //!   holds the use cases that only read, [`preflight`] checks whether the others can work, [`notify`] sends word of
 //!   what matters, [`acknowledge`] records decisions of a person at a terminal.
@@ -109,6 +109,7 @@ pub mod clock;
 pub mod config;
 pub mod copies;
 pub mod domain;
+pub mod drill;
 pub mod error;
 pub mod evidence;
 pub mod guard;

@@ -8,6 +8,7 @@
 //! one blob a day that is written among the backups is written create-only. [`fix`] makes containers, and only if it is
 //! asked to.
 
+mod drills;
 pub mod findings;
 pub mod fix;
 mod hsms;
@@ -22,7 +23,7 @@ use futures::future::OptionFuture;
 use tokio::{sync::Semaphore, time::timeout};
 
 use self::findings::{
-    Identity, Installation, Report,
+    Identity, Installation, Report, drills as judge_drills,
     guards::{self as judge_guards, GuardsSeen},
     hsms as judge_hsms, queues as judge_queues,
     rest::{self, SettingsSeen},
@@ -85,8 +86,9 @@ pub async fn check(app: &App, scope: Scope<'_>, clock: &Clock) -> Report {
     let connection = app.connection().for_preflight(Arc::clone(&dates));
     let config = scope.of(app.config());
     let context = Context { app, config: &config, connection, clock };
-    let (vaults, hsms, sources, shared) = futures::join!(
+    let (vaults, drills, hsms, sources, shared) = futures::join!(
         vaults::observe(&context),
+        OptionFuture::from((!matches!(scope, Scope::Source(_))).then(|| drills::observe(&context))),
         hsms::observe(&context),
         sources::observe(&context),
         OptionFuture::from(matches!(scope, Scope::App | Scope::Terminal).then(|| observe_shared(&context)))
@@ -96,6 +98,9 @@ pub async fn check(app: &App, scope: Scope<'_>, clock: &Clock) -> Report {
     let of = installation(context.config, tried);
     for seen in &vaults {
         judge_vaults::judge(seen, &of, &mut report);
+    }
+    for seen in drills.iter().flatten() {
+        judge_drills::judge(seen, &of, &mut report);
     }
     for seen in &hsms {
         judge_hsms::judge(seen, &of, clock.now(), &mut report);

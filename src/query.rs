@@ -2,6 +2,7 @@
 
 pub mod callers;
 pub mod diff;
+pub mod drills;
 pub mod health;
 pub mod hsms;
 pub mod jobs;

@@ -15,9 +15,9 @@ STRANGER = "99999999-0000-0000-0000-000000000000"
 
 
 def hardened() -> View:
-    """The hardened example, with the names of the tests' vault and HSM."""
+    """The hardened example, with the names of the tests' vaults and HSM."""
     text = (ROOT / "infra" / HARDENED).read_text(encoding="utf-8")
-    changed = text.replace("'kv-shop-prod'", "'kv-a'").replace("'hsm-payments-prod'", "'hsm-a'")
+    changed = text.replace("'kv-shop-prod'", "'kv-a'").replace("'hsm-payments-prod'", "'hsm-a'").replace("'kv-shop-drill'", "'kv-drill'")
     return Subject(ROOT / "infra", {HARDENED: changed}).hardened
 
 
@@ -87,9 +87,9 @@ def activity(operation: str, scope: str, status: str = "Success") -> tuple[str, 
     }
 
 
-def vault_call(operation: str, caller: str, status: float = 200.0) -> tuple[str, dict]:
+def vault_call(operation: str, caller: str, status: float = 200.0, host: str = "KV-A") -> tuple[str, dict]:
     return "AzureDiagnostics", {
-        "ResourceProvider": "MICROSOFT.KEYVAULT", "OperationName": operation, "Resource": "KV-A", "httpStatusCode_d": status,
+        "ResourceProvider": "MICROSOFT.KEYVAULT", "OperationName": operation, "Resource": host, "httpStatusCode_d": status,
         "identity_claim_oid_g": caller, "id_s": "https://kv-a.vault.azure.net/secrets/db",
     }
 
@@ -119,6 +119,9 @@ HAND_MADE: dict[str, tuple[list, dict[str, set]]] = {
     "a person backs up": ([*RUNNING, vault_call("SecretBackup", STRANGER)], {"unknown-caller": {"KV-A"}}),
     "the restore app restores": ([*RUNNING, vault_call("SecretRestore", principal("restore"))], {}),
     "the keeper backs up": ([*RUNNING, vault_call("SecretBackup", principal("keeper"))], {"unknown-caller": {"KV-A"}}),
+    "the keeper restores into a source": ([*RUNNING, vault_call("SecretRestore", principal("keeper"))], {"unknown-caller": {"KV-A"}}),
+    "the keeper restores into a drill vault": ([*RUNNING, vault_call("SecretRestore", principal("keeper"), host="KV-DRILL")], {}),
+    "a stranger restores into a drill vault": ([*RUNNING, vault_call("SecretRestore", STRANGER, host="KV-DRILL")], {"unknown-caller": {"KV-DRILL"}}),
     "a client asks where tokens come from": ([*RUNNING, vault_call("SecretBackup", "", 401.0)], {}),
     "a hundred are throttled": ([*RUNNING, *[vault_call("SecretGet", STRANGER, 429.0)] * 100], {}),
     "one more is throttled": ([*RUNNING, *[vault_call("SecretGet", STRANGER, 429.0)] * 101], {"throttled": {"KV-A"}}),
@@ -160,7 +163,7 @@ MISSED = {
     "vault-not-backed-up": {"kv-a", "kv-legacy-prod"}, "hsm-not-backed-up": {"hsm-a"},
     "retention-not-applied": {"kv-a", "kv-legacy-prod", "hsm-a"}, "not-verified": {"kv-a", "kv-legacy-prod", "hsm-a"},
     "hsm-not-copied": {"hsm-a"}, "evidence-not-recorded": {"evidence"},
-    "second-place-late": {"kv-a", "kv-legacy-prod", "hsm-a"},
+    "second-place-late": {"kv-a", "kv-legacy-prod", "hsm-a"}, "drill-overdue": {"kv-a", "kv-legacy-prod"},
 }
 BACKED_UP = {"vault-not-backed-up": {"kv-legacy-prod"}}
 NIGHT, NEXT = "20260110T020000Z-nightly", "20260111T020000Z-nightly"
@@ -178,6 +181,9 @@ OF_SCENES: dict[str, dict[str, set]] = {
     "verification": {"not-verified": {"kv-legacy-prod", "hsm-a"}, "backup-damaged": {("kv-a", "20260120T020000Z-nightly")}},
     "nothing-verified": {},
     "second": {"second-place-late": {"kv-legacy-prod", "hsm-a"}}, "second-late": {},
+    # The keeper restores into its drill vault, and is known there.
+    "drill": {"drill-overdue": {"kv-legacy-prod"}, "drill-failed": set()},
+    "drill-failed": {"drill-failed": 1},
     "copies": {"hsm-not-copied": set()},
     "copies-missing": {"hsm-not-copied": {"hsm-a"}},
     # What a person does is no line of an app.

@@ -39,6 +39,15 @@ param secondPlace bool
 @description('Required. Object ids of the identities that may back up and restore.')
 param knownPrincipalIds string[]
 
+@description('Required. Names of the vaults that have a drill vault.')
+param drilledNames string[]
+
+@description('Required. Names of the drill vaults.')
+param drillVaultNames string[]
+
+@description('Required. Object id of the identity that restores into drill vaults.')
+param drillPrincipalId string
+
 @description('Required. Names of the apps. Each is invoked every minute.')
 param appNames string[]
 
@@ -51,6 +60,8 @@ var events = 'AppTraces | extend line = parse_json(Message) | extend event = tos
 var vaultList = join(map(vaultNames, vault => '"${vault}"'), ', ')
 var hsmList = join(map(hsmNames, hsm => '"${hsm}"'), ', ')
 var sourceList = join(map(concat(vaultNames, hsmNames), source => '"${source}"'), ', ')
+var drilledList = join(map(drilledNames, source => '"${source}"'), ', ')
+var drillVaultList = empty(drillVaultNames) ? '""' : join(map(drillVaultNames, vault => '"${vault}"'), ', ')
 var appList = join(map(appNames, app => '"${app}"'), ', ')
 var knownList = join(map(knownPrincipalIds, id => '"${toLower(id)}"'), ', ')
 
@@ -157,6 +168,15 @@ var secondSuccess = join(
   '\n'
 )
 
+var drillSuccess = join(
+  [
+    events
+    '| where event == "drill.recent"'
+    '| extend target = tolower(tostring(line["source.name"]))'
+  ],
+  '\n'
+)
+
 var missedVault = empty(vaultNames)
   ? []
   : [
@@ -257,6 +277,42 @@ var missedCopies = !keeper || !secondPlace
       }
     ]
 
+// Written for each vault that has a drill vault by each pass that verifies, unless its newest drill is too old.
+var drills = !keeper || empty(drilledNames)
+  ? []
+  : [
+      {
+        name: 'drill-overdue'
+        title: 'A vault was not drilled in time'
+        description: 'For two days no pass has found that a drill of this vault took place in time. Whether its backups restore, and how fast, was not rehearsed.'
+        severity: 2
+        query: missed(drilledList, 48, drillSuccess)
+        dimensions: ['target']
+        frequency: 'PT1H'
+        window: 'P2D'
+        resolves: true
+      }
+      {
+        name: 'drill-failed'
+        title: 'A drill failed'
+        description: 'A sample of this vault could not be restored as it was, a target was missed, or something is left in the drill vault.'
+        severity: 2
+        query: join(
+          [
+            events
+            '| where event == "drill.failed"'
+            '| extend target = tostring(line["source.name"])'
+            '| extend run = tostring(line["drill.id"])'
+          ],
+          '\n'
+        )
+        dimensions: ['target', 'run']
+        frequency: 'PT15M'
+        window: 'PT15M'
+        resolves: false
+      }
+    ]
+
 // Written once a day. A day without a record stays a gap.
 var missedEvidence = !keeper
   ? []
@@ -299,7 +355,7 @@ var damaged = !keeper
       }
     ]
 
-var rules = concat(missedVault, missedHsm, missedRetention, missedVerification, missedCopy, missedCopies, missedEvidence, damaged, [
+var rules = concat(missedVault, missedHsm, missedRetention, missedVerification, missedCopy, missedCopies, drills, missedEvidence, damaged, [
   {
     name: 'run-not-clean'
     title: 'A backup or restore failed, wholly or in part'
@@ -449,6 +505,8 @@ var rules = concat(missedVault, missedHsm, missedRetention, missedVerification, 
         '    tostring(column_ifexists("identity_claim_oid_g", "")),'
         '    tostring(column_ifexists("identity_claim_http_schemas_microsoft_com_identity_claims_objectidentifier_g", "")))'
         '| where tolower(caller) !in (${knownList})'
+        // A drill restores, and nowhere else.
+        '| where tolower(caller) != "${toLower(drillPrincipalId)}" or Resource !in~ (${drillVaultList})'
         '| extend target = Resource'
       ],
       '\n'

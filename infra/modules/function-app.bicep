@@ -201,6 +201,12 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_FULL_PASS_DAYS: string(tuning.?fullPassDays ?? '')
         KEYVAULT_BACKUP_RETENTION: shared.retentionPolicy
         KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS: string(tuning.?verifyWithinDays ?? '')
+        KEYVAULT_BACKUP_DRILL_VAULTS: join(shared.drillVaults, ' ')
+        KEYVAULT_BACKUP_DRILL_ALWAYS: join(shared.drillAlways, ' ')
+        KEYVAULT_BACKUP_DRILL_TARGETS: join(shared.drillTargets, ' ')
+        KEYVAULT_BACKUP_DRILL_SAMPLE: string(tuning.?drillSample ?? '')
+        KEYVAULT_BACKUP_DRILL_OLDER_EVERY: string(tuning.?drillOlderEvery ?? '')
+        KEYVAULT_BACKUP_DRILL_INTERVAL_DAYS: string(tuning.?drillIntervalDays ?? '')
         KEYVAULT_BACKUP_GONE_SHARE: string(tuning.?goneShare ?? '')
         KEYVAULT_BACKUP_VAULT_RATE: string(tuning.?vaultRate ?? '')
         KEYVAULT_BACKUP_RESTORE_SECRETS: string(tuning.?restoreSecrets ?? '')
@@ -216,6 +222,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         RETENTION_SCHEDULE: shared.retentionSchedule
         VERIFY_SCHEDULE: shared.verifySchedule
         COPY_SCHEDULE: shared.copySchedule
+        DRILL_SCHEDULE: shared.drillSchedule
       },
       hostStorage,
       signInSettings,

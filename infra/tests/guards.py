@@ -243,7 +243,7 @@ def late_logs_are_not_missed(subject: Subject):
 
 
 # Alerts of which one run, restore or job is the cause.
-OF_A_RUN = {"run-not-clean", "many-objects-gone", "backup-form-unknown", "job-overdue", "backup-damaged"}
+OF_A_RUN = {"run-not-clean", "many-objects-gone", "backup-form-unknown", "job-overdue", "backup-damaged", "drill-failed"}
 
 
 @rule

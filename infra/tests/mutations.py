@@ -66,6 +66,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     "the_custom_roles_are_exact": [
         (ROLES, "'Microsoft.KeyVault/vaults/secrets/backup/action'", "'Microsoft.KeyVault/vaults/secrets/getSecret/action'"),
         (ROLES, "'Microsoft.KeyVault/vaults/keys/restore/action'", "'Microsoft.KeyVault/vaults/keys/restore/action'\n          'Microsoft.KeyVault/vaults/keys/purge/action'"),
+        (ROLES, "secrets/purge/action'", "secrets/getSecret/action'"),
         (ROLES, "blobs/add/action'", "blobs/delete'"),
         (ROLES, "actions: []", "actions: ['Microsoft.KeyVault/vaults/write']"),
         (ROLES, "containers/read']", "containers/write']"),
@@ -391,6 +392,7 @@ MUTATIONS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "only_our_identities_are_known_callers": [
         (MAIN, "    knownPrincipalIds: [\n", "    knownPrincipalIds: [\n      'somebody'\n"),
+        (MAIN, "    drillVaultNames: map(fittingDrillVaults", "    drillVaultNames: map(vaults"),
         (ALERTS, "caller) !in (${knownList})", "caller) !in (\"\")"),
     ],
     "the_host_names_its_storage_in_one_way": [

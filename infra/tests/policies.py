@@ -111,6 +111,10 @@ class View:
         return (self.params["restore"] or {}).get("targetVaults", [])
 
     @property
+    def drill_vaults(self) -> list[dict]:
+        return self.params["drillVaults"]
+
+    @property
     def known_vaults(self) -> set[str]:
         return {v["name"] for v in [*self.params["vaults"], *self.targets]}
 
@@ -331,6 +335,7 @@ def the_linter_is_strict(subject: Subject):
 # --- rights
 
 
+REMOVAL = " ".join(f"{kind}/delete {kind}/purge/action" for kind in ("secrets", "keys", "certificates"))
 SIX = "secrets/{0}/action keys/{0}/action certificates/{0}/action secrets/readMetadata/action keys/read certificates/read"
 
 
@@ -340,7 +345,7 @@ def data_actions(role: Resource) -> set[str]:
 
 @rule
 def the_custom_roles_are_exact(subject: Subject):
-    """Backup: six data actions. Restore: six others. Blob writer: it adds. Blob keeper: it deletes. Neither changes anything.
+    """Backup: six data actions. Restore: six others. Drill: those of a restore, and deleting and purging. Blob writer: it adds. Blob keeper: it deletes. Neither changes anything.
 
     Queue releaser: it changes messages, and no more.
     """
@@ -348,6 +353,7 @@ def the_custom_roles_are_exact(subject: Subject):
     wanted = {
         "backup": {f"{VAULT}/{action}" for action in SIX.format("backup").split()},
         "restore": {f"{VAULT}/{action}" for action in SIX.format("restore").split()},
+        "drill": {f"{VAULT}/{action}" for action in SIX.format("restore").split() + REMOVAL.split()},
         "blobWriter": {f"{blobs}/read", f"{blobs}/add/action"},
         "blobKeeper": {f"{blobs}/read", f"{blobs}/delete", f"{blobs}/deleteBlobVersion/action"},
         "queueReleaser": {f"{QUEUE}/messages/write"},
@@ -386,7 +392,7 @@ def nothing_overwrites_a_backup(subject: Subject):
 def roles_reach_the_vaults_subscriptions(subject: Subject):
     """The roles for vaults can be assigned in their subscriptions, the one for blobs at home alone."""
     home, other = f"/subscriptions/{SUBSCRIPTION}", "/subscriptions/other"
-    wanted = {"backup": [home, other], "restore": [home, other], "blobWriter": [home], "blobKeeper": [home], "queueReleaser": [home]}
+    wanted = {"backup": [home, other], "restore": [home, other], "drill": [home, other], "blobWriter": [home], "blobKeeper": [home], "queueReleaser": [home]}
     for name, role in subject.roles.items():
         if role.properties["assignableScopes"] != wanted.get(name):
             yield f"{name}: {role.properties['assignableScopes']}"
@@ -452,6 +458,8 @@ def wanted_grants(view: View) -> set[tuple[str, str, str]]:
         wanted.add(("page", "Storage Blob Data Reader", "containers jobs"))
     for role, vaults in (("backup", view.params["vaults"]), ("restore", view.targets)):
         wanted |= {(role, role, f"vaults {v['name']}") for v in vaults if v.get("accessModel") != "accessPolicy"}
+    if "keeper" in view.apps:
+        wanted |= {("keeper", "drill", f"vaults {v['name']}") for v in view.drill_vaults if v.get("accessModel") != "accessPolicy"}
     return wanted
 
 
@@ -481,19 +489,21 @@ def assignments_survive_a_new_identity(subject: Subject):
 
 @rule
 def access_policies_are_exact(subject: Subject):
-    """Old vaults: one policy is added, with list and one right, and never get."""
+    """Old vaults: one policy is added, with list and one right, in drill vaults with three, and never get."""
     def check(view: View):
         policies = {(p.parent.name, view.holder(given["objectId"])): (p, given)
                     for p in view.of(f"{VAULT}/accessPolicies") for given in p.properties["accessPolicies"]}
         wanted = {(v["name"], role) for role, vaults in (("backup", view.params["vaults"]), ("restore", view.targets))
                   for v in vaults if v.get("accessModel") == "accessPolicy"}
+        wanted |= {(v["name"], "keeper") for v in view.drill_vaults if v.get("accessModel") == "accessPolicy" and "keeper" in view.apps}
         if set(policies) != wanted:
             yield f"policies are for {sorted(policies)}"
         for (vault, role), (policy, given) in policies.items():
             if policy.name != "add":
                 yield f"{vault}: the policies are not added to, but: {policy.name}"
             for kind, rights in given["permissions"].items():
-                if rights != ([] if kind == "storage" else ["list", role]):
+                own = ["restore", "delete", "purge"] if role == "keeper" else [role]
+                if rights != ([] if kind == "storage" else ["list", *own]):
                     yield f"{vault}: {role} may {rights} {kind}"
     yield from everywhere(subject, check)
 
@@ -1049,7 +1059,7 @@ def everything_has_a_private_way_in(subject: Subject):
     wanted = {(account.id, "blob") for account in view.accounts.values()}
     wanted |= {(view.accounts[f"host of {role}"].id, "queue") for role in QUEUE_OF if role in view.apps}
     existing = view.deployment.of(VAULT, existing=True) + view.deployment.of(HSM, existing=True)
-    wanted |= {(r.id, "vault") for r in existing if r.type == VAULT and r.name in view.known_vaults}
+    wanted |= {(r.id, "vault") for r in existing if r.type == VAULT and r.name in view.known_vaults | {v["name"] for v in view.drill_vaults}}
     wanted |= {(r.id, "managedhsm") for r in existing if r.type == HSM}
     yield from (f"{pair} has no endpoint" for pair in sorted(wanted - found))
     yield from (f"{pair} is not known" for pair in sorted(found - wanted))
@@ -1123,6 +1133,7 @@ def every_alert_is_there(subject: Subject):
         of_hsms = {"hsm-not-backed-up", "hsm-not-copied"}
         wanted = ALERTS | of_hsms if view.params["hsms"] else ALERTS - of_hsms
         wanted |= {"second-place-late"} if view.params["secondPlace"] else set()
+        wanted |= {"drill-failed", "drill-overdue"} if view.drill_vaults else set()
         found = {alert_name(r) for r in view.of(LOG_RULE)}
         if found != wanted:
             yield f"alerts differ: {sorted(found ^ wanted)}"
@@ -1199,6 +1210,8 @@ def a_missed_backup_is_noticed_for_each(subject: Subject):
     """The query names every vault and HSM itself, so that one which was never backed up has a row."""
     def check(view: View):
         for alert in view.of(LOG_RULE):
+            if alert_name(alert) == "drill-overdue":
+                yield from missing(query(alert), [of for vault in view.drill_vaults for of in vault["sources"]], 48, alert_name(alert))
             if alert_name(alert) in ("retention-not-applied", "not-verified", "second-place-late"):
                 yield from missing(query(alert), [*view.params["vaults"], *view.params["hsms"]], 48, alert_name(alert))
             if alert_name(alert) == "hsm-not-copied":
@@ -1238,6 +1251,10 @@ def only_our_identities_are_known_callers(subject: Subject):
         known = [f"<{IDENTITY}/{view.identities[role].name}>.properties.principalId".lower() for role in ("backup", "restore")]
         if listed != ", ".join(f'"{id}"' for id in known):
             yield f"known are {listed}"
+        keeper = f"<{IDENTITY}/{view.identities['keeper'].name}>.properties.principalId".lower()
+        drills = ", ".join(f'"{vault["name"]}"' for vault in view.drill_vaults) or '""'
+        if f'| where tolower(caller) != "{keeper}" or Resource !in~ ({drills})' not in query(alert).splitlines():
+            yield "the keeper is known elsewhere than in drill vaults, or not there"
     yield from everywhere(subject, check)
 
 

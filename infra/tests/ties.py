@@ -15,7 +15,7 @@ from policies import ACTIVITY_RULE, ASSIGNMENT, CONTAINER, LOG_RULE, QUEUE, Subj
 WILL_EXIST = {"settings": set(), "functions": set(), "queues": set(), "events": set()}
 
 # Names in the container of backups under which the keeper may add, and nothing is written yet.
-TO_COME = {"drills/", "hsm-copies/"}
+TO_COME = {"hsm-copies/"}
 
 # Legacy settings that carry a secret. They are for a terminal; the templates never set them.
 NEVER_SET = {"KEYVAULT_BACKUP_HSM_BACKUP_SAS", "KEYVAULT_BACKUP_HSM_RESTORE_SAS"}
@@ -135,6 +135,12 @@ class Code:
 
     def operations(self) -> str:
         return self.extra.get("operations") or (self.root / "docs/operations.md").read_text(encoding="utf-8")
+
+    def vault_rights(self) -> list[dict]:
+        """The rights in vaults that the identities have in the tests."""
+        rows = json.loads((self.root / "tests/emulator/vault-rights.json").read_text(encoding="utf-8"))
+        change = self.extra.get("vault_rights", lambda row: row)
+        return [change(row) for row in rows]
 
     def rights(self) -> list[dict]:
         """The rights that the identities have in the tests."""
@@ -336,6 +342,23 @@ def the_tests_have_the_rights_of_the_templates(subject: Subject, code: Code):
     yield from (f"{name} is deployed; take it from NOT_DEPLOYED" for name in NOT_DEPLOYED & {r[0] for r in given})
 
 
+VAULT_ACTIONS = {"readMetadata/action": "list", "read": "list"}
+
+
+@tie
+def the_tests_have_the_vault_rights_of_the_templates(subject: Subject, code: Code):
+    """What the emulator lets an app do in vaults is what its role allows, for each kind; and a policy allows the same."""
+    table = {r["identity"]: (r["vault"], r["allowed"]) for r in code.vault_rights()}
+    for identity, label in (("backup", "backup"), ("restore", "restore"), ("keeper", "drill")):
+        found: dict[str, set[str]] = {"secrets": set(), "keys": set(), "certificates": set()}
+        for action in data_actions(subject.roles[label]):
+            kind, _, word = action.removeprefix("Microsoft.KeyVault/vaults/").partition("/")
+            found[kind].add(VAULT_ACTIONS.get(word, word.removesuffix("/action")))
+        allowed = set(table.get(identity, ("", []))[1])
+        yield from (f"{identity} may {sorted(words)} {kind}, and in the tests {sorted(allowed)}" for kind, words in found.items() if words != allowed)
+    yield from (f"{identity} has rights in the tests, and no role" for identity in table.keys() - {"backup", "restore", "keeper"})
+
+
 @tie
 def alerts_wait_for_events_that_are_written(subject: Subject, code: Code):
     """Every event in a query is one that the code writes."""
@@ -439,6 +462,7 @@ TIE_MUTATIONS = {
         templates(APP, "KEYVAULT_BACKUP_VAULT_RATE:", "KEYVAULT_BACKUP_VAULTS_RATE:"),
         templates(APP, "        VERIFY_SCHEDULE: shared.verifySchedule\n", ""),
         templates(APP, "        COPY_SCHEDULE: shared.copySchedule\n", ""),
+        templates(APP, "        DRILL_SCHEDULE: shared.drillSchedule\n", ""),
         templates(APP, "KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS:", "KEYVAULT_BACKUP_VERIFY_DAYS:"),
         templates(APP, "        VAULT_BACKUP_SCHEDULE: shared.vaultBackupSchedule\n", ""),
         templates(APP, "KEYVAULT_BACKUP_QUEUE__credential: 'managedidentity'", "KEYVAULT_BACKUP_QUEUE__tenant: 'managedidentity'"),
@@ -464,7 +488,7 @@ TIE_MUTATIONS = {
     ],
     "the_functions_are_listed_as_the_code_has_them": [
         templates(TYPES, "['RestoreObject', 'Restores']", "['RestoreObject']"),
-        templates(TYPES, "keeper: ['ApplyRetention', 'VerifyBackups', 'CopyBackups']", "keeper: ['ApplyRetention', 'VerifyBackups']"),
+        templates(TYPES, "keeper: ['ApplyRetention', 'VerifyBackups', 'CopyBackups', 'RestoreDrill']", "keeper: ['ApplyRetention', 'VerifyBackups', 'CopyBackups']"),
         templates(TYPES, "page: ['Page']", "page: ['Page', 'Status']"),
         templates(TYPES, "all: ['AdvanceJobs', 'Status']", "all: ['AdvanceJobs', 'Status', 'Backups']"),
         code_with(role=ROLES_OF_CODE.replace("| Function::Backups", "")),
@@ -515,6 +539,11 @@ TIE_MUTATIONS = {
         code_with(rights=lambda row: row | {"identity": "restore"} if row["identity"] == "keeper" else row),
         code_with(rights=lambda row: row | {"actions": [*row["actions"], "blobs/add/action"]} if row["identity"] == "page" else row),
         templates("modules/host-storage.bicep", "roleDefinitionName: builtInRoles.storageBlobDataReader", "roleDefinitionName: builtInRoles.storageBlobDataContributor"),
+    ],
+    "the_tests_have_the_vault_rights_of_the_templates": [
+        templates("roles.bicep", "secrets/purge/action'", "secrets/recover/action'"),
+        code_with(vault_rights=lambda row: row | {"allowed": [*row["allowed"], "get"]} if row["identity"] == "keeper" else row),
+        code_with(vault_rights=lambda row: row | {"identity": "page"} if row["identity"] == "keeper" else row),
     ],
     "alerts_wait_for_events_that_are_written": [
         templates(ALERTS, 'where event == "job.overdue"', 'where event == "job.late"'),

@@ -7,6 +7,7 @@ pub mod actor;
 pub mod approval;
 pub mod backup;
 pub mod backup_request;
+pub mod drill;
 pub mod evidence;
 pub mod failure;
 pub mod field;

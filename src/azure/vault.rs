@@ -1,5 +1,6 @@
 //! One vault's data plane: list, list versions, back up; [`restore`] has the operations of a restore.
 
+pub mod drill;
 mod pages;
 mod probe;
 pub mod restore;
@@ -7,7 +8,7 @@ mod seen;
 
 use std::sync::Arc;
 
-use azure_core::http::{Response, headers::HeaderName};
+use azure_core::http::{RawResponse, Response, headers::HeaderName};
 use azure_security_keyvault_certificates::{CertificateClient, CertificateClientOptions};
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
@@ -113,9 +114,18 @@ impl VaultClient {
     /// The stream ends after its first error. A page that refers to another host than the vault's is an
     /// error: the transport does not call it.
     pub fn list(&self, kind: ObjectKind) -> impl Stream<Item = Result<Vec<Listed>, ServiceError>> + use<> {
+        let (asked, pages) = self.live(kind);
+        decode(asked, pages, move |item: Item| item.listed(kind))
+    }
+
+    /// The pages of a kind's list.
+    fn live(
+        &self,
+        kind: ObjectKind,
+    ) -> (Asked, azure_core::Result<BoxStream<'static, azure_core::Result<RawResponse>>>) {
         let asked =
             Asked::vault(Operation::List, format!("list the {kind}s of vault {}", self.source.name()));
-        let pages: azure_core::Result<BoxStream<'static, _>> = match kind {
+        let pages = match kind {
             ObjectKind::Secret => {
                 self.secrets.list_secret_properties(None).map(|pager| raw(pager.into_pages()))
             }
@@ -124,7 +134,7 @@ impl VaultClient {
                 self.certificates.list_certificate_properties(None).map(|pager| raw(pager.into_pages()))
             }
         };
-        decode(asked, pages, move |item: Item| item.listed(kind))
+        (asked, pages)
     }
 
     /// Every version of an object.

@@ -27,6 +27,7 @@
 //! verifications/suspects/COUNTDOWN-VAULT                   that it found something wrong with newest backups
 //! hsm-copies/HSM/records/COUNTDOWN-RUN                     what became of the copy of an HSM's backup
 //! hsm-copies/HSM/blobs/RUN/NAME                            a blob of such a copy
+//! drills/KIND/SOURCE/COUNTDOWN-DRILL                       what a drill came to
 //! evidence/YEAR/MONTH/DAY                                  the record of a day
 //! second/COUNTDOWN                                         how far the second place was when a pass of copies ended
 //! second/lacking/VAULT/RUN                                 in the second place: what a point was copied without
@@ -43,6 +44,7 @@ use time::{Date, OffsetDateTime, format_description::BorrowedFormatItem, macros:
 
 mod attestations;
 mod copies;
+mod drills;
 mod grants;
 mod retention;
 mod rooms;
@@ -50,6 +52,7 @@ mod verifications;
 
 pub(super) use self::attestations::{attestation, attestations};
 pub(super) use self::copies::{copied_blobs, copy_record, copy_records, opened};
+pub(super) use self::drills::{drill, drills, drills_from};
 pub(super) use self::grants::{parse_restore_grant, restore_grants};
 pub(super) use self::retention::{
     PASSES, copies, copy, forget_done, forgets_done, forgotten, hold, holds, holds_of, mark, marks,

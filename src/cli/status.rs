@@ -95,6 +95,7 @@ pub fn table(of: &Status) -> Table {
         Column::number("running").if_any(),
         Column::number("verified"),
         Column::number("second place behind").if_any(),
+        Column::number("drilled").if_any(),
         Column::name("restorable since"),
     ];
     let mut table = Table::new(&[Column::name("source")], &details);
@@ -118,6 +119,11 @@ pub fn table(of: &Status) -> Table {
                 Err(word) => word.into(),
             },
             source.second.filter(|of| of.behind_since.is_some()).map(|of| of.behind).into(),
+            match source.drills.at().time_or_word() {
+                Ok(at) => (of.now - at).into(),
+                Err(_) if source.drills.interval.is_none() => Cell::Nothing,
+                Err(word) => word.into(),
+            },
             source.points.map(|points| points.earliest).into(),
         ]);
     }

@@ -29,6 +29,7 @@ use super::{
     acknowledged::{Acceptance, AcceptanceRecord, Reason},
     actor::Actor,
     day::Day,
+    drill::{CleanedUp, DrillId, DrillSummary, Rehearsed, Seconds},
     hsm::{Attestation, Person, Quorum},
     object::ObjectId,
     run::{Numbers, RunId, Verdict},
@@ -119,6 +120,9 @@ pub struct SourceEvidence {
     /// What the second place had of it, by the last pass that ended on the day or before; `None` without a second place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<SecondSeen>,
+    /// What the newest drill came to that had begun by the end of the day; `None` if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillSeen>,
     /// What of the source could not be read, so that the record lacks it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<String>,
@@ -303,6 +307,46 @@ impl SecondSeen {
     }
 }
 
+/// What a drill came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrillSeen {
+    /// The drill.
+    pub id: DrillId,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// How its restore ended.
+    pub restore: Rehearsed,
+    /// What came of the cleaning up.
+    pub cleanup: CleanedUp,
+    /// How many objects were drilled.
+    pub objects: u32,
+    /// How old what was restored was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_seconds: Option<Seconds>,
+    /// How long the sample took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rto_seconds: Option<Seconds>,
+    /// What a restore of the whole source would take, extrapolated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_rto_seconds: Option<Seconds>,
+}
+
+impl From<&DrillSummary> for DrillSeen {
+    fn from(of: &DrillSummary) -> Self {
+        Self {
+            id: of.id.clone(),
+            at: of.started,
+            restore: of.came.restore,
+            cleanup: of.cleanup,
+            objects: of.objects,
+            rpo_seconds: of.came.rpo_seconds,
+            rto_seconds: of.came.rto_seconds,
+            whole_rto_seconds: of.came.whole.map(|whole| whole.rto_seconds),
+        }
+    }
+}
+
 impl SourceEvidence {
     /// The record of a source of which nothing is known yet.
     pub fn of(source: &SourceId, configured: bool, policy: Option<String>) -> Self {
@@ -327,6 +371,7 @@ impl SourceEvidence {
             verification: None,
             attestation: None,
             second: None,
+            drill: None,
             unread: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ pub enum Role {
     Backup,
     /// Restores.
     Restore,
-    /// Retention, verification and copies: the only app that deletes.
+    /// Retention, verification, copies and drills: the only app that deletes.
     Keeper,
     /// The status page for browsers, and nothing else: it reads, and moves no job on.
     Page,
@@ -27,7 +27,7 @@ impl Role {
         matches!(self, Self::Restore | Self::All)
     }
 
-    /// Whether such an app keeps what is stored: it lets go, verifies and copies.
+    /// Whether such an app keeps what is stored: it lets go, verifies, copies and drills.
     pub const fn keeps(self) -> bool {
         matches!(self, Self::Keeper)
     }
@@ -45,7 +45,10 @@ impl Role {
             | Function::BackUpObject
             | Function::Backups => self.backs_up(),
             Function::RestoreObject | Function::Restores => self.restores(),
-            Function::ApplyRetention | Function::VerifyBackups | Function::CopyBackups => self.keeps(),
+            Function::ApplyRetention
+            | Function::VerifyBackups
+            | Function::CopyBackups
+            | Function::RestoreDrill => self.keeps(),
             Function::Page => matches!(self, Self::Page),
             Function::AdvanceJobs | Function::Status => !matches!(self, Self::Page),
         }
@@ -71,6 +74,8 @@ pub enum Function {
     VerifyBackups,
     /// Makes further copies of backups.
     CopyBackups,
+    /// Restores a sample of each source into its drill vault, and removes it again.
+    RestoreDrill,
     /// The HTTP API for backups: see [`crate::api`].
     Backups,
     /// The HTTP API for restores: see [`crate::api`].

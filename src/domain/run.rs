@@ -50,6 +50,11 @@ impl RunId {
         Self::new(asked, &format!("restore-{salt:08x}"))
     }
 
+    /// The name of a drill, which has the same shape.
+    pub(super) fn drill(began: OffsetDateTime, salt: u32) -> Self {
+        Self::new(began, &format!("drill-{salt:08x}"))
+    }
+
     /// The run that backs up an HSM before this restore of it.
     pub fn safety(restore: &Self) -> Self {
         let (stamp, label) = restore.0.split_once('-').unwrap_or((&restore.0, ""));

@@ -1,5 +1,6 @@
 //! A report as one page: no scripts, nothing from elsewhere, made for A4.
 
+mod drills;
 mod page;
 mod sections;
 

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         acknowledged::Acknowledged,
         day::Day,
+        drill::DrillSummary,
         evidence::{
             AcceptedSeen, Became, Coverage, Covering, DropSeen, FailureSeen, Failures, HoldSeen, SecondSeen,
             SourceEvidence, TroubleSeen, VerificationSeen, worst_gap,
@@ -68,6 +69,7 @@ pub(super) async fn of(
     reading.retention(&mut of).await?;
     reading.verification(&mut of).await?;
     of.second = second.and_then(|pass| SecondSeen::of(pass, source, day.end()));
+    reading.drill(&mut of).await?;
     Ok(of)
 }
 
@@ -90,6 +92,17 @@ impl Reading<'_> {
                     }
                 });
             }
+        }
+        Ok(())
+    }
+
+    /// What the newest drill came to that had begun and ended by the end of the day.
+    async fn drill(&self, of: &mut SourceEvidence) -> Result<()> {
+        let (SourceId { kind, name }, end) = (self.source, self.day.end());
+        let ended = |found: &[DrillSummary]| found.last().is_some_and(|last| last.ended < end);
+        match self.catalogue.drills(*kind, name, Some(end), ended).await {
+            Err(error) if error.is_unreadable() => of.unread.push("the last drill".to_owned()),
+            found => of.drill = found?.last().filter(|last| last.ended < end).map(Into::into),
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! that was not observed.
 
 pub(super) mod cause;
+pub mod drills;
 mod grants;
 pub mod group;
 pub mod guards;

@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
-use super::{runs::open_jobs, second};
+use super::{drills, runs::open_jobs, second};
 use crate::{
     app::App,
     catalogue::{Lines, ManifestRef, Recent},
@@ -17,7 +17,7 @@ use crate::{
         run::{CLOSES_WITHIN, Scope},
         second::SecondPass,
         source::{SourceKind, SourceName},
-        state::{Ended, History, Known, Newest, SourceState},
+        state::{Ended, History, Known, KnownDrills, Newest, SourceState},
     },
     error::{Error, Result},
 };
@@ -76,7 +76,8 @@ async fn state(
     now: OffsetDateTime,
 ) -> Result<VaultState> {
     let open: Vec<_> = jobs.iter().filter(|job| job.vault == *vault).cloned().collect();
-    let mut known = match known(app, vault, most, now).await {
+    let (known, drills) = futures::join!(known(app, vault, most, now), drilled(app, vault));
+    let mut known = match known {
         Err(error @ Error::Service(_)) => return Err(error),
         known => known,
     };
@@ -87,7 +88,16 @@ async fn state(
     let newest = seen.as_ref().ok().and_then(|known| known.newest.last.as_ref()).map(|last| last.planned);
     let state = SourceState::of_vault(vault, seen, open.len(), app.interval(), now);
     let state = state.with_second(second, newest, now);
+    let state = state.with_drills(drills?, now);
     Ok(VaultState { state, open, known })
+}
+
+/// The drills of a vault. One request where the settings declare a drill vault for it, and none elsewhere.
+async fn drilled(app: &App, vault: &SourceName) -> Result<KnownDrills> {
+    if !app.config().drills.of.contains_key(vault) {
+        return Ok(KnownDrills::default());
+    }
+    drills::known(app, vault).await
 }
 
 /// The most manifests that are read for the history of a vault that is covered: a few requests.

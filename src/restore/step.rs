@@ -50,7 +50,14 @@ pub enum Tried {
 /// # Errors
 /// Any failure that keeps the step from ending; its fate says whether another try may help.
 pub async fn attempt(app: &App, plan: &RestorePlan, step: &Step) -> Result<Tried> {
-    let target = app.vault(&plan.request.target)?;
+    attempt_in(app, app.vault(&plan.request.target)?, &plan.request, step).await
+}
+
+/// [`attempt`] in a vault that is not one of the configured ones: a drill's.
+///
+/// # Errors
+/// Likewise.
+pub async fn attempt_in(app: &App, target: &VaultClient, request: &Request, step: &Step) -> Result<Tried> {
     if step.action == Action::Recover {
         return recover(app, target, step).await;
     }
@@ -59,7 +66,7 @@ pub async fn attempt(app: &App, plan: &RestorePlan, step: &Step) -> Result<Tried
     {
         return Ok(Tried::Ended(result));
     }
-    let (blob, form) = checked(app, &plan.request, step).await?;
+    let (blob, form) = checked(app, request, step).await?;
     if step.action == Action::PurgeAndRestore {
         // A large plan, or one of an older program, was not checked for this.
         if form.unknown().is_some() {
@@ -76,8 +83,15 @@ pub async fn attempt(app: &App, plan: &RestorePlan, step: &Step) -> Result<Tried
 /// The result of a step that has failed for good: the state that the vault shows, if that is a result, or else the
 /// failure. A request whose answer was lost, or a copy of the step's message, may have done what this try could not.
 pub async fn last_check(app: &App, plan: &RestorePlan, step: &Step, failure: Failure) -> StepResult {
+    match app.vault(&plan.request.target) {
+        Ok(target) => last_check_in(target, step, failure).await,
+        Err(_) => StepResult::Failed { failure },
+    }
+}
+
+/// [`last_check`] in a vault that is not one of the configured ones: a drill's.
+pub async fn last_check_in(target: &VaultClient, step: &Step, failure: Failure) -> StepResult {
     let inspection = async {
-        let target = app.vault(&plan.request.target)?;
         match step.action {
             Action::Recover => Ok(recovered(&versions(target, &step.id()).await?, step)),
             Action::Restore | Action::PurgeAndRestore => {

@@ -26,6 +26,7 @@ use crate::{
         source::SourceId,
         verification::Verification,
     },
+    drill::{self, Went},
     error::{Error, Result},
     evidence,
     hsm::{self, start::Opened},
@@ -72,6 +73,7 @@ pub async fn run(app: &App, function: Function, invocation: &Invocation) -> Resu
         Function::ApplyRetention => within(LONG_DEADLINE, function, apply_retention(app, invocation)).await,
         Function::VerifyBackups => within(LONG_DEADLINE, function, verify_backups(app, invocation)).await,
         Function::CopyBackups => within(LONG_DEADLINE, function, copy_backups(app, invocation)).await,
+        Function::RestoreDrill => within(LONG_DEADLINE, function, restore_drill(app, invocation)).await,
         Function::NightlyVaultBackup => {
             within(LONG_DEADLINE, function, nightly_vault_backup(app, invocation)).await
         }
@@ -160,10 +162,12 @@ fn told(applied: Vec<(SourceId, Result<Applied>)>, said: &mut Vec<String>, faile
     }
 }
 
-/// Verifies every source. What a deadline or a kill leaves undone, `AdvanceJobs` and the next firing do.
+/// Verifies every source, and tells how old its newest drill is. What a deadline or a kill leaves undone, `AdvanceJobs` and the next firing do.
 async fn verify_backups(app: &App, invocation: &Invocation) -> Result<String> {
     invocation.timer("timer")?;
-    verified(verification::all(app, &invocation.clock).await?)
+    let done = verification::all(app, &invocation.clock).await?;
+    drill::age::tell(app, &invocation.clock).await?;
+    verified(done)
 }
 
 /// Makes the copies that are missing. What a deadline or a kill leaves undone, the next firing does.
@@ -171,6 +175,31 @@ async fn copy_backups(app: &App, invocation: &Invocation) -> Result<String> {
     invocation.timer("timer")?;
     let copies::Copied { said, failed } = Box::pin(copies::all(app, &invocation.clock)).await;
     outcome("", &said, &failed)
+}
+
+/// Drills every source that has a drill vault. What a deadline or a kill leaves undone, `AdvanceJobs` does.
+async fn restore_drill(app: &App, invocation: &Invocation) -> Result<String> {
+    invocation.timer("timer")?;
+    let (mut said, mut failed) = (Vec::new(), Vec::new());
+    for (vault, went) in drill::all(app, &Actor::TIMER, &invocation.clock).await {
+        match went {
+            Ok(went) => said.push(drilled(&went)),
+            Err(Error::Busy(why)) => said.push(why),
+            Err(error) => failed.push(format!("{vault}: {error}")),
+        }
+    }
+    outcome("", &said, &failed)
+}
+
+/// The text about the drills in one vault.
+fn drilled(went: &Went) -> String {
+    let ended =
+        went.ended().iter().map(|of| format!("{}: {}, cleanup {}", of.source, of.came.restore, of.cleanup));
+    let waits = match went {
+        Went::Ended(_) => None,
+        Went::Waits(_, open) => Some(format!("{}: waits for vault {}", open.source, open.target)),
+    };
+    ended.chain(waits).collect::<Vec<_>>().join("; ")
 }
 
 /// The text about verifications.
@@ -286,6 +315,7 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     // After the reconciled runs: one that closes now may have replaced what was found wrong.
     let suspects = if role.backs_up() { Some(Box::pin(suspects::back_up(app, clock)).await) } else { None };
     let verified = if role.keeps() { Some(verification::go_on(app, clock).await) } else { None };
+    let drills = if role.keeps() { Some(Box::pin(drill::go_on(app, clock)).await) } else { None };
     let copied = if role.keeps() { Some(Box::pin(second::go_on(app, clock)).await) } else { None };
     let late = if catches_up { Some(Box::pin(nights::catch_up(app, found, clock)).await) } else { None };
     // Last: it tells of the state that this pass leaves.
@@ -298,6 +328,11 @@ async fn advance_jobs(app: &App, invocation: &Invocation) -> Result<String> {
     passed.part(verified, |of| {
         let errors = of.into_iter().filter_map(|(_, verified)| verified.err());
         (String::new(), errors.filter(|error| !matches!(error, Error::Busy(_))).collect())
+    });
+    passed.part(drills, |of| {
+        let said: Vec<_> = of.iter().filter_map(|(_, went)| went.as_ref().ok()).map(drilled).collect();
+        let errors = of.into_iter().filter_map(|(_, went)| went.err());
+        (said.join("; "), errors.filter(|error| !matches!(error, Error::Busy(_))).collect())
     });
     passed.part(copied, |of| of.map_or_else(Default::default, |of| (of.words(), of.failures())));
     passed.part(late, |of| (listed("begun late", &of.begun), of.errors));

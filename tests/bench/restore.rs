@@ -33,7 +33,7 @@ pub async fn measure(table: &mut Table, size: &Size) -> Result<()> {
 }
 
 /// A vault of so many objects and its backup.
-async fn backed_up(stage: &Stage) -> Result<Storage> {
+pub async fn backed_up(stage: &Stage) -> Result<Storage> {
     let mut storage = stage.storage(Some(UNLIMITED));
     stage.end_backup(stage.start_backup(&storage)?).await?;
     let off = [("KEYVAULT_BACKUP_RESTORE_SECRETS", UNLIMITED), ("KEYVAULT_BACKUP_RESTORE_KEYS", UNLIMITED)];
@@ -41,7 +41,7 @@ async fn backed_up(stage: &Stage) -> Result<Storage> {
     Ok(storage)
 }
 
-fn start(stage: &Stage, storage: &Storage, target: &VaultHandle) -> Result<Child> {
+pub fn start(stage: &Stage, storage: &Storage, target: &VaultHandle) -> Result<Child> {
     let (source, target) = (stage.vault.url(), target.url());
     let arguments = ["restore", "--vault", &source, "--into", &target, "--all", "--yes", "--output", "json"];
     let mut command = Command::new(PRODUCT);
@@ -50,7 +50,7 @@ fn start(stage: &Stage, storage: &Storage, target: &VaultHandle) -> Result<Child
 }
 
 /// Waits for the end and returns how many objects were restored. Anything but complete success is an error.
-async fn end(restore: Child) -> Result<usize> {
+pub async fn end(restore: Child) -> Result<usize> {
     let output = restore.wait_with_output().await?;
     let report: Value = serde_json::from_slice(&output.stdout)?;
     let restored = report["numbers"]["restored"].as_u64().unwrap_or_default();
@@ -62,7 +62,7 @@ async fn end(restore: Child) -> Result<usize> {
 }
 
 /// From the first restore to the last outcome.
-fn object_phase(requests: &[Entry]) -> Result<f64> {
+pub fn object_phase(requests: &[Entry]) -> Result<f64> {
     let first = requests.iter().find(|entry| entry.operation == Operation::Restore);
     let last = requests.iter().rev().find(|entry| entry.operation == Operation::Restore);
     let (Some(first), Some(last)) = (first, last) else { return Err("nothing was restored".into()) };

@@ -21,6 +21,8 @@ pub struct Size {
     pub restore_pace: usize,
     /// Secrets, keys and certificates of a vault that is restored at the pace of each.
     pub restore_mix: [usize; 3],
+    /// Secrets, keys and certificates of a vault that is drilled.
+    pub drill: [usize; 3],
     /// Objects of the small and of the large restore.
     pub restore_memory: [usize; 2],
     /// Starts of the program.
@@ -51,6 +53,7 @@ impl Size {
         restore: 5000,
         restore_pace: 900,
         restore_mix: [1000, 100, 100],
+        drill: [800, 120, 80],
         restore_memory: [500, 5000],
         starts: 20,
         status: [100, 1000],
@@ -72,6 +75,7 @@ impl Size {
         restore: 500,
         restore_pace: 150,
         restore_mix: [150, 15, 15],
+        drill: [80, 12, 8],
         restore_memory: [250, 1000],
         starts: 5,
         status: [10, 200],

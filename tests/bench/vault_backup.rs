@@ -11,6 +11,7 @@
 #![expect(unreachable_pub, reason = "one crate; nothing outside it sees its items")]
 
 mod bare;
+mod drill;
 mod memory;
 mod night;
 mod pace;
@@ -102,6 +103,9 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     }
     if wanted("mix") {
         restore::mix::measure(&mut table, &size).await?;
+    }
+    if wanted("drill") {
+        drill::measure(&mut table, &size).await?;
     }
     if wanted("status") {
         status::measure(&mut table, &size).await?;

@@ -10,6 +10,7 @@ use keyvault_backup_emulator::{
 use serde_json::{Value, json};
 
 use crate::{
+    drills::Drilling,
     faults::backup_of,
     hsm_copies::Copying,
     hsm_world::{HsmWorld, LANDING},
@@ -226,4 +227,40 @@ async fn copies_do_not_reach_the_second_place() {
     second.kept.world.at(second.kept.now() + DAY * 2);
     assert!(!second.pass().await.succeeded());
     leave_keeper("second-late", &second.kept);
+}
+
+/// A drill, and the pass of the day after, which finds it recent.
+#[tokio::test]
+async fn a_drill_that_succeeds() {
+    let drilling = Drilling::new().await;
+    drilling.drilled().await;
+    drilling.verify().await;
+    drilling.leave("drill");
+}
+
+/// A drill that fails, of which the pass of two weeks later finds no newer one.
+#[tokio::test]
+async fn a_drill_that_fails() {
+    let drilling = Drilling::with(&[("KEYVAULT_BACKUP_DRILL_TARGETS", "kv-a=/30")]).await;
+    drilling.drilled().await;
+    drilling.world.at(drilling.world.azure.clock().now() + DAY * 14);
+    drilling.verify().await;
+    drilling.leave("drill-failed");
+}
+
+impl Drilling {
+    async fn verify(&self) {
+        let now = self.world.azure.clock().now();
+        assert!(
+            self.keeper
+                .fire("VerifyBackups", keyvault_backup_emulator::host::Firing::at(now))
+                .await
+                .succeeded()
+        );
+    }
+
+    fn leave(&self, scene: &str) {
+        let lines: Vec<_> = self.keeper.logs().into_iter().filter(|line| line.function_console).collect();
+        leave(scene, &lines, &[&self.keeper], &self.world);
+    }
 }

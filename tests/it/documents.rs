@@ -22,6 +22,7 @@ const NAMES: &[(&str, &str)] = &[
     ("URL", "https://kv-prod.vault.azure.net"),
     ("RUN", "20261122T020000Z-nightly"),
     ("RESTORE", "20261122T101112Z-restore-0f3a9c41"),
+    ("DRILL", "20261206T061500Z-drill-0f3a9c41"),
     ("NAME", "db-password"),
     ("PATH", "a-file"),
     ("DATE", "2027-01-31"),
@@ -159,7 +160,7 @@ fn every_finding_is_explained_and_no_other() {
     let files = files.map(|file| file.expect("a file").path()).filter(is_program).map(read);
     let is_code = |text: String| text.split("#[cfg(test)]").next().map(str::to_owned).unwrap_or_default();
     // A source's troubles are findings of their names.
-    let troubles = is_code(read(root.join("src/domain/state.rs")));
+    let troubles = is_code(read(root.join("src/domain/state/trouble.rs")));
     let code: String = files.map(is_code).chain([troubles.clone()]).collect();
     let page = fs::read_to_string(root.join("docs/preflight.md")).expect("text");
     let names =

@@ -28,6 +28,8 @@ mod damage_index;
 mod damage_restores;
 mod diff;
 mod documents;
+mod drill_crashes;
+mod drills;
 mod endings;
 mod evidence;
 mod faults;

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use keyvault_backup_emulator::{
-    FaultKind, Forbidden, Keeping, KeySpec, Kind, Matcher, Operation, Rights, SecretSpec, Webhook,
+    Access, FaultKind, Forbidden, Keeping, KeySpec, Kind, Matcher, Operation, Rights, SecretSpec, Webhook,
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
+    drills::Drilling,
     hsm_copies::Copying,
     hsm_world::{HsmWorld, everything},
     world::{BACKUPS, NIGHT, PERSON, World},
@@ -245,6 +246,15 @@ async fn of_copies(checked: &mut Checked) {
     checked.run(world, "audit", &["list"]).await;
 }
 
+async fn of_drills(checked: &mut Checked) {
+    let drilling = Drilling::new().await;
+    drilling.drill.give(PERSON, Access::of("keeper", "drill"));
+    drilling.world.today();
+    let run = checked.run(&drilling.world, "drill run", &["--vault", "kv-a"]).await;
+    checked.run(&drilling.world, "drill list", &[]).await;
+    checked.run(&drilling.world, "drill show", &[run["id"].as_str().expect("a name")]).await;
+}
+
 #[tokio::test]
 async fn every_command_prints_what_the_schema_says_and_nothing_else() {
     let mut checked = Checked::new();
@@ -254,6 +264,7 @@ async fn every_command_prints_what_the_schema_says_and_nothing_else() {
     world.today();
     of_verifications(&mut checked, &world).await;
     of_hsms(&mut checked).await;
+    of_drills(&mut checked).await;
     assert!(checked.refused.is_empty(), "{}", checked.refused.join("\n"));
     assert_eq!(checked.left(), Vec::<&String>::new(), "commands without a check");
 }

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
+    drill::{DrillItem, DrilledAt},
     location::Moved,
     loss::Loss,
     object::UnknownForms,
@@ -48,6 +49,13 @@ pub struct SourceStatus {
     /// When the last verification of it began: a time, `never`, or `unknown` if that cannot be read.
     #[schema(value_type = String, example = "2026-11-22T05:30:00Z")]
     verified: VerifiedAt,
+    /// When the newest drill of it began that took place: a time, `never`, or `unknown` if that cannot be read. Without a drill vault
+    /// it is `never`.
+    #[schema(value_type = String, example = "2026-11-22T06:15:00Z")]
+    drill: DrilledAt,
+    /// What the newest drill of it came to. Absent where there was none, and without a drill vault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_drill: Option<DrillItem>,
     /// Since when the second place lacks newer backups of it. Absent where it has everything, and without a second place.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
@@ -93,7 +101,7 @@ pub struct Trouble {
     #[serde(rename = "type")]
     #[schema(
         example = "overdue",
-        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|verification-unreadable|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|hsm-copy-missing|vault-moved|second-place-late|security-domain-unchecked)$"
+        pattern = "^(catalogue-unreadable|never-backed-up|overdue|backups-damaged|verification-unreadable|many-objects-gone|kinds-unlisted|objects-failing|last-backup-failed|hsm-copy-missing|vault-moved|second-place-late|security-domain-unchecked|drill-failed|drill-overdue)$"
     )]
     code: &'static str,
     /// What is wrong, in words.
@@ -307,6 +315,8 @@ impl SourceStatus {
             verified: VerifiedAt(state.verified()),
             second_place_behind_since: state.second.and_then(|of| of.behind_since),
             second_place_lacking: state.second.map(|of| of.lacking),
+            drill: DrilledAt(state.drills.at()),
+            last_drill: state.drills.last.as_deref().map(Into::into),
             reach: state.points.into(),
             newest_success: covering.map(|run| Success::new(&run, now)),
             last_run: last.map(|last| RunItem::closed(vault, &last)),

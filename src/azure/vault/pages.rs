@@ -111,6 +111,11 @@ impl Item {
         level.is_none_or(|level| level.contains("Purgeable"))
     }
 
+    /// Whether it is enabled. A missing attribute counts as enabled, as elsewhere.
+    pub(super) fn enabled(&self) -> bool {
+        self.attributes.as_ref().and_then(|of| of.enabled).unwrap_or(true)
+    }
+
     pub(super) fn listed(self, kind: ObjectKind) -> Result<Listed, String> {
         let name = self.segment(2)?.parse::<ObjectName>().map_err(|error| error.to_string())?;
         let managed = self.managed.unwrap_or(false);

@@ -188,6 +188,21 @@ impl VaultClient {
         recovered.map_err(|error| self.error(Operation::Recover, id, &error))
     }
 
+    /// Begins to delete a live object, with all its versions: of a certificate, its key and its secret too. Some seconds to
+    /// minutes later it is among the soft-deleted objects; until then the service answers 409 to a purge.
+    ///
+    /// # Errors
+    /// As the service answers: 404 for an object that is not live, whether or not it is soft-deleted.
+    pub async fn delete(&self, id: &ObjectId) -> Result<(), ServiceError> {
+        let name = id.name.as_str();
+        let deleted = match id.kind {
+            ObjectKind::Secret => self.secrets.delete_secret(name, None).await.map(drop),
+            ObjectKind::Key => self.keys.delete_key(name, None).await.map(drop),
+            ObjectKind::Certificate => self.certificates.delete_certificate(name, None).await.map(drop),
+        };
+        deleted.map_err(|error| self.error(Operation::Delete, id, &error))
+    }
+
     /// Begins to purge a soft-deleted object, for good. Its name is free up to some minutes later.
     ///
     /// # Errors
@@ -226,6 +241,7 @@ impl VaultClient {
         let (verb, preposition) = match operation {
             Operation::Recover => ("recover", "in"),
             Operation::Purge => ("purge", "in"),
+            Operation::Delete => ("delete", "in"),
             _ => ("restore", "into"),
         };
         let what = format!("{verb} {id} {preposition} vault {}", self.source.name());

@@ -7,6 +7,7 @@ use super::subject::Subject;
 use crate::domain::{
     acknowledged::{Acceptance, AcceptanceRecord, Acknowledgement, Reason},
     digest::Digest,
+    drill::DrillId,
     hsm::{Attestation, Person, Quorum},
     object::{ObjectId, ObjectName},
     restore::{RestoreId, RestoreJob, RestoreNumbers},
@@ -188,6 +189,15 @@ pub enum Event {
         #[serde(with = "time::serde::rfc3339")]
         decided: OffsetDateTime,
     },
+    /// A person at a terminal asked for a drill.
+    DrillRequested {
+        /// The drill.
+        drill: DrillId,
+        /// The source.
+        source: SourceName,
+        /// The drill vault.
+        target: SourceName,
+    },
     /// A person no longer accepts that an object fails.
     AcceptanceWithdrawn {
         /// The source.
@@ -283,6 +293,7 @@ impl Event {
             Self::RestoreStarted { source, target, .. }
             | Self::RestorePlanned { source, target, .. }
             | Self::RestoreApproved { source, target, .. }
+            | Self::DrillRequested { source, target, .. }
             | Self::HsmRestoreStarted { source, target, .. } => vec![source, target],
             Self::RestoreAbandoned { target, .. } => vec![target],
             Self::RestoreEnded { .. } => Vec::new(),
@@ -304,6 +315,7 @@ impl Event {
             | Self::RestoreAbandoned { restore, .. }
             | Self::HsmRestoreStarted { restore, .. }
             | Self::HsmRestoreEnded { restore, .. } => Subject::Named(restore.as_str()),
+            Self::DrillRequested { drill, .. } => Subject::Named(drill.as_str()),
             Self::RestorePlanned { plan, decided, .. } | Self::RestoreApproved { plan, decided, .. } => {
                 Subject::Plan(plan, *decided)
             }
@@ -352,6 +364,7 @@ impl Event {
             | Self::RetentionDecided { .. }
             | Self::HsmCopyBack { .. }
             | Self::SecurityDomainAttested { .. }
+            | Self::DrillRequested { .. }
             | Self::AcceptanceWithdrawn { .. } => Right::Terminal,
         }
     }

@@ -59,6 +59,10 @@ fn words(event: &Event) -> String {
             let names: Vec<_> = people.iter().map(Person::as_str).collect();
             format!("security domain of HSM {hsm}, quorum {quorum}, checked by {}", names.join(", "))
         }
+
+        Event::DrillRequested { drill, source, target } => {
+            format!("drill {drill} of {source} in vault {target}")
+        }
         Event::RestoreAbandoned { restore, target } => format!("restore {restore} into {target} abandoned"),
         Event::RestoreEnded { restore, verdict, numbers } => {
             format!("restore {restore} {verdict}: {} restored, {} failed", numbers.restored, numbers.failed)
@@ -110,6 +114,14 @@ mod tests {
             (backup(1), "backup of 1 object of vault kv-prod, RUN"),
             (backup(2), "backup of 2 objects of vault kv-prod, RUN"),
             (Event::HsmBackupRequested { hsm: hsm.clone(), run: run.clone() }, "backup of HSM hsm-prod, RUN"),
+            (
+                Event::DrillRequested {
+                    drill: "20261122T101112Z-drill-0f3a9c41".parse().unwrap(),
+                    source: vault.clone(),
+                    target: "kv-drill".parse().unwrap(),
+                },
+                "drill 20261122T101112Z-drill-0f3a9c41 of kv-prod in vault kv-drill",
+            ),
             (hsm_restore(true, &[]), "RESTORE of everything from HSM hsm-prod into hsm-prod"),
             (hsm_restore(false, &["a"]), "RESTORE of 1 key from HSM hsm-prod into hsm-prod"),
             (hsm_restore(false, &["a", "b"]), "RESTORE of 2 keys from HSM hsm-prod into hsm-prod"),

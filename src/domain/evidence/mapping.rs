@@ -18,6 +18,8 @@ pub enum Section {
     SecurityDomains,
     /// What the second place had.
     SecondPlace,
+    /// What drills came to.
+    Drills,
     /// What people accepted, acknowledged, held and released.
     Decisions,
     /// Plans, approvals and restores.
@@ -47,6 +49,7 @@ impl Section {
             Self::Verification => "Verification",
             Self::SecurityDomains => "Security domains",
             Self::SecondPlace => "Second place",
+            Self::Drills => "Drills",
             Self::Decisions => "Decisions of people",
             Self::Restores => "Restores and approvals",
             Self::Policies => "Policies of retention",
@@ -77,19 +80,19 @@ pub struct Mapped {
     pub lacks: &'static str,
 }
 
-const NO_TESTS: &str = "tests of restores";
+const NO_TESTS: &str = "tests of restores of sources that have no drill; of all others, more than a sample";
 
 /// Which sections of a report are relevant to which requirement. It is a mapping, and claims no compliance.
 pub const MAPPING: [Mapped; 8] = {
     use Section::{
-        Accepted, Days, Decisions, Failures, Holds, Policies, Restores, Retention, SecondPlace,
+        Accepted, Days, Decisions, Drills, Failures, Holds, Policies, Restores, Retention, SecondPlace,
         SecurityDomains, Sources, Trail, Verification,
     };
     [
         Mapped {
             requirement: "ISO/IEC 27001:2022, A.8.13",
             about: "Information backup: copies by a policy, maintained and tested",
-            sections: &[Days, Sources, Failures, Verification, SecondPlace, Policies, Retention],
+            sections: &[Days, Sources, Failures, Verification, Drills, SecondPlace, Policies, Retention],
             lacks: NO_TESTS,
         },
         Mapped {
@@ -101,13 +104,13 @@ pub const MAPPING: [Mapped; 8] = {
         Mapped {
             requirement: "SOC 2, A1.3",
             about: "Recovery procedures are tested",
-            sections: &[Restores],
+            sections: &[Drills, Restores],
             lacks: NO_TESTS,
         },
         Mapped {
             requirement: "DORA, Regulation (EU) 2022/2554, Article 12",
             about: "Policies and procedures for backup, restoration and recovery",
-            sections: &[Sources, Failures, SecondPlace, Policies, Holds, Retention, Restores],
+            sections: &[Sources, Failures, Drills, SecondPlace, Policies, Holds, Retention, Restores],
             lacks: NO_TESTS,
         },
         Mapped {
@@ -125,13 +128,13 @@ pub const MAPPING: [Mapped; 8] = {
         Mapped {
             requirement: "NIST SP 800-53 Rev. 5, CP-9",
             about: "System backup, its protection and its tests",
-            sections: &[Days, Sources, Failures, Verification, SecondPlace, Trail],
+            sections: &[Days, Sources, Failures, Verification, Drills, SecondPlace, Trail],
             lacks: NO_TESTS,
         },
         Mapped {
             requirement: "NIST SP 800-53 Rev. 5, CP-10",
             about: "System recovery and reconstitution",
-            sections: &[Sources, Restores, SecurityDomains],
+            sections: &[Sources, Drills, Restores, SecurityDomains],
             lacks: NO_TESTS,
         },
     ]
@@ -139,7 +142,8 @@ pub const MAPPING: [Mapped; 8] = {
 
 /// What a report does not show.
 pub const NOT_SHOWN: [&str; 8] = [
-    "That a restore works. The report has no drills; a restore in it is one that somebody needed.",
+    "That a restore works, of sources for which the section on drills has nothing. A drill restores a sample and reads no value; what \
+     the whole would take is extrapolated.",
     "What happened on a day without a record. Such a day is a gap, and the days beside it say nothing about it.",
     "That the records are genuine. They are written once and the keeper cannot change or delete them, but nothing signs \
      them: whoever may add under evidence/ can add the record of a day that has none.",

@@ -282,6 +282,7 @@ impl SourceRow {
             verification: None,
             attestation: None,
             second: None,
+            drill: None,
             unread: 0,
         }
     }
@@ -306,6 +307,7 @@ impl SourceRow {
         self.verification = of.verification.clone().or(self.verification.take());
         self.attestation = of.attestation.clone().or(self.attestation.take());
         self.second = of.second.clone().or(self.second.take());
+        self.drill = of.drill.clone().or(self.drill.take());
         self.unread += count(of.unread.len());
     }
 }

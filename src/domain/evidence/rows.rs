@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{
-    AcceptedSeen, AttestationSeen, Became, HoldSeen, RunsSeen, SecondSeen, Sort, SourceEvidence,
+    AcceptedSeen, AttestationSeen, Became, DrillSeen, HoldSeen, RunsSeen, SecondSeen, Sort, SourceEvidence,
     VerificationSeen,
 };
 use crate::domain::{
@@ -91,6 +91,8 @@ pub struct SourceRow {
     pub attestation: Option<AttestationSeen>,
     /// What the second place had of it, by the last record.
     pub second: Option<SecondSeen>,
+    /// What the newest drill came to.
+    pub drill: Option<DrillSeen>,
     /// How many things could not be read for its records.
     pub unread: u32,
 }

@@ -73,7 +73,7 @@ pub struct Step {
 }
 
 impl Step {
-    pub(super) fn new(entry: &Entry, action: Action) -> Self {
+    pub(in crate::domain) fn new(entry: &Entry, action: Action) -> Self {
         Self {
             kind: entry.kind,
             name: entry.name.clone(),

@@ -50,10 +50,13 @@ impl Standstill {
             Trouble::Lost { run, .. } => Some(Self::Lost(run.clone())),
             Trouble::LastFailed(run) => Some(Self::NotCovered(run.clone())),
             Trouble::Moved { run, .. } => Some(Self::Moved(run.clone())),
-            // The folder lies where the HSM wrote it, copied or not. The second place keeps by its own rules.
+            // The folder lies where the HSM wrote it, copied or not. The second place keeps by its own rules. What a drill could not
+            // restore for its backup, verification finds.
             Trouble::CopyMissing(_)
             | Trouble::SecondLate(_)
             | Trouble::SecurityDomainUnchecked(_)
+            | Trouble::DrillFailed(_)
+            | Trouble::DrillOverdue { .. }
             // A run that could not list a kind is `uncovered`. What fails or is damaged is kept object by object. A pass reads the
             // record of the last verification itself, and stops.
             | Trouble::Unlisted(_)
@@ -131,6 +134,7 @@ mod tests {
             (vec![], None, None),
             (vec![failing.clone()], None, None),
             (vec![Trouble::SecondLate(NIGHT)], None, None),
+            (vec![Trouble::DrillFailed(String::new())], None, None),
             (vec![unlisted], Some(run(0)), Some(Standstill::NotCovered(run(0)))),
             (vec![Trouble::NeverBackedUp], Some(run(0)), Some(Standstill::NeverCovered)),
             (vec![Trouble::Unreadable("torn".into())], None, Some(Standstill::NeverCovered)),

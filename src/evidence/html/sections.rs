@@ -2,7 +2,10 @@
 
 use time::OffsetDateTime;
 
-use super::page::{Cell, Page};
+use super::{
+    drills,
+    page::{Cell, Page},
+};
 use crate::domain::{
     day::Day,
     evidence::{
@@ -15,13 +18,14 @@ use crate::domain::{
 };
 
 /// The sections in their order.
-pub(super) const ORDER: [Section; 15] = [
+pub(super) const ORDER: [Section; 16] = [
     Section::Sources,
     Section::Failures,
     Section::Accepted,
     Section::Verification,
     Section::SecurityDomains,
     Section::SecondPlace,
+    Section::Drills,
     Section::Decisions,
     Section::Restores,
     Section::Policies,
@@ -45,6 +49,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
             Section::Verification => verification(page, report),
             Section::SecurityDomains => security_domains(page, report),
             Section::SecondPlace => second_place(page, report),
+            Section::Drills => drills::write(page, report),
             Section::Decisions => events(page, report, &[Sort::Decision]),
             Section::Restores => events(page, report, &[Sort::Approval, Sort::Restore]),
             Section::Policies => policies(page, report),
@@ -82,6 +87,10 @@ const fn about(section: Section) -> &'static str {
         Section::SecondPlace => {
             "What the second place had of each source by the end of the period, as the last pass of copies saw it. Behind: for how long \
              something newer was missing there."
+        }
+
+        Section::Drills => {
+            "What the newest drill by the end of the period came to. The whole: what a restore of the source would take, extrapolated."
         }
         Section::Decisions => "What people accepted, acknowledged, held and released, by the audit trail.",
         Section::Restores => {

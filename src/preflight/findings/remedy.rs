@@ -10,8 +10,8 @@ use std::fmt;
 
 pub use self::{
     rights::{
-        grant_in_vault, grant_on_account, grant_on_container, grant_restore, granted, narrow_in_vault,
-        narrow_on_container,
+        grant_drill, grant_in_vault, grant_on_account, grant_on_container, grant_restore, granted,
+        narrow_in_vault, narrow_on_container,
     },
     ways::{open_account, open_hsm, open_vault},
 };

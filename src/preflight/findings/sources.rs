@@ -131,6 +131,19 @@ pub fn about(trouble: &Trouble, of: &SourceState, url: &str) -> (&'static str, R
             Remedy::run([format!("keyvault-backup hsm attest --hsm {url} --quorum N/M --by NAME")])
                 .and("Before that, have its holders show the file and their keys."),
         ),
+        Trouble::DrillFailed(_) => (
+            "What cannot be restored into a vault made for it may not be restored after a loss either.",
+            Remedy::run([format!("keyvault-backup drill list --vault {url}")]).and("Then see `drill-failed` in docs/operations.md."),
+        ),
+        Trouble::DrillOverdue { .. } => (
+            "A backup that was not restored for long is a hope.",
+            Remedy::run([if of.is_hsm() {
+                format!("keyvault-backup drill run --hsm {} --into DRILL_HSM", of.source)
+            } else {
+                format!("keyvault-backup drill run --vault {url}")
+            }])
+            .and("Then see `drill-overdue` in docs/operations.md."),
+        ),
     }
 }
 
@@ -275,6 +288,12 @@ mod tests {
                 Trouble::SecurityDomainUnchecked(NOW),
                 "warning security-domain-unchecked",
                 "hsm attest --hsm https://kv-a.vault",
+            ),
+            (Trouble::DrillFailed(what()), "warning drill-failed", "drill list --vault https://kv-a.vault"),
+            (
+                Trouble::DrillOverdue { since: None, interval: Duration::DAY },
+                "warning drill-overdue",
+                "drill run --vault https://kv-a.vault",
             ),
         ];
         for (trouble, expected, remedy) in table {

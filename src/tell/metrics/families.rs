@@ -203,6 +203,22 @@ pub(super) const OF_EACH: &[Family<SourceState>] = &[
         },
     ),
     seconds(
+        "keyvault_backup_last_drill_timestamp_seconds",
+        "When the newest drill of the source began that took place.",
+        |of, add| {
+            at(of.drills.drilled, add);
+        },
+    ),
+    seconds(
+        "keyvault_backup_drill_whole_restore_seconds",
+        "What a restore of the whole source would take, extrapolated from the newest drill.",
+        |of, add| {
+            if let Some(whole) = of.drills.last.as_ref().and_then(|last| last.came.whole) {
+                add(None, whole.rto_seconds.whole());
+            }
+        },
+    ),
+    seconds(
         "keyvault_backup_last_failure_timestamp_seconds",
         "When the newest run that did not succeed ended; of a vault, within the last 30 days.",
         |of, add| {

@@ -125,6 +125,11 @@ fn reach(page: &mut Markup, of: &SourceState) {
         if second.lacking > 0 {
             page.put("<span class=\"below\">", second.lacking, " points lack something</span>");
         }
+    }
+
+    if of.drills.interval.is_some() {
+        page.raw("<div><dt>Drilled</dt><dd>");
+        day(page, of.drills.at().time_or_word());
         page.raw("</dd></div>\n");
     }
 }

@@ -8,9 +8,10 @@ use crate::{
     api::shapes::run::Numbers,
     domain::{
         day::Day,
+        drill::Seconds,
         evidence::{
-            AttestationSeen, CoverageRow, DayRow, DayState, RunsSeen, SecondSeen, SourceRow, TroubleSeen,
-            VerificationSeen,
+            AttestationSeen, CoverageRow, DayRow, DayState, DrillSeen, RunsSeen, SecondSeen, SourceRow,
+            TroubleSeen, VerificationSeen,
         },
         source::{SourceId, SourceKind},
     },
@@ -217,6 +218,53 @@ impl From<&SecondSeen> for EvidenceSecond {
     }
 }
 
+/// What a drill came to.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceDrill {
+    /// The drill.
+    #[schema(example = "20261206T061500Z-drill-0f3a9c41")]
+    id: String,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    /// How its restore ended.
+    #[schema(example = "Succeeded", pattern = "^(Succeeded|Failed|TimedOut)$")]
+    restore: String,
+    /// Whether what it restored is gone from the drill vault.
+    #[schema(example = "Done", pattern = "^(Done|Failed)$")]
+    cleanup: String,
+    /// How many objects were drilled.
+    objects: u32,
+    /// How old what was restored was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64)]
+    rpo_seconds: Option<Seconds>,
+    /// How long the sample took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64)]
+    rto_seconds: Option<Seconds>,
+    /// What a restore of the whole source would take, extrapolated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64)]
+    whole_rto_seconds: Option<Seconds>,
+}
+
+impl From<&DrillSeen> for EvidenceDrill {
+    fn from(of: &DrillSeen) -> Self {
+        Self {
+            id: of.id.to_string(),
+            at: of.at,
+            restore: of.restore.to_string(),
+            cleanup: of.cleanup.to_string(),
+            objects: of.objects,
+            rpo_seconds: of.rpo_seconds,
+            rto_seconds: of.rto_seconds,
+            whole_rto_seconds: of.whole_rto_seconds,
+        }
+    }
+}
+
 /// A source over the period.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -259,6 +307,9 @@ pub struct EvidenceSource {
     /// What the second place had of it, by the last record. Absent without a second place.
     #[serde(skip_serializing_if = "Option::is_none")]
     second_place: Option<EvidenceSecond>,
+    /// What the newest drill came to. Absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill: Option<EvidenceDrill>,
     /// How many things could not be read for its records.
     unread: u32,
 }
@@ -281,6 +332,7 @@ impl From<&SourceRow> for EvidenceSource {
             verification: of.verification.as_ref().map(Into::into),
             security_domain: of.attestation.as_ref().map(Into::into),
             second_place: of.second.as_ref().map(Into::into),
+            drill: of.drill.as_ref().map(Into::into),
             unread: of.unread,
         }
     }
@@ -337,6 +389,9 @@ pub struct EvidenceCoverage {
     /// What the second place had of it. Absent without a second place.
     #[serde(skip_serializing_if = "Option::is_none")]
     second_place: Option<EvidenceSecond>,
+    /// What the newest drill had come to. Absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill: Option<EvidenceDrill>,
     /// What could not be read for the record.
     unread: Vec<String>,
 }
@@ -360,6 +415,7 @@ impl From<&CoverageRow> for EvidenceCoverage {
             verification: of.verification.as_ref().map(Into::into),
             security_domain: of.attestation.as_ref().map(Into::into),
             second_place: of.second.as_ref().map(Into::into),
+            drill: of.drill.as_ref().map(Into::into),
             unread: of.unread.clone(),
         }
     }

@@ -24,7 +24,7 @@ pub struct TrailEvent {
     /// What happened.
     #[schema(
         example = "restore-started",
-        pattern = "^(backup-requested|hsm-backup-requested|restore-planned|restore-approved|restore-started|restore-abandoned|restore-ended|hsm-restore-started|hsm-restore-ended|loss-acknowledged|failure-accepted|acceptance-withdrawn|retention-decided|hsm-copy-back|security-domain-attested)$"
+        pattern = "^(backup-requested|hsm-backup-requested|restore-planned|restore-approved|restore-started|restore-abandoned|restore-ended|hsm-restore-started|hsm-restore-ended|loss-acknowledged|failure-accepted|acceptance-withdrawn|retention-decided|hsm-copy-back|security-domain-attested|drill-requested)$"
     )]
     event: &'static str,
     /// The source whose backups or objects it is about.
@@ -39,6 +39,10 @@ pub struct TrailEvent {
     /// The restore.
     #[serde(skip_serializing_if = "Option::is_none")]
     restore: Option<String>,
+    /// The drill.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "20261206T061500Z-drill-0f3a9c41")]
+    drill: Option<String>,
     /// The digest of the restore's plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<String>,
@@ -164,6 +168,9 @@ impl From<&Event> for TrailEvent {
                 until: Some(*until),
                 ..Self::default()
             },
+            Event::DrillRequested { drill, source, target } => {
+                Self { drill: text(drill), source: text(source), target: text(target), ..Self::default() }
+            }
             Event::RestoreAbandoned { .. } | Event::RestoreEnded { .. } | Event::HsmRestoreEnded { .. } => {
                 Self::ended(event)
             }

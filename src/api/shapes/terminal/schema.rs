@@ -12,6 +12,7 @@ use super::{
 use crate::api::shapes::{
     backup::History,
     backup_request::Started,
+    drill::{DrillDetail, DrillList},
     plan::{HsmPlan, Plan},
     preflight::Preflight,
     problem::ProblemBody,
@@ -22,7 +23,7 @@ use crate::api::shapes::{
 };
 
 /// Each command, with the names of the shapes of its result. `error` is what any command prints on standard error.
-const COMMANDS: [(&str, &[&str]); 36] = [
+const COMMANDS: [(&str, &[&str]); 39] = [
     ("error", &["Problem"]),
     ("status", &["Status"]),
     ("backup", &["RunReport"]),
@@ -51,6 +52,9 @@ const COMMANDS: [(&str, &[&str]); 36] = [
     ("retention apply", &["RetentionPlan", "RetentionApplied"]),
     ("retention release", &["RetentionDecided"]),
     ("retention forget", &["RetentionForget"]),
+    ("drill run", &["DrillDetail"]),
+    ("drill list", &["DrillList"]),
+    ("drill show", &["DrillDetail"]),
     ("hold", &["HoldItem", "Holds", "LegalHolds"]),
     ("acknowledge", &["AcknowledgedRun"]),
     ("accept", &["AcceptanceItem", "Acceptances"]),
@@ -69,6 +73,8 @@ const COMMANDS: [(&str, &[&str]); 36] = [
     Attested,
     BackupPlan,
     Differences,
+    DrillDetail,
+    DrillList,
     EvidenceWritten,
     FileBackup,
     FileRestore,

@@ -49,6 +49,23 @@ pub fn grant_restore(of: &Installation, vault: &str, cause: Cause) -> Remedy {
     )
 }
 
+/// Gives the identity the rights of drills in a vault made for them.
+pub fn grant_drill(of: &Installation, vault: &str, cause: Cause) -> Remedy {
+    let who = principal(&of.identity);
+    if cause == Cause::Policy {
+        let rights = "list restore delete purge";
+        return granted(format!(
+            "az keyvault set-policy --name {vault} --object-id {who} --secret-permissions {rights} --key-permissions {rights} \
+             --certificate-permissions {rights}"
+        ));
+    }
+    let role = role("Key Vault Drill Operator");
+    granted(format!(
+        "az role assignment create --assignee-object-id {who} --role {role} --scope {}",
+        vault_id(vault)
+    ))
+}
+
 /// Finds where a right that is too wide comes from, or takes it away where that is one command.
 pub fn narrow_in_vault(of: &Installation, vault: &str, policies: bool) -> Remedy {
     if policies {

@@ -9,6 +9,8 @@
 //! | the right to restore is there, the body is no backup | 400 | recordings |
 //! | the order of the two looks | rights come first | inferred: a caller without rights was never seen to get 404 |
 
+use serde::Deserialize;
+
 use super::object::Kind;
 use crate::azure::faults::Forbidden;
 
@@ -20,7 +22,36 @@ pub struct Access {
     refused: Vec<(Kind, &'static str)>,
 }
 
+/// What an identity of the templates may do in vaults of a sort.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    identity: String,
+    vault: String,
+    allowed: Vec<String>,
+}
+
+/// Every action that a table may name.
+const ACTIONS: [&str; 11] =
+    ["backup", "create", "delete", "get", "list", "purge", "recover", "restore", "set", "sign", "update"];
+
 impl Access {
+    /// What the templates give an identity (`backup`, `restore`, `keeper`) in a `source`, a `target` or a `drill` vault, and
+    /// nothing where they give nothing. `infra/tests` holds the table against the templates.
+    ///
+    /// # Panics
+    /// If the table cannot be read: a test is wrong.
+    pub fn of(identity: &str, vault: &str) -> Self {
+        let table = serde_json::from_str::<Vec<Row>>(include_str!("../../../vault-rights.json"));
+        let table = table.unwrap_or_else(|error| panic!("the table of rights cannot be read: {error}"));
+        let row = table.into_iter().find(|row| row.identity == identity && row.vault == vault);
+        let named = row.map(|row| row.allowed).unwrap_or_default();
+        let allowed: Vec<_> =
+            ACTIONS.into_iter().filter(|action| named.iter().any(|of| of == action)).collect();
+        assert_eq!(allowed.len(), named.len(), "an action of {identity} is unknown");
+        Self::only(Forbidden::ByRbac, &allowed)
+    }
+
     /// These actions on every kind, and no others; and why the others are refused.
     pub fn only(refusal: Forbidden, allowed: &[&'static str]) -> Self {
         Self { refusal, allowed: allowed.to_vec(), refused: Vec::new() }

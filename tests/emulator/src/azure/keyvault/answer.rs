@@ -42,7 +42,7 @@ pub(crate) fn answer(world: &World, vault: &Vault, call: &Call) -> Reply {
     }
     let Some(kind) = call.route.kind else { return error::method_not_allowed(call.method.as_str()) };
     vault.settle(call.now);
-    let refusal = vault.options.read().access.as_ref().and_then(|access| access.refusal(kind, action(call)));
+    let refusal = refusal(vault, call, kind);
     if let Some(reason) = refusal {
         return forbidden(vault, call, reason);
     }
@@ -198,6 +198,13 @@ pub(crate) fn challenge(vault: &Vault, message: &str) -> Reply {
 pub(crate) fn rate_limited(world: &World, vault: &Vault, call: &Call) -> Option<Reply> {
     let limit = world.knobs.rate_limit()?;
     (!vault.admit(call.now, limit.requests_per_second)).then(|| error::throttled(limit.retry_after))
+}
+
+/// Why a call may not do what it asks for, if it may not.
+fn refusal(vault: &Vault, call: &Call, kind: Kind) -> Option<Forbidden> {
+    let options = vault.options.read();
+    let caller = call.token.as_ref().map_or("", |token| &*token.caller);
+    options.callers.get(caller).or(options.access.as_ref())?.refusal(kind, action(call))
 }
 
 /// A 403 in answer to a call.

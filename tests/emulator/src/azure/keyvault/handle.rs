@@ -6,6 +6,7 @@ use parking_lot::RwLockReadGuard;
 use time::OffsetDateTime;
 
 use super::{
+    access::Access,
     answer::state,
     backup::{self, BackedUp, BackupError},
     life::{Refusal, bin::Stage},
@@ -37,6 +38,11 @@ impl VaultHandle {
     /// Changes the settings.
     pub fn configure(&self, change: impl FnOnce(&mut VaultOptions)) {
         change(&mut self.vault.options.write());
+    }
+
+    /// Says what one caller may do, by what its identity is called.
+    pub fn give(&self, identity: &str, access: Access) {
+        self.configure(|options| drop(options.callers.insert(identity.to_owned(), access)));
     }
 
     /// Adds a version of a secret and gives its id. A deleted secret of that name is forgotten.

@@ -1,6 +1,6 @@
 //! One vault and its settings.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use parking_lot::{Mutex, RwLock};
 use sha2::{Digest, Sha256};
@@ -43,6 +43,8 @@ pub struct VaultOptions {
     pub oldest_current: bool,
     /// What callers may do. Everything when left out.
     pub access: Option<Access>,
+    /// What single callers may do, by what their identity is called. Those that are not named may do what `access` says.
+    pub callers: BTreeMap<String, Access>,
 }
 
 impl Default for VaultOptions {
@@ -58,6 +60,7 @@ impl Default for VaultOptions {
             purge_protection: false,
             oldest_current: false,
             access: None,
+            callers: BTreeMap::new(),
         }
     }
 }

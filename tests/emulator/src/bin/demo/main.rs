@@ -1,4 +1,4 @@
-//! `cargo demo`: a vault of a thousand objects, backed up for two nights and restored by the real binary, forty nights of retention, and a damaged backup.
+//! `cargo demo`: a vault of a thousand objects, backed up for two nights and restored by the real binary, forty nights of retention, a damaged backup, and a drill.
 //!
 //! Nothing but Rust is needed: Azure and the Functions host are played by this crate, on loopback. `tests/demo` builds the
 //! product and this, and starts this. Each chapter of the story is a module of its own, and takes the stage as the one before left it:
@@ -11,9 +11,11 @@
 //! 6. [`hsm`]: a Managed HSM is backed up by its timer, a key comes back, then everything is replaced;
 //! 7. [`retention`]: a small vault has forty nights with a keeper, which lets old backups go;
 //! 8. [`verify`]: a stored backup is damaged by hand, found by the keeper, and replaced;
-//! 9. the sum;
-//! 10. [`stay`]: on request, everything stays up to be played with.
+//! 9. [`drill`]: the keeper rehearses a restore, takes the time, and removes what it restored;
+//! 10. the sum;
+//! 11. [`stay`]: on request, everything stays up to be played with.
 
+mod drill;
 mod first_night;
 mod hsm;
 mod lost;
@@ -65,6 +67,7 @@ struct Report {
     hsm: hsm::Numbers,
     retention: retention::Numbers,
     verify: verify::Numbers,
+    drill: drill::Numbers,
 }
 
 #[tokio::main]
@@ -90,7 +93,9 @@ async fn tell(arguments: &Arguments) -> Result<()> {
     let hsm = Box::pin(hsm::tell(&mut story, &stage)).await?;
     let retention = Box::pin(retention::tell(&mut story, &stage.tool)).await?;
     let verify = Box::pin(verify::tell(&mut story, &stage.tool)).await?;
-    let report = Report { first_night, second_night, restore: lost.and(standby), hsm, retention, verify };
+    let drill = Box::pin(drill::tell(&mut story, &stage.tool)).await?;
+    let restore = lost.and(standby);
+    let report = Report { first_night, second_night, restore, hsm, retention, verify, drill };
     end(&mut story, &report, &[("Lost", lost), ("Standby", standby)])?;
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
@@ -115,8 +120,11 @@ fn end(story: &mut Story, report: &Report, restores: &[(&str, Numbers)]) -> Resu
     story.line("Retention", &report.retention.sum())?;
     story.line("", "damaged = found = replaced")?;
     story.line("Verify", &report.verify.sum())?;
+    story.line("", "restored, compared, timed, and removed")?;
+    story.line("Drill", &report.drill.sum())?;
     let came_back = report.restore.equal && report.restore.failed == 0;
-    if came_back && report.hsm.is_good() && report.retention.is_good() && report.verify.is_good() {
+    let kept = report.retention.is_good() && report.verify.is_good() && report.drill.is_good();
+    if came_back && report.hsm.is_good() && kept {
         return Ok(());
     }
     Err("not everything came back as it was, or was found".into())

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use keyvault_backup_emulator::{
-    Azure, Keeping, Rights, StorageHandle, VaultHandle,
+    Access, Azure, Keeping, Kind, Rights, SecretSpec, StorageHandle, VaultHandle,
     host::{Firing, Host, HostOptions},
 };
 use serde_json::Value;
@@ -17,11 +17,20 @@ use crate::{
 /// The small vault.
 pub(crate) const VAULT: &str = "kv-small";
 
+/// The vault that its drills restore into.
+pub(crate) const DRILL_VAULT: &str = "kv-small-drill";
+
+/// The secret that declares it.
+const DECLARED: &str = "keyvault-backup-drill-vault";
+
 /// What is kept: short times, so that forty nights show what goes.
 pub(crate) const POLICY: &str = "within=7 weeks=4 months=0";
 
 /// Where the keeper records what it verified.
 const RECORDS: &str = "verifications/vaults/";
+
+/// Where it records what drills came to.
+const DRILLS: &str = "drills/vaults/";
 
 const BACKUPS: &str = "backups";
 const JOBS: &str = "backup-jobs";
@@ -38,6 +47,7 @@ const LOOKS: usize = 60;
 pub(crate) struct Stage {
     pub(crate) azure: Azure,
     pub(crate) vault: VaultHandle,
+    pub(crate) drill: VaultHandle,
     pub(crate) tool: Tool,
     app: Host,
     keeper: Host,
@@ -51,6 +61,10 @@ impl Stage {
         let azure = Azure::start().await?;
         azure.clock().set(from);
         let vault = azure.vault(VAULT);
+        let drill = azure.vault(DRILL_VAULT);
+        drill.put_secret(DECLARED, SecretSpec::new("declared"));
+        vault.give(KEEPER, Access::of(KEEPER, "source"));
+        drill.give(KEEPER, Access::of(KEEPER, "drill"));
         let (backups, work) = (azure.storage("kvsmallbackups"), azure.storage("kvsmallwork"));
         backups.create_container(BACKUPS);
         backups.keep(Keeping { versions: true, deleted_days: None });
@@ -71,6 +85,8 @@ impl Stage {
             ("RETENTION_SCHEDULE", "0 0 4 * * *".to_owned()),
             ("VERIFY_SCHEDULE", "0 30 4 * * *".to_owned()),
             ("COPY_SCHEDULE", "0 15 3 * * *".to_owned()),
+            ("DRILL_SCHEDULE", "0 15 6 * * 0".to_owned()),
+            ("KEYVAULT_BACKUP_DRILL_VAULTS", format!("{VAULT}={}", drill.url())),
             ("KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS", "1".to_owned()),
             ("KEYVAULT_BACKUP_RETENTION", POLICY.to_owned()),
         ];
@@ -97,7 +113,7 @@ impl Stage {
         };
         let (app, keeper) = (start("backup", env.clone()).await?, start(KEEPER, of(KEEPER)).await?);
         let tool = Tool { path: tool.path.clone(), env: of(PERSON) };
-        Ok(Self { azure, vault, tool, app, keeper, backups, work })
+        Ok(Self { azure, vault, drill, tool, app, keeper, backups, work })
     }
 
     /// A night of the app that backs up, to the closed run.
@@ -134,6 +150,28 @@ impl Stage {
         let name = self.below("", |name| name.starts_with(RECORDS).then(|| name.to_owned())).pop_first();
         let record = name.and_then(|name| self.backups.blob(BACKUPS, &name)).ok_or("there is no record")?;
         Ok(serde_json::from_slice(&record.bytes)?)
+    }
+
+    /// A drill by the keeper, to its end: its record.
+    pub(crate) async fn rehearse(&self, at: OffsetDateTime) -> Result<Value> {
+        self.azure.clock().set(at);
+        fire(&self.keeper, "RestoreDrill", at).await?;
+        for _ in 0..LOOKS {
+            let newest = self.below("", |name| name.starts_with(DRILLS).then(|| name.to_owned())).pop_first();
+            if let Some(record) = newest.and_then(|name| self.backups.blob(BACKUPS, &name)) {
+                return Ok(serde_json::from_slice(&record.bytes)?);
+            }
+            self.azure.clock().advance(Duration::from_secs(60));
+            fire(&self.keeper, "AdvanceJobs", self.azure.clock().now()).await?;
+        }
+        Err(format!("the drill is still open at {}", self.azure.clock().now()).into())
+    }
+
+    /// Whether the drill vault holds its declaration alone, in use and soft-deleted.
+    pub(crate) fn is_drill_vault_clean(&self) -> bool {
+        self.azure.clock().advance(Duration::from_secs(600));
+        let live: Vec<_> = Kind::ALL.into_iter().flat_map(|kind| self.drill.objects(kind)).collect();
+        live == [DECLARED] && Kind::ALL.into_iter().all(|kind| self.drill.deleted(kind).is_empty())
     }
 
     /// Flips a bit of a stored backup.
