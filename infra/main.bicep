@@ -192,6 +192,21 @@ var drilled = flatten(
   )
 )
 
+// A drill wipes its HSM: never one that is backed up.
+var hsmNamesInLowerCase = map(hsms, hsm => toLower(hsm.name))
+var drilledHsms = filter(hsms, hsm => hsm.?drill != null)
+var mistakenHsmDrills = filter(drilledHsms, hsm => contains(hsmNamesInLowerCase, toLower(hsm.?drill.?name ?? '')))
+var fittingHsmDrills = empty(mistakenHsmDrills)
+  ? map(keeper ? drilledHsms : [], hsm => {
+      name: toLower(hsm.name)
+      url: 'https://${hsm.?drill.?name ?? ''}${hsmSuffix}'
+      domain: '${hsm.name}=${hsm.?drill.?name ?? ''}'
+      targets: hsm.?drill.?rtoMinutes == null && hsm.?drill.?rpoMinutes == null
+        ? ''
+        : '${hsm.?drill.?rtoMinutes ?? ''}/${hsm.?drill.?rpoMinutes ?? ''}'
+    })
+  : fail('hsms: ${join(map(mistakenHsmDrills, hsm => hsm.name), ', ')}: the HSM of a drill is none of hsms')
+
 // Which source may be restored into which target. An HSM goes into itself and into those of its security domain.
 var vaultPairs = flatten(
   map(
@@ -674,9 +689,12 @@ var commonSettings = {
   hsmContainerUrl: empty(hsms) ? '' : hsmStorage!.outputs.containerUrl
   hsmUrls: map(hsms, hsm => 'https://${hsm.name}${hsmSuffix}')
   hsmKeys: flatten(map(hsms, hsm => map(hsm.?criticalKeys ?? [], key => '${hsm.name}/${key}')))
-  hsmDomains: map(
-    filter(hsms, hsm => hsm.?sharesSecurityDomainWith != null),
-    hsm => '${hsm.name}=${hsm.?sharesSecurityDomainWith ?? ''}'
+  hsmDomains: concat(
+    map(
+      filter(hsms, hsm => hsm.?sharesSecurityDomainWith != null),
+      hsm => '${hsm.name}=${hsm.?sharesSecurityDomainWith ?? ''}'
+    ),
+    map(fittingHsmDrills, of => of.domain)
   )
   vaultBackupSchedule: vaultBackupSchedule
   hsmBackupSchedule: hsmBackupSchedule
@@ -686,7 +704,11 @@ var commonSettings = {
   drillSchedule: drillSchedule
   drillVaults: map(drilled, of => '${of.name}=${of.url}')
   drillAlways: flatten(map(drilled, of => map(of.always, object => '${of.name}=${object}')))
-  drillTargets: map(filter(drilled, of => !empty(of.targets)), of => '${of.name}=${of.targets}')
+  drillHsms: map(fittingHsmDrills, of => '${of.name}=${of.url}')
+  drillTargets: concat(
+    map(filter(drilled, of => !empty(of.targets)), of => '${of.name}=${of.targets}'),
+    map(filter(fittingHsmDrills, of => !empty(of.targets)), of => '${of.name}=${of.targets}')
+  )
   retentionPolicy: retentionPolicy
   restorePairs: union(vaultPairs, hsmPairs)
   approvals: restoreApprovals
@@ -855,7 +877,7 @@ module alerts 'modules/alerts.bicep' = {
     intervalHours: backupIntervalHours
     keeper: keeper
     secondPlace: secondPlace != null
-    drilledNames: map(drilled, of => of.name)
+    drilledNames: concat(map(drilled, of => of.name), map(fittingHsmDrills, of => of.name))
     drillVaultNames: map(fittingDrillVaults, drill => drill.name)
     drillPrincipalId: identities.outputs.keeperPrincipalId
     knownPrincipalIds: [

@@ -23,6 +23,8 @@ param hsms = [
     name: 'hsm-payments-prod'
     resourceGroup: 'rg-payments-prod'
     criticalKeys: ['payments-root']
+    // It has the same security domain and is there for drills alone: docs/managed-hsm.md.
+    drill: { name: 'hsm-payments-drill', rtoMinutes: 240 }
   }
 ]
 

@@ -91,6 +91,22 @@ type drillVault = {
   sources: drilledSource[]
 }
 
+@description('The HSM that people drill the restores of another one in.')
+type hsmDrill = {
+  @description('Required. The name of the drill HSM, which has the security domain of the HSM and is backed up nowhere. A drill wipes it.')
+  name: string
+
+  @minValue(1)
+  @maxValue(527040)
+  @description('Optional. How long a drill may take, in minutes.')
+  rtoMinutes: int?
+
+  @minValue(1)
+  @maxValue(527040)
+  @description('Optional. How old the newest backup may be when a drill begins, in minutes.')
+  rpoMinutes: int?
+}
+
 @export()
 @description('A Managed HSM that already exists. Its identity and local roles are attached by a script.')
 type hsmTarget = {
@@ -108,6 +124,9 @@ type hsmTarget = {
 
   @description('Optional. The name of another HSM that has the same security domain.')
   sharesSecurityDomainWith: string?
+
+  @description('Optional. The HSM that people drill its restores in, and what drills are judged against: docs/managed-hsm.md.')
+  drill: hsmDrill?
 }
 
 @export()
@@ -222,6 +241,9 @@ type tuningSettings = {
   @minValue(1)
   @maxValue(400)
   drillIntervalDays: int?
+  @minValue(1)
+  @maxValue(400)
+  drillHsmIntervalDays: int?
   @minValue(0)
   @maxValue(100)
   goneShare: int?
@@ -341,6 +363,7 @@ type sharedAppSettings = {
   copySchedule: string
   drillSchedule: string
   drillVaults: string[]
+  drillHsms: string[]
   drillAlways: string[]
   drillTargets: string[]
   retentionPolicy: string

@@ -51,7 +51,7 @@ pub use self::{
 };
 use crate::{
     app::App,
-    config::{Needs, environment},
+    config::{Needs, environment, environment_of},
     domain::{run::Verdict, source::Source},
     telemetry,
 };
@@ -304,7 +304,7 @@ pub fn app_for_both(source: &Source, target: &Source, needs: Needs, from: FromAr
         "KEYVAULT_BACKUP_HSMS" if !hsms.is_empty() => Some(named(&hsms)),
         // The keys may be of HSMs that were not named.
         "KEYVAULT_BACKUP_HSM_KEYS" if !hsms.is_empty() => None,
-        name => environment(name),
+        name => environment_of(name, &[source.name(), target.name()]),
     };
     from.app_with(lookup, needs)
 }

@@ -161,6 +161,12 @@ pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
+/// The same for a command that is about these sources alone: what settings of drills say of others is left out.
+pub fn environment_of(name: &str, named: &[&SourceName]) -> Option<String> {
+    let value = environment(name)?;
+    Some(drills::of_named(name, &value, named).unwrap_or(value))
+}
+
 impl Config {
     /// Reads the settings through `lookup`, which is [`environment`], perhaps with flags in front of it.
     ///

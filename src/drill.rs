@@ -13,6 +13,7 @@ pub mod age;
 mod begin;
 mod clean;
 mod close;
+pub mod hsm;
 mod plan;
 mod restore;
 

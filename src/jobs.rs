@@ -33,6 +33,7 @@ mod drills;
 mod failing;
 mod forms;
 mod hsm;
+mod hsm_drills;
 mod last_restore;
 mod notices;
 mod openers;
@@ -53,6 +54,7 @@ pub use self::{
     backup_runs::{OpenRuns, Stored, Unread},
     drills::StoredDrill,
     hsm::StoredHsmJob,
+    hsm_drills::StoredHsmDrill,
     last_restore::KnownRestore,
     notices::StoredNotices,
     openers::Turn,

@@ -202,11 +202,13 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         KEYVAULT_BACKUP_RETENTION: shared.retentionPolicy
         KEYVAULT_BACKUP_VERIFY_WITHIN_DAYS: string(tuning.?verifyWithinDays ?? '')
         KEYVAULT_BACKUP_DRILL_VAULTS: join(shared.drillVaults, ' ')
+        KEYVAULT_BACKUP_DRILL_HSMS: join(shared.drillHsms, ' ')
         KEYVAULT_BACKUP_DRILL_ALWAYS: join(shared.drillAlways, ' ')
         KEYVAULT_BACKUP_DRILL_TARGETS: join(shared.drillTargets, ' ')
         KEYVAULT_BACKUP_DRILL_SAMPLE: string(tuning.?drillSample ?? '')
         KEYVAULT_BACKUP_DRILL_OLDER_EVERY: string(tuning.?drillOlderEvery ?? '')
         KEYVAULT_BACKUP_DRILL_INTERVAL_DAYS: string(tuning.?drillIntervalDays ?? '')
+        KEYVAULT_BACKUP_DRILL_HSM_INTERVAL_DAYS: string(tuning.?drillHsmIntervalDays ?? '')
         KEYVAULT_BACKUP_GONE_SHARE: string(tuning.?goneShare ?? '')
         KEYVAULT_BACKUP_VAULT_RATE: string(tuning.?vaultRate ?? '')
         KEYVAULT_BACKUP_RESTORE_SECRETS: string(tuning.?restoreSecrets ?? '')

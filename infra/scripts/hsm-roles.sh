@@ -2,8 +2,8 @@
 # Grants and revokes local roles on a Managed HSM. They are in the HSM itself, where ARM does not reach.
 #
 # usage: hsm-roles.sh --hsm NAME --backup PRINCIPAL_ID [--what-if]
-#        hsm-roles.sh --hsm NAME --restore PRINCIPAL_ID --account ACCOUNT [--container NAME] --grant-restore --hours N [--what-if]
-#        hsm-roles.sh --hsm NAME --restore PRINCIPAL_ID --account ACCOUNT [--container NAME] --revoke-restore [--what-if]
+#        hsm-roles.sh --hsm NAME --restore PRINCIPAL_ID --account ACCOUNT [--container NAME] --grant-restore --hours N [--drill] [--what-if]
+#        hsm-roles.sh --hsm NAME --restore PRINCIPAL_ID --account ACCOUNT [--container NAME] --revoke-restore [--drill] [--what-if]
 #
 #   --backup          object id of the identity that backs up: Managed HSM Backup on /, for good
 #   --restore         object id of the identity that restores
@@ -11,6 +11,8 @@
 #                     backup of its target first
 #   --hours           when that is to end, in hours from now, 1 to 168. An HSM's assignments do not end by themselves
 #   --revoke-restore  takes both away
+#   --drill           also gives, or takes, Managed HSM Crypto Auditor on /: who drills in an HSM lists what it would wipe. Give it
+#                     again after the restore, which puts the roles of the other HSM there
 #   --account         storage account of the backups, where the end is recorded: preflight reads it there
 #   --container       container of the backups; backups when left out
 #
@@ -21,7 +23,7 @@
 # shellcheck source=infra/scripts/common.sh
 . "$(dirname "$0")/common.sh"
 
-hsm='' backup='' restore='' account='' container=backups hours='' act=''
+hsm='' backup='' restore='' account='' container=backups hours='' act='' drill=''
 while [ $# -gt 0 ]; do
     case $1 in
     --hsm) hsm=$(value "$@"); shift 2 ;;
@@ -32,6 +34,7 @@ while [ $# -gt 0 ]; do
     --hours) hours=$(value "$@"); shift 2 ;;
     --grant-restore) act+=grant; shift ;;
     --revoke-restore) act+=revoke; shift ;;
+    --drill) drill=--drill; shift ;;
     --what-if) WHAT_IF=1; shift ;;
     --help) usage; exit 0 ;;
     *) die "$1 is not known; see --help" ;;
@@ -43,6 +46,7 @@ case "${restore:+with} $act" in
 'with ') die "--restore gives no right for good: --grant-restore with --hours, or --revoke-restore; see --help" ;;
 *) die "--grant-restore or --revoke-restore, one of them, goes with --restore; see --help" ;;
 esac
+[ -z "$drill" ] || [ -n "$restore" ] || die "--drill goes with --restore; see --help"
 [ -z "$restore" ] || [ -n "$account" ] || die "--account is needed: the end of the right is recorded there; see --help"
 [ "$restore" != "$backup" ] || die "one identity that backs up and restores an HSM is not granted here; use two"
 if [ "$act" = grant ]; then
@@ -54,6 +58,7 @@ need az
 
 hsm=${hsm,,}
 of_restore=('Managed HSM Restore' 'Managed HSM Backup')
+[ -z "$drill" ] || of_restore+=('Managed HSM Crypto Auditor')
 
 utc() { TZ=UTC0 printf '%(%Y%m%dT%H%M%SZ)T' "$1"; }
 
@@ -122,7 +127,7 @@ record() {
 
 command_for() {
     printf 'infra/scripts/hsm-roles.sh --hsm %s --restore %s --account %s --container %s %s\n' \
-        "$hsm" "$restore" "$account" "$container" "$1"
+        "$hsm" "$restore" "$account" "$container" "$1${drill:+ $drill}"
 }
 
 # On record before it takes effect: a right whose end cannot be recorded is not given.

@@ -115,6 +115,11 @@ class View:
         return self.params["drillVaults"]
 
     @property
+    def drilled(self) -> list[dict]:
+        """The sources that are drilled: vaults, and HSMs."""
+        return [*(of for vault in self.drill_vaults for of in vault["sources"]), *(h for h in self.params["hsms"] if h.get("drill"))]
+
+    @property
     def known_vaults(self) -> set[str]:
         return {v["name"] for v in [*self.params["vaults"], *self.targets]}
 
@@ -1133,7 +1138,7 @@ def every_alert_is_there(subject: Subject):
         of_hsms = {"hsm-not-backed-up", "hsm-not-copied"}
         wanted = ALERTS | of_hsms if view.params["hsms"] else ALERTS - of_hsms
         wanted |= {"second-place-late"} if view.params["secondPlace"] else set()
-        wanted |= {"drill-failed", "drill-overdue"} if view.drill_vaults else set()
+        wanted |= {"drill-failed", "drill-overdue"} if view.drilled else set()
         found = {alert_name(r) for r in view.of(LOG_RULE)}
         if found != wanted:
             yield f"alerts differ: {sorted(found ^ wanted)}"
@@ -1211,7 +1216,7 @@ def a_missed_backup_is_noticed_for_each(subject: Subject):
     def check(view: View):
         for alert in view.of(LOG_RULE):
             if alert_name(alert) == "drill-overdue":
-                yield from missing(query(alert), [of for vault in view.drill_vaults for of in vault["sources"]], 48, alert_name(alert))
+                yield from missing(query(alert), view.drilled, 48, alert_name(alert))
             if alert_name(alert) in ("retention-not-applied", "not-verified", "second-place-late"):
                 yield from missing(query(alert), [*view.params["vaults"], *view.params["hsms"]], 48, alert_name(alert))
             if alert_name(alert) == "hsm-not-copied":

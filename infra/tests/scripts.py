@@ -158,6 +158,14 @@ def rights_for_a_restore() -> None:
     expect("the command that it prints revokes", code == 0 and [a.startswith(DELETE) for a in changes(asked)] == [True, True, False]
            and re.search(r"--name attestations/hsm-restore/h/\d{8}T\d{6}Z\.r\.revoked ", changes(asked)[2]), asked)
 
+    auditor = {"keyvault role assignment list --hsm-name h --scope / --assignee-object-id r --query [?roleName=='Managed HSM Crypto Auditor'": new}
+    code, asked, said = run(*grant, "--drill", answers={**assigned(new, new), **auditor})
+    line = next((line for line in said.splitlines() if line.startswith("infra/scripts/")), "nothing")
+    expect("who drills also sees which keys there are, and the command that revokes says so", code == 0 and len(changes(asked)) == 4
+           and any("Managed HSM Crypto Auditor" in change for change in changes(asked)) and line.endswith("--revoke-restore --drill"), asked)
+    code, _, said = run("infra/scripts/hsm-roles.sh", "--hsm", "h", "--backup", "b", "--drill")
+    expect("who backs up does not drill", code == 1 and "--drill goes with --restore" in said, said)
+
     code, asked, said = run(*grant, answers=assigned("1", "1"))
     expect("granted again it has a new end and nothing else", code == 0 and len(changes(asked)) == 1 and changes(asked)[0].startswith(RECORD), asked)
     code, asked, said = run(*grant, answers={RECORD: DENIED, **assigned(new, new)})

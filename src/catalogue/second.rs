@@ -269,7 +269,7 @@ impl<'a> Places<'a> {
         let newest = self.second.newest_manifests(vault, |_| true).await?.pop();
         let is_newer = |found: &ManifestRef| newest.as_ref().is_none_or(|newest| found.name < newest.name);
         let found = self.first.newest_manifests(vault, |found| !found.last().is_some_and(is_newer)).await?;
-        let since = found.iter().filter(|found| is_newer(found)).rev().find_map(|found| found.stored);
+        let since = found.iter().rev().filter(|found| is_newer(found)).find_map(|found| found.stored);
         Ok((newest.and_then(|newest| layout::planned(vault, &newest.name)), since))
     }
 

@@ -1,11 +1,13 @@
-//! `drill`: restores that are rehearsed in a vault made for them.
+//! `drill`: restores that are rehearsed in a vault or an HSM that is there for it.
+
+mod hsm;
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use super::{
-    Done, Exit, Failed, FromArg, VaultArg,
+    Done, Exit, Failed, FromArg,
     output::{self, Cell, Column, Format, Table},
 };
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
     config::{Needs, named},
     domain::{
         actor::Actor,
-        drill::{CleanedUp, Drill, DrillId, DrillSummary, Rehearsed},
+        drill::{CleanedUp, Drill, DrillId, DrillSummary, HsmDrilled, Rehearsed},
         restore::StepResult,
         source::{Source, SourceName},
     },
@@ -30,11 +32,14 @@ const AGAIN: Duration = Duration::from_secs(15);
 /// Drills.
 #[derive(Debug, Subcommand)]
 pub enum DrillCommand {
-    /// Restore a sample of a vault into its drill vault, compare and time it, and remove it again
+    /// Restore a sample of a vault into its drill vault, compare and time it, and remove it again; or a Managed HSM into its drill HSM
     ///
     /// The settings declare the drill vault, and a person its secret `keyvault-backup-drill-vault`. The command waits until the
     /// drill vault is empty again, which takes minutes. If it is stopped, run it again: ten minutes after its last sign of life the
     /// drill goes on where it stopped.
+    ///
+    /// With `--hsm` everything in the drill HSM is replaced by a backup, and stays there. Without `--into` nothing is restored: what
+    /// storage and the service say of the backup is put on record.
     Run(RunArgs),
     /// List the drills that are on record, the newest first
     List(ListArgs),
@@ -45,8 +50,11 @@ pub enum DrillCommand {
 /// What is drilled.
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    /// The vault: its name, or its URL `https://NAME.vault.azure.net`
+    #[arg(long, value_name = "VAULT", alias = "vault-name", value_parser = named::vault, required_unless_present = "hsm", conflicts_with = "hsm")]
+    vault: Option<Source>,
     #[command(flatten)]
-    vault: VaultArg,
+    hsm: hsm::HsmArgs,
 }
 
 /// Which drills are listed.
@@ -85,15 +93,16 @@ impl DrillCommand {
 /// When settings are missing or wrong, or a service refuses or does not answer.
 pub async fn run(command: DrillCommand, format: Format) -> Done {
     match command {
-        DrillCommand::Run(args) => Box::pin(run_one(args, format)).await,
+        DrillCommand::Run(RunArgs { vault: Some(vault), .. }) => Box::pin(run_one(&vault, format)).await,
+        DrillCommand::Run(RunArgs { vault: None, hsm }) => Box::pin(hsm::run(hsm, format)).await,
         DrillCommand::List(args) => list(args, format).await,
         DrillCommand::Show(args) => show(args, format).await,
     }
 }
 
-async fn run_one(args: RunArgs, format: Format) -> Done {
+async fn run_one(vault: &Source, format: Format) -> Done {
     let app = FromArg::default().app(Needs::Backup)?;
-    let (source, clock) = (args.vault.vault.name(), Clock::system());
+    let (source, clock) = (vault.name(), Clock::system());
     let Some(of) = app.config().drills.of.get(source) else {
         return Err(Failed::new(
             format!("{source} has no drill vault"),
@@ -160,8 +169,9 @@ async fn to_its_end(
 
 fn exit(of: &DrillSummary) -> Exit {
     match (of.came.restore, of.cleanup) {
-        (Rehearsed::Succeeded, CleanedUp::Done) => Exit::All,
-        (Rehearsed::Succeeded, CleanedUp::Failed) => Exit::Part,
+        (Rehearsed::Succeeded, CleanedUp::Done | CleanedUp::Kept) => Exit::All,
+        (Rehearsed::NotRestored, _) if of.came.why.is_empty() => Exit::All,
+        (Rehearsed::Succeeded, CleanedUp::Failed) | (Rehearsed::NotRestored, _) => Exit::Part,
         (Rehearsed::Failed | Rehearsed::TimedOut, _) => Exit::None,
     }
 }
@@ -231,7 +241,9 @@ fn print(of: &Drill, format: Format) -> Result<(), Failed> {
         let name = format!("{} {}", object.kind, object.name);
         table.push([name.into(), outcome.into(), took.into(), object.run.as_str().into(), why.into()]);
     }
-    table.print(format)?;
+    if of.hsm.is_none() || format == Format::Tsv {
+        table.print(format)?;
+    }
     for line in lines(of) {
         output::aside(format, line)?;
     }
@@ -241,6 +253,9 @@ fn print(of: &Drill, format: Format) -> Result<(), Failed> {
 /// What a drill came to, in words.
 fn lines(of: &Drill) -> Vec<String> {
     let Drill { id, source, target, came, cleanup, .. } = of;
+    if let Some(hsm) = &of.hsm {
+        return lines_of_hsm(of, hsm);
+    }
     let mut lines = vec![format!(
         "Drill {id} of {source} in vault {target}: restore {}, cleanup {cleanup}.",
         came.restore
@@ -258,6 +273,36 @@ fn lines(of: &Drill) -> Vec<String> {
         lines
             .push(format!("All {all} objects of the source would take {}, extrapolated.", whole.rto_seconds));
     }
+    lines.push(format!("Not proven: {}.", of.not_proven.join("; ")));
+    lines
+}
+
+/// What a drill of an HSM came to, in words.
+fn lines_of_hsm(of: &Drill, hsm: &HsmDrilled) -> Vec<String> {
+    let Drill { id, source, target, came, .. } = of;
+    let run = of.point.as_ref().map(|point| point.run.to_string()).unwrap_or_default();
+    let mut lines = vec![match came.restore {
+        Rehearsed::NotRestored => {
+            format!(
+                "Drill {id} of HSM {source}, backup {run}: nothing was restored, because it has no drill HSM."
+            )
+        }
+        restore => format!("Drill {id} of HSM {source} in HSM {target}, backup {run}: restore {restore}."),
+    }];
+    let wrong = of.summary().what_is_wrong();
+    if !wrong.is_empty() {
+        lines.push(format!("{}.", crate::domain::wording::on_one_line(&wrong)));
+    }
+    if let (Some(rto), Some(rpo)) = (came.rto_seconds, came.rpo_seconds) {
+        lines.push(format!(
+            "It took {rto}, with the backup that a restore takes of its target first; what was restored was {rpo} old."
+        ));
+    }
+    lines.extend(hsm.proven.iter().cloned());
+    if let Some(holds) = &hsm.holds {
+        lines.push(format!("It holds {}.", output::count(holds.len(), "key")));
+    }
+    lines.extend(hsm.now.iter().cloned());
     lines.push(format!("Not proven: {}.", of.not_proven.join("; ")));
     lines
 }

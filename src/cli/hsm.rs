@@ -7,7 +7,7 @@ mod attest;
 mod backup;
 mod check;
 mod copy_back;
-mod follow;
+pub(super) mod follow;
 pub(super) mod report;
 mod restore;
 mod status;
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     app::App,
-    config::{Needs, environment, named},
+    config::{Needs, environment_of, named},
     domain::{run::RunId, source::Source},
 };
 
@@ -102,6 +102,6 @@ fn setting(hsm: &Source, name: &str) -> Option<String> {
     match name {
         "KEYVAULT_BACKUP_HSMS" => Some(hsm.to_string()),
         "KEYVAULT_BACKUP_VAULTS" | "KEYVAULT_BACKUP_HSM_KEYS" => None,
-        name => environment(name),
+        name => environment_of(name, &[hsm.name()]),
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     api::shapes::preflight::Preflight,
     app::App,
     clock::Clock,
-    config::{Config, Needs, environment, named, parts},
+    config::{Config, Needs, environment, environment_of, named, parts},
     domain::source::{Source, SourceName},
     preflight::{
         self, Scope,
@@ -68,9 +68,13 @@ impl PreflightArgs {
             "KEYVAULT_BACKUP_VAULTS" => urls(&self.vault),
             "KEYVAULT_BACKUP_HSMS" => urls(&self.hsm),
             "KEYVAULT_BACKUP_HSM_KEYS" => environment(name).map(|keys| self.keys(&keys)),
-            name => environment(name),
+            name => environment_of(name, &self.named()),
         };
         Ok(App::build(&Config::read(lookup, Needs::Backup)?)?)
+    }
+
+    fn named(&self) -> Vec<&SourceName> {
+        self.vault.iter().chain(&self.hsm).map(Source::name).collect()
     }
 
     /// The keys, `HSM/KEY`, of the HSMs that were named.

@@ -2,17 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use super::Reader;
+use super::{Reader, parts};
 use crate::domain::{
-    drill::{DrillOf, Drills, Targets},
+    drill::{DrillHsm, DrillOf, Drills, Targets},
     object::{ObjectId, ObjectKind},
     restore::Pairs,
     source::{Source, SourceName},
 };
 
 const VAULTS: &str = "KEYVAULT_BACKUP_DRILL_VAULTS";
+const HSMS: &str = "KEYVAULT_BACKUP_DRILL_HSMS";
 const ALWAYS: &str = "KEYVAULT_BACKUP_DRILL_ALWAYS";
 const TARGETS: &str = "KEYVAULT_BACKUP_DRILL_TARGETS";
+
+/// The settings that say something of sources, each part as `SOURCE=…`.
+const OF_SOURCES: [&str; 4] = [VAULTS, HSMS, ALWAYS, TARGETS];
+
+/// A setting as a command reads it that is about named sources alone: what a setting of drills says of others is left out, for it
+/// would be a fault there. `None` if it is another setting.
+pub(super) fn of_named(name: &str, value: &str, named: &[&SourceName]) -> Option<String> {
+    let is_named = |part: &&str| {
+        let source = part.split_once('=').and_then(|(source, _)| source.parse::<SourceName>().ok());
+        source.is_some_and(|source| named.contains(&&source))
+    };
+    OF_SOURCES.contains(&name).then(|| parts(value).filter(is_named).collect::<Vec<_>>().join(" "))
+}
 
 /// The most minutes of a target: a year.
 const MOST_MINUTES: u32 = 366 * 24 * 60;
@@ -58,12 +72,15 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
 
     fn drills_as_set(&mut self, others: Others<'_>) -> Drills {
         let none = Drills::none();
-        let mut of = self.drill_vaults(others);
+        let (mut of, mut hsms) = (self.drill_vaults(others), self.drill_hsms(others));
         self.always_drilled(&mut of);
-        self.drill_targets(&mut of);
+        self.drill_targets(&mut of, &mut hsms);
         let days = self.number("KEYVAULT_BACKUP_DRILL_INTERVAL_DAYS", 8_u16, 1, 400);
+        let hsm_days = self.number("KEYVAULT_BACKUP_DRILL_HSM_INTERVAL_DAYS", 100_u16, 1, 400);
         Drills {
             of,
+            hsms,
+            hsm_interval: time::Duration::days(hsm_days.into()),
             sample: self.number("KEYVAULT_BACKUP_DRILL_SAMPLE", none.sample, 1, 200),
             older_every: self.number("KEYVAULT_BACKUP_DRILL_OLDER_EVERY", none.older_every, 0, 1000),
             interval: time::Duration::days(days.into()),
@@ -101,6 +118,29 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         of
     }
 
+    fn drill_hsms(&mut self, others: Others<'_>) -> BTreeMap<SourceName, DrillHsm> {
+        let mut hsms = BTreeMap::new();
+        for part in self.parts(HSMS) {
+            let split =
+                part.split_once('=').map(|(source, hsm)| (source.parse::<SourceName>(), Source::hsm(hsm)));
+            let Some((Ok(source), Ok(hsm))) = split else {
+                self.fault(HSMS, "expected SOURCE=URL, the name of an HSM and the URL of its drill HSM");
+                continue;
+            };
+            let name = hsm.name().clone();
+            if let Some(why) = others.bars(&name) {
+                self.fault(HSMS, why);
+            } else if name == source
+                || !others.hsms.is_empty() && !others.hsms.iter().any(|of| *of.name() == source)
+            {
+                self.fault(HSMS, format_args!("{source} is not one of KEYVAULT_BACKUP_HSMS"));
+            } else if hsms.insert(source.clone(), DrillHsm { hsm, targets: Targets::default() }).is_some() {
+                self.fault(HSMS, format_args!("{source} is there twice"));
+            }
+        }
+        hsms
+    }
+
     fn always_drilled(&mut self, of: &mut BTreeMap<SourceName, DrillOf>) {
         for part in self.parts(ALWAYS) {
             let split = part.split_once('=').and_then(|(source, object)| {
@@ -115,7 +155,11 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         }
     }
 
-    fn drill_targets(&mut self, of: &mut BTreeMap<SourceName, DrillOf>) {
+    fn drill_targets(
+        &mut self,
+        of: &mut BTreeMap<SourceName, DrillOf>,
+        hsms: &mut BTreeMap<SourceName, DrillHsm>,
+    ) {
         let seconds = |text: &str| match text {
             "" => Some(None),
             text => {
@@ -130,12 +174,16 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 let targets = Targets { rto_seconds: seconds(rto)?, rpo_seconds: seconds(rpo)? };
                 Some((source.parse::<SourceName>().ok()?, targets))
             });
-            match split.and_then(|(source, targets)| Some((of.get_mut(&source)?, targets))) {
-                Some((drill, targets)) => drill.targets = targets,
+            let of = split.and_then(|(source, targets)| {
+                let of_vault = of.get_mut(&source).map(|of| &mut of.targets);
+                Some((of_vault.or_else(|| hsms.get_mut(&source).map(|of| &mut of.targets))?, targets))
+            });
+            match of {
+                Some((drill, targets)) => *drill = targets,
                 None => self.fault(
                     TARGETS,
                     format_args!(
-                        "expected SOURCE=RTO/RPO, of sources in {VAULTS}, in minutes; either may be empty"
+                        "expected SOURCE=RTO/RPO, of sources in {VAULTS} or {HSMS}, in minutes; either may be empty"
                     ),
                 ),
             }
@@ -183,6 +231,16 @@ mod tests {
     }
 
     #[test]
+    fn an_hsm_has_its_drill_hsm_and_its_targets() {
+        let settings = [(HSMS, "hsm-a=https://hsm-drill.managedhsm.azure.net"), (TARGETS, "hsm-a=240/")];
+        let (drills, faults) = read(&settings, false);
+        let of = &drills.hsms[&"hsm-a".parse().unwrap()];
+        assert_eq!((faults, of.hsm.name().as_str()), (Vec::new(), "hsm-drill"));
+        assert_eq!(of.targets, Targets { rto_seconds: Some(14_400), rpo_seconds: None });
+        assert_eq!(drills.hsm_interval, time::Duration::days(100));
+    }
+
+    #[test]
     fn a_source_a_target_and_what_is_no_vault_are_never_drilled_in() {
         let good = (VAULTS, "kv-a=https://kv-drill.vault.azure.net");
         for (name, value) in [
@@ -201,6 +259,11 @@ mod tests {
             (TARGETS, "kv-a=4h/26h"),
             (TARGETS, "kv-a=0/1"),
             (TARGETS, "kv-a=5"),
+            (HSMS, "hsm-a=https://hsm-a.managedhsm.azure.net"),
+            (HSMS, "hsm-a=https://kv-a.managedhsm.azure.net"),
+            (HSMS, "hsm-a=https://hsm-d.vault.azure.net"),
+            (HSMS, "hsm-b=https://hsm-d.managedhsm.azure.net"),
+            (HSMS, "hsm-a=https://h1.managedhsm.azure.net hsm-a=https://h2.managedhsm.azure.net"),
             ("KEYVAULT_BACKUP_DRILL_SAMPLE", "0"),
         ] {
             let settings = if name == VAULTS { vec![(name, value)] } else { vec![good, (name, value)] };

@@ -6,6 +6,7 @@
 
 mod fit;
 mod forecast;
+mod hsm;
 mod id;
 mod judge;
 mod open;
@@ -18,6 +19,7 @@ mod why;
 pub use self::{
     fit::{MARKER, Seen, Unfit},
     forecast::Whole,
+    hsm::{HSM_MARKER, HsmDrilled, OPEN_HSM_DRILL_FORMAT, OpenHsmDrill, ServiceCheck, fit_hsm, is_marker},
     id::{DrillId, DrillIdError},
     judge::judge,
     open::{
@@ -27,7 +29,7 @@ pub use self::{
     record::{Came, CleanedUp, DRILL_FORMAT, Drill, DrillSummary, DrilledObject, NOT_PROVEN},
     sample::{Counts, chosen, other_point},
     seconds::Seconds,
-    settings::{DrillOf, Drills, Targets},
+    settings::{DrillHsm, DrillOf, Drills, Targets},
     why::{Rehearsed, Why},
 };
 use super::digest::Hash;

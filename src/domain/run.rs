@@ -61,6 +61,11 @@ impl RunId {
         Self(format!("{stamp}-{}", label.replace("restore", "safety")).into())
     }
 
+    /// Whether it is the backup that a restore of an HSM takes of its target first.
+    pub fn is_safety(&self) -> bool {
+        self.0.split_once('-').is_some_and(|(_, label)| label.starts_with("safety-"))
+    }
+
     fn new(at: OffsetDateTime, label: &str) -> Self {
         let stamp = at.to_offset(UtcOffset::UTC).format(STAMP).unwrap_or_default();
         Self(format!("{stamp}-{label}").into())

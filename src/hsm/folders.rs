@@ -12,7 +12,9 @@ use crate::{
         error::Meaning,
         managed_hsm::FolderName,
     },
+    catalogue::Catalogue,
     domain::{
+        digest::Digest,
         hsm::{Contents, Fit, Folder, FolderBlob, HsmBackup, Inventory},
         source::SourceName,
     },
@@ -81,6 +83,29 @@ pub async fn contents(app: &App, backup: &HsmBackup) -> Result<Option<Contents>>
         return Ok(Some(contents.with_differences(recorded, &then, &now)));
     }
     Ok(Some(contents))
+}
+
+/// How the write-once copy of a backup, of which storage lists these blobs, differs from its record, which has the digest `sum` of
+/// what was copied; `None` if it does not. One read, of what is not as recorded.
+///
+/// # Errors
+/// Those of storage.
+pub async fn copy_differences(
+    catalogue: &Catalogue,
+    backup: &HsmBackup,
+    sum: &Digest,
+    items: Vec<Item>,
+) -> Result<Option<String>> {
+    let now = listed(&Catalogue::prefix_of_copy(backup), items).inventory;
+    if now.as_ref().map(Inventory::digest) == Some(*sum) {
+        return Ok(None);
+    }
+    let text = match (catalogue.copy_inventory(backup, sum).await?, now) {
+        (Some(recorded), Some(now)) => recorded.differences(&now, None).text(),
+        _ => "it has other blobs than its record says".to_owned(),
+    };
+    // A listing without an MD5 that the record has is no difference.
+    Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
 /// The newest folder of an HSM that fits and belongs to no recorded backup.

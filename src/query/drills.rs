@@ -10,14 +10,16 @@ use crate::{
     error::{Error, Result},
 };
 
-/// What is known of the drills of a vault that has a drill vault. One request for up to a hundred drills that did not take place.
+/// What is known of the drills of a source that has a drill vault or a drill HSM, and nothing of any other. One request for up to a hundred drills that did not take place.
 ///
 /// # Errors
 /// Those of storage.
-pub async fn known(app: &App, vault: &SourceName) -> Result<KnownDrills> {
-    let interval = app.config().drills.interval;
+pub async fn known(app: &App, kind: SourceKind, source: &SourceName) -> Result<KnownDrills> {
+    let Some(interval) = app.config().drills.interval_of(kind, source) else {
+        return Ok(KnownDrills::default());
+    };
     let took_place = |found: &[DrillSummary]| found.last().is_some_and(DrillSummary::took_place);
-    match app.catalogue()?.drills(SourceKind::Vault, vault, None, took_place).await {
+    match app.catalogue()?.drills(kind, source, None, took_place).await {
         Err(error) if error.is_unreadable() => Ok(KnownDrills::unreadable(error.to_string(), interval)),
         read => Ok(KnownDrills::of(read?, interval)),
     }

@@ -3,6 +3,7 @@
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 
+use super::drills;
 use crate::{
     app::App,
     domain::{
@@ -149,11 +150,12 @@ pub async fn state(
     now: OffsetDateTime,
 ) -> Result<HsmState> {
     let catalogue = app.catalogue()?;
-    let (found, verified, copies, attestation) = futures::try_join!(
+    let (found, verified, copies, attestation, drills) = futures::try_join!(
         catalogue.offered_hsm_backups(hsm),
         catalogue.verified_or_why_not(SourceKind::Hsm, hsm),
         catalogue.hsm_copies(hsm),
-        catalogue.last_attestation(hsm, None)
+        catalogue.last_attestation(hsm, None),
+        drills::known(app, SourceKind::Hsm, hsm)
     )?;
     let known = Copies::of(&found, &copies, now);
     // What can be copied from the first place into the second one, and come back from there.
@@ -170,7 +172,7 @@ pub async fn state(
     let state = SourceState::of_hsm(hsm, both, running, points, &verified, (app.interval(), now));
     let attested = attestation.as_ref().map(|of| of.at);
     let state = SourceState { history, ..state }.with_copies(known).with_attestation(attested, now);
-    let state = state.with_second(second, newest, now);
+    let state = state.with_second(second, newest, now).with_drills(drills, now);
     Ok(HsmState { state, good, last, copies, attestation, open })
 }
 

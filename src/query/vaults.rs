@@ -17,7 +17,7 @@ use crate::{
         run::{CLOSES_WITHIN, Scope},
         second::SecondPass,
         source::{SourceKind, SourceName},
-        state::{Ended, History, Known, KnownDrills, Newest, SourceState},
+        state::{Ended, History, Known, Newest, SourceState},
     },
     error::{Error, Result},
 };
@@ -76,7 +76,8 @@ async fn state(
     now: OffsetDateTime,
 ) -> Result<VaultState> {
     let open: Vec<_> = jobs.iter().filter(|job| job.vault == *vault).cloned().collect();
-    let (known, drills) = futures::join!(known(app, vault, most, now), drilled(app, vault));
+    let (known, drills) =
+        futures::join!(known(app, vault, most, now), drills::known(app, SourceKind::Vault, vault));
     let mut known = match known {
         Err(error @ Error::Service(_)) => return Err(error),
         known => known,
@@ -90,14 +91,6 @@ async fn state(
     let state = state.with_second(second, newest, now);
     let state = state.with_drills(drills?, now);
     Ok(VaultState { state, open, known })
-}
-
-/// The drills of a vault. One request where the settings declare a drill vault for it, and none elsewhere.
-async fn drilled(app: &App, vault: &SourceName) -> Result<KnownDrills> {
-    if !app.config().drills.of.contains_key(vault) {
-        return Ok(KnownDrills::default());
-    }
-    drills::known(app, vault).await
 }
 
 /// The most manifests that are read for the history of a vault that is covered: a few requests.

@@ -5,7 +5,7 @@ use crate::{
     app::App,
     catalogue::Catalogue,
     domain::{
-        hsm::{Contents, ContentsState, CopyEnd, HsmBackup, HsmCopy, Inventory},
+        hsm::{Contents, ContentsState, CopyEnd, HsmBackup, HsmCopy},
         second::Place,
         verification::{Fault, Finding, Verification},
     },
@@ -63,17 +63,7 @@ async fn copies(
             verification.counts.stored += u32::try_from(items.len()).unwrap_or(u32::MAX);
             verification.counts.missing += u32::from(items.is_empty());
         }
-        let now = folders::listed(&Catalogue::prefix_of_copy(backup), items).inventory;
-        if now.as_ref().map(Inventory::digest) == Some(*sum) {
-            continue;
-        }
-        let recorded = catalogue.copy_inventory(backup, sum).await?;
-        let text = match (recorded, now) {
-            (Some(recorded), Some(now)) => recorded.differences(&now, None).text(),
-            _ => "it has other blobs than its record says".to_owned(),
-        };
-        // A listing without an MD5 that the record has is no difference.
-        if !text.is_empty() {
+        if let Some(text) = folders::copy_differences(catalogue, backup, sum, items).await? {
             let blob = Catalogue::prefix_of_copy(backup);
             verification.findings.push(finding(scope, Fault::Copy, blob, backup.run.clone(), None, text));
         }

@@ -47,6 +47,7 @@ mod hsm_client;
 mod hsm_conformance;
 mod hsm_copies;
 mod hsm_copy_back;
+mod hsm_drills;
 mod hsm_folders;
 mod hsm_key_restores;
 mod hsm_nights;

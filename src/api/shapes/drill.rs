@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 
 use super::{actor::By, object::Kind};
 use crate::domain::{
-    drill::{self, Drill, DrillSummary, DrilledObject},
+    drill::{self, Drill, DrillSummary, DrilledObject, HsmDrilled, ServiceCheck},
+    object::ObjectName,
     restore::StepResult,
     state,
 };
@@ -51,7 +52,7 @@ pub struct DrillItem {
     /// The source.
     #[schema(example = "kv-prod")]
     source: String,
-    /// The drill vault.
+    /// The drill vault, or the drill HSM; where nothing was restored, the source.
     #[schema(example = "kv-prod-drill")]
     target: String,
     /// When it began.
@@ -60,14 +61,15 @@ pub struct DrillItem {
     /// When it ended.
     #[serde(with = "time::serde::rfc3339")]
     ended: OffsetDateTime,
-    /// How its restore ended.
-    #[schema(example = "Succeeded", pattern = "^(Succeeded|Failed|TimedOut)$")]
+    /// How its restore ended. `NotRestored` is of a Managed HSM without a drill HSM: only what storage and the service say of the
+    /// backup was looked at.
+    #[schema(example = "Succeeded", pattern = "^(Succeeded|Failed|TimedOut|NotRestored)$")]
     restore: String,
     /// Why, unless it succeeded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     why: Vec<DrillReason>,
-    /// Whether what it restored is gone from the drill vault.
-    #[schema(example = "Done", pattern = "^(Done|Failed)$")]
+    /// Whether what it restored is gone from the drill vault. `Kept` is of a drill HSM, which holds it until the next drill.
+    #[schema(example = "Done", pattern = "^(Done|Failed|Kept)$")]
     cleanup: String,
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,6 +184,53 @@ pub struct DrillDetail {
     left: Vec<LeftObject>,
     /// What was not proven.
     not_proven: Vec<String>,
+    /// What only the drill of a Managed HSM has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hsm: Option<HsmDrill>,
+}
+
+/// What only the drill of a Managed HSM has.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HsmDrill {
+    /// The run whose backup it is.
+    #[schema(example = "20261122T020000Z-nightly")]
+    run: String,
+    /// The folder of the backup.
+    folder: String,
+    /// What the service's own check before a restore said.
+    #[schema(example = "possible", pattern = "^(possible|notPossible|notAsked)$")]
+    check: &'static str,
+    /// The restore. Absent where nothing was restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "20261206T061500Z-restore-0f3a9c41")]
+    restore: Option<String>,
+    /// The keys that the drill HSM holds since. Absent where they could not be listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holds: Option<Vec<String>>,
+    /// What the drill HSM is now, and how to empty it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<String>,
+    /// What was proven without a restore.
+    proven: Vec<String>,
+}
+
+impl HsmDrill {
+    fn of(drill: &Drill, of: &HsmDrilled) -> Self {
+        let names = |names: &Vec<ObjectName>| names.iter().map(ToString::to_string).collect();
+        Self {
+            run: drill.point.as_ref().map(|point| point.run.to_string()).unwrap_or_default(),
+            folder: of.folder.clone(),
+            check: match of.check {
+                ServiceCheck::Possible => "possible",
+                ServiceCheck::NotPossible { .. } => "notPossible",
+                ServiceCheck::NotAsked { .. } => "notAsked",
+            },
+            restore: of.restore.as_ref().map(ToString::to_string),
+            holds: of.holds.as_ref().map(names),
+            now: of.now.clone(),
+            proven: of.proven.clone(),
+        }
+    }
 }
 
 /// An object of a sample.
@@ -246,6 +295,7 @@ impl From<&Drill> for DrillDetail {
             excluded: of.excluded,
             left: left.collect(),
             not_proven: of.not_proven.clone(),
+            hsm: of.hsm.as_ref().map(|hsm| HsmDrill::of(of, hsm)),
         }
     }
 }

@@ -25,7 +25,7 @@ const FAILURES: usize = 30;
 
 /// Reconciles jobs until the last of them has ended; the others end before it. `Some` if it was told to stop before:
 /// the exit code.
-pub(super) async fn to_the_end(
+pub(in crate::cli) async fn to_the_end(
     app: &App,
     hsm: &SourceName,
     jobs: &[RunId],

@@ -29,7 +29,7 @@ pub(super) fn plan(plan: &HsmPlan, format: Format) -> io::Result<()> {
 }
 
 /// Shows a plan to a person.
-pub(super) fn show(plan: &HsmPlan, format: Format, to: Stream) -> io::Result<()> {
+pub(in crate::cli) fn show(plan: &HsmPlan, format: Format, to: Stream) -> io::Result<()> {
     to.print(&plan_text(plan, format, Clock::system().now(), to.width()))
 }
 

@@ -25,7 +25,12 @@ pub fn judge(drill: &OpenDrill, targets: Targets, pace: &Pace, now: OffsetDateTi
     let whole = (!times.is_empty() && pending == 0).then(|| Whole::of(plan.whole, pace, &times));
     let rpo = Seconds::from(drill.started - plan.point.taken);
     let mut why = of_objects(plan, pending);
-    why.extend(missed(targets, plan.point.at.is_none().then_some(rpo), whole));
+    why.extend(missed(
+        targets,
+        plan.point.at.is_none().then_some(rpo),
+        whole.map(|of| of.rto_seconds),
+        extrapolated,
+    ));
     let restore = match (pending, why.is_empty()) {
         (1.., _) => Rehearsed::TimedOut,
         (0, true) => Rehearsed::Succeeded,
@@ -33,6 +38,10 @@ pub fn judge(drill: &OpenDrill, targets: Targets, pace: &Pace, now: OffsetDateTi
     };
     let rto_seconds = (pending == 0 && !plan.objects.is_empty()).then(|| plan.rto(drill.parts, now));
     Verdict { restore, why, at: now, rto_seconds, rpo_seconds: Some(rpo), whole, targets }
+}
+
+fn extrapolated(seconds: Seconds) -> String {
+    format!("a restore of the whole source would take {seconds}, extrapolated")
 }
 
 fn not_begun(drill: &OpenDrill) -> Why {
@@ -98,16 +107,19 @@ fn named<'a>(ids: impl ExactSizeIterator<Item = &'a ObjectId>) -> String {
     format!("{}{more}", first.join(", "))
 }
 
-fn missed(targets: Targets, rpo: Option<Seconds>, whole: Option<Whole>) -> impl Iterator<Item = Why> {
+/// Which targets are missed. `takes` says how long a restore of the source takes.
+pub(super) fn missed(
+    targets: Targets,
+    rpo: Option<Seconds>,
+    rto: Option<Seconds>,
+    takes: impl Fn(Seconds) -> String,
+) -> impl Iterator<Item = Why> {
     let over = |target: Option<u32>, found: Option<Seconds>| {
         Some((target?, found?)).filter(|(target, of)| of.exceed(*target))
     };
-    let rto = over(targets.rto_seconds, whole.map(|of| of.rto_seconds)).map(|(target, found)| {
+    let rto = over(targets.rto_seconds, rto).map(|(target, found)| {
         let target = Seconds::from(f64::from(target));
-        Why::new(
-            "rto-missed",
-            format!("a restore of the whole source would take {found}, extrapolated; its target is {target}"),
-        )
+        Why::new("rto-missed", format!("{}; its target is {target}", takes(found)))
     });
     let rpo = over(targets.rpo_seconds, rpo).map(|(target, found)| {
         let target = Seconds::from(f64::from(target));

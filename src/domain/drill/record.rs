@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{DrillId, OpenDrill, Point, Rehearsed, Seconds, Seed, Targets, Verdict, Whole, Why};
+use super::{DrillId, HsmDrilled, OpenDrill, Point, Rehearsed, Seconds, Seed, Targets, Verdict, Whole, Why};
 use crate::domain::{
     actor::Actor,
     object::{ObjectId, ObjectKind, ObjectName},
@@ -34,6 +34,8 @@ pub enum CleanedUp {
     Done,
     /// Something may be left there, which blocks the next drill of the vault.
     Failed,
+    /// It stays: a drill HSM holds what was restored until the next drill, or until a person empties it.
+    Kept,
 }
 
 /// What a drill came to.
@@ -85,6 +87,9 @@ pub struct Drill {
     pub excluded: u32,
     /// What was not proven.
     pub not_proven: Vec<String>,
+    /// What only the drill of a Managed HSM has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hsm: Option<Box<HsmDrilled>>,
 }
 
 /// How a drill's restore ended.
@@ -195,6 +200,7 @@ impl Drill {
             objects: plan.map(|plan| plan.objects.iter().map(object).collect()).unwrap_or_default(),
             excluded: plan.map_or(0, |plan| plan.excluded),
             not_proven: NOT_PROVEN.map(str::to_owned).into(),
+            hsm: None,
         })
     }
 
@@ -218,7 +224,9 @@ impl Drill {
             came: Came { why: self.came.why.iter().take(3).map(short).collect(), ..self.came.clone() },
             cleanup: self.cleanup,
             unclean: self.unclean.as_ref().map(short),
-            objects: count(self.objects.len()),
+            objects: count(
+                self.hsm.as_ref().and_then(|of| of.holds.as_ref()).map_or(self.objects.len(), Vec::len),
+            ),
             older: self.point.as_ref().is_some_and(|point| point.at.is_some()),
         }
     }
@@ -227,12 +235,17 @@ impl Drill {
 impl DrillSummary {
     /// Whether it took place: something was restored.
     pub const fn took_place(&self) -> bool {
-        self.objects > 0
+        self.objects > 0 || self.came.rto_seconds.is_some()
     }
 
     /// Whether it failed, or left something behind.
     pub fn is_bad(&self) -> bool {
-        self.came.restore != Rehearsed::Succeeded || self.cleanup == CleanedUp::Failed
+        let is_bad = match self.came.restore {
+            Rehearsed::Succeeded => false,
+            Rehearsed::NotRestored => !self.came.why.is_empty(),
+            Rehearsed::Failed | Rehearsed::TimedOut => true,
+        };
+        is_bad || self.cleanup == CleanedUp::Failed
     }
 
     /// What is wrong with it, in words.

@@ -7,7 +7,7 @@ use time::Duration;
 
 use crate::domain::{
     object::ObjectId,
-    source::{Source, SourceName},
+    source::{Source, SourceKind, SourceName},
 };
 
 /// What the settings say of drills.
@@ -15,12 +15,25 @@ use crate::domain::{
 pub struct Drills {
     /// The sources that have a drill vault.
     pub of: BTreeMap<SourceName, DrillOf>,
+    /// The HSMs that have a drill HSM.
+    pub hsms: BTreeMap<SourceName, DrillHsm>,
+    /// How old the newest drill of an HSM may be that has a drill HSM.
+    pub hsm_interval: Duration,
     /// How many objects of each kind are drawn.
     pub sample: u32,
     /// Every so many drills of a source, another kept point than the newest is restored; 0 for never.
     pub older_every: u32,
     /// How old the newest drill of a source may be.
     pub interval: Duration,
+}
+
+/// What the settings say of one HSM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrillHsm {
+    /// The HSM that its drills restore into.
+    pub hsm: Source,
+    /// What its drills are judged against.
+    pub targets: Targets,
 }
 
 /// What the settings say of one source.
@@ -55,7 +68,22 @@ impl Targets {
 impl Drills {
     /// No drills.
     pub const fn none() -> Self {
-        Self { of: BTreeMap::new(), sample: 5, older_every: 4, interval: Duration::days(8) }
+        Self {
+            of: BTreeMap::new(),
+            hsms: BTreeMap::new(),
+            hsm_interval: Duration::days(100),
+            sample: 5,
+            older_every: 4,
+            interval: Duration::days(8),
+        }
+    }
+
+    /// How old the newest drill of a source may be; `None` where it has no drill vault and no drill HSM.
+    pub fn interval_of(&self, kind: SourceKind, source: &SourceName) -> Option<Duration> {
+        match kind {
+            SourceKind::Vault => self.of.contains_key(source).then_some(self.interval),
+            SourceKind::Hsm => self.hsms.contains_key(source).then_some(self.hsm_interval),
+        }
     }
 
     /// The drill vaults, each once.

@@ -13,6 +13,8 @@ pub enum Rehearsed {
     Failed,
     /// It did not end in its time.
     TimedOut,
+    /// Nothing was restored: a Managed HSM without a drill HSM, of which only what storage and the service say was looked at.
+    NotRestored,
 }
 
 /// A reason, with a stable code.

@@ -6,7 +6,11 @@ use utoipa::ToSchema;
 
 use super::{OrNever, Reach, Success, Trouble, VerifiedAt};
 use crate::{
-    api::shapes::{restore::HsmRestore, run::RunItem},
+    api::shapes::{
+        drill::{DrillItem, DrilledAt},
+        restore::HsmRestore,
+        run::RunItem,
+    },
     domain::hsm::{Attestation, HsmCopy, HsmJob},
     query::hsms::{HsmState, Run},
 };
@@ -53,6 +57,13 @@ pub struct HsmStatus {
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime)]
     second_place_behind_since: Option<OffsetDateTime>,
+    /// When the newest drill of it began that took place: a time, `never`, or `unknown` if that cannot be read. Without a drill HSM it is
+    /// `never`.
+    #[schema(value_type = String, example = "2026-11-02T09:00:00Z")]
+    drill: DrilledAt,
+    /// What the newest drill of it came to. Absent where there was none, and without a drill HSM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_drill: Option<DrillItem>,
     /// The newest ended backup, good or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_run: Option<RunItem>,
@@ -127,6 +138,8 @@ impl HsmStatus {
             attested: OrNever(state.attested),
             security_domain: attestation.as_ref().map(Into::into),
             second_place_behind_since: state.second.and_then(|of| of.behind_since),
+            drill: DrilledAt(state.drills.at()),
+            last_drill: state.drills.last.as_deref().map(Into::into),
             last_run: last.as_ref().map(Into::into),
             running: backups.into_iter().map(|job| (&Run::Open(Box::new(job))).into()).collect(),
             restore: restores.first().map(Into::into),
