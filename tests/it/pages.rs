@@ -33,6 +33,8 @@ fn calls(script: &str) -> usize {
 /// A page's blocks that make a call, one after the other.
 fn script(text: &str) -> Option<String> {
     let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    // `.ci/installed` downloads what a release has.
+    let blocks = blocks.filter(|block| !block.contains("ADDRESS/releases/"));
     let calling: Vec<_> = blocks.filter(|block| calls(block) > 0).collect();
     let ours = calling
         .join("\n")
