@@ -19,7 +19,7 @@ pub const SUMS: &str = "SHA256SUMS";
 const INFRASTRUCTURE: &str = "infrastructure.tar.gz";
 
 /// Rooms of `infra` that deploy nothing.
-const OF_THE_CHECKOUT: [&str; 2] = ["package", "tests"];
+const OF_THE_CHECKOUT: [&str; 4] = ["image", "package", "portal", "tests"];
 
 /// Makes the archive for a platform, and where it is that of Azure Functions also their package and the infrastructure. What each is made of lies beside it
 /// and in it. Says what came of it, a line for each file.

@@ -27,7 +27,9 @@ pub(crate) fn of(program: &Path) -> Result<Vec<Entry>> {
         let words = command.iter().map(String::as_str);
         let page = printed(program, &["man"].into_iter().chain(words.clone()).collect::<Vec<_>>())?;
         let name = [PROGRAM].into_iter().chain(words).collect::<Vec<_>>().join("-");
-        for other in referred(&String::from_utf8_lossy(&page), &name) {
+        // `help` names every command once more.
+        let below = command.last().is_none_or(|last| last != "help");
+        for other in referred(&String::from_utf8_lossy(&page), &name).into_iter().filter(|_| below) {
             commands.push(command.iter().cloned().chain([other]).collect());
         }
         entries.push(Entry::file(format!("man/man1/{name}.1"), page));
