@@ -21,8 +21,9 @@ pub fn program(root: &Path, target: Target) -> Result<PathBuf> {
     let target_dir = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let cargo_home = cargo_home.or_else(|| Some(env::home_dir()?.join(".cargo"))).unwrap_or_default();
-    // Paths of this machine would make the bytes differ elsewhere. Longer ones come last: the last match wins.
-    let places = [(cargo_home.as_path(), "/cargo"), (root, "/source"), (target_dir.as_path(), "/target")];
+    // Paths of this machine would make the bytes differ elsewhere. Those of this project are relative as they are, and options that
+    // name its folder would build every crate again in a second clone.
+    let places = [(cargo_home.as_path(), "/cargo"), (target_dir.as_path(), "/target")];
     let mut cargo = cargo();
     // An old C library is enough for what Zig links.
     if target.is_linux() {
