@@ -25,6 +25,8 @@ LEFT_OUT = {
     "git": "copies this project; .ci/newcomer runs that of the first steps",
     "cd": "goes to that copy; likewise",
     ".ci": "tries the mutants of the decisions, or a loop of az: both take long, and need what .ci/run does not build",
+    "gh": "asks GitHub, which the release workflow does",
+    "cosign": "asks the log of signatures, which the release workflow writes",
     "cmp": "compares what two builds left; .ci/release does the same with two clones",
     "sha256sum": "compares what was downloaded; .ci/installed does",
     "tar": "unpacks what was downloaded; .ci/installed does",

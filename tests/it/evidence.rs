@@ -189,6 +189,27 @@ async fn what_is_in_a_record_is_text_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn the_status_at_a_terminal_says_that_the_app_is_of_another_version() {
+    let kept = recorded().await;
+    let status = async || {
+        let output = kept.world.cli(&["status"]).await;
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    let said = status().await;
+    assert!(said.contains("kv-a") && !said.contains("is version"), "{said}");
+    for (app, next) in
+        [("99.0.0 (abc1234)", "install its version here"), ("0.0.9", "give the app the package")]
+    {
+        kept.rewrite(10, |record| record["program"] = json!(app));
+        let said = status().await;
+        assert!(
+            said.contains(&format!("recorded 2026-01-10 is version {app}")) && said.contains(next),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn neither_retention_nor_evidence_holds_up_the_other() {
     let mut kept = Kept::with(2, "within=30 months=0").await;
     kept.world.night(NIGHT).await;
