@@ -6,7 +6,8 @@
 #
 #   --location REGION     the region of the deployment's record and of all resources
 #   --parameters FILE     parameter file; infra/main.bicepparam when left out
-#   --package ZIP         the package; `cargo package-app` makes dist/keyvault-backup.zip
+#   --package ZIP         the package, of a release or as `cargo package-app` makes it; dist/keyvault-backup.zip when left out
+#   --sha256 DIGEST       deploys the package only if this is its digest; SHA256SUMS of a release has it
 #   --skip-roles          deploys no custom roles; they need an Owner, the rest does not
 #   --skip-hsm            leaves the HSMs alone; their administrator runs scripts/hsm-*.sh
 #   --skip-package        deploys no code
@@ -20,12 +21,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/scripts/common.sh"
 
 location='' parameters="$here/main.bicepparam" package="$here/../dist/keyvault-backup.zip"
-roles=1 hsm=1 code=1 ask=1
+digest='' roles=1 hsm=1 code=1 ask=1
 while [ $# -gt 0 ]; do
     case $1 in
     --location) location=$(value "$@"); shift 2 ;;
     --parameters) parameters=$(value "$@"); shift 2 ;;
     --package) package=$(value "$@"); shift 2 ;;
+    --sha256) digest=$(value "$@"); shift 2 ;;
     --skip-roles) roles=0; shift ;;
     --skip-hsm) hsm=0; shift ;;
     --skip-package) code=0; shift ;;
@@ -37,7 +39,19 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$location" ] || die "--location is needed; see --help"
 need az curl
-[ "$code" = 0 ] || [ "$WHAT_IF" = 1 ] || [ -f "$package" ] || die "$package is not there; run: cargo package-app"
+[ "$code" = 0 ] || [ "$WHAT_IF" = 1 ] || [ -f "$package" ] || die "$package is not there: download it from a release, or run cargo package-app"
+
+said=$(mktemp)
+checked=$(mktemp -d)
+trap 'rm -rf "$said" "$checked"' EXIT
+if [ -n "$digest" ] && [ "$code" = 1 ]; then
+    # What was compared is what is deployed, whatever becomes of the file meanwhile.
+    cp "$package" "$checked/" || die "$package cannot be read"
+    package=$checked/$(basename "$package")
+    seen=$(digest_of "$package")
+    [ "$seen" = "${digest,,}" ] || die "the package has the SHA-256 $seen, and not $digest: nothing is deployed"
+    say "the package has the SHA-256 $seen, as it must"
+fi
 
 # `West Europe` is `westeurope`.
 location=${location,,}
@@ -59,9 +73,6 @@ if [ "$ask" = 1 ]; then
     read -r -p 'Deploy this? [y/N] ' answer
     [ "$answer" = y ] || die 'not deployed'
 fi
-
-said=$(mktemp)
-trap 'rm -f "$said"' EXIT
 
 output() {
     az deployment sub show --name "${2:-$deployment}" --query "properties.outputs.$1.value" --output tsv

@@ -109,6 +109,7 @@ pub mod stored_version;
 pub mod supplement;
 pub mod tags;
 pub mod verification;
+pub mod version;
 pub mod versions;
 pub mod watch;
 pub mod wording;

@@ -19,6 +19,7 @@ pub mod sources;
 pub mod status;
 pub mod trail;
 pub mod vaults;
+pub mod version;
 
 /// Sources that are read concurrently.
 const SOURCES_AT_ONCE: usize = 8;

@@ -34,6 +34,15 @@ change() {
     fi
 }
 
+# The SHA-256 of a file. macOS has another command for it.
+digest_of() {
+    if command -v sha256sum >/dev/null; then
+        sha256sum <"$1"
+    else
+        shasum -a 256 <"$1"
+    fi | cut -d ' ' -f 1
+}
+
 # The value behind an option, or an end with its name.
 value() {
     [ $# -ge 2 ] && [ -n "$2" ] || die "$1 wants a value"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import claims  # noqa: F401 - it adds a tie
+import form  # noqa: F401 - it adds a tie
 from bicep import SyntaxFault
 from expand import Fault
 from guards import GUARD_MUTATIONS

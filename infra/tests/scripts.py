@@ -9,6 +9,7 @@ preflight leave.
 from __future__ import annotations
 
 import calendar
+import hashlib
 import json
 import os
 import re
@@ -53,6 +54,7 @@ esac
 OTHERS = {"curl": CURL, "sleep": "#!/bin/sh\n"}
 
 READING = ("show", "list", "what-if", "get-access-token", "--method get")
+NOTHING = hashlib.sha256(b"").hexdigest()
 IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id"
 
 # Everything that any script asked.
@@ -66,7 +68,8 @@ def run(script: str, *args: str, answers: dict[str, object] | None = None, given
         clone, stubs, log = Path(folder, "clone"), Path(folder, "stubs"), Path(folder, "log")
         shutil.copytree(INFRA, clone / "infra", ignore=shutil.ignore_patterns("tests", "package"))
         Path(clone, "dist").mkdir()
-        Path(clone, "dist/keyvault-backup.zip").touch()
+        for package in ("dist/keyvault-backup.zip", "keyvault-backup.zip"):
+            Path(clone, package).touch()
         stubs.mkdir()
         for name, text in {"az": STUB, **OTHERS}.items():
             Path(stubs, name).write_text(text)
@@ -303,6 +306,13 @@ def deployment() -> None:
         code, asked, said = run(*deploy, answers=page, page=answer)
         expect(f"a page app that answers {answer!r} ends it", code == 1 and why in said, said)
 
+    code, asked, said = run(*deploy, "--sha256", NOTHING.upper(), answers=everything)
+    expect("the package whose digest was given is deployed", code == 0 and len(packages(asked)) == 3 and "as it must" in said, said)
+    expect("as a copy that nobody changes meanwhile", not any("/dist/" in asked[at] for at in packages(asked)), asked)
+    for other in (NOTHING.replace("e", "f", 1), "abc"):
+        code, asked, said = run(*deploy, "--sha256", other, answers=everything)
+        expect(f"no other package is deployed than {other}", code == 1 and not asked and NOTHING in said, said)
+
     code, asked, said = run(*deploy, answers={k: v for k, v in everything.items() if "keeperApp" not in k})
     expect("an app that is left out gets no package", code == 0 and len(packages(asked)) == 2, said)
 
@@ -392,6 +402,7 @@ MET: dict[str, object] = {
 def works(source: object, words: tuple[str, ...]) -> None:
     """A line does its work as it stands there. Where it asks, the account's name or a yes is typed."""
     script, *args = words
+    args = [NOTHING if word == "DIGEST" else word for word in args]
     typed = args[args.index("--account") + 1] if "--account" in args else "y"
     there = {ASSIGNED: {"each": ["1", "0"] if "--revoke-restore" in args else ["0", "1"]}}
     code, asked, said = run(script, *args, answers=MET | there, given=f"{typed}\n") if script in SCRIPTS else (1, [], "no such script")

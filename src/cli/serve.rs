@@ -2,10 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
 use crate::{
@@ -55,9 +52,18 @@ async fn start() -> Result<(), String> {
 }
 
 /// Completes when a container runtime asks the process to end. The host itself never does.
+#[cfg(unix)]
 fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {
         terminate.recv().await;
     })
+}
+
+/// Never completes: nothing but Unix has such a request.
+#[cfg(not(unix))]
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(std::future::pending())
 }

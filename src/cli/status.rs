@@ -22,6 +22,7 @@ use crate::{
     query::{
         passes,
         status::{self, Status},
+        version,
     },
     tell,
 };
@@ -77,6 +78,9 @@ pub async fn run(args: StatusArgs, format: Format) -> Done {
     table(&found).print(format)?;
     for line in lines(&found) {
         output::aside(format, line)?;
+    }
+    if let Some(other) = version::other(&app, now).await {
+        output::aside(format, other)?;
     }
     Ok(exit)
 }

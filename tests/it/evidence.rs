@@ -189,6 +189,29 @@ async fn what_is_in_a_record_is_text_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn the_status_at_a_terminal_says_that_the_app_is_of_another_version() {
+    let kept = recorded().await;
+    // The tool cannot be told another time.
+    let yesterday = (kept.world.today() - DAY).date().to_string();
+    let mut record = kept.record(10).expect("there is a record");
+    record["day"] = json!(yesterday);
+    for (app, next) in [
+        (record["program"].clone(), None),
+        (json!("99.0.0 (abc1234)"), Some("install its version here")),
+        (json!("0.0.9"), Some("give the app the package")),
+    ] {
+        record["program"] = app.clone();
+        let name = format!("evidence/{}", yesterday.replace('-', "/"));
+        kept.world.backups.put_blob(BACKUPS, &name, record.to_string(), &[]);
+        let output = kept.world.cli(&["status"]).await;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        let words = format!("recorded {yesterday} is version {}", app.as_str().expect("text"));
+        assert_eq!(said.contains(&words), next.is_some(), "{said}");
+        assert!(said.contains(next.unwrap_or("kv-a")), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn neither_retention_nor_evidence_holds_up_the_other() {
     let mut kept = Kept::with(2, "within=30 months=0").await;
     kept.world.night(NIGHT).await;

@@ -10,10 +10,11 @@
 //! that began late, see [`late`], `v1-evidence` the record of a day, see [`evidence`], `v1-notices` what was told, see `notify`,
 //! `v1-second` how far the second place was, see [`second`], `v2-places` where a vault was, see [`places`], `v2-forms` backups of a form that is not
 //! known, see [`forms`], `v2-lists` kinds that came late, see [`lists`], `v2-stored-versions` the versions of
-//! blobs in manifests, see [`stored_versions`], `v2-folders` the blobs in an HSM's folder, see [`folders`], and `v2-copies` the copy of one, see [`copies`]. They are never written again; a new
+//! blobs in manifests, see [`stored_versions`], `v2-folders` the blobs in an HSM's folder, see [`folders`], and `v2-copies` the copy of one, see [`copies`]. [`across`] goes to this program and back. They are never written again; a new
 //! format gets a folder of its own (`cargo test --test it freeze -- --ignored` writes one).
 
 mod acknowledged;
+mod across;
 mod copies;
 mod evidence;
 mod folders;

@@ -106,6 +106,7 @@ mod serve;
 mod show;
 mod stopping;
 mod storage;
+mod supply_chain;
 mod tags;
 mod telling;
 mod throttling;

@@ -3,15 +3,16 @@
 use std::{fs, io::Cursor, path::Path};
 
 use keyvault_backup_emulator::host::Host;
-use keyvault_backup_package::layout;
+use keyvault_backup_package::{archive, layout};
 
 use crate::world::{NIGHT, World};
 
 /// Packs the program that the tests use, and unpacks it with the modes that the package has.
 fn unpack(into: &Path) {
     let program = fs::read(env!("CARGO_BIN_EXE_keyvault-backup")).expect("it is built");
-    let entries = layout::entries(Path::new(env!("CARGO_MANIFEST_DIR")), program).expect("it can be packed");
-    let package = layout::zip(&entries).expect("it can be packed");
+    let entries = layout::entries(Path::new(env!("CARGO_MANIFEST_DIR")), program, b"{}".to_vec());
+    let entries = entries.expect("it can be packed");
+    let package = archive::zip(&entries).expect("it can be packed");
     zip::ZipArchive::new(Cursor::new(package))
         .and_then(|mut zip| zip.extract(into))
         .expect("it can be unpacked");

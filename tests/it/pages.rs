@@ -21,6 +21,7 @@ curl() { command curl --fail-with-body --silent --show-error "$@"; }
 az() {
     case $* in
     *'--function-name Status '*) echo "$STATUS_KEY" ;;
+    *'--function-name Backups '*) echo "$BACKUPS_KEY" ;;
     *'--function-name Restores '*) echo "$RESTORES_KEY" ;;
     esac
 }
@@ -33,6 +34,8 @@ fn calls(script: &str) -> usize {
 /// A page's blocks that make a call, one after the other.
 fn script(text: &str) -> Option<String> {
     let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    // `.ci/installed` downloads what a release has.
+    let blocks = blocks.filter(|block| !block.contains("ADDRESS/releases/"));
     let calling: Vec<_> = blocks.filter(|block| calls(block) > 0).collect();
     let ours = calling
         .join("\n")
@@ -79,5 +82,5 @@ async fn every_call_in_the_pages_is_made() {
     for (page, text) in pages().into_iter().filter(|(page, _)| !page.ends_with("first-steps.md")) {
         made += follow(&page, &text).await;
     }
-    assert_eq!(made, 26, "the pages have other calls than before");
+    assert_eq!(made, 29, "the pages have other calls than before");
 }

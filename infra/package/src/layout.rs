@@ -1,34 +1,18 @@
-//! What lies in the package, and its bytes.
+//! What lies in the package for Azure Functions.
 
-use std::{
-    fs,
-    io::{Cursor, Write as _},
-    path::Path,
-};
+use std::{fs, path::Path};
 
-use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
-
-use crate::{Result, read};
-
-/// The program's name in the package, which `host.json` names too.
-pub const PROGRAM: &str = "keyvault-backup";
-
-/// One file of the package.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Entry {
-    name: String,
-    mode: u32,
-    bytes: Vec<u8>,
-}
+use crate::{Result, archive::Entry, program::PROGRAM, read, sbom};
 
 /// The files of the package, sorted by name. The host looks for functions beside `host.json` and nowhere else.
-pub fn entries(root: &Path, program: Vec<u8>) -> Result<Vec<Entry>> {
+pub fn entries(root: &Path, program: Vec<u8>, made_of: Vec<u8>) -> Result<Vec<Entry>> {
     let host = read(&root.join("host.json"))?;
     starts_the_program(&host)?;
     let mut entries = vec![
-        Entry { name: "host.json".to_owned(), mode: 0o644, bytes: host },
+        Entry::file("host.json", host),
         // The platform does not set the bit, and a program without it does not start.
-        Entry { name: PROGRAM.to_owned(), mode: 0o755, bytes: program },
+        Entry::program(PROGRAM, program),
+        Entry::file(sbom::NAME, made_of),
     ];
     let folder = root.join("functions");
     let listed = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -37,7 +21,7 @@ pub fn entries(root: &Path, program: Vec<u8>) -> Result<Vec<Entry>> {
         let name = function.file_name();
         let name = name.to_str().ok_or("a function's name is not UTF-8")?;
         let bytes = read(&function.path().join("function.json"))?;
-        entries.push(Entry { name: format!("{name}/function.json"), mode: 0o644, bytes });
+        entries.push(Entry::file(format!("{name}/function.json"), bytes));
     }
     entries.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(entries)
@@ -50,30 +34,14 @@ fn starts_the_program(host: &[u8]) -> Result<()> {
     if path == PROGRAM { Ok(()) } else { Err(format!("host.json starts {path}, not {PROGRAM}")) }
 }
 
-/// The package. Times are the same for all files at all times, so that the bytes depend on the files alone.
-pub fn zip(entries: &[Entry]) -> Result<Vec<u8>> {
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(9))
-        .last_modified_time(DateTime::default());
-    for entry in entries {
-        let options = options.unix_permissions(entry.mode);
-        let written =
-            writer.start_file(&entry.name, options).and_then(|()| Ok(writer.write_all(&entry.bytes)?));
-        written.map_err(|error| format!("{}: {error}", entry.name))?;
-    }
-    Ok(writer.finish().map_err(|error| error.to_string())?.into_inner())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{Cursor, Read as _};
 
-    use zip::ZipArchive;
+    use zip::{DateTime, ZipArchive};
 
     use super::*;
-    use crate::{pack, program::tests::program};
+    use crate::{archive::zip, pack, program::tests::program};
 
     fn root() -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -86,15 +54,15 @@ mod tests {
         fs::write(&binary, program(&["GLIBC_2.28"])).unwrap();
         let [one, other] = ["one.zip", "other.zip"].map(|name| {
             let out = folder.path().join(name);
-            pack(&root(), &binary, &out).unwrap();
+            pack(&root(), &binary, b"{}", &out).unwrap();
             fs::read(out).unwrap()
         });
         assert!(one == other);
     }
 
     #[test]
-    fn it_holds_the_program_the_functions_and_nothing_else() {
-        let entries = entries(&root(), program(&[])).unwrap();
+    fn it_holds_the_program_what_it_is_made_of_the_functions_and_nothing_else() {
+        let entries = entries(&root(), program(&[]), b"{}".to_vec()).unwrap();
         let package = zip(&entries).unwrap();
         // Modes count only where a Unix says that it made them.
         let made_by =
@@ -121,7 +89,7 @@ mod tests {
         }
         assert!(names.is_sorted());
         let other: Vec<_> = names.iter().filter(|name| !name.ends_with("/function.json")).collect();
-        assert_eq!(other, ["host.json", PROGRAM]);
+        assert_eq!(other, ["host.json", PROGRAM, sbom::NAME]);
         let folders = fs::read_dir(root().join("functions")).unwrap().count();
         assert!(folders > 0 && functions.len() == folders, "{functions:?}");
     }

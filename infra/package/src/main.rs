@@ -1,4 +1,4 @@
-//! `cargo package-app`: builds and packs. What is in the package is said in the library beside this.
+//! `cargo package-app` and `cargo release-files`: build and pack. What is in each file is said in the library beside this.
 
 use std::{
     env,
@@ -6,13 +6,17 @@ use std::{
     process::ExitCode,
 };
 
-use keyvault_backup_package::{Result, build, pack};
+use keyvault_backup_package::{Result, build, pack, release, sbom, target::Target};
 
 const USAGE: &str = "\
 usage: cargo package-app [--program FILE] [--out FILE]
+       cargo release-files [--target TARGET] [--program FILE] [--out FOLDER]
+       cargo release-files --sums FOLDER
 
   --program FILE   packs this program instead of building one
-  --out FILE       where the package goes; dist/keyvault-backup.zip when left out";
+  --target TARGET  the platform; x86_64-unknown-linux-gnu when left out, which also has the package for Azure Functions
+  --out            where it goes; dist/keyvault-backup.zip or dist/release when left out
+  --sums FOLDER    writes the digests of what lies there, and nothing else";
 
 fn main() -> ExitCode {
     match run(env::args().skip(1)) {
@@ -27,23 +31,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(mut args: impl Iterator<Item = String>) -> Result<String> {
+fn run(args: impl Iterator<Item = String>) -> Result<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let root = root.canonicalize().map_err(|error| format!("{}: {error}", root.display()))?;
-    let (mut program, mut out) = (None, root.join("dist/keyvault-backup.zip"));
+    let mut args = args.peekable();
+    let releases = args.next_if(|arg| arg == "release").is_some();
+    let (mut program, mut out, mut target) = (None, None, Target::of_functions());
     while let Some(arg) = args.next() {
-        let mut path =
-            || args.next().map(PathBuf::from).ok_or_else(|| format!("{arg} wants a file\n{USAGE}"));
+        let mut value = || args.next().ok_or_else(|| format!("{arg} wants a value\n{USAGE}"));
         match arg.as_str() {
-            "--program" => program = Some(path()?),
-            "--out" => out = path()?,
+            "--program" => program = Some(PathBuf::from(value()?)),
+            "--out" => out = Some(PathBuf::from(value()?)),
+            "--target" if releases => target = Target::named(&value()?)?,
+            "--sums" if releases => return release::sum(Path::new(&value()?)),
             "--help" => return Ok(USAGE.to_owned()),
             other => return Err(format!("{other} is not known\n{USAGE}")),
         }
     }
     let program = match program {
         Some(program) => program,
-        None => build::program(&root)?,
+        None => build::program(&root, target)?,
     };
-    pack(&root, &program, &out)
+    if releases {
+        release::make(&root, target, &program, &out.unwrap_or_else(|| root.join("dist/release")))
+    } else {
+        let out = out.unwrap_or_else(|| root.join("dist/keyvault-backup.zip"));
+        pack(&root, &program, &sbom::of(&root, target)?, &out)
+    }
 }

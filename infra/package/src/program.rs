@@ -1,15 +1,21 @@
 //! What the platform needs of a program, seen before it is deployed: a wrong one starts nowhere and says little.
 
-use crate::Result;
+use crate::{Result, target::Target};
+
+/// The program's name, which `host.json` names too.
+pub const PROGRAM: &str = "keyvault-backup";
 
 /// The newest C library that may be asked for.
 pub(crate) const GLIBC: (u32, u32) = (2, 28);
 
-/// Checks that it is a 64-bit program for x86-64 Linux that an old C library will do for.
-pub(crate) fn check(bytes: &[u8]) -> Result<()> {
-    const X86_64: &[u8] = &[0x3e, 0x00];
-    if bytes.get(..5) != Some(b"\x7fELF\x02") || bytes.get(18..20) != Some(X86_64) {
-        return Err("the program is not for 64-bit x86 Linux".to_owned());
+/// Checks that it is a 64-bit program for Linux on this target's machine that an old C library will do for. Of programs for other
+/// systems nothing is known.
+pub(crate) fn check(bytes: &[u8], target: Target) -> Result<()> {
+    if !target.is_linux() {
+        return Ok(());
+    }
+    if bytes.get(..5) != Some(b"\x7fELF\x02") || bytes.get(18..20) != Some(&target.machine()) {
+        return Err(format!("the program is not for {target}"));
     }
     match glibc(bytes) {
         Some(version) if version > GLIBC => Err(format!(
@@ -52,16 +58,19 @@ pub(crate) mod tests {
 
     #[test]
     fn an_old_c_library_is_enough() {
-        assert_eq!(check(&program(&["GLIBC_2.2.5", "GLIBC_2.28", "GLIBC_PRIVATE"])), Ok(()));
-        let fault = check(&program(&["GLIBC_2.28", "GLIBC_2.34"])).unwrap_err();
+        let check = |versions: &[&str]| check(&program(versions), Target::of_functions());
+        assert_eq!(check(&["GLIBC_2.2.5", "GLIBC_2.28", "GLIBC_PRIVATE"]), Ok(()));
+        let fault = check(&["GLIBC_2.28", "GLIBC_2.34"]).unwrap_err();
         assert!(fault.contains("2.34"), "{fault}");
     }
 
     #[test]
     fn other_machines_are_refused() {
-        assert!(check(b"#!/bin/sh\n").is_err());
+        let (here, there) = (Target::of_functions(), Target::named("aarch64-unknown-linux-gnu").unwrap());
+        assert!(check(b"#!/bin/sh\n", here).is_err());
         let mut arm = program(&[]);
         arm[18] = 0xb7;
-        assert!(check(&arm).is_err());
+        assert!(check(&arm, here).is_err() && check(&arm, there).is_ok());
+        assert!(check(&program(&[]), there).is_err());
     }
 }
