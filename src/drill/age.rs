@@ -22,7 +22,7 @@ pub async fn tell(app: &App, clock: &Clock) -> Result<()> {
             DrilledAt::At(at) if known.interval.is_some_and(|interval| clock.now() - at <= interval) => {
                 tracing::info!(
                     event = "drill.recent", source.name = %source, "The newest drill of {source} is of {at}"
-                )
+                );
             }
             at => {
                 let at = at.time_or_word().map_or_else(str::to_owned, |at| at.to_string());
