@@ -31,8 +31,11 @@ fn main() -> ExitCode {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "cargo's own variable, not a setting of the program")]
 fn run(args: impl Iterator<Item = String>) -> Result<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // Of the checkout that cargo runs this in: clones that share a folder of builds share this program.
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let root = Path::new(&package).join("../..");
     let root = root.canonicalize().map_err(|error| format!("{}: {error}", root.display()))?;
     let mut args = args.peekable();
     let releases = args.next_if(|arg| arg == "release").is_some();
