@@ -4,7 +4,7 @@
 //! nothing but the marker or what the last drill left. The restore is a job like every restore of an HSM, and whoever follows it
 //! ends it; the drill has a record of its own beside it, in which the restore is named once it has begun.
 //!
-//! Safe to run again after a kill: [`open`] finds the drill that is under way, and [`restore_of`] its restore, also one that
+//! Safe to run again after a kill: [`open()`] finds the drill that is under way, and [`restore_of`] its restore, also one that
 //! began without having been noted down.
 
 use futures::{TryStreamExt as _, pin_mut};
