@@ -235,7 +235,11 @@ impl Drill {
 impl DrillSummary {
     /// Whether it took place: something was restored.
     pub const fn took_place(&self) -> bool {
-        self.objects > 0 || self.came.rto_seconds.is_some()
+        match self.kind {
+            SourceKind::Vault => self.objects > 0,
+            // What an HSM holds is not known where its keys cannot be listed.
+            SourceKind::Hsm => self.came.rto_seconds.is_some(),
+        }
     }
 
     /// Whether it failed, or left something behind.
