@@ -32,10 +32,12 @@ async fn every_shell_has_completions_of_every_command() {
 #[needs(runbook_tools)]
 #[tokio::test]
 async fn bash_completes_a_command() {
-    let asked = "eval \"$1\"; COMP_WORDS=(keyvault-backup comp); COMP_CWORD=1; \
+    let asked = "source \"$1\"; COMP_WORDS=(keyvault-backup comp); COMP_CWORD=1; \
                  _keyvault__backup keyvault-backup comp keyvault-backup; echo \"${COMPREPLY[@]}\"";
-    let script = printed(&["completion", "bash"]).await;
-    let output = tokio::process::Command::new("bash").args(["-c", asked, "bash", &script]).output().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("completion");
+    std::fs::write(&script, printed(&["completion", "bash"]).await).expect("it is written");
+    let output = tokio::process::Command::new("bash").args(["-c", asked, "bash"]).arg(script).output().await;
     let output = output.expect("bash is there");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "completion\n", "{output:?}");
 }
