@@ -163,7 +163,7 @@ MISSED = {
     "vault-not-backed-up": {"kv-a", "kv-legacy-prod"}, "hsm-not-backed-up": {"hsm-a"},
     "retention-not-applied": {"kv-a", "kv-legacy-prod", "hsm-a"}, "not-verified": {"kv-a", "kv-legacy-prod", "hsm-a"},
     "hsm-not-copied": {"hsm-a"}, "evidence-not-recorded": {"evidence"},
-    "second-place-late": {"kv-a", "kv-legacy-prod", "hsm-a"}, "drill-overdue": {"kv-a", "kv-legacy-prod"},
+    "second-place-late": {"kv-a", "kv-legacy-prod", "hsm-a"}, "drill-overdue": {"kv-a", "kv-legacy-prod", "hsm-a"},
 }
 BACKED_UP = {"vault-not-backed-up": {"kv-legacy-prod"}}
 NIGHT, NEXT = "20260110T020000Z-nightly", "20260111T020000Z-nightly"
@@ -182,8 +182,8 @@ OF_SCENES: dict[str, dict[str, set]] = {
     "nothing-verified": {},
     "second": {"second-place-late": {"kv-legacy-prod", "hsm-a"}}, "second-late": {},
     # The keeper restores into its drill vault, and is known there.
-    "drill": {"drill-overdue": {"kv-legacy-prod"}, "drill-failed": set()},
-    "drill-failed": {"drill-failed": 1},
+    "drill": {"drill-overdue": {"kv-legacy-prod", "hsm-a"}, "drill-failed": set(), "not-verified": {"kv-legacy-prod", "hsm-a"}},
+    "drill-failed": {"drill-failed": 1, "not-verified": {"kv-legacy-prod", "hsm-a"}},
     "copies": {"hsm-not-copied": set()},
     "copies-missing": {"hsm-not-copied": {"hsm-a"}},
     # What a person does is no line of an app.

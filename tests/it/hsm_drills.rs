@@ -255,5 +255,6 @@ async fn without_a_drill_hsm_the_record_says_what_was_proven_and_what_not() {
     }
     let looked = drilling.of.world.cli(&["drill", "run", "--hsm", "hsm-a"]).await;
     assert_eq!(looked.status.code(), Some(1), "{}", said(&looked));
-    assert_eq!(drilling.records()[0]["why"][0]["code"], "folder");
+    let codes: Vec<_> = drilling.records().iter().map(|of| of["why"][0]["code"].clone()).collect();
+    assert!(codes.len() == 2 && codes.contains(&json!("folder")), "{codes:?}");
 }
