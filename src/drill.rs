@@ -13,6 +13,7 @@ pub mod age;
 mod begin;
 mod clean;
 mod close;
+mod held;
 pub mod hsm;
 mod plan;
 mod restore;

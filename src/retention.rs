@@ -13,6 +13,7 @@ mod folders;
 pub mod forget;
 mod going;
 pub mod legal;
+pub mod owners;
 pub mod people;
 mod points;
 mod reading;

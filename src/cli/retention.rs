@@ -25,7 +25,7 @@ use crate::{
         source::{Source, SourceId, SourceKind},
     },
     error::Error,
-    retention::{self, Applied, SourcePlan, people},
+    retention::{self, Applied, SourcePlan, owners, people},
 };
 
 /// What is kept, and what may go.
@@ -318,7 +318,7 @@ async fn apply(args: ApplyArgs, format: Format) -> Done {
     }
     let by = &Actor::TERMINAL;
     let applied = if args.place.second {
-        Box::pin(people::apply_in_second(&app, &of, &reason, by, &clock)).await?
+        Box::pin(owners::apply(&app, &of, &reason, by, &clock)).await?
     } else {
         Box::pin(retention::apply::source(&app, &of, by, &clock)).await?
     };

@@ -1,21 +1,20 @@
 //! Taking a drill further, until it has ended or waits for its vault.
 
-use std::time::{Duration, Instant};
-
-use super::{clean, close, plan, restore};
+use super::{
+    clean, close,
+    held::{Held, Step},
+    plan, restore,
+};
 use crate::{
     app::App,
     clock::Clock,
     domain::{
-        drill::{CleanedUp, Drill, DrillOf, Next, OpenDrill, TRUST, Targets, judge},
+        drill::{CleanedUp, Drill, DrillOf, Next, OpenDrill, Targets, judge},
         source::SourceName,
     },
     error::{Error, Result},
-    jobs::{Jobs, StoredDrill},
+    jobs::StoredDrill,
 };
-
-/// How long the record may lie untouched while a process works.
-pub(super) const BEAT_EVERY: Duration = Duration::from_secs(20);
 
 /// How far a drill has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,59 +31,6 @@ impl Went {
         match self {
             Self::Ended(ended) | Self::Waits(ended, _) => ended,
         }
-    }
-}
-
-/// What a step of a drill left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// The next step can follow.
-    Done,
-    /// The vault is busy, or something that may pass is in the way.
-    Waits,
-}
-
-/// The record of a drill in the hands of the process that works on it.
-pub(super) struct Held<'a> {
-    jobs: &'a Jobs,
-    stored: StoredDrill,
-    saved: Instant,
-    pub(super) clock: &'a Clock,
-}
-
-impl Held<'_> {
-    /// The drill.
-    pub(super) fn of(&self) -> &OpenDrill {
-        &self.stored.of
-    }
-
-    /// Changes the drill. [`Held::save`] records that.
-    pub(super) fn of_mut(&mut self) -> &mut OpenDrill {
-        &mut self.stored.of
-    }
-
-    /// Whether this process may still act.
-    pub(super) fn is_held(&self) -> bool {
-        self.saved.elapsed() < TRUST.unsigned_abs()
-    }
-
-    /// How long ago the record was written.
-    pub(super) fn since(&self) -> Duration {
-        self.saved.elapsed()
-    }
-
-    /// Writes the record.
-    ///
-    /// # Errors
-    /// [`Error::Busy`] if another process has taken the drill over; those of storage.
-    pub(super) async fn save(&mut self) -> Result<()> {
-        let now = Instant::now();
-        self.stored.of.at = self.clock.now();
-        let OpenDrill { id, target, .. } = &self.stored.of;
-        let taken_over = || Error::Busy(format!("another process goes on with drill {id} in vault {target}"));
-        let saved = self.jobs.save_drill(&self.stored).await?.ok_or_else(taken_over)?;
-        (self.stored, self.saved) = (saved, now);
-        Ok(())
     }
 }
 
@@ -108,7 +54,7 @@ pub(super) async fn take(app: &App, stored: StoredDrill, clock: &Clock) -> Resul
 /// # Errors
 /// Those of storage, and [`Error::Busy`] if another process has taken it over. The next pass goes on.
 pub(super) async fn advance(app: &App, stored: StoredDrill, clock: &Clock) -> Result<Went> {
-    let mut held = Held { jobs: app.jobs()?, stored, saved: Instant::now(), clock };
+    let mut held = Held::new(app.jobs()?, stored, clock);
     let mut ended = Vec::new();
     loop {
         let step = match held.of().next(clock.now()) {
@@ -124,10 +70,10 @@ pub(super) async fn advance(app: &App, stored: StoredDrill, clock: &Clock) -> Re
             Next::Close(cleanup) => {
                 ended.extend(put_on_record(app, &held, cleanup).await?);
                 let Some(next) = then(app, &held).await? else {
-                    held.jobs.close_drill(held.of()).await?;
+                    app.jobs()?.close_drill(held.of()).await?;
                     return Ok(Went::Ended(ended));
                 };
-                held.stored.of = next;
+                *held.of_mut() = next;
                 held.save().await?;
                 Step::Done
             }
@@ -135,7 +81,7 @@ pub(super) async fn advance(app: &App, stored: StoredDrill, clock: &Clock) -> Re
         if step == Step::Waits {
             held.of_mut().working = false;
             held.save().await?;
-            return Ok(Went::Waits(ended, Box::new(held.stored.of)));
+            return Ok(Went::Waits(ended, Box::new(held.of().clone())));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::advance::{BEAT_EVERY, Held, Step};
+use super::held::{BEAT_EVERY, Held, Step};
 use crate::{
     app::App,
     azure::{error::Meaning, vault::VaultClient},

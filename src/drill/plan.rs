@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::advance::{Held, Step};
+use super::held::{Held, Step};
 use crate::{
     app::App,
     azure::vault::VaultClient,

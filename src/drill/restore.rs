@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::{
-    advance::{BEAT_EVERY, Held, Step},
+    held::{BEAT_EVERY, Held, Step},
     plan::request,
 };
 use crate::{

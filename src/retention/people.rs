@@ -5,7 +5,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{Applied, apply, standstill::is_configured};
+use super::standstill::is_configured;
 use crate::{
     app::App,
     azure::container::Written,
@@ -61,23 +61,6 @@ pub async fn decide(
     let at =
         if act.is_about_release() { after_the_last_word(app, of, clock.now()).await? } else { clock.now() };
     record(app, of, (act, reason), by, at).await
-}
-
-/// Lets go in the second place what the first has deleted, and deletes it, with the rights of a person. That is on the audit trail
-/// of the second place before anything goes. Safe to run twice, and to kill anywhere: the next call goes on.
-///
-/// # Errors
-/// Those of storage.
-pub async fn apply_in_second(
-    app: &App,
-    of: &SourceId,
-    reason: &Reason,
-    by: &Actor,
-    clock: &Clock,
-) -> Result<Applied> {
-    let at = clock.now();
-    app.audit()?.append(by, Event::of_second(of, reason, at), at).await?;
-    Box::pin(apply::source(app, of, by, clock)).await
 }
 
 /// Records a decision as of a time, or of a second soon after it that has none of its kind.
