@@ -183,7 +183,7 @@ fn say(legal: &LegalHolds, what: &str, format: Format) -> Result<(), Failed> {
 
 async fn lift(args: LiftArgs, format: Format) -> Done {
     let (app, of) = (args.place.app()?, args.only.one()?);
-    let legal = legal::lift(&app, &of, &args.ticket).await?;
+    let legal = legal::lift(&app, &of, &args.ticket, Clock::system().now()).await?;
     if format.is_json() {
         output::json(&shapes::LegalHolds::from(&legal))?;
     } else {

@@ -1,5 +1,6 @@
 //! Retention of backups of whole HSMs: a record in the catalogue, the folder that the service wrote, and the copy of it.
 
+use futures::TryStreamExt as _;
 use time::OffsetDateTime;
 
 use super::{
@@ -25,8 +26,8 @@ use crate::{
         source::{SourceId, SourceKind, SourceName},
     },
     error::Result,
+    hsm::folders::copy_differences,
 };
-use futures::TryStreamExt as _;
 
 mod second;
 
@@ -96,7 +97,8 @@ async fn read(app: &App, hsm: &SourceName, now: OffsetDateTime) -> Result<Readin
         Candidate::of_backup(backup, stored.unwrap_or(now), is_suspect)
     };
     let candidates = points.map(candidate).collect();
-    let standstill = standstill::of_hsm(app, hsm, &backups, &decisions, now);
+    let counted = second.as_ref().map(|second| second.counted(&backups));
+    let standstill = standstill::of_hsm(app, hsm, counted.as_ref().unwrap_or(&backups), &decisions, now);
     Ok(Reading { backups, hidden, whole, candidates, holds, decisions, standstill, marks, second })
 }
 
@@ -163,13 +165,12 @@ fn is_own_folder(backup: &HsmBackup, path: &str) -> bool {
 /// The run of the newest good backup, unless its folder is in storage as its record says; in the second place, its copy.
 async fn newest_unseen(app: &App, reading: &Reading) -> Result<Option<RunId>> {
     if let Some(second) = &reading.second {
-        let with_copy = reading.backups.iter().filter(|backup| second.copy_of(backup).is_some());
-        let with_copy: Vec<_> = with_copy.cloned().collect();
-        let Some(newest) = HsmBackup::newest_good(&with_copy, None) else { return Ok(None) };
+        let counted = second.counted(&reading.backups);
+        let Some(newest) = HsmBackup::newest_good(&counted, None) else { return Ok(None) };
+        let Some(sum) = second.copy_of(newest) else { return Ok(Some(newest.run.clone())) };
         let items = app.catalogue()?.copied_blobs(newest).await?;
-        let size = items.iter().map(|item| item.bytes).sum();
-        let there = u32::try_from(items.len()).ok().map(|blobs| (blobs, size));
-        return Ok((second.copy_of(newest) != there).then(|| newest.run.clone()));
+        let differences = copy_differences(app.catalogue()?, newest, sum, items).await?;
+        return Ok(differences.is_some().then(|| newest.run.clone()));
     }
     let Some(newest) = HsmBackup::newest_good(&reading.backups, None) else { return Ok(None) };
     let Some(folder) = &newest.folder else { return Ok(Some(newest.run.clone())) };

@@ -4,7 +4,9 @@
 //! binds everybody who may delete. A blob has one or has none: it does not say who set it, so lifting is asked for by name.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use time::OffsetDateTime;
 
+use super::reading;
 use crate::{
     app::App,
     azure::container::{Container, Version},
@@ -50,7 +52,7 @@ pub async fn set(app: &App, source: &SourceId, hold: &Hold) -> LegalHolds {
 ///
 /// # Errors
 /// When a hold of the ticket is not released, when there was none, and when the blobs cannot be listed.
-pub async fn lift(app: &App, source: &SourceId, ticket: &Ticket) -> Result<LegalHolds> {
+pub async fn lift(app: &App, source: &SourceId, ticket: &Ticket, now: OffsetDateTime) -> Result<LegalHolds> {
     let catalogue = app.catalogue()?;
     let all = catalogue.all_holds(source.kind, &source.name).await?;
     let of_ticket: Vec<_> = all.iter().filter(|of| of.hold.ticket == *ticket).collect();
@@ -65,15 +67,12 @@ pub async fn lift(app: &App, source: &SourceId, ticket: &Ticket) -> Result<Legal
         )));
     }
     // An HSM has blobs of a vault too, where its keys are backed up one by one.
-    let (vault, hsm) = futures::try_join!(
-        catalogue.holds(SourceKind::Vault, &source.name),
-        catalogue.holds(SourceKind::Hsm, &source.name)
-    )?;
+    let holds = reading::holds(app, &source.name, now).await?;
     let mut blobs = blobs(app, source).await?;
     blobs.retain(|blob| {
         blob.is_held
             && of_ticket.iter().any(|of| blob.is_under(&of.hold))
-            && !vault.iter().chain(&hsm).any(|hold| blob.is_under(hold))
+            && !holds.iter().any(|hold| blob.is_under(hold))
     });
     Ok(change(blobs, false).await)
 }

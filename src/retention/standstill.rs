@@ -40,11 +40,10 @@ pub(super) fn of_vault(
     (decisions, acknowledged): (&[Decision], &Acknowledged),
     now: OffsetDateTime,
 ) -> Option<Standstill> {
+    let newest = summaries.iter().map(|(summary, _)| summary.planned).max();
     if !is_configured(app, &SourceId { kind: SourceKind::Vault, name: vault.clone() }) {
-        let newest = summaries.iter().map(|(summary, _)| summary.planned).max();
         return Standstill::of_unconfigured(decisions, newest);
     }
-    let newest = summaries.iter().map(|(summary, _)| summary.planned).max();
     if is_second(app) && Decision::releases(decisions, newest) {
         return None;
     }
@@ -61,10 +60,10 @@ pub(super) fn of_hsm(
     decisions: &[Decision],
     now: OffsetDateTime,
 ) -> Option<Standstill> {
-    if !is_configured(app, &SourceId { kind: SourceKind::Hsm, name: hsm.clone() }) {
-        return Standstill::of_unconfigured(decisions, backups.iter().map(|backup| backup.opened).max());
-    }
     let newest = backups.iter().map(|backup| backup.opened).max();
+    if !is_configured(app, &SourceId { kind: SourceKind::Hsm, name: hsm.clone() }) {
+        return Standstill::of_unconfigured(decisions, newest);
+    }
     if is_second(app) && Decision::releases(decisions, newest) {
         return None;
     }

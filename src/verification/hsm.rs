@@ -42,8 +42,9 @@ pub(super) async fn folders(app: &App, scope: &Scope, verification: &mut Verific
 }
 
 /// Compares every copy of a kept backup with what its record says: one listing each, and one read more of what is not as recorded.
-/// A finding makes no backup due and takes none out of plans: the folder that was copied may be whole, and has a finding of its
-/// own if it is not.
+///
+/// In the first place a finding makes no backup due and takes none out of plans: the folder that was copied may be whole, and has a
+/// finding of its own if it is not. In the second place the copy is all there is of a backup, and a finding is about that.
 async fn copies(
     app: &App,
     scope: &Scope,
@@ -52,20 +53,28 @@ async fn copies(
 ) -> Result<()> {
     let catalogue = app.catalogue()?;
     let copies = catalogue.hsm_copies(&scope.source.name).await?;
+    let is_all_there_is = app.config().place == Place::Second;
+    let is_copied =
+        |backup: &&HsmBackup| copies.iter().any(|copy| copy.run == backup.run && copy.is_copied());
+    let counted: Vec<_> = backups.iter().filter(is_copied).cloned().collect();
+    let newest = HsmBackup::newest_good(&counted, None).map(|newest| &newest.run);
     for backup in backups {
         let of_backup = |copy: &&HsmCopy| copy.run == backup.run;
         let Some(CopyEnd::Copied { sum, .. }) = copies.iter().find(of_backup).map(|copy| &copy.end) else {
             continue;
         };
         let items = catalogue.copied_blobs(backup).await?;
-        if app.config().place == Place::Second {
+        if is_all_there_is {
             verification.counts.named += 1;
             verification.counts.stored += u32::try_from(items.len()).unwrap_or(u32::MAX);
             verification.counts.missing += u32::from(items.is_empty());
         }
         if let Some(text) = folders::copy_differences(catalogue, backup, sum, items).await? {
             let blob = Catalogue::prefix_of_copy(backup);
-            verification.findings.push(finding(scope, Fault::Copy, blob, backup.run.clone(), None, text));
+            let fault = if is_all_there_is { Fault::Folder } else { Fault::Copy };
+            let found = finding(scope, fault, blob, backup.run.clone(), None, text);
+            let is_newest = is_all_there_is && newest == Some(&backup.run);
+            verification.findings.push(Finding { newest: is_newest, ..found });
         }
     }
     Ok(())

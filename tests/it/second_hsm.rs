@@ -146,6 +146,19 @@ async fn a_backup_of_an_hsm_that_the_first_place_deleted_goes_in_the_second_with
     let plan = world.json(&["retention", "plan", "--second", "--hsm", "hsm-a"]).await;
     let goes = plan["sources"][0]["dropped"].as_u64().expect("a number");
     assert!(goes > 0, "{plan}");
+    // As many blobs of as many bytes: only what is in them differs.
+    let blobs = second.blobs(BACKUPS).into_iter().filter(|name| name.starts_with("hsm-copies/hsm-a/blobs/"));
+    let newest = blobs.max().expect("a blob");
+    let bytes = second.blob(BACKUPS, &newest).expect("it is stored").bytes;
+    let damaged: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
+    second.put_blob(BACKUPS, &newest, damaged, &[]);
+    let plan = world.json(&["retention", "plan", "--second", "--hsm", "hsm-a"]).await;
+    assert_eq!(plan["sources"][0]["dropped"], 0, "what takes its place was not seen whole: {plan}");
+    let looked = world.cli(&["verify", "--from", "second", "--all", "--source", "hsm-a", "-o", "json"]).await;
+    let looked: Value = serde_json::from_slice(&looked.stdout).expect("it is JSON");
+    let found = &looked["sources"][0]["findings"][0];
+    assert_eq!((&found["fault"], &found["newest"]), (&json!("folder"), &json!(true)), "{looked}");
+    second.put_blob(BACKUPS, &newest, bytes, &[]);
     let apply = ["retention", "apply", "--second", "--hsm", "hsm-a", "--really", "--reason", "expired"];
     let mut died = 0;
     for at in (0..600).step_by(11) {

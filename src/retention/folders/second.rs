@@ -5,6 +5,7 @@ use crate::{
     app::App,
     catalogue::Marks,
     domain::{
+        digest::Digest,
         hsm::{CopyEnd, HsmBackup, HsmCopy},
         second::Place,
         source::SourceName,
@@ -31,12 +32,18 @@ impl Second {
         Ok(Some(Self { first, copies }))
     }
 
-    /// How many blobs the copy of a backup has, and their size, if there is a whole one.
-    pub(super) fn copy_of(&self, backup: &HsmBackup) -> Option<(u32, u64)> {
+    /// The digest of what was copied of a backup, if there is a whole copy. Without one it restores nothing here.
+    pub(super) fn copy_of(&self, backup: &HsmBackup) -> Option<&Digest> {
         let copy = self.copies.iter().find(|copy| copy.run == backup.run)?;
-        match copy.end {
-            CopyEnd::Copied { blobs, bytes, .. } => Some((blobs, bytes)),
+        match &copy.end {
+            CopyEnd::Copied { sum, .. } => Some(sum),
             CopyEnd::NotCopied { .. } => None,
         }
+    }
+
+    /// The backups as they count here: of those that succeeded, the ones that have a copy.
+    pub(super) fn counted(&self, backups: &[HsmBackup]) -> Vec<HsmBackup> {
+        let counts = |backup: &&HsmBackup| !backup.is_good() || self.copy_of(backup).is_some();
+        backups.iter().filter(counts).cloned().collect()
     }
 }
