@@ -286,9 +286,19 @@ impl<'a> Places<'a> {
         Ok((newest, newer.filter_map(|(_, stored)| stored).min()))
     }
 
-    /// Of how many points of a vault something was lacking when they were copied. One request.
+    /// Of how many points of a vault that are there something was lacking when they were copied. One request, and as many as it takes to
+    /// list the points if there is any.
     pub async fn lacking(&self, vault: &SourceName) -> Result<usize> {
-        self.second.lacking(vault).await.map(|found| found.len())
+        let lacking = self.second.lacking(vault).await?;
+        if lacking.is_empty() {
+            return Ok(0);
+        }
+        let (points, marks) = futures::try_join!(
+            self.second.newest_manifests(vault, |_| false),
+            self.second.marks(SourceKind::Vault, vault)
+        )?;
+        let is_there = |point: &&ManifestRef| lacking.contains_key(&point.run) && !marks.hides(&point.run);
+        Ok(points.iter().filter(is_there).count())
     }
 
     async fn compare(&self, prefix: &str, page: u16, takes: impl Fn(&str) -> bool) -> Result<Compared> {

@@ -33,7 +33,7 @@ use super::{
     hsm::{Attestation, Person, Quorum},
     object::ObjectId,
     run::{Numbers, RunId, Verdict},
-    second::SecondPass,
+    second::{InSecond, SecondPass},
     source::{SourceId, SourceKind, SourceName},
 };
 
@@ -120,7 +120,7 @@ pub struct SourceEvidence {
     /// What the second place had of it, by the last pass that ended on the day or before; `None` without a second place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<SecondSeen>,
-    /// What the newest drill came to that had begun by the end of the day; `None` if there was none.
+    /// What the newest drill came to that had ended by the end of the day; `None` if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillSeen>,
     /// What of the source could not be read, so that the record lacks it.
@@ -299,11 +299,11 @@ pub struct SecondSeen {
 }
 
 impl SecondSeen {
-    /// What a pass saw of a source, as of a time; `None` if it did not see it to its end.
-    pub fn of(pass: &SecondPass, source: &SourceId, at: OffsetDateTime) -> Option<Self> {
-        let seen = pass.of(source.kind, &source.name)?;
-        let behind = u64::try_from(seen.behind(at).whole_seconds()).unwrap_or_default();
-        Some(Self { at: pass.ended?, newest: seen.newest, behind, lacking: seen.lacking })
+    /// What is known of a source by a pass; `None` if that did not come to its end.
+    pub fn of(pass: &SecondPass, source: &SourceId, seen: InSecond) -> Option<Self> {
+        let behind = u64::try_from(seen.behind.whole_seconds()).unwrap_or_default();
+        let newest = pass.of(source.kind, &source.name).and_then(|of| of.newest);
+        Some(Self { at: pass.ended?, newest, behind, lacking: seen.lacking })
     }
 }
 

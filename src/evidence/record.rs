@@ -5,14 +5,13 @@ use time::OffsetDateTime;
 use super::source;
 use crate::{
     app::App,
-    catalogue::{Audit, Catalogue},
+    catalogue::Audit,
     clock::Clock,
     domain::{
         audit::Head,
         day::Day,
         evidence::{EVIDENCE_FORMAT, EventSeen, Evidence, TrailEvidence},
         record::count,
-        second::SecondPass,
         source::SourceId,
     },
     error::Result,
@@ -93,20 +92,18 @@ async fn made(app: &App, day: Day, heads: &[Head], now: OffsetDateTime) -> Resul
         trail,
         retention,
     };
-    let second = second(catalogue, day).await?;
+    // Without a word of it a pass that cannot be read would look like no second place.
+    let (second, unread) = match catalogue.last_second_pass_by(Some(day.end())).await {
+        Err(error) if error.is_unreadable() => (None, Some("the last pass of copies".to_owned())),
+        read => (read?, None),
+    };
     for of in sources(app).await? {
         let acknowledged = acknowledged.get(&of.name).cloned().unwrap_or_default();
-        evidence.sources.push(Box::pin(source::of(app, &of, acknowledged, second.as_ref(), day)).await?);
+        let mut seen = Box::pin(source::of(app, &of, acknowledged, second.as_ref(), day)).await?;
+        seen.unread.extend(unread.clone());
+        evidence.sources.push(seen);
     }
     Ok(evidence)
-}
-
-/// The last pass over the second place that had ended by the end of the day. One that cannot be read says nothing.
-async fn second(catalogue: &Catalogue, day: Day) -> Result<Option<SecondPass>> {
-    match catalogue.last_second_pass_by(Some(day.end())).await {
-        Err(error) if error.is_unreadable() => Ok(None),
-        read => read,
-    }
 }
 
 /// Every source that is configured or has backups, in order.

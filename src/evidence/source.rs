@@ -41,6 +41,8 @@ struct Reading<'a> {
     day: Day,
     /// What people had put on record by the end of the day.
     acknowledged: Acknowledged,
+    /// The last pass over the second place that had ended by the end of the day.
+    second: Option<&'a SecondPass>,
 }
 
 /// What the record of a day says of a source. `acknowledged` is all that people have put on record about it, `second` the last pass
@@ -57,7 +59,7 @@ pub(super) async fn of(
 ) -> Result<SourceEvidence> {
     acknowledged.losses.retain(|of| of.at < day.end());
     acknowledged.acceptances.retain(|of| of.at < day.end());
-    let reading = Reading { app, catalogue: app.catalogue()?, source, day, acknowledged };
+    let reading = Reading { app, catalogue: app.catalogue()?, source, day, acknowledged, second };
     let policy = retention::policy(app, &source.name).ok().map(|policy| policy.to_string());
     let mut of = SourceEvidence::of(source, reading.is_configured(), policy);
     match source.kind {
@@ -68,7 +70,6 @@ pub(super) async fn of(
     of.holds = reading.holds().await?;
     reading.retention(&mut of).await?;
     reading.verification(&mut of).await?;
-    of.second = second.and_then(|pass| SecondSeen::of(pass, source, day.end()));
     reading.drill(&mut of).await?;
     Ok(of)
 }
@@ -105,6 +106,20 @@ impl Reading<'_> {
             found => of.drill = found?.last().filter(|last| last.ended < end).map(Into::into),
         }
         Ok(())
+    }
+
+    /// The state of the source with what is known of the second place at the end of the day, which the record has as well. `newest`
+    /// is the newest point in the first place by then.
+    fn in_second(
+        &self,
+        of: &mut SourceEvidence,
+        state: SourceState,
+        newest: Option<OffsetDateTime>,
+    ) -> SourceState {
+        let state = state.with_second(self.second, newest, self.day.end());
+        let seen = self.second.zip(state.second);
+        of.second = seen.and_then(|(pass, seen)| SecondSeen::of(pass, self.source, seen));
+        state
     }
 
     fn is_configured(&self) -> bool {
@@ -147,6 +162,8 @@ impl Reading<'_> {
             numbers: summary.numbers.clone(),
             protected: summary.protected,
         });
+        let newest = known.newest.last.as_ref().map(|last| last.planned);
+        let state = self.in_second(of, state, newest);
         told(of, &state);
         self.failures(of, &manifests).await
     }
@@ -203,7 +220,14 @@ impl Reading<'_> {
         let attested = self.catalogue.last_attestation(&self.source.name, Some(end)).await?;
         let state =
             SourceState::of_hsm(&self.source.name, both, 0, None, &Verified::default(), (interval, end));
-        told(of, &state.with_attestation(attested.as_ref().map(|of| of.at), end));
+        let state = state.with_attestation(attested.as_ref().map(|of| of.at), end);
+        let copies = self.catalogue.hsm_copies(&self.source.name).await?;
+        let is_copied = |backup: &&HsmBackup| {
+            copies.iter().any(|copy| copy.run == backup.run && copy.is_copied() && copy.at < end)
+        };
+        let newest = backups.iter().filter(is_copied).map(|backup| backup.opened).max();
+        let state = self.in_second(of, state, newest);
+        told(of, &state);
         of.attestation = attested.map(Into::into);
         of.failures = of_day.iter().filter_map(|(backup, _)| failure(backup, &backups)).collect();
         Ok(())

@@ -398,6 +398,17 @@ async fn evidence_and_numbers_say_how_far_the_second_place_is() {
         (&0.into(), Some("2026-01-10")),
         "{record}"
     );
+    // A night after the last pass: nothing has copied it.
+    second.night().await;
+    let next = second.kept.now().date();
+    second.kept.world.at(second.kept.now() + Duration::DAY);
+    second.kept.pass().await;
+    let name = format!("evidence/{}", next.to_string().replace('-', "/"));
+    let record = second.kept.world.backups.blob(BACKUPS, &name).expect("the day has its record").bytes;
+    let record: Value = serde_json::from_slice(&record).expect("JSON");
+    assert!(record["sources"][0]["second"]["behind"].as_u64() > Some(0), "{record}");
+
+    second.good_pass().await;
     second.kept.world.today();
     let numbers = second.kept.world.cli(&["metrics"]).await;
     let numbers = String::from_utf8_lossy(&numbers.stdout).into_owned();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Container, Item, Metadata, ServiceError, Written, is_unread_source};
+use super::{Container, Item, Meaning, Metadata, ServiceError, Written, is_unread_source};
 
 /// Two containers, and how blobs get from the one into the other.
 pub struct Transfer {
@@ -29,11 +29,16 @@ impl Transfer {
         if !self.through.load(Ordering::Relaxed) {
             match self.to.copy(&self.from, item, name, metadata.clone()).await {
                 Err(error) if is_unread_source(&error) => {
-                    tracing::info!(
-                        event = "copy.through", blob.name = %item.name,
-                        "Storage cannot read {} to copy it, so its bytes go through this process: {error}", item.name
-                    );
-                    self.through.store(true, Ordering::Relaxed);
+                    let through = self.to.copy_through(&self.from, item, name, metadata).await;
+                    // Storage says the same of a blob that is gone, which tells nothing of the next one.
+                    if !through.as_ref().is_err_and(|error| error.meaning == Meaning::NotFound) {
+                        tracing::info!(
+                            event = "copy.through", blob.name = %item.name,
+                            "Storage cannot read {} to copy it, so its bytes go through this process: {error}", item.name
+                        );
+                        self.through.store(true, Ordering::Relaxed);
+                    }
+                    return through;
                 }
                 copied => return copied,
             }

@@ -68,7 +68,7 @@ fn in_second(second: &Result<LeftInSecond, String>) -> String {
     match second {
         Ok(LeftInSecond { backups: 0, .. }) => "The second place has no backup of them.".to_owned(),
         Ok(LeftInSecond { backups, until }) => format!(
-            "The second place has {} of them, until {until} at least: from then on its owners can let them go, with \
+            "The second place has {} of them: from {until} on its owners can let all of them go, with \
              `keyvault-backup retention apply --second`; no app can.",
             count(*backups, "backup")
         ),

@@ -262,9 +262,7 @@ fn security_domains(page: &mut Page, report: &Report) {
 fn second_place(page: &mut Page, report: &Report) {
     let row = |row: &SourceRow| {
         let of = row.second.as_ref()?;
-        let hours = of.behind / 3600;
-        let behind =
-            if of.behind == 0 { Cell::text("has it all") } else { Cell::text(format_args!("{hours} h")) };
+        let behind = if of.behind == 0 { Cell::text("has it all") } else { Cell::text(age(of.behind)) };
         let newest = Cell::when(moment(of.newest, "nothing"));
         Some([
             Cell::text(&row.source),

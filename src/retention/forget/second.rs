@@ -22,8 +22,8 @@ const COPIED_WITHIN: Duration = Duration::DAY;
 pub struct LeftInSecond {
     /// How many backups.
     pub backups: usize,
-    /// The day before which none of them can go: its owners' own time is over then since the decision arrives there, and so is
-    /// what storage keeps there until a date.
+    /// The day from which all of them can go: its owners' own time is over then since the decisions arrive there, and so is what
+    /// storage keeps there until a date.
     pub until: Date,
 }
 
